@@ -1,0 +1,67 @@
+# Lectern. `make` alone lists what there is.
+# Needs git, make, a C++ compiler, and Bun or Node with npm; everything else comes from the package registry.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Options of `lectern serve`, such as ARGS="--port 9000"; LECTERN_PORT and the like work too.
+ARGS ?=
+
+BUN_VERSION := $(shell sed -n 's/^ *"bun": "\([0-9.]*\)".*/\1/p' package.json)
+# The Bun on PATH if it is exactly the one wanted, else our own in .bun/.
+BUN := $(shell if [ "$$(bun --version 2>/dev/null)" = "$(BUN_VERSION)" ]; then command -v bun; else echo .bun/bun; fi)
+INSTALLED := node_modules/.lectern-installed
+NATIVE := dist/native/.built
+SOURCES := $(shell find src models/lectern-embed-en -type f ! -name '*.test.ts' 2>/dev/null)
+
+.PHONY: help run dev check fmt test bench eval addon build install clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: dist/lectern ## install, build, and start the server on http://127.0.0.1:8080
+	dist/lectern serve $(ARGS)
+
+dev: addon ## start the server from source and restart it when a file changes
+	$(BUN) --watch src/main.ts serve $(ARGS)
+
+check: $(INSTALLED) ## format, lint, types, architecture
+	$(BUN) test/run.ts check
+
+fmt: $(INSTALLED) ## rewrite the files in the project's format
+	$(BUN) node_modules/oxfmt/bin/oxfmt -c test/oxfmt.json src test package.json tsconfig.json
+
+test: $(NATIVE) ## everything: checks, unit tests, the build, whole-system tests on the binary
+	$(BUN) test/run.ts all
+
+bench: dist/lectern ## speed: a table and one JSON line per row
+	$(BUN) test/bench/run.ts
+
+eval: dist/lectern ## retrieval quality: a table and one JSON line per row
+	$(BUN) test/eval/run.ts
+
+build: dist/lectern ## dist/lectern, one file, for this machine's platform
+
+addon: $(NATIVE) ## compile the HNSW addon that tests and `make dev` load
+
+install: $(INSTALLED) ## get Bun and the dependencies
+
+clean: ## remove what was built and installed (never a data directory)
+	rm -rf dist node_modules .bun
+
+.bun/bun: src/build/get-bun.sh package.json
+	sh src/build/get-bun.sh $(BUN_VERSION)
+	touch $@
+
+# No package's install script runs: the one file that needs compiling is compiled by `make addon`.
+$(INSTALLED): package.json bun.lock bunfig.toml $(filter .bun/bun,$(BUN))
+	$(BUN) install --frozen-lockfile --ignore-scripts
+	touch $@
+
+$(NATIVE): $(INSTALLED) src/build/addon.ts src/platform/cpu.ts
+	$(BUN) src/build/addon.ts
+	touch $@
+
+dist/lectern: $(NATIVE) $(SOURCES) package.json
+	$(BUN) src/build/compile.ts

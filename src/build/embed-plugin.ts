@@ -1,0 +1,71 @@
+import { readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { BunPlugin } from "bun";
+import { modelFileNames } from "../platform/bundled-model.ts";
+import { levelsOf } from "../platform/cpu.ts";
+import { hnswFileName } from "../platform/native.ts";
+
+/**
+ * Fills the modules that are empty in a source checkout (native-embedded.ts, model-embedded.ts) with the files of this
+ * machine's platform, and points packages that look for their addon on the disk to what platform/native.ts loaded.
+ */
+export async function embedPlugin(root: string, modelDirectory: string): Promise<BunPlugin> {
+  const natives = await nativeModule(nativeFiles(root));
+  const model = modelModule(modelDirectory);
+  return {
+    name: "embed",
+    setup(build) {
+      build.onLoad({ filter: /\/src\/platform\/native-embedded\.ts$/ }, () => ({ contents: natives, loader: "ts" }));
+      build.onLoad({ filter: /\/src\/platform\/model-embedded\.ts$/ }, () => ({ contents: model, loader: "ts" }));
+      build.onLoad({ filter: /\/onnxruntime-node\/dist\/binding\.js$/ }, async ({ path }) => ({
+        contents: withLoadedBinding(await Bun.file(path).text()),
+        loader: "js",
+      }));
+      // These look for an addon on the disk, beside the executable too. The first is loaded by platform/native.ts, the
+      // second is an accelerator that msgpackr does without.
+      build.onLoad({ filter: /\/node_modules\/(hnswlib-node\/lib|msgpackr-extract)\/index\.js$/ }, () => ({
+        contents: 'throw new Error("no addon is loaded from the disk");',
+        loader: "js",
+      }));
+    },
+  };
+}
+
+/** The package asks for its addon by a path next to itself; in the binary platform/native.ts has loaded it before. */
+function withLoadedBinding(source: string): string {
+  const request = /require\(`\.\.\/bin\/napi-v\d+\/[^`]*\/onnxruntime_binding\.node`\)/;
+  if (!request.test(source)) throw new Error("onnxruntime-node/dist/binding.js no longer loads its addon as expected");
+  return source.replace(request, 'globalThis[Symbol.for("lectern.onnxruntime.binding")]');
+}
+
+/** The HNSW addon in every build for this architecture, and ONNX Runtime: its binding and the library beside it. */
+function nativeFiles(root: string): string[] {
+  const hnsw = levelsOf(process.arch).map((level) => join(root, "dist/native", hnswFileName(level)));
+  const packageDirectory = dirname(require.resolve("onnxruntime-node/package.json", { paths: [root] }));
+  const onnxruntime = join(packageDirectory, "bin/napi-v6", process.platform, process.arch);
+  return [...hnsw, ...readdirSync(onnxruntime).map((name) => join(onnxruntime, name))];
+}
+
+async function nativeModule(paths: string[]): Promise<string> {
+  const entries = await Promise.all(
+    paths.map(async (path, i) => {
+      const bytes = await Bun.file(path).bytes();
+      const name = JSON.stringify(path.slice(path.lastIndexOf("/") + 1));
+      const sha256 = new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
+      return `{ name: ${name}, path: file${i}, bytes: ${bytes.length}, sha256: "${sha256}" }`;
+    }),
+  );
+  return `${fileImports(paths)}\nexport const embeddedNatives = [${entries.join(",\n")}];\n`;
+}
+
+function modelModule(directory: string): string {
+  const names = modelFileNames(directory);
+  if (names.length === 0) throw new Error(`${directory} holds no model`);
+  const entries = names.map((name, i) => `${JSON.stringify(name)}: file${i}`);
+  const paths = names.map((name) => join(directory, name));
+  return `${fileImports(paths)}\nexport const embeddedModel = { ${entries.join(", ")} };\n`;
+}
+
+function fileImports(paths: string[]): string {
+  return paths.map((path, i) => `import file${i} from ${JSON.stringify(path)} with { type: "file" };`).join("\n");
+}

@@ -1,0 +1,104 @@
+/**
+ * `make check` and `make test`: runs every stage, shows what failed, and closes with one line of totals.
+ * A stage that is one command counts as one test; the others report their own numbers.
+ */
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { toolEnv } from "./helpers/tool-env.ts";
+
+interface Totals {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+interface Stage {
+  name: string;
+  command: string[];
+  /** Bun's test runner, whose closing numbers are added up. */
+  counts?: true;
+  /** Later stages make no sense without it. */
+  required?: true;
+}
+
+const ROOT = join(import.meta.dir, "..");
+const bun = process.execPath;
+const tool = (path: string, ...args: string[]) => [bun, join("node_modules", path), ...args];
+const parallel = `--parallel=${Math.max(1, Math.min(4, cpus().length))}`;
+const tests = (...args: string[]) => [bun, "test", "--only-failures", ...args];
+
+const ignored = (...patterns: string[]) => patterns.map((pattern) => `--path-ignore-patterns=${pattern}`);
+
+/** Folder of the tests that need the machine to themselves. */
+const ALONE = "test/alone";
+const FORMATTED = ["src", "test", "package.json", "tsconfig.json"];
+const CHECKS: Stage[] = [
+  { name: "format", command: tool("oxfmt/bin/oxfmt", "-c", "test/oxfmt.json", "--check", ...FORMATTED) },
+  { name: "lint", command: tool("oxlint/bin/oxlint", "-c", "test/oxlint.json", "--type-aware", "src", "test") },
+  { name: "types", command: tool("typescript/bin/tsc", "--noEmit", "-p", ".") },
+  { name: "architecture", command: tests("./test/architecture.test.ts"), counts: true },
+];
+const STAGES: Stage[] = [
+  ...CHECKS,
+  { name: "unit tests", command: tests(parallel, "--timeout=20000", "./src"), counts: true },
+  { name: "build", command: [bun, "src/build/compile.ts"], required: true },
+  {
+    name: "whole-system tests on dist/lectern",
+    command: tests(parallel, "--timeout=120000", ...ignored("test/architecture.test.ts", `${ALONE}/**`), "./test"),
+    counts: true,
+  },
+  // What they hold against a clock or a memory bound would be the neighbours' doing in company.
+  {
+    name: "tests of time and memory, one after another",
+    command: tests("--timeout=240000", `./${ALONE}`),
+    counts: true,
+  },
+];
+
+const totals: Totals = { passed: 0, failed: 0, skipped: 0 };
+for (const stage of process.argv[2] === "check" ? CHECKS : STAGES) {
+  const started = performance.now();
+  console.log(`\n== ${stage.name}`);
+  const result = await run(stage);
+  totals.passed += result.passed;
+  totals.failed += result.failed;
+  totals.skipped += result.skipped;
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  console.log(`== ${stage.name}: ${result.failed === 0 ? "ok" : "FAILED"} in ${seconds} s`);
+  if (stage.required === true && result.failed > 0) break;
+}
+const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : "";
+console.log(`\n${totals.passed} passed, ${totals.failed} failed${skipped}`);
+process.exit(totals.failed === 0 ? 0 : 1);
+
+async function run(stage: Stage): Promise<Totals> {
+  const child = Bun.spawn(stage.command, {
+    cwd: ROOT,
+    env: { ...process.env, ...toolEnv(ROOT) },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, err, code] = await Promise.all([copy(child.stdout), copy(child.stderr), child.exited]);
+  const counted = stage.counts === true ? read(out + err) : { passed: code === 0 ? 1 : 0, failed: 0, skipped: 0 };
+  // A runner that broke off, or found nothing to run, is a failure whatever it counted.
+  if ((code !== 0 || counted.passed === 0) && counted.failed === 0) counted.failed = 1;
+  return counted;
+}
+
+/** Passes a child's output on as it comes, and keeps its end, where the runner's numbers are. */
+async function copy(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let tail = "";
+  for await (const piece of stream) {
+    process.stdout.write(piece);
+    tail = (tail + decoder.decode(piece, { stream: true })).slice(-20_000);
+  }
+  return tail;
+}
+
+function read(output: string): Totals {
+  const plain = Bun.stripANSI(output);
+  const last = (word: string) => Number([...plain.matchAll(new RegExp(`^\\s*(\\d+) ${word}$`, "gm"))].at(-1)?.[1] ?? 0);
+  return { passed: last("pass"), failed: last("fail"), skipped: last("skip") + last("todo") };
+}
