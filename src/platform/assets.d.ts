@@ -1,0 +1,29 @@
+/** Files imported `with { type: "file" }`: the module's value is a path that Bun.file() reads, also in the binary. */
+declare module "*.node" {
+  const path: string;
+  export default path;
+}
+declare module "*.onnx" {
+  const path: string;
+  export default path;
+}
+declare module "*.wasm" {
+  const path: string;
+  export default path;
+}
+declare module "*.bcmap" {
+  const path: string;
+  export default path;
+}
+declare module "*.bin" {
+  const path: string;
+  export default path;
+}
+declare module "swagger-ui-dist/*" {
+  const path: string;
+  export default path;
+}
+declare module "pdfjs-dist/cmaps/*" {
+  const path: string;
+  export default path;
+}

@@ -1,0 +1,116 @@
+import { TAR_END, TarError, readTar, tarHeader, tarPadding } from "./tar.ts";
+
+/**
+ * A backup: a tar with `lectern-backup.json` first (what it is), the files, and `checksums.json` last (the sha256 of
+ * every file before it). An archive without that last entry, or with a file that differs from it, is not a backup.
+ */
+export interface BackupFile {
+  name: string;
+  path: string;
+  bytes: number;
+}
+
+export interface BackupManifest {
+  format: 1;
+  lectern: string;
+  /** Unix seconds. */
+  created_at: number;
+  files: number;
+}
+
+const MANIFEST = "lectern-backup.json";
+const CHECKSUMS = "checksums.json";
+
+/** The archive, piece by piece; files are read as they are sent. Throws when a file is not as long as announced. */
+export async function* writeBackup(
+  manifest: Omit<BackupManifest, "format" | "files">,
+  files: readonly BackupFile[],
+): AsyncGenerator<Uint8Array> {
+  const checksums: Record<string, string> = {};
+  const about: BackupManifest = { format: 1, ...manifest, files: files.length };
+  const inline = function* (name: string, value: unknown): Generator<Uint8Array> {
+    const bytes = new TextEncoder().encode(JSON.stringify(value));
+    yield tarHeader({ name, bytes: bytes.byteLength }, manifest.created_at);
+    yield bytes;
+    yield tarPadding(bytes.byteLength);
+  };
+  yield* inline(MANIFEST, about);
+  for (const file of files) {
+    yield tarHeader(file, manifest.created_at);
+    const hash = new Bun.CryptoHasher("sha256");
+    let sent = 0;
+    for await (const piece of Bun.file(file.path).slice(0, file.bytes).stream()) {
+      hash.update(piece);
+      sent += piece.byteLength;
+      yield piece;
+    }
+    if (sent !== file.bytes) throw new Error(`${file.name} has ${sent} bytes, not ${file.bytes}`);
+    yield tarPadding(file.bytes);
+    checksums[file.name] = hash.digest("hex");
+  }
+  yield* inline(CHECKSUMS, checksums);
+  yield TAR_END;
+}
+
+/**
+ * Reads a whole backup and checks every byte of it; `onFile` may keep the content. Throws TarError with the reason where
+ * it is damaged, cut off, of another format, or holds a name that does not belong into a backup.
+ */
+export async function readBackup(
+  stream: AsyncIterable<Uint8Array>,
+  onFile: (name: string, content: AsyncIterable<Uint8Array>) => Promise<void>,
+): Promise<BackupManifest> {
+  const seen: Record<string, string> = {};
+  let manifest: BackupManifest | null = null;
+  let checksums: Record<string, string> | null = null;
+  for await (const { name, content } of readTar(stream)) {
+    if (checksums !== null) throw new TarError("something follows the checksums");
+    if (manifest === null) {
+      if (name !== MANIFEST) throw new TarError("this is not a backup of Lectern");
+      manifest = parse<BackupManifest>(await collect(content));
+      if (manifest.format !== 1)
+        throw new TarError(`the backup has format ${manifest.format}; this Lectern reads format 1`);
+    } else if (name === CHECKSUMS) checksums = parse(await collect(content));
+    else {
+      if (!isBackupName(name)) throw new TarError(`the name '${name.slice(0, 100)}' does not belong into a backup`);
+      const hash = new Bun.CryptoHasher("sha256");
+      const hashed = async function* () {
+        for await (const piece of content) {
+          hash.update(piece);
+          yield piece;
+        }
+      };
+      await onFile(name, hashed());
+      seen[name] = hash.digest("hex");
+    }
+  }
+  if (manifest === null || checksums === null) throw new TarError("the backup ends too early");
+  const names = new Set([...Object.keys(seen), ...Object.keys(checksums)]);
+  for (const name of names) if (seen[name] !== checksums[name]) throw new TarError(`'${name}' is damaged`);
+  if (Object.keys(seen).length !== manifest.files) throw new TarError("files are missing");
+  return manifest;
+}
+
+/** Only what a backup writes: never an absolute path, never a way out of the directory. */
+function isBackupName(name: string): boolean {
+  return (
+    name === "meta.sqlite" ||
+    name === "models.toml" ||
+    /^blobs\/[0-9a-f]{2}\/[A-Za-z0-9_-]+$/.test(name) ||
+    /^models\/(?!.*\.\.)[A-Za-z0-9._/-]+$/.test(name)
+  );
+}
+
+async function collect(content: AsyncIterable<Uint8Array>): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of content) pieces.push(piece);
+  return Buffer.concat(pieces).toString("utf8");
+}
+
+function parse<T>(text: string): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    throw new TarError("the backup is damaged");
+  }
+}

@@ -1,0 +1,73 @@
+import { Database } from "bun:sqlite";
+import { accessSync, constants, mkdirSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+
+/** Something a person must mend before the server can start; `message` is the one line that is shown. */
+export class StartError extends Error {
+  override name = "StartError";
+}
+
+export interface DataDir extends Disposable {
+  /** Absolute. */
+  readonly path: string;
+}
+
+/**
+ * Makes the data directory if need be and takes it for this process alone, until disposed or until the process ends in
+ * whatever way: the lock is the operating system's, so nothing stale is ever left. `<path>/tmp` is emptied.
+ * Throws StartError when the directory cannot be written, or another process holds it.
+ */
+export function takeDataDir(directory: string): DataDir {
+  const path = resolve(directory);
+  // Whatever this process writes from here on is its user's alone, also in a directory that others can enter.
+  process.umask(0o077);
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new StartError(
+      `the data directory ${path} cannot be written (${codeOf(error)}); choose another with --data`,
+      { cause: error },
+    );
+  }
+  const lock = takeLock(path);
+  try {
+    rmSync(join(path, "tmp"), { recursive: true, force: true });
+    mkdirSync(join(path, "tmp"), { recursive: true, mode: 0o700 });
+  } catch (error) {
+    lock.close();
+    throw new StartError(
+      `the data directory ${path} cannot be written (${codeOf(error)}); choose another with --data`,
+      { cause: error },
+    );
+  }
+  return { path, [Symbol.dispose]: () => lock.close() };
+}
+
+/**
+ * SQLite's exclusive lock on a file of its own stands in for flock, which Bun does not offer. The file must not be
+ * opened elsewhere in this process: closing any other descriptor of it would drop the lock.
+ */
+function takeLock(path: string): Database {
+  let lock: Database | undefined;
+  try {
+    lock = new Database(join(path, "lock"), { create: true });
+    lock.run("PRAGMA busy_timeout = 0");
+    lock.run("PRAGMA locking_mode = EXCLUSIVE");
+    lock.run("BEGIN EXCLUSIVE");
+    lock.run("CREATE TABLE IF NOT EXISTS held (pid INTEGER)");
+    lock.run("COMMIT");
+    return lock;
+  } catch (error) {
+    lock?.close();
+    const code = codeOf(error);
+    const message = code.startsWith("SQLITE_BUSY")
+      ? `another Lectern is using the data directory ${path}; stop it, or choose another directory with --data`
+      : `the data directory ${path} cannot be written (${code}); choose another with --data`;
+    throw new StartError(message, { cause: error });
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "unknown error";
+}

@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { cpuLevel } from "./cpu.ts";
+import type { EmbeddedNative } from "./native-embedded.ts";
+import { hnswFileName, loadHnsw, loadOnnxRuntime, unpack } from "./native.ts";
+
+const LIBRARY_BYTES = 3_000_000;
+let base: string;
+let files: EmbeddedNative[];
+
+beforeAll(() => {
+  base = mkdtempSync(join(tmpdir(), "lectern-native-"));
+  files = [
+    source("onnxruntime_binding.node", "binding"),
+    source("libonnxruntime.so.1", "x".repeat(LIBRARY_BYTES)),
+    source(hnswFileName(cpuLevel()), "hnsw"),
+  ];
+});
+
+afterAll(() => rmSync(base, { recursive: true, force: true }));
+
+function source(name: string, text: string): EmbeddedNative {
+  const path = join(base, `embedded-${name}`);
+  writeFileSync(path, text);
+  return { name, path, bytes: text.length, sha256: new Bun.CryptoHasher("sha256").update(text).digest("hex") };
+}
+
+function freshParent(name: string): string {
+  return join(base, name, "native");
+}
+
+test("every file is unpacked into one private directory named by their hash", async () => {
+  const parent = freshParent("first");
+  const natives = await unpack(files, parent);
+  const directory = dirname(natives.hnsw);
+  expect(natives.onnxruntime).toBe(join(directory, "onnxruntime_binding.node"));
+  expect(readdirSync(parent)).toEqual([directory.slice(parent.length + 1)]);
+  expect(readdirSync(directory).sort()).toEqual(files.map((file) => file.name).sort());
+  for (const file of files) expect(readFileSync(join(directory, file.name))).toEqual(readFileSync(file.path));
+  for (const path of [parent, directory, natives.hnsw]) expect(statSync(path).mode & 0o077).toBe(0);
+});
+
+test("a second start reuses the files as they are", async () => {
+  const parent = freshParent("second");
+  const before = statSync((await unpack(files, parent)).hnsw);
+  const after = statSync((await unpack(files, parent)).hnsw);
+  expect([after.ino, after.mtimeMs]).toEqual([before.ino, before.mtimeMs]);
+});
+
+test.each([
+  ["truncated", (path: string) => truncateSync(path, 5)],
+  ["empty", (path: string) => truncateSync(path, 0)],
+  ["altered without changing its size", (path: string) => writeFileSync(path, "y".repeat(LIBRARY_BYTES))],
+  ["missing", (path: string) => rmSync(path)],
+])("a copy that is %s is replaced", async (_how, damage) => {
+  const parent = freshParent("damaged");
+  const library = join(dirname((await unpack(files, parent)).hnsw), "libonnxruntime.so.1");
+  damage(library);
+  await unpack(files, parent);
+  expect(readFileSync(library, "utf8")).toBe("x".repeat(LIBRARY_BYTES));
+});
+
+test("what a crash or another version left is removed", async () => {
+  const parent = freshParent("stale");
+  const directory = dirname((await unpack(files, parent)).hnsw);
+  mkdirSync(join(parent, "0123456789abcdef"));
+  writeFileSync(join(parent, "0123456789abcdef", "libonnxruntime.so.1"), "old");
+  writeFileSync(join(directory, "libonnxruntime.so.1.tmp"), "half");
+  await unpack(files, parent);
+  expect(readdirSync(parent)).toEqual([directory.slice(parent.length + 1)]);
+  expect(existsSync(join(directory, "libonnxruntime.so.1.tmp"))).toBe(false);
+});
+
+test("a directory that others could write to is made private again", async () => {
+  const parent = freshParent("loose");
+  const directory = dirname((await unpack(files, parent)).hnsw);
+  chmodSync(directory, 0o777);
+  await unpack(files, parent);
+  expect(statSync(directory).mode & 0o777).toBe(0o700);
+});
+
+test("a damaged source is refused and leaves nothing to load", async () => {
+  const parent = freshParent("bad-source");
+  const bad = { ...source("libbad.so", "good"), sha256: "0".repeat(64) };
+  await expect(unpack([bad, ...files], parent)).rejects.toThrow("libbad.so is damaged");
+  expect(readdirSync(parent, { recursive: true }).map(String)).not.toContainEqual(expect.stringMatching(/libbad\.so$/));
+});
+
+test("a level that the binary was not built for is refused by name", async () => {
+  const other = process.arch === "arm64" ? "x86-64-v3" : "arm64";
+  await expect(unpack(files, freshParent("level"), other)).rejects.toThrow(`no native code for ${other}`);
+});
+
+test("the HNSW addon answers on the main thread", () => {
+  const { HierarchicalNSW } = loadHnsw();
+  const index = new HierarchicalNSW("l2", 2);
+  index.initIndex(2);
+  index.addPoint([0, 0], 3);
+  index.addPoint([5, 5], 4);
+  expect(index.searchKnn([4, 4], 1).neighbors).toEqual([4]);
+});
+
+test("ONNX Runtime loads, in a build that has no telemetry uploader", () => {
+  expect(typeof loadOnnxRuntime().InferenceSession.create).toBe("function");
+  const packageDirectory = dirname(require.resolve("onnxruntime-node/package.json"));
+  const directory = join(packageDirectory, "bin/napi-v6", process.platform, process.arch);
+  const libraries = readdirSync(directory).filter((name) => name.startsWith("libonnxruntime"));
+  expect(libraries.length).toBeGreaterThan(0);
+  for (const name of libraries) {
+    const bytes = readFileSync(join(directory, name));
+    for (const mark of ["mat-debug", "ORT_DISABLE_TELEMETRY", "libcurl"]) expect(bytes.includes(mark)).toBe(false);
+  }
+});
