@@ -1,0 +1,124 @@
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync } from "node:fs";
+import { open, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { newId } from "../platform/ids.ts";
+
+/**
+ * Uploaded bytes by id: `<data>/blobs/<2 hex of a hash>/<id>`. An id, never a client's file name, is the path.
+ * Written to `<data>/tmp` (same file system), fsync, rename, fsync of the directory: a blob that exists is whole.
+ * `<data>/tmp` is emptied at every start.
+ */
+export interface Blobs {
+  /** Begins a blob; nothing is visible until `commit`. */
+  writer(): Promise<BlobWriter>;
+  /** Absolute path, for streaming it out and for the parse lane. */
+  path(id: string): string;
+  size(id: string): Promise<number | null>;
+  remove(id: string): Promise<void>;
+  /**
+   * Keeps bytes that are removed from now on until the returned function is called; null while somebody else does.
+   */
+  holdRemovals(): (() => Promise<void>) | null;
+  /** Every id on disk, for the sweep of orphans. */
+  list(): string[];
+}
+
+export interface BlobWriter {
+  readonly bytes: number;
+  write(chunk: Uint8Array): Promise<void>;
+  /** Makes the blob durable under `id`; returns its size and sha256 (hex) and md5 (hex). */
+  commit(id: string): Promise<{ bytes: number; sha256: string; md5: string }>;
+  /** Throws the bytes away; harmless after `commit`. */
+  discard(): Promise<void>;
+}
+
+export function createBlobs(dataDir: string): Blobs {
+  const root = join(dataDir, "blobs");
+  const tmp = join(dataDir, "tmp");
+  mkdirSync(root, { recursive: true });
+  mkdirSync(tmp, { recursive: true });
+  const path = (id: string) => join(root, shard(id), id);
+
+  let held: Set<string> | null = null;
+
+  return {
+    path,
+    holdRemovals() {
+      if (held !== null) return null;
+      const removed = new Set<string>();
+      held = removed;
+      return async () => {
+        held = null;
+        for (const id of removed) await rm(path(id), { force: true });
+      };
+    },
+    async writer() {
+      const temporary = join(tmp, newId("file-"));
+      const handle = await open(temporary, "wx", 0o600);
+      const sha256 = createHash("sha256");
+      const md5 = createHash("md5");
+      let bytes = 0;
+      let ended = false;
+      return {
+        get bytes() {
+          return bytes;
+        },
+        async write(chunk) {
+          sha256.update(chunk);
+          md5.update(chunk);
+          for (let done = 0; done < chunk.byteLength;) done += (await handle.write(chunk, done)).bytesWritten;
+          bytes += chunk.byteLength;
+        },
+        async commit(id) {
+          ended = true;
+          try {
+            await handle.sync();
+          } finally {
+            await handle.close();
+          }
+          const target = path(id);
+          mkdirSync(dirname(target), { recursive: true });
+          await rename(temporary, target);
+          await syncDirectory(dirname(target));
+          return { bytes, sha256: sha256.digest("hex"), md5: md5.digest("hex") };
+        },
+        async discard() {
+          if (ended) return;
+          ended = true;
+          await handle.close();
+          await rm(temporary, { force: true });
+        },
+      };
+    },
+    async size(id) {
+      try {
+        return (await stat(path(id))).size;
+      } catch {
+        return null;
+      }
+    },
+    async remove(id) {
+      if (held === null) await rm(path(id), { force: true });
+      else held.add(id);
+    },
+    list() {
+      return readdirSync(root, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .flatMap((entry) => readdirSync(join(root, entry.name)));
+    },
+  };
+}
+
+function shard(id: string): string {
+  return createHash("sha256").update(id).digest("hex").slice(0, 2);
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,73 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { openDb } from "./db.ts";
+import type { CacheScope } from "./embedding-cache.ts";
+import { createStorage, type Storage } from "./storage.ts";
+
+const T = "tenant_a";
+let storage: Storage;
+
+beforeEach(() => {
+  storage = createStorage(openDb(":memory:"));
+  for (const id of [T, "tenant_b"]) storage.tenants.insert({ id, name: id, createdAt: 1 });
+  for (const id of ["file-1", "file-2"]) addFile(T, id);
+});
+afterEach(() => storage.db.close());
+
+function addFile(tenantId: string, id: string): void {
+  storage.db.raw
+    .query(
+      `INSERT INTO file (id, tenant_id, filename, bytes, sha256, mime, purpose, created_at) VALUES (?1, ?2, 'a', 1, 'x', 'text/plain', 'assistants', 1)`,
+    )
+    .run(id, tenantId);
+}
+
+const scope = (change: Partial<CacheScope> = {}): CacheScope => {
+  return { tenantId: T, fileId: "file-1", revision: "r1", dimensions: 2, ...change };
+};
+const sha256 = (text: string) => new Bun.CryptoHasher("sha256").update(text).digest();
+const add = (text: string, vectors: number[], change: Partial<CacheScope> = {}) =>
+  storage.embeddingCache.add(scope(change), [{ sha256: sha256(text), vectors: Float32Array.from(vectors) }]);
+const get = (text: string, change: Partial<CacheScope> = {}) => {
+  const vectors = storage.embeddingCache.get(scope(change), sha256(text));
+  return vectors === null ? null : [...vectors];
+};
+
+describe("vectors are found", () => {
+  test("again, whichever file asks for them, all windows of them", () => {
+    add("text", [1, 0, 0, 1]);
+    expect(get("text")).toEqual([1, 0, 0, 1]);
+    expect(get("text", { fileId: "file-2" })).toEqual([1, 0, 0, 1]);
+  });
+
+  const others: [string, Partial<CacheScope>][] = [
+    ["tenant", { tenantId: "tenant_b" }],
+    ["revision of the model", { revision: "r2" }],
+    ["size", { dimensions: 4 }],
+  ];
+  for (const [name, change] of others) {
+    test(`not by another ${name}`, () => {
+      add("text", [1, 0]);
+      expect(get("text", change)).toBeNull();
+    });
+  }
+});
+
+test("what a file left goes in steps, and what is written after its end is not kept", () => {
+  for (let i = 0; i < 5; i++) add(`text ${i}`, [1, 0]);
+  add("of another", [0, 1], { fileId: "file-2" });
+  expect(storage.embeddingCache.countOfFile(T, "file-1")).toBe(5);
+  expect(storage.embeddingCache.removeOfFile(T, "file-1", 3)).toBe(3);
+  expect(storage.embeddingCache.removeOfFile(T, "file-1", 3)).toBe(2);
+  storage.files.remove(T, "file-1");
+  add("late", [1, 0]);
+  expect([get("late"), get("of another")]).toEqual([null, [0, 1]]);
+});
+
+test("the size is known at any time, and the oldest go first", () => {
+  for (let i = 0; i < 4; i++) add(`text ${i}`, [i, 0]);
+  add("text 0", [9, 9]);
+  expect(storage.embeddingCache.size()).toEqual({ entries: 4, bytes: 32 });
+  expect(storage.embeddingCache.removeOldest(2)).toBe(2);
+  expect(storage.embeddingCache.size()).toEqual({ entries: 2, bytes: 16 });
+  expect([get("text 1"), get("text 2")]).toEqual([null, [2, 0]]);
+});

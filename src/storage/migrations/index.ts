@@ -1,0 +1,23 @@
+import * as m001 from "./001-init.ts";
+import * as m002 from "./002-add-migrations.ts";
+import * as m003 from "./003-add-limits-and-logs.ts";
+import * as m004 from "./004-add-embedding-cache.ts";
+import * as m005 from "./005-count-jobs.ts";
+import * as m006 from "./006-add-chunk-lines.ts";
+
+export interface Migration {
+  version: number;
+  sql: string;
+  /** The oldest schema version whose binaries may still open the file after this migration. */
+  minSafeVersion: number;
+}
+
+/** In order. A static list: nothing in the binary scans a folder. */
+export const MIGRATIONS: readonly Migration[] = [
+  { version: 1, sql: m001.sql, minSafeVersion: 1 },
+  { version: 2, sql: m002.sql, minSafeVersion: 2 },
+  { version: 3, sql: m003.sql, minSafeVersion: 3 },
+  { version: 4, sql: m004.sql, minSafeVersion: 4 },
+  { version: 5, sql: m005.sql, minSafeVersion: 5 },
+  { version: 6, sql: m006.sql, minSafeVersion: 5 },
+];

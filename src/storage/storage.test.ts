@@ -1,0 +1,319 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createBlobs } from "./blobs.ts";
+import { NewerSchemaError, openDb } from "./db.ts";
+import { MIGRATIONS } from "./migrations/index.ts";
+import { migrate } from "./migrations/runner.ts";
+import { createStorage, type Storage } from "./storage.ts";
+import { deleteFile } from "./removal.ts";
+
+const T = "ten_a";
+let dir: string;
+let storage: Storage;
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "lectern-storage-"));
+  storage = createStorage(openDb(join(dir, "meta.sqlite")));
+  storage.tenants.insert({ id: T, name: "a", createdAt: 1 });
+});
+afterEach(() => {
+  storage.db.close();
+  rmSync(dir, { recursive: true });
+});
+
+function addStore(id: string, tenantId = T) {
+  storage.stores.insert({
+    id,
+    tenantId,
+    keyId: null,
+    name: id,
+    description: null,
+    metadata: null,
+    createdAt: 1,
+    expiresDays: null,
+    expiresAt: null,
+    embeddingModel: "m",
+    embeddingDimensions: null,
+    indexMode: "auto",
+  });
+  const generation = storage.generations.insert({
+    tenantId,
+    storeId: id,
+    model: "m",
+    modelRevision: "r",
+    dimensions: 2,
+    chunkSet: null,
+    state: "live",
+    createdAt: 1,
+  });
+  storage.stores.setLiveGeneration(tenantId, id, generation.id);
+  return generation;
+}
+
+function addFile(id: string, tenantId = T) {
+  return storage.files.insert({
+    id,
+    tenant_id: tenantId,
+    filename: id,
+    bytes: 10,
+    purpose: "assistants",
+    mime: null,
+    sha256: "00",
+    created_at: 1,
+    expires_at: null,
+  });
+}
+
+function attach(storeId: string, fileId: string, tenantId = T) {
+  return storage.storeFiles.insert({
+    tenantId,
+    storeId,
+    fileId,
+    filename: fileId,
+    fileBytes: 10,
+    createdAt: 1,
+    attributes: null,
+    maxTokens: 800,
+    overlapTokens: 400,
+  });
+}
+
+const chunk = (idx: number, text = `text ${idx}`) => ({
+  idx,
+  text,
+  tokens: 2,
+  start: 0,
+  end: text.length,
+  page: null,
+  pageEnd: null,
+  line: null,
+  lineEnd: null,
+  heading: [],
+  terms: new Uint8Array([idx]),
+});
+
+describe("schema", () => {
+  test("a file of a newer version with a higher minimum is refused and left alone", () => {
+    const path = join(dir, "newer.sqlite");
+    const db = openDb(path);
+    db.raw.run("UPDATE schema_version SET version = 99, min_safe_version = 99");
+    db.close();
+    expect(() => openDb(path)).toThrow(NewerSchemaError);
+  });
+
+  test("a file of a newer version that older binaries may open is opened", () => {
+    const path = join(dir, "newer.sqlite");
+    const db = openDb(path);
+    db.raw.run("UPDATE schema_version SET version = 99");
+    db.close();
+    openDb(path).close();
+  });
+
+  test("a migration that fails leaves the version before it", () => {
+    const db = storage.db.raw;
+    const broken = [
+      ...MIGRATIONS,
+      { version: 1000, sql: "CREATE TABLE half (x INTEGER) STRICT; SELECT nonsense;", minSafeVersion: 1 },
+    ];
+    expect(() => migrate(db, broken)).toThrow();
+    expect(db.query("SELECT name FROM sqlite_master WHERE name = 'half'").get()).toBeNull();
+    expect(migrate(db)).toEqual({
+      ok: true,
+      from: MIGRATIONS.at(-1)?.version ?? 0,
+      to: MIGRATIONS.at(-1)?.version ?? 0,
+    });
+  });
+
+  test("every table of a tenant's data carries the tenant", () => {
+    const tables = storage.db.raw
+      .query<{ name: string }, []>("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+      .all()
+      .map(({ name }) => name)
+      .filter((name) => !["schema_version", "tenant", "embedding_cache_size"].includes(name));
+    for (const table of tables) {
+      const columns = storage.db.raw.query<{ name: string }, []>(`PRAGMA table_info(${table})`).all();
+      expect({ table, tenant: columns.some(({ name }) => name === "tenant_id") }).toEqual({ table, tenant: true });
+    }
+  });
+});
+
+describe("transactions", () => {
+  test("an asynchronous function is refused and rolled back", () => {
+    expect(() => storage.db.transaction(async () => addFile("file-x"))).toThrow("must be synchronous");
+    expect(storage.files.get(T, "file-x")).toBeNull();
+  });
+
+  test("effects run after the commit and never after a rollback", () => {
+    const seen: string[] = [];
+    storage.db.transaction(() => {
+      storage.db.onCommit(() => seen.push("committed"));
+      expect(seen).toEqual([]);
+    });
+    const failing = () =>
+      storage.db.transaction(() => {
+        storage.db.onCommit(() => seen.push("rolled back"));
+        throw new Error("no");
+      });
+    expect(failing).toThrow("no");
+    expect(seen).toEqual(["committed"]);
+  });
+});
+
+describe("lists", () => {
+  test("pages forwards and backwards meet every row once, also while rows come and go", () => {
+    for (let i = 0; i < 25; i++) addFile(`file-${i}`);
+    const seen: string[] = [];
+    let after: number | undefined;
+    for (;;) {
+      const page = storage.files.list(T, { limit: 4, order: "desc", after });
+      seen.push(...page.rows.map((row) => row.id));
+      addFile(`file-new-${seen.length}`);
+      if (seen.length === 8) storage.files.remove(T, "file-20");
+      if (!page.hasMore) break;
+      after = page.rows.at(-1)?.seq;
+    }
+    expect(seen).toEqual(Array.from({ length: 25 }, (_, i) => `file-${24 - i}`));
+  });
+
+  test("`before` gives the rows nearest to the cursor in list order", () => {
+    for (let i = 0; i < 6; i++) addFile(`file-${i}`);
+    const cursor = storage.files.get(T, "file-1")?.seq;
+    const page = storage.files.list(T, { limit: 2, order: "desc", before: cursor });
+    expect({ ids: page.rows.map((row) => row.id), more: page.hasMore }).toEqual({
+      ids: ["file-3", "file-2"],
+      more: true,
+    });
+  });
+
+  test("another tenant's rows are never in them", () => {
+    storage.tenants.insert({ id: "ten_b", name: "b", createdAt: 1 });
+    addFile("file-b", "ten_b");
+    addStore("vs_b", "ten_b");
+    expect(storage.files.get(T, "file-b")).toBeNull();
+    expect(storage.files.list(T, { limit: 10, order: "asc" }).rows).toEqual([]);
+    expect(storage.stores.get(T, "vs_b")).toBeNull();
+    expect(storage.stores.list(T, { limit: 10, order: "asc" }, null).rows).toEqual([]);
+  });
+});
+
+describe("files in stores", () => {
+  test("the store's counts follow every change of its files", () => {
+    addStore("vs_1");
+    addFile("file-1");
+    addFile("file-2");
+    const [one, two] = [attach("vs_1", "file-1"), attach("vs_1", "file-2")];
+    const counts = () => {
+      const row = storage.stores.get(T, "vs_1");
+      return [row?.n_in_progress, row?.n_completed, row?.n_failed, row?.n_cancelled, row?.usage_bytes, row?.n_chunks];
+    };
+    expect(counts()).toEqual([2, 0, 0, 0, 0, 0]);
+    storage.storeFiles.complete(T, one.seq, 1, { usageBytes: 70, chunks: 3, vectors: 3 });
+    storage.storeFiles.fail(T, two.seq, 1, "invalid_file", "no");
+    expect(counts()).toEqual([0, 1, 1, 0, 70, 3]);
+    storage.storeFiles.reindex(T, one.seq, { maxTokens: 100, overlapTokens: 0 });
+    expect(counts()).toEqual([1, 0, 1, 0, 0, 0]);
+    deleteFile(storage, T, "file-2", 5);
+    expect(counts()).toEqual([1, 0, 0, 0, 0, 0]);
+  });
+
+  test("a run of an older revision changes nothing", () => {
+    addStore("vs_1");
+    addFile("file-1");
+    const row = attach("vs_1", "file-1");
+    storage.storeFiles.reindex(T, row.seq, { maxTokens: 100, overlapTokens: 0 });
+    expect(storage.storeFiles.complete(T, row.seq, 1, { usageBytes: 1, chunks: 1, vectors: 1 })).toBe(false);
+    expect(storage.storeFiles.fail(T, row.seq, 1, "server_error", "late")).toBe(false);
+    expect(storage.storeFiles.bySeq(T, row.seq)?.status).toBe("in_progress");
+  });
+
+  test("chunks of a removed file are in no answer at once and reclaimed in steps", () => {
+    const generation = addStore("vs_1");
+    addFile("file-1");
+    const row = attach("vs_1", "file-1");
+    const owner = { tenantId: T, storeId: "vs_1", chunkSet: generation.chunk_set, storeFile: row.seq, revision: 1 };
+    storage.chunks.add(owner, [chunk(0), chunk(1), chunk(2)]);
+    const ids = storage.chunks.withoutVector(T, owner, generation.id, 10).map(({ id }) => id);
+    storage.chunks.addVectors(
+      T,
+      generation.id,
+      ids.map((chunkId) => ({ chunkId, data: new Float32Array([0.6, 0.8]) })),
+    );
+    storage.storeFiles.complete(T, row.seq, 1, { usageBytes: 1, chunks: 3, vectors: 3 });
+    expect(storage.chunks.hits(T, ids)).toHaveLength(3);
+    expect(storage.chunks.forIndex(T, owner, generation.id, 1, 10).map(({ terms }) => terms[0])).toEqual([1, 2]);
+
+    deleteFile(storage, T, "file-1", 5);
+    expect(storage.chunks.hits(T, ids)).toEqual([]);
+    expect(storage.chunks.completedFiles(T, "vs_1", 0, 10)).toEqual([]);
+    expect(storage.chunks.filesWithGarbage(10)).toEqual([{ tenant_id: T, store_file: row.seq }]);
+    expect(storage.chunks.removeSome(row.seq, Number.MAX_SAFE_INTEGER, 2)).toBe(2);
+    expect(storage.chunks.removeSome(row.seq, Number.MAX_SAFE_INTEGER, 2)).toBe(1);
+    for (const table of ["chunk", "chunk_terms", "vector"]) {
+      expect(storage.db.raw.query<{ n: number }, []>(`SELECT count(*) AS n FROM ${table}`).get()).toEqual({ n: 0 });
+    }
+  });
+});
+
+describe("jobs", () => {
+  const job = (subject: string, priority: 0 | 1 = 1, tenantId = T) => ({
+    tenantId,
+    kind: "ingest" as const,
+    storeId: null,
+    subject,
+    priority,
+    dueMs: 10,
+  });
+
+  test("are claimed by priority, then in order, and once", () => {
+    storage.jobs.insert(job("batch"));
+    storage.jobs.insert(job("single", 0));
+    expect(storage.jobs.claim("ingest", T, 5, "me", 100)).toBeNull();
+    expect(storage.jobs.claim("ingest", T, 10, "me", 100)?.subject).toBe("single");
+    expect(storage.jobs.claim("ingest", T, 10, "me", 100)?.subject).toBe("batch");
+    expect(storage.jobs.claim("ingest", T, 10, "me", 100)).toBeNull();
+  });
+
+  test("of a dead process, or past their lease, are due again", () => {
+    storage.jobs.insert(job("1"));
+    storage.jobs.claim("ingest", T, 10, "dead", 1_000);
+    expect(storage.jobs.releaseLost("me", 20)).toBe(1);
+    const claimed = storage.jobs.claim("ingest", T, 20, "me", 1_000);
+    expect(claimed?.attempt).toBe(2);
+    expect(storage.jobs.releaseLost("me", 999)).toBe(0);
+    expect(storage.jobs.releaseLost("me", 1_001)).toBe(1);
+  });
+
+  test("an interruption is not counted as a try", () => {
+    storage.jobs.insert(job("1"));
+    const first = storage.jobs.claim("ingest", T, 10, "me", 100);
+    storage.jobs.giveBack(first?.id ?? 0, "me");
+    expect(storage.jobs.claim("ingest", T, 10, "me", 100)?.attempt).toBe(1);
+  });
+});
+
+describe("blobs", () => {
+  test("are whole or absent, and nothing is left of a discarded one", async () => {
+    const blobs = createBlobs(dir);
+    const writer = await blobs.writer();
+    await writer.write(new TextEncoder().encode("hello "));
+    expect(await blobs.size("file-1")).toBeNull();
+    await writer.write(new TextEncoder().encode("world"));
+    const { bytes, sha256, md5 } = await writer.commit("file-1");
+    expect({ bytes, sha256, md5 }).toEqual({
+      bytes: 11,
+      sha256: "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9",
+      md5: "5eb63bbbe01eeed093cb22bb8f5acdc3",
+    });
+    expect(await Bun.file(blobs.path("file-1")).text()).toBe("hello world");
+
+    const other = await blobs.writer();
+    await other.write(new Uint8Array(10));
+    await other.discard();
+    expect(blobs.list()).toEqual(["file-1"]);
+    expect(Array.from(new Bun.Glob("*").scanSync({ cwd: join(dir, "tmp") }))).toEqual([]);
+    writeFileSync(join(dir, "blobs", "stray"), "not in a directory");
+    expect(blobs.list()).toEqual(["file-1"]);
+  });
+});
