@@ -1,0 +1,61 @@
+import { looksEbcdic } from "./ebcdic.ts";
+import { guessWide } from "./encoding.ts";
+
+/** What a file is by its first bytes, whatever it is called; "binary" is anything that is known to hold no text or not known at all. */
+export type Container = "pdf" | "zip" | "ole" | "rtf" | "binary" | "text";
+
+const MAGIC: readonly [Container, string, number][] = [
+  ["zip", "PK\x03\x04", 0],
+  ["zip", "PK\x05\x06", 0],
+  ["zip", "PK\x07\x08", 0],
+  ["ole", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 0],
+  ["binary", "\x1f\x8b\x08", 0],
+  ["binary", "BZh", 0],
+  ["binary", "ustar", 257],
+];
+
+const PDF_SEARCH = 1024;
+
+export function containerOf(bytes: Uint8Array): Container {
+  const head = Buffer.from(bytes.subarray(0, PDF_SEARCH)).toString("latin1");
+  for (const [container, magic, at] of MAGIC)
+    if (head.startsWith(magic, at) && (magic !== "BZh" || /[\x80-\xff]/.test(head))) return container;
+  if (/^\s*\{\\rtf/.test(head.replace(/^\xef\xbb\xbf/, ""))) return "rtf";
+  // A PDF may have rubbish before its header, but a text that speaks of "%PDF-" is none.
+  const pdf = head.indexOf("%PDF-");
+  if (
+    pdf === 0 ||
+    (pdf > 0 && (/[\0-\x08\x80-\xff]/.test(head.slice(0, pdf + 40)) || /^\s*$/.test(head.slice(0, pdf))))
+  )
+    return "pdf";
+  return isBinary(bytes) ? "binary" : "text";
+}
+
+const SAMPLE = 65_536;
+
+/** Control characters that no text has, apart from the zero bytes of UTF-16 and UTF-32 and strewn NULs. */
+function isBinary(bytes: Uint8Array): boolean {
+  if (startsWithWideMark(bytes) || guessWide(bytes) !== null || looksEbcdic(bytes)) return false;
+  const sample =
+    bytes.length <= 2 * SAMPLE
+      ? bytes
+      : Buffer.concat([bytes.subarray(0, SAMPLE), bytes.subarray(bytes.length - SAMPLE)]);
+  let controls = 0;
+  let nuls = 0;
+  for (const byte of sample) {
+    if (byte === 0) nuls++;
+    else if (byte < 9 || (byte > 13 && byte < 32 && byte !== 0x1a && byte !== 0x1b) || byte === 0x7f) controls++;
+  }
+  if (controls > sample.length * 0.01 + 2) return true;
+  return nuls > sample.length * 0.3;
+}
+
+function startsWithWideMark(bytes: Uint8Array): boolean {
+  return (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
+}
+
+/** Extension in lower case without its dot; "" where there is none. */
+export function extensionOf(filename: string): string {
+  const base = filename.split(/[\\/]/).at(-1) ?? "";
+  return /\.([^.\s]{1,12})$/.exec(base)?.[1]?.toLowerCase() ?? "";
+}

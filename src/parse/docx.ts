@@ -1,0 +1,341 @@
+import { DocumentBuilder } from "./builder.ts";
+import type { ParsedDocument } from "./document.ts";
+import { invalidFile } from "./document.ts";
+import { decodeText } from "./encoding.ts";
+import { htmlCharset, parseHtml } from "./html.ts";
+import type { ParseLimits } from "./limits.ts";
+import type { MimePart } from "./mime.ts";
+import { bodyBytes, parseMime } from "./mime.ts";
+import { attribute, readCoreProperties, readRelations, readXml, textOfElements } from "./xml.ts";
+import type { ZipArchive } from "./zip.ts";
+
+/**
+ * Word documents: paragraphs, headings by style or outline level, tables as rows, text boxes, notes
+ * and comments at the paragraph that they belong to. Tracked changes count as accepted: what was
+ * inserted is text, what was deleted or moved away is not.
+ */
+export function parseDocx(zip: ZipArchive, main: string, limits: ParseLimits): ParsedDocument {
+  const body = zip.read(main);
+  if (body === null) throw invalidFile("The document is damaged: its main part is missing.");
+  const relations = readRelations(zip, main);
+  const part = (type: string): Uint8Array | null => {
+    const target = relations.find((relation) => relation.type === type)?.target ?? "";
+    return target === "" ? null : zip.read(target);
+  };
+  const out = new DocumentBuilder(limits.maxTextLength);
+  readCoreProperties(zip, "docProps/core.xml", out);
+  const writer = new WordWriter(out, {
+    levels: headingLevels(part("styles")),
+    footnotes: notesOf(part("footnotes"), "footnote"),
+    endnotes: notesOf(part("endnotes"), "endnote"),
+    comments: notesOf(part("comments"), "comment"),
+  });
+  readXml(body, writer.handler());
+  for (const bytes of edgeParts(zip, relations)) readXml(bytes, new WordWriter(out, writer.context).handler());
+  for (const relation of relations) {
+    if (relation.type === "chart" || relation.type === "diagramData") appendDrawing(zip, relation.target, out);
+    else if (relation.type === "aFChunk") appendForeign(zip.read(relation.target), out);
+  }
+  return out.build("docx");
+}
+
+/** Content in another format that Word shows in place: HTML, alone or as a web archive. */
+function appendForeign(bytes: Uint8Array | null, out: DocumentBuilder): void {
+  if (bytes === null) return;
+  const head = Buffer.from(bytes.subarray(0, 2000)).toString("latin1");
+  const isArchive = /^mime-version:|^content-type:\s*multipart/im.test(head);
+  const html = isArchive ? findHtml(parseMime(bytes)) : bytes;
+  if (html !== null && (isArchive || /<[a-z!]/i.test(head))) parseHtml(decodeText(html, htmlCharset(html)).text, out);
+}
+
+function findHtml(part: MimePart): Uint8Array | null {
+  if (part.type === "text/html") return bodyBytes(part);
+  for (const child of part.parts) {
+    const found = findHtml(child);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+/** Charts and diagrams: their labels and cached values. */
+export function appendDrawing(zip: ZipArchive, target: string, out: DocumentBuilder): void {
+  const bytes = target === "" ? null : zip.read(target);
+  if (bytes === null) return;
+  const isChart = target.includes("chart");
+  const texts = textOfElements(bytes, isChart ? new Set(["t", "v"]) : new Set(["t"]));
+  out.block(texts.join(isChart ? " | " : "\n"));
+}
+
+/** Headers and footers, each wording once. */
+function edgeParts(zip: ZipArchive, relations: { type: string; target: string }[]): Uint8Array[] {
+  const seen = new Set<string>();
+  const out: Uint8Array[] = [];
+  for (const relation of relations) {
+    if ((relation.type !== "header" && relation.type !== "footer") || relation.target === "") continue;
+    const bytes = zip.read(relation.target);
+    if (bytes === null) continue;
+    // First, even and odd pages mostly carry the same words, but for a page number.
+    const words = textOfElements(bytes, new Set(["t"]))
+      .join(" ")
+      .replace(/\d+/g, "#");
+    if (words === "" || seen.has(words)) continue;
+    seen.add(words);
+    out.push(bytes);
+  }
+  return out;
+}
+
+interface WordContext {
+  levels: Map<string, number>;
+  footnotes: Map<string, string>;
+  endnotes: Map<string, string>;
+  comments: Map<string, string>;
+}
+
+interface OpenTable {
+  rows: string[][];
+  row: string[];
+  cell: string[];
+  headerRow: boolean;
+}
+
+const SKIPPED = new Set([
+  "del",
+  "moveFrom",
+  "Fallback",
+  "instrText",
+  "delText",
+  "delInstrText",
+  "posOffset",
+  "align",
+  "rubyPr",
+]);
+
+class WordWriter {
+  readonly context: WordContext;
+  readonly #out: DocumentBuilder;
+  /** Text boxes stand inside the paragraph that they float beside. */
+  #paragraphs: { text: string; level: number; isList: boolean; after: string[] }[] = [];
+  #tables: OpenTable[] = [];
+  #skip = 0;
+  #inText = 0;
+
+  constructor(out: DocumentBuilder, context: WordContext) {
+    this.#out = out;
+    this.context = context;
+  }
+
+  handler(): {
+    open(name: string, attributes: Record<string, string>): void;
+    text(text: string): void;
+    close(name: string): void;
+  } {
+    return {
+      open: (name, attributes) => this.#open(name, attributes),
+      text: (text) => this.#text(text),
+      close: (name) => this.#close(name),
+    };
+  }
+
+  #open(name: string, attributes: Record<string, string>): void {
+    if (SKIPPED.has(name)) this.#skip++;
+    if (this.#skip > 0) return;
+    const paragraph = this.#paragraphs.at(-1);
+    switch (name) {
+      case "p":
+        this.#paragraphs.push({ text: "", level: 0, isList: false, after: [] });
+        break;
+      case "t":
+        this.#inText++;
+        break;
+      case "tab":
+      case "ptab":
+        if (paragraph !== undefined && paragraph.text !== "") paragraph.text += "\t";
+        break;
+      case "br":
+      case "cr":
+        if (paragraph !== undefined) paragraph.text += "\n";
+        break;
+      case "noBreakHyphen":
+        if (paragraph !== undefined) paragraph.text += "-";
+        break;
+      case "sym":
+        if (paragraph !== undefined) paragraph.text += symbol(attribute(attributes, "char"));
+        break;
+      case "pStyle":
+        if (paragraph !== undefined)
+          paragraph.level ||= this.context.levels.get(attribute(attributes, "val") ?? "") ?? 0;
+        break;
+      case "outlineLvl":
+        if (paragraph !== undefined) paragraph.level = outlineLevel(attribute(attributes, "val")) || paragraph.level;
+        break;
+      case "numPr":
+        if (paragraph !== undefined) paragraph.isList = true;
+        break;
+      case "footnoteReference":
+        this.#note("Footnote", this.context.footnotes, attributes);
+        break;
+      case "endnoteReference":
+        this.#note("Endnote", this.context.endnotes, attributes);
+        break;
+      case "commentReference":
+        this.#note("Comment", this.context.comments, attributes);
+        break;
+      case "tbl":
+        this.#tables.push({ rows: [], row: [], cell: [], headerRow: false });
+        break;
+      case "tr":
+        if (this.#tables.length > 0) this.#tables.at(-1)!.row = [];
+        break;
+      case "tc":
+        if (this.#tables.length > 0) this.#tables.at(-1)!.cell = [];
+        break;
+      case "tblHeader":
+        if (this.#tables.at(-1)?.rows.length === 0) this.#tables.at(-1)!.headerRow = true;
+        break;
+    }
+  }
+
+  #text(text: string): void {
+    if (this.#skip > 0 || this.#inText === 0) return;
+    const paragraph = this.#paragraphs.at(-1);
+    if (paragraph !== undefined) paragraph.text += text;
+  }
+
+  #close(name: string): void {
+    if (SKIPPED.has(name)) {
+      this.#skip--;
+      return;
+    }
+    if (this.#skip > 0) return;
+    const table = this.#tables.at(-1);
+    if (name === "t") this.#inText--;
+    else if (name === "p") this.#endParagraph();
+    else if (name === "tc" && table !== undefined) table.row.push(table.cell.join("\n"));
+    else if (name === "tr" && table !== undefined) table.rows.push(table.row);
+    else if (name === "tbl") this.#endTable();
+  }
+
+  #endParagraph(): void {
+    const paragraph = this.#paragraphs.pop();
+    if (paragraph === undefined) return;
+    const text = paragraph.text.trim();
+    const cell = this.#tables.at(-1)?.cell;
+    if (cell !== undefined) {
+      if (text !== "") cell.push(text);
+      cell.push(...paragraph.after);
+      return;
+    }
+    if (paragraph.level > 0) this.#out.heading(paragraph.level, text);
+    else if (paragraph.isList && text !== "") this.#out.line(`- ${text}`);
+    else this.#out.block(text);
+    for (const note of paragraph.after) this.#out.line(note);
+  }
+
+  #endTable(): void {
+    const table = this.#tables.pop();
+    if (table === undefined) return;
+    const outer = this.#tables.at(-1);
+    if (outer !== undefined) {
+      for (const row of table.rows) outer.cell.push(row.filter((cell) => cell !== "").join(" | "));
+      return;
+    }
+    const layout =
+      table.rows.every((row) => row.length < 2) || table.rows.some((row) => row.some((cell) => cell.length > 3000));
+    if (layout) for (const row of table.rows) for (const cell of row) this.#out.block(cell);
+    else this.#out.table(table.rows, true);
+  }
+
+  #note(label: string, notes: Map<string, string>, attributes: Record<string, string>): void {
+    const text = notes.get(attribute(attributes, "id") ?? "");
+    if (text !== undefined && text !== "") this.#paragraphs.at(-1)?.after.push(`[${label}${text}]`);
+  }
+}
+
+function symbol(code: string | undefined): string {
+  const point = Number.parseInt(code ?? "", 16);
+  // Symbol fonts use the private area, which means nothing outside them.
+  return !(point >= 0 && point <= 0x10ffff) || (point >= 0xe000 && point < 0xf900) ? "" : String.fromCodePoint(point);
+}
+
+function outlineLevel(value: string | undefined): number {
+  const level = Number.parseInt(value ?? "", 10);
+  return level >= 0 && level <= 8 ? level + 1 : 0;
+}
+
+/** Headings of publishers' templates, which set no outline level. */
+function namedLevel(name: string): number {
+  if (/^(?:title|chapter ?title|section ?title|book ?title|part ?title)$/i.test(name)) return 1;
+  const letter = /^(?:head|h|heading|a-head|level)[ _-]?([a-e])$/i.exec(name)?.[1];
+  return letter === undefined ? 0 : 2 + "abcde".indexOf(letter.toLowerCase());
+}
+
+/** Heading level of each paragraph style: by outline level or name, its own or inherited. */
+function headingLevels(bytes: Uint8Array | null): Map<string, number> {
+  const styles = new Map<string, { level: number; basedOn: string }>();
+  if (bytes !== null) {
+    let style = { level: 0, basedOn: "" };
+    readXml(bytes, {
+      open(name, attributes) {
+        const value = attribute(attributes, "val") ?? "";
+        if (name === "style") {
+          style = { level: 0, basedOn: "" };
+          styles.set(attribute(attributes, "styleId") ?? "", style);
+        } else if (name === "name") {
+          const digit = /^heading (\d)/i.exec(value)?.[1];
+          if (digit !== undefined) style.level = Number(digit);
+          else style.level = namedLevel(value);
+        } else if (name === "basedOn") {
+          style.basedOn = value;
+        } else if (name === "outlineLvl") {
+          style.level ||= outlineLevel(value);
+        }
+      },
+    });
+  }
+  const levels = new Map<string, number>();
+  for (const id of styles.keys()) {
+    let current = id;
+    for (let hops = 0; hops < 10 && styles.has(current); hops++) {
+      const { level, basedOn } = styles.get(current)!;
+      if (level > 0) {
+        levels.set(id, level);
+        break;
+      }
+      current = basedOn;
+    }
+  }
+  return levels;
+}
+
+/** Notes and comments by id: " by NAME: text" or ": text". */
+function notesOf(bytes: Uint8Array | null, element: string): Map<string, string> {
+  const notes = new Map<string, string>();
+  if (bytes === null) return notes;
+  let id = "";
+  let author = "";
+  let text = "";
+  let inText = 0;
+  let deleted = 0;
+  readXml(bytes, {
+    open(name, attributes) {
+      if (name === element) {
+        id = attribute(attributes, "id") ?? "";
+        author = element === "comment" ? (attribute(attributes, "author") ?? "") : "";
+        text = "";
+      } else if (name === "t") inText++;
+      else if (name === "del") deleted++;
+      else if (name === "p" && text !== "") text += "\n";
+    },
+    text(part) {
+      if (inText > 0 && deleted === 0) text += part;
+    },
+    close(name) {
+      if (name === "t") inText--;
+      else if (name === "del") deleted--;
+      else if (name === element && text.trim() !== "")
+        notes.set(id, `${author === "" ? "" : ` by ${author}`}: ${text.trim()}`);
+    },
+  });
+  return notes;
+}

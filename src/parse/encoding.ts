@@ -1,0 +1,227 @@
+import iconv from "iconv-lite";
+
+import { decodeEbcdic, ebcdicName, looksEbcdic } from "./ebcdic.ts";
+import { guessCodePage } from "./encoding-guess.ts";
+
+/**
+ * Bytes -> text, whatever wrote them. In this order: a byte order mark; the zero bytes of UTF-16 and
+ * UTF-32; sound UTF-8; what is declared, unless the text it gives is worse than a guess; nearly
+ * sound UTF-8; a guess from what languages look like. Whatever is doubtful is said in `warnings`.
+ */
+export interface DecodedText {
+  /** Lines end with "\n", no byte order mark, no NUL. */
+  text: string;
+  encoding: string;
+  /** Whether the text looks like none that its encoding, a guessed one, is used for. */
+  doubtful: boolean;
+  warnings: string[];
+}
+
+export function decodeText(bytes: Uint8Array, declared: string | null = null): DecodedText {
+  const warnings: string[] = [];
+  const { encoding, skip, doubtful = false } = chooseEncoding(bytes, declared, warnings);
+  const raw = decodeAs(skip > 0 ? bytes.subarray(skip) : bytes, encoding);
+  return { text: soundLines(raw, warnings), encoding, doubtful, warnings };
+}
+
+function chooseEncoding(
+  bytes: Uint8Array,
+  declared: string | null,
+  warnings: string[],
+): { encoding: string; skip: number; doubtful?: boolean } {
+  const mark = byteOrderMark(bytes);
+  if (mark !== null) {
+    // Some tools add a mark to text in another encoding; only UTF-8 can be checked.
+    if (mark.encoding !== "utf-8" || brokenUtf8(bytes.subarray(3)).share < 0.3) {
+      if (mark.encoding === "utf-8") warnAboutUtf8(bytes, warnings);
+      return mark;
+    }
+  }
+  const wide = guessWide(bytes);
+  if (wide !== null) return { encoding: wide, skip: 0 };
+  const label = declared === null ? null : canonicalEncoding(declared);
+  if (label !== null && ebcdicName(label) !== null && looksEbcdic(bytes)) return { encoding: label, skip: 0 };
+  if (isAscii(bytes)) {
+    return { encoding: label === "iso-2022-jp" || hasIso2022Jp(bytes) ? "iso-2022-jp" : "utf-8", skip: 0 };
+  }
+  if (isUtf8(bytes)) return { encoding: "utf-8", skip: 0 };
+  if (looksEbcdic(bytes)) {
+    warnings.push("The text encoding is not declared; it was read as EBCDIC (code page 037).");
+    return { encoding: "ibm037", skip: 0 };
+  }
+  const broken = brokenUtf8(bytes);
+  if (broken.share < 0.2) {
+    warnAboutUtf8(bytes, warnings);
+    return { encoding: "utf-8", skip: 0 };
+  }
+  return { ...eightBit(bytes, declared, label, warnings), skip: 0 };
+}
+
+/** A few letters are no reason to disbelieve a declaration. */
+const ENOUGH_EVIDENCE = 24;
+
+function eightBit(
+  bytes: Uint8Array,
+  declared: string | null,
+  label: string | null,
+  warnings: string[],
+): { encoding: string; doubtful: boolean } {
+  const guess = guessCodePage(bytes, label === "utf-8" ? null : label);
+  if (label === null || label === "utf-8" || guess.declaredScore === null) {
+    if (declared !== null) {
+      warnings.push(`The declared text encoding ${shown(declared)} does not fit; it was read as ${guess.encoding}.`);
+    } else if (guess.doubtful) {
+      warnings.push(`The text encoding is uncertain; it was read as ${guess.encoding}.`);
+    }
+    return { encoding: guess.encoding, doubtful: guess.doubtful };
+  }
+  const isBetter = guess.score > guess.declaredScore + 0.25 && guess.evidence >= ENOUGH_EVIDENCE;
+  if (guess.encoding !== label && isBetter && !guess.doubtful) {
+    warnings.push(`The declared text encoding ${shown(label)} does not fit; it was read as ${guess.encoding}.`);
+    return { encoding: guess.encoding, doubtful: false };
+  }
+  return { encoding: label, doubtful: guess.declaredScore < 0.2 };
+}
+
+function shown(label: string): string {
+  return label.replace(/[^\w.:-]/g, "").slice(0, 40);
+}
+
+/** WHATWG or iconv name of a declared encoding in lower case, or null where nothing here decodes it. */
+export function canonicalEncoding(label: string): string | null {
+  const clean = label
+    .trim()
+    .toLowerCase()
+    .replace(/^["']|["']$/g, "");
+  if (clean === "" || clean === "unicode") return null;
+  const ebcdic = ebcdicName(clean);
+  if (ebcdic !== null && !["ibm866", "ibm819"].includes(clean)) return ebcdic;
+  try {
+    return new TextDecoder(clean as Bun.Encoding).encoding.toLowerCase();
+  } catch {
+    return iconv.encodingExists(clean) ? clean : null;
+  }
+}
+
+/** Decodes without a check; bytes that mean nothing become U+FFFD. */
+export function decodeAs(bytes: Uint8Array, encoding: string): string {
+  if (ebcdicName(encoding) !== null) return decodeEbcdic(bytes, encoding);
+  try {
+    return new TextDecoder(encoding as Bun.Encoding, { ignoreBOM: false }).decode(bytes);
+  } catch {
+    return iconv.decode(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), encoding);
+  }
+}
+
+function byteOrderMark(b: Uint8Array): { encoding: string; skip: number } | null {
+  if (b[0] === 0xef && b[1] === 0xbb && b[2] === 0xbf) return { encoding: "utf-8", skip: 3 };
+  if (b[0] === 0xff && b[1] === 0xfe) {
+    if (b.length >= 4 && b[2] === 0 && b[3] === 0 && b.length % 4 === 0) return { encoding: "utf-32le", skip: 4 };
+    return { encoding: "utf-16le", skip: 2 };
+  }
+  if (b[0] === 0xfe && b[1] === 0xff) return { encoding: "utf-16be", skip: 2 };
+  if (b[0] === 0 && b[1] === 0 && b[2] === 0xfe && b[3] === 0xff) return { encoding: "utf-32be", skip: 4 };
+  return null;
+}
+
+const SAMPLE = 65_536;
+
+/** UTF-16 or UTF-32 without a mark: text in them has zero bytes where no other text has. */
+export function guessWide(bytes: Uint8Array): string | null {
+  const sample = bytes.subarray(0, SAMPLE);
+  if (!sample.includes(0)) return null;
+  for (const encoding of ["utf-32le", "utf-32be"]) {
+    if (isUtf32(sample, encoding === "utf-32le")) return encoding;
+  }
+  if (sample.length < 4) return null;
+  const [le, be] = [wideQuality(sample, true), wideQuality(sample, false)];
+  const best = le.ascii >= be.ascii ? le : be;
+  // A short text must show more, or a strewn zero byte would make UTF-16 of it.
+  const enough = sample.length < 256 || sample.length % 2 === 1 ? 0.3 : 0.004;
+  if (best.bad > 0.01 || best.ascii < enough) return null;
+  return best === le ? "utf-16le" : "utf-16be";
+}
+
+function isUtf32(sample: Uint8Array, little: boolean): boolean {
+  const units = sample.length >> 2;
+  if (units < 2) return false;
+  const view = new DataView(sample.buffer, sample.byteOffset, units * 4);
+  for (let i = 0; i < units; i++) {
+    const point = view.getUint32(i * 4, little);
+    if (point === 0 || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) return false;
+  }
+  return true;
+}
+
+const NO_CHARACTER = /[\0-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f\ufffd\p{Cn}\p{Co}]/gu;
+
+function wideQuality(sample: Uint8Array, little: boolean): { bad: number; ascii: number } {
+  const even = sample.subarray(0, sample.length & ~1);
+  const text = new TextDecoder(little ? "utf-16le" : "utf-16be").decode(even);
+  let ascii = 0;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if ((unit >= 0x20 && unit < 0x7f) || (unit >= 9 && unit <= 13)) ascii++;
+  }
+  const bad = text.match(NO_CHARACTER)?.length ?? 0;
+  return { bad: bad / text.length, ascii: ascii / text.length };
+}
+
+function isAscii(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) if (bytes[i]! > 0x7f) return false;
+  return true;
+}
+
+function hasIso2022Jp(bytes: Uint8Array): boolean {
+  for (let at = bytes.indexOf(0x1b); at >= 0; at = bytes.indexOf(0x1b, at + 1)) {
+    if (bytes[at + 1] === 0x24 && (bytes[at + 2] === 0x42 || bytes[at + 2] === 0x40)) return true;
+  }
+  return false;
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** How far text is from UTF-8: bytes above ASCII that are not part of a sound sequence. */
+function brokenUtf8(bytes: Uint8Array): { broken: number; share: number } {
+  let high = 0;
+  let broken = 0;
+  for (let i = 0; i < bytes.length;) {
+    const byte = bytes[i]!;
+    if (byte < 0x80) {
+      i++;
+      continue;
+    }
+    const length =
+      byte >= 0xc2 && byte < 0xe0 ? 2 : byte >= 0xe0 && byte < 0xf0 ? 3 : byte >= 0xf0 && byte < 0xf5 ? 4 : 1;
+    let good = length > 1;
+    for (let k = 1; k < length && good; k++) good = (bytes[i + k] ?? 0) >> 6 === 2;
+    high += good ? length : 1;
+    if (!good) broken++;
+    i += good ? length : 1;
+  }
+  return { broken, share: high === 0 ? 0 : broken / high };
+}
+
+function warnAboutUtf8(bytes: Uint8Array, warnings: string[]): void {
+  const { broken } = brokenUtf8(bytes);
+  if (broken === 0) return;
+  const what = broken === 1 ? "1 byte is" : `${broken} bytes are`;
+  warnings.push(`${what} not valid UTF-8; each was replaced by the replacement character.`);
+}
+
+function soundLines(raw: string, warnings: string[]): string {
+  let text = raw.charCodeAt(0) === 0xfeff ? raw.slice(1) : raw;
+  if (text.includes("\r")) text = text.replace(/\r\n?/g, "\n");
+  if (text.includes("\0")) {
+    warnings.push("NUL characters were removed from the text.");
+    text = text.replaceAll("\0", "");
+  }
+  return text.isWellFormed() ? text : text.toWellFormed();
+}

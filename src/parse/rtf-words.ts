@@ -1,0 +1,74 @@
+/** What RTF's control words and code pages mean. */
+
+export const CHARSETS: Record<number, string> = {
+  77: "macintosh",
+  128: "shift_jis",
+  129: "euc-kr",
+  134: "gb18030",
+  136: "big5",
+  161: "windows-1253",
+  162: "windows-1254",
+  163: "windows-1258",
+  177: "windows-1255",
+  178: "windows-1256",
+  186: "windows-1257",
+  204: "windows-1251",
+  222: "windows-874",
+  238: "windows-1250",
+  255: "cp437",
+};
+export const DOUBLE_BYTE = new Set(["shift_jis", "euc-kr", "gb18030", "big5"]);
+const CODE_PAGES: Record<number, string> = {
+  437: "cp437",
+  850: "cp850",
+  852: "cp852",
+  866: "ibm866",
+  874: "windows-874",
+  932: "shift_jis",
+  936: "gb18030",
+  949: "euc-kr",
+  950: "big5",
+  10000: "macintosh",
+  65001: "utf-8",
+};
+export const SKIPPED = new Set(
+  (
+    "colortbl pict objdata fldinst filetbl revtbl rsidtbl listtable listoverridetable themedata colorschememapping datastore latentstyles generator " +
+    "xmlnstbl wgrffmtfilter mmathPr private1 private bkmkstart bkmkend xe tc nonshppict nonesttables atrfstart atrfend atndate atntime atnref atnparent " +
+    "ftnsep ftnsepc aftnsep aftnsepc pgptbl falt panose operator company doccomm category manager userprops hlinkbase vern creatim revtim printim buptim password sn sv"
+  ).split(" "),
+);
+export const DESTINATIONS = new Set(["fonttbl", "stylesheet", "info", "atnauthor", "annotation", "footnote"]);
+export const SYMBOLS: Record<string, string> = {
+  tab: "\t",
+  line: "\n",
+  emdash: "—",
+  endash: "–",
+  lquote: "‘",
+  rquote: "’",
+  ldblquote: "“",
+  rdblquote: "”",
+  bullet: "•",
+  emspace: " ",
+  enspace: " ",
+};
+
+export function codePageName(value: number | null): string {
+  const page = value ?? 1252;
+  return CODE_PAGES[page] ?? (page >= 1250 && page <= 1258 ? `windows-${page}` : "windows-1252");
+}
+
+/** Whether the last byte begins a two-byte character. */
+export function hasOpenLead(bytes: number[]): boolean {
+  let open = false;
+  for (const byte of bytes) open = !open && byte > 0x80 && byte !== 0xa0 && byte !== 0xff;
+  return open;
+}
+
+export function isLetter(byte: number): boolean {
+  return (byte >= 0x61 && byte <= 0x7a) || (byte >= 0x41 && byte <= 0x5a);
+}
+
+export function isDigit(byte: number): boolean {
+  return byte >= 0x30 && byte <= 0x39;
+}

@@ -1,0 +1,174 @@
+import { Parser } from "htmlparser2";
+
+import { decodeText } from "./encoding.ts";
+import { xmlCharset } from "./html.ts";
+import type { ZipArchive } from "./zip.ts";
+
+/**
+ * XML as a stream of events under local names. Document types are not read: no entity is ever
+ * expanded beyond the five of XML and character references, and none is fetched.
+ */
+export interface XmlHandler {
+  open?(name: string, attributes: Record<string, string>): void;
+  text?(text: string): void;
+  close?(name: string): void;
+}
+
+export function readXml(bytes: Uint8Array, handler: XmlHandler): void {
+  readXmlText(decodeText(bytes, xmlCharset(bytes)).text, handler);
+}
+
+export function readXmlText(text: string, handler: XmlHandler): void {
+  const parser = new Parser(
+    {
+      onopentag: (name, attributes) => handler.open?.(localName(name), attributes),
+      ontext: (part) => handler.text?.(part),
+      onclosetag: (name) => handler.close?.(localName(name)),
+    },
+    { xmlMode: true, decodeEntities: true },
+  );
+  const start = typeEnd(text);
+  // In steps, so that the parser's buffer stays small.
+  for (let at = start; at < text.length; at += STEP) parser.write(text.slice(at, at + STEP));
+  parser.end();
+}
+
+const STEP = 1 << 20;
+
+/** Where the document type ends, its declarations included: they are never read. */
+function typeEnd(text: string): number {
+  const start = /^[^]{0,2000}?<!DOCTYPE\b/i.exec(text.slice(0, 4096))?.[0].length;
+  if (start === undefined) return 0;
+  const close = text.indexOf(">", start);
+  const open = text.indexOf("[", start);
+  if (open < 0 || (close >= 0 && close < open)) return close < 0 ? 0 : close + 1;
+  for (let at = text.indexOf("]", open); at >= 0; at = text.indexOf("]", at + 1)) {
+    const end = /^\]\s*>/.exec(text.slice(at, at + 100))?.[0].length;
+    if (end !== undefined) return at + end;
+  }
+  return 0;
+}
+
+function localName(name: string): string {
+  const colon = name.indexOf(":");
+  return colon < 0 ? name : name.slice(colon + 1);
+}
+
+/** Value of an attribute whatever its prefix. */
+export function attribute(attributes: Record<string, string>, name: string): string | undefined {
+  const direct = attributes[name];
+  if (direct !== undefined) return direct;
+  for (const key in attributes) if (key.endsWith(`:${name}`)) return attributes[key];
+  return undefined;
+}
+
+export interface Relation {
+  id: string;
+  /** Last part of the type's address: "slide", "comments", … */
+  type: string;
+  /** Path inside the archive; "" for external targets. */
+  target: string;
+}
+
+/** Relations of an Office part, in order; empty where it has none. */
+export function readRelations(zip: ZipArchive, part: string): Relation[] {
+  const slash = part.lastIndexOf("/");
+  const folder = part.slice(0, slash + 1);
+  const bytes = zip.read(`${folder}_rels/${part.slice(slash + 1)}.rels`);
+  const out: Relation[] = [];
+  if (bytes === null) return out;
+  readXml(bytes, {
+    open(name, attributes) {
+      if (name !== "Relationship") return;
+      const external = attributes["TargetMode"] === "External";
+      out.push({
+        id: attributes["Id"] ?? "",
+        type: (attributes["Type"] ?? "").split("/").at(-1) ?? "",
+        target: external ? "" : resolvePath(folder, attributes["Target"] ?? ""),
+      });
+    },
+  });
+  return out;
+}
+
+/** Path of a reference from a folder ("a/b/") inside an archive. */
+export function resolvePath(folder: string, target: string): string {
+  const parts = target.startsWith("/") ? [] : folder.split("/").filter((part) => part !== "");
+  for (const part of target.split("/")) {
+    if (part === "..") parts.pop();
+    else if (part !== "" && part !== ".") parts.push(part);
+  }
+  return parts.join("/");
+}
+
+/** All text of the elements with one of these names, one string an element. */
+export function textOfElements(bytes: Uint8Array, names: ReadonlySet<string>): string[] {
+  const out: string[] = [];
+  let depth = 0;
+  let current = "";
+  readXml(bytes, {
+    open(name) {
+      if (names.has(name)) depth++;
+    },
+    text(text) {
+      if (depth > 0) current += text;
+    },
+    close(name) {
+      if (!names.has(name)) return;
+      depth--;
+      if (depth > 0) return;
+      const clean = current.replace(/\s+/g, " ").trim();
+      if (clean !== "") out.push(clean);
+      current = "";
+    },
+  });
+  return out;
+}
+
+const CORE_NAMES: Record<string, string> = {
+  creator: "author",
+  "initial-creator": "author",
+  subject: "subject",
+  description: "description",
+  keywords: "keywords",
+  keyword: "keywords",
+  language: "language",
+  created: "created",
+  "creation-date": "created",
+  modified: "modified",
+  date: "modified",
+  category: "category",
+};
+
+/** Title and metadata of Office and OpenDocument packages (Dublin Core in docProps/core.xml or meta.xml). */
+export function readCoreProperties(
+  zip: ZipArchive,
+  part: string,
+  out: { title: string | null; metadata: Record<string, string | number | boolean> },
+): void {
+  const bytes = zip.read(part);
+  if (bytes === null) return;
+  let current = "";
+  readXml(bytes, {
+    open: () => {
+      current = "";
+    },
+    text: (text) => {
+      current += text;
+    },
+    close(name) {
+      const value = current.replace(/\s+/g, " ").trim().slice(0, 500);
+      current = "";
+      if (value === "") return;
+      if (name === "title") out.title ??= value;
+      const key = CORE_NAMES[name];
+      if (key === undefined) return;
+      out.metadata[key] = key === "created" || key === "modified" ? isoDate(value) : value;
+    },
+  });
+}
+
+function isoDate(value: string): string {
+  const date = new Date(/[zZ]|[+-]\d\d:?\d\d$/.test(value) ? value : `${value}Z`);
+  return Number.isNaN(date.getTime()) ? value : date.toISOString();
+}
