@@ -1,0 +1,91 @@
+/**
+ * The k best owners of a stream of (owner, score) pairs in which an owner may come several times and counts with its
+ * best score. A binary heap whose root is the worst kept, with the place of every kept owner.
+ */
+export class BestOwners {
+  readonly #limit: number;
+  readonly #places: Int32Array; // by owner; place in the heap + 1, 0 = not kept
+  readonly #owners: Int32Array;
+  readonly #scores: Float64Array;
+  readonly #slots: Int32Array;
+  #size = 0;
+
+  /** `places` is scratch: zero for every owner, at least as long as the largest owner; `release` leaves it so again. */
+  constructor(limit: number, places: Int32Array) {
+    this.#limit = limit;
+    this.#places = places;
+    this.#owners = new Int32Array(limit);
+    this.#scores = new Float64Array(limit);
+    this.#slots = new Int32Array(limit);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** A score at or below this changes nothing. */
+  get floor(): number {
+    return this.#limit === 0 ? Infinity : this.#size < this.#limit ? -Infinity : this.#scores[0]!;
+  }
+
+  offer(owner: number, score: number, slot: number): void {
+    const place = this.#places[owner]! - 1;
+    if (place >= 0) {
+      if (score > this.#scores[place]!) this.#sink(place, owner, score, slot);
+    } else if (this.#size < this.#limit) {
+      this.#rise(this.#size++, owner, score, slot);
+    } else if (score > this.floor) {
+      this.#places[this.#owners[0]!] = 0;
+      this.#sink(0, owner, score, slot);
+    }
+  }
+
+  /** Best first; equal scores by owner. */
+  sorted(): { owner: number; score: number; slot: number }[] {
+    const all: { owner: number; score: number; slot: number }[] = [];
+    for (let i = 0; i < this.#size; i++) {
+      all.push({ owner: this.#owners[i]!, score: this.#scores[i]!, slot: this.#slots[i]! });
+    }
+    return all.sort((a, b) => b.score - a.score || a.owner - b.owner);
+  }
+
+  release(): void {
+    for (let i = 0; i < this.#size; i++) this.#places[this.#owners[i]!] = 0;
+    this.#size = 0;
+  }
+
+  #rise(from: number, owner: number, score: number, slot: number): void {
+    let at = from;
+    while (at > 0) {
+      const parent = (at - 1) >>> 1;
+      if (this.#scores[parent]! <= score) break;
+      this.#move(parent, at);
+      at = parent;
+    }
+    this.#put(at, owner, score, slot);
+  }
+
+  #sink(from: number, owner: number, score: number, slot: number): void {
+    let at = from;
+    for (;;) {
+      let child = at * 2 + 1;
+      if (child >= this.#size) break;
+      if (child + 1 < this.#size && this.#scores[child + 1]! < this.#scores[child]!) child++;
+      if (this.#scores[child]! >= score) break;
+      this.#move(child, at);
+      at = child;
+    }
+    this.#put(at, owner, score, slot);
+  }
+
+  #move(from: number, to: number): void {
+    this.#put(to, this.#owners[from]!, this.#scores[from]!, this.#slots[from]!);
+  }
+
+  #put(at: number, owner: number, score: number, slot: number): void {
+    this.#owners[at] = owner;
+    this.#scores[at] = score;
+    this.#slots[at] = slot;
+    this.#places[owner] = at + 1;
+  }
+}

@@ -1,0 +1,38 @@
+import { expect, test } from "bun:test";
+import { Bitset } from "./bitset.ts";
+import { seededRandom } from "./seeded-random.ts";
+
+test("agrees with a Set over random additions and removals", () => {
+  const random = seededRandom(1);
+  const bits = new Bitset();
+  const model = new Set<number>();
+  for (let i = 0; i < 5000; i++) {
+    const member = random.below(700);
+    if (random.uniform() < 0.6) {
+      bits.add(member);
+      model.add(member);
+    } else {
+      bits.delete(member);
+      model.delete(member);
+    }
+  }
+  expect([...bits.toArray()]).toEqual([...model].sort((a, b) => a - b));
+  expect(bits.count()).toBe(model.size);
+  for (let i = 0; i < 800; i++) expect(bits.has(i)).toBe(model.has(i));
+});
+
+test.each([0, 1, 31, 32, 33, 64, 100])("a full set of %d holds exactly the numbers below it", (size) => {
+  const bits = Bitset.full(size);
+  expect(bits.count()).toBe(size);
+  expect(bits.has(size)).toBe(false);
+  expect([...bits.toArray()]).toEqual(Array.from({ length: size }, (_, i) => i));
+});
+
+test("a clone does not share words", () => {
+  const bits = new Bitset();
+  bits.add(5);
+  const copy = bits.clone();
+  copy.delete(5);
+  expect(bits.has(5)).toBe(true);
+  expect(copy.has(5)).toBe(false);
+});

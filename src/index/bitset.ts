@@ -1,0 +1,98 @@
+/**
+ * A set of small non-negative integers (ordinals) in 32-bit words.
+ * Grows on `add`; reading beyond the end answers false.
+ */
+export class Bitset {
+  #words: Int32Array;
+
+  constructor(capacity = 0) {
+    this.#words = new Int32Array((capacity + 31) >>> 5);
+  }
+
+  /** The set {0 … size-1}. */
+  static full(size: number): Bitset {
+    const set = new Bitset(size);
+    set.#words.fill(-1);
+    const rest = size & 31;
+    if (rest !== 0) set.#words[set.#words.length - 1] = (1 << rest) - 1;
+    return set;
+  }
+
+  /** The words themselves, for loops that must not call a method per member. Bit i is `words[i >>> 5] >>> (i & 31)`. */
+  get words(): Int32Array {
+    return this.#words;
+  }
+
+  get byteLength(): number {
+    return this.#words.byteLength;
+  }
+
+  /** False for negative numbers too. */
+  has(index: number): boolean {
+    const word = index >>> 5;
+    return word < this.#words.length && ((this.#words[word]! >>> (index & 31)) & 1) === 1;
+  }
+
+  add(index: number): void {
+    const word = index >>> 5;
+    if (word >= this.#words.length) this.#grow(word + 1);
+    this.#words[word]! |= 1 << (index & 31);
+  }
+
+  delete(index: number): void {
+    const word = index >>> 5;
+    if (word < this.#words.length) this.#words[word]! &= ~(1 << (index & 31));
+  }
+
+  clear(): void {
+    this.#words.fill(0);
+  }
+
+  clone(): Bitset {
+    const copy = new Bitset();
+    copy.#words = this.#words.slice();
+    return copy;
+  }
+
+  count(): number {
+    let total = 0;
+    const words = this.#words;
+    for (let i = 0; i < words.length; i++) total += popcount(words[i]!);
+    return total;
+  }
+
+  /** Calls `visit` for every member in ascending order. */
+  forEach(visit: (index: number) => void): void {
+    const words = this.#words;
+    for (let i = 0; i < words.length; i++) {
+      for (let word = words[i]!; word !== 0; word &= word - 1) visit((i << 5) + lowestBit(word));
+    }
+  }
+
+  /** Members in ascending order. */
+  toArray(): Int32Array {
+    const out = new Int32Array(this.count());
+    let n = 0;
+    this.forEach((index) => {
+      out[n++] = index;
+    });
+    return out;
+  }
+
+  #grow(words: number): void {
+    const grown = new Int32Array(Math.max(words, this.#words.length * 2, 4));
+    grown.set(this.#words);
+    this.#words = grown;
+  }
+}
+
+/** Position of the lowest set bit of a non-zero word. */
+export function lowestBit(word: number): number {
+  return 31 - Math.clz32(word & -word);
+}
+
+function popcount(word: number): number {
+  let x = word - ((word >>> 1) & 0x55555555);
+  x = (x & 0x33333333) + ((x >>> 2) & 0x33333333);
+  return Math.imul((x + (x >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+}

@@ -1,0 +1,151 @@
+import { expect, test } from "bun:test";
+import { Bitset } from "./bitset.ts";
+import { BM25_B, BM25_K1, inverseDocumentFrequency, KeywordIndex, type QueryTerm } from "./keyword.ts";
+import { seededRandom } from "./seeded-random.ts";
+import { packTerms, TermBlobError } from "./term-blob.ts";
+
+type Doc = Map<number, number>;
+
+const wanted = (hash: number, count = 1): QueryTerm => ({ hash, count, multiply: 1, add: 0, among: 0 });
+const lengthOf = (doc: Doc): number => [...doc.values()].reduce((a, b) => a + b, 0);
+const blobOf = (doc: Doc): Uint8Array => packTerms({ weights: doc, length: lengthOf(doc), sequence: [], windows: 1 });
+
+/** BM25 by the book, over all documents. */
+function naiveScores(docs: ReadonlyMap<number, Doc>, query: readonly QueryTerm[]): Map<number, number> {
+  const average = [...docs.values()].reduce((sum, doc) => sum + lengthOf(doc), 0) / docs.size;
+  const scores = new Map<number, number>();
+  for (const { hash, count } of query) {
+    const df = [...docs.values()].filter((doc) => doc.has(hash)).length;
+    const weight = count * inverseDocumentFrequency(df, docs.size) * (BM25_K1 + 1);
+    for (const [ordinal, doc] of docs) {
+      const tf = doc.get(hash);
+      if (tf === undefined) continue;
+      const norm = BM25_K1 * (1 - BM25_B + (BM25_B * lengthOf(doc)) / average);
+      scores.set(ordinal, (scores.get(ordinal) ?? 0) + (weight * tf) / (tf + norm));
+    }
+  }
+  return scores;
+}
+
+test("scores are BM25's over random additions, removals, sweeps and reused ordinals", () => {
+  const random = seededRandom(9);
+  const index = new KeywordIndex();
+  const docs = new Map<number, Doc>();
+  const free: number[] = [];
+  let next = 0;
+  let reused = 0;
+  for (let round = 0; round < 300; round++) {
+    for (let i = 0; i < 12; i++) {
+      if (docs.size > 0 && random.uniform() < 0.45) {
+        const victim = random.pick([...docs.keys()]);
+        docs.delete(victim);
+        index.remove(victim);
+      } else {
+        const doc: Doc = new Map();
+        for (let t = 0; t < 30; t++) {
+          const hash = Math.floor(3000 ** random.uniform()) | (random.below(16) << 28);
+          doc.set(hash, (doc.get(hash) ?? 0) + 1);
+        }
+        const ordinal = free.pop() ?? next++;
+        docs.set(ordinal, doc);
+        index.add(ordinal, blobOf(doc));
+      }
+    }
+    const freed = index.sweep(2000);
+    reused += freed.length;
+    free.push(...freed);
+    const query = Array.from({ length: 4 }, () =>
+      wanted(Math.floor(3000 ** random.uniform()) | (random.below(16) << 28)),
+    );
+    const unique = [...new Map(query.map((term) => [term.hash, term])).values()];
+    const pass = index.search(unique, 10);
+    const naive = naiveScores(docs, unique);
+    for (let ordinal = 0; ordinal < next; ordinal++) {
+      expect(pass.scoreOf(ordinal)).toBeCloseTo(naive.get(ordinal) ?? 0, 4);
+    }
+    const best = [...naive.values()].sort((a, b) => b - a).slice(0, 10);
+    expect(pass.top.ids.length).toBe(best.length);
+    best.forEach((score, i) => expect(pass.top.scores[i]).toBeCloseTo(score, 4));
+    for (const score of naive.values()) expect(score).toBeLessThanOrEqual(pass.maxPossible + 1e-6);
+  }
+  expect(index.chunkCount).toBe(docs.size);
+  expect(reused).toBeGreaterThan(100);
+});
+
+test("memory does not grow when the same number of chunks comes and goes", () => {
+  const random = seededRandom(5);
+  const index = new KeywordIndex();
+  const free: number[] = [];
+  let next = 0;
+  const live: number[] = [];
+  const turn = (): void => {
+    const doc: Doc = new Map(Array.from({ length: 60 }, () => [random.below(2 ** 31), 1]));
+    const ordinal = free.pop() ?? next++;
+    index.add(ordinal, blobOf(doc));
+    live.push(ordinal);
+    if (live.length > 500) index.remove(live.shift()!);
+    free.push(...index.sweep(5000));
+  };
+  for (let i = 0; i < 5000; i++) turn();
+  const settled = index.byteLength;
+  for (let i = 0; i < 20_000; i++) turn();
+  expect(index.byteLength).toBeLessThanOrEqual(settled * 1.5);
+  expect(next).toBeLessThan(5000);
+});
+
+test("only allowed chunks are selected, and every score can still be read", () => {
+  const index = new KeywordIndex();
+  for (let i = 0; i < 100; i++) index.add(i, blobOf(new Map([[7, 1 + (i % 5)]])));
+  const allowed = new Bitset();
+  for (const ordinal of [3, 40, 99]) allowed.add(ordinal);
+  const pass = index.search([wanted(7)], 10, allowed);
+  expect([...pass.top.ids].sort((a, b) => a - b)).toEqual([3, 40, 99]);
+  expect(pass.scoreOf(50)).toBeGreaterThan(0);
+});
+
+test("rarity is judged among the marked chunks", () => {
+  const index = new KeywordIndex();
+  const [word, marker] = [11, 99];
+  for (let i = 0; i < 200; i++)
+    index.add(i, blobOf(new Map([[i < 2 ? word : 12, 1], ...(i < 2 ? ([[marker, 1]] as const) : [])])));
+  const everywhere = index.search([wanted(word)], 1).top.scores[0]!;
+  const amongFew = index.search([{ ...wanted(word), among: marker }], 1).top.scores[0]!;
+  expect(amongFew).toBeLessThan(everywhere / 5);
+});
+
+test("learned weights shift and scale a term, and never below nothing; a query of only silenced terms counts them", () => {
+  const index = new KeywordIndex();
+  for (let i = 0; i < 50; i++) index.add(i, blobOf(new Map([[i % 10, 1]])));
+  const plain = index.search([wanted(3)], 1).top.scores[0]!;
+  expect(index.search([{ ...wanted(3), multiply: 0.5 }], 1).top.scores[0]).toBeCloseTo(plain / 2, 5);
+  const silenced = { ...wanted(3), add: -100 };
+  expect(index.search([silenced, wanted(4)], 50).top.ids.length).toBe(5);
+  expect(index.search([silenced], 1).top.scores[0]).toBeCloseTo(plain, 5);
+});
+
+test("an empty index and an unknown term answer nothing", () => {
+  const index = new KeywordIndex();
+  expect(index.search([wanted(1)], 5)).toMatchObject({ maxPossible: 0, knownTerms: 0 });
+  index.add(0, blobOf(new Map([[1, 1]])));
+  expect(index.search([wanted(2)], 5).top.ids.length).toBe(0);
+  index.remove(0);
+  expect(index.search([wanted(1)], 5).top.ids.length).toBe(0);
+});
+
+test("a blob of another version or length is refused and changes nothing", () => {
+  const index = new KeywordIndex();
+  const foreign = blobOf(new Map([[1, 1]]));
+  foreign[0] = 200;
+  expect(() => index.add(0, foreign)).toThrow(TermBlobError);
+  expect(() => index.add(0, new Uint8Array(11))).toThrow(TermBlobError);
+  expect(index.chunkCount).toBe(0);
+});
+
+test("a blob inside a larger buffer at an odd offset is read right", () => {
+  const index = new KeywordIndex();
+  const blob = blobOf(new Map([[-5, 3]]));
+  const shifted = new Uint8Array(blob.length + 3);
+  shifted.set(blob, 3);
+  index.add(0, shifted.subarray(3));
+  expect([...index.search([wanted(-5)], 5).top.ids]).toEqual([0]);
+});

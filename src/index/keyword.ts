@@ -1,0 +1,240 @@
+import { Bitset, lowestBit } from "./bitset.ts";
+import { MAX_ORDINAL, Postings } from "./postings.ts";
+import { unpackTerms } from "./term-blob.ts";
+import { TermTable } from "./term-table.ts";
+import { TopK } from "./top-k.ts";
+
+/** BM25 (Robertson & Zaragoza 2009, "The Probabilistic Relevance Framework"): saturation and length normalisation. */
+export const BM25_K1 = 0.9;
+export const BM25_B = 0.6;
+
+/** One term that is looked for; its weight is count * max(0, idf + add) * multiply. */
+export type QueryTerm = {
+  readonly hash: number;
+  readonly count: number;
+  readonly multiply: number;
+  readonly add: number;
+  /** Hash of the term that marks the chunks among which rarity is judged; 0: all chunks. */
+  readonly among: number;
+};
+
+type WeightedTerm = { readonly hash: number; readonly term: number; readonly idf: number };
+
+/** One finished keyword pass. Valid until the next pass over, or write to, the same index. */
+export type KeywordPass = {
+  /** Best chunks first; only chunks with a score above zero. */
+  readonly top: { readonly ids: Int32Array; readonly scores: Float64Array };
+  /** BM25 score of any chunk of this pass, 0 where no term matches. */
+  readonly scoreOf: (ordinal: number) => number;
+  /** No chunk can score more: every known term saturated. For normalising scores into [0, 1]. */
+  readonly maxPossible: number;
+  /** Query terms that at least one chunk contains, and the sum of their weights. */
+  readonly knownTerms: number;
+  readonly idfSum: number;
+  /** Mean document length of all chunks, in terms. */
+  readonly averageLength: number;
+  /** The terms that counted, with their weights. */
+  readonly weights: readonly { readonly hash: number; readonly idf: number }[];
+};
+
+/**
+ * BM25 over chunk ordinals, kept in typed arrays: every posting of every query term is added into one array of
+ * scores, so that a pass also knows the score of any single chunk. Document frequencies are exact at all times:
+ * a term is purged of removed chunks the next time it is asked for, or by `sweep`, whichever comes first.
+ */
+export class KeywordIndex {
+  readonly #terms = new TermTable();
+  readonly #postings = new Postings();
+  #lengths = new Float32Array(64); // by ordinal
+  #norms = new Float32Array(64); // k1 * (1 - b + b * length / average), by ordinal
+  #normsFor = -1; // the average length that #norms were made with
+  #scores = new Float32Array(64);
+  readonly #removed = new Bitset();
+  #removedCount = 0;
+  #removedInSweep: number[] = []; // removed before the running sweep began: free when it ends
+  #removedSince: number[] = [];
+  #epoch = 0;
+  #sweepAt = -1;
+  #sweepEpoch = 0;
+  #chunks = 0;
+  #totalLength = 0;
+  #ordinalLimit = 0;
+
+  get chunkCount(): number {
+    return this.#chunks;
+  }
+
+  /** Removed chunks whose ordinals cannot be used again yet. */
+  get removedCount(): number {
+    return this.#removedCount;
+  }
+
+  get byteLength(): number {
+    return this.#terms.byteLength + this.#postings.byteLength + this.#lengths.byteLength * 3 + this.#removed.byteLength;
+  }
+
+  /** Adds a chunk under an ordinal that is new, or that `sweep` gave back. Throws TermBlobError on a foreign blob. */
+  add(ordinal: number, terms: Uint8Array): void {
+    const { length, hashes, frequencies } = unpackTerms(terms);
+    if (ordinal > MAX_ORDINAL) throw new RangeError(`a keyword index holds at most ${MAX_ORDINAL + 1} chunks`);
+    if (ordinal >= this.#lengths.length) this.#growChunks(ordinal + 1);
+    if (ordinal >= this.#ordinalLimit) this.#ordinalLimit = ordinal + 1;
+    for (let i = 0; i < hashes.length; i++) {
+      const hash = hashes[i]!;
+      this.#postings.append(this.#terms.findOrAdd(hash), ordinal, frequencies[i]!, hash, this.#epoch);
+    }
+    this.#lengths[ordinal] = length;
+    this.#totalLength += length;
+    this.#chunks++;
+    this.#normsFor = -1;
+  }
+
+  /** Removes a chunk. It is in no later result; its ordinal becomes free when a sweep has passed. */
+  remove(ordinal: number): void {
+    if (this.#removed.has(ordinal)) return;
+    this.#removed.add(ordinal);
+    this.#removedCount++;
+    this.#removedSince.push(ordinal);
+    this.#totalLength -= this.#lengths[ordinal]!;
+    this.#chunks--;
+    this.#epoch++;
+    this.#normsFor = -1;
+  }
+
+  /**
+   * Cleans up behind removals, a bounded step at a time: looks at no more than about `budget` postings.
+   * Answers the ordinals that became free (empty until a whole round is done).
+   */
+  sweep(budget: number): readonly number[] {
+    if (this.#sweepAt < 0) {
+      if (this.#removedSince.length === 0) return [];
+      this.#removedInSweep = this.#removedSince;
+      this.#removedSince = [];
+      this.#sweepAt = 0;
+      this.#sweepEpoch = this.#epoch;
+    }
+    for (let left = budget; left > 0; left -= 8) {
+      if (this.#sweepAt >= this.#terms.idLimit) return this.#finishSweep();
+      const term = this.#sweepAt++;
+      if (this.#postings.count(term) > 0 && this.#postings.epoch(term) < this.#sweepEpoch) left -= this.#purge(term);
+    }
+    return [];
+  }
+
+  /** Scores all chunks for the query and selects the k best, among `allowed` ordinals if given. Synchronous. */
+  search(query: readonly QueryTerm[], k: number, allowed: Bitset | null = null): KeywordPass {
+    this.#refreshNorms();
+    const scores = this.#scores;
+    scores.fill(0, 0, this.#ordinalLimit);
+    let weighted = this.#weigh(query, true);
+    // A question of nothing but words that learned weights silence ("how to") is asked as it stands.
+    if (weighted.length === 0) weighted = this.#weigh(query, false);
+    let idfSum = 0;
+    for (const { term, idf } of weighted) {
+      idfSum += idf;
+      this.#postings.accumulate(term, idf * (BM25_K1 + 1), this.#norms, scores);
+    }
+    const top = weighted.length === 0 ? new TopK(0) : selectBest(scores, this.#ordinalLimit, k, allowed);
+    return {
+      top: top.sorted(),
+      scoreOf: (ordinal) => scores[ordinal] ?? 0,
+      maxPossible: idfSum * (BM25_K1 + 1),
+      knownTerms: weighted.length,
+      idfSum,
+      averageLength: this.#chunks === 0 ? 0 : this.#totalLength / this.#chunks,
+      weights: weighted,
+    };
+  }
+
+  /** The query's terms that some chunk has and that weigh anything. */
+  #weigh(query: readonly QueryTerm[], learned: boolean): WeightedTerm[] {
+    const weighted: WeightedTerm[] = [];
+    for (const wanted of query) {
+      const term = this.#fresh(wanted.hash);
+      const df = this.#postings.count(term);
+      if (df === 0) continue;
+      const among = wanted.among === 0 ? this.#chunks : this.#postings.count(this.#fresh(wanted.among));
+      const rarity = inverseDocumentFrequency(df, Math.max(df, among));
+      const idf = wanted.count * (learned ? Math.max(0, rarity + wanted.add) * wanted.multiply : rarity);
+      if (idf > 0) weighted.push({ hash: wanted.hash, term, idf });
+    }
+    return weighted;
+  }
+
+  /** The id of a term whose postings are all of chunks that are there; -1 if no chunk has it. */
+  #fresh(hash: number): number {
+    const term = this.#terms.find(hash);
+    if (term < 0 || this.#postings.epoch(term) === this.#epoch) return term;
+    this.#purge(term);
+    return this.#postings.count(term) === 0 ? -1 : term;
+  }
+
+  #purge(term: number): number {
+    const looked = this.#postings.purge(term, this.#removed, this.#epoch);
+    if (this.#postings.count(term) === 0) this.#terms.remove(this.#postings.hash(term));
+    return looked;
+  }
+
+  #finishSweep(): readonly number[] {
+    const freed = this.#removedInSweep;
+    for (const ordinal of freed) this.#removed.delete(ordinal);
+    this.#removedCount -= freed.length;
+    this.#removedInSweep = [];
+    this.#sweepAt = -1;
+    return freed;
+  }
+
+  #refreshNorms(): void {
+    if (this.#chunks === 0) return;
+    const average = this.#totalLength / this.#chunks || 1;
+    if (this.#normsFor === average) return;
+    const lengths = this.#lengths;
+    const norms = this.#norms;
+    const fixed = BM25_K1 * (1 - BM25_B);
+    const perLength = (BM25_K1 * BM25_B) / average;
+    for (let i = 0; i < this.#ordinalLimit; i++) norms[i] = fixed + perLength * lengths[i]!;
+    this.#normsFor = average;
+  }
+
+  #growChunks(chunks: number): void {
+    const size = Math.max(chunks, this.#lengths.length * 2);
+    const lengths = new Float32Array(size);
+    lengths.set(this.#lengths);
+    this.#lengths = lengths;
+    this.#norms = new Float32Array(size);
+    this.#scores = new Float32Array(size);
+    this.#normsFor = -1;
+  }
+}
+
+/** Lucene's form, which never goes below zero. */
+export function inverseDocumentFrequency(df: number, chunks: number): number {
+  return Math.log(1 + (chunks - df + 0.5) / (df + 0.5));
+}
+
+function selectBest(scores: Float32Array, limit: number, k: number, allowed: Bitset | null): TopK {
+  const top = new TopK(k);
+  let floor = 0;
+  if (allowed === null) {
+    for (let i = 0; i < limit; i++) {
+      const score = scores[i]!;
+      if (score > floor) {
+        top.offer(score, i);
+        floor = Math.max(0, top.floor);
+      }
+    }
+    return top;
+  }
+  const words = allowed.words;
+  for (let w = 0; w < words.length; w++) {
+    for (let word = words[w]!; word !== 0; word &= word - 1) {
+      const i = (w << 5) + lowestBit(word);
+      const score = i < limit ? scores[i]! : 0;
+      if (score > floor) {
+        top.offer(score, i);
+        floor = Math.max(0, top.floor);
+      }
+    }
+  }
+  return top;
+}

@@ -1,0 +1,60 @@
+/**
+ * A guess whether a text in Latin letters is English, by counting function words that are frequent on one side only,
+ * and words with letters that English does not have.
+ * Text without any (source code, tables, names) is taken for English.
+ */
+export function looksEnglish(text: string): boolean {
+  let english = 0;
+  let other = 0;
+  let words = 0;
+  for (const [word] of text.matchAll(LATIN_WORD)) {
+    const lower = word.toLowerCase();
+    if (ENGLISH.has(lower)) english++;
+    else if (OTHERS.has(lower) || NON_ASCII.test(lower)) other++;
+    if (++words === SAMPLE_WORDS) break;
+  }
+  return english >= other || other < 2 || other < words * LEAST_SHARE;
+}
+
+const SAMPLE_WORDS = 400;
+/** Prose has a fifth and more of function words; source code and lists of names have them by accident. */
+const LEAST_SHARE = 0.06;
+const NON_ASCII = /[^\x00-\x7f]/;
+const LATIN_WORD = /\p{sc=Latin}+/gu;
+
+const ENGLISH = new Set(
+  (
+    "the of and to is that it for was with as be by this are from at have or not you which were has had but they " +
+    "their can been will would there what if when who how than into its could should these those about"
+  ).split(" "),
+);
+
+/** Function words elsewhere that are also English words, or names of variables in source code. */
+const AMBIGUOUS = new Set(
+  "on an a in no do me he i as or so am if at era den des per para par pour con die und fi z w x y e o s os es ei af del se el un le je la ja bu az m".split(
+    " ",
+  ),
+);
+
+/** German, French, Spanish, Italian, Portuguese, Dutch, Turkish, Romanian, Polish, Czech, Scandinavian, Finnish, Hungarian, Indonesian, Vietnamese. */
+const OTHERS = new Set(
+  (
+    "der und den von das mit dem des ein eine einer einem ist nicht auf für sich wird auch als bei nach wie oder werden " +
+    "le la les et est une dans qui que pour pas par sur avec au aux du ce ses sont il elle nous vous " +
+    "el los las del y en por con para una su es como más lo al fue se sus o si sobre entre cuando " +
+    "di che il per della dei nel alla sono gli delle anche più non ha " +
+    "do da dos das em um uma não os ao na no foi pelo pela são " +
+    "het een van niet zijn voor met aan ook maar worden naar uit bij wordt " +
+    "ve bir bu için ile olarak olan da de daha çok gibi ise kadar sonra " +
+    "și în cu care este din pe mai sau prin fost fi lui " +
+    "w z się nie że jest jak przez od oraz dla jego " +
+    "je se na že ve jsou byl podle která které " +
+    "och att det som på är av för med till inte han var ett om den er ikke til af en og jeg " +
+    "ja on ei oli että ovat mutta sekä kun " +
+    "az és hogy nem egy meg csak volt már is " +
+    "yang dan di dengan untuk dari pada ini itu dalam tidak oleh adalah akan " +
+    "của và là các có được trong cho một những với không người này đã"
+  )
+    .split(" ")
+    .filter((word) => !ENGLISH.has(word) && !AMBIGUOUS.has(word)),
+);
