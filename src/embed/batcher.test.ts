@@ -1,0 +1,203 @@
+import { describe, expect, test } from "bun:test";
+import type { Batch, BatcherOptions } from "./batcher.ts";
+import { EmbedBatcher } from "./batcher.ts";
+import type { EmbeddedText, EmbedResult, ModelInfo } from "./provider.ts";
+import { embedFailure } from "./provider.ts";
+
+const model: ModelInfo = {
+  id: "m",
+  revision: "r",
+  dimensions: 1,
+  defaultDimensions: 1,
+  matryoshka: null,
+  matryoshkaExact: false,
+  maxTokens: 512,
+  location: "local",
+  queryPrefix: "",
+  passagePrefix: "",
+};
+const never = new AbortController().signal;
+const vectorOf = (text: string): EmbeddedText => ({ vectors: Float32Array.of(Number(text)), windows: 1, tokens: 1 });
+const done = (batch: Batch): EmbedResult => ({ ok: true, texts: batch.texts.map(vectorOf) });
+const values = (result: EmbedResult) => (result.ok ? result.texts.map((text) => text.vectors[0]) : result.reason);
+
+/** A batcher whose batches wait until the test lets them go. */
+function held(options: Partial<BatcherOptions> = {}) {
+  const started: { batch: Batch; finish: (result?: EmbedResult) => Promise<void> }[] = [];
+  const batcher = new EmbedBatcher({
+    model,
+    passageSlots: 1,
+    querySlots: 0,
+    run: (batch) =>
+      new Promise((resolve) => {
+        const finish = async (result: EmbedResult = done(batch)): Promise<void> => {
+          resolve(result);
+          for (let i = 0; i < 10; i++) await Promise.resolve();
+        };
+        started.push({ batch, finish });
+      }),
+    ...options,
+  });
+  const texts = () => started.map(({ batch }) => batch.texts.join(""));
+  return { batcher, started, texts };
+}
+
+describe("results", () => {
+  test("come in the order of the texts, however they were cut into batches", async () => {
+    const seen: number[] = [];
+    const run = async (batch: Batch): Promise<EmbedResult> => {
+      seen.push(batch.texts.length);
+      return done(batch);
+    };
+    const batcher = new EmbedBatcher({ model, run, passageSlots: 3, querySlots: 1, batchTexts: 4 });
+    const texts = Array.from({ length: 30 }, (_, i) => String(i));
+    expect(values(await batcher.embed(texts, "passage", never))).toEqual(texts.map(Number));
+    expect(Math.max(...seen)).toBe(4);
+    expect(values(await batcher.embed([], "passage", never))).toEqual([]);
+    expect(batcher.stats()).toEqual({ waitingTexts: 0, waitingChars: 0, runningBatches: 0, overloaded: 0 });
+  });
+
+  test("small requests share a batch, a text above the bound of a batch goes alone", async () => {
+    const { batcher, started, texts } = held({ batchChars: 3 });
+    const results = ["0", "1", "2", "3", "44444", "5"].map((text) => batcher.embed([text], "passage", never));
+    for (let i = 0; i < started.length; i++) await started[i]?.finish();
+    expect(texts()).toEqual(["0", "123", "44444", "5"]);
+    expect((await Promise.all(results)).map(values)).toEqual([[0], [1], [2], [3], [44444], [5]]);
+  });
+});
+
+describe("order", () => {
+  test("a query takes the next free place before passages that wait longer", async () => {
+    const { batcher, started, texts } = held({ batchTexts: 1 });
+    void batcher.embed(["0", "1", "2"], "passage", never);
+    void batcher.embed(["7"], "query", never);
+    for (let i = 0; i < started.length; i++) await started[i]?.finish();
+    expect(texts()).toEqual(["0", "7", "1", "2"]);
+  });
+
+  test("where queries have a lane they use only that, those that wait as one batch, and passages only the other", async () => {
+    const { batcher, started } = held({ batchTexts: 2, querySlots: 1, passageSlots: 2 });
+    const lanes = () => started.map(({ batch }) => [batch.texts.join(""), batch.kind, batch.lane]);
+    void batcher.embed(["7"], "query", never);
+    void batcher.embed(["8"], "query", never);
+    void batcher.embed(["9"], "query", never);
+    void batcher.embed(["0", "1", "2", "3", "4"], "passage", never);
+    const first = [
+      ["7", "query", "query"],
+      ["01", "passage", "passage"],
+      ["23", "passage", "passage"],
+    ];
+    expect(lanes()).toEqual(first);
+    await started[1]?.finish();
+    await started[0]?.finish();
+    expect(lanes()).toEqual([...first, ["4", "passage", "passage"], ["89", "query", "query"]]);
+  });
+
+  test("a small request does not wait for all of a large one", async () => {
+    const { batcher, started, texts } = held({ batchTexts: 1 });
+    void batcher.embed(["0", "1", "2", "3"], "passage", never);
+    void batcher.embed(["9"], "passage", never);
+    for (let i = 0; i < started.length; i++) await started[i]?.finish();
+    expect(texts().indexOf("9")).toBeLessThanOrEqual(2);
+  });
+});
+
+describe("bounds", () => {
+  test("what does not fit into the queue is overloaded, with a time to come back", async () => {
+    const { batcher, started } = held({ maxQueuedChars: 4, batchTexts: 1 });
+    const first = batcher.embed(["1", "2", "3"], "passage", never);
+    const refused = await batcher.embed(["456"], "query", never);
+    expect(refused).toEqual({
+      ok: false,
+      reason: "overloaded",
+      detail: "the queue of model 'm' is full",
+      retryAfterMs: 1000,
+    });
+    const second = batcher.embed(["7"], "passage", never);
+    expect(batcher.stats()).toEqual({ waitingTexts: 3, waitingChars: 3, runningBatches: 1, overloaded: 1 });
+    for (let i = 0; i < started.length; i++) await started[i]?.finish();
+    expect([values(await first), values(await second)]).toEqual([[1, 2, 3], [7]]);
+  });
+
+  test("a request above the whole bound is taken while nothing waits", async () => {
+    const { batcher, started } = held({ maxQueuedChars: 4 });
+    const result = batcher.embed(["123456"], "passage", never);
+    await started[0]?.finish();
+    expect(values(await result)).toEqual([123456]);
+  });
+});
+
+describe("aborting", () => {
+  test("a waiting request leaves the queue and its place", async () => {
+    const { batcher, started, texts } = held({ batchTexts: 1 });
+    const controller = new AbortController();
+    void batcher.embed(["0"], "passage", never);
+    const aborted = batcher.embed(["1", "2"], "passage", controller.signal);
+    const after = batcher.embed(["3"], "passage", never);
+    controller.abort();
+    expect(values(await aborted)).toBe("aborted");
+    expect(batcher.stats()).toMatchObject({ waitingTexts: 1, waitingChars: 1 });
+    for (let i = 0; i < started.length; i++) await started[i]?.finish();
+    expect(texts()).toEqual(["0", "3"]);
+    expect(values(await after)).toEqual([3]);
+  });
+
+  test("a running batch is told when nobody waits for it any more, not before", async () => {
+    const { batcher, started } = held();
+    const [a, b] = [new AbortController(), new AbortController()];
+    void batcher.embed(["0"], "passage", never);
+    const first = batcher.embed(["1"], "passage", a.signal);
+    const second = batcher.embed(["2"], "passage", b.signal);
+    await started[0]?.finish();
+    expect(started[1]?.batch.texts).toEqual(["1", "2"]);
+    a.abort();
+    expect(started[1]?.batch.signal.aborted).toBe(false);
+    b.abort();
+    expect(started[1]?.batch.signal.aborted).toBe(true);
+    expect([values(await first), values(await second)]).toEqual(["aborted", "aborted"]);
+    expect(values(await batcher.embed(["3"], "passage", a.signal))).toBe("aborted");
+  });
+});
+
+describe("failures", () => {
+  test("of the lane reach every request of the batch, and the next batch still runs", async () => {
+    const { batcher, started } = held();
+    void batcher.embed(["0"], "passage", never);
+    const results = [batcher.embed(["1"], "passage", never), batcher.embed(["2"], "passage", never)];
+    await started[0]?.finish();
+    await started[1]?.finish(embedFailure("unavailable", "away"));
+    expect((await Promise.all(results)).map(values)).toEqual(["unavailable", "unavailable"]);
+    const next = batcher.embed(["3"], "passage", never);
+    await started[2]?.finish();
+    expect(values(await next)).toEqual([3]);
+  });
+
+  test("about one text fail only the request that it belongs to", async () => {
+    const run = async (batch: Batch): Promise<EmbedResult> => {
+      await Promise.resolve();
+      return batch.texts.includes("666") ? embedFailure("too_long", "too long") : done(batch);
+    };
+    const batcher = new EmbedBatcher({ model, run, passageSlots: 1, querySlots: 0 });
+    const results = ["0", "1", "666", "2"].map((text) => batcher.embed([text], "passage", never));
+    expect((await Promise.all(results)).map(values)).toEqual([[0], [1], "too_long", [2]]);
+  });
+
+  test("a lane that throws or answers too few texts is a failure, not a hang", async () => {
+    const answers: (() => Promise<EmbedResult>)[] = [
+      () => Promise.reject(new Error("worker died")),
+      () => Promise.resolve({ ok: true, texts: [] }),
+    ];
+    const batcher = new EmbedBatcher({
+      model,
+      run: () => answers.shift()?.() ?? Promise.reject(new Error()),
+      passageSlots: 1,
+      querySlots: 0,
+    });
+    expect(await batcher.embed(["1"], "query", never)).toMatchObject({
+      ok: false,
+      reason: "unavailable",
+      detail: "worker died",
+    });
+    expect(await batcher.embed(["1"], "query", never)).toMatchObject({ ok: false, reason: "rejected" });
+  });
+});

@@ -1,0 +1,266 @@
+/** An ONNX session on a sentence-embedding graph: which inputs it wants, which output is taken, one run. */
+import type { OnnxRuntime } from "../../platform/native.ts";
+import type { ModelFiles } from "./model-files.ts";
+import type { ModelSpec } from "./model-folder.ts";
+import type { SpecialTokens } from "./tokenizer.ts";
+
+type Session = Awaited<ReturnType<OnnxRuntime["InferenceSession"]["create"]>>;
+type Metadata = Session["inputMetadata"][number];
+type Feeds = Parameters<Session["run"]>[0];
+
+/** One row of a run: special tokens, prompt, then `start` to `end` of `ids`, special tokens. */
+export interface BatchRow {
+  ids: Int32Array;
+  /** Length of the prompt, which is the beginning of `ids`. */
+  prompt: number;
+  start: number;
+  end: number;
+  special: SpecialTokens;
+}
+
+export interface GraphOutput {
+  /** rows x width x size, or rows x size where the graph pools by itself. Valid until the next run. */
+  values: Float32Array;
+  width: number;
+  size: number;
+  pooled: boolean;
+}
+
+export type OpenedGraph = { ok: true; runner: GraphRunner } | { ok: false; problems: string[] };
+
+type InputKind = "ids" | "mask" | "types" | "positions";
+const INPUTS: Readonly<Record<string, InputKind>> = {
+  input_ids: "ids",
+  attention_mask: "mask",
+  token_type_ids: "types",
+  position_ids: "positions",
+};
+/** Outputs that hold one vector a row already; they are used as they are. */
+const POOLED_OUTPUTS = ["sentence_embedding", "sentence_embeddings"];
+const TOKEN_OUTPUTS = ["last_hidden_state", "token_embeddings", "hidden_states", "output_0"];
+
+interface Input {
+  name: string;
+  kind: InputKind;
+  wide: boolean;
+}
+
+export class GraphRunner {
+  /** Sizes that the graph is built for, or null where it takes any. */
+  readonly fixedRows: number | null;
+  readonly fixedLength: number | null;
+  readonly notes: readonly string[];
+  readonly #ort: OnnxRuntime;
+  readonly #session: Session;
+  readonly #inputs: Input[];
+  readonly #output: OutputChoice;
+  readonly #padId: number;
+  readonly #buffers = new Map<string, ArrayBuffer>();
+
+  private constructor(ort: OnnxRuntime, session: Session, inputs: Input[], output: OutputChoice, padId: number) {
+    this.#ort = ort;
+    this.#session = session;
+    this.#inputs = inputs;
+    this.#output = output;
+    this.#padId = padId;
+    const ids = session.inputMetadata.find((input) => INPUTS[input.name] === "ids");
+    [this.fixedRows, this.fixedLength] = fixedShape(ids);
+    this.notes = output.note === null ? [] : [output.note];
+  }
+
+  static async open(ort: OnnxRuntime, files: ModelFiles, spec: ModelSpec, threads: number): Promise<OpenedGraph> {
+    let session: Session;
+    try {
+      const path = files.path(spec.graph);
+      const options = sessionOptions(threads);
+      // A path where there is one: the graph may have its weights beside it, and they need no copy here.
+      session = await (path === null
+        ? ort.InferenceSession.create(await files.bytes(spec.graph), options)
+        : ort.InferenceSession.create(path, options));
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      return { ok: false, problems: [`${spec.graph} cannot be loaded: ${reason.split("\n")[0]}`] };
+    }
+    const problems: string[] = [];
+    const inputs = chooseInputs(session, spec.graph, problems);
+    const output = chooseOutput(session, spec, problems);
+    if (problems.length > 0 || output === null) {
+      await session.release();
+      return { ok: false, problems };
+    }
+    return { ok: true, runner: new GraphRunner(ort, session, inputs, output, spec.padId) };
+  }
+
+  /** Tokens of a row, padding not counted. */
+  lengthOf(row: BatchRow): number {
+    return row.special.before.length + row.prompt + (row.end - row.start) + row.special.after.length;
+  }
+
+  /** Rows of about the same length in one run. Rejects with an Error when the graph fails. */
+  async run(rows: readonly BatchRow[]): Promise<GraphOutput> {
+    let width = this.fixedLength ?? 1;
+    if (this.fixedLength === null) for (const row of rows) width = Math.max(width, this.lengthOf(row));
+    const count = this.fixedRows ?? rows.length;
+    const feeds: Record<string, Feeds[string]> = {};
+    for (const input of this.#inputs) feeds[input.name] = this.#feed(input, rows, count, width);
+    const { name, size, pooled, type } = this.#output;
+    const shape = pooled ? [count, size ?? 0] : [count, width, size ?? 0];
+    // Outputs of a known size are written into our own buffer, or each run would leave one to the garbage collector.
+    if (size !== null && type === "float32") {
+      const values = new Float32Array(this.#buffer("output", 4 * product(shape)), 0, product(shape));
+      const target = new this.#ort.Tensor("float32", values, shape);
+      await this.#session.run(feeds, { [name]: target });
+      return { values, width, size, pooled };
+    }
+    const results = await this.#session.run(feeds, [name]);
+    const result = results[name];
+    if (result === undefined) throw new Error(`the graph gave no output ${name}`);
+    const last = result.dims.at(-1) ?? 0;
+    return { values: toFloat32(result.data), width: pooled ? 1 : (result.dims[1] ?? width), size: last, pooled };
+  }
+
+  async dispose(): Promise<void> {
+    await this.#session.release();
+  }
+
+  #feed(input: Input, rows: readonly BatchRow[], count: number, width: number): Feeds[string] {
+    const cells = count * width;
+    const buffer = this.#buffer(input.name, cells * (input.wide ? 8 : 4));
+    // int64 is written through its low 32-bit words: machines that this runs on are little-endian, ids are positive.
+    const words = new Int32Array(buffer, 0, cells * (input.wide ? 2 : 1)).fill(0);
+    const step = input.wide ? 2 : 1;
+    if (input.kind === "ids" && this.#padId !== 0) for (let i = 0; i < cells; i++) words[i * step] = this.#padId;
+    for (let r = 0; r < rows.length; r++) fillRow(input.kind, rows[r] as BatchRow, words, r * width * step, step);
+    return input.wide
+      ? new this.#ort.Tensor("int64", new BigInt64Array(buffer, 0, cells), [count, width])
+      : new this.#ort.Tensor("int32", words, [count, width]);
+  }
+
+  /** A buffer of at least `bytes`, used again for every run; grows to the largest run, which the token budget bounds. */
+  #buffer(name: string, bytes: number): ArrayBuffer {
+    const old = this.#buffers.get(name);
+    if (old !== undefined && old.byteLength >= bytes) return old;
+    const buffer = new ArrayBuffer(2 ** Math.ceil(Math.log2(Math.max(bytes, 4096))));
+    this.#buffers.set(name, buffer);
+    return buffer;
+  }
+}
+
+function fillRow(kind: InputKind, row: BatchRow, words: Int32Array, start: number, step: number): void {
+  const { special, ids } = row;
+  let at = start;
+  const put = (value: number): void => {
+    words[at] = value;
+    at += step;
+  };
+  if (kind === "ids") {
+    for (const id of special.before) put(id);
+    for (let i = 0; i < row.prompt; i++) put(ids[i] as number);
+    for (let i = row.start; i < row.end; i++) put(ids[i] as number);
+    for (const id of special.after) put(id);
+    return;
+  }
+  const text = row.prompt + row.end - row.start;
+  const length = special.before.length + text + special.after.length;
+  if (kind === "types") {
+    for (const type of special.beforeTypes) put(type);
+    for (let i = 0; i < text; i++) put(special.textType);
+    for (const type of special.afterTypes) put(type);
+  } else for (let i = 0; i < length; i++) put(kind === "mask" ? 1 : i);
+}
+
+function sessionOptions(threads: number) {
+  return {
+    executionProviders: ["cpu"],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    executionMode: "sequential" as const,
+    graphOptimizationLevel: "all" as const,
+    enableCpuMemArena: false,
+    enableMemPattern: false,
+    logSeverityLevel: 4 as const,
+    // Threads that spin after a run take the cores from everything else for a second.
+    extra: { session: { intra_op: { allow_spinning: "0" }, inter_op: { allow_spinning: "0" } } },
+  };
+}
+
+function chooseInputs(session: Session, graph: string, problems: string[]): Input[] {
+  const inputs: Input[] = [];
+  for (const meta of session.inputMetadata) {
+    const kind = INPUTS[meta.name];
+    if (kind === undefined) {
+      problems.push(
+        `${graph} asks for the input '${meta.name}', which is not known (${Object.keys(INPUTS).join(", ")} are)`,
+      );
+    } else if (!meta.isTensor || (meta.type !== "int64" && meta.type !== "int32")) {
+      problems.push(`${graph}: the input '${meta.name}' is not of type int64 or int32`);
+    } else inputs.push({ name: meta.name, kind, wide: meta.type === "int64" });
+  }
+  if (!inputs.some((input) => input.kind === "ids") && problems.length === 0) {
+    problems.push(`${graph} has no input 'input_ids'`);
+  }
+  return inputs;
+}
+
+interface OutputChoice {
+  name: string;
+  pooled: boolean;
+  /** Values of one vector, or null where the graph does not say. */
+  size: number | null;
+  type: string;
+  note: string | null;
+}
+
+function chooseOutput(session: Session, spec: ModelSpec, problems: string[]): OutputChoice | null {
+  const outputs = session.outputMetadata.filter((meta) => meta.isTensor);
+  const rank = (meta: Metadata): number => (meta.isTensor ? meta.shape.length : 0);
+  const named = (names: string[], ranks: number) =>
+    names.map((name) => outputs.find((o) => o.name === name && rank(o) === ranks)).find((o) => o !== undefined);
+  const pooled = named(POOLED_OUTPUTS, 2);
+  const tokens = named(TOKEN_OUTPUTS, 3) ?? outputs.find((o) => rank(o) === 3);
+  // A graph whose only output has one vector a row has pooled, whatever its name.
+  const chosen =
+    pooled ?? tokens ?? (outputs.length === 1 && rank(outputs[0] as Metadata) === 2 ? outputs[0] : undefined);
+  if (chosen === undefined || !chosen.isTensor) {
+    const list = session.outputNames.join(", ");
+    problems.push(`${spec.graph} has no output of token vectors or sentence vectors; it has: ${list}`);
+    return null;
+  }
+  if (!["float32", "float16", "float64"].includes(chosen.type)) {
+    problems.push(`${spec.graph}: the output '${chosen.name}' is of type ${chosen.type}, not a float`);
+    return null;
+  }
+  const isPooled = chosen !== tokens;
+  const last = chosen.shape.at(-1);
+  const size = typeof last === "number" && last > 0 ? last : null;
+  const width = spec.dense[0]?.inputs ?? (spec.dimensions === null ? null : spec.dimensions / spec.pooling.length);
+  if (!isPooled && size !== null && width !== null && spec.dense.length === 0 && size !== width) {
+    problems.push(`${spec.graph} gives token vectors of ${size} values, but the pooling configuration says ${width}`);
+    return null;
+  }
+  const note = isPooled ? `the graph's output '${chosen.name}' is used as it is` : null;
+  return { name: chosen.name, pooled: isPooled, size, type: chosen.type, note };
+}
+
+/** Rows and length of a graph that was exported for one shape. */
+function fixedShape(ids: Metadata | undefined): [number | null, number | null] {
+  const shape = ids?.isTensor === true ? ids.shape : [];
+  const fixed = (i: number): number | null => {
+    const size = shape[i];
+    return typeof size === "number" && size > 0 ? size : null;
+  };
+  return [fixed(0), fixed(1)];
+}
+
+function toFloat32(data: unknown): Float32Array {
+  if (data instanceof Float32Array) return data;
+  if (data instanceof Float64Array || data instanceof Float16Array) return Float32Array.from(data);
+  if (data instanceof Uint16Array) {
+    return Float32Array.from(new Float16Array(data.buffer, data.byteOffset, data.length));
+  }
+  throw new Error("the graph's output is not made of floats");
+}
+
+function product(shape: readonly number[]): number {
+  return shape.reduce((a, b) => a * b, 1);
+}

@@ -1,0 +1,75 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { scanModels } from "./models-dir.ts";
+import type { FolderFiles } from "./testing/model-folders.ts";
+import { SMALL_WORDS, transformerFolder } from "./testing/model-folders.ts";
+import { randomTransformer } from "./testing/transformer.ts";
+
+const folder = transformerFolder(
+  randomTransformer({
+    vocabulary: SMALL_WORDS.length,
+    positions: 64,
+    tokenTypes: 2,
+    hidden: 4,
+    heads: 1,
+    layers: 1,
+    feedForward: 4,
+    seed: 1,
+  }),
+);
+let root = "";
+
+beforeEach(() => void (root = mkdtempSync(join(tmpdir(), "lectern-models-"))));
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+function put(name: string, files: FolderFiles): void {
+  for (const [file, content] of Object.entries(files)) {
+    const path = join(root, name, file);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, content);
+  }
+}
+
+test("a data directory without models has none", async () => {
+  expect(await scanModels(join(root, "absent"))).toEqual([]);
+  expect(await scanModels(root)).toEqual([]);
+});
+
+test("models are found under their name or their owner's, broken ones with their problems", async () => {
+  put("plain", folder);
+  put("team/minilm", folder);
+  put("broken", { "config.json": "{", "tokenizer.json": "{}", "onnx/model.onnx": "x" });
+  put("empty/inner", { "notes.txt": "x" });
+  put("bad name", folder);
+  symlinkSync(join(root, "plain"), join(root, "linked"));
+  symlinkSync(join(root, "gone"), join(root, "dangling"));
+  const found = await scanModels(root);
+  expect(found.map((model) => [model.id, model.ok])).toEqual([
+    ["bad name", false],
+    ["broken", false],
+    ["dangling", false],
+    ["empty", false],
+    ["linked", true],
+    ["plain", true],
+    ["team/minilm", true],
+  ]);
+  const problems = Object.fromEntries(found.flatMap((model) => (model.ok ? [] : [[model.id, model.problems]])));
+  expect(problems["broken"]?.[0]).toStartWith("config.json cannot be read as JSON");
+  expect(problems["bad name"]).toEqual(["'bad name' cannot be a model's name: use letters, digits, '.', '_' and '-'"]);
+  expect(problems["empty"]).toContain("config.json is missing");
+});
+
+test("the revision is that of the content, whatever the name, and changes with it", async () => {
+  put("a", folder);
+  put("b", folder);
+  const [a, b] = await scanModels(root);
+  put("b", { "sentence_bert_config.json": '{"max_seq_length":32}' });
+  const [again, changed] = await scanModels(root);
+  const revision = (model: typeof a) => (model?.ok === true ? model.revision : "");
+  expect(revision(a)).toMatch(/^[0-9a-f]{16}$/);
+  expect(revision(b)).toBe(revision(a));
+  expect(revision(again)).toBe(revision(a));
+  expect(revision(changed)).not.toBe(revision(a));
+});

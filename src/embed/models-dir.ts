@@ -1,0 +1,79 @@
+/** Models that an operator dropped into the data directory: <data>/models/<name>/ or <data>/models/<owner>/<name>/. */
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { directoryModelFiles } from "./local/model-files.ts";
+import type { ModelOverrides, ModelSpec } from "./local/model-folder.ts";
+import { readModelFolder } from "./local/model-folder.ts";
+import { modelRevision } from "./local/revision.ts";
+
+export type ModelDirectory =
+  | { ok: true; id: string; directory: string; spec: ModelSpec; revision: string }
+  | { ok: false; id: string; directory: string; problems: string[] };
+
+/** Parts of a model's id, which clients send in addresses and operators type. */
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$/;
+/** Files that make a folder a model's rather than an owner's. */
+const MODEL_FILES = ["config.json", "tokenizer.json", "modules.json"];
+
+/**
+ * Every model folder there is, broken ones with their problems, sorted by id. Reads the folders' files once (the
+ * revision is a hash of them) and loads nothing native; whether a graph runs is seen when a worker opens it.
+ */
+export async function scanModels(modelsDirectory: string, overrides?: ModelOverrides): Promise<ModelDirectory[]> {
+  const found: ModelDirectory[] = [];
+  for (const { id, directory } of modelDirectories(modelsDirectory)) {
+    found.push(await readModelDirectory(id, directory, overrides));
+  }
+  return found;
+}
+
+/** One folder: what `models verify` and a scan say about it. */
+export async function readModelDirectory(
+  id: string,
+  directory: string,
+  overrides?: ModelOverrides,
+): Promise<ModelDirectory> {
+  const bad = id.split("/").filter((part) => !NAME.test(part));
+  if (bad.length > 0) {
+    return {
+      ok: false,
+      id,
+      directory,
+      problems: [`'${id}' cannot be a model's name: use letters, digits, '.', '_' and '-'`],
+    };
+  }
+  try {
+    const files = directoryModelFiles(directory);
+    const folder = await readModelFolder(files, overrides);
+    if (!folder.ok) return { ok: false, id, directory, problems: folder.problems };
+    return { ok: true, id, directory, spec: folder.spec, revision: await modelRevision(files, folder.spec) };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { ok: false, id, directory, problems: [`the folder cannot be read: ${reason}`] };
+  }
+}
+
+function modelDirectories(root: string): { id: string; directory: string }[] {
+  const found: { id: string; directory: string }[] = [];
+  for (const name of subdirectories(root)) {
+    const directory = join(root, name);
+    const children = isModelFolder(directory)
+      ? []
+      : subdirectories(directory).filter((c) => isModelFolder(join(directory, c)));
+    if (children.length === 0) found.push({ id: name, directory });
+    else for (const child of children) found.push({ id: `${name}/${child}`, directory: join(directory, child) });
+  }
+  return found.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+function isModelFolder(directory: string): boolean {
+  return MODEL_FILES.some((name) => existsSync(join(directory, name)));
+}
+
+/** Names of the folders in a directory, links to folders included; none where it does not exist. */
+function subdirectories(directory: string): string[] {
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory, { withFileTypes: true })
+    .filter((entry) => !entry.name.startsWith(".") && (entry.isDirectory() || entry.isSymbolicLink()))
+    .map((entry) => entry.name);
+}

@@ -1,0 +1,81 @@
+import { describe, expect, test } from "bun:test";
+import type { ModelInfo } from "./provider.ts";
+import { combineWindows, normaliseRow, resolveDimensions, shortenVectors } from "./vectors.ts";
+
+const model: ModelInfo = {
+  id: "m",
+  revision: "r",
+  dimensions: 256,
+  defaultDimensions: 256,
+  matryoshka: null,
+  matryoshkaExact: false,
+  maxTokens: 512,
+  location: "local",
+  queryPrefix: "",
+  passagePrefix: "",
+};
+
+describe("one vector for a text", () => {
+  test("a single window is a copy of its own", () => {
+    const vectors = Float32Array.of(9, 0.6, 0.8, 9).subarray(1, 3);
+    const combined = combineWindows({ vectors, windows: 1, tokens: 3 }, 2);
+    expect([...combined]).toEqual([...Float32Array.of(0.6, 0.8)]);
+    expect(combined.buffer.byteLength).toBe(8);
+  });
+
+  test("several windows are averaged and have unit length", () => {
+    const combined = combineWindows({ vectors: Float32Array.of(1, 0, 0, 1), windows: 2, tokens: 3 }, 2);
+    expect(combined[0]).toBeCloseTo(Math.SQRT1_2, 6);
+    expect(combined[1]).toBeCloseTo(Math.SQRT1_2, 6);
+  });
+
+  test("opposite, zero and broken vectors become zero, never NaN", () => {
+    expect([...combineWindows({ vectors: Float32Array.of(1, 0, -1, 0), windows: 2, tokens: 3 }, 2)]).toEqual([0, 0]);
+    for (const bad of [
+      [0, 0],
+      [NaN, 1],
+      [Infinity, 1],
+    ]) {
+      const row = Float32Array.from(bad);
+      normaliseRow(row, 0, 2);
+      expect([...row]).toEqual([0, 0]);
+    }
+  });
+});
+
+test("shortened vectors keep their first values and have unit length", () => {
+  const short = shortenVectors(Float32Array.of(3, 4, 12, 0, 5, 1), 3, 2);
+  expect([...short]).toEqual([...Float32Array.of(0.6, 0.8, 0, 1)]);
+  const same = Float32Array.of(1, 0);
+  expect(shortenVectors(same, 2, 2)).toBe(same);
+});
+
+describe("dimensions that a client asks for", () => {
+  const trained = { ...model, matryoshka: [64, 128, 256] };
+  const cases: [what: string, model: ModelInfo, asked: number | null | undefined, result: number | RegExp][] = [
+    ["none", model, undefined, 256],
+    ["null", model, null, 256],
+    ["the model's own", model, 256, 256],
+    ["fewer, of a model that cannot be shortened", model, 128, /gives 256 dimensions and cannot be shortened/],
+    ["a trained size", trained, 64, 64],
+    ["a size between trained ones", trained, 100, 100],
+    ["more than there are", trained, 512, /gives at most 256 dimensions, not 512/],
+    ["a size that an exact provider lists", { ...trained, matryoshkaExact: true }, 128, 128],
+    [
+      "a size that an exact provider does not list",
+      { ...trained, matryoshkaExact: true },
+      100,
+      /gives 64, 128, 256 dimensions, not 100/,
+    ],
+    ["none, of a model whose default is smaller", { ...trained, defaultDimensions: 128 }, null, 128],
+    ["zero", trained, 0, /positive integer/],
+    ["a fraction", trained, 1.5, /positive integer/],
+  ];
+  for (const [what, of, asked, expected] of cases) {
+    test(what, () => {
+      const result = resolveDimensions(of, asked);
+      if (typeof expected === "number") expect(result).toEqual({ ok: true, dimensions: expected });
+      else expect(result.ok ? "" : result.message).toMatch(expected);
+    });
+  }
+});

@@ -1,0 +1,65 @@
+/** Arithmetic on embedded texts: one vector for a text of several windows, and shorter vectors. */
+import type { EmbeddedText, ModelInfo } from "./provider.ts";
+
+/** Scales a row of `values` to unit length in place; a row that is zero or not finite becomes zero. */
+export function normaliseRow(values: Float32Array, start: number, dimensions: number): void {
+  let sum = 0;
+  for (let i = start; i < start + dimensions; i++) sum += (values[i] as number) ** 2;
+  if (!(sum > 0) || sum === Infinity) {
+    values.fill(0, start, start + dimensions);
+    return;
+  }
+  const factor = 1 / Math.sqrt(sum);
+  for (let i = start; i < start + dimensions; i++) values[i] = (values[i] as number) * factor;
+}
+
+/**
+ * One unit vector for a whole text: the mean of its windows. Windows of a text are cut evenly
+ * (to within one word), so the mean by length is the mean.
+ */
+export function combineWindows(text: EmbeddedText, dimensions: number): Float32Array {
+  const out = text.vectors.slice(0, dimensions);
+  for (let w = 1; w < text.windows; w++) {
+    for (let d = 0; d < dimensions; d++) {
+      out[d] = (out[d] as number) + (text.vectors[w * dimensions + d] as number);
+    }
+  }
+  if (text.windows > 1) normaliseRow(out, 0, dimensions);
+  return out;
+}
+
+/** The first `wanted` of each row's `dimensions`, scaled to unit length again. */
+export function shortenVectors(vectors: Float32Array, dimensions: number, wanted: number): Float32Array {
+  if (wanted === dimensions) return vectors;
+  const rows = vectors.length / dimensions;
+  const out = new Float32Array(rows * wanted);
+  for (let r = 0; r < rows; r++) {
+    out.set(vectors.subarray(r * dimensions, r * dimensions + wanted), r * wanted);
+    normaliseRow(out, r * wanted, wanted);
+  }
+  return out;
+}
+
+export type Dimensions = { ok: true; dimensions: number } | { ok: false; message: string };
+
+/**
+ * How many dimensions a client gets. Only a model that was trained for it (Matryoshka) is shortened:
+ * the first values of any other model's vectors mean nothing by themselves. Such a model takes any size
+ * up to its own, or, where a provider computes only listed sizes, those.
+ */
+export function resolveDimensions(model: ModelInfo, asked: number | null | undefined): Dimensions {
+  if (asked === null || asked === undefined) return { ok: true, dimensions: model.defaultDimensions };
+  if (asked === model.dimensions) return { ok: true, dimensions: asked };
+  const name = `model '${model.id}'`;
+  if (!Number.isInteger(asked) || asked < 1) return { ok: false, message: `dimensions must be a positive integer.` };
+  if (model.matryoshka === null) {
+    return { ok: false, message: `The ${name} gives ${model.dimensions} dimensions and cannot be shortened.` };
+  }
+  if (model.matryoshkaExact && !model.matryoshka.includes(asked)) {
+    return { ok: false, message: `The ${name} gives ${model.matryoshka.join(", ")} dimensions, not ${asked}.` };
+  }
+  if (asked > model.dimensions) {
+    return { ok: false, message: `The ${name} gives at most ${model.dimensions} dimensions, not ${asked}.` };
+  }
+  return { ok: true, dimensions: asked };
+}
