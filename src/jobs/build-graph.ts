@@ -1,0 +1,242 @@
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { statfs } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  cleanLeftovers,
+  nextSerial,
+  graphPath,
+  idsPath,
+  publishManifest,
+  readManifest,
+  retireDirectory,
+  type GenerationIdentity,
+} from "../index/generation.ts";
+import { type GraphWork, partsAfter } from "../index/graph-work.ts";
+import { DEFAULT_GRAPH_SETTINGS } from "../index/hnsw.ts";
+import { openGraph } from "../index/open-graph.ts";
+import type { IndexLease } from "../index/registry.ts";
+import type { StoreIndex } from "../index/store-index.ts";
+import type { Log } from "../platform/log.ts";
+import { loadHnsw, type Natives } from "../platform/native.ts";
+import type { GenerationRow } from "../storage/generations.ts";
+import type { Storage } from "../storage/storage.ts";
+import { DamagedBaseError, type GraphBatch, type GraphLane } from "../workers/graph-lane.ts";
+import type { JobHandler } from "./runner.ts";
+
+/**
+ * Graphs on disk for large stores: built in the background from SQLite, part by part, attached to the index in memory
+ * when they are whole. Until then, and for what came since, searches scan; so nothing ever waits for a build, and a
+ * graph that is missing, torn or of another identity costs time and nothing else.
+ *
+ * Directory: `<data>/stores/<store id>/gen-<generation id>`.
+ */
+export interface GraphDeps {
+  storage: Storage;
+  dataDir: string;
+  natives: Natives;
+  lane: GraphLane;
+  log: Log;
+  acquire(storeId: string, generation: number): Promise<IndexLease>;
+}
+
+/** Vectors sent to the worker at once: some 20 ms of its time. */
+const BATCH = 50;
+const DISK_RETRY_MS = 60_000;
+/** Bytes of an element beside its vector: links on all levels, label, chunk id. */
+const ELEMENT_BYTES = 200;
+
+export function graphDirectory(dataDir: string, storeId: string, generationId: number): string {
+  return join(dataDir, "stores", storeId, `gen-${generationId}`);
+}
+
+function identityOf(generation: GenerationRow): GenerationIdentity {
+  const { id, store_id, model, model_revision, dimensions, chunk_set } = generation;
+  return { generation: id, store: store_id, model, revision: model_revision, dimensions, chunkSet: chunk_set };
+}
+
+/** Attaches what is on disk to a freshly loaded index; what cannot be used is removed, said once, and built again. */
+export async function attachGraph(
+  { dataDir, natives, log }: Pick<GraphDeps, "dataDir" | "natives" | "log">,
+  generation: GenerationRow,
+  index: StoreIndex,
+): Promise<void> {
+  const directory = graphDirectory(dataDir, generation.store_id, generation.id);
+  try {
+    const opened = await openGraph(loadHnsw(natives), directory, identityOf(generation), generation.dimensions);
+    if (opened.ok) return index.attachGraph(opened.graph);
+    if (opened.reason === "missing") return;
+    log.warn("an index file cannot be used and is built again", {
+      store: generation.store_id,
+      reason: opened.reason,
+      detail: opened.detail,
+    });
+    retireDirectory(directory);
+  } catch (error) {
+    // Searches do not depend on it.
+    log.warn("an index cannot be opened; searches go on without it", {
+      store: generation.store_id,
+      error: error instanceof Error ? error.message : String(error),
+    });
+  }
+}
+
+/** Subject: a generation's id. One part a run; it comes back while there is more to build. */
+export function createBuildGraphHandler(deps: GraphDeps): JobHandler {
+  return {
+    kind: "build_index",
+    concurrency: 1,
+    async run(job, signal) {
+      const { storage, log } = deps;
+      const generation = storage.generations.get(job.tenant_id, Number(job.subject));
+      if (generation === null || generation.state === "retired") return { type: "done" };
+      using lease = await deps.acquire(generation.store_id, generation.id);
+      const work = lease.index.graphWork();
+      if (work === null || signal.aborted) return signal.aborted ? { type: "interrupted" } : { type: "done" };
+      try {
+        const built = await build(deps, generation, lease.index, work, signal);
+        if (!built) return { type: "interrupted" };
+        const next = lease.index.graphWork();
+        if (next === null) return { type: "done" };
+        // The same work again would be the same result again.
+        const isSame = next.chunkIds.length === work.chunkIds.length && next.chunkIds[0] === work.chunkIds[0];
+        return isSame ? { type: "done" } : { type: "retry", inMs: 0 };
+      } catch (error) {
+        if (signal.aborted) return { type: "interrupted" };
+        log.warn("an index could not be built; searches go on without what is missing", {
+          store: generation.store_id,
+          error: error instanceof Error ? error.message : String(error),
+        });
+        if (!(error instanceof DamagedBaseError)) return { type: "retry", inMs: DISK_RETRY_MS };
+        lease.index.attachGraph(null);
+        retireDirectory(graphDirectory(deps.dataDir, generation.store_id, generation.id));
+        return { type: "retry", inMs: 0 };
+      }
+    },
+  };
+}
+
+async function build(
+  deps: GraphDeps,
+  generation: GenerationRow,
+  index: StoreIndex,
+  work: GraphWork,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { storage, dataDir, natives, lane, log } = deps;
+  await refuseWithoutRoom(dataDir, generation, work);
+  const startedAt = performance.now();
+  const directory = graphDirectory(dataDir, generation.store_id, generation.id);
+  const identity = identityOf(generation);
+  const plan = {
+    directory,
+    serial: nextSerial(directory),
+    dimensions: generation.dimensions,
+    settings: DEFAULT_GRAPH_SETTINGS,
+    expected: work.vectors,
+    base: work.base,
+  };
+  const retired = new AbortController();
+  const batches = whileInUse(storage, generation, retired, batchesOf(storage, generation, work.chunkIds));
+  const entry = await lane.build(plan, batches, AbortSignal.any([signal, retired.signal]));
+  if (entry === null) return false;
+  try {
+    const current = readManifest(directory, identity);
+    const parts = current.ok ? current.manifest.parts : [];
+    publishManifest(directory, { identity, parts: partsAfter(parts, work, entry) });
+  } catch (error) {
+    // A full disk: the part that no manifest names gives its space back.
+    for (const path of [graphPath(directory, entry.serial), idsPath(directory, entry.serial)])
+      rmSync(path, { force: true });
+    throw error;
+  }
+  const opened = await openGraph(loadHnsw(natives), directory, identity, generation.dimensions);
+  if (!opened.ok) throw new DamagedBaseError(opened.detail);
+  index.attachGraph(opened.graph);
+  log.info("index built", {
+    store: generation.store_id,
+    vectors: entry.vectors,
+    ms: Math.round(performance.now() - startedAt),
+  });
+  return true;
+}
+
+/** Said before minutes of work rather than after them; throws. A disk that fills up meanwhile is noticed at the end. */
+async function refuseWithoutRoom(dataDir: string, generation: GenerationRow, work: GraphWork): Promise<void> {
+  const directory = graphDirectory(dataDir, generation.store_id, generation.id);
+  mkdirSync(directory, { recursive: true });
+  const { bavail, bsize } = await statfs(directory);
+  const needed = (work.vectors + (work.base?.vectors ?? 0)) * (generation.dimensions * 4 + ELEMENT_BYTES);
+  if (bavail * bsize >= needed) return;
+  const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
+  throw new Error(`it needs ${megabytes(needed)} of disk space and ${megabytes(bavail * bsize)} are free`);
+}
+
+/** Passes batches on until nobody needs the generation any more; then aborts, so that its retirement need not wait. */
+function* whileInUse(
+  storage: Storage,
+  generation: GenerationRow,
+  retired: AbortController,
+  batches: Iterable<GraphBatch>,
+): Generator<GraphBatch> {
+  for (const batch of batches) {
+    const state = storage.generations.get(generation.tenant_id, generation.id)?.state ?? "retired";
+    if (state === "retired") retired.abort();
+    yield batch;
+  }
+}
+
+/** A chunk's windows stay together; chunks that went meanwhile are left out. */
+function* batchesOf(storage: Storage, generation: GenerationRow, chunkIds: readonly number[]): Generator<GraphBatch> {
+  let ids: number[] = [];
+  let rows: Float32Array[] = [];
+  const flush = (): GraphBatch => {
+    const vectors = new Float32Array(ids.length * generation.dimensions);
+    let at = 0;
+    for (const row of rows) {
+      vectors.set(row, at);
+      at += row.length;
+    }
+    const batch = { ids: Float64Array.from(ids), vectors };
+    ids = [];
+    rows = [];
+    return batch;
+  };
+  for (const id of chunkIds) {
+    const vectors = storage.chunks.vector(id, generation.id);
+    if (vectors === null) continue;
+    rows.push(vectors);
+    for (let i = 0; i < vectors.length / generation.dimensions; i++) ids.push(id);
+    if (ids.length >= BATCH) yield flush();
+  }
+  if (ids.length > 0) yield flush();
+}
+
+/** Queues a build for a generation whose index says that there is something to build. */
+export function scheduleBuild(storage: Storage, generation: GenerationRow): void {
+  storage.jobs.insert({
+    tenantId: generation.tenant_id,
+    kind: "build_index",
+    storeId: generation.store_id,
+    subject: String(generation.id),
+    priority: 1,
+    dueMs: 0,
+  });
+}
+
+/** At start: directories of stores and generations that are no more, and what a build left that did not end. */
+export function removeStrayGraphs(storage: Storage, dataDir: string): void {
+  const root = join(dataDir, "stores");
+  const live = new Map<string, Set<string>>();
+  for (const { store_id, id } of storage.generations.inUse()) {
+    live.set(store_id, (live.get(store_id) ?? new Set<string>()).add(`gen-${id}`));
+  }
+  for (const name of existsSync(root) ? readdirSync(root) : []) {
+    const generations = live.get(name);
+    if (generations === undefined) rmSync(join(root, name), { recursive: true, force: true });
+    else cleanLeftovers(join(root, name), (generation) => generations.has(generation));
+  }
+}
+
+export function removeGraphsOfStore(dataDir: string, storeId: string): void {
+  rmSync(join(dataDir, "stores", storeId), { recursive: true, force: true });
+}

@@ -1,0 +1,73 @@
+import { expect, test } from "bun:test";
+import type { EmbedResult } from "../embed/provider.ts";
+import { embedFailure } from "../embed/provider.ts";
+import { openDb } from "../storage/db.ts";
+import { createStorage } from "../storage/storage.ts";
+import { cachedPassages, type PassageSource } from "./cached-passages.ts";
+
+const MODEL = { id: "m", revision: "r", dimensions: 2 };
+const SOURCE: PassageSource = { tenantId: "tenant_a", fileId: "file-1" };
+const never = new AbortController().signal;
+
+function setUp(isCached = true) {
+  const storage = createStorage(openDb(":memory:"));
+  storage.tenants.insert({ id: SOURCE.tenantId, name: "a", createdAt: 1 });
+  storage.db.raw
+    .query(
+      `INSERT INTO file (id, tenant_id, filename, bytes, sha256, mime, purpose, created_at) VALUES ('file-1', 'tenant_a', 'a', 1, 'x', 'text/plain', 'assistants', 1)`,
+    )
+    .run();
+  const asked: string[][] = [];
+  let fails = false;
+  const embed = cachedPassages({
+    embed: async (_model, texts): Promise<EmbedResult> => {
+      asked.push([...texts]);
+      if (fails) return embedFailure("unavailable", "away");
+      const vectors = (text: string) => Float32Array.from([text.length, 1]);
+      return { ok: true, texts: texts.map((text) => ({ vectors: vectors(text), windows: 1, tokens: 3 })) };
+    },
+    cache: storage.embeddingCache,
+    isCached: () => isCached,
+    onLookup: () => {},
+  });
+  const run = async (texts: string[], source: PassageSource | null = SOURCE) => {
+    const result = await embed(MODEL, texts, never, source);
+    return result.ok ? result.texts.map(({ vectors, tokens }) => [vectors[0], tokens]) : result.reason;
+  };
+  return { asked, run, fail: (value: boolean) => (fails = value) };
+}
+
+test("a text is embedded once, also within one call, and costs tokens once", async () => {
+  const { asked, run } = setUp();
+  expect(await run(["one", "three", "one"])).toEqual([
+    [3, 3],
+    [5, 3],
+    [3, 0],
+  ]);
+  expect(await run(["three", "seventh"])).toEqual([
+    [5, 0],
+    [7, 3],
+  ]);
+  expect(asked).toEqual([["one", "three"], ["seventh"]]);
+});
+
+test("a failure keeps nothing and is told", async () => {
+  const { asked, run, fail } = setUp();
+  fail(true);
+  expect(await run(["one"])).toBe("unavailable");
+  fail(false);
+  expect(await run(["one"])).toEqual([[3, 3]]);
+  expect(asked).toEqual([["one"], ["one"]]);
+});
+
+test("models that are not cached, and texts of no file, are embedded every time", async () => {
+  for (const [isCached, source] of [
+    [false, SOURCE],
+    [true, null],
+  ] as const) {
+    const { run, asked } = setUp(isCached);
+    await run(["one"], source);
+    await run(["one"], source);
+    expect(asked).toHaveLength(2);
+  }
+});

@@ -1,0 +1,67 @@
+import type { Clock } from "../platform/clock.ts";
+import type { Blobs } from "../storage/blobs.ts";
+import { type DeletionCheckDeps, parsedSubjectOf, remainingOf } from "../storage/deletion-check.ts";
+import type { DeletionRow } from "../storage/deletions.ts";
+import type { ParsedCache } from "../storage/parsed.ts";
+import type { Storage } from "../storage/storage.ts";
+import { nextTurn } from "./next-turn.ts";
+import type { JobHandler } from "./runner.ts";
+
+export interface FinishDeletionDeps extends DeletionCheckDeps {
+  storage: Storage;
+  blobs: Blobs;
+  parsed: ParsedCache;
+  clock: Clock;
+}
+
+/** While other jobs still remove parts of it. */
+const LOOK_AGAIN_MS = 100;
+/** Something is left though every job has ended. */
+const TRY_AGAIN_MS = 2_000;
+const SELDOM_MS = 60_000;
+const STEP = 500;
+
+/**
+ * Subject: a deletion's id. Waits until what was deleted has been reclaimed, removes its bytes and its cache entry, and
+ * records that nothing is left (or what is).
+ */
+export function createFinishDeletionHandler(deps: FinishDeletionDeps): JobHandler {
+  const { storage, blobs, parsed, clock } = deps;
+  return {
+    kind: "finish_deletion",
+    concurrency: 1,
+    async run(job, signal) {
+      const row = storage.deletions.get(job.subject);
+      if (row === null || row.completed_at !== null) return { type: "done" };
+      if (storage.deletions.isPending(row)) return { type: "retry", inMs: LOOK_AGAIN_MS };
+      if (row.subject_type === "file") {
+        await blobs.remove(row.subject_id);
+        await forgetEmbeddings(deps, row, signal);
+      }
+      const subject = parsedSubjectOf(deps, row);
+      if (subject !== null && (await Bun.file(parsed.path(subject)).exists())) {
+        await parsed.remove(subject);
+        storage.deletions.noteCacheEntries(row.seq, 1);
+      }
+      const remaining = await remainingOf(deps, row);
+      const isClean = Object.values(remaining).every((count) => count === 0);
+      storage.db.transaction(() => {
+        storage.deletions.setVerified(row.seq, clock.nowSeconds(), remaining);
+        if (isClean) storage.deletions.complete(row.seq, clock.nowSeconds());
+      });
+      return isClean ? { type: "done" } : { type: "retry", inMs: Math.min(SELDOM_MS, TRY_AGAIN_MS * job.attempt) };
+    },
+  };
+}
+
+async function forgetEmbeddings({ storage }: FinishDeletionDeps, row: DeletionRow, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const removed = storage.db.transaction(() => {
+      const entries = storage.embeddingCache.removeOfFile(row.tenant_id, row.subject_id, STEP);
+      storage.deletions.noteCacheEntries(row.seq, entries);
+      return entries;
+    });
+    if (removed === 0) return;
+    await nextTurn();
+  }
+}

@@ -1,0 +1,49 @@
+import type { IndexLease } from "../index/registry.ts";
+import type { GenerationRow } from "../storage/generations.ts";
+import type { Storage } from "../storage/storage.ts";
+import { scheduleBuild } from "./build-graph.ts";
+
+/**
+ * Notices when an index in memory has outgrown its graph. Asked every second and only for what was written to or
+ * loaded since: finding out what to build looks at every chunk.
+ */
+export interface GraphWatchDeps {
+  storage: Storage;
+  tryAcquire(storeId: string, generation: number): IndexLease | null;
+  wakeJobs(): void;
+}
+
+const EVERY_MS = 1_000;
+
+export class GraphWatch implements Disposable {
+  readonly #deps: GraphWatchDeps;
+  readonly #touched = new Map<number, GenerationRow>();
+  readonly #timer: Timer;
+
+  constructor(deps: GraphWatchDeps) {
+    this.#deps = deps;
+    this.#timer = setInterval(() => this.#look(), EVERY_MS);
+    this.#timer.unref();
+  }
+
+  touch(generation: GenerationRow): void {
+    this.#touched.set(generation.id, generation);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+
+  #look(): void {
+    const { storage, tryAcquire, wakeJobs } = this.#deps;
+    for (const generation of [...this.#touched.values()]) {
+      using lease = tryAcquire(generation.store_id, generation.id);
+      // Still loading, or not in memory: the next load touches it again.
+      if (lease === null) continue;
+      this.#touched.delete(generation.id);
+      if (lease.index.graphWork() === null) continue;
+      scheduleBuild(storage, generation);
+      wakeJobs();
+    }
+  }
+}

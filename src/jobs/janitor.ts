@@ -1,0 +1,176 @@
+import type { Clock } from "../platform/clock.ts";
+import type { Log } from "../platform/log.ts";
+import type { Blobs } from "../storage/blobs.ts";
+import type { ParsedCache } from "../storage/parsed.ts";
+import { retireGeneration } from "../storage/cutover.ts";
+import { deleteFile, type Detached } from "../storage/removal.ts";
+import type { Storage } from "../storage/storage.ts";
+import { nextTurn } from "./next-turn.ts";
+
+/**
+ * Keeps promises that have a time: expired files and uploads go, expired stores lose their data after the grace
+ * period. At start it also removes what a crash may have left: bytes no row points to, rows no file owns.
+ */
+export interface JanitorDeps {
+  storage: Storage;
+  blobs: Blobs;
+  parsed: ParsedCache;
+  clock: Clock;
+  log: Log;
+  /** Seconds that an expired store keeps its data, read at every round. */
+  graceSeconds: () => number;
+  /** How long and how many searches are logged, read at every round. */
+  queryLog: () => { days: number; rows: number };
+  /** Bytes of cached vectors that are kept at most. */
+  embeddingCacheBytes: () => number;
+  /** Files left these stores: indexes in memory forget them, running ingests stop. */
+  detached(detached: readonly Detached[]): void;
+  wakeJobs(): void;
+}
+
+const EVERY_MS = 10_000;
+/** Log entries removed in one transaction. */
+const TRIM_STEP = 2_000;
+const EMBEDDINGS_STEP = 500;
+/** Hours of statistics that are kept: the longest window, and a day. */
+const STATISTICS_HOURS = 31 * 24;
+/** Files in progress that nothing works on, put back to work in one round. */
+const REVIVED = 1_000;
+
+export class Janitor implements AsyncDisposable {
+  readonly #deps: JanitorDeps;
+  #timer: Timer | null = null;
+  #busy: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(deps: JanitorDeps) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    // Taken before the first request: a blob that comes later may be ahead of its row.
+    const before = this.#deps.blobs.list();
+    this.#busy = this.#busy.then(() => this.#guard(() => this.#sweepOrphans(before)));
+    this.#timer = setInterval(() => {
+      this.#busy = this.#busy.then(() => this.#guard(() => this.tick()));
+    }, EVERY_MS);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped = true;
+    if (this.#timer !== null) clearInterval(this.#timer);
+    await this.#busy;
+  }
+
+  /** One round of expiry. */
+  async tick(): Promise<void> {
+    const { storage, blobs, parsed, clock, graceSeconds, detached, wakeJobs } = this.#deps;
+    const now = clock.nowSeconds();
+    for (const { tenant_id, id } of storage.files.expired(now)) {
+      const row = storage.files.get(tenant_id, id);
+      const removed = deleteFile(storage, tenant_id, id, now);
+      if (row === null || removed === null) continue;
+      detached(removed.detached);
+      await blobs.remove(id);
+      await parsed.remove({ tenantId: tenant_id, sha256: row.sha256, filename: row.filename });
+    }
+    for (const upload of storage.uploads.expired(now)) {
+      const parts = storage.uploads.parts(upload.tenant_id, upload.id);
+      storage.db.transaction(() => {
+        storage.uploads.end(upload.tenant_id, upload.id, "expired", null);
+        storage.uploads.removeParts(upload.tenant_id, upload.id);
+      });
+      for (const part of parts) await blobs.remove(part.id);
+    }
+    for (const migration of storage.migrations.pastRetention(now)) {
+      storage.db.transaction(() => {
+        const old = storage.generations.get(migration.tenant_id, migration.from_generation);
+        storage.migrations.update(migration.tenant_id, migration.id, { rollback_until: null });
+        if (old?.state === "retained") retireGeneration(storage, old);
+      });
+    }
+    for (const { tenant_id, id } of storage.stores.expiredWithData(now - graceSeconds())) {
+      storage.db.transaction(() => {
+        storage.stores.setDataRemoved(tenant_id, id, now);
+        storage.jobs.insert({
+          tenantId: tenant_id,
+          kind: "purge_store",
+          storeId: id,
+          subject: id,
+          priority: 1,
+          dueMs: 0,
+        });
+      });
+    }
+    this.#revive();
+    await this.#trimLogs(now);
+    storage.db.settleErased();
+    await this.#trimEmbeddings();
+    wakeJobs();
+  }
+
+  /** No file stays in progress without a job: where its row was lost, it gets another. */
+  #revive(): void {
+    const { storage, clock, log } = this.#deps;
+    const stuck = storage.jobs.filesWithoutJob(REVIVED);
+    if (stuck.length === 0) return;
+    storage.db.transaction(() => {
+      for (const { tenant_id, store_id, seq } of stuck) {
+        storage.jobs.insert({
+          tenantId: tenant_id,
+          kind: "ingest",
+          storeId: store_id,
+          subject: String(seq),
+          priority: 1,
+          dueMs: clock.nowMs(),
+        });
+      }
+    });
+    log.warn("files in progress had no job and got one", { files: stuck.length });
+  }
+
+  async #trimLogs(now: number): Promise<void> {
+    const { storage } = this.#deps;
+    const { days, rows } = this.#deps.queryLog();
+    while (storage.queryLog.trim(now - days * 86_400, rows, TRIM_STEP) > 0 && !this.#stopped) await nextTurn();
+    storage.statistics.trim(Math.floor(now / 3600) - STATISTICS_HOURS);
+  }
+
+  async #trimEmbeddings(): Promise<void> {
+    const { embeddingCache } = this.#deps.storage;
+    const limit = this.#deps.embeddingCacheBytes();
+    while (embeddingCache.size().bytes > limit && !this.#stopped) {
+      if (embeddingCache.removeOldest(EMBEDDINGS_STEP) === 0) return;
+      await nextTurn();
+    }
+  }
+
+  async #sweepOrphans(blobIds: readonly string[]): Promise<void> {
+    const { storage, blobs, wakeJobs } = this.#deps;
+    for (const id of blobIds) {
+      if (this.#stopped) return;
+      if (!storage.files.exists(id) && !storage.uploads.partExists(id)) await blobs.remove(id);
+      await nextTurn();
+    }
+    for (const { tenant_id, store_file } of storage.chunks.filesWithGarbage(1000)) {
+      storage.jobs.insert({
+        tenantId: tenant_id,
+        kind: "purge_file",
+        storeId: null,
+        subject: String(store_file),
+        priority: 1,
+        dueMs: 0,
+      });
+    }
+    wakeJobs();
+    await this.tick();
+  }
+
+  async #guard(work: () => Promise<void>): Promise<void> {
+    try {
+      if (!this.#stopped) await work();
+    } catch (error) {
+      this.#deps.log.error("janitor round failed", { error: error instanceof Error ? error.message : String(error) });
+    }
+  }
+}

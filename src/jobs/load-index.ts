@@ -1,0 +1,87 @@
+import type { Attributes } from "../index/filter.ts";
+import { type IndexedChunk as LoadedChunk, StoreIndex } from "../index/store-index.ts";
+import { floatsOf, type ChunkOwner, type IndexedChunk } from "../storage/chunks.ts";
+import type { GenerationRow } from "../storage/generations.ts";
+import type { Storage } from "../storage/storage.ts";
+import { nextTurn } from "./next-turn.ts";
+
+/** Files per query, chunks per slice; the thread is given back about this often, in milliseconds. */
+const FILES = 200;
+const CHUNKS = 256;
+const TURN_MS = 8;
+
+/**
+ * Reads one generation of a store from SQLite into a new index, in slices, so that requests go on meanwhile.
+ * Writes made meanwhile are repeated on it by the registry. Rejects with the signal's reason when aborted.
+ */
+export async function loadIndex(
+  storage: Storage,
+  generation: GenerationRow,
+  signal: AbortSignal,
+  graphFrom?: number,
+): Promise<StoreIndex> {
+  const { tenant_id: tenantId, store_id: storeId } = generation;
+  const index = new StoreIndex({
+    dimensions: generation.dimensions,
+    graphFrom,
+    fetchVectors: (ids) => ids.map((id) => storage.chunks.vector(id, generation.id)),
+    fetchTerms: (ids) => ids.map((id) => storage.chunks.terms(id)),
+  });
+  let turnEnds = performance.now() + TURN_MS;
+  const breathe = async () => {
+    if (performance.now() < turnEnds) return;
+    await nextTurn();
+    signal.throwIfAborted();
+    turnEnds = performance.now() + TURN_MS;
+  };
+
+  for (let afterSeq = 0; ;) {
+    const files = storage.chunks.completedFiles(tenantId, storeId, afterSeq, FILES);
+    for (const file of files) {
+      const owner: ChunkOwner = { storeFile: file.seq, chunkSet: generation.chunk_set, revision: file.revision };
+      for (let from = 0; ; from += CHUNKS) {
+        const slice = storage.chunks.forIndex(tenantId, owner, generation.id, from, CHUNKS);
+        addSlice(index, file, slice, from);
+        await breathe();
+        if (slice.length < CHUNKS) break;
+      }
+    }
+    const last = files.at(-1);
+    if (last === undefined) return index;
+    afterSeq = last.seq;
+  }
+}
+
+/** Adds the first (`from` 0) or a further slice of a file. */
+export function addSlice(
+  index: StoreIndex,
+  file: { seq: number; file_id: string; filename: string; attributes: string | null },
+  slice: readonly IndexedChunk[],
+  from: number,
+): void {
+  const chunks: LoadedChunk[] = slice.map((chunk) => ({
+    chunkId: chunk.chunk_id,
+    terms: chunk.terms,
+    vectors: floatsOf(chunk.data),
+  }));
+  if (from > 0) return index.addChunks(file.seq, chunks);
+  const attributes: Attributes = file.attributes === null ? {} : (JSON.parse(file.attributes) as Attributes);
+  index.addFile({ fileKey: file.seq, fileId: file.file_id, filename: file.filename, attributes, chunks });
+}
+
+/** Puts a file as it is in SQLite now into an open index; all at once, so that no search sees half of it. */
+export function replaceFile(
+  storage: Storage,
+  index: StoreIndex,
+  generation: GenerationRow,
+  { seq }: { seq: number },
+): void {
+  const file = storage.storeFiles.bySeq(generation.tenant_id, seq);
+  if (file === null || file.status !== "completed") return index.removeFile(seq);
+  const owner: ChunkOwner = { storeFile: seq, chunkSet: generation.chunk_set, revision: file.revision };
+  for (let from = 0; ; from += CHUNKS) {
+    const slice = storage.chunks.forIndex(generation.tenant_id, owner, generation.id, from, CHUNKS);
+    addSlice(index, file, slice, from);
+    if (slice.length < CHUNKS) return;
+  }
+}

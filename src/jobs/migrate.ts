@@ -1,0 +1,355 @@
+import { statfs } from "node:fs/promises";
+import type { IndexLease } from "../index/registry.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Failpoint } from "../platform/failpoint.ts";
+import type { GenerationRow } from "../storage/generations.ts";
+import type { JobRow } from "../storage/jobs.ts";
+import type { MigrationRow } from "../storage/migration-table.ts";
+import { cutOver, retireGeneration } from "../storage/cutover.ts";
+import { catchUp, type CatchUpDeps, NO_PROGRESS } from "./catch-up.ts";
+import { compareGenerations, type MigrationReport, type ReportDeps } from "./migration-report.ts";
+import type { JobHandler, JobOutcome } from "./runner.ts";
+
+/**
+ * Moves a store to another model or chunking while it serves, and back.
+ *
+ *   queued -> building -> catching_up -> verifying -> (ready ->) completed -> rolled_back
+ *
+ * - A new generation is built beside the live one; searches read the live one until one transaction flips a row.
+ * - Every step is found again in rows: a process that dies anywhere goes on from there, or, once `asked` says cancel,
+ *   takes the new generation down.
+ * - What the old generation holds stays for `retain_hours` and is kept up to date, so that a rollback is a flip too.
+ */
+export interface MigrateDeps extends CatchUpDeps, ReportDeps {
+  dataDir: string;
+  clock: Clock;
+  failpoint: Failpoint;
+  /** Loads an index ahead of its first search. */
+  acquire(storeId: string, generation: number): Promise<IndexLease>;
+  changed(storeId: string): void;
+  /** The generation is out of use: its index leaves memory when its last reader has ended. */
+  forgetIndex(storeId: string, generation: number): Promise<void>;
+}
+
+export interface Gate {
+  min_recall?: number | undefined;
+  min_overlap?: number | undefined;
+  max_latency_ratio?: number | undefined;
+}
+
+const VERIFY_RETRY_MS = 5_000;
+const AWAY_RETRY_MS = [2_000, 5_000, 15_000, 60_000];
+/** Free space that must be left when a migration begins, in proportion to what it will write. */
+const FREE_SPACE_FACTOR = 2;
+const SQLITE_FULL = "SQLITE_FULL";
+
+export function createMigrateHandler(deps: MigrateDeps): JobHandler {
+  return { kind: "migrate", concurrency: 2, run: (job, signal) => migrate(deps, job, signal) };
+}
+
+async function migrate(deps: MigrateDeps, job: JobRow, signal: AbortSignal): Promise<JobOutcome> {
+  const { storage, changed } = deps;
+  const read = () => storage.migrations.ofJob(job.tenant_id, job.subject);
+  const row = read();
+  if (row === null) return { type: "done" };
+  try {
+    return await step(deps, row, job.attempt, signal);
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+    fail(deps, read() ?? row, "insufficient_storage", "There was not enough disk space to build the new generation.");
+    return { type: "done" };
+  } finally {
+    changed(row.store_id);
+  }
+}
+
+async function step(deps: MigrateDeps, row: MigrationRow, attempt: number, signal: AbortSignal): Promise<JobOutcome> {
+  if (row.asked === "rollback") return await rollBack(deps, row, attempt, signal);
+  if (row.asked === "cancel") return cancel(deps, row);
+  switch (row.status) {
+    case "queued":
+    case "building":
+    case "catching_up":
+    case "verifying":
+    case "paused":
+      return await build(deps, row, attempt, signal);
+    case "ready":
+      return row.asked === "promote" ? await promote(deps, row, attempt, signal) : { type: "done" };
+    case "completed":
+    case "rolled_back":
+    case "cancelled":
+    case "failed":
+      return { type: "done" };
+  }
+}
+
+async function build(deps: MigrateDeps, row: MigrationRow, attempt: number, signal: AbortSignal): Promise<JobOutcome> {
+  const { clock, failpoint } = deps;
+  const set = setter(deps, row);
+  const planned = await plan(deps, row, signal);
+  if (planned.type !== "planned") return planned;
+  const { from, to } = planned;
+  failpoint("migrate:planned");
+
+  set({ status: "building", error_code: null, error_message: null });
+  const added = await addEverything(deps, row, to, attempt, signal);
+  if (added !== null) return added;
+  failpoint("migrate:built");
+
+  // Loaded before the swap, so that the first search afterwards does not wait for it.
+  set({ status: "catching_up" });
+  using lease = await deps.acquire(row.store_id, to.id);
+  const again = await addEverything(deps, row, to, attempt, signal);
+  if (again !== null) return again;
+
+  set({ status: "verifying" });
+  using current = await deps.acquire(row.store_id, from.id);
+  const gate = row.gate === null ? null : (JSON.parse(row.gate) as Gate);
+  const report = await compareGenerations(
+    deps,
+    { from, to, fromIndex: current.index, toIndex: lease.index },
+    gate,
+    signal,
+  );
+  if (report === null) return signal.aborted ? { type: "interrupted" } : { type: "retry", inMs: VERIFY_RETRY_MS };
+  failpoint("migrate:verified");
+  if (row.dry_run === 1 || report.gate === "missed") {
+    set({ status: "ready", report: JSON.stringify(report), completed_at: clock.nowSeconds() });
+    return { type: "done" };
+  }
+  return await swap(deps, row, { from, to }, report, attempt, signal);
+}
+
+type Planned = { type: "planned"; from: GenerationRow; to: GenerationRow };
+
+/** Checks room and model, and makes the generation's row; found again when it was made before. */
+async function plan(deps: MigrateDeps, row: MigrationRow, signal: AbortSignal): Promise<Planned | JobOutcome> {
+  const { storage, clock } = deps;
+  const from = storage.generations.get(row.tenant_id, row.from_generation);
+  if (from === null) return fail(deps, row, "internal_error", "The generation to migrate from is gone.");
+  if (row.to_generation !== null) {
+    const to = storage.generations.get(row.tenant_id, row.to_generation);
+    return to === null
+      ? fail(deps, row, "internal_error", "The new generation is gone.")
+      : { type: "planned", from, to };
+  }
+  const wanted = JSON.parse(row.to_identity) as { model: string; model_revision: string; dimensions: number };
+  const room = await enoughRoom(deps, row, wanted.dimensions);
+  if (!room)
+    return fail(
+      deps,
+      row,
+      "insufficient_storage",
+      "There is not enough free disk space for a second generation beside the live one.",
+    );
+  const model = { id: wanted.model, revision: wanted.model_revision, dimensions: wanted.dimensions };
+  const probe = await deps.embed(model, ["A probe before the work begins."], signal, null);
+  if (!probe.ok) {
+    if (probe.reason === "aborted") return { type: "interrupted" };
+    return fail(
+      deps,
+      row,
+      "embedding_model_unavailable",
+      `The model '${wanted.model}' does not answer: ${probe.detail}`,
+    );
+  }
+  const to = storage.db.transaction(() => {
+    const generation = storage.generations.insert({
+      tenantId: row.tenant_id,
+      storeId: row.store_id,
+      model: wanted.model,
+      modelRevision: wanted.model_revision,
+      dimensions: wanted.dimensions,
+      chunkSet: row.max_tokens === null ? from.chunk_set : null,
+      state: "building",
+      createdAt: clock.nowSeconds(),
+    });
+    setter(deps, row)({ to_generation: generation.id, started_at: clock.nowSeconds() });
+    return generation;
+  });
+  return { type: "planned", from, to };
+}
+
+async function enoughRoom(deps: MigrateDeps, row: MigrationRow, dimensions: number): Promise<boolean> {
+  const store = deps.storage.stores.get(row.tenant_id, row.store_id);
+  if (store === null) return false;
+  const vectors = store.n_vectors * dimensions * 4;
+  const needed = row.max_tokens === null ? vectors : vectors + store.usage_bytes;
+  const { bavail, bsize } = await statfs(deps.dataDir);
+  return bavail * bsize >= needed * FREE_SPACE_FACTOR;
+}
+
+/** Null when the generation has everything; otherwise how this run of the job ends. */
+async function addEverything(
+  deps: MigrateDeps,
+  row: MigrationRow,
+  to: GenerationRow,
+  attempt: number,
+  signal: AbortSignal,
+): Promise<JobOutcome | null> {
+  const { failpoint } = deps;
+  const set = setter(deps, row);
+  let { files_done, chunks_done, tokens } = deps.storage.migrations.ofJob(row.tenant_id, row.id) ?? row;
+  const progress = {
+    chunked: () => failpoint("migrate:file-chunked"),
+    file() {
+      set({ files_done: ++files_done });
+      failpoint("migrate:file-done");
+    },
+    chunks(count: number, embedded: number) {
+      set({ chunks_done: (chunks_done += count), tokens: (tokens += embedded) });
+      failpoint("migrate:vectors-added");
+    },
+  };
+  const strategy =
+    row.max_tokens === null ? null : { maxTokens: row.max_tokens, overlapTokens: row.overlap_tokens ?? 0 };
+  const result = await catchUp(deps, to, strategy, progress, signal);
+  switch (result.type) {
+    case "done":
+      return null;
+    case "interrupted":
+      return { type: "interrupted" };
+    case "away":
+      set({ status: "paused", error_code: "embedding_model_unavailable", error_message: result.detail });
+      return {
+        type: "retry",
+        inMs: result.retryAfterMs ?? AWAY_RETRY_MS[Math.min(attempt, AWAY_RETRY_MS.length) - 1] ?? 60_000,
+      };
+    case "failed":
+      return fail(deps, row, "embedding_provider_error", `The new generation could not be built: ${result.detail}`);
+  }
+}
+
+async function promote(
+  deps: MigrateDeps,
+  row: MigrationRow,
+  attempt: number,
+  signal: AbortSignal,
+): Promise<JobOutcome> {
+  const planned = await plan(deps, row, signal);
+  if (planned.type !== "planned") return planned;
+  using _lease = await deps.acquire(row.store_id, planned.to.id);
+  const report = row.report === null ? null : (JSON.parse(row.report) as MigrationReport);
+  return await swap(deps, row, planned, report, attempt, signal);
+}
+
+/** Flips the live generation as soon as nothing is missing in the new one. */
+async function swap(
+  deps: MigrateDeps,
+  row: MigrationRow,
+  { from, to }: { from: GenerationRow; to: GenerationRow },
+  report: MigrationReport | null,
+  attempt: number,
+  signal: AbortSignal,
+): Promise<JobOutcome> {
+  const { storage, clock, failpoint } = deps;
+  const wanted = JSON.parse(row.to_identity) as { embedding_model: string; embedding_dimensions: number | null };
+  const identity = { embeddingModel: wanted.embedding_model, embeddingDimensions: wanted.embedding_dimensions };
+  for (;;) {
+    const behind = await addEverything(deps, row, to, attempt, signal);
+    if (behind !== null) return behind;
+    if (storage.migrations.ofJob(row.tenant_id, row.id)?.asked === "cancel") return cancel(deps, row);
+    failpoint("migrate:before-cutover");
+    const now = clock.nowSeconds();
+    const flipped = cutOver(storage, from, to, identity, () => {
+      setter(
+        deps,
+        row,
+      )({
+        status: "completed",
+        report: report === null ? null : JSON.stringify(report),
+        completed_at: now,
+        rollback_until: now + row.retain_hours * 3600,
+        asked: null,
+      });
+    });
+    if (!flipped) continue;
+    failpoint("migrate:after-cutover");
+    return { type: "done" };
+  }
+}
+
+/** The old generation is brought up to date, if it is not already, and goes live again. */
+async function rollBack(
+  deps: MigrateDeps,
+  row: MigrationRow,
+  attempt: number,
+  signal: AbortSignal,
+): Promise<JobOutcome> {
+  const { storage } = deps;
+  const old = storage.generations.get(row.tenant_id, row.from_generation);
+  const live = row.to_generation === null ? null : storage.generations.get(row.tenant_id, row.to_generation);
+  if (row.status !== "completed" || old === null || live === null) return { type: "done" };
+  using _lease = await deps.acquire(row.store_id, old.id);
+  for (;;) {
+    const result = await catchUp(deps, old, null, NO_PROGRESS, signal);
+    if (result.type === "interrupted") return { type: "interrupted" };
+    if (result.type !== "done") {
+      setter(deps, row)({ error_code: "embedding_model_unavailable", error_message: result.detail });
+      return { type: "retry", inMs: AWAY_RETRY_MS[Math.min(attempt, AWAY_RETRY_MS.length) - 1] ?? 60_000 };
+    }
+    if (flipBack(deps, row, live, old)) break;
+  }
+  await deps.forgetIndex(row.store_id, live.id);
+  return { type: "done" };
+}
+
+/** The flip of a rollback alone; false when files are missing in the old generation. Also used by the API, to be instant. */
+export function flipBack(
+  { storage, clock, failpoint }: Pick<MigrateDeps, "storage" | "clock" | "failpoint">,
+  row: MigrationRow,
+  live: GenerationRow,
+  old: GenerationRow,
+): boolean {
+  const was = JSON.parse(row.from_identity) as { embedding_model: string; embedding_dimensions: number | null };
+  const identity = { embeddingModel: was.embedding_model, embeddingDimensions: was.embedding_dimensions };
+  failpoint("migrate:before-rollback");
+  const flipped = cutOver(storage, live, old, identity, () => {
+    storage.migrations.update(row.tenant_id, row.id, {
+      status: "rolled_back",
+      rolled_back_at: clock.nowSeconds(),
+      rollback_until: null,
+      asked: null,
+      error_code: null,
+      error_message: null,
+    });
+    retireGeneration(storage, live);
+  });
+  if (flipped) failpoint("migrate:after-rollback");
+  return flipped;
+}
+
+function cancel(deps: MigrateDeps, row: MigrationRow): JobOutcome {
+  endUnfinished(deps, row, { status: "cancelled", error_code: null, error_message: null });
+  deps.failpoint("migrate:cancelled");
+  return { type: "done" };
+}
+
+function fail(deps: MigrateDeps, row: MigrationRow, code: string, message: string): JobOutcome {
+  endUnfinished(deps, row, { status: "failed", error_code: code, error_message: message });
+  return { type: "done" };
+}
+
+/** Ends a migration before its swap: the new generation goes, the store never noticed. */
+function endUnfinished(deps: MigrateDeps, row: MigrationRow, changes: Parameters<ReturnType<typeof setter>>[0]): void {
+  const { storage, clock } = deps;
+  storage.db.transaction(() => {
+    const current = storage.migrations.ofJob(row.tenant_id, row.id);
+    setter(deps, row)({ ...changes, completed_at: clock.nowSeconds(), to_generation: null, asked: null });
+    if (current?.to_generation == null) return;
+    const to = storage.generations.get(row.tenant_id, current.to_generation);
+    if (to === null || to.state === "live") return;
+    retireGeneration(storage, to);
+    storage.db.onCommit(() => void deps.forgetIndex(row.store_id, to.id));
+  });
+}
+
+function setter({ storage }: MigrateDeps, row: MigrationRow) {
+  return (changes: Parameters<typeof storage.migrations.update>[2]) =>
+    storage.migrations.update(row.tenant_id, row.id, changes);
+}
+
+function isDiskFull(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return code === SQLITE_FULL || code === "ENOSPC" || code.startsWith("SQLITE_IOERR_WRITE");
+}

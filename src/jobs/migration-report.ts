@@ -1,0 +1,201 @@
+import type { StoreIndex } from "../index/store-index.ts";
+import type { GenerationRow } from "../storage/generations.ts";
+import type { Storage } from "../storage/storage.ts";
+import type { Gate } from "./migrate.ts";
+import { nextTurn } from "./next-turn.ts";
+
+/**
+ * Compares a new generation with the live one before it goes live: on the store's logged queries, or on queries made
+ * from its chunks where few were logged.
+ */
+export interface ReportDeps {
+  storage: Storage;
+  embedQuery(
+    model: { id: string; revision: string; dimensions: number },
+    text: string,
+    signal: AbortSignal,
+  ): Promise<{ ok: true; vector: Float32Array } | { ok: false; reason: string; detail: string }>;
+}
+
+export interface MigrationReport {
+  queries: number;
+  source: "log" | "generated" | "judged";
+  /** Mean share of the old ten best that are among the new ten best. */
+  overlap_at_10: number;
+  /** Mean rank correlation (Spearman) of what both found. */
+  rank_correlation: number;
+  /** Share of sampled chunks that are the best answer to their own vector. */
+  self_retrieval: number;
+  counts: { from: number; to: number };
+  latency_ms: { from: Percentiles; to: Percentiles };
+  ndcg_at_10: { from: number; to: number } | null;
+  recall_at_10: { from: number; to: number } | null;
+  gate: "passed" | "missed" | "none";
+  reasons: string[];
+}
+
+interface Percentiles {
+  p50: number;
+  p95: number;
+}
+
+export interface Compared {
+  from: GenerationRow;
+  to: GenerationRow;
+  fromIndex: StoreIndex;
+  toIndex: StoreIndex;
+}
+
+const MOST_QUERIES = 100;
+const LEAST_LOGGED = 10;
+const SAMPLED_CHUNKS = 200;
+const TOP = 10;
+const WORDS_OF_A_QUERY = 10;
+/** Another chunk may have the same text: a tie with itself is being found. */
+const TIE = 1e-4;
+
+/** Null when interrupted, or when a model stopped answering. */
+export async function compareGenerations(
+  deps: ReportDeps,
+  compared: Compared,
+  gate: Gate | null,
+  signal: AbortSignal,
+): Promise<MigrationReport | null> {
+  const { from, to, fromIndex, toIndex } = compared;
+  const { queries, source } = queriesOf(deps.storage, from);
+  const latencies = { from: [] as number[], to: [] as number[] };
+  const overlaps: number[] = [];
+  const correlations: number[] = [];
+  // With chunks of its own a generation's answers are compared by file.
+  const byFile = from.chunk_set !== to.chunk_set;
+  for (const query of queries) {
+    const old = await topOf(deps, from, fromIndex, query, byFile, latencies.from, signal);
+    const fresh = await topOf(deps, to, toIndex, query, byFile, latencies.to, signal);
+    if (fresh === null) return null;
+    // A model that is gone (another version of Lectern had it) cannot be compared with.
+    if (old !== null && old.length > 0) {
+      overlaps.push(old.filter((id) => fresh.includes(id)).length / old.length);
+      const correlation = spearman(old, fresh);
+      if (correlation !== null) correlations.push(correlation);
+    }
+    await nextTurn();
+    if (signal.aborted) return null;
+  }
+  const report: MigrationReport = {
+    queries: queries.length,
+    source,
+    overlap_at_10: rounded(mean(overlaps, 1)),
+    rank_correlation: rounded(mean(correlations, 1)),
+    self_retrieval: rounded(await selfRetrieval(deps.storage, to, toIndex)),
+    counts: { from: fromIndex.stats.chunks, to: toIndex.stats.chunks },
+    latency_ms: { from: percentiles(latencies.from), to: percentiles(latencies.to) },
+    ndcg_at_10: null,
+    recall_at_10: null,
+    gate: "none",
+    reasons: [],
+  };
+  if (gate === null) return report;
+  report.reasons.push(...missed(report, gate));
+  return { ...report, gate: report.reasons.length === 0 ? "passed" : "missed" };
+}
+
+function missed(report: MigrationReport, gate: Gate): string[] {
+  const reasons: string[] = [];
+  const recall = report.recall_at_10?.to ?? report.self_retrieval;
+  const ratio = report.latency_ms.to.p95 / Math.max(report.latency_ms.from.p95, 0.01);
+  if (gate.min_recall !== undefined && recall < gate.min_recall)
+    reasons.push(`Recall is ${recall}, the gate asks for ${gate.min_recall}.`);
+  if (gate.min_overlap !== undefined && report.overlap_at_10 < gate.min_overlap) {
+    reasons.push(`Overlap at 10 is ${report.overlap_at_10}, the gate asks for ${gate.min_overlap}.`);
+  }
+  if (gate.max_latency_ratio !== undefined && ratio > gate.max_latency_ratio) {
+    reasons.push(
+      `The 95th percentile of latency is ${rounded(ratio)} times the old one, the gate allows ${gate.max_latency_ratio}.`,
+    );
+  }
+  return reasons;
+}
+
+/** The newest different logged queries, or the beginnings of sentences of chunks spread over the store. */
+function queriesOf(storage: Storage, generation: GenerationRow): { queries: string[]; source: "log" | "generated" } {
+  const { tenant_id: tenantId, store_id: storeId } = generation;
+  const logged = new Set<string>();
+  for (const row of storage.queryLog.list(tenantId, storeId, { limit: 500, order: "desc" }, 0).rows) {
+    const queries = row.query === null ? [] : (JSON.parse(row.query) as string[]);
+    for (const query of queries) if (logged.size < MOST_QUERIES) logged.add(query);
+  }
+  if (logged.size >= LEAST_LOGGED) return { queries: [...logged], source: "log" };
+  const generated = storage.chunks
+    .sampleTexts(tenantId, storeId, generation.chunk_set, MOST_QUERIES / 2)
+    .map(queryFrom);
+  return { queries: [...new Set([...logged, ...generated.filter((text) => text !== "")])], source: "generated" };
+}
+
+function queryFrom(text: string): string {
+  const sentences = text.split(/(?<=[.!?\u3002])\s+/).filter((sentence) => sentence.length > 20);
+  const sentence = sentences[Math.floor(sentences.length / 2)] ?? text;
+  return sentence.split(/\s+/).slice(0, WORDS_OF_A_QUERY).join(" ").slice(0, 200).trim();
+}
+
+async function topOf(
+  deps: ReportDeps,
+  generation: GenerationRow,
+  index: StoreIndex,
+  query: string,
+  byFile: boolean,
+  latencies: number[],
+  signal: AbortSignal,
+): Promise<number[] | null> {
+  const model = { id: generation.model, revision: generation.model_revision, dimensions: generation.dimensions };
+  const startedAt = performance.now();
+  const embedded = await deps.embedQuery(model, query, signal);
+  if (!embedded.ok) return null;
+  const { vector } = index.search({
+    vector: embedded.vector,
+    terms: null,
+    filter: null,
+    depth: byFile ? TOP * 5 : TOP,
+  });
+  latencies.push(performance.now() - startedAt);
+  const ids = vector.map((hit) => (byFile ? hit.fileKey : hit.chunkId));
+  return [...new Set(ids)].slice(0, TOP);
+}
+
+async function selfRetrieval(storage: Storage, generation: GenerationRow, index: StoreIndex): Promise<number> {
+  const ids = storage.chunks.sampleIds(generation.tenant_id, generation.store_id, generation.chunk_set, SAMPLED_CHUNKS);
+  let found = 0;
+  let asked = 0;
+  for (const id of ids) {
+    const vector = storage.chunks.vector(id, generation.id)?.slice(0, generation.dimensions);
+    // A text of which the model knows no word has no direction, and nothing to be found by.
+    if (vector === undefined || !vector.some((x) => x !== 0)) continue;
+    asked += 1;
+    const [best] = index.search({ vector, terms: null, filter: null, depth: 1 }).vector;
+    if (best !== undefined && (best.chunkId === id || best.score >= 1 - TIE)) found += 1;
+    if (asked % 20 === 0) await nextTurn();
+  }
+  return asked === 0 ? 1 : found / asked;
+}
+
+/** Spearman's rank correlation over what is in both lists; null for fewer than two. */
+export function spearman(left: readonly number[], right: readonly number[]): number | null {
+  const common = left.filter((id) => right.includes(id));
+  if (common.length < 2) return null;
+  const order = right.filter((id) => common.includes(id));
+  const squares = common.reduce((sum, id, rank) => sum + (rank - order.indexOf(id)) ** 2, 0);
+  return 1 - (6 * squares) / (common.length * (common.length ** 2 - 1));
+}
+
+function percentiles(values: readonly number[]): Percentiles {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (share: number) => rounded(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
+  return { p50: at(0.5), p95: at(0.95) };
+}
+
+function mean(values: readonly number[], ofNone: number): number {
+  return values.length === 0 ? ofNone : values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 10_000) / 10_000;
+}

@@ -1,0 +1,52 @@
+import type { Failpoint } from "../platform/failpoint.ts";
+import type { GenerationRow } from "../storage/generations.ts";
+import type { Storage } from "../storage/storage.ts";
+import { nextTurn } from "./next-turn.ts";
+import type { JobHandler } from "./runner.ts";
+
+export interface RetireDeps {
+  storage: Storage;
+  failpoint: Failpoint;
+  /** Removes what is on disk for it; its index is out of memory. */
+  removeGraph(generation: GenerationRow): void;
+}
+
+/**
+ * Takes a generation that is out of use down in small steps: its vectors, its chunks unless another generation shares
+ * them, its rows. Subject: the generation's id. Idempotent: what is gone is not found again.
+ */
+export function createRetireHandler({ storage, failpoint, removeGraph }: RetireDeps): JobHandler {
+  return {
+    kind: "retire",
+    concurrency: 1,
+    async run(job, signal) {
+      const generation = storage.generations.get(job.tenant_id, Number(job.subject));
+      if (generation === null || generation.state !== "retired") return { type: "done" };
+      const others = storage.generations.ofStore(generation.tenant_id, generation.store_id);
+      const shared = others.some(
+        (other) => other.id !== generation.id && other.chunk_set === generation.chunk_set && other.state !== "retired",
+      );
+      // Files without a row here may have chunks or vectors of an interrupted build: every file of the store is looked at.
+      for (let after = 0; ;) {
+        const files = storage.storeFiles.seqsAfter(generation.tenant_id, generation.store_id, after, 100);
+        for (const seq of files) {
+          for (let last: number | null = 0; last !== null;) {
+            if (signal.aborted) return { type: "interrupted" };
+            last = storage.chunks.removeFromGeneration(generation, seq, last, !shared);
+            failpoint("retire:some-removed");
+            await nextTurn();
+          }
+        }
+        const last = files.at(-1);
+        if (last === undefined) break;
+        after = last;
+      }
+      removeGraph(generation);
+      failpoint("retire:before-row");
+      // The row stays: its number is not given to another generation, and migrations go on naming it.
+      storage.generationFiles.removeAll(generation.id);
+      storage.db.reclaim(20_000);
+      return { type: "done" };
+    },
+  };
+}

@@ -1,0 +1,213 @@
+import type { Clock } from "../platform/clock.ts";
+import type { Log } from "../platform/log.ts";
+import type { Metrics } from "../platform/metrics.ts";
+import type { JobKind, JobRow, JobsTable } from "../storage/jobs.ts";
+
+/**
+ * Everything that happens without a request. A service inserts a job row in the transaction that makes the work
+ * necessary and wakes the runner; they meet only in that table, so a crash between them loses nothing.
+ *
+ * Invariants: a job runs under a lease of this process run; a lease of an earlier run is void at once (the data
+ * directory's lock proves that run dead); handlers are idempotent, because a job may run again from any instant.
+ * Fairness: whoever has the fewest jobs running is served next, so one tenant's long batch does not hold up another's
+ * single file; within a tenant single files come before batches.
+ */
+export interface JobHandler {
+  kind: JobKind;
+  /** How many may run at once. */
+  concurrency: number;
+  run(job: JobRow, signal: AbortSignal): Promise<JobOutcome>;
+}
+
+export type JobOutcome =
+  | { type: "done" }
+  /** Tried and to be tried again after this time. */
+  | { type: "retry"; inMs: number }
+  /** Interrupted by the stop; not counted as a try. */
+  | { type: "interrupted" };
+
+export interface RunnerOptions {
+  jobs: JobsTable;
+  handlers: readonly JobHandler[];
+  clock: Clock;
+  log: Log;
+  metrics: Metrics;
+  /** Names this run of the process in leases. */
+  owner: string;
+  /** Jobs of a kind that a tenant may have running at once; null: any number. */
+  tenantLimit?: (kind: JobKind, tenantId: string) => number | null;
+}
+
+const LEASE_MS = 60_000;
+const RENEW_EVERY_MS = 15_000;
+/** Looked at this often even when nobody wakes the runner: due times and moved clocks. */
+const POLL_MS = 5_000;
+const UNEXPECTED_RETRY_MS = 2_000;
+const UNWRITTEN_RETRY_MS = 1_000;
+
+interface Running {
+  job: JobRow;
+  abort: AbortController;
+  done: Promise<void>;
+}
+
+export class JobRunner implements AsyncDisposable {
+  readonly #options: RunnerOptions;
+  readonly #running = new Map<number, Running>();
+  readonly #lastServed = new Map<string, number>();
+  #served = 0;
+  #timer: Timer | null = null;
+  #renewal: Timer | null = null;
+  #started = false;
+  #pumpScheduled = false;
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const { jobs, owner, clock } = this.#options;
+    jobs.releaseLost(owner, clock.nowMs());
+    this.#started = true;
+    this.#renewal = setInterval(() => {
+      if (this.#running.size > 0) this.#written(() => jobs.renew(owner, clock.nowMs() + LEASE_MS));
+    }, RENEW_EVERY_MS);
+    this.wake();
+  }
+
+  /** Work may be due. Cheap; many calls in one turn of the event loop are one. */
+  wake(): void {
+    if (!this.#started || this.#pumpScheduled) return;
+    this.#pumpScheduled = true;
+    queueMicrotask(() => {
+      this.#pumpScheduled = false;
+      this.#pump();
+    });
+  }
+
+  /** Aborts the running job on this subject, if there is one; what it had begun is redone or dropped by its handler. */
+  cancel(kind: JobKind, subject: string): void {
+    for (const { job, abort } of this.#running.values())
+      if (job.kind === kind && job.subject === subject) abort.abort();
+  }
+
+  /** Aborts every running job of this store. */
+  cancelStore(storeId: string): void {
+    for (const { job, abort } of this.#running.values()) if (job.store_id === storeId) abort.abort();
+  }
+
+  stats(): { kind: JobKind; waiting: number; running: number }[] {
+    return this.#options.jobs.depth();
+  }
+
+  /** Stops claiming, interrupts what runs and waits for it; the rows stay and are due at the next start. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#started = false;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#renewal !== null) clearInterval(this.#renewal);
+    const running = [...this.#running.values()];
+    for (const { abort } of running) abort.abort();
+    await Promise.all(running.map(({ done }) => done));
+  }
+
+  #pump(): void {
+    if (!this.#started) return;
+    const claimed = this.#written(() => {
+      for (const handler of this.#options.handlers) {
+        while (this.#runningOf(handler.kind) < handler.concurrency) {
+          const job = this.#claimNext(handler.kind);
+          if (job === null) break;
+          this.#launch(handler, job);
+        }
+      }
+    });
+    this.#schedule(claimed ? 50 : UNWRITTEN_RETRY_MS);
+  }
+
+  /** A full disk must end neither the process nor the work for good: false when the rows could not be changed now. */
+  #written(change: () => void): boolean {
+    try {
+      change();
+      return true;
+    } catch (error) {
+      const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      this.#options.log.error("the job rows cannot be changed now", { error: detail });
+      return false;
+    }
+  }
+
+  #claimNext(kind: JobKind): JobRow | null {
+    const { jobs, clock, owner } = this.#options;
+    const nowMs = clock.nowMs();
+    const tenants = jobs
+      .dueTenants(kind, nowMs)
+      .filter(({ tenant_id }) => this.#mayRunMore(kind, tenant_id))
+      .map(({ tenant_id, priority }) => ({
+        tenantId: tenant_id,
+        order: [this.#runningOf(kind, tenant_id), priority, this.#lastServed.get(tenant_id) ?? 0] as const,
+      }))
+      .sort((a, b) => a.order[0] - b.order[0] || a.order[1] - b.order[1] || a.order[2] - b.order[2]);
+    const next = tenants[0];
+    if (next === undefined) return null;
+    this.#lastServed.set(next.tenantId, ++this.#served);
+    return jobs.claim(kind, next.tenantId, nowMs, owner, nowMs + LEASE_MS);
+  }
+
+  #mayRunMore(kind: JobKind, tenantId: string): boolean {
+    const limit = this.#options.tenantLimit?.(kind, tenantId) ?? null;
+    return limit === null || this.#runningOf(kind, tenantId) < limit;
+  }
+
+  #launch(handler: JobHandler, job: JobRow): void {
+    const abort = new AbortController();
+    const done = this.#run(handler, job, abort.signal).finally(() => {
+      this.#running.delete(job.id);
+      this.wake();
+    });
+    this.#running.set(job.id, { job, abort, done });
+  }
+
+  async #run(handler: JobHandler, job: JobRow, signal: AbortSignal): Promise<void> {
+    const { jobs, owner, clock, log, metrics } = this.#options;
+    const startedMs = performance.now();
+    let outcome: JobOutcome;
+    try {
+      outcome = await handler.run(job, signal);
+    } catch (error) {
+      const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      log.error("job failed unexpectedly", { kind: job.kind, job: job.id, attempt: job.attempt, error: detail });
+      outcome = { type: "retry", inMs: UNEXPECTED_RETRY_MS * 2 ** Math.min(job.attempt, 8) };
+    }
+    const end = () => {
+      switch (outcome.type) {
+        case "done":
+          jobs.finish(job.id, owner);
+          break;
+        case "retry":
+          jobs.retry(job.id, owner, clock.nowMs() + outcome.inMs);
+          break;
+        case "interrupted":
+          jobs.giveBack(job.id, owner);
+      }
+    };
+    // A row that cannot be written before the stop is released by the next start.
+    while (!this.#written(end) && this.#started) await Bun.sleep(UNWRITTEN_RETRY_MS);
+    metrics.count("lectern_jobs_total", { kind: job.kind, outcome: outcome.type });
+    metrics.observe("lectern_job_seconds", (performance.now() - startedMs) / 1000, { kind: job.kind });
+  }
+
+  #runningOf(kind: JobKind, tenantId?: string): number {
+    let count = 0;
+    for (const { job } of this.#running.values())
+      if (job.kind === kind && (tenantId === undefined || job.tenant_id === tenantId)) count += 1;
+    return count;
+  }
+
+  #schedule(leastMs: number): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    const { jobs, clock } = this.#options;
+    const due = jobs.nextDueMs();
+    const wait = due === null ? POLL_MS : Math.min(POLL_MS, Math.max(leastMs, due - clock.nowMs()));
+    this.#timer = setTimeout(() => this.wake(), wait);
+  }
+}

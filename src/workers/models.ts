@@ -1,0 +1,335 @@
+import { readdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { EmbedBatcher } from "../embed/batcher.ts";
+import { type Catalog, KNOWN_MODELS, listNames, type Resolution, resolveModelName } from "../embed/catalog.ts";
+import { scanModels } from "../embed/models-dir.ts";
+import {
+  embedFailure,
+  type EmbedFailure,
+  type EmbedKind,
+  type EmbedResult,
+  type ModelInfo,
+} from "../embed/provider.ts";
+import { QueryCache } from "../embed/query-cache.ts";
+import { combineWindows, resolveDimensions, shortenVectors } from "../embed/vectors.ts";
+import type { Log } from "../platform/log.ts";
+import type { NativeLanes } from "./native-lane.ts";
+import type { ModelSource } from "./protocol.ts";
+import { openRemote, type RemoteEntry, type RemoteOptions, settingsOf } from "./remote-entry.ts";
+
+/**
+ * The embedding models of this server: which there are, what names stand for, and vectors from them.
+ *
+ * A store is bound to a model's id and revision. A model whose files changed is another revision: stores made with the
+ * old one say so instead of mixing two vector spaces.
+ */
+export const BUNDLED_MODEL = "lectern-embed-en";
+
+/** The model that a store's vectors are made with, cut to the store's dimensions. */
+export interface StoreModel {
+  id: string;
+  revision: string;
+  dimensions: number;
+}
+
+export type QueryVector = { ok: true; vector: Float32Array } | EmbedFailure;
+
+export interface ModelsOptions {
+  lanes: NativeLanes;
+  /** `<data>/models` */
+  directory: string;
+  /** What clients that name no model get; null: the bundled model. */
+  defaultModel: string | null;
+  defaultAliases: boolean;
+  /** Operator's names -> models or other names. */
+  aliases: ReadonlyMap<string, string>;
+  remote: RemoteOptions;
+  ingestWorkers: number;
+  queryCache: { maxBytes: number; maxEntries: number };
+  log: Log;
+}
+
+interface LocalEntry {
+  info: ModelInfo;
+  source: ModelSource;
+  /** Names the model and its revision in the lanes, which keep it open. */
+  key: string;
+  batcher: EmbedBatcher;
+}
+
+type Entry = LocalEntry | RemoteEntry;
+
+/** What was found where models are looked for. */
+export interface FoundModel {
+  id: string;
+  location: "bundled" | "local" | "remote" | null;
+  /** Why it cannot be used; empty where it can. */
+  problems: readonly string[];
+}
+
+export class Models {
+  readonly #options: ModelsOptions;
+  readonly #entries = new Map<string, Entry>();
+  /** Models that cannot be used, with the reasons. */
+  readonly #broken = new Map<string, readonly string[]>();
+  readonly #queries: QueryCache;
+  #scanning: Promise<void> = Promise.resolve();
+
+  constructor(options: ModelsOptions) {
+    this.#options = options;
+    this.#queries = new QueryCache(options.queryCache);
+  }
+
+  /** Opens every model there is. Throws when the default model cannot be used. */
+  async start(): Promise<void> {
+    await this.#openLocal(BUNDLED_MODEL, "", { type: "bundled" });
+    await this.rescan();
+    const { defaultModel } = this.#options;
+    if (defaultModel === null) return;
+    const resolved = resolveModelName(defaultModel, this.catalog());
+    if (resolved.ok) return;
+    const problems = this.#broken.get(defaultModel);
+    throw new Error(
+      problems === undefined
+        ? resolved.message
+        : `the default model '${defaultModel}' cannot be used: ${problems.join("; ")}`,
+    );
+  }
+
+  /** Opens the default model where files are embedded, ahead of the first one. */
+  async warm(): Promise<void> {
+    const id = this.catalog().defaultModel;
+    const entry = this.#entries.get(id);
+    if (entry !== undefined && "source" in entry) await this.#options.lanes.warm(entry.key, entry.source);
+  }
+
+  /**
+   * Looks at the models directory and at the settings of remote models again. What cannot be used is told here and in
+   * the log, and never stops the server.
+   */
+  async rescan(): Promise<FoundModel[]> {
+    this.#scanning = this.#scanning.then(() => this.#rescan());
+    await this.#scanning;
+    const usable = [...this.#entries].map(([id, { info }]) => ({ id, location: info.location, problems: [] }));
+    return [...usable, ...[...this.#broken].map(([id, problems]) => ({ id, location: null, problems }))];
+  }
+
+  async #rescan(): Promise<void> {
+    this.#broken.clear();
+    const seen = new Set([BUNDLED_MODEL]);
+    for (const found of await scanModels(this.#options.directory)) {
+      if (seen.has(found.id)) continue;
+      seen.add(found.id);
+      if (!found.ok) this.#report(found.id, found.problems);
+      else if (this.#entries.get(found.id)?.info.revision !== found.revision)
+        await this.#openLocal(found.id, `@${found.revision}`, { type: "directory", path: found.directory });
+    }
+    for (const source of this.#options.remote.sources.list()) {
+      const id = source.ok ? source.model.id : source.id;
+      if (seen.has(id)) {
+        this.#options.log.warn("a remote model has the id of another model and is left out", { model: id });
+        continue;
+      }
+      seen.add(id);
+      if (!source.ok) {
+        this.#report(id, [source.problem]);
+        continue;
+      }
+      const known = this.#entries.get(id);
+      if (known !== undefined && "provider" in known && known.settings === settingsOf(source.model)) continue;
+      const opened = await openRemote(source, this.#options.remote);
+      if ("problem" in opened) this.#report(id, [opened.problem]);
+      else this.#entries.set(id, opened);
+    }
+    for (const id of this.#entries.keys()) if (!seen.has(id)) this.#forget(id);
+  }
+
+  catalog(): Catalog {
+    const { defaultModel, defaultAliases, aliases } = this.#options;
+    return {
+      models: [...this.#entries.keys()],
+      defaultModel: defaultModel ?? BUNDLED_MODEL,
+      aliases,
+      defaultAliases,
+    };
+  }
+
+  resolve(name: string | null): Resolution {
+    const wanted = name ?? "";
+    // Where a model was set up but cannot be used, another must not answer in its place.
+    if (this.#broken.has(wanted) && !this.#entries.has(wanted)) {
+      return { ok: false, reason: "unavailable", message: unusable(wanted) };
+    }
+    const resolved = resolveModelName(name, this.catalog());
+    if (
+      resolved.ok &&
+      this.#options.remote.access.policy.offline &&
+      "provider" in (this.#entries.get(resolved.model) ?? {})
+    )
+      return { ok: false, reason: "unavailable", message: offline(resolved.model) };
+    return resolved;
+  }
+
+  /** Names that clients may ask for, without those that stand for others. */
+  ids(): string[] {
+    return [...this.#entries.keys()];
+  }
+
+  /** Every name that resolves now. */
+  names(): string[] {
+    return listNames(this.catalog());
+  }
+
+  info(id: string): ModelInfo | null {
+    return this.#entries.get(id)?.info ?? null;
+  }
+
+  /** One line for the start: which well-known names the default model answers for. */
+  aliasNotice(): string | null {
+    const { defaultModel, defaultAliases } = this.#options;
+    if (!defaultAliases) return null;
+    const without = KNOWN_MODELS.filter(({ name }) => !this.#entries.has(name) && !this.#broken.has(name));
+    if (without.length === 0) return null;
+    const names = without.map((model) => model.name).join(", ");
+    return `No embedding provider is configured for ${names}: ${defaultModel ?? BUNDLED_MODEL} answers for them (--no-default-aliases refuses them instead).`;
+  }
+
+  /** Vectors of passages for a store, in the ingest lane. */
+  async embedPassages(model: StoreModel, texts: readonly string[], signal: AbortSignal): Promise<EmbedResult> {
+    const entry = this.#entryFor(model);
+    if ("ok" in entry) return entry;
+    return shorten(await entry.batcher.embed(texts, "passage", signal), entry.info.dimensions, model.dimensions);
+  }
+
+  /** The vector of a query for a store; recent ones are remembered. */
+  async embedQuery(model: StoreModel, text: string, signal: AbortSignal): Promise<QueryVector> {
+    const key = `${model.revision}/${model.dimensions}`;
+    const known = this.#queries.get(key, text);
+    if (known !== undefined) return { ok: true, vector: known };
+    const entry = this.#entryFor(model);
+    if ("ok" in entry) return entry;
+    const result = await entry.batcher.embed([text], "query", signal);
+    if (!result.ok) return result;
+    const [first] = result.texts;
+    if (first === undefined) return embedFailure("rejected", "the model gave no vector");
+    const vector = shortenVectors(
+      combineWindows(first, entry.info.dimensions),
+      entry.info.dimensions,
+      model.dimensions,
+    );
+    this.#queries.set(key, text, vector);
+    return { ok: true, vector };
+  }
+
+  /** Vectors of any texts in the model's own dimensions, for /v1/embeddings. */
+  async embed(id: string, texts: readonly string[], kind: EmbedKind, signal: AbortSignal): Promise<EmbedResult> {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return embedFailure("unavailable", `the model '${id}' is not here`);
+    return await entry.batcher.embed(texts, kind, signal);
+  }
+
+  resolveDimensions(id: string, asked: number | null) {
+    const info = this.info(id);
+    return info === null
+      ? { ok: false as const, message: `The model '${id}' is not here.` }
+      : resolveDimensions(info, asked);
+  }
+
+  /** US dollars for a million tokens; null where nothing is paid, or nobody knows. */
+  price(id: string): number | null {
+    const entry = this.#entries.get(id);
+    return entry !== undefined && "provider" in entry ? entry.provider.usdPerMillionTokens : null;
+  }
+
+  /** Takes away a model that was added; false when it is part of the server or of its settings, or not there. */
+  remove(id: string): boolean {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return false;
+    if ("provider" in entry) {
+      if (!entry.removable || !this.#options.remote.sources.forget(id)) return false;
+    } else {
+      if (entry.source.type !== "directory") return false;
+      const { path } = entry.source;
+      // Out of sight in one step: a folder that is half removed would be a broken model.
+      const gone = join(dirname(path), `.removing-${process.pid}-${Date.now()}`);
+      renameSync(path, gone);
+      rmSync(gone, { recursive: true, force: true });
+      // An owner's folder without models would be taken for a model.
+      const owner = dirname(path);
+      if (id.includes("/") && readdirSync(owner).length === 0) rmdirSync(owner);
+    }
+    this.#forget(id);
+    return true;
+  }
+
+  stats() {
+    return {
+      cache: this.#queries.stats(),
+      queues: [...this.#entries].map(([id, { batcher }]) => ({ id, ...batcher.stats() })),
+    };
+  }
+
+  async #openLocal(id: string, suffix: string, source: ModelSource): Promise<void> {
+    const { lanes, ingestWorkers } = this.#options;
+    const key = id + suffix;
+    const loaded = await lanes.load(key, source);
+    if (!loaded.ok) return this.#report(id, loaded.problems);
+    const info = { ...loaded.info, id };
+    const batcher = new EmbedBatcher({
+      model: info,
+      run: async ({ texts, kind, lane, signal }) => {
+        const embedKind: EmbedKind = kind;
+        return {
+          ok: true,
+          texts: await lanes.embed(lane === "query" ? "query" : "ingest", key, source, texts, embedKind, signal),
+        };
+      },
+      passageSlots: ingestWorkers * 2,
+      querySlots: 1,
+    });
+    this.#forget(id);
+    this.#entries.set(id, { info, source, key, batcher });
+  }
+
+  #report(id: string, problems: readonly string[]): void {
+    this.#forget(id);
+    this.#broken.set(id, problems);
+    this.#options.log.warn("a model cannot be used", { model: id, problems: problems.join("; ") });
+  }
+
+  #forget(id: string): void {
+    const entry = this.#entries.get(id);
+    this.#entries.delete(id);
+    if (entry !== undefined && "source" in entry) void this.#options.lanes.unload(entry.key);
+  }
+
+  #entryFor(model: StoreModel): Entry | EmbedFailure {
+    const entry = this.#entries.get(model.id);
+    if (entry === undefined)
+      return embedFailure(
+        "unavailable",
+        `the model '${model.id}' is not here: put it or its provider's settings back, or migrate the store`,
+      );
+    if (entry.info.revision !== model.revision) {
+      const detail = `the files or settings of model '${model.id}' are not those that the store was made with`;
+      return { ...embedFailure("unavailable", detail), isOutdated: true };
+    }
+    return entry;
+  }
+}
+
+function shorten(result: EmbedResult, own: number, wanted: number): EmbedResult {
+  if (!result.ok || own === wanted) return result;
+  return {
+    ok: true,
+    texts: result.texts.map((text) => ({ ...text, vectors: shortenVectors(text.vectors, own, wanted) })),
+  };
+}
+
+function unusable(id: string): string {
+  return `The embedding model '${id}' is set up but cannot be used now; the server's log and "lectern models list" say why.`;
+}
+
+function offline(id: string): string {
+  return `The embedding model '${id}' is remote, and outbound connections are switched off (--offline).`;
+}

@@ -1,0 +1,113 @@
+import type { EmbeddedText, EmbedKind, ModelInfo } from "../embed/provider.ts";
+import type { Natives } from "../platform/native.ts";
+import { BACKGROUND_NICE } from "../platform/priority.ts";
+import { createWorkerPool, type WorkerPool } from "../platform/worker-pool.ts";
+import { nativeWorkerUrl } from "../worker-urls.ts";
+import type { ModelSource, NativeInit, NativeMethods } from "./protocol.ts";
+
+/**
+ * The native lanes: ingest workers at low priority with one thread each, and a lane of its own for what somebody waits
+ * for (queries, /v1/embeddings), so that a query never stands behind a batch. Workers start when first needed.
+ */
+export type LaneName = "query" | "ingest";
+
+export interface NativeLanesOptions {
+  natives: Natives;
+  ingestWorkers: number;
+  queryThreads: number;
+}
+
+/** Characters of text per call to a worker (about 4,000 tokens): bounds how long a stop or another caller waits. */
+const CALL_CHARACTERS = 16_000;
+
+export class NativeLanes implements AsyncDisposable {
+  readonly #pools: Record<LaneName, WorkerPool<NativeMethods>>;
+
+  constructor(options: NativeLanesOptions) {
+    const pool = (name: LaneName, size: number, init: NativeInit) =>
+      createWorkerPool<NativeMethods>({ url: nativeWorkerUrl, size, terminable: false, init, name: `${name}-lane` });
+    const { natives } = options;
+    this.#pools = {
+      query: pool("query", 1, { natives, threads: options.queryThreads, nice: 0 }),
+      ingest: pool("ingest", options.ingestWorkers, { natives, threads: 1, nice: BACKGROUND_NICE }),
+    };
+  }
+
+  /** Opens the model in the query lane, which says whether it can be used and what it is. */
+  async load(
+    key: string,
+    source: ModelSource,
+  ): Promise<{ ok: true; info: ModelInfo } | { ok: false; problems: string[] }> {
+    return await this.#pools.query.call("load", { key, source });
+  }
+
+  /** Opens the model in every ingest worker, so that the first file does not wait for it. */
+  async warm(key: string, source: ModelSource): Promise<void> {
+    const { size } = this.#pools.ingest.stats();
+    await Promise.all(Array.from({ length: size }, () => this.#pools.ingest.call("load", { key, source })));
+  }
+
+  /** Forgets a model that is not needed any more, wherever it is open. */
+  async unload(key: string): Promise<void> {
+    const { size } = this.#pools.ingest.stats();
+    const ingest = Array.from({ length: size }, () => this.#pools.ingest.call("unload", { key }));
+    await Promise.allSettled([this.#pools.query.call("unload", { key }), ...ingest]);
+  }
+
+  /** Vectors of texts, in order. Rejects with a WorkerCallError when aborted or stopping. */
+  async embed(
+    lane: LaneName,
+    key: string,
+    source: ModelSource,
+    texts: readonly string[],
+    kind: EmbedKind,
+    signal: AbortSignal,
+  ): Promise<EmbeddedText[]> {
+    const calls = sliceByCharacters(texts, CALL_CHARACTERS).map((slice) =>
+      this.#pools[lane].call("embed", { key, source, texts: slice, kind }, { signal }),
+    );
+    const settled = await Promise.allSettled(calls);
+    const results: EmbeddedText[] = [];
+    for (const outcome of settled) {
+      if (outcome.status === "rejected") throw outcome.reason;
+      results.push(...splitTexts(outcome.value));
+    }
+    return results;
+  }
+
+  stats() {
+    return { query: this.#pools.query.stats(), ingest: this.#pools.ingest.stats() };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(Object.values(this.#pools).map((pool) => pool[Symbol.asyncDispose]()));
+  }
+}
+
+function sliceByCharacters(texts: readonly string[], budget: number): string[][] {
+  const slices: string[][] = [];
+  let current: string[] = [];
+  let characters = 0;
+  for (const text of texts) {
+    if (current.length > 0 && characters + text.length > budget) {
+      slices.push(current);
+      current = [];
+      characters = 0;
+    }
+    current.push(text);
+    characters += text.length;
+  }
+  if (current.length > 0) slices.push(current);
+  return slices;
+}
+
+function splitTexts({ vectors, windows, tokens }: NativeMethods["embed"]["result"]): EmbeddedText[] {
+  const total = windows.reduce((sum, count) => sum + count, 0);
+  const dimensions = total === 0 ? 0 : vectors.length / total;
+  let at = 0;
+  return windows.map((count, i) => {
+    const own = vectors.subarray(at, at + count * dimensions);
+    at += count * dimensions;
+    return { vectors: own, windows: count, tokens: tokens[i] ?? 0 };
+  });
+}

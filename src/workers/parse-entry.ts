@@ -1,0 +1,106 @@
+/** Thread of the parse lane: bytes -> text -> chunks -> keyword terms. Pure JavaScript; may be terminated at any time. */
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { encodeTerms } from "../index/analyzer.ts";
+import { chunkDocument, type Chunk } from "../parse/chunk.ts";
+import { decodeDocument, encodeDocument } from "../parse/codec.ts";
+import type { ParsedDocument, ParseFailure } from "../parse/document.ts";
+import { PARSER_VERSION, parseDocument } from "../parse/parse.ts";
+import { lowerPriority } from "../platform/priority.ts";
+import { openSealed, seal } from "../platform/sealed.ts";
+import type { ParseInit, ParseMethods, ParseSource } from "./protocol.ts";
+import { serveCalls } from "./serve.ts";
+
+serveCalls<ParseMethods, ParseInit>((init) => {
+  lowerPriority(init.nice);
+  let chunks: Chunk[] = [];
+  let title = "";
+
+  const load = async (
+    source: ParseSource,
+  ): Promise<{ ok: true; document: ParsedDocument; fromCache: boolean } | { ok: false; error: ParseFailure }> => {
+    const cached = readCache(source.cachePath);
+    if (cached !== null) return { ok: true, document: cached, fromCache: true };
+    const bytes = new Uint8Array(readFileSync(source.path));
+    const parsed = await parseDocument(
+      { bytes, filename: source.filename, contentType: source.contentType },
+      init.limits,
+    );
+    if (!parsed.ok) return parsed;
+    writeCache(source.cachePath, parsed.document);
+    return { ok: true, document: parsed.document, fromCache: false };
+  };
+
+  return {
+    handlers: {
+      async warm() {
+        const bytes = new TextEncoder().encode("# Warm\n\nA first sentence. And a second one.");
+        const parsed = await parseDocument({ bytes, filename: "warm.md", contentType: null }, init.limits);
+        if (parsed.ok) {
+          for (const chunk of chunkDocument(parsed.document, { maxTokens: 100, overlapTokens: 0 }))
+            encodeTerms({ text: chunk.text, heading: chunk.heading, title: "" });
+        }
+        return { result: null };
+      },
+      async parse({ source, maxTokens, overlapTokens }) {
+        chunks = [];
+        const loaded = await load(source);
+        if (!loaded.ok) return { result: loaded };
+        const { document, fromCache } = loaded;
+        chunks = chunkDocument(document, { maxTokens, overlapTokens });
+        title = document.title ?? "";
+        return { result: { ok: true, chunks: chunks.length, warnings: document.warnings, fromCache } };
+      },
+      chunks({ from, count }) {
+        const slice = chunks.slice(from, from + count).map(({ index, heading, ...chunk }) => ({
+          ...chunk,
+          idx: index,
+          heading: [...heading],
+          terms: encodeTerms({ text: chunk.text, heading, title }),
+        }));
+        // The last slice lets the document go.
+        if (from + count >= chunks.length) chunks = [];
+        return { result: slice };
+      },
+      async text({ source }) {
+        const loaded = await load(source);
+        if (!loaded.ok) return { result: loaded };
+        return { result: { ok: true, parts: textParts(loaded.document) } };
+      },
+    },
+  };
+});
+
+/** One part per page where there are pages, so that a reader finds them again; otherwise the whole text. */
+function textParts({ text, pages }: ParsedDocument): string[] {
+  if (pages === null || pages.length === 0) return [text];
+  const starts = pages.map((page) => page.start).filter((start) => start > 0);
+  const cuts = [0, ...new Set(starts), text.length];
+  return cuts
+    .slice(1)
+    .map((end, i) => text.slice(cuts[i], end))
+    .filter((part) => part !== "");
+}
+
+function readCache(path: string): ParsedDocument | null {
+  let sealed: Uint8Array;
+  try {
+    sealed = readFileSync(path);
+  } catch {
+    return null;
+  }
+  const content = openSealed(sealed, PARSER_VERSION);
+  return content === null ? null : decodeDocument(Bun.zstdDecompressSync(content));
+}
+
+/** A cache entry that cannot be written costs a parse later and nothing else. */
+function writeCache(path: string, document: ParsedDocument): void {
+  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(temporary, seal(Bun.zstdCompressSync(encodeDocument(document), { level: 3 }), PARSER_VERSION));
+    renameSync(temporary, path);
+  } catch {
+    rmSync(temporary, { force: true });
+  }
+}

@@ -1,0 +1,203 @@
+import type { ParseFailure } from "../parse/document.ts";
+import type { ParseLimits } from "../parse/limits.ts";
+import { BACKGROUND_NICE } from "../platform/priority.ts";
+import {
+  createWorkerPool,
+  type WorkerCallError,
+  type WorkerPool,
+  type WorkerSession,
+} from "../platform/worker-pool.ts";
+import { parseWorkerUrl } from "../worker-urls.ts";
+import type { ParseInit, ParseMethods, ParseSource, WorkerChunk } from "./protocol.ts";
+
+/**
+ * The parse lane: each document has a worker to itself, a deadline, and a bound on memory.
+ *
+ * Bun does not honour a worker's `resourceLimits`, so a watchdog looks at the process's resident memory. When the
+ * documents being parsed have grown it past the bound they all lose their workers, which gives the memory back within
+ * a fraction of a second; those that were not alone are parsed again one at a time, and only one that breaks the bound
+ * alone is to blame.
+ */
+export type ParseOutcome =
+  | { type: "parsed"; warnings: string[] }
+  | { type: "failed"; error: ParseFailure }
+  /** The worker died for no reason known: worth another try. */
+  | { type: "crashed" }
+  | { type: "interrupted" };
+
+export interface ParseLaneOptions {
+  workers: number;
+  deadlineMs: number;
+  /** Growth of the process's resident memory that documents may cause, in bytes. */
+  memoryBytes: number;
+  limits: ParseLimits;
+}
+
+/** Chunks that cross the thread boundary at once; bounds memory on both sides. */
+const SLICE = 32;
+const WATCH_EVERY_MS = 20;
+/** Idle workers that left the process this much larger are replaced. */
+const RECYCLE_BYTES = 48 * 1024 * 1024;
+
+interface Watched {
+  startRss: number;
+}
+
+export class ParseLane implements AsyncDisposable {
+  readonly #options: ParseLaneOptions;
+  readonly #pool: WorkerPool<ParseMethods>;
+  readonly #watched = new Set<Watched>();
+  #watchdog: Timer | null = null;
+  #exclusive: Promise<void> = Promise.resolve();
+  #idleRss = 0;
+
+  constructor(options: ParseLaneOptions) {
+    this.#options = options;
+    const init: ParseInit = { limits: options.limits, nice: BACKGROUND_NICE };
+    this.#pool = createWorkerPool<ParseMethods>({
+      url: parseWorkerUrl,
+      size: options.workers,
+      terminable: true,
+      init,
+      name: "parse",
+    });
+  }
+
+  /** Starts every worker and lets it load what the first document needs. */
+  async warm(): Promise<void> {
+    await Promise.all(Array.from({ length: this.#options.workers }, () => this.#pool.call("warm", null)));
+  }
+
+  /** Parses and chunks one document; `onChunks` gets them in order, in slices, and is waited for (back pressure). */
+  async parse(
+    source: ParseSource,
+    strategy: { maxTokens: number; overlapTokens: number },
+    onChunks: (chunks: WorkerChunk[]) => void,
+    signal: AbortSignal,
+  ): Promise<ParseOutcome> {
+    const attempt = () =>
+      this.#pool.session(
+        (worker) => this.#guarded(() => this.#run(worker, source, strategy, onChunks, signal)),
+        signal,
+      );
+    return await this.#withMemoryRules(attempt, signal);
+  }
+
+  /** The parsed text in parts, from the cached parse where there is one. */
+  async text(source: ParseSource, signal: AbortSignal): Promise<string[] | null> {
+    const options = { signal, deadlineMs: this.#options.deadlineMs };
+    const result = await this.#pool.session(
+      (worker) => this.#guarded(() => worker.call("text", { source }, options)),
+      signal,
+    );
+    return result.ok ? result.parts : null;
+  }
+
+  stats() {
+    return this.#pool.stats();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#watchdog !== null) clearInterval(this.#watchdog);
+    await this.#pool[Symbol.asyncDispose]();
+  }
+
+  async #run(
+    worker: WorkerSession<ParseMethods>,
+    source: ParseSource,
+    strategy: { maxTokens: number; overlapTokens: number },
+    onChunks: (chunks: WorkerChunk[]) => void,
+    signal: AbortSignal,
+  ): Promise<ParseOutcome> {
+    const endsAt = performance.now() + this.#options.deadlineMs;
+    const options = () => ({ signal, deadlineMs: Math.max(1, endsAt - performance.now()) });
+    const summary = await worker.call("parse", { source, ...strategy }, options());
+    if (!summary.ok) return { type: "failed", error: summary.error };
+    for (let from = 0; from < summary.chunks; from += SLICE) {
+      onChunks(await worker.call("chunks", { from, count: SLICE }, options()));
+    }
+    return { type: "parsed", warnings: summary.warnings };
+  }
+
+  async #withMemoryRules(attempt: () => Promise<ParseOutcome>, signal: AbortSignal): Promise<ParseOutcome> {
+    try {
+      return await attempt();
+    } catch (error) {
+      const reason = failureOf(error);
+      if (reason !== "memory") return outcomeOf(reason, this.#options.deadlineMs, error);
+    }
+    // Again, alone: whoever comes here waits for the one before.
+    const before = this.#exclusive;
+    const turn = Promise.withResolvers<void>();
+    this.#exclusive = before.then(() => turn.promise);
+    await before;
+    try {
+      if (signal.aborted) return { type: "interrupted" };
+      return await attempt();
+    } catch (error) {
+      return outcomeOf(failureOf(error), this.#options.deadlineMs, error);
+    } finally {
+      turn.resolve();
+    }
+  }
+
+  async #guarded<T>(work: () => Promise<T>): Promise<T> {
+    const watched: Watched = { startRss: process.memoryUsage.rss() };
+    if (this.#watched.size === 0) this.#idleRss = watched.startRss;
+    this.#watched.add(watched);
+    this.#watchdog ??= setInterval(() => this.#look(), WATCH_EVERY_MS);
+    try {
+      return await work();
+    } finally {
+      this.#watched.delete(watched);
+      if (this.#watched.size === 0) this.#cameToRest();
+    }
+  }
+
+  #look(): void {
+    let earliest: number | null = null;
+    // Insertion order: the first is the one that has run longest.
+    for (const { startRss } of this.#watched) earliest ??= startRss;
+    if (earliest === null) return;
+    if (process.memoryUsage.rss() - earliest > this.#options.memoryBytes) this.#pool.killBusy("memory");
+  }
+
+  #cameToRest(): void {
+    if (this.#watchdog !== null) clearInterval(this.#watchdog);
+    this.#watchdog = null;
+    if (process.memoryUsage.rss() - this.#idleRss < RECYCLE_BYTES) return;
+    // The worker that served the last call is released right after this turn.
+    setImmediate(() => {
+      if (this.#watched.size === 0) this.#pool.recycleIdle();
+    });
+  }
+}
+
+function failureOf(error: unknown): WorkerCallError["reason"] | "error" {
+  return error instanceof Error && error.name === "WorkerCallError" ? (error as WorkerCallError).reason : "error";
+}
+
+function outcomeOf(reason: WorkerCallError["reason"] | "error", deadlineMs: number, error: unknown): ParseOutcome {
+  switch (reason) {
+    case "deadline":
+      return {
+        type: "failed",
+        error: {
+          code: "invalid_file",
+          message: `The file could not be parsed within ${Math.round(deadlineMs / 1000)} seconds.`,
+        },
+      };
+    case "memory":
+      return {
+        type: "failed",
+        error: { code: "invalid_file", message: "The file could not be parsed because it is too large." },
+      };
+    case "aborted":
+    case "closed":
+      return { type: "interrupted" };
+    case "crashed":
+      return { type: "crashed" };
+    case "error":
+      throw error;
+  }
+}

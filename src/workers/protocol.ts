@@ -1,0 +1,89 @@
+/**
+ * The complete list of what runs outside the main thread. Plain data and buffers only; a worker has no database.
+ * The parse lane is pure JavaScript and may be terminated; the native lanes hold ONNX Runtime and the HNSW addon and
+ * are stopped only cooperatively.
+ */
+import type { EmbedKind, ModelInfo } from "../embed/provider.ts";
+import type { ParseFailure } from "../parse/document.ts";
+import type { ParseLimits } from "../parse/limits.ts";
+import type { PartEntry } from "../index/generation.ts";
+import type { Natives } from "../platform/native.ts";
+
+import type { GraphBatch, GraphPlan } from "./graph-lane.ts";
+
+export interface ParseSource {
+  /** Absolute path of the bytes. */
+  path: string;
+  filename: string;
+  contentType: string | null;
+  /** Where the parsed form is kept; its directory is made if need be. */
+  cachePath: string;
+}
+
+export interface WorkerChunk {
+  idx: number;
+  text: string;
+  tokens: number;
+  start: number;
+  end: number;
+  page: number | null;
+  pageEnd: number | null;
+  line: number | null;
+  lineEnd: number | null;
+  heading: string[];
+  terms: Uint8Array;
+}
+
+export type ParsedSummary =
+  | { ok: true; chunks: number; warnings: string[]; fromCache: boolean }
+  | { ok: false; error: ParseFailure };
+
+export type ParseMethods = {
+  /** Loads what the first document would otherwise wait for (the token ranks above all). */
+  warm: { args: null; result: null };
+  /** Parses (or reads the cached parse) and cuts into chunks, which stay in the worker until `chunks` asks for them. */
+  parse: { args: { source: ParseSource; maxTokens: number; overlapTokens: number }; result: ParsedSummary };
+  /** A slice of the chunks of the last `parse` in the same session. */
+  chunks: { args: { from: number; count: number }; result: WorkerChunk[] };
+  /** The parsed text, in parts whose concatenation it is. */
+  text: { args: { source: ParseSource }; result: { ok: true; parts: string[] } | { ok: false; error: ParseFailure } };
+};
+
+export interface ParseInit {
+  limits: ParseLimits;
+  /** POSIX nice value of the worker's thread. */
+  nice: number;
+}
+
+/** Which model's files a native worker reads. */
+export type ModelSource = { type: "bundled" } | { type: "directory"; path: string };
+
+export type NativeMethods = {
+  /** Loads a model, if it is not loaded yet. `problems` say what is wrong with its files. */
+  load: {
+    args: { key: string; source: ModelSource };
+    result: { ok: true; info: ModelInfo } | { ok: false; problems: string[] };
+  };
+  /** Vectors of texts: one buffer, the windows of each text in order. */
+  embed: {
+    args: { key: string; source: ModelSource; texts: string[]; kind: EmbedKind };
+    result: { vectors: Float32Array; windows: number[]; tokens: number[] };
+  };
+  /** Begins one part of a graph; one at a time. */
+  graphStart: { args: GraphPlan; result: null };
+  graphAdd: { args: GraphBatch; result: null };
+  /** Writes the part, durable and checked. */
+  graphFinish: { args: null; result: PartEntry };
+  /** Frees what a build that did not end holds. */
+  graphRelease: { args: null; result: null };
+  /** Forgets a model that is not needed any more. */
+  unload: { args: { key: string }; result: null };
+};
+
+export interface NativeInit {
+  natives: Natives;
+  /** ONNX Runtime threads per session. */
+  threads: number;
+  /** POSIX nice value of the worker's thread; 0 leaves it. */
+  nice: number;
+}

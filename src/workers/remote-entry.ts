@@ -1,0 +1,97 @@
+import { EmbedBatcher } from "../embed/batcher.ts";
+import type { ModelInfo } from "../embed/provider.ts";
+import { createRemoteProvider, DIALECTS, probeRemoteModel, type RemoteModel } from "../embed/remote/create.ts";
+import type { HttpAccess } from "../embed/remote/http.ts";
+import type { RemoteLimits, RemoteProvider, RemoteUsage } from "../embed/remote/remote-provider.ts";
+
+/** A remote model as it is set up, or why it cannot be. */
+export type RemoteSource =
+  | { ok: true; model: RemoteModel; /** By `lectern models remove`. */ removable: boolean }
+  | { ok: false; id: string; problem: string };
+
+export interface RemoteSources {
+  /** Reads the operator's files anew. */
+  list(): RemoteSource[];
+  /** Takes a removable one out of its file; false where there is none of that id. */
+  forget(id: string): boolean;
+}
+
+export interface RemoteOptions {
+  sources: RemoteSources;
+  access: HttpAccess;
+  limits: Partial<RemoteLimits>;
+  /** What was used since the last call, of one model. */
+  onUsage: (model: string, usage: RemoteUsage) => void;
+}
+
+export interface RemoteEntry {
+  info: ModelInfo;
+  batcher: EmbedBatcher;
+  provider: RemoteProvider;
+  /** Equal as long as nothing about the model was changed. */
+  settings: string;
+  removable: boolean;
+}
+
+/** Requests to one provider at the same time: enough to hide its latency, few enough for the smallest allowances. */
+const PASSAGE_REQUESTS = 4;
+const QUERY_REQUESTS = 4;
+const TEXTS = 256;
+const PROBE_MS = 10_000;
+
+/** Opens a remote model; one of unknown dimensions is asked for a vector first. */
+export async function openRemote(
+  source: Extract<RemoteSource, { ok: true }>,
+  options: RemoteOptions,
+): Promise<RemoteEntry | { problem: string }> {
+  const { access, limits, onUsage } = options;
+  let model: RemoteModel = { ...source.model, limits };
+  let setup = createRemoteProvider(model, access);
+  if (!setup.ok && setup.needsProbe) {
+    const probe = await probeRemoteModel(model, access, AbortSignal.timeout(PROBE_MS));
+    if (!probe.ok) return { problem: `its dimensions are not named and cannot be asked for: ${probe.detail}` };
+    model = { ...model, dimensions: probe.dimensions };
+    setup = createRemoteProvider(model, access);
+  }
+  if (!setup.ok) return { problem: setup.problem };
+  const { provider } = setup;
+  let told = provider.usage();
+  const batcher = new EmbedBatcher({
+    model: provider.model,
+    async run({ texts, kind, signal }) {
+      try {
+        return await provider.embed(texts, kind, signal);
+      } finally {
+        const now = provider.usage();
+        onUsage(provider.model.id, since(told, now));
+        told = now;
+      }
+    },
+    passageSlots: PASSAGE_REQUESTS,
+    querySlots: QUERY_REQUESTS,
+    batchTexts: Math.min(TEXTS, DIALECTS[model.dialect].limits.texts),
+  });
+  return {
+    info: provider.model,
+    batcher,
+    provider,
+    settings: settingsOf(source.model),
+    removable: source.removable,
+  };
+}
+
+/** For comparing only: it holds the key. */
+export function settingsOf(model: RemoteModel): string {
+  return JSON.stringify(model);
+}
+
+function since(before: RemoteUsage, now: RemoteUsage): RemoteUsage {
+  return {
+    requests: now.requests - before.requests,
+    retries: now.retries - before.retries,
+    failures: now.failures - before.failures,
+    texts: now.texts - before.texts,
+    tokens: now.tokens - before.tokens,
+    costUsd: now.costUsd === null || before.costUsd === null ? null : now.costUsd - before.costUsd,
+  };
+}
