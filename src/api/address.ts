@@ -1,0 +1,40 @@
+/** First path segments of the API, served with and without `/v1`. */
+const FAMILIES = ["files", "uploads", "vector_stores", "embeddings", "models", "rerank", "admin"];
+const PREFIXES = ["/openai/v1/", "/v1/openai/v1/"];
+
+/**
+ * The one address that stands for every way of writing it: other base addresses (`/openai/v1`, `/v1/openai/v1`,
+ * none), `files_batches`, a slash at the end, doubled slashes, a model id written with bare slashes.
+ */
+export function canonicalPath(pathname: string): string {
+  let path = pathname.includes("//") ? pathname.replace(/\/{2,}/g, "/") : pathname;
+  if (path.length > 1 && path.endsWith("/")) path = path.slice(0, -1);
+  const longest = PREFIXES.filter((prefix) => path.startsWith(prefix)).toSorted((a, b) => b.length - a.length)[0];
+  if (longest !== undefined) path = `/v1/${path.slice(longest.length)}`;
+  else if (!path.startsWith("/v1/") && FAMILIES.includes(path.split("/", 2)[1] ?? "")) path = `/v1${path}`;
+  if (path.includes("/files_batches"))
+    path = path.replace(/^(\/v1\/vector_stores\/[^/]+)\/files_batches(?=\/|$)/, "$1/file_batches");
+  if (path.startsWith("/v1/models/")) path = `/v1/models/${path.slice("/v1/models/".length).replaceAll("/", "%2F")}`;
+  return path;
+}
+
+/** Decoded path parameters of `path` under `pattern`, or null where it does not fit or is not valid percent-coding. */
+export function pathParams(pattern: string, path: string): Record<string, string> | null {
+  const names = pattern.split("/");
+  const parts = path.split("/");
+  if (names.length !== parts.length) return null;
+  const params: Record<string, string> = {};
+  for (const [i, name] of names.entries()) {
+    const part = parts[i] ?? "";
+    if (!name.startsWith("{")) {
+      if (name !== part) return null;
+      continue;
+    }
+    try {
+      params[name.slice(1, -1)] = decodeURIComponent(part);
+    } catch {
+      return null;
+    }
+  }
+  return params;
+}

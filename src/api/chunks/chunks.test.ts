@@ -1,0 +1,178 @@
+import { describe, expect, test } from "bun:test";
+import type { StoreApp } from "../testing/store-app.ts";
+import { DIMENSIONS, storeApp, vectorOf } from "../testing/store-app.ts";
+
+async function newStore(f: StoreApp): Promise<string> {
+  return (await f.call("POST", "/v1/vector_stores", {})).json.id as string;
+}
+
+async function attached(
+  f: StoreApp,
+  store: string,
+  name: string,
+  chunks: string[],
+  attributes: object = {},
+): Promise<string> {
+  const file = f.file(name);
+  await f.call("POST", `/v1/vector_stores/${store}/files`, { file_id: file, attributes });
+  f.finish(store, file, chunks);
+  return file;
+}
+
+describe("GET …/chunks", () => {
+  test("shows what was indexed, page by page, of some files or those that a filter keeps", async () => {
+    using f = storeApp();
+    const store = await newStore(f);
+    const a = await attached(f, store, "a.md", ["one", "two", "three"], { kind: "x" });
+    await attached(f, store, "b.md", ["four"], { kind: "y" });
+    const list = async (query: string) =>
+      (await f.call("GET", `/v1/vector_stores/${store}/chunks?order=asc&${query}`)).json;
+    const first = await list("limit=2");
+    expect(first.data[1]).toEqual({
+      id: first.last_id,
+      object: "vector_store.chunk",
+      vector_store_id: store,
+      file_id: a,
+      filename: "a.md",
+      chunk_index: 1,
+      text: "two",
+      tokens: 3,
+      start_offset: 4,
+      end_offset: 7,
+      page: 2,
+      page_end: 2,
+      line: null,
+      line_end: null,
+      heading: ["Top"],
+      attributes: { kind: "x" },
+    });
+    const texts = (page: { data: { text: string }[] }) => page.data.map((chunk) => chunk.text);
+    expect([texts(first), first.has_more]).toEqual([["one", "two"], true]);
+    expect(texts(await list(`after=${first.last_id}`))).toEqual(["three", "four"]);
+    expect(texts(await list(`file_id=${a}`))).toEqual(["one", "two", "three"]);
+    expect(texts(await list(`filters=${encodeURIComponent('{"kind":"y"}')}`))).toEqual(["four"]);
+    expect(texts(await list(`file_id=${a}&filters=${encodeURIComponent('{"kind":"y"}')}`))).toEqual([]);
+    const refused = await list("filters={");
+    expect(refused.error).toMatchObject({ code: "invalid_value", param: "filters" });
+    expect((await list("after=nope")).error).toMatchObject({ code: "invalid_value", param: "after" });
+  });
+
+  test("shows the chunk of a search result under the same id", async () => {
+    using f = storeApp();
+    const store = await newStore(f);
+    await attached(f, store, "a.md", ["one", "two"]);
+    const { json: found } = await f.call("POST", `/v1/vector_stores/${store}/search`, {
+      query: "two",
+      max_num_results: 1,
+    });
+    const { json } = await f.call("GET", `/v1/vector_stores/${store}/chunks`);
+    expect(json.data.find((chunk: { text: string }) => chunk.text === "two").id).toBe(found.data[0].chunk_id);
+  });
+});
+
+describe("ready-made vectors", () => {
+  test("are searchable when the answer comes, by vector and by word", async () => {
+    using f = storeApp();
+    const store = await newStore(f);
+    const vector = vectorOf("something else entirely");
+    const { status, json } = await f.call("POST", `/v1/vector_stores/${store}/embeddings`, {
+      content: "The warehouse is in Lyon",
+      embedding: [...vector],
+      metadata: { place: "Lyon" },
+    });
+    expect(status).toBe(200);
+    expect(json).toEqual({
+      id: expect.stringMatching(/^chunk_/),
+      object: "embedding",
+      vector_store_id: store,
+      content: "The warehouse is in Lyon",
+      metadata: { place: "Lyon" },
+      created_at: 1_800_000_000,
+    });
+    expect(f.embedded).toEqual([]);
+    const search = async (body: object) => (await f.call("POST", `/v1/vector_stores/${store}/search`, body)).json.data;
+    expect(await search({ query: "warehouse", search_mode: "keyword" })).toMatchObject([
+      { chunk_id: json.id, filename: "inline", attributes: { place: "Lyon" }, score: expect.any(Number) },
+    ]);
+    const [nearest] = await search({ query: "something else entirely", search_mode: "vector" });
+    expect(nearest).toMatchObject({ chunk_id: json.id, score: 1 });
+    expect(await search({ query: "warehouse", filters: { place: "Paris" } })).toEqual([]);
+    expect((await f.call("GET", `/v1/vector_stores/${store}`)).json).toMatchObject({
+      file_counts: { completed: 1, total: 1 },
+      index: { chunks: 1, vectors: 1 },
+      usage_bytes: 24 + DIMENSIONS * 4,
+    });
+  });
+
+  test("go in by the batch, embedded here where they bring no vector, to the file that is named", async () => {
+    using f = storeApp();
+    const store = await newStore(f);
+    const file = await attached(f, store, "a.md", ["one"]);
+    const bare = f.file("b.md");
+    const { json } = await f.call("POST", `/v1/vector_stores/${store}/embeddings/batch`, {
+      embeddings: [
+        { content: "two", file_id: file },
+        { content: "loose" },
+        { content: "three", file_id: file },
+        { content: "new", file_id: bare },
+      ],
+    });
+    expect(json.object).toBe("embedding.batch");
+    expect(json.data.map((one: { content: string }) => one.content)).toEqual(["two", "loose", "three", "new"]);
+    expect(f.embedded).toEqual(["two", "loose", "three", "new"]);
+    const texts = async (id: string) =>
+      (await f.call("GET", `/v1/vector_stores/${store}/chunks?order=asc&file_id=${id}`)).json.data.map(
+        (chunk: { text: string }) => chunk.text,
+      );
+    expect(await texts(file)).toEqual(["one", "two", "three"]);
+    expect(await texts(bare)).toEqual(["new"]);
+    expect((await f.call("GET", `/v1/vector_stores/${store}/files/${file}/content`)).json.data).toEqual([
+      { type: "text", text: "one\ntwo\nthree" },
+    ]);
+    expect((await f.call("GET", `/v1/vector_stores/${store}/files/${file}`)).json.chunks).toBe(3);
+    // The same inline file takes more.
+    await f.call("POST", `/v1/vector_stores/${store}/embeddings`, { content: "more" });
+    expect((await f.call("GET", `/v1/vector_stores/${store}`)).json.file_counts.total).toBe(3);
+  });
+
+  test.each<[body: object, status: number, code: string, param: string]>([
+    [{ embeddings: [] }, 400, "array_below_min_length", "embeddings"],
+    [
+      { embeddings: [{ content: "a" }, { content: "b", embedding: [1] }] },
+      400,
+      "invalid_dimensions",
+      "embeddings[1].embedding",
+    ],
+    [{ embeddings: [{ content: "" }] }, 400, "string_below_min_length", "embeddings[0].content"],
+    [{ embeddings: [{ content: "a", file_id: "file-nope" }] }, 404, "file_not_found", "embeddings[0].file_id"],
+    [{ embeddings: [{ content: "a", metadata: { x: [1] } }] }, 400, "invalid_type", "embeddings[0].metadata.x"],
+    [{ embeddings: [{ content: "a", vector: [1] }] }, 400, "unknown_parameter", "embeddings[0].vector"],
+  ])("refuse %j and take in nothing", async (body, status, code, param) => {
+    using f = storeApp();
+    const store = await newStore(f);
+    const answer = await f.call("POST", `/v1/vector_stores/${store}/embeddings/batch`, body);
+    expect([answer.status, answer.json.error?.code, answer.json.error?.param]).toEqual([status, code, param]);
+    expect((await f.call("GET", `/v1/vector_stores/${store}/chunks`)).json.data).toEqual([]);
+  });
+
+  test("fill one inline file after another", async () => {
+    using f = storeApp();
+    const store = await newStore(f);
+    const embeddings = Array.from({ length: 600 }, (_, i) => ({ content: `text ${i}` }));
+    for (let i = 0; i < 3; i += 1) {
+      const { status } = await f.call("POST", `/v1/vector_stores/${store}/embeddings/batch`, { embeddings });
+      expect(status).toBe(200);
+    }
+    const { json } = await f.call("GET", `/v1/vector_stores/${store}/files?order=asc`);
+    expect(json.data.map((file: { filename: string; chunks: number }) => [file.filename, file.chunks])).toEqual([
+      ["inline", 1200],
+      ["inline", 600],
+    ]);
+    const found = await f.call("POST", `/v1/vector_stores/${store}/search`, { query: "text 599", max_num_results: 3 });
+    expect(found.json.data.map((one: { content: { text: string }[] }) => one.content[0]?.text)).toEqual([
+      "text 599",
+      "text 599",
+      "text 599",
+    ]);
+  });
+});

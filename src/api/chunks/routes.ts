@@ -1,0 +1,99 @@
+import { Type } from "@sinclair/typebox";
+import { cursorQuery, listPage, listSchema, readCursor } from "../openai.ts";
+import type { Operation } from "../operation.ts";
+import { operation } from "../operation.ts";
+import { presenterFor } from "../presenters/choose.ts";
+import { presentWithId } from "../vector-stores/routes.ts";
+import type { VectorInserter } from "./insert.ts";
+import { Chunk, InsertedVector, InsertedVectors, InsertVectorBody, InsertVectorsBody } from "./schema.ts";
+import type { ChunksService } from "./service.ts";
+
+const STORE = "/v1/vector_stores/{vector_store_id}";
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
+const ERRORS = [
+  "vector_store_not_found",
+  "vector_store_expired",
+  "vector_store_suspended",
+  "file_not_found",
+  "invalid_dimensions",
+  "embedding_model_unavailable",
+  "overloaded",
+] as const;
+/** What other servers' clients send along. */
+const FOREIGN = ["id", "provider_id", "extra_body"];
+
+export function chunkOperations(chunks: ChunksService, insert: VectorInserter): Operation[] {
+  return [
+    operation(
+      {
+        method: "GET",
+        path: `${STORE}/chunks`,
+        operationId: "listVectorStoreChunks",
+        summary: "List the chunks of a vector store",
+        tag: "Lectern",
+        role: "read",
+        query: Type.Object({
+          file_id: Type.Optional(Type.String({ description: "Only chunks of this file." })),
+          filters: Type.Optional(Type.String({ description: "Filters as in a search, as JSON." })),
+          ...cursorQuery(),
+        }),
+        response: listSchema(Chunk, "VectorStoreChunkList"),
+        returns: "A page of chunks",
+        errors: ["vector_store_not_found"],
+      },
+      ({ caller, params, query, dialect }) => {
+        const { chunk, rules } = presenterFor(dialect);
+        const page = chunks.list(caller, params.vector_store_id, query, readCursor(query), rules);
+        return listPage(page.data.map(presentWithId(chunk)), page.hasMore, dialect);
+      },
+    ),
+    operation(
+      {
+        method: "POST",
+        path: `${STORE}/embeddings`,
+        operationId: "insertVectorStoreEmbedding",
+        summary: "Add a text with a ready-made vector",
+        description: "Without `embedding` the text is embedded here. It is searchable when the answer comes.",
+        tag: "Lectern",
+        role: "write",
+        body: InsertVectorBody,
+        foreignKeys: FOREIGN,
+        maxBodyBytes: MAX_BODY_BYTES,
+        response: InsertedVector,
+        returns: "The chunk that was made",
+        errors: ERRORS,
+        examples: { body: { content: "Returns are accepted within 30 days.", metadata: { category: "support" } } },
+      },
+      async ({ caller, params, body, dialect, signal }) => {
+        const { rules } = presenterFor(dialect);
+        const [made] = await insert(caller, params.vector_store_id, [body], () => "", rules, signal);
+        if (made === undefined) throw new Error("an insert of one text gave nothing");
+        return made;
+      },
+    ),
+    operation(
+      {
+        method: "POST",
+        path: `${STORE}/embeddings/batch`,
+        operationId: "insertVectorStoreEmbeddings",
+        summary: "Add many texts with ready-made vectors",
+        description: "All or none.",
+        tag: "Lectern",
+        role: "write",
+        body: InsertVectorsBody,
+        foreignKeys: FOREIGN,
+        maxBodyBytes: MAX_BODY_BYTES,
+        response: InsertedVectors,
+        returns: "The chunks that were made, in order",
+        errors: ERRORS,
+        examples: { body: { embeddings: [{ content: "Returns are accepted within 30 days." }] } },
+      },
+      async ({ caller, params, body, dialect, signal }) => {
+        const { rules } = presenterFor(dialect);
+        const at = (i: number) => `embeddings[${i}].`;
+        const data = await insert(caller, params.vector_store_id, body.embeddings, at, rules, signal);
+        return { object: "embedding.batch", data, created_at: data[0]?.created_at ?? 0 };
+      },
+    ),
+  ];
+}

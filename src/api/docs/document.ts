@@ -1,0 +1,212 @@
+import { Type } from "@sinclair/typebox";
+import type { TObject, TSchema } from "@sinclair/typebox";
+import type { ErrorCode } from "../../errors.ts";
+import { version } from "../../platform/build-info.ts";
+import { nullable } from "../openai.ts";
+import { TAGS } from "../operation.ts";
+import type { OperationSpec } from "../operation.ts";
+import { statusOf } from "../plugins/errors.ts";
+import { openApiSchemas } from "./schemas.ts";
+import type { JsonSchema } from "./schemas.ts";
+
+/**
+ * The OpenAPI 3.1 document, made of the same specifications that route and validate. The swagger plug-in assembles
+ * it from the routes; each route brings its operation complete, because the plug-in's own reading of schemas knows 3.0 only.
+ */
+export interface ApiDocument {
+  /** The operation object of one route. */
+  detail(spec: OperationSpec): JsonSchema;
+  /** Everything but the paths. */
+  frame: JsonSchema;
+}
+
+const ErrorResponse = Type.Object(
+  {
+    error: Type.Object({
+      message: Type.String({ description: "For people." }),
+      type: Type.String({ description: "The family of the error." }),
+      param: nullable(Type.String(), { description: "The parameter at fault." }),
+      code: nullable(Type.String(), { description: "For programs." }),
+    }),
+  },
+  { $id: "ErrorResponse", description: "Every failed request is answered with this." },
+);
+
+const PATH_PARAMETERS: Record<string, string> = {
+  vector_store_id: "Id of the vector store (`vs_…`).",
+  file_id: "Id of the file (`file-…`).",
+  batch_id: "Id of the file batch (`vsfb_…`).",
+  upload_id: "Id of the upload (`upload_…`).",
+  model: "Id of the model; slashes and colons may be percent-encoded.",
+};
+
+const STATUS_WORDS: Record<number, string> = {
+  400: "The request is not valid.",
+  401: "No key, or a wrong one.",
+  402: "The vector store is suspended.",
+  403: "The key may not do that, or a quota is used up.",
+  404: "There is no such thing, or the key may not know of it.",
+  408: "The body came too slowly.",
+  409: "The state does not allow it.",
+  413: "The body is too large.",
+  429: "Too many requests; try again after `Retry-After` seconds.",
+  500: "The server failed.",
+  502: "The embedding provider failed.",
+  503: "Not available just now; try again after `Retry-After` seconds.",
+  507: "The server's disk is full.",
+};
+
+const TAG_WORDS: Record<(typeof TAGS)[number], string> = {
+  Files: "Documents as uploaded.",
+  Uploads: "Files that arrive in parts.",
+  "Vector stores": "Searchable collections of files.",
+  Embeddings: "Text to vectors.",
+  Models: "The embedding models of this server.",
+  Lectern: "What goes beyond OpenAI's interface.",
+  Administration: "For administrators' keys.",
+  Service: "Health and metrics.",
+};
+
+const KEYED_ERRORS: readonly ErrorCode[] = [
+  "invalid_api_key",
+  "permission_denied",
+  "rate_limit_exceeded",
+  "shutting_down",
+];
+const BODY_ERRORS: readonly ErrorCode[] = ["invalid_json", "unknown_parameter", "invalid_type", "payload_too_large"];
+
+export function createDocument(specs: readonly OperationSpec[]): ApiDocument {
+  const { components, convert } = openApiSchemas();
+  const errorSchema = convert(ErrorResponse);
+
+  const errors = (codes: readonly ErrorCode[]): Record<string, JsonSchema> => {
+    const byStatus = Map.groupBy(new Set(codes), statusOf);
+    const entries = [...byStatus].toSorted(([a], [b]) => a - b);
+    return Object.fromEntries(
+      entries.map(([status, list]) => [
+        String(status),
+        {
+          description: `${STATUS_WORDS[status] ?? "Failed."} Codes: ${list.map((code) => `\`${code}\``).join(", ")}.`,
+          content: { "application/json": { schema: errorSchema } },
+        },
+      ]),
+    );
+  };
+
+  const detail = (spec: OperationSpec): JsonSchema => {
+    const { body, multipart, query, examples } = spec;
+    const codes: ErrorCode[] = [...(spec.errors ?? []), "internal_error"];
+    if (spec.role !== "none") codes.push(...KEYED_ERRORS);
+    if (body !== undefined) codes.push(...BODY_ERRORS);
+    return {
+      operationId: spec.operationId,
+      summary: spec.summary,
+      ...(spec.description === undefined ? {} : { description: spec.description }),
+      tags: [spec.tag],
+      ...(spec.role === "none" ? { security: [] } : {}),
+      parameters: [
+        ...pathParameters(spec.path),
+        ...(query === undefined ? [] : queryParameters(query, examples?.query, convert)),
+      ],
+      ...(body === undefined
+        ? {}
+        : { requestBody: content("application/json", convert(body), examples?.body, isRequired(body)) }),
+      ...(multipart === undefined ? {} : { requestBody: multipartBody(convert(multipart), multipart) }),
+      responses: { "200": success(spec, convert), ...errors(codes), ...others(spec, convert) },
+    };
+  };
+
+  // Convert everything now: the frame must list the components of all operations.
+  const details = new Map(specs.map((spec) => [spec, detail(spec)]));
+  return {
+    detail: (spec) => details.get(spec) ?? detail(spec),
+    frame: {
+      openapi: "3.1.0",
+      info: {
+        title: "Lectern",
+        version,
+        description:
+          "OpenAI's Files, Vector Stores, Embeddings and Models on your own machine. Press Authorize and enter the API key once.",
+        license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+      },
+      servers: [{ url: "/", description: "This server." }],
+      tags: TAGS.filter((tag) => specs.some((spec) => spec.tag === tag)).map((name) => ({
+        name,
+        description: TAG_WORDS[name],
+      })),
+      security: [{ apiKey: [] }],
+      components: {
+        schemas: components,
+        securitySchemes: { apiKey: { type: "http", scheme: "bearer", description: "An API key of this server." } },
+      },
+    },
+  };
+}
+
+function success(spec: OperationSpec, convert: (schema: TSchema) => JsonSchema): JsonSchema {
+  const { response, examples } = spec;
+  if ("mediaType" in response && typeof response["mediaType"] === "string") {
+    const schema = response["mediaType"].startsWith("text/")
+      ? { type: "string" }
+      : { type: "string", format: "binary" };
+    return { description: response["description"], content: { [response["mediaType"]]: { schema } } };
+  }
+  const example = examples?.response === undefined ? {} : { example: examples.response };
+  return {
+    description: spec.returns ?? "Success.",
+    content: { "application/json": { schema: convert(response as TSchema), ...example } },
+  };
+}
+
+function others(spec: OperationSpec, convert: (schema: TSchema) => JsonSchema): Record<string, JsonSchema> {
+  const entries = Object.entries(spec.alsoAnswers ?? {});
+  return Object.fromEntries(
+    entries.map(([status, description]) => [status, { ...success(spec, convert), description }]),
+  );
+}
+
+function pathParameters(path: string): JsonSchema[] {
+  return [...path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => ({
+    name,
+    in: "path",
+    required: true,
+    description: PATH_PARAMETERS[name] ?? `The ${name.replaceAll("_", " ")}.`,
+    schema: { type: "string" },
+  }));
+}
+
+function queryParameters(
+  query: TObject,
+  examples: Record<string, unknown> | undefined,
+  convert: (schema: TSchema) => JsonSchema,
+): JsonSchema[] {
+  return Object.entries(query.properties).map(([name, property]) => {
+    const { description, ...schema } = convert(property);
+    return {
+      name,
+      in: "query",
+      required: query.required?.includes(name) ?? false,
+      ...(description === undefined ? {} : { description }),
+      schema,
+      ...(examples?.[name] === undefined ? {} : { example: examples[name] }),
+    };
+  });
+}
+
+function content(mediaType: string, schema: JsonSchema, example: unknown, required: boolean): JsonSchema {
+  return { required, content: { [mediaType]: { schema, ...(example === undefined ? {} : { example }) } } };
+}
+
+/** Objects in a form are written with brackets: `expires_after[seconds]=3600`. */
+function multipartBody(schema: JsonSchema, form: TObject): JsonSchema {
+  const nested = Object.entries(form.properties).filter(([, property]) => property["type"] === "object");
+  const encoding = Object.fromEntries(nested.map(([name]) => [name, { style: "deepObject", explode: true }]));
+  return {
+    required: true,
+    content: { "multipart/form-data": { schema, ...(nested.length === 0 ? {} : { encoding }) } },
+  };
+}
+
+function isRequired(body: TSchema): boolean {
+  return Array.isArray(body["required"]) ? body["required"].length > 0 : body["type"] !== "object";
+}

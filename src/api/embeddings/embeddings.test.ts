@@ -1,0 +1,120 @@
+import { describe, expect, test } from "bun:test";
+import { encodeTokens } from "../../parse/tokens.ts";
+import { DIMENSIONS, storeApp, vectorOf } from "../testing/store-app.ts";
+
+const PATH = "/v1/embeddings";
+
+describe("POST /v1/embeddings", () => {
+  test("embeds a text and counts its tokens in cl100k", async () => {
+    using f = storeApp();
+    const { json } = await f.call("POST", PATH, { model: "text-embedding-3-small", input: "hello world" });
+    expect(json).toEqual({
+      object: "list",
+      data: [{ object: "embedding", index: 0, embedding: [...vectorOf("hello world")] }],
+      model: "words-64",
+      usage: { prompt_tokens: 2, total_tokens: 2 },
+    });
+  });
+
+  test("keeps the order of several texts", async () => {
+    using f = storeApp();
+    const { json } = await f.call("POST", PATH, { model: "words-64", input: ["a b", "c", "a b"] });
+    expect(json.data.map((one: { index: number }) => one.index)).toEqual([0, 1, 2]);
+    expect(json.data[2].embedding).toEqual(json.data[0].embedding);
+    expect(json.usage.prompt_tokens).toBe(5);
+  });
+
+  test("takes tokens, one list or several, as the text that they stand for", async () => {
+    using f = storeApp();
+    const tokens = encodeTokens("hello world");
+    const one = await f.call("POST", PATH, { model: "words-64", input: tokens });
+    expect(one.json.usage.prompt_tokens).toBe(tokens.length);
+    expect(one.json.data).toHaveLength(1);
+    await f.call("POST", PATH, { model: "words-64", input: [tokens, encodeTokens("Grüße 😀")] });
+    expect(f.embedded).toEqual(["hello world", "hello world", "Grüße 😀"]);
+  });
+
+  test("gives base64 of little-endian float32 with exactly the same numbers", async () => {
+    using f = storeApp();
+    const body = { model: "words-64", input: "some words to embed" };
+    const plain = (await f.call("POST", PATH, body)).json.data[0].embedding as number[];
+    const { json } = await f.call("POST", PATH, { ...body, encoding_format: "base64" });
+    const bytes = Buffer.from(json.data[0].embedding, "base64");
+    expect(bytes.length).toBe(DIMENSIONS * 4);
+    expect(plain.map((_, i) => bytes.readFloatLE(i * 4))).toEqual(plain);
+  });
+
+  test("shortens to the dimensions asked for, of unit length", async () => {
+    using f = storeApp();
+    const { json } = await f.call("POST", PATH, {
+      model: "words-64",
+      input: "one two three four five six seven",
+      dimensions: 32,
+    });
+    const vector = json.data[0].embedding as number[];
+    expect(vector).toHaveLength(32);
+    expect(Math.hypot(...vector)).toBeCloseTo(1, 5);
+  });
+
+  test.each<[body: object, status: number, code: string | null, param: string]>([
+    [{ input: "x" }, 400, "missing_required_parameter", "model"],
+    [{ model: "words-64" }, 400, "missing_required_parameter", "input"],
+    [{ model: "words-64", input: "" }, 400, "string_below_min_length", "input"],
+    [{ model: "words-64", input: [] }, 400, "array_below_min_length", "input"],
+    [{ model: "words-64", input: ["a", ""] }, 400, "string_below_min_length", "input[1]"],
+    [{ model: "words-64", input: [[]] }, 400, null, "input[0]"],
+    [{ model: "words-64", input: [1, "a"] }, 400, "invalid_type", "input[1]"],
+    [{ model: "words-64", input: [-1] }, 400, null, "input[0]"],
+    [{ model: "words-64", input: [99_999_999] }, 400, "invalid_value", "input"],
+    [{ model: "words-64", input: Array.from({ length: 2049 }, () => "a") }, 400, "array_above_max_length", "input"],
+    [{ model: "words-64", input: ["a", "word ".repeat(8200)] }, 400, "invalid_value", "input[1]"],
+    [{ model: "words-64", input: "a", encoding_format: "hex" }, 400, "invalid_value", "encoding_format"],
+    [{ model: "words-64", input: "a", dimensions: 0 }, 400, "integer_below_min_value", "dimensions"],
+    [{ model: "words-64", input: "a", dimensions: 65 }, 400, "invalid_dimensions", "dimensions"],
+    [{ model: "words-64", input: "a", extra: 1 }, 400, "unknown_parameter", "extra"],
+    [{ model: "gpt-4o", input: "a" }, 404, "model_not_found", "model"],
+  ])("refuses %#", async (body, status, code, param) => {
+    using f = storeApp();
+    const answer = await f.call("POST", PATH, body);
+    expect([answer.status, answer.json.error?.param]).toEqual([status, param]);
+    if (code !== null) expect(answer.json.error.code).toBe(code);
+  });
+
+  test("takes a text of exactly 8,192 tokens", async () => {
+    using f = storeApp();
+    const { status, json } = await f.call("POST", PATH, { model: "words-64", input: "a ".repeat(8191) + "a" });
+    expect([status, json.usage?.prompt_tokens]).toEqual([200, 8192]);
+  });
+});
+
+describe("/v1/models", () => {
+  test("lists models and the names that stand for them", async () => {
+    using f = storeApp();
+    const { json } = await f.call("GET", "/v1/models");
+    expect(json.object).toBe("list");
+    expect(json.data[1]).toEqual({
+      id: "text-embedding-3-small",
+      object: "model",
+      created: 1_700_000_000,
+      owned_by: "lectern",
+      dimensions: DIMENSIONS,
+      max_tokens: 512,
+      location: "alias",
+      revision: "r1",
+      resolves_to: "words-64",
+    });
+    expect((await f.call("GET", "/v1/models/words-64")).json).toMatchObject({ id: "words-64", resolves_to: null });
+  });
+
+  test("does not know others, also with a slash in their name, and deletes none that is built in", async () => {
+    using f = storeApp();
+    for (const name of ["gpt-4o", "openai/gpt-4o", "ft:gpt%3Aacme"]) {
+      const { status, json } = await f.call("GET", `/v1/models/${name}`);
+      expect([status, json.error.code]).toEqual([404, "model_not_found"]);
+    }
+    const admin = { authorization: "Bearer sk-test-admin-0123456789" };
+    const { status, json } = await f.call("DELETE", "/v1/models/words-64", undefined, admin);
+    expect([status, json.error.code]).toEqual([403, "model_not_deletable"]);
+    expect((await f.call("DELETE", "/v1/models/words-64")).status).toBe(403);
+  });
+});

@@ -1,0 +1,156 @@
+import { AppError } from "../../errors.ts";
+import type { EmbedFailure, EmbedKind, EmbedResult } from "../../embed/provider.ts";
+import { combineWindows, shortenVectors } from "../../embed/vectors.ts";
+import { countTokens, decodeTokens, UnknownTokenError } from "../../parse/tokens.ts";
+import type { ChosenModel, ModelCatalog } from "../models/service.ts";
+import type { EmbeddingsAnswer, EmbeddingsBody } from "./schema.ts";
+import { MAX_INPUT_TOKENS } from "./schema.ts";
+
+/** Vectors of texts by the model of this id, in its own dimensions; a failure is a value. */
+export type Embed = (
+  model: string,
+  texts: readonly string[],
+  kind: EmbedKind,
+  signal: AbortSignal,
+) => Promise<EmbedResult>;
+
+export type EmbeddingsService = ReturnType<typeof embeddingsService>;
+
+/** Texts counted between two turns of the event loop: about a millisecond of work. */
+const COUNT_SLICE_CHARACTERS = 64 * 1024;
+
+export function embeddingsService({ models, embed }: { models: ModelCatalog; embed: Embed }) {
+  return {
+    async create(body: EmbeddingsBody, signal: AbortSignal): Promise<EmbeddingsAnswer> {
+      const model = choose(models, body);
+      const inputs = inputsOf(body.input);
+      const tokens = await count(inputs);
+      const kind = body.input_type?.includes("query") === true ? "query" : "passage";
+      const texts = inputs.map((input) => input.text);
+      const result = await embed(model.model, texts, kind, signal);
+      if (!result.ok) throw embedError(result);
+      return {
+        object: "list",
+        data: result.texts.map((text, index) => {
+          const vector = shorten(combineWindows(text, text.vectors.length / text.windows), model.dimensions);
+          return {
+            object: "embedding",
+            index,
+            embedding: body.encoding_format === "base64" ? toBase64(vector) : Array.from(vector),
+          };
+        }),
+        model: model.model,
+        usage: { prompt_tokens: tokens, total_tokens: tokens },
+      };
+    },
+  };
+}
+
+/** What a client is told where vectors could not be had. */
+export function embedError(failure: EmbedFailure): AppError {
+  const retryAfterSeconds = failure.retryAfterMs === undefined ? 1 : failure.retryAfterMs / 1000;
+  switch (failure.reason) {
+    case "overloaded":
+      return new AppError("overloaded", "Too many texts are waiting to be embedded. Try again later.", {
+        retryAfterSeconds,
+      });
+    case "unavailable":
+      return new AppError("embedding_model_unavailable", "The embedding model is not available now.", {
+        retryAfterSeconds,
+      });
+    case "too_long":
+      return new AppError("invalid_value", "The embedding model refuses a text of this length.", { param: "input" });
+    case "rejected":
+      return new AppError("embedding_provider_error", "The embedding model could not answer.", {
+        cause: failure.detail,
+      });
+    case "aborted":
+      return new AppError("shutting_down", "The request was interrupted.");
+  }
+}
+
+/** The first `dimensions` values, of unit length again. */
+export function shorten(vector: Float32Array, dimensions: number): Float32Array {
+  return shortenVectors(vector, vector.length, dimensions);
+}
+
+function choose(models: ModelCatalog, { model, dimensions }: EmbeddingsBody): ChosenModel {
+  const choice = models.choose(model, dimensions ?? null);
+  if (choice.ok) return choice;
+  switch (choice.reason) {
+    case "unknown":
+      throw new AppError("model_not_found", `The model '${model}' does not exist or you do not have access to it.`, {
+        param: "model",
+      });
+    case "dimensions":
+      throw new AppError("invalid_dimensions", choice.message, { param: "dimensions" });
+    case "unavailable":
+      throw new AppError("embedding_model_unavailable", choice.message, { param: "model" });
+  }
+}
+
+interface Input {
+  text: string;
+  /** Null: not counted yet. */
+  tokens: number | null;
+  param: string;
+}
+
+function inputsOf(input: EmbeddingsBody["input"]): Input[] {
+  if (typeof input === "string") return [{ text: input, tokens: null, param: "input" }];
+  if (isTokens(input)) return [decoded(input, "input")];
+  return input.map((item, i) =>
+    typeof item === "string" ? { text: item, tokens: null, param: `input[${i}]` } : decoded(item, `input[${i}]`),
+  );
+}
+
+function isTokens(input: string[] | number[] | number[][]): input is number[] {
+  return typeof input[0] === "number";
+}
+
+function decoded(ids: number[], param: string): Input {
+  refuseTooLong(ids.length, param);
+  try {
+    return { text: decodeTokens(ids), tokens: ids.length, param };
+  } catch (cause) {
+    if (!(cause instanceof UnknownTokenError)) throw cause;
+    throw new AppError("invalid_value", `Invalid '${param}': ${cause.token} is not a token of cl100k_base.`, {
+      param,
+      cause,
+    });
+  }
+}
+
+async function count(inputs: readonly Input[]): Promise<number> {
+  let total = 0;
+  let characters = 0;
+  for (const { text, tokens, param } of inputs) {
+    characters += text.length;
+    if (characters > COUNT_SLICE_CHARACTERS) {
+      await new Promise((resolve) => setImmediate(resolve));
+      characters = 0;
+    }
+    // A token is at most 128 bytes of text, nearly always under 20: what is surely too long is not counted.
+    const counted = tokens ?? (text.length > MAX_INPUT_TOKENS * 128 ? Infinity : countTokens(text));
+    refuseTooLong(counted, param);
+    total += counted;
+  }
+  return total;
+}
+
+function refuseTooLong(tokens: number, param: string): void {
+  if (tokens <= MAX_INPUT_TOKENS) return;
+  const requested = Number.isFinite(tokens) ? `you requested ${tokens} tokens` : "you requested many more";
+  throw new AppError(
+    "invalid_value",
+    `This model's maximum context length is ${MAX_INPUT_TOKENS} tokens, however ${requested}. Please reduce your input.`,
+    {
+      param,
+    },
+  );
+}
+
+/** Little-endian float32, as clients decode it. */
+function toBase64(vector: Float32Array): string {
+  return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString("base64");
+}

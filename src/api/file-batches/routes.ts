@@ -1,0 +1,120 @@
+import type { PollDeps } from "../events/long-poll.ts";
+import { hintWhenToAsk, pollState } from "../events/long-poll.ts";
+import { listPage, readCursor } from "../openai.ts";
+import type { Operation } from "../operation.ts";
+import { operation } from "../operation.ts";
+import { presenterFor } from "../presenters/choose.ts";
+import { FileListQuery, VectorStoreFileList } from "../vector-store-files/routes.ts";
+import { presentWithId } from "../vector-stores/routes.ts";
+import { CreateBatchBody, FileBatch } from "./schema.ts";
+import type { BatchesService } from "./service.ts";
+
+const BATCHES = "/v1/vector_stores/{vector_store_id}/file_batches";
+const BATCH = "/v1/vector_stores/{vector_store_id}/file_batches/{batch_id}";
+
+const FIGHTCLUB = {
+  file_ids: { array_above_max_length: "too_many_files", default: "invalid_file_ids" },
+  files: { array_above_max_length: "too_many_files", default: "invalid_file_ids" },
+} as const;
+
+export function batchOperations(batches: BatchesService, poll: PollDeps): Operation[] {
+  return [
+    operation(
+      {
+        method: "POST",
+        path: BATCHES,
+        operationId: "createVectorStoreFileBatch",
+        summary: "Attach many files at once",
+        description: "Either `file_ids` or `files`. All files are attached or none.",
+        tag: "Vector stores",
+        role: "write",
+        body: CreateBatchBody,
+        response: FileBatch,
+        returns: "The batch",
+        errors: [
+          "vector_store_not_found",
+          "vector_store_expired",
+          "vector_store_suspended",
+          "file_not_found",
+          "too_many_files",
+          "invalid_file_ids",
+          "file_limit_reached",
+        ],
+        examples: { body: { file_ids: ["file-abc123", "file-abc456"], attributes: { category: "support" } } },
+        fightclub: FIGHTCLUB,
+      },
+      (call) => {
+        const presenter = presenterFor(call.dialect);
+        const { batch, cancelling } = batches.create(
+          call.caller,
+          call.params.vector_store_id,
+          call.body,
+          presenter.rules,
+        );
+        hintWhenToAsk(call, poll, batch.status);
+        return presenter.batch(batch, cancelling);
+      },
+    ),
+    operation(
+      {
+        method: "GET",
+        path: BATCH,
+        operationId: "getVectorStoreFileBatch",
+        summary: "Retrieve a file batch",
+        tag: "Vector stores",
+        role: "read",
+        response: FileBatch,
+        returns: "The batch",
+        errors: ["vector_store_not_found", "file_batch_not_found"],
+      },
+      async (call) => {
+        const presenter = presenterFor(call.dialect);
+        const { vector_store_id: storeId, batch_id: batchId } = call.params;
+        const read = () => batches.get(call.caller, storeId, batchId, presenter.rules);
+        const { batch, cancelling } = await pollState(call, poll, storeId, read, (shown) => shown.batch.status);
+        return presenter.batch(batch, cancelling);
+      },
+    ),
+    operation(
+      {
+        method: "POST",
+        path: `${BATCH}/cancel`,
+        operationId: "cancelVectorStoreFileBatch",
+        summary: "Cancel a file batch",
+        description: "Files of it that are still in progress are cancelled.",
+        tag: "Vector stores",
+        role: "write",
+        response: FileBatch,
+        returns: "The batch",
+        errors: ["vector_store_not_found", "file_batch_not_found"],
+      },
+      (call) => {
+        const presenter = presenterFor(call.dialect);
+        const { vector_store_id: storeId, batch_id: batchId } = call.params;
+        const { batch, cancelling } = batches.cancel(call.caller, storeId, batchId, presenter.rules);
+        hintWhenToAsk(call, poll, batch.status);
+        return presenter.batch(batch, cancelling);
+      },
+    ),
+    operation(
+      {
+        method: "GET",
+        path: `${BATCH}/files`,
+        operationId: "listFilesInVectorStoreBatch",
+        summary: "List the files of a batch",
+        tag: "Vector stores",
+        role: "read",
+        query: FileListQuery,
+        response: VectorStoreFileList,
+        returns: "A page of files",
+        errors: ["vector_store_not_found", "file_batch_not_found"],
+      },
+      ({ caller, params, query, dialect }) => {
+        const { storeFile, rules } = presenterFor(dialect);
+        const { vector_store_id: storeId, batch_id: batchId } = params;
+        const page = batches.listFiles(caller, storeId, batchId, readCursor(query), query.filter ?? null, rules);
+        return listPage(page.data.map(presentWithId(storeFile)), page.hasMore, dialect);
+      },
+    ),
+  ];
+}

@@ -1,0 +1,41 @@
+import { Type } from "@sinclair/typebox";
+import type { Static } from "@sinclair/typebox";
+import { nullable, oneOf } from "../openai.ts";
+import { AttachFileBody, Attributes, ChunkingStrategyRequest, FILE_STATUSES } from "../vector-store-files/schema.ts";
+import { FileCounts } from "../vector-stores/schema.ts";
+
+export const FileBatch = Type.Object(
+  {
+    id: Type.String(),
+    object: Type.Literal("vector_store.files_batch"),
+    created_at: Type.Integer({ description: "Unix seconds." }),
+    vector_store_id: Type.String(),
+    status: oneOf(FILE_STATUSES),
+    file_counts: FileCounts,
+  },
+  { $id: "VectorStoreFileBatch" },
+);
+export type FileBatch = Static<typeof FileBatch>;
+
+export const CreateBatchBody = Type.Object(
+  {
+    file_ids: Type.Optional(
+      Type.Array(Type.String({ minLength: 1 }), {
+        minItems: 1,
+        description: "At most 2000, unless the server is set otherwise.",
+      }),
+    ),
+    files: Type.Optional(
+      Type.Array(AttachFileBody, { minItems: 1, description: "At most 2000, unless the server is set otherwise." }),
+    ),
+    attributes: Type.Optional(nullable(Attributes, { description: "For `file_ids`; ignored with `files`." })),
+    metadata: Type.Optional(nullable(Attributes, { description: "Another name of `attributes`." })),
+    chunking_strategy: Type.Optional(ChunkingStrategyRequest),
+  },
+  {
+    $id: "CreateFileBatchRequest",
+    additionalProperties: false,
+    description: "Exactly one of `file_ids` and `files`.",
+  },
+);
+export type CreateBatchBody = Static<typeof CreateBatchBody>;

@@ -1,0 +1,144 @@
+import { Type } from "@sinclair/typebox";
+import { cursorQuery, listPage, listSchema, readCursor } from "../openai.ts";
+import { operation } from "../operation.ts";
+import type { Operation, OperationSpec } from "../operation.ts";
+import { presenterFor } from "../presenters/choose.ts";
+import { MigrateBody, Migration } from "./schema.ts";
+import type { MigrationsService } from "./service.ts";
+
+const ONE = "/v1/vector_stores/{vector_store_id}/migrations/{migration_id}";
+
+/** `…/migrate`, `…/migrations`, `…/migrations/{id}` and what can be asked of one. */
+export function migrationOperations(migrations: MigrationsService): Operation[] {
+  const about = (spec: Pick<OperationSpec, "summary" | "description" | "operationId">) =>
+    ({ ...spec, tag: "Lectern", response: Migration, returns: "The migration" }) as const;
+  return [
+    operation(
+      {
+        ...about({
+          operationId: "migrateVectorStore",
+          summary: "Change the embedding model of a store",
+          description:
+            "Builds a second index beside the live one, from what is stored, while searches and uploads go on; compares the two; then switches in one step. The old index is kept for a rollback.",
+        }),
+        method: "POST",
+        path: "/v1/vector_stores/{vector_store_id}/migrate",
+        role: "write",
+        body: MigrateBody,
+        errors: [
+          "invalid_embedding_model",
+          "missing_embedding_model",
+          "invalid_dimensions",
+          "embedding_model_unavailable",
+          "migration_in_progress",
+          "insufficient_storage",
+        ],
+        examples: { body: { embedding_model: "text-embedding-3-large", dry_run: true } },
+        fightclub: {
+          embedding_model: {
+            missing_required_parameter: "missing_embedding_model",
+            default: "invalid_embedding_model",
+          },
+        },
+      },
+      (call) => migrations.start(call.caller, call.params.vector_store_id, call.body, presenterFor(call.dialect).rules),
+    ),
+    operation(
+      {
+        method: "GET",
+        path: "/v1/vector_stores/{vector_store_id}/migrations",
+        operationId: "listMigrations",
+        summary: "List a store's migrations",
+        tag: "Lectern",
+        role: "read",
+        query: Type.Object({ ...cursorQuery() }),
+        response: listSchema(Migration, "MigrationList"),
+        returns: "A page of migrations",
+      },
+      (call) => {
+        const page = migrations.list(
+          call.caller,
+          call.params.vector_store_id,
+          readCursor(call.query),
+          presenterFor(call.dialect).rules,
+        );
+        return listPage(page.data, page.hasMore, call.dialect);
+      },
+    ),
+    operation(
+      {
+        ...about({ operationId: "getMigration", summary: "Get a migration" }),
+        method: "GET",
+        path: ONE,
+        role: "read",
+        errors: ["migration_not_found"],
+      },
+      (call) =>
+        migrations.get(
+          call.caller,
+          call.params.vector_store_id,
+          call.params.migration_id,
+          presenterFor(call.dialect).rules,
+        ),
+    ),
+    operation(
+      {
+        ...about({
+          operationId: "cancelMigration",
+          summary: "Cancel a migration before its switch",
+          description: "Nothing is left of it.",
+        }),
+        method: "POST",
+        path: `${ONE}/cancel`,
+        role: "write",
+        errors: ["migration_not_found", "migration_not_cancellable"],
+      },
+      (call) =>
+        migrations.cancel(
+          call.caller,
+          call.params.vector_store_id,
+          call.params.migration_id,
+          presenterFor(call.dialect).rules,
+        ),
+    ),
+    operation(
+      {
+        ...about({
+          operationId: "promoteMigration",
+          summary: "Switch to the new index of a dry run, or past a missed gate",
+        }),
+        method: "POST",
+        path: `${ONE}/promote`,
+        role: "write",
+        errors: ["migration_not_found", "migration_not_promotable"],
+      },
+      (call) =>
+        migrations.promote(
+          call.caller,
+          call.params.vector_store_id,
+          call.params.migration_id,
+          presenterFor(call.dialect).rules,
+        ),
+    ),
+    operation(
+      {
+        ...about({
+          operationId: "rollbackMigration",
+          summary: "Go back to the index before a migration",
+          description: "Instant; files attached since are in the old index too.",
+        }),
+        method: "POST",
+        path: `${ONE}/rollback`,
+        role: "write",
+        errors: ["migration_not_found", "migration_not_rollbackable", "migration_in_progress"],
+      },
+      (call) =>
+        migrations.rollback(
+          call.caller,
+          call.params.vector_store_id,
+          call.params.migration_id,
+          presenterFor(call.dialect).rules,
+        ),
+    ),
+  ];
+}

@@ -1,0 +1,68 @@
+import type { Operation } from "../operation.ts";
+import { operation } from "../operation.ts";
+import { presenterFor } from "../presenters/choose.ts";
+import { Model, ModelDeleted, ModelList, ModelScan } from "./schema.ts";
+import type { ModelsService } from "./service.ts";
+
+export function modelOperations(models: ModelsService): Operation[] {
+  return [
+    operation(
+      {
+        method: "GET",
+        path: "/v1/models",
+        operationId: "listModels",
+        summary: "List models",
+        tag: "Models",
+        role: "read",
+        response: ModelList,
+        returns: "All models that can be asked for",
+      },
+      ({ dialect }) => ({ object: "list", data: models.list().map(presenterFor(dialect).model) }),
+    ),
+    operation(
+      {
+        method: "GET",
+        path: "/v1/models/{model}",
+        operationId: "retrieveModel",
+        summary: "Retrieve a model",
+        tag: "Models",
+        role: "read",
+        response: Model,
+        returns: "The model",
+        errors: ["model_not_found"],
+      },
+      ({ params, dialect }) => presenterFor(dialect).model(models.get(params.model)),
+    ),
+    operation(
+      {
+        method: "DELETE",
+        path: "/v1/models/{model}",
+        operationId: "deleteModel",
+        summary: "Delete a model that was added to the data directory",
+        tag: "Models",
+        role: "admin",
+        operatorOnly: true,
+        response: ModelDeleted,
+        returns: "That it is gone",
+        errors: ["model_not_found", "model_not_deletable"],
+      },
+      ({ params }) => models.remove(params.model),
+    ),
+    operation(
+      {
+        method: "POST",
+        path: "/v1/admin/models/rescan",
+        operationId: "rescanModels",
+        summary: "Look for models again",
+        description:
+          "In the data directory's models folder and among the remote models set up there. Needs no body. `lectern models` uses it.",
+        tag: "Administration",
+        role: "admin",
+        operatorOnly: true,
+        response: ModelScan,
+        returns: "All models that were found, with what is wrong with those that cannot be used",
+      },
+      () => models.rescan(),
+    ),
+  ];
+}

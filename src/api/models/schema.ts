@@ -1,0 +1,48 @@
+import { Type } from "@sinclair/typebox";
+import type { Static } from "@sinclair/typebox";
+import { oneOf } from "../openai.ts";
+
+export const MODEL_LOCATIONS = ["bundled", "local", "remote", "alias"] as const;
+
+export const Model = Type.Object(
+  {
+    id: Type.String(),
+    object: Type.Literal("model"),
+    created: Type.Integer({ description: "Unix seconds." }),
+    owned_by: Type.String(),
+    dimensions: Type.Optional(Type.Union([Type.Integer(), Type.Null()])),
+    max_tokens: Type.Optional(Type.Union([Type.Integer(), Type.Null()])),
+    location: Type.Optional(oneOf(MODEL_LOCATIONS)),
+    revision: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+    resolves_to: Type.Optional(
+      Type.Union([Type.String(), Type.Null()], {
+        description: "The model that runs when this name is asked for.",
+      }),
+    ),
+  },
+  { $id: "Model" },
+);
+export type Model = Static<typeof Model>;
+
+export const ModelList = Type.Object({ object: Type.Literal("list"), data: Type.Array(Model) }, { $id: "ModelList" });
+
+export const ModelScan = Type.Object(
+  {
+    object: Type.Literal("model.scan"),
+    models: Type.Array(
+      Type.Object({
+        id: Type.String(),
+        location: Type.Union([oneOf(["bundled", "local", "remote"] as const), Type.Null()]),
+        usable: Type.Boolean(),
+        problems: Type.Array(Type.String(), { description: "Why it cannot be used." }),
+      }),
+    ),
+  },
+  { $id: "ModelScan" },
+);
+export type ModelScan = Static<typeof ModelScan>;
+
+export const ModelDeleted = Type.Object(
+  { id: Type.String(), object: Type.Literal("model"), deleted: Type.Boolean() },
+  { $id: "ModelDeleted" },
+);

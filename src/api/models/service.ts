@@ -1,0 +1,105 @@
+import { AppError } from "../../errors.ts";
+import type { Storage } from "../../storage/storage.ts";
+import type { Model, ModelScan } from "./schema.ts";
+
+/** A model, or another name of one, that this server can be asked for. */
+export interface KnownModel {
+  /** What clients write. */
+  name: string;
+  /** The model that runs: itself, or what the name stands for. Null where it cannot run here now. */
+  model: string | null;
+  revision: string | null;
+  dimensions: number | null;
+  maxTokens: number | null;
+  location: "bundled" | "local" | "remote" | "alias";
+  ownedBy: string;
+  /** Unix seconds. */
+  created: number;
+}
+
+/** A model that vectors are to be made with. */
+export interface ChosenModel {
+  /** The name as asked for, or the default's. */
+  name: string;
+  model: string;
+  revision: string;
+  dimensions: number;
+}
+
+/** Which model runs for a name, or why none does; `message` is for the client. */
+export type ModelChoice =
+  | ({ ok: true } & ChosenModel)
+  | { ok: false; reason: "unknown" | "unavailable" | "dimensions"; message: string };
+
+/** What the api room knows of embedding models. */
+export interface ModelCatalog {
+  /** Names that stand for others included. */
+  list(): KnownModel[];
+  get(name: string): KnownModel | null;
+  /** Null asks for the default model, or for the model's own dimensions. */
+  choose(name: string | null, dimensions: number | null): ModelChoice;
+  /** Forgets a model that was added to the data directory; false where it cannot be removed. */
+  remove(name: string): boolean;
+}
+
+export type ModelsService = ReturnType<typeof modelsService>;
+
+export interface ModelsDeps extends Pick<Storage, "generations"> {
+  models: ModelCatalog;
+  /** Looks for models again; those without problems can be used. */
+  rescan: () => Promise<{ id: string; location: FoundLocation; problems: readonly string[] }[]>;
+}
+
+type FoundLocation = ModelScan["models"][number]["location"];
+
+export function modelsService({ models, generations, rescan }: ModelsDeps) {
+  function find(name: string): KnownModel {
+    const known = models.get(name);
+    if (known === null) {
+      throw new AppError("model_not_found", `The model '${name}' does not exist or you do not have access to it.`, {
+        param: "model",
+      });
+    }
+    return known;
+  }
+
+  return {
+    list: (): Model[] => models.list().map(show),
+    get: (name: string): Model => show(find(name)),
+    async rescan(): Promise<ModelScan> {
+      const found = await rescan();
+      return {
+        object: "model.scan",
+        models: found.map(({ id, location, problems }) => {
+          return { id, location, usable: problems.length === 0, problems: [...problems] };
+        }),
+      };
+    },
+    /** Only a model added to the data directory, and only while no store needs it. */
+    remove(name: string): { id: string; object: "model"; deleted: true } {
+      const known = find(name);
+      const stores = generations.modelsInUse().find((used) => used.model === known.model)?.stores ?? 0;
+      const refuse = (reason: string) =>
+        new AppError("model_not_deletable", `The model '${name}' cannot be deleted: ${reason}.`);
+      const isOwn = known.location === "bundled" || known.location === "alias";
+      if (isOwn) throw refuse("it is part of the server or of its settings");
+      if (stores > 0) throw refuse(`${stores} vector ${stores === 1 ? "store needs" : "stores need"} it`);
+      if (!models.remove(name)) throw refuse("it is part of the server's settings");
+      return { id: name, object: "model", deleted: true };
+    },
+  };
+}
+
+function show(model: KnownModel): Model {
+  return {
+    id: model.name,
+    object: "model",
+    created: model.created,
+    owned_by: model.ownedBy,
+    dimensions: model.dimensions,
+    max_tokens: model.maxTokens,
+    location: model.location,
+    revision: model.revision,
+    resolves_to: model.model === model.name ? null : model.model,
+  };
+}

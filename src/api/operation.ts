@@ -1,0 +1,108 @@
+import type { Static, TObject, TSchema } from "@sinclair/typebox";
+import type { ErrorCode } from "../errors.ts";
+import type { Caller, Role } from "./caller.ts";
+import type { Dialect } from "./dialect.ts";
+
+/**
+ * One operation of the API: its address, its schemas, its documentation and its handler in one value.
+ * `createApp` routes, authenticates, validates and answers from it, and the API document is made of it,
+ * so that the three cannot disagree.
+ */
+export interface OperationSpec {
+  method: "GET" | "POST" | "DELETE";
+  /** Full canonical address with `{name}` for path parameters, e.g. `/v1/files/{file_id}`. */
+  path: string;
+  operationId: string;
+  summary: string;
+  description?: string;
+  tag: Tag;
+  /** The least role that may call it; "none" needs no key. */
+  role: Role | "none";
+  /** Only for administrators of the first tenant, who administer the whole server. */
+  operatorOnly?: boolean;
+  /** Query parameters. Text is converted by these schemas; other keys are refused. */
+  query?: TObject;
+  /** A JSON body; an empty body counts as `{}`. Unknown keys are refused, conversions are not made. */
+  body?: TSchema;
+  /** Top-level body keys of other servers' clients, accepted and dropped. */
+  foreignKeys?: readonly string[];
+  /** Bytes; default 8 MB. */
+  maxBodyBytes?: number;
+  /** The form of a multipart body, for the document only: the handler reads `call.request.body` itself. */
+  multipart?: TObject;
+  /** Schema of the 200 answer, or its media type where it is not JSON. */
+  response: TSchema | { mediaType: string; description: string };
+  /** What the 200 answer is, in a few words. */
+  returns?: string;
+  /** Other statuses that come with the body of the 200 answer, and what they mean. */
+  alsoAnswers?: Record<number, string>;
+  /** Codes beyond those that every operation can answer with. */
+  errors?: readonly ErrorCode[];
+  examples?: { body?: unknown; query?: Record<string, unknown>; response?: unknown };
+  /** PATCH is served as POST (an update). */
+  alsoPatch?: boolean;
+  /**
+   * Names that the `fightclub` dialect gives to validation errors, by top-level parameter:
+   * one code for all, or one by OpenAI's code (`default` for the rest).
+   */
+  fightclub?: Record<string, ErrorCode | (Partial<Record<ErrorCode, ErrorCode>> & { default?: ErrorCode })>;
+}
+
+export const TAGS = [
+  "Files",
+  "Uploads",
+  "Vector stores",
+  "Embeddings",
+  "Models",
+  "Lectern",
+  "Administration",
+  "Service",
+] as const;
+export type Tag = (typeof TAGS)[number];
+
+/** `"/v1/a/{x}/b/{y}"` -> `{ x: string; y: string }`. */
+export type PathParams<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`
+  ? { [K in Name]: string } & PathParams<Rest>
+  : unknown;
+
+/** Everything that a handler is told about one request. */
+export interface Call<Params = unknown, Query = unknown, Body = unknown> {
+  params: Params;
+  query: Query;
+  body: Body;
+  /** Never absent, except in operations of role "none", whose handlers do not look at it. */
+  caller: Caller;
+  dialect: Dialect;
+  requestId: string;
+  /** Aborted when the client goes away. */
+  signal: AbortSignal;
+  /** Aborted when the server begins to stop: long-polls answer then, event streams end. */
+  stopping: AbortSignal;
+  request: Request;
+  /** Extra headers of the answer. */
+  headers: Headers;
+  /** Status of the answer, 200 unless set. */
+  setStatus(status: number): void;
+  /** Switches the connection's idle limit off, for handlers that bring limits of their own. */
+  keepOpen(): void;
+}
+
+/** What a handler gives back: a value that becomes JSON, or a finished response (a stream, bytes). */
+export type Answer = object | Response;
+
+export interface Operation {
+  spec: OperationSpec;
+  // Handlers of different operations stand in one list; the builder below keeps each one typed.
+  handle: (call: Call<never, never, never>) => Answer | Promise<Answer>;
+}
+
+type QueryOf<S extends OperationSpec> = S["query"] extends TObject ? Static<S["query"]> : unknown;
+type BodyOf<S extends OperationSpec> = S["body"] extends TSchema ? Static<S["body"]> : unknown;
+
+/** Ties a handler to its specification; parameters, query and body are typed from it. */
+export function operation<const S extends OperationSpec>(
+  spec: S,
+  handle: (call: Call<PathParams<S["path"]>, QueryOf<S>, BodyOf<S>>) => Answer | Promise<Answer>,
+): Operation {
+  return { spec, handle };
+}

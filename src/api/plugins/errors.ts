@@ -1,0 +1,130 @@
+import { Elysia } from "elysia";
+import { AppError } from "../../errors.ts";
+import type { ErrorCode } from "../../errors.ts";
+import type { Dialect } from "../dialect.ts";
+import type { ErrorBody } from "../openai.ts";
+
+/**
+ * The one table from codes to HTTP, and the only maker of error bodies.
+ * Elysia's own error answers (422s that repeat the request, plain-text 404s) never reach a client:
+ * `errorsPlugin` is registered first and covers every route.
+ */
+interface Row {
+  status: number;
+  type: "invalid_request_error" | "authentication_error" | "permission_error" | "rate_limit_error" | "server_error";
+  /** OpenAI's hosted service has no code here: `openai-strict` says null. */
+  openaiNull?: true;
+}
+
+const bad = (status = 400): Row => ({ status, type: "invalid_request_error" });
+const unnamed = (status: number): Row => ({ ...bad(status), openaiNull: true });
+
+const ROWS: Record<ErrorCode, Row> = {
+  missing_required_parameter: bad(),
+  unknown_parameter: bad(),
+  invalid_type: bad(),
+  invalid_value: bad(),
+  integer_above_max_value: bad(),
+  integer_below_min_value: bad(),
+  decimal_above_max_value: bad(),
+  decimal_below_min_value: bad(),
+  array_above_max_length: bad(),
+  array_below_min_length: bad(),
+  string_above_max_length: bad(),
+  string_below_min_length: bad(),
+  object_above_max_properties: bad(),
+  invalid_json: unnamed(400),
+  invalid_multipart: unnamed(400),
+  payload_too_large: bad(413),
+  request_timeout: bad(408),
+  invalid_name: bad(),
+  name_too_long: bad(),
+  invalid_embedding_model: bad(),
+  missing_embedding_model: bad(),
+  invalid_dimensions: bad(),
+  invalid_metadata: bad(),
+  metadata_too_large: bad(),
+  invalid_file_ids: bad(),
+  too_many_files: bad(),
+  invalid_since: bad(),
+  invalid_window: bad(),
+  unsupported_file: bad(),
+  invalid_api_key: bad(401),
+  permission_denied: bad(403),
+  vector_store_suspended: bad(402),
+  unknown_url: unnamed(404),
+  vector_store_not_found: unnamed(404),
+  vector_store_file_not_found: unnamed(404),
+  file_not_found: unnamed(404),
+  file_content_not_found: unnamed(404),
+  file_batch_not_found: unnamed(404),
+  upload_not_found: unnamed(404),
+  model_not_found: bad(404),
+  migration_not_found: unnamed(404),
+  key_not_found: unnamed(404),
+  tenant_not_found: unnamed(404),
+  deletion_not_found: unnamed(404),
+  eval_not_found: unnamed(404),
+  vector_store_expired: unnamed(400),
+  vector_store_unavailable: bad(409),
+  file_not_cancellable: bad(409),
+  file_not_retryable: bad(409),
+  upload_not_pending: unnamed(400),
+  migration_in_progress: bad(409),
+  migration_not_cancellable: bad(409),
+  migration_not_promotable: bad(409),
+  migration_not_rollbackable: bad(409),
+  model_not_deletable: bad(403),
+  vector_store_limit_reached: bad(403),
+  file_limit_reached: bad(403),
+  storage_limit_reached: bad(403),
+  rate_limit_exceeded: { status: 429, type: "rate_limit_error" },
+  overloaded: { status: 429, type: "rate_limit_error" },
+  insufficient_storage: { status: 507, type: "server_error" },
+  embedding_provider_error: { status: 502, type: "server_error" },
+  embedding_model_unavailable: { status: 503, type: "server_error" },
+  shutting_down: { status: 503, type: "server_error" },
+  internal_error: { status: 500, type: "server_error" },
+};
+
+export function statusOf(code: ErrorCode): number {
+  return ROWS[code].status;
+}
+
+/** Whether sending the same request again could help; clients would otherwise repeat 409s and all of 5xx. */
+function isRetryable(status: number): boolean {
+  return status === 408 || status === 429 || status === 500 || status === 502 || status === 503;
+}
+
+/** The answer to a failed request: OpenAI's envelope, with the headers that its clients obey. */
+export function errorResponse(error: AppError, dialect: Dialect): Response {
+  const { status, type, openaiNull } = ROWS[error.code];
+  const code = dialect === "openai-strict" && openaiNull === true ? null : error.code;
+  const body: ErrorBody = { error: { message: error.message, type, param: error.param, code } };
+  const headers = new Headers({ "content-type": "application/json" });
+  if (!isRetryable(status)) headers.set("x-should-retry", "false");
+  if (status === 429 || status === 503)
+    headers.set("retry-after", String(Math.max(1, Math.ceil(error.retryAfterSeconds ?? 1))));
+  if (status === 401) headers.set("www-authenticate", "Bearer");
+  return new Response(JSON.stringify(body), { status, headers });
+}
+
+/** What a client is told about anything thrown; only an AppError speaks for itself. */
+export function asAppError(thrown: unknown): AppError {
+  if (thrown instanceof AppError) return thrown;
+  return new AppError("internal_error", "The server had an error while processing your request. Sorry about that!", {
+    cause: thrown,
+  });
+}
+
+/** An address that nothing answers to. */
+export function unknownUrl(method: string, path: string): AppError {
+  return new AppError("unknown_url", `Invalid URL (${method} ${path.slice(0, 200)})`);
+}
+
+/** Catches what Elysia itself raises before or after a handler. */
+export function errorsPlugin(handle: (thrown: unknown, request: Request) => Response) {
+  return new Elysia({ name: "errors" }).onError({ as: "global" }, ({ error, code, request }) =>
+    handle(code === "NOT_FOUND" ? unknownUrl(request.method, new URL(request.url).pathname) : error, request),
+  );
+}

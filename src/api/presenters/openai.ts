@@ -1,0 +1,19 @@
+import type { Presenter } from "./presenter.ts";
+
+/** The default: OpenAI's objects with Lectern's additions. */
+export const openai: Presenter = {
+  store: (store) => store,
+  storeFile: (file) => file,
+  batch: (batch) => batch,
+  search: (page) => page,
+  content: (page) => page,
+  model: (model) => model,
+  chunk: (chunk) => chunk,
+  rules: {
+    nameAndModelRequired: false,
+    strictMetadata: false,
+    maxBatchFiles: Infinity,
+    tooManyFiles: "array_above_max_length",
+    deletedIsUnavailable: false,
+  },
+};

@@ -1,0 +1,64 @@
+import { AppError } from "../../errors.ts";
+import type { QueryLogRow } from "../../storage/query-log.ts";
+import type { Storage } from "../../storage/storage.ts";
+import type { Caller } from "../caller.ts";
+import type { Cursor } from "../openai.ts";
+import type { DialectRules } from "../presenters/presenter.ts";
+import type { StoreAccess } from "../vector-stores/access.ts";
+import { pageQuery } from "../vector-stores/page-query.ts";
+import type { LoggedQuery } from "./schema.ts";
+
+export interface QueriesDeps extends Pick<Storage, "queryLog"> {
+  access: StoreAccess;
+  /** Writes what waits to be logged. */
+  flush: () => void;
+}
+
+export type QueriesService = ReturnType<typeof queriesService>;
+
+/** The searches of a store, for those who may read it. */
+export function queriesService({ queryLog, access, flush }: QueriesDeps) {
+  return {
+    list(caller: Caller, storeId: string, cursor: Cursor, since: string | undefined, rules: DialectRules) {
+      const store = access.open(caller, storeId, rules);
+      const sinceSeconds = since === undefined ? 0 : readSince(since);
+      // Its place is in the id, so that a cursor stays good when its entry has been trimmed.
+      const query = pageQuery(cursor, seqOf, {
+        code: "invalid_value",
+        message: (id) => `Invalid cursor: '${id.slice(0, 64)}' is not the id of a logged query.`,
+      });
+      flush();
+      const { rows, hasMore } = queryLog.list(store.tenant_id, store.id, query, sinceSeconds);
+      return { data: rows.map(show), hasMore };
+    },
+  };
+}
+
+function show({ seq, created_at, query, query_sha256, body }: QueryLogRow): LoggedQuery {
+  return {
+    id: `q_${seq.toString(36)}`,
+    object: "vector_store.query",
+    created_at,
+    query: query === null ? null : (JSON.parse(query) as string[]),
+    query_sha256,
+    ...(JSON.parse(body) as Omit<LoggedQuery, "id" | "object" | "created_at" | "query" | "query_sha256">),
+  };
+}
+
+function seqOf(id: string): number | undefined {
+  const digits = /^q_([0-9a-z]{1,10})$/.exec(id)?.[1];
+  return digits === undefined ? undefined : Number.parseInt(digits, 36);
+}
+
+const ISO_8601 = /^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$/i;
+
+/** Unix seconds, or ISO-8601 (UTC where it names no zone). */
+function readSince(text: string): number {
+  if (/^\d{1,12}(\.\d+)?$/.test(text)) return Number(text);
+  const zoned = /(Z|[+-]\d{2}:?\d{2})$/i.test(text) || text.length <= 10 ? text : `${text}Z`;
+  const ms = ISO_8601.test(text) ? Date.parse(zoned.replace(" ", "T")) : Number.NaN;
+  if (Number.isFinite(ms)) return ms / 1000;
+  throw new AppError("invalid_since", "Invalid 'since': expected a time in ISO-8601 or in Unix seconds.", {
+    param: "since",
+  });
+}

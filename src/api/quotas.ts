@@ -1,0 +1,49 @@
+import type { StoreRow } from "../storage/stores.ts";
+import type { Quotas, TenantsTable } from "../storage/tenants.ts";
+import { NO_QUOTAS, parseQuotas } from "../storage/tenants.ts";
+
+/** The server's own limits, by the names of its settings; read at every use, so that they can be changed while it runs. */
+export interface DefaultQuotas {
+  maxUserVectorStores: number | null;
+  maxTeamVectorStores: number | null;
+  maxVectorStoreFiles: number | null;
+  maxUserMb: number | null;
+  maxTeamMb: number | null;
+}
+
+const MB = 1024 * 1024;
+
+/**
+ * What a tenant and its keys may have: each one's own quota, else the server's. A store counts for the key that made it,
+ * a file for the key that uploaded it.
+ */
+export function quotaRules(tenants: Pick<TenantsTable, "get" | "getKey">, defaults: DefaultQuotas) {
+  const ofTenant = (id: string): Quotas => parseRow(tenants.get(id));
+  const ofKey = (id: string | null): Quotas => parseRow(id === null ? null : tenants.getKey(id));
+
+  return {
+    stores: ({ tenantId, keyId }: { tenantId: string; keyId: string }) => ({
+      perTenant: ofTenant(tenantId).max_vector_stores ?? defaults.maxTeamVectorStores,
+      perKey: ofKey(keyId).max_vector_stores ?? defaults.maxUserVectorStores,
+    }),
+    bytes: ({ tenantId, keyId }: { tenantId: string; keyId: string }) => ({
+      perTenant: ofTenant(tenantId).max_bytes ?? mebibytes(defaults.maxTeamMb),
+      perKey: ofKey(keyId).max_bytes ?? mebibytes(defaults.maxUserMb),
+    }),
+    /** The lesser of the tenant's and that of the key that made the store. */
+    filesPerStore(store: Pick<StoreRow, "tenant_id" | "key_id">): number | null {
+      const tenant = ofTenant(store.tenant_id).max_files_per_store ?? defaults.maxVectorStoreFiles;
+      const key = ofKey(store.key_id).max_files_per_store;
+      if (key === null || tenant === null) return key ?? tenant;
+      return Math.min(key, tenant);
+    },
+  };
+}
+
+function parseRow(row: { quotas: string } | null): Quotas {
+  return row === null ? NO_QUOTAS : parseQuotas(row.quotas);
+}
+
+function mebibytes(count: number | null): number | null {
+  return count === null ? null : count * MB;
+}

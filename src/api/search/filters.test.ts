@@ -1,0 +1,173 @@
+import { describe, expect, test } from "bun:test";
+import { AppError } from "../../errors.ts";
+import { matchesFilter } from "../../index/filter.ts";
+import type { Scalar } from "../../index/filter.ts";
+import { seededRandom } from "../../../test/helpers/random.ts";
+import { MAX_FILTER_DEPTH, MAX_FILTER_VALUES, parseFilter } from "./filters.ts";
+
+const HANDBOOK = {
+  fileId: "file-1",
+  filename: "a.md",
+  attributes: { type: "handbook", year: 2026, draft: false, tag: "x" },
+};
+
+describe("parseFilter reads", () => {
+  test.each<[name: string, filter: unknown, keeps: boolean]>([
+    ["a comparison of OpenAI's", { type: "eq", key: "year", value: 2026 }, true],
+    [
+      "a compound of OpenAI's",
+      {
+        type: "or",
+        filters: [
+          { type: "eq", key: "tag", value: "y" },
+          { type: "gt", key: "year", value: 2000 },
+        ],
+      },
+      true,
+    ],
+    ["and of nothing as everything", { type: "and", filters: [] }, true],
+    ["or of nothing as nothing", { type: "or", filters: [] }, false],
+    ["plain equality", { tag: "x", year: 2026 }, true],
+    ["plain equality that fails in one part", { tag: "x", year: 2025 }, false],
+    ["a plain list as in", { tag: ["y", "x"] }, true],
+    ["$ operators, all of which must hold", { year: { $gte: 2026, $lt: 2027 } }, true],
+    ["$nin and $exists", { tag: { $nin: ["y"] }, missing: { $exists: false } }, true],
+    ["an attribute that is called type", { type: "handbook" }, true],
+    ["an attribute that is called type and has an operator's name", { type: "eq" }, false],
+    ["type and without a list as an attribute", { type: "and" }, false],
+    ["the empty object as everything", {}, true],
+    ["file ids", { file_ids: ["file-1", "file-2"] }, true],
+    ["a file id", { file_id: "file-2" }, false],
+    ["a file name", { filename: "a.md" }, true],
+    ["in with a single value", { type: "in", key: "tag", value: "x" }, true],
+    ["a boolean", { type: "eq", key: "draft", value: false }, true],
+    ["a range over booleans as no match", { type: "gte", key: "draft", value: false }, false],
+    ["a number written as text as no match", { type: "eq", key: "year", value: "2026" }, false],
+    ["ne of a missing key as a match", { type: "ne", key: "missing", value: 1 }, true],
+    ["lt of a missing key as no match", { type: "lt", key: "missing", value: 1 }, false],
+  ])("%s", (_name, filter, keeps) => {
+    expect(matchesFilter(parseFilter(filter), HANDBOOK)).toBe(keeps);
+  });
+});
+
+describe("parseFilter refuses and names", () => {
+  test.each<[name: string, filter: unknown, code: string, param: string]>([
+    ["what is no object", "x", "invalid_type", "filters"],
+    ["a list", [], "invalid_type", "filters"],
+    ["a key that is no string", { type: "eq", key: 1, value: 1 }, "invalid_type", "filters.key"],
+    ["null", { a: null }, "invalid_type", "filters.a"],
+    ["an object in a list", { a: [{}] }, "invalid_type", "filters.a[0]"],
+    ["a list for eq", { type: "eq", key: "a", value: [1] }, "invalid_value", "filters.value"],
+    ["an unknown operator", { a: { $regex: "x" } }, "unknown_parameter", "filters.a.$regex"],
+    ["an object without operators", { a: {} }, "invalid_value", "filters.a"],
+    ["an object with a plain key", { a: { b: 1 } }, "unknown_parameter", "filters.a.b"],
+    ["$exists without a boolean", { a: { $exists: 1 } }, "invalid_type", "filters.a.$exists"],
+    ["an extra key of a comparison", { type: "eq", key: "a", value: 1, not: true }, "unknown_parameter", "filters.not"],
+    [
+      "a part deep inside",
+      { type: "and", filters: [{ a: 1 }, { type: "or", filters: [7] }] },
+      "invalid_type",
+      "filters.filters[1].filters[0]",
+    ],
+  ])("%s", (_name, filter, code, param) => {
+    expect(refusal(filter)).toEqual({ code, param });
+  });
+
+  test("filters nested deeper than the limit, and takes those at it", () => {
+    const nested = (depth: number): unknown => (depth === 0 ? { a: 1 } : { type: "and", filters: [nested(depth - 1)] });
+    expect(() => parseFilter(nested(MAX_FILTER_DEPTH))).not.toThrow();
+    expect(refusal(nested(MAX_FILTER_DEPTH + 1))?.code).toBe("invalid_value");
+  });
+});
+
+test("parseFilter refuses more values than it should compare with", () => {
+  const many = (count: number) => ({ file_ids: Array.from({ length: count }, (_, i) => `file-${i}`) });
+  expect(refusal(many(MAX_FILTER_VALUES))).toBeNull();
+  expect(refusal(many(MAX_FILTER_VALUES + 1))).toEqual({ code: "invalid_value", param: "filters" });
+});
+
+test("parsing and evaluating agrees with a naive reading of random filters of every form", () => {
+  const random = seededRandom(7);
+  for (let i = 0; i < 3000; i += 1) {
+    const filter = randomFilter(random, 3);
+    const file = {
+      fileId: `file-${int(random, 3)}`,
+      filename: `${int(random, 3)}.md`,
+      attributes: Object.fromEntries(KEYS.filter(() => random() < 0.7).map((key) => [key, randomScalar(random)])),
+    };
+    const own: Record<string, Scalar> = { ...file.attributes, file_id: file.fileId, filename: file.filename };
+    expect([filter, file, matchesFilter(parseFilter(filter), file)]).toEqual([filter, file, naive(filter, own)]);
+  }
+});
+
+function refusal(filter: unknown): { code: string; param: string | null } | null {
+  try {
+    parseFilter(filter);
+    return null;
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    return { code: error.code, param: error.param };
+  }
+}
+
+// A second, independent reading of the rules, straight from the JSON.
+type Json = Record<string, unknown>;
+const OPS = ["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"];
+
+function naive(filter: Json, own: Record<string, Scalar>): boolean {
+  if (OPS.includes(String(filter["type"])) && "key" in filter && "value" in filter) {
+    return compare(String(filter["type"]), own[String(filter["key"])], filter["value"]);
+  }
+  if (["and", "or"].includes(String(filter["type"])) && Array.isArray(filter["filters"])) {
+    const parts = filter["filters"].map((part) => naive(part as Json, own));
+    return filter["type"] === "and" ? !parts.includes(false) : parts.includes(true);
+  }
+  return Object.entries(filter).every(([key, wanted]) => {
+    if (Array.isArray(wanted)) return compare("in", own[key], wanted);
+    if (typeof wanted !== "object") return compare("eq", own[key], wanted);
+    return Object.entries(wanted as Json).every(([op, value]) =>
+      op === "$exists" ? (own[key] !== undefined) === value : compare(op.slice(1), own[key], value),
+    );
+  });
+}
+
+function compare(op: string, own: Scalar | undefined, value: unknown): boolean {
+  if (own === undefined) return op === "ne" || op === "nin";
+  const list = Array.isArray(value) ? value : [value];
+  if (op === "eq" || op === "in") return list.includes(own);
+  if (op === "ne" || op === "nin") return !list.includes(own);
+  const [bound] = list as [Scalar];
+  if (typeof own !== typeof bound || typeof own === "boolean") return false;
+  if (op === "gt") return own > bound;
+  if (op === "gte") return own >= bound;
+  return op === "lt" ? own < bound : own <= bound;
+}
+
+const KEYS = ["a", "b", "type", "key"];
+
+function randomFilter(random: () => number, depth: number): Json {
+  const kind = random();
+  const key = pick(random, [...KEYS, "file_id", "filename"]);
+  if (depth > 0 && kind < 0.35) {
+    const filters = Array.from({ length: int(random, 4) }, () => randomFilter(random, depth - 1));
+    return { type: pick(random, ["and", "or"]), filters };
+  }
+  const op = pick(random, OPS);
+  const value = op === "in" || op === "nin" ? [randomScalar(random), randomScalar(random)] : randomScalar(random);
+  if (kind < 0.65) return { type: op, key, value };
+  if (kind < 0.8)
+    return { [key]: random() < 0.5 ? randomScalar(random) : [randomScalar(random), `file-${int(random, 3)}`] };
+  return { [key]: random() < 0.2 ? { $exists: random() < 0.5 } : { [`$${op}`]: value } };
+}
+
+function randomScalar(random: () => number): Scalar {
+  return pick<Scalar>(random, [0, 1, 2.5, -1, "", "a", "b", "1", true, false, "file-1", "1.md"]);
+}
+
+function pick<T>(random: () => number, items: readonly T[]): T {
+  return items[int(random, items.length)] as T;
+}
+
+function int(random: () => number, below: number): number {
+  return Math.floor(random() * below);
+}

@@ -1,0 +1,181 @@
+import { describe, expect, test } from "bun:test";
+import type { IndexAnswer } from "../../index/store-index.ts";
+import type { Fusion } from "./ranking.ts";
+import { forEnglishModel, mergeRanked, rank as rankIn, RANKING } from "./ranking.ts";
+
+const CONVEX: Fusion = { type: "convex", vectorWeight: 0.35 };
+const RRF: Fusion = { type: "rrf", weights: { vector: 1, text: 1 }, constant: 60 };
+
+/** Chunks 1, 2, … with their two scores. */
+function answer(scores: [vector: number | null, keyword: number | null][], maxKeywordScore = 10): IndexAnswer {
+  const candidates = scores.map(([vectorScore, keywordScore], i) => ({
+    chunkId: i + 1,
+    fileKey: 1,
+    vectorScore,
+    keywordScore,
+  }));
+  const leg = (score: (one: (typeof candidates)[number]) => number | null) =>
+    candidates
+      .flatMap((one) => ((score(one) ?? 0) > 0 ? { chunkId: one.chunkId, fileKey: 1, score: score(one) ?? 0 } : []))
+      .toSorted((a, b) => b.score - a.score);
+  return {
+    candidates,
+    vector: leg((one) => one.vectorScore),
+    keyword: leg((one) => one.keywordScore),
+    maxKeywordScore,
+    knownTerms: 1,
+    idfSum: 1,
+    matched: { files: 1, chunks: scores.length },
+    used: "exact",
+  };
+}
+
+const rank = (given: IndexAnswer, mode: "hybrid" | "vector" | "keyword", fusion: Fusion) =>
+  rankIn(given, mode, fusion, 100);
+const order = (ranked: { chunkId: number }[]) => ranked.map((one) => one.chunkId);
+
+describe("rank", () => {
+  test("puts what both legs like above what one likes", () => {
+    expect(
+      order(
+        rank(
+          answer([
+            [0.9, 0],
+            [0.8, 8],
+            [0.1, 9],
+          ]),
+          "hybrid",
+          CONVEX,
+        ),
+      ),
+    ).toEqual([2, 3, 1]);
+  });
+
+  test("gives scores within 0 and 1, falling, in every mode", () => {
+    for (const mode of ["hybrid", "vector", "keyword"] as const) {
+      for (const fusion of [CONVEX, RRF]) {
+        const scores = rank(
+          answer([
+            [1.0000001, 12],
+            [-0.5, 3],
+            [0.4, 0],
+            [0, 0],
+          ]),
+          mode,
+          fusion,
+        ).map((one) => one.score);
+        expect(scores).toEqual(scores.toSorted((a, b) => b - a));
+        expect(scores.every((score) => score >= 0 && score <= 1)).toBe(true);
+      }
+    }
+  });
+
+  test("gives the best answer of a poor query a lower score than that of a good one", () => {
+    const poor =
+      rank(
+        answer([
+          [0.1, 1],
+          [0.05, 0.5],
+        ]),
+        "hybrid",
+        CONVEX,
+      )[0]?.score ?? 1;
+    const good =
+      rank(
+        answer([
+          [0.8, 6],
+          [0.05, 0.5],
+        ]),
+        "hybrid",
+        CONVEX,
+      )[0]?.score ?? 0;
+    expect(poor).toBeLessThan(0.35);
+    expect(good).toBeGreaterThan(0.6);
+  });
+
+  test("takes the cosine itself for a score in vector mode", () => {
+    expect(
+      rank(
+        answer([
+          [0.25, null],
+          [0.75, null],
+        ]),
+        "vector",
+        CONVEX,
+      ).map((one) => one.score),
+    ).toEqual([0.75, 0.25]);
+  });
+
+  test("leaves out of a keyword search what has no word of it, and nothing out of the others", () => {
+    const given = answer([
+      [0.9, 0],
+      [-0.2, 5],
+    ]);
+    expect(order(rank(given, "keyword", CONVEX))).toEqual([2]);
+    expect(order(rank(given, "vector", CONVEX))).toEqual([1, 2]);
+    expect(order(rank(given, "hybrid", CONVEX))).toHaveLength(2);
+  });
+
+  test("follows the weights of reciprocal rank fusion", () => {
+    const given = answer([
+      [0.9, 1],
+      [0.5, 2],
+      [0.1, 3],
+    ]);
+    const weighted = (vector: number, text: number): Fusion => ({
+      type: "rrf",
+      weights: { vector, text },
+      constant: 60,
+    });
+    expect(order(rank(given, "hybrid", weighted(1, 0)))).toEqual([1, 2, 3]);
+    expect(order(rank(given, "hybrid", weighted(0, 1)))).toEqual([3, 2, 1]);
+  });
+
+  test("answers nothing for nothing, and zero where no leg knew anything", () => {
+    expect(rank(answer([]), "hybrid", CONVEX)).toEqual([]);
+    expect(rank(answer([[-0.3, 0]], 0), "hybrid", CONVEX).map((one) => one.score)).toEqual([0]);
+  });
+});
+
+test("mergeRanked keeps each chunk once, with its best score", () => {
+  const first = rank(
+    answer([
+      [0.9, null],
+      [0.2, null],
+    ]),
+    "vector",
+    CONVEX,
+  );
+  const second = rank(
+    answer([
+      [0.1, null],
+      [0.7, null],
+    ]),
+    "vector",
+    CONVEX,
+  );
+  expect(mergeRanked([first, second]).map(({ chunkId, score }) => [chunkId, score])).toEqual([
+    [1, 0.9],
+    [2, 0.7],
+  ]);
+});
+
+test("an English model has less of a say in a question that is not English", () => {
+  const usual: Fusion = { type: "convex", vectorWeight: RANKING.vectorWeight };
+  const weightOf = (query: string) => {
+    const fusion = forEnglishModel(usual, query);
+    return fusion.type === "convex" ? fusion.vectorWeight : null;
+  };
+  for (const query of ["how do I reset my password", "glacier", "E1234 timeout", ""]) {
+    expect([query, weightOf(query)]).toEqual([query, RANKING.vectorWeight]);
+  }
+  for (const query of [
+    "¿Cuántas personas viven en la ciudad de los reyes?",
+    "Сколько людей живёт в городе",
+    "市の人口は何人ですか",
+  ]) {
+    expect([query, weightOf(query)]).toEqual([query, RANKING.foreignVectorWeight]);
+  }
+  const asked: Fusion = { type: "convex", vectorWeight: 0.9 };
+  expect(forEnglishModel(asked, "Сколько людей")).toBe(asked);
+});

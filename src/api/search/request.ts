@@ -1,0 +1,102 @@
+import { AppError } from "../../errors.ts";
+import type { Filter } from "../../index/filter.ts";
+import { parseFilter } from "./filters.ts";
+import type { Fusion } from "./ranking.ts";
+import { RANKING } from "./ranking.ts";
+import { rewriteQuery } from "./rewrite.ts";
+import type { RankingOptions, SearchBody, SearchMode } from "./schema.ts";
+
+const DEFAULT_RESULTS = 10;
+/** Characters of all queries of a request at most: they are taken apart on the thread that serves requests. */
+const MAX_QUERY_CHARACTERS = 65_536;
+
+/** A search as the service runs it. */
+export interface SearchRequest {
+  /** What was asked. */
+  asked: string[];
+  /** What is searched: the same, or rewritten. */
+  searched: string[];
+  mode: SearchMode;
+  filter: Filter | null;
+  maxResults: number;
+  scoreThreshold: number;
+  fusion: Fusion;
+  queryVector: Float32Array | null;
+  contextWindow: number;
+  maxChunksPerFile: number | null;
+  explain: boolean;
+}
+
+/** Throws a 400 for what the schema cannot say. */
+export function readSearch(body: SearchBody): SearchRequest {
+  const asked = typeof body.query === "string" ? [body.query] : body.query;
+  const queryVector = body.query_vector === undefined ? null : readVector(body.query_vector);
+  if (queryVector === null && asked.every((query) => query.trim() === "")) {
+    throw new AppError(
+      "string_below_min_length",
+      "Invalid 'query': empty string. Expected a string with minimum length 1, but got an empty string instead.",
+      {
+        param: "query",
+      },
+    );
+  }
+  const characters = asked.reduce((sum, query) => sum + query.length, 0);
+  if (characters > MAX_QUERY_CHARACTERS) {
+    const text = `Invalid 'query': string too long. Expected at most ${MAX_QUERY_CHARACTERS} characters, but got ${characters} instead.`;
+    throw new AppError("string_above_max_length", text, { param: "query" });
+  }
+  if (body.limit !== undefined && body.max_num_results !== undefined && body.limit !== body.max_num_results) {
+    throw new AppError(
+      "invalid_value",
+      "Invalid 'limit': it is another name of 'max_num_results', and the two differ.",
+      { param: "limit" },
+    );
+  }
+  const searched = body.rewrite_query === true ? asked.map(rewriteQuery) : asked;
+  return {
+    asked,
+    searched,
+    mode: body.search_mode ?? "hybrid",
+    filter: body.filters ? parseFilter(body.filters) : null,
+    maxResults: body.max_num_results ?? body.limit ?? DEFAULT_RESULTS,
+    scoreThreshold: body.ranking_options?.score_threshold ?? 0,
+    fusion: fusionOf(body.ranking_options ?? {}),
+    queryVector,
+    contextWindow: body.context_window ?? 0,
+    maxChunksPerFile: body.max_chunks_per_file ?? null,
+    explain: body.explain ?? false,
+  };
+}
+
+function fusionOf({ ranker, hybrid_search: weights, alpha, impact_factor: impact }: RankingOptions): Fusion {
+  const constant = impact ?? RANKING.rrfConstant;
+  if (weights) {
+    const { embedding_weight: vector, text_weight: text } = weights;
+    if (vector + text === 0) {
+      const param = "ranking_options.hybrid_search";
+      throw new AppError("invalid_value", `Invalid '${param}': at least one of the two weights must be above 0.`, {
+        param,
+      });
+    }
+    return { type: "rrf", weights: { vector, text }, constant };
+  }
+  if (ranker === "rrf") return { type: "rrf", weights: { vector: 1, text: 1 }, constant };
+  return {
+    type: "convex",
+    vectorWeight: ranker === "weighted" ? (alpha ?? RANKING.vectorWeight) : RANKING.vectorWeight,
+  };
+}
+
+function readVector(given: number[] | string): Float32Array {
+  const invalid = (reason: string) =>
+    new AppError("invalid_value", `Invalid 'query_vector': ${reason}.`, { param: "query_vector" });
+  if (typeof given !== "string") return Float32Array.from(given);
+  const bytes = Buffer.from(given, "base64");
+  if (!/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(given) || bytes.length === 0 || bytes.length % 4 !== 0) {
+    throw invalid("expected base64 of little-endian float32 numbers");
+  }
+  const vector = new Float32Array(bytes.length / 4);
+  new Uint8Array(vector.buffer).set(bytes);
+  if (!vector.every(Number.isFinite)) throw invalid("every number must be finite");
+  return vector;
+}

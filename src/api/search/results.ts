@@ -1,0 +1,54 @@
+import type { ChunkHit } from "../../storage/chunks.ts";
+import { joinChunks } from "../vector-store-files/content.ts";
+import type { Attributes } from "../vector-store-files/schema.ts";
+import type { Ranked } from "./ranking.ts";
+import type { SearchResult } from "./schema.ts";
+
+export type Neighbour = Pick<
+  ChunkHit,
+  "idx" | "text" | "start_cp" | "end_cp" | "page" | "page_end" | "line" | "line_end"
+>;
+
+/** Chunk ids as clients see them: `chunk_` and the row's number in base 36. */
+export function chunkIdOf(row: number): string {
+  return `chunk_${row.toString(36)}`;
+}
+
+/** The row's number, or null for what is no chunk id. */
+export function rowOfChunkId(id: string): number | null {
+  const digits = /^chunk_([0-9a-z]{1,10})$/.exec(id)?.[1];
+  return digits === undefined ? null : Number.parseInt(digits, 36);
+}
+
+/** One hit as clients see it; `neighbours`, if any, are the chunks around it and itself, in order, joined to one text. */
+export function resultOf(
+  row: ChunkHit,
+  ranked: Ranked,
+  neighbours: readonly Neighbour[],
+  explain: boolean,
+): SearchResult {
+  const first = neighbours[0] ?? row;
+  const last = neighbours.at(-1) ?? row;
+  const text = neighbours.length === 0 ? row.text : joinChunks(neighbours, first.start_cp);
+  return {
+    file_id: row.file_id,
+    filename: row.filename,
+    score: ranked.score,
+    attributes: row.attributes === null ? {} : (JSON.parse(row.attributes) as Attributes),
+    content: [{ type: "text", text }],
+    object: "vector_store.search_result",
+    type: "file_content",
+    chunk_id: chunkIdOf(row.id),
+    chunk_index: row.idx,
+    start_offset: first.start_cp,
+    end_offset: last.end_cp,
+    page: first.page,
+    page_end: last.page_end ?? last.page,
+    line: first.line,
+    line_end: last.line_end,
+    heading: row.heading === null ? [] : (JSON.parse(row.heading) as string[]),
+    ...(explain
+      ? { scores: { vector: ranked.vector, keyword: ranked.keyword, fused: ranked.fused, rescored: null } }
+      : {}),
+  };
+}

@@ -1,0 +1,49 @@
+import { float } from "../openai.ts";
+import type { Operation } from "../operation.ts";
+import { operation } from "../operation.ts";
+import { presenterFor } from "../presenters/choose.ts";
+import { SearchBody, SearchPage } from "./schema.ts";
+import type { SearchService } from "./service.ts";
+
+export function searchOperations(service: SearchService): Operation[] {
+  return [
+    operation(
+      {
+        method: "POST",
+        path: "/v1/vector_stores/{vector_store_id}/search",
+        operationId: "searchVectorStore",
+        summary: "Search a vector store",
+        description:
+          "Vectors and keywords together, unless `search_mode` says otherwise; filters apply before anything is ranked.",
+        tag: "Vector stores",
+        role: "read",
+        body: SearchBody,
+        foreignKeys: ["return_metadata", "provider_id", "extra_body"],
+        response: SearchPage,
+        returns: "The best chunks, best first",
+        errors: [
+          "vector_store_not_found",
+          "vector_store_expired",
+          "vector_store_suspended",
+          "invalid_dimensions",
+          "embedding_model_unavailable",
+          "embedding_provider_error",
+          "overloaded",
+        ],
+        examples: {
+          body: {
+            query: "What is the return policy?",
+            max_num_results: 5,
+            filters: { type: "eq", key: "category", value: "support" },
+          },
+        },
+      },
+      async ({ caller, params, body, dialect, signal, headers }) => {
+        const { search, rules } = presenterFor(dialect);
+        const { page, generation } = await service.search(caller, params.vector_store_id, body, rules, signal);
+        headers.set("x-lectern-generation", String(generation));
+        return search({ ...page, data: page.data.map((result) => ({ ...result, score: float(result.score) })) });
+      },
+    ),
+  ];
+}

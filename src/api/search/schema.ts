@@ -1,0 +1,136 @@
+import { Type } from "@sinclair/typebox";
+import type { Static } from "@sinclair/typebox";
+import { nullable, oneOf } from "../openai.ts";
+import { Attributes } from "../vector-store-files/schema.ts";
+
+/** Queries of one request at most. */
+export const MAX_QUERIES = 64;
+
+export const SEARCH_MODES = ["hybrid", "vector", "keyword"] as const;
+export type SearchMode = (typeof SEARCH_MODES)[number];
+
+/** Names of rankers of every generation of the API and of its peers: all accepted everywhere. */
+export const RANKERS = [
+  "none",
+  "auto",
+  "default-2024-11-15",
+  "default_2024_11_15",
+  "default-2024-08-21",
+  "default_2024_08_21",
+  "rrf",
+  "weighted",
+  "neural",
+] as const;
+
+export const HybridWeights = Type.Object(
+  { embedding_weight: Type.Number({ minimum: 0 }), text_weight: Type.Number({ minimum: 0 }) },
+  {
+    $id: "HybridSearchOptions",
+    additionalProperties: false,
+    description: "Weights of the two rankings in weighted reciprocal rank fusion.",
+  },
+);
+
+export const RankingOptions = Type.Object(
+  {
+    ranker: Type.Optional(oneOf(RANKERS)),
+    score_threshold: Type.Optional(Type.Number({ minimum: 0, maximum: 1, default: 0 })),
+    hybrid_search: Type.Optional(nullable(HybridWeights)),
+    alpha: Type.Optional(
+      Type.Number({ minimum: 0, maximum: 1, description: "With ranker `weighted`: the share of vectors." }),
+    ),
+    impact_factor: Type.Optional(
+      Type.Number({ minimum: 1, description: "With ranker `rrf`: its constant, 60 by default." }),
+    ),
+    weights: Type.Optional(Type.Record(Type.String(), Type.Number(), { description: "Accepted, not used." })),
+    model: Type.Optional(Type.String({ description: "Accepted, not used." })),
+  },
+  { $id: "RankingOptions", additionalProperties: false },
+);
+export type RankingOptions = Static<typeof RankingOptions>;
+
+export const SearchBody = Type.Object(
+  {
+    query: Type.Union(
+      [Type.String(), Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: MAX_QUERIES })],
+      {
+        description: "One query, or several answered as one.",
+      },
+    ),
+    filters: Type.Optional(
+      nullable(Type.Record(Type.String(), Type.Unknown()), {
+        description: 'OpenAI\'s comparison and compound filters, or plain attributes such as `{"category":"support"}`.',
+      }),
+    ),
+    max_num_results: Type.Optional(Type.Integer({ minimum: 1, maximum: 50, default: 10 })),
+    ranking_options: Type.Optional(RankingOptions),
+    rewrite_query: Type.Optional(Type.Boolean({ default: false })),
+    search_mode: Type.Optional(oneOf(SEARCH_MODES, { default: "hybrid" })),
+    query_vector: Type.Optional(
+      Type.Union([Type.Array(Type.Number()), Type.String()], {
+        description: "Numbers, or base64 of little-endian float32: used instead of embedding `query`.",
+      }),
+    ),
+    context_window: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 5,
+        default: 0,
+        description: "Neighbouring chunks joined to each hit, on either side.",
+      }),
+    ),
+    max_chunks_per_file: Type.Optional(Type.Integer({ minimum: 1 })),
+    explain: Type.Optional(Type.Boolean({ default: false })),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 50, description: "Another name of `max_num_results`." })),
+  },
+  { $id: "SearchRequest", additionalProperties: false },
+);
+export type SearchBody = Static<typeof SearchBody>;
+
+export const SearchScores = Type.Object(
+  {
+    vector: nullable(Type.Number()),
+    keyword: nullable(Type.Number()),
+    fused: nullable(Type.Number()),
+    rescored: nullable(Type.Number()),
+  },
+  { $id: "SearchScores" },
+);
+
+export const SearchResult = Type.Object(
+  {
+    file_id: Type.String(),
+    filename: Type.String(),
+    score: Type.Number({ minimum: 0, maximum: 1 }),
+    attributes: nullable(Attributes),
+    content: Type.Array(Type.Object({ type: Type.Literal("text"), text: Type.String() })),
+    object: Type.Optional(Type.Literal("vector_store.search_result")),
+    type: Type.Optional(Type.Literal("file_content")),
+    chunk_id: Type.Optional(Type.String()),
+    chunk_index: Type.Optional(Type.Integer()),
+    start_offset: Type.Optional(Type.Integer({ description: "Code points into the file's `/content`." })),
+    end_offset: Type.Optional(Type.Integer()),
+    page: Type.Optional(nullable(Type.Integer())),
+    page_end: Type.Optional(nullable(Type.Integer())),
+    line: Type.Optional(
+      nullable(Type.Integer(), { description: "1-based line of the file's text; null where it has pages." }),
+    ),
+    line_end: Type.Optional(nullable(Type.Integer())),
+    heading: Type.Optional(Type.Array(Type.String())),
+    scores: Type.Optional(SearchScores),
+  },
+  { $id: "SearchResult" },
+);
+export type SearchResult = Static<typeof SearchResult>;
+
+export const SearchPage = Type.Object(
+  {
+    object: Type.Literal("vector_store.search_results.page"),
+    search_query: Type.Array(Type.String(), { description: "What was searched, after rewriting." }),
+    data: Type.Array(SearchResult),
+    has_more: Type.Boolean(),
+    next_page: nullable(Type.String()),
+  },
+  { $id: "SearchResultsPage" },
+);
+export type SearchPage = Static<typeof SearchPage>;

@@ -1,0 +1,27 @@
+import { operation } from "../operation.ts";
+import type { Operation } from "../operation.ts";
+import { presenterFor } from "../presenters/choose.ts";
+import { StatsQuery, StoreStats } from "./schema.ts";
+import type { StatsService } from "./service.ts";
+
+/** `…/stats` */
+export function statsOperations(stats: StatsService): Operation[] {
+  return [
+    operation(
+      {
+        method: "GET",
+        path: "/v1/vector_stores/{vector_store_id}/stats",
+        operationId: "getVectorStoreStats",
+        summary: "Statistics of a store",
+        tag: "Lectern",
+        role: "read",
+        query: StatsQuery,
+        response: StoreStats,
+        returns: "Searches and ingests over time",
+        errors: ["vector_store_not_found", "vector_store_suspended", "invalid_window"],
+      },
+      ({ caller, params, query, dialect }) =>
+        stats.of(caller, params.vector_store_id, query.window, presenterFor(dialect).rules),
+    ),
+  ];
+}

@@ -1,0 +1,38 @@
+import { adminOperations } from "../admin/routes.ts";
+import { chunkOperations } from "../chunks/routes.ts";
+import { embeddingOperations } from "../embeddings/routes.ts";
+import { eventOperations } from "../events/routes.ts";
+import { batchOperations } from "../file-batches/routes.ts";
+import { fileOperations } from "../files/routes.ts";
+import { healthOperations } from "../health/routes.ts";
+import { migrationOperations } from "../migrations/routes.ts";
+import { modelOperations } from "../models/routes.ts";
+import type { Operation } from "../operation.ts";
+import { queryOperations } from "../queries/routes.ts";
+import { searchOperations } from "../search/routes.ts";
+import { statsOperations } from "../stats/routes.ts";
+import { uploadOperations } from "../uploads/routes.ts";
+import { storeFileOperations } from "../vector-store-files/routes.ts";
+import { storeOperations } from "../vector-stores/routes.ts";
+
+/** Every operation without a service behind it: for tests of what the specifications say, which call no handler. */
+export function allOperations(): Operation[] {
+  const none = {} as never;
+  return [
+    ...healthOperations(none),
+    ...fileOperations(none, 1),
+    ...uploadOperations(none, none),
+    ...storeOperations(none, none),
+    ...storeFileOperations(none, none),
+    ...batchOperations(none, none),
+    ...searchOperations(none),
+    ...embeddingOperations(none),
+    ...modelOperations(none),
+    ...chunkOperations(none, none),
+    ...eventOperations(none),
+    ...migrationOperations(none),
+    ...queryOperations(none),
+    ...statsOperations(none),
+    ...adminOperations(none),
+  ];
+}

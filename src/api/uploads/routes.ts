@@ -1,0 +1,149 @@
+import { AppError } from "../../errors.ts";
+import type { FileRow } from "../../storage/files.ts";
+import type { UploadRow } from "../../storage/uploads.ts";
+import type { Dialect } from "../dialect.ts";
+import { presentFile } from "../files/present.ts";
+import type { FilesService } from "../files/service.ts";
+import { readMultipart } from "../multipart.ts";
+import { operation } from "../operation.ts";
+import type { Operation } from "../operation.ts";
+import { CompleteUpload, CreateUpload, MAX_PART_BYTES, PartForm, Upload, UploadPart } from "./schema.ts";
+import type { UploadsService } from "./service.ts";
+
+/** `/v1/uploads` */
+export function uploadOperations(uploads: UploadsService, files: FilesService): Operation[] {
+  return [
+    operation(
+      {
+        method: "POST",
+        path: "/v1/uploads",
+        operationId: "createUpload",
+        summary: "Begin an upload in parts",
+        description:
+          "For files of up to 8 GB. Add parts of up to 64 MB each, in any order and in parallel, and complete the upload within an hour.",
+        tag: "Uploads",
+        role: "write",
+        body: CreateUpload,
+        response: Upload,
+        returns: "The pending upload.",
+        errors: ["missing_required_parameter", "invalid_value", "integer_above_max_value"],
+        examples: { body: { filename: "handbook.txt", purpose: "assistants", bytes: 11, mime_type: "text/plain" } },
+      },
+      ({ body, caller, dialect }) => {
+        const { filename, purpose, bytes, mime_type: mime, expires_after } = body;
+        const upload = uploads.create(caller.tenantId, {
+          filename,
+          purpose,
+          bytes,
+          mime,
+          fileExpiresAfterSeconds: expires_after?.seconds ?? null,
+        });
+        return presentUpload(upload, null, dialect);
+      },
+    ),
+    operation(
+      {
+        method: "POST",
+        path: "/v1/uploads/{upload_id}/parts",
+        operationId: "addUploadPart",
+        summary: "Add a part",
+        tag: "Uploads",
+        role: "write",
+        multipart: PartForm,
+        response: UploadPart,
+        returns: "The part; its id goes into `part_ids` at completion.",
+        errors: [
+          "upload_not_found",
+          "upload_not_pending",
+          "invalid_multipart",
+          "payload_too_large",
+          "insufficient_storage",
+        ],
+      },
+      async ({ params, request, caller, keepOpen }) => {
+        uploads.findPending(caller.tenantId, params.upload_id);
+        keepOpen();
+        const declared = Number(request.headers.get("content-length") ?? "0");
+        files.refuseAboveQuota(caller, Math.min(declared, MAX_PART_BYTES));
+        const writer = await files.begin(Math.min(declared, MAX_PART_BYTES));
+        try {
+          const form = await readMultipart(request, {
+            fileField: "data",
+            maxFileBytes: MAX_PART_BYTES,
+            sink: (chunk) => files.write(writer, chunk),
+          });
+          const stray = form.fields[0]?.[0];
+          if (stray !== undefined)
+            throw new AppError("unknown_parameter", `Unknown parameter: '${stray.slice(0, 64)}'.`, {
+              param: stray.slice(0, 64),
+            });
+          if (form.file === null)
+            throw new AppError("missing_required_parameter", "Missing required parameter: 'data'.", { param: "data" });
+          files.refuseAboveQuota(caller, writer.bytes);
+          const part = await uploads.addPart(caller.tenantId, params.upload_id, writer);
+          return { id: part.id, object: "upload.part", created_at: part.created_at, upload_id: part.upload_id };
+        } finally {
+          await writer.discard();
+        }
+      },
+    ),
+    operation(
+      {
+        method: "POST",
+        path: "/v1/uploads/{upload_id}/complete",
+        operationId: "completeUpload",
+        summary: "Complete an upload",
+        description:
+          "Puts the parts together in the order of `part_ids`. Their sizes must add up to the announced size, and the MD5 must match if given.",
+        tag: "Uploads",
+        role: "write",
+        body: CompleteUpload,
+        response: Upload,
+        returns: "The completed upload with its file.",
+        errors: [
+          "upload_not_found",
+          "upload_not_pending",
+          "missing_required_parameter",
+          "invalid_value",
+          "insufficient_storage",
+        ],
+        examples: { body: { part_ids: ["part_abc123"] } },
+      },
+      async ({ params, body, caller, dialect, keepOpen }) => {
+        keepOpen();
+        const { upload, file } = await uploads.complete(caller, params.upload_id, body.part_ids, body.md5 ?? null);
+        return presentUpload(upload, file, dialect);
+      },
+    ),
+    operation(
+      {
+        method: "POST",
+        path: "/v1/uploads/{upload_id}/cancel",
+        operationId: "cancelUpload",
+        summary: "Cancel an upload",
+        description: "No part may be added after it; the parts are deleted. Needs no body.",
+        tag: "Uploads",
+        role: "write",
+        response: Upload,
+        returns: "The cancelled upload.",
+        errors: ["upload_not_found", "upload_not_pending"],
+      },
+      async ({ params, caller, dialect }) =>
+        presentUpload(await uploads.cancel(caller.tenantId, params.upload_id), null, dialect),
+    ),
+  ];
+}
+
+function presentUpload(upload: UploadRow, file: FileRow | null, dialect: Dialect) {
+  return {
+    id: upload.id,
+    object: "upload",
+    bytes: upload.bytes,
+    created_at: upload.created_at,
+    filename: upload.filename,
+    purpose: upload.purpose,
+    status: upload.status,
+    expires_at: upload.expires_at,
+    file: file === null ? null : presentFile(file, dialect),
+  };
+}

@@ -1,0 +1,274 @@
+import type { TSchema } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { AppError } from "../errors.ts";
+import type { ErrorCode } from "../errors.ts";
+import { collectNames, expectedKind, fitsKind, flatten, literalsOf, resolve } from "./json-schema.ts";
+import type { Names, Schema } from "./json-schema.ts";
+import { kindOf, series, shown, withArticle } from "./problem-words.ts";
+
+/**
+ * Validation of requests: TypeBox decides whether a value is valid (compiled, exact, no conversions);
+ * only a value that is not is walked again, to find its first problem and to say it in OpenAI's words.
+ * "First" means: keys in the order of the document, unknown ones included, then what is missing.
+ */
+export interface Validator {
+  /** Null when valid. */
+  problem(value: unknown): Problem | null;
+}
+
+export interface Problem {
+  code: ErrorCode;
+  message: string;
+  /** The parameter at fault (`filters.key`, `files[2].file_id`); null for the body as a whole. */
+  param: string | null;
+}
+
+export function compileValidator(schema: TSchema): Validator {
+  const check = TypeCompiler.Compile(schema);
+  const names: Names = new Map();
+  collectNames(schema as Schema, names);
+  return {
+    problem(value) {
+      if (check.Check(value)) return null;
+      return (
+        firstProblem(schema as Schema, value, "", names) ?? {
+          code: "invalid_value",
+          message: "Invalid request.",
+          param: null,
+        }
+      );
+    },
+  };
+}
+
+/** @throws AppError for the first problem of `value`. */
+export function assertValid(validator: Validator, value: unknown): void {
+  const problem = validator.problem(value);
+  if (problem !== null) throw new AppError(problem.code, problem.message, { param: problem.param ?? undefined });
+}
+
+function firstProblem(given: Schema, value: unknown, path: string, names: Names): Problem | null {
+  const schema = resolve(given, names);
+  if (schema.anyOf !== undefined) return unionProblem(schema.anyOf, value, path, names);
+  if (schema.allOf !== undefined) return firstOf(schema.allOf, (part) => firstProblem(part, value, path, names));
+  if ("const" in schema) return value === schema.const ? null : literalProblem([schema.const], value, path);
+  if (!fitsKind(schema, value)) return typeProblem([schema], value, path, names);
+  switch (schema.type) {
+    case "object":
+      return objectProblem(schema, value as Record<string, unknown>, path, names);
+    case "array":
+      return arrayProblem(schema, value as unknown[], path, names);
+    case "string":
+      return stringProblem(schema, value as string, path);
+    case "integer":
+    case "number":
+      return numberProblem(schema, value as number, path);
+    default:
+      return null;
+  }
+}
+
+function objectProblem(schema: Schema, value: Record<string, unknown>, path: string, names: Names): Problem | null {
+  const properties = schema.properties ?? {};
+  const keys = Object.keys(value);
+  if (schema.maxProperties !== undefined && keys.length > schema.maxProperties) {
+    const { maxProperties } = schema;
+    return {
+      code: "object_above_max_properties",
+      message: `Invalid '${path}': too many properties. Expected an object with at most ${maxProperties} properties, but got an object with ${keys.length} properties instead.`,
+      param: path || null,
+    };
+  }
+  const patterns = Object.entries(schema.patternProperties ?? {});
+  for (const key of keys) {
+    const at = join(path, key);
+    const pattern = patterns.find(([regex]) => new RegExp(regex).test(key));
+    const inner = Object.hasOwn(properties, key) ? properties[key] : pattern?.[1];
+    if (inner !== undefined) {
+      const problem = firstProblem(inner, value[key], at, names);
+      if (problem !== null) return problem;
+    } else if (schema.additionalProperties === false) {
+      return { code: "unknown_parameter", message: `Unknown parameter: '${at}'.`, param: at };
+    } else if (typeof schema.additionalProperties === "object") {
+      const problem = firstProblem(schema.additionalProperties, value[key], at, names);
+      if (problem !== null) return problem;
+    }
+  }
+  const missing = (schema.required ?? []).find((key) => !Object.hasOwn(value, key));
+  if (missing === undefined) return null;
+  const at = join(path, missing);
+  return { code: "missing_required_parameter", message: `Missing required parameter: '${at}'.`, param: at };
+}
+
+function arrayProblem(schema: Schema, value: unknown[], path: string, names: Names): Problem | null {
+  const { minItems, maxItems, items } = schema;
+  const length = value.length;
+  if (maxItems !== undefined && length > maxItems) {
+    return {
+      code: "array_above_max_length",
+      message: `Invalid '${path}': array too long. Expected an array with maximum length ${maxItems}, but got an array with length ${length} instead.`,
+      param: path || null,
+    };
+  }
+  if (minItems !== undefined && length < minItems) {
+    const message =
+      length === 0
+        ? `Invalid '${path}': empty array. Expected an array with minimum length ${minItems}, but got an empty array instead.`
+        : `Invalid '${path}': array too short. Expected an array with minimum length ${minItems}, but got an array with length ${length} instead.`;
+    return { code: "array_below_min_length", message, param: path || null };
+  }
+  if (items === undefined) return null;
+  for (const [i, item] of value.entries()) {
+    const problem = firstProblem(items, item, `${path}[${i}]`, names);
+    if (problem !== null) return problem;
+  }
+  return null;
+}
+
+function stringProblem(schema: Schema, value: string, path: string): Problem | null {
+  const { minLength, maxLength, pattern } = schema;
+  if (maxLength !== undefined && value.length > maxLength) {
+    return {
+      code: "string_above_max_length",
+      message: `Invalid '${path}': string too long. Expected a string with maximum length ${maxLength}, but got a string with length ${value.length} instead.`,
+      param: path,
+    };
+  }
+  if (minLength !== undefined && value.length < minLength) {
+    const message =
+      value === ""
+        ? `Invalid '${path}': empty string. Expected a string with minimum length ${minLength}, but got an empty string instead.`
+        : `Invalid '${path}': string too short. Expected a string with minimum length ${minLength}, but got a string with length ${value.length} instead.`;
+    return { code: "string_below_min_length", message, param: path };
+  }
+  if (pattern !== undefined && !new RegExp(pattern).test(value)) {
+    return {
+      code: "invalid_value",
+      message: `Invalid '${path}': the string does not have the expected form.`,
+      param: path,
+    };
+  }
+  return null;
+}
+
+function numberProblem(schema: Schema, value: number, path: string): Problem | null {
+  const { minimum, maximum } = schema;
+  const word = schema.type === "integer" ? "integer" : "decimal";
+  if (maximum !== undefined && value > maximum) {
+    return {
+      code: `${word}_above_max_value`,
+      message: `Invalid '${path}': ${word} above maximum value. Expected a value <= ${maximum}, but got ${value} instead.`,
+      param: path,
+    };
+  }
+  if (minimum !== undefined && value < minimum) {
+    return {
+      code: `${word}_below_min_value`,
+      message: `Invalid '${path}': ${word} below minimum value. Expected a value >= ${minimum}, but got ${value} instead.`,
+      param: path,
+    };
+  }
+  return null;
+}
+
+/** The problem of the branch that the value was meant for: the one of its kind, told apart by a literal property. */
+function unionProblem(branches: Schema[], value: unknown, path: string, names: Names): Problem | null {
+  const flat = branches.flatMap((branch) => flatten(branch, names));
+  const literals = flat.filter((branch) => "const" in branch);
+  if (literals.some((branch) => branch.const === value)) return null;
+  const ofKind = flat.filter((branch) => !("const" in branch) && fitsKind(branch, value));
+  const sameType = literals.filter((branch) => typeof branch.const === typeof value);
+  if (ofKind.length === 0) {
+    if (sameType.length > 0)
+      return literalProblem(
+        sameType.map((branch) => branch.const),
+        value,
+        path,
+      );
+    return typeProblem(flat, value, path, names);
+  }
+  const problems = ofKind.map((branch) => firstProblem(branch, value, path, names));
+  if (problems.includes(null)) return null;
+  if (ofKind.length === 1) return problems[0] ?? null;
+  const chosen = discriminate(ofKind, value, path, names);
+  return "code" in chosen ? chosen : firstProblem(chosen, value, path, names);
+}
+
+/** Of several object branches the one whose literal properties the value has; or what is wrong with that property. */
+function discriminate(branches: Schema[], value: unknown, path: string, names: Names): Schema | Problem {
+  const first = branches[0] ?? {};
+  if (first.type === "array") return deepest(branches, value, path, names);
+  const object = value as Record<string, unknown>;
+  const key = Object.keys(first.properties ?? {}).find((name) =>
+    branches.every(
+      (branch) => branch.required?.includes(name) === true && literalsOf(branch.properties?.[name], names).length > 0,
+    ),
+  );
+  if (key === undefined)
+    return branches.find((branch) => branch.required?.every((name) => Object.hasOwn(object, name))) ?? first;
+  const at = join(path, key);
+  if (!Object.hasOwn(object, key))
+    return { code: "missing_required_parameter", message: `Missing required parameter: '${at}'.`, param: at };
+  const matching = branches.filter((branch) => literalsOf(branch.properties?.[key], names).includes(object[key]));
+  if (matching.length === 0) {
+    return literalProblem(
+      branches.flatMap((branch) => literalsOf(branch.properties?.[key], names)),
+      object[key],
+      at,
+    );
+  }
+  return (
+    matching.find((branch) => branch.required?.every((name) => Object.hasOwn(object, name))) ?? matching[0] ?? first
+  );
+}
+
+/** Of several array branches the one whose problem lies furthest into the array. */
+function deepest(branches: Schema[], value: unknown, path: string, names: Names): Schema {
+  const first = (value as unknown[])[0];
+  return (
+    branches.find((branch) => branch.items !== undefined && firstProblem(branch.items, first, path, names) === null) ??
+    branches[0] ??
+    {}
+  );
+}
+
+function literalProblem(supported: unknown[], value: unknown, path: string): Problem {
+  const values = [...new Set(supported)].map((one) => (typeof one === "string" ? `'${one}'` : String(one)));
+  if (supported.some((one) => typeof one === typeof value)) {
+    const given = typeof value === "string" ? `'${shown(value)}'` : String(value);
+    return {
+      code: "invalid_value",
+      message: `Invalid value: ${given}. Supported values are: ${series(values, "and")}.`,
+      param: path,
+    };
+  }
+  const expected = values.length === 1 ? String(values[0]) : `one of ${series(values, "or")}`;
+  return {
+    code: "invalid_type",
+    message: `Invalid type for '${path}': expected ${expected}, but got ${kindOf(value)} instead.`,
+    param: path,
+  };
+}
+
+function typeProblem(schemas: Schema[], value: unknown, path: string, names: Names): Problem {
+  const kinds = [...new Set(schemas.map((schema) => expectedKind(schema, names)))];
+  const expected = kinds.length === 1 ? withArticle(kinds[0] ?? "") : `one of ${withArticle(series(kinds, "or"))}`;
+  const where = path === "" ? "Invalid type for the request body" : `Invalid type for '${path}'`;
+  return {
+    code: "invalid_type",
+    message: `${where}: expected ${expected}, but got ${kindOf(value)} instead.`,
+    param: path || null,
+  };
+}
+
+function join(path: string, key: string): string {
+  return path === "" ? shown(key) : `${path}.${shown(key)}`;
+}
+
+function firstOf<T, R>(items: T[], find: (item: T) => R | null): R | null {
+  for (const item of items) {
+    const found = find(item);
+    if (found !== null) return found;
+  }
+  return null;
+}

@@ -1,0 +1,187 @@
+import { Type } from "@sinclair/typebox";
+import type { PollDeps } from "../events/long-poll.ts";
+import { hintWhenToAsk, pollState } from "../events/long-poll.ts";
+import { cursorQuery, listPage, listSchema, oneOf, readCursor } from "../openai.ts";
+import type { Operation } from "../operation.ts";
+import { operation } from "../operation.ts";
+import { presenterFor } from "../presenters/choose.ts";
+import { presentWithId } from "../vector-stores/routes.ts";
+import {
+  AttachFileBody,
+  FILE_STATUSES,
+  FileContentPage,
+  UpdateFileBody,
+  VectorStoreFile,
+  VectorStoreFileDeleted,
+} from "./schema.ts";
+import type { StoreFilesService } from "./service.ts";
+
+const FILES = "/v1/vector_stores/{vector_store_id}/files";
+const FILE = "/v1/vector_stores/{vector_store_id}/files/{file_id}";
+
+export const VectorStoreFileList = listSchema(VectorStoreFile, "VectorStoreFileList");
+/** Query of both lists of files in a store. */
+export const FileListQuery = Type.Object({
+  ...cursorQuery(),
+  filter: Type.Optional(oneOf(FILE_STATUSES, { description: "Only files in this state." })),
+});
+
+export function storeFileOperations(files: StoreFilesService, poll: PollDeps): Operation[] {
+  return [
+    operation(
+      {
+        method: "POST",
+        path: FILES,
+        operationId: "createVectorStoreFile",
+        summary: "Attach a file to a vector store",
+        description: "Attaching again is harmless; other attributes are taken over, another strategy indexes it anew.",
+        tag: "Vector stores",
+        role: "write",
+        body: AttachFileBody,
+        response: VectorStoreFile,
+        returns: "The file in the store, usually in progress",
+        errors: [
+          "vector_store_not_found",
+          "vector_store_expired",
+          "vector_store_suspended",
+          "file_not_found",
+          "file_limit_reached",
+        ],
+        examples: { body: { file_id: "file-abc123", attributes: { category: "support" } } },
+      },
+      (call) => {
+        const presenter = presenterFor(call.dialect);
+        const file = files.attach(call.caller, call.params.vector_store_id, call.body, presenter.rules);
+        hintWhenToAsk(call, poll, file.status);
+        return presenter.storeFile(file);
+      },
+    ),
+    operation(
+      {
+        method: "GET",
+        path: FILES,
+        operationId: "listVectorStoreFiles",
+        summary: "List the files of a vector store",
+        tag: "Vector stores",
+        role: "read",
+        query: FileListQuery,
+        response: VectorStoreFileList,
+        returns: "A page of files",
+        errors: ["vector_store_not_found"],
+      },
+      ({ caller, params, query, dialect }) => {
+        const { storeFile, rules } = presenterFor(dialect);
+        const page = files.list(caller, params.vector_store_id, readCursor(query), query.filter ?? null, rules);
+        return listPage(page.data.map(presentWithId(storeFile)), page.hasMore, dialect);
+      },
+    ),
+    operation(
+      {
+        method: "GET",
+        path: FILE,
+        operationId: "getVectorStoreFile",
+        summary: "Retrieve a file of a vector store",
+        tag: "Vector stores",
+        role: "read",
+        response: VectorStoreFile,
+        returns: "The file in the store",
+        errors: ["vector_store_not_found", "vector_store_file_not_found"],
+      },
+      async (call) => {
+        const { storeFile, rules } = presenterFor(call.dialect);
+        const { vector_store_id: storeId, file_id: fileId } = call.params;
+        const read = () => files.get(call.caller, storeId, fileId, rules);
+        return storeFile(await pollState(call, poll, storeId, read, (file) => file.status));
+      },
+    ),
+    operation(
+      {
+        method: "POST",
+        path: FILE,
+        operationId: "updateVectorStoreFileAttributes",
+        summary: "Replace the attributes of a file in a vector store",
+        tag: "Vector stores",
+        role: "write",
+        body: UpdateFileBody,
+        response: VectorStoreFile,
+        returns: "The file in the store",
+        errors: ["vector_store_not_found", "vector_store_file_not_found", "vector_store_suspended"],
+        examples: { body: { attributes: { category: "support", year: 2026 } } },
+        alsoPatch: true,
+      },
+      ({ caller, params, body, dialect }) => {
+        const { storeFile, rules } = presenterFor(dialect);
+        return storeFile(files.update(caller, params.vector_store_id, params.file_id, body, rules));
+      },
+    ),
+    operation(
+      {
+        method: "DELETE",
+        path: FILE,
+        operationId: "deleteVectorStoreFile",
+        summary: "Detach a file from a vector store",
+        description: "The file itself stays.",
+        tag: "Vector stores",
+        role: "write",
+        response: VectorStoreFileDeleted,
+        returns: "That it is detached",
+        errors: ["vector_store_not_found", "vector_store_file_not_found"],
+      },
+      ({ caller, params, dialect }) =>
+        files.detach(caller, params.vector_store_id, params.file_id, presenterFor(dialect).rules),
+    ),
+    operation(
+      {
+        method: "GET",
+        path: `${FILE}/content`,
+        operationId: "retrieveVectorStoreFileContent",
+        summary: "Retrieve the text that was indexed of a file",
+        tag: "Vector stores",
+        role: "read",
+        response: FileContentPage,
+        returns: "The text, one page",
+        errors: ["vector_store_not_found", "vector_store_file_not_found"],
+      },
+      ({ caller, params, dialect }) => {
+        const { content, rules } = presenterFor(dialect);
+        return content(files.content(caller, params.vector_store_id, params.file_id, rules));
+      },
+    ),
+    operation(
+      {
+        method: "POST",
+        path: `${FILE}/cancel`,
+        operationId: "cancelVectorStoreFile",
+        summary: "Cancel the indexing of a file",
+        tag: "Lectern",
+        role: "write",
+        response: VectorStoreFile,
+        returns: "The cancelled file",
+        errors: ["vector_store_not_found", "vector_store_file_not_found", "file_not_cancellable"],
+      },
+      ({ caller, params, dialect }) => {
+        const { storeFile, rules } = presenterFor(dialect);
+        return storeFile(files.cancel(caller, params.vector_store_id, params.file_id, rules));
+      },
+    ),
+    operation(
+      {
+        method: "POST",
+        path: `${FILE}/retry`,
+        operationId: "retryVectorStoreFile",
+        summary: "Index a failed or cancelled file again",
+        tag: "Lectern",
+        role: "write",
+        response: VectorStoreFile,
+        returns: "The file, in progress again",
+        errors: ["vector_store_not_found", "vector_store_file_not_found", "file_not_retryable"],
+      },
+      (call) => {
+        const { storeFile, rules } = presenterFor(call.dialect);
+        const file = files.retry(call.caller, call.params.vector_store_id, call.params.file_id, rules);
+        hintWhenToAsk(call, poll, file.status);
+        return storeFile(file);
+      },
+    ),
+  ];
+}

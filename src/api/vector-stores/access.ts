@@ -1,0 +1,72 @@
+import { AppError } from "../../errors.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { Storage } from "../../storage/storage.ts";
+import type { StoreRow } from "../../storage/stores.ts";
+import type { Caller } from "../caller.ts";
+import { mayUseStore } from "../caller.ts";
+import type { DialectRules } from "../presenters/presenter.ts";
+
+/** Deleted stores remembered at most, until the next start. */
+const REMEMBERED = 10_000;
+
+export type StoreAccess = ReturnType<typeof storeAccess>;
+
+/**
+ * Which stores a caller may see and use. A store of another tenant, one outside the key's list and one that never was
+ * cannot be told apart.
+ */
+export function storeAccess({ stores, clock }: Pick<Storage, "stores"> & { clock: Clock }) {
+  const deleted = new Set<string>();
+
+  /** A store that exists for this caller. Throws 404, or 409 where the dialect tells of stores being deleted. */
+  function visible(caller: Caller, id: string, rules: DialectRules): StoreRow {
+    if (!mayUseStore(caller, id)) throw storeNotFound(id);
+    const row = stores.get(caller.tenantId, id);
+    const isGone = row === null || row.lifecycle === "deleting";
+    if (isGone && rules.deletedIsUnavailable && (row !== null || deleted.has(`${caller.tenantId} ${id}`))) {
+      throw new AppError("vector_store_unavailable", `Vector store '${id}' is being deleted.`);
+    }
+    if (isGone) throw storeNotFound(id);
+    return row;
+  }
+
+  /** A visible store that nobody suspended. Throws 402 otherwise. */
+  function open(caller: Caller, id: string, rules: DialectRules): StoreRow {
+    const row = visible(caller, id, rules);
+    if (row.lifecycle === "suspended" || caller.tenantStatus === "suspended") {
+      throw new AppError(
+        "vector_store_suspended",
+        `Vector store '${id}' is suspended; ask the administrator of this server.`,
+      );
+    }
+    return row;
+  }
+
+  /** An open store that has not expired: what searches and attaches need. Throws 400 for an expired one. */
+  function usable(caller: Caller, id: string, rules: DialectRules): StoreRow {
+    const row = open(caller, id, rules);
+    if (isExpired(row, clock.nowSeconds()))
+      throw new AppError("vector_store_expired", `Vector store '${id}' has expired`);
+    return row;
+  }
+
+  /** Remembers that the store was there, for the dialect that tells deleted stores from unknown ones. */
+  function noteDeleted(tenantId: string, id: string): void {
+    deleted.add(`${tenantId} ${id}`);
+    if (deleted.size <= REMEMBERED) return;
+    for (const oldest of deleted) {
+      deleted.delete(oldest);
+      break;
+    }
+  }
+
+  return { visible, open, usable, noteDeleted };
+}
+
+export function isExpired(row: StoreRow, nowSeconds: number): boolean {
+  return row.data_removed_at !== null || (row.expires_at !== null && row.expires_at <= nowSeconds);
+}
+
+export function storeNotFound(id: string): AppError {
+  return new AppError("vector_store_not_found", `No vector store found with id '${id}'`);
+}

@@ -1,0 +1,139 @@
+import { Type } from "@sinclair/typebox";
+import type { PollDeps } from "../events/long-poll.ts";
+import { hintWhenToAsk, pollState } from "../events/long-poll.ts";
+import { cursorQuery, listPage, listSchema, readCursor } from "../openai.ts";
+import type { Operation } from "../operation.ts";
+import { operation } from "../operation.ts";
+import { presenterFor } from "../presenters/choose.ts";
+import { CreateStoreBody, UpdateStoreBody, VectorStore, VectorStoreDeleted } from "./schema.ts";
+import type { StoresService } from "./service.ts";
+
+const PATH = "/v1/vector_stores/{vector_store_id}";
+const VectorStoreList = listSchema(VectorStore, "VectorStoreList");
+
+/** Names of validation errors in the `fightclub` dialect. */
+const FIGHTCLUB = {
+  name: "invalid_name",
+  embedding_model: "invalid_embedding_model",
+  dimensions: "invalid_dimensions",
+  metadata: { unknown_parameter: "unknown_parameter", default: "invalid_metadata" },
+  file_ids: { array_above_max_length: "too_many_files", default: "invalid_file_ids" },
+} as const;
+
+export function storeOperations(stores: StoresService, poll: PollDeps): Operation[] {
+  return [
+    operation(
+      {
+        method: "POST",
+        path: "/v1/vector_stores",
+        operationId: "createVectorStore",
+        summary: "Create a vector store",
+        description:
+          "Every field is optional. With `file_ids`, the files are attached in the same step: all of them or none.",
+        tag: "Vector stores",
+        role: "write",
+        body: CreateStoreBody,
+        foreignKeys: ["embedding_dimension", "provider_id", "provider_vector_store_id", "extra_body"],
+        response: VectorStore,
+        returns: "The vector store",
+        errors: [
+          "invalid_name",
+          "name_too_long",
+          "metadata_too_large",
+          "invalid_embedding_model",
+          "invalid_dimensions",
+          "file_not_found",
+          "vector_store_limit_reached",
+          "file_limit_reached",
+          "embedding_model_unavailable",
+        ],
+        examples: { body: { name: "Support FAQ", metadata: { owner: "support" } } },
+        fightclub: FIGHTCLUB,
+      },
+      (call) => {
+        const presenter = presenterFor(call.dialect);
+        const store = stores.create(call.caller, call.body, presenter.rules);
+        hintWhenToAsk(call, poll, store.status);
+        return presenter.store(store);
+      },
+    ),
+    operation(
+      {
+        method: "GET",
+        path: "/v1/vector_stores",
+        operationId: "listVectorStores",
+        summary: "List vector stores",
+        tag: "Vector stores",
+        role: "read",
+        query: Type.Object(cursorQuery()),
+        response: VectorStoreList,
+        returns: "A page of vector stores",
+        errors: ["vector_store_not_found"],
+      },
+      ({ caller, query, dialect }) => {
+        const { data, hasMore } = stores.list(caller, readCursor(query));
+        return listPage(data.map(presentWithId(presenterFor(dialect).store)), hasMore, dialect);
+      },
+    ),
+    operation(
+      {
+        method: "GET",
+        path: PATH,
+        operationId: "getVectorStore",
+        summary: "Retrieve a vector store",
+        tag: "Vector stores",
+        role: "read",
+        response: VectorStore,
+        returns: "The vector store",
+        errors: ["vector_store_not_found"],
+      },
+      async (call) => {
+        const presenter = presenterFor(call.dialect);
+        const { vector_store_id: id } = call.params;
+        const read = () => stores.get(call.caller, id, presenter.rules);
+        return presenter.store(await pollState(call, poll, id, read, (store) => store.status));
+      },
+    ),
+    operation(
+      {
+        method: "POST",
+        path: PATH,
+        operationId: "modifyVectorStore",
+        summary: "Modify a vector store",
+        tag: "Vector stores",
+        role: "write",
+        body: UpdateStoreBody,
+        response: VectorStore,
+        returns: "The vector store",
+        errors: ["vector_store_not_found", "name_too_long", "metadata_too_large", "vector_store_suspended"],
+        examples: { body: { name: "Support FAQ v2" } },
+        alsoPatch: true,
+        fightclub: FIGHTCLUB,
+      },
+      ({ caller, params, body, dialect }) => {
+        const presenter = presenterFor(dialect);
+        return presenter.store(stores.update(caller, params.vector_store_id, body, presenter.rules));
+      },
+    ),
+    operation(
+      {
+        method: "DELETE",
+        path: PATH,
+        operationId: "deleteVectorStore",
+        summary: "Delete a vector store",
+        description: "Its files are not deleted.",
+        tag: "Vector stores",
+        role: "write",
+        response: VectorStoreDeleted,
+        returns: "That it is gone",
+        errors: ["vector_store_not_found"],
+      },
+      ({ caller, params, dialect }) => stores.remove(caller, params.vector_store_id, presenterFor(dialect).rules),
+    ),
+  ];
+}
+
+/** A presenter keeps ids; its type does not say so. */
+export function presentWithId<T extends { id: string }>(present: (item: T) => object): (item: T) => { id: string } {
+  return (item) => ({ id: item.id, ...present(item) });
+}
