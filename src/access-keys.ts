@@ -1,0 +1,102 @@
+import type { Caller } from "./api/caller.ts";
+import type { Authenticate } from "./api/plugins/auth.ts";
+import { hashKey } from "./api/plugins/auth.ts";
+import type { Clock } from "./platform/clock.ts";
+import { newId } from "./platform/ids.ts";
+import { keyHint, newKey } from "./api/admin/key-text.ts";
+import type { Storage } from "./storage/storage.ts";
+import { parseQuotas } from "./storage/tenants.ts";
+
+/** Last use is written at most this often per key, in seconds: it must not cost every request a write. */
+const TOUCH_EVERY = 60;
+
+/**
+ * Makes the first tenant and its administrator's key in an empty data directory.
+ * Returns the key if it was made up here (it is shown once and never kept), else null.
+ */
+export function createFirstKey(storage: Storage, given: string | null, nowSeconds: number): string | null {
+  return storage.db.transaction(() => {
+    if (storage.tenants.first() !== null) return null;
+    const tenantId = newId("ten_");
+    const key = given ?? newKey();
+    storage.tenants.insert({ id: tenantId, name: "default", createdAt: nowSeconds });
+    storage.tenants.insertKey({
+      id: newId("key_"),
+      tenantId,
+      hash: hashKey(key),
+      name: "first administrator",
+      role: "admin",
+      storeIds: null,
+      dialect: null,
+      hint: keyHint(key),
+      createdAt: nowSeconds,
+      expiresAt: null,
+    });
+    return given === null ? key : null;
+  });
+}
+
+/** A key of this process run only, for verbs on the same machine; never written to the database. */
+export interface RunKey {
+  key: string;
+  authenticate: Authenticate;
+}
+
+export function createRunKey(tenantId: string): RunKey {
+  const key = newKey();
+  const hash = hashKey(key);
+  const caller: Caller = {
+    keyId: "key_local",
+    tenantId,
+    tenantStatus: "active",
+    role: "admin",
+    storeIds: null,
+    dialect: null,
+    isOperator: true,
+    requestsPerMinute: { key: null, tenant: null },
+  };
+  return { key, authenticate: (sha256) => (Buffer.compare(sha256, hash) === 0 ? caller : null) };
+}
+
+/** Requests a minute where neither the key nor its tenant says otherwise; read at every request. */
+export interface DefaultRates {
+  userRequestsPerMinute: number | null;
+  teamRequestsPerMinute: number | null;
+}
+
+/**
+ * Finds callers by the hash of their key; expired keys are unknown. Every request asks the database, so that a revoked
+ * key, another quota or a suspended tenant counts from the next request on.
+ */
+export function keyAuthenticator(storage: Storage, clock: Clock, rates: DefaultRates): Authenticate {
+  const touched = new Map<string, number>();
+  let operators: string | null = null;
+  return (sha256) => {
+    const row = storage.tenants.findKey(sha256);
+    const now = clock.nowSeconds();
+    if (row === null || (row.expires_at !== null && row.expires_at <= now)) return null;
+    if (now - (touched.get(row.id) ?? row.last_used_at ?? 0) >= TOUCH_EVERY) {
+      touched.set(row.id, now);
+      try {
+        storage.tenants.touchKey(row.id, now);
+      } catch {
+        // On a full disk nothing can be noted; the request itself may well be answered.
+      }
+    }
+    // The first tenant cannot be deleted, so this never changes.
+    operators ??= storage.tenants.first()?.id ?? null;
+    return {
+      keyId: row.id,
+      tenantId: row.tenant_id,
+      tenantStatus: row.tenant_status,
+      role: row.role,
+      storeIds: row.store_ids === null ? null : new Set(JSON.parse(row.store_ids) as string[]),
+      dialect: row.dialect,
+      isOperator: row.role === "admin" && row.tenant_id === operators,
+      requestsPerMinute: {
+        key: parseQuotas(row.quotas).requests_per_minute ?? rates.userRequestsPerMinute,
+        tenant: parseQuotas(row.tenant_quotas).requests_per_minute ?? rates.teamRequestsPerMinute,
+      },
+    };
+  };
+}

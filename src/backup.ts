@@ -1,0 +1,40 @@
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join, relative } from "node:path";
+import type { BeginBackup } from "./api/backup/routes.ts";
+import type { Engine } from "./engine.ts";
+import { type BackupFile, writeBackup } from "./platform/backup-archive.ts";
+import { version } from "./platform/build-info.ts";
+import type { Clock } from "./platform/clock.ts";
+import { takeSnapshot } from "./storage/snapshot.ts";
+
+/** Backups of a running server: the database, the uploaded bytes, the models dropped in. Caches are made again. */
+export function backups({ engine, dataDir, clock }: { engine: Engine; dataDir: string; clock: Clock }): BeginBackup {
+  const { storage, blobs } = engine;
+  return () => {
+    const snapshot = takeSnapshot(storage.db, storage, blobs, join(dataDir, "meta.sqlite"));
+    if (snapshot === null) return null;
+    const files: BackupFile[] = [
+      { name: "meta.sqlite", ...snapshot.database },
+      ...snapshot.blobs.map(({ path, bytes }) => ({ name: relative(dataDir, path), path, bytes })),
+      ...filesBelow(join(dataDir, "models")).map((path) => ({
+        name: relative(dataDir, path),
+        path,
+        bytes: statSync(path).size,
+      })),
+      ...[join(dataDir, REMOTE_MODELS)]
+        .filter((path) => existsSync(path))
+        .map((path) => ({ name: REMOTE_MODELS, path, bytes: statSync(path).size })),
+    ];
+    return { pieces: writeBackup({ lectern: version, created_at: clock.nowSeconds() }, files), end: snapshot.end };
+  };
+}
+
+/** Remote models that were added by the operator; it holds no keys. */
+const REMOTE_MODELS = "models.toml";
+
+function filesBelow(directory: string): string[] {
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}

@@ -1,0 +1,152 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { basename, dirname, extname, join, resolve } from "node:path";
+import { Value } from "@sinclair/typebox/value";
+import { knownModel } from "../embed/catalog.ts";
+import { readModelDirectory } from "../embed/models-dir.ts";
+import { readAddedModels, RemoteModelTable, REMOTE_DIALECTS, writeAddedModels } from "../model-tables.ts";
+import { syncPath } from "../platform/replace-file.ts";
+import type { Client } from "./client.ts";
+import { ModelRow, type ModelsArguments, probe, problemsOf, scan } from "./model-requests.ts";
+import { UsageError } from "./terminal.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Weights of other runtimes and what is no part of a model: never read, and often larger than all the rest. */
+const LEFT_OUT = new Set([".bin", ".safetensors", ".h5", ".msgpack", ".pt", ".pth", ".ot", ".gguf", ".tflite"]);
+
+/**
+ * `add DIR`: checks the folder, copies it into the data directory in one step, and lets the server open it. A folder that
+ * the server cannot use is taken away again. Says exactly what is wrong.
+ */
+export async function addFolder(
+  folder: string,
+  args: ModelsArguments,
+  dataDir: string,
+  client: Client,
+  terminal: Terminal,
+): Promise<number> {
+  const source = resolve(folder);
+  if (!existsSync(source) || !statSync(source).isDirectory()) throw new UsageError(`There is no folder ${folder}.`);
+  const id = args.get("id") ?? basename(source);
+  const read = await readModelDirectory(id, source);
+  if (!read.ok) return refuse(terminal, folder, read.problems);
+  const target = join(dataDir, "models", id);
+  if (existsSync(target)) {
+    throw new UsageError(`There is a model '${id}' already: remove it first, or choose another name with --id.`);
+  }
+  const partial = join(dataDir, "models", `.adding-${process.pid}`);
+  try {
+    mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
+    cpSync(source, partial, { recursive: true, dereference: true, filter: isPartOfModel });
+    syncTree(partial);
+    renameSync(partial, target);
+    syncPath(dirname(target));
+  } catch (error) {
+    rmSync(partial, { recursive: true, force: true });
+    throw error;
+  }
+  const problems = problemsOf(await scan(client, terminal.signal), id);
+  if (problems.length === 0) return await added(client, id, terminal);
+  rmSync(target, { recursive: true, force: true });
+  await scan(client, terminal.signal);
+  return refuse(terminal, folder, problems);
+}
+
+/**
+ * `add --remote`: writes the model into the operator's file and lets the server ask its provider for a vector. The
+ * dimensions found are written down, so that a start asks nobody.
+ */
+export async function addRemote(
+  args: ModelsArguments,
+  dataDir: string,
+  client: Client,
+  terminal: Terminal,
+): Promise<number> {
+  const table = remoteTable(args);
+  const before = readAddedModels(dataDir);
+  if (!before.ok) throw new UsageError(before.problem);
+  const others = before.tables.models.filter(({ id }) => id !== table.id);
+  if (others.length < before.tables.models.length) {
+    throw new UsageError(`There is a model '${table.id}' already: remove it first, or choose another name with --id.`);
+  }
+  const earlier = await scan(client, terminal.signal);
+  if (earlier.some(({ id }) => id === table.id)) {
+    throw new UsageError(`There is a model '${table.id}' already, which was not added by this verb.`);
+  }
+  // The server asks for the dimensions of a model that nobody knows, so that they are right whatever was said.
+  const isKnown = knownModel(table.model ?? table.id)?.provider === table.dialect;
+  const { dimensions: said, ...unsized } = table;
+  writeAddedModels(dataDir, [...others, isKnown ? table : unsized]);
+  const undo = async () => {
+    writeAddedModels(dataDir, others);
+    await scan(client, terminal.signal);
+  };
+  const problems = problemsOf(await scan(client, terminal.signal), table.id);
+  if (problems.length > 0) {
+    await undo();
+    return refuse(terminal, table.id, problems);
+  }
+  try {
+    const { dimensions, max_tokens } = await probe(client, table.id, terminal.signal);
+    if (!isKnown && said !== undefined && said !== dimensions)
+      throw new Error(`its vectors have ${dimensions} dimensions, not ${said}`);
+    writeAddedModels(dataDir, [...others, { ...table, dimensions, ...(max_tokens !== null && { max_tokens }) }]);
+    await scan(client, terminal.signal);
+  } catch (error) {
+    await undo();
+    return refuse(terminal, table.id, [error instanceof Error ? error.message : String(error)]);
+  }
+  return await added(client, table.id, terminal);
+}
+
+function remoteTable(args: ModelsArguments): RemoteModelTable {
+  const number = (flag: "dimensions" | "max-tokens" | "price") => {
+    const text = args.get(flag);
+    return text === undefined ? undefined : Number(text);
+  };
+  const model = args.get("model");
+  const dialect = args.get("dialect") ?? (args.get("address") === undefined ? undefined : "openai-compatible");
+  if (dialect === undefined) throw new UsageError(`Say what it speaks: --dialect ${REMOTE_DIALECTS.join(" | ")}.`);
+  const id = args.get("id") ?? model;
+  if (id === undefined) throw new UsageError("Say which model: --model NAME, as its provider calls it.");
+  const given = {
+    id,
+    dialect,
+    model: model === id ? undefined : model,
+    address: args.get("address"),
+    api_key_env: args.get("api-key-env"),
+    dimensions: number("dimensions"),
+    max_tokens: number("max-tokens"),
+    query_prefix: args.get("query-prefix"),
+    passage_prefix: args.get("passage-prefix"),
+    usd_per_million_tokens: number("price"),
+  };
+  const table: unknown = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  if (Value.Check(RemoteModelTable, table)) return table;
+  const key = Value.Errors(RemoteModelTable, table).First()?.path.slice(1).replaceAll("_", "-") ?? "";
+  throw new UsageError(`--${key === "usd-per-million-tokens" ? "price" : key} does not fit; see lectern help models.`);
+}
+
+async function added(client: Client, id: string, terminal: Terminal): Promise<number> {
+  const model = await client.send(ModelRow, "GET", `/v1/models/${encodeURIComponent(id)}`, undefined, terminal.signal);
+  terminal.out(`${model.id}\n`);
+  terminal.err(`Added ${model.id}: ${model.dimensions} dimensions, windows of ${model.max_tokens} tokens.\n`);
+  return 0;
+}
+
+function refuse(terminal: Terminal, what: string, problems: readonly string[]): number {
+  terminal.err(`${what} cannot be used:\n${problems.map((problem) => `  - ${problem}\n`).join("")}`);
+  return 1;
+}
+
+function isPartOfModel(path: string): boolean {
+  return !LEFT_OUT.has(extname(path).toLowerCase()) && ![".git", ".cache"].includes(basename(path));
+}
+
+function syncTree(directory: string): void {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) syncTree(path);
+    else syncPath(path);
+  }
+  syncPath(directory);
+}

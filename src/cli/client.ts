@@ -1,0 +1,170 @@
+/** The verbs' view of a server: JSON in, JSON out, failures as one line. */
+import { Type } from "@sinclair/typebox";
+import type { Static, TSchema } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import { UsageError } from "./terminal.ts";
+
+export interface Server {
+  /** Without a slash at the end and without /v1. */
+  url: string;
+  key: string;
+}
+
+/** The server refused or could not be reached; `status` is 0 when it was never reached. */
+export class RequestFailed extends Error {
+  override name = "RequestFailed";
+  readonly status: number;
+  readonly code: string | null;
+  constructor(message: string, status: number, code: string | null, options?: ErrorOptions) {
+    super(message, options);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+const ErrorBody = Type.Object({
+  error: Type.Object({ message: Type.String(), code: Type.Union([Type.String(), Type.Null()]) }),
+});
+
+export interface Client {
+  readonly server: Server;
+  /** Sends JSON (or a form) and checks the answer against `schema`; further keys are left in place. */
+  send<S extends TSchema>(
+    schema: S,
+    method: string,
+    path: string,
+    body?: object | FormData,
+    signal?: AbortSignal,
+  ): Promise<Static<S>>;
+}
+
+const ATTEMPTS = 4;
+
+/** Repeats what may pass (overload, a connection that broke after it had worked) three times, with growing pauses. */
+export function createClient(server: Server): Client {
+  let reached = false;
+  return {
+    server,
+    async send(schema, method, path, body, signal) {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          const answer = await sendOnce(server, schema, method, path, body, signal);
+          reached = true;
+          return answer;
+        } catch (error) {
+          signal?.throwIfAborted();
+          const passing =
+            error instanceof RequestFailed &&
+            (error.status === 429 || error.status === 503 || (error.status === 0 && method === "GET" && reached));
+          if (!passing || attempt === ATTEMPTS) throw error;
+          await Bun.sleep(250 * 2 ** attempt);
+        }
+      }
+    },
+  };
+}
+
+async function sendOnce<S extends TSchema>(
+  server: Server,
+  schema: S,
+  method: string,
+  path: string,
+  body: object | FormData | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Static<S>> {
+  const headers: Record<string, string> = { authorization: `Bearer ${server.key}`, "x-stainless-poll-helper": "true" };
+  if (body && !(body instanceof FormData)) headers["content-type"] = "application/json";
+  const init: BunFetchRequestInit = { method, headers, redirect: "manual", timeout: false };
+  if (body) init.body = body instanceof FormData ? body : JSON.stringify(body);
+  if (signal) init.signal = signal;
+
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(server.url + path, init);
+    text = await response.text();
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new RequestFailed(`${server.url} cannot be reached; is the server running?`, 0, null, { cause: error });
+  }
+  const answer = parseJson(text);
+  if (!response.ok) {
+    const { message, code } = Value.Check(ErrorBody, answer)
+      ? answer.error
+      : { message: `HTTP ${response.status} without an explanation`, code: null };
+    throw new RequestFailed(message, response.status, code);
+  }
+  if (!Value.Check(schema, answer)) {
+    throw new RequestFailed(
+      `${server.url} does not answer like Lectern (${method} ${path.split("?")[0]})`,
+      response.status,
+      null,
+    );
+  }
+  return answer;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+const Listed = Type.Object({ data: Type.Array(Type.Unknown()), has_more: Type.Boolean() });
+
+/** Every row of a cursor list, page by page. */
+export async function* listAll<S extends TSchema>(
+  client: Client,
+  schema: S,
+  path: string,
+  signal?: AbortSignal,
+  filter: Record<string, string> = {},
+): AsyncGenerator<Static<S>> {
+  const query = new URLSearchParams({ limit: "100", order: "asc", ...filter });
+  for (;;) {
+    const page = await client.send(Listed, "GET", `${path}?${query}`, undefined, signal);
+    for (const row of page.data) {
+      if (!Value.Check(schema, row)) {
+        throw new RequestFailed(`${client.server.url} does not answer like Lectern (GET ${path})`, 200, null);
+      }
+      yield row;
+    }
+    const last = page.data.at(-1);
+    if (!page.has_more || !Value.Check(WithId, last)) return;
+    query.set("after", last.id);
+  }
+}
+
+const WithId = Type.Object({ id: Type.String() });
+
+export const StoreRow = Type.Object({
+  id: Type.String(),
+  name: Type.Union([Type.String(), Type.Null()]),
+  status: Type.String(),
+});
+
+/** The store with that id, else the one with that name; null if there is none. Throws `UsageError` if several have it. */
+export async function findStore(
+  client: Client,
+  word: string,
+  signal?: AbortSignal,
+): Promise<Static<typeof StoreRow> | null> {
+  if (/^vs_\w+$/.test(word)) {
+    try {
+      return await client.send(StoreRow, "GET", `/v1/vector_stores/${word}`, undefined, signal);
+    } catch (error) {
+      if (!(error instanceof RequestFailed && error.status === 404)) throw error;
+    }
+  }
+  const [store, ...others] = await Array.fromAsync(named(client, word, signal));
+  if (others.length === 0) return store ?? null;
+  const ids = [store, ...others].map((row) => row?.id).join(", ");
+  throw new UsageError(`${others.length + 1} stores are named ${word}; say which by its id: ${ids}.`);
+}
+
+async function* named(client: Client, name: string, signal?: AbortSignal) {
+  for await (const store of listAll(client, StoreRow, "/v1/vector_stores", signal))
+    if (store.name === name) yield store;
+}

@@ -1,0 +1,117 @@
+/**
+ * How a verb finds its server, in this order:
+ *  1. `--url` / LECTERN_URL with `--key` / LECTERN_API_KEY;
+ *  2. `<data>/cli.json`, which a running server leaves readable for its own user only;
+ *  3. when nobody holds the data directory, a server of its own inside this process, on a free port, for as long as the
+ *     verb runs.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import { readConfig } from "../config.ts";
+import type { Config } from "../config.ts";
+import type { Arguments, Flags } from "./arguments.ts";
+import { createClient } from "./client.ts";
+import type { Client } from "./client.ts";
+import { firstKeyText } from "./first-key.ts";
+import { thisMachine } from "./machine.ts";
+import { UsageError } from "./terminal.ts";
+import type { Terminal } from "./terminal.ts";
+
+export const CONNECTION_FLAGS = {
+  url: { value: "URL", help: "address of the server; or LECTERN_URL" },
+  key: { value: "KEY", help: "API key; or LECTERN_API_KEY" },
+  data: { value: "DIR", help: "data directory of the server on this machine; ./lectern-data unless set" },
+} as const satisfies Flags;
+
+export interface Connection extends AsyncDisposable {
+  client: Client;
+}
+
+const CliFile = Type.Object({ url: Type.String(), key: Type.String(), pid: Type.Integer() });
+
+/** Throws `UsageError` when there is nothing to talk to; `mayCreate` allows a new data directory. */
+export async function connect(
+  args: Arguments<typeof CONNECTION_FLAGS>,
+  terminal: Terminal,
+  { mayCreate }: { mayCreate: boolean },
+): Promise<Connection> {
+  const url = args.get("url") ?? terminal.env["LECTERN_URL"];
+  const key = args.get("key") ?? (terminal.env["LECTERN_API_KEY"] || undefined);
+  if (url) return remote(url, key);
+
+  const config = readConfig({
+    argv: [],
+    env: terminal.env,
+    machine: thisMachine(),
+    readFile: (path) => readFileSync(path, "utf8"),
+  });
+  const dataDir = args.get("data") ?? config.dataDir;
+  const running = readCliFile(dataDir);
+  if (running && (await answers(running.url)))
+    return connected({ url: running.url, key: args.get("key") ?? running.key });
+  if (!mayCreate && !existsSync(dataDir)) {
+    throw new UsageError(
+      `No server is known: ${dataDir} does not exist. Start one with "lectern serve", or name one with --url and --key.`,
+    );
+  }
+  return await ownServer({ ...config, dataDir }, terminal);
+}
+
+function remote(url: string, key: string | undefined): Connection {
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    throw new UsageError(`${JSON.stringify(url)} is not an address such as http://127.0.0.1:8080.`);
+  }
+  if (!key) throw new UsageError("A key is needed for that server: --key KEY or LECTERN_API_KEY.");
+  return connected({ url: url.replace(/\/+$/, "").replace(/\/v1$/, ""), key });
+}
+
+function connected(server: { url: string; key: string }): Connection {
+  return { client: createClient(server), [Symbol.asyncDispose]: () => Promise.resolve() };
+}
+
+/** What the running server wrote; null where there is none, or only the remains of a killed one. */
+export function readCliFile(dataDir: string): { url: string; key: string; pid: number } | null {
+  let file: unknown;
+  try {
+    file = JSON.parse(readFileSync(join(dataDir, "cli.json"), "utf8"));
+  } catch {
+    return null;
+  }
+  return Value.Check(CliFile, file) && isAlive(file.pid) ? file : null;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
+
+/** A file that a killed server left behind may name a process that is by now another one. */
+async function answers(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(3000), redirect: "manual" })).ok;
+  } catch {
+    return false;
+  }
+}
+
+async function ownServer(config: Config, terminal: Terminal): Promise<Connection> {
+  const { createContext } = await import("../context.ts");
+  const logLevel = config.logLevel === "debug" ? "debug" : "error";
+  const context = await createContext({ ...config, host: "127.0.0.1", port: 0, noLocalCli: false, logLevel });
+  try {
+    await context.start();
+    if (context.firstKey) terminal.err(`${firstKeyText(context.firstKey)}\n`);
+    const own = readCliFile(config.dataDir);
+    if (!own) throw new Error(`${join(config.dataDir, "cli.json")} was not written`);
+    return { client: createClient(own), [Symbol.asyncDispose]: () => context[Symbol.asyncDispose]() };
+  } catch (error) {
+    await context[Symbol.asyncDispose]();
+    throw error;
+  }
+}

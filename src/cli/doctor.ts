@@ -1,0 +1,114 @@
+import { accessSync, constants, existsSync, readFileSync, statfsSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { readConfig } from "../config.ts";
+import type { Config } from "../config.ts";
+import { cpuLevel } from "../platform/cpu.ts";
+import { versionText } from "../platform/build-info.ts";
+import { parseArguments } from "./arguments.ts";
+import type { Flags } from "./arguments.ts";
+import { readCliFile } from "./connect.ts";
+import { thisMachine } from "./machine.ts";
+import { formatBytes } from "./terminal.ts";
+import type { Terminal } from "./terminal.ts";
+
+export const DOCTOR_FLAGS = {
+  data: { value: "DIR", help: "data directory; ./lectern-data unless set" },
+} as const satisfies Flags;
+
+interface Check {
+  name: string;
+  state: "ok" | "warn" | "fail";
+  detail: string;
+}
+
+const ok = (name: string, detail: string): Check => ({ name, state: "ok", detail });
+const warn = (name: string, detail: string): Check => ({ name, state: "warn", detail });
+const fail = (name: string, detail: string): Check => ({ name, state: "fail", detail });
+
+/** Reads only: nothing is made, locked or repaired. */
+export async function doctor(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const args = parseArguments(argv, DOCTOR_FLAGS);
+  const given = readConfig({
+    argv: [],
+    env: terminal.env,
+    machine: thisMachine(),
+    readFile: (path) => readFileSync(path, "utf8"),
+  });
+  const config = { ...given, dataDir: args.get("data") ?? given.dataDir };
+  const checks = [
+    ok("version", versionText),
+    ok("processor", `${cpuLevel()}, ${thisMachine().cpus} CPUs for this process`),
+    ...dataChecks(config),
+    diskCheck(config),
+    clockCheck(config),
+    await serverCheck(config),
+  ];
+  const width = Math.max(...checks.map((check) => check.name.length));
+  for (const check of checks) terminal.out(`${check.state.padEnd(4)}  ${check.name.padEnd(width)}  ${check.detail}\n`);
+  return checks.some((check) => check.state === "fail") ? 1 : 0;
+}
+
+function dataChecks(config: Config): Check[] {
+  const path = resolve(config.dataDir);
+  if (!existsSync(path)) {
+    return [
+      isWritable(nearestExisting(path))
+        ? ok("data", `${path} will be made at the first start`)
+        : fail("data", `${path} does not exist and cannot be made`),
+    ];
+  }
+  if (!statSync(path).isDirectory()) return [fail("data", `${path} is not a directory`)];
+  const checks = [isWritable(path) ? ok("data", path) : fail("data", `${path} cannot be written by this user`)];
+  const open = [path, join(path, "meta.sqlite")].filter(
+    (file) => existsSync(file) && (statSync(file).mode & 0o077) !== 0,
+  );
+  checks.push(
+    open.length === 0
+      ? ok("permissions", "only this user can read the data")
+      : warn("permissions", `others may read ${open.join(", ")}: chmod go-rwx ${path}`),
+  );
+  return checks;
+}
+
+function diskCheck(config: Config): Check {
+  const { bavail, bsize } = statfsSync(nearestExisting(resolve(config.dataDir)));
+  const free = bavail * bsize;
+  const least = config.minFreeDiskMb * 2 ** 20;
+  return free < least
+    ? fail("disk", `${formatBytes(free)} free, uploads need ${formatBytes(least)} (--min-free-disk-mb)`)
+    : ok("disk", `${formatBytes(free)} free`);
+}
+
+function clockCheck(config: Config): Check {
+  if (config.testClockFile)
+    return warn("clock", `moved by ${config.testClockFile} (LECTERN_TEST_CLOCK_FILE), for tests only`);
+  // The program was not built before 2026; a clock before that makes expiry and keys wrong.
+  return new Date().getUTCFullYear() < 2026
+    ? fail("clock", `${new Date().toISOString()} is in the past`)
+    : ok("clock", new Date().toISOString());
+}
+
+async function serverCheck(config: Config): Promise<Check> {
+  const running = readCliFile(config.dataDir);
+  if (!running) return ok("server", "none runs on this data directory (or it was started with --no-local-cli)");
+  try {
+    const response = await fetch(`${running.url}/readyz`, { signal: AbortSignal.timeout(5000), redirect: "manual" });
+    const detail = `${running.url} (process ${running.pid}) ${response.ok ? "is ready" : `is not ready: ${await response.text()}`}`;
+    return response.ok ? ok("server", detail) : fail("server", detail);
+  } catch {
+    return fail("server", `${running.url} (process ${running.pid}) does not answer`);
+  }
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function nearestExisting(path: string): string {
+  return existsSync(path) || path === dirname(path) ? path : nearestExisting(dirname(path));
+}

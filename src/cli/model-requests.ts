@@ -1,0 +1,63 @@
+import { Type } from "@sinclair/typebox";
+import type { Static } from "@sinclair/typebox";
+import type { Arguments, Flags } from "./arguments.ts";
+import type { Client } from "./client.ts";
+import { CONNECTION_FLAGS } from "./connect.ts";
+
+/** What the `models` verbs share: their flags, and what they ask the server. */
+export const MODELS_FLAGS = {
+  id: { value: "NAME", help: "add: name that clients use; the folder's or the model's unless set" },
+  remote: { help: "add: a model at a provider or another server, instead of a folder" },
+  dialect: { value: "NAME", help: "add --remote: openai, openai-compatible, cohere, voyage, mistral or google" },
+  model: { value: "NAME", help: "add --remote: its name there" },
+  address: { value: "URL", help: "add --remote: base address up to the version, such as http://127.0.0.1:11434/v1" },
+  "api-key-env": { value: "VARIABLE", help: "add --remote: variable of the server's environment that holds the key" },
+  dimensions: { value: "N", help: "add --remote: length of its vectors; asked for unless set" },
+  "max-tokens": { value: "N", help: "add --remote: tokens that it takes at once; 512 unless set or known" },
+  "query-prefix": { value: "TEXT", help: "add --remote: put in front of what is searched for" },
+  "passage-prefix": { value: "TEXT", help: "add --remote: put in front of what is found" },
+  price: { value: "USD", help: "add --remote: price of a million tokens" },
+  json: { help: "list: print the server's answer as JSON" },
+  ...CONNECTION_FLAGS,
+} as const satisfies Flags;
+
+export const ModelRow = Type.Object({
+  id: Type.String(),
+  dimensions: Type.Union([Type.Integer(), Type.Null()]),
+  max_tokens: Type.Union([Type.Integer(), Type.Null()]),
+  location: Type.String(),
+  resolves_to: Type.Union([Type.String(), Type.Null()]),
+});
+export type ModelRow = Static<typeof ModelRow>;
+
+export type ModelsArguments = Arguments<typeof MODELS_FLAGS>;
+
+const EmbeddingAnswer = Type.Object({ data: Type.Array(Type.Object({ embedding: Type.Array(Type.Number()) })) });
+
+const Scan = Type.Object({
+  models: Type.Array(Type.Object({ id: Type.String(), usable: Type.Boolean(), problems: Type.Array(Type.String()) })),
+});
+type Scanned = Static<typeof Scan>["models"];
+
+/** Lets the server look for models again. */
+export async function scan(client: Client, signal: AbortSignal): Promise<Scanned> {
+  return (await client.send(Scan, "POST", "/v1/admin/models/rescan", {}, signal)).models;
+}
+
+/** Why the model cannot be used; empty when it can. */
+export function problemsOf(scanned: Scanned, id: string): string[] {
+  const model = scanned.find((one) => one.id === id);
+  return model === undefined ? ["the server does not find it: does it use this data directory?"] : model.problems;
+}
+
+/** One vector, through the server: shows that the model runs. Rejects with what the server says. */
+export async function probe(
+  client: Client,
+  id: string,
+  signal: AbortSignal,
+): Promise<ModelRow & { dimensions: number }> {
+  const model = await client.send(ModelRow, "GET", `/v1/models/${encodeURIComponent(id)}`, undefined, signal);
+  const answer = await client.send(EmbeddingAnswer, "POST", "/v1/embeddings", { model: id, input: "A probe." }, signal);
+  const dimensions = answer.data[0]?.embedding.length ?? 0;
+  return { ...model, dimensions: model.dimensions ?? dimensions };
+}

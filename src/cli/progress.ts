@@ -1,0 +1,70 @@
+import { fitWidth, formatBytes, formatDuration, printable } from "./terminal.ts";
+import type { Terminal } from "./terminal.ts";
+
+export type Outcome = { kind: "indexed" | "unchanged" } | { kind: "failed"; reason: string };
+
+/** What happened to each file, shown while it happens: one moving line on a terminal, a line a file elsewhere. */
+export interface Progress {
+  settle(file: { key: string; bytes: number }, outcome: Outcome): void;
+  /** Takes the moving line away. */
+  finish(): void;
+  readonly counts: { indexed: number; unchanged: number; failed: number; bytes: number };
+  readonly failures: { key: string; reason: string }[];
+}
+
+const BAR_CELLS = 20;
+const REDRAW_MS = 100;
+/** No estimate before this share is done: the first file of eight in flight says little about the rest. */
+const ESTIMATE_FROM = 0.1;
+
+export function createProgress(
+  terminal: Terminal,
+  total: { files: number; bytes: number },
+  nowMs: () => number,
+): Progress {
+  const counts = { indexed: 0, unchanged: 0, failed: 0, bytes: 0 };
+  const failures: { key: string; reason: string }[] = [];
+  const startedMs = nowMs();
+  let unchangedBytes = 0;
+
+  const line = () => {
+    const done = counts.indexed + counts.unchanged + counts.failed;
+    const seconds = Math.max(0.001, (nowMs() - startedMs) / 1000);
+    // What was only recognised went fast and says nothing about the rest.
+    const rate = (counts.bytes - unchangedBytes) / seconds;
+    const left = total.bytes - counts.bytes;
+    const filled = total.bytes === 0 ? BAR_CELLS : Math.round((BAR_CELLS * counts.bytes) / total.bytes);
+    const parts = [
+      `[${"█".repeat(filled)}${"·".repeat(BAR_CELLS - filled)}]`,
+      `${done}/${total.files} files`,
+      `${formatBytes(counts.bytes)} of ${formatBytes(total.bytes)}`,
+      `${formatBytes(rate)}/s`,
+      rate > 0 && left > 0 && counts.bytes > total.bytes * ESTIMATE_FROM ? `${formatDuration(left / rate)} left` : "",
+      counts.failed > 0 ? `${counts.failed} failed` : "",
+    ];
+    return fitWidth(parts.filter((part) => part !== "").join("  "), terminal.columns - 1);
+  };
+  const draw = () => terminal.err(`\r\x1b[2K${line()}`);
+  const timer = terminal.errIsTerminal ? setInterval(draw, REDRAW_MS) : null;
+  timer?.unref();
+
+  return {
+    counts,
+    failures,
+    settle(file, outcome) {
+      counts[outcome.kind] += 1;
+      counts.bytes += file.bytes;
+      if (outcome.kind === "unchanged") unchangedBytes += file.bytes;
+      if (outcome.kind === "failed") failures.push({ key: file.key, reason: outcome.reason });
+      if (terminal.errIsTerminal) draw();
+      else if (outcome.kind !== "unchanged") {
+        const reason = outcome.kind === "failed" ? `: ${printable(outcome.reason)}` : "";
+        terminal.err(`${outcome.kind} ${printable(file.key)}${reason}\n`);
+      }
+    },
+    finish() {
+      if (timer) clearInterval(timer);
+      if (terminal.errIsTerminal) terminal.err("\r\x1b[2K");
+    },
+  };
+}

@@ -1,0 +1,83 @@
+import { readFileSync } from "node:fs";
+import { version } from "../platform/build-info.ts";
+import { describeSettings, readConfig } from "../config.ts";
+import { firstKeyText } from "./first-key.ts";
+import { thisMachine } from "./machine.ts";
+import type { Terminal } from "./terminal.ts";
+
+/**
+ * Runs the server until the terminal's signal aborts, then drains it. Standard output carries the ready line and
+ * nothing else; a key that was made up goes to standard error, once, whether that is a terminal or not.
+ */
+export async function serve(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const readSettings = () =>
+    readConfig({
+      argv,
+      env: terminal.env,
+      machine: thisMachine(),
+      readFile: (path) => readFileSync(path, "utf8"),
+    });
+  const config = readSettings();
+  const { createContext } = await import("../context.ts");
+  const context = await createContext(config, { readSettings });
+  terminal.onReload?.(() => context.reload());
+  const close = () => context[Symbol.asyncDispose]();
+  try {
+    const { url } = await context.start();
+    terminal.out(`lectern ${version} listening on ${url}\n`);
+    terminal.err(greeting(url, config.dataDir, context.firstKey, context.notices, terminal.errIsTerminal));
+    await aborted(terminal.signal);
+  } catch (error) {
+    // The key is in the data directory by now; not showing it would lock its owner out.
+    if (context.firstKey) terminal.err(`${firstKeyText(context.firstKey)}\n`);
+    await close();
+    throw error;
+  }
+  // The context ends its requests within the grace; this only guards against one part of it that hangs. Whatever is
+  // unfinished then is durable and goes on at the next start.
+  await Promise.race([close(), Bun.sleep((config.graceSeconds + HANGING_SECONDS) * 1000)]);
+  return 0;
+}
+
+const HANGING_SECONDS = 3;
+
+function greeting(
+  url: string,
+  dataDir: string,
+  firstKey: string | null,
+  notices: readonly string[],
+  friendly: boolean,
+): string {
+  const lines: string[] = [];
+  if (firstKey) lines.push(`  ${firstKeyText(firstKey)}`);
+  if (friendly) {
+    lines.push(`  API for clients   ${url}/v1`, `  API explorer      ${url}/docs`, `  Data directory    ${dataDir}`);
+    lines.push(...notices.map((notice) => `  ${notice}`), `  Stop with Ctrl-C.`);
+    return `\n${lines.join("\n")}\n\n`;
+  }
+  return lines.map((line) => `${line.trim()}\n`).join("");
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+/** Options, variables and defaults, by group. */
+export function serveHelp(): string {
+  const rows = describeSettings();
+  const width = Math.max(...rows.map((row) => row.option.length)) + 4;
+  const groups = [...new Set(rows.map((row) => row.group))];
+  const sections = groups.map((group) => {
+    const lines = rows
+      .filter((row) => row.group === group)
+      .map((row) => `  ${`--${row.option}`.padEnd(width)}${row.help} [${row.default}]\n`);
+    return `${group}\n${lines.join("")}`;
+  });
+  return `${sections.join("\n")}
+  ${"--config FILE".padEnd(width)}a TOML file with these options as keys
+
+Every option is also an environment variable: --max-upload-mb is LECTERN_MAX_UPLOAD_MB.
+A flag wins over the environment, that over the file, that over the default.
+`;
+}

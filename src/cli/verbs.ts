@@ -1,0 +1,175 @@
+/** The verbs of the command line: one row each, from which `lectern help` derives. */
+import { version, versionText } from "../platform/build-info.ts";
+import { nearest } from "../config.ts";
+import { describeFlags } from "./arguments.ts";
+import { UsageError } from "./terminal.ts";
+import type { Terminal } from "./terminal.ts";
+
+interface Verb {
+  usage: string;
+  summary: string;
+  /** Brings in only what this verb needs: `serve` starts without the others' code. */
+  load: () => Promise<{
+    /** What `lectern help VERB` says under the usage line. */
+    help: string;
+    /** The exit status: 0 done, 1 failed. */
+    run: (argv: readonly string[], terminal: Terminal) => Promise<number>;
+  }>;
+}
+
+const VERBS: Readonly<Record<string, Verb>> = {
+  serve: {
+    usage: "lectern serve [options]",
+    summary: "run the server",
+    load: async () => {
+      const { serve, serveHelp } = await import("./serve.ts");
+      return { help: serveHelp(), run: serve };
+    },
+  },
+  ingest: {
+    usage: "lectern ingest PATH... --store NAME [options]",
+    summary: "put files and folders into a vector store",
+    load: async () => {
+      const { ingest, INGEST_FLAGS } = await import("./ingest.ts");
+      return { help: `${INGEST_HELP}\n\n${describeFlags(INGEST_FLAGS)}`, run: ingest };
+    },
+  },
+  search: {
+    usage: 'lectern search STORE "words" [options]',
+    summary: "search a vector store",
+    load: async () => {
+      const { search, SEARCH_FLAGS } = await import("./search.ts");
+      return { help: `STORE is a name or an id.\n\n${describeFlags(SEARCH_FLAGS)}`, run: search };
+    },
+  },
+  models: {
+    usage: "lectern models list | add DIR | add --remote | verify [NAME or DIR...] | remove NAME [options]",
+    summary: "add, check and remove embedding models",
+    load: async () => {
+      const { models } = await import("./models.ts");
+      const { MODELS_FLAGS } = await import("./model-requests.ts");
+      return { help: `${MODELS_HELP}\n\n${describeFlags(MODELS_FLAGS)}`, run: models };
+    },
+  },
+  backup: {
+    usage: "lectern backup FILE [options]",
+    summary: "write everything into one file, while the server works",
+    load: async () => {
+      const { backup, BACKUP_FLAGS } = await import("./backup.ts");
+      const words = "The file holds the database, the uploaded files and the models added; `lectern restore` reads it.";
+      return { help: `${words}\n\n${describeFlags(BACKUP_FLAGS)}`, run: backup };
+    },
+  },
+  restore: {
+    usage: "lectern restore FILE [--data DIR]",
+    summary: "make a data directory from a backup",
+    load: async () => {
+      const { restore, RESTORE_FLAGS } = await import("./backup.ts");
+      const words = "Every byte is checked before anything is written.";
+      return { help: `${words}\n\n${describeFlags(RESTORE_FLAGS)}`, run: restore };
+    },
+  },
+  keys: {
+    usage: "lectern keys create NAME | list | revoke KEY... [options]",
+    summary: "make, list and revoke API keys",
+    load: async () => {
+      const { keys, KEYS_FLAGS } = await import("./keys.ts");
+      const words = "`create` prints the new key, and nothing else, to standard output.";
+      return { help: `${words}\n\n${describeFlags(KEYS_FLAGS)}`, run: keys };
+    },
+  },
+  tenants: {
+    usage: "lectern tenants create NAME | list | set TENANT | suspend TENANT | resume TENANT | delete TENANT [options]",
+    summary: "manage customers that know nothing of each other",
+    load: async () => {
+      const { tenants, TENANTS_FLAGS } = await import("./tenants.ts");
+      const words =
+        "TENANT is a name or an id. Keys of a tenant are made with: lectern keys create NAME --tenant TENANT.";
+      return { help: `${words}\n\n${describeFlags(TENANTS_FLAGS)}`, run: tenants };
+    },
+  },
+  doctor: {
+    usage: "lectern doctor [options]",
+    summary: "check the machine, the data directory and the running server",
+    load: async () => {
+      const { doctor, DOCTOR_FLAGS } = await import("./doctor.ts");
+      const words = "Prints one line a check; the exit status is 1 if one failed.";
+      return { help: `${words}\n\n${describeFlags(DOCTOR_FLAGS)}`, run: doctor };
+    },
+  },
+  version: {
+    usage: "lectern version",
+    summary: "print the version",
+    load: () =>
+      Promise.resolve({
+        help: "",
+        run: (_argv, terminal) => {
+          terminal.out(`lectern ${versionText}\n`);
+          return Promise.resolve(0);
+        },
+      }),
+  },
+  help: {
+    usage: "lectern help [VERB]",
+    summary: "explain a verb",
+    load: () => Promise.resolve({ help: "", run: help }),
+  },
+};
+
+const MODELS_HELP = `DIR is an ONNX sentence-embedding model in Hugging Face's layout; it is checked, then copied into the data directory.
+A model at a provider or another server is added with --remote and kept in models.toml in the data directory, without its
+key: --api-key-env names the variable of the server's environment that holds it.`;
+
+const INGEST_HELP = `Uploads the files and waits until they can be searched. The store is made if there is none of that name.
+A file that the store holds unchanged is skipped: the path and the SHA-256 are kept in the attributes "path" and
+"sha256". A changed file replaces the old one once it is indexed. After an interruption the same command goes on.
+In folders, hidden entries, node_modules, empty files and files that hold no text by their name (pictures, archives,
+programs) are left out; a file named on the command line is always taken.
+Without --url the server of the data directory is used; if none runs, one runs inside this command.`;
+
+/** Runs `argv[0]`. Throws `UsageError` for a verb that does not exist. */
+export async function runVerb(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const [first = "help", ...rest] = argv;
+  const name = ALIASES[first] ?? first;
+  const verb = findVerb(name);
+  if (rest.some((argument) => argument === "--help" || argument === "-h")) return await help([name], terminal);
+  return await (await verb.load()).run(rest, terminal);
+}
+
+const ALIASES: Readonly<Record<string, string>> = {
+  "--help": "help",
+  "-h": "help",
+  "--version": "version",
+  "-v": "version",
+};
+
+function findVerb(name: string): Verb {
+  const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
+  if (verb) return verb;
+  const near = nearest(name, Object.keys(VERBS));
+  throw new UsageError(
+    `There is no verb ${JSON.stringify(name)}; ${near ? `did you mean ${near}?` : "lectern help lists them."}`,
+  );
+}
+
+async function help(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const [name] = argv;
+  if (name !== undefined) {
+    const verb = findVerb(name);
+    const more = (await verb.load()).help;
+    terminal.out(`${verb.usage}\n  ${verb.summary}\n${more && `\n${more}`}`);
+    return 0;
+  }
+  const width = Math.max(...Object.keys(VERBS).map((verb) => verb.length));
+  const lines = Object.entries(VERBS).map(([verb, { summary }]) => `  ${verb.padEnd(width)}  ${summary}\n`);
+  terminal.out(`lectern ${version}: OpenAI's Files, Vector Stores, Embeddings and Models APIs on this machine
+
+${lines.join("")}
+lectern help VERB says more. A first try:
+
+  lectern ingest docs --store handbook
+  lectern search handbook "how are refunds handled"
+  lectern serve
+`);
+  return 0;
+}

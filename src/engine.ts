@@ -1,0 +1,394 @@
+import { join } from "node:path";
+import type { Config } from "./config.ts";
+import { createIngestHandler, type IndexWrites } from "./jobs/ingest.ts";
+import {
+  attachGraph,
+  createBuildGraphHandler,
+  removeGraphsOfStore,
+  graphDirectory,
+  removeStrayGraphs,
+} from "./jobs/build-graph.ts";
+import { GraphWatch } from "./jobs/graph-watch.ts";
+import { retireDirectory } from "./index/generation.ts";
+import { type CatchUpDeps, createCatchUpHandler, scheduleCatchUp } from "./jobs/catch-up.ts";
+import { Janitor } from "./jobs/janitor.ts";
+import { addSlice, loadIndex, replaceFile } from "./jobs/load-index.ts";
+import { createMigrateHandler, flipBack, type MigrateDeps } from "./jobs/migrate.ts";
+import { createRetireHandler } from "./jobs/retire.ts";
+import { createProgress } from "./jobs/progress.ts";
+import { createFinishDeletionHandler } from "./jobs/finish-deletion.ts";
+import { createPurgeFileHandler, createPurgeStoreHandler, type PurgeDeps } from "./jobs/purge.ts";
+import { scheduleModelUpgrade } from "./jobs/upgrade-model.ts";
+import { JobRunner } from "./jobs/runner.ts";
+import { IndexRegistry } from "./index/registry.ts";
+import { resolveHost } from "./embed/remote/address.ts";
+import { DEFAULT_LIMITS } from "./parse/limits.ts";
+import { countUsage, providerLimits, remoteSources } from "./remote-models.ts";
+import { createChanges } from "./platform/changes.ts";
+import type { Clock } from "./platform/clock.ts";
+import { StartError } from "./platform/data-dir.ts";
+import { createFailpoint } from "./platform/failpoint.ts";
+import { newId } from "./platform/ids.ts";
+import type { Log } from "./platform/log.ts";
+import type { Metrics } from "./platform/metrics.ts";
+import { unpackNatives } from "./platform/native.ts";
+import { createBlobs } from "./storage/blobs.ts";
+import { NewerSchemaError, openDb } from "./storage/db.ts";
+import { createParsedCache } from "./storage/parsed.ts";
+import type { MigrationRow } from "./storage/migration-table.ts";
+import type { DeletionCheckDeps } from "./storage/deletion-check.ts";
+import { parseQuotas } from "./storage/tenants.ts";
+import type { Detached } from "./storage/removal.ts";
+import type { GenerationRow } from "./storage/generations.ts";
+import type { StoreRow } from "./storage/stores.ts";
+import type { StoreFileRow } from "./storage/store-files.ts";
+import { createStorage, type Storage } from "./storage/storage.ts";
+import { GraphLane } from "./workers/graph-lane.ts";
+import { cachedPassages } from "./jobs/cached-passages.ts";
+import { BUNDLED_MODEL, Models } from "./workers/models.ts";
+import { NativeLanes } from "./workers/native-lane.ts";
+import { ParseLane } from "./workers/parse-lane.ts";
+
+/**
+ * Everything below the API, wired with plain constructors: storage, lanes, models, indexes, jobs.
+ * Torn down in reverse order: first what makes work, then the lanes that do it, the database last.
+ */
+export interface EngineOptions {
+  config: Config;
+  /** Absolute; held by this process. */
+  dataDir: string;
+  clock: Clock;
+  log: Log;
+  metrics: Metrics;
+}
+
+export type Engine = Awaited<ReturnType<typeof createEngine>>;
+
+const MB = 1024 * 1024;
+const QUERY_CACHE_BYTES = 64 * MB;
+
+export async function createEngine({ config, dataDir, clock, log, metrics }: EngineOptions) {
+  await using stack = new AsyncDisposableStack();
+  const storage = openStorage(join(dataDir, "meta.sqlite"));
+  stack.defer(() => storage.db.close());
+  const blobs = createBlobs(dataDir);
+  const parsed = createParsedCache(dataDir);
+  const changes = createChanges();
+  const progress = createProgress((stage, seconds) =>
+    metrics.observe("lectern_ingest_stage_seconds", seconds, { stage }),
+  );
+  const failpoint = createFailpoint(config.testFailpoint);
+
+  const natives = await unpack(dataDir, config.nativeLevel);
+  const lanes = stack.use(new NativeLanes({ natives, ingestWorkers: config.embedWorkers, queryThreads: 1 }));
+  const parse = stack.use(
+    new ParseLane({
+      workers: config.parseWorkers,
+      deadlineMs: config.maxFileParseSeconds * 1000,
+      memoryBytes: config.parseMemoryMb * MB,
+      limits: { ...DEFAULT_LIMITS, maxTextLength: config.maxFileTextMb * MB },
+    }),
+  );
+  const models = new Models({
+    lanes,
+    directory: join(dataDir, "models"),
+    defaultModel: config.defaultModel,
+    defaultAliases: !config.noDefaultAliases,
+    aliases: config.modelNames,
+    remote: {
+      sources: remoteSources(config, dataDir),
+      access: {
+        policy: { allowPrivate: config.allowPrivateAddresses, offline: config.offline },
+        resolve: resolveHost,
+      },
+      limits: providerLimits(config),
+      onUsage: (model, usage) => countUsage(metrics, model, usage),
+    },
+    ingestWorkers: config.embedWorkers,
+    queryCache: { maxBytes: QUERY_CACHE_BYTES, maxEntries: config.queryCacheEntries },
+    log,
+  });
+  await models.start();
+  const bundled = models.info(BUNDLED_MODEL);
+  if (bundled !== null) scheduleModelUpgrade(storage, { id: BUNDLED_MODEL, revision: bundled.revision }, clock, log);
+
+  const graphs = stack.use(new GraphLane(natives));
+  const graphWatch = stack.use(
+    new GraphWatch({
+      storage,
+      tryAcquire: (storeId, generation) => indexes.tryAcquire(storeId, generation),
+      wakeJobs: () => runner.wake(),
+    }),
+  );
+  const indexes = new IndexRegistry({
+    budgetBytes: config.indexMemoryMb * MB,
+    load: async (storeId, generationId, signal) => {
+      const generation = storage.generations.byId(generationId);
+      if (generation === null || generation.store_id !== storeId) throw new Error(`generation ${generationId} is gone`);
+      const index = await loadIndex(storage, generation, signal, config.hnswThreshold);
+      const mode = storage.stores.get(generation.tenant_id, storeId)?.index_mode;
+      index.setKind(mode ?? "auto");
+      await attachGraph({ dataDir, natives, log }, generation, index);
+      graphWatch.touch(generation);
+      return index;
+    },
+  });
+  stack.defer(() => indexes.close());
+
+  const indexWrites: IndexWrites = {
+    addChunks: (file, generation, chunks, from) => {
+      indexes.apply(file.store_id, generation.id, (index) => addSlice(index, file, chunks, from));
+      graphWatch.touch(generation);
+    },
+    removeFile: (storeId, generation, storeFile) =>
+      indexes.apply(storeId, generation, (index) => index.removeFile(storeFile)),
+  };
+  const embedPassages = cachedPassages({
+    embed: (model, texts, signal) => models.embedPassages(model, texts, signal),
+    cache: storage.embeddingCache,
+    isCached: ({ id }) =>
+      config.embeddingCache === "all" || (config.embeddingCache === "remote" && models.info(id)?.location === "remote"),
+    onLookup: (found, missing) => {
+      metrics.count("lectern_embedding_cache_total", { found: "yes" }, found);
+      metrics.count("lectern_embedding_cache_total", { found: "no" }, missing);
+    },
+  });
+  const catchUpDeps: CatchUpDeps = {
+    storage,
+    blobs,
+    parsed,
+    parse,
+    embed: embedPassages,
+    indexFile: (generation, file) => {
+      indexes.apply(generation.store_id, generation.id, (index) => replaceFile(storage, index, generation, file));
+      graphWatch.touch(generation);
+    },
+  };
+  const migrateDeps: MigrateDeps = {
+    ...catchUpDeps,
+    dataDir,
+    clock,
+    failpoint,
+    embedQuery: (model, text, signal) => models.embedQuery(model, text, signal),
+    acquire: (storeId, generation) => indexes.acquire(storeId, generation),
+    changed: changes.notify,
+    forgetIndex: (storeId, generation) => indexes.retire(storeId, generation),
+  };
+  // Searches hold a lease while they run, so that the index is closed when the last of them has ended.
+  const forgetIndexes = async (storeId: string) => {
+    for (const generation of storage.generations.idsOfStore(storeId)) await indexes.retire(storeId, generation);
+    removeGraphsOfStore(dataDir, storeId);
+  };
+  removeStrayGraphs(storage, dataDir);
+  const purge: PurgeDeps = {
+    storage,
+    blobs,
+    removeIndexFiles: forgetIndexes,
+    cancelStore: (storeId) => runner.cancelStore(storeId),
+  };
+  const deletionCheck: DeletionCheckDeps = {
+    storage,
+    blobs,
+    parsed,
+    inMemory: (storeId, storeFile) => indexes.holds(storeId, (index) => storeFile === null || index.hasFile(storeFile)),
+  };
+  const runner: JobRunner = stack.use(
+    new JobRunner({
+      jobs: storage.jobs,
+      clock,
+      log,
+      metrics,
+      owner: newId("req_"),
+      handlers: [
+        createIngestHandler({
+          storage,
+          blobs,
+          parsed,
+          parse,
+          embed: embedPassages,
+          index: indexWrites,
+          changed: changes.notify,
+          progress,
+          clock,
+          concurrency: config.parseWorkers + config.embedWorkers,
+        }),
+        createMigrateHandler(migrateDeps),
+        createCatchUpHandler(catchUpDeps),
+        createRetireHandler({
+          storage,
+          failpoint,
+          removeGraph: (generation) => retireDirectory(graphDirectory(dataDir, generation.store_id, generation.id)),
+        }),
+        createBuildGraphHandler({
+          storage,
+          dataDir,
+          natives,
+          lane: graphs,
+          log,
+          acquire: (storeId, generation) => indexes.acquire(storeId, generation),
+        }),
+        createPurgeFileHandler(purge),
+        createPurgeStoreHandler(purge),
+        createFinishDeletionHandler({ ...deletionCheck, storage, blobs, parsed, clock }),
+      ],
+      tenantLimit: (kind, tenantId) => (kind === "ingest" ? ingestLimit(storage, config, tenantId) : null),
+    }),
+  );
+
+  /** Files left these stores: indexes forget them, what works on them stops. Called after the commit. */
+  const detached = (files: readonly Detached[]) => {
+    for (const { storeId, storeFile } of files) {
+      runner.cancel("ingest", String(storeFile));
+      removeFromIndexes(storage, indexWrites, storeId, storeFile);
+      changes.notify(storeId);
+    }
+  };
+  const janitor = stack.use(
+    new Janitor({
+      storage,
+      blobs,
+      parsed,
+      clock,
+      log,
+      graceSeconds: () => config.expiredGraceDays * 86_400,
+      embeddingCacheBytes: () => (config.embeddingCache === "off" ? 0 : config.embeddingCacheMb * MB),
+      queryLog: () => ({ days: config.queryLogDays, rows: config.queryLogRows }),
+      detached,
+      wakeJobs: () => runner.wake(),
+    }),
+  );
+
+  metrics.gauge("lectern_embedding_cache_bytes", () => storage.embeddingCache.size().bytes);
+  registerGauges(metrics, { runner, indexes, lanes, parse });
+  const teardown = stack.move();
+  return {
+    storage,
+    blobs,
+    parsed,
+    parse,
+    models,
+    indexes,
+    runner,
+    janitor,
+    changes,
+    progress,
+    detached,
+    deletionCheck,
+    laneStats: () => lanesOf(lanes, parse),
+    setAttributes(storeId: string, storeFile: number, attributes: Record<string, string | number | boolean>) {
+      forEachGeneration(storage, storeId, (generation) =>
+        indexes.apply(storeId, generation, (index) => index.setAttributes(storeFile, attributes)),
+      );
+    },
+    /** Loads what the first file would wait for; in the background, and needless if it fails. */
+    warm(): void {
+      Promise.all([parse.warm(), models.warm()]).catch((error: unknown) =>
+        log.debug("warm-up ended early", { error: String(error) }),
+      );
+    },
+    /** The flip of a rollback, if nothing is missing in the old generation; loads its index first. */
+    async rollBackNow(migration: MigrationRow): Promise<boolean> {
+      const old = storage.generations.get(migration.tenant_id, migration.from_generation);
+      const live =
+        migration.to_generation === null ? null : storage.generations.get(migration.tenant_id, migration.to_generation);
+      if (old === null || live === null) return false;
+      using _lease = await indexes.acquire(migration.store_id, old.id);
+      return flipBack({ storage, clock, failpoint }, migration, live, old);
+    },
+    /** Chunks were added to a completed file: its index takes them, other generations are behind with it. */
+    reloadFile(file: StoreFileRow, generation: GenerationRow): void {
+      storage.generationFiles.outdateElsewhere(file.seq, generation);
+      for (const other of storage.generations.ofStore(file.tenant_id, file.store_id)) {
+        if (other.state === "retained") scheduleCatchUp(storage, other);
+      }
+      runner.wake();
+      catchUpDeps.indexFile(generation, file);
+    },
+    /** What answers searches of the store now: an index that is not in memory will say when it is. */
+    indexKind(store: StoreRow): "exact" | "hnsw" {
+      if (store.live_generation === null) return "exact";
+      using lease = indexes.tryAcquire(store.id, store.live_generation);
+      return lease?.index.stats.used === "hnsw" ? "hnsw" : "exact";
+    },
+    /** Forces, forbids or frees the choice of the index of a store. */
+    setIndexMode(storeId: string, mode: StoreRow["index_mode"]): void {
+      for (const generation of storage.generations.idsOfStore(storeId)) {
+        indexes.apply(storeId, generation, (index) => index.setKind(mode));
+        const row = storage.generations.byId(generation);
+        if (row !== null) graphWatch.touch(row);
+      }
+    },
+    removeFromIndexes: (storeId: string, storeFile: number) =>
+      removeFromIndexes(storage, indexWrites, storeId, storeFile),
+    [Symbol.asyncDispose]: () => teardown.disposeAsync(),
+  };
+}
+
+/** Files of a tenant that may be indexed at the same time. */
+function ingestLimit(storage: Storage, config: Config, tenantId: string): number | null {
+  const tenant = storage.tenants.get(tenantId);
+  const own = tenant === null ? null : parseQuotas(tenant.quotas).concurrent_ingests;
+  return own ?? config.maxTeamIngests;
+}
+
+function openStorage(path: string): Storage {
+  try {
+    return createStorage(openDb(path));
+  } catch (error) {
+    if (error instanceof NewerSchemaError) {
+      throw new StartError(
+        `the data directory was written by a newer Lectern (${error.message}); use that version, or another directory with --data`,
+        { cause: error },
+      );
+    }
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    if (!code.startsWith("SQLITE_")) throw error;
+    throw new StartError(
+      `the database ${path} cannot be opened (${code}); restore it from a backup, or choose another directory with --data`,
+      { cause: error },
+    );
+  }
+}
+
+async function unpack(dataDir: string, level: Config["nativeLevel"]) {
+  try {
+    return await (level === "auto" ? unpackNatives(dataDir) : unpackNatives(dataDir, level));
+  } catch (error) {
+    throw new StartError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+function removeFromIndexes(storage: Storage, index: IndexWrites, storeId: string, storeFile: number): void {
+  forEachGeneration(storage, storeId, (generation) => index.removeFile(storeId, generation, storeFile));
+}
+
+function forEachGeneration(storage: Storage, storeId: string, visit: (generation: number) => void): void {
+  for (const generation of storage.generations.idsOfStore(storeId)) visit(generation);
+}
+
+function registerGauges(
+  metrics: Metrics,
+  {
+    runner,
+    indexes,
+    lanes,
+    parse,
+  }: { runner: JobRunner; indexes: IndexRegistry; lanes: NativeLanes; parse: ParseLane },
+): void {
+  metrics.gauge("lectern_jobs_waiting", () => runner.stats().map(({ kind, waiting }) => [{ kind }, waiting]));
+  metrics.gauge("lectern_jobs_running", () => runner.stats().map(({ kind, running }) => [{ kind }, running]));
+  metrics.gauge("lectern_index_bytes", () => indexes.stats.bytes);
+  metrics.gauge("lectern_index_chunks", () => indexes.stats.chunks);
+  metrics.gauge("lectern_index_vectors", () => indexes.stats.vectors);
+  metrics.gauge("lectern_indexes_open", () => indexes.stats.open);
+  metrics.gauge("lectern_lane_busy", () => lanesOf(lanes, parse).map(([lane, stats]) => [{ lane }, stats.busy]));
+  metrics.gauge("lectern_lane_waiting", () => lanesOf(lanes, parse).map(([lane, stats]) => [{ lane }, stats.waiting]));
+  metrics.gauge("lectern_lane_restarts", () =>
+    lanesOf(lanes, parse).map(([lane, stats]) => [{ lane }, stats.restarts]),
+  );
+  metrics.gauge("process_resident_memory_bytes", () => process.memoryUsage.rss());
+}
+
+function lanesOf(lanes: NativeLanes, parse: ParseLane) {
+  return Object.entries({ ...lanes.stats(), parse: parse.stats() });
+}

@@ -1,0 +1,55 @@
+/**
+ * Entry of the executable. The only file that reads the arguments and the environment, listens to signals and sets the
+ * exit status; everything else is told.
+ */
+import { runVerb } from "./cli/verbs.ts";
+import type { Terminal } from "./cli/terminal.ts";
+
+// Documents, keys' hashes and copies of both are nobody else's to read.
+process.umask(0o077);
+
+const stop = new AbortController();
+
+// The first signal asks everything to finish, a second SIGINT (Ctrl-C again) ends the process there and then.
+process.on("SIGTERM", () => stop.abort());
+process.on("SIGINT", () => {
+  if (stop.signal.aborted) process.exit(130);
+  stop.abort();
+});
+// The reader of a pipe went away (`lectern search … | head`). A server lives on, a verb has nobody to talk to.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE" && process.argv[2] === "serve") return;
+    process.exit(error.code === "EPIPE" ? 0 : 1);
+  });
+}
+
+const terminal: Terminal = {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+  outIsTerminal: process.stdout.isTTY === true,
+  errIsTerminal: process.stderr.isTTY === true,
+  columns: process.stdout.columns ?? process.stderr.columns ?? 80,
+  color: process.stdout.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb",
+  env: process.env,
+  signal: stop.signal,
+  onReload: (reload) => void process.on("SIGHUP", reload),
+};
+
+/** Failures that a person can act on; anything else is a bug and shows its stack. */
+const EXPECTED = new Set(["UsageError", "ConfigError", "StartError", "RequestFailed"]);
+
+try {
+  process.exitCode = await runVerb(process.argv.slice(2), terminal);
+} catch (error) {
+  const expected = error instanceof Error && EXPECTED.has(error.name);
+  terminal.err(`lectern: ${expected ? error.message : Bun.inspect(error)}\n`);
+  process.exitCode = 1;
+}
+// What was written to a slow pipe is still on its way; ending now would cut it off.
+await Promise.all([process.stdout, process.stderr].map(flushed));
+process.exit();
+
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.end(() => resolve()));
+}

@@ -1,0 +1,51 @@
+import type { KnownModel, ModelCatalog, ModelChoice } from "./api/models/service.ts";
+import type { Models } from "./workers/models.ts";
+
+/** The models as the api room sees them. `created`: Unix seconds; models have no better date than the server's start. */
+export function modelCatalog(models: Models, created: number): ModelCatalog {
+  const show = (name: string, id: string): KnownModel => {
+    const info = models.info(id);
+    return {
+      name,
+      model: info === null ? null : id,
+      revision: info?.revision ?? null,
+      dimensions: info?.dimensions ?? null,
+      maxTokens: info?.maxTokens ?? null,
+      location: name === id ? (info?.location ?? "local") : "alias",
+      ownedBy: info?.location === "bundled" ? "lectern" : "organization-owner",
+      created,
+    };
+  };
+  const find = (name: string): KnownModel | null => {
+    const resolved = models.resolve(name);
+    return resolved.ok ? show(name, resolved.model) : null;
+  };
+  return {
+    list: () => models.names().flatMap((name) => find(name) ?? []),
+    get: find,
+    choose(name, dimensions): ModelChoice {
+      const resolved = models.resolve(name);
+      if (!resolved.ok) return resolved;
+      const { model, alias } = resolved;
+      const size = models.resolveDimensions(model, alias ? aliasDimensions(models, model, dimensions) : dimensions);
+      if (!size.ok) return { ok: false, reason: "dimensions", message: size.message };
+      return {
+        ok: true,
+        name: name ?? model,
+        model,
+        revision: models.info(model)?.revision ?? "",
+        dimensions: size.dimensions,
+      };
+    },
+    remove: (name) => models.remove(name),
+  };
+}
+
+/**
+ * A client that names a hosted model asks for sizes which that model has. Where the model that answers for it is
+ * smaller, its own size is given instead of refusing an unmodified client.
+ */
+function aliasDimensions(models: Models, id: string, asked: number | null): number | null {
+  const own = models.info(id)?.dimensions ?? 0;
+  return asked !== null && asked >= own ? null : asked;
+}

@@ -1,0 +1,102 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Static } from "@sinclair/typebox";
+import { Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import { parse as parseToml, stringify } from "smol-toml";
+import { replaceFile } from "./platform/replace-file.ts";
+
+/**
+ * `[[models]]` and `[aliases]`, as the configuration file has them, and `<data>/models.toml`, where `lectern models add`
+ * keeps the remote models that it added. Keys of providers are never in the latter: it names the variable that holds one.
+ */
+export const REMOTE_DIALECTS = ["openai", "openai-compatible", "cohere", "voyage", "mistral", "google"] as const;
+
+export const MODEL_ID = "^[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?$";
+
+export const RemoteModelTable = Type.Object(
+  {
+    id: Type.String({ pattern: MODEL_ID }),
+    dialect: Type.Union(REMOTE_DIALECTS.map((name) => Type.Literal(name))),
+    model: Type.Optional(Type.String({ minLength: 1 })),
+    address: Type.Optional(Type.String({ minLength: 1 })),
+    api_key: Type.Optional(Type.String({ minLength: 1 })),
+    api_key_env: Type.Optional(Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]*$" })),
+    dimensions: Type.Optional(Type.Integer({ minimum: 1, maximum: 16_384 })),
+    max_tokens: Type.Optional(Type.Integer({ minimum: 16, maximum: 1_000_000 })),
+    query_prefix: Type.Optional(Type.String()),
+    passage_prefix: Type.Optional(Type.String()),
+    usd_per_million_tokens: Type.Optional(Type.Number({ minimum: 0 })),
+  },
+  { additionalProperties: false },
+);
+export type RemoteModelTable = Static<typeof RemoteModelTable>;
+
+export interface ModelTables {
+  models: RemoteModelTable[];
+  aliases: Record<string, string>;
+}
+
+export type TablesRead = { ok: true; tables: ModelTables } | { ok: false; problem: string };
+
+/** Checks `models` and `aliases` of a parsed file. The problem is one line without any value, which may be a key. */
+export function readModelTables(file: Record<string, unknown>): TablesRead {
+  const { models = [], aliases = {} } = file;
+  if (!Array.isArray(models)) return { ok: false, problem: "models must be a list: write [[models]]" };
+  for (const [i, model] of models.entries()) {
+    const problem = tableProblem(model);
+    if (problem !== null) return { ok: false, problem: `${nameOf(model, i)}: ${problem}` };
+  }
+  const tables = models as RemoteModelTable[];
+  const twice = tables.find((model, i) => tables.findIndex((other) => other.id === model.id) !== i);
+  if (twice !== undefined) return { ok: false, problem: `two models have the id '${twice.id}'` };
+  if (!isTextTable(aliases)) return { ok: false, problem: 'aliases must be a table of texts: NAME = "MODEL"' };
+  return { ok: true, tables: { models: tables, aliases } };
+}
+
+const addedPath = (dataDir: string): string => join(dataDir, "models.toml");
+
+/** The models that were added by the verb; none where there is no file. */
+export function readAddedModels(dataDir: string): TablesRead {
+  const path = addedPath(dataDir);
+  if (!existsSync(path)) return { ok: true, tables: { models: [], aliases: {} } };
+  try {
+    return readModelTables(parseToml(readFileSync(path, "utf8")));
+  } catch (error) {
+    const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
+    return { ok: false, problem: `${path} cannot be read: ${reason}` };
+  }
+}
+
+/** Durable, and never half. */
+export function writeAddedModels(dataDir: string, models: readonly RemoteModelTable[]): void {
+  const note = "# Written by lectern models add and remove.\n";
+  replaceFile(addedPath(dataDir), models.length === 0 ? note : `${note}${stringify({ models })}\n`);
+}
+
+function tableProblem(model: unknown): string | null {
+  const [error] = Value.Errors(RemoteModelTable, model);
+  if (error !== undefined) {
+    const key = error.path.slice(1).split("/")[0] ?? "";
+    if (key === "") return "it must be a table with id and dialect";
+    if (key === "dialect") return `dialect must be one of ${REMOTE_DIALECTS.join(", ")}`;
+    return `${key} ${key in RemoteModelTable.properties ? "is missing or does not fit" : "is no setting of a model"}`;
+  }
+  const { api_key, api_key_env } = model as RemoteModelTable;
+  if (api_key !== undefined && api_key_env !== undefined) return "api_key and api_key_env cannot both be set";
+  return null;
+}
+
+function nameOf(model: unknown, index: number): string {
+  const id = model !== null && typeof model === "object" && "id" in model ? model.id : null;
+  return typeof id === "string" ? `model '${id}'` : `model ${index + 1}`;
+}
+
+function isTextTable(value: unknown): value is Record<string, string> {
+  return (
+    value !== null &&
+    typeof value === "object" &&
+    !Array.isArray(value) &&
+    Object.values(value).every((target) => typeof target === "string" && target !== "")
+  );
+}

@@ -1,0 +1,83 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readConfig } from "./config.ts";
+import { readAddedModels, writeAddedModels } from "./model-tables.ts";
+import { remoteSources } from "./remote-models.ts";
+
+let dir: string;
+beforeEach(() => (dir = mkdtempSync(join(tmpdir(), "lectern-remote-"))));
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+function sources(env: Record<string, string>, file = "") {
+  const config = readConfig({
+    argv: file === "" ? [] : ["--config", "a.toml"],
+    env,
+    machine: { cpus: 1 },
+    readFile: () => file,
+  });
+  return remoteSources(config, dir);
+}
+
+const brief = (env: Record<string, string>, file?: string) =>
+  sources(env, file)
+    .list()
+    .map((one) => (one.ok ? [one.model.id, one.model.address, one.model.apiKey] : [one.id, one.problem]));
+
+describe("hosted models", () => {
+  test("are there as soon as their provider has a key or an address", () => {
+    expect(brief({})).toEqual([]);
+    expect(brief({ LECTERN_COHERE_API_KEY: "k" })).toEqual([
+      ["embed-english-v3.0", undefined, "k"],
+      ["embed-multilingual-v3.0", undefined, "k"],
+    ]);
+    expect(brief({ LECTERN_MISTRAL_ADDRESS: "http://gateway/v1" })).toEqual([
+      ["mistral-embed", "http://gateway/v1", undefined],
+    ]);
+  });
+
+  test("give way to a model of the same name in the configuration file", () => {
+    const file = '[[models]]\nid = "mistral-embed"\ndialect = "openai-compatible"\naddress = "http://own/v1"';
+    expect(brief({ LECTERN_MISTRAL_API_KEY: "k" }, file)).toEqual([["mistral-embed", "http://own/v1", undefined]]);
+  });
+});
+
+describe("the key of a model of the operator's", () => {
+  const model = (more: string) => `[[models]]\nid = "m"\ndialect = "openai"\nmodel = "text-embedding-3-large"\n${more}`;
+  const cases: [string, Record<string, string>, string, unknown][] = [
+    ["is its own", {}, 'api_key = "own"', ["m", undefined, "own"]],
+    ["is the variable's that it names", { HOUSE: "house" }, 'api_key_env = "HOUSE"', ["m", undefined, "house"]],
+    ["is the provider's, at the provider's address", { LECTERN_OPENAI_API_KEY: "k" }, "", ["m", undefined, "k"]],
+    [
+      "is not the provider's at another address",
+      { LECTERN_OPENAI_API_KEY: "k" },
+      'address = "http://x/v1"',
+      ["m", "http://x/v1", undefined],
+    ],
+    ["is missed", {}, "", ["m", "it has no key: set api_key_env, or LECTERN_OPENAI_API_KEY"]],
+    [
+      "is missed in the environment",
+      {},
+      'api_key_env = "HOUSE"',
+      ["m", "the environment variable HOUSE, which holds its key, is not set"],
+    ],
+  ];
+  for (const [name, env, more, expected] of cases) {
+    test(name, () => {
+      expect(brief(env, model(more)).find(([id]) => id === "m")).toEqual(expected as string[]);
+    });
+  }
+});
+
+test("models added by the verb are kept in a file of their own and can be forgotten; a broken file is told", async () => {
+  const added = { id: "house", dialect: "openai-compatible", address: "http://own/v1", dimensions: 8 } as const;
+  writeAddedModels(dir, [added]);
+  expect(readAddedModels(dir)).toEqual({ ok: true, tables: { models: [added], aliases: {} } });
+  const remote = sources({});
+  expect(remote.list()).toMatchObject([{ ok: true, removable: true, model: { id: "house", dimensions: 8 } }]);
+  expect([remote.forget("other"), remote.forget("house"), remote.list()]).toEqual([false, true, []]);
+  await Bun.write(join(dir, "models.toml"), "[[models");
+  expect(remote.list()).toMatchObject([{ ok: false, id: "models.toml" }]);
+  expect(remote.forget("house")).toBe(false);
+});

@@ -1,0 +1,103 @@
+import type { Config } from "./config.ts";
+import { KNOWN_MODELS, type ProviderName, providerSetting } from "./embed/catalog.ts";
+import type { RemoteModel } from "./embed/remote/create.ts";
+import type { RemoteLimits, RemoteUsage } from "./embed/remote/remote-provider.ts";
+import { readAddedModels, type RemoteModelTable, writeAddedModels } from "./model-tables.ts";
+import type { Metrics } from "./platform/metrics.ts";
+import type { RemoteSource, RemoteSources } from "./workers/remote-entry.ts";
+
+/**
+ * The remote models of this server: those of the configuration file, those that `lectern models add` wrote down, and
+ * the well-known ones of every provider that has a key or an address. An earlier one hides a later one of the same id.
+ */
+export function remoteSources(config: Config, dataDir: string): RemoteSources {
+  return {
+    list() {
+      const added = readAddedModels(dataDir);
+      const own = config.remoteModels.map((table) => fromTable(config, table, false));
+      const others = added.ok ? added.tables.models.map((table) => fromTable(config, table, true)) : [];
+      const broken: RemoteSource[] = added.ok ? [] : [{ ok: false, id: "models.toml", problem: added.problem }];
+      const all = [...own, ...others, ...hosted(config), ...broken];
+      return all.filter((source, i) => all.findIndex((other) => idOf(other) === idOf(source)) === i);
+    },
+    forget(id) {
+      const added = readAddedModels(dataDir);
+      if (!added.ok || !added.tables.models.some((model) => model.id === id)) return false;
+      writeAddedModels(
+        dataDir,
+        added.tables.models.filter((model) => model.id !== id),
+      );
+      return true;
+    },
+  };
+}
+
+/** How long and how often a provider is tried; a search, for which somebody waits, is given up sooner. */
+export function providerLimits({ providerTimeoutSeconds, providerAttempts }: Config): Partial<RemoteLimits> {
+  return {
+    passageTimeoutMs: providerTimeoutSeconds * 1000,
+    queryTimeoutMs: providerTimeoutSeconds * 250,
+    passageAttempts: providerAttempts,
+    queryAttempts: Math.ceil(providerAttempts / 2),
+  };
+}
+
+export function countUsage(metrics: Metrics, model: string, usage: RemoteUsage): void {
+  metrics.count("lectern_provider_requests_total", { model }, usage.requests);
+  metrics.count("lectern_provider_retries_total", { model }, usage.retries);
+  metrics.count("lectern_provider_failures_total", { model }, usage.failures);
+  metrics.count("lectern_provider_tokens_total", { model }, usage.tokens);
+  if (usage.costUsd !== null) metrics.count("lectern_provider_cost_usd_total", { model }, usage.costUsd);
+}
+
+/** Key and address of a provider, as set; a provider is in use as soon as it has one of them. */
+function providerOf(config: Config, provider: ProviderName): { apiKey: string | null; address: string | null } {
+  return { apiKey: config[`${provider}ApiKey`], address: config[`${provider}Address`] };
+}
+
+function hosted(config: Config): RemoteSource[] {
+  return KNOWN_MODELS.flatMap((known) => {
+    const { apiKey, address } = providerOf(config, known.provider);
+    if (apiKey === null && address === null) return [];
+    const model: RemoteModel = {
+      id: known.name,
+      dialect: known.provider,
+      address: address ?? undefined,
+      apiKey: apiKey ?? undefined,
+    };
+    return [{ ok: true as const, model, removable: false }];
+  });
+}
+
+function fromTable(config: Config, table: RemoteModelTable, removable: boolean): RemoteSource {
+  const provider = table.dialect === "openai-compatible" ? null : providerOf(config, table.dialect);
+  const wanted = table.api_key_env;
+  const ownKey = table.api_key ?? (wanted === undefined ? undefined : config.environment(wanted));
+  if (wanted !== undefined && (ownKey === undefined || ownKey === "")) {
+    return { ok: false, id: table.id, problem: `the environment variable ${wanted}, which holds its key, is not set` };
+  }
+  // A provider's key goes to the provider's address only.
+  const isProviders = table.address === undefined || table.address === provider?.address;
+  const apiKey = ownKey ?? (isProviders ? provider?.apiKey : undefined) ?? undefined;
+  if (table.address === undefined && apiKey === undefined && table.dialect !== "openai-compatible") {
+    const setting = providerSetting(table.dialect);
+    return { ok: false, id: table.id, problem: `it has no key: set api_key_env, or ${setting}` };
+  }
+  const model: RemoteModel = {
+    id: table.id,
+    dialect: table.dialect,
+    model: table.model,
+    address: table.address ?? provider?.address ?? undefined,
+    apiKey,
+    dimensions: table.dimensions,
+    maxTokens: table.max_tokens,
+    queryPrefix: table.query_prefix,
+    passagePrefix: table.passage_prefix,
+    usdPerMillionTokens: table.usd_per_million_tokens,
+  };
+  return { ok: true, model, removable };
+}
+
+function idOf(source: RemoteSource): string {
+  return source.ok ? source.model.id : source.id;
+}

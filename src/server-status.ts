@@ -1,0 +1,47 @@
+import { statSync } from "node:fs";
+import { statfs } from "node:fs/promises";
+import { join } from "node:path";
+import type { ServerStatus } from "./api/admin/schema.ts";
+import type { QueryRecorder } from "./api/queries/recorder.ts";
+import type { Config } from "./config.ts";
+import type { Engine } from "./engine.ts";
+import { version } from "./platform/build-info.ts";
+
+export interface StatusSources {
+  config: Config;
+  engine: Engine;
+  dataDir: string;
+  /** Unix seconds. */
+  startedAt: number;
+  queries: QueryRecorder;
+}
+
+/** What the server is doing, for `GET /v1/admin/status`. */
+export async function serverStatus({
+  config,
+  engine,
+  dataDir,
+  startedAt,
+  queries,
+}: StatusSources): Promise<ServerStatus> {
+  const { bavail, blocks, bsize } = await statfs(dataDir);
+  return {
+    object: "server.status",
+    version,
+    started_at: startedAt,
+    lanes: engine.laneStats().map(([name, { busy, waiting, restarts }]) => ({ name, busy, waiting, restarts })),
+    queues: engine.runner.stats(),
+    indexes: { ...engine.indexes.stats },
+    models: engine.storage.generations.modelsInUse().map(({ model, stores }) => ({ id: model, vector_stores: stores })),
+    disk: { free_bytes: bavail * bsize, total_bytes: blocks * bsize, database_bytes: databaseBytes(dataDir) },
+    memory: { resident_bytes: process.memoryUsage.rss() },
+    query_log: { mode: config.queryLog, waiting: queries.waiting },
+  };
+}
+
+function databaseBytes(dataDir: string): number {
+  const sizes = ["meta.sqlite", "meta.sqlite-wal"].map(
+    (name) => statSync(join(dataDir, name), { throwIfNoEntry: false })?.size ?? 0,
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
