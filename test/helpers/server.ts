@@ -1,0 +1,156 @@
+/**
+ * A Lectern server as a process of its own, as users run it: the compiled binary where there is one, else from source.
+ */
+import { existsSync, mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import OpenAI from "openai";
+import { tempDir } from "./temp-dir.ts";
+
+export const ROOT = resolve(import.meta.dir, "../..");
+/** A path in LECTERN_UNDER_TEST is another binary; the word `source` there runs the source. */
+const WANTED = process.env["LECTERN_UNDER_TEST"] ?? join(ROOT, "dist/lectern");
+
+/** How to call `lectern`. */
+export const LECTERN: readonly string[] =
+  WANTED !== "source" && existsSync(WANTED) ? [WANTED] : [process.execPath, join(ROOT, "src/main.ts")];
+
+/** The administrator's key of servers that tests start. It holds spaces, as the official clients' suites do. */
+export const TEST_KEY = "test key of the administrator 0123456789";
+
+/** Nothing of the caller's environment but what any program needs. */
+export function plainEnv(more: Record<string, string> = {}): Record<string, string> {
+  const kept = ["PATH", "HOME", "TMPDIR", "LANG", "BUN_INSTALL"].flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return { ...Object.fromEntries(kept), ...more };
+}
+
+export interface StartOptions {
+  /** Kept after the server has stopped; a temporary one otherwise. */
+  dataDir?: string;
+  args?: readonly string[];
+  env?: Record<string, string>;
+  command?: readonly string[];
+}
+
+export interface TestServer extends AsyncDisposable {
+  url: string;
+  key: string;
+  dataDir: string;
+  pid: number;
+  /** Milliseconds from the start of the process to the ready line. */
+  startMs: number;
+  client: OpenAI;
+  /** What it wrote to standard error so far. */
+  log(): string;
+  /** SIGTERM; resolves to the exit status. */
+  stop(): Promise<number>;
+  /** SIGKILL, at once. */
+  kill(): Promise<void>;
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+}
+
+const READY = /^lectern \S+ listening on (http:\/\/\S+)$/m;
+
+/** Starts a server on a free port and waits for its ready line. Throws with what it wrote if it ends before that. */
+export async function startServer(options: StartOptions = {}): Promise<TestServer> {
+  const own = options.dataDir === undefined ? tempDir() : null;
+  const dataDir = options.dataDir ?? own?.join("data") ?? "";
+  const cwd = own?.path ?? join(dataDir, "..");
+  mkdirSync(cwd, { recursive: true });
+  const startedMs = performance.now();
+  const child = Bun.spawn({
+    cmd: [...(options.command ?? LECTERN), "serve", "--port", "0", "--data", dataDir, ...(options.args ?? [])],
+    cwd,
+    env: plainEnv({ LECTERN_API_KEY: TEST_KEY, ...options.env }),
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const errors = collect(child.stderr);
+  const output = collect(child.stdout);
+  const ready = await Promise.race([output.until(READY), child.exited.then(() => null)]);
+  if (!ready?.[1]) {
+    await child.exited;
+    own?.[Symbol.dispose]();
+    throw new Error(`the server did not start (exit ${child.exitCode}):\n${errors.text()}${output.text()}`);
+  }
+  const url = ready[1];
+  const key = options.env?.["LECTERN_API_KEY"] || TEST_KEY;
+
+  const end = async (signal: NodeJS.Signals) => {
+    child.kill(signal);
+    return await child.exited;
+  };
+  return {
+    url,
+    key,
+    dataDir,
+    pid: child.pid,
+    startMs: performance.now() - startedMs,
+    client: new OpenAI({ apiKey: key, baseURL: `${url}/v1`, maxRetries: 0 }),
+    log: errors.text,
+    stop: () => end("SIGTERM"),
+    kill: async () => void (await end("SIGKILL")),
+    fetch: (path, init = {}) => {
+      const headers = new Headers(init.headers);
+      if (!headers.has("authorization")) headers.set("authorization", `Bearer ${key}`);
+      return fetch(url + path, { ...init, headers });
+    },
+    async [Symbol.asyncDispose]() {
+      await end("SIGKILL");
+      own?.[Symbol.dispose]();
+    },
+  };
+}
+
+export interface CommandResult {
+  status: number;
+  out: string;
+  err: string;
+}
+
+/** Runs `lectern ARGS…` to its end, without a terminal. */
+export async function runLectern(
+  args: readonly string[],
+  options: { cwd?: string; env?: Record<string, string> } = {},
+): Promise<CommandResult> {
+  const child = Bun.spawn({
+    cmd: [...LECTERN, ...args],
+    cwd: options.cwd ?? ROOT,
+    env: plainEnv(options.env),
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, err, status] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  return { status, out, err };
+}
+
+/** Reads a stream to its end, so that the child never blocks on a full pipe. */
+function collect(stream: ReadableStream<Uint8Array>): {
+  text: () => string;
+  until: (pattern: RegExp) => Promise<RegExpExecArray | null>;
+} {
+  let text = "";
+  let wake = () => {};
+  const decoder = new TextDecoder();
+  const done = (async () => {
+    for await (const piece of stream) {
+      text += decoder.decode(piece, { stream: true });
+      wake();
+    }
+  })();
+  return {
+    text: () => text,
+    async until(pattern) {
+      for (;;) {
+        const match = pattern.exec(text);
+        if (match) return match;
+        const more = new Promise<"more">((resolve) => (wake = () => resolve("more")));
+        if ((await Promise.race([more, done.then(() => "end" as const)])) === "end") return pattern.exec(text);
+      }
+    },
+  };
+}

@@ -1,0 +1,164 @@
+/** `lectern models`: folders and remote models are added, checked and removed while the server runs. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { FakeProvider } from "../conformance/fake-providers.ts";
+import { FAKE_HOST, FAKE_KEY, startFakeProvider } from "../conformance/fake-providers.ts";
+import { addText, json, newStore, refusal, search } from "../helpers/api.ts";
+import type { CommandResult, TestServer } from "../helpers/server.ts";
+import { ROOT, runLectern, startServer } from "../helpers/server.ts";
+import { waitFor } from "../helpers/wait.ts";
+import { tempDir, type TempDir } from "../helpers/temp-dir.ts";
+
+const ENV = { HOUSE_KEY: FAKE_KEY, LECTERN_ALLOW_PRIVATE_ADDRESSES: "1", LECTERN_PROVIDER_ATTEMPTS: "1" };
+
+let dir: TempDir;
+let fake: FakeProvider;
+let server: TestServer;
+
+beforeAll(async () => {
+  dir = tempDir();
+  fake = await startFakeProvider("openai-compatible", 48);
+  server = await startServer({ dataDir: dir.join("data"), env: ENV });
+});
+afterAll(async () => {
+  expect(server.log()).not.toContain(FAKE_KEY);
+  await server[Symbol.asyncDispose]();
+  await fake[Symbol.asyncDispose]();
+  dir[Symbol.dispose]();
+});
+
+async function models(...args: string[]): Promise<CommandResult> {
+  const result = await runLectern(["models", ...args, "--data", server.dataDir], { env: ENV });
+  expect(result.out + result.err).not.toContain(FAKE_KEY);
+  return result;
+}
+
+/** A folder as a user has it: the bundled model, with weights of other runtimes beside it, and changed by `change`. */
+function folder(name: string, change: (path: string) => void = () => {}): string {
+  const path = dir.join(name);
+  cpSync(join(ROOT, "models/lectern-embed-en"), path, { recursive: true });
+  writeFileSync(join(path, "model.safetensors"), "weights of another runtime");
+  change(path);
+  return path;
+}
+
+/** As soon as the deleted store is reclaimed. */
+async function removed(id: string): Promise<void> {
+  await waitFor(`${id} is removed`, async () => ((await models("remove", id)).status === 0 ? true : undefined));
+}
+
+const placed = () => readdirSync(join(server.dataDir, "models")).sort();
+const remote = (...more: string[]) =>
+  models("add", "--remote", "--address", fake.address.replace(FAKE_HOST, "127.0.0.1"), "--model", "house", ...more);
+
+test("a folder is copied without what is never read, used at once, kept while a store needs it, then removed", async () => {
+  const added = await models("add", folder("house-en"), "--id", "acme/house-en");
+  expect(added).toMatchObject({ status: 0, out: "acme/house-en\n" });
+  const target = join(server.dataDir, "models/acme/house-en");
+  expect([existsSync(join(target, "config.json")), existsSync(join(target, "model.safetensors"))]).toEqual([
+    true,
+    false,
+  ]);
+  const storeId = await newStore(server, { embedding_model: "acme/house-en" });
+  await addText(server, storeId, "a.txt", "The violin paints bread.");
+  expect(await search(server, storeId, { query: "violin", search_mode: "vector" })).toHaveLength(1);
+
+  const listed = await models("list");
+  expect(listed.out).toMatch(/^acme\/house-en +local +256/m);
+  expect((await models("verify", "acme/house-en")).out).toBe("acme/house-en: ok, 256 dimensions\n");
+  expect((await models("add", folder("again"), "--id", "acme/house-en")).status).toBe(1);
+
+  const needed = await models("remove", "acme/house-en");
+  expect([needed.status, needed.err]).toEqual([1, expect.stringContaining("1 vector store needs it")]);
+  await server.client.vectorStores.delete(storeId);
+  await removed("acme/house-en");
+  expect([placed(), (await models("list")).out.includes("house-en")]).toEqual([[], false]);
+});
+
+const broken: [string, (path: string) => void, string][] = [
+  ["no tokenizer", (path) => Bun.spawnSync(["rm", join(path, "tokenizer.json")]), "tokenizer.json is missing"],
+  ["a graph that is cut off", (path) => cutOff(join(path, "onnx/model.onnx")), "onnx/model.onnx"],
+  ["a tokenizer that is no JSON", (path) => writeFileSync(join(path, "tokenizer.json"), "{"), "tokenizer.json"],
+];
+for (const [name, change, words] of broken) {
+  test(`a folder with ${name} is refused with what is wrong, and leaves nothing`, async () => {
+    const { status, err } = await models("add", folder(`broken ${name}`, change), "--id", "broken");
+    expect([status, err]).toEqual([1, expect.stringContaining(words)]);
+    expect(placed()).toEqual([]);
+    const error = await refusal(server, "POST", "/v1/vector_stores", { embedding_model: "broken" });
+    expect(error).toMatchObject({ status: 400, code: "invalid_embedding_model" });
+  });
+}
+
+test("a model whose files were changed is another revision; a folder broken in place is named as such", async () => {
+  await models("add", folder("changing"), "--id", "changing");
+  const revision = async () => (await json<{ revision: string }>(server, "GET", "/v1/models/changing")).revision;
+  const before = await revision();
+  const own = join(server.dataDir, "models/changing");
+  writeFileSync(join(own, "lectern.json"), JSON.stringify({ query_prefix: "query: " }));
+  await models("list");
+  expect(await revision()).not.toBe(before);
+  writeFileSync(join(own, "config.json"), "{");
+  const { err } = await models("list");
+  expect(err).toContain("changing cannot be used: config.json");
+  const error = await refusal(server, "POST", "/v1/vector_stores", { embedding_model: "changing" });
+  expect(error).toMatchObject({ status: 503, code: "embedding_model_unavailable" });
+  Bun.spawnSync(["rm", "-r", own]);
+  await models("list");
+});
+
+test("a remote model is asked for its dimensions, kept without its key, there after a restart, and removed", async () => {
+  expect(await remote("--api-key-env", "HOUSE_KEY", "--price", "2")).toMatchObject({ status: 0, out: "house\n" });
+  const path = join(server.dataDir, "models.toml");
+  const file = readFileSync(path, "utf8");
+  expect([statSync(path).mode & 0o777, file.includes("dimensions = 48"), file.includes(FAKE_KEY)]).toEqual([
+    0o600,
+    true,
+    false,
+  ]);
+  fake.requests = [];
+  await server.stop();
+  server = await startServer({ dataDir: server.dataDir, env: ENV });
+  expect(fake.requests).toEqual([]);
+
+  const storeId = await newStore(server, { embedding_model: "house" });
+  const fileId = await addText(server, storeId, "a.txt", "The kettle weighs copper.");
+  const [hit] = await search(server, storeId, { query: "copper", search_mode: "vector" });
+  expect(hit).toMatchObject({ file_id: fileId });
+  expect((await models("list")).out).toMatch(/^house +remote +48/m);
+  expect((await models("remove", "house")).err).toContain("1 vector store needs it");
+  await server.client.vectorStores.delete(storeId);
+  await removed("house");
+  expect(readFileSync(path, "utf8")).not.toContain("house");
+});
+
+const refused: [string, string[], string][] = [
+  ["without the key that it needs", [], "openai-compatible answered 400: key"],
+  ["whose variable is not set", ["--api-key-env", "NO_SUCH_KEY"], "NO_SUCH_KEY, which holds its key, is not set"],
+  ["of other dimensions than it has", ["--api-key-env", "HOUSE_KEY", "--dimensions", "47"], "48 dimensions, not 47"],
+];
+for (const [name, more, words] of refused) {
+  test(`a remote model ${name} is refused with the reason, and not kept`, async () => {
+    const { status, err } = await remote(...more);
+    expect([status, err]).toEqual([1, expect.stringContaining(words)]);
+    expect((await models("list")).out).not.toContain("house");
+  });
+}
+
+test("the rescan is the operator's: other tenants' administrators may not ask for it", async () => {
+  const tenant = await json<{ id: string }>(server, "POST", "/v1/admin/tenants", { name: "other" });
+  const key = await json<{ key: string }>(server, "POST", "/v1/admin/keys", {
+    name: "other",
+    role: "admin",
+    tenant_id: tenant.id,
+  });
+  const headers = { authorization: `Bearer ${key.key}` };
+  expect((await refusal(server, "POST", "/v1/admin/models/rescan", {}, headers)).status).toBe(403);
+});
+
+function cutOff(path: string): void {
+  const bytes = readFileSync(path);
+  mkdirSync(join(path, ".."), { recursive: true });
+  writeFileSync(path, bytes.subarray(0, Math.floor(bytes.length / 2)));
+}
