@@ -1,0 +1,95 @@
+import { cpus } from "node:os";
+import { json, newStore } from "../helpers/api.ts";
+import { startServer, type TestServer } from "../helpers/server.ts";
+import { tempDir } from "../helpers/temp-dir.ts";
+import { type Bench, type BenchContext, mean, median, rate, round } from "./bench.ts";
+import { addMiniLm, bundledModel, type ComparedModel, makeTexts, miniLmModel, openModel, rawRun } from "./models.ts";
+import { attachAll, chunkTexts, metricOf, settled, uploadAll } from "./server-data.ts";
+
+const WORDS = 700;
+const ROUNDS = 3;
+const COUNTED_CHUNKS = 24;
+
+export const ingest: Bench = {
+  about:
+    "text files from attached to searchable through the whole server, against ONNX Runtime alone on the same model " +
+    "with a thread per core; the two take turns",
+  minutes: 10,
+  async run(context) {
+    const small = context.scale === "small";
+    using dir = tempDir();
+    const dataDir = dir.join("data");
+    const folder = await addMiniLm(dataDir);
+    await using server = await startServer({ dataDir });
+    await uploads(context, server, small ? 50 : 500);
+    await compare(context, server, bundledModel(), small ? 40 : 1500);
+    await compare(context, server, miniLmModel(folder), small ? 6 : 80);
+  },
+};
+
+async function uploads({ report }: BenchContext, server: TestServer, files: number): Promise<void> {
+  const texts = await makeTexts(files, WORDS, 3);
+  const started = performance.now();
+  await uploadAll(server, texts);
+  const seconds = (performance.now() - started) / 1000;
+  report({ trial: "uploads, 8 at a time, each made durable", files_per_s: round(files / seconds) });
+}
+
+async function compare(
+  { report, scale }: BenchContext,
+  server: TestServer,
+  model: ComparedModel,
+  files: number,
+): Promise<void> {
+  const threads = cpus().length;
+  const seconds = scale === "small" ? 0.5 : 4;
+  const chunkRates: number[] = [];
+  const rawRates: number[] = [];
+  const tokens = { perChunk: 0, windows: 0, indexBytes: 0, storedBytes: 0 };
+  for (let round = 0; round < ROUNDS; round++) {
+    const best: number[] = [];
+    for (const shape of model.shapes) {
+      const raw = await rawRun(model, shape, threads);
+      best.push(await rate(seconds / model.shapes.length, raw.run));
+      await raw.release();
+    }
+    rawRates.push(Math.max(...best));
+
+    const storeId = await newStore(server, { embedding_model: model.name });
+    const ids = await uploadAll(server, await makeTexts(files, WORDS, 100 + round));
+    const started = performance.now();
+    await attachAll(server, storeId, ids);
+    const { index, usage_bytes } = await settled(server, storeId);
+    chunkRates.push(index.chunks / ((performance.now() - started) / 1000));
+    if (round > 0) continue;
+    // What the model really sees: its windows with their own tokens, over a sample of the chunks.
+    const local = await openModel(model, threads);
+    const embedded = await local.embed(await chunkTexts(server, storeId, COUNTED_CHUNKS), "passage");
+    tokens.perChunk = mean(embedded.map((text) => text.tokens));
+    tokens.windows = index.vectors / index.chunks;
+    const before = await metricOf(server, "lectern_index_bytes");
+    await json(server, "POST", `/v1/vector_stores/${storeId}/search`, { query: "x", search_mode: "keyword" });
+    tokens.indexBytes = ((await metricOf(server, "lectern_index_bytes")) - before) / index.chunks;
+    tokens.storedBytes = usage_bytes / index.chunks;
+    await local.dispose();
+  }
+  const chunks = median(chunkRates);
+  const raw = median(rawRates);
+  report({
+    trial: `raw ONNX Runtime, ${threads} threads`,
+    model: model.name,
+    tokens_per_s: round(raw),
+    share_of_raw: 1,
+  });
+  report({
+    trial: `ingest of ${files} files of ${WORDS} words`,
+    model: model.name,
+    chunks_per_s: round(chunks),
+    tokens_per_s: round(chunks * tokens.perChunk),
+    share_of_raw: round((chunks * tokens.perChunk) / raw),
+    tokens_per_chunk: round(tokens.perChunk),
+    windows_per_chunk: round(tokens.windows),
+    index_bytes_per_chunk: Math.round(tokens.indexBytes),
+    text_and_vector_bytes_per_chunk: Math.round(tokens.storedBytes),
+  });
+}

@@ -1,0 +1,170 @@
+import { existsSync, readdirSync } from "node:fs";
+import { extname, join } from "node:path";
+import { unzipSync } from "fflate";
+import { Parser } from "htmlparser2";
+import { extractText, getDocumentProxy } from "unpdf";
+import { parseDocument } from "../../src/parse/parse.ts";
+import { makeDocx, makePptx, makeXlsx } from "../fixtures/parse/make-office.ts";
+import { linesAt, makePdf } from "../fixtures/parse/make-pdf.ts";
+import { ROOT } from "../helpers/server.ts";
+import { type Bench, type BenchContext, median, rate, round } from "./bench.ts";
+import { Words } from "./corpus.ts";
+
+interface Sample {
+  name: string;
+  bytes: Uint8Array;
+  /** Pages, slides or sheets, where the format has them. */
+  pages?: number;
+  /** The library that does the hard part, alone. */
+  bare?: { name: string; run: (bytes: Uint8Array) => unknown };
+}
+
+const TURNS = 3;
+const DOCUMENTS = join(ROOT, "../shared/data/docs");
+const MEGABYTE = 1e6;
+
+const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+const unpdf = { name: "unpdf", run: (bytes: Uint8Array) => bareText(bytes) };
+const unzip = { name: "fflate, unpacking alone", run: (bytes: Uint8Array) => unzipSync(bytes) };
+const htmlTokens = {
+  name: "htmlparser2, tokens alone",
+  run: (bytes: Uint8Array) => new Parser({ ontext: () => {} }, { decodeEntities: true }).end(decode(bytes)),
+};
+const utf8 = { name: "TextDecoder", run: decode };
+const jsonParse = { name: "JSON.parse", run: (bytes: Uint8Array) => JSON.parse(decode(bytes)) as unknown };
+
+export const parse: Bench = {
+  about:
+    "documents to text with structure in one thread, beside the library below it alone; median of 3 that take turns",
+  minutes: 5,
+  async run(context) {
+    const samples = makeSamples(context.scale === "small" ? 0.05 : 1);
+    for (const sample of samples) await trial(context, sample);
+    if (!existsSync(DOCUMENTS)) return context.note("no folder of real documents beside the checkout: left out");
+    await realDocuments(context);
+  },
+};
+
+async function trial({ report, note, scale }: BenchContext, sample: Sample): Promise<void> {
+  const seconds = scale === "small" ? 0.1 : 1.5;
+  const ours: number[] = [];
+  const bare: number[] = [];
+  const once = async (): Promise<number> => {
+    // A copy, as a file read anew is: PDF.js takes the buffer over.
+    const result = await parseDocument({ bytes: sample.bytes.slice(), filename: sample.name, contentType: null });
+    if (!result.ok) throw new Error(`${sample.name}: ${result.error.message}`);
+    return sample.bytes.length;
+  };
+  try {
+    await once();
+  } catch (error) {
+    return note(`${sample.name}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  for (let turn = 0; turn < TURNS; turn++) {
+    ours.push(await rate(seconds, once));
+    const { bare: library } = sample;
+    if (library === undefined) continue;
+    const alone = async (): Promise<number> => {
+      await library.run(sample.bytes.slice());
+      return sample.bytes.length;
+    };
+    bare.push(await rate(seconds, alone));
+  }
+  const speed = (bytesPerSecond: number) => ({
+    mb_per_s: round(bytesPerSecond / MEGABYTE),
+    ...(sample.pages === undefined
+      ? {}
+      : { pages_per_s: round((bytesPerSecond / sample.bytes.length) * sample.pages) }),
+  });
+  report({
+    trial: sample.name,
+    file_mb: round(sample.bytes.length / MEGABYTE),
+    ...speed(median(ours)),
+    ...(sample.bare === undefined
+      ? {}
+      : {
+          beside: sample.bare.name,
+          bare_mb_per_s: round(median(bare) / MEGABYTE),
+          share_of_bare: round(median(ours) / median(bare)),
+        }),
+  });
+}
+
+async function bareText(bytes: Uint8Array): Promise<unknown> {
+  const document = await getDocumentProxy(bytes);
+  const text = await extractText(document, { mergePages: true });
+  await document.loadingTask.destroy();
+  return text;
+}
+
+/** Self-made documents of some hundred pages each; the same at every run. */
+function makeSamples(size: number): Sample[] {
+  const words = new Words(1);
+  const count = (n: number) => Math.max(2, Math.round(n * size));
+  const line = () => words.text(12);
+  const text = Array.from({ length: count(4000) }, () => words.text(60)).join("\n\n");
+  const bytes = (content: string) => new TextEncoder().encode(content);
+  const paragraphs = text.split("\n\n");
+  const pages = count(300);
+  const pdf = makePdf(
+    Array.from({ length: pages }, () => ({ items: linesAt(Array.from({ length: 45 }, line), 72, 740, 10, 15) })),
+  );
+  const docx = makeDocx(paragraphs.map((one) => `<w:p><w:r><w:t>${one}</w:t></w:r></w:p>`).join(""));
+  const slides = count(200);
+  const pptx = makePptx(
+    Array.from({ length: slides }, () => ({
+      shapes: `<p:sp><p:txBody>${Array.from({ length: 6 }, () => `<a:p><a:r><a:t>${line()}</a:t></a:r></a:p>`).join("")}</p:txBody></p:sp>`,
+    })),
+  );
+  const row = (i: number) =>
+    `<row r="${i + 1}">${["A", "B", "C"].map((column) => `<c r="${column}${i + 1}" t="inlineStr"><is><t>${line()}</t></is></c>`).join("")}</row>`;
+  const xlsx = makeXlsx([{ name: "Data", rows: Array.from({ length: count(5000) }, (_, i) => row(i)).join("") }]);
+  const html = `<html><body>${paragraphs.map((one, i) => `${i % 10 === 0 ? `<h2>${line()}</h2>` : ""}<p>${one}</p>`).join("\n")}</body></html>`;
+  const markdown = paragraphs.map((one, i) => (i % 10 === 0 ? `## ${line()}\n\n${one}` : one)).join("\n\n");
+  const json = JSON.stringify(paragraphs.map((body, id) => ({ id, title: line(), body })));
+  const csv = ["id,title,body", ...paragraphs.map((one, i) => `${i},"${line()}","${one}"`)].join("\n");
+  return [
+    { name: "report.pdf", bytes: pdf, pages, bare: unpdf },
+    { name: "report.docx", bytes: docx, bare: unzip },
+    { name: "talk.pptx", bytes: pptx, pages: slides, bare: unzip },
+    { name: "table.xlsx", bytes: xlsx, pages: 1, bare: unzip },
+    { name: "page.html", bytes: bytes(html), bare: htmlTokens },
+    { name: "notes.md", bytes: bytes(markdown), bare: utf8 },
+    { name: "notes.txt", bytes: bytes(text), bare: utf8 },
+    { name: "data.json", bytes: bytes(json), bare: jsonParse },
+    { name: "data.csv", bytes: bytes(csv), bare: utf8 },
+  ];
+}
+
+/** All readable documents of a kind in one row: real files are slower than made ones. */
+async function realDocuments(context: BenchContext): Promise<void> {
+  const kinds = new Map<string, Uint8Array[]>();
+  for (const name of readdirSync(DOCUMENTS)) {
+    if (/^(edge-|poc-|bomb)|fuzzed|protected/.test(name)) continue;
+    const bytes = await Bun.file(join(DOCUMENTS, name)).bytes();
+    const result = await parseDocument({ bytes: bytes.slice(), filename: name, contentType: null });
+    if (result.ok) kinds.set(extname(name), [...(kinds.get(extname(name)) ?? []), bytes]);
+  }
+  for (const [kind, files] of [...kinds].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    const total = files.reduce((sum, bytes) => sum + bytes.length, 0);
+    if (total < 20_000) continue;
+    let next = 0;
+    const once = async (): Promise<number> => {
+      const bytes = files[next++ % files.length] ?? new Uint8Array();
+      await parseDocument({ bytes: bytes.slice(), filename: `x${kind}`, contentType: null });
+      return bytes.length;
+    };
+    const allOnce = async (): Promise<number> => {
+      let bytes = 0;
+      for (let i = 0; i < files.length; i++) bytes += await once();
+      return bytes;
+    };
+    await allOnce();
+    const speed = await rate(context.scale === "small" ? 0.1 : 2, allOnce);
+    context.report({
+      trial: `${files.length} real ${kind}`,
+      file_mb: round(total / MEGABYTE),
+      mb_per_s: round(speed / MEGABYTE),
+    });
+  }
+}

@@ -1,0 +1,82 @@
+import type { TestServer } from "../helpers/server.ts";
+import { json, upload } from "../helpers/api.ts";
+
+/** A store filled through the API, and searches in it. */
+export interface FilledStore {
+  id: string;
+  search(query: string, mode: SearchMode): Promise<{ hits: Hit[]; ms: number }>;
+}
+
+export const MODES = ["keyword", "vector", "hybrid"] as const;
+export type SearchMode = (typeof MODES)[number];
+
+export interface Hit {
+  /** The name that the document was uploaded under. */
+  document: string;
+  start: number;
+  end: number;
+  score: number;
+}
+
+const UPLOADS_AT_ONCE = 16;
+const BATCH = 500;
+/** More than ten: several hits may be chunks of one document. */
+const RESULTS = 50;
+
+export async function fillStore(
+  server: TestServer,
+  name: string,
+  documents: readonly { id: string; text: string }[],
+): Promise<FilledStore> {
+  const store = await json<{ id: string }>(server, "POST", "/v1/vector_stores", { name });
+  const files: { file_id: string }[] = [];
+  const names = new Map<string, string>();
+  for (let at = 0; at < documents.length; at += UPLOADS_AT_ONCE) {
+    const group = documents.slice(at, at + UPLOADS_AT_ONCE);
+    const ids = await Promise.all(group.map(({ text }, i) => upload(server, `document-${at + i}.txt`, text)));
+    ids.forEach((file_id, i) => {
+      files.push({ file_id });
+      names.set(file_id, group[i]?.id ?? "");
+    });
+    if (files.length >= BATCH || at + UPLOADS_AT_ONCE >= documents.length) {
+      await attach(server, store.id, files.splice(0));
+    }
+  }
+  return {
+    id: store.id,
+    async search(query, search_mode) {
+      const startedAt = performance.now();
+      const page = await json<{ data: { file_id: string; start_offset: number; end_offset: number; score: number }[] }>(
+        server,
+        "POST",
+        `/v1/vector_stores/${store.id}/search`,
+        { query, search_mode, max_num_results: RESULTS },
+      );
+      const hits = page.data.map((hit) => ({
+        document: names.get(hit.file_id) ?? "",
+        start: hit.start_offset,
+        end: hit.end_offset,
+        score: hit.score,
+      }));
+      return { hits, ms: performance.now() - startedAt };
+    },
+  };
+}
+
+async function attach(server: TestServer, storeId: string, files: { file_id: string }[]): Promise<void> {
+  let batch = await json<Batch>(server, "POST", `/v1/vector_stores/${storeId}/file_batches`, { files });
+  while (batch.status === "in_progress") {
+    const response = await server.fetch(`/v1/vector_stores/${storeId}/file_batches/${batch.id}`, {
+      headers: { "x-stainless-poll-helper": "true" },
+    });
+    batch = (await response.json()) as Batch;
+  }
+  if (batch.file_counts.completed !== files.length)
+    throw new Error(`only ${batch.file_counts.completed} of ${files.length} files were indexed`);
+}
+
+interface Batch {
+  id: string;
+  status: string;
+  file_counts: { completed: number };
+}

@@ -1,0 +1,86 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Judgments } from "./measures.ts";
+
+/** A retrieval test set in BEIR's layout: corpus.jsonl, queries.jsonl, qrels.tsv. */
+export interface EvalSet {
+  name: string;
+  documents: { id: string; title: string; text: string }[];
+  queries: { id: string; text: string; judgments: Judgments }[];
+}
+
+/** Folders below `root` that hold a test set, sorted by name. */
+export function setNames(root: string): string[] {
+  return readdirSync(root, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(join(root, entry.name, "corpus.jsonl")))
+    .map((entry) => entry.name)
+    .toSorted();
+}
+
+export async function readSet(root: string, name: string): Promise<EvalSet> {
+  const lines = async <T>(file: string) =>
+    (await Bun.file(join(root, name, file)).text())
+      .split("\n")
+      .filter((line) => line.trim() !== "")
+      .map((line) => JSON.parse(line) as T);
+  const corpus = await lines<{ _id: string; title?: string; text: string }>("corpus.jsonl");
+  const queries = await lines<{ _id: string; text: string }>("queries.jsonl");
+  const judged = new Map<string, Map<string, number>>();
+  for (const line of (await Bun.file(join(root, name, "qrels.tsv")).text()).split("\n")) {
+    const [query, document, grade] = line.split("\t");
+    if (query === undefined || document === undefined || !Number.isFinite(Number(grade))) continue;
+    judged.set(query, (judged.get(query) ?? new Map<string, number>()).set(document, Number(grade)));
+  }
+  return {
+    name,
+    documents: corpus.map(({ _id, title, text }) => ({ id: _id, title: title ?? "", text })),
+    queries: queries.flatMap(({ _id, text }) => {
+      const judgments = judged.get(_id);
+      return judgments === undefined ? [] : [{ id: _id, text, judgments }];
+    }),
+  };
+}
+
+/** Documents joined into long ones, with the place of each, for finding the right chunk of a long file. */
+export interface LongSet {
+  name: string;
+  files: { id: string; text: string }[];
+  queries: {
+    text: string;
+    /** Places that answer it: code points into the file's text. */ spans: {
+      file: string;
+      start: number;
+      end: number;
+      grade: number;
+    }[];
+  }[];
+}
+
+const PASSAGES_A_FILE = 40;
+
+/** Joins every 40 passages, in the corpus's order, into one file. */
+export function joinPassages(set: EvalSet): LongSet {
+  const files: LongSet["files"] = [];
+  const places = new Map<string, { file: string; start: number; end: number }>();
+  for (let at = 0; at < set.documents.length; at += PASSAGES_A_FILE) {
+    const file = `long-${files.length}`;
+    let text = "";
+    let length = 0;
+    for (const { id, title, text: body } of set.documents.slice(at, at + PASSAGES_A_FILE)) {
+      const passage = `${title === "" ? "" : `${title}\n\n`}${body}\n\n`;
+      const end = length + [...passage].length;
+      places.set(id, { file, start: length, end });
+      text += passage;
+      length = end;
+    }
+    files.push({ id: file, text });
+  }
+  const queries = set.queries.map(({ text, judgments }) => ({
+    text,
+    spans: [...judgments].flatMap(([id, grade]) => {
+      const place = places.get(id);
+      return place === undefined || grade <= 0 ? [] : [{ ...place, grade }];
+    }),
+  }));
+  return { name: `${set.name}-long`, files, queries: queries.filter((query) => query.spans.length > 0) };
+}
