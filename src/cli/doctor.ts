@@ -7,25 +7,21 @@ import { versionText } from "../platform/build-info.ts";
 import { parseArguments } from "./arguments.ts";
 import type { Flags } from "./arguments.ts";
 import { readCliFile } from "./connect.ts";
+import { type Check, contentChecks } from "./doctor-data.ts";
 import { thisMachine } from "./machine.ts";
 import { formatBytes } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const DOCTOR_FLAGS = {
   data: { value: "DIR", help: "data directory; ./lectern-data unless set" },
+  fix: { help: "remove every cache (indexes, parsed documents, unpacked files); the next start makes them again" },
 } as const satisfies Flags;
-
-interface Check {
-  name: string;
-  state: "ok" | "warn" | "fail";
-  detail: string;
-}
 
 const ok = (name: string, detail: string): Check => ({ name, state: "ok", detail });
 const warn = (name: string, detail: string): Check => ({ name, state: "warn", detail });
 const fail = (name: string, detail: string): Check => ({ name, state: "fail", detail });
 
-/** Reads only: nothing is made, locked or repaired. */
+/** Looks at everything that a start needs; changes nothing unless `--fix` is given. */
 export async function doctor(argv: readonly string[], terminal: Terminal): Promise<number> {
   const args = parseArguments(argv, DOCTOR_FLAGS);
   const given = readConfig({
@@ -42,6 +38,7 @@ export async function doctor(argv: readonly string[], terminal: Terminal): Promi
     diskCheck(config),
     clockCheck(config),
     await serverCheck(config),
+    ...(await contentChecks(config.dataDir, args.has("fix"))),
   ];
   const width = Math.max(...checks.map((check) => check.name.length));
   for (const check of checks) terminal.out(`${check.state.padEnd(4)}  ${check.name.padEnd(width)}  ${check.detail}\n`);

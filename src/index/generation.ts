@@ -82,6 +82,18 @@ export function readManifest(
   }
 }
 
+/** The parts that a whole manifest names, whatever its identity; null where there is none or it is damaged. */
+export function openManifest(directory: string): readonly PartEntry[] | null {
+  try {
+    const { sha256: checksum, ...body } = JSON.parse(readFileSync(join(directory, MANIFEST), "utf8")) as Manifest & {
+      sha256: string;
+    };
+    return sha256(JSON.stringify(body)) === checksum ? body.parts : null;
+  } catch {
+    return null;
+  }
+}
+
 /** Removes a graph: renamed first, so that a crash in between leaves nothing that looks alive. */
 export function retireDirectory(directory: string): void {
   if (!existsSync(directory)) return;
