@@ -40,7 +40,7 @@ export interface CatchUpProgress {
 
 export const NO_PROGRESS: CatchUpProgress = { chunked() {}, file() {}, chunks() {} };
 
-const EMBED_SLICE = 64;
+const EMBED_SLICE = 16;
 const FILES = 50;
 /** Files worked on at the same time: one alone leaves the lanes idle between its steps. */
 const AT_ONCE = 4;

@@ -7,8 +7,8 @@ import { nextTurn } from "./next-turn.ts";
 
 /** Files per query, chunks per slice; the thread is given back about this often, in milliseconds. */
 const FILES = 200;
-const CHUNKS = 256;
-const TURN_MS = 8;
+const CHUNKS = 64;
+const TURN_MS = 3;
 
 /**
  * Reads one generation of a store from SQLite into a new index, in slices, so that requests go on meanwhile.

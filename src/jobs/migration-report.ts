@@ -172,7 +172,7 @@ async function selfRetrieval(storage: Storage, generation: GenerationRow, index:
     asked += 1;
     const [best] = index.search({ vector, terms: null, filter: null, depth: 1 }).vector;
     if (best !== undefined && (best.chunkId === id || best.score >= 1 - TIE)) found += 1;
-    if (asked % 20 === 0) await nextTurn();
+    if (asked % 3 === 0) await nextTurn();
   }
   return asked === 0 ? 1 : found / asked;
 }

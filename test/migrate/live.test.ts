@@ -1,7 +1,7 @@
 /**
  * A store is moved to another model and back while clients search it and others attach and delete files. No search
  * fails or comes back empty, every answer is wholly from one of the two generations, and in the end the store answers
- * as one that was built with the new model from the start. MIGRATE_CHUNKS says how large (20,000 for the full size).
+ * as one that was built with the new model from the start. MIGRATE_CHUNKS says how large (20,000 unless set).
  */
 import { expect, test } from "bun:test";
 import { addText, json } from "../helpers/api.ts";
@@ -20,7 +20,7 @@ import {
   type Answer,
 } from "./corpus.ts";
 
-const CHUNKS = Number(process.env["MIGRATE_CHUNKS"] ?? 4000);
+const CHUNKS = Number(process.env["MIGRATE_CHUNKS"] ?? 20_000);
 const FILES = 40;
 const SEARCHERS = 4;
 const WRITERS = 2;
