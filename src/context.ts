@@ -4,7 +4,7 @@ import { createFirstKey, createRunKey, keyAuthenticator, type RunKey } from "./a
 import { createApp } from "./api/app.ts";
 import { QueryRecorder } from "./api/queries/recorder.ts";
 import { startServer } from "./api/server.ts";
-import type { Config } from "./config.ts";
+import { type Config, redactedConfig } from "./config.ts";
 import { createEngine, type Engine } from "./engine.ts";
 import { createOperations } from "./operations.ts";
 import { settingsReloader } from "./settings-reload.ts";
@@ -117,6 +117,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
       started = true;
       // On a terminal the greeting shows them.
       if (logFormat(config) === "json") for (const notice of notices(config, engine)) log.info(notice);
+      log.debug("settings", redactedConfig(config));
       log.info("started", { url: server.url, data: dir.path, default_model: config.defaultModel });
       return { url: server.url };
     },

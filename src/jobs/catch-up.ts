@@ -6,6 +6,7 @@ import type { ParsedCache } from "../storage/parsed.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { EmbedPassages } from "./cached-passages.ts";
 import type { ParseLane } from "../workers/parse-lane.ts";
+import { embedChunks } from "./embed-chunks.ts";
 import { nextTurn } from "./next-turn.ts";
 import type { JobHandler } from "./runner.ts";
 
@@ -94,45 +95,22 @@ async function addFile(
     if (chunked.type !== "done") return chunked;
     progress.chunked();
   }
-  for (;;) {
-    if (signal.aborted) return { type: "interrupted" };
-    const slice = storage.chunks.withoutVector(tenantId, owner, generation.id, EMBED_SLICE);
-    if (slice.length === 0) break;
-    const model = { id: generation.model, revision: generation.model_revision, dimensions: generation.dimensions };
-    const embedded = await deps.embed(
-      model,
-      slice.map((chunk) => chunk.text),
-      signal,
-      { tenantId, fileId: file.file_id },
-    );
-    if (!embedded.ok) {
-      if (embedded.reason === "aborted") return { type: "interrupted" };
-      if (embedded.reason === "overloaded" || embedded.reason === "unavailable") {
-        return { type: "away", detail: embedded.detail, retryAfterMs: embedded.retryAfterMs };
-      }
-      return { type: "failed", detail: embedded.detail };
+  const embedding = { storage, embed: deps.embed, slice: EMBED_SLICE };
+  const failure = await embedChunks(embedding, generation, owner, file.file_id, signal, progress.chunks);
+  if (failure !== null) {
+    if (failure.reason === "aborted") return { type: "interrupted" };
+    if (failure.reason === "overloaded" || failure.reason === "unavailable") {
+      return { type: "away", detail: failure.detail, retryAfterMs: failure.retryAfterMs };
     }
-    storage.chunks.addVectors(
-      tenantId,
-      generation.id,
-      slice.map((chunk, i) => ({ chunkId: chunk.id, data: embedded.texts[i]?.vectors ?? new Float32Array() })),
-    );
-    progress.chunks(
-      slice.length,
-      embedded.texts.reduce((sum, text) => sum + text.tokens, 0),
-    );
+    return { type: "failed", detail: failure.detail };
   }
   storage.db.relaxed(() =>
     storage.db.transaction(() => {
       // Detached or attached anew meanwhile: then this was for nothing, and what it left is garbage.
       const current = storage.storeFiles.bySeq(tenantId, file.seq);
       if (current === null || current.revision !== file.revision || current.status !== "completed") return;
-      const sums = storage.chunks.totals(tenantId, owner, generation.id);
-      storage.generationFiles.setDone(generation, file, cut, {
-        chunks: sums.chunks,
-        vectors: Math.round(sums.vector_bytes / 4 / generation.dimensions),
-        usageBytes: sums.text_bytes + sums.vector_bytes,
-      });
+      const totals = storage.chunks.fileTotals(tenantId, owner, generation);
+      storage.generationFiles.setDone(generation, file, cut, totals);
       storage.db.onCommit(() => deps.indexFile(generation, file));
     }),
   );

@@ -1,14 +1,16 @@
-import type { EmbedResult } from "../embed/provider.ts";
+import type { EmbedFailure } from "../embed/provider.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import type { ChunkOwner, IndexedChunk } from "../storage/chunks.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { JobRow } from "../storage/jobs.ts";
 import type { ParsedCache } from "../storage/parsed.ts";
+import { schedulePurge } from "../storage/removal.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { StoreFileErrorCode, StoreFileRow } from "../storage/store-files.ts";
 import type { EmbedPassages } from "./cached-passages.ts";
 import type { ParseLane } from "../workers/parse-lane.ts";
+import { embedChunks } from "./embed-chunks.ts";
 import { nextTurn } from "./next-turn.ts";
 import type { ProgressBoard } from "./progress.ts";
 import type { JobHandler, JobOutcome } from "./runner.ts";
@@ -179,31 +181,18 @@ async function embedFile(
   signal: AbortSignal,
 ): Promise<Step> {
   const { storage, progress } = deps;
-  const model = { id: generation.model, revision: generation.model_revision, dimensions: generation.dimensions };
   const { chunks, vectors } = storage.chunks.totals(file.tenant_id, owner, generation.id);
   let done = vectors;
-  for (;;) {
-    if (signal.aborted) return { type: "interrupted" };
+  progress.set(file.seq, "embed", done, chunks);
+  const embedding = { storage, embed: deps.embed, slice: EMBED_SLICE };
+  const failure = await embedChunks(embedding, generation, owner, file.file_id, signal, (added) => {
+    done += added;
     progress.set(file.seq, "embed", done, chunks);
-    const slice = storage.chunks.withoutVector(file.tenant_id, owner, generation.id, EMBED_SLICE);
-    if (slice.length === 0) return { type: "ok" };
-    const embedded = await deps.embed(
-      model,
-      slice.map((chunk) => chunk.text),
-      signal,
-      { tenantId: file.tenant_id, fileId: file.file_id },
-    );
-    if (!embedded.ok) return afterEmbedFailure(embedded, attempt);
-    storage.chunks.addVectors(
-      file.tenant_id,
-      generation.id,
-      slice.map((chunk, i) => ({ chunkId: chunk.id, data: embedded.texts[i]?.vectors ?? new Float32Array() })),
-    );
-    done += slice.length;
-  }
+  });
+  return failure === null ? { type: "ok" } : afterEmbedFailure(failure, attempt);
 }
 
-function afterEmbedFailure(failure: Extract<EmbedResult, { ok: false }>, attempt: number): Step {
+function afterEmbedFailure(failure: EmbedFailure, attempt: number): Step {
   switch (failure.reason) {
     case "aborted":
       return { type: "interrupted" };
@@ -267,18 +256,13 @@ function complete(
   return relaxed(storage, () => {
     const store = storage.stores.get(file.tenant_id, file.store_id);
     if (store !== null && store.live_generation !== generation.id) return "outdated";
-    const sums = storage.chunks.totals(file.tenant_id, owner, generation.id);
-    const totals = {
-      usageBytes: sums.text_bytes + sums.vector_bytes,
-      chunks: sums.chunks,
-      vectors: Math.round(sums.vector_bytes / 4 / generation.dimensions),
-    };
+    const totals = storage.chunks.fileTotals(file.tenant_id, owner, generation);
     const completed = storage.storeFiles.complete(file.tenant_id, file.seq, file.revision, totals);
     if (!completed) return "gone";
     count(deps, file, "completed", totals.chunks);
     const strategy = { maxTokens: file.max_tokens, overlapTokens: file.overlap_tokens };
     storage.generationFiles.setDone(generation, file, strategy, totals);
-    // A generation being built, or kept for a rollback, takes the file too.
+    // A generation kept for a rollback takes the file too; one being built finds it in its own rounds.
     for (const other of storage.generations.ofStore(file.tenant_id, file.store_id)) {
       if (other.state === "retained") scheduleCatchUp(storage, other);
     }
@@ -290,14 +274,7 @@ function fail(deps: IngestDeps, file: StoreFileRow, code: StoreFileErrorCode, me
   const { storage } = deps;
   relaxed(storage, () => {
     if (storage.storeFiles.fail(file.tenant_id, file.seq, file.revision, code, message)) count(deps, file, "failed", 0);
-    storage.jobs.insert({
-      tenantId: file.tenant_id,
-      kind: "purge_file",
-      storeId: file.store_id,
-      subject: String(file.seq),
-      priority: 1,
-      dueMs: 0,
-    });
+    schedulePurge(storage, file);
   });
   return { type: "done" };
 }

@@ -3,7 +3,7 @@ import type { Log } from "../platform/log.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import type { ParsedCache } from "../storage/parsed.ts";
 import { retireGeneration } from "../storage/cutover.ts";
-import { deleteFile, type Detached } from "../storage/removal.ts";
+import { deleteFile, schedulePurge, type Detached } from "../storage/removal.ts";
 import type { Storage } from "../storage/storage.ts";
 import { nextTurn } from "./next-turn.ts";
 
@@ -153,14 +153,7 @@ export class Janitor implements AsyncDisposable {
       await nextTurn();
     }
     for (const { tenant_id, store_file } of storage.chunks.filesWithGarbage(1000)) {
-      storage.jobs.insert({
-        tenantId: tenant_id,
-        kind: "purge_file",
-        storeId: null,
-        subject: String(store_file),
-        priority: 1,
-        dueMs: 0,
-      });
+      schedulePurge(storage, { tenant_id, store_id: null, seq: store_file });
     }
     wakeJobs();
     await this.tick();

@@ -1,5 +1,6 @@
 import type { Db } from "./db.ts";
 import type { RemovedRows } from "./deletions.ts";
+import type { FileTotals } from "./generation-files.ts";
 import { type Page, type PageQuery, pageBounds, toPage } from "./page.ts";
 
 export interface NewChunk {
@@ -244,6 +245,16 @@ export function chunksTable(db: Db) {
         text_bytes: 0,
         vector_bytes: 0,
       },
+    /** What is kept of a file revision, once all of it is embedded. */
+    fileTotals(tenantId: string, at: ChunkOwner, generation: { id: number; dimensions: number }): FileTotals {
+      const sums = totals.get(tenantId, at.storeFile, at.chunkSet, at.revision, generation.id);
+      if (sums === null) return { chunks: 0, vectors: 0, usageBytes: 0 };
+      return {
+        chunks: sums.chunks,
+        vectors: Math.round(sums.vector_bytes / Float32Array.BYTES_PER_ELEMENT / generation.dimensions),
+        usageBytes: sums.text_bytes + sums.vector_bytes,
+      };
+    },
     /** A slice of a file's chunks with terms and vectors, from `fromIdx` on. */
     forIndex: (tenantId: string, at: ChunkOwner, generation: number, fromIdx: number, limit: number): IndexedChunk[] =>
       ofFile.all(tenantId, at.storeFile, at.chunkSet, at.revision, generation, fromIdx, limit),
@@ -360,7 +371,7 @@ function bytesOf(floats: Float32Array): Uint8Array {
 
 /** A copy: a BLOB's bytes need not be aligned to four. */
 export function floatsOf(bytes: Uint8Array): Float32Array {
-  const floats = new Float32Array(bytes.byteLength / 4);
+  const floats = new Float32Array(bytes.byteLength / Float32Array.BYTES_PER_ELEMENT);
   new Uint8Array(floats.buffer).set(bytes);
   return floats;
 }

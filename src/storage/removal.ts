@@ -49,16 +49,6 @@ export function deleteFile(
   });
 }
 
-/** Cancels a file in progress; false when it was not. */
-export function cancelStoreFile(storage: Storage, row: StoreFileRow): boolean {
-  return storage.db.transaction(() => {
-    if (!storage.storeFiles.cancel(row.tenant_id, row.seq)) return false;
-    storage.jobs.drop(row.tenant_id, "ingest", String(row.seq));
-    schedulePurge(storage, row);
-    return true;
-  });
-}
-
 /** Marks a store as gone. Its data is reclaimed by a `purge_store` job. */
 export function deleteStore(
   storage: Pick<Storage, "db" | "stores" | "jobs" | "deletions">,
@@ -77,7 +67,11 @@ export function deleteStore(
   });
 }
 
-function schedulePurge(storage: Storage, row: StoreFileRow): void {
+/** Has what is of no use any more among a file's rows reclaimed soon. */
+export function schedulePurge(
+  storage: Pick<Storage, "jobs">,
+  row: { tenant_id: string; store_id: string | null; seq: number },
+): void {
   storage.jobs.insert({
     tenantId: row.tenant_id,
     kind: "purge_file",

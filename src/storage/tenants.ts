@@ -108,13 +108,9 @@ export function tenantsTable(db: Db) {
   >(/*sql*/ `INSERT INTO api_key (id, tenant_id, hash, name, role, store_ids, dialect, quotas, hint, created_at, expires_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)`);
   const keyById = raw.query<KeyRow, [string]>(/*sql*/ `SELECT ${KEY_COLUMNS} FROM api_key WHERE id = ?1`);
-  const keysOf = raw.query<KeyRow, [string]>(
-    /*sql*/ `SELECT ${KEY_COLUMNS} FROM api_key WHERE tenant_id = ?1 ORDER BY created_at, rowid`,
-  );
   const removeKey = raw.query<null, [string, string]>(/*sql*/ `DELETE FROM api_key WHERE tenant_id = ?1 AND id = ?2`);
   const removeKeys = raw.query<null, [string]>(/*sql*/ `DELETE FROM api_key WHERE tenant_id = ?1`);
   const touchKey = raw.query<null, [string, number]>(/*sql*/ `UPDATE api_key SET last_used_at = ?2 WHERE id = ?1`);
-  const countKeys = raw.query<{ n: number }, []>(/*sql*/ `SELECT count(*) AS n FROM api_key`);
 
   return {
     insert: (tenant: { id: string; name: string; createdAt: number }) => {
@@ -160,7 +156,6 @@ export function tenantsTable(db: Db) {
     /** The key with this hash, with its tenant's state; expiry is the caller's to check. */
     findKey: (hash: Uint8Array) => keyByHash.get(hash),
     getKey: (id: string): KeyRow | null => keyById.get(id),
-    listKeys: (tenantId: string): KeyRow[] => keysOf.all(tenantId),
     /** `tenantId` null: the keys of all tenants. */
     pageOfKeys(tenantId: string | null, page: PageQuery): Page<KeyRow> {
       const { above, below, direction, limit } = pageBounds(page);
@@ -195,6 +190,5 @@ export function tenantsTable(db: Db) {
     touchKey: (id: string, at: number) => {
       db.relaxed(() => touchKey.run(id, at));
     },
-    countKeys: (): number => countKeys.get()?.n ?? 0,
   };
 }

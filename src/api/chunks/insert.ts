@@ -67,12 +67,9 @@ export function vectorInserter(deps: InsertDeps) {
         throw new AppError("invalid_dimensions", text, { param: `${param}embedding` });
       }
       const attributes = readAttributes(body, param) ?? null;
-      return {
-        body,
-        param,
-        attributes,
-        vectors: own === undefined ? (embedded[next++] ?? new Float32Array()) : unit(own),
-      };
+      const vectors = own === undefined ? embedded[next++] : unit(own);
+      if (vectors === undefined) throw new Error("an embedder gave fewer vectors than texts");
+      return { body, param, attributes, vectors };
     });
   }
 
@@ -154,14 +151,13 @@ export function vectorInserter(deps: InsertDeps) {
     chunks.addVectors(
       file.tenant_id,
       generation.id,
-      rows.map((row, i) => ({ chunkId: row.id, data: items[i]?.vectors ?? new Float32Array() })),
+      rows.map((row, i) => {
+        const item = items[i];
+        if (item === undefined) throw new Error("more chunks than were given have no vector");
+        return { chunkId: row.id, data: item.vectors };
+      }),
     );
-    const totals = chunks.totals(file.tenant_id, owner, generation.id);
-    storeFiles.setTotals(file.tenant_id, file.seq, {
-      usageBytes: totals.text_bytes + totals.vector_bytes,
-      chunks: totals.chunks,
-      vectors: Math.round(totals.vector_bytes / 4 / generation.dimensions),
-    });
+    storeFiles.setTotals(file.tenant_id, file.seq, chunks.fileTotals(file.tenant_id, owner, generation));
     return rows.map((row) => row.id);
   }
 

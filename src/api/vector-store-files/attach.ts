@@ -1,6 +1,7 @@
 import { AppError } from "../../errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { FileRow } from "../../storage/files.ts";
+import { schedulePurge } from "../../storage/removal.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreFileRow } from "../../storage/store-files.ts";
 import type { StoreRow } from "../../storage/stores.ts";
@@ -70,17 +71,6 @@ export function attacher(deps: AttachDeps) {
     db.onCommit(() => deps.cancelIngest(row.seq));
   }
 
-  function purge(row: StoreFileRow): void {
-    jobs.insert({
-      tenantId: row.tenant_id,
-      kind: "purge_file",
-      storeId: row.store_id,
-      subject: String(row.seq),
-      priority: 1,
-      dueMs: clock.nowMs(),
-    });
-  }
-
   function changed(row: StoreFileRow): void {
     db.onCommit(() => {
       deps.wakeJobs();
@@ -93,7 +83,7 @@ export function attacher(deps: AttachDeps) {
     stopIngest(row);
     storeFiles.reindex(row.tenant_id, row.seq, strategy);
     db.onCommit(() => index.removeFile(row.store_id, row.seq));
-    purge(row);
+    schedulePurge(deps, row);
     ingest(row, priority);
     changed(row);
     return current(row);
@@ -184,7 +174,7 @@ export function attacher(deps: AttachDeps) {
           chunks: 0,
         });
         stopIngest(row);
-        purge(row);
+        schedulePurge(deps, row);
         changed(row);
         return current(row);
       }),
@@ -193,7 +183,7 @@ export function attacher(deps: AttachDeps) {
         storeFiles.remove(row.tenant_id, row.seq);
         stopIngest(row);
         db.onCommit(() => index.removeFile(row.store_id, row.seq));
-        purge(row);
+        schedulePurge(deps, row);
         changed(row);
       });
     },
