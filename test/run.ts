@@ -1,6 +1,10 @@
 /**
- * `make check` and `make test`: runs every stage, shows what failed, and closes with one line of totals.
- * A stage that is one command counts as one test; the others report their own numbers.
+ * `make check` and `make test`: runs every stage, shows what failed once more at the end, and closes with one line of
+ * totals. A stage that is one command counts as one test; the others report their own numbers.
+ *
+ * A test file that failed runs a second time, alone: the whole system's tests share the machine with one another and with
+ * whatever else runs on it, and a bound that only a crowd breaks says nothing about the code. One that passes then is
+ * named at the end, so that it can be looked at; one that fails again is a failure.
  */
 import { cpus } from "node:os";
 import { join } from "node:path";
@@ -55,7 +59,14 @@ const STAGES: Stage[] = [
   },
 ];
 
+/** What is shown of a failure again at the end. */
+const SHOWN_LINES = 40;
+/** More files than this failing is no matter of the neighbours. */
+const MOST_SECOND_RUNS = 3;
+
 const totals: Totals = { passed: 0, failed: 0, skipped: 0 };
+const failures: string[] = [];
+const unsteady: string[] = [];
 for (const stage of process.argv[2] === "check" ? CHECKS : STAGES) {
   const started = performance.now();
   console.log(`\n== ${stage.name}`);
@@ -67,12 +78,38 @@ for (const stage of process.argv[2] === "check" ? CHECKS : STAGES) {
   console.log(`== ${stage.name}: ${result.failed === 0 ? "ok" : "FAILED"} in ${seconds} s`);
   if (stage.required === true && result.failed > 0) break;
 }
+for (const failure of failures) console.log(`\n-- failed:\n${failure}`);
+for (const file of unsteady) console.log(`\n-- passed only when it ran again, alone: ${file}`);
 const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : "";
 console.log(`\n${totals.passed} passed, ${totals.failed} failed${skipped}`);
 process.exit(totals.failed === 0 ? 0 : 1);
 
 async function run(stage: Stage): Promise<Totals> {
-  const child = Bun.spawn(stage.command, {
+  const { code, output } = await spawn(stage.command);
+  if (stage.counts !== true) {
+    if (code !== 0) failures.push(output.split("\n").slice(-SHOWN_LINES).join("\n"));
+    return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
+  }
+  const counted = read(output);
+  // A runner that broke off, or found nothing to run, is a failure whatever it counted.
+  if ((code !== 0 || counted.passed === 0) && counted.failed === 0) counted.failed = 1;
+  if (counted.failed === 0) return counted;
+  const failed = failuresByFile(output);
+  failures.push(...[...failed.values()].flat());
+  if (failed.size === 0 || failed.size > MOST_SECOND_RUNS) return counted;
+  let failedAgain = 0;
+  for (const file of failed.keys()) {
+    console.log(`\n== again, alone: ${file}`);
+    const again = await spawn(tests("--timeout=240000", `./${file}`));
+    const { failed: still } = read(again.output);
+    if (again.code === 0) unsteady.push(file);
+    else failedAgain += Math.max(1, still);
+  }
+  return { ...counted, passed: counted.passed + counted.failed - failedAgain, failed: failedAgain };
+}
+
+async function spawn(command: string[]): Promise<{ code: number; output: string }> {
+  const child = Bun.spawn(command, {
     cwd: ROOT,
     env: { ...process.env, ...toolEnv(ROOT) },
     stdin: "ignore",
@@ -80,21 +117,38 @@ async function run(stage: Stage): Promise<Totals> {
     stderr: "pipe",
   });
   const [out, err, code] = await Promise.all([copy(child.stdout), copy(child.stderr), child.exited]);
-  const counted = stage.counts === true ? read(out + err) : { passed: code === 0 ? 1 : 0, failed: 0, skipped: 0 };
-  // A runner that broke off, or found nothing to run, is a failure whatever it counted.
-  if ((code !== 0 || counted.passed === 0) && counted.failed === 0) counted.failed = 1;
-  return counted;
+  return { code, output: out + err };
 }
 
-/** Passes a child's output on as it comes, and keeps its end, where the runner's numbers are. */
+/** Passes a child's output on as it comes, and keeps it. */
 async function copy(stream: ReadableStream<Uint8Array>): Promise<string> {
   const decoder = new TextDecoder();
-  let tail = "";
+  let text = "";
   for await (const piece of stream) {
     process.stdout.write(piece);
-    tail = (tail + decoder.decode(piece, { stream: true })).slice(-20_000);
+    text += decoder.decode(piece, { stream: true });
   }
-  return tail;
+  return text;
+}
+
+/** What the runner printed of each failed test, by the file that it named before. */
+function failuresByFile(output: string): Map<string, string[]> {
+  const byFile = new Map<string, string[]>();
+  let file: string | undefined;
+  let block: string[] = [];
+  for (const line of Bun.stripANSI(output).split("\n")) {
+    const header = /^(\S+\.test\.ts):$/.exec(line)?.[1];
+    if (header !== undefined) {
+      file = header;
+      block = [];
+    }
+    block.push(line);
+    if (file !== undefined && line.startsWith("(fail)")) {
+      byFile.set(file, [...(byFile.get(file) ?? []), block.slice(-SHOWN_LINES).join("\n")]);
+      block = [];
+    }
+  }
+  return byFile;
 }
 
 function read(output: string): Totals {
