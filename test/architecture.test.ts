@@ -185,7 +185,7 @@ describe("the linter", () => {
       const path = relative("src", filename);
       fired.set(path, (fired.get(path) ?? new Set()).add(code.replace(/^.*\((.*)\)$/, "$1")));
     }
-  }, 30_000);
+  }, 180_000);
 
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 

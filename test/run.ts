@@ -44,11 +44,11 @@ const CHECKS: Stage[] = [
 ];
 const STAGES: Stage[] = [
   ...CHECKS,
-  { name: "unit tests", command: tests(parallel, "--timeout=20000", "./src"), counts: true },
+  { name: "unit tests", command: tests(parallel, "--timeout=60000", "./src"), counts: true },
   { name: "build", command: [bun, "src/build/compile.ts"], required: true },
   {
     name: "whole-system tests on dist/lectern",
-    command: tests(parallel, "--timeout=120000", ...ignored("test/architecture.test.ts", `${ALONE}/**`), "./test"),
+    command: tests(parallel, "--timeout=240000", ...ignored("test/architecture.test.ts", `${ALONE}/**`), "./test"),
     counts: true,
   },
   // What they hold against a clock or a memory bound would be the neighbours' doing in company.

@@ -112,7 +112,7 @@ test("hostile text takes no time and no space out of proportion", () => {
     const { hashes } = unpackTerms(encodeTerms({ text, heading: [], title: "" }));
     expect(hashes.length).toBeLessThan(500_000);
   }
-  expect(performance.now() - started).toBeLessThan(5000);
+  expect(performance.now() - started).toBeLessThan(15_000);
 });
 
 test("learned weights come with the query's stems", () => {

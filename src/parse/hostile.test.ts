@@ -33,7 +33,7 @@ describe("bounds", () => {
     const zip = new ZipArchive(bomb, DEFAULT_LIMITS);
     const started = performance.now();
     expect(() => zip.read("a.txt")).toThrow();
-    expect(performance.now() - started).toBeLessThan(500);
+    expect(performance.now() - started).toBeLessThan(5000);
   });
 
   test("stop an archive by what all its members unpack to", async () => {

@@ -349,7 +349,7 @@ describe("documents", () => {
   const settle = async (name: string, content: string | Uint8Array): Promise<StoreFile> => {
     const id = await upload(server, name, content);
     await json(server, "POST", `/v1/vector_stores/${storeId}/files`, { file_id: id });
-    return await settled(server, storeId, id, 30_000);
+    return await settled(server, storeId, id);
   };
 
   test.each([
@@ -370,14 +370,14 @@ describe("documents", () => {
   test("a PDF whose drawing takes for ever ends at its deadline, beside a text that is indexed at once", async () => {
     const hostile = await upload(server, "quadratic.pdf", pdf("q ".repeat(100_000)));
     const small = await upload(server, "small.txt", "A small text beside it.");
-    const startedMs = performance.now();
-    await json(server, "POST", `/v1/vector_stores/${storeId}/files`, { file_id: hostile });
-    await json(server, "POST", `/v1/vector_stores/${storeId}/files`, { file_id: small });
+    const path = `/v1/vector_stores/${storeId}/files`;
+    await json(server, "POST", path, { file_id: hostile });
+    await json(server, "POST", path, { file_id: small });
     expect((await settled(server, storeId, small)).status).toBe("completed");
-    expect(performance.now() - startedMs).toBeLessThan(2000);
-    const file = await settled(server, storeId, hostile, 30_000);
+    expect((await json<{ status: string }>(server, "GET", `${path}/${hostile}`)).status).toBe("in_progress");
+    const file = await settled(server, storeId, hostile);
     expect(file).toMatchObject({ status: "failed", last_error: { code: "invalid_file" } });
-  }, 60_000);
+  }, 180_000);
 
   test("deep JSON and a line of a million letters are indexed or refused, quickly", async () => {
     for (const [name, content] of [
@@ -388,7 +388,7 @@ describe("documents", () => {
       const file = await settle(name, content);
       expect(["completed", "failed"]).toContain(file.status);
     }
-  }, 60_000);
+  }, 180_000);
 
   test("an unknown file is not attached, and nothing of the batch is", async () => {
     const before = await json<{ file_counts: { total: number } }>(server, "GET", `/v1/vector_stores/${storeId}`);

@@ -38,13 +38,13 @@ describe("serve", () => {
     expect((await again.client.vectorStores.retrieve(store.id)).name).toBe("kept");
   });
 
-  test("a long wait of a polling client does not hold the stop up", async () => {
-    await using server = await startServer({ args: ["--grace", "3"] });
+  test("an idle connection of a client does not hold the stop up", async () => {
+    await using server = await startServer({ args: ["--grace", "60"] });
+    await fetch(`${server.url}/healthz`).then((response) => response.text());
     const started = performance.now();
-    const idle = fetch(`${server.url}/healthz`).then((response) => response.text());
-    await idle;
     expect(await server.stop()).toBe(0);
-    expect(performance.now() - started).toBeLessThan(3000);
+    // Far from the grace, however busy the machine is.
+    expect(performance.now() - started).toBeLessThan(30_000);
   });
 
   test.each([

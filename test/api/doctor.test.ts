@@ -27,7 +27,7 @@ test("a sound directory is told so, and without its caches answers the same", as
   expect(["stores", "parsed", "native"].filter((name) => existsSync(dir.join("data", name)))).toEqual([]);
   await using server = await startServer({ dataDir });
   expect(await search(server, storeId, { query: "lighthouses" })).toHaveLength(1);
-}, 60_000);
+}, 180_000);
 
 test("missing bytes, wrong counts, a broken model and a file that is no database are named", async () => {
   using dir = tempDir();
@@ -50,4 +50,4 @@ test("missing bytes, wrong counts, a broken model and a file that is no database
   expect(bad.out).toMatch(/^warn {2}models +half: /m);
   writeFileSync(dir.join("data/meta.sqlite"), "no database at all ".repeat(500));
   expect((await runLectern(["doctor", "--data", dataDir])).out).toMatch(/^fail {2}database +cannot be read/m);
-}, 60_000);
+}, 180_000);

@@ -74,7 +74,7 @@ beforeAll(async () => {
     admin: await of({ role: "admin" }),
     restricted: await of({ role: "write", vector_store_ids: [own.store] }),
   };
-}, 60_000);
+}, 180_000);
 
 afterAll(async () => await server?.[Symbol.asyncDispose]());
 

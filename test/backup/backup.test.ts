@@ -104,7 +104,7 @@ test("a damaged or cut backup is refused before anything is written", async () =
     expect([result.status, result.err]).toEqual([1, expect.stringContaining("cannot be restored")]);
     expect([existsSync(dir.join("copy")), existsSync(dir.join("copy.restoring"))]).toEqual([false, false]);
   }
-}, 60_000);
+}, 180_000);
 
 test("a server killed in the middle of a backup leaves no backup and comes back whole", async () => {
   using dir = tempDir();
@@ -129,7 +129,7 @@ test("a server killed in the middle of a backup leaves no backup and comes back 
   });
   expect(page.data).toHaveLength(1);
   expect((await runLectern(["backup", file, "--url", server.url, "--key", TEST_KEY])).status).toBe(0);
-}, 60_000);
+}, 180_000);
 
 test("a backup is the operator's alone", async () => {
   await using server = await startServer();

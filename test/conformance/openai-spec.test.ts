@@ -47,7 +47,7 @@ beforeAll(async () => {
   const options = { apiKey: TEST_KEY, maxRetries: 0, defaultHeaders: { "x-vector-dialect": "openai-strict" } };
   client = new OpenAI({ ...options, baseURL: prism.url, fetch: watched(prism.url, true) });
   direct = new OpenAI({ ...options, baseURL: `${server.url}/v1`, fetch: watched(`${server.url}/v1`, false) });
-}, 60_000);
+}, 180_000);
 
 afterAll(async () => {
   await prism?.[Symbol.asyncDispose]();

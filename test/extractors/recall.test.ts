@@ -98,7 +98,7 @@ describe(`holds at least ${LEAST} of the words`, () => {
     test.skipIf(Bun.which(by.program) === null || !existsSync(path))(
       `that ${by.program} finds in ${name}`,
       async () => compare(name, new Uint8Array(readFileSync(path)), path, by),
-      60_000,
+      180_000,
     );
   }
   for (const [name, by] of MADE) {
@@ -112,7 +112,7 @@ describe(`holds at least ${LEAST} of the words`, () => {
         writeFileSync(path, sample.bytes);
         await compare(name, sample.bytes, path, by);
       },
-      60_000,
+      180_000,
     );
   }
 });

@@ -72,7 +72,7 @@ export async function settled(
   server: TestServer,
   storeId: string,
   fileId: string,
-  timeoutMs = 60_000,
+  timeoutMs = 100_000,
 ): Promise<StoreFile> {
   return await waitFor(
     `file ${fileId} settles`,

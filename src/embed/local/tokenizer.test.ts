@@ -57,7 +57,7 @@ describe.skipIf(!hasSharedTokenizers)("BERT tokenizers of real models", () => {
     const start = performance.now();
     expect([...tokenizer.encode("x".repeat(1_000_000))]).toEqual([100]);
     expect(tokenizer.encode("é".repeat(300_000)).length).toBe(1);
-    expect(performance.now() - start).toBeLessThan(3000);
+    expect(performance.now() - start).toBeLessThan(15_000);
   });
 });
 
