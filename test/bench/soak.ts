@@ -94,20 +94,21 @@ async function addFile(): Promise<void> {
   await json(server, "POST", `/v1/vector_stores/${storeId}/files`, { file_id: id, attributes });
 }
 
-/** One file in; beyond FILES of them one goes, sometimes from the store first. */
+/** One file in; beyond FILES of them as many go, sometimes from the store first. */
 async function write(): Promise<void> {
   await addFile();
   const path = `/v1/vector_stores/${storeId}/files`;
   const { file_counts } = await storeOf(server, storeId);
-  if (file_counts.completed <= FILES) return;
-  const page = await json<{ data: { id: string }[] }>(server, "GET", `${path}?order=asc&limit=20`);
-  const victim = random.pick(page.data).id;
-  const where = random.uniform() < 0.5 ? `${path}/${victim}` : `/v1/files/${victim}`;
-  const response = await server.fetch(where, { method: "DELETE" });
-  // The other writer may have taken it.
-  if (response.status !== 200 && response.status !== 404) throw new Error(`DELETE: ${response.status}`);
-  await server.fetch(`/v1/files/${victim}`, { method: "DELETE" });
-  counts.deletions++;
+  for (let excess = file_counts.completed - FILES; excess > 0; excess--) {
+    const page = await json<{ data: { id: string }[] }>(server, "GET", `${path}?order=asc&limit=20`);
+    const victim = random.pick(page.data).id;
+    const where = random.uniform() < 0.5 ? `${path}/${victim}` : `/v1/files/${victim}`;
+    const response = await server.fetch(where, { method: "DELETE" });
+    // The other writer may have taken it.
+    if (response.status !== 200 && response.status !== 404) throw new Error(`DELETE: ${response.status}`);
+    await server.fetch(`/v1/files/${victim}`, { method: "DELETE" });
+    counts.deletions++;
+  }
 }
 
 async function searchAtFixedInstants(): Promise<void> {
