@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { json, newStore, search, settled, upload } from "../helpers/api.ts";
 import { startServer } from "../helpers/server.ts";
 import { memoryOf, mebibytes, resetPeak } from "../helpers/process-memory.ts";
 import { waitFor } from "../helpers/wait.ts";
@@ -19,11 +20,11 @@ function* pieces(): Generator<Uint8Array> {
 
 test("a file of 512 MiB is streamed to disk and back: the same bytes, memory within 128 MiB of idle", async () => {
   await using server = await startServer();
-  // Warmed up: one small upload has loaded what uploading loads.
-  const warm = new FormData();
-  warm.set("purpose", "assistants");
-  warm.set("file", new Blob(["x"]), "warm.txt");
-  expect((await server.fetch("/v1/files", { method: "POST", body: warm })).status).toBe(200);
+  // One small file has loaded what uploading loads, and every lane its model.
+  const [warm, storeId] = [await upload(server, "warm.txt", "A small text."), await newStore(server)];
+  await json(server, "POST", `/v1/vector_stores/${storeId}/files`, { file_id: warm });
+  expect((await settled(server, storeId, warm)).status).toBe("completed");
+  expect(await search(server, storeId, { query: "small" })).toHaveLength(1);
   const idle = await idleMemory(server.pid);
   resetPeak(server.pid);
 
@@ -64,7 +65,7 @@ test("a file of 512 MiB is streamed to disk and back: the same bytes, memory wit
   expect(peakBytes - idle).toBeLessThan(BOUND);
 }, 300_000);
 
-/** Resident bytes once they have not grown by a MiB for two seconds: the lanes load their models after the start. */
+/** Resident bytes once they have not grown by a MiB for two seconds. */
 async function idleMemory(pid: number): Promise<number> {
   let highest = 0;
   let sinceMs = performance.now();
