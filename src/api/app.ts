@@ -133,9 +133,9 @@ export function createApp(deps: AppDeps): App {
       response.headers.set("openai-version", "2020-10-01");
       response.headers.set("x-content-type-options", "nosniff");
       const method = METHODS.includes(original.method) ? original.method : "OTHER";
-      const { route, requestId, keyId } = state;
+      const { route, requestId, keyId, heldMs } = state;
       recordRequest(
-        { method, route, status: response.status, durationMs, requestId, keyId },
+        { method, route, status: response.status, durationMs, heldMs, requestId, keyId },
         log,
         metrics,
         deps.slowRequestMs,
@@ -150,6 +150,7 @@ function newState(original: Request, dialect: Dialect, connection?: Connection):
     requestId: newId("req_"),
     original,
     keepOpen: () => connection?.keepOpen(),
+    heldMs: 0,
     route: "unknown",
     keyId: null,
     dialect,

@@ -85,6 +85,8 @@ export interface Call<Params = unknown, Query = unknown, Body = unknown> {
   setStatus(status: number): void;
   /** Switches the connection's idle limit off, for handlers that bring limits of their own. */
   keepOpen(): void;
+  /** Tells that these milliseconds were spent waiting because the client asked for it: they do not make a request slow. */
+  held(ms: number): void;
 }
 
 /** What a handler gives back: a value that becomes JSON, or a finished response (a stream, bytes). */

@@ -21,6 +21,7 @@ export interface RequestState {
   original: Request;
   keepOpen(): void;
   /** Filled in on the way, for the log and for error bodies. */
+  heldMs: number;
   route: string;
   keyId: string | null;
   dialect: Dialect;
@@ -103,6 +104,9 @@ export function serveOperation(
           status = given;
         },
         keepOpen: state.keepOpen,
+        held: (ms) => {
+          state.heldMs += ms;
+        },
       };
       const answer: Answer = await handle(call as Call<never, never, never>);
       return respond(answer, status, headers);

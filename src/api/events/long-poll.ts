@@ -12,7 +12,7 @@ export interface PollDeps {
   pollAfterMs: () => number;
 }
 
-type Asker = Pick<Call, "request" | "headers" | "signal" | "stopping">;
+type Asker = Pick<Call, "request" | "headers" | "signal" | "stopping" | "held">;
 
 /** OpenAI's clients end a request on their own after minutes; proxies after 30 or 60 seconds. */
 const HOLD_MS = 20_000;
@@ -32,7 +32,8 @@ export async function pollState<T>(
 ): Promise<T> {
   let state = read();
   if (saysItPolls(call.request.headers)) {
-    const until = performance.now() + HOLD_MS;
+    const startedAt = performance.now();
+    const until = startedAt + HOLD_MS;
     const over = AbortSignal.any([call.signal, call.stopping]);
     while (statusOf(state) === "in_progress" && !over.aborted) {
       const left = until - performance.now();
@@ -43,6 +44,7 @@ export async function pollState<T>(
     if (statusOf(state) === "cancelled" && asksForeverWhenCancelled(call.request.headers)) {
       await pause(CANCELLED_DELAY_MS, over);
     }
+    call.held(performance.now() - startedAt);
   }
   hintWhenToAsk(call, deps, statusOf(state));
   return state;

@@ -8,6 +8,8 @@ export interface RequestRecord {
   route: string;
   status: number;
   durationMs: number;
+  /** The part of it that the client asked to be kept waiting: no work, so it counts neither as slow nor in the metric. */
+  heldMs: number;
   requestId: string;
   keyId: string | null;
 }
@@ -16,11 +18,14 @@ export interface RequestRecord {
 const PROBES = ["/healthz", "/readyz", "/metrics", "/docs"];
 
 export function recordRequest(record: RequestRecord, log: Log, metrics: Metrics, slowRequestMs: number): void {
-  const { method, route, status, durationMs, requestId, keyId } = record;
+  const { method, route, status, durationMs, heldMs, requestId, keyId } = record;
+  const workedMs = Math.max(0, durationMs - heldMs);
   metrics.count("lectern_http_requests_total", { method, route, status: String(status) });
-  metrics.observe("lectern_http_request_seconds", durationMs / 1000, { method, route });
-  const fields = { method, route, status, ms: Math.round(durationMs * 10) / 10, request_id: requestId, key_id: keyId };
-  if (durationMs >= slowRequestMs) log.warn("slow request", fields);
+  metrics.observe("lectern_http_request_seconds", workedMs / 1000, { method, route });
+  const shown = (ms: number) => Math.round(ms * 10) / 10;
+  const held = heldMs > 0 ? { held_ms: shown(heldMs) } : {};
+  const fields = { method, route, status, ms: shown(durationMs), ...held, request_id: requestId, key_id: keyId };
+  if (workedMs >= slowRequestMs) log.warn("slow request", fields);
   else if (PROBES.includes(route)) log.debug("request", fields);
   else log.info("request", fields);
 }
