@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import { cursorQuery, listPage, listSchema, readCursor } from "../openai.ts";
 import { operation } from "../operation.ts";
-import type { Operation, OperationSpec } from "../operation.ts";
+import type { Call, Operation, OperationSpec } from "../operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { MigrateBody, Migration } from "./schema.ts";
 import type { MigrationsService } from "./service.ts";
@@ -12,6 +12,10 @@ const ONE = "/v1/vector_stores/{vector_store_id}/migrations/{migration_id}";
 export function migrationOperations(migrations: MigrationsService): Operation[] {
   const about = (spec: Pick<OperationSpec, "summary" | "description" | "operationId">) =>
     ({ ...spec, tag: "Lectern", response: Migration, returns: "The migration" }) as const;
+  const onOne =
+    (act: MigrationsService["get"] | MigrationsService["rollback"]) =>
+    ({ caller, params, dialect }: Call<{ vector_store_id: string; migration_id: string }>) =>
+      act(caller, params.vector_store_id, params.migration_id, presenterFor(dialect).rules);
   return [
     operation(
       {
@@ -73,13 +77,7 @@ export function migrationOperations(migrations: MigrationsService): Operation[] 
         role: "read",
         errors: ["migration_not_found"],
       },
-      (call) =>
-        migrations.get(
-          call.caller,
-          call.params.vector_store_id,
-          call.params.migration_id,
-          presenterFor(call.dialect).rules,
-        ),
+      onOne(migrations.get),
     ),
     operation(
       {
@@ -93,13 +91,7 @@ export function migrationOperations(migrations: MigrationsService): Operation[] 
         role: "write",
         errors: ["migration_not_found", "migration_not_cancellable"],
       },
-      (call) =>
-        migrations.cancel(
-          call.caller,
-          call.params.vector_store_id,
-          call.params.migration_id,
-          presenterFor(call.dialect).rules,
-        ),
+      onOne(migrations.cancel),
     ),
     operation(
       {
@@ -112,13 +104,7 @@ export function migrationOperations(migrations: MigrationsService): Operation[] 
         role: "write",
         errors: ["migration_not_found", "migration_not_promotable"],
       },
-      (call) =>
-        migrations.promote(
-          call.caller,
-          call.params.vector_store_id,
-          call.params.migration_id,
-          presenterFor(call.dialect).rules,
-        ),
+      onOne(migrations.promote),
     ),
     operation(
       {
@@ -132,13 +118,7 @@ export function migrationOperations(migrations: MigrationsService): Operation[] 
         role: "write",
         errors: ["migration_not_found", "migration_not_rollbackable", "migration_in_progress"],
       },
-      (call) =>
-        migrations.rollback(
-          call.caller,
-          call.params.vector_store_id,
-          call.params.migration_id,
-          presenterFor(call.dialect).rules,
-        ),
+      onOne(migrations.rollback),
     ),
   ];
 }
