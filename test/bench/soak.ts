@@ -18,7 +18,7 @@ import { addSecondModel, SECOND_MODEL, startMigration } from "../migrate/corpus.
 import { percentile, round } from "./bench.ts";
 import { BUNDLED, makeTexts } from "./models.ts";
 import { drawPlot } from "./plot.ts";
-import { metricOf, settled, storeOf } from "./server-data.ts";
+import { settled, storeOf } from "./server-data.ts";
 import { Words } from "./corpus.ts";
 
 const MINUTES = Number(process.env["MINUTES"] ?? 60);
@@ -168,12 +168,13 @@ async function takeSample(minute: number): Promise<Sample> {
   const taken = latencies;
   latencies = [];
   const { index } = await storeOf(server, storeId);
+  const { queues } = await json<{ queues: { waiting: number }[] }>(server, "GET", "/v1/admin/status");
   return {
     minute: round(minute, 4),
     memory_mib: mebibytes(memoryOf(server.pid).residentBytes),
     p50_ms: round(percentile(taken, 50)),
     p99_ms: round(percentile(taken, 99)),
-    waiting: await metricOf(server, 'lectern_jobs_waiting{kind="ingest"}'),
+    waiting: queues.reduce((sum, { waiting }) => sum + waiting, 0),
     chunks: index.chunks,
     generation: (index as { generation?: number }).generation ?? 0,
   };
@@ -217,7 +218,7 @@ function finish(): void {
       `${round(slope((s) => s.p99_ms))} ms/h`,
     ],
     [
-      "files waiting",
+      "jobs waiting",
       String(
         percentile(
           settled.map((s) => s.waiting),
@@ -254,7 +255,7 @@ function finish(): void {
             { name: "p99", values: samples.map((s) => s.p99_ms) },
           ],
         },
-        { title: "files waiting", lines: [{ name: "waiting", values: samples.map((s) => s.waiting) }] },
+        { title: "jobs waiting", lines: [{ name: "waiting", values: samples.map((s) => s.waiting) }] },
         { title: "chunks in the store", lines: [{ name: "chunks", values: samples.map((s) => s.chunks) }] },
       ],
     ),
