@@ -19,7 +19,8 @@ export interface LogOptions {
   /** Read at every line. */
   level: LogLevel;
   format: "json" | "human";
-  write: (line: string) => void;
+  /** Urgent lines, warnings and errors, must not be held back. */
+  write: (line: string, urgent: boolean) => void;
 }
 
 export function createLog(options: LogOptions): Log {
@@ -27,7 +28,8 @@ export function createLog(options: LogOptions): Log {
     (level: LogLevel) =>
     (message: string, fields: LogFields = {}) => {
       if (LEVELS[level] < LEVELS[options.level]) return;
-      options.write(options.format === "json" ? jsonLine(level, message, fields) : humanLine(level, message, fields));
+      const text = options.format === "json" ? jsonLine(level, message, fields) : humanLine(level, message, fields);
+      options.write(text, LEVELS[level] >= LEVELS.warn);
     };
   return { debug: emit("debug"), info: emit("info"), warn: emit("warn"), error: emit("error") };
 }

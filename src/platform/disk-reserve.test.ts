@@ -1,0 +1,26 @@
+import { expect, test } from "bun:test";
+import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { holdDiskSpace } from "./disk-reserve.ts";
+
+test("space is held until it is given away, and where there is none that is no failure", () => {
+  const dir = mkdtempSync(join(tmpdir(), "lectern-reserve-"));
+  try {
+    const path = join(dir, "reserve");
+    {
+      using reserve = holdDiskSpace(path);
+      expect(statSync(path).size).toBe(8 * 1024 * 1024);
+      reserve.release();
+      expect(existsSync(path)).toBe(false);
+    }
+    {
+      using _reserve = holdDiskSpace(path);
+      expect(existsSync(path)).toBe(true);
+    }
+    expect(existsSync(path)).toBe(false);
+    using _nowhere = holdDiskSpace(join(dir, "nowhere", "reserve"));
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});

@@ -1,0 +1,28 @@
+import { closeSync, openSync, rmSync, writeSync } from "node:fs";
+
+/** Room for a checkpoint of the database and for what says that there is no room. */
+const RESERVE_BYTES = 8 * 1024 * 1024;
+const PIECE = new Uint8Array(64 * 1024);
+
+export interface DiskReserve extends Disposable {
+  /** Gives the space to whoever writes next. */
+  release(): void;
+}
+
+/**
+ * Holds disk space back, as a file at `path`, for the moment when there is no more: the rows that say what failed, and
+ * the deletion of what filled the disk, must be written too. Where there is too little for it, it holds none.
+ */
+export function holdDiskSpace(path: string): DiskReserve {
+  const release = () => rmSync(path, { force: true });
+  let file: number | null = null;
+  try {
+    file = openSync(path, "w", 0o600);
+    for (let written = 0; written < RESERVE_BYTES;) written += writeSync(file, PIECE);
+  } catch {
+    release();
+  } finally {
+    if (file !== null) closeSync(file);
+  }
+  return { release, [Symbol.dispose]: release };
+}
