@@ -52,8 +52,6 @@ export interface IndexedChunk {
   data: Uint8Array;
 }
 
-export type ChunksTable = ReturnType<typeof chunksTable>;
-
 const HIT_COLUMNS = `c.id, f.file_id, f.filename, f.attributes, c.idx, c.text, c.start_cp, c.end_cp, c.page, c.page_end, c.line, c.line_end, c.heading`;
 
 /**
@@ -97,10 +95,10 @@ export function chunksTable(db: Db) {
     /*sql*/ `SELECT revision FROM store_file WHERE tenant_id = ?1 AND seq = ?2`,
   );
   const withoutVector = raw.query<
-    { id: number; text: string; heading: string | null },
-    [string, number, number, number, number, number]
-  >(/*sql*/ `SELECT c.id, c.text, c.heading FROM chunk c
-             WHERE c.tenant_id = ?1 AND c.store_file = ?2 AND c.chunk_set = ?3 AND c.revision = ?4
+    { id: number; idx: number; text: string },
+    [string, number, number, number, number, number, number]
+  >(/*sql*/ `SELECT c.id, c.idx, c.text FROM chunk c
+             WHERE c.tenant_id = ?1 AND c.store_file = ?2 AND c.chunk_set = ?3 AND c.revision = ?4 AND c.idx > ?7
                AND NOT EXISTS (SELECT 1 FROM vector v WHERE v.chunk_id = c.id AND v.generation = ?5)
              ORDER BY c.idx LIMIT ?6`);
   const totals = raw.query<
@@ -135,20 +133,31 @@ export function chunksTable(db: Db) {
   >(/*sql*/ `SELECT n.idx, n.text, n.start_cp, n.end_cp, n.page, n.page_end, n.line, n.line_end FROM chunk c
              JOIN chunk n ON n.store_file = c.store_file AND n.chunk_set = c.chunk_set AND n.revision = c.revision
              WHERE c.tenant_id = ?1 AND c.id = ?2 AND n.idx BETWEEN c.idx - ?3 AND c.idx + ?4 ORDER BY n.idx`);
-  // Every k-th chunk of a store's completed files.
-  const sample = raw.query<{ id: number }, [string, string, number, number]>(/*sql*/ `SELECT id FROM (
-               SELECT c.id, row_number() OVER (ORDER BY c.id) AS n, count(*) OVER () AS total
-               FROM store_file f JOIN chunk c ON c.store_file = f.seq AND c.revision = f.revision AND c.chunk_set = ?3
-               WHERE f.tenant_id = ?1 AND f.store_id = ?2 AND f.status = 'completed')
-             WHERE n % max(1, total / ?4) = 0 LIMIT ?4`);
+  // The files in which every k-th chunk of a store lies: from files alone, because there may be millions of chunks.
+  const sampledFiles = raw.query<
+    { seq: number; revision: number; n_chunks: number; before: number; step: number },
+    [string, string, number]
+  >(/*sql*/ `SELECT * FROM (
+               SELECT seq, revision, n_chunks, sum(n_chunks) OVER (ORDER BY seq) - n_chunks AS before,
+                      max(1, sum(n_chunks) OVER () / ?3) AS step
+               FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 AND status = 'completed' AND n_chunks > 0)
+             WHERE (before + step - 1) / step < (before + n_chunks + step - 1) / step`);
+  const chunkAt = raw.query<
+    { id: number },
+    [number, number, number, number]
+  >(/*sql*/ `SELECT id FROM chunk WHERE store_file = ?1 AND chunk_set = ?2 AND revision = ?3
+               AND idx = CAST(?4 * (SELECT max(idx) + 1 FROM chunk WHERE store_file = ?1 AND chunk_set = ?2 AND revision = ?3) AS INTEGER)`);
   const texts = raw.query<{ text: string }, [string]>(
     /*sql*/ `SELECT c.text FROM json_each(?1) j JOIN chunk c ON c.id = j.value`,
   );
   const vectorOf = raw.query<{ data: Uint8Array }, [number, number]>(
     /*sql*/ `SELECT data FROM vector WHERE chunk_id = ?1 AND generation = ?2`,
   );
-  const termsOf = raw.query<{ terms: Uint8Array }, [number]>(
-    /*sql*/ `SELECT terms FROM chunk_terms WHERE chunk_id = ?1`,
+  const vectorsOf = raw.query<null, [string, number]>(
+    /*sql*/ `SELECT chunk_id, data FROM vector WHERE chunk_id IN (SELECT value FROM json_each(?1)) AND generation = ?2`,
+  );
+  const termsOf = raw.query<null, [string]>(
+    /*sql*/ `SELECT chunk_id, terms FROM chunk_terms WHERE chunk_id IN (SELECT value FROM json_each(?1))`,
   );
   const garbage = raw.query<{ id: number }, [number, number, number]>(
     /*sql*/ `SELECT id FROM chunk WHERE store_file = ?1 AND revision < ?2 LIMIT ?3`,
@@ -191,6 +200,18 @@ export function chunksTable(db: Db) {
   >(/*sql*/ `SELECT DISTINCT c.tenant_id, c.store_file FROM chunk c LEFT JOIN store_file f ON f.seq = c.store_file
              WHERE f.seq IS NULL OR c.revision < f.revision OR f.status IN ('failed', 'cancelled') LIMIT ?1`);
 
+  function sample(tenantId: string, storeId: string, chunkSet: number, count: number): number[] {
+    const ids: number[] = [];
+    for (const { seq, revision, n_chunks, before, step } of sampledFiles.all(tenantId, storeId, count)) {
+      for (let at = Math.ceil(before / step) * step; at < before + n_chunks && ids.length < count; at += step) {
+        // Another set of chunks of the same file has more or fewer of them.
+        const row = chunkAt.get(seq, chunkSet, revision, (at - before) / n_chunks);
+        if (row !== null) ids.push(row.id);
+      }
+    }
+    return ids;
+  }
+
   // Written and removed by jobs, which do it again; a request's own transaction makes it durable with the rest.
   const relaxedTransaction = <T>(fn: () => T): T => db.relaxed(() => db.transaction(fn));
 
@@ -229,9 +250,9 @@ export function chunksTable(db: Db) {
         }
       });
     },
-    /** Chunks of a file revision that have no vector in this generation yet, in order. */
-    withoutVector: (tenantId: string, at: ChunkOwner, generation: number, limit: number) =>
-      withoutVector.all(tenantId, at.storeFile, at.chunkSet, at.revision, generation, limit),
+    /** Chunks of a file revision, after the one in place `afterIdx`, that have no vector in this generation yet, in order. */
+    withoutVector: (tenantId: string, at: ChunkOwner, generation: number, limit: number, afterIdx = -1) =>
+      withoutVector.all(tenantId, at.storeFile, at.chunkSet, at.revision, generation, limit, afterIdx),
     /** Vectors of chunks that were removed meanwhile are dropped. */
     addVectors(tenantId: string, generation: number, vectors: readonly { chunkId: number; data: Float32Array }[]) {
       relaxedTransaction(() => {
@@ -264,12 +285,9 @@ export function chunksTable(db: Db) {
     /** The chunks of these ids that still count, in no particular order. */
     hits: (tenantId: string, ids: readonly number[]): ChunkHit[] => hits.all(tenantId, JSON.stringify(ids)),
     /** Ids of up to `count` chunks spread evenly over a store. */
-    sampleIds: (tenantId: string, storeId: string, chunkSet: number, count: number): number[] =>
-      sample.all(tenantId, storeId, chunkSet, count).map((row) => row.id),
+    sampleIds: sample,
     sampleTexts: (tenantId: string, storeId: string, chunkSet: number, count: number): string[] =>
-      texts
-        .all(JSON.stringify(sample.all(tenantId, storeId, chunkSet, count).map((row) => row.id)))
-        .map((row) => row.text),
+      texts.all(JSON.stringify(sample(tenantId, storeId, chunkSet, count))).map((row) => row.text),
     /** A chunk with up to `before` and `after` neighbours of the same file, in order. */
     neighbours: (tenantId: string, id: number, before: number, after: number) =>
       neighbours.all(tenantId, id, before, after),
@@ -278,8 +296,12 @@ export function chunksTable(db: Db) {
       const row = vectorOf.get(chunkId, generation);
       return row === null ? null : floatsOf(row.data);
     },
-    /** Encoded keyword terms of a chunk; null when it is gone. */
-    terms: (chunkId: number): Uint8Array | null => termsOf.get(chunkId)?.terms ?? null,
+    /** The same of many chunks, in the order asked: a quarter of the time. */
+    vectors: (chunkIds: readonly number[], generation: number): (Float32Array | null)[] =>
+      inOrder(chunkIds, vectorsOf.values(JSON.stringify(chunkIds), generation), floatsOf),
+    /** Encoded keyword terms of chunks, in the order asked; null for one that is gone. */
+    terms: (chunkIds: readonly number[]): (Uint8Array | null)[] =>
+      inOrder(chunkIds, termsOf.values(JSON.stringify(chunkIds)), (terms) => terms),
     list(
       tenantId: string,
       storeId: string,
@@ -369,8 +391,23 @@ function bytesOf(floats: Float32Array): Uint8Array {
   return new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength);
 }
 
-/** A copy: a BLOB's bytes need not be aligned to four. */
+/** What `read` makes of the BLOB of each id; rows are pairs of id and BLOB in any order. */
+function inOrder<T>(
+  ids: readonly number[],
+  rows: (string | bigint | number | boolean | Uint8Array | null)[][],
+  read: (bytes: Uint8Array) => T,
+): (T | null)[] {
+  const found = new Map<unknown, Uint8Array>();
+  for (const [id, bytes] of rows) if (bytes instanceof Uint8Array) found.set(id, bytes);
+  return ids.map((id) => {
+    const bytes = found.get(id);
+    return bytes === undefined ? null : read(bytes);
+  });
+}
+
+/** A BLOB's bytes need not be aligned to four; then they are copied. */
 export function floatsOf(bytes: Uint8Array): Float32Array {
+  if (bytes.byteOffset % 4 === 0) return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
   const floats = new Float32Array(bytes.byteLength / Float32Array.BYTES_PER_ELEMENT);
   new Uint8Array(floats.buffer).set(bytes);
   return floats;

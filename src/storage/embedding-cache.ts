@@ -46,8 +46,12 @@ export function embeddingCacheTable(db: Db) {
       // The copy is aligned as float32 must be.
       return row === null ? null : new Float32Array(new Uint8Array(row.vectors).buffer);
     },
-    /** After a power cut the texts are embedded again. */
-    add(scope: CacheScope, entries: readonly { sha256: Uint8Array; vectors: Float32Array }[]): void {
+    /** `alongside` runs in the same transaction. After a power cut the texts are embedded again. */
+    add(
+      scope: CacheScope,
+      entries: readonly { sha256: Uint8Array; vectors: Float32Array }[],
+      alongside: () => void = () => {},
+    ): void {
       const { tenantId, fileId, revision, dimensions } = scope;
       db.relaxed(() =>
         db.transaction(() => {
@@ -55,6 +59,7 @@ export function embeddingCacheTable(db: Db) {
             const bytes = new Uint8Array(vectors.buffer, vectors.byteOffset, vectors.byteLength);
             insert.run(tenantId, fileId, revision, dimensions, sha256, bytes);
           }
+          alongside();
         }),
       );
     },

@@ -8,7 +8,8 @@ export type JobKind =
   | "migrate"
   | "catch_up"
   | "retire"
-  | "finish_deletion";
+  | "finish_deletion"
+  | "evaluate";
 
 export interface JobRow {
   id: number;
@@ -48,19 +49,22 @@ export function jobsTable(db: Db) {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT (kind, subject) DO UPDATE SET due_ms = min(due_ms, excluded.due_ms), attempt = 0,
                priority = min(priority, excluded.priority), payload = excluded.payload`);
+  // A plus before `due_ms` keeps the planner from the index on it, which leads through everything that waits: with it the
+  // next job is the first entry of another index.
   const dueTenants = raw.query<
     { tenant_id: string; priority: number },
     [string, number]
   >(/*sql*/ `SELECT * FROM (SELECT c.tenant_id, (SELECT j.priority FROM job j
-                 WHERE j.kind = ?1 AND j.tenant_id = c.tenant_id AND j.lease_owner IS NULL AND j.due_ms <= ?2
+                 WHERE j.kind = ?1 AND j.tenant_id = c.tenant_id AND j.lease_owner IS NULL AND +j.due_ms <= ?2
                  ORDER BY j.priority, j.id LIMIT 1) AS priority
                FROM job_count c WHERE c.kind = ?1 AND c.waiting > 0)
              WHERE priority IS NOT NULL ORDER BY priority, tenant_id`);
   const claim = raw.query<
     JobRow,
-    [string, string, number, string, number]
+    [string, string, number, string, number, string]
   >(/*sql*/ `UPDATE job SET lease_owner = ?4, lease_ms = ?5, attempt = attempt + 1
-             WHERE id = (SELECT id FROM job WHERE kind = ?1 AND tenant_id = ?2 AND lease_owner IS NULL AND due_ms <= ?3
+             WHERE id = (SELECT id FROM job WHERE kind = ?1 AND tenant_id = ?2 AND lease_owner IS NULL AND +due_ms <= ?3
+                           AND (store_id IS NULL OR store_id NOT IN (SELECT value FROM json_each(?6)))
                          ORDER BY priority, id LIMIT 1)
              RETURNING ${COLUMNS}`);
   const finish = raw.query<null, [number, string]>(/*sql*/ `DELETE FROM job WHERE id = ?1 AND lease_owner = ?2`);
@@ -116,9 +120,16 @@ export function jobsTable(db: Db) {
     },
     /** Tenants with due work of this kind, those with urgent work first. */
     dueTenants: (kind: JobKind, nowMs: number) => dueTenants.all(kind, nowMs),
-    /** Leases the tenant's next due job to `owner` until `leaseMs`; null when there is none. */
-    claim: (kind: JobKind, tenantId: string, nowMs: number, owner: string, leaseMs: number): JobRow | null =>
-      db.relaxed(() => claim.get(kind, tenantId, nowMs, owner, leaseMs)),
+    /** Leases the tenant's next due job, of none of these stores, to `owner` until `leaseMs`; null when there is none. */
+    claim: (
+      kind: JobKind,
+      tenantId: string,
+      nowMs: number,
+      owner: string,
+      leaseMs: number,
+      exceptStores: readonly string[] = [],
+    ): JobRow | null =>
+      db.relaxed(() => claim.get(kind, tenantId, nowMs, owner, leaseMs, JSON.stringify(exceptStores))),
     /** Done: the row goes. */
     finish: (id: number, owner: string) => {
       db.relaxed(() => finish.run(id, owner));

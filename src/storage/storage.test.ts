@@ -228,6 +228,61 @@ describe("files in stores", () => {
     expect(storage.storeFiles.bySeq(T, row.seq)?.status).toBe("in_progress");
   });
 
+  test("vectors and terms come in the order asked, with null for what is gone", () => {
+    const generation = addStore("vs_1");
+    addFile("file-1");
+    const row = attach("vs_1", "file-1");
+    const owner = { tenantId: T, storeId: "vs_1", chunkSet: generation.chunk_set, storeFile: row.seq, revision: 1 };
+    storage.chunks.add(owner, [chunk(0), chunk(1), chunk(2)]);
+    const ids = storage.chunks.withoutVector(T, owner, generation.id, 10).map(({ id }) => id);
+    const [first = 0, second = 0, third = 0] = ids;
+    const vectors = [first, third].map((chunkId) => ({ chunkId, data: new Float32Array([chunkId, 0.5]) }));
+    storage.chunks.addVectors(T, generation.id, vectors);
+    const asked = [third, 999, first, second, third];
+    expect(storage.chunks.vectors(asked, generation.id).map((vector) => vector && [...vector])).toEqual([
+      [third, 0.5],
+      null,
+      [first, 0.5],
+      null,
+      [third, 0.5],
+    ]);
+    expect(storage.chunks.vectors(asked, generation.id + 1)).toEqual([null, null, null, null, null]);
+    expect(storage.chunks.terms(asked).map((terms) => terms?.[0])).toEqual([2, undefined, 0, 1, 2]);
+    expect(storage.chunks.vectors([], generation.id)).toEqual([]);
+  });
+
+  test("a sample of chunks is spread evenly over the store, in any set of chunks", () => {
+    const generation = addStore("vs_1");
+    const other = generation.chunk_set + 1;
+    // 30 chunks in three files; twice as many in another set.
+    const places = new Map<number, number>();
+    for (const [i, size] of [5, 20, 5].entries()) {
+      addFile(`file-${i}`);
+      const row = attach("vs_1", `file-${i}`);
+      for (const [chunkSet, count] of [
+        [generation.chunk_set, size],
+        [other, size * 2],
+      ] as const) {
+        const owner = { tenantId: T, storeId: "vs_1", chunkSet, storeFile: row.seq, revision: 1 };
+        storage.chunks.add(
+          owner,
+          Array.from({ length: count }, (_, idx) => chunk(idx)),
+        );
+        for (const { id } of storage.chunks.withoutVector(T, owner, generation.id, 100)) places.set(id, places.size);
+      }
+      storage.storeFiles.complete(T, row.seq, 1, { usageBytes: 1, chunks: size, vectors: size });
+    }
+    const sizesOf = (ids: number[]) => new Set(ids.map((id) => places.get(id))).size;
+    for (const set of [generation.chunk_set, other]) {
+      for (const count of [1, 7, 10, 30]) expect(sizesOf(storage.chunks.sampleIds(T, "vs_1", set, count))).toBe(count);
+      expect(sizesOf(storage.chunks.sampleIds(T, "vs_1", set, 1000))).toBe(30);
+      const files = storage.chunks.hits(T, storage.chunks.sampleIds(T, "vs_1", set, 6)).map((hit) => hit.file_id);
+      expect(files.filter((file) => file === "file-1")).toHaveLength(4);
+    }
+    expect(storage.chunks.sampleTexts(T, "vs_1", other, 6)).toHaveLength(6);
+    expect(storage.chunks.sampleIds(T, "vs_2", generation.chunk_set, 6)).toEqual([]);
+  });
+
   test("chunks of a removed file are in no answer at once and reclaimed in steps", () => {
     const generation = addStore("vs_1");
     addFile("file-1");

@@ -3,10 +3,12 @@ import { chunksTable } from "./chunks.ts";
 import type { Db } from "./db.ts";
 import { deletionsTable } from "./deletions.ts";
 import { embeddingCacheTable } from "./embedding-cache.ts";
+import { evaluationsTable } from "./evaluations.ts";
 import { filesTable } from "./files.ts";
 import { generationFilesTable } from "./generation-files.ts";
 import { generationsTable } from "./generations.ts";
 import { jobsTable } from "./jobs.ts";
+import { judgmentsTable } from "./judgments.ts";
 import { migrationsTable } from "./migration-table.ts";
 import { queryLogTable } from "./query-log.ts";
 import { statisticsTable } from "./statistics.ts";
@@ -31,6 +33,8 @@ export function createStorage(db: Db) {
     chunks: chunksTable(db),
     jobs: jobsTable(db),
     queryLog: queryLogTable(db),
+    judgments: judgmentsTable(db),
+    evaluations: evaluationsTable(db),
     statistics: statisticsTable(db),
     deletions: deletionsTable(db),
     embeddingCache: embeddingCacheTable(db),

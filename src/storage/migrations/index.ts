@@ -4,6 +4,7 @@ import * as m003 from "./003-add-limits-and-logs.ts";
 import * as m004 from "./004-add-embedding-cache.ts";
 import * as m005 from "./005-count-jobs.ts";
 import * as m006 from "./006-add-chunk-lines.ts";
+import * as m007 from "./007-add-judgments.ts";
 
 export interface Migration {
   version: number;
@@ -20,4 +21,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 4, sql: m004.sql, minSafeVersion: 4 },
   { version: 5, sql: m005.sql, minSafeVersion: 5 },
   { version: 6, sql: m006.sql, minSafeVersion: 5 },
+  { version: 7, sql: m007.sql, minSafeVersion: 5 },
 ];

@@ -1,0 +1,183 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openDb } from "./db.ts";
+import { createStorage, type Storage } from "./storage.ts";
+import type { GenerationRow } from "./generations.ts";
+import type { StoreFileRow } from "./store-files.ts";
+
+const T = "ten_a";
+const OWNER = { tenantId: T, storeId: "vs_1", evaluation: 0 };
+let dir: string;
+let storage: Storage;
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "lectern-judgments-"));
+  storage = createStorage(openDb(join(dir, "meta.sqlite")));
+  storage.db.raw.run("PRAGMA synchronous = OFF");
+});
+afterEach(() => {
+  storage.db.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+function addStore(id: string): GenerationRow {
+  storage.stores.insert({
+    id,
+    tenantId: T,
+    keyId: null,
+    name: id,
+    description: null,
+    metadata: null,
+    createdAt: 1,
+    expiresDays: null,
+    expiresAt: null,
+    embeddingModel: "m",
+    embeddingDimensions: null,
+    indexMode: "auto",
+  });
+  const generation = addGeneration(id, null);
+  storage.stores.setLiveGeneration(T, id, generation.id);
+  return generation;
+}
+
+function addGeneration(storeId: string, chunkSet: number | null): GenerationRow {
+  return storage.generations.insert({
+    tenantId: T,
+    storeId,
+    model: "m",
+    modelRevision: "r",
+    dimensions: 2,
+    chunkSet,
+    state: "live",
+    createdAt: 1,
+  });
+}
+
+function attach(storeId: string, fileId: string): StoreFileRow {
+  return storage.storeFiles.insert({
+    tenantId: T,
+    storeId,
+    fileId,
+    filename: fileId,
+    fileBytes: 1,
+    createdAt: 1,
+    attributes: null,
+    maxTokens: 800,
+    overlapTokens: 400,
+  });
+}
+
+/** One chunk of a file; returns its id. */
+function addChunk(file: StoreFileRow, generation: GenerationRow): number {
+  const owner = { storeFile: file.seq, chunkSet: generation.chunk_set, revision: file.revision };
+  const place = { idx: 0, tokens: 1, start: 0, end: 1, page: null, pageEnd: null, line: null, lineEnd: null };
+  const chunk = { ...place, text: "x", heading: [], terms: new Uint8Array() };
+  storage.chunks.add({ tenantId: T, storeId: file.store_id, ...owner }, [chunk]);
+  return storage.chunks.withoutVector(T, owner, generation.id, 1)[0]?.id ?? -1;
+}
+
+const complete = ({ seq }: StoreFileRow) =>
+  storage.storeFiles.complete(T, seq, 1, { usageBytes: 1, chunks: 1, vectors: 1 });
+const judge = (query: string, evaluation = 0) =>
+  storage.judgments.put(
+    { ...OWNER, evaluation },
+    { id: `q_${query}${evaluation}`, query, relevant: [{ file: "file-1", chunk: null, grade: 1 }] },
+    1,
+  );
+
+test("a query is judged once; those of an evaluation are apart from those of the store", () => {
+  addStore("vs_1");
+  const first = judge("a");
+  const relevant = [{ file: "file-2", chunk: 7, grade: 2 }];
+  const again = storage.judgments.put(OWNER, { id: "q_other", query: "a", relevant }, 9);
+  expect(again).toEqual({ ...first, relevant: JSON.stringify(relevant) });
+  judge("a", 5);
+  const counts = [0, 5].map((evaluation) => storage.judgments.count({ ...OWNER, evaluation }));
+  expect(counts).toEqual([1, 1]);
+  expect(storage.judgments.list(T, "vs_1", { limit: 10, order: "asc" }).rows).toEqual([again]);
+  expect(storage.judgments.get(T, "vs_1", "q_a5")).toBeNull();
+  expect(storage.judgments.remove("ten_b", "vs_1", first.id)).toBe(false);
+  expect(storage.judgments.remove(T, "vs_1", first.id)).toBe(true);
+});
+
+test("slices and lists go through all of them in order", () => {
+  addStore("vs_1");
+  const seqs = ["a", "b", "c", "d", "e"].map((query) => judge(query).seq);
+  const slices: number[] = [];
+  for (let after = 0; ; after = slices.at(-1) ?? 0) {
+    const slice = storage.judgments.slice(OWNER, after, 2);
+    slices.push(...slice.map((row) => row.seq));
+    if (slice.length < 2) break;
+  }
+  expect(slices).toEqual(seqs);
+  const page = storage.judgments.list(T, "vs_1", { limit: 2, order: "desc", after: seqs[4] });
+  expect([page.rows.map((row) => row.query), page.hasMore]).toEqual([["d", "c"], true]);
+});
+
+describe("what was judged is there", () => {
+  test("for files of the store only, and can be found once they are completed", () => {
+    addStore("vs_1");
+    addStore("vs_2");
+    complete(attach("vs_1", "file-1"));
+    attach("vs_1", "file-2");
+    complete(attach("vs_2", "file-3"));
+    const found = storage.judgments.filesOf(T, "vs_1", ["file-1", "file-2", "file-3", "file-4"]);
+    expect([...found]).toEqual([
+      ["file-1", { searchable: true }],
+      ["file-2", { searchable: false }],
+    ]);
+    expect(storage.judgments.filesOf("ten_b", "vs_1", ["file-1"]).size).toBe(0);
+  });
+
+  test("for chunks that searches can find: of the live chunks, of the file's newest revision", () => {
+    const generation = addStore("vs_1");
+    const file = attach("vs_1", "file-1");
+    const chunk = addChunk(file, generation);
+    const found = () => [...storage.judgments.chunksOf(T, "vs_1", [chunk, chunk + 1])];
+    expect(found()).toEqual([]);
+    complete(file);
+    expect(found()).toEqual([[chunk, "file-1"]]);
+    expect(storage.judgments.chunksOf("ten_b", "vs_1", [chunk]).size).toBe(0);
+    // Cut differently by a migration, and back.
+    const other = addGeneration("vs_1", null);
+    storage.stores.setLiveGeneration(T, "vs_1", other.id);
+    expect(found()).toEqual([]);
+    storage.stores.setLiveGeneration(T, "vs_1", addGeneration("vs_1", generation.chunk_set).id);
+    expect(found()).toHaveLength(1);
+    storage.storeFiles.reindex(T, file.seq, { maxTokens: 100, overlapTokens: 0 });
+    complete({ ...file, revision: 2 });
+    expect(found()).toEqual([]);
+  });
+});
+
+test("judged queries and evaluations go with their store", () => {
+  addStore("vs_1");
+  judge("a");
+  const row = evaluation();
+  judge("a", row.seq);
+  expect(storage.judgments.removeSome({ ...OWNER, evaluation: row.seq }, 10)).toBe(1);
+  judge("b", row.seq);
+  expect(storage.judgments.removeSome({ ...OWNER, evaluation: null }, 1)).toBe(1);
+  storage.stores.setLifecycle(T, "vs_1", "deleting");
+  storage.stores.remove(T, "vs_1");
+  for (const table of ["judgment", "evaluation"])
+    expect([table, storage.db.raw.query(`SELECT count(*) AS n FROM ${table}`).get()]).toEqual([table, { n: 0 }]);
+});
+
+function evaluation(id = "eval_0") {
+  const more = { createdAt: 1, modes: ["vector"], k: 10, generation: 1, queries: 1, own: false };
+  return storage.evaluations.insert({ id, tenantId: T, storeId: "vs_1", ...more });
+}
+
+test("the newest evaluations that have ended are kept, and all that have not", () => {
+  addStore("vs_1");
+  const rows = [0, 1, 2, 3].map((i) => evaluation(`eval_${i}`));
+  const failed = { code: "x", message: "y" };
+  for (const { id } of rows.slice(1)) storage.evaluations.fail(T, id, 2, failed);
+  expect(storage.evaluations.unfinished(T, "vs_1")).toBe(1);
+  storage.evaluations.trim(T, "vs_1", 2);
+  const kept = storage.evaluations.list(T, "vs_1", { limit: 10, order: "asc" }).rows.map((row) => row.id);
+  expect(kept).toEqual([rows[0]?.id, rows[2]?.id, rows[3]?.id].map((id) => id ?? ""));
+});
