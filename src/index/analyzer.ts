@@ -27,6 +27,9 @@ export const TITLE_WEIGHT = 1;
 const MAX_WORD_LENGTH = 64;
 const PREFIX_LENGTH = 5;
 
+/** Of a longer question the rest changes nothing that matters, and it is taken apart while requests wait. */
+const MAX_QUERY_LENGTH = 16_384;
+
 export type ChunkText = { readonly text: string; readonly heading: readonly string[]; readonly title: string };
 
 /** Which forms of a word are wanted: those of an English text, of another text, or all, for a query. */
@@ -34,8 +37,11 @@ type Forms = "english" | "other" | "all";
 /** `among` is the marker of the chunks that can have this form at all, 0 for every chunk. */
 type Emit = (term: string, among: number) => void;
 
-/** Terms of one window (see passages.ts): about eighty English words; other words come in two forms. */
-const WINDOW_TERMS = { english: 80, other: 140 } as const;
+/**
+ * Terms of one window (see passages.ts): about eighty English words, or as much in another language. Other words come in
+ * two forms, characters alone and in pairs, and clusters of letters and marks in pairs and triples.
+ */
+const WINDOW_TERMS = { english: 80, other: 140, characters: 270, clusters: 640 } as const;
 
 /** The terms of one chunk, packed for storage and for `KeywordIndex.add`. */
 export function encodeTerms(chunk: ChunkText): Uint8Array {
@@ -48,7 +54,12 @@ export function encodeTerms(chunk: ChunkText): Uint8Array {
   for (const heading of chunk.heading) length += addTerms(heading, forms, HEADING_WEIGHT, weights);
   length += addTerms(chunk.title, forms, TITLE_WEIGHT, weights);
   weights.set(forms === "english" ? ENGLISH_CHUNK : OTHER_CHUNK, 1);
-  return packTerms({ weights, length, sequence, windows: Math.round(sequence.length / WINDOW_TERMS[forms]) });
+  return packTerms({
+    weights,
+    length,
+    sequence,
+    windows: Math.round(sequence.length / windowTerms(chunk.text, forms)),
+  });
 }
 
 /**
@@ -57,7 +68,7 @@ export function encodeTerms(chunk: ChunkText): Uint8Array {
  */
 export function queryTerms(text: string, lexicon: Lexicon = englishLexicon()): QueryTerm[] {
   const terms = new Map<string, { hash: number; count: number; among: number; multiply: number; add: number }>();
-  forEachTerm(text, "all", (term, among) => {
+  forEachTerm(text.slice(0, MAX_QUERY_LENGTH), "all", (term, among) => {
     const known = terms.get(term);
     if (known !== undefined) {
       known.count++;
@@ -80,6 +91,16 @@ export function termsOf(text: string, forms: Forms = looksEnglish(text) ? "engli
   const terms: string[] = [];
   forEachTerm(text, forms, (term) => terms.push(term));
   return terms;
+}
+
+function windowTerms(text: string, forms: "english" | "other"): number {
+  const sample = text.slice(0, 400);
+  if (forms === "english" && !NON_ASCII.test(sample)) return WINDOW_TERMS.english;
+  const letters = sample.match(/\p{L}/gu)?.length ?? 0;
+  const holds = (script: RegExp) => (sample.match(script)?.length ?? 0) * 2 > letters;
+  if (holds(/[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}]/gu)) return WINDOW_TERMS.characters;
+  if (holds(/[\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}]/gu)) return WINDOW_TERMS.clusters;
+  return WINDOW_TERMS[forms];
 }
 
 /** Answers the number of terms, times their weight. */

@@ -1,6 +1,15 @@
+/** Side by side, best first. */
+export type OwnerScores = {
+  readonly owners: Int32Array;
+  readonly scores: Float64Array;
+  /** Where each has its score from. */
+  readonly slots: Int32Array;
+};
+
 /**
  * The k best owners of a stream of (owner, score) pairs in which an owner may come several times and counts with its
- * best score. A binary heap whose root is the worst kept, with the place of every kept owner.
+ * best score. A binary heap whose root is the worst kept, with the place of every kept owner. Equal scores come
+ * out by owner.
  */
 export class BestOwners {
   readonly #limit: number;
@@ -10,7 +19,7 @@ export class BestOwners {
   readonly #slots: Int32Array;
   #size = 0;
 
-  /** `places` is scratch: zero for every owner, at least as long as the largest owner; `release` leaves it so again. */
+  /** `places` is scratch: zero for every owner, at least as long as the largest owner; `drained` leaves it so again. */
   constructor(limit: number, places: Int32Array) {
     this.#limit = limit;
     this.#places = places;
@@ -40,25 +49,30 @@ export class BestOwners {
     }
   }
 
-  /** Best first; equal scores by owner. */
-  sorted(): { owner: number; score: number; slot: number }[] {
-    const all: { owner: number; score: number; slot: number }[] = [];
-    for (let i = 0; i < this.#size; i++) {
-      all.push({ owner: this.#owners[i]!, score: this.#scores[i]!, slot: this.#slots[i]! });
+  /** Best first; equal scores by owner. Empties the heap and leaves `places` as it was. */
+  drained(): OwnerScores {
+    const found = {
+      owners: new Int32Array(this.#size),
+      scores: new Float64Array(this.#size),
+      slots: new Int32Array(this.#size),
+    };
+    while (this.#size > 0) {
+      const last = --this.#size;
+      const owner = this.#owners[0]!;
+      found.owners[last] = owner;
+      found.scores[last] = this.#scores[0]!;
+      found.slots[last] = this.#slots[0]!;
+      this.#places[owner] = 0;
+      if (last > 0) this.#sink(0, this.#owners[last]!, this.#scores[last]!, this.#slots[last]!);
     }
-    return all.sort((a, b) => b.score - a.score || a.owner - b.owner);
-  }
-
-  release(): void {
-    for (let i = 0; i < this.#size; i++) this.#places[this.#owners[i]!] = 0;
-    this.#size = 0;
+    return found;
   }
 
   #rise(from: number, owner: number, score: number, slot: number): void {
     let at = from;
     while (at > 0) {
       const parent = (at - 1) >>> 1;
-      if (this.#scores[parent]! <= score) break;
+      if (!this.#isWorse(score, owner, parent)) break;
       this.#move(parent, at);
       at = parent;
     }
@@ -70,12 +84,17 @@ export class BestOwners {
     for (;;) {
       let child = at * 2 + 1;
       if (child >= this.#size) break;
-      if (child + 1 < this.#size && this.#scores[child + 1]! < this.#scores[child]!) child++;
-      if (this.#scores[child]! >= score) break;
+      if (child + 1 < this.#size && this.#isWorse(this.#scores[child + 1]!, this.#owners[child + 1]!, child)) child++;
+      if (this.#isWorse(score, owner, child)) break;
       this.#move(child, at);
       at = child;
     }
     this.#put(at, owner, score, slot);
+  }
+
+  #isWorse(score: number, owner: number, than: number): boolean {
+    const other = this.#scores[than]!;
+    return score < other || (score === other && owner > this.#owners[than]!);
   }
 
   #move(from: number, to: number): void {

@@ -200,6 +200,28 @@ test("identical vectors fill the answer without reading all of them", () => {
   expect(read).toBeLessThanOrEqual(2000);
 });
 
+test.each([
+  ["where a sample of the scores looks", (i: number) => i % 16 === 0],
+  ["where no sample of the scores looks", (i: number) => i % 16 === 1],
+])("finds the nearest when they all lie %s", (_, isNear) => {
+  const random = seededRandom(3);
+  const index = new ExactIndex(16);
+  const vectors = new Map<number, Float32Array>();
+  for (let i = 0; i < 4000; i++) {
+    const vector = Float32Array.from({ length: 16 }, (_, d) => (d === 0 && isNear(i) ? 20 : 0) + random.gauss());
+    vectors.set(i, vector);
+    index.add(i, unitVectors(vector, 16));
+  }
+  const query = Float32Array.from({ length: 16 }, (_, d) => (d === 0 ? 1 : 0));
+  const fetch = (owners: readonly number[]) => owners.map((owner) => vectors.get(owner)!);
+  const found = index.search(query, { depth: 300, exact: 300, fetch });
+  expect(found.map((hit) => hit.owner)).toEqual(
+    bruteForce(query, vectors)
+      .slice(0, 300)
+      .map((hit) => hit.owner),
+  );
+});
+
 test("a zero vector is similar to nothing", () => {
   const index = new ExactIndex(8);
   index.add(0, unitVectors(new Float32Array(8), 8));

@@ -8,8 +8,9 @@
  *
  * Memory: dimensions (to the next 32) + 20 bytes a vector, + 8 bytes an owner.
  */
-import { BestOwners } from "./best-owners.ts";
+import { BestOwners, type OwnerScores } from "./best-owners.ts";
 import type { Bitset } from "./bitset.ts";
+import { likelyFloor } from "./top-k.ts";
 import { ScanSegment, segmentCapacity } from "./scan-segment.ts";
 import { unitQuery } from "./vector-input.ts";
 
@@ -46,14 +47,14 @@ export class ExactIndex {
   readonly #segmentCapacity: number;
   readonly #segments: ScanSegment[] = [];
   #count = 0;
+  #owners = 0;
   #largestScale = 0;
   #ownerOf = new Int32Array(64); // by slot
   #nextSlot = new Int32Array(64); // by slot; next slot of the same owner + 1, 0 = last
   #firstSlot = new Int32Array(64); // by owner; slot + 1, 0 = none
   #places = new Int32Array(64); // scratch of BestOwners, by owner
-  /** Counters since the start, for metrics: owners rescored, and searches that needed a second look at the scores. */
+  /** Owners rescored since the start. */
   rescored = 0;
-  secondLooks = 0;
 
   constructor(dimensions: number) {
     this.dimensions = dimensions;
@@ -68,10 +69,6 @@ export class ExactIndex {
   get byteLength(): number {
     const vectors = this.#segments.reduce((sum, segment) => sum + segment.byteLength, 0);
     return vectors + this.#ownerOf.byteLength * 2 + this.#firstSlot.byteLength * 2;
-  }
-
-  ownerAt(slot: number): number {
-    return this.#ownerOf[slot]!;
   }
 
   hasOwner(owner: number): boolean {
@@ -89,6 +86,7 @@ export class ExactIndex {
       this.#firstSlot = grown(this.#firstSlot, owner + 1);
       this.#places = new Int32Array(this.#firstSlot.length);
     }
+    if (vectors.length > 0 && !this.hasOwner(owner)) this.#owners++;
     for (let offset = 0; offset < vectors.length; offset += this.dimensions) {
       const slot = this.#count++;
       if (slot >= this.#ownerOf.length) {
@@ -105,6 +103,7 @@ export class ExactIndex {
 
   /** Removes an owner's vectors; other vectors may change their slots. */
   remove(owner: number): void {
+    if (this.hasOwner(owner)) this.#owners--;
     while (this.hasOwner(owner)) {
       const slot = this.#firstSlot[owner]! - 1;
       this.#firstSlot[owner] = this.#nextSlot[slot]!;
@@ -120,45 +119,47 @@ export class ExactIndex {
     const allowed = options.allowed ?? null;
     const exact = Math.min(options.exact, options.depth);
     // A little more than asked: enough, nearly always, to prove that nothing outside belongs to the exact ones.
-    const best = new BestOwners(Math.max(options.depth, exact * 2 + 32), this.#places);
-    this.#collect(scan, allowed, best);
-    const candidates = best.sorted();
-    const floor = best.floor;
-    best.release();
-    if (options.fetch === null || exact === 0) return candidates.slice(0, options.depth).map(toHit);
-    const bar = this.#certainBar(candidates, exact, scan.error);
-    let contenders = candidates.filter((c) => c.score + this.#errorOf(c.slot) + scan.error >= bar);
-    if (floor > -Infinity && floor + this.#largestScale * ERROR_DEVIATIONS + scan.error >= bar) {
-      this.secondLooks++;
-      contenders = this.#above(scan, allowed, bar);
-    }
-    const hits = new Map<number, number>();
-    for (const candidate of candidates) hits.set(candidate.owner, candidate.score);
-    this.#rescore(unit, contenders.slice(0, Math.max(MOST_RESCORED, exact * 4)), options.fetch, hits);
-    return [...hits]
-      .map(([owner, score]) => ({ owner, score: asCosine(score) }))
-      .sort((a, b) => b.score - a.score || a.owner - b.owner)
-      .slice(0, options.depth);
+    const limit = Math.max(options.depth, exact * 2 + 32);
+    const best = new BestOwners(limit, this.#places);
+    const bottom = allowed === null ? this.#likelyFloor(scan, limit) : -Infinity;
+    this.#collect(scan, allowed, best, bottom);
+    if (best.size < limit && bottom > -Infinity) this.#collect(scan, allowed, best, -Infinity);
+    const { floor } = best;
+    const found = best.drained();
+    if (options.fetch === null || exact === 0) return merged([], found, null, options.depth);
+    const certain = this.#rescored(unit, candidatesOf(found, 0, exact), options.fetch);
+    // The exact-th best owner has this score for certain, whatever the others turn out to have.
+    const bar = certain.length < exact ? -Infinity : Math.min(...certain.map((hit) => hit.score)) - scan.error;
+    const overlooked = floor > -Infinity && floor + this.#largestScale * ERROR_DEVIATIONS >= bar;
+    const known = new Set(certain.map((hit) => hit.owner));
+    const others = overlooked ? this.#above(scan, allowed, bar) : candidatesOf(found, exact, found.owners.length);
+    const contenders = others.filter((one) => !known.has(one.owner) && one.score + this.#errorOf(one.slot) >= bar);
+    const most = Math.max(MOST_RESCORED, exact * 4) - certain.length;
+    const exactly = [...certain, ...this.#rescored(unit, contenders.slice(0, most), options.fetch)];
+    for (const hit of exactly) known.add(hit.owner);
+    return merged(exactly.sort(byScore), found, known, options.depth);
   }
 
   /** Similarity of a query to single owners (their best windows), from the 8-bit vectors; 0 for unknown owners. */
   scoresOf(query: Float32Array, owners: readonly number[]): Float64Array {
     const result = new Float64Array(owners.length);
     const slots: number[] = [];
-    const position = new Map<number, number>();
+    const positions: number[] = [];
     owners.forEach((owner, i) => {
-      position.set(owner, i);
-      let first = true;
-      this.forEachSlotOf(owner, (slot) => {
-        slots.push(slot);
-        if (first) result[i] = -1;
-        first = false;
-      });
+      if (!this.hasOwner(owner)) return;
+      result[i] = -1;
+      for (let at = this.#firstSlot[owner]!; at !== 0; at = this.#nextSlot[at - 1]!) {
+        slots.push(at - 1);
+        positions.push(i);
+      }
     });
-    const scan = this.#score(unitQuery(query, this.dimensions), Int32Array.from(slots));
-    this.#forEachScore(scan, (slot, score) => {
-      const i = position.get(this.#ownerOf[slot]!)!;
-      if (score > result[i]!) result[i] = asCosine(score);
+    const { counts } = this.#score(unitQuery(query, this.dimensions), Int32Array.from(slots));
+    // Each segment has its slots' scores in the order in which they were listed.
+    const next = counts.map(() => 0);
+    slots.forEach((slot, n) => {
+      const index = Math.floor(slot / this.#segmentCapacity);
+      const score = asCosine(this.#segments[index]!.scores[next[index]!++]!);
+      if (score > result[positions[n]!]!) result[positions[n]!] = score;
     });
     return result;
   }
@@ -205,9 +206,11 @@ export class ExactIndex {
     return { counts, listed: slots !== null, error: step * ERROR_DEVIATIONS };
   }
 
-  #collect(scan: Scan, allowed: Bitset | null, best: BestOwners): void {
-    let floor = best.floor;
-    this.#segments.forEach((segment, index) => {
+  /** Offers every owner with a score above `bottom`. */
+  #collect(scan: Scan, allowed: Bitset | null, best: BestOwners, bottom: number): void {
+    const ownerOf = this.#ownerOf;
+    let floor = Math.max(bottom, best.floor);
+    for (const [index, segment] of this.#segments.entries()) {
       const { scores, list } = segment;
       const base = index * this.#segmentCapacity;
       const count = scan.counts[index]!;
@@ -215,26 +218,27 @@ export class ExactIndex {
         const score = scores[i]!;
         if (score <= floor) continue;
         const slot = base + (scan.listed ? list[i]! : i);
-        const owner = this.#ownerOf[slot]!;
+        const owner = ownerOf[slot]!;
         if (allowed !== null && !allowed.has(owner)) continue;
         best.offer(owner, score, slot);
-        floor = best.floor;
+        floor = Math.max(bottom, best.floor);
       }
-    });
+    }
   }
 
-  /** The score that the exact-th best owner has for certain. */
-  #certainBar(candidates: readonly Candidate[], exact: number, error: number): number {
-    if (candidates.length <= exact) return -Infinity;
-    const certain = candidates.slice(0, exact * 2).map((c) => c.score - this.#errorOf(c.slot) - error);
-    return certain.sort((a, b) => b - a)[exact - 1]!;
+  #likelyFloor(scan: Scan, owners: number): number {
+    const slots = Math.ceil((owners * this.#count) / Math.max(1, this.#owners));
+    return likelyFloor(
+      this.#segments.map(({ scores }, i) => ({ scores, count: scan.counts[i]! })),
+      slots,
+    );
   }
 
-  /** Every owner with a window that may reach the bar, most promising first. */
+  /** Every owner with a window that may reach the bar, most promising first. The query's own error is in the bar. */
   #above(scan: Scan, allowed: Bitset | null, bar: number): Candidate[] {
     const found = new Map<number, Candidate>();
     this.#forEachScore(scan, (slot, score) => {
-      if (score + this.#errorOf(slot) + scan.error < bar) return;
+      if (score + this.#errorOf(slot) < bar) return;
       const owner = this.#ownerOf[slot]!;
       if (allowed !== null && !allowed.has(owner)) return;
       const known = found.get(owner);
@@ -257,13 +261,15 @@ export class ExactIndex {
     return this.#segments[index]!.scales[slot - index * this.#segmentCapacity]! * ERROR_DEVIATIONS;
   }
 
-  #rescore(unit: Float32Array, contenders: readonly Candidate[], fetch: FetchVectors, into: Map<number, number>): void {
-    this.rescored += contenders.length;
-    const vectors = fetch(contenders.map((candidate) => candidate.owner));
-    contenders.forEach((candidate, i) => {
+  /** The owners with their full-precision scores, in the same order. */
+  #rescored(unit: Float32Array, owners: readonly Candidate[], fetch: FetchVectors): VectorHit[] {
+    if (owners.length === 0) return [];
+    this.rescored += owners.length;
+    const vectors = fetch(owners.map((candidate) => candidate.owner));
+    return owners.map(({ owner, score }, i) => {
       const full = vectors[i] ?? null;
       // Vectors that storage no longer has keep their rounded score: the row is about to leave the index.
-      into.set(candidate.owner, full === null ? candidate.score : bestCosine(unit, full));
+      return { owner, score: asCosine(full === null ? score : bestCosine(unit, full)) };
     });
   }
 }
@@ -271,8 +277,37 @@ export class ExactIndex {
 type Candidate = { readonly owner: number; readonly score: number; readonly slot: number };
 type Scan = { readonly counts: readonly number[]; readonly listed: boolean; readonly error: number };
 
-function toHit(candidate: Candidate): VectorHit {
-  return { owner: candidate.owner, score: asCosine(candidate.score) };
+function candidatesOf({ owners, scores, slots }: OwnerScores, from: number, to: number): Candidate[] {
+  const list: Candidate[] = [];
+  for (let i = from; i < Math.min(to, owners.length); i++) {
+    list.push({ owner: owners[i]!, score: scores[i]!, slot: slots[i]! });
+  }
+  return list;
+}
+
+/** The best `depth` of hits with exact scores and of all others that were found, both best first already. */
+function merged(
+  exactly: readonly VectorHit[],
+  found: OwnerScores,
+  known: ReadonlySet<number> | null,
+  depth: number,
+): VectorHit[] {
+  const hits: VectorHit[] = [];
+  let next = 0;
+  for (let i = 0; i < found.owners.length && hits.length < depth; i++) {
+    const owner = found.owners[i]!;
+    if (known?.has(owner) === true) continue;
+    const hit = { owner, score: asCosine(found.scores[i]!) };
+    while (next < exactly.length && hits.length < depth && byScore(exactly[next]!, hit) < 0)
+      hits.push(exactly[next++]!);
+    if (hits.length < depth) hits.push(hit);
+  }
+  while (next < exactly.length && hits.length < depth) hits.push(exactly[next++]!);
+  return hits;
+}
+
+function byScore(a: VectorHit, b: VectorHit): number {
+  return b.score - a.score || a.owner - b.owner;
 }
 
 /** Rounding can carry a score past what a cosine can be. */

@@ -7,8 +7,6 @@ import english from "../../models/lexicon/english.json" with { type: "json" };
 /** A stem's inverse document frequency counts as max(0, idf + add) * multiply. */
 export type Lexicon = ReadonlyMap<string, { readonly multiply: number; readonly add: number }>;
 
-export const NO_LEXICON: Lexicon = new Map();
-
 let loaded: Lexicon | undefined;
 
 export function englishLexicon(): Lexicon {

@@ -8,7 +8,7 @@ const random = seededRandom(12);
 const FILLER = Array.from({ length: 300 }, (_, i) => `w${String.fromCharCode(97 + (i % 26), 97 + Math.floor(i / 26))}`);
 const filler = (words: number): string => Array.from({ length: words }, () => random.pick(FILLER)).join(" ");
 
-function search(texts: readonly string[], query: string, withBlobs = true) {
+function search(texts: readonly string[], query: string, withBlobs = true, byWindows = true) {
   const blobs = texts.map((text) => encodeTerms({ text, heading: [], title: "" }));
   const asked: number[] = [];
   const fetchTerms = (ids: readonly number[]) => {
@@ -18,7 +18,7 @@ function search(texts: readonly string[], query: string, withBlobs = true) {
   const index = new StoreIndex({ dimensions: 1, fetchVectors: () => [], ...(withBlobs ? { fetchTerms } : {}) });
   const chunks = blobs.map((terms, chunkId) => ({ chunkId, terms, vectors: new Float32Array(0) }));
   index.addFile({ fileKey: 1, fileId: "f", filename: "f", attributes: {}, chunks });
-  return { asked, ...index.search({ vector: null, terms: queryTerms(query), filter: null, depth: 200 }) };
+  return { asked, ...index.search({ vector: null, terms: queryTerms(query), filter: null, depth: 200, byWindows }) };
 }
 
 const scattered = `${filler(250)} zebra ${filler(250)} quagga ${filler(100)}`;
@@ -39,6 +39,22 @@ test("short chunks are scored as they are, without reading them", () => {
   const refined = search(texts, "zebra quagga");
   expect(refined.asked).toEqual([]);
   expect(refined.keyword).toEqual(search(texts, "zebra quagga", false).keyword);
+});
+
+test("whoever asks for whole chunks only gets those scores, and nothing is read for it", () => {
+  const texts = [scattered, together, ...Array.from({ length: 20 }, () => filler(600))];
+  const { asked, keyword } = search(texts, "zebra quagga", true, false);
+  expect(asked).toEqual([]);
+  expect(keyword).toEqual(search(texts, "zebra quagga", false).keyword);
+});
+
+test.each([
+  ["English words", "the keeper of the lighthouse ".repeat(32), 2],
+  ["words in two forms", "der Leuchtturm und die Wächter ".repeat(32), 2],
+  ["characters", "市民图书馆在河边开放到晚上".repeat(22), 2],
+  ["clusters", "ห้องสมุดประชาชนเปิดทุกวัน".repeat(32), 2],
+])("windows hold about as much in %s", (_name, text, windows) => {
+  expect(countByWindow(encodeTerms({ text, heading: [], title: "" }), []).windows).toBe(windows);
 });
 
 test("no more than fifty chunks are read, and the others stay in proportion below them", () => {

@@ -38,6 +38,8 @@ type Entry = {
   readonly abort: AbortController;
   readonly missed: IndexWrite[];
   leases: number;
+  /** Counts up from 1 over all loads. */
+  load: number;
   retired: PromiseWithResolvers<void> | null;
 };
 
@@ -82,6 +84,16 @@ export class IndexRegistry {
     entry.leases++;
     this.#touch(entry);
     return lease(entry.index, () => this.#release(entry));
+  }
+
+  /** Names the load that the index comes from, or is coming from; null where there is none. */
+  loadOf(storeId: string, generation: number): number | null {
+    return this.#entries.get(keyOf(storeId, generation))?.load ?? null;
+  }
+
+  /** Whether the index is open or being loaded. */
+  has(storeId: string, generation: number): boolean {
+    return this.#entries.has(keyOf(storeId, generation));
   }
 
   /** Whether an index of the store is in memory, in use or not, for which `test` holds. */
@@ -143,9 +155,9 @@ export class IndexRegistry {
       abort,
       missed: [],
       leases: 0,
+      load: ++this.#loads,
       retired: null,
     };
-    this.#loads++;
     entry.ready = entry.ready.then(
       (index) => {
         for (const write of entry.missed) write(index);

@@ -54,6 +54,8 @@ export type IndexSearch = {
    * many at least, and its scores are exact; from there to `depth` it gives what it met on its way.
    */
   readonly exact?: number | undefined;
+  /** Whether keyword scores see where in a long chunk the words stand (default: yes). */
+  readonly byWindows?: boolean | undefined;
 };
 
 export type LegHit = { readonly chunkId: number; readonly fileKey: number; readonly score: number };
@@ -75,6 +77,8 @@ export type IndexAnswer = {
   readonly candidates: readonly IndexCandidate[];
   /** No chunk of this store can have a higher BM25 score for these terms; 0 without terms. */
   readonly maxKeywordScore: number;
+  /** What a chunk with every word of the question would score: the same, and the words that no chunk has. */
+  readonly attainableKeywordScore: number;
   readonly knownTerms: number;
   readonly idfSum: number;
   /** What the filter keeps (everything, without one). */
@@ -238,13 +242,25 @@ export class StoreIndex {
     const matching = request.filter === null ? null : this.#filters.match(request.filter, this.#version);
     const pass =
       request.terms === null ? null : this.#keywords.search(request.terms, request.depth, matching?.chunks ?? null);
-    const keyword = pass === null ? null : this.#keywordLeg(pass);
+    const keyword = pass === null ? null : this.#keywordLeg(pass, request.byWindows ?? true);
     const nearest = request.vector === null ? NO_HITS : this.#nearest(request.vector, request, matching);
+    const found = this.#candidates(request.vector, nearest.hits, keyword);
+    // Most who ask look at the candidates only: a leg is put together when somebody does look at it.
+    const legOf = (hits: readonly VectorHit[]): LegHit[] =>
+      hits.map(({ owner, score }) => {
+        const { chunkId, fileKey } = found.get(owner)!;
+        return { chunkId, fileKey, score };
+      });
     return {
-      vector: nearest.hits.map((hit) => this.#legHit(hit.owner, hit.score)),
-      keyword: keyword === null ? [] : keyword.hits.map((hit) => this.#legHit(hit.owner, hit.score)),
-      candidates: this.#candidates(request.vector, nearest.hits, keyword),
+      get vector() {
+        return legOf(nearest.hits);
+      },
+      get keyword() {
+        return legOf(keyword?.hits ?? []);
+      },
+      candidates: [...found.values()],
       maxKeywordScore: pass?.maxPossible ?? 0,
+      attainableKeywordScore: pass?.attainable ?? 0,
       knownTerms: pass?.knownTerms ?? 0,
       idfSum: pass?.idfSum ?? 0,
       matched: {
@@ -299,23 +315,28 @@ export class StoreIndex {
     return cover.tailVectors <= this.#vectors.count * LIST_SHARE ? cover : null;
   }
 
-  #keywordLeg(pass: KeywordPass): KeywordLeg {
-    const scoreOf = this.#fetchTerms === null ? pass.scoreOf : refinedScores(pass, this.#fetchTerms);
-    const hits = [...pass.top.ids].map((owner) => ({ owner, score: scoreOf(owner) }));
-    return { hits: hits.sort((a, b) => b.score - a.score || a.owner - b.owner), scoreOf };
+  #keywordLeg(pass: KeywordPass, byWindows: boolean): KeywordLeg {
+    const fetch = byWindows ? this.#fetchTerms : null;
+    const scoreOf = fetch === null ? pass.scoreOf : refinedScores(pass, fetch);
+    const hits = Array.from(pass.top.ids, (owner) => ({ owner, score: scoreOf(owner) }));
+    if (scoreOf !== pass.scoreOf) hits.sort((a, b) => b.score - a.score || a.owner - b.owner);
+    return { hits, scoreOf };
   }
 
+  /** By chunk ordinal, those of the vector leg first. */
   #candidates(
     vector: Float32Array | null,
     nearest: readonly VectorHit[],
     keyword: KeywordLeg | null,
-  ): IndexCandidate[] {
-    const seen = new Set(nearest.map((hit) => hit.owner));
-    const found = nearest.map((hit) => this.#candidate(hit.owner, hit.score, keyword?.scoreOf(hit.owner) ?? null));
-    const others = (keyword?.hits ?? []).filter((hit) => !seen.has(hit.owner));
+  ): Map<number, IndexCandidate> {
+    const found = new Map<number, IndexCandidate>();
+    for (const { owner, score } of nearest) {
+      found.set(owner, this.#candidate(owner, score, keyword?.scoreOf(owner) ?? null));
+    }
+    const others = (keyword?.hits ?? []).filter((hit) => !found.has(hit.owner));
     const owners = others.map((hit) => hit.owner);
     const scores = vector === null || owners.length === 0 ? null : this.#vectors.scoresOf(vector, owners);
-    others.forEach((hit, i) => found.push(this.#candidate(hit.owner, scores?.[i] ?? null, hit.score)));
+    others.forEach(({ owner, score }, i) => found.set(owner, this.#candidate(owner, scores?.[i] ?? null, score)));
     return found;
   }
 
@@ -330,14 +351,6 @@ export class StoreIndex {
 
   #idsOf(chunks: readonly number[]): number[] {
     return chunks.map((chunk) => this.#files.chunkId(chunk));
-  }
-
-  #legHit(chunk: number, score: number): LegHit {
-    return {
-      chunkId: this.#files.chunkId(chunk),
-      fileKey: this.#files.fileKey(this.#files.fileOf(chunk)),
-      score,
-    };
   }
 
   /** Looks at everything that could be refused before anything is taken in. */

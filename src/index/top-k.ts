@@ -1,3 +1,47 @@
+/** One score in so many is looked at to guess where the best begin; below so many scores it does not pay. */
+const SAMPLE_STRIDE = 16;
+const LEAST_SAMPLED = 2048;
+
+/**
+ * A score that more than `k` of all are above, very likely, and not many more; -Infinity where looking for one does not
+ * pay. With it as a first bar, finding the k best takes a third of the time. The caller must look again without it
+ * where too few were found.
+ */
+export function likelyFloor(parts: readonly { scores: Float32Array; count: number }[], k: number): number {
+  const total = parts.reduce((sum, { count }) => sum + count, 0);
+  if (total < LEAST_SAMPLED || k * 4 > total) return -Infinity;
+  const expected = k / SAMPLE_STRIDE;
+  const sample = new TopK(Math.ceil(expected + 4 * Math.sqrt(expected)) + 4);
+  let { floor } = sample;
+  for (const { scores, count } of parts) {
+    for (let i = 0; i < count; i += SAMPLE_STRIDE) {
+      const score = scores[i]!;
+      if (score <= floor) continue;
+      sample.offer(score, i);
+      floor = sample.floor;
+    }
+  }
+  return floor;
+}
+
+/** The k best among the first `count` scores that are above zero, by their places. */
+export function bestPositive(scores: Float32Array, count: number, k: number): TopK {
+  const offered = (bottom: number): TopK => {
+    const top = new TopK(k);
+    let floor = bottom;
+    for (let i = 0; i < count; i++) {
+      const score = scores[i]!;
+      if (score <= floor) continue;
+      top.offer(score, i);
+      floor = Math.max(bottom, top.floor);
+    }
+    return top;
+  };
+  const bottom = Math.max(0, likelyFloor([{ scores, count }], k));
+  const top = offered(bottom);
+  return top.size === k || bottom === 0 ? top : offered(0);
+}
+
 /**
  * Keeps the k best (score, id) pairs of a stream in a binary heap whose root is the worst kept.
  * Equal scores are won by the smaller id, so that a result never depends on the order of the stream.
@@ -38,15 +82,17 @@ export class TopK {
     }
   }
 
-  /** Best first. */
+  /** Best first. Empties the heap: ask once. */
   sorted(): { ids: Int32Array; scores: Float64Array } {
-    const order = Array.from({ length: this.#size }, (_, i) => i).sort(
-      (a, b) => this.#scores[b]! - this.#scores[a]! || this.#ids[a]! - this.#ids[b]!,
-    );
-    return {
-      ids: Int32Array.from(order, (i) => this.#ids[i]!),
-      scores: Float64Array.from(order, (i) => this.#scores[i]!),
-    };
+    const ids = new Int32Array(this.#size);
+    const scores = new Float64Array(this.#size);
+    while (this.#size > 0) {
+      const last = --this.#size;
+      ids[last] = this.#ids[0]!;
+      scores[last] = this.#scores[0]!;
+      if (last > 0) this.#sink(0, this.#scores[last]!, this.#ids[last]!);
+    }
+    return { ids, scores };
   }
 
   #sink(from: number, score: number, id: number): void {
