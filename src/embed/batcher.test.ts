@@ -57,6 +57,17 @@ describe("results", () => {
     expect(batcher.stats()).toEqual({ waitingTexts: 0, waitingChars: 0, runningBatches: 0, overloaded: 0 });
   });
 
+  test("what fits into a batch may be counted by another measure, and a text that never fits goes alone", async () => {
+    const newBatch = () => {
+      let sum = 0;
+      return (text: string) => (sum += Number(text)) <= 10;
+    };
+    const { batcher, started, texts } = held({ newBatch, passageSlots: 9 });
+    void batcher.embed(["4", "6", "1", "99", "9", "2"], "passage", never);
+    expect(texts()).toEqual(["46", "1", "99", "9", "2"]);
+    await Promise.all(started.map(({ finish }) => finish()));
+  });
+
   test("small requests share a batch, a text above the bound of a batch goes alone", async () => {
     const { batcher, started, texts } = held({ batchChars: 3 });
     const results = ["0", "1", "2", "3", "44444", "5"].map((text) => batcher.embed([text], "passage", never));

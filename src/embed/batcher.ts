@@ -33,6 +33,8 @@ export interface BatcherOptions {
   /** Text of one batch, in UTF-16 units; a longer text is a batch of its own. */
   batchChars?: number | undefined;
   batchTexts?: number | undefined;
+  /** Counts the texts of a new batch instead: false for one that does not fit in any more. */
+  newBatch?: (() => (text: string) => boolean) | undefined;
 }
 
 export interface BatcherStats {
@@ -76,11 +78,14 @@ export class EmbedBatcher implements EmbeddingProvider {
 
   constructor(options: BatcherOptions) {
     this.model = options.model;
+    const batchChars = options.batchChars ?? BATCH_CHARS;
+    const batchTexts = options.batchTexts ?? BATCH_TEXTS;
     this.#options = {
       ...options,
       maxQueuedChars: options.maxQueuedChars ?? MAX_QUEUED_CHARS,
-      batchChars: options.batchChars ?? BATCH_CHARS,
-      batchTexts: options.batchTexts ?? BATCH_TEXTS,
+      batchChars,
+      batchTexts,
+      newBatch: options.newBatch ?? (() => bounded(batchTexts, batchChars)),
     };
   }
 
@@ -150,16 +155,17 @@ export class EmbedBatcher implements EmbeddingProvider {
    * that a small file does not wait for all of a large one.
    */
   #take(kind: EmbedKind): Part[] {
-    const { batchChars, batchTexts } = this.#options;
+    const fits = this.#options.newBatch();
     const queue = this.#waiting[kind];
     const parts: Part[] = [];
     let chars = 0;
-    while (queue[0] !== undefined && parts.length < batchTexts) {
+    while (queue[0] !== undefined) {
       const request = queue[0];
-      const length = request.texts[request.next]?.length ?? 0;
-      if (parts.length > 0 && chars + length > batchChars) break;
+      const text = request.texts[request.next] ?? "";
+      // A text that is too much for any batch is one of its own.
+      if (!fits(text) && parts.length > 0) break;
       parts.push({ request, index: request.next++ });
-      chars += length;
+      chars += text.length;
       if (request.next === request.texts.length) queue.shift();
     }
     if (queue.length > 1 && (queue[0]?.next ?? 0) > 0) queue.push(queue.shift() as Request);
@@ -218,6 +224,15 @@ export class EmbedBatcher implements EmbeddingProvider {
     for (let i = request.next; i < request.texts.length; i++) this.#waitingChars -= request.texts[i]?.length ?? 0;
     request.next = request.texts.length;
   }
+}
+
+function bounded(most: number, mostChars: number): (text: string) => boolean {
+  let texts = 0;
+  let chars = 0;
+  return (text) => {
+    chars += text.length;
+    return ++texts <= most && chars <= mostChars;
+  };
 }
 
 function textsOf(parts: Part[]): string[] {

@@ -73,7 +73,7 @@ export interface Catalog {
 
 export type Resolution =
   | { ok: true; model: string; /** The name is not the model's own. */ alias: boolean }
-  | { ok: false; reason: "unavailable" | "unknown"; message: string };
+  | { ok: false; reason: "unavailable" | "unknown" | "reranker"; message: string };
 
 /** The model that a name stands for. `null` or undefined is the default model. */
 export function resolveModelName(name: string | null | undefined, catalog: Catalog): Resolution {
@@ -108,8 +108,8 @@ function resolvesToModel(name: string, catalog: Catalog): boolean {
   return catalog.models.includes(target) || (catalog.defaultAliases && knownModel(target) !== undefined);
 }
 
-/** A name that leads back to itself stays what it is. */
-function followAliases(name: string, aliases: ReadonlyMap<string, string>): string {
+/** The name at the end of a chain of aliases. A name that leads back to itself stays what it is. */
+export function followAliases(name: string, aliases: ReadonlyMap<string, string>): string {
   const seen = new Set<string>();
   let current = name;
   for (;;) {

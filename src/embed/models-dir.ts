@@ -2,12 +2,14 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { directoryModelFiles } from "./local/model-files.ts";
+import { isCrossEncoderFolder, readCrossEncoderFolder } from "./local/cross-encoder-folder.ts";
 import type { ModelOverrides, ModelSpec } from "./local/model-folder.ts";
 import { readModelFolder } from "./local/model-folder.ts";
 import { modelRevision } from "./local/revision.ts";
 
 export type ModelDirectory =
-  | { ok: true; id: string; directory: string; spec: ModelSpec; revision: string }
+  | { ok: true; kind: "embedding"; id: string; directory: string; spec: ModelSpec; revision: string }
+  | { ok: true; kind: "reranker"; id: string; directory: string; revision: string }
   | { ok: false; id: string; directory: string; problems: string[] };
 
 /** Parts of a model's id, which clients send in addresses and operators type. */
@@ -44,9 +46,15 @@ export async function readModelDirectory(
   }
   try {
     const files = directoryModelFiles(directory);
+    if (await isCrossEncoderFolder(files)) {
+      const folder = await readCrossEncoderFolder(files, overrides);
+      if (!folder.ok) return { ok: false, id, directory, problems: folder.problems };
+      return { ok: true, kind: "reranker", id, directory, revision: await modelRevision(files, folder.spec) };
+    }
     const folder = await readModelFolder(files, overrides);
     if (!folder.ok) return { ok: false, id, directory, problems: folder.problems };
-    return { ok: true, id, directory, spec: folder.spec, revision: await modelRevision(files, folder.spec) };
+    const { spec } = folder;
+    return { ok: true, kind: "embedding", id, directory, spec, revision: await modelRevision(files, spec) };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return { ok: false, id, directory, problems: [`the folder cannot be read: ${reason}`] };

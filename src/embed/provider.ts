@@ -33,6 +33,8 @@ export interface EmbedFailure {
   retryAfterMs?: number | undefined;
   /** The model is here, but in another revision than asked for. */
   isOutdated?: boolean | undefined;
+  /** Waiting does not help: somebody has to change a key, an address or a setting. */
+  isLasting?: boolean | undefined;
 }
 
 export type EmbedResult = { ok: true; texts: EmbeddedText[] } | EmbedFailure;

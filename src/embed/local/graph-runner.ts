@@ -1,11 +1,24 @@
-/** An ONNX session on a sentence-embedding graph: which inputs it wants, which output is taken, one run. */
+/** An ONNX session on a text encoder's graph: which inputs it wants, which output is taken, one run. */
 import type { OnnxRuntime } from "../../platform/native.ts";
 import type { ModelFiles } from "./model-files.ts";
 import type { ModelSpec } from "./model-folder.ts";
 import type { SpecialTokens } from "./tokenizer.ts";
 
+/** What is needed of a model to open its graph. */
+export interface GraphSpec {
+  /** Graph file, for instance "onnx/model.onnx". */
+  graph: string;
+  /** Token id that fills short rows of a batch. */
+  padId: number;
+}
+
+/** Picks the output that is read; notes a problem and gives null where there is none. */
+export type ChooseOutput = (outputs: readonly GraphValue[], problems: string[]) => OutputChoice | null;
+
 type Session = Awaited<ReturnType<OnnxRuntime["InferenceSession"]["create"]>>;
 type Metadata = Session["inputMetadata"][number];
+/** Name, type and shape of a tensor that a graph gives. */
+export type GraphValue = Extract<Metadata, { isTensor: true }>;
 type Feeds = Parameters<Session["run"]>[0];
 
 /** One row of a run: special tokens, prompt, then `start` to `end` of `ids`, special tokens. */
@@ -68,7 +81,13 @@ export class GraphRunner {
     this.notes = output.note === null ? [] : [output.note];
   }
 
-  static async open(ort: OnnxRuntime, files: ModelFiles, spec: ModelSpec, threads: number): Promise<OpenedGraph> {
+  static async open(
+    ort: OnnxRuntime,
+    files: ModelFiles,
+    spec: GraphSpec,
+    threads: number,
+    chooseOutput: ChooseOutput,
+  ): Promise<OpenedGraph> {
     let session: Session;
     try {
       const path = files.path(spec.graph);
@@ -83,7 +102,8 @@ export class GraphRunner {
     }
     const problems: string[] = [];
     const inputs = chooseInputs(session, spec.graph, problems);
-    const output = chooseOutput(session, spec, problems);
+    const tensors = session.outputMetadata.filter((meta) => meta.isTensor);
+    const output = chooseOutput(tensors, problems);
     if (problems.length > 0 || output === null) {
       await session.release();
       return { ok: false, problems };
@@ -202,8 +222,9 @@ function chooseInputs(session: Session, graph: string, problems: string[]): Inpu
   return inputs;
 }
 
-interface OutputChoice {
+export interface OutputChoice {
   name: string;
+  /** One vector a row, not one a token. */
   pooled: boolean;
   /** Values of one vector, or null where the graph does not say. */
   size: number | null;
@@ -211,28 +232,26 @@ interface OutputChoice {
   note: string | null;
 }
 
-function chooseOutput(session: Session, spec: ModelSpec, problems: string[]): OutputChoice | null {
-  const outputs = session.outputMetadata.filter((meta) => meta.isTensor);
-  const rank = (meta: Metadata): number => (meta.isTensor ? meta.shape.length : 0);
+/** The output of a sentence-embedding graph: sentence vectors where it gives them, token vectors otherwise. */
+export function chooseVectors(
+  spec: ModelSpec,
+  outputs: readonly GraphValue[],
+  problems: string[],
+): OutputChoice | null {
   const named = (names: string[], ranks: number) =>
-    names.map((name) => outputs.find((o) => o.name === name && rank(o) === ranks)).find((o) => o !== undefined);
+    names.map((name) => outputs.find((o) => o.name === name && o.shape.length === ranks)).find((o) => o !== undefined);
   const pooled = named(POOLED_OUTPUTS, 2);
-  const tokens = named(TOKEN_OUTPUTS, 3) ?? outputs.find((o) => rank(o) === 3);
+  const tokens = named(TOKEN_OUTPUTS, 3) ?? outputs.find((o) => o.shape.length === 3);
   // A graph whose only output has one vector a row has pooled, whatever its name.
-  const chosen =
-    pooled ?? tokens ?? (outputs.length === 1 && rank(outputs[0] as Metadata) === 2 ? outputs[0] : undefined);
-  if (chosen === undefined || !chosen.isTensor) {
-    const list = session.outputNames.join(", ");
+  const chosen = pooled ?? tokens ?? (outputs.length === 1 && outputs[0]?.shape.length === 2 ? outputs[0] : undefined);
+  if (chosen === undefined) {
+    const list = outputs.map((output) => output.name).join(", ");
     problems.push(`${spec.graph} has no output of token vectors or sentence vectors; it has: ${list}`);
     return null;
   }
-  if (!["float32", "float16", "float64"].includes(chosen.type)) {
-    problems.push(`${spec.graph}: the output '${chosen.name}' is of type ${chosen.type}, not a float`);
-    return null;
-  }
+  if (!isFloat(chosen, spec.graph, problems)) return null;
   const isPooled = chosen !== tokens;
-  const last = chosen.shape.at(-1);
-  const size = typeof last === "number" && last > 0 ? last : null;
+  const size = lastSize(chosen);
   const width = spec.dense[0]?.inputs ?? (spec.dimensions === null ? null : spec.dimensions / spec.pooling.length);
   if (!isPooled && size !== null && width !== null && spec.dense.length === 0 && size !== width) {
     problems.push(`${spec.graph} gives token vectors of ${size} values, but the pooling configuration says ${width}`);
@@ -240,6 +259,19 @@ function chooseOutput(session: Session, spec: ModelSpec, problems: string[]): Ou
   }
   const note = isPooled ? `the graph's output '${chosen.name}' is used as it is` : null;
   return { name: chosen.name, pooled: isPooled, size, type: chosen.type, note };
+}
+
+/** The last number of a tensor's shape; null where the graph leaves it open. */
+export function lastSize({ shape }: GraphValue): number | null {
+  const last = shape.at(-1);
+  return typeof last === "number" && last > 0 ? last : null;
+}
+
+/** Whether an output is made of floats; notes a problem where it is not. */
+export function isFloat({ name, type }: GraphValue, graph: string, problems: string[]): boolean {
+  if (["float32", "float16", "float64"].includes(type)) return true;
+  problems.push(`${graph}: the output '${name}' is of type ${type}, not a float`);
+  return false;
 }
 
 /** Rows and length of a graph that was exported for one shape. */

@@ -157,7 +157,7 @@ function checkChain(width: number | null, dense: DenseLayer[], problems: string[
   });
 }
 
-function checkTokenizer(name: string, tokenizer: JsonObject, config: JsonObject, problems: string[]): void {
+export function checkTokenizer(name: string, tokenizer: JsonObject, config: JsonObject, problems: string[]): void {
   const model = objectOf(tokenizer["model"]);
   if (model === null) return void problems.push(`${name}: there is no "model" (is it a tokenizer of the fast kind?)`);
   const vocabulary = model["vocab"];
@@ -196,7 +196,7 @@ function readMatryoshka(sources: JsonObject[]): number[] | null {
   return null;
 }
 
-function padIdOf(tokenizer: JsonObject, tokenizerConfig: JsonObject, config: JsonObject): number {
+export function padIdOf(tokenizer: JsonObject, tokenizerConfig: JsonObject, config: JsonObject): number {
   const padding = numberOf(objectOf(tokenizer["padding"])?.["pad_id"]);
   if (padding !== null) return padding;
   const token = tokenizerConfig["pad_token"];
@@ -209,7 +209,7 @@ function padIdOf(tokenizer: JsonObject, tokenizerConfig: JsonObject, config: Jso
   return numberOf(config["pad_token_id"]) ?? 0;
 }
 
-function overridesOf(file: JsonObject | null): ModelOverrides {
+export function overridesOf(file: JsonObject | null): ModelOverrides {
   if (file === null) return {};
   const list = file["matryoshka"];
   return definedOf({
@@ -221,6 +221,6 @@ function overridesOf(file: JsonObject | null): ModelOverrides {
   });
 }
 
-function definedOf(overrides: ModelOverrides): ModelOverrides {
+export function definedOf(overrides: ModelOverrides): ModelOverrides {
   return Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined));
 }

@@ -1,4 +1,4 @@
-/** A model's revision: which vectors it gives. */
+/** A model's revision: which vectors, or scores, it gives. */
 import type { ModelFiles } from "./model-files.ts";
 import type { ModelSpec } from "./model-folder.ts";
 
@@ -6,7 +6,10 @@ import type { ModelSpec } from "./model-folder.ts";
 const FORMAT = 1;
 
 /** 16 hex digits over the names and bytes of all files that decide the vectors, and over what overrides them. */
-export async function modelRevision(files: ModelFiles, spec: ModelSpec): Promise<string> {
+export async function modelRevision(
+  files: ModelFiles,
+  spec: Pick<ModelSpec, "graph" | "maxTokens" | "queryPrefix" | "passagePrefix" | "truncateTo" | "files">,
+): Promise<string> {
   const hash = new Bun.CryptoHasher("sha256");
   hash.update(`lectern-model-${FORMAT}\n`);
   const { graph, maxTokens, queryPrefix, passagePrefix, truncateTo } = spec;

@@ -278,7 +278,7 @@ describe("a model in use", () => {
     Bun.gc(true);
     expect(process.memoryUsage.rss() - before).toBeLessThan(48e6);
     await model.dispose();
-  }, 60_000);
+  }, 180_000);
 
   test("the revision changes with any file that decides the vectors, and with nothing else", async () => {
     const revisionOf = async (change: FolderFiles): Promise<string> => {

@@ -14,7 +14,7 @@ import { normaliseRow } from "../vectors.ts";
 import type { ModelFiles } from "./model-files.ts";
 import type { ModelOverrides, ModelSpec } from "./model-folder.ts";
 import { readModelFolder } from "./model-folder.ts";
-import { GraphRunner } from "./graph-runner.ts";
+import { chooseVectors, GraphRunner } from "./graph-runner.ts";
 import type { BatchRow } from "./graph-runner.ts";
 import { applyDense, poolWindow } from "./pooling.ts";
 import { modelRevision } from "./revision.ts";
@@ -67,7 +67,9 @@ export async function createLocalModel(
   if (!folder.ok) throw new ModelFolderError(options.id, folder.problems);
   const spec = folder.spec;
   const tokenizer = attempt(options.id, "tokenizer.json", () => createTokenizer(spec.tokenizer, spec.tokenizerConfig));
-  const opened = await GraphRunner.open(ort, files, spec, options.threads);
+  const opened = await GraphRunner.open(ort, files, spec, options.threads, (outputs, problems) =>
+    chooseVectors(spec, outputs, problems),
+  );
   if (!opened.ok) throw new ModelFolderError(options.id, opened.problems);
   const runner = opened.runner;
   try {
@@ -246,7 +248,7 @@ function commonStart(a: Int32Array, b: Int32Array): number {
   return i;
 }
 
-function attempt<T>(id: string, name: string, make: () => T): T {
+export function attempt<T>(id: string, name: string, make: () => T): T {
   try {
     return make();
   } catch (error) {
@@ -254,6 +256,6 @@ function attempt<T>(id: string, name: string, make: () => T): T {
   }
 }
 
-function messageOf(error: unknown): string {
+export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

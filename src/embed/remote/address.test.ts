@@ -127,7 +127,7 @@ describe("a name is refused", () => {
 
   test("if it cannot be resolved", async () => {
     const result = await checkAddress(new URL("https://a.test/"), OPEN, () => Promise.reject(new Error("ENOTFOUND")));
-    expect(result).toEqual({ ok: false, detail: "the name 'a.test' cannot be resolved" });
+    expect(result).toEqual({ ok: false, detail: "the name 'a.test' cannot be resolved", isPassing: true });
   });
 });
 

@@ -16,7 +16,10 @@ export interface AddressPolicy {
 
 export type AddressKind = "public" | "private" | "forbidden";
 export type Resolve = (host: string) => Promise<string[]>;
-export type CheckedAddress = { ok: true; url: URL; address: string } | { ok: false; detail: string };
+export type CheckedAddress =
+  | { ok: true; address: string }
+  /** `isPassing`: the name service did not answer, which may be otherwise later. */
+  | { ok: false; detail: string; isPassing?: true };
 
 /** Names of cloud metadata services; their usual addresses are link-local, but not everywhere. */
 const METADATA_HOSTS = [
@@ -54,7 +57,7 @@ export async function checkAddress(url: URL, policy: AddressPolicy, resolve: Res
   try {
     addresses = isIP(host) === 0 ? await resolve(host) : [host];
   } catch {
-    return { ok: false, detail: `the name '${host}' cannot be resolved` };
+    return { ok: false, detail: `the name '${host}' cannot be resolved`, isPassing: true };
   }
   for (const address of addresses) {
     const kind = addressKind(address);
@@ -68,7 +71,7 @@ export async function checkAddress(url: URL, policy: AddressPolicy, resolve: Res
   }
   const [address] = addresses;
   if (address === undefined) return { ok: false, detail: `the name '${host}' has no address` };
-  return { ok: true, url, address };
+  return { ok: true, address };
 }
 
 /** Anything that cannot be read as an address is forbidden. */

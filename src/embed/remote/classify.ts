@@ -2,6 +2,7 @@
 import type { EmbedFailure } from "../provider.ts";
 import { embedFailure } from "../provider.ts";
 import type { DialectError, DialectName } from "./dialect.ts";
+import type { FailureCause } from "./http.ts";
 
 /** Words for "this text has more tokens than the model takes", as the providers and servers say it. */
 const TOO_LONG =
@@ -10,6 +11,12 @@ const TOO_LONG =
 /** An allowance that waiting does not bring back. */
 export function isQuotaUsedUp(error: DialectError): boolean {
   return /insufficient_quota|billing|payment/i.test(`${error.code ?? ""} ${error.message}`);
+}
+
+/** The failure of a request that got no answer. */
+export function failureOf(name: DialectName, { cause, detail }: { cause: FailureCause; detail: string }): EmbedFailure {
+  const failure = embedFailure(cause === "answer" ? "rejected" : "unavailable", `${name}: ${detail}`);
+  return cause === "settings" ? { ...failure, isLasting: true } : failure;
 }
 
 export function classify(
@@ -28,13 +35,14 @@ export function classify(
       failure: embedFailure(reason, text, waitMs === null ? undefined : Math.ceil(waitMs)),
     };
   };
+  const lasting = (given: ReturnType<typeof give>) => ({ ...given, failure: { ...given.failure, isLasting: true } });
   switch (true) {
     case status === 429 && isQuotaUsedUp(error):
       return give("unavailable", false);
     case status === 429:
       return give("overloaded", true);
     case status === 401 || status === 403 || /api key not valid/i.test(error.message):
-      return give("unavailable", false, `${detail} (is the provider's key right?)`);
+      return lasting(give("unavailable", false, `${detail} (is the provider's key right?)`));
     case status === 402:
       return give("unavailable", false);
     case status === 413 || (status >= 400 && status < 500 && TOO_LONG.test(`${error.code ?? ""} ${error.message}`)):

@@ -13,7 +13,7 @@ import { openaiCompatibleDialect, openaiDialect } from "./openai.ts";
 import type { RemoteLimits, RemoteOptions } from "./remote-provider.ts";
 import { RemoteProvider, withoutKey } from "./remote-provider.ts";
 import { voyageDialect } from "./voyage.ts";
-import { classify } from "./classify.ts";
+import { classify, failureOf } from "./classify.ts";
 
 export const DIALECTS: Readonly<Record<DialectName, Dialect>> = {
   openai: openaiDialect,
@@ -113,7 +113,7 @@ export async function probeRemoteModel(
     access,
   );
   if (outcome.kind === "aborted") return embedFailure("aborted", "the request was aborted");
-  if (outcome.kind === "failure") return embedFailure("unavailable", `${dialect.name}: ${outcome.detail}`);
+  if (outcome.kind === "failure") return failureOf(dialect.name, outcome);
   if (outcome.status < 200 || outcome.status >= 300) {
     const error = withoutKey(dialect.error(outcome.json), remote.apiKey ?? "");
     return classify(dialect.name, outcome.status, error, null).failure;

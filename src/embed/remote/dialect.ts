@@ -78,15 +78,20 @@ export function readVector(value: unknown): Float32Array {
       throw new Error("a vector in the answer is not base64 of float32");
     return checked(new Float32Array(new Uint8Array(bytes).buffer));
   }
-  if (!Array.isArray(value) || value.length === 0 || value.some((x) => typeof x !== "number")) {
-    throw new Error("a vector in the answer is not a list of numbers");
+  if (!Array.isArray(value) || value.length === 0) throw new Error("a vector in the answer is not a list of numbers");
+  const vector = new Float32Array(value.length);
+  for (let i = 0; i < vector.length; i++) {
+    const x: unknown = value[i];
+    if (typeof x !== "number") throw new Error("a vector in the answer is not a list of numbers");
+    vector[i] = x;
   }
-  return checked(Float32Array.from(value as number[]));
+  return checked(vector);
 }
 
 function checked(vector: Float32Array): Float32Array {
-  if (vector.some((x) => !Number.isFinite(x)))
-    throw new Error("a vector in the answer holds something that is no number");
+  for (let i = 0; i < vector.length; i++) {
+    if (!Number.isFinite(vector[i])) throw new Error("a vector in the answer holds something that is no number");
+  }
   return vector;
 }
 

@@ -15,9 +15,12 @@ export interface HttpRequest {
 
 export type HttpOutcome =
   | { kind: "answer"; status: number; headers: Headers; json: unknown }
-  /** Nothing usable came back; sending it again can help where `again` says so. */
-  | { kind: "failure"; again: boolean; detail: string }
+  /** Nothing usable came back; sending it again soon can help where `again` says so. */
+  | { kind: "failure"; again: boolean; cause: FailureCause; detail: string }
   | { kind: "aborted" };
+
+/** The other side is away; a setting is wrong here; or the answer is one that is never taken. */
+export type FailureCause = "away" | "settings" | "answer";
 
 export interface HttpAccess {
   policy: AddressPolicy;
@@ -29,7 +32,14 @@ export interface HttpAccess {
 export async function postJson(request: HttpRequest, access: HttpAccess): Promise<HttpOutcome> {
   if (request.signal.aborted) return { kind: "aborted" };
   const target = await checkAddress(request.url, access.policy, access.resolve);
-  if (!target.ok) return { kind: "failure", again: false, detail: target.detail };
+  if (!target.ok) {
+    return {
+      kind: "failure",
+      again: false,
+      cause: target.isPassing === true ? "away" : "settings",
+      detail: target.detail,
+    };
+  }
   const timeout = AbortSignal.timeout(request.timeoutMs);
   try {
     const response = await fetch(pinned(request.url, target.address), {
@@ -50,14 +60,17 @@ export async function postJson(request: HttpRequest, access: HttpAccess): Promis
       return {
         kind: "failure",
         again: false,
+        cause: "settings",
         detail: `the provider redirects (${response.status}), which is not followed`,
       };
     }
     return await readAnswer(response, request.maxAnswerBytes);
   } catch (error) {
     if (request.signal.aborted) return { kind: "aborted" };
-    if (timeout.aborted) return { kind: "failure", again: true, detail: `no answer within ${request.timeoutMs} ms` };
-    return { kind: "failure", again: true, detail: `the connection failed: ${codeOf(error)}` };
+    const detail = timeout.aborted
+      ? `no answer within ${request.timeoutMs} ms`
+      : `the connection failed: ${codeOf(error)}`;
+    return { kind: "failure", again: true, cause: "away", detail };
   }
 }
 
@@ -69,7 +82,12 @@ async function readAnswer(response: Response, maxBytes: number): Promise<HttpOut
       length += part.length;
       // Leaving the loop cancels the stream, which closes the connection.
       if (length > maxBytes)
-        return { kind: "failure", again: false, detail: `the answer is larger than ${maxBytes} bytes` };
+        return {
+          kind: "failure",
+          again: false,
+          cause: "answer",
+          detail: `the answer is larger than ${maxBytes} bytes`,
+        };
       parts.push(part);
     }
   }
@@ -79,7 +97,7 @@ async function readAnswer(response: Response, maxBytes: number): Promise<HttpOut
   } catch {
     // An error page of a proxy in front of the provider has a status that tells enough.
     if (status >= 400) return { kind: "answer", status, headers, json: null };
-    return { kind: "failure", again: true, detail: "the answer is not complete JSON" };
+    return { kind: "failure", again: true, cause: "away", detail: "the answer is not complete JSON" };
   }
 }
 

@@ -8,10 +8,11 @@
 import type { EmbeddedText, EmbedFailure, EmbedKind, EmbeddingProvider, EmbedResult, ModelInfo } from "../provider.ts";
 import { embedFailure } from "../provider.ts";
 import { normaliseRow } from "../vectors.ts";
-import { classify, isQuotaUsedUp } from "./classify.ts";
+import { classify, failureOf, isQuotaUsedUp } from "./classify.ts";
 import type { Dialect, DialectAnswer, DialectError } from "./dialect.ts";
 import type { HttpAccess } from "./http.ts";
 import { postJson } from "./http.ts";
+import { Pace } from "./pace.ts";
 import { backoffMs, headerWaitMs, pause, usedUpWaitMs } from "./retry.ts";
 import { cutText, estimateTokens, splitText } from "./text-windows.ts";
 
@@ -38,6 +39,8 @@ export interface RemoteLimits {
   /** Texts and estimated tokens of one request; the dialect's where not set. */
   texts: number;
   tokens: number;
+  /** Requests for passages at the same time. */
+  requests: number;
   /** Attempts of one request; a query waits for a person, so it is given up sooner. */
   passageAttempts: number;
   queryAttempts: number;
@@ -54,7 +57,11 @@ export interface RemoteLimits {
 /** A text this short is not too long for any model: something else is wrong. */
 const SHORTEST_CUT = 32;
 
+/** Values of all vectors of one answer: reading more would hold the thread, on which searches wait, for over 5 ms. */
+const VALUES_OF_AN_ANSWER = 1 << 17;
+
 const DEFAULT_LIMITS: Omit<RemoteLimits, "texts" | "tokens"> = {
+  requests: 8,
   passageAttempts: 6,
   queryAttempts: 3,
   passageTimeoutMs: 60_000,
@@ -93,6 +100,7 @@ export class RemoteProvider implements EmbeddingProvider {
   readonly #limits: RemoteLimits;
   readonly #usage: Omit<RemoteUsage, "costUsd"> = { requests: 0, retries: 0, failures: 0, texts: 0, tokens: 0 };
   readonly #now: () => number;
+  readonly #pace: Pace;
   /** Until then the provider has said that its allowance is used up. */
   #notBefore = 0;
   #groups = 0;
@@ -100,8 +108,11 @@ export class RemoteProvider implements EmbeddingProvider {
   constructor(options: RemoteOptions) {
     this.model = options.info;
     this.#options = options;
-    const { texts, tokens } = options.dialect.limits;
+    const { tokens } = options.dialect.limits;
+    const readable = Math.max(1, Math.floor(VALUES_OF_AN_ANSWER / options.info.dimensions));
+    const texts = Math.min(options.dialect.limits.texts, readable);
     this.#limits = { ...DEFAULT_LIMITS, texts, tokens, ...options.limits };
+    this.#pace = new Pace(this.#limits.requests);
     this.#now = options.now ?? Date.now;
   }
 
@@ -113,6 +124,25 @@ export class RemoteProvider implements EmbeddingProvider {
   /** List price, or what the operator says; null where nobody knows. */
   get usdPerMillionTokens(): number | null {
     return this.#options.usdPerMillionTokens;
+  }
+
+  /** Texts of one request, and requests at the same time, at most. */
+  get batching(): Pick<RemoteLimits, "texts" | "requests"> {
+    return this.#limits;
+  }
+
+  /** Counts the texts of a new request: false for one that would be too much for it. */
+  newRequest(): (text: string) => boolean {
+    let texts = 0;
+    let tokens = 0;
+    const { passagePrefix } = this.model;
+    const prefix = passagePrefix === "" ? 0 : estimateTokens(passagePrefix);
+    return (text) => {
+      const own = estimateTokens(text) + prefix;
+      tokens += own;
+      texts += Math.ceil(own / this.model.maxTokens);
+      return texts <= this.#limits.texts && tokens <= this.#limits.tokens;
+    };
   }
 
   async embed(texts: readonly string[], kind: EmbedKind, signal: AbortSignal): Promise<EmbedResult> {
@@ -185,7 +215,7 @@ export class RemoteProvider implements EmbeddingProvider {
       const held = this.#notBefore - this.#now();
       if (held > 0 && !(await this.#waited(held, kind, signal))) return failed(this.#overloaded(held, signal));
       if (attempt > 1) this.#usage.retries++;
-      const result = await this.#attempt(batch, kind, signal);
+      const result = await this.#inTurn(batch, kind, signal);
       if (result.ok || !result.again) return result;
       last = result.failure;
       if (attempt === attempts) break;
@@ -197,6 +227,19 @@ export class RemoteProvider implements EmbeddingProvider {
       if (!(await this.#waited(wait, kind, signal))) break;
     }
     return failed(signal.aborted ? embedFailure("aborted", "the request was aborted") : last);
+  }
+
+  /** Passages go at the provider's pace; a query does not wait behind them. */
+  async #inTurn(batch: Piece[], kind: EmbedKind, signal: AbortSignal): Promise<SendResult> {
+    if (kind === "query") return await this.#attempt(batch, kind, signal);
+    await this.#pace.enter();
+    let result: SendResult = failed(embedFailure("aborted", "the request was aborted"));
+    try {
+      if (!signal.aborted) result = await this.#attempt(batch, kind, signal);
+      return result;
+    } finally {
+      this.#pace.leave(result.ok ? "answered" : result.failure.reason === "overloaded" ? "limited" : "failed");
+    }
   }
 
   /** Waits, unless that is longer than it is worth or nobody waits any more; tells whether it did. */
@@ -228,11 +271,7 @@ export class RemoteProvider implements EmbeddingProvider {
     );
     if (outcome.kind === "aborted") return failed(embedFailure("aborted", "the request was aborted"));
     if (outcome.kind === "failure") {
-      return {
-        ok: false,
-        again: outcome.again,
-        failure: embedFailure("unavailable", `${dialect.name}: ${outcome.detail}`),
-      };
+      return { ok: false, again: outcome.again, failure: failureOf(dialect.name, outcome) };
     }
     const { status, headers, json } = outcome;
     if (status < 200 || status >= 300) {
@@ -273,11 +312,7 @@ export class RemoteProvider implements EmbeddingProvider {
       const detail = `${dialect.name} answered vectors of ${wrong.length} dimensions, ${this.model.dimensions} are expected`;
       return failed(embedFailure("rejected", detail));
     }
-    // Divided by what was estimated, so that a text's own count adds up to what the provider counted.
-    if (tokens !== null) {
-      const estimated = batch.reduce((sum, piece) => sum + piece.tokens, 0);
-      for (const piece of batch) piece.tokens = Math.max(1, Math.round((piece.tokens * tokens) / estimated));
-    }
+    if (tokens !== null) shareOut(tokens, batch);
     return { ok: true, vectors };
   }
 
@@ -293,6 +328,18 @@ export class RemoteProvider implements EmbeddingProvider {
       });
       return { vectors, windows: rows.length, tokens: rows.reduce((sum, row) => sum + row.tokens, 0) };
     });
+  }
+}
+
+/** Divides what the provider counted by what was estimated, so that the pieces add up to it. */
+function shareOut(tokens: number, pieces: Piece[]): void {
+  const estimated = pieces.reduce((sum, piece) => sum + piece.tokens, 0);
+  let before = 0;
+  let given = 0;
+  for (const piece of pieces) {
+    before += piece.tokens;
+    piece.tokens = Math.max(1, Math.round((before * tokens) / estimated) - given);
+    given += piece.tokens;
   }
 }
 

@@ -13,6 +13,7 @@ export const voyageDialect: Dialect = {
     input: texts,
     input_type: kind === "query" ? "query" : "document",
     truncation: false,
+    encoding_format: "base64",
     ...(dimensions === null ? {} : { output_dimension: dimensions }),
   }),
   read: (json) => ({ vectors: readDataList(json), tokens: usageTokens(json, "total_tokens") }),
