@@ -138,6 +138,7 @@ export class DocumentBuilder {
       title: this.title,
       metadata: this.metadata,
       warnings: this.warnings,
+      scanned: [],
     };
   }
 
@@ -196,19 +197,4 @@ export function rowText(cells: string[]): string {
   let last = cells.length;
   while (last > 0 && cells[last - 1]!.trim() === "") last--;
   return cells.slice(0, last).map(oneLine).join(" | ").trim();
-}
-
-const MAX_EMPTY_CELLS = 3;
-
-/** A sheet's row by column numbers: empty cells between others are kept while they are few. */
-export function sheetRow(cells: [column: number, text: string][]): string {
-  let line = "";
-  let previous = 0;
-  for (const [column, text] of cells) {
-    const gap = Math.max(1, Math.min(column - previous, MAX_EMPTY_CELLS + 1));
-    if (previous > 0) line += " |".repeat(gap);
-    line += `${previous > 0 ? " " : ""}${oneLine(text)}`;
-    previous = column;
-  }
-  return line;
 }

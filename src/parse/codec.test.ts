@@ -19,6 +19,7 @@ const DOCUMENT: ParsedDocument = {
   title: null,
   metadata: { author: "Ada", pages: 2, draft: true },
   warnings: ["Page 2 holds no text."],
+  scanned: [],
 };
 
 test("a document comes back from its bytes as it was", () => {

@@ -7,7 +7,8 @@ export function parseDelimited(text: string, delimiter: string, out: DocumentBui
   const start = out.raw(text);
   let header = "";
   let record = 0;
-  for (let at = 0; at < text.length; record++) {
+  // Spreadsheet programs write a line that names the delimiter before the header.
+  for (let at = /^sep=.\n/.exec(text)?.[0].length ?? 0; at < text.length; record++) {
     const end = recordEnd(text, at, delimiter);
     out.breakAt(start + at, BREAK.row);
     if (record === 0) header = oneLine(text.slice(at, Math.min(end, at + 400)));

@@ -1,8 +1,10 @@
 import { looksEbcdic } from "./ebcdic.ts";
 import { guessWide } from "./encoding.ts";
+import { sevenBitEncoding } from "./encoding-seven-bit.ts";
+import { imageFrames } from "./image.ts";
 
 /** What a file is by its first bytes, whatever it is called; "binary" is anything that is known to hold no text or not known at all. */
-export type Container = "pdf" | "zip" | "ole" | "rtf" | "binary" | "text";
+export type Container = "pdf" | "zip" | "ole" | "rtf" | "image" | "binary" | "text";
 
 const MAGIC: readonly [Container, string, number][] = [
   ["zip", "PK\x03\x04", 0],
@@ -28,6 +30,7 @@ export function containerOf(bytes: Uint8Array): Container {
     (pdf > 0 && (/[\0-\x08\x80-\xff]/.test(head.slice(0, pdf + 40)) || /^\s*$/.test(head.slice(0, pdf))))
   )
     return "pdf";
+  if (imageFrames(bytes) !== null) return "image";
   return isBinary(bytes) ? "binary" : "text";
 }
 
@@ -36,6 +39,7 @@ const SAMPLE = 65_536;
 /** Control characters that no text has, apart from the zero bytes of UTF-16 and UTF-32 and strewn NULs. */
 function isBinary(bytes: Uint8Array): boolean {
   if (startsWithWideMark(bytes) || guessWide(bytes) !== null || looksEbcdic(bytes)) return false;
+  if (bytes.includes(0x0e) && sevenBitEncoding(bytes.subarray(0, SAMPLE), null) !== null) return false;
   const sample =
     bytes.length <= 2 * SAMPLE
       ? bytes

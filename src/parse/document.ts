@@ -21,6 +21,8 @@ export interface ParsedDocument {
   metadata: Record<string, string | number | boolean>;
   /** Short sentences for people: doubtful encoding, skipped pages, … */
   warnings: string[];
+  /** Pages that hold no text but pictures, which OCR may read. */
+  scanned: number[];
 }
 
 export interface PageSpan {
@@ -59,7 +61,10 @@ export interface Region {
 
 export type ParseFailure = { code: "unsupported_file" | "invalid_file"; message: string };
 
-export type ParseResult = { ok: true; document: ParsedDocument } | { ok: false; error: ParseFailure };
+/** A failure may come with the pages that OCR could read. */
+export type ParseResult =
+  | { ok: true; document: ParsedDocument }
+  | { ok: false; error: ParseFailure; scanned: number[] };
 
 /** OpenAI's sentence for a file that nothing here reads. */
 export const UNSUPPORTED_MESSAGE = "The file type is not supported.";
@@ -67,10 +72,12 @@ export const UNSUPPORTED_MESSAGE = "The file type is not supported.";
 /** Ends a parse with an answer for the user; only parseDocument catches it. */
 export class ParseError extends Error {
   readonly code: ParseFailure["code"];
-  constructor(code: ParseFailure["code"], message: string) {
+  readonly scanned: number[];
+  constructor(code: ParseFailure["code"], message: string, scanned: number[] = []) {
     super(message);
     this.name = "ParseError";
     this.code = code;
+    this.scanned = scanned;
   }
 }
 

@@ -33,7 +33,7 @@ const OWNERSHIP = [
 ];
 
 const READ: Record<string, Read> = {
-  "ArabicCIDTrueType.pdf": { kind: "pdf", pages: 1, has: ["العربية"] },
+  "ArabicCIDTrueType.pdf": { kind: "pdf", pages: 1, has: ["انواع الخطوط العربية"] },
   "PDFBOX-3148-2-fuzzed.pdf": { kind: "pdf", has: ["multiline: 1"] },
   "XSSFSheet.java": {
     kind: "code",
@@ -259,7 +259,7 @@ const READ: Record<string, Read> = {
     hasNot: ["PAGEREF"],
     headings: ["Heading1"],
   },
-  "testWORD_charts.docx": { kind: "docx", has: ["wants a peach | NUMBER | January"] },
+  "testWORD_charts.docx": { kind: "docx", has: ["wants a peach", "| NUMBER January | 5 February | 8"] },
   "testWORD_various.docx": {
     kind: "docx",
     has: [
@@ -361,7 +361,7 @@ describe.skipIf(!isHere)("documents that can be read", () => {
       expect(chunks.length).toBeGreaterThan(0);
       if (expected.page !== undefined) expect(chunks[0]!.page).toBe(expected.page);
       expect(decodeDocument(encodeDocument(document))).toEqual(document);
-    }, 20_000);
+    }, 180_000);
   }
 });
 
@@ -373,7 +373,7 @@ describe.skipIf(!isHere)("documents that cannot be read", () => {
       if (result.ok) return;
       expect(result.error.code).toBe("invalid_file");
       expect(result.error.message).toContain(says);
-    }, 20_000);
+    }, 180_000);
   }
 });
 

@@ -1,4 +1,7 @@
 import { DocumentBuilder } from "./builder.ts";
+import { Numbering } from "./docx-numbering.ts";
+import type { ParagraphStyle } from "./docx-styles.ts";
+import { outlineLevel, paragraphStyles } from "./docx-styles.ts";
 import type { ParsedDocument } from "./document.ts";
 import { invalidFile } from "./document.ts";
 import { decodeText } from "./encoding.ts";
@@ -6,7 +9,8 @@ import { htmlCharset, parseHtml } from "./html.ts";
 import type { ParseLimits } from "./limits.ts";
 import type { MimePart } from "./mime.ts";
 import { bodyBytes, parseMime } from "./mime.ts";
-import { attribute, readCoreProperties, readRelations, readXml, textOfElements } from "./xml.ts";
+import { appendDrawing, pictureText } from "./office-drawing.ts";
+import { attribute, readCoreProperties, readRelations, readXml, readXmlText, textOfElements } from "./xml.ts";
 import type { ZipArchive } from "./zip.ts";
 
 /**
@@ -25,7 +29,8 @@ export function parseDocx(zip: ZipArchive, main: string, limits: ParseLimits): P
   const out = new DocumentBuilder(limits.maxTextLength);
   readCoreProperties(zip, "docProps/core.xml", out);
   const writer = new WordWriter(out, {
-    levels: headingLevels(part("styles")),
+    styles: paragraphStyles(part("styles")),
+    numbering: new Numbering(part("numbering")),
     footnotes: notesOf(part("footnotes"), "footnote"),
     endnotes: notesOf(part("endnotes"), "endnote"),
     comments: notesOf(part("comments"), "comment"),
@@ -37,6 +42,20 @@ export function parseDocx(zip: ZipArchive, main: string, limits: ParseLimits): P
     else if (relation.type === "aFChunk") appendForeign(zip.read(relation.target), out);
   }
   return out.build("docx");
+}
+
+/** A Word document in one XML file: Word 2003's own kind, or the parts of a package one after the other. */
+export function parseWordXml(text: string, out: DocumentBuilder): void {
+  const start = text.search(/<w:styles[\s>]/);
+  const styles = start < 0 ? "" : text.slice(start, text.indexOf("</w:styles>", start));
+  const context: WordContext = {
+    styles: paragraphStyles(styles === "" ? null : new TextEncoder().encode(styles)),
+    numbering: new Numbering(null),
+    footnotes: new Map(),
+    endnotes: new Map(),
+    comments: new Map(),
+  };
+  readXmlText(text, new WordWriter(out, context).handler());
 }
 
 /** Content in another format that Word shows in place: HTML, alone or as a web archive. */
@@ -55,15 +74,6 @@ function findHtml(part: MimePart): Uint8Array | null {
     if (found !== null) return found;
   }
   return null;
-}
-
-/** Charts and diagrams: their labels and cached values. */
-export function appendDrawing(zip: ZipArchive, target: string, out: DocumentBuilder): void {
-  const bytes = target === "" ? null : zip.read(target);
-  if (bytes === null) return;
-  const isChart = target.includes("chart");
-  const texts = textOfElements(bytes, isChart ? new Set(["t", "v"]) : new Set(["t"]));
-  out.block(texts.join(isChart ? " | " : "\n"));
 }
 
 /** Headers and footers, each wording once. */
@@ -86,7 +96,8 @@ function edgeParts(zip: ZipArchive, relations: { type: string; target: string }[
 }
 
 interface WordContext {
-  levels: Map<string, number>;
+  styles: Map<string, ParagraphStyle>;
+  numbering: Numbering;
   footnotes: Map<string, string>;
   endnotes: Map<string, string>;
   comments: Map<string, string>;
@@ -109,13 +120,27 @@ const SKIPPED = new Set([
   "posOffset",
   "align",
   "rubyPr",
+  // How a paragraph or table was set before a tracked change.
+  "pPrChange",
+  "rPrChange",
+  "tblPrChange",
+  "trPrChange",
+  "tcPrChange",
+  "sectPrChange",
 ]);
+
+interface Paragraph {
+  text: string;
+  level: number;
+  list: { id: string; level: number } | null;
+  after: string[];
+}
 
 class WordWriter {
   readonly context: WordContext;
   readonly #out: DocumentBuilder;
   /** Text boxes stand inside the paragraph that they float beside. */
-  #paragraphs: { text: string; level: number; isList: boolean; after: string[] }[] = [];
+  #paragraphs: Paragraph[] = [];
   #tables: OpenTable[] = [];
   #skip = 0;
   #inText = 0;
@@ -143,7 +168,7 @@ class WordWriter {
     const paragraph = this.#paragraphs.at(-1);
     switch (name) {
       case "p":
-        this.#paragraphs.push({ text: "", level: 0, isList: false, after: [] });
+        this.#paragraphs.push({ text: "", level: 0, list: null, after: [] });
         break;
       case "t":
         this.#inText++;
@@ -162,15 +187,27 @@ class WordWriter {
       case "sym":
         if (paragraph !== undefined) paragraph.text += symbol(attribute(attributes, "char"));
         break;
-      case "pStyle":
-        if (paragraph !== undefined)
-          paragraph.level ||= this.context.levels.get(attribute(attributes, "val") ?? "") ?? 0;
+      case "pStyle": {
+        const style = this.context.styles.get(attribute(attributes, "val") ?? "");
+        if (paragraph === undefined || style === undefined) break;
+        paragraph.level ||= style.level;
+        if (style.listId !== "") paragraph.list = { id: style.listId, level: style.listLevel };
         break;
+      }
       case "outlineLvl":
         if (paragraph !== undefined) paragraph.level = outlineLevel(attribute(attributes, "val")) || paragraph.level;
         break;
       case "numPr":
-        if (paragraph !== undefined) paragraph.isList = true;
+        if (paragraph !== undefined) paragraph.list ??= { id: "", level: 0 };
+        break;
+      case "ilvl":
+        if (paragraph?.list != null) paragraph.list.level = Number(attribute(attributes, "val")) || 0;
+        break;
+      case "numId":
+        if (paragraph?.list != null) paragraph.list.id = attribute(attributes, "val") ?? "";
+        break;
+      case "docPr":
+        if (paragraph !== undefined) paragraph.text += pictureText(attributes);
         break;
       case "footnoteReference":
         this.#note("Footnote", this.context.footnotes, attributes);
@@ -219,7 +256,14 @@ class WordWriter {
   #endParagraph(): void {
     const paragraph = this.#paragraphs.pop();
     if (paragraph === undefined) return;
-    const text = paragraph.text.trim();
+    const { list } = paragraph;
+    // A list of the name 0 is none: it takes away what the style gives.
+    const mark =
+      list === null || list.id === "0" || paragraph.text.trim() === ""
+        ? ""
+        : this.context.numbering.next(list.id, list.level);
+    const isBullet = mark === "-";
+    const text = (isBullet || mark === "" ? "" : `${mark} `) + paragraph.text.trim();
     const cell = this.#tables.at(-1)?.cell;
     if (cell !== undefined) {
       if (text !== "") cell.push(text);
@@ -227,7 +271,7 @@ class WordWriter {
       return;
     }
     if (paragraph.level > 0) this.#out.heading(paragraph.level, text);
-    else if (paragraph.isList && text !== "") this.#out.line(`- ${text}`);
+    else if (mark !== "") this.#out.line(isBullet ? `- ${text}` : text);
     else this.#out.block(text);
     for (const note of paragraph.after) this.#out.line(note);
   }
@@ -256,56 +300,6 @@ function symbol(code: string | undefined): string {
   const point = Number.parseInt(code ?? "", 16);
   // Symbol fonts use the private area, which means nothing outside them.
   return !(point >= 0 && point <= 0x10ffff) || (point >= 0xe000 && point < 0xf900) ? "" : String.fromCodePoint(point);
-}
-
-function outlineLevel(value: string | undefined): number {
-  const level = Number.parseInt(value ?? "", 10);
-  return level >= 0 && level <= 8 ? level + 1 : 0;
-}
-
-/** Headings of publishers' templates, which set no outline level. */
-function namedLevel(name: string): number {
-  if (/^(?:title|chapter ?title|section ?title|book ?title|part ?title)$/i.test(name)) return 1;
-  const letter = /^(?:head|h|heading|a-head|level)[ _-]?([a-e])$/i.exec(name)?.[1];
-  return letter === undefined ? 0 : 2 + "abcde".indexOf(letter.toLowerCase());
-}
-
-/** Heading level of each paragraph style: by outline level or name, its own or inherited. */
-function headingLevels(bytes: Uint8Array | null): Map<string, number> {
-  const styles = new Map<string, { level: number; basedOn: string }>();
-  if (bytes !== null) {
-    let style = { level: 0, basedOn: "" };
-    readXml(bytes, {
-      open(name, attributes) {
-        const value = attribute(attributes, "val") ?? "";
-        if (name === "style") {
-          style = { level: 0, basedOn: "" };
-          styles.set(attribute(attributes, "styleId") ?? "", style);
-        } else if (name === "name") {
-          const digit = /^heading (\d)/i.exec(value)?.[1];
-          if (digit !== undefined) style.level = Number(digit);
-          else style.level = namedLevel(value);
-        } else if (name === "basedOn") {
-          style.basedOn = value;
-        } else if (name === "outlineLvl") {
-          style.level ||= outlineLevel(value);
-        }
-      },
-    });
-  }
-  const levels = new Map<string, number>();
-  for (const id of styles.keys()) {
-    let current = id;
-    for (let hops = 0; hops < 10 && styles.has(current); hops++) {
-      const { level, basedOn } = styles.get(current)!;
-      if (level > 0) {
-        levels.set(id, level);
-        break;
-      }
-      current = basedOn;
-    }
-  }
-  return levels;
 }
 
 /** Notes and comments by id: " by NAME: text" or ": text". */

@@ -53,17 +53,26 @@ const PAGES: readonly [encoding: string, handicap: number, languages: readonly s
 
 const SAMPLE_BYTES = 6144;
 const DOUBTFUL_SCORE = 0.45;
+/** Bytes above ASCII from which the better of two readings is trusted, however little better it is. */
+const ENOUGH_EVIDENCE = 24;
+const CLOSE_SCORE = 0.1;
+/** Bytes above ASCII below which nothing but the commonest code pages is believed. */
+const LITTLE_EVIDENCE = 10;
+const RARE = /^(?:mac|x-mac|cp|iso)/;
 
 export function guessCodePage(bytes: Uint8Array, declared: string | null): CodePageGuess {
   const sample = sampleAround(bytes);
   let best = { encoding: "windows-1252", score: -Infinity };
   let declaredScore: number | null = null;
+  /** Best score of each way to read the sample. */
+  const readings = new Map<string, number>();
   for (const [encoding, handicap, languages] of PAGES) {
     const text = decode(sample, encoding);
     if (text === null) continue;
     const reading = read(encoding === "windows-1258" ? text.normalize("NFC") : text);
     const worth = Math.max(...languages.map((language) => score(reading, language))) - handicap;
     if (encoding === declared) declaredScore = worth;
+    readings.set(text, Math.max(worth, readings.get(text) ?? -Infinity));
     if (worth > best.score) best = { encoding, score: worth };
   }
   if (declared !== null && declaredScore === null && decode(sample, declared) !== null) declaredScore = best.score;
@@ -71,7 +80,14 @@ export function guessCodePage(bytes: Uint8Array, declared: string | null): CodeP
   for (const byte of sample) if (byte > 0x7f) evidence++;
   // A word or two among plain ASCII say little; then the commonest page of the West is the best bet.
   if (best.score < DOUBTFUL_SCORE && asciiLetters(sample) > 2 * evidence) best = { ...best, encoding: "windows-1252" };
-  return { ...best, declaredScore, doubtful: best.score < DOUBTFUL_SCORE, evidence };
+  const chosen = decode(sample, best.encoding);
+  const rival = Math.max(...[...readings].map(([text, worth]) => (text === chosen ? -Infinity : worth)));
+  const isClose = evidence < ENOUGH_EVIDENCE && rival > best.score - CLOSE_SCORE * (evidence < LITTLE_EVIDENCE ? 2 : 1);
+  const isRare =
+    evidence < LITTLE_EVIDENCE &&
+    (RARE.test(best.encoding) || asciiLetters(sample) > evidence) &&
+    best.encoding !== "windows-1252";
+  return { ...best, declaredScore, doubtful: best.score < DOUBTFUL_SCORE || isClose || isRare, evidence };
 }
 
 /** Stretches of the file that hold bytes above ASCII, cut where no multi-byte character can be split. */
@@ -140,6 +156,10 @@ function pairKey(text: string, at: number): number {
 const WORD = /[\p{L}\p{M}]+/gu;
 const OUTSIDE = /[^\x00-\x7f]/gu;
 const QUIET_SYMBOL = /[\u00a0\u2018-\u201e\u2013\u2014\u2026«»°€№§©®·\u2022\u2122¿¡´£\u200c-\u200f]/u;
+/** Marks that no word has inside. */
+const MARK_IN_WORD = /(?<=\p{L})[\u201a\u201c-\u201e\u2022\u2122«»°€§©®¿¡´£\u2026\u3001-\u301f](?=\p{L})/gu;
+/** One character of another script amid Latin letters. */
+const STRAY_CHARACTER = /(?<=[A-Za-z])[\u3000-\u9fff\uac00-\ud7a3\uff00-\uffef](?=[A-Za-z])/gu;
 const LATIN_LETTER = /[a-zA-Z\u00c0-\u024f]/;
 const OTHER_LETTER = /[\u0370-\u0eff]/;
 const CASE_BREAK = /\p{Ll}\p{Lu}/gu;
@@ -177,6 +197,7 @@ function read(text: string): Reading {
     symbols++;
     symbolWorth += QUIET_SYMBOL.test(symbol) ? 0.4 : -1;
   }
+  symbolWorth -= 1.4 * (text.match(MARK_IN_WORD)?.length ?? 0);
   return { text, pairs, pairCount, wrong, symbols, symbolWorth };
 }
 
@@ -207,6 +228,7 @@ function scoreCharacters(text: string, language: string): number {
     else if (EAST_ASIAN.test(character)) worth += 0.1;
     else worth -= 1;
   }
+  worth -= 1.5 * (text.match(STRAY_CHARACTER)?.length ?? 0);
   return units === 0 ? 0 : Math.min(1, (worth / units) * 1.3);
 }
 

@@ -74,6 +74,41 @@ describe("decodeText without a declaration", () => {
     expect(decodeText(bytes).text).toBe("日本語");
   });
 
+  test.each([
+    ["HZ", "This is HZ: ~{VPND~} and more ~{<:Ky2;S{#,NpJ)l6HK~}.", "This is HZ: 中文 and more 己所不欲，勿施於人."],
+    ["ISO-2022-KR", "\x1b$)C\x0eGQ19>n\x0f text", "한국어 text"],
+  ])("reads %s by its marks", (_name, raw, text) => {
+    expect(decodeText(Buffer.from(raw, "latin1"))).toMatchObject({ text, warnings: [] });
+  });
+
+  test("takes a tilde and a brace for what they are", () => {
+    const text = "if (a ~{b~} c) { ~/.profile }";
+    expect(decodeText(Buffer.from(text)).text).toBe(text);
+  });
+
+  test.each([
+    ["simplified Chinese", CHINESE],
+    ["Japanese", JAPANESE],
+    ["Korean", KOREAN],
+    ["short Russian", "Привет, мир"],
+    ["Chinese in lines", CHINESE.replaceAll("。", "。\n")],
+  ])("reads %s in UTF-16 without a mark", (_name, text) => {
+    expect(decodeText(iconv.encode(text, "utf-16le")).text).toBe(text);
+    expect(decodeText(iconv.encode(text, "utf-16be")).text).toBe(text);
+  });
+
+  test("does not take plain words for UTF-16", () => {
+    for (const text of ["Bush hid the facts", "this app can break", "hhhh hhh hhh hhhhh"])
+      expect(decodeText(Buffer.from(text)).text).toBe(text);
+  });
+
+  test("drops a mark of UTF-8 that lies, and says so", () => {
+    const bytes = Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), iconv.encode(GERMAN, "windows-1252")]);
+    const decoded = decodeText(bytes);
+    expect(decoded.text).toBe(GERMAN);
+    expect(decoded.warnings).toEqual(["The declared text encoding utf-8 does not fit; it was read as windows-1252."]);
+  });
+
   test("reads EBCDIC text and says so", () => {
     const text = "This is a report from a mainframe with some lines of text in it.";
     const codes: Record<string, number> = { " ": 0x40, ".": 0x4b };
@@ -94,6 +129,24 @@ describe("decodeText without a declaration", () => {
   test("says when it is uncertain", () => {
     const bytes = Uint8Array.from({ length: 400 }, (_, i) => 0xa0 + ((i * 37) % 96));
     expect(decodeText(bytes).warnings[0]).toContain("uncertain");
+  });
+
+  test.each([
+    ["a word of cp850", "frühstücken", "cp850"],
+    ["a line of cp437", "Nach der Prüfung: Äpfel", "cp437"],
+    ["a line of cp850", "Les règles de l'été, déjà connues", "cp850"],
+    ["a word of Mac text", "élèves", "macroman"],
+    ["a line of cp852", "Těšíme se", "cp852"],
+  ])("either reads %s right or says that it is uncertain", (_name, text, encoding) => {
+    const decoded = decodeText(iconv.encode(text, encoding));
+    if (decoded.text !== text) expect(decoded.warnings.join()).toContain("uncertain");
+  });
+
+  test.each([
+    ["Latin-1", "Die Prüfung läuft fünf Tage.", "windows-1252"],
+    ["Cyrillic", "Договор вступает в силу", "windows-1251"],
+  ])("is sure of a line of common %s text", (_name, text, encoding) => {
+    expect(decodeText(iconv.encode(text, encoding))).toMatchObject({ text, warnings: [] });
   });
 
   test("ends lines with a line feed and removes NUL", () => {
@@ -123,6 +176,13 @@ describe("decodeText with a declaration", () => {
     const decoded = decodeText(iconv.encode(RUSSIAN, "windows-1251"), "iso-8859-1");
     expect(decoded.text).toBe(RUSSIAN);
     expect(decoded.warnings).toHaveLength(1);
+  });
+
+  test("reads UTF-7 and short EBCDIC where they are declared", () => {
+    expect(decodeText(Buffer.from("Hello +ZeVnLIqe- world"), "utf-7").text).toBe("Hello 日本語 world");
+    const bytes = Buffer.from("c8859393964b40e38889a240a385a7a34b", "hex");
+    expect(decodeText(bytes, "ibm500")).toMatchObject({ text: "Hello. This text.", warnings: [] });
+    expect(decodeText(iconv.encode(GERMAN, "windows-1252"), "ibm500").text).toBe(GERMAN);
   });
 
   test("ignores a name that nobody knows", () => {

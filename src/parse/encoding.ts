@@ -2,6 +2,7 @@ import iconv from "iconv-lite";
 
 import { decodeEbcdic, ebcdicName, looksEbcdic } from "./ebcdic.ts";
 import { guessCodePage } from "./encoding-guess.ts";
+import { decodeSevenBit, sevenBitEncoding } from "./encoding-seven-bit.ts";
 
 /**
  * Bytes -> text, whatever wrote them. In this order: a byte order mark; the zero bytes of UTF-16 and
@@ -25,36 +26,50 @@ export function decodeText(bytes: Uint8Array, declared: string | null = null): D
 }
 
 function chooseEncoding(
-  bytes: Uint8Array,
+  file: Uint8Array,
   declared: string | null,
   warnings: string[],
 ): { encoding: string; skip: number; doubtful?: boolean } {
-  const mark = byteOrderMark(bytes);
+  const mark = byteOrderMark(file);
   if (mark !== null) {
     // Some tools add a mark to text in another encoding; only UTF-8 can be checked.
-    if (mark.encoding !== "utf-8" || brokenUtf8(bytes.subarray(3)).share < 0.3) {
-      if (mark.encoding === "utf-8") warnAboutUtf8(bytes, warnings);
+    if (mark.encoding !== "utf-8" || brokenUtf8(file.subarray(3)).share < 0.3) {
+      if (mark.encoding === "utf-8") warnAboutUtf8(file, warnings);
       return mark;
     }
   }
+  const skip = mark?.skip ?? 0;
+  return { ...withoutMark(file.subarray(skip), skip === 0 ? declared : (declared ?? "utf-8"), warnings), skip };
+}
+
+function withoutMark(
+  bytes: Uint8Array,
+  declared: string | null,
+  warnings: string[],
+): { encoding: string; doubtful?: boolean } {
   const wide = guessWide(bytes);
-  if (wide !== null) return { encoding: wide, skip: 0 };
+  if (wide !== null) return { encoding: wide };
   const label = declared === null ? null : canonicalEncoding(declared);
-  if (label !== null && ebcdicName(label) !== null && looksEbcdic(bytes)) return { encoding: label, skip: 0 };
-  if (isAscii(bytes)) {
-    return { encoding: label === "iso-2022-jp" || hasIso2022Jp(bytes) ? "iso-2022-jp" : "utf-8", skip: 0 };
-  }
-  if (isUtf8(bytes)) return { encoding: "utf-8", skip: 0 };
+  if (isAscii(bytes)) return { encoding: sevenBitEncoding(bytes, label) ?? "utf-8" };
+  if (label !== null && ebcdicName(label) !== null && (looksEbcdic(bytes) || isPlain(decodeEbcdic(bytes, label))))
+    return { encoding: label };
+  if (isUtf8(bytes)) return { encoding: "utf-8" };
   if (looksEbcdic(bytes)) {
     warnings.push("The text encoding is not declared; it was read as EBCDIC (code page 037).");
-    return { encoding: "ibm037", skip: 0 };
+    return { encoding: "ibm037" };
   }
   const broken = brokenUtf8(bytes);
   if (broken.share < 0.2) {
     warnAboutUtf8(bytes, warnings);
-    return { encoding: "utf-8", skip: 0 };
+    return { encoding: "utf-8" };
   }
-  return { ...eightBit(bytes, declared, label, warnings), skip: 0 };
+  return eightBit(bytes, declared, label, warnings);
+}
+
+/** Hardly anything but the letters, digits and marks of a keyboard. */
+function isPlain(text: string): boolean {
+  const plain = text.match(/[A-Za-z0-9\s.,;:!?'"()/-]/g)?.length ?? 0;
+  return plain > 0.9 * text.length;
 }
 
 /** A few letters are no reason to disbelieve a declaration. */
@@ -96,6 +111,7 @@ export function canonicalEncoding(label: string): string | null {
   if (clean === "" || clean === "unicode") return null;
   const ebcdic = ebcdicName(clean);
   if (ebcdic !== null && !["ibm866", "ibm819"].includes(clean)) return ebcdic;
+  if (clean === "utf-7" || clean === "hz-gb-2312" || clean === "iso-2022-kr") return clean;
   try {
     return new TextDecoder(clean as Bun.Encoding).encoding.toLowerCase();
   } catch {
@@ -106,6 +122,8 @@ export function canonicalEncoding(label: string): string | null {
 /** Decodes without a check; bytes that mean nothing become U+FFFD. */
 export function decodeAs(bytes: Uint8Array, encoding: string): string {
   if (ebcdicName(encoding) !== null) return decodeEbcdic(bytes, encoding);
+  if (encoding === "utf-7" || encoding === "hz-gb-2312" || encoding === "iso-2022-kr")
+    return decodeSevenBit(bytes, encoding);
   try {
     return new TextDecoder(encoding as Bun.Encoding, { ignoreBOM: false }).decode(bytes);
   } catch {
@@ -126,10 +144,10 @@ function byteOrderMark(b: Uint8Array): { encoding: string; skip: number } | null
 
 const SAMPLE = 65_536;
 
-/** UTF-16 or UTF-32 without a mark: text in them has zero bytes where no other text has. */
+/** UTF-16 or UTF-32 without a mark: text in them has zero and control bytes where no other text has. */
 export function guessWide(bytes: Uint8Array): string | null {
   const sample = bytes.subarray(0, SAMPLE);
-  if (!sample.includes(0)) return null;
+  if (!sample.includes(0)) return guessScript(sample);
   for (const encoding of ["utf-32le", "utf-32be"]) {
     if (isUtf32(sample, encoding === "utf-32le")) return encoding;
   }
@@ -138,7 +156,7 @@ export function guessWide(bytes: Uint8Array): string | null {
   const best = le.ascii >= be.ascii ? le : be;
   // A short text must show more, or a strewn zero byte would make UTF-16 of it.
   const enough = sample.length < 256 || sample.length % 2 === 1 ? 0.3 : 0.004;
-  if (best.bad > 0.01 || best.ascii < enough) return null;
+  if (best.bad > 0.01 || best.ascii < enough) return guessScript(sample);
   return best === le ? "utf-16le" : "utf-16be";
 }
 
@@ -151,6 +169,24 @@ function isUtf32(sample: Uint8Array, little: boolean): boolean {
     if (point === 0 || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) return false;
   }
   return true;
+}
+
+const CONTROL_SHARE = 0.03;
+const OF_A_SCRIPT =
+  /[\t\n\r -~\u00a0-\u00ff\u0370-\u052f\u0590-\u06ff\u0900-\u0dff\u0e00-\u0e7f\u1e00-\u1fff\u2000-\u206f\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff00-\uffef]/g;
+
+/** UTF-16 of scripts that need no zero byte: it is full of control bytes, but made of letters when read as such. */
+function guessScript(sample: Uint8Array): string | null {
+  if (sample.length < 8 || sample.length % 2 === 1) return null;
+  let controls = 0;
+  for (const byte of sample) if (byte !== 0 && (byte < 9 || (byte > 13 && byte < 32))) controls++;
+  if (controls < CONTROL_SHARE * sample.length) return null;
+  for (const encoding of ["utf-16le", "utf-16be"] as const) {
+    const text = new TextDecoder(encoding).decode(sample);
+    const known = text.match(OF_A_SCRIPT)?.length ?? 0;
+    if (known >= 0.97 * text.length && !/[\0-\x08\x0e-\x1f]/.test(text)) return encoding;
+  }
+  return null;
 }
 
 const NO_CHARACTER = /[\0-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f\ufffd\p{Cn}\p{Co}]/gu;
@@ -170,13 +206,6 @@ function wideQuality(sample: Uint8Array, little: boolean): { bad: number; ascii:
 function isAscii(bytes: Uint8Array): boolean {
   for (let i = 0; i < bytes.length; i++) if (bytes[i]! > 0x7f) return false;
   return true;
-}
-
-function hasIso2022Jp(bytes: Uint8Array): boolean {
-  for (let at = bytes.indexOf(0x1b); at >= 0; at = bytes.indexOf(0x1b, at + 1)) {
-    if (bytes[at + 1] === 0x24 && (bytes[at + 2] === 0x42 || bytes[at + 2] === 0x40)) return true;
-  }
-  return false;
 }
 
 function isUtf8(bytes: Uint8Array): boolean {

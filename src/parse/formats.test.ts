@@ -240,6 +240,11 @@ describe("RTF", () => {
     ["Unicode with its fallback skipped", "\\u8364?\\uc2\\u-10179??\\u-8704?? {\\uc0\\u937}", "€😀 Ω"],
     ["two-byte characters whose second byte is plain", "\\f2\\'83A\\par", "ア"],
     [
+      "words after a mark for optional parts in mid-group",
+      "{\\b0\\*\\cs7\\cf0 The words}{\\*\\other not these}",
+      "The words",
+    ],
+    [
       "tables as rows",
       "\\trowd\\intbl a\\cell b\\cell\\row\\trowd\\intbl c\\cell d\\cell\\row\\pard after\\par",
       "a | b\nc | d\n\nafter",

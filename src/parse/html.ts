@@ -2,6 +2,7 @@ import { Parser } from "htmlparser2";
 
 import type { DocumentBuilder } from "./builder.ts";
 import { oneLine } from "./builder.ts";
+import { HtmlTable, isDataTable } from "./html-tables.ts";
 
 /**
  * HTML -> the text a reader sees: headings, paragraphs, lists and table rows; no scripts, styles or
@@ -36,9 +37,10 @@ const CHROME = new Set(["nav", "aside", "footer", "menu", "dialog"]);
 const BLOCKS = new Set(
   (
     "address article aside blockquote body center dd details dialog dir div dl dt fieldset figcaption figure footer form frameset h1 h2 h3 h4 h5 h6 " +
-    "header hgroup hr html legend li main menu nav ol optgroup option p pre section select summary table tbody td tfoot th thead tr ul caption"
+    "header hgroup hr html legend li main menu nav ol optgroup option p pre section select summary table tbody td textarea tfoot th thead tr ul caption"
   ).split(" "),
 );
+const OPTIONS = new Set(["option", "optgroup", "hr"]);
 const VOID = new Set([
   "area",
   "base",
@@ -56,16 +58,6 @@ const VOID = new Set([
   "track",
   "wbr",
 ]);
-
-interface Table {
-  rows: Cell[][];
-  headerRow: boolean;
-}
-
-interface Cell {
-  text: string;
-  hasHeading: boolean;
-}
 
 function run(html: string, out: DocumentBuilder, strict: boolean, recognizeSelfClosing: boolean): void {
   const writer = new HtmlWriter(out, strict);
@@ -87,7 +79,9 @@ class HtmlWriter {
   #item = "";
   #inTitle = false;
   #title = "";
-  #tables: Table[] = [];
+  #tables: HtmlTable[] = [];
+  /** Options of the drop-down that is open. */
+  #options: { text: string; selected: boolean }[] | null = null;
 
   constructor(out: DocumentBuilder, strict: boolean) {
     this.#out = out;
@@ -103,6 +97,12 @@ class HtmlWriter {
       this.#flush();
       if (!VOID.has(tag)) this.#enterSkipped(tag);
       return;
+    }
+    if (this.#options !== null) {
+      if (tag === "option") this.#options.push({ text: "", selected: "selected" in attributes });
+      if (!BLOCKS.has(tag) || OPTIONS.has(tag)) return;
+      // Whatever else begins here: the drop-down was never closed.
+      this.#closeOptions();
     }
     if (BLOCKS.has(tag)) this.#flush();
     this.#open(tag, attributes);
@@ -154,20 +154,43 @@ class HtmlWriter {
         this.#heading = { level: Number(tag[1]) };
         break;
       case "table":
-        this.#tables.push({ rows: [], headerRow: false });
+        this.#tables.push(new HtmlTable());
         break;
       case "tr":
-        this.#table()?.rows.push([]);
+        this.#table()?.beginRow();
         break;
       case "td":
       case "th":
-        this.#openCell(tag === "th");
+        this.#table()?.beginCell(tag === "th", attributes);
+        break;
+      case "select":
+        this.#options = [];
+        break;
+      case "input":
+        this.#input(attributes);
         break;
     }
   }
 
+  /** What somebody has typed into a form that was saved. */
+  #input({ type = "text", value = "" }: Record<string, string>): void {
+    if (/^(?:text|search|email|tel|url|number|date|datetime-local|month|week|time)$/i.test(type))
+      this.#text += ` ${value} `;
+  }
+
+  /** What a drop-down shows while it is closed: what is chosen, else its first option. */
+  #closeOptions(): void {
+    const options = this.#options ?? [];
+    this.#options = null;
+    const chosen = options.filter((option) => option.selected);
+    this.#text += (chosen.length > 0 ? chosen : options.slice(0, 1)).map((option) => oneLine(option.text)).join(", ");
+    this.#flush();
+  }
+
   ontext(text: string): void {
-    if (this.#inTitle) this.#title += text;
+    const option = this.#options?.at(-1);
+    if (option !== undefined && this.#skipDepth === 0) option.text += text;
+    else if (this.#inTitle) this.#title += text;
     else if (this.#skipDepth === 0) this.#text += this.#preDepth > 0 ? text : text.replace(/[ \t\r\n\f]+/g, " ");
   }
 
@@ -179,6 +202,10 @@ class HtmlWriter {
     if (tag === "title" && this.#inTitle) {
       this.#inTitle = false;
       this.#out.title ??= oneLine(this.#title).slice(0, 500) || null;
+    }
+    if (this.#options !== null) {
+      if (BLOCKS.has(tag) && (tag === "select" || !OPTIONS.has(tag))) this.#closeOptions();
+      else return;
     }
     if (BLOCKS.has(tag)) this.#flush();
     switch (tag) {
@@ -213,6 +240,7 @@ class HtmlWriter {
   }
 
   onend(): void {
+    if (this.#options !== null) this.#closeOptions();
     this.#flush();
     while (this.#tables.length > 0) this.#closeTable();
   }
@@ -255,16 +283,8 @@ class HtmlWriter {
     return list === undefined || list === "ul" ? `${indent}- ` : `${indent}${list.next++}. `;
   }
 
-  #table(): Table | undefined {
+  #table(): HtmlTable | undefined {
     return this.#tables.at(-1);
-  }
-
-  #openCell(isHeader: boolean): void {
-    const table = this.#table();
-    if (table === undefined) return;
-    if (table.rows.length === 0) table.rows.push([]);
-    if (isHeader && table.rows.length === 1) table.headerRow = true;
-    table.rows.at(-1)!.push({ text: "", hasHeading: false });
   }
 
   /** Ends the current block: into the open cell inside a table, else into the document. */
@@ -273,7 +293,7 @@ class HtmlWriter {
     this.#text = "";
     const text = this.#preDepth > 0 ? raw.replace(/\s+$/, "") : tidy(raw);
     if (text.trim() === "") return;
-    const cell = this.#table()?.rows.at(-1)?.at(-1);
+    const cell = this.#table()?.openCell;
     const marked = this.#item + text;
     const isItem = this.#item !== "";
     this.#item = "";
@@ -298,8 +318,9 @@ class HtmlWriter {
   #closeTable(): void {
     const table = this.#tables.pop();
     if (table === undefined) return;
+    table.endRow();
     const rows = table.rows.filter((row) => row.some((cell) => cell.text !== ""));
-    const outer = this.#table()?.rows.at(-1)?.at(-1);
+    const outer = this.#table()?.openCell;
     if (outer !== undefined) {
       const text = rows
         .map((row) =>
@@ -313,18 +334,12 @@ class HtmlWriter {
     } else if (isDataTable(rows)) {
       this.#out.table(
         rows.map((row) => row.map((cell) => cell.text)),
-        table.headerRow,
+        table.hasHeader,
       );
     } else {
-      for (const row of rows) for (const cell of row) this.#out.block(cell.text);
+      for (const row of rows) for (const cell of row) if (!cell.isRepeated) this.#out.block(cell.text);
     }
   }
-}
-
-/** Tables that only lay out a page hold headings or long text. */
-function isDataTable(rows: Cell[][]): boolean {
-  if (rows.length === 0 || Math.max(...rows.map((row) => row.length)) < 2) return false;
-  return rows.every((row) => row.every((cell) => !cell.hasHeading && cell.text.length < 1500));
 }
 
 function tidy(text: string): string {

@@ -1,7 +1,8 @@
-import { DocumentBuilder, sheetRow } from "./builder.ts";
+import { DocumentBuilder } from "./builder.ts";
 import type { ParsedDocument } from "./document.ts";
-import { BREAK, invalidFile } from "./document.ts";
+import { invalidFile } from "./document.ts";
 import type { ParseLimits } from "./limits.ts";
+import { SheetRows } from "./sheet-rows.ts";
 import { attribute, readCoreProperties, readXml, readXmlText } from "./xml.ts";
 import type { ZipArchive } from "./zip.ts";
 
@@ -17,18 +18,17 @@ export function parseOdf(zip: ZipArchive, kind: "odt" | "ods" | "odp", limits: P
   readCoreProperties(zip, "meta.xml", out);
   const writer = new OdfWriter(out, kind, limits);
   readXml(content, writer);
-  out.endRegion();
+  writer.finish();
   return out.build(kind);
 }
 
 /** The same in one XML file (fodt, fods, fodp). */
 export function parseFlatOdf(text: string, out: DocumentBuilder, limits: ParseLimits): void {
   const type = /office:mimetype\s*=\s*"[^"]*\.(spreadsheet|presentation)/.exec(text.slice(0, 4000))?.[1];
-  readXmlText(
-    text,
-    new OdfWriter(out, type === "spreadsheet" ? "ods" : type === "presentation" ? "odp" : "odt", limits),
-  );
-  out.endRegion();
+  const kind = type === "spreadsheet" ? "ods" : type === "presentation" ? "odp" : "odt";
+  const writer = new OdfWriter(out, kind, limits);
+  readXmlText(text, writer);
+  writer.finish();
 }
 
 const SKIPPED = new Set([
@@ -78,10 +78,11 @@ class OdfWriter {
   #cellRepeat = 1;
   #pages = 0;
   #inNotes = false;
-  #regionOpen = false;
+  readonly #sheet: SheetRows;
 
   constructor(out: DocumentBuilder, kind: string, limits: ParseLimits) {
     this.#out = out;
+    this.#sheet = new SheetRows(out);
     this.#kind = kind;
     this.#limits = limits;
   }
@@ -286,17 +287,18 @@ class OdfWriter {
       this.#rows.push(Array.from(row, (text) => text ?? ""));
       return;
     }
-    const line = sheetRow(this.#cells);
-    if (!this.#regionOpen) this.#out.beginRegion(line);
-    this.#regionOpen = true;
-    this.#out.line(line, BREAK.row);
+    this.#sheet.add(this.#cells);
+  }
+
+  /** Writes what is left of a sheet that was cut off. */
+  finish(): void {
+    this.#sheet.end();
   }
 
   #endTable(): void {
     if (--this.#tableDepth > 0) return;
     if (this.#kind === "ods") {
-      this.#out.endRegion();
-      this.#regionOpen = false;
+      this.#sheet.end();
     } else {
       this.#out.table(this.#rows, true);
     }

@@ -5,12 +5,15 @@ import type { ParsedDocument, ParseResult } from "./document.ts";
 import { invalidFile, ParseError, unsupportedFile } from "./document.ts";
 import type { ParseLimits } from "./limits.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
+import { imagePicture, parseImage } from "./image.ts";
 import { looksLikeMail, looksLikeMailbox, parseMail, parseMailbox } from "./mail.ts";
 import type { ParseNested } from "./mail.ts";
 import { parseMsg } from "./msg.ts";
 import { parsePackage } from "./office.ts";
+import type { Picture, RecognizedPage } from "./ocr.ts";
 import { OleFile } from "./ole.ts";
 import { parsePdf } from "./pdf.ts";
+import { pdfPicture } from "./pdf-pictures.ts";
 import { parsePpt } from "./ppt.ts";
 import { parseRtf } from "./rtf.ts";
 import { parseTextual } from "./textual.ts";
@@ -26,12 +29,14 @@ export type { ParseLimits } from "./limits.ts";
  */
 
 /** Cached parses of another version are done again. */
-export const PARSER_VERSION = 3;
+export const PARSER_VERSION = 4;
 
 export interface ParseInput {
   bytes: Uint8Array;
   filename: string;
   contentType: string | null;
+  /** What OCR made of pages that an earlier parse named as `scanned`. */
+  recognized?: readonly RecognizedPage[] | undefined;
 }
 
 /** Never throws for a bad file: an unreadable one is `ok: false` with a sentence for its owner. */
@@ -39,15 +44,22 @@ export async function parseDocument(input: ParseInput, limits: ParseLimits = DEF
   try {
     return { ok: true, document: await parseAny(input, limits) };
   } catch (cause) {
-    if (cause instanceof ParseError) return { ok: false, error: { code: cause.code, message: cause.message } };
+    if (cause instanceof ParseError)
+      return { ok: false, error: { code: cause.code, message: cause.message }, scanned: cause.scanned };
     if (cause instanceof RangeError) {
       return {
         ok: false,
         error: { code: "invalid_file", message: "The file is too large or too deeply nested to be read." },
+        scanned: [],
       };
     }
     throw cause;
   }
+}
+
+/** What a scanned page shows, for OCR; null where there is nothing to be recognised. Pages count from 1. */
+export async function pageOfScan(bytes: Uint8Array, page: number): Promise<Picture | null> {
+  return containerOf(bytes) === "pdf" ? await pdfPicture(bytes, page) : imagePicture(bytes, page);
 }
 
 /** Archives and attachments are opened once: what is packed inside a packed file stays closed. */
@@ -66,7 +78,11 @@ async function parseContainer(input: ParseInput, limits: ParseLimits, depth: num
     parseInner({ bytes: inner, filename: name, contentType: type }, limits, depth + 1);
   switch (containerOf(bytes)) {
     case "pdf":
-      return await parsePdf(bytes, limits);
+      return await parsePdf(bytes, limits, input.recognized ?? null);
+    case "image":
+      // Pictures in a mail or an archive are left out, as those in any document are.
+      if (depth > 0) throw unsupportedFile();
+      return parseImage(bytes, limits, input.recognized ?? null);
     case "rtf":
       return parseRtf(bytes, limits);
     case "zip": {

@@ -1,3 +1,6 @@
+import type { Run } from "./pdf-direction.ts";
+import { isRightToLeft, logicalText, runsRightToLeft } from "./pdf-direction.ts";
+
 /**
  * Text items of one PDF page -> lines in reading order. A PDF says where glyphs go, not in which
  * order people read them; the order in which it paints is right for most files and is kept unless
@@ -25,16 +28,21 @@ export interface Line {
   /** Writing direction on the page in degrees, and whether glyphs run downwards. */
   angle: number;
   vertical: boolean;
+  /** The next line never continues it. */
+  isWhole?: boolean;
 }
 
 interface Segment extends Line {
   order: number;
+  /** What it was joined of, in painting order; only kept for text that runs right to left. */
+  runs: Run[];
 }
 
 /** A gap of more than this many ems between runs on one baseline separates columns or cells. */
 const CELL_GAP = 1.4;
 const WORD_GAP = 0.16;
 
+/** In reading order. `isVertical` says whether a font's glyphs run downwards. */
 export function linesOfPage(items: TextItem[], isVertical: (fontName: string) => boolean): Line[] {
   const byAngle = new Map<number, Segment[]>();
   for (const segment of segmentsOf(items, isVertical)) {
@@ -51,7 +59,11 @@ function segmentsOf(items: TextItem[], isVertical: (fontName: string) => boolean
   let spaceBefore = false;
   for (const item of items) {
     if (item.str.trim() === "") {
-      if (item.str !== "") spaceBefore = true;
+      if (item.str !== "") {
+        spaceBefore = true;
+        const { x0, x1 } = place(item, false, 0);
+        current?.runs.push({ text: " ", x0, x1 });
+      }
       continue;
     }
     const next = place(item, isVertical(item.fontName), out.length);
@@ -64,12 +76,16 @@ function segmentsOf(items: TextItem[], isVertical: (fontName: string) => boolean
       current.x1 = Math.max(current.x1, next.x1);
       current.x0 = Math.min(current.x0, next.x0);
       current.size = Math.max(current.size, next.size);
+      current.runs.push(...next.runs);
     } else {
       current = next;
       out.push(next);
     }
     spaceBefore = item.str.endsWith(" ");
   }
+  for (const segment of out)
+    if (isRightToLeft(segment.text) && !segment.vertical)
+      segment.text = logicalText(segment.runs, WORD_GAP * segment.size);
   return out;
 }
 
@@ -83,8 +99,10 @@ function place(item: TextItem, vertical: boolean, order: number): Segment {
   const x = e * cos + f * sin;
   const size = Math.hypot(c, d) || item.height || Math.hypot(a, b) || 1;
   const width = vertical ? size : item.width;
+  const text = item.str.replace(SPACES, " ");
   return {
-    text: item.str,
+    text,
+    runs: [{ text, x0: x, x1: x + width }],
     x0: x,
     x1: x + width,
     y: f * cos - e * sin,
@@ -95,6 +113,9 @@ function place(item: TextItem, vertical: boolean, order: number): Segment {
     order,
   };
 }
+
+/** No-break spaces and the typographer's. */
+const SPACES = /[\u00a0\u2000-\u200a\u202f]/g;
 
 function continues(line: Segment, next: Segment, gap: number): boolean {
   if (line.vertical || next.vertical || line.angle !== next.angle) return false;
@@ -109,12 +130,6 @@ function continues(line: Segment, next: Segment, gap: number): boolean {
       : gap > -0.8 * size;
   }
   return gap < CELL_GAP * size;
-}
-
-const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]/;
-
-function isRightToLeft(text: string): boolean {
-  return RIGHT_TO_LEFT.test(text);
 }
 
 /** Segments of one direction in the order of reading. */
@@ -159,9 +174,12 @@ function splitColumns(segments: Segment[], depth: number): Segment[] {
   if (segments.length < 4 || depth > 12) return byRows(segments);
   const gutter = findGutter(segments);
   if (gutter !== null) {
-    const left = segments.filter((segment) => segment.x1 <= gutter);
-    const right = segments.filter((segment) => segment.x1 > gutter);
-    return [...splitColumns(left, depth + 1), ...splitColumns(right, depth + 1)];
+    const columns = [
+      segments.filter((segment) => segment.x1 <= gutter),
+      segments.filter((segment) => segment.x1 > gutter),
+    ];
+    if (runsRightToLeft(segments.map((segment) => segment.text).join(" "))) columns.reverse();
+    return columns.flatMap((column) => splitColumns(column, depth + 1));
   }
   const x0 = Math.min(...segments.map((segment) => segment.x0));
   const x1 = Math.max(...segments.map((segment) => segment.x1));
@@ -210,18 +228,24 @@ function joinRows(segments: Segment[]): Line[] {
   const out: Line[] = [];
   for (const segment of segments) {
     const last = out.at(-1);
-    const sameRow =
+    const isLevel =
       last !== undefined &&
       !segment.vertical &&
       !last.vertical &&
-      Math.abs(last.y - segment.y) < 0.35 * Math.max(last.size, segment.size) &&
-      segment.x0 >= last.x1 - 0.3 * segment.size;
-    if (!sameRow) {
-      out.push({ ...segment, text: segment.text.trim() });
+      Math.abs(last.y - segment.y) < 0.35 * Math.max(last.size, segment.size);
+    const isAfter = isLevel && segment.x0 >= last.x1 - 0.3 * segment.size;
+    const isBefore = isLevel && segment.x1 <= last.x0 + 0.3 * segment.size;
+    const rightToLeft = isLevel && runsRightToLeft(`${last.text} ${segment.text}`);
+    if (!isAfter && !(isBefore && rightToLeft)) {
+      const { runs: _, order: __, ...line } = segment;
+      out.push({ ...line, text: segment.text.trim() });
       continue;
     }
-    const cell = segment.x0 - last.x1 > CELL_GAP * Math.min(last.size, segment.size);
-    last.text = `${last.text.trimEnd()}${cell ? "\t" : " "}${segment.text.trim()}`;
+    const gap = isAfter ? segment.x0 - last.x1 : last.x0 - segment.x1;
+    const glue = gap > CELL_GAP * Math.min(last.size, segment.size) ? "\t" : " ";
+    const [first, second] = isAfter && rightToLeft ? [segment, last] : [last, segment];
+    last.text = `${first.text.trim()}${glue}${second.text.trim()}`;
+    last.x0 = Math.min(last.x0, segment.x0);
     last.x1 = Math.max(last.x1, segment.x1);
     last.size = Math.max(last.size, segment.size);
   }

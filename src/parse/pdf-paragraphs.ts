@@ -1,3 +1,4 @@
+import { runsRightToLeft } from "./pdf-direction.ts";
 import type { Line } from "./pdf-lines.ts";
 
 /** Lines of all pages -> paragraphs and headings, without what repeats at the edge of every page. */
@@ -10,23 +11,28 @@ export interface PdfBlock {
 export interface PdfPage {
   number: number;
   lines: Line[];
+  /** Paragraphs that OCR read on a page without text. */
+  recognized?: string[];
 }
 
 export function blocksOfPages(pages: PdfPage[]): { number: number; blocks: PdfBlock[] }[] {
   dropRunningLines(pages);
   const body = bodyStyle(pages);
   const words = new WordList(pages);
-  const paragraphs = pages.map((page) => ({ number: page.number, groups: paragraphsOf(page.lines) }));
+  const paragraphs = pages.map((page) => ({ ...page, groups: paragraphsOf(page.lines) }));
   const levels = headingSizes(
     paragraphs.flatMap((page) => page.groups),
     body,
   );
-  return paragraphs.map(({ number, groups }) => ({
+  return paragraphs.map(({ number, groups, recognized = [] }) => ({
     number,
-    blocks: groups.map((lines) => ({
-      text: joinLines(lines, words),
-      headingLevel: isHeading(lines, body) ? levelOf(lines, body, levels) : 0,
-    })),
+    blocks: [
+      ...groups.map((lines) => ({
+        text: joinLines(lines, words),
+        headingLevel: isHeading(lines, body) ? levelOf(lines, body, levels) : 0,
+      })),
+      ...recognized.map((text) => ({ text, headingLevel: 0 })),
+    ],
   }));
 }
 
@@ -174,8 +180,10 @@ function joinLines(lines: Line[], words: WordList): string {
       return;
     }
     const isRow = last.text.includes("\t") || line.text.includes("\t");
-    const full = last.x1 > left + 0.75 * (right - left);
-    const flows = !isRow && (full || last.vertical);
+    const full = runsRightToLeft(last.text)
+      ? last.x0 < right - 0.75 * (right - left)
+      : last.x1 > left + 0.75 * (right - left);
+    const flows = !isRow && !last.isWhole && (full || last.vertical);
     const tight = CJK_EDGE.test(text.at(-1) ?? "") && CJK_EDGE.test(line.text[0] ?? "");
     text += (flows ? (tight && !last.vertical ? "" : last.vertical ? "\n" : " ") : "\n") + line.text;
   });
@@ -208,9 +216,12 @@ function dropRunningLines(pages: PdfPage[]): void {
   for (const page of pages) {
     const drop = new Set<Line>();
     for (const line of edgeLines(page)) {
-      const key = runningKeys(line, page.number).find((candidate) => (seen.get(candidate) ?? 0) >= often);
+      const keys = runningKeys(line, page.number);
+      const key = keys.find((candidate) => (seen.get(candidate) ?? 0) >= often);
       if (key === undefined) continue;
-      if (kept.has(key) || !/\p{L}{3}/u.test(line.text)) drop.add(line);
+      // A number that counts with the pages is left out everywhere; words stay where they come first.
+      const isPageNumber = key !== keys[0] && !/\p{L}{3}/u.test(line.text);
+      if (kept.has(key) || isPageNumber) drop.add(line);
       kept.add(key);
     }
     // A page of nothing else is not a running line but the page's text.

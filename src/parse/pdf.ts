@@ -1,9 +1,12 @@
 import { getDocumentProxy } from "unpdf";
 
 import { DocumentBuilder } from "./builder.ts";
-import type { ParsedDocument, ParseError } from "./document.ts";
-import { invalidFile } from "./document.ts";
+import type { ParsedDocument } from "./document.ts";
+import { invalidFile, ParseError } from "./document.ts";
+import { failedPages, nothingRecognized } from "./image.ts";
 import type { ParseLimits } from "./limits.ts";
+import type { RecognizedPage } from "./ocr.ts";
+import { listPages, warnAboutOcr } from "./ocr.ts";
 import { readCharacterMap } from "./pdf-cmaps.ts";
 import type { TextItem } from "./pdf-lines.ts";
 import { linesOfPage } from "./pdf-lines.ts";
@@ -29,19 +32,24 @@ class EmbeddedData {
   }
 }
 
-export async function parsePdf(bytes: Uint8Array, limits: ParseLimits): Promise<ParsedDocument> {
+/** `recognized` holds what OCR made of the pages without text, once it has been tried. */
+export async function parsePdf(
+  bytes: Uint8Array,
+  limits: ParseLimits,
+  recognized: readonly RecognizedPage[] | null = null,
+): Promise<ParsedDocument> {
   dropStrayRejections();
   // pdf.js takes the buffer over, so it gets its own.
   const doc = await open(new Uint8Array(bytes), true);
   try {
-    if (!doc.isPureXfa || (await hasText(doc))) return await readDocument(doc, bytes, limits);
+    if (!doc.isPureXfa || (await hasText(doc))) return await readDocument(doc, bytes, limits, recognized);
   } finally {
     await close(doc);
   }
   // A dynamic form that pdf.js cannot lay out still has its pages for readers without forms.
   const plain = await open(new Uint8Array(bytes), false);
   try {
-    return await readDocument(plain, bytes, limits);
+    return await readDocument(plain, bytes, limits, recognized);
   } finally {
     await close(plain);
   }
@@ -90,7 +98,12 @@ async function open(data: Uint8Array, enableXfa: boolean): Promise<PdfDocument> 
   }
 }
 
-async function readDocument(doc: PdfDocument, bytes: Uint8Array, limits: ParseLimits): Promise<ParsedDocument> {
+async function readDocument(
+  doc: PdfDocument,
+  bytes: Uint8Array,
+  limits: ParseLimits,
+  recognized: readonly RecognizedPage[] | null,
+): Promise<ParsedDocument> {
   if (doc.numPages > limits.maxPages) {
     throw invalidFile(`The PDF has ${doc.numPages} pages; this server accepts ${limits.maxPages} in one document.`);
   }
@@ -110,15 +123,30 @@ async function readDocument(doc: PdfDocument, bytes: Uint8Array, limits: ParseLi
       pages.push({ number, lines: [] });
     }
   }
+  for (const page of recognized ?? []) {
+    const of = pages[page.number - 1];
+    if (page.outcome === "read" && of?.lines.length === 0) of.recognized = page.paragraphs;
+  }
   write(out, pages, notes);
-  if (out.length === 0) throw nothingExtracted(doc.numPages, unread.length, bytes);
-  warnAboutPages(out, pages, notes, unread);
+  const empty = emptyPages(pages, notes, unread);
+  const scanned = recognized === null ? (holdsImages(bytes) ? empty : []) : failedPages(recognized);
+  if (out.length === 0) throw nothingExtracted(doc.numPages, unread.length, bytes, scanned, recognized);
+  if (unread.length > 0) {
+    const are = unread.length === 1 ? "is" : "are";
+    out.warnings.push(`${listPages(unread)} could not be read and ${are} left out.`);
+  }
+  if (recognized !== null) warnAboutOcr(out, recognized);
+  else if (empty.length > 0) {
+    const hold = empty.length === 1 ? "holds" : "hold";
+    out.warnings.push(`${listPages(empty)} ${hold} no text; scanned pages need OCR.`);
+  }
   out.metadata["pages"] = doc.numPages;
-  return out.build("pdf");
+  return { ...out.build("pdf"), scanned };
 }
 
 async function readLines(page: PdfPageProxy): Promise<PdfPage["lines"]> {
-  const content = await page.getTextContent();
+  // With normalization pdf.js spells ligatures out before it turns right-to-left text round, which garbles them.
+  const content = await page.getTextContent({ disableNormalization: true });
   const styles = content.styles as Record<string, { vertical?: boolean } | undefined>;
   const items = content.items.filter((item) => "str" in item) as TextItem[];
   const placed = items.filter((item) => item.transform?.length === 6);
@@ -139,6 +167,7 @@ function xfaLines(items: TextItem[]): PdfPage["lines"] {
       font: "",
       angle: 0,
       vertical: false,
+      isWhole: true,
     }));
 }
 
@@ -186,12 +215,21 @@ function write(out: DocumentBuilder, pages: PdfPage[], notes: Map<number, string
   }
 }
 
-function nothingExtracted(pageCount: number, unread: number, bytes: Uint8Array): ParseError {
+function nothingExtracted(
+  pageCount: number,
+  unread: number,
+  bytes: Uint8Array,
+  scanned: number[],
+  recognized: readonly RecognizedPage[] | null,
+): ParseError {
   if (pageCount > 0 && unread === pageCount) return invalidFile("The PDF is damaged: none of its pages can be read.");
   const pages = pageCount === 1 ? "1 page" : `${pageCount} pages`;
+  if (recognized !== null && recognized.length > 0) return nothingRecognized(recognized, `PDF has ${pages} and`);
   if (holdsImages(bytes)) {
-    return invalidFile(
+    return new ParseError(
+      "invalid_file",
       `No text could be extracted: the PDF has ${pages} and holds only images. It seems to be a scan, which needs OCR before it can be searched.`,
+      scanned,
     );
   }
   return invalidFile(`No text could be extracted: the PDF has ${pages} and no text in it.`);
@@ -203,25 +241,10 @@ function holdsImages(bytes: Uint8Array): boolean {
   return file.includes("/Subtype/Image") || file.includes("/Subtype /Image") || file.includes("\nBI");
 }
 
-function warnAboutPages(out: DocumentBuilder, pages: PdfPage[], notes: Map<number, string[]>, unread: number[]): void {
-  if (unread.length > 0) out.warnings.push(`${listPages(unread)} could not be read and ${areOrIs(unread)} left out.`);
-  const empty = pages
-    .filter(
-      (page) => page.lines.length === 0 && (notes.get(page.number) ?? []).length === 0 && !unread.includes(page.number),
-    )
+function emptyPages(pages: PdfPage[], notes: Map<number, string[]>, unread: number[]): number[] {
+  return pages
+    .filter(({ number, lines }) => lines.length === 0 && !notes.get(number)?.length && !unread.includes(number))
     .map((page) => page.number);
-  if (empty.length > 0)
-    out.warnings.push(`${listPages(empty)} ${empty.length === 1 ? "holds" : "hold"} no text; scanned pages need OCR.`);
-}
-
-function listPages(numbers: number[]): string {
-  const shown = numbers.slice(0, 10).join(", ");
-  const more = numbers.length > 10 ? ` and ${numbers.length - 10} more` : "";
-  return `${numbers.length === 1 ? "Page" : "Pages"} ${shown}${more}`;
-}
-
-function areOrIs(numbers: number[]): string {
-  return numbers.length === 1 ? "is" : "are";
 }
 
 async function readMetadata(doc: PdfDocument, out: DocumentBuilder): Promise<void> {

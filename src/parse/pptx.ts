@@ -1,8 +1,8 @@
 import { DocumentBuilder } from "./builder.ts";
 import type { ParsedDocument } from "./document.ts";
 import { invalidFile } from "./document.ts";
-import { appendDrawing } from "./docx.ts";
 import type { ParseLimits } from "./limits.ts";
+import { appendDrawing, pictureText } from "./office-drawing.ts";
 import { attribute, readCoreProperties, readRelations, readXml } from "./xml.ts";
 import type { ZipArchive } from "./zip.ts";
 
@@ -23,11 +23,12 @@ export function parsePptx(zip: ZipArchive, main: string, limits: ParseLimits): P
     }
     writeShapes(bytes, out, true);
     for (const relation of readRelations(zip, part)) {
+      if (relation.type === "chart" || relation.type === "diagramData") appendDrawing(zip, relation.target, out);
+      if (relation.type !== "notesSlide" && relation.type !== "comments") continue;
       const related = relation.target === "" ? null : zip.read(relation.target);
       if (related === null) continue;
-      if (relation.type === "chart" || relation.type === "diagramData") appendDrawing(zip, relation.target, out);
-      else if (relation.type === "notesSlide") writeNotes(related, out);
-      else if (relation.type === "comments") writeComments(related, authors, out);
+      if (relation.type === "notesSlide") writeNotes(related, out);
+      else writeComments(related, authors, out);
     }
   });
   out.metadata["slides"] = slides.length;
@@ -72,12 +73,18 @@ function shapesOf(bytes: Uint8Array): (Shape | string[][])[] {
   let paragraph = "";
   let inText = 0;
   let fallback = 0;
+  let inPicture = false;
   readXml(bytes, {
     open(name, attributes) {
       if (name === "Fallback") fallback++;
       if (fallback > 0) return;
       if (name === "sp") shape = { kind: "", paragraphs: [] };
-      else if (name === "ph" && shape !== null) shape.kind = attributes["type"] ?? "body";
+      else if (name === "pic") inPicture = true;
+      else if (name === "cNvPr" && inPicture) {
+        const text = pictureText(attributes);
+        if (text !== "") out.push({ kind: "pic", paragraphs: [text] });
+        inPicture = false;
+      } else if (name === "ph" && shape !== null) shape.kind = attributes["type"] ?? "body";
       else if (name === "tbl") rows = [];
       else if (name === "tr") rows?.push([]);
       else if (name === "tc" && rows !== null) cell = [];

@@ -48,6 +48,8 @@ class RtfReader {
   readonly #bytes: Uint8Array;
   readonly #out: DocumentBuilder;
   #at = 0;
+  /** Where the open group's first word would stand. */
+  #groupStart = -1;
   #state: State = { destination: "body", font: -1, fallback: 1, hidden: false };
   readonly #stack: State[] = [];
   readonly #fonts = new Map<number, string>();
@@ -79,8 +81,10 @@ class RtfReader {
     while (this.#at < bytes.length) {
       const byte = bytes[this.#at++]!;
       if (byte === 0x5c) this.#control();
-      else if (byte === 0x7b) this.#push();
-      else if (byte === 0x7d) this.#pop();
+      else if (byte === 0x7b) {
+        this.#push();
+        this.#groupStart = this.#at;
+      } else if (byte === 0x7d) this.#pop();
       else if (byte !== 0x0a && byte !== 0x0d) this.#byte(byte, false);
     }
     this.#flushBytes();
@@ -140,6 +144,8 @@ class RtfReader {
 
   /** "\*\word": a destination that readers may skip; only a few hold text. */
   #optional(): void {
+    // Some writers put it amid a group's words, where it marks nothing.
+    if (this.#groupStart !== this.#at - 2) return;
     const known = /^\s*\\(annotation|atnauthor|ud|shptxt|shpinst|footnote)/.exec(this.#peek(30))?.[1];
     if (known === undefined) this.#state.destination = "skip";
   }

@@ -217,6 +217,41 @@ describe("HTML", () => {
     expect(document.regions.map(({ header }) => header)).toEqual(["k | v"]);
   });
 
+  test.each([
+    ["what is chosen", "<select><option>One<option selected>Two<option>Three</select>", "Size Two left."],
+    [
+      "its first option where nothing is chosen",
+      "<select><option>One</option><option>Two</option></select>",
+      "Size One left.",
+    ],
+    [
+      "what is chosen of groups",
+      "<select><optgroup label=A><option>1</optgroup><optgroup label=B><option selected>2</optgroup></select>",
+      "Size 2 left.",
+    ],
+    ["nothing where it is empty", "<select></select>", "Size left."],
+    ["no more than that where it is never closed", "<select><option>One<option>Two<p>Next", "Size One Next left."],
+  ])("has of a drop-down %s", async (_name, select, text) => {
+    const document = await read(`<html><body>Size ${select} left.</body></html>`, "a.html");
+    expect(document.text.replace(/\s+/g, " ")).toBe(text);
+  });
+
+  test("says a cell of several rows in each of them", async () => {
+    const document = await read(
+      "<table><tr><th>Town<th>Year<th>Sum<tr><td rowspan=2>Oslo<td>1<td>5<tr><td>2<td rowspan=9>6<tr><td colspan=2>all</table>",
+      "a.html",
+    );
+    expect(document.text).toBe("Town | Year | Sum\nOslo | 1 | 5\nOslo | 2 | 6\nall | 6");
+  });
+
+  test("has what was typed into a form", async () => {
+    const document = await read(
+      "<html><body>Name <input value=Ada> <input type=hidden value=token><input type=submit value=Send><textarea>Long\nnote</textarea></body></html>",
+      "a.html",
+    );
+    expect(document.text).toBe("Name Ada\n\nLong\nnote");
+  });
+
   test("is read even where everything is marked as navigation", async () => {
     expect((await read("<html><body><nav>only this</nav></body></html>", "a.html")).text).toBe("only this");
   });
@@ -255,6 +290,24 @@ describe("other texts", () => {
     const document = await read(JSON.stringify(notebook), "a.ipynb");
     expect(document.text).toBe("# Study\nWords.\n\nx = 1\nprint(x)\n\n1\n\ndone");
     expect(headings(document)).toEqual([[1, "Study"]]);
+  });
+
+  test("a notebook has its errors without their colours, and no names of pictures", async () => {
+    const outputs = [
+      { data: { "text/plain": ["<Figure size 640x480 with 1 Axes>"] } },
+      { ename: "ValueError", evalue: "bad \u001b[31mvalue\u001b[0m", traceback: ["..."] },
+    ];
+    const cells = [{ cell_type: "code", source: "f()", outputs }];
+    expect((await read(JSON.stringify({ cells }), "a.ipynb")).text).toBe("f()\n\nValueError: bad value");
+  });
+
+  test("a notebook of version 3 is read like later ones", async () => {
+    const cells = [
+      { cell_type: "heading", level: 2, source: "Old" },
+      { cell_type: "code", input: ["x = 1"], outputs: [] },
+    ];
+    const document = await read(JSON.stringify({ nbformat: 3, worksheets: [{ cells }] }), "a.ipynb");
+    expect([document.text, headings(document)]).toEqual(["## Old\n\nx = 1", [[2, "Old"]]]);
   });
 
   test("reStructuredText, LaTeX and configuration have their sections", async () => {

@@ -39,36 +39,61 @@ const TELLING = /^(?:\w+:)?(?:name|title|label|alt|caption|summary|description|v
 interface NotebookCell {
   cell_type?: unknown;
   source?: unknown;
+  /** What `source` was called up to version 3. */
+  input?: unknown;
+  level?: unknown;
   outputs?: unknown;
+}
+
+interface NotebookOutput {
+  text?: unknown;
+  data?: Record<string, unknown>;
+  ename?: unknown;
+  evalue?: unknown;
 }
 
 /** Jupyter notebooks: Markdown and code cells in order, then text that the code printed. Not a notebook: false. */
 export function parseNotebook(text: string, out: DocumentBuilder, write: (markdown: string) => void): boolean {
-  let notebook: { cells?: unknown; metadata?: { language_info?: { name?: unknown } } };
+  let notebook: {
+    cells?: unknown;
+    worksheets?: { cells?: unknown }[];
+    metadata?: { language_info?: { name?: unknown } };
+  };
   try {
     notebook = JSON.parse(text) as typeof notebook;
   } catch {
     return false;
   }
-  if (notebook === null || !Array.isArray(notebook.cells)) return false;
+  const sheets = Array.isArray(notebook?.worksheets) ? notebook.worksheets : [];
+  const cells = notebook?.cells ?? (sheets.length > 0 ? sheets.flatMap((sheet) => sheet?.cells ?? []) : null);
+  if (!Array.isArray(cells)) return false;
   const language =
     typeof notebook.metadata?.language_info?.name === "string" ? notebook.metadata.language_info.name : "code";
   out.metadata["language"] = language;
-  for (const cell of notebook.cells as NotebookCell[]) {
-    const source = joined(cell?.source).trim();
+  for (const cell of cells as NotebookCell[]) {
+    const source = joined(cell?.source ?? cell?.input).trim();
     if (cell?.cell_type === "markdown") {
       if (source !== "") write(source);
+    } else if (cell?.cell_type === "heading") {
+      write(`${"#".repeat(Math.min(6, Number(cell.level) || 1))} ${source}`);
     } else if (source !== "") {
       out.raw(source, BREAK.unit);
     }
-    for (const output of Array.isArray(cell?.outputs)
-      ? (cell.outputs as { text?: unknown; data?: Record<string, unknown> }[])
-      : []) {
-      const printed = joined(output?.text ?? output?.data?.["text/plain"]).trim();
-      if (printed !== "") out.block(printed.slice(0, 20_000));
+    for (const output of Array.isArray(cell?.outputs) ? (cell.outputs as NotebookOutput[]) : []) {
+      const printed = outputText(output).replace(ANSI_COLOR, "").trim();
+      if (printed !== "" && !OBJECT_NAME.test(printed)) out.block(printed.slice(0, 20_000));
     }
   }
   return true;
+}
+
+const ANSI_COLOR = /\x1b\[[\d;]*m/g;
+/** What stands for a picture where it cannot be shown. */
+const OBJECT_NAME = /^<[\w. ]*(?:Figure|Image|HTML|Audio|Video)\b[^>\n]*>$/;
+
+function outputText(output: NotebookOutput): string {
+  if (typeof output?.ename === "string") return `${output.ename}: ${joined(output.evalue)}`;
+  return joined(output?.text ?? output?.data?.["text/markdown"] ?? output?.data?.["text/plain"]);
 }
 
 function joined(value: unknown): string {
@@ -137,6 +162,7 @@ function plainTex(text: string): string {
     .trim();
 }
 
+const CUE_ENTITIES: Record<string, string> = { lt: "<", gt: ">", amp: "&", nbsp: " " };
 const CUE_TIME = /^(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}\s*-->\s*(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}/;
 
 /** Subtitles: what is said, a line a cue with its start; numbers and styles are left out. */
@@ -150,6 +176,7 @@ export function parseSubtitles(text: string, out: DocumentBuilder): void {
       .slice(at + 1)
       .join(" ")
       .replace(/<[^>]*>|\{\\[^}]*\}/g, "")
+      .replace(/&(lt|gt|amp|nbsp|lrm|rlm);/g, (_, name: string) => CUE_ENTITIES[name] ?? "")
       .trim();
     const time = /^[\d:]+/.exec(lines[at]!)?.[0] ?? "";
     if (said !== "") out.line(`[${time}] ${said}`, BREAK.row);

@@ -9,7 +9,9 @@ import { htmlCharset, parseHtml, xmlCharset } from "./html.ts";
 import { looksLikeJson, looksLikeJsonLines, parseJson, parseJsonLines } from "./json.ts";
 import type { ParseLimits } from "./limits.ts";
 import { looksLikeMarkdown, parseMarkdown } from "./markdown.ts";
+import { parseWordXml } from "./docx.ts";
 import { parseFlatOdf } from "./odf.ts";
+import { parseSheetXml } from "./sheet-xml.ts";
 import {
   looksLikeLog,
   looksLikeSubtitles,
@@ -38,8 +40,11 @@ export function parseTextual(
   const out = new DocumentBuilder(limits.maxTextLength);
   out.warnings.push(...decoded.warnings);
   out.metadata["encoding"] = decoded.encoding;
-  if (kind === "xml" && /<office:document[\s>]/.test(decoded.text.slice(0, 4000)))
-    parseFlatOdf(decoded.text, out, limits);
+  const root = kind === "xml" ? decoded.text.slice(0, 4000) : "";
+  if (/<office:document[\s>]/.test(root)) parseFlatOdf(decoded.text, out, limits);
+  else if (/<w:wordDocument[\s>]|<pkg:package[\s>]/.test(root)) parseWordXml(decoded.text, out);
+  else if (/<(?:ss:)?Workbook\s[^>]*urn:schemas-microsoft-com:office:spreadsheet/.test(root))
+    parseSheetXml(decoded.text, out);
   else READERS[kind](decoded.text, filename, out);
   if (out.length === 0) throw invalidFile("The file holds markup but no text.");
   return out.build(kind);

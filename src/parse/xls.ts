@@ -1,8 +1,9 @@
-import { DocumentBuilder, sheetRow } from "./builder.ts";
+import { DocumentBuilder } from "./builder.ts";
 import type { ParsedDocument } from "./document.ts";
-import { BREAK, invalidFile } from "./document.ts";
+import { invalidFile } from "./document.ts";
 import { canonicalEncoding, decodeAs } from "./encoding.ts";
 import type { ParseLimits } from "./limits.ts";
+import { SheetRows } from "./sheet-rows.ts";
 import type { OleFile } from "./ole.ts";
 import { readSummary } from "./ole-summary.ts";
 import { cellText, isDateFormat } from "./sheet-cells.ts";
@@ -38,13 +39,14 @@ export function parseXls(ole: OleFile, limits: ParseLimits): ParsedDocument {
   if (bytes === null) throw invalidFile("The workbook is damaged: its content is missing.");
   const out = new DocumentBuilder(limits.maxTextLength);
   readSummary(ole, out);
+  const reader = new XlsReader(bytes, out, limits);
   try {
-    new XlsReader(bytes, out, limits).run();
+    reader.run();
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     out.warnings.push("The workbook is damaged; what could be read of it is included.");
   }
-  out.endRegion();
+  reader.finish();
   return out.build("xls");
 }
 
@@ -69,13 +71,14 @@ class XlsReader {
   #encoding = "windows-1252";
   #row = -1;
   #cells: [number, string][] = [];
-  #started = false;
+  #rows: SheetRows;
   #pendingFormula: [row: number, column: number] | null = null;
 
   constructor(bytes: Uint8Array, out: DocumentBuilder, limits: ParseLimits) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#out = out;
+    this.#rows = new SheetRows(out);
     this.#limits = limits;
   }
 
@@ -119,7 +122,6 @@ class XlsReader {
 
   #readSheet(at: number): void {
     this.#row = -1;
-    this.#started = false;
     const notes: string[] = [];
     let depth = 0;
     for (let record = this.#record(at); record !== null; record = this.#record(record.next)) {
@@ -133,8 +135,7 @@ class XlsReader {
         this.#cellRecord(record);
       }
     }
-    this.#endRow();
-    this.#out.endRegion();
+    this.finish();
     for (const note of notes) this.#out.line(`[Comment: ${note}]`);
   }
 
@@ -193,13 +194,17 @@ class XlsReader {
     if (text.trim() !== "") this.#cells.push([column, text]);
   }
 
+  /** Writes what is left of a sheet; also where it was cut off. */
+  finish(): void {
+    this.#endRow();
+    this.#rows.end();
+    this.#rows = new SheetRows(this.#out);
+  }
+
   #endRow(): void {
     if (this.#cells.length === 0) return;
-    const line = sheetRow(this.#cells);
+    this.#rows.add(this.#cells);
     this.#cells = [];
-    if (!this.#started) this.#out.beginRegion(line);
-    this.#started = true;
-    this.#out.line(line, BREAK.row);
   }
 
   /** Length in a byte, then (BIFF8) a flag for the width of characters. */

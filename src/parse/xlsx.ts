@@ -1,8 +1,10 @@
-import { DocumentBuilder, sheetRow } from "./builder.ts";
+import { DocumentBuilder } from "./builder.ts";
 import type { ParsedDocument } from "./document.ts";
-import { BREAK, invalidFile } from "./document.ts";
+import { invalidFile } from "./document.ts";
 import type { ParseLimits } from "./limits.ts";
 import { cellText, isDateFormat } from "./sheet-cells.ts";
+import type { SheetCell } from "./sheet-rows.ts";
+import { SheetRows } from "./sheet-rows.ts";
 import { readCoreProperties, readRelations, readXml, textOfElements } from "./xml.ts";
 import type { ZipArchive } from "./zip.ts";
 
@@ -30,6 +32,7 @@ export function parseXlsx(zip: ZipArchive, main: string, limits: ParseLimits): P
     const headed = out.length;
     writeSheet(bytes, context, out);
     for (const relation of readRelations(zip, target)) {
+      if (relation.type !== "comments" && relation.type !== "drawing") continue;
       const related = relation.target === "" ? null : zip.read(relation.target);
       if (related === null) continue;
       if (relation.type === "comments") {
@@ -126,13 +129,13 @@ interface SheetContext {
 }
 
 function writeSheet(bytes: Uint8Array, context: SheetContext, out: DocumentBuilder): void {
-  let cells: [column: number, text: string][] = [];
+  const rows = new SheetRows(out);
+  let cells: SheetCell[] = [];
   let type = "";
   let style = -1;
   let column = 0;
   let value = "";
   let inValue = 0;
-  let started = false;
   readXml(bytes, {
     open(name, attributes) {
       if (name === "row") {
@@ -154,14 +157,12 @@ function writeSheet(bytes: Uint8Array, context: SheetContext, out: DocumentBuild
         const text = valueText(value, type, style, context);
         if (text !== "") cells.push([column, text]);
       } else if (name === "row" && cells.length > 0) {
-        const line = sheetRow(cells);
-        if (!started) out.beginRegion(line);
-        started = true;
-        out.line(line, BREAK.row);
+        rows.add(cells);
+        cells = [];
       }
     },
   });
-  out.endRegion();
+  rows.end();
 }
 
 function valueText(value: string, type: string, style: number, context: SheetContext): string {
