@@ -1,7 +1,12 @@
-import { readdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { EmbedBatcher } from "../embed/batcher.ts";
-import { type Catalog, KNOWN_MODELS, listNames, type Resolution, resolveModelName } from "../embed/catalog.ts";
+import {
+  type Catalog,
+  followAliases,
+  KNOWN_MODELS,
+  listNames,
+  type Resolution,
+  resolveModelName,
+} from "../embed/catalog.ts";
 import { scanModels } from "../embed/models-dir.ts";
 import {
   embedFailure,
@@ -13,9 +18,12 @@ import {
 import { QueryCache } from "../embed/query-cache.ts";
 import { combineWindows, resolveDimensions, shortenVectors } from "../embed/vectors.ts";
 import type { Log } from "../platform/log.ts";
+import { Semaphore } from "../platform/semaphore.ts";
 import type { NativeLanes } from "./native-lane.ts";
 import type { ModelSource } from "./protocol.ts";
 import { openRemote, type RemoteEntry, type RemoteOptions, settingsOf } from "./remote-entry.ts";
+import { removeModelFolder } from "./remove-model.ts";
+import { Rerankers, type RerankUse } from "./rerankers.ts";
 
 /**
  * The embedding models of this server: which there are, what names stand for, and vectors from them.
@@ -25,11 +33,22 @@ import { openRemote, type RemoteEntry, type RemoteOptions, settingsOf } from "./
  */
 export const BUNDLED_MODEL = "lectern-embed-en";
 
+/** What `POST /v1/rerank` ranks with where no reranker is there: the ranking that searches have. */
+export const BUNDLED_RANKER = "lectern-rank";
+
 /** The model that a store's vectors are made with, cut to the store's dimensions. */
 export interface StoreModel {
   id: string;
   revision: string;
   dimensions: number;
+}
+
+/** How jobs ask a model for vectors of passages. */
+export interface PassageBatching {
+  /** Texts of one call. */
+  texts: number;
+  /** Texts that all jobs together may wait for: enough to keep the model busy, few enough to hold in memory. */
+  room: Semaphore;
 }
 
 export type QueryVector = { ok: true; vector: Float32Array } | EmbedFailure;
@@ -44,6 +63,9 @@ export interface ModelsOptions {
   /** Operator's names -> models or other names. */
   aliases: ReadonlyMap<string, string>;
   remote: RemoteOptions;
+  /** The reranker of searches that name none; null: none. */
+  defaultRanker: string | null;
+  onRerank: (use: RerankUse) => void;
   ingestWorkers: number;
   queryCache: { maxBytes: number; maxEntries: number };
   log: Log;
@@ -55,6 +77,7 @@ interface LocalEntry {
   /** Names the model and its revision in the lanes, which keep it open. */
   key: string;
   batcher: EmbedBatcher;
+  passages: PassageBatching;
 }
 
 type Entry = LocalEntry | RemoteEntry;
@@ -67,24 +90,34 @@ export interface FoundModel {
   problems: readonly string[];
 }
 
+/** A worker has the next call before it has answered the last; a stop waits for what it has. */
+const LOCAL_TEXTS = 32;
+const CALLS_A_WORKER = 2;
+
 export class Models {
   readonly #options: ModelsOptions;
   readonly #entries = new Map<string, Entry>();
   /** Models that cannot be used, with the reasons. */
   readonly #broken = new Map<string, readonly string[]>();
   readonly #queries: QueryCache;
+  readonly rerankers: Rerankers;
   #scanning: Promise<void> = Promise.resolve();
 
   constructor(options: ModelsOptions) {
     this.#options = options;
     this.#queries = new QueryCache(options.queryCache);
+    this.rerankers = new Rerankers({ lanes: options.lanes, onUse: options.onRerank });
   }
 
-  /** Opens every model there is. Throws when the default model cannot be used. */
+  /** Opens every model there is. Throws when the default model or the default reranker cannot be used. */
   async start(): Promise<void> {
     await this.#openLocal(BUNDLED_MODEL, "", { type: "bundled" });
     await this.rescan();
-    const { defaultModel } = this.#options;
+    const { defaultModel, defaultRanker } = this.#options;
+    if (defaultRanker !== null && this.rankerOf(defaultRanker) === null) {
+      const why = this.#broken.get(defaultRanker)?.join("; ") ?? "no such reranker is in the models directory";
+      throw new Error(`the default ranker '${defaultRanker}' cannot be used: ${why}`);
+    }
     if (defaultModel === null) return;
     const resolved = resolveModelName(defaultModel, this.catalog());
     if (resolved.ok) return;
@@ -110,7 +143,9 @@ export class Models {
   async rescan(): Promise<FoundModel[]> {
     this.#scanning = this.#scanning.then(() => this.#rescan());
     await this.#scanning;
-    const usable = [...this.#entries].map(([id, { info }]) => ({ id, location: info.location, problems: [] }));
+    const infos = [...this.#entries].map(([, { info }]) => info);
+    const rerankers = this.rerankers.ids().flatMap((id) => this.rerankers.info(id) ?? []);
+    const usable = [...infos, ...rerankers].map(({ id, location }) => ({ id, location, problems: [] }));
     return [...usable, ...[...this.#broken].map(([id, problems]) => ({ id, location: null, problems }))];
   }
 
@@ -121,7 +156,11 @@ export class Models {
       if (seen.has(found.id)) continue;
       seen.add(found.id);
       if (!found.ok) this.#report(found.id, found.problems);
-      else if (this.#entries.get(found.id)?.info.revision !== found.revision)
+      else if (found.kind === "reranker") {
+        const problems = await this.rerankers.open(found.id, found.revision, found.directory);
+        if (problems.length > 0) this.#report(found.id, problems);
+        else this.#forgetEmbedding(found.id);
+      } else if (this.#entries.get(found.id)?.info.revision !== found.revision)
         await this.#openLocal(found.id, `@${found.revision}`, { type: "directory", path: found.directory });
     }
     for (const source of this.#options.remote.sources.list()) {
@@ -141,7 +180,7 @@ export class Models {
       if ("problem" in opened) this.#report(id, [opened.problem]);
       else this.#entries.set(id, opened);
     }
-    for (const id of this.#entries.keys()) if (!seen.has(id)) this.#forget(id);
+    for (const id of [...this.#entries.keys(), ...this.rerankers.ids()]) if (!seen.has(id)) this.#forget(id);
   }
 
   catalog(): Catalog {
@@ -160,6 +199,7 @@ export class Models {
     if (this.#broken.has(wanted) && !this.#entries.has(wanted)) {
       return { ok: false, reason: "unavailable", message: unusable(wanted) };
     }
+    if (this.rankerOf(wanted) !== null) return { ok: false, reason: "reranker", message: isReranker(wanted) };
     const resolved = resolveModelName(name, this.catalog());
     if (
       resolved.ok &&
@@ -168,6 +208,17 @@ export class Models {
     )
       return { ok: false, reason: "unavailable", message: offline(resolved.model) };
     return resolved;
+  }
+
+  /** The reranker that a name stands for; null where it stands for none that is here. */
+  rankerOf(name: string): string | null {
+    const target = followAliases(name, this.#options.aliases);
+    return target === BUNDLED_RANKER || this.rerankers.info(target) !== null ? target : null;
+  }
+
+  /** Whether the name is that of a model which was found and cannot be used. */
+  isBroken(name: string): boolean {
+    return this.#broken.has(followAliases(name, this.#options.aliases));
   }
 
   /** Names that clients may ask for, without those that stand for others. */
@@ -192,6 +243,12 @@ export class Models {
     if (without.length === 0) return null;
     const names = without.map((model) => model.name).join(", ");
     return `No embedding provider is configured for ${names}: ${defaultModel ?? BUNDLED_MODEL} answers for them (--no-default-aliases refuses them instead).`;
+  }
+
+  /** A model that is not here has no room to wait for: asking it says why. */
+  passageBatching(model: StoreModel): PassageBatching {
+    const entry = this.#entryFor(model);
+    return "ok" in entry ? { texts: LOCAL_TEXTS, room: new Semaphore(LOCAL_TEXTS) } : entry.passages;
   }
 
   /** Vectors of passages for a store, in the ingest lane. */
@@ -244,19 +301,14 @@ export class Models {
   /** Takes away a model that was added; false when it is part of the server or of its settings, or not there. */
   remove(id: string): boolean {
     const entry = this.#entries.get(id);
-    if (entry === undefined) return false;
-    if ("provider" in entry) {
+    const reranker = this.rerankers.pathOf(id);
+    if (reranker !== null) removeModelFolder(id, reranker);
+    else if (entry === undefined) return false;
+    else if ("provider" in entry) {
       if (!entry.removable || !this.#options.remote.sources.forget(id)) return false;
     } else {
       if (entry.source.type !== "directory") return false;
-      const { path } = entry.source;
-      // Out of sight in one step: a folder that is half removed would be a broken model.
-      const gone = join(dirname(path), `.removing-${process.pid}-${Date.now()}`);
-      renameSync(path, gone);
-      rmSync(gone, { recursive: true, force: true });
-      // An owner's folder without models would be taken for a model.
-      const owner = dirname(path);
-      if (id.includes("/") && readdirSync(owner).length === 0) rmdirSync(owner);
+      removeModelFolder(id, entry.source.path);
     }
     this.#forget(id);
     return true;
@@ -287,8 +339,9 @@ export class Models {
       passageSlots: ingestWorkers * 2,
       querySlots: 1,
     });
+    const passages = { texts: LOCAL_TEXTS, room: new Semaphore(ingestWorkers * LOCAL_TEXTS * CALLS_A_WORKER) };
     this.#forget(id);
-    this.#entries.set(id, { info, source, key, batcher });
+    this.#entries.set(id, { info, source, key, batcher, passages });
   }
 
   #report(id: string, problems: readonly string[]): void {
@@ -298,6 +351,11 @@ export class Models {
   }
 
   #forget(id: string): void {
+    this.#forgetEmbedding(id);
+    this.rerankers.forget(id);
+  }
+
+  #forgetEmbedding(id: string): void {
     const entry = this.#entries.get(id);
     this.#entries.delete(id);
     if (entry !== undefined && "source" in entry) void this.#options.lanes.unload(entry.key);
@@ -305,14 +363,13 @@ export class Models {
 
   #entryFor(model: StoreModel): Entry | EmbedFailure {
     const entry = this.#entries.get(model.id);
-    if (entry === undefined)
-      return embedFailure(
-        "unavailable",
-        `the model '${model.id}' is not here: put it or its provider's settings back, or migrate the store`,
-      );
+    if (entry === undefined) {
+      const detail = `the model '${model.id}' is not here: put it or its provider's settings back, or migrate the store`;
+      return { ...embedFailure("unavailable", detail), isLasting: true };
+    }
     if (entry.info.revision !== model.revision) {
       const detail = `the files or settings of model '${model.id}' are not those that the store was made with`;
-      return { ...embedFailure("unavailable", detail), isOutdated: true };
+      return { ...embedFailure("unavailable", detail), isOutdated: true, isLasting: true };
     }
     return entry;
   }
@@ -328,6 +385,10 @@ function shorten(result: EmbedResult, own: number, wanted: number): EmbedResult 
 
 function unusable(id: string): string {
   return `The embedding model '${id}' is set up but cannot be used now; the server's log and "lectern models list" say why.`;
+}
+
+function isReranker(name: string): string {
+  return `The model '${name}' is a reranker, not an embedding model: it goes with 'ranking_options.ranker' of a search and with POST /v1/rerank.`;
 }
 
 function offline(id: string): string {

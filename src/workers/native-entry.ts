@@ -1,4 +1,5 @@
 /** Thread of a native lane: ONNX Runtime and HNSW building. Stopped only cooperatively (serve.ts answers what runs first). */
+import { createCrossEncoder, type CrossEncoder } from "../embed/local/cross-encoder.ts";
 import { directoryModelFiles, embeddedModelFiles } from "../embed/local/model-files.ts";
 import { createLocalModel, type LocalModel, ModelFolderError } from "../embed/local/session.ts";
 import { bundledModelFiles } from "../platform/bundled-model.ts";
@@ -11,6 +12,7 @@ import { type Answer, serveCalls } from "./serve.ts";
 serveCalls<NativeMethods, NativeInit>((init) => {
   lowerPriority(init.nice);
   const models = new Map<string, Promise<LocalModel>>();
+  const rerankers = new Map<string, Promise<CrossEncoder>>();
   let part: PartBuilder | null = null;
 
   const open = (key: string, source: ModelSource): Promise<LocalModel> => {
@@ -24,6 +26,16 @@ serveCalls<NativeMethods, NativeInit>((init) => {
     // A model that failed to open is tried anew next time: its folder may have been mended.
     model.catch(() => models.delete(key));
     return model;
+  };
+
+  const openReranker = (key: string, path: string): Promise<CrossEncoder> => {
+    const known = rerankers.get(key);
+    if (known !== undefined) return known;
+    const ort = loadOnnxRuntime(init.natives);
+    const reranker = createCrossEncoder(ort, directoryModelFiles(path), { id: key, threads: init.threads });
+    rerankers.set(key, reranker);
+    reranker.catch(() => rerankers.delete(key));
+    return reranker;
   };
 
   return {
@@ -52,6 +64,18 @@ serveCalls<NativeMethods, NativeInit>((init) => {
           transfer: [buffer.buffer],
         };
       },
+      async loadReranker({ key, path }): Promise<Answer<NativeMethods["loadReranker"]["result"]>> {
+        try {
+          return { result: { ok: true, info: (await openReranker(key, path)).info } };
+        } catch (error) {
+          if (!(error instanceof ModelFolderError)) throw error;
+          return { result: { ok: false, problems: [...error.problems] } };
+        }
+      },
+      async rerank({ key, path, query, documents }) {
+        const reranker = await openReranker(key, path);
+        return { result: await reranker.score(query, documents) };
+      },
       async graphStart(plan) {
         part?.release();
         part = await PartBuilder.start(loadHnsw(init.natives), plan);
@@ -72,15 +96,16 @@ serveCalls<NativeMethods, NativeInit>((init) => {
         return { result: null };
       },
       async unload({ key }) {
-        const model = models.get(key);
+        const open = models.get(key) ?? rerankers.get(key);
         models.delete(key);
-        await (await model)?.dispose();
+        rerankers.delete(key);
+        await (await open)?.dispose();
         return { result: null };
       },
     },
     async stop() {
       part?.release();
-      for (const model of models.values()) await (await model).dispose();
+      for (const open of [...models.values(), ...rerankers.values()]) await (await open).dispose();
     },
   };
 });

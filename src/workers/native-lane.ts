@@ -1,4 +1,5 @@
 import type { EmbeddedText, EmbedKind, ModelInfo } from "../embed/provider.ts";
+import type { Reranked, RerankerInfo } from "../embed/reranker.ts";
 import type { Natives } from "../platform/native.ts";
 import { BACKGROUND_NICE } from "../platform/priority.ts";
 import { createWorkerPool, type WorkerPool } from "../platform/worker-pool.ts";
@@ -7,7 +8,9 @@ import type { ModelSource, NativeInit, NativeMethods } from "./protocol.ts";
 
 /**
  * The native lanes: ingest workers at low priority with one thread each, and a lane of its own for what somebody waits
- * for (queries, /v1/embeddings), so that a query never stands behind a batch. Workers start when first needed.
+ * for (queries, /v1/embeddings), so that a query never stands behind a batch. Rerankers, which take a hundred times as
+ * long, have another lane at the same priority, so that searches without one do not wait for those with one. Workers
+ * start when first needed.
  */
 export type LaneName = "query" | "ingest";
 
@@ -15,21 +18,25 @@ export interface NativeLanesOptions {
   natives: Natives;
   ingestWorkers: number;
   queryThreads: number;
+  rerankThreads: number;
 }
 
 /** Characters of text per call to a worker (about 4,000 tokens): bounds how long a stop or another caller waits. */
 const CALL_CHARACTERS = 16_000;
+/** The same for rerankers, whose tokens take longer: some 2,000. */
+const RERANK_CHARACTERS = 8_000;
 
 export class NativeLanes implements AsyncDisposable {
-  readonly #pools: Record<LaneName, WorkerPool<NativeMethods>>;
+  readonly #pools: Record<LaneName | "rerank", WorkerPool<NativeMethods>>;
 
   constructor(options: NativeLanesOptions) {
-    const pool = (name: LaneName, size: number, init: NativeInit) =>
+    const pool = (name: LaneName | "rerank", size: number, init: NativeInit) =>
       createWorkerPool<NativeMethods>({ url: nativeWorkerUrl, size, terminable: false, init, name: `${name}-lane` });
     const { natives } = options;
     this.#pools = {
       query: pool("query", 1, { natives, threads: options.queryThreads, nice: 0 }),
       ingest: pool("ingest", options.ingestWorkers, { natives, threads: 1, nice: BACKGROUND_NICE }),
+      rerank: pool("rerank", 1, { natives, threads: options.rerankThreads, nice: 0 }),
     };
   }
 
@@ -75,13 +82,57 @@ export class NativeLanes implements AsyncDisposable {
     return results;
   }
 
+  /** Opens a reranker, which says whether it can be used and what it is. */
+  async loadReranker(
+    key: string,
+    path: string,
+  ): Promise<{ ok: true; info: RerankerInfo } | { ok: false; problems: string[] }> {
+    return await this.#pools.rerank.call("loadReranker", { key, path });
+  }
+
+  async unloadReranker(key: string): Promise<void> {
+    await this.#pools.rerank.call("unload", { key });
+  }
+
+  /**
+   * Scores of documents for a query, in order. Cut into calls of documents of about the same length, between which other
+   * requests take their turn. Rejects with a WorkerCallError when aborted or stopping, and as the first call that fails.
+   */
+  async rerank(
+    key: string,
+    path: string,
+    query: string,
+    documents: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Reranked> {
+    const order = documents.map((_, i) => i).sort((a, b) => lengthOf(documents, a) - lengthOf(documents, b));
+    const scores = new Float64Array(documents.length);
+    let tokens = 0;
+    let at = 0;
+    for (const slice of sliceByCharacters(
+      order.map((i) => documents[i] ?? ""),
+      RERANK_CHARACTERS,
+    )) {
+      const result = await this.#pools.rerank.call("rerank", { key, path, query, documents: slice }, { signal });
+      result.scores.forEach((score, i) => (scores[order[at + i] as number] = score));
+      tokens += result.tokens;
+      at += slice.length;
+    }
+    return { scores, tokens };
+  }
+
   stats() {
-    return { query: this.#pools.query.stats(), ingest: this.#pools.ingest.stats() };
+    const { query, ingest, rerank } = this.#pools;
+    return { query: query.stats(), ingest: ingest.stats(), rerank: rerank.stats() };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(Object.values(this.#pools).map((pool) => pool[Symbol.asyncDispose]()));
   }
+}
+
+function lengthOf(texts: readonly string[], index: number): number {
+  return texts[index]?.length ?? 0;
 }
 
 function sliceByCharacters(texts: readonly string[], budget: number): string[][] {

@@ -4,8 +4,9 @@ import { dirname } from "node:path";
 import { encodeTerms } from "../index/analyzer.ts";
 import { chunkDocument, type Chunk } from "../parse/chunk.ts";
 import { decodeDocument, encodeDocument } from "../parse/codec.ts";
-import type { ParsedDocument, ParseFailure } from "../parse/document.ts";
-import { PARSER_VERSION, parseDocument } from "../parse/parse.ts";
+import type { ParsedDocument, ParseResult } from "../parse/document.ts";
+import { readTsv } from "../parse/ocr.ts";
+import { pageOfScan, PARSER_VERSION, parseDocument } from "../parse/parse.ts";
 import { lowerPriority } from "../platform/priority.ts";
 import { openSealed, seal } from "../platform/sealed.ts";
 import type { ParseInit, ParseMethods, ParseSource } from "./protocol.ts";
@@ -16,19 +17,14 @@ serveCalls<ParseMethods, ParseInit>((init) => {
   let chunks: Chunk[] = [];
   let title = "";
 
-  const load = async (
-    source: ParseSource,
-  ): Promise<{ ok: true; document: ParsedDocument; fromCache: boolean } | { ok: false; error: ParseFailure }> => {
-    const cached = readCache(source.cachePath);
+  const load = async (source: ParseSource): Promise<ParseResult & { fromCache: boolean }> => {
+    const { path, cachePath, filename, contentType, recognized } = source;
+    const cached = recognized === undefined ? readCache(cachePath) : null;
     if (cached !== null) return { ok: true, document: cached, fromCache: true };
-    const bytes = new Uint8Array(readFileSync(source.path));
-    const parsed = await parseDocument(
-      { bytes, filename: source.filename, contentType: source.contentType },
-      init.limits,
-    );
-    if (!parsed.ok) return parsed;
-    writeCache(source.cachePath, parsed.document);
-    return { ok: true, document: parsed.document, fromCache: false };
+    const bytes = new Uint8Array(readFileSync(path));
+    const parsed = await parseDocument({ bytes, filename, contentType, recognized }, init.limits);
+    if (parsed.ok) writeCache(cachePath, parsed.document);
+    return { ...parsed, fromCache: false };
   };
 
   return {
@@ -45,11 +41,12 @@ serveCalls<ParseMethods, ParseInit>((init) => {
       async parse({ source, maxTokens, overlapTokens }) {
         chunks = [];
         const loaded = await load(source);
-        if (!loaded.ok) return { result: loaded };
+        if (!loaded.ok) return { result: { ok: false, error: loaded.error, scanned: loaded.scanned } };
         const { document, fromCache } = loaded;
         chunks = chunkDocument(document, { maxTokens, overlapTokens });
         title = document.title ?? "";
-        return { result: { ok: true, chunks: chunks.length, warnings: document.warnings, fromCache } };
+        const { warnings, scanned } = document;
+        return { result: { ok: true, chunks: chunks.length, warnings, fromCache, scanned } };
       },
       chunks({ from, count }) {
         const slice = chunks.slice(from, from + count).map(({ index, heading, ...chunk }) => ({
@@ -64,9 +61,18 @@ serveCalls<ParseMethods, ParseInit>((init) => {
       },
       async text({ source }) {
         const loaded = await load(source);
-        if (!loaded.ok) return { result: loaded };
-        return { result: { ok: true, parts: textParts(loaded.document) } };
+        if (!loaded.ok) return { result: { ok: false, error: loaded.error, scanned: loaded.scanned } };
+        return { result: { ok: true, parts: textParts(loaded.document), scanned: loaded.document.scanned } };
       },
+      async picture({ source, page }) {
+        const picture = await pageOfScan(new Uint8Array(readFileSync(source.path)), page);
+        // Decoded images are large and come one after the other.
+        Bun.gc(true);
+        return picture === null
+          ? { result: null }
+          : { result: picture, transfer: [picture.bytes.buffer as ArrayBuffer] };
+      },
+      readTsv: ({ tsv }) => ({ result: readTsv(tsv) }),
     },
   };
 });

@@ -8,6 +8,8 @@ import {
   type WorkerSession,
 } from "../platform/worker-pool.ts";
 import { parseWorkerUrl } from "../worker-urls.ts";
+import type { Ocr } from "./ocr.ts";
+import { type CallWorker, recognizePages } from "./ocr-pages.ts";
 import type { ParseInit, ParseMethods, ParseSource, WorkerChunk } from "./protocol.ts";
 
 /**
@@ -25,12 +27,17 @@ export type ParseOutcome =
   | { type: "crashed" }
   | { type: "interrupted" };
 
+/** `scanned`: these pages are for OCR first. */
+type Attempt = ParseOutcome | { type: "scanned"; pages: number[] };
+
 export interface ParseLaneOptions {
   workers: number;
   deadlineMs: number;
   /** Growth of the process's resident memory that documents may cause, in bytes. */
   memoryBytes: number;
   limits: ParseLimits;
+  /** Reads scanned pages; without it they have no text. */
+  ocr?: Ocr | undefined;
 }
 
 /** Chunks that cross the thread boundary at once; bounds memory on both sides. */
@@ -47,9 +54,11 @@ export class ParseLane implements AsyncDisposable {
   readonly #options: ParseLaneOptions;
   readonly #pool: WorkerPool<ParseMethods>;
   readonly #watched = new Set<Watched>();
+  readonly #closing = new AbortController();
   #watchdog: Timer | null = null;
   #exclusive: Promise<void> = Promise.resolve();
-  #idleRss = 0;
+  /** The least memory seen at rest since workers were last replaced: short calls must not raise it bit by bit. */
+  #idleRss = Infinity;
 
   constructor(options: ParseLaneOptions) {
     this.#options = options;
@@ -75,22 +84,27 @@ export class ParseLane implements AsyncDisposable {
     onChunks: (chunks: WorkerChunk[]) => void,
     signal: AbortSignal,
   ): Promise<ParseOutcome> {
-    const attempt = () =>
-      this.#pool.session(
-        (worker) => this.#guarded(() => this.#run(worker, source, strategy, onChunks, signal)),
-        signal,
-      );
-    return await this.#withMemoryRules(attempt, signal);
+    const attempt = (from: ParseSource) => () =>
+      this.#pool.session((worker) => this.#guarded(() => this.#run(worker, from, strategy, onChunks, signal)), signal);
+    const outcome = await this.#withMemoryRules(attempt(source), signal);
+    if (outcome.type !== "scanned") return outcome;
+    const recognized = await this.#recognized(source, outcome.pages, signal);
+    if (recognized === null) return { type: "interrupted" };
+    const read = await this.#withMemoryRules(attempt({ ...source, recognized }), signal);
+    return read.type === "scanned" ? { type: "interrupted" } : read;
   }
 
   /** The parsed text in parts, from the cached parse where there is one. */
   async text(source: ParseSource, signal: AbortSignal): Promise<string[] | null> {
     const options = { signal, deadlineMs: this.#options.deadlineMs };
-    const result = await this.#pool.session(
-      (worker) => this.#guarded(() => worker.call("text", { source }, options)),
-      signal,
-    );
-    return result.ok ? result.parts : null;
+    const read = (from: ParseSource) =>
+      this.#pool.session((worker) => this.#guarded(() => worker.call("text", { source: from }, options)), signal);
+    const result = await read(source);
+    if (!this.#needsOcr(source, result.scanned)) return result.ok ? result.parts : null;
+    const recognized = await this.#recognized(source, result.scanned, signal);
+    if (recognized === null) return null;
+    const again = await read({ ...source, recognized });
+    return again.ok ? again.parts : null;
   }
 
   stats() {
@@ -98,8 +112,26 @@ export class ParseLane implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
     if (this.#watchdog !== null) clearInterval(this.#watchdog);
     await this.#pool[Symbol.asyncDispose]();
+  }
+
+  #needsOcr(source: ParseSource, scanned: readonly number[]): boolean {
+    return source.recognized === undefined && scanned.length > 0 && this.#options.ocr?.isAvailable() === true;
+  }
+
+  /** Null when interrupted. */
+  async #recognized(source: ParseSource, pages: readonly number[], signal: AbortSignal) {
+    const { ocr, deadlineMs } = this.#options;
+    if (ocr === undefined) return null;
+    const ending = AbortSignal.any([signal, this.#closing.signal]);
+    const call: CallWorker = (method, args) =>
+      this.#pool.session(
+        (worker) => this.#guarded(() => worker.call(method, args, { signal: ending, deadlineMs })),
+        ending,
+      );
+    return await recognizePages({ ocr, call }, source, pages, ending);
   }
 
   async #run(
@@ -108,10 +140,11 @@ export class ParseLane implements AsyncDisposable {
     strategy: { maxTokens: number; overlapTokens: number },
     onChunks: (chunks: WorkerChunk[]) => void,
     signal: AbortSignal,
-  ): Promise<ParseOutcome> {
+  ): Promise<Attempt> {
     const endsAt = performance.now() + this.#options.deadlineMs;
     const options = () => ({ signal, deadlineMs: Math.max(1, endsAt - performance.now()) });
     const summary = await worker.call("parse", { source, ...strategy }, options());
+    if (this.#needsOcr(source, summary.scanned)) return { type: "scanned", pages: summary.scanned };
     if (!summary.ok) return { type: "failed", error: summary.error };
     for (let from = 0; from < summary.chunks; from += SLICE) {
       onChunks(await worker.call("chunks", { from, count: SLICE }, options()));
@@ -119,7 +152,7 @@ export class ParseLane implements AsyncDisposable {
     return { type: "parsed", warnings: summary.warnings };
   }
 
-  async #withMemoryRules(attempt: () => Promise<ParseOutcome>, signal: AbortSignal): Promise<ParseOutcome> {
+  async #withMemoryRules(attempt: () => Promise<Attempt>, signal: AbortSignal): Promise<Attempt> {
     try {
       return await attempt();
     } catch (error) {
@@ -143,7 +176,7 @@ export class ParseLane implements AsyncDisposable {
 
   async #guarded<T>(work: () => Promise<T>): Promise<T> {
     const watched: Watched = { startRss: process.memoryUsage.rss() };
-    if (this.#watched.size === 0) this.#idleRss = watched.startRss;
+    if (this.#watched.size === 0) this.#idleRss = Math.min(this.#idleRss, watched.startRss);
     this.#watched.add(watched);
     this.#watchdog ??= setInterval(() => this.#look(), WATCH_EVERY_MS);
     try {
@@ -168,7 +201,9 @@ export class ParseLane implements AsyncDisposable {
     if (process.memoryUsage.rss() - this.#idleRss < RECYCLE_BYTES) return;
     // The worker that served the last call is released right after this turn.
     setImmediate(() => {
-      if (this.#watched.size === 0) this.#pool.recycleIdle();
+      if (this.#watched.size > 0) return;
+      this.#pool.recycleIdle();
+      this.#idleRss = Infinity;
     });
   }
 }

@@ -4,8 +4,10 @@
  * are stopped only cooperatively.
  */
 import type { EmbedKind, ModelInfo } from "../embed/provider.ts";
+import type { Reranked, RerankerInfo } from "../embed/reranker.ts";
 import type { ParseFailure } from "../parse/document.ts";
 import type { ParseLimits } from "../parse/limits.ts";
+import type { Picture, ReadPage, RecognizedPage } from "../parse/ocr.ts";
 import type { PartEntry } from "../index/generation.ts";
 import type { Natives } from "../platform/native.ts";
 
@@ -18,6 +20,8 @@ export interface ParseSource {
   contentType: string | null;
   /** Where the parsed form is kept; its directory is made if need be. */
   cachePath: string;
+  /** What OCR made of the pages that an earlier call named as `scanned`. */
+  recognized?: readonly RecognizedPage[] | undefined;
 }
 
 export interface WorkerChunk {
@@ -35,8 +39,8 @@ export interface WorkerChunk {
 }
 
 export type ParsedSummary =
-  | { ok: true; chunks: number; warnings: string[]; fromCache: boolean }
-  | { ok: false; error: ParseFailure };
+  | { ok: true; chunks: number; warnings: string[]; fromCache: boolean; scanned: number[] }
+  | { ok: false; error: ParseFailure; scanned: number[] };
 
 export type ParseMethods = {
   /** Loads what the first document would otherwise wait for (the token ranks above all). */
@@ -46,7 +50,14 @@ export type ParseMethods = {
   /** A slice of the chunks of the last `parse` in the same session. */
   chunks: { args: { from: number; count: number }; result: WorkerChunk[] };
   /** The parsed text, in parts whose concatenation it is. */
-  text: { args: { source: ParseSource }; result: { ok: true; parts: string[] } | { ok: false; error: ParseFailure } };
+  text: {
+    args: { source: ParseSource };
+    result: { ok: true; parts: string[]; scanned: number[] } | { ok: false; error: ParseFailure; scanned: number[] };
+  };
+  /** What a scanned page shows; null where there is nothing to recognise. */
+  picture: { args: { source: ParseSource; page: number }; result: Picture | null };
+  /** Paragraphs in what the OCR program wrote about one page. */
+  readTsv: { args: { tsv: string }; result: ReadPage };
 };
 
 export interface ParseInit {
@@ -69,6 +80,13 @@ export type NativeMethods = {
     args: { key: string; source: ModelSource; texts: string[]; kind: EmbedKind };
     result: { vectors: Float32Array; windows: number[]; tokens: number[] };
   };
+  /** Loads a reranker, if it is not loaded yet. */
+  loadReranker: {
+    args: { key: string; path: string };
+    result: { ok: true; info: RerankerInfo } | { ok: false; problems: string[] };
+  };
+  /** Scores of documents for a query, in order. */
+  rerank: { args: { key: string; path: string; query: string; documents: string[] }; result: Reranked };
   /** Begins one part of a graph; one at a time. */
   graphStart: { args: GraphPlan; result: null };
   graphAdd: { args: GraphBatch; result: null };
@@ -76,7 +94,7 @@ export type NativeMethods = {
   graphFinish: { args: null; result: PartEntry };
   /** Frees what a build that did not end holds. */
   graphRelease: { args: null; result: null };
-  /** Forgets a model that is not needed any more. */
+  /** Forgets a model or reranker that is not needed any more. */
   unload: { args: { key: string }; result: null };
 };
 

@@ -1,8 +1,10 @@
 import { EmbedBatcher } from "../embed/batcher.ts";
 import type { ModelInfo } from "../embed/provider.ts";
-import { createRemoteProvider, DIALECTS, probeRemoteModel, type RemoteModel } from "../embed/remote/create.ts";
+import { createRemoteProvider, probeRemoteModel, type RemoteModel } from "../embed/remote/create.ts";
 import type { HttpAccess } from "../embed/remote/http.ts";
 import type { RemoteLimits, RemoteProvider, RemoteUsage } from "../embed/remote/remote-provider.ts";
+import { Semaphore } from "../platform/semaphore.ts";
+import type { PassageBatching } from "./models.ts";
 
 /** A remote model as it is set up, or why it cannot be. */
 export type RemoteSource =
@@ -27,16 +29,14 @@ export interface RemoteOptions {
 export interface RemoteEntry {
   info: ModelInfo;
   batcher: EmbedBatcher;
+  passages: PassageBatching;
   provider: RemoteProvider;
   /** Equal as long as nothing about the model was changed. */
   settings: string;
   removable: boolean;
 }
 
-/** Requests to one provider at the same time: enough to hide its latency, few enough for the smallest allowances. */
-const PASSAGE_REQUESTS = 4;
 const QUERY_REQUESTS = 4;
-const TEXTS = 256;
 const PROBE_MS = 10_000;
 
 /** Opens a remote model; one of unknown dimensions is asked for a vector first. */
@@ -55,6 +55,7 @@ export async function openRemote(
   }
   if (!setup.ok) return { problem: setup.problem };
   const { provider } = setup;
+  const { texts, requests } = provider.batching;
   let told = provider.usage();
   const batcher = new EmbedBatcher({
     model: provider.model,
@@ -67,13 +68,15 @@ export async function openRemote(
         told = now;
       }
     },
-    passageSlots: PASSAGE_REQUESTS,
+    passageSlots: requests,
     querySlots: QUERY_REQUESTS,
-    batchTexts: Math.min(TEXTS, DIALECTS[model.dialect].limits.texts),
+    newBatch: () => provider.newRequest(),
   });
   return {
     info: provider.model,
     batcher,
+    // The next request's texts wait while the last one's are answered.
+    passages: { texts, room: new Semaphore(2 * requests * texts) },
     provider,
     settings: settingsOf(source.model),
     removable: source.removable,
