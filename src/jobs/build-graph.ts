@@ -201,12 +201,14 @@ function* batchesOf(storage: Storage, generation: GenerationRow, chunkIds: reado
     rows = [];
     return batch;
   };
-  for (const id of chunkIds) {
-    const vectors = storage.chunks.vector(id, generation.id);
-    if (vectors === null) continue;
-    rows.push(vectors);
-    for (let i = 0; i < vectors.length / generation.dimensions; i++) ids.push(id);
-    if (ids.length >= BATCH) yield flush();
+  for (let from = 0; from < chunkIds.length; from += BATCH) {
+    const wanted = chunkIds.slice(from, from + BATCH);
+    for (const [at, vectors] of storage.chunks.vectors(wanted, generation.id).entries()) {
+      if (vectors === null) continue;
+      rows.push(vectors);
+      for (let i = 0; i < vectors.length / generation.dimensions; i++) ids.push(wanted[at]!);
+      if (ids.length >= BATCH) yield flush();
+    }
   }
   if (ids.length > 0) yield flush();
 }

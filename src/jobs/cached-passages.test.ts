@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import type { EmbedResult } from "../embed/provider.ts";
 import { embedFailure } from "../embed/provider.ts";
+import { Semaphore } from "../platform/semaphore.ts";
 import { openDb } from "../storage/db.ts";
 import { createStorage } from "../storage/storage.ts";
 import { cachedPassages, type PassageSource } from "./cached-passages.ts";
@@ -19,19 +20,20 @@ function setUp(isCached = true) {
     .run();
   const asked: string[][] = [];
   let fails = false;
-  const embed = cachedPassages({
+  const passages = cachedPassages({
     embed: async (_model, texts): Promise<EmbedResult> => {
       asked.push([...texts]);
       if (fails) return embedFailure("unavailable", "away");
       const vectors = (text: string) => Float32Array.from([text.length, 1]);
       return { ok: true, texts: texts.map((text) => ({ vectors: vectors(text), windows: 1, tokens: 3 })) };
     },
+    batching: () => ({ texts: 8, room: new Semaphore(8) }),
     cache: storage.embeddingCache,
     isCached: () => isCached,
     onLookup: () => {},
   });
   const run = async (texts: string[], source: PassageSource | null = SOURCE) => {
-    const result = await embed(MODEL, texts, never, source);
+    const result = await passages.embed(MODEL, texts, never, source);
     return result.ok ? result.texts.map(({ vectors, tokens }) => [vectors[0], tokens]) : result.reason;
   };
   return { asked, run, fail: (value: boolean) => (fails = value) };
@@ -70,4 +72,38 @@ test("models that are not cached, and texts of no file, are embedded every time"
     await run(["one"], source);
     expect(asked).toHaveLength(2);
   }
+});
+
+test("whoever asks is told what was computed, in the transaction that keeps it, and once", async () => {
+  const { run } = setUp();
+  const told: number[] = [];
+  const source = { ...SOURCE, onTokens: (tokens: number) => told.push(tokens) };
+  await run(["one", "three", "one"], source);
+  await run(["one", "three"], source);
+  expect(told).toEqual([6]);
+  // More than one transaction holds.
+  await run(
+    Array.from({ length: 40 }, (_, i) => `text ${i}`),
+    source,
+  );
+  expect(told.slice(1)).toEqual([48, 48, 24]);
+  const failing = { ...SOURCE, onTokens: () => expect.unreachable() };
+  await run(["one"], failing);
+  const refused = {
+    ...SOURCE,
+    onTokens: () => {
+      throw new Error("the count cannot be written");
+    },
+  };
+  await expect(run(["new"], refused)).rejects.toThrow("cannot be written");
+  await run(["new"], source);
+  expect(told.at(-1)).toBe(3);
+  expect(told).toHaveLength(5);
+});
+
+test("what is not kept is told too", async () => {
+  const { run } = setUp(false);
+  const told: number[] = [];
+  await run(["one", "two"], { ...SOURCE, onTokens: (tokens) => told.push(tokens) });
+  expect(told).toEqual([6]);
 });

@@ -1,3 +1,4 @@
+import type { IndexLease } from "../index/registry.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import type { ChunkOwner } from "../storage/chunks.ts";
 import type { ChunkStrategy, MissingFile } from "../storage/generation-files.ts";
@@ -7,6 +8,8 @@ import type { Storage } from "../storage/storage.ts";
 import type { EmbedPassages } from "./cached-passages.ts";
 import type { ParseLane } from "../workers/parse-lane.ts";
 import { embedChunks } from "./embed-chunks.ts";
+import type { Brake, IngestBrake } from "./ingest-brake.ts";
+import { addSlice } from "./load-index.ts";
 import { nextTurn } from "./next-turn.ts";
 import type { JobHandler } from "./runner.ts";
 
@@ -19,10 +22,13 @@ export interface CatchUpDeps {
   storage: Storage;
   blobs: Blobs;
   parsed: ParsedCache;
-  parse: ParseLane;
+  parse: Pick<ParseLane, "parse">;
   embed: EmbedPassages;
-  /** The file is whole in this generation: its index, if it is in memory, takes it. */
-  indexFile(generation: GenerationRow, file: { seq: number }): void;
+  /** The generation's index, if it is in memory or on its way there: then files that are added must enter it. */
+  openIndex(generation: GenerationRow): Promise<IndexLease | null>;
+  /** The generation's index has grown. */
+  indexGrew(generation: GenerationRow): void;
+  brake: IngestBrake;
 }
 
 export type CatchUpResult =
@@ -32,50 +38,91 @@ export type CatchUpResult =
   | { type: "away"; detail: string; retryAfterMs: number | undefined }
   | { type: "failed"; detail: string };
 
+/** What is told is told in the transaction that writes it down. */
 export interface CatchUpProgress {
   /** The file's chunks are there. */
   chunked(): void;
   file(): void;
-  chunks(count: number, tokens: number): void;
+  chunks(count: number): void;
+  /** Computed, and perhaps paid. */
+  tokens(count: number): void;
 }
 
-export const NO_PROGRESS: CatchUpProgress = { chunked() {}, file() {}, chunks() {} };
+export const NO_PROGRESS: CatchUpProgress = { chunked() {}, file() {}, chunks() {}, tokens() {} };
 
-const EMBED_SLICE = 16;
+/** Chunks written in one transaction, and chunks that enter an index at once: a millisecond or two each. */
+const WRITTEN_AT_ONCE = 16;
+const INDEXED_AT_ONCE = 64;
 const FILES = 50;
-/** Files worked on at the same time: one alone leaves the lanes idle between its steps. */
-const AT_ONCE = 4;
+/** Files worked on at the same time: one alone, if it is small, leaves the model without work between its steps. */
+const FILES_AT_ONCE = 16;
 
-/** Adds every missing file, in order; `strategy` overrides the files' own chunking. Ends when nothing is missing. */
+export interface CatchUpOptions {
+  /** Instead of the files' own chunking. */
+  strategy: ChunkStrategy | null;
+  progress: CatchUpProgress;
+  /** Chunks that may enter the store at once; further files are held back so that this ends. Null: all may enter. */
+  freeChunks: number | null;
+}
+
+/** Adds every missing file. Ends when nothing is missing. */
 export async function catchUp(
   deps: CatchUpDeps,
   generation: GenerationRow,
-  strategy: ChunkStrategy | null,
-  progress: CatchUpProgress,
+  options: CatchUpOptions,
   signal: AbortSignal,
 ): Promise<CatchUpResult> {
+  const { freeChunks } = options;
+  using brake = freeChunks === null ? null : deps.brake.apply(generation.store_id, freeChunks);
   for (;;) {
-    let afterSeq = 0;
-    let found = 0;
-    for (;;) {
-      const files = deps.storage.generationFiles.missing(generation, afterSeq, FILES);
-      found += files.length;
-      afterSeq = files.at(-1)?.seq ?? afterSeq;
-      for (let at = 0; at < files.length; at += AT_ONCE) {
-        if (signal.aborted) return { type: "interrupted" };
-        const group = files.slice(at, at + AT_ONCE);
-        const results = await Promise.all(
-          group.map((file) => addFile(deps, generation, file, strategy, progress, signal)),
-        );
-        const ended = results.find((result) => result.type !== "done");
-        if (ended !== undefined) return ended;
-      }
-      if (files.length < FILES) break;
-    }
+    const round = await addMissing(deps, generation, options, brake, signal);
+    if (round.result.type !== "done") return round.result;
     // Files that were attached meanwhile are found by another round.
-    if (found === 0) return { type: "done" };
+    if (round.files === 0) return { type: "done" };
+    brake?.roundEnded();
     await nextTurn();
   }
+}
+
+/** One round: the files that are missing now. */
+async function addMissing(
+  deps: CatchUpDeps,
+  generation: GenerationRow,
+  { strategy, progress }: CatchUpOptions,
+  brake: Brake | null,
+  signal: AbortSignal,
+): Promise<{ files: number; result: CatchUpResult }> {
+  const outcome: { files: number; result: CatchUpResult } = { files: 0, result: { type: "done" } };
+  const running = new Set<Promise<void>>();
+  let error: Error | null = null;
+  const isOver = () => outcome.result.type !== "done" || error !== null;
+  const add = async (file: MissingFile) => {
+    try {
+      const result = await addFile(deps, generation, file, strategy, progress, signal);
+      if (result.type !== "done" && outcome.result.type === "done") outcome.result = result;
+      brake?.added(file.n_chunks);
+    } catch (thrown) {
+      error ??= thrown instanceof Error ? thrown : new Error(String(thrown));
+    }
+  };
+  for (let afterSeq = 0; !isOver();) {
+    const files = deps.storage.generationFiles.missing(generation, afterSeq, FILES);
+    outcome.files += files.length;
+    for (const file of files) {
+      if (running.size >= FILES_AT_ONCE) await Promise.race(running);
+      if (signal.aborted && outcome.result.type === "done") outcome.result = { type: "interrupted" };
+      if (isOver()) break;
+      const work = add(file).finally(() => running.delete(work));
+      running.add(work);
+    }
+    const last = files.at(-1);
+    if (last === undefined || files.length < FILES) break;
+    afterSeq = last.seq;
+  }
+  // Files that were begun are ended: what was asked of a provider is paid.
+  await Promise.all(running);
+  if (error !== null) throw error as Error;
+  return outcome;
 }
 
 async function addFile(
@@ -87,7 +134,6 @@ async function addFile(
   signal: AbortSignal,
 ): Promise<CatchUpResult> {
   const { storage } = deps;
-  const { tenant_id: tenantId } = generation;
   const owner: ChunkOwner = { storeFile: file.seq, chunkSet: generation.chunk_set, revision: file.revision };
   const cut = strategy ?? { maxTokens: file.max_tokens, overlapTokens: file.overlap_tokens };
   if (file.chunked === 0) {
@@ -95,8 +141,15 @@ async function addFile(
     if (chunked.type !== "done") return chunked;
     progress.chunked();
   }
-  const embedding = { storage, embed: deps.embed, slice: EMBED_SLICE };
-  const failure = await embedChunks(embedding, generation, owner, file.file_id, signal, progress.chunks);
+  const failure = await embedChunks(
+    { storage, embed: deps.embed, slice: WRITTEN_AT_ONCE },
+    generation,
+    owner,
+    file.file_id,
+    signal,
+    progress.chunks,
+    progress.tokens,
+  );
   if (failure !== null) {
     if (failure.reason === "aborted") return { type: "interrupted" };
     if (failure.reason === "overloaded" || failure.reason === "unavailable") {
@@ -104,17 +157,45 @@ async function addFile(
     }
     return { type: "failed", detail: failure.detail };
   }
+  return await indexAndFinish(deps, generation, file, owner, cut, progress, signal);
+}
+
+/** The file counts as whole from the turn on in which its last chunks enter the index: a rollback may come at any time. */
+async function indexAndFinish(
+  deps: CatchUpDeps,
+  generation: GenerationRow,
+  file: MissingFile,
+  owner: ChunkOwner,
+  cut: ChunkStrategy,
+  progress: CatchUpProgress,
+  signal: AbortSignal,
+): Promise<CatchUpResult> {
+  const { storage } = deps;
+  const { tenant_id: tenantId } = generation;
+  // Not in memory: whoever loads it finds all of the file in the database.
+  using lease = await deps.openIndex(generation);
+  for (let from = 0; ; from += INDEXED_AT_ONCE) {
+    if (signal.aborted) return { type: "interrupted" };
+    // Detached or attached anew meanwhile: then this was for nothing, and what it left is garbage.
+    const current = storage.storeFiles.bySeq(tenantId, file.seq);
+    if (current === null || current.revision !== file.revision || current.status !== "completed")
+      return { type: "done" };
+    if (lease === null) break;
+    const slice = storage.chunks.forIndex(tenantId, owner, generation.id, from, INDEXED_AT_ONCE);
+    addSlice(lease.index, current, slice, from);
+    if (slice.length < INDEXED_AT_ONCE) break;
+    await nextTurn();
+  }
+  // Texts were added to it while its index took it in: the next round takes them.
+  if (lease !== null && storage.chunks.withoutVector(tenantId, owner, generation.id, 1).length > 0)
+    return { type: "done" };
   storage.db.relaxed(() =>
     storage.db.transaction(() => {
-      // Detached or attached anew meanwhile: then this was for nothing, and what it left is garbage.
-      const current = storage.storeFiles.bySeq(tenantId, file.seq);
-      if (current === null || current.revision !== file.revision || current.status !== "completed") return;
-      const totals = storage.chunks.fileTotals(tenantId, owner, generation);
-      storage.generationFiles.setDone(generation, file, cut, totals);
-      storage.db.onCommit(() => deps.indexFile(generation, file));
+      storage.generationFiles.setDone(generation, file, cut, storage.chunks.fileTotals(tenantId, owner, generation));
+      progress.file();
     }),
   );
-  progress.file();
+  if (lease !== null) deps.indexGrew(generation);
   return { type: "done" };
 }
 
@@ -210,7 +291,8 @@ export function createCatchUpHandler(deps: CatchUpDeps): JobHandler {
     async run(job, signal) {
       const generation = deps.storage.generations.get(job.tenant_id, Number(job.subject));
       if (generation === null || generation.state !== "retained") return { type: "done" };
-      const result = await catchUp(deps, generation, null, NO_PROGRESS, signal);
+      const options = { strategy: null, progress: NO_PROGRESS, freeChunks: null };
+      const result = await catchUp(deps, generation, options, signal);
       switch (result.type) {
         case "interrupted":
           return { type: "interrupted" };

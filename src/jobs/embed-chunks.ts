@@ -1,50 +1,97 @@
-import type { EmbedFailure } from "../embed/provider.ts";
+import { type EmbedFailure, embedFailure } from "../embed/provider.ts";
 import type { ChunkOwner } from "../storage/chunks.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { EmbedPassages } from "./cached-passages.ts";
+import { nextTurn } from "./next-turn.ts";
 
 export interface EmbedChunksDeps {
   storage: Storage;
   embed: EmbedPassages;
-  /** Chunks embedded and written in one step: small enough that no transaction holds the thread for long. */
+  /** Chunks written in one transaction: few enough that none holds the thread for long. */
   slice: number;
 }
 
 /**
- * Embeds the chunks of one file that have no vectors in a generation yet, slice by slice in their order, and writes each
- * slice down before the next: interrupted at any point, another call goes on from there.
+ * Embeds the chunks of one file that have no vectors in a generation yet. As many calls run beside one another as the
+ * model has room for, and each is written down as it is answered: interrupted at any point, another call goes on from
+ * there.
  *
- * @param onSlice how many chunks were written, and the tokens computed for them.
- * @returns null when all have vectors, or why the next slice has none: `aborted` where the signal said so.
+ * @param onSlice how many chunks were written; called in the transaction that writes them.
+ * @param onTokens what was computed, and perhaps paid, for them.
+ * @returns null when all have vectors, or why some have none: `aborted` where the signal said so.
  */
 export async function embedChunks(
-  { storage, embed, slice: most }: EmbedChunksDeps,
+  { storage, embed, slice: rows }: EmbedChunksDeps,
   generation: GenerationRow,
   owner: ChunkOwner,
   fileId: string,
   signal: AbortSignal,
-  onSlice: (chunks: number, tokens: number) => void,
+  onSlice: (chunks: number) => void,
+  onTokens?: (tokens: number) => void,
 ): Promise<EmbedFailure | null> {
-  const { tenant_id: tenantId, model, model_revision: revision, dimensions } = generation;
-  for (;;) {
-    if (signal.aborted) return { ok: false, reason: "aborted", detail: "stopped" };
-    const slice = storage.chunks.withoutVector(tenantId, owner, generation.id, most);
-    if (slice.length === 0) return null;
-    const texts = slice.map((chunk) => chunk.text);
-    const embedded = await embed({ id: model, revision, dimensions }, texts, signal, { tenantId, fileId });
-    if (!embedded.ok) return embedded;
-    storage.chunks.addVectors(tenantId, generation.id, withVectors(slice, embedded.texts));
-    onSlice(
-      slice.length,
-      embedded.texts.reduce((sum, text) => sum + text.tokens, 0),
-    );
+  const { tenant_id: tenantId, id, model_revision: revision, dimensions } = generation;
+  const model = { id: generation.model, revision, dimensions };
+  const { texts: most, room } = embed.batching(model);
+  const running = new Set<Promise<void>>();
+  const ended: { failure: EmbedFailure | null; error: Error | null } = { failure: null, error: null };
+  const isOver = () => ended.failure !== null || ended.error !== null;
+
+  const work = async (chunks: readonly Pending[], giveBack: () => void): Promise<void> => {
+    try {
+      const texts = chunks.map((chunk) => chunk.text);
+      const embedded = await embed.embed(model, texts, signal, { tenantId, fileId, onTokens });
+      if (!embedded.ok) {
+        ended.failure ??= embedded;
+        return;
+      }
+      const vectors = withVectors(chunks, embedded.texts);
+      for (let from = 0; from < vectors.length; from += rows) {
+        await nextTurn();
+        const some = vectors.slice(from, from + rows);
+        storage.db.relaxed(() =>
+          storage.db.transaction(() => {
+            storage.chunks.addVectors(tenantId, id, some);
+            onSlice(some.length);
+          }),
+        );
+      }
+    } catch (error) {
+      ended.error ??= error instanceof Error ? error : new Error(String(error));
+    } finally {
+      giveBack();
+    }
+  };
+
+  for (let after = -1; !isOver();) {
+    const chunks = storage.chunks.withoutVector(tenantId, owner, id, most, after);
+    const last = chunks.at(-1);
+    if (last === undefined) {
+      // Texts may have been added to the file meanwhile.
+      if (running.size === 0) break;
+      await Promise.all(running);
+      continue;
+    }
+    after = last.idx;
+    const giveBack = await room.take(chunks.length);
+    if (signal.aborted) ended.failure ??= embedFailure("aborted", "stopped");
+    if (isOver()) giveBack();
+    else {
+      const call = work(chunks, giveBack).finally(() => running.delete(call));
+      running.add(call);
+    }
   }
+  // What was asked for and paid is still written down.
+  await Promise.all(running);
+  if (ended.error !== null) throw ended.error;
+  return ended.failure;
 }
 
+type Pending = ReturnType<Storage["chunks"]["withoutVector"]>[number];
+
 /** A chunk with an empty vector would count as embedded and be found by no search: better to fail loudly. */
-function withVectors(slice: readonly { id: number }[], texts: readonly { vectors: Float32Array }[]) {
-  return slice.map(({ id }, i) => {
+function withVectors(chunks: readonly Pending[], texts: readonly { vectors: Float32Array }[]) {
+  return chunks.map(({ id }, i) => {
     const data = texts[i]?.vectors;
     if (data === undefined || data.length === 0) throw new Error("an embedder gave fewer vectors than texts");
     return { chunkId: id, data };

@@ -27,7 +27,7 @@ export interface IngestDeps {
   storage: Storage;
   blobs: Blobs;
   parsed: ParsedCache;
-  parse: ParseLane;
+  parse: Pick<ParseLane, "parse">;
   /** Waits its turn, fails as a value. */
   embed: EmbedPassages;
   index: IndexWrites;
@@ -44,6 +44,10 @@ export interface IndexWrites {
   /** The first (`from` 0) or a further slice of a file's chunks. */
   addChunks(file: StoreFileRow, generation: GenerationRow, chunks: readonly IndexedChunk[], from: number): void;
   removeFile(storeId: string, generation: number, storeFile: number): void;
+  /** Names the index that these calls reach now; null where none is in memory or on its way there. */
+  loadOf(storeId: string, generation: number): number | null;
+  /** Puts the file into the index as it is in the database. */
+  replaceFile(file: StoreFileRow, generation: GenerationRow): void;
 }
 
 /** Texts per embedding call and rows per transaction: small enough that no transaction holds the thread for long. */
@@ -225,6 +229,8 @@ async function indexAndComplete(
   signal: AbortSignal,
 ): Promise<JobOutcome> {
   const { storage, index, progress } = deps;
+  const { store_id: storeId } = file;
+  const load = index.loadOf(storeId, generation.id);
   let completed = false;
   try {
     for (let from = 0; ; from += INDEX_SLICE) {
@@ -239,10 +245,12 @@ async function indexAndComplete(
     }
     const outcome = complete(deps, file, owner, generation);
     completed = outcome === "completed";
+    // An index that came between two slices has not seen the first, and no load takes a file that is in progress.
+    if (completed && index.loadOf(storeId, generation.id) !== load) index.replaceFile(file, generation);
     // The live generation changed meanwhile: the chunks need that generation's vectors too.
     return outcome === "outdated" ? { type: "retry", inMs: 0 } : { type: "done" };
   } finally {
-    if (!completed) index.removeFile(file.store_id, generation.id, file.seq);
+    if (!completed) index.removeFile(storeId, generation.id, file.seq);
   }
 }
 

@@ -7,8 +7,8 @@ import { nextTurn } from "./next-turn.ts";
 
 /** Files per query, chunks per slice; the thread is given back about this often, in milliseconds. */
 const FILES = 200;
-const CHUNKS = 64;
-const TURN_MS = 3;
+const CHUNKS = 32;
+const TURN_MS = 2;
 
 /**
  * Reads one generation of a store from SQLite into a new index, in slices, so that requests go on meanwhile.
@@ -24,8 +24,8 @@ export async function loadIndex(
   const index = new StoreIndex({
     dimensions: generation.dimensions,
     graphFrom,
-    fetchVectors: (ids) => ids.map((id) => storage.chunks.vector(id, generation.id)),
-    fetchTerms: (ids) => ids.map((id) => storage.chunks.terms(id)),
+    fetchVectors: (ids) => storage.chunks.vectors(ids, generation.id),
+    fetchTerms: (ids) => storage.chunks.terms(ids),
   });
   let turnEnds = performance.now() + TURN_MS;
   const breathe = async () => {

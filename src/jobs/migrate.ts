@@ -1,6 +1,9 @@
 import { statfs } from "node:fs/promises";
+import { join } from "node:path";
+import type { EmbedFailure } from "../embed/provider.ts";
 import type { IndexLease } from "../index/registry.ts";
 import type { Clock } from "../platform/clock.ts";
+import { holdDiskSpace } from "../platform/disk-reserve.ts";
 import type { Failpoint } from "../platform/failpoint.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { JobRow } from "../storage/jobs.ts";
@@ -37,8 +40,11 @@ export interface Gate {
   max_latency_ratio?: number | undefined;
 }
 
+/** New files of so many chunks enter the store at once while it is built; others may have to wait. */
+const FREE_CHUNKS = 256;
 const VERIFY_RETRY_MS = 5_000;
-const AWAY_RETRY_MS = [2_000, 5_000, 15_000, 60_000];
+const AWAY_RETRY_MS = [2_000, 5_000, 15_000];
+const LONGEST_AWAY_MS = 60_000;
 /** Free space that must be left when a migration begins, in proportion to what it will write. */
 const FREE_SPACE_FACTOR = 2;
 const SQLITE_FULL = "SQLITE_FULL";
@@ -52,10 +58,12 @@ async function migrate(deps: MigrateDeps, job: JobRow, signal: AbortSignal): Pro
   const read = () => storage.migrations.ofJob(job.tenant_id, job.subject);
   const row = read();
   if (row === null) return { type: "done" };
+  using reserve = holdDiskSpace(join(deps.dataDir, "tmp", `reserve-${row.id}`));
   try {
     return await step(deps, row, job.attempt, signal);
   } catch (error) {
     if (!isDiskFull(error)) throw error;
+    reserve.release();
     fail(deps, read() ?? row, "insufficient_storage", "There was not enough disk space to build the new generation.");
     return { type: "done" };
   } finally {
@@ -86,7 +94,7 @@ async function step(deps: MigrateDeps, row: MigrationRow, attempt: number, signa
 async function build(deps: MigrateDeps, row: MigrationRow, attempt: number, signal: AbortSignal): Promise<JobOutcome> {
   const { clock, failpoint } = deps;
   const set = setter(deps, row);
-  const planned = await plan(deps, row, signal);
+  const planned = await plan(deps, row, attempt, signal);
   if (planned.type !== "planned") return planned;
   const { from, to } = planned;
   failpoint("migrate:planned");
@@ -123,7 +131,12 @@ async function build(deps: MigrateDeps, row: MigrationRow, attempt: number, sign
 type Planned = { type: "planned"; from: GenerationRow; to: GenerationRow };
 
 /** Checks room and model, and makes the generation's row; found again when it was made before. */
-async function plan(deps: MigrateDeps, row: MigrationRow, signal: AbortSignal): Promise<Planned | JobOutcome> {
+async function plan(
+  deps: MigrateDeps,
+  row: MigrationRow,
+  attempt: number,
+  signal: AbortSignal,
+): Promise<Planned | JobOutcome> {
   const { storage, clock } = deps;
   const from = storage.generations.get(row.tenant_id, row.from_generation);
   if (from === null) return fail(deps, row, "internal_error", "The generation to migrate from is gone.");
@@ -143,15 +156,13 @@ async function plan(deps: MigrateDeps, row: MigrationRow, signal: AbortSignal): 
       "There is not enough free disk space for a second generation beside the live one.",
     );
   const model = { id: wanted.model, revision: wanted.model_revision, dimensions: wanted.dimensions };
-  const probe = await deps.embed(model, ["A probe before the work begins."], signal, null);
+  const probe = await deps.embed.embed(model, ["A probe before the work begins."], signal, null);
   if (!probe.ok) {
     if (probe.reason === "aborted") return { type: "interrupted" };
-    return fail(
-      deps,
-      row,
-      "embedding_model_unavailable",
-      `The model '${wanted.model}' does not answer: ${probe.detail}`,
-    );
+    const detail = `The model '${wanted.model}' does not answer: ${probe.detail}`;
+    if (isPassing(probe)) return pause(deps, row, { detail, retryAfterMs: probe.retryAfterMs }, attempt);
+    const isWrong = probe.reason === "rejected" || probe.reason === "too_long";
+    return fail(deps, row, isWrong ? "embedding_provider_error" : "embedding_model_unavailable", detail);
   }
   const to = storage.db.transaction(() => {
     const generation = storage.generations.insert({
@@ -168,6 +179,26 @@ async function plan(deps: MigrateDeps, row: MigrationRow, signal: AbortSignal): 
     return generation;
   });
   return { type: "planned", from, to };
+}
+
+/** Whether waiting can help. */
+function isPassing(failure: EmbedFailure): boolean {
+  return failure.reason === "overloaded" || (failure.reason === "unavailable" && failure.isLasting !== true);
+}
+
+/** Waits for a model that is away, and goes on by itself. */
+function pause(
+  deps: MigrateDeps,
+  row: MigrationRow,
+  { detail, retryAfterMs }: { detail: string; retryAfterMs: number | undefined },
+  attempt: number,
+): JobOutcome {
+  setter(deps, row)({ status: "paused", error_code: "embedding_model_unavailable", error_message: detail });
+  return { type: "retry", inMs: retryAfterMs ?? awayRetryMs(attempt) };
+}
+
+function awayRetryMs(attempt: number): number {
+  return AWAY_RETRY_MS[Math.min(attempt, AWAY_RETRY_MS.length) - 1] ?? LONGEST_AWAY_MS;
 }
 
 async function enoughRoom(deps: MigrateDeps, row: MigrationRow, dimensions: number): Promise<boolean> {
@@ -187,34 +218,33 @@ async function addEverything(
   attempt: number,
   signal: AbortSignal,
 ): Promise<JobOutcome | null> {
-  const { failpoint } = deps;
+  const { storage, failpoint } = deps;
   const set = setter(deps, row);
-  let { files_done, chunks_done, tokens } = deps.storage.migrations.ofJob(row.tenant_id, row.id) ?? row;
+  const current = storage.migrations.ofJob(row.tenant_id, row.id) ?? row;
+  let { files_done, chunks_done, tokens } = current;
   const progress = {
     chunked: () => failpoint("migrate:file-chunked"),
     file() {
       set({ files_done: ++files_done });
-      failpoint("migrate:file-done");
+      storage.db.onCommit(() => failpoint("migrate:file-done"));
     },
-    chunks(count: number, embedded: number) {
-      set({ chunks_done: (chunks_done += count), tokens: (tokens += embedded) });
-      failpoint("migrate:vectors-added");
+    chunks(count: number) {
+      set({ chunks_done: (chunks_done += count) });
+      storage.db.onCommit(() => failpoint("migrate:vectors-added"));
     },
+    tokens: (count: number) => storage.db.relaxed(() => set({ tokens: (tokens += count) })),
   };
   const strategy =
     row.max_tokens === null ? null : { maxTokens: row.max_tokens, overlapTokens: row.overlap_tokens ?? 0 };
-  const result = await catchUp(deps, to, strategy, progress, signal);
+  const freeChunks = current.status === "building" ? FREE_CHUNKS : 0;
+  const result = await catchUp(deps, to, { strategy, progress, freeChunks }, signal);
   switch (result.type) {
     case "done":
       return null;
     case "interrupted":
       return { type: "interrupted" };
     case "away":
-      set({ status: "paused", error_code: "embedding_model_unavailable", error_message: result.detail });
-      return {
-        type: "retry",
-        inMs: result.retryAfterMs ?? AWAY_RETRY_MS[Math.min(attempt, AWAY_RETRY_MS.length) - 1] ?? 60_000,
-      };
+      return pause(deps, row, result, attempt);
     case "failed":
       return fail(deps, row, "embedding_provider_error", `The new generation could not be built: ${result.detail}`);
   }
@@ -226,7 +256,7 @@ async function promote(
   attempt: number,
   signal: AbortSignal,
 ): Promise<JobOutcome> {
-  const planned = await plan(deps, row, signal);
+  const planned = await plan(deps, row, attempt, signal);
   if (planned.type !== "planned") return planned;
   using _lease = await deps.acquire(row.store_id, planned.to.id);
   const report = row.report === null ? null : (JSON.parse(row.report) as MigrationReport);
@@ -282,11 +312,11 @@ async function rollBack(
   if (row.status !== "completed" || old === null || live === null) return { type: "done" };
   using _lease = await deps.acquire(row.store_id, old.id);
   for (;;) {
-    const result = await catchUp(deps, old, null, NO_PROGRESS, signal);
+    const result = await catchUp(deps, old, { strategy: null, progress: NO_PROGRESS, freeChunks: 0 }, signal);
     if (result.type === "interrupted") return { type: "interrupted" };
     if (result.type !== "done") {
       setter(deps, row)({ error_code: "embedding_model_unavailable", error_message: result.detail });
-      return { type: "retry", inMs: AWAY_RETRY_MS[Math.min(attempt, AWAY_RETRY_MS.length) - 1] ?? 60_000 };
+      return { type: "retry", inMs: awayRetryMs(attempt) };
     }
     if (flipBack(deps, row, live, old)) break;
   }

@@ -1,12 +1,19 @@
 import type { StoreIndex } from "../index/store-index.ts";
 import type { GenerationRow } from "../storage/generations.ts";
+import { OF_STORE, type Relevant } from "../storage/judgments.ts";
 import type { Storage } from "../storage/storage.ts";
+import { byFile, type MeasuredSearch, yardstick } from "./judged.ts";
+import { meanOf, type Percentiles, percentilesOf, rounded, type Scores, scoresOf } from "./measures.ts";
 import type { Gate } from "./migrate.ts";
 import { nextTurn } from "./next-turn.ts";
 
 /**
- * Compares a new generation with the live one before it goes live: on the store's logged queries, or on queries made
- * from its chunks where few were logged.
+ * Compares a new generation with the live one before it goes live: on the store's judged queries if it has any, else on
+ * its logged ones, or on queries made from its chunks where few were logged.
+ *
+ * Overlap, correlation and latency are those of the vectors, which is what a migration changes. nDCG and recall on judged
+ * queries are those of the default search. The two generations may have cut the files differently, so a judged chunk
+ * stands for the file that it was of.
  */
 export interface ReportDeps {
   storage: Storage;
@@ -15,6 +22,7 @@ export interface ReportDeps {
     text: string,
     signal: AbortSignal,
   ): Promise<{ ok: true; vector: Float32Array } | { ok: false; reason: string; detail: string }>;
+  search: MeasuredSearch;
 }
 
 export interface MigrationReport {
@@ -34,11 +42,6 @@ export interface MigrationReport {
   reasons: string[];
 }
 
-interface Percentiles {
-  p50: number;
-  p95: number;
-}
-
 export interface Compared {
   from: GenerationRow;
   to: GenerationRow;
@@ -47,6 +50,7 @@ export interface Compared {
 }
 
 const MOST_QUERIES = 100;
+const MOST_JUDGED = 500;
 const LEAST_LOGGED = 10;
 const SAMPLED_CHUNKS = 200;
 const TOP = 10;
@@ -62,15 +66,19 @@ export async function compareGenerations(
   signal: AbortSignal,
 ): Promise<MigrationReport | null> {
   const { from, to, fromIndex, toIndex } = compared;
-  const { queries, source } = queriesOf(deps.storage, from);
+  const judged = judgedOf(deps.storage, from);
+  const { queries, source } =
+    judged.length > 0
+      ? { queries: judged.map(({ query }) => query), source: "judged" as const }
+      : queriesOf(deps.storage, from);
   const latencies = { from: [] as number[], to: [] as number[] };
   const overlaps: number[] = [];
   const correlations: number[] = [];
   // With chunks of its own a generation's answers are compared by file.
-  const byFile = from.chunk_set !== to.chunk_set;
+  const filesOnly = from.chunk_set !== to.chunk_set;
   for (const query of queries) {
-    const old = await topOf(deps, from, fromIndex, query, byFile, latencies.from, signal);
-    const fresh = await topOf(deps, to, toIndex, query, byFile, latencies.to, signal);
+    const old = await topOf(deps, from, fromIndex, query, filesOnly, latencies.from, signal);
+    const fresh = await topOf(deps, to, toIndex, query, filesOnly, latencies.to, signal);
     if (fresh === null) return null;
     // A model that is gone (another version of Lectern had it) cannot be compared with.
     if (old !== null && old.length > 0) {
@@ -81,6 +89,8 @@ export async function compareGenerations(
     await nextTurn();
     if (signal.aborted) return null;
   }
+  const quality = await qualityOf(deps, compared, judged, signal);
+  if (quality === "later") return null;
   const report: MigrationReport = {
     queries: queries.length,
     source,
@@ -88,9 +98,9 @@ export async function compareGenerations(
     rank_correlation: rounded(mean(correlations, 1)),
     self_retrieval: rounded(await selfRetrieval(deps.storage, to, toIndex)),
     counts: { from: fromIndex.stats.chunks, to: toIndex.stats.chunks },
-    latency_ms: { from: percentiles(latencies.from), to: percentiles(latencies.to) },
-    ndcg_at_10: null,
-    recall_at_10: null,
+    latency_ms: { from: percentilesOf(latencies.from), to: percentilesOf(latencies.to) },
+    ndcg_at_10: quality && { from: rounded(quality.from.ndcg), to: rounded(quality.to.ndcg) },
+    recall_at_10: quality && { from: rounded(quality.from.recall), to: rounded(quality.to.recall) },
     gate: "none",
     reasons: [],
   };
@@ -114,6 +124,52 @@ function missed(report: MigrationReport, gate: Gate): string[] {
     );
   }
   return reasons;
+}
+
+interface Judged {
+  query: string;
+  relevant: Relevant[];
+}
+
+/** The store's judged queries, the oldest first, with files for answers. */
+function judgedOf(storage: Storage, { tenant_id: tenantId, store_id: storeId }: GenerationRow): Judged[] {
+  const rows = storage.judgments.slice({ tenantId, storeId, evaluation: OF_STORE }, 0, MOST_JUDGED);
+  return rows.map(({ query, relevant }) => ({ query, relevant: byFile(JSON.parse(relevant) as Relevant[]) }));
+}
+
+/** Null where there is nothing to measure or no way to; "later" when interrupted, or while a model is away. */
+async function qualityOf(
+  { search }: ReportDeps,
+  { from, to }: Compared,
+  judged: readonly Judged[],
+  signal: AbortSignal,
+): Promise<{ from: Scores; to: Scores } | "later" | null> {
+  const scores = { from: [] as Scores[], to: [] as Scores[] };
+  for (const { query, relevant } of judged) {
+    const { grades, rank } = yardstick(relevant);
+    for (const [side, generation] of [
+      ["from", from],
+      ["to", to],
+    ] as const) {
+      const { tenant_id: tenantId, store_id: storeId, id } = generation;
+      const asked = {
+        tenantId,
+        storeId,
+        generation: id,
+        query,
+        mode: "hybrid",
+        results: TOP,
+        onePerFile: true,
+      } as const;
+      const answer = await search(asked, signal);
+      await nextTurn();
+      if (signal.aborted) return "later";
+      // The old model may be gone for good; the new one has just been at work.
+      if (!answer.ok) return answer.passing && side === "to" ? "later" : null;
+      scores[side].push(scoresOf(rank(answer.hits), grades, TOP));
+    }
+  }
+  return judged.length === 0 ? null : { from: meanOf(scores.from), to: meanOf(scores.to) };
 }
 
 /** The newest different logged queries, or the beginnings of sentences of chunks spread over the store. */
@@ -142,7 +198,7 @@ async function topOf(
   generation: GenerationRow,
   index: StoreIndex,
   query: string,
-  byFile: boolean,
+  filesOnly: boolean,
   latencies: number[],
   signal: AbortSignal,
 ): Promise<number[] | null> {
@@ -154,10 +210,10 @@ async function topOf(
     vector: embedded.vector,
     terms: null,
     filter: null,
-    depth: byFile ? TOP * 5 : TOP,
+    depth: filesOnly ? TOP * 5 : TOP,
   });
   latencies.push(performance.now() - startedAt);
-  const ids = vector.map((hit) => (byFile ? hit.fileKey : hit.chunkId));
+  const ids = vector.map((hit) => (filesOnly ? hit.fileKey : hit.chunkId));
   return [...new Set(ids)].slice(0, TOP);
 }
 
@@ -172,7 +228,7 @@ async function selfRetrieval(storage: Storage, generation: GenerationRow, index:
     asked += 1;
     const [best] = index.search({ vector, terms: null, filter: null, depth: 1 }).vector;
     if (best !== undefined && (best.chunkId === id || best.score >= 1 - TIE)) found += 1;
-    if (asked % 3 === 0) await nextTurn();
+    await nextTurn();
   }
   return asked === 0 ? 1 : found / asked;
 }
@@ -186,16 +242,6 @@ export function spearman(left: readonly number[], right: readonly number[]): num
   return 1 - (6 * squares) / (common.length * (common.length ** 2 - 1));
 }
 
-function percentiles(values: readonly number[]): Percentiles {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (share: number) => rounded(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
-  return { p50: at(0.5), p95: at(0.95) };
-}
-
 function mean(values: readonly number[], ofNone: number): number {
   return values.length === 0 ? ofNone : values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-function rounded(value: number): number {
-  return Math.round(value * 10_000) / 10_000;
 }

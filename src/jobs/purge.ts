@@ -79,6 +79,7 @@ export function createPurgeStoreHandler({ storage, removeIndexFiles, cancelStore
         });
       }
       while (storage.queryLog.removeSome(tenantId, storeId, STEP) > 0) await nextTurn();
+      while (storage.judgments.removeSome({ tenantId, storeId, evaluation: null }, STEP) > 0) await nextTurn();
       await removeIndexFiles(storeId);
       storage.db.transaction(() => {
         // An expired store keeps its metadata; a deleted one goes.

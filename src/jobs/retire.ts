@@ -7,21 +7,28 @@ import type { JobHandler } from "./runner.ts";
 export interface RetireDeps {
   storage: Storage;
   failpoint: Failpoint;
+  /** Takes its index out of memory; resolves when the last search has left it. */
+  forgetIndex(storeId: string, generation: number): Promise<void>;
   /** Removes what is on disk for it; its index is out of memory. */
   removeGraph(generation: GenerationRow): void;
 }
+
+/** Free pages (4 KiB) given back to the file system; what is left is used again. */
+const RECLAIMED = 20_000;
+const RECLAIMED_AT_ONCE = 50;
 
 /**
  * Takes a generation that is out of use down in small steps: its vectors, its chunks unless another generation shares
  * them, its rows. Subject: the generation's id. Idempotent: what is gone is not found again.
  */
-export function createRetireHandler({ storage, failpoint, removeGraph }: RetireDeps): JobHandler {
+export function createRetireHandler({ storage, failpoint, forgetIndex, removeGraph }: RetireDeps): JobHandler {
   return {
     kind: "retire",
     concurrency: 1,
     async run(job, signal) {
       const generation = storage.generations.get(job.tenant_id, Number(job.subject));
       if (generation === null || generation.state !== "retired") return { type: "done" };
+      await forgetIndex(generation.store_id, generation.id);
       const others = storage.generations.ofStore(generation.tenant_id, generation.store_id);
       const shared = others.some(
         (other) => other.id !== generation.id && other.chunk_set === generation.chunk_set && other.state !== "retired",
@@ -45,7 +52,10 @@ export function createRetireHandler({ storage, failpoint, removeGraph }: RetireD
       failpoint("retire:before-row");
       // The row stays: its number is not given to another generation, and migrations go on naming it.
       storage.generationFiles.removeAll(generation.id);
-      storage.db.reclaim(20_000);
+      for (let left = RECLAIMED; left > 0 && !signal.aborted; left -= RECLAIMED_AT_ONCE) {
+        storage.db.reclaim(RECLAIMED_AT_ONCE);
+        await nextTurn();
+      }
       return { type: "done" };
     },
   };

@@ -32,7 +32,11 @@ interface Started {
 }
 
 /** A runner whose jobs end when the test says so. */
-function runner(concurrency: number, tenantLimit: (tenantId: string) => number | null = () => null) {
+function runner(
+  concurrency: number,
+  tenantLimit: (tenantId: string) => number | null = () => null,
+  heldStores: () => readonly string[] = () => [],
+) {
   const started: Started[] = [];
   let arrived = () => {};
   const runner = new JobRunner({
@@ -42,6 +46,7 @@ function runner(concurrency: number, tenantLimit: (tenantId: string) => number |
     metrics: createMetrics(),
     owner: "this run",
     tenantLimit: (_kind, tenantId) => tenantLimit(tenantId),
+    heldStores,
     handlers: [
       {
         kind: "ingest",
@@ -140,6 +145,28 @@ test("a quota alone leaves places free, and the work goes on when one ends", asy
     expect(started).toHaveLength(i + 1);
     job.end();
   }
+});
+
+test("a store that is held lets all others pass, and goes on when it is let go", async () => {
+  add("held", "first", 0);
+  add("free", "second", 1);
+  storage.jobs.insert({
+    tenantId: "held",
+    kind: "ingest",
+    storeId: "vs_other",
+    subject: "third",
+    priority: 1,
+    dueMs: 0,
+  });
+  let held = ["vs_held"];
+  const { runner: jobs, started, nth } = runner(4, undefined, () => held);
+  await using _jobs = jobs;
+  jobs.start();
+  await nth(1);
+  expect(started.map(({ subject }) => subject).toSorted()).toEqual(["second", "third"]);
+  held = [];
+  jobs.wake();
+  expect((await nth(2)).subject).toBe("first");
 });
 
 test("what was running at a stop is due again, its try not counted", async () => {

@@ -36,10 +36,14 @@ export interface RunnerOptions {
   owner: string;
   /** Jobs of a kind that a tenant may have running at once; null: any number. */
   tenantLimit?: (kind: JobKind, tenantId: string) => number | null;
+  /** Stores whose jobs of a kind wait now; whoever lets them go wakes the runner. */
+  heldStores?: (kind: JobKind) => readonly string[];
 }
 
 const LEASE_MS = 60_000;
 const RENEW_EVERY_MS = 15_000;
+/** Due jobs that are held are not looked at more often than this. */
+const HELD_POLL_MS = 500;
 /** Looked at this often even when nobody wakes the runner: due times and moved clocks. */
 const POLL_MS = 5_000;
 const UNEXPECTED_RETRY_MS = 2_000;
@@ -121,7 +125,8 @@ export class JobRunner implements AsyncDisposable {
         }
       }
     });
-    this.#schedule(claimed ? 50 : UNWRITTEN_RETRY_MS);
+    const isHeld = this.#options.handlers.some(({ kind }) => this.#heldStores(kind).length > 0);
+    this.#schedule(claimed ? (isHeld ? HELD_POLL_MS : 50) : UNWRITTEN_RETRY_MS);
   }
 
   /** A full disk must end neither the process nor the work for good: false when the rows could not be changed now. */
@@ -147,10 +152,18 @@ export class JobRunner implements AsyncDisposable {
         order: [this.#runningOf(kind, tenant_id), priority, this.#lastServed.get(tenant_id) ?? 0] as const,
       }))
       .sort((a, b) => a.order[0] - b.order[0] || a.order[1] - b.order[1] || a.order[2] - b.order[2]);
-    const next = tenants[0];
-    if (next === undefined) return null;
-    this.#lastServed.set(next.tenantId, ++this.#served);
-    return jobs.claim(kind, next.tenantId, nowMs, owner, nowMs + LEASE_MS);
+    const held = this.#heldStores(kind);
+    for (const { tenantId } of tenants) {
+      const job = jobs.claim(kind, tenantId, nowMs, owner, nowMs + LEASE_MS, held);
+      if (job === null) continue;
+      this.#lastServed.set(tenantId, ++this.#served);
+      return job;
+    }
+    return null;
+  }
+
+  #heldStores(kind: JobKind): readonly string[] {
+    return this.#options.heldStores?.(kind) ?? [];
   }
 
   #mayRunMore(kind: JobKind, tenantId: string): boolean {

@@ -1,0 +1,216 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { newId } from "../platform/ids.ts";
+import { openDb } from "../storage/db.ts";
+import type { Relevant } from "../storage/judgments.ts";
+import { createStorage, type Storage } from "../storage/storage.ts";
+import { createEvaluateHandler } from "./evaluate.ts";
+import type { MeasuredAnswer, MeasuredQuery } from "./judged.ts";
+import type { JobOutcome } from "./runner.ts";
+
+const T = "ten_a";
+const S = "vs_a";
+const clock = { nowMs: () => 7_000_000, nowSeconds: () => 7_000 };
+const FILES = ["file-a", "file-b"];
+
+let dir: string;
+let storage: Storage;
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "lectern-evaluate-"));
+  storage = createStorage(openDb(join(dir, "meta.sqlite")));
+  storage.db.raw.run("PRAGMA synchronous = OFF");
+  storage.stores.insert({
+    id: S,
+    tenantId: T,
+    keyId: null,
+    name: "",
+    description: null,
+    metadata: null,
+    createdAt: 1,
+    expiresDays: null,
+    expiresAt: null,
+    embeddingModel: "m",
+    embeddingDimensions: null,
+    indexMode: "auto",
+  });
+  for (const fileId of FILES) {
+    const row = storage.storeFiles.insert({
+      tenantId: T,
+      storeId: S,
+      fileId,
+      filename: fileId,
+      fileBytes: 1,
+      createdAt: 1,
+      attributes: null,
+      maxTokens: 800,
+      overlapTokens: 400,
+    });
+    storage.storeFiles.complete(T, row.seq, 1, { usageBytes: 1, chunks: 1, vectors: 1 });
+  }
+});
+afterEach(() => {
+  storage.db.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+function judge(count: number, evaluation = 0): void {
+  for (let i = 0; i < count; i++) {
+    const relevant: Relevant[] = [{ file: FILES[i % 2] ?? "", chunk: null, grade: 1 }];
+    const owner = { tenantId: T, storeId: S, evaluation };
+    storage.judgments.put(owner, { id: newId("q_"), query: `query ${i}`, relevant }, 1);
+  }
+}
+
+function ask(more: { modes?: string[]; own?: boolean } = {}) {
+  return storage.evaluations.insert({
+    id: newId("eval_"),
+    tenantId: T,
+    storeId: S,
+    createdAt: 1,
+    modes: more.modes ?? ["hybrid", "keyword"],
+    k: 10,
+    generation: 1,
+    queries: 1,
+    own: more.own ?? false,
+  });
+}
+
+type Search = (asked: MeasuredQuery, call: number) => MeasuredAnswer;
+
+/** Answers with both files, file-a first. */
+const found: Search = () => ({
+  ok: true,
+  generation: 1,
+  hits: FILES.map((file, i) => ({ file, chunk: i })),
+  ms: { total: 2, embed: 1 },
+});
+
+async function run(
+  id: string,
+  search: Search,
+  attempt = 1,
+  signal = new AbortController().signal,
+): Promise<JobOutcome> {
+  let calls = 0;
+  const handler = createEvaluateHandler({
+    storage,
+    clock,
+    search: (asked) => Promise.resolve(search(asked, calls++)),
+  });
+  const job = { id: 1, tenant_id: T, kind: "evaluate", store_id: S, subject: id, priority: 1, attempt, payload: "{}" };
+  return await handler.run(job as never, signal);
+}
+
+const rowOf = (id: string) => storage.evaluations.ofJob(T, id);
+
+test("every query is searched once a mode, with one chunk a file, and the means are kept", async () => {
+  judge(250);
+  const { id } = ask();
+  const asked: MeasuredQuery[] = [];
+  const outcome = await run(id, (one, call) => {
+    asked.push(one);
+    return found(one, call);
+  });
+  expect(outcome).toEqual({ type: "done" });
+  expect(asked).toHaveLength(500);
+  expect(new Set(asked.map(({ query, mode }) => `${query} ${mode}`)).size).toBe(500);
+  expect(asked[0]).toEqual({
+    tenantId: T,
+    storeId: S,
+    generation: null,
+    query: "query 0",
+    mode: "hybrid",
+    results: 10,
+    onePerFile: true,
+  });
+  const row = rowOf(id);
+  expect(row).toMatchObject({ status: "completed", queries: 250, missing: 0, generation: 1, completed_at: 7_000 });
+  const figures = { ndcg_at_k: 0.8155, recall_at_k: 1, mrr_at_k: 0.75 };
+  expect(JSON.parse(row?.metrics ?? "")).toEqual({
+    hybrid: { ...figures, latency_ms: { p50: 2, p95: 2 } },
+    keyword: { ...figures, latency_ms: { p50: 1, p95: 1 } },
+  });
+});
+
+test("every mode that needs the query's vector bears the time that the first one waited for it", async () => {
+  judge(1);
+  const { id } = ask({ modes: ["hybrid", "vector", "keyword"] });
+  const ms = { hybrid: { total: 12, embed: 10 }, vector: { total: 1, embed: 0 }, keyword: { total: 3, embed: 0 } };
+  await run(id, ({ mode }) => ({ ok: true, generation: 1, hits: [], ms: ms[mode] }));
+  const metrics = JSON.parse(rowOf(id)?.metrics ?? "") as Record<string, { latency_ms: { p50: number } }>;
+  expect(Object.values(metrics).map((one) => one.latency_ms.p50)).toEqual([12, 11, 3]);
+});
+
+describe("a run that cannot go on", () => {
+  const refused = (passing: boolean): MeasuredAnswer => ({ ok: false, code: "overloaded", message: "no", passing });
+
+  test("is made again from the start when it was interrupted", async () => {
+    judge(3);
+    const { id } = ask();
+    const stop = new AbortController();
+    const cut: Search = (asked, call) => {
+      if (call === 3) stop.abort();
+      return found(asked, call);
+    };
+    expect(await run(id, cut, 1, stop.signal)).toEqual({ type: "interrupted" });
+    expect(rowOf(id)?.status).toBe("in_progress");
+    expect(await run(id, found)).toEqual({ type: "done" });
+    expect(rowOf(id)).toMatchObject({ status: "completed", queries: 3 });
+  });
+
+  test("waits while the model is away, longer each time, and fails in the end", async () => {
+    judge(1);
+    const { id } = ask();
+    expect(await run(id, () => refused(true))).toEqual({ type: "retry", inMs: 1000 });
+    expect(await run(id, () => refused(true), 9)).toEqual({ type: "retry", inMs: 60_000 });
+    expect(await run(id, () => refused(true), 10)).toEqual({ type: "done" });
+    expect(rowOf(id)).toMatchObject({ status: "failed", error_code: "overloaded", error_message: "no" });
+  });
+
+  test("fails at once where waiting is of no use", async () => {
+    judge(1);
+    const { id } = ask();
+    expect(await run(id, () => refused(false))).toEqual({ type: "done" });
+    expect(rowOf(id)?.status).toBe("failed");
+  });
+
+  test("is made again when another generation went live in between", async () => {
+    judge(1);
+    const { id } = ask();
+    const swapped: Search = (asked, call) => ({ ...found(asked, call), generation: call + 1 }) as MeasuredAnswer;
+    expect(await run(id, swapped)).toEqual({ type: "retry", inMs: 1000 });
+    expect(rowOf(id)?.status).toBe("in_progress");
+  });
+
+  test("fails where the process died over it again and again, or nothing is judged any more", async () => {
+    const { id } = ask();
+    expect(await run(id, found)).toEqual({ type: "done" });
+    expect(rowOf(id)?.status).toBe("failed");
+    const other = ask();
+    judge(1);
+    await run(other.id, found, 11);
+    expect(rowOf(other.id)).toMatchObject({ status: "failed", error_code: "internal_error" });
+  });
+});
+
+test("its own judged queries go when it has ended, also when the process died just then", async () => {
+  judge(5);
+  const row = ask({ own: true });
+  judge(700, row.seq);
+  const own = { tenantId: T, storeId: S, evaluation: row.seq };
+  await run(row.id, found);
+  expect(rowOf(row.id)).toMatchObject({ status: "completed", queries: 700 });
+  expect([storage.judgments.count(own), storage.judgments.count({ ...own, evaluation: 0 })]).toEqual([0, 5]);
+  judge(3, row.seq);
+  await run(row.id, () => {
+    throw new Error("must not search again");
+  });
+  expect(storage.judgments.count(own)).toBe(0);
+});
+
+test("an evaluation that is gone with its store is nothing to do", async () => {
+  expect(await run("eval_gone", found)).toEqual({ type: "done" });
+});
