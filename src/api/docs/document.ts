@@ -61,7 +61,7 @@ const TAG_WORDS: Record<(typeof TAGS)[number], string> = {
   Uploads: "Files that arrive in parts.",
   "Vector stores": "Searchable collections of files.",
   Embeddings: "Text to vectors.",
-  Models: "The embedding models of this server.",
+  Models: "The embedding models and rerankers of this server.",
   Lectern: "What goes beyond OpenAI's interface.",
   Administration: "For administrators' keys.",
   Service: "Health and metrics.",

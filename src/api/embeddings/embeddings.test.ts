@@ -97,6 +97,7 @@ describe("/v1/models", () => {
       object: "model",
       created: 1_700_000_000,
       owned_by: "lectern",
+      type: "embedding",
       dimensions: DIMENSIONS,
       max_tokens: 512,
       location: "alias",

@@ -82,6 +82,8 @@ function choose(models: ModelCatalog, { model, dimensions }: EmbeddingsBody): Ch
       throw new AppError("model_not_found", `The model '${model}' does not exist or you do not have access to it.`, {
         param: "model",
       });
+    case "reranker":
+      throw new AppError("invalid_embedding_model", choice.message, { param: "model" });
     case "dimensions":
       throw new AppError("invalid_dimensions", choice.message, { param: "dimensions" });
     case "unavailable":

@@ -130,6 +130,7 @@ export function migrationsService(deps: MigrationsDeps) {
       if (!choice.ok) {
         const code = {
           unknown: "invalid_embedding_model",
+          reranker: "invalid_embedding_model",
           unavailable: "embedding_model_unavailable",
           dimensions: "invalid_dimensions",
         } as const;

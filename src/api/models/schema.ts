@@ -10,6 +10,11 @@ export const Model = Type.Object(
     object: Type.Literal("model"),
     created: Type.Integer({ description: "Unix seconds." }),
     owned_by: Type.String(),
+    type: Type.Optional(
+      oneOf(["embedding", "reranker"], {
+        description: "Rerankers go with `ranking_options.ranker` and `POST /v1/rerank`; all others make vectors.",
+      }),
+    ),
     dimensions: Type.Optional(Type.Union([Type.Integer(), Type.Null()])),
     max_tokens: Type.Optional(Type.Union([Type.Integer(), Type.Null()])),
     location: Type.Optional(oneOf(MODEL_LOCATIONS)),

@@ -6,6 +6,7 @@ import type { Model, ModelScan } from "./schema.ts";
 export interface KnownModel {
   /** What clients write. */
   name: string;
+  type: "embedding" | "reranker";
   /** The model that runs: itself, or what the name stands for. Null where it cannot run here now. */
   model: string | null;
   revision: string | null;
@@ -29,7 +30,7 @@ export interface ChosenModel {
 /** Which model runs for a name, or why none does; `message` is for the client. */
 export type ModelChoice =
   | ({ ok: true } & ChosenModel)
-  | { ok: false; reason: "unknown" | "unavailable" | "dimensions"; message: string };
+  | { ok: false; reason: "unknown" | "unavailable" | "dimensions" | "reranker"; message: string };
 
 /** What the api room knows of embedding models. */
 export interface ModelCatalog {
@@ -96,6 +97,7 @@ function show(model: KnownModel): Model {
     object: "model",
     created: model.created,
     owned_by: model.ownedBy,
+    type: model.type,
     dimensions: model.dimensions,
     max_tokens: model.maxTokens,
     location: model.location,

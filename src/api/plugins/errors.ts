@@ -65,6 +65,7 @@ const ROWS: Record<ErrorCode, Row> = {
   tenant_not_found: unnamed(404),
   deletion_not_found: unnamed(404),
   eval_not_found: unnamed(404),
+  judgment_not_found: unnamed(404),
   vector_store_expired: unnamed(400),
   vector_store_unavailable: bad(409),
   file_not_cancellable: bad(409),
@@ -83,6 +84,7 @@ const ROWS: Record<ErrorCode, Row> = {
   insufficient_storage: { status: 507, type: "server_error" },
   embedding_provider_error: { status: 502, type: "server_error" },
   embedding_model_unavailable: { status: 503, type: "server_error" },
+  reranker_unavailable: { status: 503, type: "server_error" },
   shutting_down: { status: 503, type: "server_error" },
   internal_error: { status: 500, type: "server_error" },
 };

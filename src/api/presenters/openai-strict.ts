@@ -63,7 +63,7 @@ export const openaiStrict: Presenter = {
   }),
   content: ({ object, data, has_more, next_page }) => ({ object, data, has_more, next_page }),
   model: ({ id, object, created, owned_by }) => ({ id, object, created, owned_by }),
-  rules: { ...openai.rules, strictMetadata: true },
+  rules: { ...openai.rules, strictMetadata: true, openaiRankersOnly: true },
 };
 
 /** Metadata that another dialect stored free-form, as the map of strings that the schema wants. */

@@ -31,6 +31,8 @@ export interface DialectRules {
   maxBatchFiles: number;
   /** What more of them are called. */
   tooManyFiles: "array_above_max_length" | "too_many_files";
+  /** `ranking_options.ranker` takes OpenAI's names and no other. */
+  openaiRankersOnly?: boolean | undefined;
   /** A store that is being deleted answers 409 instead of 404. */
   deletedIsUnavailable: boolean;
 }

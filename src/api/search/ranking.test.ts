@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { IndexAnswer } from "../../index/store-index.ts";
 import type { Fusion } from "./ranking.ts";
-import { forEnglishModel, mergeRanked, rank as rankIn, RANKING } from "./ranking.ts";
+import { forEnglishModel, mergeRanked, rank, RANKING } from "./ranking.ts";
 
 const CONVEX: Fusion = { type: "convex", vectorWeight: 0.35 };
 const RRF: Fusion = { type: "rrf", weights: { vector: 1, text: 1 }, constant: 60 };
@@ -23,6 +23,7 @@ function answer(scores: [vector: number | null, keyword: number | null][], maxKe
     vector: leg((one) => one.vectorScore),
     keyword: leg((one) => one.keywordScore),
     maxKeywordScore,
+    attainableKeywordScore: maxKeywordScore,
     knownTerms: 1,
     idfSum: 1,
     matched: { files: 1, chunks: scores.length },
@@ -30,8 +31,6 @@ function answer(scores: [vector: number | null, keyword: number | null][], maxKe
   };
 }
 
-const rank = (given: IndexAnswer, mode: "hybrid" | "vector" | "keyword", fusion: Fusion) =>
-  rankIn(given, mode, fusion, 100);
 const order = (ranked: { chunkId: number }[]) => ranked.map((one) => one.chunkId);
 
 describe("rank", () => {
@@ -91,6 +90,30 @@ describe("rank", () => {
       )[0]?.score ?? 0;
     expect(poor).toBeLessThan(0.35);
     expect(good).toBeGreaterThan(0.6);
+  });
+
+  test("gives an answer that has half of the question a lower score than one that has all of it", () => {
+    const given = answer([
+      [0.4, 6],
+      [0.2, 3],
+    ]);
+    const scoreWhere = (attainableKeywordScore: number) =>
+      rank({ ...given, attainableKeywordScore }, "hybrid", CONVEX).map((one) => one.score);
+    const [whole, half] = [scoreWhere(8), scoreWhere(16)];
+    expect(whole.every((score, i) => score > (half[i] ?? 1))).toBe(true);
+  });
+
+  test("judges by the cosine alone where no chunk has a word of the question", () => {
+    const given = answer(
+      [
+        [0.8, 0],
+        [0.1, 0],
+      ],
+      0,
+    );
+    const [near, far] = rank(given, "hybrid", { type: "convex", vectorWeight: 0 }).map((one) => one.score);
+    expect(near).toBeGreaterThan(0.7);
+    expect(far).toBeLessThan(0.1);
   });
 
   test("takes the cosine itself for a score in vector mode", () => {
@@ -169,13 +192,17 @@ test("an English model has less of a say in a question that is not English", () 
   for (const query of ["how do I reset my password", "glacier", "E1234 timeout", ""]) {
     expect([query, weightOf(query)]).toEqual([query, RANKING.vectorWeight]);
   }
-  for (const query of [
-    "¿Cuántas personas viven en la ciudad de los reyes?",
-    "Сколько людей живёт в городе",
-    "市の人口は何人ですか",
-  ]) {
-    expect([query, weightOf(query)]).toEqual([query, RANKING.foreignVectorWeight]);
+  for (const [query, weight] of [
+    ["¿Cuántas personas viven en la ciudad de los reyes?", RANKING.foreignVectorWeight.latin],
+    ["Сколько людей живёт в городе", RANKING.foreignVectorWeight.other],
+    ["市の人口は何人ですか", RANKING.foreignVectorWeight.other],
+  ] as const) {
+    expect([query, weightOf(query)]).toEqual([query, weight]);
   }
+  const passageOf = (words: number) => "the keeper of the lighthouse ".repeat(words / 5);
+  expect(weightOf(passageOf(100))).toBe(RANKING.vectorWeight);
+  expect(weightOf(passageOf(150))).toBeCloseTo((RANKING.vectorWeight + RANKING.passageVectorWeight) / 2, 10);
+  expect(weightOf(passageOf(400))).toBeCloseTo(RANKING.passageVectorWeight, 10);
   const asked: Fusion = { type: "convex", vectorWeight: 0.9 };
   expect(forEnglishModel(asked, "Сколько людей")).toBe(asked);
 });

@@ -11,27 +11,47 @@ import type { SearchMode } from "./schema.ts";
  * not know to the keywords, because its cosines are small. Every candidate has both scores, so nothing is lost where
  * only one leg found it. On request it is weighted reciprocal rank fusion (Cormack, Clarke and Büttcher 2009).
  *
- * Scores. Each leg has a scale that means the same for every query. Vectors: the cosine. Keywords: the share of the
- * highest possible BM25 score (how much of the question is there), times how much that is (few or common words are
- * weak evidence, however well they match), measured in words as rare as words can be in this store. Roots spread both
- * over [0, 1]. The best result's score is the weighted mean of its two; the others keep their proportion to it. So a
- * threshold cuts off whole answers that are not about the question as well as the tails of good ones. On the
- * development sets the best score of a question about the store is above that of one about another subject in 96 of
- * 100 pairs; 0.5 is a fair threshold (questions about the store: 10 % below 0.52; about another: 10 % above 0.50).
+ * Scores. What is shown is the estimated probability that a result answers the question, so that a threshold means the
+ * same from query to query: a logistic function of the combination, of how much of what was asked the best result has
+ * (its keyword score as a share of what all words of the question could give, words that the store lacks included), and
+ * of the best cosine. Fitted on the development sets, and on their questions put to the wrong store; `make eval` prints
+ * how well it holds. Within one query it rises with the combination, so it never reorders. A vector search shows the
+ * cosine itself.
  */
 export const RANKING = {
   /** Share of vectors in the combination; keywords have the rest. Measured on the development sets. */
   vectorWeight: 0.4,
-  /** The same for a question in another language than the model's. */
-  foreignVectorWeight: 0.1,
+  /**
+   * The same for a question in another language than the model's. In another script the model knows the names and
+   * numbers only, which helps; in Latin letters it takes foreign words for English ones.
+   */
+  foreignVectorWeight: { latin: 0, other: 0.05 },
+  /**
+   * The same for a passage put as a question: its vector is vague, while many of its words are in what is about the same.
+   * In between, the share falls with the number of words.
+   */
+  passageVectorWeight: 0.2,
+  questionWords: 100,
+  passageWords: 200,
   /** The constant of reciprocal rank fusion. */
   rrfConstant: 60,
-  /** Rare words matched at which keyword evidence counts half. */
-  halfEvidence: 0.6,
   /** Candidates that each leg gives, at least; more where more results are asked for. */
   minDepth: 200,
   depthPerResult: 3,
 } as const;
+
+/** Log odds of relevance: factors of the combination, of the share of the question that was found, of the best cosine. */
+const CALIBRATION = {
+  /** With vectors at their usual share or more. */
+  hybrid: { fused: 8.1, found: 1.3, cosine: 1.5, constant: -8.2 },
+  /** Without vectors; at a share in between, so are the factors. */
+  keyword: { fused: 7, found: 3.5, cosine: 0, constant: -8.5 },
+  /** Where no chunk has a word of the question. */
+  vector: { cosine: 8.1, constant: -4.5 },
+} as const;
+
+/** The best cosine of so many best results counts. */
+const JUDGED_TOGETHER = 20;
 
 export interface Weights {
   vector: number;
@@ -48,15 +68,32 @@ export interface Ranked {
   vector: number | null;
   keyword: number | null;
   fused: number;
+  /** A reranker's score, where one has read it. */
+  rescored?: number | undefined;
 }
 
-/** The usual combination, with less weight for vectors where an English model meets a question that is not English. */
+/** Characters of a question that tell its language, and that it is a passage. */
+const LANGUAGE_SAMPLE = 4_000;
+
+/** The usual combination, with less weight for vectors where an English model meets another language or a whole passage. */
 export function forEnglishModel(fusion: Fusion, query: string): Fusion {
   if (fusion.type !== "convex" || fusion.vectorWeight !== RANKING.vectorWeight) return fusion;
-  const letters = query.match(/\p{L}/gu)?.length ?? 0;
-  const latin = query.match(/\p{sc=Latin}/gu)?.length ?? 0;
-  const isEnglish = latin * 2 >= letters && looksEnglish(query);
-  return isEnglish ? fusion : { ...fusion, vectorWeight: RANKING.foreignVectorWeight };
+  const start = query.slice(0, LANGUAGE_SAMPLE);
+  const letters = start.match(/\p{L}/gu)?.length ?? 0;
+  const latin = start.match(/\p{sc=Latin}/gu)?.length ?? 0;
+  const isLatin = latin * 2 >= letters;
+  if (isLatin && looksEnglish(start)) {
+    const vectorWeight = weightByLength(start.match(/\S+/g)?.length ?? 0);
+    return vectorWeight === fusion.vectorWeight ? fusion : { ...fusion, vectorWeight };
+  }
+  const { latin: little, other } = RANKING.foreignVectorWeight;
+  return { ...fusion, vectorWeight: isLatin ? little : other };
+}
+
+function weightByLength(words: number): number {
+  const { vectorWeight, passageVectorWeight, questionWords, passageWords } = RANKING;
+  const length = Math.min(1, Math.max(0, (words - questionWords) / (passageWords - questionWords)));
+  return vectorWeight + (passageVectorWeight - vectorWeight) * length;
 }
 
 /** Candidates of each leg that are enough for this many results. */
@@ -64,32 +101,34 @@ export function depthFor(results: number): number {
   return Math.max(RANKING.minDepth, results * RANKING.depthPerResult);
 }
 
-/** One query's answer from a store of `chunks` chunks, best first. The order is total, so that an answer never varies. */
-export function rank(answer: IndexAnswer, mode: SearchMode, fusion: Fusion, chunks: number): Ranked[] {
+/** One query's answer, best first. The order is total, so that an answer never varies. */
+export function rank(answer: IndexAnswer, mode: SearchMode, fusion: Fusion): Ranked[] {
   const { candidates } = answer;
-  const keyword = keywordConfidence(answer, chunks);
+  const keywordTop = keywordTopOf(answer);
+  const keyword = (candidate: IndexCandidate) => share(candidate.keywordScore ?? 0, keywordTop);
   const fused =
     mode === "vector"
       ? candidates.map(({ vectorScore }) => vectorScore ?? 0)
       : mode === "keyword"
         ? candidates.map(keyword)
-        : fuse(answer, fusion);
+        : fuse(answer, fusion, keyword);
   const ranked = candidates
     .map((candidate, i) => ({ candidate, fused: fused[i] ?? 0 }))
     .filter((one) => mode !== "keyword" || one.fused > 0)
     .sort((a, b) => b.fused - a.fused || nearer(a.candidate, b.candidate));
-  const [best] = ranked;
-  if (best === undefined) return [];
-  const confidence = mode === "hybrid" ? hybridConfidence(best.candidate, keyword, fusion) : best.fused;
-  return ranked.map(({ candidate, fused: value }) => ({
-    chunkId: candidate.chunkId,
-    fileKey: candidate.fileKey,
-    score: best.fused > 0 ? round(clip((confidence * value) / best.fused)) : 0,
-    vector: candidate.vectorScore,
-    keyword: candidate.keywordScore,
-    fused: value,
+  const scoreOf =
+    mode === "vector" ? ({ fused: cosine }: Fused) => clip(cosine) : calibrated(answer, mode, fusion, ranked);
+  return ranked.map((one) => ({
+    chunkId: one.candidate.chunkId,
+    fileKey: one.candidate.fileKey,
+    score: round(scoreOf(one)),
+    vector: one.candidate.vectorScore,
+    keyword: one.candidate.keywordScore,
+    fused: one.fused,
   }));
 }
+
+type Fused = { readonly candidate: IndexCandidate; readonly fused: number };
 
 /** Several queries' answers as one: a chunk counts with its best. */
 export function mergeRanked(answers: readonly Ranked[][]): Ranked[] {
@@ -108,18 +147,23 @@ function nearer(a: IndexCandidate, b: IndexCandidate): number {
   return (b.vectorScore ?? 0) - (a.vectorScore ?? 0) || a.chunkId - b.chunkId;
 }
 
-function fuse(answer: IndexAnswer, fusion: Fusion): number[] {
-  return fusion.type === "rrf"
-    ? reciprocalRanks(answer, fusion.weights, fusion.constant)
-    : convex(answer, fusion.vectorWeight);
+function fuse(answer: IndexAnswer, fusion: Fusion, keyword: (candidate: IndexCandidate) => number): number[] {
+  if (fusion.type === "rrf") return reciprocalRanks(answer, fusion.weights, fusion.constant);
+  return answer.candidates.map((candidate) => convex(candidate, fusion.vectorWeight, keyword));
 }
 
-function convex({ candidates }: IndexAnswer, vectorWeight: number): number[] {
-  const keywordTop = Math.max(0, ...candidates.map((candidate) => candidate.keywordScore ?? 0));
-  return candidates.map(
-    ({ vectorScore, keywordScore }) =>
-      vectorWeight * (vectorScore ?? 0) + (1 - vectorWeight) * share(keywordScore ?? 0, keywordTop),
-  );
+function convex(
+  candidate: IndexCandidate,
+  vectorWeight: number,
+  keyword: (candidate: IndexCandidate) => number,
+): number {
+  return vectorWeight * (candidate.vectorScore ?? 0) + (1 - vectorWeight) * keyword(candidate);
+}
+
+function keywordTopOf({ candidates }: IndexAnswer): number {
+  let top = 0;
+  for (const { keywordScore } of candidates) top = Math.max(top, keywordScore ?? 0);
+  return top;
 }
 
 function reciprocalRanks({ candidates, vector, keyword }: IndexAnswer, weights: Weights, constant: number): number[] {
@@ -132,26 +176,51 @@ function reciprocalRanks({ candidates, vector, keyword }: IndexAnswer, weights: 
   );
 }
 
-function hybridConfidence(
-  best: IndexCandidate,
-  keyword: (candidate: IndexCandidate) => number,
+/** What to show for a result of a hybrid or keyword search; `ranked` best first. */
+function calibrated(
+  answer: IndexAnswer,
+  mode: SearchMode,
   fusion: Fusion,
-): number {
-  const weights =
-    fusion.type === "convex" ? { vector: fusion.vectorWeight, text: 1 - fusion.vectorWeight } : fusion.weights;
-  // Without a vector (the model knows no word of the query) keywords alone decide, and the other way round.
-  const vector = best.vectorScore === null ? 0 : weights.vector;
-  const text = best.keywordScore === null ? 0 : weights.text;
-  if (vector + text === 0) return 0;
-  return (vector * Math.sqrt(clip(best.vectorScore ?? 0)) + text * keyword(best)) / (vector + text);
+  ranked: readonly Fused[],
+): (one: Fused) => number {
+  const [best] = ranked;
+  if (best === undefined) return () => 0;
+  const keywordTop = keywordTopOf(answer);
+  let cosine = 0;
+  for (const { candidate } of ranked.slice(0, JUDGED_TOGETHER)) cosine = Math.max(cosine, candidate.vectorScore ?? 0);
+  if (keywordTop === 0) {
+    // Nothing but cosines, whatever their share; a question that neither leg knows anything of gets nothing.
+    const { cosine: factor, constant } = CALIBRATION.vector;
+    return ({ candidate }) => {
+      const own = candidate.vectorScore ?? 0;
+      return own > 0 ? logistic(factor * own + constant) : 0;
+    };
+  }
+  const hasVectors = mode === "hybrid" && best.candidate.vectorScore !== null;
+  const vectorShare = hasVectors ? vectorShareOf(fusion) : 0;
+  const part = Math.min(1, vectorShare / RANKING.vectorWeight);
+  const mixed = (name: keyof typeof CALIBRATION.hybrid) =>
+    part * CALIBRATION.hybrid[name] + (1 - part) * CALIBRATION.keyword[name];
+  const found = Math.min(1, share(keywordTop, answer.attainableKeywordScore));
+  const fixed = mixed("found") * found + mixed("cosine") * cosine + mixed("constant");
+  const scoreOf = (fused: number) => logistic(mixed("fused") * fused + fixed);
+  if (mode === "keyword" || fusion.type === "convex") return ({ fused }) => scoreOf(fused);
+  // Sums of reciprocal ranks say nothing by themselves: the best result is judged by its scores, the others keep their
+  // proportion to it.
+  const confidence = scoreOf(
+    convex(best.candidate, vectorShare, ({ keywordScore }) => share(keywordScore ?? 0, keywordTop)),
+  );
+  return ({ fused }) => (best.fused > 0 ? (confidence * fused) / best.fused : 0);
 }
 
-function keywordConfidence({ maxKeywordScore }: IndexAnswer, chunks: number): (candidate: IndexCandidate) => number {
-  const rarest = Math.log(1 + chunks);
-  return ({ keywordScore }) => {
-    const evidence = share(keywordScore ?? 0, rarest);
-    return clip((Math.cbrt(share(keywordScore ?? 0, maxKeywordScore)) * evidence) / (evidence + RANKING.halfEvidence));
-  };
+function vectorShareOf(fusion: Fusion): number {
+  if (fusion.type === "convex") return fusion.vectorWeight;
+  const { vector, text } = fusion.weights;
+  return vector / (vector + text);
+}
+
+function logistic(logOdds: number): number {
+  return 1 / (1 + Math.exp(-logOdds));
 }
 
 function share(value: number, top: number): number {

@@ -24,6 +24,11 @@ export interface SearchRequest {
   queryVector: Float32Array | null;
   contextWindow: number;
   maxChunksPerFile: number | null;
+  /**
+   * Whether the second stage runs: keyword scores by window, and copies that make room for what says something else.
+   * Not on cosines as they are: by them nearly everything is half as good as the best.
+   */
+  isRescored: boolean;
   explain: boolean;
 }
 
@@ -64,6 +69,7 @@ export function readSearch(body: SearchBody): SearchRequest {
     queryVector,
     contextWindow: body.context_window ?? 0,
     maxChunksPerFile: body.max_chunks_per_file ?? null,
+    isRescored: body.ranking_options?.ranker !== "none" && body.search_mode !== "vector",
     explain: body.explain ?? false,
   };
 }

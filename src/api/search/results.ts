@@ -48,7 +48,14 @@ export function resultOf(
     line_end: last.line_end,
     heading: row.heading === null ? [] : (JSON.parse(row.heading) as string[]),
     ...(explain
-      ? { scores: { vector: ranked.vector, keyword: ranked.keyword, fused: ranked.fused, rescored: null } }
+      ? {
+          scores: {
+            vector: ranked.vector,
+            keyword: ranked.keyword,
+            fused: ranked.fused,
+            rescored: ranked.rescored ?? null,
+          },
+        }
       : {}),
   };
 }

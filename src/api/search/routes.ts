@@ -28,6 +28,7 @@ export function searchOperations(service: SearchService): Operation[] {
           "invalid_dimensions",
           "embedding_model_unavailable",
           "embedding_provider_error",
+          "reranker_unavailable",
           "overloaded",
         ],
         examples: {

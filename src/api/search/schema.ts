@@ -22,6 +22,9 @@ export const RANKERS = [
   "neural",
 ] as const;
 
+/** Those of them that are OpenAI's. */
+export const OPENAI_RANKERS = RANKERS.slice(0, 6);
+
 export const HybridWeights = Type.Object(
   { embedding_weight: Type.Number({ minimum: 0 }), text_weight: Type.Number({ minimum: 0 }) },
   {
@@ -33,7 +36,12 @@ export const HybridWeights = Type.Object(
 
 export const RankingOptions = Type.Object(
   {
-    ranker: Type.Optional(oneOf(RANKERS)),
+    ranker: Type.Optional(
+      Type.Union([oneOf(RANKERS), Type.String({ minLength: 1, maxLength: 256 })], {
+        description:
+          "`auto` (default): the server's reranker, if the operator chose one. `none` and OpenAI's dated names: without one. `rrf`, `weighted`: another fusion of vectors and keywords. Any other: a reranker of `GET /v1/models`, which reads the best candidates together with the query; results and `score_threshold` then go by its scores.",
+      }),
+    ),
     score_threshold: Type.Optional(Type.Number({ minimum: 0, maximum: 1, default: 0 })),
     hybrid_search: Type.Optional(nullable(HybridWeights)),
     alpha: Type.Optional(
@@ -43,7 +51,7 @@ export const RankingOptions = Type.Object(
       Type.Number({ minimum: 1, description: "With ranker `rrf`: its constant, 60 by default." }),
     ),
     weights: Type.Optional(Type.Record(Type.String(), Type.Number(), { description: "Accepted, not used." })),
-    model: Type.Optional(Type.String({ description: "Accepted, not used." })),
+    model: Type.Optional(Type.String({ description: "With ranker `neural`: the reranker, if it is here." })),
   },
   { $id: "RankingOptions", additionalProperties: false },
 );

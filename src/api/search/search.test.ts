@@ -332,6 +332,7 @@ describe("a search", () => {
           embed: expect.any(Number),
           vector: expect.any(Number),
           keyword: expect.any(Number),
+          rerank: 0,
           fetch: expect.any(Number),
         },
         model: "words-64",

@@ -10,13 +10,16 @@ import type { StoreRow } from "../../storage/stores.ts";
 import type { Caller } from "../caller.ts";
 import { embedError } from "../embeddings/service.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
+import type { RankerCatalog } from "../rerank/rankers.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
 import type { Ranked } from "./ranking.ts";
 import { depthFor, forEnglishModel, mergeRanked, rank } from "./ranking.ts";
 import type { SearchRequest } from "./request.ts";
 import { readSearch } from "./request.ts";
+import { chooseRanker, rerank } from "./rerank.ts";
 import { resultOf } from "./results.ts";
 import type { SearchBody, SearchPage, SearchResult } from "./schema.ts";
+import { select } from "./select.ts";
 
 /** A query's vector in a generation's own dimensions, from memory or from the model. */
 export type EmbedQuery = (
@@ -37,7 +40,7 @@ export interface SearchRecord {
   filters: unknown;
   maxNumResults: number;
   results: { file_id: string; chunk_id: string; score: number }[];
-  latencyMs: { total: number; embed: number; vector: number; keyword: number; fetch: number };
+  latencyMs: { total: number; embed: number; vector: number; keyword: number; rerank: number; fetch: number };
   model: string;
   generation: number;
   /** What found the nearest vectors. */
@@ -50,6 +53,7 @@ export interface SearchDeps extends Pick<Storage, "stores" | "generations" | "ch
   /** `generation` is the row's id. */
   indexes: { acquire(storeId: string, generation: number): Promise<IndexLease> };
   embedQuery: EmbedQuery;
+  rankers: RankerCatalog;
   /** Whether this model knows English only: then it has less of a say in questions that are not. */
   isEnglishModel: (model: string) => boolean;
   onSearch: (record: SearchRecord) => void;
@@ -81,11 +85,14 @@ export function searchService(deps: SearchDeps) {
       body: SearchBody,
       rules: DialectRules,
       signal: AbortSignal,
+      /** `generation.id` of one that is not live, to compare it with the one that is. */
+      at: number | null = null,
     ): Promise<SearchAnswer> {
       const startedAt = performance.now();
       const store = access.usable(caller, storeId, rules);
       const request = readSearch(body);
-      const generation = liveGeneration(store);
+      const ranker = chooseRanker(body.ranking_options ?? {}, request, rules, deps.rankers);
+      const generation = generationOf(store, at ?? store.live_generation);
       // Leased before the query is embedded: if another model went live in between, the query's vector would be
       // compared with vectors of another space.
       using lease = await deps.indexes.acquire(storeId, generation.id);
@@ -95,8 +102,13 @@ export function searchService(deps: SearchDeps) {
       const embeddedAt = performance.now();
       const answers = queries.map((query, i) => ask(lease, generation.model, query, vectors[i] ?? null, request));
       const rankedAt = performance.now();
-      // From here to the end nothing awaits, so that no chunk can go between being found and being read.
-      const found = select(mergeRanked(answers.map((answer) => answer.ranked)), request);
+      const ranked =
+        ranker === null
+          ? mergeRanked(answers.map((answer) => answer.ranked))
+          : await rerank(deps, caller.tenantId, ranker, questions(queries, answers, request), request, signal);
+      const rerankedAt = performance.now();
+      // From here to the end nothing awaits, so that no chunk can go between being found, or read again, and being shown.
+      const found = select(ranked, request, chunks.terms);
       const results = read(caller.tenantId, found, request);
       const endedAt = performance.now();
       touch(store);
@@ -119,7 +131,8 @@ export function searchService(deps: SearchDeps) {
           embed: embeddedAt - leasedAt,
           vector: request.mode === "keyword" ? 0 : rankedAt - embeddedAt,
           keyword: request.mode === "keyword" ? rankedAt - embeddedAt : 0,
-          fetch: endedAt - rankedAt,
+          rerank: ranker === null ? 0 : rerankedAt - rankedAt,
+          fetch: endedAt - rerankedAt,
         },
         model: generation.model,
         generation: generation.number,
@@ -138,9 +151,9 @@ export function searchService(deps: SearchDeps) {
     },
   };
 
-  function liveGeneration(store: StoreRow): GenerationRow {
-    const row = store.live_generation === null ? null : generations.get(store.tenant_id, store.live_generation);
-    if (row === null) throw new Error("a store has no live generation");
+  function generationOf(store: StoreRow, id: number | null): GenerationRow {
+    const row = id === null ? null : generations.get(store.tenant_id, id);
+    if (row === null) throw new Error("a store has no such generation");
     return row;
   }
 
@@ -183,8 +196,9 @@ export function searchService(deps: SearchDeps) {
       filter: request.filter,
       depth: depthFor(wanted),
       exact: wanted * 2,
+      byWindows: request.isRescored,
     });
-    return { ranked: rank(answer, request.mode, fusion, index.stats.chunks), used: answer.used };
+    return { ranked: rank(answer, request.mode, fusion), used: answer.used };
   }
 
   function read(tenantId: string, found: readonly Ranked[], request: SearchRequest): SearchResult[] {
@@ -211,17 +225,10 @@ export function searchService(deps: SearchDeps) {
   }
 }
 
-/** Threshold, chunks a file, number of results; in this order. */
-function select(ranked: readonly Ranked[], request: SearchRequest): Ranked[] {
-  const { scoreThreshold, maxChunksPerFile, maxResults } = request;
-  const perFile = new Map<number, number>();
-  const kept: Ranked[] = [];
-  for (const one of ranked) {
-    if (kept.length === maxResults || one.score < scoreThreshold) break;
-    const taken = perFile.get(one.fileKey) ?? 0;
-    if (maxChunksPerFile !== null && taken >= maxChunksPerFile) continue;
-    perFile.set(one.fileKey, taken + 1);
-    kept.push(one);
-  }
-  return kept;
+/** What a reranker reads: the questions as they were asked, not as they were rewritten for the first stage. */
+function questions(queries: readonly string[], answers: readonly Asked[], { asked, searched }: SearchRequest) {
+  return queries.map((query, i) => ({
+    query: asked[searched.indexOf(query)] ?? query,
+    ranked: answers[i]?.ranked ?? [],
+  }));
 }

@@ -1,13 +1,16 @@
 import { adminOperations } from "../admin/routes.ts";
 import { chunkOperations } from "../chunks/routes.ts";
 import { embeddingOperations } from "../embeddings/routes.ts";
+import { evaluationOperations } from "../evals/routes.ts";
 import { eventOperations } from "../events/routes.ts";
 import { batchOperations } from "../file-batches/routes.ts";
 import { fileOperations } from "../files/routes.ts";
 import { healthOperations } from "../health/routes.ts";
+import { judgmentOperations } from "../judgments/routes.ts";
 import { migrationOperations } from "../migrations/routes.ts";
 import { modelOperations } from "../models/routes.ts";
 import type { Operation } from "../operation.ts";
+import { rerankOperations } from "../rerank/routes.ts";
 import { queryOperations } from "../queries/routes.ts";
 import { searchOperations } from "../search/routes.ts";
 import { statsOperations } from "../stats/routes.ts";
@@ -28,11 +31,14 @@ export function allOperations(): Operation[] {
     ...searchOperations(none),
     ...embeddingOperations(none),
     ...modelOperations(none),
+    ...rerankOperations(none),
     ...chunkOperations(none, none),
     ...eventOperations(none),
     ...migrationOperations(none),
     ...queryOperations(none),
     ...statsOperations(none),
+    ...judgmentOperations(none),
+    ...evaluationOperations(none),
     ...adminOperations(none),
   ];
 }

@@ -34,6 +34,8 @@ import { modelOperations } from "../models/routes.ts";
 import type { KnownModel, ModelCatalog } from "../models/service.ts";
 import { modelsService } from "../models/service.ts";
 import { hashKey } from "../plugins/auth.ts";
+import { rerankOperations } from "../rerank/routes.ts";
+import { rerankService } from "../rerank/service.ts";
 import { searchOperations } from "../search/routes.ts";
 import type { SearchRecord } from "../search/service.ts";
 import { searchService } from "../search/service.ts";
@@ -43,6 +45,7 @@ import { storeFilesService } from "../vector-store-files/service.ts";
 import { storeAccess } from "../vector-stores/access.ts";
 import { storeOperations } from "../vector-stores/routes.ts";
 import { storesService } from "../vector-stores/service.ts";
+import { testRankers } from "./rankers.ts";
 
 /**
  * The store part of the API over a real database and real indexes in a directory of its own, for tests. Nothing runs
@@ -95,6 +98,7 @@ export function storeApp(options: StoreAppOptions = {}) {
   const cancelled: number[] = [];
   const progress = new Map<number, { stage: "embed"; done: number; total: number }>();
   const failing: { reason: "overloaded" | "unavailable" | null } = { reason: null };
+  const rankers = testRankers();
   let beforeEmbed = () => {};
 
   const embed = (_model: string, texts: readonly string[]): Promise<EmbedResult> => {
@@ -162,6 +166,7 @@ export function storeApp(options: StoreAppOptions = {}) {
     access,
     indexes,
     isEnglishModel: () => false,
+    rankers,
     embedQuery: async ({ id }, text) => {
       const result = await embed(id, [text]);
       return result.ok ? { ok: true, vector: result.texts[0]?.vectors ?? new Float32Array(DIMENSIONS) } : result;
@@ -169,6 +174,12 @@ export function storeApp(options: StoreAppOptions = {}) {
     onSearch: (record) => searches.push(record),
   });
   const inserter = vectorInserter({ ...storage, blobs, clock, access, embed, reload, notify: changes.notify });
+  const rerank = rerankService({
+    rankers,
+    bundled: { embed, model: MODEL },
+    bundledName: "lectern-rank",
+    onRerank: ({ model, ok }) => metrics.count("reranks", { model, ok: String(ok) }),
+  });
   const poll = { changes, pollAfterMs: () => 100 };
   const callers = new Map<string, Caller>();
   const addKey = (key: string, more: Partial<Caller>) => callers.set(keyOf(key), { ...DEFAULT_CALLER, ...more });
@@ -180,6 +191,7 @@ export function storeApp(options: StoreAppOptions = {}) {
       ...storeFileOperations(storeFiles, poll),
       ...batchOperations(batches, poll),
       ...searchOperations(search),
+      ...rerankOperations(rerank),
       ...embeddingOperations(embeddingsService({ models: CATALOG, embed })),
       ...modelOperations(modelsService({ models: CATALOG, ...storage, rescan: () => Promise.resolve([]) })),
       ...chunkOperations(chunksService({ ...storage, access }), inserter),
@@ -208,6 +220,7 @@ export function storeApp(options: StoreAppOptions = {}) {
     changes,
     stopping,
     searches,
+    rankers,
     embedded,
     cancelled,
     progress,
@@ -272,6 +285,7 @@ const DEFAULT_CALLER: Caller = {
 
 const KNOWN: KnownModel = {
   name: MODEL,
+  type: "embedding",
   model: MODEL,
   revision: "r1",
   dimensions: DIMENSIONS,

@@ -62,11 +62,12 @@ export function chooseModel(models: ModelCatalog, body: CreateStoreBody): Chosen
     });
   }
   const mentioned = metadata?.["embedding_model"];
-  const known = typeof mentioned === "string" && models.get(mentioned) !== null ? mentioned : null;
+  const known = typeof mentioned === "string" && models.get(mentioned)?.type === "embedding" ? mentioned : null;
   const choice = models.choose(asked ?? known, dimensions ?? null);
   if (choice.ok) return choice;
   switch (choice.reason) {
     case "unknown":
+    case "reranker":
       throw new AppError("invalid_embedding_model", choice.message, { param: "embedding_model" });
     case "dimensions":
       throw new AppError("invalid_dimensions", choice.message, { param: "dimensions" });

@@ -1,0 +1,70 @@
+import { Type } from "@sinclair/typebox";
+import type { Static } from "@sinclair/typebox";
+import { JudgmentList } from "../judgments/schema.ts";
+import { listSchema, nullable, oneOf, unixSeconds } from "../openai.ts";
+import { SEARCH_MODES } from "../search/schema.ts";
+
+/** A search gives no more results. */
+const MAX_K = 50;
+
+export const EvaluateBody = Type.Object(
+  {
+    modes: Type.Optional(
+      Type.Array(oneOf(SEARCH_MODES), { minItems: 1, maxItems: 3, description: "All three unless given." }),
+    ),
+    k: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_K, default: 10, description: "How many results count." })),
+    judgments: Type.Optional(JudgmentList),
+  },
+  {
+    $id: "EvaluateRequest",
+    additionalProperties: false,
+    description: "With `judgments`, those are run instead of the store's and are not kept.",
+  },
+);
+export type EvaluateBody = Static<typeof EvaluateBody>;
+
+const Metrics = Type.Object(
+  {
+    ndcg_at_k: Type.Number({
+      minimum: 0,
+      maximum: 1,
+      description: "With linear gains and ranks discounted by log2, as trec_eval and BEIR compute it.",
+    }),
+    recall_at_k: Type.Number({ minimum: 0, maximum: 1 }),
+    mrr_at_k: Type.Number({ minimum: 0, maximum: 1 }),
+    latency_ms: Type.Object(
+      { p50: Type.Number(), p95: Type.Number() },
+      { description: "Of a search inside the server, with the embedding of its query." },
+    ),
+  },
+  { $id: "EvaluationMetrics", description: "Means over all judged queries." },
+);
+
+export const EVALUATION_STATUSES = ["queued", "in_progress", "completed", "failed"] as const;
+
+export const Evaluation = Type.Object(
+  {
+    id: Type.String({ description: "`eval_…`" }),
+    object: Type.Literal("vector_store.eval"),
+    vector_store_id: Type.String(),
+    status: oneOf(EVALUATION_STATUSES),
+    created_at: unixSeconds("When it was asked for."),
+    completed_at: nullable(unixSeconds("When it ended.")),
+    generation: Type.Integer({ description: "The generation of the index that was measured." }),
+    modes: Type.Array(oneOf(SEARCH_MODES)),
+    k: Type.Integer(),
+    queries: Type.Integer({ description: "Judged queries." }),
+    missing: Type.Integer({
+      description: "Judged files and chunks that are not in the index any more; they count as not found.",
+    }),
+    metrics: Type.Object(
+      { hybrid: Type.Optional(Metrics), vector: Type.Optional(Metrics), keyword: Type.Optional(Metrics) },
+      { description: "By mode; empty until it is completed." },
+    ),
+    last_error: nullable(Type.Object({ code: Type.String(), message: Type.String() })),
+  },
+  { $id: "Evaluation", description: "How well a store answers judged queries." },
+);
+export type Evaluation = Static<typeof Evaluation>;
+
+export const EvaluationPage = listSchema(Evaluation, "EvaluationList");

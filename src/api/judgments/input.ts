@@ -1,0 +1,70 @@
+import { AppError } from "../../errors.ts";
+import type { JudgmentsTable, Relevant } from "../../storage/judgments.ts";
+import type { StoreRow } from "../../storage/stores.ts";
+import { rowOfChunkId } from "../search/results.ts";
+import type { JudgmentBody } from "./schema.ts";
+
+export interface ReadJudgment {
+  query: string;
+  relevant: Relevant[];
+}
+
+/**
+ * Judged queries as they are kept; of a query that is there twice the last one. Throws a 400 that names the place for
+ * what the schema cannot say. `strict`: every file and chunk must be in the store; otherwise one that is not can never
+ * be found, and counts as missing.
+ */
+export function readJudgments(
+  table: Pick<JudgmentsTable, "filesOf" | "chunksOf">,
+  { tenant_id: tenantId, id: storeId }: Pick<StoreRow, "tenant_id" | "id">,
+  judgments: readonly JudgmentBody[],
+  { strict }: { strict: boolean },
+): ReadJudgment[] {
+  const read = judgments.map(({ query, relevant }, i) => readOne(query, relevant, `judgments[${i}]`));
+  const all = read.flatMap((one) => one.relevant);
+  const chunks = table.chunksOf(tenantId, storeId, [...new Set(all.flatMap(({ chunk }) => chunk ?? []))]);
+  const files = strict
+    ? table.filesOf(tenantId, storeId, [...new Set(all.flatMap(({ file }) => file ?? []))])
+    : new Map<string, unknown>();
+  for (const [i, { relevant }] of read.entries()) {
+    for (const [j, one] of relevant.entries()) {
+      const place = `judgments[${i}].relevant[${j}]`;
+      if (one.chunk !== null) {
+        one.file = chunks.get(one.chunk) ?? null;
+        if (one.file === null && strict) throw notThere(`${place}.chunk_id`, "chunk");
+      } else if (strict && !files.has(one.file ?? "")) throw notThere(`${place}.file_id`, "file");
+    }
+  }
+  return [...new Map(read.map((one) => [one.query, one])).values()];
+}
+
+function readOne(query: string, relevant: JudgmentBody["relevant"], place: string): ReadJudgment {
+  if (query.trim() === "") {
+    const text = `Invalid '${place}.query': empty string. Expected a string with minimum length 1, but got an empty string instead.`;
+    throw new AppError("string_below_min_length", text, { param: `${place}.query` });
+  }
+  const read = relevant.map(({ file_id: file, chunk_id: chunkId, grade = 1 }, j): Relevant => {
+    const at = `${place}.relevant[${j}]`;
+    if (chunkId === undefined) {
+      if (file !== undefined) return { file, chunk: null, grade };
+      throw new AppError("missing_required_parameter", `Missing required parameter: '${at}.file_id'.`, {
+        param: `${at}.file_id`,
+      });
+    }
+    if (file !== undefined) {
+      const text = `Invalid '${at}': it names a file and a chunk; give one of 'file_id' and 'chunk_id'.`;
+      throw new AppError("invalid_value", text, { param: at });
+    }
+    const chunk = rowOfChunkId(chunkId);
+    if (chunk !== null) return { file: null, chunk, grade };
+    const text = `Invalid '${at}.chunk_id': expected an ID that begins with 'chunk_'.`;
+    throw new AppError("invalid_value", text, { param: `${at}.chunk_id` });
+  });
+  if (read.some(({ grade }) => grade > 0)) return { query, relevant: read };
+  const text = `Invalid '${place}.relevant': at least one grade must be above 0, or nothing could ever be found.`;
+  throw new AppError("invalid_value", text, { param: `${place}.relevant` });
+}
+
+function notThere(param: string, what: "file" | "chunk"): AppError {
+  return new AppError("invalid_value", `Invalid '${param}': there is no such ${what} in this vector store.`, { param });
+}

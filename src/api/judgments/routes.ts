@@ -1,0 +1,99 @@
+import { Type } from "@sinclair/typebox";
+import { cursorQuery, listPage, readCursor } from "../openai.ts";
+import { operation } from "../operation.ts";
+import type { Operation } from "../operation.ts";
+import { presenterFor } from "../presenters/choose.ts";
+import { AddedJudgments, AddJudgmentsBody, JudgmentDeleted, JudgmentPage, JudgmentsDeleted } from "./schema.ts";
+import type { JudgmentsService } from "./service.ts";
+
+const PATH = "/v1/vector_stores/{vector_store_id}/judgments";
+const ERRORS = ["vector_store_not_found", "vector_store_suspended"] as const;
+/** Thousands of queries with the ids of their answers. */
+export const MAX_JUDGED_BYTES = 16 * 1024 * 1024;
+
+/** `…/judgments` */
+export function judgmentOperations(judgments: JudgmentsService): Operation[] {
+  return [
+    operation(
+      {
+        method: "POST",
+        path: PATH,
+        operationId: "addVectorStoreJudgments",
+        summary: "Add judged queries",
+        description:
+          "Queries with the files or chunks that answer them, for evaluations and for the reports of migrations. A query that is there already gets the new list.",
+        tag: "Lectern",
+        role: "write",
+        body: AddJudgmentsBody,
+        maxBodyBytes: MAX_JUDGED_BYTES,
+        response: AddedJudgments,
+        returns: "What was added",
+        errors: [...ERRORS, "vector_store_expired", "invalid_value", "array_above_max_length"],
+        examples: {
+          body: {
+            judgments: [{ query: "What is the return policy?", relevant: [{ file_id: "file-abc123", grade: 2 }] }],
+          },
+        },
+      },
+      ({ caller, params, body, dialect }) => {
+        const { rules } = presenterFor(dialect);
+        const { data, ...counts } = judgments.add(caller, params.vector_store_id, body, rules);
+        return { ...listPage(data, false, dialect), ...counts };
+      },
+    ),
+    operation(
+      {
+        method: "GET",
+        path: PATH,
+        operationId: "listVectorStoreJudgments",
+        summary: "List judged queries",
+        tag: "Lectern",
+        role: "read",
+        query: Type.Object({ ...cursorQuery() }),
+        response: JudgmentPage,
+        returns: "A page of judged queries",
+        errors: [...ERRORS, "judgment_not_found"],
+      },
+      ({ caller, params, query, dialect }) => {
+        const { rules } = presenterFor(dialect);
+        const { data, hasMore } = judgments.list(caller, params.vector_store_id, readCursor(query), rules);
+        return listPage(data, hasMore, dialect);
+      },
+    ),
+    operation(
+      {
+        method: "DELETE",
+        path: PATH,
+        operationId: "deleteVectorStoreJudgments",
+        summary: "Delete every judged query of a store",
+        tag: "Lectern",
+        role: "write",
+        response: JudgmentsDeleted,
+        returns: "How many there were",
+        errors: ERRORS,
+      },
+      ({ caller, params, dialect }) => {
+        const id = params.vector_store_id;
+        const count = judgments.removeAll(caller, id, presenterFor(dialect).rules);
+        return { id, object: "vector_store.judgments.deleted", deleted: true, count };
+      },
+    ),
+    operation(
+      {
+        method: "DELETE",
+        path: `${PATH}/{judgment_id}`,
+        operationId: "deleteVectorStoreJudgment",
+        summary: "Delete a judged query",
+        tag: "Lectern",
+        role: "write",
+        response: JudgmentDeleted,
+        returns: "That it is gone",
+        errors: [...ERRORS, "judgment_not_found"],
+      },
+      ({ caller, params, dialect }) => {
+        judgments.remove(caller, params.vector_store_id, params.judgment_id, presenterFor(dialect).rules);
+        return { id: params.judgment_id, object: "vector_store.judgment.deleted", deleted: true };
+      },
+    ),
+  ];
+}

@@ -1,0 +1,115 @@
+import { AppError } from "../../errors.ts";
+import { countTokens } from "../../parse/tokens.ts";
+import { randomText } from "../../platform/ids.ts";
+import { float } from "../openai.ts";
+import type { BundledRanking } from "./bundled.ts";
+import { bundledScores } from "./bundled.ts";
+import type { RankerCatalog } from "./rankers.ts";
+import { rerankError } from "./rankers.ts";
+import type { RerankAnswer, RerankBody } from "./schema.ts";
+import { MAX_TOTAL_CHARACTERS } from "./schema.ts";
+
+export interface RerankDeps {
+  rankers: RankerCatalog;
+  bundled: BundledRanking;
+  /** The name that answers show where the bundled ranking ran. */
+  bundledName: string;
+  onRerank: (use: { model: string; documents: number; tokens: number; seconds: number; ok: boolean }) => void;
+}
+
+export type RerankService = ReturnType<typeof rerankService>;
+
+/** Texts counted between two turns of the event loop: about a millisecond of work. */
+const COUNT_SLICE_CHARACTERS = 64 * 1024;
+
+export function rerankService({ rankers, bundled, bundledName, onRerank }: RerankDeps) {
+  return {
+    async rerank(body: RerankBody, signal: AbortSignal): Promise<RerankAnswer> {
+      const texts = body.documents.map((document) => (typeof document === "string" ? document : document.text));
+      check(body.query, texts);
+      const model = choose(body.model);
+      const tokens = await countAll([body.query, ...texts]);
+      const scores = model === null ? await byBundled(body.query, texts, tokens, signal) : await by(model);
+      const order = texts.map((_, i) => i).sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b);
+      return {
+        id: `rerank-${randomText(24)}`,
+        object: "list",
+        model: model ?? bundledName,
+        results: order.slice(0, body.top_n ?? order.length).map((index) => ({
+          index,
+          relevance_score: float(scores[index] ?? 0),
+          ...(body.return_documents === true ? { document: { text: texts[index] ?? "" } } : {}),
+        })),
+        usage: { total_tokens: tokens },
+      };
+
+      async function by(name: string): Promise<Float64Array> {
+        const result = await rankers.rerank(name, body.query, texts, signal);
+        if (!result.ok) throw rerankError(result, name);
+        return result.scores;
+      }
+    },
+  };
+
+  function choose(name: string | undefined): string | null {
+    if (name === undefined) return fallback();
+    const choice = rankers.chooseHosted(name);
+    if (choice.ok) return choice.model;
+    if (choice.reason === "unavailable") throw new AppError("reranker_unavailable", choice.message, { param: "model" });
+    const list = rankers.names().map((known) => `'${known}'`);
+    const text = `Invalid 'model': ${choice.message}. Available: ${list.join(", ")}.`;
+    throw new AppError("model_not_found", text, { param: "model" });
+  }
+
+  function fallback(): string | null {
+    if (rankers.preferred !== null) return rankers.preferred;
+    const installed = rankers.installed();
+    if (installed.length < 2) return installed[0] ?? null;
+    const list = rankers.names().map((known) => `'${known}'`);
+    const text = `Missing required parameter: 'model'. There are several rerankers: ${list.join(", ")}.`;
+    throw new AppError("missing_required_parameter", text, { param: "model" });
+  }
+
+  async function byBundled(
+    query: string,
+    texts: readonly string[],
+    tokens: number,
+    signal: AbortSignal,
+  ): Promise<Float64Array> {
+    const startedAt = performance.now();
+    let ok = false;
+    try {
+      const scores = await bundledScores(bundled, query, texts, signal);
+      ok = true;
+      return scores;
+    } finally {
+      const seconds = (performance.now() - startedAt) / 1000;
+      onRerank({ model: bundledName, documents: texts.length, tokens, seconds, ok });
+    }
+  }
+}
+
+/** Throws a 400 for what the schema cannot say. */
+function check(query: string, texts: readonly string[]): void {
+  if (query.trim() === "") {
+    throw new AppError("invalid_value", "Invalid 'query': it holds nothing but blanks.", { param: "query" });
+  }
+  const characters = texts.reduce((sum, text) => sum + text.length, 0);
+  if (characters <= MAX_TOTAL_CHARACTERS) return;
+  const text = `Invalid 'documents': too much text. Expected at most ${MAX_TOTAL_CHARACTERS} characters altogether, but got ${characters} instead.`;
+  throw new AppError("string_above_max_length", text, { param: "documents" });
+}
+
+async function countAll(texts: readonly string[]): Promise<number> {
+  let total = 0;
+  let characters = 0;
+  for (const text of texts) {
+    characters += text.length;
+    if (characters > COUNT_SLICE_CHARACTERS) {
+      await new Promise((resolve) => setImmediate(resolve));
+      characters = 0;
+    }
+    total += countTokens(text);
+  }
+  return total;
+}
