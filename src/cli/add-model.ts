@@ -10,8 +10,11 @@ import { ModelRow, type ModelsArguments, probe, problemsOf, scan } from "./model
 import { UsageError } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** Weights of other runtimes and what is no part of a model: never read, and often larger than all the rest. */
+/** Weights of other runtimes: never read, and often larger than all the rest. */
 const LEFT_OUT = new Set([".bin", ".safetensors", ".h5", ".msgpack", ".pt", ".pth", ".ot", ".gguf", ".tflite"]);
+
+/** Folder of a step after pooling, such as `2_Dense`: its weights are read. */
+const MODULE_FOLDER = /^\d+_/;
 
 /**
  * `add DIR`: checks the folder, copies it into the data directory in one step, and lets the server open it. A folder that
@@ -89,7 +92,10 @@ export async function addRemote(
     const { dimensions, max_tokens } = await probe(client, table.id, terminal.signal);
     if (!isKnown && said !== undefined && said !== dimensions)
       throw new Error(`its vectors have ${dimensions} dimensions, not ${said}`);
-    writeAddedModels(dataDir, [...others, { ...table, dimensions, ...(max_tokens !== null && { max_tokens }) }]);
+    writeAddedModels(dataDir, [
+      ...others,
+      { ...table, ...(dimensions !== null && { dimensions }), ...(max_tokens !== null && { max_tokens }) },
+    ]);
     await scan(client, terminal.signal);
   } catch (error) {
     await undo();
@@ -129,7 +135,8 @@ function remoteTable(args: ModelsArguments): RemoteModelTable {
 async function added(client: Client, id: string, terminal: Terminal): Promise<number> {
   const model = await client.send(ModelRow, "GET", `/v1/models/${encodeURIComponent(id)}`, undefined, terminal.signal);
   terminal.out(`${model.id}\n`);
-  terminal.err(`Added ${model.id}: ${model.dimensions} dimensions, windows of ${model.max_tokens} tokens.\n`);
+  const what = model.type === "reranker" ? "a reranker" : `${model.dimensions} dimensions`;
+  terminal.err(`Added ${model.id}: ${what}, windows of ${model.max_tokens} tokens.\n`);
   return 0;
 }
 
@@ -139,7 +146,8 @@ function refuse(terminal: Terminal, what: string, problems: readonly string[]): 
 }
 
 function isPartOfModel(path: string): boolean {
-  return !LEFT_OUT.has(extname(path).toLowerCase()) && ![".git", ".cache"].includes(basename(path));
+  if ([".git", ".cache"].includes(basename(path))) return false;
+  return !LEFT_OUT.has(extname(path).toLowerCase()) || MODULE_FOLDER.test(basename(dirname(path)));
 }
 
 function syncTree(directory: string): void {

@@ -4,6 +4,7 @@ import { readConfig } from "../config.ts";
 import type { Config } from "../config.ts";
 import { cpuLevel } from "../platform/cpu.ts";
 import { versionText } from "../platform/build-info.ts";
+import { describeProgram } from "../workers/ocr.ts";
 import { parseArguments } from "./arguments.ts";
 import type { Flags } from "./arguments.ts";
 import { readCliFile } from "./connect.ts";
@@ -37,6 +38,7 @@ export async function doctor(argv: readonly string[], terminal: Terminal): Promi
     ...dataChecks(config),
     diskCheck(config),
     clockCheck(config),
+    await ocrCheck(config),
     await serverCheck(config),
     ...(await contentChecks(config.dataDir, args.has("fix"))),
   ];
@@ -83,6 +85,18 @@ function clockCheck(config: Config): Check {
   return new Date().getUTCFullYear() < 2026
     ? fail("clock", `${new Date().toISOString()} is in the past`)
     : ok("clock", new Date().toISOString());
+}
+
+async function ocrCheck(config: Config): Promise<Check> {
+  if (config.ocr === "off") return ok("ocr", "off: scanned pages have no text (--ocr)");
+  const program = Bun.which("tesseract");
+  const known = await describeProgram(program);
+  if (!known.found) return ok("ocr", "no `tesseract` on the PATH: scanned pages and images have no text");
+  const missing = config.ocrLanguages.split("+").filter((language) => !known.languages.includes(language));
+  const detail = `${program}, version ${known.version}, languages ${known.languages.join(", ") || "none"}`;
+  return missing.length === 0
+    ? ok("ocr", detail)
+    : warn("ocr", `${detail}; --ocr-languages names ${missing.join(", ")}, which is not installed`);
 }
 
 async function serverCheck(config: Config): Promise<Check> {

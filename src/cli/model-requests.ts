@@ -23,6 +23,7 @@ export const MODELS_FLAGS = {
 
 export const ModelRow = Type.Object({
   id: Type.String(),
+  type: Type.String(),
   dimensions: Type.Union([Type.Integer(), Type.Null()]),
   max_tokens: Type.Union([Type.Integer(), Type.Null()]),
   location: Type.String(),
@@ -50,13 +51,18 @@ export function problemsOf(scanned: Scanned, id: string): string[] {
   return model === undefined ? ["the server does not find it: does it use this data directory?"] : model.problems;
 }
 
-/** One vector, through the server: shows that the model runs. Rejects with what the server says. */
-export async function probe(
-  client: Client,
-  id: string,
-  signal: AbortSignal,
-): Promise<ModelRow & { dimensions: number }> {
+const RerankAnswer = Type.Object({ results: Type.Array(Type.Object({ relevance_score: Type.Number() })) });
+
+/**
+ * One vector, or one score of a reranker, through the server: shows that the model runs. Rejects with what the server says.
+ * A reranker has null dimensions.
+ */
+export async function probe(client: Client, id: string, signal: AbortSignal): Promise<ModelRow> {
   const model = await client.send(ModelRow, "GET", `/v1/models/${encodeURIComponent(id)}`, undefined, signal);
+  if (model.type === "reranker") {
+    await client.send(RerankAnswer, "POST", "/v1/rerank", { model: id, query: "A", documents: ["A probe."] }, signal);
+    return model;
+  }
   const answer = await client.send(EmbeddingAnswer, "POST", "/v1/embeddings", { model: id, input: "A probe." }, signal);
   const dimensions = answer.data[0]?.embedding.length ?? 0;
   return { ...model, dimensions: model.dimensions ?? dimensions };

@@ -60,12 +60,13 @@ async function list(client: Client, args: ModelsArguments, terminal: Terminal): 
   const number = (value: number | null) => (value === null ? "" : String(value));
   printTable(
     terminal,
-    ["MODEL", "WHERE", "DIMENSIONS", "TOKENS", "RUNS"],
+    ["MODEL", "WHERE", "DIMENSIONS", "TOKENS", "TYPE", "RUNS"],
     data.map((row) => [
       row.id,
       row.location,
       number(row.dimensions),
       number(row.max_tokens),
+      row.type,
       row.resolves_to ?? row.id,
     ]),
   );
@@ -83,7 +84,7 @@ async function verifyFolders(folders: readonly string[], terminal: Terminal): Pr
   return failed === 0 ? 0 : 1;
 }
 
-/** Each is asked for a vector; all that the server found when none is named. */
+/** Each is asked for a vector or a score; all that the server found when none is named. */
 async function verifyModels(names: readonly string[], client: Client, terminal: Terminal): Promise<number> {
   const scanned = await scan(client, terminal.signal);
   let failed = 0;
@@ -92,7 +93,8 @@ async function verifyModels(names: readonly string[], client: Client, terminal: 
     let found = "";
     if (problems.length === 0) {
       try {
-        found = `${(await probe(client, id, terminal.signal)).dimensions} dimensions`;
+        const { type, dimensions } = await probe(client, id, terminal.signal);
+        found = type === "reranker" ? "a reranker" : `${dimensions} dimensions`;
       } catch (error) {
         problems = [error instanceof Error ? error.message : String(error)];
       }

@@ -42,9 +42,17 @@ const VERBS: Readonly<Record<string, Verb>> = {
       return { help: `STORE is a name or an id.\n\n${describeFlags(SEARCH_FLAGS)}`, run: search };
     },
   },
+  eval: {
+    usage: "lectern eval STORE [--queries FILE] [options]",
+    summary: "measure how well a store answers judged queries",
+    load: async () => {
+      const { evaluate, EVAL_FLAGS, EVAL_HELP } = await import("./eval.ts");
+      return { help: `${EVAL_HELP}\n\n${describeFlags(EVAL_FLAGS)}`, run: evaluate };
+    },
+  },
   models: {
     usage: "lectern models list | add DIR | add --remote | verify [NAME or DIR...] | remove NAME [options]",
-    summary: "add, check and remove embedding models",
+    summary: "add, check and remove embedding models and rerankers",
     load: async () => {
       const { models } = await import("./models.ts");
       const { MODELS_FLAGS } = await import("./model-requests.ts");
@@ -116,7 +124,8 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
 };
 
-const MODELS_HELP = `DIR is an ONNX sentence-embedding model in Hugging Face's layout; it is checked, then copied into the data directory.
+const MODELS_HELP = `DIR is an ONNX sentence-embedding model or cross-encoder (a reranker) in Hugging Face's layout; it is checked, then copied
+into the data directory.
 A model at a provider or another server is added with --remote and kept in models.toml in the data directory, without its
 key: --api-key-env names the variable of the server's environment that holds it.`;
 
