@@ -10,6 +10,7 @@ import { createOperations } from "./operations.ts";
 import { settingsReloader } from "./settings-reload.ts";
 import { type Clock, offsetClock, systemClock } from "./platform/clock.ts";
 import { StartError, takeDataDir } from "./platform/data-dir.ts";
+import { LineWriter } from "./platform/line-writer.ts";
 import { createLog, type Log } from "./platform/log.ts";
 import { createMetrics } from "./platform/metrics.ts";
 import { METRIC_HELP } from "./metric-help.ts";
@@ -39,6 +40,8 @@ export interface Overrides {
 const MB = 1024 * 1024;
 
 export async function createContext(config: Config, overrides: Overrides = {}): Promise<Context> {
+  await using stack = new AsyncDisposableStack();
+  const lines = stack.use(new LineWriter((text) => void process.stderr.write(text)));
   const log =
     overrides.log ??
     createLog({
@@ -46,12 +49,11 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
         return config.logLevel;
       },
       format: logFormat(config),
-      write: (line) => void process.stderr.write(line),
+      write: (line, urgent) => lines.line(line, urgent),
     });
   const clock = overrides.clock ?? (config.testClockFile === null ? systemClock : offsetClock(config.testClockFile));
   const metrics = createMetrics(METRIC_HELP);
 
-  await using stack = new AsyncDisposableStack();
   const dir = stack.use(takeDataDir(config.dataDir));
   const engine = stack.use(await createEngine({ config, dataDir: dir.path, clock, log, metrics }));
   let firstKey: string | null = null;
@@ -119,6 +121,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
       if (logFormat(config) === "json") for (const notice of notices(config, engine)) log.info(notice);
       log.debug("settings", redactedConfig(config));
       log.info("started", { url: server.url, data: dir.path, default_model: config.defaultModel });
+      lines.flush();
       return { url: server.url };
     },
     [Symbol.asyncDispose]: async () => {

@@ -1,6 +1,10 @@
 import { join } from "node:path";
 import type { Config } from "./config.ts";
+import { lanesOf, registerGauges } from "./engine-gauges.ts";
+import { openNatives, openStorage } from "./engine-start.ts";
+import { createEvaluateHandler } from "./jobs/evaluate.ts";
 import { createIngestHandler, type IndexWrites } from "./jobs/ingest.ts";
+import type { MeasuredSearch } from "./jobs/judged.ts";
 import {
   attachGraph,
   createBuildGraphHandler,
@@ -11,6 +15,7 @@ import {
 import { GraphWatch } from "./jobs/graph-watch.ts";
 import { retireDirectory } from "./index/generation.ts";
 import { type CatchUpDeps, createCatchUpHandler, scheduleCatchUp } from "./jobs/catch-up.ts";
+import { IngestBrake } from "./jobs/ingest-brake.ts";
 import { Janitor } from "./jobs/janitor.ts";
 import { addSlice, loadIndex, replaceFile } from "./jobs/load-index.ts";
 import { createMigrateHandler, flipBack, type MigrateDeps } from "./jobs/migrate.ts";
@@ -23,17 +28,15 @@ import { JobRunner } from "./jobs/runner.ts";
 import { IndexRegistry } from "./index/registry.ts";
 import { resolveHost } from "./embed/remote/address.ts";
 import { DEFAULT_LIMITS } from "./parse/limits.ts";
+import { countRerank } from "./rerank-metrics.ts";
 import { countUsage, providerLimits, remoteSources } from "./remote-models.ts";
 import { createChanges } from "./platform/changes.ts";
 import type { Clock } from "./platform/clock.ts";
-import { StartError } from "./platform/data-dir.ts";
 import { createFailpoint } from "./platform/failpoint.ts";
 import { newId } from "./platform/ids.ts";
 import type { Log } from "./platform/log.ts";
 import type { Metrics } from "./platform/metrics.ts";
-import { unpackNatives } from "./platform/native.ts";
 import { createBlobs } from "./storage/blobs.ts";
-import { NewerSchemaError, openDb } from "./storage/db.ts";
 import { createParsedCache } from "./storage/parsed.ts";
 import type { MigrationRow } from "./storage/migration-table.ts";
 import type { DeletionCheckDeps } from "./storage/deletion-check.ts";
@@ -42,11 +45,12 @@ import type { Detached } from "./storage/removal.ts";
 import type { GenerationRow } from "./storage/generations.ts";
 import type { StoreRow } from "./storage/stores.ts";
 import type { StoreFileRow } from "./storage/store-files.ts";
-import { createStorage, type Storage } from "./storage/storage.ts";
+import type { Storage } from "./storage/storage.ts";
 import { GraphLane } from "./workers/graph-lane.ts";
 import { cachedPassages } from "./jobs/cached-passages.ts";
 import { BUNDLED_MODEL, Models } from "./workers/models.ts";
 import { NativeLanes } from "./workers/native-lane.ts";
+import { Ocr } from "./workers/ocr.ts";
 import { ParseLane } from "./workers/parse-lane.ts";
 
 /**
@@ -79,20 +83,36 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
   );
   const failpoint = createFailpoint(config.testFailpoint);
 
-  const natives = await unpack(dataDir, config.nativeLevel);
-  const lanes = stack.use(new NativeLanes({ natives, ingestWorkers: config.embedWorkers, queryThreads: 1 }));
+  const natives = await openNatives(dataDir, config.nativeLevel);
+  const lanes = stack.use(
+    new NativeLanes({
+      natives,
+      ingestWorkers: config.embedWorkers,
+      queryThreads: 1,
+      rerankThreads: config.rerankThreads,
+    }),
+  );
   const parse = stack.use(
     new ParseLane({
       workers: config.parseWorkers,
       deadlineMs: config.maxFileParseSeconds * 1000,
       memoryBytes: config.parseMemoryMb * MB,
       limits: { ...DEFAULT_LIMITS, maxTextLength: config.maxFileTextMb * MB },
+      ocr: new Ocr({
+        program: () => (config.ocr === "off" ? null : Bun.which("tesseract")),
+        languages: config.ocrLanguages,
+        maxPages: config.maxOcrPages,
+        maxSeconds: config.maxOcrSeconds,
+        slots: Math.max(1, config.parseWorkers >> 1),
+        memoryBytes: config.parseMemoryMb * MB,
+      }),
     }),
   );
   const models = new Models({
     lanes,
     directory: join(dataDir, "models"),
     defaultModel: config.defaultModel,
+    defaultRanker: config.defaultRanker,
     defaultAliases: !config.noDefaultAliases,
     aliases: config.modelNames,
     remote: {
@@ -104,6 +124,7 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
       limits: providerLimits(config),
       onUsage: (model, usage) => countUsage(metrics, model, usage),
     },
+    onRerank: (use) => countRerank(metrics, use),
     ingestWorkers: config.embedWorkers,
     queryCache: { maxBytes: QUERY_CACHE_BYTES, maxEntries: config.queryCacheEntries },
     log,
@@ -142,9 +163,13 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
     },
     removeFile: (storeId, generation, storeFile) =>
       indexes.apply(storeId, generation, (index) => index.removeFile(storeFile)),
+    loadOf: (storeId, generation) => indexes.loadOf(storeId, generation),
+    replaceFile: (file, generation) =>
+      indexes.apply(file.store_id, generation.id, (index) => replaceFile(storage, index, generation, file)),
   };
   const embedPassages = cachedPassages({
     embed: (model, texts, signal) => models.embedPassages(model, texts, signal),
+    batching: (model) => models.passageBatching(model),
     cache: storage.embeddingCache,
     isCached: ({ id }) =>
       config.embeddingCache === "all" || (config.embeddingCache === "remote" && models.info(id)?.location === "remote"),
@@ -153,16 +178,22 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
       metrics.count("lectern_embedding_cache_total", { found: "no" }, missing);
     },
   });
+  const brake = new IngestBrake(() => runner.wake());
   const catchUpDeps: CatchUpDeps = {
     storage,
     blobs,
     parsed,
     parse,
     embed: embedPassages,
-    indexFile: (generation, file) => {
-      indexes.apply(generation.store_id, generation.id, (index) => replaceFile(storage, index, generation, file));
-      graphWatch.touch(generation);
-    },
+    openIndex: async ({ store_id, id }) => (indexes.has(store_id, id) ? await indexes.acquire(store_id, id) : null),
+    indexGrew: (generation) => graphWatch.touch(generation),
+    brake,
+  };
+  // The API's own, which is made later; nothing runs before `runner.start`.
+  let apiSearch: MeasuredSearch | null = null;
+  const search: MeasuredSearch = (asked, signal) => {
+    if (apiSearch === null) throw new Error("jobs were started without a search");
+    return apiSearch(asked, signal);
   };
   const migrateDeps: MigrateDeps = {
     ...catchUpDeps,
@@ -170,6 +201,7 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
     clock,
     failpoint,
     embedQuery: (model, text, signal) => models.embedQuery(model, text, signal),
+    search,
     acquire: (storeId, generation) => indexes.acquire(storeId, generation),
     changed: changes.notify,
     forgetIndex: (storeId, generation) => indexes.retire(storeId, generation),
@@ -192,6 +224,18 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
     parsed,
     inMemory: (storeId, storeFile) => indexes.holds(storeId, (index) => storeFile === null || index.hasFile(storeFile)),
   };
+  const ingest = createIngestHandler({
+    storage,
+    blobs,
+    parsed,
+    parse,
+    embed: embedPassages,
+    index: indexWrites,
+    changed: changes.notify,
+    progress,
+    clock,
+    concurrency: config.parseWorkers + config.embedWorkers,
+  });
   const runner: JobRunner = stack.use(
     new JobRunner({
       jobs: storage.jobs,
@@ -200,23 +244,13 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
       metrics,
       owner: newId("req_"),
       handlers: [
-        createIngestHandler({
-          storage,
-          blobs,
-          parsed,
-          parse,
-          embed: embedPassages,
-          index: indexWrites,
-          changed: changes.notify,
-          progress,
-          clock,
-          concurrency: config.parseWorkers + config.embedWorkers,
-        }),
+        brake.watch(ingest, (job) => storage.storeFiles.bySeq(job.tenant_id, Number(job.subject))?.n_chunks ?? 0),
         createMigrateHandler(migrateDeps),
         createCatchUpHandler(catchUpDeps),
         createRetireHandler({
           storage,
           failpoint,
+          forgetIndex: migrateDeps.forgetIndex,
           removeGraph: (generation) => retireDirectory(graphDirectory(dataDir, generation.store_id, generation.id)),
         }),
         createBuildGraphHandler({
@@ -230,8 +264,13 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
         createPurgeFileHandler(purge),
         createPurgeStoreHandler(purge),
         createFinishDeletionHandler({ ...deletionCheck, storage, blobs, parsed, clock }),
+        createEvaluateHandler({ storage, clock, search }),
       ],
-      tenantLimit: (kind, tenantId) => (kind === "ingest" ? ingestLimit(storage, config, tenantId) : null),
+      heldStores: (kind) => (kind === "ingest" ? brake.held() : []),
+      tenantLimit: (kind, tenantId) => {
+        if (kind === "evaluate") return 1;
+        return kind === "ingest" ? ingestLimit(storage, config, tenantId) : null;
+      },
     }),
   );
 
@@ -275,6 +314,10 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
     detached,
     deletionCheck,
     laneStats: () => lanesOf(lanes, parse),
+    /** The search that jobs measure. */
+    setSearch(search: MeasuredSearch): void {
+      apiSearch = search;
+    },
     setAttributes(storeId: string, storeFile: number, attributes: Record<string, string | number | boolean>) {
       forEachGeneration(storage, storeId, (generation) =>
         indexes.apply(storeId, generation, (index) => index.setAttributes(storeFile, attributes)),
@@ -302,7 +345,8 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
         if (other.state === "retained") scheduleCatchUp(storage, other);
       }
       runner.wake();
-      catchUpDeps.indexFile(generation, file);
+      indexes.apply(generation.store_id, generation.id, (index) => replaceFile(storage, index, generation, file));
+      graphWatch.touch(generation);
     },
     /** What answers searches of the store now: an index that is not in memory will say when it is. */
     indexKind(store: StoreRow): "exact" | "hnsw" {
@@ -331,64 +375,10 @@ function ingestLimit(storage: Storage, config: Config, tenantId: string): number
   return own ?? config.maxTeamIngests;
 }
 
-function openStorage(path: string): Storage {
-  try {
-    return createStorage(openDb(path));
-  } catch (error) {
-    if (error instanceof NewerSchemaError) {
-      throw new StartError(
-        `the data directory was written by a newer Lectern (${error.message}); use that version, or another directory with --data`,
-        { cause: error },
-      );
-    }
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    if (!code.startsWith("SQLITE_")) throw error;
-    throw new StartError(
-      `the database ${path} cannot be opened (${code}); restore it from a backup, or choose another directory with --data`,
-      { cause: error },
-    );
-  }
-}
-
-async function unpack(dataDir: string, level: Config["nativeLevel"]) {
-  try {
-    return await (level === "auto" ? unpackNatives(dataDir) : unpackNatives(dataDir, level));
-  } catch (error) {
-    throw new StartError(error instanceof Error ? error.message : String(error), { cause: error });
-  }
-}
-
 function removeFromIndexes(storage: Storage, index: IndexWrites, storeId: string, storeFile: number): void {
   forEachGeneration(storage, storeId, (generation) => index.removeFile(storeId, generation, storeFile));
 }
 
 function forEachGeneration(storage: Storage, storeId: string, visit: (generation: number) => void): void {
   for (const generation of storage.generations.idsOfStore(storeId)) visit(generation);
-}
-
-function registerGauges(
-  metrics: Metrics,
-  {
-    runner,
-    indexes,
-    lanes,
-    parse,
-  }: { runner: JobRunner; indexes: IndexRegistry; lanes: NativeLanes; parse: ParseLane },
-): void {
-  metrics.gauge("lectern_jobs_waiting", () => runner.stats().map(({ kind, waiting }) => [{ kind }, waiting]));
-  metrics.gauge("lectern_jobs_running", () => runner.stats().map(({ kind, running }) => [{ kind }, running]));
-  metrics.gauge("lectern_index_bytes", () => indexes.stats.bytes);
-  metrics.gauge("lectern_index_chunks", () => indexes.stats.chunks);
-  metrics.gauge("lectern_index_vectors", () => indexes.stats.vectors);
-  metrics.gauge("lectern_indexes_open", () => indexes.stats.open);
-  metrics.gauge("lectern_lane_busy", () => lanesOf(lanes, parse).map(([lane, stats]) => [{ lane }, stats.busy]));
-  metrics.gauge("lectern_lane_waiting", () => lanesOf(lanes, parse).map(([lane, stats]) => [{ lane }, stats.waiting]));
-  metrics.gauge("lectern_lane_restarts", () =>
-    lanesOf(lanes, parse).map(([lane, stats]) => [{ lane }, stats.restarts]),
-  );
-  metrics.gauge("process_resident_memory_bytes", () => process.memoryUsage.rss());
-}
-
-function lanesOf(lanes: NativeLanes, parse: ParseLane) {
-  return Object.entries({ ...lanes.stats(), parse: parse.stats() });
 }

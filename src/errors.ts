@@ -52,6 +52,7 @@ export const ERROR_CODES = [
   "tenant_not_found",
   "deletion_not_found",
   "eval_not_found",
+  "judgment_not_found",
   // Its state
   "vector_store_expired",
   "vector_store_unavailable",
@@ -73,6 +74,7 @@ export const ERROR_CODES = [
   // Others' and our own failures
   "embedding_provider_error",
   "embedding_model_unavailable",
+  "reranker_unavailable",
   "shutting_down",
   "internal_error",
 ] as const;

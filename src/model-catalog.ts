@@ -1,12 +1,13 @@
 import type { KnownModel, ModelCatalog, ModelChoice } from "./api/models/service.ts";
-import type { Models } from "./workers/models.ts";
+import { BUNDLED_RANKER, type Models } from "./workers/models.ts";
 
-/** The models as the api room sees them. `created`: Unix seconds; models have no better date than the server's start. */
-export function modelCatalog(models: Models, created: number): ModelCatalog {
+/** The models as the api room sees them. `rankers`: names of rerankers. `created`: Unix seconds; models have no better date than the server's start. */
+export function modelCatalog(models: Models, rankers: () => readonly string[], created: number): ModelCatalog {
   const show = (name: string, id: string): KnownModel => {
     const info = models.info(id);
     return {
       name,
+      type: "embedding",
       model: info === null ? null : id,
       revision: info?.revision ?? null,
       dimensions: info?.dimensions ?? null,
@@ -16,12 +17,28 @@ export function modelCatalog(models: Models, created: number): ModelCatalog {
       created,
     };
   };
+  const showRanker = (name: string, id: string): KnownModel => {
+    const info = models.rerankers.info(id);
+    return {
+      name,
+      type: "reranker",
+      model: id,
+      revision: info?.revision ?? null,
+      dimensions: null,
+      maxTokens: info?.maxTokens ?? null,
+      location: name === id ? (info?.location ?? "bundled") : "alias",
+      ownedBy: id === BUNDLED_RANKER ? "lectern" : "organization-owner",
+      created,
+    };
+  };
   const find = (name: string): KnownModel | null => {
+    const ranker = models.rankerOf(name);
+    if (ranker !== null) return showRanker(name, ranker);
     const resolved = models.resolve(name);
     return resolved.ok ? show(name, resolved.model) : null;
   };
   return {
-    list: () => models.names().flatMap((name) => find(name) ?? []),
+    list: () => [...models.names(), ...rankers()].flatMap((name) => find(name) ?? []),
     get: find,
     choose(name, dimensions): ModelChoice {
       const resolved = models.resolve(name);

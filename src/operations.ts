@@ -11,6 +11,9 @@ import { chunksService } from "./api/chunks/service.ts";
 import { createCursors } from "./api/cursors.ts";
 import { embeddingOperations } from "./api/embeddings/routes.ts";
 import { embeddingsService } from "./api/embeddings/service.ts";
+import { measuredSearch } from "./api/evals/measured-search.ts";
+import { evaluationOperations } from "./api/evals/routes.ts";
+import { evaluationsService } from "./api/evals/service.ts";
 import { eventOperations } from "./api/events/routes.ts";
 import { eventsService } from "./api/events/service.ts";
 import { batchOperations } from "./api/file-batches/routes.ts";
@@ -18,16 +21,21 @@ import { batchesService } from "./api/file-batches/service.ts";
 import { fileOperations } from "./api/files/routes.ts";
 import { filesService } from "./api/files/service.ts";
 import { healthOperations } from "./api/health/routes.ts";
+import { judgmentOperations } from "./api/judgments/routes.ts";
+import { judgmentsService } from "./api/judgments/service.ts";
 import { migrationOperations } from "./api/migrations/routes.ts";
 import { migrationsService } from "./api/migrations/service.ts";
 import { modelOperations } from "./api/models/routes.ts";
 import { modelsService } from "./api/models/service.ts";
+import { rerankOperations } from "./api/rerank/routes.ts";
+import { rerankService } from "./api/rerank/service.ts";
 import type { Operation } from "./api/operation.ts";
 import type { QueryRecorder } from "./api/queries/recorder.ts";
 import { queryOperations } from "./api/queries/routes.ts";
 import { queriesService } from "./api/queries/service.ts";
 import { quotaRules } from "./api/quotas.ts";
 import { searchOperations } from "./api/search/routes.ts";
+import type { SearchDeps } from "./api/search/service.ts";
 import { searchService } from "./api/search/service.ts";
 import { statsOperations } from "./api/stats/routes.ts";
 import { statsService } from "./api/stats/service.ts";
@@ -43,10 +51,12 @@ import { backups } from "./backup.ts";
 import type { Config } from "./config.ts";
 import type { Engine } from "./engine.ts";
 import { modelCatalog } from "./model-catalog.ts";
+import { rankerCatalog } from "./ranker-catalog.ts";
+import { countRerank } from "./rerank-metrics.ts";
 import { serverStatus } from "./server-status.ts";
 import type { Clock } from "./platform/clock.ts";
 import type { Metrics } from "./platform/metrics.ts";
-import { BUNDLED_MODEL } from "./workers/models.ts";
+import { BUNDLED_MODEL, BUNDLED_RANKER } from "./workers/models.ts";
 
 /** Every operation of the API over one engine: the services, and what they are told of the rest. */
 export interface OperationsOptions {
@@ -76,7 +86,8 @@ export function createOperations({
 }: OperationsOptions): Operation[] {
   const { storage, blobs, runner, indexes, changes, progress } = engine;
   const cursors = createCursors();
-  const models = modelCatalog(engine.models, clock.nowSeconds());
+  const rankers = rankerCatalog(engine.models, config);
+  const models = modelCatalog(engine.models, rankers.names, clock.nowSeconds());
   const access = storeAccess({ stores: storage.stores, clock });
   const wakeJobs = () => runner.wake();
   const queuedFiles = () => runner.stats().find(({ kind }) => kind === "ingest")?.waiting ?? 0;
@@ -136,18 +147,24 @@ export function createOperations({
     files: storeFiles,
     maxBatchFiles: config.maxBatchFiles,
   });
-  const search = searchService({
+  const searchDeps = {
     ...storage,
     clock,
     access,
     indexes,
     embedQuery: (model, text, signal) => engine.models.embedQuery(model, text, signal),
     isEnglishModel: (model) => model === BUNDLED_MODEL,
+    rankers,
+  } satisfies Partial<SearchDeps>;
+  engine.setSearch(measuredSearch(searchDeps));
+  const search = searchService({
+    ...searchDeps,
     onSearch: (record) => {
       metrics.count("lectern_searches_total", { index: record.index });
-      const { embed, vector, keyword, fetch } = record.latencyMs;
+      const { embed, vector, keyword, rerank, fetch } = record.latencyMs;
       metrics.observe("lectern_search_stage_seconds", embed / 1000, { stage: "embed" });
       metrics.observe("lectern_search_stage_seconds", (vector + keyword) / 1000, { stage: "rank" });
+      if (rerank > 0) metrics.observe("lectern_search_stage_seconds", rerank / 1000, { stage: "rerank" });
       metrics.observe("lectern_search_stage_seconds", fetch / 1000, { stage: "fetch" });
       queries.record(record);
     },
@@ -155,6 +172,16 @@ export function createOperations({
   const embeddings = embeddingsService({
     models,
     embed: (id, texts, kind, signal) => engine.models.embed(id, texts, kind, signal),
+  });
+
+  const rerank = rerankService({
+    rankers,
+    bundled: {
+      embed: (id, texts, kind, signal) => engine.models.embed(id, texts, kind, signal),
+      model: BUNDLED_MODEL,
+    },
+    bundledName: BUNDLED_RANKER,
+    onRerank: (use) => countRerank(metrics, use),
   });
 
   const insert = vectorInserter({
@@ -201,6 +228,8 @@ export function createOperations({
     ...eventOperations(events),
     ...queryOperations(queriesService({ ...storage, access, flush: flushQueries })),
     ...statsOperations(statsService({ ...storage, access, clock, flush: flushQueries })),
+    ...judgmentOperations(judgmentsService({ ...storage, clock, access, cursors })),
+    ...evaluationOperations(evaluationsService({ ...storage, clock, access, wakeJobs })),
     ...adminOperations({
       tenants,
       keys: keysService({ storage, clock, tenants }),
@@ -211,6 +240,7 @@ export function createOperations({
     }),
     ...migrationOperations(migrations),
     ...embeddingOperations(embeddings),
+    ...rerankOperations(rerank),
     ...modelOperations(modelsService({ models, ...storage, rescan: () => engine.models.rescan() })),
     ...backupOperations(backups({ engine, dataDir, clock })),
     ...healthOperations({

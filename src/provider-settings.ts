@@ -32,6 +32,13 @@ export const PROVIDER_SETTINGS = {
     60,
     "seconds that a provider gets for one request; a search waits a quarter of it at most",
   ),
+  providerRequests: setting(
+    "Providers",
+    "provider-requests",
+    integer(1, 100),
+    8,
+    "requests for documents to one provider at the same time; fewer by themselves while it limits the rate",
+  ),
   providerAttempts: setting(
     "Providers",
     "provider-attempts",

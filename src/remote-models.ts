@@ -33,8 +33,10 @@ export function remoteSources(config: Config, dataDir: string): RemoteSources {
 }
 
 /** How long and how often a provider is tried; a search, for which somebody waits, is given up sooner. */
-export function providerLimits({ providerTimeoutSeconds, providerAttempts }: Config): Partial<RemoteLimits> {
+export function providerLimits(config: Config): Partial<RemoteLimits> {
+  const { providerTimeoutSeconds, providerRequests, providerAttempts } = config;
   return {
+    requests: providerRequests,
     passageTimeoutMs: providerTimeoutSeconds * 1000,
     queryTimeoutMs: providerTimeoutSeconds * 250,
     passageAttempts: providerAttempts,

@@ -1,0 +1,34 @@
+import type { Config } from "./config.ts";
+import { StartError } from "./platform/data-dir.ts";
+import { unpackNatives } from "./platform/native.ts";
+import { NewerSchemaError, openDb } from "./storage/db.ts";
+import { createStorage, type Storage } from "./storage/storage.ts";
+
+/** The database of a data directory. A {@link StartError} where it cannot be used, with the way out. */
+export function openStorage(path: string): Storage {
+  try {
+    return createStorage(openDb(path));
+  } catch (error) {
+    if (error instanceof NewerSchemaError) {
+      throw new StartError(
+        `the data directory was written by a newer Lectern (${error.message}); use that version, or another directory with --data`,
+        { cause: error },
+      );
+    }
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    if (!code.startsWith("SQLITE_")) throw error;
+    throw new StartError(
+      `the database ${path} cannot be opened (${code}); restore it from a backup, or choose another directory with --data`,
+      { cause: error },
+    );
+  }
+}
+
+/** The addons of this machine, taken out of the executable into the data directory. */
+export async function openNatives(dataDir: string, level: Config["nativeLevel"]) {
+  try {
+    return await (level === "auto" ? unpackNatives(dataDir) : unpackNatives(dataDir, level));
+  } catch (error) {
+    throw new StartError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}

@@ -1,0 +1,56 @@
+import type { RankerCatalog, RankerChoice } from "./api/rerank/rankers.ts";
+import type { Config } from "./config.ts";
+import { isHostedReranker } from "./embed/hosted-rerankers.ts";
+import { BUNDLED_RANKER, type Models } from "./workers/models.ts";
+
+/** The rerankers as the api room sees them. */
+export function rankerCatalog(
+  models: Models,
+  { defaultRanker, noDefaultAliases, rerankCandidates, modelNames }: Config,
+): RankerCatalog {
+  const { rerankers } = models;
+  // One that has gone missing keeps its name: searches fail then, rather than be ranked by something else.
+  const preferred = () => {
+    const target = defaultRanker === null ? null : (models.rankerOf(defaultRanker) ?? defaultRanker);
+    return target === BUNDLED_RANKER ? null : target;
+  };
+  const catalog: RankerCatalog = {
+    get preferred() {
+      return preferred();
+    },
+    candidates: rerankCandidates,
+    installed: () => rerankers.ids(),
+    names() {
+      const others = [...modelNames.keys()].filter((name) => models.rankerOf(name) !== null);
+      return [...new Set([...rerankers.ids(), ...others, BUNDLED_RANKER])];
+    },
+    choose(name): RankerChoice {
+      const found = models.rankerOf(name);
+      if (found !== null) return { ok: true, model: found === BUNDLED_RANKER ? null : found };
+      const resolved = models.resolve(name);
+      if (resolved.ok) {
+        return { ok: false, reason: "unknown", message: `'${name}' is an embedding model, not a reranker` };
+      }
+      // Where a model was set up but cannot be used, another must not answer in its place.
+      if (models.isBroken(name)) return { ok: false, reason: "unavailable", message: unusable(name) };
+      return { ok: false, reason: "unknown", message: `there is no reranker '${name}'` };
+    },
+    chooseHosted(name) {
+      const choice = catalog.choose(name);
+      if (choice.ok || choice.reason === "unavailable" || !isHostedReranker(name)) return choice;
+      if (noDefaultAliases) return { ok: false, reason: "unavailable", message: hosted(name) };
+      const [only, ...more] = rerankers.ids();
+      return { ok: true, model: preferred() ?? (more.length === 0 ? (only ?? null) : null) };
+    },
+    rerank: (model, query, documents, signal) => rerankers.rerank(model, query, documents, signal),
+  };
+  return catalog;
+}
+
+function unusable(name: string): string {
+  return `The reranker '${name}' is set up but cannot be used now; the server's log and "lectern models list" say why.`;
+}
+
+function hosted(name: string): string {
+  return `The reranker '${name}' is a hosted one, which this server does not ask; start without --no-default-aliases to let its own answer for it.`;
+}
