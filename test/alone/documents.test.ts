@@ -29,7 +29,7 @@ describe.skipIf(!present)("documents", () => {
   let storeId: string;
   let warmBytes = 0;
   beforeAll(async () => {
-    server = await startServer({ env: { LECTERN_MAX_FILE_PARSE_SECONDS: "20" } });
+    server = await startServer({ env: { LECTERN_MAX_FILE_PARSE_SECONDS: "20", LECTERN_OCR: "off" } });
     storeId = await newStore(server, { name: "corpus" });
     // Warmed up: every parser and the model have run.
     for (const name of ["tracemonkey.pdf", "resume.html", "about_Preference_Variables.md", "engine.go"].filter((name) =>
@@ -103,5 +103,5 @@ describe.skipIf(!present)("documents", () => {
     console.log(
       `resident memory: warmed up ${mebibytes(warmBytes)} MiB, after ${names.length} documents ${mebibytes(after)} MiB, peak ${mebibytes(memoryOf(server.pid).peakBytes)} MiB`,
     );
-  }, 60_000);
+  }, 180_000);
 });

@@ -52,6 +52,10 @@ beforeAll(async () => {
   });
   const gone = await upload(a, "gone.txt", "gone");
   await json(a, "DELETE", `/v1/files/${gone}`);
+  const judged = await json<{ first_id: string }>(a, "POST", `/v1/vector_stores/${store}/judgments`, {
+    judgments: [{ query: SECRET, relevant: [{ file_id: file }] }],
+  });
+  const evaluation = await json<{ id: string }>(a, "POST", `/v1/vector_stores/${store}/evals`, {});
   const first = async (path: string) => (await json<{ data: { id: string }[] }>(a, "GET", path)).data[0]?.id ?? "";
   ids = {
     vector_store_id: store,
@@ -60,6 +64,8 @@ beforeAll(async () => {
     upload_id: pending.id,
     part_id: ((await partAnswer.json()) as { id: string }).id,
     migration_id: migration.id,
+    judgment_id: judged.first_id,
+    eval_id: evaluation.id,
     tenant_id: tenantA,
     key_id: keyA.id,
     deletion_id: await first("/v1/admin/deletions"),
@@ -174,6 +180,18 @@ describe("ids in bodies, filters and cursors", () => {
     ["GET", "/v1/vector_stores?before=ID", (x) => x["vector_store_id"]],
     ["GET", "/v1/vector_stores/OWN/files?after=ID", (x) => x["file_id"]],
     ["GET", "/v1/vector_stores/OWN/migrations?after=ID", (x) => x["migration_id"]],
+    ["GET", "/v1/vector_stores/OWN/judgments?after=ID", (x) => x["judgment_id"]],
+    ["GET", "/v1/vector_stores/OWN/evals?after=ID", (x) => x["eval_id"]],
+    [
+      "POST",
+      "/v1/vector_stores/OWN/judgments",
+      (x) => ({ judgments: [{ query: "q", relevant: [{ file_id: x["file_id"] }] }] }),
+    ],
+    [
+      "POST",
+      "/v1/vector_stores/OWN/judgments",
+      (x) => ({ judgments: [{ query: "q", relevant: [{ chunk_id: x["chunk_id"] }] }] }),
+    ],
     ["GET", "/v1/vector_stores/OWN/chunks?file_id=ID", (x) => x["file_id"]],
     ["GET", "/v1/admin/tenants?after=ID", (x) => x["tenant_id"]],
     ["GET", "/v1/admin/keys?after=ID", (x) => x["key_id"]],

@@ -82,6 +82,11 @@ export interface Trial {
   run(i: number): unknown;
 }
 
+export interface Measured extends Times {
+  /** Mean time on a core, of all threads of this process: what else the machine does does not count. */
+  cpu_ms: number;
+}
+
 /**
  * Times trials that take turns: `rounds` times over, each runs `each` times after a warm-up. What else the machine does
  * meets all of them alike.
@@ -89,23 +94,28 @@ export interface Trial {
 export async function interleaved(
   trials: readonly Trial[],
   { rounds, each }: { rounds: number; each: number },
-): Promise<Map<string, Times>> {
-  const runs = new Map<string, Times[]>(trials.map(({ name }) => [name, []]));
+): Promise<Map<string, Measured>> {
+  const runs = trials.map((trial) => ({ trial, times: [] as Times[], cpuMs: [] as number[] }));
   for (const trial of trials) for (let i = 0; i < Math.ceil(each / 4); i++) await trial.run(i);
   for (let turn = 0; turn < rounds; turn++) {
-    for (const trial of trials) {
-      const times: number[] = [];
+    for (const { trial, times, cpuMs } of runs) {
+      const taken: number[] = [];
+      const cpuBefore = process.cpuUsage();
       for (let i = 0; i < each; i++) {
         const started = performance.now();
         const outcome = trial.run(turn * each + i);
         // What is synchronous is not charged for a turn of the event loop.
         if (outcome instanceof Promise) await outcome;
-        times.push(performance.now() - started);
+        taken.push(performance.now() - started);
       }
-      runs.get(trial.name)?.push(timesOf(times));
+      const { user, system } = process.cpuUsage(cpuBefore);
+      times.push(timesOf(taken));
+      cpuMs.push((user + system) / 1000 / each);
     }
   }
-  return new Map([...runs].map(([name, times]) => [name, medianTimes(times)]));
+  return new Map(
+    runs.map(({ trial, times, cpuMs }) => [trial.name, { ...medianTimes(times), cpu_ms: round(median(cpuMs)) }]),
+  );
 }
 
 /** Calls a second of wall time, running `once` for about this long; `once` says how many it did. */

@@ -5,6 +5,7 @@ import { waitFor } from "../helpers/wait.ts";
 import { type Bench, medianTimes, round, type Times, timesOf } from "./bench.ts";
 import { DIMENSIONS, Embeddings, fillStore, Words } from "./corpus.ts";
 import { addMiniLm, BUNDLED, makeTexts, MINILM } from "./models.ts";
+import { openLoop } from "./open-loop.ts";
 import { metricOf, storeOf } from "./server-data.ts";
 
 const RATE_PER_SECOND = 20;
@@ -29,7 +30,8 @@ export const load: Bench = {
       dimensions: DIMENSIONS,
       text: () => words.text(120),
     });
-    await search(server, searched, { query: words.question() });
+    const ask = () => search(server, searched, { query: words.question() });
+    await ask();
 
     const situations = [
       { name: "idle", feed: null },
@@ -41,7 +43,9 @@ export const load: Bench = {
     for (let turn = 0; turn < ROUNDS; turn++) {
       for (const { name, feed } of situations) {
         const feeder = feed === null ? null : await startFeeding(server, feed.model, feed.texts);
-        runs.get(name)?.push(timesOf(await openLoop(server, searched, words, seconds)));
+        runs
+          .get(name)
+          ?.push(timesOf(await openLoop(RATE_PER_SECOND, (sent) => sent >= seconds * RATE_PER_SECOND, ask)));
         if (feeder !== null) indexed.set(name, (indexed.get(name) ?? 0) + (await feeder.stop()));
       }
     }
@@ -59,20 +63,6 @@ export const load: Bench = {
     note("times are from the instant a request was due, with what the client and the loopback network take");
   },
 };
-
-/** Requests at fixed instants whether or not earlier ones were answered; a slow answer delays nothing but itself. */
-async function openLoop(server: TestServer, storeId: string, words: Words, seconds: number): Promise<number[]> {
-  const started = performance.now();
-  return await Promise.all(
-    Array.from({ length: seconds * RATE_PER_SECOND }, async (_, i) => {
-      const body = { query: words.question() };
-      const dueMs = started + (i * 1000) / RATE_PER_SECOND;
-      await Bun.sleep(dueMs - performance.now());
-      await search(server, storeId, body);
-      return performance.now() - dueMs;
-    }),
-  );
-}
 
 /** Keeps files waiting to be indexed in a store of its own until `stop`, which answers how many chunks were indexed. */
 async function startFeeding(server: TestServer, model: string, texts: readonly string[]) {

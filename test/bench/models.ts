@@ -24,10 +24,10 @@ async function bundledTokenizer(): Promise<TokenizerFile> {
 }
 
 /** Writes the MiniLM-shaped model where a server with this data directory finds it; answers its folder. */
-export async function addMiniLm(dataDir: string): Promise<string> {
+export async function addMiniLm(dataDir: string, layers = MINILM_SHAPE.layers): Promise<string> {
   const tokenizer = await bundledTokenizer();
   const vocabulary = Object.keys(tokenizer.model.vocab).length;
-  const files = transformerFolder(randomTransformer({ ...MINILM_SHAPE, vocabulary }), {
+  const files = transformerFolder(randomTransformer({ ...MINILM_SHAPE, layers, vocabulary }), {
     tokenizer,
     maxTokens: MINILM_TOKENS,
   });

@@ -173,6 +173,7 @@ async function usearch({ report }: BenchContext, { flat, chunks }: Data): Promis
   const { Index } = (await import(join(FOLDER, "node_modules/usearch/javascript/dist/cjs/usearch.js"))) as Usearch;
   const keys = BigUint64Array.from({ length: chunks }, (_, i) => BigInt(i));
   return ["f32", "bf16"].map((quantization): Contender => {
+    Bun.gc(true);
     const before = process.memoryUsage.rss();
     const started = performance.now();
     const index = new Index({

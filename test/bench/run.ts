@@ -13,6 +13,7 @@ const BENCHES: Record<string, () => Promise<Bench>> = {
   start: async () => (await import("./start.bench.ts")).start,
   ingest: async () => (await import("./ingest.bench.ts")).ingest,
   embed: async () => (await import("./embed.bench.ts")).embed,
+  rerank: async () => (await import("./rerank.bench.ts")).rerank,
   parse: async () => (await import("./parse.bench.ts")).parse,
   search: async () => (await import("./search.bench.ts")).search,
   http: async () => (await import("./http.bench.ts")).http,

@@ -23,6 +23,7 @@ export type Trouble =
   | "not-json"
   | "huge"
   | "redirect"
+  | "redirect-inside"
   | "unauthorised"
   | "key-in-error"
   | "not-found"
@@ -40,6 +41,12 @@ export interface FakeProvider extends AsyncDisposable {
   always: Trouble | null;
   /** Texts of every request that was answered or refused, in order. */
   requests: { texts: string[]; kind: "query" | "passage" | null; dimensions: number | null; host: string }[];
+  /** Requests of several texts are answered once so many of them have been under way at the same time. */
+  gather: number;
+  /** Requests that were under way at the same time, at most. */
+  mostAtOnce: number;
+  /** Tokens of all texts that were answered, as the provider counts them. */
+  tokens: number;
   /** What the real provider would not have accepted. */
   violations: string[];
   /** Texts of more words than this are refused as too long. */
@@ -137,7 +144,7 @@ const SHAPES: Record<DialectName, Shape> = {
     known: ["model", "input", "input_type", "truncation", "output_dimension", "output_dtype", "encoding_format"],
     answer: (vectors, tokens, body) => ({
       object: "list",
-      data: list(vectors),
+      data: list(vectors, body["encoding_format"] === "base64" ? base64 : undefined),
       model: body["model"],
       usage: { total_tokens: tokens },
     }),
@@ -204,6 +211,9 @@ export async function startFakeProvider(dialect: DialectName, dimensions: number
     script: [],
     always: null,
     requests: [],
+    gather: 0,
+    mostAtOnce: 0,
+    tokens: 0,
     violations: [],
     maxWords: 1000,
   };
@@ -228,6 +238,7 @@ export async function startFakeProvider(dialect: DialectName, dimensions: number
       dimensions: typeof asked === "number" ? asked : null,
       host: request.headers.get("host") ?? "",
     });
+    if (strings.length > 1) await gathered();
     switch (trouble) {
       case "rate-limited":
         return refuse(429, "Rate limit reached, slow down", "rate_limit_exceeded", shape.retryHeaders);
@@ -253,6 +264,9 @@ export async function startFakeProvider(dialect: DialectName, dimensions: number
         return new Response(" ".repeat(200_000) + "{}");
       case "redirect":
         return new Response(null, { status: 307, headers: { location: "http://127.0.0.1:1/steal" } });
+      case "redirect-inside":
+        // To the same server: following it would work.
+        return new Response(null, { status: 308, headers: { location: shape.path } });
       case "unauthorised":
         return refuse(401, "Invalid API key", "invalid_api_key");
       case "key-in-error":
@@ -268,13 +282,30 @@ export async function startFakeProvider(dialect: DialectName, dimensions: number
     if (trouble === "wrong-dimension") vectors = (vectors as number[][]).map((vector) => vector.slice(1));
     if (trouble === "not-numbers") vectors = (vectors as number[][]).map((vector) => vector.map(() => "1"));
     const tokens = strings.reduce((sum, text) => sum + text.split(/\s+/).length, 0);
+    provider.tokens += tokens;
     const answer = Response.json(shape.answer(vectors as number[][], tokens, body));
     if (trouble === "used-up")
       for (const [name, value] of Object.entries(shape.retryHeaders)) answer.headers.set(name, value);
     return answer;
   };
 
-  const server = await listen(handle);
+  let running = 0;
+  let waiting: (() => void)[] = [];
+  const gathered = async () => {
+    if (provider.mostAtOnce < provider.gather) await new Promise<void>((resolve) => waiting.push(resolve));
+  };
+  const server = await listen(async (request) => {
+    provider.mostAtOnce = Math.max(provider.mostAtOnce, ++running);
+    if (provider.mostAtOnce >= provider.gather) {
+      for (const go of waiting) go();
+      waiting = [];
+    }
+    try {
+      return await handle(request);
+    } finally {
+      running--;
+    }
+  });
   const address = server.address();
   const port = typeof address === "object" ? address?.port : undefined;
   return Object.assign(provider, {

@@ -102,6 +102,34 @@ for (const dialect of DIALECTS) {
       expect(fake.requests.flatMap((request) => request.texts)).toEqual(texts);
     });
 
+    test("has several requests under way, no more than are set, and pays for none twice", async () => {
+      const model = provider({ limits: { requests: 3, texts: 2, backoffBaseMs: 1, backoffCapMs: 1 } });
+      fake.gather = 3;
+      fake.script = ["ok", "rate-limited", "ok", "rate-limited", "server-error"];
+      const calls = Array.from({ length: 12 }, (_, i) => model.embed([`a ${i}`, `b ${i}`], "passage", never));
+      expect(new Set((await Promise.all(calls)).map(reasonOf))).toEqual(new Set(["ok"]));
+      expect(fake.mostAtOnce).toBe(3);
+      expect(model.usage().texts).toBe(24);
+      if (dialect !== "google") expect(model.usage().tokens).toBe(fake.tokens);
+    });
+
+    test("plans requests within its limits of texts and tokens, counting the windows of long texts", () => {
+      const fitting = (change: Partial<RemoteModel>, text: string) => {
+        const fits = provider(change).newRequest();
+        let count = 0;
+        while (count < 5000 && fits(text)) count++;
+        return count;
+      };
+      const most = { openai: 2048, "openai-compatible": 32, cohere: 96, voyage: 128, mistral: 512, google: 100 }[
+        dialect
+      ];
+      expect(fitting({}, "short")).toBe(most);
+      expect(fitting({ limits: { texts: 10 }, maxTokens: 50 }, "word ".repeat(150))).toBe(2);
+      expect(fitting({ limits: { tokens: 1000 } }, "word ".repeat(98))).toBe(10);
+      // So many values of a vector are not read at once.
+      expect(fitting({ dimensions: 2 ** 14 }, "short")).toBe(8);
+    });
+
     test("accepts empty and blank texts", async () => {
       const result = await provider().embed(["", " \n", "x"], "passage", never);
       expect(result.ok ? result.texts.map((text) => text.windows) : result.detail).toEqual([1, 1, 1]);
@@ -182,16 +210,17 @@ for (const dialect of DIALECTS) {
       ["unauthorised", "unavailable", 1, /401.*is the provider's key right/],
       ["not-found", "rejected", 1, /404/],
       ["redirect", "unavailable", 1, /redirects \(307\), which is not followed/],
+      ["redirect-inside", "unavailable", 1, /redirects \(308\), which is not followed/],
       ["wrong-dimension", "rejected", 1, /vectors of 23 dimensions, 24 are expected/],
       ["wrong-count", "rejected", 1, /1 vectors for 2 texts/],
       ["not-numbers", "rejected", 1, /not a list of numbers|base64/],
-      ["huge", "unavailable", 1, /larger than 100000 bytes/],
+      ["huge", "rejected", 1, /larger than 100000 bytes/],
       ["truncated", "unavailable", 6, /not complete JSON/],
       ["cut-off", "unavailable", 6, /connection failed/],
     ];
     for (const [trouble, reason, requests, detail] of failing) {
       test(`gives up with '${reason}' on ${trouble}`, async () => {
-        if (trouble === "not-numbers" && dialect === "openai") return; // it answers base64
+        if (trouble === "not-numbers" && (dialect === "openai" || dialect === "voyage")) return; // they answer base64
         fake.script = Array.from({ length: 10 }, () => trouble);
         const model = provider({ limits: { maxAnswerBytes: 100_000 } });
         const result = await model.embed(["a", "b"], "passage", never);
@@ -251,6 +280,28 @@ for (const dialect of DIALECTS) {
       });
       const closed = await provider({}, { allowPrivate: false, offline: false }).embed(["a"], "query", never);
       expect(closed.ok ? "" : closed.detail).toContain("private addresses are not allowed");
+      expect(fake.requests).toEqual([]);
+    });
+
+    test("a link-local or metadata address is never called, however it is written or whatever a name resolves to", async () => {
+      const written = ["169.254.169.254", "[::ffff:169.254.169.254]", "[::ffff:a9fe:a9fe]", "[fe80::1]", "2852039166"];
+      for (const host of [...written, "metadata.google.internal"]) {
+        const result = await provider({ address: `http://${host}/v1` }).embed(["a"], "passage", never);
+        expect(result).toMatchObject({ ok: false, reason: "unavailable", isLasting: true });
+      }
+      const resolving = ["169.254.169.254", "::ffff:169.254.169.254", "fe80::1", "100.100.100.200", "fd00:ec2::254"];
+      for (const address of resolving) {
+        for (const addresses of [[address], ["127.0.0.1", address]]) {
+          const setup = createRemoteProvider(remote(), { policy: OPEN, resolve: async () => addresses });
+          const result = setup.ok ? await setup.provider.embed(["a"], "passage", never) : null;
+          expect(result).toMatchObject({ ok: false, reason: "unavailable", isLasting: true });
+        }
+      }
+      // Mapped into IPv6, a private address is still one.
+      const policy = { allowPrivate: false, offline: false };
+      const setup = createRemoteProvider(remote(), { policy, resolve: async () => ["::ffff:127.0.0.1"] });
+      const result = setup.ok ? await setup.provider.embed(["a"], "passage", never) : null;
+      expect(result).toMatchObject({ ok: false, detail: expect.stringContaining("private addresses are not allowed") });
       expect(fake.requests).toEqual([]);
     });
 

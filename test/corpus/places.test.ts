@@ -1,6 +1,7 @@
 /** A hit in each format says where it came from: the page, slide or sheet, or the lines of a format without them. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { parseDocument } from "../../src/parse/parse.ts";
+import { makePdf } from "../fixtures/parse/make-pdf.ts";
 import { PAGES, SAMPLES, WORD } from "../fixtures/parse/samples.ts";
 import { json, newStore, settled, upload } from "../helpers/api.ts";
 import { runLectern, startServer } from "../helpers/server.ts";
@@ -75,6 +76,26 @@ describe("a search hit", () => {
       expect(shown.split("\n")).toHaveLength(text.split("\n").length);
       // Text that is kept as it is has the lines of its file.
       if (KEPT.test(name)) expect(lines).toEqual(new TextDecoder().decode(bytes).split("\n"));
+    },
+  );
+
+  test.skipIf(Bun.which("tesseract") === null)(
+    "in a scan has its page, and the file says that OCR read it",
+    async () => {
+      const bytes = makePdf([{ items: [{ text: "A cover sheet.", x: 72, y: 700 }] }, { items: [], scan: "upright" }]);
+      const id = await upload(server, "scan.pdf", bytes);
+      await json(server, "POST", `/v1/vector_stores/${storeId}/files`, { file_id: id, chunking_strategy: chunking });
+      expect(await settled(server, storeId, id)).toMatchObject({
+        status: "completed",
+        warnings: ["Page 2 was recognised by OCR, which misreads some words."],
+      });
+      const { data } = await json<{ data: Hit[] }>(server, "POST", `/v1/vector_stores/${storeId}/search`, {
+        query: "ferry to the northern islands",
+        max_num_results: 1,
+        filters: { type: "eq", key: "filename", value: "scan.pdf" },
+      });
+      expect(data[0]).toMatchObject({ page_end: 2, line: null });
+      expect(data[0]?.content[0]?.text).toContain("northern islands");
     },
   );
 

@@ -5,10 +5,18 @@ import { json, upload } from "../helpers/api.ts";
 export interface FilledStore {
   id: string;
   search(query: string, mode: SearchMode): Promise<{ hits: Hit[]; ms: number }>;
+  remove(): Promise<void>;
 }
 
-export const MODES = ["keyword", "vector", "hybrid"] as const;
-export type SearchMode = (typeof MODES)[number];
+/** What a search is made of. `hybrid`: the two legs fused; `rescored`: the default, which adds the second stage. */
+const ASKED = {
+  keyword: { search_mode: "keyword" },
+  vector: { search_mode: "vector" },
+  hybrid: { search_mode: "hybrid", ranking_options: { ranker: "none" } },
+  rescored: { search_mode: "hybrid" },
+} as const;
+export type SearchMode = keyof typeof ASKED;
+export const MODES = Object.keys(ASKED) as SearchMode[];
 
 export interface Hit {
   /** The name that the document was uploaded under. */
@@ -16,6 +24,11 @@ export interface Hit {
   start: number;
   end: number;
   score: number;
+}
+
+export interface Chunking {
+  max_chunk_size_tokens: number;
+  chunk_overlap_tokens: number;
 }
 
 const UPLOADS_AT_ONCE = 16;
@@ -27,6 +40,7 @@ export async function fillStore(
   server: TestServer,
   name: string,
   documents: readonly { id: string; text: string }[],
+  chunking: Chunking | null,
 ): Promise<FilledStore> {
   const store = await json<{ id: string }>(server, "POST", "/v1/vector_stores", { name });
   const files: { file_id: string }[] = [];
@@ -39,18 +53,18 @@ export async function fillStore(
       names.set(file_id, group[i]?.id ?? "");
     });
     if (files.length >= BATCH || at + UPLOADS_AT_ONCE >= documents.length) {
-      await attach(server, store.id, files.splice(0));
+      await attach(server, store.id, files.splice(0), chunking);
     }
   }
   return {
     id: store.id,
-    async search(query, search_mode) {
+    async search(query, mode) {
       const startedAt = performance.now();
       const page = await json<{ data: { file_id: string; start_offset: number; end_offset: number; score: number }[] }>(
         server,
         "POST",
         `/v1/vector_stores/${store.id}/search`,
-        { query, search_mode, max_num_results: RESULTS },
+        { query, max_num_results: RESULTS, ...ASKED[mode] },
       );
       const hits = page.data.map((hit) => ({
         document: names.get(hit.file_id) ?? "",
@@ -60,11 +74,23 @@ export async function fillStore(
       }));
       return { hits, ms: performance.now() - startedAt };
     },
+    async remove() {
+      await server.fetch(`/v1/vector_stores/${store.id}`, { method: "DELETE" });
+    },
   };
 }
 
-async function attach(server: TestServer, storeId: string, files: { file_id: string }[]): Promise<void> {
-  let batch = await json<Batch>(server, "POST", `/v1/vector_stores/${storeId}/file_batches`, { files });
+async function attach(
+  server: TestServer,
+  storeId: string,
+  files: { file_id: string }[],
+  chunking: Chunking | null,
+): Promise<void> {
+  const chunking_strategy = chunking === null ? { type: "auto" } : { type: "static", static: chunking };
+  let batch = await json<Batch>(server, "POST", `/v1/vector_stores/${storeId}/file_batches`, {
+    files,
+    chunking_strategy,
+  });
   while (batch.status === "in_progress") {
     const response = await server.fetch(`/v1/vector_stores/${storeId}/file_batches/${batch.id}`, {
       headers: { "x-stainless-poll-helper": "true" },

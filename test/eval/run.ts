@@ -3,32 +3,30 @@
  *
  *   EVAL_DIR=folder   where the test sets are (BEIR layout); default ../shared/data/eval-dev.tar.xz beside the checkout
  *   EVAL_SETS=a,b     only these sets;  EVAL_LONG=0 leaves the long documents out;  EVAL_MODEL=name  another embedding model
+ *   EVAL_CHUNKS=800/400   tokens of a chunk and of its overlap with the one before
  *   EVAL_SAVE=1       writes the figures as the new baseline
  *
- * Prints a table and one JSON line per row, and fails when the mean nDCG@10 of a mode fell by more than 0.005.
+ * Prints, for keywords, vectors, the two fused, and that rescored (the default): a table and one JSON line per row; then
+ * how well the scores shown keep what they promise. Fails when the mean nDCG@10 of a mode fell by more than 0.005.
  */
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT, startServer, type TestServer } from "../helpers/server.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
-import { fillStore, MODES, type FilledStore, type SearchMode } from "./client.ts";
+import { fillStore, MODES, type Chunking, type Hit, type SearchMode } from "./client.ts";
 import { meanOf, scoresOf, type Scores } from "./measures.ts";
+import { fallen, figuresOf, scoreFigures, scoreTable, summarise, table, type Row, type Shown } from "./report.ts";
 import { joinPassages, readSet, setNames, type EvalSet, type LongSet } from "./sets.ts";
-
-interface Row extends Scores {
-  set: string;
-  mode: SearchMode;
-  queries: number;
-  p50_ms: number;
-}
 
 const ARCHIVE = join(ROOT, "../shared/data/eval-dev.tar.xz");
 const BASELINE = join(import.meta.dir, "baseline.json");
-const MOST_LOST = 0.005;
 /** A chunk answers when it covers at least half of the passage, or lies in it by half. */
 const LEAST_OVERLAP = 0.5;
 /** Sets whose documents make sense when joined. */
 const LONG_SETS = new Set(["cisi", "pubmedqa", "se-beer", "xquad-es"]);
+/** Results whose scores are looked at, and questions of each other set that are put to a store. */
+const JUDGED_RESULTS = 20;
+const FOREIGN_QUESTIONS = 15;
 
 const env = process.env;
 using unpacked = tempDir();
@@ -38,22 +36,27 @@ if (root === null) {
   process.exit(0);
 }
 const wanted = env["EVAL_SETS"]?.split(",");
+const chunking = readChunking(env["EVAL_CHUNKS"]);
 const names = setNames(root).filter((name) => wanted === undefined || wanted.includes(name));
-const models = env["EVAL_MODEL"];
+const sets = await Promise.all(names.map((name) => readSet(root, name)));
+const model = env["EVAL_MODEL"];
 await using server = await startServer({
-  args: ["--log-level", "error", ...(models === undefined ? [] : ["--default-model", models])],
+  args: ["--log-level", "error", ...(model === undefined ? [] : ["--default-model", model])],
 });
 
 const rows: Row[] = [];
-for (const name of names) {
-  const set = await readSet(root, name);
+const shown: Shown = { results: [], own: [], foreign: [] };
+for (const set of sets) {
   rows.push(...(await evaluate(server, set)));
-  if (env["EVAL_LONG"] !== "0" && LONG_SETS.has(name)) rows.push(...(await evaluateLong(server, joinPassages(set))));
+  if (env["EVAL_LONG"] !== "0" && LONG_SETS.has(set.name))
+    rows.push(...(await evaluateLong(server, joinPassages(set))));
 }
-const summary = summarise(rows);
-console.log(`\n${table([...rows, ...summary])}\n`);
-for (const row of [...rows, ...summary]) console.log(JSON.stringify(row));
-process.exitCode = await compare([...rows, ...summary]);
+const all = [...rows, ...summarise(rows)];
+const { calibration, figures } = scoreFigures(shown);
+console.log(`\n${table(all)}\n\n${scoreTable(calibration, figures)}\n`);
+for (const row of all) console.log(JSON.stringify(row));
+console.log(JSON.stringify({ ...figures, calibration: calibration.bins }));
+process.exitCode = await conclude();
 
 async function unpack(into: string): Promise<string | null> {
   if (!existsSync(ARCHIVE)) return null;
@@ -63,23 +66,53 @@ async function unpack(into: string): Promise<string | null> {
   return existsSync(inner) ? inner : into;
 }
 
+function readChunking(given: string | undefined): Chunking | null {
+  const [, size, overlap] = /^(\d+)\/(\d+)$/.exec(given ?? "") ?? [];
+  return size === undefined ? null : { max_chunk_size_tokens: Number(size), chunk_overlap_tokens: Number(overlap) };
+}
+
 async function evaluate(on: TestServer, set: EvalSet): Promise<Row[]> {
   const documents = set.documents.map(({ id, title, text }) => ({
     id,
     text: title === "" ? text : `${title}\n\n${text}`,
   }));
   const indexable = documents.filter(({ text }) => text.trim() !== "");
-  const store = await fillStore(on, set.name, indexable);
+  const store = await fillStore(on, set.name, indexable, chunking);
   const rank = async (query: EvalSet["queries"][number], mode: SearchMode) => {
     const { hits, ms } = await store.search(query.text, mode);
+    if (mode === "rescored") note(hits, query, set.queries.length);
     return { ms, scores: scoresOf([...new Set(hits.map((hit) => hit.document))], query.judgments) };
   };
-  return await rowsOf(on, set.name, store, set.queries, rank);
+  const made = await rowsOf(set.name, set.queries, rank);
+  for (const query of foreignTo(set)) shown.foreign.push((await store.search(query, "rescored")).hits[0]?.score ?? 0);
+  await store.remove();
+  return made;
+}
+
+/** Every set counts the same in the table of scores, however many questions it has. */
+function note(hits: readonly Hit[], { judgments }: EvalSet["queries"][number], queries: number): void {
+  const judged = hits.slice(0, JUDGED_RESULTS);
+  for (const { document, score } of judged) {
+    const isRelevant = (judgments.get(document) ?? 0) > 0;
+    shown.results.push({ score, isRelevant, weight: 1 / queries / judged.length });
+  }
+  shown.own.push(judged[0]?.score ?? 0);
+}
+
+/** Questions of sets about other things, in the same language as far as sets tell. */
+function foreignTo({ name }: EvalSet): string[] {
+  const familyOf = (set: string) => (set.startsWith("xquad") ? "xquad" : set.slice(0, 3));
+  if (familyOf(name) === "xquad") return [];
+  const others = sets.filter((set) => familyOf(set.name) !== familyOf(name) && familyOf(set.name) !== "xquad");
+  return others.flatMap(({ queries }) => {
+    const step = Math.max(1, Math.floor(queries.length / FOREIGN_QUESTIONS));
+    return queries.filter((_, i) => i % step === 0).map((query) => query.text);
+  });
 }
 
 /** The answer is a place in a long file: each relevant span counts for the first chunk that covers it. */
 async function evaluateLong(on: TestServer, set: LongSet): Promise<Row[]> {
-  const store = await fillStore(on, set.name, set.files);
+  const store = await fillStore(on, set.name, set.files, chunking);
   const rank = async (query: LongSet["queries"][number], mode: SearchMode) => {
     const { hits, ms } = await store.search(query.text, mode);
     const judgments = new Map(query.spans.map((span, i) => [`span-${i}`, span.grade]));
@@ -89,7 +122,9 @@ async function evaluateLong(on: TestServer, set: LongSet): Promise<Row[]> {
     });
     return { ms, scores: scoresOf([...new Set(ranked)], judgments) };
   };
-  return await rowsOf(on, set.name, store, set.queries, rank);
+  const made = await rowsOf(set.name, set.queries, rank);
+  await store.remove();
+  return made;
 }
 
 function covers(chunk: { start: number; end: number }, span: { start: number; end: number }): boolean {
@@ -98,9 +133,7 @@ function covers(chunk: { start: number; end: number }, span: { start: number; en
 }
 
 async function rowsOf<Query>(
-  on: TestServer,
-  name: string,
-  store: FilledStore,
+  set: string,
   queries: readonly Query[],
   rank: (query: Query, mode: SearchMode) => Promise<{ ms: number; scores: Scores }>,
 ): Promise<Row[]> {
@@ -109,67 +142,21 @@ async function rowsOf<Query>(
     const results = [];
     for (const query of queries) results.push(await rank(query, mode));
     const times = results.map(({ ms }) => ms).toSorted((a, b) => a - b);
-    const row = {
-      set: name,
-      mode,
-      queries: queries.length,
-      ...meanOf(results.map(({ scores }) => scores)),
-      p50_ms: times[times.length >> 1] ?? 0,
-    };
-    made.push(row);
-    console.error(`${name.padEnd(16)} ${mode.padEnd(8)} nDCG@10 ${row.ndcg.toFixed(4)}`);
+    const means = meanOf(results.map(({ scores }) => scores));
+    made.push({ set, mode, queries: queries.length, ...means, p50_ms: times[times.length >> 1] ?? 0 });
+    console.error(`${set.padEnd(16)} ${mode.padEnd(8)} nDCG@10 ${means.ndcg.toFixed(4)}`);
   }
-  await on.fetch(`/v1/vector_stores/${store.id}`, { method: "DELETE" });
   return made;
 }
 
-/** Means over all sets, over the English ones that the target is set for, and over the long ones, by mode. */
-function summarise(all: readonly Row[]): Row[] {
-  const target = new Set(["cisi", "cacm", "npl", "cosqa-dev", "se-coffee", "se-beer"]);
-  const groups: [string, (row: Row) => boolean][] = [
-    ["mean", (row) => !row.set.endsWith("-long")],
-    ["mean of six", (row) => target.has(row.set)],
-    ["mean xquad", (row) => row.set.startsWith("xquad") && !row.set.endsWith("-long")],
-    ["mean long", (row) => row.set.endsWith("-long")],
-  ];
-  return groups.flatMap(([set, belongs]) =>
-    MODES.flatMap((mode) => {
-      const members = all.filter((row) => row.mode === mode && belongs(row));
-      if (members.length < 2) return [];
-      const queries = members.reduce((sum, row) => sum + row.queries, 0);
-      const p50 = members.reduce((sum, row) => sum + row.p50_ms, 0) / members.length;
-      return [{ set, mode, queries, ...meanOf(members), p50_ms: p50 }];
-    }),
-  );
-}
-
-function table(all: readonly Row[]): string {
-  const lines = all.map((row) =>
-    [
-      row.set.padEnd(16),
-      row.mode.padEnd(8),
-      String(row.queries).padStart(7),
-      ...[row.ndcg, row.recall, row.mrr].map((value) => value.toFixed(4).padStart(9)),
-      row.p50_ms.toFixed(2).padStart(8),
-    ].join(" "),
-  );
-  return [`${"set".padEnd(16)} ${"mode".padEnd(8)} queries   nDCG@10 Recall@10    MRR@10   p50 ms`, ...lines].join(
-    "\n",
-  );
-}
-
-/** 1 when a mean fell by more than is allowed; figures without a counterpart in the baseline are not compared. */
-async function compare(all: readonly Row[]): Promise<number> {
-  const figures = Object.fromEntries(all.map((row) => [`${row.set} ${row.mode}`, Number(row.ndcg.toFixed(4))]));
+async function conclude(): Promise<number> {
+  const measured = figuresOf(all);
   if (env["EVAL_SAVE"] === "1") {
-    await Bun.write(BASELINE, `${JSON.stringify(figures, null, 2)}\n`);
+    await Bun.write(BASELINE, `${JSON.stringify({ ...measured, ...figures }, null, 2)}\n`);
     return 0;
   }
-  if (!existsSync(BASELINE) || env["EVAL_DIR"] !== undefined || wanted !== undefined) return 0;
-  const baseline = (await Bun.file(BASELINE).json()) as Record<string, number>;
-  const fallen = Object.entries(figures).filter(
-    ([key, value]) => key.startsWith("mean") && value < (baseline[key] ?? 0) - MOST_LOST,
-  );
-  for (const [key, value] of fallen) console.error(`FAILED: ${key} fell from ${baseline[key]} to ${value}`);
-  return fallen.length === 0 ? 0 : 1;
+  if (env["EVAL_DIR"] !== undefined || wanted !== undefined || chunking !== null) return 0;
+  const failures = await fallen(measured, BASELINE);
+  for (const failure of failures) console.error(`FAILED: ${failure}`);
+  return failures.length === 0 ? 0 : 1;
 }

@@ -4,8 +4,11 @@ import { join, resolve } from "node:path";
 import { strict as assert } from "node:assert";
 import { DEFAULT_LIMITS } from "../../src/parse/limits.ts";
 import { ParseLane } from "../../src/workers/parse-lane.ts";
+import { Ocr } from "../../src/workers/ocr.ts";
+import { makePdf } from "../fixtures/parse/make-pdf.ts";
 import { mutate } from "../fixtures/parse/mutate.ts";
 import { SAMPLES } from "../fixtures/parse/samples.ts";
+import { makeScanTiff, SCAN_PNG } from "../fixtures/parse/scan.ts";
 import { mebibytes } from "../helpers/process-memory.ts";
 import { runSeed, seededRandom } from "../helpers/random.ts";
 import { ROOT } from "../helpers/server.ts";
@@ -65,8 +68,22 @@ async function run(): Promise<void> {
     deadlineMs: DEADLINE_MS,
     memoryBytes: MEMORY_BYTES,
     limits: { ...DEFAULT_LIMITS, maxTextLength: 16 * 2 ** 20 },
+    // Pictures are taken out of damaged scans; that they are recognised is not what is tried here.
+    ocr: new Ocr({
+      program: () => Bun.which("true"),
+      languages: "eng",
+      maxPages: 3,
+      maxSeconds: 10,
+      slots: 1,
+      memoryBytes: MEMORY_BYTES,
+    }),
   });
-  const documents: readonly Document[] = [...SAMPLES, ...corpus()];
+  const scans: Document[] = [
+    { name: "scan.pdf", bytes: makePdf([{ items: [], scan: "upright" }]) },
+    { name: "scan.tif", bytes: makeScanTiff(3) },
+    { name: "scan.png", bytes: SCAN_PNG },
+  ];
+  const documents: readonly Document[] = [...SAMPLES, ...scans, ...corpus()];
   const seed = runSeed("fuzz");
   const counts = { files: 0, parsed: 0, failed: 0, late: 0, large: 0 };
   let slowestMs = 0;
@@ -109,7 +126,7 @@ async function run(): Promise<void> {
 
   // As they are, first: every parser has run once in each thread or the other before memory is looked at.
   let number = 0;
-  for (const document of SAMPLES) await parseOne(number++, document, document.name);
+  for (const document of [...SAMPLES, ...scans]) await parseOne(number++, document, document.name);
   const warmBytes = process.memoryUsage.rss();
 
   const endsAtMs = performance.now() + SECONDS * 1000;

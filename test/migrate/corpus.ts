@@ -157,6 +157,7 @@ export async function migrationEnd(
   storeId: string,
   id: string,
   isEnd = (status: string) => ENDED.has(status),
+  timeoutMs = 180_000,
 ): Promise<MigrationState> {
   return await waitFor(
     `migration ${id} ends`,
@@ -164,6 +165,6 @@ export async function migrationEnd(
       const state = await json<MigrationState>(server, "GET", `/v1/vector_stores/${storeId}/migrations/${id}`);
       return isEnd(state.status) ? state : undefined;
     },
-    180_000,
+    timeoutMs,
   );
 }

@@ -32,4 +32,4 @@ test("a store made with an older bundled model answers from keywords and is move
   });
   expect(await migrationEnd(server, storeId, migration.id)).toMatchObject({ status: "completed", last_error: null });
   expect(await ask(server, storeId, "which river")).toEqual({ generation: "2", hits: before });
-}, 60_000);
+}, 180_000);

@@ -4,6 +4,9 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, wri
 import { join } from "node:path";
 import type { FakeProvider } from "../conformance/fake-providers.ts";
 import { FAKE_HOST, FAKE_KEY, startFakeProvider } from "../conformance/fake-providers.ts";
+import { type FolderFiles, SMALL_WORDS, transformerFolder } from "../../src/embed/testing/model-folders.ts";
+import { writeSafetensors } from "../../src/embed/testing/safetensors-writer.ts";
+import { randomTransformer } from "../../src/embed/testing/transformer.ts";
 import { addText, json, newStore, refusal, search } from "../helpers/api.ts";
 import type { CommandResult, TestServer } from "../helpers/server.ts";
 import { ROOT, runLectern, startServer } from "../helpers/server.ts";
@@ -90,6 +93,37 @@ for (const [name, change, words] of broken) {
     expect(error).toMatchObject({ status: 400, code: "invalid_embedding_model" });
   });
 }
+
+test("a folder with a projection after pooling keeps the weights of that", async () => {
+  const hidden = 16;
+  const sizes = { vocabulary: SMALL_WORDS.length, positions: 32, tokenTypes: 2, hidden };
+  const shape = { ...sizes, heads: 2, layers: 1, feedForward: 32, seed: 1 };
+  const kinds = ["Transformer", "Pooling", "Dense"];
+  const values = Float32Array.from({ length: 8 * hidden }, (_, i) => Math.sin(i));
+  const source = dir.join("dense-en");
+  const files: FolderFiles = {
+    ...transformerFolder(randomTransformer(shape)),
+    "modules.json": JSON.stringify(
+      kinds.map((kind, idx) => ({
+        idx,
+        name: String(idx),
+        path: idx === 0 ? "" : `${idx}_${kind}`,
+        type: `sentence_transformers.models.${kind}`,
+      })),
+    ),
+    "2_Dense/config.json": JSON.stringify({ in_features: hidden, out_features: 8, bias: false }),
+    "2_Dense/model.safetensors": writeSafetensors({ "linear.weight": { shape: [8, hidden], values } }),
+  };
+  for (const [name, content] of Object.entries(files)) await Bun.write(join(source, name), content);
+  expect(await models("add", source)).toMatchObject({ status: 0, out: "dense-en\n" });
+  const { data } = await json<{ data: { embedding: number[] }[] }>(server, "POST", "/v1/embeddings", {
+    model: "dense-en",
+    input: "cat",
+    encoding_format: "float",
+  });
+  expect(data[0]?.embedding).toHaveLength(8);
+  await removed("dense-en");
+});
 
 test("a model whose files were changed is another revision; a folder broken in place is named as such", async () => {
   await models("add", folder("changing"), "--id", "changing");

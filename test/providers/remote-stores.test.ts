@@ -198,6 +198,79 @@ describe("a provider in trouble", () => {
   });
 });
 
+describe("a migration to a provider", () => {
+  const away: Trouble[] = ["server-error", "rate-limited", "slow", "bad-gateway"];
+  for (const trouble of away) {
+    test(`that is away from the beginning (${trouble}) waits for it and goes on by itself`, async () => {
+      await start();
+      const storeId = await buildStore(server, { files: 1, chunksEach: 5, model: "lectern-embed-en" });
+      fake.always = trouble;
+      const { id } = await startMigration(server, storeId, { embedding_model: MODEL });
+      const paused = await migrationEnd(server, storeId, id, (status) => status === "paused");
+      expect(paused.last_error?.code).toBe("embedding_model_unavailable");
+      expect((await ask(server, storeId, "river")).hits.length).toBeGreaterThan(0);
+      fake.always = null;
+      expect(await migrationEnd(server, storeId, id)).toMatchObject({ status: "completed", last_error: null });
+    });
+  }
+
+  const wrong: [Trouble, code: string, words: string][] = [
+    ["unauthorised", "embedding_model_unavailable", "is the provider's key right?"],
+    ["not-found", "embedding_provider_error", "The model does not exist"],
+    ["wrong-dimension", "embedding_provider_error", "1535 dimensions, 1536 are expected"],
+    ["redirect", "embedding_model_unavailable", "which is not followed"],
+  ];
+  for (const [trouble, code, words] of wrong) {
+    test(`that can never work (${trouble}) fails at once and says why`, async () => {
+      await start();
+      const storeId = await buildStore(server, { files: 1, chunksEach: 5, model: "lectern-embed-en" });
+      fake.always = trouble;
+      const { id } = await startMigration(server, storeId, { embedding_model: MODEL });
+      const failed = await migrationEnd(server, storeId, id);
+      expect([failed.status, failed.last_error?.code]).toEqual(["failed", code]);
+      expect(failed.last_error?.message).toContain(words);
+      expect(fake.requests).toHaveLength(1);
+    });
+  }
+
+  test("that waits can be cancelled", async () => {
+    await start();
+    const storeId = await buildStore(server, { files: 1, chunksEach: 5, model: "lectern-embed-en" });
+    fake.always = "server-error";
+    const { id } = await startMigration(server, storeId, { embedding_model: MODEL });
+    await migrationEnd(server, storeId, id, (status) => status === "paused");
+    await json(server, "POST", `/v1/vector_stores/${storeId}/migrations/${id}/cancel`, {});
+    expect((await migrationEnd(server, storeId, id)).status).toBe("cancelled");
+  });
+
+  test("asks for many texts at once, several times at once, and counts each token once, whatever happens", async () => {
+    await start({ LECTERN_PROVIDER_REQUESTS: "3", LECTERN_PROVIDER_ATTEMPTS: "6" });
+    // One large file and some small ones.
+    const storeId = await buildStore(server, { files: 1, chunksEach: 700, model: "lectern-embed-en" });
+    for (let i = 0; i < 4; i++)
+      await addText(server, storeId, `small-${i}.txt`, `The kettle number ${i} weighs copper.`);
+    fake.script = ["ok", "ok", "server-error", "rate-limited", "truncated"];
+    fake.gather = 3;
+    const { id } = await startMigration(server, storeId, { embedding_model: MODEL });
+    await waitFor("some texts are sent", () => (fake.requests.length >= 3 ? true : undefined));
+    await server.kill();
+    await start({ LECTERN_PROVIDER_REQUESTS: "3", LECTERN_PROVIDER_ATTEMPTS: "6" });
+    const done = await migrationEnd(server, storeId, id);
+    expect(done).toMatchObject({ status: "completed", last_error: null, report: { self_retrieval: 1 } });
+    const sizes = fake.requests.map((request) => request.texts.length);
+    expect([Math.max(...sizes), fake.mostAtOnce]).toEqual([85, 3]);
+    const { progress } = done as MigrationState & { progress: { tokens: number } };
+    // Probes and queries are no part of it; what was in flight when the process died was paid and is not known here.
+    const isPassage = (request: { texts: string[] }) =>
+      request.texts.some((text) => text.length > 100 || text.startsWith("The kettle number"));
+    const paid = fake.requests.filter(isPassage).flatMap((request) => request.texts);
+    const words = (texts: string[]) => texts.reduce((sum, text) => sum + text.split(/\s+/).length, 0);
+    expect(progress.tokens).toBeLessThanOrEqual(words(paid));
+    expect(progress.tokens).toBeGreaterThanOrEqual(words([...new Set(paid)]));
+    expect(fake.violations).toEqual([]);
+  });
+});
+
 test("a migration to a provider and back, and there again, pays once", async () => {
   await start();
   const storeId = await buildStore(server, { files: 2, chunksEach: 20, model: "lectern-embed-en" });
