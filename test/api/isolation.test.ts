@@ -90,7 +90,9 @@ const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 /** An id of the same kind and length that nobody has. */
 function unknown(id: string): string {
   const prefix = /^[a-z]+[-_]/.exec(id)?.[0] ?? "";
-  const letters = Array.from(id.slice(prefix.length), () => ALPHABET[Math.floor(random() * ALPHABET.length)]);
+  const rest = id.slice(prefix.length);
+  if (/^\d+$/.test(rest)) return `${prefix}${1e9 + Math.floor(random() * 1e9)}`;
+  const letters = Array.from(rest, () => ALPHABET[Math.floor(random() * ALPHABET.length)]);
   return prefix + letters.join("");
 }
 
@@ -117,7 +119,9 @@ async function ask(from: TestServer, spec: OperationSpec, path: string, body: un
     [...response.headers].filter(([name]) => !["x-request-id", "openai-processing-ms", "date"].includes(name)),
   );
   let text = await response.text();
-  for (const [name, id] of Object.entries(asked)) text = text.replaceAll(id, `<${name}>`);
+  // Only whole ids: a short one may begin like a word of the answer.
+  for (const [name, id] of Object.entries(asked))
+    text = text.replaceAll(new RegExp(`(?<!\\w)${RegExp.escape(id)}(?!\\w)`, "g"), `<${name}>`);
   return { status: response.status, headers: { ...headers, "content-length": "" }, body: text };
 }
 
