@@ -206,6 +206,6 @@ function declaredCharset(bytes: Uint8Array, contentType: string | null, extensio
     return htmlCharset(bytes);
   const xml = xmlCharset(bytes);
   if (xml !== null) return xml;
-  const cookie = /^[^\n]*\n?[^\n]*?(?:coding|fileencoding)[:=]\s*([\w.-]+)/.exec(head)?.[1];
-  return codeLanguage(`x.${extension}`) === null ? null : (cookie ?? null);
+  if (codeLanguage(`x.${extension}`) === null) return null;
+  return /^[^\n]*\n?[^\n]*?(?:coding|fileencoding)[:=]\s*([\w.-]+)/.exec(head)?.[1] ?? null;
 }

@@ -43,8 +43,14 @@ export interface ParseLaneOptions {
 /** Chunks that cross the thread boundary at once; bounds memory on both sides. */
 const SLICE = 32;
 const WATCH_EVERY_MS = 20;
-/** Idle workers that left the process this much larger are replaced. */
+/**
+ * Workers that left the process this much larger are replaced once the lane has rested for a while: what grew may have
+ * been a model or an index, and a new worker costs most of a second on a core.
+ */
 const RECYCLE_BYTES = 48 * 1024 * 1024;
+const REST_MS = 2_000;
+/** So much larger, and they are replaced at the first instant of rest: under steady load none is longer. */
+const RECYCLE_NOW_BYTES = 384 * 1024 * 1024;
 
 interface Watched {
   startRss: number;
@@ -56,6 +62,7 @@ export class ParseLane implements AsyncDisposable {
   readonly #watched = new Set<Watched>();
   readonly #closing = new AbortController();
   #watchdog: Timer | null = null;
+  #rest: Timer | null = null;
   #exclusive: Promise<void> = Promise.resolve();
   /** The least memory seen at rest since workers were last replaced: short calls must not raise it bit by bit. */
   #idleRss = Infinity;
@@ -114,6 +121,7 @@ export class ParseLane implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     if (this.#watchdog !== null) clearInterval(this.#watchdog);
+    if (this.#rest !== null) clearTimeout(this.#rest);
     await this.#pool[Symbol.asyncDispose]();
   }
 
@@ -177,6 +185,7 @@ export class ParseLane implements AsyncDisposable {
   async #guarded<T>(work: () => Promise<T>): Promise<T> {
     const watched: Watched = { startRss: process.memoryUsage.rss() };
     if (this.#watched.size === 0) this.#idleRss = Math.min(this.#idleRss, watched.startRss);
+    if (this.#rest !== null) clearTimeout(this.#rest);
     this.#watched.add(watched);
     this.#watchdog ??= setInterval(() => this.#look(), WATCH_EVERY_MS);
     try {
@@ -198,13 +207,18 @@ export class ParseLane implements AsyncDisposable {
   #cameToRest(): void {
     if (this.#watchdog !== null) clearInterval(this.#watchdog);
     this.#watchdog = null;
-    if (process.memoryUsage.rss() - this.#idleRss < RECYCLE_BYTES) return;
-    // The worker that served the last call is released right after this turn.
-    setImmediate(() => {
-      if (this.#watched.size > 0) return;
-      this.#pool.recycleIdle();
-      this.#idleRss = Infinity;
-    });
+    const grown = process.memoryUsage.rss() - this.#idleRss;
+    if (grown < RECYCLE_BYTES) return;
+    // At the earliest after this turn: the worker that served the last call is released in it.
+    this.#rest = setTimeout(() => this.#recycle(), grown < RECYCLE_NOW_BYTES ? REST_MS : 0);
+  }
+
+  #recycle(): void {
+    if (this.#watched.size > 0) return;
+    this.#pool.recycleIdle();
+    this.#idleRss = Infinity;
+    // The next document shall not wait for a worker to load. One that fails to start says so to whoever needs it.
+    if (!this.#closing.signal.aborted) void this.warm().catch(() => undefined);
   }
 }
 

@@ -18,13 +18,17 @@ export const ingest: Bench = {
   minutes: 10,
   async run(context) {
     const small = context.scale === "small";
+    // A server each: what one model's files left to clear away does not count against the other.
+    {
+      await using server = await startServer();
+      await uploads(context, server, small ? 50 : 500);
+      await compare(context, server, bundledModel(), small ? 40 : 1500);
+    }
     using dir = tempDir();
     const dataDir = dir.join("data");
     const folder = await addMiniLm(dataDir);
     await using server = await startServer({ dataDir });
-    await uploads(context, server, small ? 50 : 500);
-    await compare(context, server, bundledModel(), small ? 40 : 1500);
-    await compare(context, server, miniLmModel(folder), small ? 6 : 80);
+    await compare(context, server, miniLmModel(folder), small ? 6 : 160);
   },
 };
 
