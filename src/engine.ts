@@ -168,7 +168,12 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
       indexes.apply(file.store_id, generation.id, (index) => replaceFile(storage, index, generation, file)),
   };
   const embedPassages = cachedPassages({
-    embed: (model, texts, signal) => models.embedPassages(model, texts, signal),
+    embed: async (model, texts, signal) => {
+      const embedded = await models.embedPassages(model, texts, signal);
+      const tokens = embedded.ok ? embedded.texts.reduce((sum, text) => sum + text.tokens, 0) : 0;
+      metrics.count("lectern_embedded_tokens_total", { model: model.id }, tokens);
+      return embedded;
+    },
     batching: (model) => models.passageBatching(model),
     cache: storage.embeddingCache,
     isCached: ({ id }) =>

@@ -17,6 +17,7 @@ export const METRIC_HELP: Record<string, string> = {
   lectern_provider_failures_total: "Embeddings that a provider failed to give",
   lectern_provider_tokens_total: "Tokens embedded by providers, as they count",
   lectern_provider_cost_usd_total: "What providers' tokens cost at the price that is set or listed, in US dollars",
+  lectern_embedded_tokens_total: "Model tokens of passages that were embedded for stores, by model",
   lectern_embedding_cache_total: "Texts looked up among the vectors kept, by whether they were found",
   lectern_embedding_cache_bytes: "Vectors kept in the embedding cache",
   lectern_reranks_total: "Queries whose candidates were reranked, by model and outcome",

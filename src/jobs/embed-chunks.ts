@@ -1,4 +1,5 @@
-import { type EmbedFailure, embedFailure } from "../embed/provider.ts";
+import { blocksOf } from "../embed/blocks.ts";
+import { type EmbeddedText, type EmbedFailure, embedFailure } from "../embed/provider.ts";
 import type { ChunkOwner } from "../storage/chunks.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -12,10 +13,14 @@ export interface EmbedChunksDeps {
   slice: number;
 }
 
+/** Chunks before and behind one that can overlap it: an overlap is at most half a chunk. */
+const NEIGHBOURS = 4;
+
 /**
  * Embeds the chunks of one file that have no vectors in a generation yet. As many calls run beside one another as the
  * model has room for, and each is written down as it is answered: interrupted at any point, another call goes on from
- * there.
+ * there. A chunk that is more than the model takes at once is embedded in the blocks that it shares with its neighbours,
+ * each of them once.
  *
  * @param onSlice how many chunks were written; called in the transaction that writes them.
  * @param onTokens what was computed, and perhaps paid, for them.
@@ -32,20 +37,32 @@ export async function embedChunks(
 ): Promise<EmbedFailure | null> {
   const { tenant_id: tenantId, id, model_revision: revision, dimensions } = generation;
   const model = { id: generation.model, revision, dimensions };
-  const { texts: most, room } = embed.batching(model);
+  const { texts: most, room, window } = embed.batching(model);
   const running = new Set<Promise<void>>();
   const ended: { failure: EmbedFailure | null; error: Error | null } = { failure: null, error: null };
   const isOver = () => ended.failure !== null || ended.error !== null;
 
+  const blocksOfChunks = (chunks: readonly Pending[]): string[][] => {
+    const [first, last] = [chunks[0], chunks.at(-1)];
+    if (first === undefined || last === undefined || window === null || chunks.every((one) => one.tokens <= window))
+      return chunks.map(({ text }) => [text]);
+    const places = storage.chunks
+      .places(tenantId, owner, first.idx - NEIGHBOURS, last.idx + NEIGHBOURS)
+      .flatMap(({ start, end }) => [start, end]);
+    return chunks.map((chunk) => (chunk.tokens <= window ? [chunk.text] : blocksOf(chunk, places)));
+  };
+
   const work = async (chunks: readonly Pending[], giveBack: () => void): Promise<void> => {
     try {
-      const texts = chunks.map((chunk) => chunk.text);
+      const blocks = blocksOfChunks(chunks);
+      const texts = [...new Set(blocks.flat())];
       const embedded = await embed.embed(model, texts, signal, { tenantId, fileId, onTokens });
       if (!embedded.ok) {
         ended.failure ??= embedded;
         return;
       }
-      const vectors = withVectors(chunks, embedded.texts);
+      const byText = new Map(embedded.texts.map((text, i) => [texts[i], text]));
+      const vectors = chunks.map(({ id: chunkId }, i) => ({ chunkId, data: joined(blocks[i] ?? [], byText) }));
       for (let from = 0; from < vectors.length; from += rows) {
         await nextTurn();
         const some = vectors.slice(from, from + rows);
@@ -90,10 +107,16 @@ export async function embedChunks(
 type Pending = ReturnType<Storage["chunks"]["withoutVector"]>[number];
 
 /** A chunk with an empty vector would count as embedded and be found by no search: better to fail loudly. */
-function withVectors(chunks: readonly Pending[], texts: readonly { vectors: Float32Array }[]) {
-  return chunks.map(({ id }, i) => {
-    const data = texts[i]?.vectors;
-    if (data === undefined || data.length === 0) throw new Error("an embedder gave fewer vectors than texts");
-    return { chunkId: id, data };
-  });
+function joined(blocks: readonly string[], byText: ReadonlyMap<string | undefined, EmbeddedText>): Float32Array {
+  const parts = blocks.map((block) => byText.get(block)?.vectors ?? new Float32Array(0));
+  if (parts.length === 0 || parts.some((part) => part.length === 0))
+    throw new Error("an embedder gave fewer vectors than texts");
+  if (parts.length === 1) return parts[0] as Float32Array;
+  const data = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    data.set(part, at);
+    at += part.length;
+  }
+  return data;
 }

@@ -95,12 +95,17 @@ export function chunksTable(db: Db) {
     /*sql*/ `SELECT revision FROM store_file WHERE tenant_id = ?1 AND seq = ?2`,
   );
   const withoutVector = raw.query<
-    { id: number; idx: number; text: string },
+    { id: number; idx: number; text: string; tokens: number; start: number; end: number },
     [string, number, number, number, number, number, number]
-  >(/*sql*/ `SELECT c.id, c.idx, c.text FROM chunk c
+  >(/*sql*/ `SELECT c.id, c.idx, c.text, c.tokens, c.start_cp AS start, c.end_cp AS end FROM chunk c
              WHERE c.tenant_id = ?1 AND c.store_file = ?2 AND c.chunk_set = ?3 AND c.revision = ?4 AND c.idx > ?7
                AND NOT EXISTS (SELECT 1 FROM vector v WHERE v.chunk_id = c.id AND v.generation = ?5)
              ORDER BY c.idx LIMIT ?6`);
+  const places = raw.query<
+    { start: number; end: number },
+    [string, number, number, number, number, number]
+  >(/*sql*/ `SELECT start_cp AS start, end_cp AS end FROM chunk
+             WHERE tenant_id = ?1 AND store_file = ?2 AND chunk_set = ?3 AND revision = ?4 AND idx BETWEEN ?5 AND ?6`);
   const totals = raw.query<
     { chunks: number; vectors: number; text_bytes: number; vector_bytes: number },
     [string, number, number, number, number]
@@ -253,6 +258,9 @@ export function chunksTable(db: Db) {
     /** Chunks of a file revision, after the one in place `afterIdx`, that have no vector in this generation yet, in order. */
     withoutVector: (tenantId: string, at: ChunkOwner, generation: number, limit: number, afterIdx = -1) =>
       withoutVector.all(tenantId, at.storeFile, at.chunkSet, at.revision, generation, limit, afterIdx),
+    /** Where the chunks `fromIdx` to `toIdx` of a file begin and end, in code points. */
+    places: (tenantId: string, at: ChunkOwner, fromIdx: number, toIdx: number) =>
+      places.all(tenantId, at.storeFile, at.chunkSet, at.revision, fromIdx, toIdx),
     /** Vectors of chunks that were removed meanwhile are dropped. */
     addVectors(tenantId: string, generation: number, vectors: readonly { chunkId: number; data: Float32Array }[]) {
       relaxedTransaction(() => {

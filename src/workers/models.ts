@@ -49,6 +49,11 @@ export interface PassageBatching {
   texts: number;
   /** Texts that all jobs together may wait for: enough to keep the model busy, few enough to hold in memory. */
   room: Semaphore;
+  /**
+   * Tokens that the model takes at once: a longer chunk has several vectors anyway, and may be given in blocks that it
+   * shares with its neighbours. Null where chunks are given whole.
+   */
+  window: number | null;
 }
 
 export type QueryVector = { ok: true; vector: Float32Array } | EmbedFailure;
@@ -248,7 +253,7 @@ export class Models {
   /** A model that is not here has no room to wait for: asking it says why. */
   passageBatching(model: StoreModel): PassageBatching {
     const entry = this.#entryFor(model);
-    return "ok" in entry ? { texts: LOCAL_TEXTS, room: new Semaphore(LOCAL_TEXTS) } : entry.passages;
+    return "ok" in entry ? { texts: LOCAL_TEXTS, room: new Semaphore(LOCAL_TEXTS), window: null } : entry.passages;
   }
 
   /** Vectors of passages for a store, in the ingest lane. */
@@ -339,7 +344,12 @@ export class Models {
       passageSlots: ingestWorkers * 2,
       querySlots: 1,
     });
-    const passages = { texts: LOCAL_TEXTS, room: new Semaphore(ingestWorkers * LOCAL_TEXTS * CALLS_A_WORKER) };
+    const passages = {
+      texts: LOCAL_TEXTS,
+      room: new Semaphore(ingestWorkers * LOCAL_TEXTS * CALLS_A_WORKER),
+      // The bundled model costs next to nothing, and finds more with windows of its own choice.
+      window: info.location === "bundled" ? null : info.maxTokens,
+    };
     this.#forget(id);
     this.#entries.set(id, { info, source, key, batcher, passages });
   }

@@ -76,7 +76,7 @@ export async function openRemote(
     info: provider.model,
     batcher,
     // The next request's texts wait while the last one's are answered.
-    passages: { texts, room: new Semaphore(2 * requests * texts) },
+    passages: { texts, room: new Semaphore(2 * requests * texts), window: provider.model.maxTokens },
     provider,
     settings: settingsOf(source.model),
     removable: source.removable,

@@ -52,6 +52,7 @@ async function compare(
   const rawRates: number[] = [];
   // By time on a core: what the work costs, however busy the machine is with something else.
   const chunksPerCpu: number[] = [];
+  const computed: number[] = [];
   const rawPerCpu: number[] = [];
   const tokens = { perChunk: 0, windows: 0, indexBytes: 0, storedBytes: 0 };
   for (let round = 0; round < ROUNDS; round++) {
@@ -69,12 +70,14 @@ async function compare(
     const ids = await uploadAll(server, await makeTexts(files, WORDS, 100 + round));
     const started = performance.now();
     const cpuBefore = cpuMs(server.pid);
+    const tokensBefore = await embeddedTokens(server, model.name);
     await attachAll(server, storeId, ids);
     const { index, usage_bytes } = await settled(server, storeId);
     chunkRates.push(index.chunks / ((performance.now() - started) / 1000));
     chunksPerCpu.push((index.chunks * 1000) / (cpuMs(server.pid) - cpuBefore));
+    computed.push(((await embeddedTokens(server, model.name)) - tokensBefore) / index.chunks);
     if (round > 0) continue;
-    // What the model really sees: its windows with their own tokens, over a sample of the chunks.
+    // What the chunks hold, each for itself: their windows with the model's own tokens, over a sample.
     const local = await openModel(model, threads);
     const embedded = await local.embed(await chunkTexts(server, storeId, COUNTED_CHUNKS), "passage");
     tokens.perChunk = mean(embedded.map((text) => text.tokens));
@@ -103,11 +106,18 @@ async function compare(
     share_of_raw: round((chunks * tokens.perChunk) / raw),
     tokens_per_cpu_s: round(median(chunksPerCpu) * tokens.perChunk),
     share_of_raw_by_cpu: round((median(chunksPerCpu) * tokens.perChunk) / median(rawPerCpu)),
+    share_of_raw_computed: round((chunks * median(computed)) / raw),
     tokens_per_chunk: round(tokens.perChunk),
+    computed_per_chunk: round(median(computed)),
     windows_per_chunk: round(tokens.windows),
     index_bytes_per_chunk: Math.round(tokens.indexBytes),
     text_and_vector_bytes_per_chunk: Math.round(tokens.storedBytes),
   });
+}
+
+/** Tokens that the server has computed of passages so far: what chunks share may be computed once. */
+export async function embeddedTokens(server: TestServer, model: string): Promise<number> {
+  return await metricOf(server, `lectern_embedded_tokens_total{model="${model}"}`);
 }
 
 /** Tokens a second of ONNX Runtime alone, by the clock and by time on a core. */

@@ -6,7 +6,7 @@ import { tempDir } from "../helpers/temp-dir.ts";
 import { waitFor } from "../helpers/wait.ts";
 import { addSecondModel, buildStore, makeText, migrationEnd, startMigration } from "../migrate/corpus.ts";
 import { type Bench, type BenchContext, mean, median, medianTimes, round, timesOf } from "./bench.ts";
-import { rawRate } from "./ingest.bench.ts";
+import { embeddedTokens, rawRate } from "./ingest.bench.ts";
 import { addMiniLm, BUNDLED, makeTexts, MINILM, miniLmModel, openModel } from "./models.ts";
 import { openLoop } from "./open-loop.ts";
 import { attachAll, chunkTexts, metricOf, settled, uploadAll } from "./server-data.ts";
@@ -40,6 +40,7 @@ async function throughput({ scale, report }: BenchContext): Promise<void> {
   // By time on a core: what the work costs, however busy the machine is with something else.
   const chunksPerCpu: number[] = [];
   const rawPerCpu: number[] = [];
+  const computed: number[] = [];
   let tokensPerChunk = 0;
   for (let turn = 0; turn < ROUNDS; turn++) {
     const storeId = await newStore(server, { embedding_model: BUNDLED });
@@ -59,6 +60,7 @@ async function throughput({ scale, report }: BenchContext): Promise<void> {
     }
     raws.push(Math.max(...rates));
     rawPerCpu.push(Math.max(...perCpu));
+    const tokensBefore = await embeddedTokens(server, MINILM);
     const cpuBefore = cpuMs(server.pid);
     const started = performance.now();
     const { id } = await json<{ id: string }>(server, "POST", `/v1/vector_stores/${storeId}/migrate`, {
@@ -68,6 +70,7 @@ async function throughput({ scale, report }: BenchContext): Promise<void> {
     if (end.status !== "completed") throw new Error(`the migration ended as ${end.status}: ${end.last_error?.message}`);
     moved.push(index.chunks / ((performance.now() - started) / 1000));
     chunksPerCpu.push((index.chunks * 1000) / (cpuMs(server.pid) - cpuBefore));
+    computed.push(((await embeddedTokens(server, MINILM)) - tokensBefore) / index.chunks);
   }
   const raw = { tokens_per_s: median(raws), tokens_per_cpu_s: median(rawPerCpu) };
   const chunks = { perSecond: median(moved), perCpuSecond: median(chunksPerCpu) };
@@ -86,6 +89,9 @@ async function throughput({ scale, report }: BenchContext): Promise<void> {
     share_of_raw: round((chunks.perSecond * tokensPerChunk) / raw.tokens_per_s),
     tokens_per_cpu_s: round(chunks.perCpuSecond * tokensPerChunk),
     share_of_raw_by_cpu: round((chunks.perCpuSecond * tokensPerChunk) / raw.tokens_per_cpu_s),
+    share_of_raw_computed: round((chunks.perSecond * median(computed)) / raw.tokens_per_s),
+    tokens_per_chunk: round(tokensPerChunk),
+    computed_per_chunk: round(median(computed)),
   });
 }
 

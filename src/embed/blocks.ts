@@ -1,0 +1,54 @@
+/**
+ * Chunks that overlap, cut where others begin and end: what several of them share is then one text, which is embedded
+ * once, and each chunk has the vectors of its blocks.
+ */
+
+/** A stretch of a document: `text` is what stands between the two places, in code points from its beginning. */
+export interface PlacedText {
+  text: string;
+  start: number;
+  end: number;
+}
+
+/** A shorter block (UTF-16 units) says too little alone: it takes words from beside it. */
+const SHORTEST_BLOCK = 200;
+
+/**
+ * The blocks of a chunk, in order, none blank: together they are all of it.
+ * @param places where the document's chunks begin and end, in any order
+ * @returns the chunk itself where no place lies in it, or where its own do not fit its text
+ */
+export function blocksOf({ text, start, end }: PlacedText, places: readonly number[]): string[] {
+  const offsets = unitOffsets(text, start, end);
+  if (offsets === null) return [text];
+  const inside = new Set(places.filter((place) => place > start && place < end).map(offsets));
+  const cuts = [0, ...[...inside].sort((a, b) => a - b), text.length];
+  const blocks: string[] = [];
+  for (let i = 1; i < cuts.length; i++) {
+    const [from, to] = [cuts[i - 1] ?? 0, cuts[i] ?? 0];
+    if (text.slice(from, to).trim() !== "") blocks.push(widened(text, from, to).trim());
+  }
+  return blocks.length < 2 ? [text] : blocks;
+}
+
+/** From places to UTF-16 units of the text; null where the text is of another length than its places say. */
+function unitOffsets(text: string, start: number, end: number): ((place: number) => number) | null {
+  if (text.length === end - start) return (place) => place - start;
+  const units: number[] = [];
+  let unit = 0;
+  for (const character of text) {
+    units.push(unit);
+    unit += character.length;
+  }
+  return units.length === end - start ? (place) => units[place - start] ?? text.length : null;
+}
+
+function widened(text: string, from: number, to: number): string {
+  if (to - from >= SHORTEST_BLOCK) return text.slice(from, to);
+  if (from > 0) {
+    const space = text.slice(Math.max(0, to - SHORTEST_BLOCK), from).search(/\s/);
+    return text.slice(space < 0 ? from : Math.max(0, to - SHORTEST_BLOCK) + space, to);
+  }
+  const words = /^.*\s/s.exec(text.slice(to, SHORTEST_BLOCK))?.[0] ?? "";
+  return text.slice(0, to + words.length);
+}

@@ -1,0 +1,104 @@
+import { expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chunkDocument } from "../parse/chunk.ts";
+import { parseDocument } from "../parse/parse.ts";
+import { DEFAULT_LIMITS } from "../parse/limits.ts";
+import { Semaphore } from "../platform/semaphore.ts";
+import { openDb } from "../storage/db.ts";
+import { createStorage } from "../storage/storage.ts";
+import { embedChunks } from "./embed-chunks.ts";
+
+const TENANT = "ten_a";
+const DIMENSIONS = 2;
+
+/** What was embedded of a long document in overlapping chunks, and the vectors that each chunk has in the end. */
+async function embedAll(window: number | null) {
+  const dir = mkdtempSync(join(tmpdir(), "lectern-embed-"));
+  const storage = createStorage(openDb(join(dir, "meta.sqlite")));
+  try {
+    const text = Array.from({ length: 900 }, (_, i) => `Paragraph ${i} of a long report about the figure ${i * 7919}.`);
+    const bytes = new TextEncoder().encode(text.join("\n\n"));
+    const parsed = await parseDocument({ bytes, filename: "report.txt", contentType: null }, DEFAULT_LIMITS);
+    if (!parsed.ok) throw new Error(parsed.error.message);
+    const chunks = chunkDocument(parsed.document, { maxTokens: 800, overlapTokens: 400 });
+    storage.stores.insert({
+      tenantId: TENANT,
+      createdAt: 0,
+      id: "vs_1",
+      keyId: null,
+      name: "",
+      description: null,
+      metadata: null,
+      expiresDays: null,
+      expiresAt: null,
+      embeddingModel: "m",
+      embeddingDimensions: null,
+      indexMode: "auto",
+    });
+    const generation = storage.generations.insert({
+      tenantId: TENANT,
+      storeId: "vs_1",
+      model: "m",
+      modelRevision: "r",
+      dimensions: DIMENSIONS,
+      chunkSet: null,
+      state: "live",
+      createdAt: 0,
+    });
+    const upload = { id: "file-1", tenant_id: TENANT, filename: "a.txt", bytes: 1, purpose: "assistants", mime: null };
+    storage.files.insert({ ...upload, sha256: "0", created_at: 0, expires_at: null });
+    const file = storage.storeFiles.insert({
+      tenantId: TENANT,
+      createdAt: 0,
+      storeId: "vs_1",
+      fileId: "file-1",
+      filename: "a.txt",
+      fileBytes: 1,
+      attributes: null,
+      maxTokens: 800,
+      overlapTokens: 400,
+    });
+    const owner = { storeFile: file.seq, chunkSet: generation.chunk_set, revision: file.revision };
+    const rows = chunks.map(({ index, ...chunk }) => ({ ...chunk, idx: index, terms: new Uint8Array() }));
+    storage.chunks.add({ tenantId: TENANT, storeId: "vs_1", ...owner }, rows);
+    const embedded: string[] = [];
+    const deps = {
+      storage,
+      slice: 32,
+      embed: {
+        batching: () => ({ texts: 32, room: new Semaphore(64), window }),
+        embed: (_model: unknown, texts: readonly string[]) => {
+          embedded.push(...texts);
+          // As many windows as a model of 256 tokens would need.
+          const vectorsOf = (one: string) => new Float32Array(DIMENSIONS * Math.ceil(one.length / 1000)).fill(1);
+          return Promise.resolve({
+            ok: true as const,
+            texts: texts.map((one) => ({ vectors: vectorsOf(one), windows: 1, tokens: 1 })),
+          });
+        },
+      },
+    };
+    const signal = new AbortController().signal;
+    expect(await embedChunks(deps, generation, owner, "file-1", signal, () => undefined)).toBeNull();
+    const { vectors, chunks: counted } = storage.chunks.fileTotals(TENANT, owner, generation);
+    expect([counted, storage.chunks.withoutVector(TENANT, owner, generation.id, 1)]).toEqual([chunks.length, []]);
+    const share = embedded.join("").length / parsed.document.text.length;
+    return { share, vectorsEach: vectors / chunks.length, chunks: chunks.length };
+  } finally {
+    storage.db.close();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+test("what overlapping chunks share is embedded once where a chunk is more than the model takes at once", async () => {
+  const { share, vectorsEach, chunks } = await embedAll(256);
+  expect(chunks).toBeGreaterThan(20);
+  expect(share).toBeLessThan(1.15);
+  expect(vectorsEach).toBeGreaterThan(2);
+});
+
+test("a model that takes a whole chunk at once gets whole chunks", async () => {
+  for (const window of [8192, null]) expect((await embedAll(window)).share).toBeGreaterThan(1.8);
+});
