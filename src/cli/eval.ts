@@ -23,6 +23,7 @@ a file's name, path or id, or {"filename" or "file_id" or "chunk_id": "…", "gr
 (queries.jsonl, qrels/test.tsv) is read too, if the documents' ids are the names of the store's files.
 What FILE says is run and forgotten: the judged queries of the store stay as they are. Needs a key that may write.`;
 
+const STORES = "/v1/vector_stores";
 const MODES = ["hybrid", "vector", "keyword"];
 /** From this pause between two looks at a running evaluation to that one. */
 const POLL_MS = { first: 50, last: 1000 };
@@ -50,6 +51,7 @@ const Evaluation = Type.Object({
   metrics: Type.Record(Type.String(), Metrics),
   last_error: Type.Union([Type.Null(), Type.Object({ code: Type.String(), message: Type.String() })]),
 });
+const Judgments = Type.Object({ data: Type.Array(Type.Unknown()) });
 type Evaluation = Static<typeof Evaluation>;
 
 interface Judgment {
@@ -71,7 +73,18 @@ export async function evaluate(argv: readonly string[], terminal: Terminal): Pro
   const store = await findStore(client, storeWord, terminal.signal);
   if (!store) throw new UsageError(`There is no store ${JSON.stringify(storeWord)}.`);
   const judgments = judged && (await resolve(client, store.id, judged, terminal.signal));
-  const path = `/v1/vector_stores/${store.id}/evals`;
+  if (judgments === null) {
+    const uploaded = await client.send(
+      Judgments,
+      "GET",
+      `${STORES}/${store.id}/judgments?limit=1`,
+      undefined,
+      terminal.signal,
+    );
+    if (uploaded.data.length === 0)
+      throw new UsageError("The store has no judged queries; --queries FILE brings some.");
+  }
+  const path = `${STORES}/${store.id}/evals`;
   const body = { k, ...(modes && { modes }), ...(judgments && { judgments }) };
   const started = await client.send(Evaluation, "POST", path, body, terminal.signal);
   const ended = await untilEnded(client, `${path}/${started.id}`, started, terminal.signal);
@@ -121,7 +134,7 @@ async function resolve(
 }
 
 async function finderOf(client: Client, storeId: string, signal: AbortSignal) {
-  const rows = await Array.fromAsync(listAll(client, StoreFile, `/v1/vector_stores/${storeId}/files`, signal));
+  const rows = await Array.fromAsync(listAll(client, StoreFile, `${STORES}/${storeId}/files`, signal));
   return fileFinder(
     rows.map(({ id, filename, attributes }) => {
       const path = attributes?.["path"];

@@ -382,7 +382,7 @@ describe("lectern eval", () => {
     const { store, files } = await filled(server);
     const refused = await run(store);
     expect([refused.status, refused.out]).toEqual([1, ""]);
-    expect(refused.err).toContain("/judgments");
+    expect(refused.err).toContain("--queries FILE");
     await judge(server, store, byFile(files));
     const table = await run(store, "--modes", "keyword,hybrid", "--k", "5");
     expect([table.status, table.err]).toEqual([0, expect.stringContaining("nDCG@5")]);
