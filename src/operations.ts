@@ -154,6 +154,7 @@ export function createOperations({
     indexes,
     embedQuery: (model, text, signal) => engine.models.embedQuery(model, text, signal),
     isEnglishModel: (model) => model === BUNDLED_MODEL,
+    unrelatedCosine: (model) => engine.models.info(model)?.unrelatedCosine ?? 0,
     rankers,
   } satisfies Partial<SearchDeps>;
   engine.setSearch(measuredSearch(searchDeps));

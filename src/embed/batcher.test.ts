@@ -15,6 +15,7 @@ const model: ModelInfo = {
   location: "local",
   queryPrefix: "",
   passagePrefix: "",
+  unrelatedCosine: 0,
 };
 const never = new AbortController().signal;
 const vectorOf = (text: string): EmbeddedText => ({ vectors: Float32Array.of(Number(text)), windows: 1, tokens: 1 });

@@ -54,6 +54,11 @@ export interface ModelInfo {
   /** Tokens of one window, special tokens included. */
   maxTokens: number;
   location: "bundled" | "local" | "remote";
+  /**
+   * Cosine of a question and a passage that have nothing to do with each other, on average: where its scale begins. 0
+   * where that has not been measured.
+   */
+  unrelatedCosine: number;
   /** Put in front of every text of that kind; already part of the revision. */
   queryPrefix: string;
   passagePrefix: string;

@@ -13,6 +13,7 @@ const model: ModelInfo = {
   location: "local",
   queryPrefix: "",
   passagePrefix: "",
+  unrelatedCosine: 0,
 };
 
 describe("one vector for a text", () => {

@@ -16,6 +16,7 @@ import {
   type ModelInfo,
 } from "../embed/provider.ts";
 import { QueryCache } from "../embed/query-cache.ts";
+import { UNRELATED_PASSAGES, UNRELATED_QUESTIONS, unrelatedCosine } from "../embed/unrelated.ts";
 import { combineWindows, resolveDimensions, shortenVectors } from "../embed/vectors.ts";
 import type { Log } from "../platform/log.ts";
 import { Semaphore } from "../platform/semaphore.ts";
@@ -331,7 +332,8 @@ export class Models {
     const key = id + suffix;
     const loaded = await lanes.load(key, source);
     if (!loaded.ok) return this.#report(id, loaded.problems);
-    const info = { ...loaded.info, id };
+    const unrelated = await this.#unrelatedCosine(key, source, loaded.info);
+    const info = { ...loaded.info, id, unrelatedCosine: unrelated };
     const batcher = new EmbedBatcher({
       model: info,
       run: async ({ texts, kind, lane, signal }) => {
@@ -352,6 +354,15 @@ export class Models {
     };
     this.#forget(id);
     this.#entries.set(id, { info, source, key, batcher, passages });
+  }
+
+  /** The ranking was fitted to the bundled model as it is. */
+  async #unrelatedCosine(key: string, source: ModelSource, { location, dimensions }: ModelInfo): Promise<number> {
+    if (location === "bundled") return 0;
+    const embed = (texts: readonly string[], kind: EmbedKind) =>
+      this.#options.lanes.embed("query", key, source, texts, kind, new AbortController().signal);
+    const questions = await embed(UNRELATED_QUESTIONS, "query");
+    return unrelatedCosine(questions, await embed(UNRELATED_PASSAGES, "passage"), dimensions);
   }
 
   #report(id: string, problems: readonly string[]): void {

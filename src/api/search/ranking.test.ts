@@ -50,6 +50,25 @@ describe("rank", () => {
     ).toEqual([2, 3, 1]);
   });
 
+  test("ranks and scores a model whose cosines begin high as one whose begin at zero", () => {
+    const legs: [number, number][] = [
+      [0.1, 10],
+      [0.8, 7],
+      [0.6, 2],
+      [0, 7],
+    ];
+    const plain = rank(answer(legs), "hybrid", CONVEX);
+    const high = legs.map(([cosine, keyword]): [number, number] => [0.7 + 0.3 * cosine, keyword]);
+    const spread = rank(answer(high), "hybrid", CONVEX, 0.7);
+    expect(order(plain)).toEqual([2, 1, 4, 3]);
+    expect(spread.map(({ chunkId, score }) => [chunkId, score.toFixed(4)])).toEqual(
+      plain.map(({ chunkId, score }) => [chunkId, score.toFixed(4)]),
+    );
+    // What is shown of the vectors stays the cosine; and alone they are in their own order anyway.
+    expect(spread.map(({ vector }) => vector)).toEqual(order(spread).map((id) => high[id - 1]?.[0] ?? null));
+    expect(rank(answer(high), "vector", CONVEX, 0.7)[0]).toMatchObject({ chunkId: 2, score: 0.94 });
+  });
+
   test("gives scores within 0 and 1, falling, in every mode", () => {
     for (const mode of ["hybrid", "vector", "keyword"] as const) {
       for (const fusion of [CONVEX, RRF]) {
@@ -82,7 +101,7 @@ describe("rank", () => {
     const good =
       rank(
         answer([
-          [0.8, 6],
+          [0.8, 7],
           [0.05, 0.5],
         ]),
         "hybrid",

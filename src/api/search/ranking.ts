@@ -11,6 +11,9 @@ import type { SearchMode } from "./schema.ts";
  * not know to the keywords, because its cosines are small. Every candidate has both scores, so nothing is lost where
  * only one leg found it. On request it is weighted reciprocal rank fusion (Cormack, Clarke and Büttcher 2009).
  *
+ * The cosines of a model whose unrelated texts are near each other are spread first, so that they begin at 0 as those of
+ * the bundled one do: as they are, none of its differences would count beside the keywords.
+ *
  * Scores. What is shown is the estimated probability that a result answers the question, so that a threshold means the
  * same from query to query: a logistic function of the combination, of how much of what was asked the best result has
  * (its keyword score as a share of what all words of the question could give, words that the store lacks included), and
@@ -101,8 +104,13 @@ export function depthFor(results: number): number {
   return Math.max(RANKING.minDepth, results * RANKING.depthPerResult);
 }
 
-/** One query's answer, best first. The order is total, so that an answer never varies. */
-export function rank(answer: IndexAnswer, mode: SearchMode, fusion: Fusion): Ranked[] {
+/**
+ * One query's answer, best first. The order is total, so that an answer never varies.
+ *
+ * @param unrelatedCosine where the model's cosines begin, see ModelInfo
+ */
+export function rank(found: IndexAnswer, mode: SearchMode, fusion: Fusion, unrelatedCosine = 0): Ranked[] {
+  const answer = mode === "vector" ? found : spread(found, unrelatedCosine);
   const { candidates } = answer;
   const keywordTop = keywordTopOf(answer);
   const keyword = (candidate: IndexCandidate) => share(candidate.keywordScore ?? 0, keywordTop);
@@ -113,7 +121,7 @@ export function rank(answer: IndexAnswer, mode: SearchMode, fusion: Fusion): Ran
         ? candidates.map(keyword)
         : fuse(answer, fusion, keyword);
   const ranked = candidates
-    .map((candidate, i) => ({ candidate, fused: fused[i] ?? 0 }))
+    .map((candidate, i) => ({ candidate, fused: fused[i] ?? 0, cosine: found.candidates[i]?.vectorScore ?? null }))
     .filter((one) => mode !== "keyword" || one.fused > 0)
     .sort((a, b) => b.fused - a.fused || nearer(a.candidate, b.candidate));
   const scoreOf =
@@ -122,10 +130,22 @@ export function rank(answer: IndexAnswer, mode: SearchMode, fusion: Fusion): Ran
     chunkId: one.candidate.chunkId,
     fileKey: one.candidate.fileKey,
     score: round(scoreOf(one)),
-    vector: one.candidate.vectorScore,
+    vector: one.cosine,
     keyword: one.candidate.keywordScore,
     fused: one.fused,
   }));
+}
+
+/** Cosines from `beginning` to 1 made to reach from 0 to 1. */
+function spread(answer: IndexAnswer, beginning: number): IndexAnswer {
+  if (beginning <= 0) return answer;
+  const candidates = answer.candidates.map((candidate) => {
+    const { vectorScore } = candidate;
+    return vectorScore === null
+      ? candidate
+      : { ...candidate, vectorScore: Math.max(0, vectorScore - beginning) / (1 - beginning) };
+  });
+  return { ...answer, candidates };
 }
 
 type Fused = { readonly candidate: IndexCandidate; readonly fused: number };

@@ -56,6 +56,8 @@ export interface SearchDeps extends Pick<Storage, "stores" | "generations" | "ch
   rankers: RankerCatalog;
   /** Whether this model knows English only: then it has less of a say in questions that are not. */
   isEnglishModel: (model: string) => boolean;
+  /** See ModelInfo. */
+  unrelatedCosine: (model: string) => number;
   onSearch: (record: SearchRecord) => void;
 }
 
@@ -198,7 +200,7 @@ export function searchService(deps: SearchDeps) {
       exact: wanted * 2,
       byWindows: request.isRescored,
     });
-    return { ranked: rank(answer, request.mode, fusion), used: answer.used };
+    return { ranked: rank(answer, request.mode, fusion, deps.unrelatedCosine(model)), used: answer.used };
   }
 
   function read(tenantId: string, found: readonly Ranked[], request: SearchRequest): SearchResult[] {

@@ -166,6 +166,7 @@ export function storeApp(options: StoreAppOptions = {}) {
     access,
     indexes,
     isEnglishModel: () => false,
+    unrelatedCosine: () => 0,
     rankers,
     embedQuery: async ({ id }, text) => {
       const result = await embed(id, [text]);

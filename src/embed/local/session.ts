@@ -108,6 +108,7 @@ function modelInfo(
     location: options.location,
     queryPrefix: spec.queryPrefix,
     passagePrefix: spec.passagePrefix,
+    unrelatedCosine: 0,
   };
 }
 

@@ -74,6 +74,7 @@ export function createRemoteProvider(
     location: "remote",
     queryPrefix: remote.queryPrefix ?? "",
     passagePrefix: remote.passagePrefix ?? "",
+    unrelatedCosine: 0,
   };
   const askDimensions = known?.matryoshka === undefined || known.matryoshka === null ? null : dimensions;
   const provider = new RemoteProvider({
