@@ -50,7 +50,7 @@ const WATCH_EVERY_MS = 20;
 const RECYCLE_BYTES = 48 * 1024 * 1024;
 const REST_MS = 2_000;
 /** So much larger, and they are replaced at the first instant of rest: under steady load none is longer. */
-const RECYCLE_NOW_BYTES = 384 * 1024 * 1024;
+const RECYCLE_NOW_BYTES = 128 * 1024 * 1024;
 
 interface Watched {
   startRss: number;

@@ -1,7 +1,7 @@
 /**
  * An hour of everything at once: files come and go, searches of every kind, stores moved to another model and back.
  *
- *   bun test/bench/soak.ts        MINUTES=60 (default)   OUT=folder (default dist/soak)   SEED=number
+ *   bun test/bench/soak.ts        MINUTES=60 (default)   OUT=folder (default dist/soak)   SEED=number   SPEED=1 (times the load)
  *
  * Writes soak.svg (memory, latency of searches, queue, chunks) and soak.jsonl (a line a sample), and prints how fast each
  * grows, by a straight line through the samples after the first tenth. Ends with 1 when a request failed that should
@@ -24,14 +24,15 @@ import { Words } from "./corpus.ts";
 const MINUTES = Number(process.env["MINUTES"] ?? 60);
 const OUT = process.env["OUT"] ?? join(ROOT, "dist/soak");
 const SEED = Number(process.env["SEED"] ?? 1);
+const SPEED = Number(process.env["SPEED"] ?? 1);
 /** Files that the store holds once it is full: from then on as many go as come. */
 const FILES = 150;
 const WRITERS = 2;
 /** Of each writer: well below what a small machine can index beside the searches, so that the queue should stay short. */
-const WRITE_EVERY_MS = 500;
-const SEARCHES_A_SECOND = 10;
+const WRITE_EVERY_MS = 500 / SPEED;
+const SEARCHES_A_SECOND = 10 * SPEED;
 const SAMPLES = 240;
-const PAUSE_BETWEEN_MIGRATIONS_MS = Math.min(120_000, (MINUTES * 60_000) / 12);
+const PAUSE_BETWEEN_MIGRATIONS_MS = Math.min(120_000 / SPEED, (MINUTES * 60_000) / 12);
 const MOST_GROWTH_AN_HOUR = 0.1;
 
 interface Sample {
