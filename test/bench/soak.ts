@@ -27,6 +27,8 @@ const SEED = Number(process.env["SEED"] ?? 1);
 const SPEED = Number(process.env["SPEED"] ?? 1);
 /** Files that the store holds once it is full: from then on as many go as come. */
 const FILES = 150;
+/** What the server keeps by default. */
+const CACHED_QUERIES = 10_000;
 const WRITERS = 2;
 /** Of each writer: well below what a small machine can index beside the searches, so that the queue should stay short. */
 const WRITE_EVERY_MS = 500 / SPEED;
@@ -62,9 +64,13 @@ await addSecondModel(dataDir);
 await using server = await startServer({ dataDir, args: ["--log-level", "warn"] });
 const storeId = await newStore(server, { name: "soak" });
 const counts = { uploads: 0, deletions: 0, searches: 0, migrations: 0 };
-// Full from the start: what grows after that should not.
+// Full from the start, the store and the cache of queries' vectors: what grows after that should not.
 for (let i = 0; i < FILES; i++) await addFile();
 await settled(server, storeId);
+for (let asked = 0; asked < CACHED_QUERIES; asked += 100) {
+  const questions = Array.from({ length: 100 }, () => words.question());
+  await Promise.all(questions.map((query) => search(server, storeId, { query, search_mode: "vector" })));
+}
 const endsAt = performance.now() + MINUTES * 60_000;
 const running = () => performance.now() < endsAt;
 const failures = new Map<string, number>();
