@@ -1,8 +1,9 @@
 /** An ONNX session on a text encoder's graph: which inputs it wants, which output is taken, one run. */
 import type { OnnxRuntime } from "../../platform/native.ts";
+import type { BatchRow, GraphInputs, PastInput, TokenInput } from "./graph-inputs.ts";
+import { chooseInputs, emptyPast, fillRow, IDS_INPUT } from "./graph-inputs.ts";
 import type { ModelFiles } from "./model-files.ts";
 import type { ModelSpec } from "./model-folder.ts";
-import type { SpecialTokens } from "./tokenizer.ts";
 
 /** What is needed of a model to open its graph. */
 export interface GraphSpec {
@@ -21,16 +22,6 @@ type Metadata = Session["inputMetadata"][number];
 export type GraphValue = Extract<Metadata, { isTensor: true }>;
 type Feeds = Parameters<Session["run"]>[0];
 
-/** One row of a run: special tokens, prompt, then `start` to `end` of `ids`, special tokens. */
-export interface BatchRow {
-  ids: Int32Array;
-  /** Length of the prompt, which is the beginning of `ids`. */
-  prompt: number;
-  start: number;
-  end: number;
-  special: SpecialTokens;
-}
-
 export interface GraphOutput {
   /** rows x width x size, or rows x size where the graph pools by itself. Valid until the next run. */
   values: Float32Array;
@@ -41,22 +32,9 @@ export interface GraphOutput {
 
 export type OpenedGraph = { ok: true; runner: GraphRunner } | { ok: false; problems: string[] };
 
-type InputKind = "ids" | "mask" | "types" | "positions";
-const INPUTS: Readonly<Record<string, InputKind>> = {
-  input_ids: "ids",
-  attention_mask: "mask",
-  token_type_ids: "types",
-  position_ids: "positions",
-};
 /** Outputs that hold one vector a row already; they are used as they are. */
 const POOLED_OUTPUTS = ["sentence_embedding", "sentence_embeddings"];
 const TOKEN_OUTPUTS = ["last_hidden_state", "token_embeddings", "hidden_states", "output_0"];
-
-interface Input {
-  name: string;
-  kind: InputKind;
-  wide: boolean;
-}
 
 export class GraphRunner {
   /** Sizes that the graph is built for, or null where it takes any. */
@@ -65,18 +43,20 @@ export class GraphRunner {
   readonly notes: readonly string[];
   readonly #ort: OnnxRuntime;
   readonly #session: Session;
-  readonly #inputs: Input[];
+  readonly #inputs: TokenInput[];
+  readonly #past: PastInput[];
   readonly #output: OutputChoice;
   readonly #padId: number;
   readonly #buffers = new Map<string, ArrayBuffer>();
 
-  private constructor(ort: OnnxRuntime, session: Session, inputs: Input[], output: OutputChoice, padId: number) {
+  private constructor(ort: OnnxRuntime, session: Session, inputs: GraphInputs, output: OutputChoice, padId: number) {
     this.#ort = ort;
     this.#session = session;
-    this.#inputs = inputs;
+    this.#inputs = inputs.tokens;
+    this.#past = inputs.past;
     this.#output = output;
     this.#padId = padId;
-    const ids = session.inputMetadata.find((input) => INPUTS[input.name] === "ids");
+    const ids = session.inputMetadata.find((input) => input.name === IDS_INPUT);
     [this.fixedRows, this.fixedLength] = fixedShape(ids);
     this.notes = output.note === null ? [] : [output.note];
   }
@@ -101,7 +81,7 @@ export class GraphRunner {
       return { ok: false, problems: [`${spec.graph} cannot be loaded: ${reason.split("\n")[0]}`] };
     }
     const problems: string[] = [];
-    const inputs = chooseInputs(session, spec.graph, problems);
+    const inputs = chooseInputs(session.inputMetadata, spec.graph, problems);
     const tensors = session.outputMetadata.filter((meta) => meta.isTensor);
     const output = chooseOutput(tensors, problems);
     if (problems.length > 0 || output === null) {
@@ -123,6 +103,7 @@ export class GraphRunner {
     const count = this.fixedRows ?? rows.length;
     const feeds: Record<string, Feeds[string]> = {};
     for (const input of this.#inputs) feeds[input.name] = this.#feed(input, rows, count, width);
+    for (const past of this.#past) feeds[past.name] = emptyPast(this.#ort, past, count);
     const { name, size, pooled, type } = this.#output;
     const shape = pooled ? [count, size ?? 0] : [count, width, size ?? 0];
     // Outputs of a known size are written into our own buffer, or each run would leave one to the garbage collector.
@@ -143,7 +124,7 @@ export class GraphRunner {
     await this.#session.release();
   }
 
-  #feed(input: Input, rows: readonly BatchRow[], count: number, width: number): Feeds[string] {
+  #feed(input: TokenInput, rows: readonly BatchRow[], count: number, width: number): Feeds[string] {
     const cells = count * width;
     const buffer = this.#buffer(input.name, cells * (input.wide ? 8 : 4));
     // int64 is written through its low 32-bit words: machines that this runs on are little-endian, ids are positive.
@@ -166,29 +147,6 @@ export class GraphRunner {
   }
 }
 
-function fillRow(kind: InputKind, row: BatchRow, words: Int32Array, start: number, step: number): void {
-  const { special, ids } = row;
-  let at = start;
-  const put = (value: number): void => {
-    words[at] = value;
-    at += step;
-  };
-  if (kind === "ids") {
-    for (const id of special.before) put(id);
-    for (let i = 0; i < row.prompt; i++) put(ids[i] as number);
-    for (let i = row.start; i < row.end; i++) put(ids[i] as number);
-    for (const id of special.after) put(id);
-    return;
-  }
-  const text = row.prompt + row.end - row.start;
-  const length = special.before.length + text + special.after.length;
-  if (kind === "types") {
-    for (const type of special.beforeTypes) put(type);
-    for (let i = 0; i < text; i++) put(special.textType);
-    for (const type of special.afterTypes) put(type);
-  } else for (let i = 0; i < length; i++) put(kind === "mask" ? 1 : i);
-}
-
 function sessionOptions(threads: number) {
   return {
     executionProviders: ["cpu"],
@@ -202,24 +160,6 @@ function sessionOptions(threads: number) {
     // Threads that spin after a run take the cores from everything else for a second.
     extra: { session: { intra_op: { allow_spinning: "0" }, inter_op: { allow_spinning: "0" } } },
   };
-}
-
-function chooseInputs(session: Session, graph: string, problems: string[]): Input[] {
-  const inputs: Input[] = [];
-  for (const meta of session.inputMetadata) {
-    const kind = INPUTS[meta.name];
-    if (kind === undefined) {
-      problems.push(
-        `${graph} asks for the input '${meta.name}', which is not known (${Object.keys(INPUTS).join(", ")} are)`,
-      );
-    } else if (!meta.isTensor || (meta.type !== "int64" && meta.type !== "int32")) {
-      problems.push(`${graph}: the input '${meta.name}' is not of type int64 or int32`);
-    } else inputs.push({ name: meta.name, kind, wide: meta.type === "int64" });
-  }
-  if (!inputs.some((input) => input.kind === "ids") && problems.length === 0) {
-    problems.push(`${graph} has no input 'input_ids'`);
-  }
-  return inputs;
 }
 
 export interface OutputChoice {

@@ -1,5 +1,5 @@
 /** How a tokenizer puts a query and a document into one row, as Hugging Face's Rust `tokenizers` does it. */
-import type { BatchRow } from "./graph-runner.ts";
+import type { BatchRow } from "./graph-inputs.ts";
 import type { JsonObject } from "./json-files.ts";
 import { numberOf, objectOf, stringOf } from "./json-files.ts";
 

@@ -3,6 +3,7 @@ import { loadOnnxRuntime } from "../../platform/native.ts";
 import type { EmbedKind } from "../provider.ts";
 import type { FolderFiles, FolderOptions } from "../testing/model-folders.ts";
 import { SMALL_WORDS, smallTokenizer, transformerFolder } from "../testing/model-folders.ts";
+import type { OnnxGraph } from "../testing/onnx-writer.ts";
 import { writeOnnx } from "../testing/onnx-writer.ts";
 import { mulberry, randomTransformer, transformerForward, transformerGraph } from "../testing/transformer.ts";
 import { writeSafetensors } from "../testing/safetensors-writer.ts";
@@ -176,6 +177,18 @@ describe("other steps equal an independent computation", () => {
     await model.dispose();
   });
 
+  for (const type of ["float32", "float16"] as const) {
+    test(`a decoder's export, which asks for positions and for a past in ${type}, is given an empty one`, async () => {
+      const files = transformerFolder(transformer, { pooling: "pooling_mode_lasttoken" });
+      files["onnx/model.onnx"] = writeOnnx(withPast(transformerGraph(transformer), type));
+      const model = await open(files);
+      const [first, second] = await model.embed([TEXT, "a dog"], "passage");
+      await model.dispose();
+      expectClose(first?.vectors ?? [], unit(hidden(ROW).at(-1) ?? []));
+      expectClose(second?.vectors ?? [], unit(hidden(ids("[CLS] a dog [SEP]")).at(-1) ?? []));
+    });
+  }
+
   test("int32 inputs and float16 outputs work", async () => {
     const graph = transformerGraph(transformer);
     for (const input of graph.inputs) input.type = "int32";
@@ -188,6 +201,50 @@ describe("other steps equal an independent computation", () => {
     expect(Math.max(...expected.map((x, i) => Math.abs(x - (vector[i] ?? 9))))).toBeLessThan(2e-3);
   });
 });
+
+/** The graph with the keys and values of earlier tokens before its own, and with positions as an input. */
+function withPast(graph: OnnxGraph, type: "float32" | "float16"): OnnxGraph {
+  const { heads, layers } = transformer.shape;
+  const past = (name: string) => {
+    graph.inputs.push({ name, type, shape: ["batch", heads, "past", HIDDEN / heads] });
+    return name;
+  };
+  for (const node of graph.nodes) {
+    node.inputs = node.inputs.map((input) => input.replace(/^l(\d+)\.(key|value)\.heads$/, "present.$1.$2"));
+  }
+  const cast = { op: "Cast", attributes: { to: 1 } };
+  for (let l = 0; l < layers; l++) {
+    const [key, value] = [past(`past_key_values.${l}.key`), past(`past_key_values.${l}.value`)];
+    const joined = [
+      { ...cast, inputs: [key], outputs: [`p${l}.key`] },
+      { ...cast, inputs: [value], outputs: [`p${l}.value`] },
+      { op: "Transpose", inputs: [`p${l}.key`], outputs: [`p${l}.key.heads`], attributes: { perm: [0, 1, 3, 2] } },
+      {
+        op: "Concat",
+        inputs: [`p${l}.key.heads`, `l${l}.key.heads`],
+        outputs: [`present.${l}.key`],
+        attributes: { axis: 3 },
+      },
+      {
+        op: "Concat",
+        inputs: [`p${l}.value`, `l${l}.value.heads`],
+        outputs: [`present.${l}.value`],
+        attributes: { axis: 2 },
+      },
+    ];
+    // ONNX Runtime puts nodes into the order of their computation by itself.
+    graph.nodes.push(...joined);
+  }
+  const positions = graph.nodes.findIndex(({ outputs }) => outputs[0] === "positions");
+  graph.nodes[positions] = {
+    op: "Gather",
+    inputs: ["position", "position_ids"],
+    outputs: ["positions"],
+    attributes: { axis: 0 },
+  };
+  graph.inputs.push({ name: "position_ids", type: "int64", shape: ["batch", "sequence"] });
+  return graph;
+}
 
 describe("windows", () => {
   const options: FolderOptions = { maxTokens: 12, prompts: { document: "passage: " } };
@@ -334,8 +391,13 @@ describe("graphs that cannot be used say why", () => {
     ],
     [
       "an unknown input",
+      () => changed((g) => g.inputs.push({ name: "pixel_values", type: "float32", shape: [1] })),
+      /asks for the input 'pixel_values'/,
+    ],
+    [
+      "a past of no known shape",
       () => changed((g) => g.inputs.push({ name: "past_key_values.0.key", type: "float32", shape: [1] })),
-      /asks for the input 'past_key_values.0.key'/,
+      /'past_key_values.0.key' is not floats of rows x heads x length x size/,
     ],
     [
       "float ids",

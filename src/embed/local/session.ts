@@ -15,7 +15,7 @@ import type { ModelFiles } from "./model-files.ts";
 import type { ModelOverrides, ModelSpec } from "./model-folder.ts";
 import { readModelFolder } from "./model-folder.ts";
 import { chooseVectors, GraphRunner } from "./graph-runner.ts";
-import type { BatchRow } from "./graph-runner.ts";
+import type { BatchRow } from "./graph-inputs.ts";
 import { applyDense, poolWindow } from "./pooling.ts";
 import { modelRevision } from "./revision.ts";
 import type { ModelTokenizer } from "./tokenizer.ts";
