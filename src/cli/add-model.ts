@@ -1,10 +1,22 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
-import { basename, dirname, extname, join, resolve } from "node:path";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, extname, join, relative, resolve } from "node:path";
 import { Value } from "@sinclair/typebox/value";
 import { knownModel } from "../embed/catalog.ts";
+import { definedOf, type ModelOverrides, overridesFile } from "../embed/local/model-folder.ts";
 import { readModelDirectory } from "../embed/models-dir.ts";
 import { readAddedModels, RemoteModelTable, REMOTE_DIALECTS, writeAddedModels } from "../model-tables.ts";
 import { syncPath } from "../platform/replace-file.ts";
+import { integerFlag } from "./arguments.ts";
 import type { Client } from "./client.ts";
 import { ModelRow, type ModelsArguments, probe, problemsOf, scan } from "./model-requests.ts";
 import { UsageError } from "./terminal.ts";
@@ -12,6 +24,12 @@ import type { Terminal } from "./terminal.ts";
 
 /** Weights of other runtimes: never read, and often larger than all the rest. */
 const LEFT_OUT = new Set([".bin", ".safetensors", ".h5", ".msgpack", ".pt", ".pth", ".ot", ".gguf", ".tflite"]);
+
+/** Graphs and their weights, of which one is run: `model.onnx`, `model.onnx_data`, `model.onnx.data`. */
+const GRAPH_FILE = /\.onnx(?:[._]data.*)?$/;
+
+/** Flags of `add` that only one of its forms has. */
+const REMOTE_FLAGS = ["dialect", "model", "address", "api-key-env", "dimensions", "price"] as const;
 
 /** Folder of a step after pooling, such as `2_Dense`: its weights are read. */
 const MODULE_FOLDER = /^\d+_/;
@@ -27,10 +45,13 @@ export async function addFolder(
   client: Client,
   terminal: Terminal,
 ): Promise<number> {
+  const stray = REMOTE_FLAGS.find((flag) => args.has(flag));
+  if (stray !== undefined) throw new UsageError(`--${stray} is for models add --remote, not for a folder.`);
+  const overrides = overridesIn(args);
   const source = resolve(folder);
   if (!existsSync(source) || !statSync(source).isDirectory()) throw new UsageError(`There is no folder ${folder}.`);
   const id = args.get("id") ?? basename(source);
-  const read = await readModelDirectory(id, source);
+  const read = await readModelDirectory(id, source, overrides);
   if (!read.ok) return refuse(terminal, folder, read.problems);
   const target = join(dataDir, "models", id);
   if (existsSync(target)) {
@@ -39,7 +60,9 @@ export async function addFolder(
   const partial = join(dataDir, "models", `.adding-${process.pid}`);
   try {
     mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
-    cpSync(source, partial, { recursive: true, dereference: true, filter: isPartOfModel });
+    const filter = (path: string) => isPartOfModel(path, relative(source, path), read.files);
+    cpSync(source, partial, { recursive: true, dereference: true, filter });
+    writeOverrides(join(partial, "lectern.json"), overrides);
     syncTree(partial);
     renameSync(partial, target);
     syncPath(dirname(target));
@@ -48,10 +71,33 @@ export async function addFolder(
     throw error;
   }
   const problems = problemsOf(await scan(client, terminal.signal), id);
-  if (problems.length === 0) return await added(client, id, terminal);
+  if (problems.length === 0) {
+    if (read.kind === "embedding" && read.spec.queryPrefix === "" && read.spec.passagePrefix === "")
+      terminal.err(
+        "Its files name no prompts: if its card asks for some, add it with --query-prefix, --passage-prefix.\n",
+      );
+    return await added(client, id, terminal);
+  }
   rmSync(target, { recursive: true, force: true });
   await scan(client, terminal.signal);
   return refuse(terminal, folder, problems);
+}
+
+function overridesIn(args: ModelsArguments): ModelOverrides {
+  return definedOf({
+    variant: args.get("variant"),
+    maxTokens: args.has("max-tokens") ? integerFlag("max-tokens", args.get("max-tokens"), 0, 1, 1_000_000) : undefined,
+    queryPrefix: args.get("query-prefix"),
+    passagePrefix: args.get("passage-prefix"),
+  });
+}
+
+/** Adds to what the folder's `lectern.json` says; a mode of its own, as the folder's may not be writable. */
+function writeOverrides(path: string, overrides: ModelOverrides): void {
+  if (Object.keys(overrides).length === 0) return;
+  const own = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as object) : {};
+  rmSync(path, { force: true });
+  writeFileSync(path, `${JSON.stringify({ ...own, ...overridesFile(overrides) }, null, 2)}\n`, { mode: 0o600 });
 }
 
 /**
@@ -64,6 +110,7 @@ export async function addRemote(
   client: Client,
   terminal: Terminal,
 ): Promise<number> {
+  if (args.has("variant")) throw new UsageError("--variant is for a folder, not for models add --remote.");
   const table = remoteTable(args);
   const before = readAddedModels(dataDir);
   if (!before.ok) throw new UsageError(before.problem);
@@ -145,8 +192,9 @@ function refuse(terminal: Terminal, what: string, problems: readonly string[]): 
   return 1;
 }
 
-function isPartOfModel(path: string): boolean {
+function isPartOfModel(path: string, name: string, read: readonly string[]): boolean {
   if ([".git", ".cache"].includes(basename(path))) return false;
+  if (GRAPH_FILE.test(path)) return read.includes(name);
   return !LEFT_OUT.has(extname(path).toLowerCase()) || MODULE_FOLDER.test(basename(dirname(path)));
 }
 

@@ -7,9 +7,10 @@ import type { ModelOverrides, ModelSpec } from "./local/model-folder.ts";
 import { readModelFolder } from "./local/model-folder.ts";
 import { modelRevision } from "./local/revision.ts";
 
+/** `files` are those that are read, by their paths in the folder: its other graphs are not among them. */
 export type ModelDirectory =
-  | { ok: true; kind: "embedding"; id: string; directory: string; spec: ModelSpec; revision: string }
-  | { ok: true; kind: "reranker"; id: string; directory: string; revision: string }
+  | { ok: true; kind: "embedding"; id: string; directory: string; spec: ModelSpec; files: string[]; revision: string }
+  | { ok: true; kind: "reranker"; id: string; directory: string; files: string[]; revision: string }
   | { ok: false; id: string; directory: string; problems: string[] };
 
 /** Parts of a model's id, which clients send in addresses and operators type. */
@@ -49,12 +50,14 @@ export async function readModelDirectory(
     if (await isCrossEncoderFolder(files)) {
       const folder = await readCrossEncoderFolder(files, overrides);
       if (!folder.ok) return { ok: false, id, directory, problems: folder.problems };
-      return { ok: true, kind: "reranker", id, directory, revision: await modelRevision(files, folder.spec) };
+      const revision = await modelRevision(files, folder.spec);
+      return { ok: true, kind: "reranker", id, directory, files: folder.spec.files, revision };
     }
     const folder = await readModelFolder(files, overrides);
     if (!folder.ok) return { ok: false, id, directory, problems: folder.problems };
     const { spec } = folder;
-    return { ok: true, kind: "embedding", id, directory, spec, revision: await modelRevision(files, spec) };
+    const revision = await modelRevision(files, spec);
+    return { ok: true, kind: "embedding", id, directory, spec, files: spec.files, revision };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return { ok: false, id, directory, problems: [`the folder cannot be read: ${reason}`] };

@@ -125,6 +125,48 @@ test("a folder with a projection after pooling keeps the weights of that", async
   await removed("dense-en");
 });
 
+test("one graph of several is chosen and alone copied; prompts and the window are told beside it", async () => {
+  const several = folder("several", (path) => {
+    mkdirSync(join(path, "onnx"), { recursive: true });
+    cpSync(join(path, "onnx/model.onnx"), join(path, "onnx/model_int8.onnx"));
+    writeFileSync(join(path, "onnx/model.onnx"), "not the one");
+    writeFileSync(join(path, "onnx/model.onnx_data"), "its weights");
+  });
+  const flags = [
+    "--variant",
+    "int8",
+    "--query-prefix",
+    "query: ",
+    "--passage-prefix",
+    "passage: ",
+    "--max-tokens",
+    "200",
+  ];
+  const result = await models("add", several, ...flags);
+  expect(result).toMatchObject({ status: 0, out: "several\n" });
+  expect(result.err).toContain("windows of 200 tokens");
+  const own = join(server.dataDir, "models/several");
+  expect(readdirSync(join(own, "onnx"))).toEqual(["model_int8.onnx"]);
+  expect(JSON.parse(readFileSync(join(own, "lectern.json"), "utf8"))).toEqual({
+    variant: "int8",
+    max_tokens: 200,
+    query_prefix: "query: ",
+    passage_prefix: "passage: ",
+  });
+  expect((await models("verify", "several")).out).toBe("several: ok, 256 dimensions\n");
+  const plain = await models("add", folder("plain"), "--id", "plain");
+  expect(plain.err).toContain("name no prompts");
+  await removed("several");
+  await removed("plain");
+  const wrong = await models("add", several, "--variant", "q4");
+  expect(wrong.err).toContain(
+    "there is no ONNX graph for variant 'q4'; there are: onnx/model.onnx, onnx/model_int8.onnx",
+  );
+  const price = await models("add", several, "--price", "2");
+  expect(price.err).toContain("--price is for models add --remote");
+  expect(placed()).toEqual([]);
+});
+
 test("a model whose files were changed is another revision; a folder broken in place is named as such", async () => {
   await models("add", folder("changing"), "--id", "changing");
   const revision = async () => (await json<{ revision: string }>(server, "GET", "/v1/models/changing")).revision;

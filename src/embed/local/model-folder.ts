@@ -221,6 +221,13 @@ export function overridesOf(file: JsonObject | null): ModelOverrides {
   });
 }
 
+/** What `overridesOf` reads, as `lectern.json` has it. */
+export function overridesFile(overrides: ModelOverrides): JsonObject {
+  const { variant, maxTokens, queryPrefix, passagePrefix, matryoshka } = definedOf(overrides);
+  const file = { variant, max_tokens: maxTokens, query_prefix: queryPrefix, passage_prefix: passagePrefix, matryoshka };
+  return Object.fromEntries(Object.entries(file).filter(([, value]) => value !== undefined));
+}
+
 export function definedOf(overrides: ModelOverrides): ModelOverrides {
   return Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined));
 }
