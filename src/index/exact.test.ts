@@ -151,6 +151,26 @@ test("a list of slots and a set of owners restrict the answer", () => {
   }
 });
 
+test("a wrong guess at what a filter keeps costs nothing but time", () => {
+  const dimensions = 32;
+  const random = seededRandom(9);
+  const index = new ExactIndex(dimensions);
+  const vectors = Array.from({ length: 5000 }, () => random.vector(dimensions));
+  for (const [i, vector] of vectors.entries()) index.add(i, unitVectors(vector, dimensions));
+  const fetch = (owners: readonly number[]) => owners.map((o) => vectors[o]!);
+  const query = random.vector(dimensions);
+  const ranked = bruteForce(query, new Map(vectors.entries())).map((hit) => hit.owner);
+  const filters = { half: ranked.filter((_, i) => i % 2 === 0), worst: ranked.slice(2500), few: ranked.slice(4980) };
+  for (const [name, owners] of Object.entries(filters)) {
+    const allowed = new Bitset();
+    for (const owner of owners) allowed.add(owner);
+    for (const kept of [undefined, 0.001, 0.5, 1]) {
+      const found = index.search(query, { depth: 20, exact: 20, fetch, allowed, kept }).map((hit) => hit.owner);
+      expect([name, kept, found]).toEqual([name, kept, owners.slice(0, 20)]);
+    }
+  }
+});
+
 test("works across several memories", () => {
   const dimensions = 2048;
   const capacity = segmentCapacity(dimensions);

@@ -31,6 +31,8 @@ export type ExactSearchOptions = {
   readonly slots?: Int32Array | null | undefined;
   /** Only these owners. Costs as much as a search without it, so it is the better way to keep most of them. */
   readonly allowed?: Bitset | null | undefined;
+  /** The share of the owners that `allowed` keeps, about: a guess that only speed depends on. */
+  readonly kept?: number | undefined;
   readonly fetch: FetchVectors | null;
 };
 
@@ -121,7 +123,9 @@ export class ExactIndex {
     // A little more than asked: enough, nearly always, to prove that nothing outside belongs to the exact ones.
     const limit = Math.max(options.depth, exact * 2 + 32);
     const best = new BestOwners(limit, this.#places);
-    const bottom = allowed === null ? this.#likelyFloor(scan, limit) : -Infinity;
+    // Where a filter keeps a part of the owners, so many more of all scores are above the worst that is wanted.
+    const above = allowed === null ? limit : limit / Math.max(options.kept ?? 0, limit / this.#count);
+    const bottom = this.#likelyFloor(scan, above);
     this.#collect(scan, allowed, best, bottom);
     if (best.size < limit && bottom > -Infinity) this.#collect(scan, allowed, best, -Infinity);
     const { floor } = best;
@@ -197,9 +201,17 @@ export class ExactIndex {
       });
     } else {
       for (const _ of this.#segments) counts.push(0);
-      for (let i = 0; i < slots.length; i++) {
-        const index = this.#segments.length === 1 ? 0 : Math.floor(slots[i]! / capacity);
-        this.#segments[index]!.list[counts[index]!++] = slots[i]! - index * capacity;
+      // Slots of one segment come together nearly always: what is looked up for one holds for the run.
+      for (let i = 0; i < slots.length;) {
+        const index = Math.floor(slots[i]! / capacity);
+        const { list } = this.#segments[index]!;
+        const base = index * capacity;
+        let count = counts[index]!;
+        for (let place = slots[i]! - base; i < slots.length && place >= 0 && place < capacity;) {
+          list[count++] = place;
+          place = slots[++i]! - base;
+        }
+        counts[index] = count;
       }
       this.#segments.forEach((segment, i) => segment.gather(values, step, counts[i]!));
     }
