@@ -4,6 +4,7 @@ import type { Static } from "@sinclair/typebox";
 import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { parse as parseToml, stringify } from "smol-toml";
+import { MOST_UNRELATED } from "./embed/unrelated.ts";
 import { replaceFile } from "./platform/replace-file.ts";
 
 /**
@@ -27,6 +28,7 @@ export const RemoteModelTable = Type.Object(
     query_prefix: Type.Optional(Type.String()),
     passage_prefix: Type.Optional(Type.String()),
     usd_per_million_tokens: Type.Optional(Type.Number({ minimum: 0 })),
+    unrelated_cosine: Type.Optional(Type.Number({ minimum: 0, maximum: MOST_UNRELATED })),
   },
   { additionalProperties: false },
 );

@@ -96,6 +96,7 @@ function fromTable(config: Config, table: RemoteModelTable, removable: boolean):
     queryPrefix: table.query_prefix,
     passagePrefix: table.passage_prefix,
     usdPerMillionTokens: table.usd_per_million_tokens,
+    unrelatedCosine: table.unrelated_cosine,
   };
   return { ok: true, model, removable };
 }

@@ -101,8 +101,8 @@ function writeOverrides(path: string, overrides: ModelOverrides): void {
 }
 
 /**
- * `add --remote`: writes the model into the operator's file and lets the server ask its provider for a vector. The
- * dimensions found are written down, so that a start asks nobody.
+ * `add --remote`: writes the model into the operator's file and lets the server ask its provider for vectors. What they
+ * tell, their dimensions and where their cosines begin, is written down, so that a start asks nobody.
  */
 export async function addRemote(
   args: ModelsArguments,
@@ -130,7 +130,8 @@ export async function addRemote(
     writeAddedModels(dataDir, others);
     await scan(client, terminal.signal);
   };
-  const problems = problemsOf(await scan(client, terminal.signal), table.id);
+  const scanned = await scan(client, terminal.signal);
+  const problems = problemsOf(scanned, table.id);
   if (problems.length > 0) {
     await undo();
     return refuse(terminal, table.id, problems);
@@ -139,10 +140,13 @@ export async function addRemote(
     const { dimensions, max_tokens } = await probe(client, table.id, terminal.signal);
     if (!isKnown && said !== undefined && said !== dimensions)
       throw new Error(`its vectors have ${dimensions} dimensions, not ${said}`);
-    writeAddedModels(dataDir, [
-      ...others,
-      { ...table, ...(dimensions !== null && { dimensions }), ...(max_tokens !== null && { max_tokens }) },
-    ]);
+    const unrelated = isKnown ? null : (scanned.find(({ id }) => id === table.id)?.unrelated_cosine ?? null);
+    const found = {
+      ...(dimensions !== null && { dimensions }),
+      ...(max_tokens !== null && { max_tokens }),
+      ...(unrelated !== null && { unrelated_cosine: Math.round(unrelated * 1000) / 1000 }),
+    };
+    writeAddedModels(dataDir, [...others, { ...table, ...found }]);
     await scan(client, terminal.signal);
   } catch (error) {
     await undo();

@@ -40,7 +40,14 @@ export type ModelsArguments = Arguments<typeof MODELS_FLAGS>;
 const EmbeddingAnswer = Type.Object({ data: Type.Array(Type.Object({ embedding: Type.Array(Type.Number()) })) });
 
 const Scan = Type.Object({
-  models: Type.Array(Type.Object({ id: Type.String(), usable: Type.Boolean(), problems: Type.Array(Type.String()) })),
+  models: Type.Array(
+    Type.Object({
+      id: Type.String(),
+      usable: Type.Boolean(),
+      unrelated_cosine: Type.Union([Type.Number(), Type.Null()]),
+      problems: Type.Array(Type.String()),
+    }),
+  ),
 });
 type Scanned = Static<typeof Scan>["models"];
 

@@ -23,10 +23,10 @@ export const UNRELATED_PASSAGES = [
 ] as const;
 
 /** A model whose unrelated texts are nearer than this has no use for the rest of its range. */
-const MOST = 0.95;
+export const MOST_UNRELATED = 0.95;
 
 /**
- * The mean cosine of each question with each passage, in [0, MOST]; texts of several windows count with their first.
+ * The mean cosine of each question with each passage, in [0, MOST_UNRELATED]; texts of several windows count with their first.
  * @param dimensions values of a vector; every vector is of unit length
  */
 export function unrelatedCosine(
@@ -41,5 +41,5 @@ export function unrelatedCosine(
     }
   }
   const pairs = questions.length * passages.length;
-  return pairs === 0 ? 0 : Math.min(MOST, Math.max(0, sum / pairs));
+  return pairs === 0 ? 0 : Math.min(MOST_UNRELATED, Math.max(0, sum / pairs));
 }

@@ -92,6 +92,8 @@ type Entry = LocalEntry | RemoteEntry;
 export interface FoundModel {
   id: string;
   location: "bundled" | "local" | "remote" | null;
+  /** Where the cosines of an embedding model begin, see ModelInfo. */
+  unrelated: number | null;
   /** Why it cannot be used; empty where it can. */
   problems: readonly string[];
 }
@@ -151,8 +153,12 @@ export class Models {
     await this.#scanning;
     const infos = [...this.#entries].map(([, { info }]) => info);
     const rerankers = this.rerankers.ids().flatMap((id) => this.rerankers.info(id) ?? []);
-    const usable = [...infos, ...rerankers].map(({ id, location }) => ({ id, location, problems: [] }));
-    return [...usable, ...[...this.#broken].map(([id, problems]) => ({ id, location: null, problems }))];
+    const usable = [
+      ...infos.map(({ id, location, unrelatedCosine: unrelated }) => ({ id, location, unrelated, problems: [] })),
+      ...rerankers.map(({ id, location }) => ({ id, location, unrelated: null, problems: [] })),
+    ];
+    const broken = [...this.#broken].map(([id, problems]) => ({ id, location: null, unrelated: null, problems }));
+    return [...usable, ...broken];
   }
 
   async #rescan(): Promise<void> {

@@ -3,6 +3,7 @@ import type { ModelInfo } from "../embed/provider.ts";
 import { createRemoteProvider, probeRemoteModel, type RemoteModel } from "../embed/remote/create.ts";
 import type { HttpAccess } from "../embed/remote/http.ts";
 import type { RemoteLimits, RemoteProvider, RemoteUsage } from "../embed/remote/remote-provider.ts";
+import { UNRELATED_PASSAGES, UNRELATED_QUESTIONS, unrelatedCosine } from "../embed/unrelated.ts";
 import { Semaphore } from "../platform/semaphore.ts";
 import type { PassageBatching } from "./models.ts";
 
@@ -52,6 +53,12 @@ export async function openRemote(
     if (!probe.ok) return { problem: `its dimensions are not named and cannot be asked for: ${probe.detail}` };
     model = { ...model, dimensions: probe.dimensions };
     setup = createRemoteProvider(model, access);
+    // Nothing is known of this model, so that is asked for too.
+    if (setup.ok && model.unrelatedCosine === undefined) {
+      model = { ...model, unrelatedCosine: await measureUnrelated(setup.provider) };
+      onUsage(model.id, setup.provider.usage());
+      setup = createRemoteProvider(model, access);
+    }
   }
   if (!setup.ok) return { problem: setup.problem };
   const { provider } = setup;
@@ -81,6 +88,15 @@ export async function openRemote(
     settings: settingsOf(source.model),
     removable: source.removable,
   };
+}
+
+/** Some 200 tokens. Undefined where the provider fails: it can be used all the same. */
+async function measureUnrelated(provider: RemoteProvider): Promise<number | undefined> {
+  const signal = AbortSignal.timeout(PROBE_MS);
+  const questions = await provider.embed(UNRELATED_QUESTIONS, "query", signal);
+  const passages = await provider.embed(UNRELATED_PASSAGES, "passage", signal);
+  if (!questions.ok || !passages.ok) return undefined;
+  return unrelatedCosine(questions.texts, passages.texts, provider.model.dimensions);
 }
 
 /** For comparing only: it holds the key. */

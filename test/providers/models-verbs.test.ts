@@ -209,6 +209,47 @@ test("a remote model is asked for its dimensions, kept without its key, there af
   expect(readFileSync(path, "utf8")).not.toContain("house");
 });
 
+test("where a remote model's cosines begin is measured when it is added, and kept", async () => {
+  // Half of every vector is the same: the cosine of two texts is one half, unless they are the same.
+  const vectorOf = (text: string) => {
+    const vector = Array.from({ length: 4096 }, () => 0);
+    vector[0] = 1;
+    vector[1 + (Number(Bun.hash.crc32(text)) % 4095)] = 1;
+    return vector;
+  };
+  let asked = 0;
+  using narrow = Bun.serve({
+    port: 0,
+    async fetch(request) {
+      const { input } = (await request.json()) as { input: string[] };
+      asked += input.length;
+      return Response.json({
+        data: input.map((text, index) => ({ object: "embedding", index, embedding: vectorOf(text) })),
+        usage: { prompt_tokens: input.length },
+      });
+    },
+  });
+  const begin = async () => {
+    const scan = await json<{ models: { id: string; unrelated_cosine: number | null }[] }>(
+      server,
+      "POST",
+      "/v1/admin/models/rescan",
+      {},
+    );
+    return scan.models.find(({ id }) => id === "narrow")?.unrelated_cosine;
+  };
+  const address = `http://127.0.0.1:${narrow.port}/v1`;
+  expect(await models("add", "--remote", "--address", address, "--model", "narrow")).toMatchObject({ status: 0 });
+  const told = asked;
+  expect(told).toBeGreaterThan(2);
+  expect(await begin()).toBeCloseTo(0.5, 1);
+  expect(readFileSync(join(server.dataDir, "models.toml"), "utf8")).toContain("unrelated_cosine = 0.5");
+  await server.stop();
+  server = await startServer({ dataDir: server.dataDir, env: ENV });
+  expect([await begin(), asked]).toEqual([expect.closeTo(0.5, 1), told]);
+  await removed("narrow");
+});
+
 const refused: [string, string[], string][] = [
   ["without the key that it needs", [], "openai-compatible answered 400: key"],
   ["whose variable is not set", ["--api-key-env", "NO_SUCH_KEY"], "NO_SUCH_KEY, which holds its key, is not set"],

@@ -39,6 +39,10 @@ export const ModelScan = Type.Object(
         id: Type.String(),
         location: Type.Union([oneOf(["bundled", "local", "remote"] as const), Type.Null()]),
         usable: Type.Boolean(),
+        unrelated_cosine: Type.Union([Type.Number(), Type.Null()], {
+          description:
+            "Mean cosine of questions and passages that have nothing to do with each other: where its scores begin.",
+        }),
         problems: Type.Array(Type.String(), { description: "Why it cannot be used." }),
       }),
     ),

@@ -48,7 +48,9 @@ export type ModelsService = ReturnType<typeof modelsService>;
 export interface ModelsDeps extends Pick<Storage, "generations"> {
   models: ModelCatalog;
   /** Looks for models again; those without problems can be used. */
-  rescan: () => Promise<{ id: string; location: FoundLocation; problems: readonly string[] }[]>;
+  rescan: () => Promise<
+    { id: string; location: FoundLocation; unrelated: number | null; problems: readonly string[] }[]
+  >;
 }
 
 type FoundLocation = ModelScan["models"][number]["location"];
@@ -71,8 +73,9 @@ export function modelsService({ models, generations, rescan }: ModelsDeps) {
       const found = await rescan();
       return {
         object: "model.scan",
-        models: found.map(({ id, location, problems }) => {
-          return { id, location, usable: problems.length === 0, problems: [...problems] };
+        models: found.map(({ id, location, unrelated, problems }) => {
+          const usable = problems.length === 0;
+          return { id, location, usable, unrelated_cosine: unrelated, problems: [...problems] };
         }),
       };
     },

@@ -40,6 +40,8 @@ export interface RemoteModel {
   queryPrefix?: string | undefined;
   passagePrefix?: string | undefined;
   usdPerMillionTokens?: number | undefined;
+  /** See ModelInfo; 0 where not set. */
+  unrelatedCosine?: number | undefined;
   limits?: Partial<RemoteLimits> | undefined;
 }
 
@@ -74,7 +76,7 @@ export function createRemoteProvider(
     location: "remote",
     queryPrefix: remote.queryPrefix ?? "",
     passagePrefix: remote.passagePrefix ?? "",
-    unrelatedCosine: 0,
+    unrelatedCosine: remote.unrelatedCosine ?? 0,
   };
   const askDimensions = known?.matryoshka === undefined || known.matryoshka === null ? null : dimensions;
   const provider = new RemoteProvider({
