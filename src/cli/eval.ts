@@ -155,7 +155,8 @@ async function untilEnded(client: Client, path: string, first: Evaluation, signa
 }
 
 function print({ k, queries, generation, missing, modes, metrics }: Evaluation, terminal: Terminal): void {
-  terminal.err(`${queries} judged queries, generation ${generation} of the index\n`);
+  const many = queries === 1 ? "query" : "queries";
+  terminal.err(`${queries} judged ${many}, generation ${generation} of the index\n`);
   if (missing > 0) {
     const what = missing === 1 ? "1 judged file or chunk is" : `${missing} judged files or chunks are`;
     terminal.err(`${what} not in the index and cannot be found\n`);
