@@ -53,8 +53,8 @@ export async function openRemote(
     if (!probe.ok) return { problem: `its dimensions are not named and cannot be asked for: ${probe.detail}` };
     model = { ...model, dimensions: probe.dimensions };
     setup = createRemoteProvider(model, access);
-    // Nothing is known of this model, so that is asked for too.
-    if (setup.ok && model.unrelatedCosine === undefined) {
+    // Whoever adds a model writes down what was found; one of the settings would be asked, and paid for, at every start.
+    if (setup.ok && source.removable && model.unrelatedCosine === undefined) {
       model = { ...model, unrelatedCosine: await measureUnrelated(setup.provider) };
       onUsage(model.id, setup.provider.usage());
       setup = createRemoteProvider(model, access);
