@@ -2,10 +2,10 @@
  * Where the cosines of a model begin. Models differ in this: questions and passages that have nothing to do with each
  * other are at about 0 in one space and above 0.7 in another, so that a cosine of 0.8 means much here and nothing there.
  */
-import type { EmbeddedText } from "./provider.ts";
+import type { EmbeddedText, EmbedKind } from "./provider.ts";
 
 /** Of subjects that have nothing in common with those of the passages. */
-export const UNRELATED_QUESTIONS = [
+const QUESTIONS = [
   "How long does a refund of a train ticket take?",
   "what is the boiling point of ethanol",
   "Which key do I press to save a document?",
@@ -13,7 +13,7 @@ export const UNRELATED_QUESTIONS = [
   "symptoms of a vitamin deficiency in children",
   "how to remove rust from a bicycle chain",
 ] as const;
-export const UNRELATED_PASSAGES = [
+const PASSAGES = [
   "The parliament was dissolved in March, and elections were held seven weeks later.",
   "Sea otters wrap themselves in kelp while they sleep, so that the current does not carry them away.",
   "Beat the eggs with the sugar until pale, then fold in the sifted flour and bake for half an hour.",
@@ -42,4 +42,18 @@ export function unrelatedCosine(
   }
   const pairs = questions.length * passages.length;
   return pairs === 0 ? 0 : Math.min(MOST_UNRELATED, Math.max(0, sum / pairs));
+}
+
+/**
+ * Embeds twelve short texts, some 200 tokens.
+ * @param embed null where the model fails
+ * @returns null where it did
+ */
+export async function measureUnrelated(
+  embed: (texts: readonly string[], kind: EmbedKind) => Promise<readonly EmbeddedText[] | null>,
+  dimensions: number,
+): Promise<number | null> {
+  const questions = await embed(QUESTIONS, "query");
+  const passages = questions === null ? null : await embed(PASSAGES, "passage");
+  return questions === null || passages === null ? null : unrelatedCosine(questions, passages, dimensions);
 }

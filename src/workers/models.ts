@@ -16,7 +16,7 @@ import {
   type ModelInfo,
 } from "../embed/provider.ts";
 import { QueryCache } from "../embed/query-cache.ts";
-import { UNRELATED_PASSAGES, UNRELATED_QUESTIONS, unrelatedCosine } from "../embed/unrelated.ts";
+import { measureUnrelated } from "../embed/unrelated.ts";
 import { combineWindows, resolveDimensions, shortenVectors } from "../embed/vectors.ts";
 import type { Log } from "../platform/log.ts";
 import { Semaphore } from "../platform/semaphore.ts";
@@ -338,8 +338,7 @@ export class Models {
     const key = id + suffix;
     const loaded = await lanes.load(key, source);
     if (!loaded.ok) return this.#report(id, loaded.problems);
-    const unrelated = await this.#unrelatedCosine(key, source, loaded.info);
-    const info = { ...loaded.info, id, unrelatedCosine: unrelated };
+    const info = { ...loaded.info, id, unrelatedCosine: await this.#unrelatedCosine(key, source, loaded.info) };
     const batcher = new EmbedBatcher({
       model: info,
       run: async ({ texts, kind, lane, signal }) => {
@@ -365,10 +364,13 @@ export class Models {
   /** The ranking was fitted to the bundled model as it is. */
   async #unrelatedCosine(key: string, source: ModelSource, { location, dimensions }: ModelInfo): Promise<number> {
     if (location === "bundled") return 0;
-    const embed = (texts: readonly string[], kind: EmbedKind) =>
-      this.#options.lanes.embed("query", key, source, texts, kind, new AbortController().signal);
-    const questions = await embed(UNRELATED_QUESTIONS, "query");
-    return unrelatedCosine(questions, await embed(UNRELATED_PASSAGES, "passage"), dimensions);
+    const { signal } = new AbortController();
+    const measured = await measureUnrelated(
+      // What fails here fails again when it is used, and is told there: a scan goes on.
+      (texts, kind) => this.#options.lanes.embed("query", key, source, texts, kind, signal).catch(() => null),
+      dimensions,
+    );
+    return measured ?? 0;
   }
 
   #report(id: string, problems: readonly string[]): void {

@@ -3,7 +3,7 @@ import type { ModelInfo } from "../embed/provider.ts";
 import { createRemoteProvider, probeRemoteModel, type RemoteModel } from "../embed/remote/create.ts";
 import type { HttpAccess } from "../embed/remote/http.ts";
 import type { RemoteLimits, RemoteProvider, RemoteUsage } from "../embed/remote/remote-provider.ts";
-import { UNRELATED_PASSAGES, UNRELATED_QUESTIONS, unrelatedCosine } from "../embed/unrelated.ts";
+import { measureUnrelated } from "../embed/unrelated.ts";
 import { Semaphore } from "../platform/semaphore.ts";
 import type { PassageBatching } from "./models.ts";
 
@@ -48,21 +48,27 @@ export async function openRemote(
   const { access, limits, onUsage } = options;
   let model: RemoteModel = { ...source.model, limits };
   let setup = createRemoteProvider(model, access);
-  if (!setup.ok && setup.needsProbe) {
+  const isUnknown = !setup.ok && setup.needsProbe === true;
+  if (isUnknown) {
     const probe = await probeRemoteModel(model, access, AbortSignal.timeout(PROBE_MS));
     if (!probe.ok) return { problem: `its dimensions are not named and cannot be asked for: ${probe.detail}` };
     model = { ...model, dimensions: probe.dimensions };
     setup = createRemoteProvider(model, access);
-    // Whoever adds a model writes down what was found; one of the settings would be asked, and paid for, at every start.
-    if (setup.ok && source.removable && model.unrelatedCosine === undefined) {
-      model = { ...model, unrelatedCosine: await measureUnrelated(setup.provider) };
-      onUsage(model.id, setup.provider.usage());
-      setup = createRemoteProvider(model, access);
-    }
   }
   if (!setup.ok) return { problem: setup.problem };
   const { provider } = setup;
   const { texts, requests } = provider.batching;
+  let info = provider.model;
+  // Whoever adds a model writes down what was found; one of the settings would be asked, and paid for, at every start.
+  if (isUnknown && source.removable && model.unrelatedCosine === undefined) {
+    const signal = AbortSignal.timeout(PROBE_MS);
+    const measured = await measureUnrelated(async (some, kind) => {
+      const embedded = await provider.embed(some, kind, signal);
+      return embedded.ok ? embedded.texts : null;
+    }, info.dimensions);
+    info = { ...info, unrelatedCosine: measured ?? 0 };
+    onUsage(info.id, provider.usage());
+  }
   let told = provider.usage();
   const batcher = new EmbedBatcher({
     model: provider.model,
@@ -80,7 +86,7 @@ export async function openRemote(
     newBatch: () => provider.newRequest(),
   });
   return {
-    info: provider.model,
+    info,
     batcher,
     // The next request's texts wait while the last one's are answered.
     passages: { texts, room: new Semaphore(2 * requests * texts), window: provider.model.maxTokens },
@@ -88,15 +94,6 @@ export async function openRemote(
     settings: settingsOf(source.model),
     removable: source.removable,
   };
-}
-
-/** Some 200 tokens. Undefined where the provider fails: it can be used all the same. */
-async function measureUnrelated(provider: RemoteProvider): Promise<number | undefined> {
-  const signal = AbortSignal.timeout(PROBE_MS);
-  const questions = await provider.embed(UNRELATED_QUESTIONS, "query", signal);
-  const passages = await provider.embed(UNRELATED_PASSAGES, "passage", signal);
-  if (!questions.ok || !passages.ok) return undefined;
-  return unrelatedCosine(questions.texts, passages.texts, provider.model.dimensions);
 }
 
 /** For comparing only: it holds the key. */
