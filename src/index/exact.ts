@@ -31,8 +31,6 @@ export type ExactSearchOptions = {
   readonly slots?: Int32Array | null | undefined;
   /** Only these owners. Costs as much as a search without it, so it is the better way to keep most of them. */
   readonly allowed?: Bitset | null | undefined;
-  /** The share of the owners that `allowed` keeps, about: a guess that only speed depends on. */
-  readonly kept?: number | undefined;
   readonly fetch: FetchVectors | null;
 };
 
@@ -124,8 +122,8 @@ export class ExactIndex {
     const limit = Math.max(options.depth, exact * 2 + 32);
     const best = new BestOwners(limit, this.#places);
     // Where a filter keeps a part of the owners, so many more of all scores are above the worst that is wanted.
-    const above = allowed === null ? limit : limit / Math.max(options.kept ?? 0, limit / this.#count);
-    const bottom = this.#likelyFloor(scan, above);
+    const kept = allowed === null ? 1 : allowed.count() / this.#owners;
+    const bottom = this.#likelyFloor(scan, Math.min(this.#count, limit / kept));
     this.#collect(scan, allowed, best, bottom);
     if (best.size < limit && bottom > -Infinity) this.#collect(scan, allowed, best, -Infinity);
     const { floor } = best;

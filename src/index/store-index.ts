@@ -276,8 +276,8 @@ export class StoreIndex {
     const walked = this.#walk(vector, options, matching);
     if (walked !== null) return { hits: walked, used: "hnsw" };
     if (matching === null) return { hits: this.#vectors.search(vector, options), used: "exact" };
-    const kept = matching.chunkCount / Math.max(1, this.#files.chunkCount);
-    const only = kept > LIST_SHARE ? { allowed: matching.chunks, kept } : { slots: matching.slots() };
+    const many = matching.chunkCount > this.#files.chunkCount * LIST_SHARE;
+    const only = many ? { allowed: matching.chunks } : { slots: matching.slots() };
     return { hits: this.#vectors.search(vector, { ...options, ...only }), used: "exact" };
   }
 
