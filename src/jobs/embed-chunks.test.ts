@@ -9,6 +9,7 @@ import { Semaphore } from "../platform/semaphore.ts";
 import { openDb } from "../storage/db.ts";
 import { createStorage } from "../storage/storage.ts";
 import { embedChunks } from "./embed-chunks.ts";
+import { insertGeneration, insertStore, insertStoreFile } from "../storage/testing/rows.ts";
 
 const TENANT = "ten_a";
 const DIMENSIONS = 2;
@@ -23,43 +24,16 @@ async function embedAll(window: number | null) {
     const parsed = await parseDocument({ bytes, filename: "report.txt", contentType: null }, DEFAULT_LIMITS);
     if (!parsed.ok) throw new Error(parsed.error.message);
     const chunks = chunkDocument(parsed.document, { maxTokens: 800, overlapTokens: 400 });
-    storage.stores.insert({
-      tenantId: TENANT,
-      createdAt: 0,
-      id: "vs_1",
-      keyId: null,
-      name: "",
-      description: null,
-      metadata: null,
-      expiresDays: null,
-      expiresAt: null,
-      embeddingModel: "m",
-      embeddingDimensions: null,
-      indexMode: "auto",
-    });
-    const generation = storage.generations.insert({
+    insertStore(storage, { tenantId: TENANT, createdAt: 0, id: "vs_1" });
+    const generation = insertGeneration(storage, {
       tenantId: TENANT,
       storeId: "vs_1",
-      model: "m",
-      modelRevision: "r",
       dimensions: DIMENSIONS,
-      chunkSet: null,
-      state: "live",
       createdAt: 0,
     });
     const upload = { id: "file-1", tenant_id: TENANT, filename: "a.txt", bytes: 1, purpose: "assistants", mime: null };
     storage.files.insert({ ...upload, sha256: "0", created_at: 0, expires_at: null });
-    const file = storage.storeFiles.insert({
-      tenantId: TENANT,
-      createdAt: 0,
-      storeId: "vs_1",
-      fileId: "file-1",
-      filename: "a.txt",
-      fileBytes: 1,
-      attributes: null,
-      maxTokens: 800,
-      overlapTokens: 400,
-    });
+    const file = insertStoreFile(storage, { tenantId: TENANT, createdAt: 0, storeId: "vs_1", fileId: "file-1" });
     const owner = { storeFile: file.seq, chunkSet: generation.chunk_set, revision: file.revision };
     const rows = chunks.map(({ index, ...chunk }) => ({ ...chunk, idx: index, terms: new Uint8Array() }));
     storage.chunks.add({ tenantId: TENANT, storeId: "vs_1", ...owner }, rows);

@@ -9,6 +9,7 @@ import { createStorage, type Storage } from "../storage/storage.ts";
 import { createEvaluateHandler } from "./evaluate.ts";
 import type { MeasuredAnswer, MeasuredQuery } from "./judged.ts";
 import type { JobOutcome } from "./runner.ts";
+import { insertStore, insertStoreFile } from "../storage/testing/rows.ts";
 
 const T = "ten_a";
 const S = "vs_a";
@@ -22,32 +23,9 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "lectern-evaluate-"));
   storage = createStorage(openDb(join(dir, "meta.sqlite")));
   storage.db.raw.run("PRAGMA synchronous = OFF");
-  storage.stores.insert({
-    id: S,
-    tenantId: T,
-    keyId: null,
-    name: "",
-    description: null,
-    metadata: null,
-    createdAt: 1,
-    expiresDays: null,
-    expiresAt: null,
-    embeddingModel: "m",
-    embeddingDimensions: null,
-    indexMode: "auto",
-  });
+  insertStore(storage, { id: S, tenantId: T });
   for (const fileId of FILES) {
-    const row = storage.storeFiles.insert({
-      tenantId: T,
-      storeId: S,
-      fileId,
-      filename: fileId,
-      fileBytes: 1,
-      createdAt: 1,
-      attributes: null,
-      maxTokens: 800,
-      overlapTokens: 400,
-    });
+    const row = insertStoreFile(storage, { tenantId: T, storeId: S, fileId, filename: fileId });
     storage.storeFiles.complete(T, row.seq, 1, { usageBytes: 1, chunks: 1, vectors: 1 });
   }
 });

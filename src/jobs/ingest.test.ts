@@ -12,6 +12,7 @@ import { createStorage } from "../storage/storage.ts";
 import { createIngestHandler, type IndexWrites } from "./ingest.ts";
 import { addSlice, loadIndex, replaceFile } from "./load-index.ts";
 import { createProgress } from "./progress.ts";
+import { insertGeneration, insertStore, insertStoreFile } from "../storage/testing/rows.ts";
 
 const TENANT = "ten_a";
 /** More than one slice enters the index. */
@@ -31,41 +32,12 @@ test("an index that is loaded while a file enters it, slice by slice, has all of
   try {
     const clock = { nowMs: () => 1_800_000_000_000, nowSeconds: () => 1_800_000_000 };
     const at = { tenantId: TENANT, createdAt: clock.nowSeconds() };
-    storage.stores.insert({
-      ...at,
-      id: "vs_1",
-      keyId: null,
-      name: "",
-      description: null,
-      metadata: null,
-      expiresDays: null,
-      expiresAt: null,
-      embeddingModel: "m",
-      embeddingDimensions: null,
-      indexMode: "auto",
-    });
-    const generation = storage.generations.insert({
-      ...at,
-      storeId: "vs_1",
-      model: "m",
-      modelRevision: "r",
-      dimensions: 4,
-      chunkSet: null,
-      state: "live",
-    });
+    insertStore(storage, { ...at, id: "vs_1" });
+    const generation = insertGeneration(storage, { ...at, storeId: "vs_1", dimensions: 4 });
     storage.stores.setLiveGeneration(TENANT, "vs_1", generation.id);
     const upload = { id: "file-1", tenant_id: TENANT, filename: "a.txt", bytes: 1, purpose: "assistants", mime: null };
     storage.files.insert({ ...upload, sha256: "0", created_at: 0, expires_at: null });
-    const file = storage.storeFiles.insert({
-      ...at,
-      storeId: "vs_1",
-      fileId: "file-1",
-      filename: "a.txt",
-      fileBytes: 1,
-      attributes: null,
-      maxTokens: 800,
-      overlapTokens: 400,
-    });
+    const file = insertStoreFile(storage, { ...at, storeId: "vs_1", fileId: "file-1" });
 
     let loading: Promise<unknown> | null = null;
     const index: IndexWrites = {

@@ -14,6 +14,7 @@ import { createFinishDeletionHandler } from "./finish-deletion.ts";
 import { Janitor } from "./janitor.ts";
 import { createPurgeFileHandler, createPurgeStoreHandler } from "./purge.ts";
 import type { JobHandler } from "./runner.ts";
+import { insertGeneration, insertStore } from "../storage/testing/rows.ts";
 
 const T = "ten_a";
 let dir: string;
@@ -49,30 +50,8 @@ function deps() {
 }
 
 function addStore(id: string): number {
-  storage.stores.insert({
-    id,
-    tenantId: T,
-    keyId: null,
-    name: "",
-    description: null,
-    metadata: null,
-    createdAt: time.seconds,
-    expiresDays: null,
-    expiresAt: null,
-    embeddingModel: "m",
-    embeddingDimensions: null,
-    indexMode: "auto",
-  });
-  const generation = storage.generations.insert({
-    tenantId: T,
-    storeId: id,
-    model: "m",
-    modelRevision: "r",
-    dimensions: 2,
-    chunkSet: null,
-    state: "live",
-    createdAt: 1,
-  });
+  insertStore(storage, { id, tenantId: T, createdAt: time.seconds });
+  const generation = insertGeneration(storage, { tenantId: T, storeId: id });
   storage.stores.setLiveGeneration(T, id, generation.id);
   return generation.id;
 }

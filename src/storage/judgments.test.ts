@@ -6,6 +6,7 @@ import { openDb } from "./db.ts";
 import { createStorage, type Storage } from "./storage.ts";
 import type { GenerationRow } from "./generations.ts";
 import type { StoreFileRow } from "./store-files.ts";
+import { insertGeneration, insertStore, insertStoreFile } from "./testing/rows.ts";
 
 const T = "ten_a";
 const OWNER = { tenantId: T, storeId: "vs_1", evaluation: 0 };
@@ -23,50 +24,18 @@ afterEach(() => {
 });
 
 function addStore(id: string): GenerationRow {
-  storage.stores.insert({
-    id,
-    tenantId: T,
-    keyId: null,
-    name: id,
-    description: null,
-    metadata: null,
-    createdAt: 1,
-    expiresDays: null,
-    expiresAt: null,
-    embeddingModel: "m",
-    embeddingDimensions: null,
-    indexMode: "auto",
-  });
+  insertStore(storage, { id, tenantId: T, name: id });
   const generation = addGeneration(id, null);
   storage.stores.setLiveGeneration(T, id, generation.id);
   return generation;
 }
 
 function addGeneration(storeId: string, chunkSet: number | null): GenerationRow {
-  return storage.generations.insert({
-    tenantId: T,
-    storeId,
-    model: "m",
-    modelRevision: "r",
-    dimensions: 2,
-    chunkSet,
-    state: "live",
-    createdAt: 1,
-  });
+  return insertGeneration(storage, { tenantId: T, storeId, chunkSet });
 }
 
 function attach(storeId: string, fileId: string): StoreFileRow {
-  return storage.storeFiles.insert({
-    tenantId: T,
-    storeId,
-    fileId,
-    filename: fileId,
-    fileBytes: 1,
-    createdAt: 1,
-    attributes: null,
-    maxTokens: 800,
-    overlapTokens: 400,
-  });
+  return insertStoreFile(storage, { tenantId: T, storeId, fileId, filename: fileId });
 }
 
 /** One chunk of a file; returns its id. */

@@ -8,6 +8,7 @@ import { MIGRATIONS } from "./migrations/index.ts";
 import { migrate } from "./migrations/runner.ts";
 import { createStorage, type Storage } from "./storage.ts";
 import { deleteFile } from "./removal.ts";
+import { insertGeneration, insertStore, insertStoreFile } from "./testing/rows.ts";
 
 const T = "ten_a";
 let dir: string;
@@ -24,30 +25,8 @@ afterEach(() => {
 });
 
 function addStore(id: string, tenantId = T) {
-  storage.stores.insert({
-    id,
-    tenantId,
-    keyId: null,
-    name: id,
-    description: null,
-    metadata: null,
-    createdAt: 1,
-    expiresDays: null,
-    expiresAt: null,
-    embeddingModel: "m",
-    embeddingDimensions: null,
-    indexMode: "auto",
-  });
-  const generation = storage.generations.insert({
-    tenantId,
-    storeId: id,
-    model: "m",
-    modelRevision: "r",
-    dimensions: 2,
-    chunkSet: null,
-    state: "live",
-    createdAt: 1,
-  });
+  insertStore(storage, { id, tenantId, name: id });
+  const generation = insertGeneration(storage, { tenantId, storeId: id });
   storage.stores.setLiveGeneration(tenantId, id, generation.id);
   return generation;
 }
@@ -67,17 +46,7 @@ function addFile(id: string, tenantId = T) {
 }
 
 function attach(storeId: string, fileId: string, tenantId = T) {
-  return storage.storeFiles.insert({
-    tenantId,
-    storeId,
-    fileId,
-    filename: fileId,
-    fileBytes: 10,
-    createdAt: 1,
-    attributes: null,
-    maxTokens: 800,
-    overlapTokens: 400,
-  });
+  return insertStoreFile(storage, { tenantId, storeId, fileId, filename: fileId, fileBytes: 10 });
 }
 
 const chunk = (idx: number, text = `text ${idx}`) => ({

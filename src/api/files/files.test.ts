@@ -4,6 +4,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileApp, KEYS } from "../testing/file-app.ts";
 import type { FileApp } from "../testing/file-app.ts";
+import { insertStore, insertStoreFile } from "../../storage/testing/rows.ts";
 
 /** What an upload left behind on disk: nothing in tmp, and these blobs. */
 function onDisk(f: FileApp): { tmp: string[]; blobs: string[] } {
@@ -442,30 +443,13 @@ describe("one file", () => {
   test("is deleted with its bytes and its places in stores", async () => {
     using f = fileApp();
     const { id } = await upload(f);
-    f.storage.stores.insert({
-      id: "vs_1",
-      tenantId: "ten_a",
-      keyId: null,
-      name: "",
-      description: null,
-      metadata: null,
-      createdAt: 1,
-      expiresDays: null,
-      expiresAt: null,
-      embeddingModel: "m",
-      embeddingDimensions: null,
-      indexMode: "auto",
-    });
-    const row = f.storage.storeFiles.insert({
+    insertStore(f.storage, { id: "vs_1", tenantId: "ten_a" });
+    const row = insertStoreFile(f.storage, {
       tenantId: "ten_a",
       storeId: "vs_1",
       fileId: id,
       filename: "note.txt",
       fileBytes: 5,
-      createdAt: 1,
-      attributes: null,
-      maxTokens: 800,
-      overlapTokens: 400,
     });
     expect((await f.call("DELETE", `/v1/files/${id}`)).json).toEqual({ id, object: "file", deleted: true });
     expect(f.storage.storeFiles.ofFile("ten_a", id)).toEqual([]);

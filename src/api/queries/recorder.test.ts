@@ -7,6 +7,7 @@ import { openDb } from "../../storage/db.ts";
 import { createStorage, type Storage } from "../../storage/storage.ts";
 import type { SearchRecord } from "../search/service.ts";
 import { QueryRecorder } from "./recorder.ts";
+import { insertStore } from "../../storage/testing/rows.ts";
 
 let dir: string;
 let storage: Storage;
@@ -19,20 +20,7 @@ beforeEach(() => {
   mode = "on";
   recorder = new QueryRecorder({ storage, log: silentLog, mode: () => mode });
   for (const id of ["vs_1", "vs_2"]) {
-    storage.stores.insert({
-      id,
-      tenantId: "ten_a",
-      keyId: null,
-      name: "",
-      description: null,
-      metadata: null,
-      createdAt: 1,
-      expiresDays: null,
-      expiresAt: null,
-      embeddingModel: "m",
-      embeddingDimensions: null,
-      indexMode: "auto",
-    });
+    insertStore(storage, { id, tenantId: "ten_a" });
   }
 });
 afterEach(() => {
