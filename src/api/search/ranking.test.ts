@@ -101,7 +101,7 @@ describe("rank", () => {
     const good =
       rank(
         answer([
-          [0.8, 7],
+          [0.8, 6],
           [0.05, 0.5],
         ]),
         "hybrid",
