@@ -1,21 +1,11 @@
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, extname, join, relative, resolve } from "node:path";
 import { Value } from "@sinclair/typebox/value";
 import { knownModel } from "../embed/catalog.ts";
 import { definedOf, type ModelOverrides, overridesFile } from "../embed/local/model-folder.ts";
 import { readModelDirectory } from "../embed/models-dir.ts";
 import { readAddedModels, RemoteModelTable, REMOTE_DIALECTS, writeAddedModels } from "../model-tables.ts";
-import { syncPath } from "../platform/replace-file.ts";
+import { replaceFile, syncPath } from "../platform/replace-file.ts";
 import { integerFlag } from "./arguments.ts";
 import type { Client } from "./client.ts";
 import { ModelRow, type ModelsArguments, probe, problemsOf, scan } from "./model-requests.ts";
@@ -28,7 +18,7 @@ const LEFT_OUT = new Set([".bin", ".safetensors", ".h5", ".msgpack", ".pt", ".pt
 /** Graphs and their weights, of which one is run: `model.onnx`, `model.onnx_data`, `model.onnx.data`. */
 const GRAPH_FILE = /\.onnx(?:[._]data.*)?$/;
 
-/** Flags of `add` that only one of its forms has. */
+/** Flags of `add --remote` that say nothing of a folder. */
 const REMOTE_FLAGS = ["dialect", "model", "address", "api-key-env", "dimensions", "price"] as const;
 
 /** Folder of a step after pooling, such as `2_Dense`: its weights are read. */
@@ -92,12 +82,11 @@ function overridesIn(args: ModelsArguments): ModelOverrides {
   });
 }
 
-/** Adds to what the folder's `lectern.json` says; a mode of its own, as the folder's may not be writable. */
+/** Adds to what the folder's `lectern.json` says. */
 function writeOverrides(path: string, overrides: ModelOverrides): void {
   if (Object.keys(overrides).length === 0) return;
   const own = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as object) : {};
-  rmSync(path, { force: true });
-  writeFileSync(path, `${JSON.stringify({ ...own, ...overridesFile(overrides) }, null, 2)}\n`, { mode: 0o600 });
+  replaceFile(path, `${JSON.stringify({ ...own, ...overridesFile(overrides) }, null, 2)}\n`);
 }
 
 /**

@@ -2,6 +2,7 @@
  * Chunks that overlap, cut where others begin and end: what several of them share is then one text, which is embedded
  * once, and each chunk has the vectors of its blocks.
  */
+import { countCodePoints, unitsOf } from "../platform/code-points.ts";
 
 /** A stretch of a document: `text` is what stands between the two places, in code points from its beginning. */
 export interface PlacedText {
@@ -19,9 +20,8 @@ const SHORTEST_BLOCK = 200;
  * @returns the chunk itself where no place lies in it, or where its own do not fit its text
  */
 export function blocksOf({ text, start, end }: PlacedText, places: readonly number[]): string[] {
-  const offsets = unitOffsets(text, start, end);
-  if (offsets === null) return [text];
-  const inside = new Set(places.filter((place) => place > start && place < end).map(offsets));
+  if (countCodePoints(text) !== end - start) return [text];
+  const inside = new Set(places.filter((place) => place > start && place < end).map((p) => unitsOf(text, p - start)));
   const cuts = [0, ...[...inside].sort((a, b) => a - b), text.length];
   const blocks: string[] = [];
   for (let i = 1; i < cuts.length; i++) {
@@ -29,18 +29,6 @@ export function blocksOf({ text, start, end }: PlacedText, places: readonly numb
     if (text.slice(from, to).trim() !== "") blocks.push(widened(text, from, to).trim());
   }
   return blocks.length < 2 ? [text] : blocks;
-}
-
-/** From places to UTF-16 units of the text; null where the text is of another length than its places say. */
-function unitOffsets(text: string, start: number, end: number): ((place: number) => number) | null {
-  if (text.length === end - start) return (place) => place - start;
-  const units: number[] = [];
-  let unit = 0;
-  for (const character of text) {
-    units.push(unit);
-    unit += character.length;
-  }
-  return units.length === end - start ? (place) => units[place - start] ?? text.length : null;
 }
 
 function widened(text: string, from: number, to: number): string {

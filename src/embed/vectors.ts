@@ -63,3 +63,14 @@ export function resolveDimensions(model: ModelInfo, asked: number | null | undef
   }
   return { ok: true, dimensions: asked };
 }
+
+/** Rows of several vectors, one after another. */
+export function concatenated(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
+  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

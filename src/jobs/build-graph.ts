@@ -14,6 +14,7 @@ import {
 import { type GraphWork, partsAfter } from "../index/graph-work.ts";
 import { DEFAULT_GRAPH_SETTINGS } from "../index/hnsw.ts";
 import { openGraph } from "../index/open-graph.ts";
+import { concatenated } from "../embed/vectors.ts";
 import type { IndexLease } from "../index/registry.ts";
 import type { StoreIndex } from "../index/store-index.ts";
 import type { Log } from "../platform/log.ts";
@@ -190,13 +191,7 @@ function* batchesOf(storage: Storage, generation: GenerationRow, chunkIds: reado
   let ids: number[] = [];
   let rows: Float32Array[] = [];
   const flush = (): GraphBatch => {
-    const vectors = new Float32Array(ids.length * generation.dimensions);
-    let at = 0;
-    for (const row of rows) {
-      vectors.set(row, at);
-      at += row.length;
-    }
-    const batch = { ids: Float64Array.from(ids), vectors };
+    const batch = { ids: Float64Array.from(ids), vectors: concatenated(rows) };
     ids = [];
     rows = [];
     return batch;

@@ -1,5 +1,6 @@
 import { blocksOf } from "../embed/blocks.ts";
 import { type EmbeddedText, type EmbedFailure, embedFailure } from "../embed/provider.ts";
+import { concatenated } from "../embed/vectors.ts";
 import type { ChunkOwner } from "../storage/chunks.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -111,12 +112,5 @@ function joined(blocks: readonly string[], byText: ReadonlyMap<string | undefine
   const parts = blocks.map((block) => byText.get(block)?.vectors ?? new Float32Array(0));
   if (parts.length === 0 || parts.some((part) => part.length === 0))
     throw new Error("an embedder gave fewer vectors than texts");
-  if (parts.length === 1) return parts[0] as Float32Array;
-  const data = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    data.set(part, at);
-    at += part.length;
-  }
-  return data;
+  return concatenated(parts);
 }

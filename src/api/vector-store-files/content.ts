@@ -1,3 +1,5 @@
+import { unitsOf } from "../../platform/code-points.ts";
+
 /** A piece of a text: code points `start_cp` to `end_cp` (exclusive) of the whole. */
 export interface Piece {
   text: string;
@@ -19,12 +21,4 @@ export function joinChunks(pieces: Iterable<Piece>, from = 0): string {
     reached = end;
   }
   return parts.join("");
-}
-
-/** UTF-16 units that the first `codePoints` code points of `text` take. */
-function unitsOf(text: string, codePoints: number): number {
-  let at = 0;
-  for (let left = codePoints; left > 0 && at < text.length; left -= 1)
-    at += (text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1;
-  return at;
 }

@@ -1,6 +1,6 @@
 /** An ONNX session on a text encoder's graph: which inputs it wants, which output is taken, one run. */
 import type { OnnxRuntime } from "../../platform/native.ts";
-import type { BatchRow, GraphInputs, PastInput, TokenInput } from "./graph-inputs.ts";
+import type { BatchRow, GraphInputs, TokenInput } from "./graph-inputs.ts";
 import { chooseInputs, emptyPast, fillRow, IDS_INPUT } from "./graph-inputs.ts";
 import type { ModelFiles } from "./model-files.ts";
 import type { ModelSpec } from "./model-folder.ts";
@@ -43,8 +43,7 @@ export class GraphRunner {
   readonly notes: readonly string[];
   readonly #ort: OnnxRuntime;
   readonly #session: Session;
-  readonly #inputs: TokenInput[];
-  readonly #past: PastInput[];
+  readonly #inputs: GraphInputs;
   readonly #output: OutputChoice;
   readonly #padId: number;
   readonly #buffers = new Map<string, ArrayBuffer>();
@@ -52,8 +51,7 @@ export class GraphRunner {
   private constructor(ort: OnnxRuntime, session: Session, inputs: GraphInputs, output: OutputChoice, padId: number) {
     this.#ort = ort;
     this.#session = session;
-    this.#inputs = inputs.tokens;
-    this.#past = inputs.past;
+    this.#inputs = inputs;
     this.#output = output;
     this.#padId = padId;
     const ids = session.inputMetadata.find((input) => input.name === IDS_INPUT);
@@ -102,8 +100,8 @@ export class GraphRunner {
     if (this.fixedLength === null) for (const row of rows) width = Math.max(width, this.lengthOf(row));
     const count = this.fixedRows ?? rows.length;
     const feeds: Record<string, Feeds[string]> = {};
-    for (const input of this.#inputs) feeds[input.name] = this.#feed(input, rows, count, width);
-    for (const past of this.#past) feeds[past.name] = emptyPast(this.#ort, past, count);
+    for (const input of this.#inputs.tokens) feeds[input.name] = this.#feed(input, rows, count, width);
+    for (const past of this.#inputs.past) feeds[past.name] = emptyPast(this.#ort, past, count);
     const { name, size, pooled, type } = this.#output;
     const shape = pooled ? [count, size ?? 0] : [count, width, size ?? 0];
     // Outputs of a known size are written into our own buffer, or each run would leave one to the garbage collector.

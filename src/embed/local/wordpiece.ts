@@ -8,6 +8,7 @@
 import { bertWords, isChinese } from "./bert-text.ts";
 import type { BertTextOptions } from "./bert-text.ts";
 import { HASH_START, hashStep, MISSING, WordTable } from "./word-table.ts";
+import { countCodePoints } from "../../platform/code-points.ts";
 
 /** Blanks that are not control characters: those are dropped, not taken as blanks. */
 const SPACE = /[\p{Zs}\p{Zl}\p{Zp}]/u;
@@ -158,7 +159,7 @@ export class WordPiece {
   #split(word: string, out: IdBuffer): void {
     const { vocabulary, unknownId, continuing, maxWordLength } = this.#options;
     const from = out.length;
-    if (word.length > maxWordLength && codePoints(word) > maxWordLength) return out.push(unknownId);
+    if (word.length > maxWordLength && countCodePoints(word) > maxWordLength) return out.push(unknownId);
     let start = 0;
     while (start < word.length) {
       let end = Math.min(word.length, start + this.#longestPiece);
@@ -201,10 +202,4 @@ function addedPattern(added: Map<string, number>): RegExp | null {
   const contents = [...added.keys()].filter((content) => content !== "").sort((a, b) => b.length - a.length);
   if (contents.length === 0) return null;
   return new RegExp(contents.map((content) => content.replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&")).join("|"), "g");
-}
-
-function codePoints(text: string): number {
-  let count = 0;
-  for (const _ of text) count++;
-  return count;
 }
