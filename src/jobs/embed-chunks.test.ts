@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chunkDocument } from "../parse/chunk.ts";
+import { chunkDocument } from "../chunk/chunk.ts";
 import { parseDocument } from "../parse/parse.ts";
 import { DEFAULT_LIMITS } from "../parse/limits.ts";
 import { Semaphore } from "../platform/semaphore.ts";

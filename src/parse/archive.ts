@@ -2,7 +2,7 @@ import { DocumentBuilder } from "./builder.ts";
 import type { ParsedDocument } from "./document.ts";
 import { unsupportedFile } from "./document.ts";
 import type { ParseLimits } from "./limits.ts";
-import type { ParseNested } from "./mail.ts";
+import type { ParseNested } from "./mail/mail.ts";
 import type { ZipArchive } from "./zip.ts";
 
 const NOISE = /(?:^|\/)(?:__MACOSX\/|\.DS_Store$|Thumbs\.db$|\.git\/)/;

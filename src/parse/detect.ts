@@ -1,6 +1,6 @@
-import { looksEbcdic } from "./ebcdic.ts";
-import { guessWide } from "./encoding.ts";
-import { sevenBitEncoding } from "./encoding-seven-bit.ts";
+import { looksEbcdic } from "./text/ebcdic.ts";
+import { guessWide } from "./text/encoding.ts";
+import { sevenBitEncoding } from "./text/encoding-seven-bit.ts";
 import { imageFrames } from "./image.ts";
 
 /** What a file is by its first bytes, whatever it is called; "binary" is anything that is known to hold no text or not known at all. */

@@ -5,7 +5,7 @@ import { makeDocx, makeEpub, makeOdf, makePptx, makeXlsx, makeZip } from "../../
 import { biff, makeOle, u16 } from "../../test/fixtures/parse/make-ole.ts";
 import { linesAt, makePdf } from "../../test/fixtures/parse/make-pdf.ts";
 import { mutate, randomFrom } from "../../test/fixtures/parse/mutate.ts";
-import { chunkDocument } from "./chunk.ts";
+import { chunkDocument } from "../chunk/chunk.ts";
 import type { ParsedDocument } from "./document.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import type { ParseLimits } from "./limits.ts";

@@ -1,7 +1,7 @@
 import { Parser } from "htmlparser2";
 
-import { decodeText } from "./encoding.ts";
-import { xmlCharset } from "./html.ts";
+import { decodeText } from "./text/encoding.ts";
+import { xmlCharset } from "./text/html.ts";
 import type { ZipArchive } from "./zip.ts";
 
 /**

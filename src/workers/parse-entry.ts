@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { encodeTerms } from "../index/analyzer.ts";
-import { chunkDocument, type Chunk } from "../parse/chunk.ts";
+import { chunkDocument, type Chunk } from "../chunk/chunk.ts";
 import { decodeDocument, encodeDocument } from "../parse/codec.ts";
 import type { ParsedDocument, ParseResult } from "../parse/document.ts";
 import { readTsv } from "../parse/ocr.ts";

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { shortenVectors } from "../../embed/vectors.ts";
 import { AppError } from "../../errors.ts";
 import { encodeTerms } from "../../index/analyzer.ts";
-import { countTokens } from "../../parse/tokens.ts";
+import { countTokens } from "../../chunk/tokens.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Blobs } from "../../storage/blobs.ts";
 import type { ChunkOwner, NewChunk } from "../../storage/chunks.ts";

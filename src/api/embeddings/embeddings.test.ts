@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { encodeTokens } from "../../parse/tokens.ts";
+import { encodeTokens } from "../../chunk/tokens.ts";
 import { DIMENSIONS, storeApp, vectorOf } from "../testing/store-app.ts";
 
 const PATH = "/v1/embeddings";

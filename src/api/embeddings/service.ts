@@ -1,7 +1,7 @@
 import { AppError } from "../../errors.ts";
 import type { EmbedFailure, EmbedKind, EmbedResult } from "../../embed/provider.ts";
 import { combineWindows, shortenVectors } from "../../embed/vectors.ts";
-import { countTokens, decodeTokens, UnknownTokenError } from "../../parse/tokens.ts";
+import { countTokens, decodeTokens, UnknownTokenError } from "../../chunk/tokens.ts";
 import type { ChosenModel, ModelCatalog } from "../models/service.ts";
 import type { EmbeddingsAnswer, EmbeddingsBody } from "./schema.ts";
 import { MAX_INPUT_TOKENS } from "./schema.ts";

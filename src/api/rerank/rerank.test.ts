@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { countTokens } from "../../parse/tokens.ts";
+import { countTokens } from "../../chunk/tokens.ts";
 import { OVERLAP, overlap, SHORT } from "../testing/rankers.ts";
 import { storeApp } from "../testing/store-app.ts";
 

@@ -1,5 +1,5 @@
 import { AppError } from "../../errors.ts";
-import { countTokens } from "../../parse/tokens.ts";
+import { countTokens } from "../../chunk/tokens.ts";
 import { randomText } from "../../platform/ids.ts";
 import { float } from "../openai.ts";
 import type { BundledRanking } from "./bundled.ts";

@@ -1,0 +1,386 @@
+import { DocumentBuilder } from "../builder.ts";
+import type { ParsedDocument } from "../document.ts";
+import { decodeAs } from "../text/encoding.ts";
+import type { ParseLimits } from "../limits.ts";
+import {
+  CHARSETS,
+  codePageName,
+  DESTINATIONS,
+  DOUBLE_BYTE,
+  hasOpenLead,
+  isDigit,
+  isLetter,
+  SKIPPED,
+  SYMBOLS,
+} from "./rtf-words.ts";
+
+/**
+ * Rich Text Format: one pass over the bytes with a stack of group states. Text in code pages follows
+ * the font in force, since that is where RTF keeps its encoding.
+ */
+export function parseRtf(bytes: Uint8Array, limits: ParseLimits): ParsedDocument {
+  const out = new DocumentBuilder(limits.maxTextLength);
+  new RtfReader(bytes, out).run();
+  return out.build("rtf");
+}
+
+type Destination =
+  | "body"
+  | "skip"
+  | "info"
+  | "fonts"
+  | "styles"
+  | "title"
+  | "author"
+  | "subject"
+  | "keywords"
+  | "aside";
+
+interface State {
+  destination: Destination;
+  font: number;
+  /** Bytes that stand for a \u character in readers without Unicode. */
+  fallback: number;
+  hidden: boolean;
+}
+
+class RtfReader {
+  readonly #bytes: Uint8Array;
+  readonly #out: DocumentBuilder;
+  #at = 0;
+  /** Where the open group's first word would stand. */
+  #groupStart = -1;
+  #state: State = { destination: "body", font: -1, fallback: 1, hidden: false };
+  readonly #stack: State[] = [];
+  readonly #fonts = new Map<number, string>();
+  readonly #styles = new Map<number, number>();
+  #codePage = "windows-1252";
+  #pendingBytes: number[] = [];
+  #skipChars = 0;
+  #text = "";
+  #aside = "";
+  #asideLabel = "";
+  #asides: string[] = [];
+  #level = 0;
+  #styleName = "";
+  #style = 0;
+  #outline = 0;
+  #info: Partial<Record<Destination, string>> = {};
+  #cells: string[] = [];
+  #rows: string[][] = [];
+  #inTable = false;
+  #author = "";
+
+  constructor(bytes: Uint8Array, out: DocumentBuilder) {
+    this.#bytes = bytes;
+    this.#out = out;
+  }
+
+  run(): void {
+    const bytes = this.#bytes;
+    while (this.#at < bytes.length) {
+      const byte = bytes[this.#at++]!;
+      if (byte === 0x5c) this.#control();
+      else if (byte === 0x7b) {
+        this.#push();
+        this.#groupStart = this.#at;
+      } else if (byte === 0x7d) this.#pop();
+      else if (byte !== 0x0a && byte !== 0x0d) this.#byte(byte, false);
+    }
+    this.#flushBytes();
+    this.#endParagraph();
+    this.#endTable();
+    this.#finishInfo();
+  }
+
+  #push(): void {
+    this.#flushBytes();
+    this.#stack.push({ ...this.#state });
+  }
+
+  #pop(): void {
+    this.#flushBytes();
+    const before = this.#state.destination;
+    const state = this.#stack.pop();
+    if (state === undefined) return;
+    this.#state = state;
+    if (before === "aside" && state.destination !== "aside") this.#endAside();
+    if (before === "styles") this.#endStyle();
+  }
+
+  #control(): void {
+    const bytes = this.#bytes;
+    const first = bytes[this.#at] ?? 0;
+    if (!isLetter(first)) {
+      this.#at++;
+      this.#symbol(first);
+      return;
+    }
+    let word = "";
+    while (isLetter(bytes[this.#at] ?? 0) && word.length < 40) word += String.fromCharCode(bytes[this.#at++]!);
+    let digits = "";
+    if (bytes[this.#at] === 0x2d) digits += String.fromCharCode(bytes[this.#at++]!);
+    while (isDigit(bytes[this.#at] ?? 0) && digits.length < 12) digits += String.fromCharCode(bytes[this.#at++]!);
+    if (bytes[this.#at] === 0x20) this.#at++;
+    const value = digits === "" || digits === "-" ? null : Number(digits);
+    if (word !== "u" && word !== "uc") this.#flushBytes();
+    this.#word(word, value);
+  }
+
+  #symbol(byte: number): void {
+    if (byte === 0x27) {
+      const hex = Number.parseInt(String.fromCharCode(this.#bytes[this.#at] ?? 0, this.#bytes[this.#at + 1] ?? 0), 16);
+      this.#at += 2;
+      if (!Number.isNaN(hex)) this.#byte(hex, true);
+      return;
+    }
+    this.#flushBytes();
+    if (byte === 0x2a) this.#optional();
+    else if (byte === 0x7e) this.#write("\u00a0");
+    else if (byte === 0x5f) this.#write("-");
+    else if (byte === 0x0a || byte === 0x0d) this.#endParagraph();
+    else if (byte === 0x5c || byte === 0x7b || byte === 0x7d) this.#byte(byte, false);
+  }
+
+  /** "\*\word": a destination that readers may skip; only a few hold text. */
+  #optional(): void {
+    // Some writers put it amid a group's words, where it marks nothing.
+    if (this.#groupStart !== this.#at - 2) return;
+    const known = /^\s*\\(annotation|atnauthor|ud|shptxt|shpinst|footnote)/.exec(this.#peek(30))?.[1];
+    if (known === undefined) this.#state.destination = "skip";
+  }
+
+  #peek(length: number): string {
+    return Buffer.from(this.#bytes.subarray(this.#at, this.#at + length)).toString("latin1");
+  }
+
+  #word(word: string, value: number | null): void {
+    const state = this.#state;
+    if (word in SYMBOLS) return this.#write(SYMBOLS[word]!);
+    if (SKIPPED.has(word)) {
+      state.destination = "skip";
+      return;
+    }
+    // Inside what is skipped only the Unicode twin of a text leads back to a reader's view.
+    if (state.destination === "skip" && DESTINATIONS.has(word)) return;
+    switch (word) {
+      case "u":
+        return this.#unicode(value ?? 0);
+      case "uc":
+        state.fallback = value ?? 1;
+        return;
+      case "bin":
+        this.#at += Math.max(0, value ?? 0);
+        return;
+      case "ansicpg":
+        this.#codePage = codePageName(value);
+        return;
+      case "mac":
+        this.#codePage = "macintosh";
+        return;
+      case "pc":
+        this.#codePage = "cp437";
+        return;
+      case "pca":
+        this.#codePage = "cp850";
+        return;
+      case "fonttbl":
+        state.destination = "fonts";
+        return;
+      case "stylesheet":
+        state.destination = "styles";
+        return;
+      case "info":
+        state.destination = "info";
+        return;
+      case "title":
+      case "author":
+      case "subject":
+      case "keywords":
+        if (state.destination === "info") state.destination = word;
+        return;
+      case "upr":
+        state.destination = "skip";
+        return;
+      case "ud":
+        state.destination = this.#stack.at(-2)?.destination ?? "body";
+        return;
+      case "atnauthor":
+        state.destination = "aside";
+        this.#asideLabel = "";
+        this.#aside = "";
+        return;
+      case "annotation":
+        this.#openAside(`Comment${this.#author === "" ? "" : ` by ${this.#author}`}`);
+        return;
+      case "footnote":
+        this.#openAside("Footnote");
+        return;
+      case "f":
+        state.font = value ?? 0;
+        return;
+      case "fcharset":
+        if (state.destination === "fonts") this.#fonts.set(state.font, CHARSETS[value ?? 0] ?? "");
+        return;
+      case "cpg":
+        if (state.destination === "fonts") this.#fonts.set(state.font, codePageName(value));
+        return;
+      case "v":
+      case "deleted":
+        state.hidden = value !== 0;
+        return;
+      case "plain":
+        state.hidden = false;
+        return;
+      case "s":
+        this.#style = value ?? 0;
+        if (state.destination === "body") this.#level = this.#styles.get(this.#style) ?? 0;
+        return;
+      case "outlinelevel":
+        this.#outline = value !== null && value < 9 ? value + 1 : 0;
+        if (state.destination === "body") this.#level = this.#outline;
+        return;
+      case "pard":
+        if (state.destination === "body") {
+          this.#level = 0;
+          this.#inTable = false;
+        }
+        return;
+      case "intbl":
+        this.#inTable = true;
+        return;
+      case "par":
+      case "sect":
+      case "page":
+        return this.#paragraphMark();
+      case "cell":
+      case "nestcell":
+        return this.#endCell();
+      case "row":
+      case "nestrow":
+        return this.#endRow();
+    }
+  }
+
+  #unicode(value: number): void {
+    this.#flushBytes();
+    const unit = value < 0 ? value + 65_536 : value;
+    // Symbol fonts are written into the private area as F000 + code.
+    this.#write(unit > 0xffff ? String.fromCodePoint(Math.min(unit, 0x10ffff)) : String.fromCharCode(unit));
+    this.#skipChars = this.#state.fallback;
+  }
+
+  #byte(byte: number, escaped: boolean): void {
+    if (this.#skipChars > 0) {
+      this.#skipChars--;
+      return;
+    }
+    if (this.#state.destination === "skip") return;
+    const encoding = this.#encoding();
+    const isTrail = this.#pendingBytes.length > 0 && DOUBLE_BYTE.has(encoding) && hasOpenLead(this.#pendingBytes);
+    if (escaped || byte > 0x7f || isTrail) {
+      this.#pendingBytes.push(byte);
+      if (this.#pendingBytes.length > 4096 && !hasOpenLead(this.#pendingBytes)) this.#flushBytes();
+    } else {
+      this.#flushBytes();
+      this.#write(String.fromCharCode(byte));
+    }
+  }
+
+  #encoding(): string {
+    const own = this.#fonts.get(this.#state.font) ?? "";
+    return own === "" ? this.#codePage : own;
+  }
+
+  #flushBytes(): void {
+    if (this.#pendingBytes.length === 0) return;
+    const bytes = Uint8Array.from(this.#pendingBytes);
+    this.#pendingBytes = [];
+    this.#write(decodeAs(bytes, this.#encoding()));
+  }
+
+  #write(text: string): void {
+    const { destination, hidden } = this.#state;
+    if (destination === "body") {
+      if (!hidden) this.#text += text;
+    } else if (destination === "aside") {
+      if (!hidden) this.#aside += text;
+    } else if (destination === "styles") {
+      if (this.#styleName.length < 200) this.#styleName += text;
+    } else if (destination !== "skip" && destination !== "fonts" && destination !== "info") {
+      this.#info[destination] = ((this.#info[destination] ?? "") + text).slice(0, 500);
+    }
+  }
+
+  #paragraphMark(): void {
+    if (this.#state.destination === "aside") this.#aside += "\n";
+    else if (this.#state.destination === "body") {
+      if (this.#inTable) this.#text += "\n";
+      else this.#endParagraph();
+    }
+  }
+
+  #endParagraph(): void {
+    const text = this.#text.trim();
+    this.#text = "";
+    if (text !== "" || this.#asides.length > 0) this.#endTable();
+    if (text !== "") {
+      if (this.#level > 0) this.#out.heading(this.#level, text);
+      else if (/^[•·▪\-–]\t/.test(text)) this.#out.line(text.replace("\t", " "));
+      else this.#out.block(text);
+    }
+    for (const aside of this.#asides) this.#out.line(aside);
+    this.#asides = [];
+  }
+
+  #endCell(): void {
+    if (this.#state.destination !== "body") return;
+    this.#cells.push(this.#text.trim());
+    this.#text = "";
+  }
+
+  #endRow(): void {
+    if (this.#cells.length > 0) this.#rows.push(this.#cells);
+    this.#cells = [];
+    this.#inTable = false;
+  }
+
+  #endTable(): void {
+    if (this.#cells.length > 0) this.#endRow();
+    if (this.#rows.length > 0) this.#out.table(this.#rows, true);
+    this.#rows = [];
+  }
+
+  #openAside(label: string): void {
+    this.#state.destination = "aside";
+    this.#asideLabel = label;
+    this.#aside = "";
+  }
+
+  #endAside(): void {
+    const text = this.#aside.trim();
+    if (this.#asideLabel === "") this.#author = text;
+    else if (text !== "") this.#asides.push(`[${this.#asideLabel}: ${text}]`);
+    this.#aside = "";
+  }
+
+  #endStyle(): void {
+    const name = this.#styleName.replace(/;.*$/s, "").trim();
+    const digit = /^heading (\d)/i.exec(name)?.[1];
+    const level =
+      this.#outline > 0 ? this.#outline : digit !== undefined ? Number(digit) : /^title$/i.test(name) ? 1 : 0;
+    if (level > 0) this.#styles.set(this.#style, level);
+    this.#styleName = "";
+    this.#style = 0;
+    this.#outline = 0;
+  }
+
+  #finishInfo(): void {
+    for (const [key, value] of Object.entries(this.#info)) {
+      const text = value.trim();
+      if (text === "") continue;
+      if (key === "title") this.#out.title = text;
+      else this.#out.metadata[key] = text;
+    }
+  }
+}

@@ -1,0 +1,224 @@
+import type { DocumentBuilder } from "../builder.ts";
+import { BREAK } from "../document.ts";
+import { readXmlText } from "../xml.ts";
+
+/** Text formats with a structure of their own: XML, notebooks, reStructuredText, TeX, subtitles, configuration, logs. */
+
+/** Text of elements and of telling attributes; children of the root are units. Entities stay what they are. */
+export function parseXmlDocument(text: string, out: DocumentBuilder): void {
+  let depth = 0;
+  let current = "";
+  const flush = (): void => {
+    const clean = current.replace(/\s+/g, " ").trim();
+    current = "";
+    if (clean !== "") out.line(clean, depth <= 2 ? BREAK.row : BREAK.line);
+  };
+  readXmlText(text, {
+    open(_name, attributes) {
+      flush();
+      depth++;
+      for (const key in attributes) {
+        const value = attributes[key]!;
+        if (TELLING.test(key) && /\p{L}{2}/u.test(value)) out.line(value, depth <= 2 ? BREAK.row : BREAK.line);
+      }
+      if (depth === 2) out.gap();
+    },
+    text(part) {
+      current += part;
+    },
+    close() {
+      flush();
+      depth--;
+    },
+  });
+  flush();
+}
+
+const TELLING = /^(?:\w+:)?(?:name|title|label|alt|caption|summary|description|value|text|content)$/i;
+
+interface NotebookCell {
+  cell_type?: unknown;
+  source?: unknown;
+  /** What `source` was called up to version 3. */
+  input?: unknown;
+  level?: unknown;
+  outputs?: unknown;
+}
+
+interface NotebookOutput {
+  text?: unknown;
+  data?: Record<string, unknown>;
+  ename?: unknown;
+  evalue?: unknown;
+}
+
+/** Jupyter notebooks: Markdown and code cells in order, then text that the code printed. Not a notebook: false. */
+export function parseNotebook(text: string, out: DocumentBuilder, write: (markdown: string) => void): boolean {
+  let notebook: {
+    cells?: unknown;
+    worksheets?: { cells?: unknown }[];
+    metadata?: { language_info?: { name?: unknown } };
+  };
+  try {
+    notebook = JSON.parse(text) as typeof notebook;
+  } catch {
+    return false;
+  }
+  const sheets = Array.isArray(notebook?.worksheets) ? notebook.worksheets : [];
+  const cells = notebook?.cells ?? (sheets.length > 0 ? sheets.flatMap((sheet) => sheet?.cells ?? []) : null);
+  if (!Array.isArray(cells)) return false;
+  const language =
+    typeof notebook.metadata?.language_info?.name === "string" ? notebook.metadata.language_info.name : "code";
+  out.metadata["language"] = language;
+  for (const cell of cells as NotebookCell[]) {
+    const source = joined(cell?.source ?? cell?.input).trim();
+    if (cell?.cell_type === "markdown") {
+      if (source !== "") write(source);
+    } else if (cell?.cell_type === "heading") {
+      write(`${"#".repeat(Math.min(6, Number(cell.level) || 1))} ${source}`);
+    } else if (source !== "") {
+      out.raw(source, BREAK.unit);
+    }
+    for (const output of Array.isArray(cell?.outputs) ? (cell.outputs as NotebookOutput[]) : []) {
+      const printed = outputText(output).replace(ANSI_COLOR, "").trim();
+      if (printed !== "" && !OBJECT_NAME.test(printed)) out.block(printed.slice(0, 20_000));
+    }
+  }
+  return true;
+}
+
+const ANSI_COLOR = /\x1b\[[\d;]*m/g;
+/** What stands for a picture where it cannot be shown. */
+const OBJECT_NAME = /^<[\w. ]*(?:Figure|Image|HTML|Audio|Video)\b[^>\n]*>$/;
+
+function outputText(output: NotebookOutput): string {
+  if (typeof output?.ename === "string") return `${output.ename}: ${joined(output.evalue)}`;
+  return joined(output?.text ?? output?.data?.["text/markdown"] ?? output?.data?.["text/plain"]);
+}
+
+function joined(value: unknown): string {
+  if (Array.isArray(value)) return value.filter((part) => typeof part === "string").join("");
+  return typeof value === "string" ? value : "";
+}
+
+const RST_RULE = /^([=\-~^"'`#*+.:_])\1{2,}\s*$/;
+
+/** reStructuredText: titles are lines underlined by a run of one mark; levels come in order of appearance. */
+export function parseRst(text: string, out: DocumentBuilder): void {
+  const start = out.raw(text);
+  const levels: string[] = [];
+  const lines = text.split("\n");
+  let at = 0;
+  lines.forEach((line, i) => {
+    const rule = lines[i + 1] ?? "";
+    const mark = RST_RULE.exec(rule)?.[1];
+    if (
+      mark !== undefined &&
+      line.trim() !== "" &&
+      !RST_RULE.test(line) &&
+      rule.trimEnd().length >= line.trimEnd().length &&
+      !/^\s/.test(line)
+    ) {
+      const over = RST_RULE.test(lines[i - 1] ?? "");
+      const style = over ? `${mark}${mark}` : mark;
+      if (!levels.includes(style)) levels.push(style);
+      const offset = start + at - (over ? lines[i - 1]!.length + 1 : 0);
+      out.breakAt(offset, BREAK.section);
+      out.headingAt(levels.indexOf(style) + 1, line, offset);
+    }
+    at += line.length + 1;
+  });
+}
+
+const TEX_LEVELS: Record<string, number> = {
+  part: 1,
+  chapter: 1,
+  section: 2,
+  subsection: 3,
+  subsubsection: 4,
+  paragraph: 5,
+};
+
+/** LaTeX keeps its text; sections become headings, title and author metadata. */
+export function parseTex(text: string, out: DocumentBuilder): void {
+  const start = out.raw(text);
+  for (const match of text.matchAll(
+    /\\(part|chapter|section|subsection|subsubsection|paragraph)\*?(?:\[[^\]]*\])?\{([^{}\n]{1,300}(?:\{[^{}\n]*\}[^{}\n]*){0,5})\}/g,
+  )) {
+    out.breakAt(start + match.index, BREAK.section);
+    out.headingAt(TEX_LEVELS[match[1]!] ?? 2, plainTex(match[2]!), start + match.index);
+  }
+  const title = /\\title(?:\[[^\]]*\])?\{([^{}]{1,300}(?:\{[^{}]{0,300}\}[^{}]{0,300}){0,5})\}/.exec(text)?.[1];
+  if (title !== undefined) out.title = plainTex(title);
+  const author = /\\author(?:\[[^\]]*\])?\{([^{}]{1,300}(?:\{[^{}]{0,300}\}[^{}]{0,300}){0,5})\}/.exec(text)?.[1];
+  if (author !== undefined) out.metadata["author"] = plainTex(author);
+}
+
+function plainTex(text: string): string {
+  return text
+    .replace(/\\\\|~/g, " ")
+    .replace(/\\[a-zA-Z]+\s?/g, "")
+    .replace(/[{}$]/g, "")
+    .trim();
+}
+
+const CUE_ENTITIES: Record<string, string> = { lt: "<", gt: ">", amp: "&", nbsp: " " };
+const CUE_TIME = /^(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}\s*-->\s*(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}/;
+
+/** Subtitles: what is said, a line a cue with its start; numbers and styles are left out. */
+export function parseSubtitles(text: string, out: DocumentBuilder): void {
+  out.beginRegion(null);
+  for (const block of text.split(/\n[ \t]*\n+/)) {
+    const lines = block.split("\n").map((line) => line.trim());
+    const at = lines.findIndex((line) => CUE_TIME.test(line));
+    if (at < 0) continue;
+    const said = lines
+      .slice(at + 1)
+      .join(" ")
+      .replace(/<[^>]*>|\{\\[^}]*\}/g, "")
+      .replace(/&(lt|gt|amp|nbsp|lrm|rlm);/g, (_, name: string) => CUE_ENTITIES[name] ?? "")
+      .trim();
+    const time = /^[\d:]+/.exec(lines[at]!)?.[0] ?? "";
+    if (said !== "") out.line(`[${time}] ${said}`, BREAK.row);
+  }
+  out.endRegion();
+}
+
+export function looksLikeSubtitles(text: string): boolean {
+  return /^(?:WEBVTT\b|\s*\d+\s*\n(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}\s*-->)/.test(text.slice(0, 500));
+}
+
+/** YAML, TOML, INI and properties: sections and top-level keys begin units. */
+export function parseConfig(text: string, out: DocumentBuilder): void {
+  const start = out.raw(text);
+  for (const match of text.matchAll(
+    /^(?:\[{1,2}([^\]\n]{1,200})\]{1,2}[ \t]*(?:[#;].*)?|---[ \t]*|([A-Za-z_][\w.\- ]{0,100}):[ \t]*)$/gm,
+  )) {
+    out.breakAt(start + match.index, BREAK.unit);
+    const name = match[1] ?? match[2];
+    if (name !== undefined) out.headingAt(1, name, start + match.index);
+  }
+}
+
+const LOG_START =
+  /^(?:\[?\d{4}[-/]\d\d[-/]\d\d[T ]|\[?\d{1,2}[-/ ](?:\d\d|[A-Z][a-z]{2})[-/ ]\d{2,4}|[A-Z][a-z]{2} +\d+ \d\d:|\[?\d\d:\d\d:\d\d|<\d+>|(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL)\b)/;
+
+/** Logs: an entry is the line that bears a time or level, with the lines that follow it. */
+export function parseLog(text: string, out: DocumentBuilder): void {
+  const start = out.raw(text);
+  for (let at = 0; at < text.length;) {
+    if (LOG_START.test(text.slice(at, at + 40))) out.breakAt(start + at, BREAK.row);
+    const end = text.indexOf("\n", at);
+    at = end < 0 ? text.length : end + 1;
+  }
+  out.regionAt(start, start + text.length, null);
+}
+
+export function looksLikeLog(text: string): boolean {
+  const lines = text
+    .slice(0, 8000)
+    .split("\n")
+    .slice(0, -1)
+    .filter((line) => line.trim() !== "");
+  return lines.length >= 4 && lines.filter((line) => LOG_START.test(line)).length > lines.length * 0.5;
+}

@@ -1,0 +1,211 @@
+import { DocumentBuilder } from "../builder.ts";
+import { codeLanguage, parseCode, shebangLanguage } from "./code.ts";
+import { guessDelimiter, parseDelimited } from "../sheets/delimited.ts";
+import { extensionOf } from "../detect.ts";
+import type { ParsedDocument } from "../document.ts";
+import { invalidFile, unsupportedFile } from "../document.ts";
+import { decodeText } from "./encoding.ts";
+import { htmlCharset, parseHtml, xmlCharset } from "./html.ts";
+import { looksLikeJson, looksLikeJsonLines, parseJson, parseJsonLines } from "./json.ts";
+import type { ParseLimits } from "../limits.ts";
+import { looksLikeMarkdown, parseMarkdown } from "./markdown.ts";
+import { parseWordXml } from "../office/docx.ts";
+import { parseFlatOdf } from "../office/odf.ts";
+import { parseSheetXml } from "../sheets/spreadsheet-xml.ts";
+import {
+  looksLikeLog,
+  looksLikeSubtitles,
+  parseConfig,
+  parseLog,
+  parseNotebook,
+  parseRst,
+  parseSubtitles,
+  parseTex,
+  parseXmlDocument,
+} from "./structured.ts";
+
+/** Files that are text: finds out their encoding and which kind of text they are, and reads them as that. */
+export function parseTextual(
+  bytes: Uint8Array,
+  filename: string,
+  contentType: string | null,
+  limits: ParseLimits,
+): ParsedDocument {
+  const extension = extensionOf(filename);
+  const decoded = decodeText(bytes, declaredCharset(bytes, contentType, extension));
+  // Text in an unknown encoding has no control characters; a format that nothing here knows has.
+  if (decoded.doubtful && (bytes.includes(0) || CONTROLS.test(decoded.text))) throw unsupportedFile();
+  if (decoded.text.trim() === "") throw invalidFile("The file holds no text, only white space.");
+  const kind = kindOfText(decoded.text, filename, extension, contentType);
+  const out = new DocumentBuilder(limits.maxTextLength);
+  out.warnings.push(...decoded.warnings);
+  out.metadata["encoding"] = decoded.encoding;
+  const root = kind === "xml" ? decoded.text.slice(0, 4000) : "";
+  if (/<office:document[\s>]/.test(root)) parseFlatOdf(decoded.text, out, limits);
+  else if (/<w:wordDocument[\s>]|<pkg:package[\s>]/.test(root)) parseWordXml(decoded.text, out);
+  else if (/<(?:ss:)?Workbook\s[^>]*urn:schemas-microsoft-com:office:spreadsheet/.test(root))
+    parseSheetXml(decoded.text, out);
+  else READERS[kind](decoded.text, filename, out);
+  if (out.length === 0) throw invalidFile("The file holds markup but no text.");
+  return out.build(kind);
+}
+
+const CONTROLS = /[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]/;
+
+type TextKind =
+  | "html"
+  | "markdown"
+  | "json"
+  | "jsonl"
+  | "code"
+  | "text"
+  | "csv"
+  | "tsv"
+  | "xml"
+  | "notebook"
+  | "rst"
+  | "tex"
+  | "subtitles"
+  | "config"
+  | "log";
+
+type Reader = (text: string, filename: string, out: DocumentBuilder) => void;
+
+/** A short first line that stands alone, with more below it, is what plain text has for a title. */
+export function titleOfText(text: string): string | null {
+  const [, line] = /^\s*([^\n]{1,200})\n[ \t]*\n\s*\S/.exec(text) ?? [];
+  return line === undefined || !/\p{L}/u.test(line) ? null : line.trim();
+}
+
+const READERS: Record<TextKind, Reader> = {
+  html: (text, _filename, out) => parseHtml(text, out),
+  markdown: (text, _filename, out) => parseMarkdown(text, out),
+  json: (text, _filename, out) => parseJson(text, out),
+  jsonl: (text, _filename, out) => parseJsonLines(text, out),
+  code: (text, filename, out) => parseCode(text, codeLanguage(filename) ?? shebangLanguage(text) ?? "code", out),
+  text: (text, _filename, out) => {
+    out.title = titleOfText(text);
+    out.raw(text);
+  },
+  csv: (text, _filename, out) => parseDelimited(text, guessDelimiter(text) ?? ",", out),
+  tsv: (text, _filename, out) => parseDelimited(text, "\t", out),
+  xml: (text, _filename, out) => parseXmlDocument(text, out),
+  notebook: (text, _filename, out) => {
+    const isNotebook = parseNotebook(text, out, (markdown) => {
+      out.gap();
+      parseMarkdown(markdown, out);
+    });
+    if (!isNotebook) parseJson(text, out);
+  },
+  rst: (text, _filename, out) => parseRst(text, out),
+  tex: (text, _filename, out) => parseTex(text, out),
+  subtitles: (text, _filename, out) => parseSubtitles(text, out),
+  config: (text, _filename, out) => parseConfig(text, out),
+  log: (text, _filename, out) => parseLog(text, out),
+};
+
+const BY_EXTENSION: Record<string, TextKind> = {
+  html: "html",
+  htm: "html",
+  xhtml: "html",
+  xht: "html",
+  shtml: "html",
+  md: "markdown",
+  markdown: "markdown",
+  mdown: "markdown",
+  mkd: "markdown",
+  mdx: "markdown",
+  qmd: "markdown",
+  rmd: "markdown",
+  jsonl: "jsonl",
+  ndjson: "jsonl",
+  csv: "csv",
+  tsv: "tsv",
+  tab: "tsv",
+  ipynb: "notebook",
+  rst: "rst",
+  rest: "rst",
+  tex: "tex",
+  latex: "tex",
+  ltx: "tex",
+  sty: "tex",
+  cls: "tex",
+  srt: "subtitles",
+  vtt: "subtitles",
+  yaml: "config",
+  yml: "config",
+  toml: "config",
+  ini: "config",
+  cfg: "config",
+  conf: "config",
+  properties: "config",
+  env: "config",
+  log: "log",
+};
+
+/** The content where it leaves no doubt, then the name, then what the content looks like. */
+function kindOfText(text: string, filename: string, extension: string, contentType: string | null): TextKind {
+  const head = text.slice(0, 4000).trimStart();
+  const named = BY_EXTENSION[extension];
+  const language = codeLanguage(filename);
+  if (
+    named !== "markdown" &&
+    language === null &&
+    /^(?:<\?xml[^>]*>\s*)?(?:<!--[^]*?-->\s*)*<(?:!doctype\s+html|html[\s>])/i.test(head)
+  )
+    return "html";
+  if (head.startsWith("<?xml")) return "xml";
+  if (looksLikeSubtitles(text)) return "subtitles";
+  if (extension === "json" || extension === "geojson") return looksLikeJsonLines(text) ? "jsonl" : "json";
+  if (
+    extension === "xml" ||
+    extension === "xsd" ||
+    extension === "xsl" ||
+    extension === "xslt" ||
+    extension === "rss" ||
+    extension === "atom"
+  ) {
+    return head.startsWith("<") ? "xml" : "text";
+  }
+  if (named !== undefined) return named;
+  if (language !== null) return "code";
+  return kindByLook(text, head, contentType);
+}
+
+function kindByLook(text: string, head: string, contentType: string | null): TextKind {
+  if (looksLikeJsonLines(text)) return "jsonl";
+  if (looksLikeJson(text)) return "json";
+  if (/^#!\s*\//.test(head)) return "code";
+  const byType = BY_MEDIA_TYPE[mediaType(contentType)];
+  if (byType !== undefined) return byType;
+  if (/^<(?:div|p|h[1-6]|table|body|head|title|ul|span|article|section)[\s>]/i.test(head) && /<\/\w+>/.test(text))
+    return "html";
+  if (looksLikeMarkdown(text)) return "markdown";
+  return looksLikeLog(text) ? "log" : "text";
+}
+
+const BY_MEDIA_TYPE: Record<string, TextKind> = {
+  "text/html": "html",
+  "text/markdown": "markdown",
+  "text/csv": "csv",
+  "text/tab-separated-values": "tsv",
+  "application/x-ndjson": "jsonl",
+};
+
+const HTML_EXTENSIONS = new Set(["html", "htm", "xhtml", "xht", "shtml"]);
+
+function mediaType(contentType: string | null): string {
+  return contentType?.split(";")[0]?.trim().toLowerCase() ?? "";
+}
+
+function declaredCharset(bytes: Uint8Array, contentType: string | null, extension: string): string | null {
+  const header = /charset\s*=\s*["']?([\w.:-]+)/i.exec(contentType ?? "")?.[1];
+  if (header !== undefined) return header;
+  const head = Buffer.from(bytes.subarray(0, 512)).toString("latin1");
+  if (HTML_EXTENSIONS.has(extension) || /^[^]{0,3}\s*<(?:!doctype|html|head|meta|body)/i.test(head))
+    return htmlCharset(bytes);
+  const xml = xmlCharset(bytes);
+  if (xml !== null) return xml;
+  if (codeLanguage(`x.${extension}`) === null) return null;
+  return /^[^\n]*\n?[^\n]*?(?:coding|fileencoding)[:=]\s*([\w.-]+)/.exec(head)?.[1] ?? null;
+}
