@@ -1,6 +1,6 @@
-import type { Caller } from "./api/caller.ts";
-import type { Authenticate } from "./api/plugins/auth.ts";
-import { hashKey } from "./api/plugins/auth.ts";
+import type { Caller } from "./http/caller.ts";
+import type { Authenticate } from "./http/plugins/auth.ts";
+import { hashKey } from "./http/plugins/auth.ts";
 import type { Clock } from "./platform/clock.ts";
 import { newId } from "./platform/ids.ts";
 import { keyHint, newKey } from "./api/admin/key-text.ts";

@@ -1,9 +1,9 @@
 import { chmodSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createFirstKey, createRunKey, keyAuthenticator, type RunKey } from "./access-keys.ts";
-import { createApp } from "./api/app.ts";
+import { createApp } from "./http/app.ts";
 import { QueryRecorder } from "./api/queries/recorder.ts";
-import { startServer } from "./api/server.ts";
+import { startServer } from "./http/server.ts";
 import { type Config, redactedConfig } from "./config.ts";
 import { createEngine, type Engine } from "./engine.ts";
 import { createOperations } from "./operations.ts";

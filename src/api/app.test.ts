@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
 import { AppError } from "../errors.ts";
 import type { Log, LogFields } from "../platform/log.ts";
-import { oneOf } from "./openai.ts";
-import { operation } from "./operation.ts";
+import { oneOf } from "../http/openai.ts";
+import { operation } from "../http/operation.ts";
 import { fileApp, KEYS } from "./testing/file-app.ts";
 
 const INVALID_JSON = "We could not parse the JSON body of your request:";

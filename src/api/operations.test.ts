@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { TSchema } from "@sinclair/typebox";
 import { allOperations } from "./testing/all-operations.ts";
-import { compileValidator } from "./validate.ts";
+import { compileValidator } from "../http/validate.ts";
 
 type Json = Record<string, unknown>;
 

@@ -3,9 +3,9 @@ import { readdirSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { Type } from "@sinclair/typebox";
-import { readMultipart } from "./multipart.ts";
-import { operation } from "./operation.ts";
-import { startServer } from "./server.ts";
+import { readMultipart } from "../http/multipart.ts";
+import { operation } from "../http/operation.ts";
+import { startServer } from "../http/server.ts";
 import { fileApp, KEYS } from "./testing/file-app.ts";
 import type { FileApp } from "./testing/file-app.ts";
 

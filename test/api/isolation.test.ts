@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { allOperations } from "../../src/api/testing/all-operations.ts";
-import type { OperationSpec } from "../../src/api/operation.ts";
+import type { OperationSpec } from "../../src/http/operation.ts";
 import { addText, json, newStore, search, settled, upload } from "../helpers/api.ts";
 import { runSeed, seededRandom } from "../helpers/random.ts";
 import { startServer, type TestServer } from "../helpers/server.ts";

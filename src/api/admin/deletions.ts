@@ -3,9 +3,9 @@ import type { Clock } from "../../platform/clock.ts";
 import { type DeletionCheckDeps, remainingOf } from "../../storage/deletion-check.ts";
 import type { DeletionRow, RemovedCounts } from "../../storage/deletions.ts";
 import type { Storage } from "../../storage/storage.ts";
-import type { Caller } from "../caller.ts";
-import type { Cursor } from "../openai.ts";
-import { pageQuery } from "../vector-stores/page-query.ts";
+import type { Caller } from "../../http/caller.ts";
+import type { Cursor } from "../../http/openai.ts";
+import { pageQuery } from "../../http/page-query.ts";
 import type { Deletion } from "./schema.ts";
 
 export interface DeletionsDeps {

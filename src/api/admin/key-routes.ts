@@ -1,6 +1,6 @@
-import { listPage, readCursor } from "../openai.ts";
-import { operation } from "../operation.ts";
-import type { Operation } from "../operation.ts";
+import { listPage, readCursor } from "../../http/openai.ts";
+import { operation } from "../../http/operation.ts";
+import type { Operation } from "../../http/operation.ts";
 import type { KeysService } from "./keys.ts";
 import { ApiKey, ApiKeyList, CreateKeyBody, DeletedKey, ListKeysQuery, NewApiKey, UpdateKeyBody } from "./schema.ts";
 

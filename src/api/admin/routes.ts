@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
-import { cursorQuery, listPage, readCursor } from "../openai.ts";
-import { operation } from "../operation.ts";
-import type { Operation, OperationSpec } from "../operation.ts";
+import { cursorQuery, listPage, readCursor } from "../../http/openai.ts";
+import { operation } from "../../http/operation.ts";
+import type { Operation, OperationSpec } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { VectorStore } from "../vector-stores/schema.ts";
 import type { DeletionsService } from "./deletions.ts";

@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
 import { DIALECTS } from "../../settings.ts";
-import { cursorQuery, deletedSchema, listSchema, nullable, oneOf, unixSeconds } from "../openai.ts";
+import { cursorQuery, deletedSchema, listSchema, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
 
 const limit = (minimum: number, description: string) =>
   Type.Optional(nullable(Type.Integer({ minimum }), { description }));

@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
-import { cursorQuery, listPage, readCursor } from "../openai.ts";
-import { operation } from "../operation.ts";
-import type { Operation } from "../operation.ts";
+import { cursorQuery, listPage, readCursor } from "../../http/openai.ts";
+import { operation } from "../../http/operation.ts";
+import type { Operation } from "../../http/operation.ts";
 import { CreateTenantBody, DeletedTenant, Tenant, TenantList, UpdateTenantBody } from "./schema.ts";
 import type { TenantsService } from "./tenants.ts";
 

@@ -6,9 +6,9 @@ import { deleteFile, deleteStore, type Detached } from "../../storage/removal.ts
 import type { Storage } from "../../storage/storage.ts";
 import type { Quotas, TenantRow } from "../../storage/tenants.ts";
 import { parseQuotas } from "../../storage/tenants.ts";
-import type { Caller } from "../caller.ts";
-import type { Cursor } from "../openai.ts";
-import { pageQuery } from "../vector-stores/page-query.ts";
+import type { Caller } from "../../http/caller.ts";
+import type { Cursor } from "../../http/openai.ts";
+import { pageQuery } from "../../http/page-query.ts";
 import type { CreateTenantBody, QuotasInput, Tenant, UpdateTenantBody } from "./schema.ts";
 
 /**

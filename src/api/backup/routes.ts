@@ -1,6 +1,6 @@
 import { AppError } from "../../errors.ts";
-import { operation } from "../operation.ts";
-import type { Operation } from "../operation.ts";
+import { operation } from "../../http/operation.ts";
+import type { Operation } from "../../http/operation.ts";
 
 /** Begins a backup: the archive as pieces, and what must be called when it has been sent or given up. Null: not now. */
 export type BeginBackup = () => { pieces: AsyncGenerator<Uint8Array>; end(): Promise<void> } | null;

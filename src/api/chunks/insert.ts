@@ -10,7 +10,7 @@ import type { GenerationRow } from "../../storage/generations.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreFileRow } from "../../storage/store-files.ts";
 import type { StoreRow } from "../../storage/stores.ts";
-import type { Caller } from "../caller.ts";
+import type { Caller } from "../../http/caller.ts";
 import type { Embed } from "../embeddings/service.ts";
 import { embedError } from "../embeddings/service.ts";
 import { mayUseFile } from "../files/scope.ts";

@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
-import { cursorQuery, listPage, listSchema, readCursor } from "../openai.ts";
-import type { Operation } from "../operation.ts";
-import { operation } from "../operation.ts";
+import { cursorQuery, listPage, listSchema, readCursor } from "../../http/openai.ts";
+import type { Operation } from "../../http/operation.ts";
+import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { presentWithId } from "../vector-stores/routes.ts";
 import type { VectorInserter } from "./insert.ts";

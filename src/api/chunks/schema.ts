@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { nullable } from "../openai.ts";
+import { nullable } from "../../http/openai.ts";
 import { Attributes } from "../vector-store-files/schema.ts";
 
 /** Ready-made vectors of one request at most. */

@@ -4,14 +4,14 @@ import { matchesFilter } from "../../index/filter.ts";
 import type { ChunkRow } from "../../storage/chunks.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
-import type { Caller } from "../caller.ts";
-import type { Cursor } from "../openai.ts";
+import type { Caller } from "../../http/caller.ts";
+import type { Cursor } from "../../http/openai.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
 import { parseFilter } from "../search/filters.ts";
 import { chunkIdOf, rowOfChunkId } from "../search/results.ts";
 import type { Attributes } from "../vector-store-files/schema.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
-import { pageQuery } from "../vector-stores/page-query.ts";
+import { pageQuery } from "../../http/page-query.ts";
 import type { Chunk } from "./schema.ts";
 
 export interface ChunksDeps extends Pick<Storage, "chunks" | "generations"> {

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
 import { Validator } from "@seriousme/openapi-schema-validator";
-import { operation } from "../operation.ts";
+import { operation } from "../../http/operation.ts";
 import { allOperations } from "../testing/all-operations.ts";
 import { fileApp } from "../testing/file-app.ts";
-import { compileValidator } from "../validate.ts";
-import { createDocument } from "./document.ts";
+import { compileValidator } from "../../http/validate.ts";
+import { createDocument } from "../../http/docs/document.ts";
 
 type Json = Record<string, unknown>;
 

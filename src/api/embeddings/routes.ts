@@ -1,5 +1,5 @@
-import type { Operation } from "../operation.ts";
-import { operation } from "../operation.ts";
+import type { Operation } from "../../http/operation.ts";
+import { operation } from "../../http/operation.ts";
 import { EmbeddingsAnswer, EmbeddingsBody } from "./schema.ts";
 import type { EmbeddingsService } from "./service.ts";
 

@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { oneOf } from "../openai.ts";
+import { oneOf } from "../../http/openai.ts";
 
 /** Inputs of one request, and cl100k tokens of one input, at most. */
 export const MAX_INPUTS = 2048;

@@ -1,6 +1,6 @@
 import { AppError } from "../../errors.ts";
 import type { Storage } from "../../storage/storage.ts";
-import type { Caller } from "../caller.ts";
+import type { Caller } from "../../http/caller.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { rowOfChunkId } from "../search/results.ts";
 import type { SearchMode } from "../search/schema.ts";

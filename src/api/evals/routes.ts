@@ -1,8 +1,8 @@
 import { Type } from "@sinclair/typebox";
 import { MAX_JUDGED_BYTES } from "../judgments/routes.ts";
-import { cursorQuery, listPage, readCursor } from "../openai.ts";
-import { operation } from "../operation.ts";
-import type { Operation } from "../operation.ts";
+import { cursorQuery, listPage, readCursor } from "../../http/openai.ts";
+import { operation } from "../../http/operation.ts";
+import type { Operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { EvaluateBody, Evaluation, EvaluationPage } from "./schema.ts";
 import type { EvaluationsService } from "./service.ts";

@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
 import { JudgmentList } from "../judgments/schema.ts";
-import { listSchema, nullable, oneOf, unixSeconds } from "../openai.ts";
+import { listSchema, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
 import { SEARCH_MODES } from "../search/schema.ts";
 
 /** A search gives no more results. */

@@ -4,13 +4,13 @@ import { newId } from "../../platform/ids.ts";
 import type { EvaluationRow } from "../../storage/evaluations.ts";
 import { OF_STORE } from "../../storage/judgments.ts";
 import type { Storage } from "../../storage/storage.ts";
-import type { Caller } from "../caller.ts";
+import type { Caller } from "../../http/caller.ts";
 import { readJudgments } from "../judgments/input.ts";
-import type { Cursor } from "../openai.ts";
+import type { Cursor } from "../../http/openai.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
 import { SEARCH_MODES } from "../search/schema.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
-import { pageQuery } from "../vector-stores/page-query.ts";
+import { pageQuery } from "../../http/page-query.ts";
 import type { EvaluateBody, Evaluation } from "./schema.ts";
 
 export interface EvaluationsDeps extends Pick<Storage, "db" | "evaluations" | "judgments" | "generations" | "jobs"> {

@@ -1,4 +1,4 @@
-import type { Call } from "../operation.ts";
+import type { Call } from "../../http/operation.ts";
 
 /** Wakes whoever waits for something to change in a store. */
 export interface Changes {

@@ -1,5 +1,5 @@
-import type { Operation } from "../operation.ts";
-import { operation } from "../operation.ts";
+import type { Operation } from "../../http/operation.ts";
+import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import type { Presenter } from "../presenters/presenter.ts";
 import type { EventsService, StoreEvent } from "./service.ts";

@@ -1,7 +1,7 @@
 import { AppError } from "../../errors.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreFileRow } from "../../storage/store-files.ts";
-import type { Caller } from "../caller.ts";
+import type { Caller } from "../../http/caller.ts";
 import type { BatchesService, ShownBatch } from "../file-batches/service.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
 import type { FileStatus, Progress } from "../vector-store-files/schema.ts";

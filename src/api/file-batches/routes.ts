@@ -1,8 +1,8 @@
 import type { PollDeps } from "../events/long-poll.ts";
 import { hintWhenToAsk, pollState } from "../events/long-poll.ts";
-import { listPage, readCursor } from "../openai.ts";
-import type { Operation } from "../operation.ts";
-import { operation } from "../operation.ts";
+import { listPage, readCursor } from "../../http/openai.ts";
+import type { Operation } from "../../http/operation.ts";
+import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { FileListQuery, VectorStoreFileList } from "../vector-store-files/routes.ts";
 import { presentWithId } from "../vector-stores/routes.ts";

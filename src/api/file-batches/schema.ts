@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { nullable, oneOf } from "../openai.ts";
+import { nullable, oneOf } from "../../http/openai.ts";
 import { AttachFileBody, Attributes, ChunkingStrategyRequest, FILE_STATUSES } from "../vector-store-files/schema.ts";
 import { FileCounts } from "../vector-stores/schema.ts";
 

@@ -1,5 +1,5 @@
 import type { FileRow } from "../../storage/files.ts";
-import type { Dialect } from "../dialect.ts";
+import type { Dialect } from "../../http/dialect.ts";
 import type { OpenAIFile } from "./schema.ts";
 
 /** A file as clients see it. OpenAI's schema allows no nulls here, its hosted service sends them. */

@@ -1,10 +1,10 @@
-import { nestFields } from "../form-fields.ts";
-import { readMultipart } from "../multipart.ts";
+import { nestFields } from "../../http/form-fields.ts";
+import { readMultipart } from "../../http/multipart.ts";
 import { AppError } from "../../errors.ts";
-import { listPage, readCursor } from "../openai.ts";
-import { operation } from "../operation.ts";
-import type { Operation } from "../operation.ts";
-import { assertValid, compileValidator } from "../validate.ts";
+import { listPage, readCursor } from "../../http/openai.ts";
+import { operation } from "../../http/operation.ts";
+import type { Operation } from "../../http/operation.ts";
+import { assertValid, compileValidator } from "../../http/validate.ts";
 import { contentResponse } from "./content.ts";
 import { presentFile } from "./present.ts";
 import { DeletedFile, FILE_LIST, FileList, ListFilesQuery, OpenAIFile, UploadFields, UploadForm } from "./schema.ts";

@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { cursorQuery, deletedSchema, listSchema, nullable, oneOf, unixSeconds } from "../openai.ts";
-import type { ListBounds } from "../openai.ts";
+import { cursorQuery, deletedSchema, listSchema, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
+import type { ListBounds } from "../../http/openai.ts";
 
 export const REQUEST_PURPOSES = ["assistants", "batch", "fine-tune", "vision", "user_data", "evals"] as const;
 const PURPOSES = [...REQUEST_PURPOSES, "assistants_output", "batch_output", "fine-tune-results"] as const;

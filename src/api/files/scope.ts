@@ -1,6 +1,6 @@
 import type { FileScope } from "../../storage/files.ts";
 import type { Storage } from "../../storage/storage.ts";
-import type { Caller } from "../caller.ts";
+import type { Caller } from "../../http/caller.ts";
 
 /**
  * A key that is restricted to some stores knows of the files in them and of those it uploaded itself; of its tenant's

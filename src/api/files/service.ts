@@ -8,11 +8,11 @@ import type { Page } from "../../storage/page.ts";
 import { deleteFile } from "../../storage/removal.ts";
 import type { Detached } from "../../storage/removal.ts";
 import type { Storage } from "../../storage/storage.ts";
-import { mayUseStore } from "../caller.ts";
-import type { Caller } from "../caller.ts";
-import type { Cursors } from "../cursors.ts";
-import { displayName } from "../filename.ts";
-import type { Cursor } from "../openai.ts";
+import { mayUseStore } from "../../http/caller.ts";
+import type { Caller } from "../../http/caller.ts";
+import type { Cursors } from "../../http/cursors.ts";
+import { displayName } from "../../http/filename.ts";
+import type { Cursor } from "../../http/openai.ts";
 import { mayUseFile, scopeOf } from "./scope.ts";
 
 /**

@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { Metrics } from "../../platform/metrics.ts";
-import { operation } from "../operation.ts";
-import type { Operation } from "../operation.ts";
+import { operation } from "../../http/operation.ts";
+import type { Operation } from "../../http/operation.ts";
 
 /** One thing that must work before requests make sense: "ok", or what is wrong in a few words. */
 export type ReadinessCheck = () => string | Promise<string>;

@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { deletedSchema, listSchema, nullable, unixSeconds } from "../openai.ts";
+import { deletedSchema, listSchema, nullable, unixSeconds } from "../../http/openai.ts";
 
 /** Judged queries of a store, and of an evaluation that brings its own, at most. */
 export const MAX_JUDGMENTS = 10_000;

@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
-import { cursorQuery, listPage, listSchema, readCursor } from "../openai.ts";
-import { operation } from "../operation.ts";
-import type { Call, Operation, OperationSpec } from "../operation.ts";
+import { cursorQuery, listPage, listSchema, readCursor } from "../../http/openai.ts";
+import { operation } from "../../http/operation.ts";
+import type { Call, Operation, OperationSpec } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { MigrateBody, Migration } from "./schema.ts";
 import type { MigrationsService } from "./service.ts";

@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { nullable, oneOf, unixSeconds } from "../openai.ts";
+import { nullable, oneOf, unixSeconds } from "../../http/openai.ts";
 import { ChunkingStrategyRequest, ChunkingStrategyResponse } from "../vector-store-files/schema.ts";
 
 export const MigrationGate = Type.Object(

@@ -5,13 +5,13 @@ import type { GenerationRow } from "../../storage/generations.ts";
 import type { KeptIdentity, MigrationRow } from "../../storage/migration-table.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
-import type { Caller } from "../caller.ts";
+import type { Caller } from "../../http/caller.ts";
 import type { ModelCatalog } from "../models/service.ts";
-import type { Cursor } from "../openai.ts";
+import type { Cursor } from "../../http/openai.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
 import { readStrategy, showStrategy } from "../vector-store-files/input.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
-import { pageQuery } from "../vector-stores/page-query.ts";
+import { pageQuery } from "../../http/page-query.ts";
 import type { MigrateBody, Migration } from "./schema.ts";
 
 export interface MigrationsDeps extends Pick<

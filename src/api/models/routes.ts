@@ -1,5 +1,5 @@
-import type { Operation } from "../operation.ts";
-import { operation } from "../operation.ts";
+import type { Operation } from "../../http/operation.ts";
+import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { Model, ModelDeleted, ModelList, ModelScan } from "./schema.ts";
 import type { ModelsService } from "./service.ts";

@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { oneOf } from "../openai.ts";
+import { oneOf } from "../../http/openai.ts";
 
 export const MODEL_LOCATIONS = ["bundled", "local", "remote", "alias"] as const;
 

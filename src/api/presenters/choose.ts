@@ -1,4 +1,4 @@
-import type { Dialect } from "../dialect.ts";
+import type { Dialect } from "../../http/dialect.ts";
 import { aqueduct } from "./aqueduct.ts";
 import { fightclub } from "./fightclub.ts";
 import { legacy } from "./legacy.ts";

@@ -1,6 +1,6 @@
-import { listPage, readCursor } from "../openai.ts";
-import { operation } from "../operation.ts";
-import type { Operation } from "../operation.ts";
+import { listPage, readCursor } from "../../http/openai.ts";
+import { operation } from "../../http/operation.ts";
+import type { Operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { ListQueriesQuery, LoggedQueryList } from "./schema.ts";
 import type { QueriesService } from "./service.ts";

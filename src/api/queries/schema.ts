@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { cursorQuery, listSchema, nullable, unixSeconds } from "../openai.ts";
+import { cursorQuery, listSchema, nullable, unixSeconds } from "../../http/openai.ts";
 
 const milliseconds = (description: string) => Type.Number({ description });
 

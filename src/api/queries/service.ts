@@ -1,11 +1,11 @@
 import { AppError } from "../../errors.ts";
 import type { QueryLogRow } from "../../storage/query-log.ts";
 import type { Storage } from "../../storage/storage.ts";
-import type { Caller } from "../caller.ts";
-import type { Cursor } from "../openai.ts";
+import type { Caller } from "../../http/caller.ts";
+import type { Cursor } from "../../http/openai.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
-import { pageQuery } from "../vector-stores/page-query.ts";
+import { pageQuery } from "../../http/page-query.ts";
 import type { LoggedQuery } from "./schema.ts";
 
 export interface QueriesDeps extends Pick<Storage, "queryLog"> {

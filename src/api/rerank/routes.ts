@@ -1,5 +1,5 @@
-import type { Operation } from "../operation.ts";
-import { operation } from "../operation.ts";
+import type { Operation } from "../../http/operation.ts";
+import { operation } from "../../http/operation.ts";
 import { MAX_TOTAL_CHARACTERS, RerankAnswer, RerankBody } from "./schema.ts";
 import type { RerankService } from "./service.ts";
 

@@ -1,7 +1,7 @@
 import { AppError } from "../../errors.ts";
 import { countTokens } from "../../chunk/tokens.ts";
 import { randomText } from "../../platform/ids.ts";
-import { float } from "../openai.ts";
+import { float } from "../../http/openai.ts";
 import type { BundledRanking } from "./bundled.ts";
 import { bundledScores } from "./bundled.ts";
 import type { RankerCatalog } from "./rankers.ts";

@@ -1,6 +1,6 @@
-import { float } from "../openai.ts";
-import type { Operation } from "../operation.ts";
-import { operation } from "../operation.ts";
+import { float } from "../../http/openai.ts";
+import type { Operation } from "../../http/operation.ts";
+import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { SearchBody, SearchPage } from "./schema.ts";
 import type { SearchService } from "./service.ts";

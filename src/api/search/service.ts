@@ -7,7 +7,7 @@ import type { Clock } from "../../platform/clock.ts";
 import type { GenerationRow } from "../../storage/generations.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
-import type { Caller } from "../caller.ts";
+import type { Caller } from "../../http/caller.ts";
 import { embedError } from "../embeddings/service.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
 import type { RankerCatalog } from "../rerank/rankers.ts";

@@ -1,5 +1,5 @@
-import { operation } from "../operation.ts";
-import type { Operation } from "../operation.ts";
+import { operation } from "../../http/operation.ts";
+import type { Operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { StatsQuery, StoreStats } from "./schema.ts";
 import type { StatsService } from "./service.ts";

@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { nullable, oneOf, unixSeconds } from "../openai.ts";
+import { nullable, oneOf, unixSeconds } from "../../http/openai.ts";
 
 const milliseconds = () => Type.Number({ description: "Milliseconds, right to 4 %; 0 where nothing was asked." });
 

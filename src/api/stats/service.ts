@@ -2,7 +2,7 @@ import { AppError } from "../../errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { IngestHourRow, QueryHourRow } from "../../storage/statistics.ts";
 import type { Storage } from "../../storage/storage.ts";
-import type { Caller } from "../caller.ts";
+import type { Caller } from "../../http/caller.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
 import { addHistogram, type Histogram, percentile } from "./latency.ts";

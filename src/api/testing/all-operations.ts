@@ -9,7 +9,7 @@ import { healthOperations } from "../health/routes.ts";
 import { judgmentOperations } from "../judgments/routes.ts";
 import { migrationOperations } from "../migrations/routes.ts";
 import { modelOperations } from "../models/routes.ts";
-import type { Operation } from "../operation.ts";
+import type { Operation } from "../../http/operation.ts";
 import { rerankOperations } from "../rerank/routes.ts";
 import { queryOperations } from "../queries/routes.ts";
 import { searchOperations } from "../search/routes.ts";

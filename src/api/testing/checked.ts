@@ -1,6 +1,6 @@
 import type { TSchema } from "@sinclair/typebox";
-import type { Operation } from "../operation.ts";
-import { compileValidator } from "../validate.ts";
+import type { Operation } from "../../http/operation.ts";
+import { compileValidator } from "../../http/validate.ts";
 
 /** The operation with every JSON answer held against its own response schema: an answer that breaks it becomes a 500. */
 export function checked(operation: Operation): Operation {

@@ -1,12 +1,12 @@
 import { AppError } from "../../errors.ts";
 import type { FileRow } from "../../storage/files.ts";
 import type { UploadRow } from "../../storage/uploads.ts";
-import type { Dialect } from "../dialect.ts";
+import type { Dialect } from "../../http/dialect.ts";
 import { presentFile } from "../files/present.ts";
 import type { FilesService } from "../files/service.ts";
-import { readMultipart } from "../multipart.ts";
-import { operation } from "../operation.ts";
-import type { Operation } from "../operation.ts";
+import { readMultipart } from "../../http/multipart.ts";
+import { operation } from "../../http/operation.ts";
+import type { Operation } from "../../http/operation.ts";
 import { CompleteUpload, CreateUpload, MAX_PART_BYTES, PartForm, Upload, UploadPart } from "./schema.ts";
 import type { UploadsService } from "./service.ts";
 

@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import { ExpiresAfter, OpenAIFile, REQUEST_PURPOSES } from "../files/schema.ts";
-import { nullable, oneOf, unixSeconds } from "../openai.ts";
+import { nullable, oneOf, unixSeconds } from "../../http/openai.ts";
 
 /** Bytes of one part, and of a whole upload. */
 export const MAX_PART_BYTES = 64 * 1024 * 1024;

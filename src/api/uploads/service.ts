@@ -6,7 +6,7 @@ import type { FileRow } from "../../storage/files.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { UploadPartRow, UploadRow } from "../../storage/uploads.ts";
 import type { FilesService, Owner } from "../files/service.ts";
-import { displayName } from "../filename.ts";
+import { displayName } from "../../http/filename.ts";
 
 /**
  * Uploads in parts. Parts are blobs of their own, in any order and in parallel; completing copies them, in the order

@@ -5,7 +5,7 @@ import { schedulePurge } from "../../storage/removal.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreFileRow } from "../../storage/store-files.ts";
 import type { StoreRow } from "../../storage/stores.ts";
-import type { Caller } from "../caller.ts";
+import type { Caller } from "../../http/caller.ts";
 import { mayUseFile } from "../files/scope.ts";
 import type { Strategy } from "./input.ts";
 import { AUTO_STRATEGY, sameAttributes } from "./input.ts";

@@ -1,9 +1,9 @@
 import { Type } from "@sinclair/typebox";
 import type { PollDeps } from "../events/long-poll.ts";
 import { hintWhenToAsk, pollState } from "../events/long-poll.ts";
-import { cursorQuery, listPage, listSchema, oneOf, readCursor } from "../openai.ts";
-import type { Operation } from "../operation.ts";
-import { operation } from "../operation.ts";
+import { cursorQuery, listPage, listSchema, oneOf, readCursor } from "../../http/openai.ts";
+import type { Operation } from "../../http/operation.ts";
+import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { presentWithId } from "../vector-stores/routes.ts";
 import {

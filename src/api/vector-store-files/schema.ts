@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { nullable, oneOf } from "../openai.ts";
+import { nullable, oneOf } from "../../http/openai.ts";
 
 export const FILE_STATUSES = ["in_progress", "completed", "cancelled", "failed"] as const;
 export type FileStatus = (typeof FILE_STATUSES)[number];

@@ -2,8 +2,8 @@ import { AppError } from "../../errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
-import type { Caller } from "../caller.ts";
-import { mayUseStore } from "../caller.ts";
+import type { Caller } from "../../http/caller.ts";
+import { mayUseStore } from "../../http/caller.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
 
 /** Deleted stores remembered at most, until the next start. */

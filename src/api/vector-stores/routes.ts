@@ -1,9 +1,9 @@
 import { Type } from "@sinclair/typebox";
 import type { PollDeps } from "../events/long-poll.ts";
 import { hintWhenToAsk, pollState } from "../events/long-poll.ts";
-import { cursorQuery, listPage, listSchema, readCursor } from "../openai.ts";
-import type { Operation } from "../operation.ts";
-import { operation } from "../operation.ts";
+import { cursorQuery, listPage, listSchema, readCursor } from "../../http/openai.ts";
+import type { Operation } from "../../http/operation.ts";
+import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { CreateStoreBody, UpdateStoreBody, VectorStore, VectorStoreDeleted } from "./schema.ts";
 import type { StoresService } from "./service.ts";

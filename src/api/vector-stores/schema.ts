@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { nullable, oneOf } from "../openai.ts";
+import { nullable, oneOf } from "../../http/openai.ts";
 import { ChunkingStrategyRequest } from "../vector-store-files/schema.ts";
 
 /** `expired` wins over the others; no further value is ever sent in `status`. */

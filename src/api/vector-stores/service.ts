@@ -4,17 +4,17 @@ import { newId } from "../../platform/ids.ts";
 import { deleteStore } from "../../storage/removal.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
-import type { Caller } from "../caller.ts";
-import type { Cursors } from "../cursors.ts";
+import type { Caller } from "../../http/caller.ts";
+import type { Cursors } from "../../http/cursors.ts";
 import type { ModelCatalog } from "../models/service.ts";
-import type { Cursor } from "../openai.ts";
+import type { Cursor } from "../../http/openai.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
 import type { Attacher } from "../vector-store-files/attach.ts";
 import { readStrategy } from "../vector-store-files/input.ts";
 import type { StoreAccess } from "./access.ts";
 import { isExpired } from "./access.ts";
 import { checkMetadata, checkName, chooseModel, SECONDS_A_DAY } from "./input.ts";
-import { pageQuery } from "./page-query.ts";
+import { pageQuery } from "../../http/page-query.ts";
 import type { CreateStoreBody, UpdateStoreBody, VectorStore } from "./schema.ts";
 
 export interface StoresDeps extends Pick<Storage, "db" | "stores" | "generations" | "jobs" | "tenants" | "deletions"> {

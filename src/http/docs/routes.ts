@@ -1,7 +1,7 @@
 import { swagger } from "@elysiajs/swagger";
 import type { ElysiaSwaggerConfig } from "@elysiajs/swagger";
 import { Elysia } from "elysia";
-import { docsAssets } from "../docs-assets.ts";
+import { docsAssets } from "./assets.ts";
 import { unknownUrl } from "../plugins/errors.ts";
 import type { ApiDocument } from "./document.ts";
 

@@ -1,7 +1,7 @@
-import { AppError } from "../../errors.ts";
-import type { ErrorCode } from "../../errors.ts";
-import type { PageQuery } from "../../storage/page.ts";
-import type { Cursor } from "../openai.ts";
+import { AppError } from "../errors.ts";
+import type { ErrorCode } from "../errors.ts";
+import type { PageQuery } from "../storage/page.ts";
+import type { Cursor } from "./openai.ts";
 
 /**
  * A client's cursor as places in the list. `find` gives the place of an id, also of one that was removed since its
