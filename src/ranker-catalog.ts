@@ -1,4 +1,4 @@
-import type { RankerCatalog, RankerChoice } from "./api/rerank/rankers.ts";
+import type { RankerCatalog, RankerChoice } from "./search/rankers.ts";
 import type { Config } from "./config.ts";
 import { isHostedReranker } from "./embed/hosted-rerankers.ts";
 import { BUNDLED_RANKER, type Models } from "./workers/models.ts";

@@ -7,7 +7,7 @@ import type { StoreRow } from "../../storage/stores.ts";
 import type { Caller } from "../../http/caller.ts";
 import type { Cursor } from "../../http/openai.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
-import { parseFilter } from "../search/filters.ts";
+import { parseFilter } from "../../search/filters.ts";
 import { chunkIdOf, rowOfChunkId } from "../search/results.ts";
 import type { Attributes } from "../vector-store-files/schema.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";

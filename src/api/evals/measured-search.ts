@@ -4,8 +4,8 @@ import type { Caller } from "../../http/caller.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { rowOfChunkId } from "../search/results.ts";
 import type { SearchMode } from "../search/schema.ts";
-import type { SearchDeps, SearchRecord } from "../search/service.ts";
-import { searchService } from "../search/service.ts";
+import type { SearchDeps, SearchRecord } from "../../search/search.ts";
+import { searchService } from "../../search/search.ts";
 
 export interface MeasuredSearchDeps extends Omit<SearchDeps, "onSearch"> {
   tenants: Pick<Storage["tenants"], "get">;

@@ -2,10 +2,10 @@ import { AppError } from "../../errors.ts";
 import { countTokens } from "../../chunk/tokens.ts";
 import { randomText } from "../../platform/ids.ts";
 import { float } from "../../http/openai.ts";
-import type { BundledRanking } from "./bundled.ts";
-import { bundledScores } from "./bundled.ts";
-import type { RankerCatalog } from "./rankers.ts";
-import { rerankError } from "./rankers.ts";
+import type { BundledRanking } from "../../search/bundled-ranker.ts";
+import { bundledScores } from "../../search/bundled-ranker.ts";
+import type { RankerCatalog } from "../../search/rankers.ts";
+import { rerankError } from "../../search/rankers.ts";
 import type { RerankAnswer, RerankBody } from "./schema.ts";
 import { MAX_TOTAL_CHARACTERS } from "./schema.ts";
 

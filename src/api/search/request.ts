@@ -1,9 +1,9 @@
 import { AppError } from "../../errors.ts";
 import type { Filter } from "../../index/filter.ts";
-import { parseFilter } from "./filters.ts";
-import type { Fusion } from "./ranking.ts";
-import { RANKING } from "./ranking.ts";
-import { rewriteQuery } from "./rewrite.ts";
+import { parseFilter } from "../../search/filters.ts";
+import type { Fusion } from "../../search/ranking.ts";
+import { RANKING } from "../../search/ranking.ts";
+import { rewriteQuery } from "../../search/rewrite.ts";
 import type { RankingOptions, SearchBody, SearchMode } from "./schema.ts";
 
 const DEFAULT_RESULTS = 10;

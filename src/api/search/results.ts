@@ -1,7 +1,7 @@
 import type { ChunkHit } from "../../storage/chunks.ts";
 import { joinChunks } from "../vector-store-files/content.ts";
 import type { Attributes } from "../vector-store-files/schema.ts";
-import type { Ranked } from "./ranking.ts";
+import type { Ranked } from "../../search/ranking.ts";
 import type { SearchResult } from "./schema.ts";
 
 export type Neighbour = Pick<

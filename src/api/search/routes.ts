@@ -3,7 +3,7 @@ import type { Operation } from "../../http/operation.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { SearchBody, SearchPage } from "./schema.ts";
-import type { SearchService } from "./service.ts";
+import type { SearchService } from "../../search/search.ts";
 
 export function searchOperations(service: SearchService): Operation[] {
   return [

@@ -1,6 +1,6 @@
-import { AppError } from "../../errors.ts";
-import type { EmbedFailure } from "../../embed/provider.ts";
-import type { RerankResult } from "../../embed/reranker.ts";
+import { AppError } from "../errors.ts";
+import type { EmbedFailure } from "../embed/provider.ts";
+import type { RerankResult } from "../embed/reranker.ts";
 
 /** What the api room knows of rerankers. */
 export interface RankerCatalog {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { IndexAnswer } from "../../index/store-index.ts";
+import type { IndexAnswer } from "../index/store-index.ts";
 import type { Fusion } from "./ranking.ts";
 import { forEnglishModel, mergeRanked, rank, RANKING } from "./ranking.ts";
 

@@ -1,6 +1,6 @@
-import { looksEnglish } from "../../index/language.ts";
-import type { IndexAnswer, IndexCandidate } from "../../index/store-index.ts";
-import type { SearchMode } from "./schema.ts";
+import { looksEnglish } from "../index/language.ts";
+import type { IndexAnswer, IndexCandidate } from "../index/store-index.ts";
+import type { SearchMode } from "../api/search/schema.ts";
 
 /**
  * From the two legs of a search, vectors and keywords, to one ranking with scores in [0, 1].

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { AppError } from "../../errors.ts";
-import { matchesFilter } from "../../index/filter.ts";
-import type { Scalar } from "../../index/filter.ts";
-import { seededRandom } from "../../../test/helpers/random.ts";
+import { AppError } from "../errors.ts";
+import { matchesFilter } from "../index/filter.ts";
+import type { Scalar } from "../index/filter.ts";
+import { seededRandom } from "../../test/helpers/random.ts";
 import { MAX_FILTER_DEPTH, MAX_FILTER_VALUES, parseFilter } from "./filters.ts";
 
 const HANDBOOK = {

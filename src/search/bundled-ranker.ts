@@ -2,13 +2,13 @@
  * Scores of documents by the ranking that searches have without a reranker: vectors of the bundled model and BM25, the
  * documents being all there is to the store. Index, fusion and the scale of the scores are those of a search.
  */
-import { combineWindows } from "../../embed/vectors.ts";
-import { encodeTerms, queryTerms } from "../../index/analyzer.ts";
-import type { IndexedFile } from "../../index/store-index.ts";
-import { StoreIndex } from "../../index/store-index.ts";
-import type { Embed } from "../embeddings/service.ts";
-import { embedError } from "../embeddings/service.ts";
-import { forEnglishModel, rank, RANKING } from "../search/ranking.ts";
+import { combineWindows } from "../embed/vectors.ts";
+import { encodeTerms, queryTerms } from "../index/analyzer.ts";
+import type { IndexedFile } from "../index/store-index.ts";
+import { StoreIndex } from "../index/store-index.ts";
+import type { Embed } from "../api/embeddings/service.ts";
+import { embedError } from "../api/embeddings/service.ts";
+import { forEnglishModel, rank, RANKING } from "./ranking.ts";
 
 /** Characters analysed between two turns of the event loop: a few milliseconds of work. */
 const SLICE_CHARACTERS = 32 * 1024;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { encodeTerms } from "../../index/analyzer.ts";
+import { encodeTerms } from "../index/analyzer.ts";
 import type { Ranked } from "./ranking.ts";
 import { select, type Selection } from "./select.ts";
 

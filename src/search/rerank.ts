@@ -3,15 +3,15 @@
  * its scores take the place of the first stage's. What it did not read is not shown, for the two kinds of scores do not
  * compare.
  */
-import { AppError } from "../../errors.ts";
-import type { Storage } from "../../storage/storage.ts";
-import type { DialectRules } from "../presenters/presenter.ts";
-import type { RankerCatalog } from "../rerank/rankers.ts";
-import { rerankError } from "../rerank/rankers.ts";
+import { AppError } from "../errors.ts";
+import type { Storage } from "../storage/storage.ts";
+import type { DialectRules } from "../api/presenters/presenter.ts";
+import type { RankerCatalog } from "./rankers.ts";
+import { rerankError } from "./rankers.ts";
 import type { Ranked } from "./ranking.ts";
-import type { SearchRequest } from "./request.ts";
-import { OPENAI_RANKERS, RANKERS } from "./schema.ts";
-import type { RankingOptions } from "./schema.ts";
+import type { SearchRequest } from "../api/search/request.ts";
+import { OPENAI_RANKERS, RANKERS } from "../api/search/schema.ts";
+import type { RankingOptions } from "../api/search/schema.ts";
 
 const PARAM = "ranking_options.ranker";
 

@@ -1,5 +1,5 @@
-import { AppError } from "../../errors.ts";
-import type { Filter, Scalar } from "../../index/filter.ts";
+import { AppError } from "../errors.ts";
+import type { Filter, Scalar } from "../index/filter.ts";
 
 /** Compound filters inside one another at most. */
 export const MAX_FILTER_DEPTH = 16;
