@@ -50,13 +50,13 @@ import { storesService } from "./api/vector-stores/service.ts";
 import { backups } from "./backup.ts";
 import type { Config } from "./config.ts";
 import type { Engine } from "./engine.ts";
-import { modelCatalog } from "./model-catalog.ts";
-import { rankerCatalog } from "./ranker-catalog.ts";
+import { modelCatalog } from "./models/model-catalog.ts";
+import { rankerCatalog } from "./models/ranker-catalog.ts";
 import { countRerank } from "./rerank-metrics.ts";
 import { serverStatus } from "./server-status.ts";
 import type { Clock } from "./platform/clock.ts";
 import type { Metrics } from "./platform/metrics.ts";
-import { BUNDLED_MODEL, BUNDLED_RANKER } from "./workers/models.ts";
+import { BUNDLED_MODEL, BUNDLED_RANKER } from "./models/models.ts";
 
 /** Every operation of the API over one engine: the services, and what they are told of the rest. */
 export interface OperationsOptions {

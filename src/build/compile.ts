@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { BUNDLED_MODEL_DIRECTORY } from "../platform/bundled-model.ts";
+import { BUNDLED_MODEL_DIRECTORY } from "../models/bundled-model.ts";
 import { embedPlugin } from "./embed-plugin.ts";
 
 const ROOT = resolve(import.meta.dir, "../..");

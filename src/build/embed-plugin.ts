@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { BunPlugin } from "bun";
-import { modelFileNames } from "../platform/bundled-model.ts";
+import { modelFileNames } from "../models/bundled-model.ts";
 import { levelsOf } from "../platform/cpu.ts";
 import { hnswFileName } from "../platform/native.ts";
 

@@ -1,10 +1,10 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, extname, join, relative, resolve } from "node:path";
 import { Value } from "@sinclair/typebox/value";
-import { knownModel } from "../embed/catalog.ts";
+import { knownModel } from "../models/catalog.ts";
 import { definedOf, type ModelOverrides, overridesFile } from "../embed/local/model-folder.ts";
-import { readModelDirectory } from "../embed/models-dir.ts";
-import { readAddedModels, RemoteModelTable, REMOTE_DIALECTS, writeAddedModels } from "../model-tables.ts";
+import { readModelDirectory } from "../models/models-dir.ts";
+import { readAddedModels, RemoteModelTable, REMOTE_DIALECTS, writeAddedModels } from "../models/model-tables.ts";
 import { replaceFile, syncPath } from "../platform/replace-file.ts";
 import { integerFlag } from "./arguments.ts";
 import type { Client } from "./client.ts";

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { scanModels } from "../embed/models-dir.ts";
+import { scanModels } from "../models/models-dir.ts";
 import { graphPath, idsPath, openManifest } from "../index/generation.ts";
 import { verifyFile } from "../index/part-file.ts";
 import { takeDataDir } from "../platform/data-dir.ts";

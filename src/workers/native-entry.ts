@@ -2,7 +2,7 @@
 import { createCrossEncoder, type CrossEncoder } from "../embed/local/cross-encoder.ts";
 import { directoryModelFiles, embeddedModelFiles } from "../embed/local/model-files.ts";
 import { createLocalModel, type LocalModel, ModelFolderError } from "../embed/local/session.ts";
-import { bundledModelFiles } from "../platform/bundled-model.ts";
+import { bundledModelFiles } from "../models/bundled-model.ts";
 import { PartBuilder } from "../index/builder.ts";
 import { lowerPriority } from "../platform/priority.ts";
 import { loadHnsw, loadOnnxRuntime } from "../platform/native.ts";

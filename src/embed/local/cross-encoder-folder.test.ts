@@ -6,7 +6,7 @@ import { dirname } from "node:path";
 import type { FolderFiles } from "../testing/model-folders.ts";
 import { smallTokenizer, transformerFolder } from "../testing/model-folders.ts";
 import { crossEncoderConfig, crossEncoderFolder, randomCrossEncoder } from "../testing/cross-encoders.ts";
-import { scanModels } from "../models-dir.ts";
+import { scanModels } from "../../models/models-dir.ts";
 import { isCrossEncoderFolder, readCrossEncoderFolder } from "./cross-encoder-folder.ts";
 import { memoryModelFiles } from "./model-files.ts";
 import { modelRevision } from "./revision.ts";

@@ -1,7 +1,7 @@
 import { embedFailure } from "../embed/provider.ts";
 import type { RerankerInfo, RerankResult } from "../embed/reranker.ts";
 import { WorkerCallError } from "../platform/worker-pool.ts";
-import type { NativeLanes } from "./native-lane.ts";
+import type { NativeLanes } from "../workers/native-lane.ts";
 
 /** What a reranker did, for the metrics. */
 export interface RerankUse {

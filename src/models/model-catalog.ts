@@ -1,5 +1,5 @@
-import type { KnownModel, ModelCatalog, ModelChoice } from "./api/models/service.ts";
-import { BUNDLED_RANKER, type Models } from "./workers/models.ts";
+import type { KnownModel, ModelCatalog, ModelChoice } from "../api/models/service.ts";
+import { BUNDLED_RANKER, type Models } from "./models.ts";
 
 /** The models as the api room sees them. `rankers`: names of rerankers. `created`: Unix seconds; models have no better date than the server's start. */
 export function modelCatalog(models: Models, rankers: () => readonly string[], created: number): ModelCatalog {

@@ -7,7 +7,7 @@ import { randomTransformer } from "../embed/testing/transformer.ts";
 import type { ModelInfo } from "../embed/provider.ts";
 import { silentLog } from "../platform/log.ts";
 import { Models } from "./models.ts";
-import type { NativeLanes } from "./native-lane.ts";
+import type { NativeLanes } from "../workers/native-lane.ts";
 
 const INFO: ModelInfo = {
   id: "m",

@@ -3,7 +3,7 @@ import type { ModelInfo } from "../embed/provider.ts";
 import { createRemoteProvider, probeRemoteModel, type RemoteModel } from "../embed/remote/create.ts";
 import type { HttpAccess } from "../embed/remote/http.ts";
 import type { RemoteLimits, RemoteProvider, RemoteUsage } from "../embed/remote/remote-provider.ts";
-import { measureUnrelated } from "../embed/unrelated.ts";
+import { measureUnrelated } from "./unrelated.ts";
 import { Semaphore } from "../platform/semaphore.ts";
 import type { PassageBatching } from "./models.ts";
 

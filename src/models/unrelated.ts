@@ -2,7 +2,7 @@
  * Where the cosines of a model begin. Models differ in this: questions and passages that have nothing to do with each
  * other are at about 0 in one space and above 0.7 in another, so that a cosine of 0.8 means much here and nothing there.
  */
-import type { EmbeddedText, EmbedKind } from "./provider.ts";
+import type { EmbeddedText, EmbedKind } from "../embed/provider.ts";
 
 /** Of subjects that have nothing in common with those of the passages. */
 const QUESTIONS = [

@@ -1,11 +1,11 @@
 /** Models that an operator dropped into the data directory: <data>/models/<name>/ or <data>/models/<owner>/<name>/. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { directoryModelFiles } from "./local/model-files.ts";
-import { isCrossEncoderFolder, readCrossEncoderFolder } from "./local/cross-encoder-folder.ts";
-import type { ModelOverrides, ModelSpec } from "./local/model-folder.ts";
-import { readModelFolder } from "./local/model-folder.ts";
-import { modelRevision } from "./local/revision.ts";
+import { directoryModelFiles } from "../embed/local/model-files.ts";
+import { isCrossEncoderFolder, readCrossEncoderFolder } from "../embed/local/cross-encoder-folder.ts";
+import type { ModelOverrides, ModelSpec } from "../embed/local/model-folder.ts";
+import { readModelFolder } from "../embed/local/model-folder.ts";
+import { modelRevision } from "../embed/local/revision.ts";
 
 /** `files` are those that are read, by their paths in the folder: its other graphs are not among them. */
 export type ModelDirectory =

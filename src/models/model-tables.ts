@@ -4,8 +4,8 @@ import type { Static } from "@sinclair/typebox";
 import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { parse as parseToml, stringify } from "smol-toml";
-import { MOST_UNRELATED } from "./embed/unrelated.ts";
-import { replaceFile } from "./platform/replace-file.ts";
+import { MOST_UNRELATED } from "./unrelated.ts";
+import { replaceFile } from "../platform/replace-file.ts";
 
 /**
  * `[[models]]` and `[aliases]`, as the configuration file has them, and `<data>/models.toml`, where `lectern models add`

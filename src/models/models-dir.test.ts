@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { scanModels } from "./models-dir.ts";
-import type { FolderFiles } from "./testing/model-folders.ts";
-import { SMALL_WORDS, transformerFolder } from "./testing/model-folders.ts";
-import { randomTransformer } from "./testing/transformer.ts";
+import type { FolderFiles } from "../embed/testing/model-folders.ts";
+import { SMALL_WORDS, transformerFolder } from "../embed/testing/model-folders.ts";
+import { randomTransformer } from "../embed/testing/transformer.ts";
 
 const folder = transformerFolder(
   randomTransformer({

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { EmbeddedText } from "./provider.ts";
+import type { EmbeddedText } from "../embed/provider.ts";
 import { measureUnrelated, unrelatedCosine } from "./unrelated.ts";
 
 const text = (...vectors: number[]): EmbeddedText => ({ vectors: new Float32Array(vectors), windows: 1, tokens: 1 });

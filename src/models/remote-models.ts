@@ -1,10 +1,10 @@
-import type { Config } from "./config.ts";
-import { KNOWN_MODELS, type ProviderName, providerSetting } from "./embed/catalog.ts";
-import type { RemoteModel } from "./embed/remote/create.ts";
-import type { RemoteLimits, RemoteUsage } from "./embed/remote/remote-provider.ts";
+import type { Config } from "../config.ts";
+import { KNOWN_MODELS, type ProviderName, providerSetting } from "./catalog.ts";
+import type { RemoteModel } from "../embed/remote/create.ts";
+import type { RemoteLimits, RemoteUsage } from "../embed/remote/remote-provider.ts";
 import { readAddedModels, type RemoteModelTable, writeAddedModels } from "./model-tables.ts";
-import type { Metrics } from "./platform/metrics.ts";
-import type { RemoteSource, RemoteSources } from "./workers/remote-entry.ts";
+import type { Metrics } from "../platform/metrics.ts";
+import type { RemoteSource, RemoteSources } from "./remote-entry.ts";
 
 /**
  * The remote models of this server: those of the configuration file, those that `lectern models add` wrote down, and

@@ -6,8 +6,8 @@ import {
   listNames,
   type Resolution,
   resolveModelName,
-} from "../embed/catalog.ts";
-import { scanModels } from "../embed/models-dir.ts";
+} from "./catalog.ts";
+import { scanModels } from "./models-dir.ts";
 import {
   embedFailure,
   type EmbedFailure,
@@ -16,12 +16,12 @@ import {
   type ModelInfo,
 } from "../embed/provider.ts";
 import { QueryCache } from "../embed/query-cache.ts";
-import { measureUnrelated } from "../embed/unrelated.ts";
+import { measureUnrelated } from "./unrelated.ts";
 import { combineWindows, resolveDimensions, shortenVectors } from "../embed/vectors.ts";
 import type { Log } from "../platform/log.ts";
 import { Semaphore } from "../platform/semaphore.ts";
-import type { NativeLanes } from "./native-lane.ts";
-import type { ModelSource } from "./protocol.ts";
+import type { NativeLanes } from "../workers/native-lane.ts";
+import type { ModelSource } from "../workers/protocol.ts";
 import { openRemote, type RemoteEntry, type RemoteOptions, settingsOf } from "./remote-entry.ts";
 import { removeModelFolder } from "./remove-model.ts";
 import { Rerankers, type RerankUse } from "./rerankers.ts";

@@ -1,7 +1,7 @@
-import type { RankerCatalog, RankerChoice } from "./search/rankers.ts";
-import type { Config } from "./config.ts";
-import { isHostedReranker } from "./embed/hosted-rerankers.ts";
-import { BUNDLED_RANKER, type Models } from "./workers/models.ts";
+import type { RankerCatalog, RankerChoice } from "../search/rankers.ts";
+import type { Config } from "../config.ts";
+import { isHostedReranker } from "./hosted-rerankers.ts";
+import { BUNDLED_RANKER, type Models } from "./models.ts";
 
 /** The rerankers as the api room sees them. */
 export function rankerCatalog(
