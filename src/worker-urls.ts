@@ -2,5 +2,5 @@
  * Addresses of the worker entries. This file must stay beside main.ts: in the compiled binary every bundled module
  * has the bundle's root as its URL, so only a file at the same depth resolves to the same place from source and binary.
  */
-export const parseWorkerUrl = new URL("./workers/parse-entry.ts", import.meta.url);
-export const nativeWorkerUrl = new URL("./workers/native-entry.ts", import.meta.url);
+export const parseWorkerUrl = new URL("./parse-entry.ts", import.meta.url);
+export const nativeWorkerUrl = new URL("./native-entry.ts", import.meta.url);

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
-import { describeSettings } from "../src/config.ts";
+import { describeSettings } from "../src/config/config.ts";
 
 const README = join(import.meta.dir, "../README.md");
 const BLOCK = /(<!-- settings -->\n)[^]*?(<!-- \/settings -->)/;

@@ -1,5 +1,5 @@
 /** Flags and positional words of a verb. Which flags there are is a table beside the verb; help derives from it. */
-import { nearest } from "../config.ts";
+import { nearest } from "../config/config.ts";
 import { UsageError } from "./terminal.ts";
 
 export interface Flag {

@@ -9,8 +9,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import { readConfig } from "../config.ts";
-import type { Config } from "../config.ts";
+import { readConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
 import type { Arguments, Flags } from "./arguments.ts";
 import { createClient } from "./client.ts";
 import type { Client } from "./client.ts";
@@ -101,7 +101,7 @@ async function answers(url: string): Promise<boolean> {
 }
 
 async function ownServer(config: Config, terminal: Terminal): Promise<Connection> {
-  const { createContext } = await import("../context.ts");
+  const { createContext } = await import("../app/context.ts");
   const logLevel = config.logLevel === "debug" ? "debug" : "error";
   const context = await createContext({ ...config, host: "127.0.0.1", port: 0, noLocalCli: false, logLevel });
   try {

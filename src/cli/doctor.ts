@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, readFileSync, statfsSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { readConfig } from "../config.ts";
-import type { Config } from "../config.ts";
+import { readConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
 import { cpuLevel } from "../platform/cpu.ts";
 import { versionText } from "../platform/build-info.ts";
 import { describeProgram } from "../workers/ocr.ts";

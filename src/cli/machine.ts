@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import type { Machine } from "../setting.ts";
+import type { Machine } from "../config/setting.ts";
 
 /** CPUs by affinity, cut down to the cgroup's quota (version 2, then 1), at least one. */
 export function thisMachine(readText: (path: string) => string = (path) => readFileSync(path, "utf8")): Machine {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { Type } from "@sinclair/typebox";
-import { readConfig } from "../config.ts";
+import { readConfig } from "../config/config.ts";
 import { readModelDirectory } from "../models/models-dir.ts";
 import { addFolder, addRemote } from "./add-model.ts";
 import { parseArguments } from "./arguments.ts";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { version } from "../platform/build-info.ts";
-import { describeSettings, readConfig } from "../config.ts";
+import { describeSettings, readConfig } from "../config/config.ts";
 import { firstKeyText } from "./first-key.ts";
 import { thisMachine } from "./machine.ts";
 import type { Terminal } from "./terminal.ts";
@@ -18,7 +18,7 @@ export async function serve(argv: readonly string[], terminal: Terminal): Promis
       readFile: (path) => readFileSync(path, "utf8"),
     });
   const config = readSettings();
-  const { createContext } = await import("../context.ts");
+  const { createContext } = await import("../app/context.ts");
   const context = await createContext(config, { readSettings });
   terminal.onReload?.(() => context.reload());
   const close = () => context[Symbol.asyncDispose]();

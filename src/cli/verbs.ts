@@ -1,6 +1,6 @@
 /** The verbs of the command line: one row each, from which `lectern help` derives. */
 import { version, versionText } from "../platform/build-info.ts";
-import { nearest } from "../config.ts";
+import { nearest } from "../config/config.ts";
 import { describeFlags } from "./arguments.ts";
 import { UsageError } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";

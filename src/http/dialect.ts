@@ -1,5 +1,5 @@
 import { AppError } from "../errors.ts";
-import { DIALECTS } from "../settings.ts";
+import { DIALECTS } from "../config/settings.ts";
 
 /**
  * The few points that cannot be said in one shape are settled by a presenter, chosen per request:

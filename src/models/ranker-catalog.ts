@@ -1,5 +1,5 @@
 import type { RankerCatalog, RankerChoice } from "../search/rankers.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import { isHostedReranker } from "./hosted-rerankers.ts";
 import { BUNDLED_RANKER, type Models } from "./models.ts";
 

@@ -1,4 +1,4 @@
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import { KNOWN_MODELS, type ProviderName, providerSetting } from "./catalog.ts";
 import type { RemoteModel } from "../embed/remote/create.ts";
 import type { RemoteLimits, RemoteUsage } from "../embed/remote/remote-provider.ts";

@@ -1,5 +1,5 @@
 /** The worker of worker-pool.test.ts. */
-import { serveCalls } from "../workers/serve.ts";
+import { serveCalls } from "./worker-serve.ts";
 
 export type FixtureMethods = {
   echo: { args: string; result: string };

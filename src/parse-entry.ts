@@ -1,16 +1,16 @@
 /** Thread of the parse lane: bytes -> text -> chunks -> keyword terms. Pure JavaScript; may be terminated at any time. */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { encodeTerms } from "../index/analyzer.ts";
-import { chunkDocument, type Chunk } from "../chunk/chunk.ts";
-import { decodeDocument, encodeDocument } from "../parse/codec.ts";
-import type { ParsedDocument, ParseResult } from "../parse/document.ts";
-import { readTsv } from "../parse/ocr.ts";
-import { pageOfScan, PARSER_VERSION, parseDocument } from "../parse/parse.ts";
-import { lowerPriority } from "../platform/priority.ts";
-import { openSealed, seal } from "../platform/sealed.ts";
-import type { ParseInit, ParseMethods, ParseSource } from "./protocol.ts";
-import { serveCalls } from "./serve.ts";
+import { encodeTerms } from "./index/analyzer.ts";
+import { chunkDocument, type Chunk } from "./chunk/chunk.ts";
+import { decodeDocument, encodeDocument } from "./parse/codec.ts";
+import type { ParsedDocument, ParseResult } from "./parse/document.ts";
+import { readTsv } from "./parse/ocr.ts";
+import { pageOfScan, PARSER_VERSION, parseDocument } from "./parse/parse.ts";
+import { lowerPriority } from "./platform/priority.ts";
+import { openSealed, seal } from "./platform/sealed.ts";
+import type { ParseInit, ParseMethods, ParseSource } from "./workers/protocol.ts";
+import { serveCalls } from "./platform/worker-serve.ts";
 
 serveCalls<ParseMethods, ParseInit>((init) => {
   lowerPriority(init.nice);

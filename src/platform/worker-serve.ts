@@ -1,4 +1,4 @@
-import type { FromWorker, Methods, ToWorker } from "../platform/worker-pool.ts";
+import type { FromWorker, Methods, ToWorker } from "./worker-pool.ts";
 
 /** What a worker entry offers: every method of its map, and a `result` with buffers to hand over instead of copying. */
 export type Handlers<M extends Methods> = {

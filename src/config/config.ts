@@ -7,8 +7,8 @@
  */
 import type { Static, TSchema } from "@sinclair/typebox";
 import { parse as parseToml } from "smol-toml";
-import { readModelTables } from "./models/model-tables.ts";
-import type { ModelTables, RemoteModelTable } from "./models/model-tables.ts";
+import { readModelTables } from "../models/model-tables.ts";
+import type { ModelTables, RemoteModelTable } from "../models/model-tables.ts";
 import { MAX } from "./setting.ts";
 import type { Machine, Setting } from "./setting.ts";
 import { SETTINGS } from "./settings.ts";

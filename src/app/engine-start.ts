@@ -1,8 +1,8 @@
-import type { Config } from "./config.ts";
-import { StartError } from "./platform/data-dir.ts";
-import { unpackNatives } from "./platform/native.ts";
-import { NewerSchemaError, openDb } from "./storage/db.ts";
-import { createStorage, type Storage } from "./storage/storage.ts";
+import type { Config } from "../config/config.ts";
+import { StartError } from "../platform/data-dir.ts";
+import { unpackNatives } from "../platform/native.ts";
+import { NewerSchemaError, openDb } from "../storage/db.ts";
+import { createStorage, type Storage } from "../storage/storage.ts";
 
 /** The database of a data directory. A {@link StartError} where it cannot be used, with the way out. */
 export function openStorage(path: string): Storage {

@@ -1,11 +1,11 @@
-import type { Caller } from "./http/caller.ts";
-import type { Authenticate } from "./http/plugins/auth.ts";
-import { hashKey } from "./http/plugins/auth.ts";
-import type { Clock } from "./platform/clock.ts";
-import { newId } from "./platform/ids.ts";
-import { keyHint, newKey } from "./api/admin/key-text.ts";
-import type { Storage } from "./storage/storage.ts";
-import { parseQuotas } from "./storage/tenants.ts";
+import type { Caller } from "../http/caller.ts";
+import type { Authenticate } from "../http/plugins/auth.ts";
+import { hashKey } from "../http/plugins/auth.ts";
+import type { Clock } from "../platform/clock.ts";
+import { newId } from "../platform/ids.ts";
+import { keyHint, newKey } from "../api/admin/key-text.ts";
+import type { Storage } from "../storage/storage.ts";
+import { parseQuotas } from "../storage/tenants.ts";
 
 /** Last use is written at most this often per key, in seconds: it must not cost every request a write. */
 const TOUCH_EVERY = 60;

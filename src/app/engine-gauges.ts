@@ -1,8 +1,8 @@
-import type { IndexRegistry } from "./index/registry.ts";
-import type { JobRunner } from "./jobs/runner.ts";
-import type { Metrics } from "./platform/metrics.ts";
-import type { NativeLanes } from "./workers/native-lane.ts";
-import type { ParseLane } from "./workers/parse-lane.ts";
+import type { IndexRegistry } from "../index/registry.ts";
+import type { JobRunner } from "../jobs/runner.ts";
+import type { Metrics } from "../platform/metrics.ts";
+import type { NativeLanes } from "../workers/native-lane.ts";
+import type { ParseLane } from "../workers/parse-lane.ts";
 
 /** What is read from the running parts whenever the metrics are asked for. */
 export function registerGauges(

@@ -1,11 +1,11 @@
 import { statSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { join } from "node:path";
-import type { ServerStatus } from "./api/admin/schema.ts";
-import type { QueryRecorder } from "./api/queries/recorder.ts";
-import type { Config } from "./config.ts";
+import type { ServerStatus } from "../api/admin/schema.ts";
+import type { QueryRecorder } from "../api/queries/recorder.ts";
+import type { Config } from "../config/config.ts";
 import type { Engine } from "./engine.ts";
-import { version } from "./platform/build-info.ts";
+import { version } from "../platform/build-info.ts";
 
 export interface StatusSources {
   config: Config;

@@ -1,57 +1,57 @@
 import { join } from "node:path";
-import type { Config } from "./config.ts";
+import type { Config } from "../config/config.ts";
 import { lanesOf, registerGauges } from "./engine-gauges.ts";
 import { openNatives, openStorage } from "./engine-start.ts";
-import { createEvaluateHandler } from "./jobs/evaluate.ts";
-import { createIngestHandler, type IndexWrites } from "./jobs/ingest.ts";
-import type { MeasuredSearch } from "./jobs/judged.ts";
+import { createEvaluateHandler } from "../jobs/evaluate.ts";
+import { createIngestHandler, type IndexWrites } from "../jobs/ingest.ts";
+import type { MeasuredSearch } from "../jobs/judged.ts";
 import {
   attachGraph,
   createBuildGraphHandler,
   removeGraphsOfStore,
   graphDirectory,
   removeStrayGraphs,
-} from "./jobs/build-graph.ts";
-import { GraphWatch } from "./jobs/graph-watch.ts";
-import { retireDirectory } from "./index/generation.ts";
-import { type CatchUpDeps, createCatchUpHandler, scheduleCatchUp } from "./jobs/catch-up.ts";
-import { IngestBrake } from "./jobs/ingest-brake.ts";
-import { Janitor } from "./jobs/janitor.ts";
-import { addSlice, loadIndex, replaceFile } from "./jobs/load-index.ts";
-import { createMigrateHandler, flipBack, type MigrateDeps } from "./jobs/migrate.ts";
-import { createRetireHandler } from "./jobs/retire.ts";
-import { createProgress } from "./jobs/progress.ts";
-import { createFinishDeletionHandler } from "./jobs/finish-deletion.ts";
-import { createPurgeFileHandler, createPurgeStoreHandler, type PurgeDeps } from "./jobs/purge.ts";
-import { scheduleModelUpgrade } from "./jobs/upgrade-model.ts";
-import { JobRunner } from "./jobs/runner.ts";
-import { IndexRegistry } from "./index/registry.ts";
-import { resolveHost } from "./embed/remote/address.ts";
-import { DEFAULT_LIMITS } from "./parse/limits.ts";
+} from "../jobs/build-graph.ts";
+import { GraphWatch } from "../jobs/graph-watch.ts";
+import { retireDirectory } from "../index/generation.ts";
+import { type CatchUpDeps, createCatchUpHandler, scheduleCatchUp } from "../jobs/catch-up.ts";
+import { IngestBrake } from "../jobs/ingest-brake.ts";
+import { Janitor } from "../jobs/janitor.ts";
+import { addSlice, loadIndex, replaceFile } from "../jobs/load-index.ts";
+import { createMigrateHandler, flipBack, type MigrateDeps } from "../jobs/migrate.ts";
+import { createRetireHandler } from "../jobs/retire.ts";
+import { createProgress } from "../jobs/progress.ts";
+import { createFinishDeletionHandler } from "../jobs/finish-deletion.ts";
+import { createPurgeFileHandler, createPurgeStoreHandler, type PurgeDeps } from "../jobs/purge.ts";
+import { scheduleModelUpgrade } from "../jobs/upgrade-model.ts";
+import { JobRunner } from "../jobs/runner.ts";
+import { IndexRegistry } from "../index/registry.ts";
+import { resolveHost } from "../embed/remote/address.ts";
+import { DEFAULT_LIMITS } from "../parse/limits.ts";
 import { countRerank } from "./rerank-metrics.ts";
-import { countUsage, providerLimits, remoteSources } from "./models/remote-models.ts";
-import { createChanges } from "./platform/changes.ts";
-import type { Clock } from "./platform/clock.ts";
-import { createFailpoint } from "./platform/failpoint.ts";
-import { newId } from "./platform/ids.ts";
-import type { Log } from "./platform/log.ts";
-import type { Metrics } from "./platform/metrics.ts";
-import { createBlobs } from "./storage/blobs.ts";
-import { createParsedCache } from "./storage/parsed.ts";
-import type { MigrationRow } from "./storage/migration-table.ts";
-import type { DeletionCheckDeps } from "./storage/deletion-check.ts";
-import { parseQuotas } from "./storage/tenants.ts";
-import type { Detached } from "./storage/removal.ts";
-import type { GenerationRow } from "./storage/generations.ts";
-import type { StoreRow } from "./storage/stores.ts";
-import type { StoreFileRow } from "./storage/store-files.ts";
-import type { Storage } from "./storage/storage.ts";
-import { GraphLane } from "./workers/graph-lane.ts";
-import { cachedPassages } from "./jobs/cached-passages.ts";
-import { BUNDLED_MODEL, Models } from "./models/models.ts";
-import { NativeLanes } from "./workers/native-lane.ts";
-import { Ocr } from "./workers/ocr.ts";
-import { ParseLane } from "./workers/parse-lane.ts";
+import { countUsage, providerLimits, remoteSources } from "../models/remote-models.ts";
+import { createChanges } from "../platform/changes.ts";
+import type { Clock } from "../platform/clock.ts";
+import { createFailpoint } from "../platform/failpoint.ts";
+import { newId } from "../platform/ids.ts";
+import type { Log } from "../platform/log.ts";
+import type { Metrics } from "../platform/metrics.ts";
+import { createBlobs } from "../storage/blobs.ts";
+import { createParsedCache } from "../storage/parsed.ts";
+import type { MigrationRow } from "../storage/migration-table.ts";
+import type { DeletionCheckDeps } from "../storage/deletion-check.ts";
+import { parseQuotas } from "../storage/tenants.ts";
+import type { Detached } from "../storage/removal.ts";
+import type { GenerationRow } from "../storage/generations.ts";
+import type { StoreRow } from "../storage/stores.ts";
+import type { StoreFileRow } from "../storage/store-files.ts";
+import type { Storage } from "../storage/storage.ts";
+import { GraphLane } from "../workers/graph-lane.ts";
+import { cachedPassages } from "../jobs/cached-passages.ts";
+import { BUNDLED_MODEL, Models } from "../models/models.ts";
+import { NativeLanes } from "../workers/native-lane.ts";
+import { Ocr } from "../workers/ocr.ts";
+import { ParseLane } from "../workers/parse-lane.ts";
 
 /**
  * Everything below the API, wired with plain constructors: storage, lanes, models, indexes, jobs.

@@ -1,6 +1,6 @@
 import { type Config, ConfigError, reloadSettings } from "./config.ts";
-import { AppError } from "./errors.ts";
-import type { Log } from "./platform/log.ts";
+import { AppError } from "../errors.ts";
+import type { Log } from "../platform/log.ts";
 
 /**
  * Makes the function that reads the settings again and takes over, all at once, those that can change while the server

@@ -1,13 +1,13 @@
 /** Thread of a native lane: ONNX Runtime and HNSW building. Stopped only cooperatively (serve.ts answers what runs first). */
-import { createCrossEncoder, type CrossEncoder } from "../embed/local/cross-encoder.ts";
-import { directoryModelFiles, embeddedModelFiles } from "../embed/local/model-files.ts";
-import { createLocalModel, type LocalModel, ModelFolderError } from "../embed/local/session.ts";
-import { bundledModelFiles } from "../models/bundled-model.ts";
-import { PartBuilder } from "../index/builder.ts";
-import { lowerPriority } from "../platform/priority.ts";
-import { loadHnsw, loadOnnxRuntime } from "../platform/native.ts";
-import type { ModelSource, NativeInit, NativeMethods } from "./protocol.ts";
-import { type Answer, serveCalls } from "./serve.ts";
+import { createCrossEncoder, type CrossEncoder } from "./embed/local/cross-encoder.ts";
+import { directoryModelFiles, embeddedModelFiles } from "./embed/local/model-files.ts";
+import { createLocalModel, type LocalModel, ModelFolderError } from "./embed/local/session.ts";
+import { bundledModelFiles } from "./models/bundled-model.ts";
+import { PartBuilder } from "./index/builder.ts";
+import { lowerPriority } from "./platform/priority.ts";
+import { loadHnsw, loadOnnxRuntime } from "./platform/native.ts";
+import type { ModelSource, NativeInit, NativeMethods } from "./workers/protocol.ts";
+import { type Answer, serveCalls } from "./platform/worker-serve.ts";
 
 serveCalls<NativeMethods, NativeInit>((init) => {
   lowerPriority(init.nice);

@@ -1,5 +1,5 @@
-import type { Metrics } from "./platform/metrics.ts";
-import type { RerankUse } from "./models/rerankers.ts";
+import type { Metrics } from "../platform/metrics.ts";
+import type { RerankUse } from "../models/rerankers.ts";
 
 /** Counts what a reranker, or the bundled ranking in its place, did. */
 export function countRerank(metrics: Metrics, { model, documents, tokens, seconds, ok }: RerankUse): void {

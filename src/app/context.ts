@@ -1,18 +1,18 @@
 import { chmodSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createFirstKey, createRunKey, keyAuthenticator, type RunKey } from "./access-keys.ts";
-import { createApp } from "./http/app.ts";
-import { QueryRecorder } from "./api/queries/recorder.ts";
-import { startServer } from "./http/server.ts";
-import { type Config, redactedConfig } from "./config.ts";
+import { createApp } from "../http/app.ts";
+import { QueryRecorder } from "../api/queries/recorder.ts";
+import { startServer } from "../http/server.ts";
+import { type Config, redactedConfig } from "../config/config.ts";
 import { createEngine, type Engine } from "./engine.ts";
 import { createOperations } from "./operations.ts";
-import { settingsReloader } from "./settings-reload.ts";
-import { type Clock, offsetClock, systemClock } from "./platform/clock.ts";
-import { StartError, takeDataDir } from "./platform/data-dir.ts";
-import { LineWriter } from "./platform/line-writer.ts";
-import { createLog, type Log } from "./platform/log.ts";
-import { createMetrics } from "./platform/metrics.ts";
+import { settingsReloader } from "../config/settings-reload.ts";
+import { type Clock, offsetClock, systemClock } from "../platform/clock.ts";
+import { StartError, takeDataDir } from "../platform/data-dir.ts";
+import { LineWriter } from "../platform/line-writer.ts";
+import { createLog, type Log } from "../platform/log.ts";
+import { createMetrics } from "../platform/metrics.ts";
 import { METRIC_HELP } from "./metric-help.ts";
 
 /**
