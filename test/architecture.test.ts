@@ -88,20 +88,20 @@ describe("the tree", () => {
 
   test("nothing looks for files next to its source, except where the binary has another answer", () => {
     const users = matching(program, /import\.meta\.(dir|dirname|path|filename|url|resolve)\b|__dirname/);
-    const allowed = ["main.ts", "platform/bundled-model.ts", "platform/native.ts", "worker-urls.ts"];
+    const allowed = ["main.ts", "models/bundled-model.ts", "platform/native.ts", "worker-urls.ts"];
     expect(users.filter((path) => !allowed.includes(path))).toEqual([]);
   });
 });
 
 describe("threads", () => {
   test("a parse worker is pure JavaScript, so that it can be terminated at any instant", () => {
-    const loaded = [...closure("workers/parse-entry.ts")];
+    const loaded = [...closure("parse-entry.ts")];
     const native = /^(bun:sqlite|bun:ffi|hnswlib-node|onnxruntime-node|platform\/native(-embedded)?\.ts)$/;
     expect(loaded.filter((name) => native.test(name) || name.startsWith("storage/"))).toEqual([]);
   });
 
   test("a native worker has no database", () => {
-    const loaded = [...closure("workers/native-entry.ts")];
+    const loaded = [...closure("native-entry.ts")];
     expect(loaded.filter((name) => name === "bun:sqlite" || name.startsWith("storage/"))).toEqual([]);
   });
 });

@@ -16,7 +16,7 @@ export async function embedPlugin(root: string, modelDirectory: string): Promise
     name: "embed",
     setup(build) {
       build.onLoad({ filter: /\/src\/platform\/native-embedded\.ts$/ }, () => ({ contents: natives, loader: "ts" }));
-      build.onLoad({ filter: /\/src\/platform\/model-embedded\.ts$/ }, () => ({ contents: model, loader: "ts" }));
+      build.onLoad({ filter: /\/src\/models\/model-embedded\.ts$/ }, () => ({ contents: model, loader: "ts" }));
       build.onLoad({ filter: /\/onnxruntime-node\/dist\/binding\.js$/ }, async ({ path }) => ({
         contents: withLoadedBinding(await Bun.file(path).text()),
         loader: "js",

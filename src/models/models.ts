@@ -1,12 +1,5 @@
 import { EmbedBatcher } from "../embed/batcher.ts";
-import {
-  type Catalog,
-  followAliases,
-  KNOWN_MODELS,
-  listNames,
-  type Resolution,
-  resolveModelName,
-} from "./catalog.ts";
+import { type Catalog, followAliases, KNOWN_MODELS, listNames, type Resolution, resolveModelName } from "./catalog.ts";
 import { scanModels } from "./models-dir.ts";
 import {
   embedFailure,
