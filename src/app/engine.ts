@@ -4,7 +4,7 @@ import { lanesOf, registerGauges } from "./engine-gauges.ts";
 import { openNatives, openStorage } from "./engine-start.ts";
 import { createEvaluateHandler } from "../jobs/evaluate.ts";
 import { createIngestHandler, type IndexWrites } from "../jobs/ingest.ts";
-import type { MeasuredSearch } from "../jobs/judged.ts";
+import type { MeasuredSearch } from "../search/measured.ts";
 import {
   attachGraph,
   createBuildGraphHandler,

@@ -11,7 +11,6 @@ import { chunksService } from "../api/chunks/service.ts";
 import { createCursors } from "../http/cursors.ts";
 import { embeddingOperations } from "../api/embeddings/routes.ts";
 import { embeddingsService } from "../api/embeddings/service.ts";
-import { measuredSearch } from "../api/evals/measured-search.ts";
 import { evaluationOperations } from "../api/evals/routes.ts";
 import { evaluationsService } from "../api/evals/service.ts";
 import { eventOperations } from "../api/events/routes.ts";
@@ -35,8 +34,9 @@ import { queryOperations } from "../api/queries/routes.ts";
 import { queriesService } from "../api/queries/service.ts";
 import { quotaRules } from "../http/quotas.ts";
 import { searchOperations } from "../api/search/routes.ts";
-import type { SearchDeps } from "../search/search.ts";
-import { searchService } from "../search/search.ts";
+import { searchService } from "../api/search/service.ts";
+import { measuredSearch } from "../search/measured.ts";
+import { createSearch } from "../search/search.ts";
 import { statsOperations } from "../api/stats/routes.ts";
 import { statsService } from "../api/stats/service.ts";
 import { uploadOperations } from "../api/uploads/routes.ts";
@@ -147,19 +147,21 @@ export function createOperations({
     files: storeFiles,
     maxBatchFiles: config.maxBatchFiles,
   });
-  const searchDeps = {
+  const find = createSearch({
     ...storage,
-    clock,
-    access,
     indexes,
     embedQuery: (model, text, signal) => engine.models.embedQuery(model, text, signal),
     isEnglishModel: (model) => model === BUNDLED_MODEL,
     unrelatedCosine: (model) => engine.models.info(model)?.unrelatedCosine ?? 0,
     rankers,
-  } satisfies Partial<SearchDeps>;
-  engine.setSearch(measuredSearch(searchDeps));
+  });
+  engine.setSearch(measuredSearch({ ...storage, clock, rankers, search: find }));
   const search = searchService({
-    ...searchDeps,
+    ...storage,
+    clock,
+    access,
+    rankers,
+    search: find,
     onSearch: (record) => {
       metrics.count("lectern_searches_total", { index: record.index });
       const { embed, vector, keyword, rerank, fetch } = record.latencyMs;

@@ -3,10 +3,9 @@
  * the configuration file, `lectern help serve` and the table in the README derive from it; config.ts reads it.
  */
 import { Type } from "@sinclair/typebox";
+import { DIALECTS } from "../http/dialect.ts";
 import { PROVIDER_SETTINGS } from "./provider-settings.ts";
 import { choice, integer, integerOrNone, MAX, number, setting, text, textOrNone } from "./setting.ts";
-
-export const DIALECTS = ["openai", "openai-strict", "fightclub", "ragwalla", "aqueduct", "legacy"] as const;
 
 // One table; the order is that of the help text.
 export const SETTINGS = {

@@ -1,5 +1,6 @@
 import { AppError } from "../errors.ts";
-import { DIALECTS } from "../config/settings.ts";
+
+export const DIALECTS = ["openai", "openai-strict", "fightclub", "ragwalla", "aqueduct", "legacy"] as const;
 
 /**
  * The few points that cannot be said in one shape are settled by a presenter, chosen per request:

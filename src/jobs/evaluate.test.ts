@@ -7,7 +7,7 @@ import { openDb } from "../storage/db.ts";
 import type { Relevant } from "../storage/judgments.ts";
 import { createStorage, type Storage } from "../storage/storage.ts";
 import { createEvaluateHandler } from "./evaluate.ts";
-import type { MeasuredAnswer, MeasuredQuery } from "./judged.ts";
+import type { MeasuredAnswer, MeasuredQuery } from "../search/measured.ts";
 import type { JobOutcome } from "./runner.ts";
 import { insertStore, insertStoreFile } from "../storage/testing/rows.ts";
 

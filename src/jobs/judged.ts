@@ -1,39 +1,6 @@
+import type { MeasuredHit } from "../search/measured.ts";
 import type { Relevant } from "../storage/judgments.ts";
 import type { Grades } from "./measures.ts";
-
-/** A search for a measurement: the one that users make, but it leaves no trace in the log and is no use of the store. */
-export type MeasuredSearch = (asked: MeasuredQuery, signal: AbortSignal) => Promise<MeasuredAnswer>;
-
-export type Mode = "hybrid" | "vector" | "keyword";
-
-export interface MeasuredQuery {
-  tenantId: string;
-  storeId: string;
-  /** `generation.id`; null: the one that is live. */
-  generation: number | null;
-  query: string;
-  mode: Mode;
-  results: number;
-  /** Only the best chunk of each file. */
-  onePerFile: boolean;
-}
-
-export interface Hit {
-  file: string;
-  chunk: number;
-}
-
-export type MeasuredAnswer =
-  | {
-      ok: true;
-      /** Number of the generation that answered, within its store. */
-      generation: number;
-      /** Best first. */
-      hits: Hit[];
-      ms: { total: number; embed: number };
-    }
-  /** `passing`: it may work later. */
-  | { ok: false; code: string; message: string; passing: boolean };
 
 /** How hits are held against what was judged. */
 export interface Yardstick {
@@ -42,7 +9,7 @@ export interface Yardstick {
   /** Hits to ask for, so that `k` of them can be told apart. */
   results(k: number): number;
   /** Ids as in `grades`, best first. */
-  rank(hits: readonly Hit[]): string[];
+  rank(hits: readonly MeasuredHit[]): string[];
 }
 
 /** A search gives no more. */
@@ -66,7 +33,7 @@ export function yardstick(relevant: readonly Relevant[]): Yardstick {
       note(file, grade);
     }
   }
-  const keyOf = (hit: Hit) => (filesAreJudged && !chunks.has(hit.chunk) ? hit.file : chunkKey(hit.chunk));
+  const keyOf = (hit: MeasuredHit) => (filesAreJudged && !chunks.has(hit.chunk) ? hit.file : chunkKey(hit.chunk));
   const isMixed = filesAreJudged && chunks.size > 0;
   return {
     grades,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Catalog } from "./catalog.ts";
-import { KNOWN_MODELS, listNames, resolveModelName } from "./catalog.ts";
+import { KNOWN_MODELS } from "../embed/known-models.ts";
+import { listNames, resolveModelName } from "./catalog.ts";
 
 const catalog: Catalog = {
   models: ["lectern-embed-en", "team/minilm"],

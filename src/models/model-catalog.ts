@@ -1,7 +1,47 @@
-import type { KnownModel, ModelCatalog, ModelChoice } from "../api/models/service.ts";
 import { BUNDLED_RANKER, type Models } from "./models.ts";
 
-/** The models as the api room sees them. `rankers`: names of rerankers. `created`: Unix seconds; models have no better date than the server's start. */
+/** A model, or another name of one, that this server can be asked for. */
+export interface KnownModel {
+  /** What clients write. */
+  name: string;
+  type: "embedding" | "reranker";
+  /** The model that runs: itself, or what the name stands for. Null where it cannot run here now. */
+  model: string | null;
+  revision: string | null;
+  dimensions: number | null;
+  maxTokens: number | null;
+  location: "bundled" | "local" | "remote" | "alias";
+  ownedBy: string;
+  /** Unix seconds. */
+  created: number;
+}
+
+/** A model that vectors are to be made with. */
+export interface ChosenModel {
+  /** The name as asked for, or the default's. */
+  name: string;
+  model: string;
+  revision: string;
+  dimensions: number;
+}
+
+/** Which model runs for a name, or why none does; `message` is for the client. */
+export type ModelChoice =
+  | ({ ok: true } & ChosenModel)
+  | { ok: false; reason: "unknown" | "unavailable" | "dimensions" | "reranker"; message: string };
+
+/** What clients may be told of embedding models, and which of them runs. */
+export interface ModelCatalog {
+  /** Names that stand for others included. */
+  list(): KnownModel[];
+  get(name: string): KnownModel | null;
+  /** Null asks for the default model, or for the model's own dimensions. */
+  choose(name: string | null, dimensions: number | null): ModelChoice;
+  /** Forgets a model that was added to the data directory; false where it cannot be removed. */
+  remove(name: string): boolean;
+}
+
+/** The models as clients see them. `rankers`: names of rerankers. `created`: Unix seconds; models have no better date than the server's start. */
 export function modelCatalog(models: Models, rankers: () => readonly string[], created: number): ModelCatalog {
   const show = (name: string, id: string): KnownModel => {
     const info = models.info(id);

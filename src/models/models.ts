@@ -1,5 +1,6 @@
 import { EmbedBatcher } from "../embed/batcher.ts";
-import { type Catalog, followAliases, KNOWN_MODELS, listNames, type Resolution, resolveModelName } from "./catalog.ts";
+import { KNOWN_MODELS } from "../embed/known-models.ts";
+import { type Catalog, followAliases, listNames, type Resolution, resolveModelName } from "./catalog.ts";
 import { scanModels } from "./models-dir.ts";
 import {
   embedFailure,

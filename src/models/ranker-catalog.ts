@@ -1,12 +1,45 @@
-import type { RankerCatalog, RankerChoice } from "../search/rankers.ts";
-import type { Config } from "../config/config.ts";
+import type { RerankResult } from "../embed/reranker.ts";
 import { isHostedReranker } from "./hosted-rerankers.ts";
 import { BUNDLED_RANKER, type Models } from "./models.ts";
 
-/** The rerankers as the api room sees them. */
+/** What clients may be told of rerankers, and which of them runs. */
+export interface RankerCatalog {
+  /** Names that may be asked for: rerankers, other names of them, and the bundled ranking. */
+  names(): string[];
+  /** What a name stands for. */
+  choose(name: string): RankerChoice;
+  /** The same, and names of hosted rerankers, which the default one answers for so that unmodified clients work. */
+  chooseHosted(name: string): RankerChoice;
+  /** The reranker that the operator chose for searches and requests that name none, or null. */
+  readonly preferred: string | null;
+  /** Rerankers that are there, without other names and without the bundled ranking. */
+  installed(): string[];
+  /** Candidates of a search that are reranked. */
+  readonly candidates: number;
+  rerank(model: string, query: string, documents: readonly string[], signal: AbortSignal): Promise<RerankResult>;
+}
+
+/** `model` null: the ranking that searches have without a reranker. */
+export type RankerChoice =
+  | { ok: true; model: string | null }
+  | { ok: false; reason: "unknown" | "unavailable"; message: string };
+
+/** What an operator says of rerankers; read at every use, so that it can be changed while the server runs. */
+export interface RankerSettings {
+  /** For searches and requests that name none; null: the ranking without a reranker. */
+  defaultRanker: string | null;
+  /** Whether names of hosted rerankers are refused rather than answered by one that is here. */
+  noDefaultAliases: boolean;
+  /** Candidates of a search that are reranked. */
+  rerankCandidates: number;
+  /** Other names of models and rerankers. */
+  modelNames: ReadonlyMap<string, string>;
+}
+
+/** The rerankers as clients see them. */
 export function rankerCatalog(
   models: Models,
-  { defaultRanker, noDefaultAliases, rerankCandidates, modelNames }: Config,
+  { defaultRanker, noDefaultAliases, rerankCandidates, modelNames }: RankerSettings,
 ): RankerCatalog {
   const { rerankers } = models;
   // One that has gone missing keeps its name: searches fail then, rather than be ranked by something else.

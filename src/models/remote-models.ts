@@ -1,16 +1,31 @@
-import type { Config } from "../config/config.ts";
-import { KNOWN_MODELS, type ProviderName, providerSetting } from "./catalog.ts";
+import { KNOWN_MODELS, type ProviderName } from "../embed/known-models.ts";
+import { providerSetting } from "./catalog.ts";
 import type { RemoteModel } from "../embed/remote/create.ts";
 import type { RemoteLimits, RemoteUsage } from "../embed/remote/remote-provider.ts";
 import { readAddedModels, type RemoteModelTable, writeAddedModels } from "./model-tables.ts";
 import type { Metrics } from "../platform/metrics.ts";
 import type { RemoteSource, RemoteSources } from "./remote-entry.ts";
 
+/** What an operator says of remote models: key and address of each provider, and the models that are listed. */
+export type RemoteSettings = Readonly<Record<`${ProviderName}ApiKey` | `${ProviderName}Address`, string | null>> & {
+  /** Those of the configuration file. */
+  readonly remoteModels: readonly RemoteModelTable[];
+  /** The value of a variable that a model's table names for its key. */
+  readonly environment: (variable: string) => string | undefined;
+};
+
+export interface ProviderLimitSettings {
+  providerTimeoutSeconds: number;
+  /** Requests at the same time, for each model. */
+  providerRequests: number;
+  providerAttempts: number;
+}
+
 /**
  * The remote models of this server: those of the configuration file, those that `lectern models add` wrote down, and
  * the well-known ones of every provider that has a key or an address. An earlier one hides a later one of the same id.
  */
-export function remoteSources(config: Config, dataDir: string): RemoteSources {
+export function remoteSources(config: RemoteSettings, dataDir: string): RemoteSources {
   return {
     list() {
       const added = readAddedModels(dataDir);
@@ -33,7 +48,7 @@ export function remoteSources(config: Config, dataDir: string): RemoteSources {
 }
 
 /** How long and how often a provider is tried; a search, for which somebody waits, is given up sooner. */
-export function providerLimits(config: Config): Partial<RemoteLimits> {
+export function providerLimits(config: ProviderLimitSettings): Partial<RemoteLimits> {
   const { providerTimeoutSeconds, providerRequests, providerAttempts } = config;
   return {
     requests: providerRequests,
@@ -53,11 +68,11 @@ export function countUsage(metrics: Metrics, model: string, usage: RemoteUsage):
 }
 
 /** Key and address of a provider, as set; a provider is in use as soon as it has one of them. */
-function providerOf(config: Config, provider: ProviderName): { apiKey: string | null; address: string | null } {
+function providerOf(config: RemoteSettings, provider: ProviderName): { apiKey: string | null; address: string | null } {
   return { apiKey: config[`${provider}ApiKey`], address: config[`${provider}Address`] };
 }
 
-function hosted(config: Config): RemoteSource[] {
+function hosted(config: RemoteSettings): RemoteSource[] {
   return KNOWN_MODELS.flatMap((known) => {
     const { apiKey, address } = providerOf(config, known.provider);
     if (apiKey === null && address === null) return [];
@@ -71,7 +86,7 @@ function hosted(config: Config): RemoteSource[] {
   });
 }
 
-function fromTable(config: Config, table: RemoteModelTable, removable: boolean): RemoteSource {
+function fromTable(config: RemoteSettings, table: RemoteModelTable, removable: boolean): RemoteSource {
   const provider = table.dialect === "openai-compatible" ? null : providerOf(config, table.dialect);
   const wanted = table.api_key_env;
   const ownKey = table.api_key ?? (wanted === undefined ? undefined : config.environment(wanted));

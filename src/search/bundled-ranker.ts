@@ -6,8 +6,8 @@ import { combineWindows } from "../embed/vectors.ts";
 import { encodeTerms, queryTerms } from "../index/analyzer.ts";
 import type { IndexedFile } from "../index/store-index.ts";
 import { StoreIndex } from "../index/store-index.ts";
-import type { Embed } from "../api/embeddings/service.ts";
-import { embedError } from "../api/embeddings/service.ts";
+import type { Embed } from "../models/failures.ts";
+import { embedError } from "../models/failures.ts";
 import { forEnglishModel, rank, RANKING } from "./ranking.ts";
 
 /** Characters analysed between two turns of the event loop: a few milliseconds of work. */

@@ -1,6 +1,6 @@
 import { looksEnglish } from "../index/language.ts";
 import type { IndexAnswer, IndexCandidate } from "../index/store-index.ts";
-import type { SearchMode } from "../api/search/schema.ts";
+import type { SearchMode } from "./request.ts";
 
 /**
  * From the two legs of a search, vectors and keywords, to one ranking with scores in [0, 1].
@@ -62,6 +62,9 @@ export interface Weights {
 }
 
 export type Fusion = { type: "convex"; vectorWeight: number } | { type: "rrf"; weights: Weights; constant: number };
+
+/** Of a search that chooses none. */
+export const DEFAULT_FUSION: Fusion = { type: "convex", vectorWeight: RANKING.vectorWeight };
 
 export interface Ranked {
   chunkId: number;

@@ -5,13 +5,11 @@
  */
 import { AppError } from "../errors.ts";
 import type { Storage } from "../storage/storage.ts";
-import type { DialectRules } from "../api/presenters/presenter.ts";
-import type { RankerCatalog } from "./rankers.ts";
-import { rerankError } from "./rankers.ts";
+import { rerankError } from "../models/failures.ts";
+import type { RankerCatalog } from "../models/ranker-catalog.ts";
+import { OPENAI_RANKERS, RANKERS } from "./rankers.ts";
 import type { Ranked } from "./ranking.ts";
-import type { SearchRequest } from "../api/search/request.ts";
-import { OPENAI_RANKERS, RANKERS } from "../api/search/schema.ts";
-import type { RankingOptions } from "../api/search/schema.ts";
+import type { SearchRequest } from "./request.ts";
 
 const PARAM = "ranking_options.ranker";
 
@@ -25,23 +23,28 @@ export interface RerankDeps extends Pick<Storage, "chunks"> {
   rankers: RankerCatalog;
 }
 
+/** What a search says of rerankers: `auto` where it says nothing; `model` goes with `neural`. */
+export interface RankerWish {
+  ranker?: string | undefined;
+  model?: string | undefined;
+}
+
 /**
  * The reranker that a search runs through, or null for none: the one it names; the operator's where it names none or
  * says `auto`. Throws a 400 for a name that means nothing, a 503 for a reranker that cannot be used now.
  */
 export function chooseRanker(
-  { ranker = "auto", model }: RankingOptions,
+  { ranker = "auto", model }: RankerWish,
   { asked }: Pick<SearchRequest, "asked">,
-  rules: DialectRules,
-  rankers: RankerCatalog,
+  { openaiRankersOnly, rankers }: { openaiRankersOnly: boolean; rankers: RankerCatalog },
 ): string | null {
   const hasText = asked.every((query) => query.trim() !== "");
   if (ranker === "auto") return hasText ? rankers.preferred : null;
   if (ranker === "neural") return hasText ? neural(model, rankers) : null;
   if (RANKERS.some((name) => name === ranker)) {
-    if (rules.openaiRankersOnly !== true || OPENAI_RANKERS.some((name) => name === ranker)) return null;
+    if (!openaiRankersOnly || OPENAI_RANKERS.some((name) => name === ranker)) return null;
   }
-  if (rules.openaiRankersOnly === true) throw unknown(`'${ranker}' is none of OpenAI's rankers`, OPENAI_RANKERS);
+  if (openaiRankersOnly) throw unknown(`'${ranker}' is none of OpenAI's rankers`, OPENAI_RANKERS);
   const choice = rankers.choose(ranker);
   if (!choice.ok) {
     if (choice.reason === "unavailable") throw new AppError("reranker_unavailable", choice.message, { param: PARAM });
@@ -54,13 +57,18 @@ export function chooseRanker(
   return choice.model;
 }
 
+export interface Reranking {
+  tenantId: string;
+  /** The reranker. */
+  ranker: string;
+  found: readonly Found[];
+  request: Pick<SearchRequest, "maxResults" | "maxChunksPerFile">;
+}
+
 /** Reranks the best candidates of every question; the best score of a chunk counts. Best first. */
 export async function rerank(
   { chunks, rankers }: RerankDeps,
-  tenantId: string,
-  model: string,
-  found: readonly Found[],
-  request: Pick<SearchRequest, "maxResults" | "maxChunksPerFile">,
+  { tenantId, ranker, found, request }: Reranking,
   signal: AbortSignal,
 ): Promise<Ranked[]> {
   const most = Math.ceil(Math.max(rankers.candidates, request.maxResults) / Math.max(1, found.length));
@@ -71,8 +79,8 @@ export async function rerank(
     const texts = new Map(chunks.hits(tenantId, ids).map((row) => [row.id, row.text]));
     const read = chosen.filter((one) => texts.has(one.chunkId));
     const documents = read.map((one) => texts.get(one.chunkId) ?? "");
-    const result = await rankers.rerank(model, query, documents, signal);
-    if (!result.ok) throw rerankError(result, model);
+    const result = await rankers.rerank(ranker, query, documents, signal);
+    if (!result.ok) throw rerankError(result, ranker);
     read.forEach((one, i) => {
       const score = result.scores[i] ?? 0;
       const known = best.get(one.chunkId);

@@ -1,7 +1,7 @@
 import { isCopy } from "../index/copies.ts";
 import { unpackTerms } from "../index/term-blob.ts";
 import type { Ranked } from "./ranking.ts";
-import type { SearchRequest } from "../api/search/request.ts";
+import type { SearchRequest } from "./request.ts";
 
 /**
  * A passage that repeats a better one is worth this much of its score: it gives its place up to one that says something

@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { DIALECTS } from "../../config/settings.ts";
+import { DIALECTS } from "../../http/dialect.ts";
 import { cursorQuery, deletedSchema, listSchema, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
 
 const limit = (minimum: number, description: string) =>

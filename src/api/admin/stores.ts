@@ -1,6 +1,6 @@
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
-import { storeNotFound } from "../vector-stores/access.ts";
+import { storeNotFound } from "../../search/store-state.ts";
 import type { VectorStore } from "../vector-stores/schema.ts";
 
 export interface SuspensionDeps extends Pick<Storage, "stores"> {

@@ -1,18 +1,11 @@
 import { AppError } from "../../errors.ts";
-import type { EmbedFailure, EmbedKind, EmbedResult } from "../../embed/provider.ts";
 import { combineWindows, shortenVectors } from "../../embed/vectors.ts";
 import { countTokens, decodeTokens, UnknownTokenError } from "../../chunk/tokens.ts";
-import type { ChosenModel, ModelCatalog } from "../models/service.ts";
+import type { Embed } from "../../models/failures.ts";
+import { embedError } from "../../models/failures.ts";
+import type { ChosenModel, ModelCatalog } from "../../models/model-catalog.ts";
 import type { EmbeddingsAnswer, EmbeddingsBody } from "./schema.ts";
 import { MAX_INPUT_TOKENS } from "./schema.ts";
-
-/** Vectors of texts by the model of this id, in its own dimensions; a failure is a value. */
-export type Embed = (
-  model: string,
-  texts: readonly string[],
-  kind: EmbedKind,
-  signal: AbortSignal,
-) => Promise<EmbedResult>;
 
 export type EmbeddingsService = ReturnType<typeof embeddingsService>;
 
@@ -44,29 +37,6 @@ export function embeddingsService({ models, embed }: { models: ModelCatalog; emb
       };
     },
   };
-}
-
-/** What a client is told where vectors could not be had. */
-export function embedError(failure: EmbedFailure): AppError {
-  const retryAfterSeconds = failure.retryAfterMs === undefined ? 1 : failure.retryAfterMs / 1000;
-  switch (failure.reason) {
-    case "overloaded":
-      return new AppError("overloaded", "Too many texts are waiting to be embedded. Try again later.", {
-        retryAfterSeconds,
-      });
-    case "unavailable":
-      return new AppError("embedding_model_unavailable", "The embedding model is not available now.", {
-        retryAfterSeconds,
-      });
-    case "too_long":
-      return new AppError("invalid_value", "The embedding model refuses a text of this length.", { param: "input" });
-    case "rejected":
-      return new AppError("embedding_provider_error", "The embedding model could not answer.", {
-        cause: failure.detail,
-      });
-    case "aborted":
-      return new AppError("shutting_down", "The request was interrupted.");
-  }
 }
 
 /** The first `dimensions` values, of unit length again. */

@@ -6,7 +6,7 @@ import type { KeptIdentity, MigrationRow } from "../../storage/migration-table.t
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
 import type { Caller } from "../../http/caller.ts";
-import type { ModelCatalog } from "../models/service.ts";
+import type { ModelCatalog } from "../../models/model-catalog.ts";
 import type { Cursor } from "../../http/openai.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
 import { readStrategy, showStrategy } from "../vector-store-files/input.ts";

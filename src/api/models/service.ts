@@ -1,47 +1,7 @@
 import { AppError } from "../../errors.ts";
 import type { Storage } from "../../storage/storage.ts";
+import type { KnownModel, ModelCatalog } from "../../models/model-catalog.ts";
 import type { Model, ModelScan } from "./schema.ts";
-
-/** A model, or another name of one, that this server can be asked for. */
-export interface KnownModel {
-  /** What clients write. */
-  name: string;
-  type: "embedding" | "reranker";
-  /** The model that runs: itself, or what the name stands for. Null where it cannot run here now. */
-  model: string | null;
-  revision: string | null;
-  dimensions: number | null;
-  maxTokens: number | null;
-  location: "bundled" | "local" | "remote" | "alias";
-  ownedBy: string;
-  /** Unix seconds. */
-  created: number;
-}
-
-/** A model that vectors are to be made with. */
-export interface ChosenModel {
-  /** The name as asked for, or the default's. */
-  name: string;
-  model: string;
-  revision: string;
-  dimensions: number;
-}
-
-/** Which model runs for a name, or why none does; `message` is for the client. */
-export type ModelChoice =
-  | ({ ok: true } & ChosenModel)
-  | { ok: false; reason: "unknown" | "unavailable" | "dimensions" | "reranker"; message: string };
-
-/** What the api room knows of embedding models. */
-export interface ModelCatalog {
-  /** Names that stand for others included. */
-  list(): KnownModel[];
-  get(name: string): KnownModel | null;
-  /** Null asks for the default model, or for the model's own dimensions. */
-  choose(name: string | null, dimensions: number | null): ModelChoice;
-  /** Forgets a model that was added to the data directory; false where it cannot be removed. */
-  remove(name: string): boolean;
-}
 
 export type ModelsService = ReturnType<typeof modelsService>;
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { silentLog } from "../../platform/log.ts";
 import { openDb } from "../../storage/db.ts";
 import { createStorage, type Storage } from "../../storage/storage.ts";
-import type { SearchRecord } from "../../search/search.ts";
+import type { SearchRecord } from "../search/service.ts";
 import { QueryRecorder } from "./recorder.ts";
 import { insertStore } from "../../storage/testing/rows.ts";
 

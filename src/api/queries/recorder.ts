@@ -3,7 +3,7 @@ import type { Log } from "../../platform/log.ts";
 import type { NewQueryLogRow } from "../../storage/query-log.ts";
 import type { QueryHour } from "../../storage/statistics.ts";
 import type { Storage } from "../../storage/storage.ts";
-import type { SearchRecord } from "../../search/search.ts";
+import type { SearchRecord } from "../search/service.ts";
 import { bucketOf } from "../stats/latency.ts";
 
 /**

@@ -4,8 +4,8 @@ import { randomText } from "../../platform/ids.ts";
 import { float } from "../../http/openai.ts";
 import type { BundledRanking } from "../../search/bundled-ranker.ts";
 import { bundledScores } from "../../search/bundled-ranker.ts";
-import type { RankerCatalog } from "../../search/rankers.ts";
-import { rerankError } from "../../search/rankers.ts";
+import { rerankError } from "../../models/failures.ts";
+import type { RankerCatalog } from "../../models/ranker-catalog.ts";
 import type { RerankAnswer, RerankBody } from "./schema.ts";
 import { MAX_TOTAL_CHARACTERS } from "./schema.ts";
 

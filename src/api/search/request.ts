@@ -1,36 +1,14 @@
 import { AppError } from "../../errors.ts";
-import type { Filter } from "../../index/filter.ts";
 import { parseFilter } from "../../search/filters.ts";
 import type { Fusion } from "../../search/ranking.ts";
 import { RANKING } from "../../search/ranking.ts";
+import type { SearchRequest } from "../../search/request.ts";
 import { rewriteQuery } from "../../search/rewrite.ts";
-import type { RankingOptions, SearchBody, SearchMode } from "./schema.ts";
+import type { RankingOptions, SearchBody } from "./schema.ts";
 
 const DEFAULT_RESULTS = 10;
 /** Characters of all queries of a request at most: they are taken apart on the thread that serves requests. */
 const MAX_QUERY_CHARACTERS = 65_536;
-
-/** A search as the service runs it. */
-export interface SearchRequest {
-  /** What was asked. */
-  asked: string[];
-  /** What is searched: the same, or rewritten. */
-  searched: string[];
-  mode: SearchMode;
-  filter: Filter | null;
-  maxResults: number;
-  scoreThreshold: number;
-  fusion: Fusion;
-  queryVector: Float32Array | null;
-  contextWindow: number;
-  maxChunksPerFile: number | null;
-  /**
-   * Whether the second stage runs: keyword scores by window, and copies that make room for what says something else.
-   * Not on cosines as they are: by them nearly everything is half as good as the best.
-   */
-  isRescored: boolean;
-  explain: boolean;
-}
 
 /** Throws a 400 for what the schema cannot say. */
 export function readSearch(body: SearchBody): SearchRequest {

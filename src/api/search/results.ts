@@ -1,13 +1,7 @@
-import type { ChunkHit } from "../../storage/chunks.ts";
 import { joinChunks } from "../vector-store-files/content.ts";
 import type { Attributes } from "../vector-store-files/schema.ts";
-import type { Ranked } from "../../search/ranking.ts";
+import type { Hit } from "../../search/search.ts";
 import type { SearchResult } from "./schema.ts";
-
-export type Neighbour = Pick<
-  ChunkHit,
-  "idx" | "text" | "start_cp" | "end_cp" | "page" | "page_end" | "line" | "line_end"
->;
 
 /** Chunk ids as clients see them: `chunk_` and the row's number in base 36. */
 export function chunkIdOf(row: number): string {
@@ -20,13 +14,8 @@ export function rowOfChunkId(id: string): number | null {
   return digits === undefined ? null : Number.parseInt(digits, 36);
 }
 
-/** One hit as clients see it; `neighbours`, if any, are the chunks around it and itself, in order, joined to one text. */
-export function resultOf(
-  row: ChunkHit,
-  ranked: Ranked,
-  neighbours: readonly Neighbour[],
-  explain: boolean,
-): SearchResult {
+/** One hit as clients see it, its neighbours joined to one text. */
+export function resultOf({ chunk: row, ranked, neighbours }: Hit, explain: boolean): SearchResult {
   const first = neighbours[0] ?? row;
   const last = neighbours.at(-1) ?? row;
   const text = neighbours.length === 0 ? row.text : joinChunks(neighbours, first.start_cp);

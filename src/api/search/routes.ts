@@ -3,7 +3,7 @@ import type { Operation } from "../../http/operation.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { SearchBody, SearchPage } from "./schema.ts";
-import type { SearchService } from "../../search/search.ts";
+import type { SearchService } from "./service.ts";
 
 export function searchOperations(service: SearchService): Operation[] {
   return [
@@ -41,7 +41,8 @@ export function searchOperations(service: SearchService): Operation[] {
       },
       async ({ caller, params, body, dialect, signal, headers }) => {
         const { search, rules } = presenterFor(dialect);
-        const { page, generation } = await service.search(caller, params.vector_store_id, body, rules, signal);
+        const asking = { caller, storeId: params.vector_store_id, rules };
+        const { page, generation } = await service.search(asking, body, signal);
         headers.set("x-lectern-generation", String(generation));
         return search({ ...page, data: page.data.map((result) => ({ ...result, score: float(result.score) })) });
       },

@@ -1,29 +1,12 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
 import { nullable, oneOf } from "../../http/openai.ts";
+import { RANKERS } from "../../search/rankers.ts";
+import { SEARCH_MODES } from "../../search/request.ts";
 import { Attributes } from "../vector-store-files/schema.ts";
 
 /** Queries of one request at most. */
 export const MAX_QUERIES = 64;
-
-export const SEARCH_MODES = ["hybrid", "vector", "keyword"] as const;
-export type SearchMode = (typeof SEARCH_MODES)[number];
-
-/** Names of rankers of every generation of the API and of its peers: all accepted everywhere. */
-export const RANKERS = [
-  "none",
-  "auto",
-  "default-2024-11-15",
-  "default_2024_11_15",
-  "default-2024-08-21",
-  "default_2024_08_21",
-  "rrf",
-  "weighted",
-  "neural",
-] as const;
-
-/** Those of them that are OpenAI's. */
-export const OPENAI_RANKERS = RANKERS.slice(0, 6);
 
 export const HybridWeights = Type.Object(
   { embedding_weight: Type.Number({ minimum: 0 }), text_weight: Type.Number({ minimum: 0 }) },

@@ -1,5 +1,5 @@
 import { embedFailure } from "../../embed/provider.ts";
-import type { RankerCatalog } from "../../search/rankers.ts";
+import type { RankerCatalog } from "../../models/ranker-catalog.ts";
 
 /** Two rerankers for tests: one finds short texts relevant, the other texts with many words of the query. */
 export const SHORT = "short-first";

@@ -31,14 +31,15 @@ import { eventsService } from "../events/service.ts";
 import { batchOperations } from "../file-batches/routes.ts";
 import { batchesService } from "../file-batches/service.ts";
 import { modelOperations } from "../models/routes.ts";
-import type { KnownModel, ModelCatalog } from "../models/service.ts";
+import type { KnownModel, ModelCatalog } from "../../models/model-catalog.ts";
 import { modelsService } from "../models/service.ts";
 import { hashKey } from "../../http/plugins/auth.ts";
 import { rerankOperations } from "../rerank/routes.ts";
 import { rerankService } from "../rerank/service.ts";
 import { searchOperations } from "../search/routes.ts";
-import type { SearchRecord } from "../../search/search.ts";
-import { searchService } from "../../search/search.ts";
+import { createSearch } from "../../search/search.ts";
+import type { SearchRecord } from "../search/service.ts";
+import { searchService } from "../search/service.ts";
 import { attacher } from "../vector-store-files/attach.ts";
 import { storeFileOperations } from "../vector-store-files/routes.ts";
 import { storeFilesService } from "../vector-store-files/service.ts";
@@ -164,14 +165,18 @@ export function storeApp(options: StoreAppOptions = {}) {
     ...storage,
     clock,
     access,
-    indexes,
-    isEnglishModel: () => false,
-    unrelatedCosine: () => 0,
     rankers,
-    embedQuery: async ({ id }, text) => {
-      const result = await embed(id, [text]);
-      return result.ok ? { ok: true, vector: result.texts[0]?.vectors ?? new Float32Array(DIMENSIONS) } : result;
-    },
+    search: createSearch({
+      ...storage,
+      indexes,
+      rankers,
+      isEnglishModel: () => false,
+      unrelatedCosine: () => 0,
+      embedQuery: async ({ id }, text) => {
+        const result = await embed(id, [text]);
+        return result.ok ? { ok: true, vector: result.texts[0]?.vectors ?? new Float32Array(DIMENSIONS) } : result;
+      },
+    }),
     onSearch: (record) => searches.push(record),
   });
   const inserter = vectorInserter({ ...storage, blobs, clock, access, embed, reload, notify: changes.notify });

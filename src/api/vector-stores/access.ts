@@ -1,5 +1,6 @@
 import { AppError } from "../../errors.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { assertNotExpired, assertOpen, storeNotFound } from "../../search/store-state.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
 import type { Caller } from "../../http/caller.ts";
@@ -33,20 +34,14 @@ export function storeAccess({ stores, clock }: Pick<Storage, "stores"> & { clock
   /** A visible store that nobody suspended. Throws 402 otherwise. */
   function open(caller: Caller, id: string, rules: DialectRules): StoreRow {
     const row = visible(caller, id, rules);
-    if (row.lifecycle === "suspended" || caller.tenantStatus === "suspended") {
-      throw new AppError(
-        "vector_store_suspended",
-        `Vector store '${id}' is suspended; ask the administrator of this server.`,
-      );
-    }
+    assertOpen(row, caller.tenantStatus);
     return row;
   }
 
   /** An open store that has not expired: what searches and attaches need. Throws 400 for an expired one. */
   function usable(caller: Caller, id: string, rules: DialectRules): StoreRow {
     const row = open(caller, id, rules);
-    if (isExpired(row, clock.nowSeconds()))
-      throw new AppError("vector_store_expired", `Vector store '${id}' has expired`);
+    assertNotExpired(row, clock.nowSeconds());
     return row;
   }
 
@@ -61,12 +56,4 @@ export function storeAccess({ stores, clock }: Pick<Storage, "stores"> & { clock
   }
 
   return { visible, open, usable, noteDeleted };
-}
-
-export function isExpired(row: StoreRow, nowSeconds: number): boolean {
-  return row.data_removed_at !== null || (row.expires_at !== null && row.expires_at <= nowSeconds);
-}
-
-export function storeNotFound(id: string): AppError {
-  return new AppError("vector_store_not_found", `No vector store found with id '${id}'`);
 }

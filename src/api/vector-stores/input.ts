@@ -1,5 +1,5 @@
 import { AppError } from "../../errors.ts";
-import type { ChosenModel, ModelCatalog } from "../models/service.ts";
+import type { ChosenModel, ModelCatalog } from "../../models/model-catalog.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
 import { checkPairs } from "../vector-store-files/input.ts";
 import type { CreateStoreBody } from "./schema.ts";

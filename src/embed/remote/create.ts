@@ -1,7 +1,7 @@
 /** From an operator's settings to a provider: dialects by name, what is known of hosted models, a probe for the rest. */
 import type { EmbedFailure, ModelInfo } from "../provider.ts";
 import { embedFailure } from "../provider.ts";
-import { knownModel } from "../../models/catalog.ts";
+import { knownModel } from "../known-models.ts";
 import { addressProblem } from "./address.ts";
 import { cohereDialect } from "./cohere.ts";
 import type { Dialect, DialectName } from "./dialect.ts";

@@ -1,0 +1,105 @@
+import type { Caller } from "../../http/caller.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { chooseRanker } from "../../search/rerank.ts";
+import type { Search, SearchDeps, SearchLatency, SearchOutcome } from "../../search/search.ts";
+import type { Storage } from "../../storage/storage.ts";
+import type { StoreRow } from "../../storage/stores.ts";
+import type { DialectRules } from "../presenters/presenter.ts";
+import type { StoreAccess } from "../vector-stores/access.ts";
+import { readSearch } from "./request.ts";
+import { resultOf } from "./results.ts";
+import type { SearchBody, SearchPage } from "./schema.ts";
+
+/** One search, for the query log and the statistics. */
+export interface SearchRecord {
+  tenantId: string;
+  storeId: string;
+  keyId: string;
+  /** Unix seconds. */
+  createdAt: number;
+  queries: string[];
+  searchMode: string;
+  filters: unknown;
+  maxNumResults: number;
+  results: { file_id: string; chunk_id: string; score: number }[];
+  latencyMs: SearchLatency;
+  model: string;
+  generation: number;
+  /** What found the nearest vectors. */
+  index: SearchOutcome["index"];
+}
+
+export interface SearchServiceDeps {
+  stores: Pick<Storage["stores"], "touch">;
+  clock: Clock;
+  access: StoreAccess;
+  rankers: SearchDeps["rankers"];
+  search: Search;
+  onSearch: (record: SearchRecord) => void;
+}
+
+export interface SearchAnswer {
+  page: SearchPage;
+  /** Number of the generation that answered. */
+  generation: number;
+}
+
+/** Who asks, and how: what a search of the API is beside its body. */
+export interface Asking {
+  caller: Caller;
+  storeId: string;
+  rules: DialectRules;
+}
+
+export interface SearchService {
+  search(asking: Asking, body: SearchBody, signal: AbortSignal): Promise<SearchAnswer>;
+}
+
+/** A search moves the store's time of last activity, but a commit waits for the disk: it is written at most this often. */
+const TOUCH_SECONDS = 60;
+
+export function searchService(deps: SearchServiceDeps): SearchService {
+  const { access, rankers, clock } = deps;
+  return {
+    async search({ caller, storeId, rules }, body, signal) {
+      const store = access.usable(caller, storeId, rules);
+      const request = readSearch(body);
+      const { openaiRankersOnly = false } = rules;
+      const ranker = chooseRanker(body.ranking_options ?? {}, request, { openaiRankersOnly, rankers });
+      const outcome = await deps.search({ store, generation: null, request, ranker }, signal);
+      const { generation, index, latencyMs } = outcome;
+      const results = outcome.hits.map((hit) => resultOf(hit, request.explain));
+      touch(deps, store);
+      deps.onSearch({
+        tenantId: caller.tenantId,
+        storeId,
+        keyId: caller.keyId,
+        createdAt: clock.nowSeconds(),
+        queries: request.asked,
+        searchMode: request.mode,
+        filters: body.filters ?? null,
+        maxNumResults: request.maxResults,
+        results: results.map(({ file_id, chunk_id, score }) => ({ file_id, chunk_id: chunk_id ?? "", score })),
+        latencyMs,
+        model: generation.model,
+        generation: generation.number,
+        index,
+      });
+      return {
+        generation: generation.number,
+        page: {
+          object: "vector_store.search_results.page",
+          search_query: request.searched,
+          data: results,
+          has_more: false,
+          next_page: null,
+        },
+      };
+    },
+  };
+}
+
+function touch({ stores, clock }: SearchServiceDeps, store: StoreRow): void {
+  const now = clock.nowSeconds();
+  if (now - store.last_active_at >= TOUCH_SECONDS) stores.touch(store.tenant_id, store.id, now);
+}

@@ -1,0 +1,27 @@
+/** Whether a store can be searched, and what is said where it cannot. */
+import { AppError } from "../errors.ts";
+import type { StoreRow } from "../storage/stores.ts";
+
+export type TenantStatus = "active" | "suspended";
+
+/** Nobody suspended the store or its tenant. Throws 402 otherwise. */
+export function assertOpen(row: StoreRow, tenantStatus: TenantStatus): void {
+  if (row.lifecycle !== "suspended" && tenantStatus !== "suspended") return;
+  throw new AppError(
+    "vector_store_suspended",
+    `Vector store '${row.id}' is suspended; ask the administrator of this server.`,
+  );
+}
+
+/** It has not expired: what searches and attaches need. Throws 400 otherwise. */
+export function assertNotExpired(row: StoreRow, nowSeconds: number): void {
+  if (isExpired(row, nowSeconds)) throw new AppError("vector_store_expired", `Vector store '${row.id}' has expired`);
+}
+
+export function isExpired(row: StoreRow, nowSeconds: number): boolean {
+  return row.data_removed_at !== null || (row.expires_at !== null && row.expires_at <= nowSeconds);
+}
+
+export function storeNotFound(id: string): AppError {
+  return new AppError("vector_store_not_found", `No vector store found with id '${id}'`);
+}
