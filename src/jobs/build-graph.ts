@@ -21,7 +21,8 @@ import type { Log } from "../platform/log.ts";
 import { loadHnsw, type Natives } from "../platform/native.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { Storage } from "../storage/storage.ts";
-import { DamagedBaseError, type GraphBatch, type GraphLane } from "../workers/graph-lane.ts";
+import { DamagedBaseError, type GraphLane } from "../workers/graph-lane.ts";
+import type { GraphBatch } from "../workers/protocol.ts";
 import type { JobHandler } from "./runner.ts";
 
 /**

@@ -1,6 +1,6 @@
 import type { EmbeddedText, EmbedResult } from "../embed/provider.ts";
 import type { CacheScope } from "../storage/embedding-cache.ts";
-import type { PassageBatching, StoreModel } from "../models/models.ts";
+import type { PassageBatching, StoreModel } from "../models/store-model.ts";
 import { nextTurn } from "./next-turn.ts";
 
 /** The file that texts come from; its cached vectors go with it. */

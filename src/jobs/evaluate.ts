@@ -3,7 +3,7 @@ import type { EvaluationRow } from "../storage/evaluations.ts";
 import { type JudgmentOwner, OF_STORE, type Relevant } from "../storage/judgments.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { MeasuredAnswer, MeasuredSearch } from "../search/measured.ts";
-import type { SearchMode as Mode } from "../search/request.ts";
+import type { SearchMode as Mode } from "../search/ranking.ts";
 import { yardstick } from "./judged.ts";
 import { meanOf, percentilesOf, rounded, type Percentiles, type Scores, scoresOf } from "./measures.ts";
 import { nextTurn } from "./next-turn.ts";

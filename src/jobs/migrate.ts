@@ -7,7 +7,7 @@ import { holdDiskSpace } from "../platform/disk-reserve.ts";
 import type { Failpoint } from "../platform/failpoint.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { JobRow } from "../storage/jobs.ts";
-import type { MigrationRow } from "../storage/migration-table.ts";
+import type { Gate, MigrationRow } from "../storage/migration-table.ts";
 import { cutOver, retireGeneration } from "../storage/cutover.ts";
 import { catchUp, type CatchUpDeps, NO_PROGRESS } from "./catch-up.ts";
 import { compareGenerations, type MigrationReport, type ReportDeps } from "./migration-report.ts";
@@ -32,12 +32,6 @@ export interface MigrateDeps extends CatchUpDeps, ReportDeps {
   changed(storeId: string): void;
   /** The generation is out of use: its index leaves memory when its last reader has ended. */
   forgetIndex(storeId: string, generation: number): Promise<void>;
-}
-
-export interface Gate {
-  min_recall?: number | undefined;
-  min_overlap?: number | undefined;
-  max_latency_ratio?: number | undefined;
 }
 
 /** New files of so many chunks enter the store at once while it is built; others may have to wait. */

@@ -5,7 +5,7 @@ import type { Storage } from "../storage/storage.ts";
 import type { MeasuredSearch } from "../search/measured.ts";
 import { byFile, yardstick } from "./judged.ts";
 import { meanOf, type Percentiles, percentilesOf, rounded, type Scores, scoresOf } from "./measures.ts";
-import type { Gate } from "./migrate.ts";
+import type { Gate } from "../storage/migration-table.ts";
 import { nextTurn } from "./next-turn.ts";
 
 /**

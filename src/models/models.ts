@@ -14,6 +14,7 @@ import { measureUnrelated } from "./unrelated.ts";
 import { combineWindows, resolveDimensions, shortenVectors } from "../embed/vectors.ts";
 import type { Log } from "../platform/log.ts";
 import { Semaphore } from "../platform/semaphore.ts";
+import type { PassageBatching, StoreModel } from "./store-model.ts";
 import type { NativeLanes } from "../workers/native-lane.ts";
 import type { ModelSource } from "../workers/protocol.ts";
 import { openRemote, type RemoteEntry, type RemoteOptions, settingsOf } from "./remote-entry.ts";
@@ -30,26 +31,6 @@ export const BUNDLED_MODEL = "lectern-embed-en";
 
 /** What `POST /v1/rerank` ranks with where no reranker is there: the ranking that searches have. */
 export const BUNDLED_RANKER = "lectern-rank";
-
-/** The model that a store's vectors are made with, cut to the store's dimensions. */
-export interface StoreModel {
-  id: string;
-  revision: string;
-  dimensions: number;
-}
-
-/** How jobs ask a model for vectors of passages. */
-export interface PassageBatching {
-  /** Texts of one call. */
-  texts: number;
-  /** Texts that all jobs together may wait for: enough to keep the model busy, few enough to hold in memory. */
-  room: Semaphore;
-  /**
-   * Tokens that the model takes at once: a longer chunk has several vectors anyway, and may be given in blocks that it
-   * shares with its neighbours. Null where chunks are given whole.
-   */
-  window: number | null;
-}
 
 export type QueryVector = { ok: true; vector: Float32Array } | EmbedFailure;
 

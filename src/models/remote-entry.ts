@@ -5,7 +5,7 @@ import type { HttpAccess } from "../embed/remote/http.ts";
 import type { RemoteLimits, RemoteProvider, RemoteUsage } from "../embed/remote/remote-provider.ts";
 import { measureUnrelated } from "./unrelated.ts";
 import { Semaphore } from "../platform/semaphore.ts";
-import type { PassageBatching } from "./models.ts";
+import type { PassageBatching } from "./store-model.ts";
 
 /** A remote model as it is set up, or why it cannot be. */
 export type RemoteSource =

@@ -1,8 +1,8 @@
 import { AppError } from "../errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Storage } from "../storage/storage.ts";
-import { DEFAULT_FUSION } from "./ranking.ts";
-import type { SearchMode, SearchRequest } from "./request.ts";
+import { DEFAULT_FUSION, type SearchMode } from "./ranking.ts";
+import type { SearchRequest } from "./request.ts";
 import { chooseRanker } from "./rerank.ts";
 import type { Search, SearchDeps } from "./search.ts";
 import { assertNotExpired, assertOpen, storeNotFound } from "./store-state.ts";

@@ -1,6 +1,8 @@
 import { looksEnglish } from "../index/language.ts";
 import type { IndexAnswer, IndexCandidate } from "../index/store-index.ts";
-import type { SearchMode } from "./request.ts";
+
+export const SEARCH_MODES = ["hybrid", "vector", "keyword"] as const;
+export type SearchMode = (typeof SEARCH_MODES)[number];
 
 /**
  * From the two legs of a search, vectors and keywords, to one ranking with scores in [0, 1].

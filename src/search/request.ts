@@ -1,8 +1,5 @@
 import type { Filter } from "../index/filter.ts";
-import type { Fusion } from "./ranking.ts";
-
-export const SEARCH_MODES = ["hybrid", "vector", "keyword"] as const;
-export type SearchMode = (typeof SEARCH_MODES)[number];
+import type { Fusion, SearchMode } from "./ranking.ts";
 
 /** What is to be searched for, and how: a search as it runs, whoever asks. */
 export interface SearchRequest {

@@ -26,6 +26,13 @@ export interface KeptIdentity {
   number: number | null;
 }
 
+/** What a migration's report must show for the new generation to go live; what is not given is not asked. */
+export interface Gate {
+  min_recall?: number | undefined;
+  min_overlap?: number | undefined;
+  max_latency_ratio?: number | undefined;
+}
+
 export interface MigrationRow {
   seq: number;
   id: string;

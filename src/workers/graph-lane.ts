@@ -1,35 +1,19 @@
 import type { PartEntry } from "../index/generation.ts";
-import type { GraphSettings } from "../index/hnsw.ts";
 import type { Natives } from "../platform/native.ts";
 import { BACKGROUND_NICE } from "../platform/priority.ts";
 import { createWorkerPool, type WorkerPool } from "../platform/worker-pool.ts";
 import { nativeWorkerUrl } from "../worker-urls.ts";
-import type { NativeInit, NativeMethods } from "./protocol.ts";
-
-/**
- * The lane that builds graphs: one worker of its own at low priority, because a build takes minutes and must hold up
- * neither ingest nor queries. Started when first needed.
- */
-export interface GraphPlan {
-  directory: string;
-  serial: number;
-  dimensions: number;
-  settings: GraphSettings;
-  expected: number;
-  base: PartEntry | null;
-}
-
-export interface GraphBatch {
-  /** One chunk id per vector. */
-  ids: Float64Array;
-  vectors: Float32Array;
-}
+import type { GraphBatch, GraphPlan, NativeInit, NativeMethods } from "./protocol.ts";
 
 /** The part to extend is not what it was when it was sealed: build without it. */
 export class DamagedBaseError extends Error {
   override name = "DamagedBaseError";
 }
 
+/**
+ * The lane that builds graphs: one worker of its own at low priority, because a build takes minutes and must hold up
+ * neither ingest nor queries. Started when first needed.
+ */
 export class GraphLane implements AsyncDisposable {
   readonly #pool: WorkerPool<NativeMethods>;
 

@@ -9,9 +9,24 @@ import type { ParseFailure } from "../parse/document.ts";
 import type { ParseLimits } from "../parse/limits.ts";
 import type { Picture, ReadPage, RecognizedPage } from "../parse/ocr.ts";
 import type { PartEntry } from "../index/generation.ts";
+import type { GraphSettings } from "../index/hnsw.ts";
 import type { Natives } from "../platform/native.ts";
 
-import type { GraphBatch, GraphPlan } from "./graph-lane.ts";
+/** A part of a graph to be built. */
+export interface GraphPlan {
+  directory: string;
+  serial: number;
+  dimensions: number;
+  settings: GraphSettings;
+  expected: number;
+  base: PartEntry | null;
+}
+
+export interface GraphBatch {
+  /** One chunk id per vector. */
+  ids: Float64Array;
+  vectors: Float32Array;
+}
 
 export interface ParseSource {
   /** Absolute path of the bytes. */

@@ -2,7 +2,7 @@ import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
 import { JudgmentList } from "../judgments/schema.ts";
 import { listSchema, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
-import { SEARCH_MODES } from "../../search/request.ts";
+import { SEARCH_MODES } from "../../search/ranking.ts";
 
 /** A search gives no more results. */
 const MAX_K = 50;

@@ -8,7 +8,7 @@ import type { Caller } from "../../http/caller.ts";
 import { readJudgments } from "../judgments/input.ts";
 import type { Cursor } from "../../http/openai.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
-import { SEARCH_MODES } from "../../search/request.ts";
+import { SEARCH_MODES } from "../../search/ranking.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
 import { pageQuery } from "../../http/page-query.ts";
 import type { EvaluateBody, Evaluation } from "./schema.ts";

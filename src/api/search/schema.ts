@@ -2,7 +2,7 @@ import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
 import { nullable, oneOf } from "../../http/openai.ts";
 import { RANKERS } from "../../search/rankers.ts";
-import { SEARCH_MODES } from "../../search/request.ts";
+import { SEARCH_MODES } from "../../search/ranking.ts";
 import { Attributes } from "../vector-store-files/schema.ts";
 
 /** Queries of one request at most. */
