@@ -15,7 +15,7 @@ INSTALLED := node_modules/.lectern-installed
 NATIVE := dist/native/.built
 SOURCES := $(shell find src models/lectern-embed-en -type f ! -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help run dev check fmt test bench eval addon build install clean
+.PHONY: help run dev check fmt docs test bench eval addon build install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ check: $(INSTALLED) ## format, lint, types, architecture
 
 fmt: $(INSTALLED) ## rewrite the files in the project's format
 	$(BUN) node_modules/oxfmt/bin/oxfmt -c test/oxfmt.json src test package.json tsconfig.json
+
+docs: dist/lectern ## write the parts of docs/ that are made from the program: settings, verbs, operations, metrics
+	$(BUN) test/docs/generate.ts
 
 test: $(NATIVE) ## everything: checks, unit tests, the build, whole-system tests on the binary
 	$(BUN) test/run.ts all

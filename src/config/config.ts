@@ -298,10 +298,23 @@ function editDistance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
-/** One row per setting, for the help text and the README. */
-export function describeSettings(): { group: string; option: string; env: string; default: string; help: string }[] {
+/** A setting as people read it. */
+export interface SettingDescription {
+  group: string;
+  option: string;
+  /** Names of variables, the first one wins. */
+  env: string;
+  default: string;
+  help: string;
+  /** Taken over without a restart. */
+  reload: boolean;
+}
+
+/** One row per setting, for the help text and docs/configuration.md. */
+export function describeSettings(): SettingDescription[] {
   return NAMES.map((name) => {
-    const { group, option, otherEnv = [], help, default: fallback, defaultText } = SETTINGS[name] as Setting<TSchema>;
+    const { group, option, otherEnv = [], help, default: fallback, ...more } = SETTINGS[name] as Setting<TSchema>;
+    const { defaultText, reload = false } = more;
     const shown = defaultText ?? (fallback === null ? "none" : fallback === false ? "off" : String(fallback));
     const variants: TSchema[] = SETTINGS[name].schema["anyOf"] ?? [];
     const words = variants.flatMap((variant) => (variant["const"] === undefined ? [] : [String(variant["const"])]));
@@ -311,6 +324,7 @@ export function describeSettings(): { group: string; option: string; env: string
       env: [envName(option), ...otherEnv].join(", "),
       default: shown,
       help: words.length > 0 ? `${help} (${words.join(", ")})` : help,
+      reload,
     };
   });
 }

@@ -1,6 +1,7 @@
 /**
  * The table of all settings: type, default, name, help line. The flags, the environment variables, the keys of
- * the configuration file, `lectern help serve` and the table in the README derive from it; config.ts reads it.
+ * the configuration file, `lectern help serve` and the tables in docs/configuration.md (`make docs`) derive from it;
+ * config.ts reads it.
  */
 import { Type } from "@sinclair/typebox";
 import { DIALECTS } from "../http/dialect.ts";
@@ -332,7 +333,7 @@ export const SETTINGS = {
     { reload: true },
   ),
   testClockFile: setting(
-    "Lifecycle",
+    "Testing",
     "test-clock-file",
     textOrNone(),
     null,

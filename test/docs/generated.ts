@@ -1,0 +1,132 @@
+/**
+ * The parts of the documents that are made from the program, so that they cannot say anything else. In a document they
+ * stand between `<!-- generated: NAME -->` and `<!-- /generated -->`; `make docs` writes them, a test compares them.
+ */
+import { describeSettings } from "../../src/config/config.ts";
+import { METRIC_HELP } from "../../src/app/metric-help.ts";
+import { runVerb } from "../../src/cli/verbs.ts";
+import type { Terminal } from "../../src/cli/terminal.ts";
+import { ERROR_CODES } from "../../src/errors.ts";
+import { statusOf } from "../../src/http/plugins/errors.ts";
+import { KNOWN_MODELS } from "../../src/embed/known-models.ts";
+
+/** `GET /docs/json` of a server, as much as is read here. */
+export interface ApiDocument {
+  paths: Record<string, Record<string, { tags?: string[]; summary?: string }>>;
+}
+
+type Part = (api: ApiDocument) => string | Promise<string>;
+
+const PARTS: Readonly<Record<string, Part>> = { settings, verbs, metrics, errors, operations, dimensions };
+
+const MARKED = /(<!-- generated: ([a-z-]+) -->\n\n)[^]*?(<!-- \/generated -->)/g;
+
+/** The document with its generated parts as they should be. */
+export async function withGenerated(text: string, api: ApiDocument): Promise<string> {
+  let result = text;
+  for (const [whole, open = "", name = "", close = ""] of text.matchAll(MARKED)) {
+    const part = PARTS[name];
+    if (part === undefined) throw new Error(`no part is called ${name}`);
+    const made = await part(api);
+    result = result.replace(whole, () => `${open}${made}\n${close}`);
+  }
+  return result;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const row = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |\n`;
+  return row(head) + row(head.map(() => "---")) + rows.map(row).join("");
+}
+
+const code = (text: string) => `\`${text}\``;
+
+function settings(): string {
+  const rows = describeSettings();
+  const groups = [...new Set(rows.map(({ group }) => group))];
+  return groups
+    .map((group) => {
+      const cells = rows
+        .filter((row) => row.group === group)
+        .map((row) => [
+          code(`--${row.option}`) + (row.reload ? " †" : ""),
+          row.help,
+          row.default,
+          row.env.split(", ").map(code).join(", "),
+        ]);
+      return `### ${group}\n\n${table(["option", "meaning", "default", "environment"], cells)}`;
+    })
+    .join("\n");
+}
+
+async function verbs(): Promise<string> {
+  const list = await said(["help"]);
+  const names = [...list.matchAll(/^ {2}(\w+) {2,}\S/gm)].map(([, name = ""]) => name);
+  const explained = names.filter((name) => !["serve", "help", "version"].includes(name));
+  const sections = await Promise.all(
+    explained.map(async (name) => `## lectern ${name}\n\n\`\`\`text\n${(await said(["help", name])).trim()}\n\`\`\`\n`),
+  );
+  return `\`\`\`text\n${list.trim()}\n\`\`\`\n\n${sections.join("\n")}`;
+}
+
+async function said(argv: string[]): Promise<string> {
+  let text = "";
+  const terminal: Terminal = {
+    out: (piece) => void (text += piece),
+    err: () => {},
+    outIsTerminal: false,
+    errIsTerminal: false,
+    columns: 100,
+    color: false,
+    env: {},
+    signal: new AbortController().signal,
+  };
+  await runVerb(argv, terminal);
+  return text;
+}
+
+function metrics(): string {
+  return table(
+    ["metric", "meaning"],
+    Object.entries(METRIC_HELP).map(([name, help]) => [code(name), help]),
+  );
+}
+
+function errors(): string {
+  const byStatus = Map.groupBy(ERROR_CODES, statusOf);
+  const rows = [...byStatus].toSorted(([a], [b]) => a - b);
+  return table(
+    ["status", "`code`"],
+    rows.map(([status, codes]) => [String(status), codes.map(code).join(" ")]),
+  );
+}
+
+function operations({ paths }: ApiDocument): string {
+  const all = Object.entries(paths).flatMap(([path, item]) =>
+    Object.entries(item).map(([method, { tags, summary }]) => ({
+      tag: tags?.[0] ?? "",
+      cells: [code(`${method.toUpperCase()} ${path}`), summary ?? ""],
+    })),
+  );
+  return [...Map.groupBy(all, ({ tag }) => tag)]
+    .map(
+      ([tag, list]) =>
+        `### ${tag}\n\n${table(
+          ["request", "does"],
+          list.map(({ cells }) => cells),
+        )}`,
+    )
+    .join("\n");
+}
+
+function dimensions(): string {
+  return table(
+    ["name", "provider", "dimensions there", "shorter ones there", "tokens of a text there"],
+    KNOWN_MODELS.map(({ name, provider, dimensions, matryoshka, matryoshkaExact, maxTokens }) => [
+      code(name),
+      provider,
+      String(dimensions),
+      matryoshka === null ? "no" : matryoshkaExact ? matryoshka.join(", ") : "any",
+      String(maxTokens),
+    ]),
+  );
+}
