@@ -22,7 +22,7 @@ test.each(pages())("%s is as `make docs` would write it", async (page) => {
 
 test("every generated part stands in a document", () => {
   const parts = pages().flatMap((page) => [...readPage(page).matchAll(/<!-- generated: ([a-z-]+) -->/g)]);
-  expect(parts.map(([, name]) => name).toSorted()).toEqual(
-    ["dimensions", "errors", "metrics", "operations", "settings", "verbs"].toSorted(),
+  expect(new Set(parts.map(([, name]) => name))).toEqual(
+    new Set(["dimensions", "errors", "metrics", "operations", "settings", "verbs"]),
   );
 });

@@ -20,7 +20,7 @@ export function openShell(cwd: string, env: Record<string, string>): Shell {
   return {
     async run(command) {
       // The end of a command is written to both streams, so that nothing of it is read as the next one's.
-      child.stdin.write(`${command}\ns=$?; printf '\\1done %d\\n' $s; printf '\\1done %d\\n' $s >&2\n`);
+      void child.stdin.write(`${command}\ns=$?; printf '\\1done %d\\n' $s; printf '\\1done %d\\n' $s >&2\n`);
       await child.stdin.flush();
       const [printed, complained] = await Promise.all([out(), err()]);
       return { status: printed.status, out: printed.text, err: complained.text };
