@@ -30,10 +30,11 @@ check: $(INSTALLED) ## format, lint, types, architecture
 	$(BUN) test/run.ts check
 
 fmt: $(INSTALLED) ## rewrite the files in the project's format
-	$(BUN) node_modules/oxfmt/bin/oxfmt -c test/oxfmt.json src test docs/examples package.json tsconfig.json
+	$(BUN) node_modules/oxfmt/bin/oxfmt -c test/oxfmt.json src test README.md docs package.json tsconfig.json
 
 docs: dist/lectern ## write the parts of docs/ that are made from the program: settings, verbs, operations, metrics
 	$(BUN) test/docs/generate.ts
+	$(BUN) node_modules/oxfmt/bin/oxfmt -c test/oxfmt.json README.md docs
 
 test: $(NATIVE) ## everything: checks, unit tests, the build, whole-system tests on the binary
 	$(BUN) test/run.ts all

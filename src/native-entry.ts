@@ -1,4 +1,4 @@
-/** Thread of a native lane: ONNX Runtime and HNSW building. Stopped only cooperatively (serve.ts answers what runs first). */
+/** Thread of a native lane: ONNX Runtime and HNSW building. Stopped only cooperatively (worker-serve.ts answers what runs first). */
 import { createCrossEncoder, type CrossEncoder } from "./embed/local/cross-encoder.ts";
 import { directoryModelFiles, embeddedModelFiles } from "./embed/local/model-files.ts";
 import { createLocalModel, type LocalModel, ModelFolderError } from "./embed/local/session.ts";
@@ -9,108 +9,141 @@ import { loadHnsw, loadOnnxRuntime } from "./platform/native.ts";
 import type { ModelSource, NativeInit, NativeMethods } from "./workers/protocol.ts";
 import { type Answer, serveCalls } from "./platform/worker-serve.ts";
 
+type Args<K extends keyof NativeMethods> = NativeMethods[K]["args"];
+type Result<K extends keyof NativeMethods> = NativeMethods[K]["result"];
+
+/** Models and rerankers that are open, and the part of a graph that is being built. */
+class NativeWorker {
+  readonly #init: NativeInit;
+  readonly #models = new Map<string, Promise<LocalModel>>();
+  readonly #rerankers = new Map<string, Promise<CrossEncoder>>();
+  #part: PartBuilder | null = null;
+
+  constructor(init: NativeInit) {
+    this.#init = init;
+  }
+
+  async load({ key, source }: Args<"load">): Promise<Answer<Result<"load">>> {
+    return { result: await problemsOf(async () => ({ ok: true, info: (await this.#open(key, source)).info })) };
+  }
+
+  async embed({ key, source, texts, kind }: Args<"embed">): Promise<Answer<Result<"embed">>> {
+    const model = await this.#open(key, source);
+    const embedded = await model.embed(texts, kind);
+    const first = embedded[0]?.vectors;
+    // The texts of one call are views into one buffer, in order: it is handed over whole.
+    const vectors = first === undefined ? new Float32Array() : new Float32Array(first.buffer as ArrayBuffer);
+    const windows = embedded.map((text) => text.windows);
+    const tokens = embedded.map((text) => text.tokens);
+    return { result: { vectors, windows, tokens }, transfer: [vectors.buffer] };
+  }
+
+  async loadReranker({ key, path }: Args<"loadReranker">): Promise<Answer<Result<"loadReranker">>> {
+    return { result: await problemsOf(async () => ({ ok: true, info: (await this.#openReranker(key, path)).info })) };
+  }
+
+  async rerank({ key, path, query, documents }: Args<"rerank">): Promise<Answer<Result<"rerank">>> {
+    const reranker = await this.#openReranker(key, path);
+    return { result: await reranker.score(query, documents) };
+  }
+
+  async graphStart(plan: Args<"graphStart">): Promise<Answer<null>> {
+    this.#part?.release();
+    this.#part = await PartBuilder.start(loadHnsw(this.#init.natives), plan);
+    return { result: null };
+  }
+
+  graphAdd({ ids, vectors }: Args<"graphAdd">): Answer<null> {
+    this.#building().add(ids, vectors);
+    return { result: null };
+  }
+
+  graphFinish(): Answer<Result<"graphFinish">> {
+    const builder = this.#building();
+    this.#part = null;
+    return { result: builder.finish() };
+  }
+
+  graphRelease(): Answer<null> {
+    this.#part?.release();
+    this.#part = null;
+    return { result: null };
+  }
+
+  async unload({ key }: Args<"unload">): Promise<Answer<null>> {
+    const open = this.#models.get(key) ?? this.#rerankers.get(key);
+    this.#models.delete(key);
+    this.#rerankers.delete(key);
+    await (await open)?.dispose();
+    return { result: null };
+  }
+
+  async stop(): Promise<void> {
+    this.#part?.release();
+    for (const open of [...this.#models.values(), ...this.#rerankers.values()]) await (await open).dispose();
+  }
+
+  #open(id: string, source: ModelSource): Promise<LocalModel> {
+    return kept(this.#models, id, () => {
+      const { natives, threads } = this.#init;
+      const isBundled = source.type === "bundled";
+      const files = isBundled ? embeddedModelFiles(bundledModelFiles()) : directoryModelFiles(source.path);
+      return createLocalModel(loadOnnxRuntime(natives), files, {
+        id,
+        location: isBundled ? "bundled" : "local",
+        threads,
+      });
+    });
+  }
+
+  #openReranker(id: string, path: string): Promise<CrossEncoder> {
+    return kept(this.#rerankers, id, () => {
+      const { natives, threads } = this.#init;
+      return createCrossEncoder(loadOnnxRuntime(natives), directoryModelFiles(path), { id, threads });
+    });
+  }
+
+  #building(): PartBuilder {
+    if (this.#part === null) throw new Error("no part of a graph was begun");
+    return this.#part;
+  }
+}
+
 serveCalls<NativeMethods, NativeInit>((init) => {
   lowerPriority(init.nice);
-  const models = new Map<string, Promise<LocalModel>>();
-  const rerankers = new Map<string, Promise<CrossEncoder>>();
-  let part: PartBuilder | null = null;
-
-  const open = (key: string, source: ModelSource): Promise<LocalModel> => {
-    const known = models.get(key);
-    if (known !== undefined) return known;
-    const files =
-      source.type === "bundled" ? embeddedModelFiles(bundledModelFiles()) : directoryModelFiles(source.path);
-    const location = source.type === "bundled" ? "bundled" : "local";
-    const model = createLocalModel(loadOnnxRuntime(init.natives), files, { id: key, location, threads: init.threads });
-    models.set(key, model);
-    // A model that failed to open is tried anew next time: its folder may have been mended.
-    model.catch(() => models.delete(key));
-    return model;
-  };
-
-  const openReranker = (key: string, path: string): Promise<CrossEncoder> => {
-    const known = rerankers.get(key);
-    if (known !== undefined) return known;
-    const ort = loadOnnxRuntime(init.natives);
-    const reranker = createCrossEncoder(ort, directoryModelFiles(path), { id: key, threads: init.threads });
-    rerankers.set(key, reranker);
-    reranker.catch(() => rerankers.delete(key));
-    return reranker;
-  };
-
+  const worker = new NativeWorker(init);
   return {
     handlers: {
-      async load({ key, source }): Promise<Answer<NativeMethods["load"]["result"]>> {
-        try {
-          const model = await open(key, source);
-          return { result: { ok: true, info: model.info } };
-        } catch (error) {
-          if (!(error instanceof ModelFolderError)) throw error;
-          return { result: { ok: false, problems: [...error.problems] } };
-        }
-      },
-      async embed({ key, source, texts, kind }) {
-        const model = await open(key, source);
-        const embedded = await model.embed(texts, kind);
-        const vectors = embedded[0]?.vectors;
-        // The texts of one call are views into one buffer, in order: it is handed over whole.
-        const buffer = vectors === undefined ? new Float32Array() : new Float32Array(vectors.buffer as ArrayBuffer);
-        return {
-          result: {
-            vectors: buffer,
-            windows: embedded.map((text) => text.windows),
-            tokens: embedded.map((text) => text.tokens),
-          },
-          transfer: [buffer.buffer],
-        };
-      },
-      async loadReranker({ key, path }): Promise<Answer<NativeMethods["loadReranker"]["result"]>> {
-        try {
-          return { result: { ok: true, info: (await openReranker(key, path)).info } };
-        } catch (error) {
-          if (!(error instanceof ModelFolderError)) throw error;
-          return { result: { ok: false, problems: [...error.problems] } };
-        }
-      },
-      async rerank({ key, path, query, documents }) {
-        const reranker = await openReranker(key, path);
-        return { result: await reranker.score(query, documents) };
-      },
-      async graphStart(plan) {
-        part?.release();
-        part = await PartBuilder.start(loadHnsw(init.natives), plan);
-        return { result: null };
-      },
-      graphAdd({ ids, vectors }) {
-        building(part).add(ids, vectors);
-        return { result: null };
-      },
-      graphFinish() {
-        const builder = building(part);
-        part = null;
-        return { result: builder.finish() };
-      },
-      graphRelease() {
-        part?.release();
-        part = null;
-        return { result: null };
-      },
-      async unload({ key }) {
-        const open = models.get(key) ?? rerankers.get(key);
-        models.delete(key);
-        rerankers.delete(key);
-        await (await open)?.dispose();
-        return { result: null };
-      },
+      load: (args) => worker.load(args),
+      embed: (args) => worker.embed(args),
+      loadReranker: (args) => worker.loadReranker(args),
+      rerank: (args) => worker.rerank(args),
+      graphStart: (plan) => worker.graphStart(plan),
+      graphAdd: (batch) => worker.graphAdd(batch),
+      graphFinish: () => worker.graphFinish(),
+      graphRelease: () => worker.graphRelease(),
+      unload: (args) => worker.unload(args),
     },
-    async stop() {
-      part?.release();
-      for (const open of [...models.values(), ...rerankers.values()]) await (await open).dispose();
-    },
+    stop: () => worker.stop(),
   };
 });
 
-function building(part: PartBuilder | null): PartBuilder {
-  if (part === null) throw new Error("no part of a graph was begun");
-  return part;
+/** The one that is open under this key, or a new one. One that failed to open is tried anew: its folder may be mended. */
+function kept<T>(open: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {
+  const known = open.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  open.set(key, made);
+  made.catch(() => open.delete(key));
+  return made;
+}
+
+/** What is wrong with a model's folder is an answer; anything else is thrown. */
+async function problemsOf<T>(load: () => Promise<T>): Promise<T | { ok: false; problems: string[] }> {
+  try {
+    return await load();
+  } catch (error) {
+    if (!(error instanceof ModelFolderError)) throw error;
+    return { ok: false, problems: [...error.problems] };
+  }
 }

@@ -16,6 +16,8 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { toolEnv } from "./helpers/tool-env.ts";
+import { writeLintConfig } from "./lint.ts";
+import { HALL, ROOMS } from "./rooms.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const SRC = join(ROOT, "src");
@@ -52,6 +54,110 @@ function closure(entry: string): Set<string> {
 /** Files of `paths` whose code (comments aside) matches. */
 function matching(paths: string[], pattern: RegExp): string[] {
   return paths.filter((path) => pattern.test(text(path).replace(/^\s*(\/\/|\*|\/\*\*).*$/gm, "")));
+}
+
+/** Room of a path below src; the file itself where it stands beside the rooms. */
+function roomOf(path: string): string {
+  return path.includes("/") ? path.slice(0, path.indexOf("/")) : path;
+}
+
+/** Every relative import of `paths`, of types too, as pairs of paths below src. */
+function arrows(paths: string[], read = text): { from: string; to: string }[] {
+  return paths.flatMap((from) =>
+    [...read(from).matchAll(/(?:\bfrom|\bimport\(|^import)\s*"(\.[^"]+\.ts)"/gm)].map((match) => ({
+      from,
+      to: relative(SRC, join(SRC, dirname(from), match[1] ?? "")),
+    })),
+  );
+}
+
+const FLOORS = new Map<string, number>([
+  ...ROOMS.map(({ name, floor }) => [name, floor] as const),
+  ...HALL.map(({ file, floor }) => [file, floor] as const),
+]);
+
+/** What is wrong with the order of the rooms. */
+function faults(paths: string[], read = text): string[] {
+  const named = [...new Set(paths.map(roomOf))].filter((room) => !FLOORS.has(room));
+  const floorOf = (path: string) => FLOORS.get(roomOf(path)) ?? Number.NaN;
+  const pairs = arrows(paths, read);
+  const up = pairs.filter(({ from, to }) => roomOf(from) !== roomOf(to) && floorOf(from) <= floorOf(to));
+  return [
+    ...named.map((room) => `${room} is not in the table of rooms`),
+    ...up.map(({ from, to }) => `${from} (floor ${floorOf(from)}) imports ${to} (floor ${floorOf(to)})`),
+    ...circles(pairs).map((files) => `imports in a circle: ${files.join(", ")}`),
+  ];
+}
+
+/** Files that import one another, whatever the way round (strongly connected components, Tarjan 1972). */
+function circles(pairs: readonly { from: string; to: string }[]): string[][] {
+  const next = Map.groupBy(pairs, ({ from }) => from);
+  const order = new Map<string, number>();
+  const low = new Map<string, number>();
+  const stack: string[] = [];
+  const found: string[][] = [];
+  const visit = (path: string): void => {
+    order.set(path, order.size);
+    low.set(path, order.get(path) ?? 0);
+    stack.push(path);
+    for (const { to } of next.get(path) ?? []) {
+      if (!order.has(to)) visit(to);
+      if (stack.includes(to)) low.set(path, Math.min(low.get(path) ?? 0, low.get(to) ?? 0));
+    }
+    if (low.get(path) !== order.get(path)) return;
+    const circle = stack.splice(stack.indexOf(path));
+    if (circle.length > 1) found.push(circle.sort());
+  };
+  for (const path of next.keys()) if (!order.has(path)) visit(path);
+  return found;
+}
+
+describe("the rooms", () => {
+  test("stand in one order: every arrow goes down, none in a circle, and nothing else stands beside them", () => {
+    expect(faults(program)).toEqual([]);
+    console.log(describeRooms());
+  });
+
+  test("use what the table says they use", () => {
+    const used = arrows(program).map(({ from, to }) => `${roomOf(from)} -> ${roomOf(to)}`);
+    const stale = ROOMS.flatMap(({ name, uses }) => uses.map((other) => `${name} -> ${other}`));
+    expect(stale.filter((arrow) => !used.includes(arrow))).toEqual([]);
+  });
+
+  test.each<[fault: string, files: Record<string, string>, expected: string]>([
+    [
+      "an arrow up",
+      { "storage/a.ts": `import { x } from "../jobs/b.ts";`, "jobs/b.ts": "" },
+      "storage/a.ts (floor 3) imports jobs/b.ts (floor 8)",
+    ],
+    [
+      "an arrow along the same floor",
+      { "index/a.ts": `import type { X } from "../storage/b.ts";`, "storage/b.ts": "" },
+      "index/a.ts (floor 3) imports storage/b.ts (floor 3)",
+    ],
+    [
+      "a circle",
+      { "jobs/a.ts": `import { b } from "./b.ts";`, "jobs/b.ts": `import type { A } from "./a.ts";` },
+      "imports in a circle: jobs/a.ts, jobs/b.ts",
+    ],
+    ["a file in the hall that is not in the table", { "helper.ts": "" }, "helper.ts is not in the table of rooms"],
+    ["a room that is not in the table", { "extra/a.ts": "" }, "extra is not in the table of rooms"],
+  ])("fail on %s", (_fault, files, expected) => {
+    expect(faults(Object.keys(files), (path) => files[path] ?? "")).toEqual([expected]);
+  });
+});
+
+/** The table with the arrows that are there, for people. */
+function describeRooms(): string {
+  const pairs = arrows(program).filter(({ from, to }) => roomOf(from) !== roomOf(to));
+  const lines = [...FLOORS.entries()].map(([room, floor]) => {
+    const uses = Object.entries(Object.groupBy(pairs, ({ from, to }) => (roomOf(from) === room ? roomOf(to) : "")));
+    const list = uses.filter(([name]) => name !== "").map(([name, all]) => `${name} ${all?.length ?? 0}`);
+    return { floor, line: `${String(floor).padStart(5)}  ${room.padEnd(16)} ${list.sort().join(", ")}` };
+  });
+  return ["floor  room             imports", ...lines.sort((a, b) => b.floor - a.floor).map(({ line }) => line)].join(
+    "\n",
+  );
 }
 
 describe("the tree", () => {
@@ -122,11 +228,15 @@ describe("the linter", () => {
     ["workers/b.ts", "no-restricted-imports", `import { x } from "../storage/db.ts"; export const y = x;`],
     ["jobs/a.ts", "no-restricted-imports", `import { x } from "../api/openai.ts"; export const y = x;`],
     ["api/files/service.ts", "no-restricted-imports", `import { x } from "../../jobs/runner.ts"; export const y = x;`],
+    ["search/a.ts", "no-restricted-imports", `import { x } from "../api/files/service.ts"; export const y = x;`],
+    ["models/a.ts", "no-restricted-imports", `import type { X } from "../config/config.ts"; export type Y = X;`],
+    ["http/a.ts", "no-restricted-imports", `import { x } from "../index/exact.ts"; export const y = x;`],
+    ["app/a.ts", "no-restricted-imports", `import { x } from "../cli/verbs.ts"; export const y = x;`],
     ["api/search/service.ts", "no-restricted-imports", `import { Elysia } from "elysia"; export const y = Elysia;`],
     ["api/search/routes.ts", "no-restricted-imports", `import { x } from "../../jobs/runner.ts"; export const y = x;`],
-    ["api/a.ts", "no-restricted-imports", `import { x } from "../context.ts"; export const y = x;`],
-    ["context.ts", "no-restricted-imports", `import { x } from "./main.ts"; export const y = x;`],
-    ["errors.ts", "no-restricted-imports", `import { x } from "./config.ts"; export const y = x;`],
+    ["api/a.ts", "no-restricted-imports", `import { x } from "../app/context.ts"; export const y = x;`],
+    ["app/b.ts", "no-restricted-imports", `import { x } from "../main.ts"; export const y = x;`],
+    ["errors.ts", "no-restricted-imports", `import { x } from "./config/config.ts"; export const y = x;`],
     ["jobs/b.ts", "no-restricted-properties", `export const y = process.env;`],
     ["jobs/c.ts", "no-restricted-properties", `export const y = Bun.env;`],
     ["jobs/d.ts", "no-restricted-properties", `process.dlopen({ exports: {} }, "x");`],
@@ -139,6 +249,7 @@ describe("the linter", () => {
     ["jobs/l.ts", "no-cycle", `import { m } from "./m.ts"; export const l = () => m;`],
     ["jobs/n.ts", "no-barrel-file", `export * from "./m.ts";`],
     ["jobs/o.ts", "max-lines", "export {};\n".repeat(401)],
+    ["jobs/q.ts", "max-lines-per-function", `export function f() {\n${"  void 0;\n".repeat(80)}}`],
     [
       "jobs/p.test.ts",
       "no-restricted-properties",
@@ -147,7 +258,7 @@ describe("the linter", () => {
   ];
   const allowed: [path: string, code: string][] = [
     ["jobs/m.ts", `import { l } from "./l.ts"; export const m = () => l;`],
-    ["main.ts", `import { y } from "./context.ts"; console.log(process.env, process.argv, y);`],
+    ["main.ts", `import { y } from "./app/context.ts"; console.log(process.env, process.argv, y);`],
     ["api/x/routes.ts", `import { Elysia } from "elysia"; export const y = new Elysia();`],
     ["storage/c.ts", `import { Database } from "bun:sqlite"; export const y = Database;`],
     [
@@ -172,10 +283,12 @@ describe("the linter", () => {
     // Types and the type-aware half of the linter are looked up from the working directory.
     symlinkSync(join(ROOT, "node_modules"), join(directory, "node_modules"));
     const oxlint = join(ROOT, "node_modules/oxlint/bin/oxlint");
-    const child = Bun.spawn(
-      [process.execPath, oxlint, "-c", join(ROOT, "test/oxlint.json"), "--type-aware", "-f", "json", "src"],
-      { cwd: directory, stdout: "pipe", stderr: "inherit", env: { ...process.env, ...toolEnv(ROOT) } },
-    );
+    const child = Bun.spawn([process.execPath, oxlint, "-c", writeLintConfig(), "--type-aware", "-f", "json", "src"], {
+      cwd: directory,
+      stdout: "pipe",
+      stderr: "inherit",
+      env: { ...process.env, ...toolEnv(ROOT) },
+    });
     const report = (await new Response(child.stdout).json()) as {
       diagnostics: { code?: string; filename: string; message: string }[];
     };

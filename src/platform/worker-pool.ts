@@ -78,14 +78,70 @@ export type FromWorker =
   | { type: "error"; id: number; error: { name: string; message: string; stack?: string | undefined } };
 
 export function createWorkerPool<M extends Methods>(options: PoolOptions): WorkerPool<M> {
-  const slots: Slot[] = Array.from({ length: options.size }, () => ({ worker: null, busy: false, pending: null }));
-  const waiting: { resolve(slot: Slot): void; reject(error: Error): void }[] = [];
-  let nextId = 1;
-  let closed = false;
-  let restarts = 0;
+  return new Pool<M>(options);
+}
 
-  const start = (slot: Slot): Worker => {
-    const worker = new Worker(options.url.href, { name: options.name });
+class Pool<M extends Methods> implements WorkerPool<M> {
+  readonly #options: PoolOptions;
+  readonly #slots: Slot[];
+  readonly #waiting: { resolve(slot: Slot): void; reject(error: Error): void }[] = [];
+  #nextId = 1;
+  #closed = false;
+  #restarts = 0;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.#slots = Array.from({ length: options.size }, () => ({ worker: null, busy: false, pending: null }));
+  }
+
+  async session<T>(use: (session: WorkerSession<M>) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const slot = await this.#acquire(signal);
+    try {
+      return await use({ call: (method, args, call = {}) => this.#callOn(slot, { method, args, call }) });
+    } finally {
+      this.#release(slot);
+    }
+  }
+
+  call<K extends keyof M & string>(method: K, args: M[K]["args"], call: CallOptions = {}): Promise<M[K]["result"]> {
+    return this.session((held) => held.call(method, args, call), call.signal);
+  }
+
+  killBusy(reason: CallFailure): number {
+    const { terminable, name } = this.#options;
+    assert(terminable, "only pure JavaScript workers may be terminated");
+    const busy = this.#slots.filter((slot) => slot.pending !== null);
+    for (const slot of busy) this.#drop(slot, reason, `a ${name} worker was ended (${reason})`);
+    return busy.length;
+  }
+
+  recycleIdle(): void {
+    if (!this.#options.terminable) return;
+    for (const slot of this.#slots) if (!slot.busy && slot.worker !== null) this.#drop(slot, "closed", "replaced");
+  }
+
+  stats(): { size: number; busy: number; waiting: number; restarts: number } {
+    const busy = this.#slots.filter((slot) => slot.busy).length;
+    return { size: this.#options.size, busy, waiting: this.#waiting.length, restarts: this.#restarts };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    for (const entry of this.#waiting.splice(0)) entry.reject(this.#stopping());
+    if (this.#options.terminable) {
+      for (const slot of this.#slots) if (slot.worker !== null) this.#drop(slot, "closed", "stopping");
+      return;
+    }
+    await Promise.all(this.#slots.map((slot) => stopCooperatively(slot)));
+  }
+
+  #stopping(): WorkerCallError {
+    return new WorkerCallError("closed", `the ${this.#options.name} lane is stopping`);
+  }
+
+  #start(slot: Slot): Worker {
+    const { url, name, init } = this.#options;
+    const worker = new Worker(url.href, { name });
     slot.worker = worker;
     worker.addEventListener("message", (event: MessageEvent<FromWorker>) => {
       const pending = slot.pending;
@@ -95,28 +151,28 @@ export function createWorkerPool<M extends Methods>(options: PoolOptions): Worke
       else pending.reject(rebuildError(event.data.error));
     });
     const died = (message: string) => {
-      if (slot.worker !== worker) return;
-      drop(slot, "crashed", message);
+      if (slot.worker === worker) this.#drop(slot, "crashed", message);
     };
-    worker.addEventListener("error", (event) => died(`a ${options.name} worker failed: ${event.message}`));
-    worker.addEventListener("close", () => died(`a ${options.name} worker ended`));
-    worker.postMessage({ type: "init", init: options.init } satisfies ToWorker);
+    worker.addEventListener("error", (event) => died(`a ${name} worker failed: ${event.message}`));
+    worker.addEventListener("close", () => died(`a ${name} worker ended`));
+    worker.postMessage({ type: "init", init } satisfies ToWorker);
     return worker;
-  };
+  }
 
-  const drop = (slot: Slot, reason: CallFailure, message: string) => {
+  /** Takes a slot's worker away and fails the call it had. */
+  #drop(slot: Slot, reason: CallFailure, message: string): void {
     const { worker, pending } = slot;
     slot.worker = null;
     slot.pending = null;
-    if (options.terminable) worker?.terminate();
-    if (!closed) restarts += 1;
+    if (this.#options.terminable) worker?.terminate();
+    if (!this.#closed) this.#restarts += 1;
     pending?.reject(new WorkerCallError(reason, message));
-  };
+  }
 
-  const acquire = (signal?: AbortSignal): Promise<Slot> => {
-    if (closed) return Promise.reject(new WorkerCallError("closed", `the ${options.name} lane is stopping`));
+  #acquire(signal?: AbortSignal): Promise<Slot> {
+    if (this.#closed) return Promise.reject(this.#stopping());
     if (signal?.aborted) return Promise.reject(new WorkerCallError("aborted", "cancelled before it began"));
-    const idle = slots.find((slot) => !slot.busy);
+    const idle = this.#slots.find((slot) => !slot.busy);
     if (idle) {
       idle.busy = true;
       return Promise.resolve(idle);
@@ -130,32 +186,31 @@ export function createWorkerPool<M extends Methods>(options: PoolOptions): Worke
         reject,
       };
       const abort = () => {
-        const at = waiting.indexOf(entry);
+        const at = this.#waiting.indexOf(entry);
         if (at < 0) return;
-        waiting.splice(at, 1);
+        this.#waiting.splice(at, 1);
         reject(new WorkerCallError("aborted", "cancelled while waiting"));
       };
       signal?.addEventListener("abort", abort, { once: true });
-      waiting.push(entry);
+      this.#waiting.push(entry);
     });
-  };
+  }
 
-  const release = (slot: Slot) => {
-    const next = closed ? undefined : waiting.shift();
+  #release(slot: Slot): void {
+    const next = this.#closed ? undefined : this.#waiting.shift();
     if (next) next.resolve(slot);
     else slot.busy = false;
-  };
+  }
 
-  const callOn = <K extends keyof M & string>(
+  #callOn<K extends keyof M & string>(
     slot: Slot,
-    method: K,
-    args: M[K]["args"],
-    call: CallOptions,
-  ): Promise<M[K]["result"]> => {
+    { method, args, call }: { method: K; args: M[K]["args"]; call: CallOptions },
+  ): Promise<M[K]["result"]> {
     if (call.signal?.aborted) return Promise.reject(new WorkerCallError("aborted", "cancelled before it began"));
     assert(slot.pending === null, "a worker was given a call while it had one");
-    const worker = slot.worker ?? start(slot);
-    const id = nextId++;
+    const { terminable } = this.#options;
+    const worker = slot.worker ?? this.#start(slot);
+    const id = this.#nextId++;
     return new Promise<M[K]["result"]>((resolve, reject) => {
       let timer: Timer | undefined;
       const end = () => {
@@ -163,7 +218,7 @@ export function createWorkerPool<M extends Methods>(options: PoolOptions): Worke
         call.signal?.removeEventListener("abort", abort);
       };
       const abort = () => {
-        if (options.terminable) drop(slot, "aborted", "cancelled");
+        if (terminable) this.#drop(slot, "aborted", "cancelled");
       };
       slot.pending = {
         id,
@@ -176,53 +231,14 @@ export function createWorkerPool<M extends Methods>(options: PoolOptions): Worke
           reject(error);
         },
       };
-      if (options.terminable && call.deadlineMs !== undefined) {
-        timer = setTimeout(() => drop(slot, "deadline", `no answer within ${call.deadlineMs} ms`), call.deadlineMs);
+      if (terminable && call.deadlineMs !== undefined) {
+        const tooLate = () => this.#drop(slot, "deadline", `no answer within ${call.deadlineMs} ms`);
+        timer = setTimeout(tooLate, call.deadlineMs);
       }
       call.signal?.addEventListener("abort", abort, { once: true });
       worker.postMessage({ type: "call", id, method, args } satisfies ToWorker, call.transfer ?? []);
     });
-  };
-
-  const session = async <T>(use: (session: WorkerSession<M>) => Promise<T>, signal?: AbortSignal): Promise<T> => {
-    const slot = await acquire(signal);
-    try {
-      return await use({ call: (method, args, call = {}) => callOn(slot, method, args, call) });
-    } finally {
-      release(slot);
-    }
-  };
-
-  return {
-    session,
-    call: (method, args, call = {}) => session((held) => held.call(method, args, call), call.signal),
-    killBusy(reason) {
-      assert(options.terminable, "only pure JavaScript workers may be terminated");
-      const busy = slots.filter((slot) => slot.pending !== null);
-      for (const slot of busy) drop(slot, reason, `a ${options.name} worker was ended (${reason})`);
-      return busy.length;
-    },
-    recycleIdle() {
-      for (const slot of slots)
-        if (!slot.busy && slot.worker !== null && options.terminable) drop(slot, "closed", "replaced");
-    },
-    stats: () => ({
-      size: options.size,
-      busy: slots.filter((slot) => slot.busy).length,
-      waiting: waiting.length,
-      restarts,
-    }),
-    async [Symbol.asyncDispose]() {
-      closed = true;
-      for (const entry of waiting.splice(0))
-        entry.reject(new WorkerCallError("closed", `the ${options.name} lane is stopping`));
-      if (options.terminable) {
-        for (const slot of slots) if (slot.worker !== null) drop(slot, "closed", "stopping");
-        return;
-      }
-      await Promise.all(slots.map((slot) => stopCooperatively(slot)));
-    },
-  };
+  }
 }
 
 /** Resolves when the worker has ended itself: after the call it is in, never in the middle of native code. */

@@ -9,6 +9,7 @@ import type { Terminal } from "../../src/cli/terminal.ts";
 import { ERROR_CODES } from "../../src/errors.ts";
 import { statusOf } from "../../src/http/plugins/errors.ts";
 import { KNOWN_MODELS } from "../../src/embed/known-models.ts";
+import { HALL, ROOMS } from "../rooms.ts";
 
 /** `GET /docs/json` of a server, as much as is read here. */
 export interface ApiDocument {
@@ -17,7 +18,7 @@ export interface ApiDocument {
 
 type Part = (api: ApiDocument) => string | Promise<string>;
 
-const PARTS: Readonly<Record<string, Part>> = { settings, verbs, metrics, errors, operations, dimensions };
+const PARTS: Readonly<Record<string, Part>> = { settings, verbs, metrics, errors, operations, dimensions, rooms };
 
 const MARKED = /(<!-- generated: ([a-z-]+) -->\n\n)[^]*?(<!-- \/generated -->)/g;
 
@@ -31,6 +32,11 @@ export async function withGenerated(text: string, api: ApiDocument): Promise<str
     result = result.replace(whole, () => `${open}${made}\n${close}`);
   }
   return result;
+}
+
+/** The formatter pads the cells of tables. */
+export function unpadded(text: string): string {
+  return text.replace(/ +\|/g, " |").replace(/-{3,}/g, "---");
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -128,5 +134,20 @@ function dimensions(): string {
       matryoshka === null ? "no" : matryoshkaExact ? matryoshka.join(", ") : "any",
       String(maxTokens),
     ]),
+  );
+}
+
+function rooms(): string {
+  const folders = ROOMS.map(({ name, floor, duty, uses }) => ({
+    name: `${name}/`,
+    floor,
+    duty,
+    uses: uses.join(", "),
+  }));
+  const files = HALL.map(({ file, floor, duty }) => ({ name: file, floor, duty, uses: floor === 0 ? "" : "any" }));
+  const rows = [...files, ...folders].toSorted((a, b) => b.floor - a.floor);
+  return table(
+    ["floor", "room", "duty", "may import"],
+    rows.map(({ name, floor, duty, uses }) => [String(floor), code(name), duty, uses]),
   );
 }

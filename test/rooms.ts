@@ -1,0 +1,148 @@
+/**
+ * The table of rooms: what each is for, on which floor it stands, which rooms it may import. The lint rules of every room
+ * are made from it (lint.ts), and the architecture test holds it against the imports that are there. Every arrow goes
+ * down: a room imports rooms of lower floors only.
+ */
+export interface Room {
+  name: string;
+  floor: number;
+  /** What it does, in a sentence. */
+  duty: string;
+  /** Rooms it may import; `errors.ts` and `worker-urls.ts` may be imported from anywhere. */
+  uses: readonly string[];
+}
+
+export const ROOMS: readonly Room[] = [
+  {
+    name: "cli",
+    floor: 10,
+    duty: "The verbs of the command line.",
+    uses: ["app", "config", "models", "storage", "index", "embed", "workers", "platform"],
+  },
+  {
+    name: "app",
+    floor: 9,
+    duty: "Composition: builds every object in order, and tears it down in reverse.",
+    uses: [
+      "jobs",
+      "config",
+      "api",
+      "search",
+      "models",
+      "workers",
+      "http",
+      "storage",
+      "index",
+      "embed",
+      "platform",
+      "parse",
+    ],
+  },
+  {
+    name: "jobs",
+    floor: 8,
+    duty: "What happens without a request: ingest, migrations, index building, evaluations, deletions.",
+    uses: ["search", "models", "workers", "storage", "index", "embed", "platform"],
+  },
+  {
+    name: "config",
+    floor: 8,
+    duty: "One table of settings: flag, environment, file, help and documentation.",
+    uses: ["models", "http", "platform"],
+  },
+  {
+    name: "api",
+    floor: 7,
+    duty: "The features of the API, a folder for each noun of the URL.",
+    uses: ["search", "models", "http", "storage", "index", "embed", "chunk", "platform"],
+  },
+  {
+    name: "search",
+    floor: 6,
+    duty: "From a typed request to ranked hits, for the API and for jobs.",
+    uses: ["models", "storage", "index", "embed", "platform"],
+  },
+  {
+    name: "models",
+    floor: 5,
+    duty: "What the name of a model stands for, and the life of the models that run here.",
+    uses: ["workers", "embed", "platform"],
+  },
+  {
+    name: "workers",
+    floor: 4,
+    duty: "The boundary between threads, and nothing else.",
+    uses: ["index", "embed", "parse", "platform"],
+  },
+  {
+    name: "http",
+    floor: 4,
+    duty: "The plumbing of requests and answers: operations, validation, errors, bodies, pages.",
+    uses: ["storage", "platform"],
+  },
+  { name: "index", floor: 3, duty: "Vectors and keywords in memory and on disk, as caches.", uses: ["platform"] },
+  {
+    name: "embed",
+    floor: 3,
+    duty: "Vectors and reranker scores of texts, by local models and by providers.",
+    uses: ["platform"],
+  },
+  { name: "storage", floor: 3, duty: "SQL and files: the only truth.", uses: ["platform"] },
+  { name: "chunk", floor: 2, duty: "From a document's text to passages.", uses: ["parse"] },
+  { name: "platform", floor: 2, duty: "Clocks, ids, files, logs, threads: no business words.", uses: [] },
+  {
+    name: "parse",
+    floor: 1,
+    duty: "From a file's bytes to text with its structure, in a wing for each family.",
+    uses: [],
+  },
+];
+
+/** Files beside the rooms. `floor` 0: imported from anywhere, importing nothing. */
+export const HALL: readonly { file: string; floor: 0 | 11; duty: string }[] = [
+  { file: "main.ts", floor: 11, duty: "Entry of the executable." },
+  { file: "parse-entry.ts", floor: 11, duty: "Entry of the parse workers." },
+  { file: "native-entry.ts", floor: 11, duty: "Entry of the workers that hold addons." },
+  { file: "errors.ts", floor: 0, duty: "Everything that can go wrong in a way a client is told about." },
+  { file: "worker-urls.ts", floor: 0, duty: "Addresses of the worker entries." },
+];
+
+/** Rooms that are no part of the program. */
+export const OUTSIDE = ["build"] as const;
+
+/** Packages that only some may import. `files` are paths below src; a room's name stands for all of its files. */
+export const PACKAGES: readonly { pattern: string; files: readonly string[]; message: string }[] = [
+  { pattern: "^bun:sqlite$", files: ["storage/**", "platform/data-dir.ts"], message: "Only storage speaks SQL." },
+  {
+    pattern: "^(hnswlib-node|onnxruntime-node)$",
+    files: ["platform/**", "build/**"],
+    message: "Only platform/native.ts loads an addon.",
+  },
+  {
+    pattern: "^(elysia|@elysiajs/.*)$",
+    files: ["http/app.ts", "http/plugins/**", "http/docs/**", "api/**/routes.ts", "api/**/schema.ts"],
+    message: "Only the HTTP room's application, its plug-ins and routes import elysia.",
+  },
+  {
+    pattern: "/native(-embedded)?\\.ts$",
+    files: [
+      "platform/**",
+      "workers/**",
+      "native-entry.ts",
+      "app/**",
+      "jobs/**",
+      "models/**",
+      "embed/**",
+      "index/**",
+      "cli/**",
+      "build/**",
+    ],
+    message: "Parse workers are pure JavaScript.",
+  },
+];
+
+/**
+ * Functions that may be longer than the rest, because they are tables: routes with their documentation, settings. By
+ * file, below src.
+ */
+export const TABLES: readonly string[] = ["api/**/routes.ts", "api/admin/*-routes.ts"];
