@@ -98,12 +98,10 @@ function metrics(): string {
 }
 
 function errors(): string {
-  const byStatus = Map.groupBy(ERROR_CODES, statusOf);
-  const rows = [...byStatus].toSorted(([a], [b]) => a - b);
-  return table(
-    ["status", "`code`"],
-    rows.map(([status, codes]) => [String(status), codes.map(code).join(" ")]),
-  );
+  return [...Map.groupBy(ERROR_CODES, statusOf)]
+    .toSorted(([a], [b]) => a - b)
+    .map(([status, codes]) => `- **${status}**: ${codes.map(code).join(", ")}\n`)
+    .join("");
 }
 
 function operations({ paths }: ApiDocument): string {
