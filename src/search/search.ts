@@ -47,7 +47,7 @@ export interface SearchRecord {
   index: IndexAnswer["used"];
 }
 
-export interface SearchDeps extends Pick<Storage, "stores" | "generations" | "chunks"> {
+export interface SearchDeps extends Pick<Storage, "stores" | "generations" | "chunks" | "indexReads"> {
   clock: Clock;
   access: StoreAccess;
   /** `generation` is the row's id. */
@@ -78,7 +78,7 @@ const TOUCH_SECONDS = 60;
 export type SearchService = ReturnType<typeof searchService>;
 
 export function searchService(deps: SearchDeps) {
-  const { stores, generations, chunks, clock, access } = deps;
+  const { stores, generations, chunks, indexReads, clock, access } = deps;
 
   return {
     async search(
@@ -91,10 +91,10 @@ export function searchService(deps: SearchDeps) {
       at: number | null = null,
     ): Promise<SearchAnswer> {
       const startedAt = performance.now();
-      const store = access.usable(caller, storeId, rules);
+      const store = await access.usable(caller, storeId, rules);
       const request = readSearch(body);
       const ranker = chooseRanker(body.ranking_options ?? {}, request, rules, deps.rankers);
-      const generation = generationOf(store, at ?? store.live_generation);
+      const generation = await generationOf(store, at ?? store.live_generation);
       // Leased before the query is embedded: if another model went live in between, the query's vector would be
       // compared with vectors of another space.
       using lease = await deps.indexes.acquire(storeId, generation.id);
@@ -109,11 +109,11 @@ export function searchService(deps: SearchDeps) {
           ? mergeRanked(answers.map((answer) => answer.ranked))
           : await rerank(deps, caller.tenantId, ranker, questions(queries, answers, request), request, signal);
       const rerankedAt = performance.now();
-      // From here to the end nothing awaits, so that no chunk can go between being found, or read again, and being shown.
-      const found = select(ranked, request, chunks.terms);
-      const results = read(caller.tenantId, found, request);
+      const found = select(ranked, request, indexReads.terms);
+      // What was deleted since it was found is left out here: nothing that is gone is shown.
+      const results = await read(caller.tenantId, found, request);
       const endedAt = performance.now();
-      touch(store);
+      await touch(store);
       deps.onSearch({
         tenantId: caller.tenantId,
         storeId,
@@ -153,8 +153,8 @@ export function searchService(deps: SearchDeps) {
     },
   };
 
-  function generationOf(store: StoreRow, id: number | null): GenerationRow {
-    const row = id === null ? null : generations.get(store.tenant_id, id);
+  async function generationOf(store: StoreRow, id: number | null): Promise<GenerationRow> {
+    const row = id === null ? null : await generations.get(store.tenant_id, id);
     if (row === null) throw new Error("a store has no such generation");
     return row;
   }
@@ -203,27 +203,26 @@ export function searchService(deps: SearchDeps) {
     return { ranked: rank(answer, request.mode, fusion, deps.unrelatedCosine(model)), used: answer.used };
   }
 
-  function read(tenantId: string, found: readonly Ranked[], request: SearchRequest): SearchResult[] {
-    const rows = new Map(
-      chunks
-        .hits(
-          tenantId,
-          found.map((one) => one.chunkId),
-        )
-        .map((row) => [row.id, row]),
+  async function read(tenantId: string, found: readonly Ranked[], request: SearchRequest): Promise<SearchResult[]> {
+    const hits = await chunks.hits(
+      tenantId,
+      found.map((one) => one.chunkId),
     );
-    return found.flatMap((one) => {
+    const rows = new Map(hits.map((row) => [row.id, row]));
+    const { contextWindow: around } = request;
+    const results: SearchResult[] = [];
+    for (const one of found) {
       const row = rows.get(one.chunkId);
-      if (row === undefined) return [];
-      const { contextWindow: around } = request;
-      const neighbours = around === 0 ? [] : chunks.neighbours(tenantId, row.id, around, around);
-      return [resultOf(row, one, neighbours, request.explain)];
-    });
+      if (row === undefined) continue;
+      const neighbours = around === 0 ? [] : await chunks.neighbours(tenantId, row.id, around, around);
+      results.push(resultOf(row, one, neighbours, request.explain));
+    }
+    return results;
   }
 
-  function touch(store: StoreRow): void {
+  async function touch(store: StoreRow): Promise<void> {
     const now = clock.nowSeconds();
-    if (now - store.last_active_at >= TOUCH_SECONDS) stores.touch(store.tenant_id, store.id, now);
+    if (now - store.last_active_at >= TOUCH_SECONDS) await stores.touch(store.tenant_id, store.id, now);
   }
 }
 

@@ -48,7 +48,7 @@ const PASSING: ReadonlySet<string> = new Set([
  */
 export function measuredSearch(deps: MeasuredSearchDeps) {
   const { rules } = presenterFor("openai");
-  const stores = { ...deps.stores, touch: () => {} };
+  const stores = { ...deps.stores, touch: () => Promise.resolve() };
 
   return async (asked: Asked, signal: AbortSignal): Promise<Answer> => {
     const { tenantId, storeId, query, mode, results, onePerFile } = asked;
@@ -60,7 +60,7 @@ export function measuredSearch(deps: MeasuredSearchDeps) {
       role: "read",
       storeIds: null,
       dialect: null,
-      tenantStatus: deps.tenants.get(tenantId)?.status ?? "suspended",
+      tenantStatus: (await deps.tenants.get(tenantId))?.status ?? "suspended",
     };
     const body = {
       query,

@@ -13,9 +13,9 @@ async function filled(f: StoreApp): Promise<{ id: string; path: string; files: R
   const { json: store } = await f.call("POST", "/v1/vector_stores", {});
   const files: Record<string, string> = {};
   for (const [name, chunks] of Object.entries(FILES)) {
-    files[name] = f.file(name);
+    files[name] = await f.file(name);
     await f.call("POST", `/v1/vector_stores/${store.id}/files`, { file_id: files[name] });
-    f.finish(store.id, files[name] ?? "", chunks);
+    await f.finish(store.id, files[name] ?? "", chunks);
   }
   return { id: store.id, path: `/v1/vector_stores/${store.id}/search`, files };
 }
