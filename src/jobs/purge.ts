@@ -38,10 +38,12 @@ export function createPurgeFileHandler({ storage }: PurgeDeps): JobHandler {
       const note = noteFor(deletion);
       for (;;) {
         if (signal.aborted) return { type: "interrupted" };
-        // Looked at before every step: the file may be attached anew meanwhile, under a higher revision.
-        const row = await storage.storeFiles.bySeq(job.tenant_id, seq);
-        const alive = row !== null && (row.status === "in_progress" || row.status === "completed");
-        const removed = await storage.chunks.removeSome(seq, alive ? row.revision : ANY_REVISION, STEP, note);
+        const removed = await storage.transaction(async ({ storeFiles, chunks }) => {
+          // Looked at in every step: the file may be attached anew meanwhile, under a higher revision.
+          const row = await storeFiles.bySeq(job.tenant_id, seq);
+          const alive = row !== null && (row.status === "in_progress" || row.status === "completed");
+          return await chunks.removeSome(seq, alive ? row.revision : ANY_REVISION, STEP, note);
+        }, "work");
         if (removed === 0) break;
         await nextTurn();
       }

@@ -138,14 +138,13 @@ export function jobsTable(sql: Sql) {
       await sql.run(drop, [tenantId, kind, subject]);
     },
     /** Drops a store's waiting jobs of these kinds; returns how many are running. */
-    async dropWaiting(tenantId: string, storeId: string, kinds: readonly JobKind[]): Promise<number> {
-      const rows = await sql.all<{ id: number; lease_owner: string | null }>(ofStore, [
-        tenantId,
-        storeId,
-        JSON.stringify(kinds),
-      ]);
-      for (const row of rows) if (row.lease_owner === null) await sql.run(removeById, [row.id]);
-      return rows.filter((row) => row.lease_owner !== null).length;
+    dropWaiting(tenantId: string, storeId: string, kinds: readonly JobKind[]): Promise<number> {
+      const values = [tenantId, storeId, JSON.stringify(kinds)];
+      return sql.atomic(async (tx) => {
+        const rows = await tx.all<{ id: number; lease_owner: string | null }>(ofStore, values);
+        for (const row of rows) if (row.lease_owner === null) await tx.run(removeById, [row.id]);
+        return rows.filter((row) => row.lease_owner !== null).length;
+      });
     },
     /** Files in progress without a job (for the janitor). */
     filesWithoutJob: (limit: number) => sql.all<{ tenant_id: string; store_id: string; seq: number }>(stuck, [limit]),

@@ -199,9 +199,17 @@ describe("outside a transaction", () => {
     expect(await reads[0]).toBe(0);
   });
 
-  test("what looks like a read and writes is refused by the reader", async () => {
-    const text = "WITH x AS (SELECT 1) INSERT INTO tenant (id, name, status, quotas, created_at) VALUES ('a', 'a', 'active', '{}', 1)";
-    await expect(db.all(text)).rejects.toThrow("readonly");
+  test("what looks like a read and writes is refused while a transaction is open", async () => {
+    const text =
+      "WITH x AS (SELECT 1) INSERT INTO tenant (id, name, status, quotas, created_at) VALUES ('a', 'a', 'active', '{}', 1)";
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+    const write = begun.then(() => db.all(text));
+    write.catch(() => {});
+    await db.transaction(async (tx) => {
+      begin();
+      for (let i = 0; i < 10; i++) await add(tx, `more ${i}`);
+    });
+    await expect(write).rejects.toThrow("readonly");
   });
 });
 

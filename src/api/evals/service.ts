@@ -38,7 +38,8 @@ export function evaluationsService(deps: EvaluationsDeps) {
       const own = body.judgments && (await readJudgments(judgments, store, body.judgments, { strict: false }));
       const generation = store.live_generation === null ? null : await generations.get(tenantId, store.live_generation);
       if (generation === null) throw new Error("a store has no live generation");
-      const row = await deps.transaction(async ({ evaluations, judgments, jobs }, tx) => {
+      const row = await deps.transaction(async ({ stores, evaluations, judgments, jobs }, tx) => {
+        await access.usable(caller, storeId, rules, stores);
         const queries = own?.length ?? (await judgments.count({ tenantId, storeId: id, evaluation: OF_STORE }));
         if (queries === 0) throw nothingJudged(id);
         if ((await evaluations.unfinished(tenantId, id)) >= MOST_UNFINISHED) throw tooMany(id);

@@ -101,7 +101,7 @@ describe("a file batch", () => {
   test("of 501 files is too many in the dialect that says so", async () => {
     using f = storeApp();
     const path = `/v1/vector_stores/${await newStore(f)}/file_batches`;
-    const body = { file_ids: Array.from({ length: 501 }, () => f.file()) };
+    const body = { file_ids: await Promise.all(Array.from({ length: 501 }, () => f.file())) };
     const { status, json } = await f.call("POST", `${path}?dialect=fightclub`, body);
     expect([status, json.error.code]).toEqual([400, "too_many_files"]);
     expect((await f.call("POST", path, body)).json.file_counts.total).toBe(501);

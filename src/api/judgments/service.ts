@@ -48,7 +48,8 @@ export function judgmentsService({ transaction, judgments, clock, access, cursor
       const store = await access.usable(caller, storeId, rules);
       const owner = { tenantId: store.tenant_id, storeId: store.id, evaluation: OF_STORE };
       const read = await readJudgments(judgments, store, body.judgments, { strict: true });
-      return await transaction(async ({ judgments }) => {
+      return await transaction(async ({ judgments, stores }) => {
+        await access.usable(caller, storeId, rules, stores);
         const before = await judgments.count(owner);
         const at = clock.nowSeconds();
         const rows: JudgmentRow[] = [];

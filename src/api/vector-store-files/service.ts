@@ -154,27 +154,35 @@ export function storeFilesService(deps: StoreFilesDeps) {
       return show(await attacher.retry(row));
     },
 
-    /** The text that was indexed, as one piece; empty while there is none. */
-    async content(caller: Caller, storeId: string, fileId: string, rules: DialectRules): Promise<FileContentPage> {
-      const store = await access.open(caller, storeId, rules);
-      const row = await find(store, fileId);
-      const generation =
-        store.live_generation === null ? null : await deps.generations.get(store.tenant_id, store.live_generation);
-      const text =
-        row.status === "completed" && generation !== null
-          ? joinChunks(await chunksOf(store, row, generation.chunk_set))
-          : "";
-      return {
-        object: "vector_store.file_content.page",
-        data: text === "" ? [] : [{ type: "text", text }],
-        has_more: false,
-        next_page: null,
-        file_id: row.file_id,
-        filename: row.filename,
-        attributes: parseAttributes(row) ?? {},
-      };
-    },
+    content,
   };
+
+  /** The text that was indexed, as one piece; empty while there is none. */
+  async function content(
+    caller: Caller,
+    storeId: string,
+    fileId: string,
+    rules: DialectRules,
+  ): Promise<FileContentPage> {
+    const store = await access.open(caller, storeId, rules);
+    const row = await find(store, fileId);
+    const generation =
+      store.live_generation === null ? null : await deps.generations.get(store.tenant_id, store.live_generation);
+    const isReadable = row.status === "completed" && generation !== null;
+    const text = isReadable ? joinChunks(await chunksOf(store, row, generation.chunk_set)) : "";
+    // Indexed anew between two slices: then this is half of a text that is no more.
+    if (isReadable && (await find(store, fileId)).revision !== row.revision)
+      return await content(caller, storeId, fileId, rules);
+    return {
+      object: "vector_store.file_content.page",
+      data: text === "" ? [] : [{ type: "text", text }],
+      has_more: false,
+      next_page: null,
+      file_id: row.file_id,
+      filename: row.filename,
+      attributes: parseAttributes(row) ?? {},
+    };
+  }
 
   async function chunksOf(store: StoreRow, row: StoreFileRow, chunkSet: number): Promise<ChunkRow[]> {
     const rows: ChunkRow[] = [];
