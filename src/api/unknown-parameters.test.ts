@@ -36,7 +36,7 @@ const BODIES: [path: string, body: object][] = [
 test.each(BODIES)("an unknown parameter anywhere in the body of POST %s is a 400 that names it", async (path, body) => {
   using f = storeApp();
   const id = (await f.call("POST", "/v1/vector_stores", {})).json.id as string;
-  const file = f.file();
+  const file = await f.file();
   await f.call("POST", `/v1/vector_stores/${id}/files`, { file_id: file });
   const send = (given: unknown) =>
     f.call(

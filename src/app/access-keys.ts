@@ -14,13 +14,17 @@ const TOUCH_EVERY = 60;
  * Makes the first tenant and its administrator's key in an empty data directory.
  * Returns the key if it was made up here (it is shown once and never kept), else null.
  */
-export function createFirstKey(storage: Storage, given: string | null, nowSeconds: number): string | null {
-  return storage.db.transaction(() => {
-    if (storage.tenants.first() !== null) return null;
+export async function createFirstKey(
+  storage: Pick<Storage, "transaction">,
+  given: string | null,
+  nowSeconds: number,
+): Promise<string | null> {
+  return await storage.transaction(async ({ tenants }) => {
+    if ((await tenants.first()) !== null) return null;
     const tenantId = newId("ten_");
     const key = given ?? newKey();
-    storage.tenants.insert({ id: tenantId, name: "default", createdAt: nowSeconds });
-    storage.tenants.insertKey({
+    await tenants.insert({ id: tenantId, name: "default", createdAt: nowSeconds });
+    await tenants.insertKey({
       id: newId("key_"),
       tenantId,
       hash: hashKey(key),
@@ -71,20 +75,20 @@ export interface DefaultRates {
 export function keyAuthenticator(storage: Storage, clock: Clock, rates: DefaultRates): Authenticate {
   const touched = new Map<string, number>();
   let operators: string | null = null;
-  return (sha256) => {
-    const row = storage.tenants.findKey(sha256);
+  return async (sha256) => {
+    const row = await storage.tenants.findKey(sha256);
     const now = clock.nowSeconds();
     if (row === null || (row.expires_at !== null && row.expires_at <= now)) return null;
     if (now - (touched.get(row.id) ?? row.last_used_at ?? 0) >= TOUCH_EVERY) {
       touched.set(row.id, now);
       try {
-        storage.tenants.touchKey(row.id, now);
+        await storage.tenants.touchKey(row.id, now);
       } catch {
         // On a full disk nothing can be noted; the request itself may well be answered.
       }
     }
     // The first tenant cannot be deleted, so this never changes.
-    operators ??= storage.tenants.first()?.id ?? null;
+    operators ??= (await storage.tenants.first())?.id ?? null;
     return {
       keyId: row.id,
       tenantId: row.tenant_id,

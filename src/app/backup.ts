@@ -9,9 +9,9 @@ import { takeSnapshot } from "../storage/snapshot.ts";
 
 /** Backups of a running server: the database, the uploaded bytes, the models dropped in. Caches are made again. */
 export function backups({ engine, dataDir, clock }: { engine: Engine; dataDir: string; clock: Clock }): BeginBackup {
-  const { storage, blobs } = engine;
-  return () => {
-    const snapshot = takeSnapshot(storage.db, storage, blobs, join(dataDir, "meta.sqlite"));
+  const { database, storage, blobs } = engine;
+  return async () => {
+    const snapshot = await takeSnapshot(database, storage, blobs, join(dataDir, "meta.sqlite"));
     if (snapshot === null) return null;
     const files: BackupFile[] = [
       { name: "meta.sqlite", ...snapshot.database },

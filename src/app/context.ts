@@ -74,7 +74,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
       queries,
       reload,
     }),
-    authenticate: (sha256) => runKey?.authenticate(sha256) ?? authenticate(sha256),
+    authenticate: async (sha256) => (await runKey?.authenticate(sha256)) ?? (await authenticate(sha256)),
     log,
     metrics,
     dialect: config.dialect,
@@ -104,12 +104,12 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     },
     async start() {
       engine.janitor.start();
-      engine.runner.start();
+      await engine.runner.start();
       const server = listen(config, app, stopping);
       teardown.defer(() => server.stop(config.graceSeconds * 1000).then(() => undefined));
       // Only now: a start that failed before must not have used up the key that is shown once.
-      firstKey = createFirstKey(engine.storage, config.apiKey, clock.nowSeconds());
-      runKey = createRunKey(engine.storage.tenants.first()?.id ?? "");
+      firstKey = await createFirstKey(engine.storage, config.apiKey, clock.nowSeconds());
+      runKey = createRunKey((await engine.storage.tenants.first())?.id ?? "");
       if (!config.noLocalCli) {
         const path = join(dir.path, "cli.json");
         writeCliFile(path, { url: localUrl(server.url), key: runKey.key, pid: process.pid });

@@ -14,8 +14,12 @@ export function registerGauges(
     parse,
   }: { runner: JobRunner; indexes: IndexRegistry; lanes: NativeLanes; parse: ParseLane },
 ): void {
-  metrics.gauge("lectern_jobs_waiting", () => runner.stats().map(({ kind, waiting }) => [{ kind }, waiting]));
-  metrics.gauge("lectern_jobs_running", () => runner.stats().map(({ kind, running }) => [{ kind }, running]));
+  metrics.gauge("lectern_jobs_waiting", async () =>
+    (await runner.stats()).map(({ kind, waiting }) => [{ kind }, waiting]),
+  );
+  metrics.gauge("lectern_jobs_running", async () =>
+    (await runner.stats()).map(({ kind, running }) => [{ kind }, running]),
+  );
   metrics.gauge("lectern_index_bytes", () => indexes.stats.bytes);
   metrics.gauge("lectern_index_chunks", () => indexes.stats.chunks);
   metrics.gauge("lectern_index_vectors", () => indexes.stats.vectors);

@@ -1,13 +1,14 @@
 import type { Config } from "../config/config.ts";
 import { StartError } from "../platform/data-dir.ts";
 import { unpackNatives } from "../platform/native.ts";
-import { NewerSchemaError, openDb } from "../storage/db.ts";
-import { createStorage, type Storage } from "../storage/storage.ts";
+import type { Log } from "../platform/log.ts";
+import { NewerSchemaError, openSqlite, type SqliteDatabase } from "../storage/sqlite.ts";
 
 /** The database of a data directory. A {@link StartError} where it cannot be used, with the way out. */
-export function openStorage(path: string): Storage {
+export function openDatabase(path: string, log: Log): SqliteDatabase {
   try {
-    return createStorage(openDb(path));
+    const onLong = (ms: number) => log.warn("a transaction was open for long", { ms: Math.round(ms) });
+    return openSqlite(path, { onLong });
   } catch (error) {
     if (error instanceof NewerSchemaError) {
       throw new StartError(

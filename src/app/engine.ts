@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 import { lanesOf, registerGauges } from "./engine-gauges.ts";
-import { openNatives, openStorage } from "./engine-start.ts";
+import { openDatabase, openNatives } from "./engine-start.ts";
 import { createEvaluateHandler } from "../jobs/evaluate.ts";
 import { createIngestHandler, type IndexWrites } from "../jobs/ingest.ts";
 import type { MeasuredSearch } from "../search/measured.ts";
@@ -45,7 +45,7 @@ import type { Detached } from "../storage/removal.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { StoreRow } from "../storage/stores.ts";
 import type { StoreFileRow } from "../storage/store-files.ts";
-import type { Storage } from "../storage/storage.ts";
+import { createStorage, type Storage, type Tables } from "../storage/storage.ts";
 import { GraphLane } from "../workers/graph-lane.ts";
 import { cachedPassages } from "../jobs/cached-passages.ts";
 import { BUNDLED_MODEL, Models } from "../models/models.ts";
@@ -73,8 +73,9 @@ const QUERY_CACHE_BYTES = 64 * MB;
 
 export async function createEngine({ config, dataDir, clock, log, metrics }: EngineOptions) {
   await using stack = new AsyncDisposableStack();
-  const storage = openStorage(join(dataDir, "meta.sqlite"));
-  stack.defer(() => storage.db.close());
+  const database = openDatabase(join(dataDir, "meta.sqlite"), log);
+  stack.defer(() => database.close());
+  const storage = createStorage(database);
   const blobs = createBlobs(dataDir);
   const parsed = createParsedCache(dataDir);
   const changes = createChanges();
@@ -131,7 +132,8 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
   });
   await models.start();
   const bundled = models.info(BUNDLED_MODEL);
-  if (bundled !== null) scheduleModelUpgrade(storage, { id: BUNDLED_MODEL, revision: bundled.revision }, clock, log);
+  if (bundled !== null)
+    await scheduleModelUpgrade(storage, { id: BUNDLED_MODEL, revision: bundled.revision }, clock, log);
 
   const graphs = stack.use(new GraphLane(natives));
   const graphWatch = stack.use(
@@ -144,10 +146,10 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
   const indexes = new IndexRegistry({
     budgetBytes: config.indexMemoryMb * MB,
     load: async (storeId, generationId, signal) => {
-      const generation = storage.generations.byId(generationId);
+      const generation = await storage.generations.byId(generationId);
       if (generation === null || generation.store_id !== storeId) throw new Error(`generation ${generationId} is gone`);
       const index = await loadIndex(storage, generation, signal, config.hnswThreshold);
-      const mode = storage.stores.get(generation.tenant_id, storeId)?.index_mode;
+      const mode = (await storage.stores.get(generation.tenant_id, storeId))?.index_mode;
       index.setKind(mode ?? "auto");
       await attachGraph({ dataDir, natives, log }, generation, index);
       graphWatch.touch(generation);
@@ -165,7 +167,7 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
       indexes.apply(storeId, generation, (index) => index.removeFile(storeFile)),
     loadOf: (storeId, generation) => indexes.loadOf(storeId, generation),
     replaceFile: (file, generation) =>
-      indexes.apply(file.store_id, generation.id, (index) => replaceFile(storage, index, generation, file)),
+      indexes.apply(file.store_id, generation.id, (index) => replaceFile(storage.indexReads, index, generation, file)),
   };
   const embedPassages = cachedPassages({
     embed: async (model, texts, signal) => {
@@ -213,10 +215,10 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
   };
   // Searches hold a lease while they run, so that the index is closed when the last of them has ended.
   const forgetIndexes = async (storeId: string) => {
-    for (const generation of storage.generations.idsOfStore(storeId)) await indexes.retire(storeId, generation);
+    for (const generation of await storage.generations.idsOfStore(storeId)) await indexes.retire(storeId, generation);
     removeGraphsOfStore(dataDir, storeId);
   };
-  removeStrayGraphs(storage, dataDir);
+  await removeStrayGraphs(storage, dataDir);
   const purge: PurgeDeps = {
     storage,
     blobs,
@@ -249,7 +251,10 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
       metrics,
       owner: newId("req_"),
       handlers: [
-        brake.watch(ingest, (job) => storage.storeFiles.bySeq(job.tenant_id, Number(job.subject))?.n_chunks ?? 0),
+        brake.watch(
+          ingest,
+          async (job) => (await storage.storeFiles.bySeq(job.tenant_id, Number(job.subject)))?.n_chunks ?? 0,
+        ),
         createMigrateHandler(migrateDeps),
         createCatchUpHandler(catchUpDeps),
         createRetireHandler({
@@ -272,18 +277,20 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
         createEvaluateHandler({ storage, clock, search }),
       ],
       heldStores: (kind) => (kind === "ingest" ? brake.held() : []),
-      tenantLimit: (kind, tenantId) => {
+      tenantLimit: async (kind, tenantId) => {
         if (kind === "evaluate") return 1;
-        return kind === "ingest" ? ingestLimit(storage, config, tenantId) : null;
+        return kind === "ingest" ? await ingestLimit(storage, config, tenantId) : null;
       },
     }),
   );
 
-  /** Files left these stores: indexes forget them, what works on them stops. Called after the commit. */
+  const removeFromIndexes = (storeId: string, storeFile: number) =>
+    indexes.applyToStore(storeId, (index) => index.removeFile(storeFile));
+  /** Files left these stores: indexes forget them, what works on them stops. Called in the turn of the commit. */
   const detached = (files: readonly Detached[]) => {
     for (const { storeId, storeFile } of files) {
       runner.cancel("ingest", String(storeFile));
-      removeFromIndexes(storage, indexWrites, storeId, storeFile);
+      removeFromIndexes(storeId, storeFile);
       changes.notify(storeId);
     }
   };
@@ -302,10 +309,22 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
     }),
   );
 
-  metrics.gauge("lectern_embedding_cache_bytes", () => storage.embeddingCache.size().bytes);
+  metrics.gauge("lectern_embedding_cache_bytes", async () => (await storage.embeddingCache.size()).bytes);
   registerGauges(metrics, { runner, indexes, lanes, parse });
+  /** Another kind of index may need a graph; looked at in the background, and again with the next change if that fails. */
+  const watchGraphsOf = async (storeId: string) => {
+    try {
+      for (const id of await storage.generations.idsOfStore(storeId)) {
+        const row = await storage.generations.byId(id);
+        if (row !== null) graphWatch.touch(row);
+      }
+    } catch (error) {
+      log.debug("the graphs of a store were not looked at", { store: storeId, error: String(error) });
+    }
+  };
   const teardown = stack.move();
   return {
+    database,
     storage,
     blobs,
     parsed,
@@ -324,9 +343,7 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
       apiSearch = search;
     },
     setAttributes(storeId: string, storeFile: number, attributes: Record<string, string | number | boolean>) {
-      forEachGeneration(storage, storeId, (generation) =>
-        indexes.apply(storeId, generation, (index) => index.setAttributes(storeFile, attributes)),
-      );
+      indexes.applyToStore(storeId, (index) => index.setAttributes(storeFile, attributes));
     },
     /** Loads what the first file would wait for; in the background, and needless if it fails. */
     warm(): void {
@@ -336,21 +353,26 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
     },
     /** The flip of a rollback, if nothing is missing in the old generation; loads its index first. */
     async rollBackNow(migration: MigrationRow): Promise<boolean> {
-      const old = storage.generations.get(migration.tenant_id, migration.from_generation);
+      const old = await storage.generations.get(migration.tenant_id, migration.from_generation);
       const live =
-        migration.to_generation === null ? null : storage.generations.get(migration.tenant_id, migration.to_generation);
+        migration.to_generation === null
+          ? null
+          : await storage.generations.get(migration.tenant_id, migration.to_generation);
       if (old === null || live === null) return false;
       using _lease = await indexes.acquire(migration.store_id, old.id);
-      return flipBack({ storage, clock, failpoint }, migration, live, old);
+      return await flipBack({ storage, clock, failpoint }, migration, live, old);
     },
-    /** Chunks were added to a completed file: its index takes them, other generations are behind with it. */
-    reloadFile(file: StoreFileRow, generation: GenerationRow): void {
-      storage.generationFiles.outdateElsewhere(file.seq, generation);
-      for (const other of storage.generations.ofStore(file.tenant_id, file.store_id)) {
-        if (other.state === "retained") scheduleCatchUp(storage, other);
+    /** Chunks are added to a completed file: other generations are behind with it. Part of the transaction. */
+    async outdateFile(tables: Tables, file: StoreFileRow, generation: GenerationRow): Promise<void> {
+      await tables.generationFiles.outdateElsewhere(file.seq, generation);
+      for (const other of await tables.generations.ofStore(file.tenant_id, file.store_id)) {
+        if (other.state === "retained") await scheduleCatchUp(tables, other);
       }
+    },
+    /** Chunks were added to a completed file: its index takes them. Called in the turn of the commit. */
+    reloadFile(file: StoreFileRow, generation: GenerationRow): void {
       runner.wake();
-      indexes.apply(generation.store_id, generation.id, (index) => replaceFile(storage, index, generation, file));
+      indexWrites.replaceFile(file, generation);
       graphWatch.touch(generation);
     },
     /** What answers searches of the store now: an index that is not in memory will say when it is. */
@@ -361,29 +383,17 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
     },
     /** Forces, forbids or frees the choice of the index of a store. */
     setIndexMode(storeId: string, mode: StoreRow["index_mode"]): void {
-      for (const generation of storage.generations.idsOfStore(storeId)) {
-        indexes.apply(storeId, generation, (index) => index.setKind(mode));
-        const row = storage.generations.byId(generation);
-        if (row !== null) graphWatch.touch(row);
-      }
+      indexes.applyToStore(storeId, (index) => index.setKind(mode));
+      void watchGraphsOf(storeId);
     },
-    removeFromIndexes: (storeId: string, storeFile: number) =>
-      removeFromIndexes(storage, indexWrites, storeId, storeFile),
+    removeFromIndexes,
     [Symbol.asyncDispose]: () => teardown.disposeAsync(),
   };
 }
 
 /** Files of a tenant that may be indexed at the same time. */
-function ingestLimit(storage: Storage, config: Config, tenantId: string): number | null {
-  const tenant = storage.tenants.get(tenantId);
+async function ingestLimit(storage: Storage, config: Config, tenantId: string): Promise<number | null> {
+  const tenant = await storage.tenants.get(tenantId);
   const own = tenant === null ? null : parseQuotas(tenant.quotas).concurrent_ingests;
   return own ?? config.maxTeamIngests;
-}
-
-function removeFromIndexes(storage: Storage, index: IndexWrites, storeId: string, storeFile: number): void {
-  forEachGeneration(storage, storeId, (generation) => index.removeFile(storeId, generation, storeFile));
-}
-
-function forEachGeneration(storage: Storage, storeId: string, visit: (generation: number) => void): void {
-  for (const generation of storage.generations.idsOfStore(storeId)) visit(generation);
 }

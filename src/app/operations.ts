@@ -90,8 +90,8 @@ export function createOperations({
   const models = modelCatalog(engine.models, rankers.names, clock.nowSeconds());
   const access = storeAccess({ stores: storage.stores, clock });
   const wakeJobs = () => runner.wake();
-  const queuedFiles = () => runner.stats().find(({ kind }) => kind === "ingest")?.waiting ?? 0;
-  const poll = { changes, pollAfterMs: () => pollAfterMs(queuedFiles()) };
+  const queuedFiles = async () => (await runner.stats()).find(({ kind }) => kind === "ingest")?.waiting ?? 0;
+  const poll = { changes, pollAfterMs: async () => pollAfterMs(await queuedFiles()) };
   const progressOf = (storeFile: number) => progress.get(storeFile);
 
   const quotas = quotaRules(storage.tenants, config);
@@ -123,7 +123,6 @@ export function createOperations({
     notify: changes.notify,
     maxFilesPerStore: quotas.filesPerStore,
     maxQueuedFiles: config.maxQueuedFiles,
-    queuedFiles,
   });
   const stores = storesService({
     ...storage,
@@ -194,6 +193,7 @@ export function createOperations({
     clock,
     access,
     embed: (id, texts, kind, signal) => engine.models.embed(id, texts, kind, signal),
+    outdate: engine.outdateFile,
     reload: (file, generation) => engine.reloadFile(file, generation),
     notify: changes.notify,
   });
@@ -251,7 +251,7 @@ export function createOperations({
       metricsPublic: config.metricsPublic,
       checks: {
         stopping: () => (stopping.aborted ? "the server is stopping" : "ok"),
-        database: () => (storage.tenants.first() === null ? "no tenant" : "ok"),
+        database: async () => ((await storage.tenants.first()) === null ? "no tenant" : "ok"),
         model: () =>
           engine.models.info(engine.models.catalog().defaultModel) === null ? "the default model is not loaded" : "ok",
       },

@@ -18,22 +18,22 @@ const MB = 1024 * 1024;
  * a file for the key that uploaded it.
  */
 export function quotaRules(tenants: Pick<TenantsTable, "get" | "getKey">, defaults: DefaultQuotas) {
-  const ofTenant = (id: string): Quotas => parseRow(tenants.get(id));
-  const ofKey = (id: string | null): Quotas => parseRow(id === null ? null : tenants.getKey(id));
+  const ofTenant = async (id: string): Promise<Quotas> => parseRow(await tenants.get(id));
+  const ofKey = async (id: string | null): Promise<Quotas> => parseRow(id === null ? null : await tenants.getKey(id));
 
   return {
-    stores: ({ tenantId, keyId }: { tenantId: string; keyId: string }) => ({
-      perTenant: ofTenant(tenantId).max_vector_stores ?? defaults.maxTeamVectorStores,
-      perKey: ofKey(keyId).max_vector_stores ?? defaults.maxUserVectorStores,
+    stores: async ({ tenantId, keyId }: { tenantId: string; keyId: string }) => ({
+      perTenant: (await ofTenant(tenantId)).max_vector_stores ?? defaults.maxTeamVectorStores,
+      perKey: (await ofKey(keyId)).max_vector_stores ?? defaults.maxUserVectorStores,
     }),
-    bytes: ({ tenantId, keyId }: { tenantId: string; keyId: string }) => ({
-      perTenant: ofTenant(tenantId).max_bytes ?? mebibytes(defaults.maxTeamMb),
-      perKey: ofKey(keyId).max_bytes ?? mebibytes(defaults.maxUserMb),
+    bytes: async ({ tenantId, keyId }: { tenantId: string; keyId: string }) => ({
+      perTenant: (await ofTenant(tenantId)).max_bytes ?? mebibytes(defaults.maxTeamMb),
+      perKey: (await ofKey(keyId)).max_bytes ?? mebibytes(defaults.maxUserMb),
     }),
     /** The lesser of the tenant's and that of the key that made the store. */
-    filesPerStore(store: Pick<StoreRow, "tenant_id" | "key_id">): number | null {
-      const tenant = ofTenant(store.tenant_id).max_files_per_store ?? defaults.maxVectorStoreFiles;
-      const key = ofKey(store.key_id).max_files_per_store;
+    async filesPerStore(store: Pick<StoreRow, "tenant_id" | "key_id">): Promise<number | null> {
+      const tenant = (await ofTenant(store.tenant_id)).max_files_per_store ?? defaults.maxVectorStoreFiles;
+      const key = (await ofKey(store.key_id)).max_files_per_store;
       if (key === null || tenant === null) return key ?? tenant;
       return Math.min(key, tenant);
     },

@@ -69,7 +69,7 @@ export function serveOperation(
     let caller = NOBODY;
     let leave = () => {};
     if (spec.role !== "none") {
-      caller = authenticateRequest(request.headers, deps.authenticate);
+      caller = await authenticateRequest(request.headers, deps.authenticate);
       state.keyId = caller.keyId;
       state.dialect = named ?? (isDialect(caller.dialect) ? caller.dialect : state.dialect);
       authorize(caller, spec.role, params["vector_store_id"], spec.operatorOnly);

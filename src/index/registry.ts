@@ -110,6 +110,15 @@ export class IndexRegistry {
     else write(entry.index);
   }
 
+  /** The same for every generation of a store that is in memory or on its way there. */
+  applyToStore(storeId: string, write: IndexWrite): void {
+    for (const { key, index, missed } of this.#entries.values()) {
+      if (!key.startsWith(`${storeId}/`)) continue;
+      if (index === null) missed.push(write);
+      else write(index);
+    }
+  }
+
   /** Forgets an index, so that the next use loads it again. Readers that hold a lease finish with what they have. */
   invalidate(storeId: string, generation: number): void {
     const entry = this.#entries.get(keyOf(storeId, generation));

@@ -89,7 +89,7 @@ export function createBuildGraphHandler(deps: GraphDeps): JobHandler {
     concurrency: 1,
     async run(job, signal) {
       const { storage, log } = deps;
-      const generation = storage.generations.get(job.tenant_id, Number(job.subject));
+      const generation = await storage.generations.get(job.tenant_id, Number(job.subject));
       if (generation === null || generation.state === "retired") return { type: "done" };
       using lease = await deps.acquire(generation.store_id, generation.id);
       const work = lease.index.graphWork();
@@ -174,14 +174,14 @@ async function refuseWithoutRoom(dataDir: string, generation: GenerationRow, wor
 }
 
 /** Passes batches on until nobody needs the generation any more; then aborts, so that its retirement need not wait. */
-function* whileInUse(
+async function* whileInUse(
   storage: Storage,
   generation: GenerationRow,
   retired: AbortController,
   batches: Iterable<GraphBatch>,
-): Generator<GraphBatch> {
+): AsyncGenerator<GraphBatch> {
   for (const batch of batches) {
-    const state = storage.generations.get(generation.tenant_id, generation.id)?.state ?? "retired";
+    const state = (await storage.generations.get(generation.tenant_id, generation.id))?.state ?? "retired";
     if (state === "retired") retired.abort();
     yield batch;
   }
@@ -199,7 +199,7 @@ function* batchesOf(storage: Storage, generation: GenerationRow, chunkIds: reado
   };
   for (let from = 0; from < chunkIds.length; from += BATCH) {
     const wanted = chunkIds.slice(from, from + BATCH);
-    for (const [at, vectors] of storage.chunks.vectors(wanted, generation.id).entries()) {
+    for (const [at, vectors] of storage.indexReads.vectors(wanted, generation.id).entries()) {
       if (vectors === null) continue;
       rows.push(vectors);
       for (let i = 0; i < vectors.length / generation.dimensions; i++) ids.push(wanted[at]!);
@@ -210,8 +210,8 @@ function* batchesOf(storage: Storage, generation: GenerationRow, chunkIds: reado
 }
 
 /** Queues a build for a generation whose index says that there is something to build. */
-export function scheduleBuild(storage: Storage, generation: GenerationRow): void {
-  storage.jobs.insert({
+export async function scheduleBuild(storage: Storage, generation: GenerationRow): Promise<void> {
+  await storage.jobs.insert({
     tenantId: generation.tenant_id,
     kind: "build_index",
     storeId: generation.store_id,
@@ -222,10 +222,10 @@ export function scheduleBuild(storage: Storage, generation: GenerationRow): void
 }
 
 /** At start: directories of stores and generations that are no more, and what a build left that did not end. */
-export function removeStrayGraphs(storage: Storage, dataDir: string): void {
+export async function removeStrayGraphs(storage: Storage, dataDir: string): Promise<void> {
   const root = join(dataDir, "stores");
   const live = new Map<string, Set<string>>();
-  for (const { store_id, id } of storage.generations.inUse()) {
+  for (const { store_id, id } of await storage.generations.inUse()) {
     live.set(store_id, (live.get(store_id) ?? new Set<string>()).add(`gen-${id}`));
   }
   for (const name of existsSync(root) ? readdirSync(root) : []) {

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import type { EmbedResult } from "../embed/provider.ts";
 import { embedFailure } from "../embed/provider.ts";
 import { Semaphore } from "../platform/semaphore.ts";
-import { openDb } from "../storage/db.ts";
+import { openSqlite } from "../storage/sqlite.ts";
 import { createStorage } from "../storage/storage.ts";
 import { cachedPassages, type PassageSource } from "./cached-passages.ts";
 
@@ -10,10 +10,11 @@ const MODEL = { id: "m", revision: "r", dimensions: 2 };
 const SOURCE: PassageSource = { tenantId: "tenant_a", fileId: "file-1" };
 const never = new AbortController().signal;
 
-function setUp(isCached = true) {
-  const storage = createStorage(openDb(":memory:"));
-  storage.tenants.insert({ id: SOURCE.tenantId, name: "a", createdAt: 1 });
-  storage.db.raw
+async function setUp(isCached = true) {
+  const db = openSqlite(":memory:");
+  const storage = createStorage(db);
+  await storage.tenants.insert({ id: SOURCE.tenantId, name: "a", createdAt: 1 });
+  db.raw
     .query(
       `INSERT INTO file (id, tenant_id, filename, bytes, sha256, mime, purpose, created_at) VALUES ('file-1', 'tenant_a', 'a', 1, 'x', 'text/plain', 'assistants', 1)`,
     )
@@ -40,7 +41,7 @@ function setUp(isCached = true) {
 }
 
 test("a text is embedded once, also within one call, and costs tokens once", async () => {
-  const { asked, run } = setUp();
+  const { asked, run } = await setUp();
   expect(await run(["one", "three", "one"])).toEqual([
     [3, 3],
     [5, 3],
@@ -54,7 +55,7 @@ test("a text is embedded once, also within one call, and costs tokens once", asy
 });
 
 test("a failure keeps nothing and is told", async () => {
-  const { asked, run, fail } = setUp();
+  const { asked, run, fail } = await setUp();
   fail(true);
   expect(await run(["one"])).toBe("unavailable");
   fail(false);
@@ -67,7 +68,7 @@ test("models that are not cached, and texts of no file, are embedded every time"
     [false, SOURCE],
     [true, null],
   ] as const) {
-    const { run, asked } = setUp(isCached);
+    const { run, asked } = await setUp(isCached);
     await run(["one"], source);
     await run(["one"], source);
     expect(asked).toHaveLength(2);
@@ -75,9 +76,9 @@ test("models that are not cached, and texts of no file, are embedded every time"
 });
 
 test("whoever asks is told what was computed, in the transaction that keeps it, and once", async () => {
-  const { run } = setUp();
+  const { run } = await setUp();
   const told: number[] = [];
-  const source = { ...SOURCE, onTokens: (tokens: number) => told.push(tokens) };
+  const source = { ...SOURCE, onTokens: async (tokens: number) => void told.push(tokens) };
   await run(["one", "three", "one"], source);
   await run(["one", "three"], source);
   expect(told).toEqual([6]);
@@ -87,13 +88,11 @@ test("whoever asks is told what was computed, in the transaction that keeps it, 
     source,
   );
   expect(told.slice(1)).toEqual([48, 48, 24]);
-  const failing = { ...SOURCE, onTokens: () => expect.unreachable() };
+  const failing = { ...SOURCE, onTokens: () => Promise.resolve(expect.unreachable()) };
   await run(["one"], failing);
   const refused = {
     ...SOURCE,
-    onTokens: () => {
-      throw new Error("the count cannot be written");
-    },
+    onTokens: () => Promise.reject(new Error("the count cannot be written")),
   };
   await expect(run(["new"], refused)).rejects.toThrow("cannot be written");
   await run(["new"], source);
@@ -102,8 +101,8 @@ test("whoever asks is told what was computed, in the transaction that keeps it, 
 });
 
 test("what is not kept is told too", async () => {
-  const { run } = setUp(false);
+  const { run } = await setUp(false);
   const told: number[] = [];
-  await run(["one", "two"], { ...SOURCE, onTokens: (tokens) => told.push(tokens) });
+  await run(["one", "two"], { ...SOURCE, onTokens: async (tokens) => void told.push(tokens) });
   expect(told).toEqual([6]);
 });

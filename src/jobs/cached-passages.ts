@@ -1,6 +1,7 @@
 import type { EmbeddedText, EmbedResult } from "../embed/provider.ts";
 import type { CacheScope } from "../storage/embedding-cache.ts";
 import type { PassageBatching, StoreModel } from "../models/store-model.ts";
+import type { Tx } from "../storage/sql.ts";
 import { nextTurn } from "./next-turn.ts";
 
 /** The file that texts come from; its cached vectors go with it. */
@@ -11,7 +12,7 @@ export interface PassageSource {
    * Told what was computed, and perhaps paid, for the texts: in the transaction that keeps their vectors, where they are
    * kept, so that an interrupted job neither loses nor repeats a count.
    */
-  onTokens?: ((tokens: number) => void) | undefined;
+  onTokens?: ((tokens: number, tx: Tx | null) => Promise<void>) | undefined;
 }
 
 /** Vectors of passages for jobs. */
@@ -29,13 +30,13 @@ export interface EmbedPassages {
 export interface CachedPassagesOptions extends Pick<EmbedPassages, "batching"> {
   embed: (model: StoreModel, texts: readonly string[], signal: AbortSignal) => Promise<EmbedResult>;
   cache: {
-    get(scope: CacheScope, sha256: Uint8Array): Float32Array | null;
+    get(scope: CacheScope, sha256: Uint8Array): Promise<Float32Array | null>;
     /** `alongside` runs in the transaction that adds them. */
     add(
       scope: CacheScope,
       entries: readonly { sha256: Uint8Array; vectors: Float32Array }[],
-      alongside: () => void,
-    ): void;
+      alongside: (tx: Tx) => Promise<void>,
+    ): Promise<void>;
   };
   /** Whether vectors of this model are kept. */
   isCached: (model: StoreModel) => boolean;
@@ -55,7 +56,7 @@ export function cachedPassages({ embed, batching, cache, isCached, onLookup }: C
     async embed(model, texts, signal, source) {
       if (source === null || !isCached(model)) {
         const embedded = await embed(model, texts, signal);
-        if (embedded.ok) source?.onTokens?.(tokensOf(embedded.texts));
+        if (embedded.ok) await source?.onTokens?.(tokensOf(embedded.texts), null);
         return embedded;
       }
       const { tenantId, fileId } = source;
@@ -64,7 +65,7 @@ export function cachedPassages({ embed, batching, cache, isCached, onLookup }: C
       const missing = new Map<string, Uint8Array>();
       for (const text of new Set(texts)) {
         const sha256 = new Bun.CryptoHasher("sha256").update(text).digest();
-        const vectors = cache.get(scope, sha256);
+        const vectors = await cache.get(scope, sha256);
         if (vectors === null) missing.set(text, sha256);
         else results.set(text, { vectors, windows: vectors.length / model.dimensions, tokens: 0 });
       }
@@ -81,7 +82,7 @@ export function cachedPassages({ embed, batching, cache, isCached, onLookup }: C
         for (let from = 0; from < entries.length; from += WRITTEN_AT_ONCE) {
           await nextTurn();
           const some = entries.slice(from, from + WRITTEN_AT_ONCE);
-          cache.add(scope, some, () => source.onTokens?.(tokensOf(some)));
+          await cache.add(scope, some, async (tx) => await source.onTokens?.(tokensOf(some), tx));
         }
       }
       const told = new Set<string>();

@@ -4,7 +4,8 @@ import type { ChunkOwner } from "../storage/chunks.ts";
 import type { ChunkStrategy, MissingFile } from "../storage/generation-files.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { ParsedCache } from "../storage/parsed.ts";
-import type { Storage } from "../storage/storage.ts";
+import type { Tx } from "../storage/sql.ts";
+import type { Storage, Tables } from "../storage/storage.ts";
 import type { EmbedPassages } from "./cached-passages.ts";
 import type { ParseLane } from "../workers/parse-lane.ts";
 import { embedChunks } from "./embed-chunks.ts";
@@ -42,13 +43,15 @@ export type CatchUpResult =
 export interface CatchUpProgress {
   /** The file's chunks are there. */
   chunked(): void;
-  file(): void;
-  chunks(count: number): void;
-  /** Computed, and perhaps paid. */
-  tokens(count: number): void;
+  file(tables: Tables, tx: Tx): Promise<void>;
+  chunks(count: number, tables: Tables, tx: Tx): Promise<void>;
+  /** Computed, and perhaps paid; `tx` null: nothing else is written down with it. */
+  tokens(count: number, tx: Tx | null): Promise<void>;
 }
 
-export const NO_PROGRESS: CatchUpProgress = { chunked() {}, file() {}, chunks() {}, tokens() {} };
+const nothing = () => Promise.resolve();
+
+export const NO_PROGRESS: CatchUpProgress = { chunked() {}, file: nothing, chunks: nothing, tokens: nothing };
 
 /** Chunks written in one transaction, and chunks that enter an index at once: a millisecond or two each. */
 const WRITTEN_AT_ONCE = 16;
@@ -106,7 +109,7 @@ async function addMissing(
     }
   };
   for (let afterSeq = 0; !isOver();) {
-    const files = deps.storage.generationFiles.missing(generation, afterSeq, FILES);
+    const files = await deps.storage.generationFiles.missing(generation, afterSeq, FILES);
     outcome.files += files.length;
     for (const file of files) {
       if (running.size >= FILES_AT_ONCE) await Promise.race(running);
@@ -176,26 +179,30 @@ async function indexAndFinish(
   using lease = await deps.openIndex(generation);
   for (let from = 0; ; from += INDEXED_AT_ONCE) {
     if (signal.aborted) return { type: "interrupted" };
-    // Detached or attached anew meanwhile: then this was for nothing, and what it left is garbage.
-    const current = storage.storeFiles.bySeq(tenantId, file.seq);
+    // Detached or attached anew meanwhile: then this was for nothing, and what it left is garbage. Read and added at
+    // once: what a commit changes in between would be undone by the older row.
+    const current = storage.indexReads.storeFile(tenantId, file.seq);
     if (current === null || current.revision !== file.revision || current.status !== "completed")
       return { type: "done" };
     if (lease === null) break;
-    const slice = storage.chunks.forIndex(tenantId, owner, generation.id, from, INDEXED_AT_ONCE);
+    const slice = storage.indexReads.chunks(tenantId, owner, generation.id, from, INDEXED_AT_ONCE);
     addSlice(lease.index, current, slice, from);
     if (slice.length < INDEXED_AT_ONCE) break;
     await nextTurn();
   }
-  // Texts were added to it while its index took it in: the next round takes them.
-  if (lease !== null && storage.chunks.withoutVector(tenantId, owner, generation.id, 1).length > 0)
-    return { type: "done" };
-  storage.db.relaxed(() =>
-    storage.db.transaction(() => {
-      storage.generationFiles.setDone(generation, file, cut, storage.chunks.fileTotals(tenantId, owner, generation));
-      progress.file();
-    }),
-  );
-  if (lease !== null) deps.indexGrew(generation);
+  const isWhole = await storage.transaction(async (tables, tx) => {
+    // Texts were added to it while its index took it in: the next round takes them.
+    if (lease !== null && (await tables.chunks.withoutVector(tenantId, owner, generation.id, 1)).length > 0)
+      return false;
+    // Detached or attached anew: what is written down must not say that this revision is there.
+    const current = await tables.storeFiles.bySeq(tenantId, file.seq);
+    if (current === null || current.revision !== file.revision || current.status !== "completed") return false;
+    const totals = await tables.chunks.fileTotals(tenantId, owner, generation);
+    await tables.generationFiles.setDone(generation, file, cut, totals);
+    await progress.file(tables, tx);
+    return true;
+  }, "work");
+  if (isWhole && lease !== null) deps.indexGrew(generation);
   return { type: "done" };
 }
 
@@ -210,25 +217,25 @@ async function chunkFile(
 ): Promise<CatchUpResult> {
   const { storage } = deps;
   const { tenant_id: tenantId } = generation;
-  if (isSharedSet(storage, generation)) {
-    storage.generationFiles.setChunked(generation, file, strategy);
+  if (await isSharedSet(storage, generation)) {
+    await storage.generationFiles.setChunked(generation, file, strategy);
     return { type: "done" };
   }
-  const upload = storage.files.get(tenantId, file.file_id);
+  const upload = await storage.files.get(tenantId, file.file_id);
   if (upload === null) return { type: "done" };
   if (upload.bytes === 0) {
     // Texts that came through the API one by one: there is nothing to cut anew, they stay as they are.
-    const live = storage.stores.get(tenantId, generation.store_id)?.live_generation;
-    const from = live == null ? null : storage.generations.get(tenantId, live);
-    if (from !== null) storage.chunks.copyToSet(file.seq, file.revision, from.chunk_set, generation.chunk_set);
-    storage.generationFiles.setChunked(generation, file, strategy);
+    const live = (await storage.stores.get(tenantId, generation.store_id))?.live_generation;
+    const from = live == null ? null : await storage.generations.get(tenantId, live);
+    if (from !== null) await storage.chunks.copyToSet(file.seq, file.revision, from.chunk_set, generation.chunk_set);
+    await storage.generationFiles.setChunked(generation, file, strategy);
     return { type: "done" };
   }
-  const discard = () => {
+  const discard = async () => {
     for (let after: number | null = 0; after !== null;)
-      after = storage.chunks.removeFromGeneration(generation, file.seq, after, true);
+      after = await storage.chunks.removeFromGeneration(generation, file.seq, after, true);
   };
-  discard();
+  await discard();
   let stored = 0;
   const source = {
     path: deps.blobs.path(file.file_id),
@@ -239,16 +246,16 @@ async function chunkFile(
   const outcome = await deps.parse.parse(
     source,
     strategy,
-    (chunks) => {
-      if (stored > 0 && chunks[0]?.idx === 0) discard();
-      storage.chunks.add({ tenantId, storeId: generation.store_id, ...owner }, chunks);
+    async (chunks) => {
+      if (stored > 0 && chunks[0]?.idx === 0) await discard();
+      await storage.chunks.add({ tenantId, storeId: generation.store_id, ...owner }, chunks);
       stored += chunks.length;
     },
     signal,
   );
   switch (outcome.type) {
     case "parsed":
-      storage.generationFiles.setChunked(generation, file, strategy);
+      await storage.generationFiles.setChunked(generation, file, strategy);
       return { type: "done" };
     case "failed":
       return {
@@ -263,15 +270,15 @@ async function chunkFile(
 }
 
 /** Whether the live generation works on the same chunks: then they are there as soon as a file is completed. */
-function isSharedSet(storage: Storage, generation: GenerationRow): boolean {
-  const live = storage.stores.get(generation.tenant_id, generation.store_id)?.live_generation;
+async function isSharedSet(storage: Storage, generation: GenerationRow): Promise<boolean> {
+  const live = (await storage.stores.get(generation.tenant_id, generation.store_id))?.live_generation;
   if (live == null) return false;
-  return storage.generations.get(generation.tenant_id, live)?.chunk_set === generation.chunk_set;
+  return (await storage.generations.get(generation.tenant_id, live))?.chunk_set === generation.chunk_set;
 }
 
 /** Keeps a generation that a rollback may need up to date, in the background. */
-export function scheduleCatchUp(storage: Storage, generation: GenerationRow): void {
-  storage.jobs.insert({
+export async function scheduleCatchUp(tables: Pick<Tables, "jobs">, generation: GenerationRow): Promise<void> {
+  await tables.jobs.insert({
     tenantId: generation.tenant_id,
     kind: "catch_up",
     storeId: generation.store_id,
@@ -289,7 +296,7 @@ export function createCatchUpHandler(deps: CatchUpDeps): JobHandler {
     kind: "catch_up",
     concurrency: 1,
     async run(job, signal) {
-      const generation = deps.storage.generations.get(job.tenant_id, Number(job.subject));
+      const generation = await deps.storage.generations.get(job.tenant_id, Number(job.subject));
       if (generation === null || generation.state !== "retained") return { type: "done" };
       const options = { strategy: null, progress: NO_PROGRESS, freeChunks: null };
       const result = await catchUp(deps, generation, options, signal);
@@ -301,7 +308,7 @@ export function createCatchUpHandler(deps: CatchUpDeps): JobHandler {
           // A rollback tells when files are missing; until then there is time.
           return { type: "retry", inMs: AWAY_RETRY_MS };
         case "done": {
-          const behind = deps.storage.generationFiles.countMissing(generation).files > 0;
+          const behind = (await deps.storage.generationFiles.countMissing(generation)).files > 0;
           return behind ? { type: "retry", inMs: 0 } : { type: "done" };
         }
       }

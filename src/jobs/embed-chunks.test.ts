@@ -6,7 +6,7 @@ import { chunkDocument } from "../chunk/chunk.ts";
 import { parseDocument } from "../parse/parse.ts";
 import { DEFAULT_LIMITS } from "../parse/limits.ts";
 import { Semaphore } from "../platform/semaphore.ts";
-import { openDb } from "../storage/db.ts";
+import { openSqlite } from "../storage/sqlite.ts";
 import { createStorage } from "../storage/storage.ts";
 import { embedChunks } from "./embed-chunks.ts";
 import { insertGeneration, insertStore, insertStoreFile } from "../storage/testing/rows.ts";
@@ -17,26 +17,27 @@ const DIMENSIONS = 2;
 /** What was embedded of a long document in overlapping chunks, and the vectors that each chunk has in the end. */
 async function embedAll(window: number | null) {
   const dir = mkdtempSync(join(tmpdir(), "lectern-embed-"));
-  const storage = createStorage(openDb(join(dir, "meta.sqlite")));
+  const db = openSqlite(join(dir, "meta.sqlite"));
+  const storage = createStorage(db);
   try {
     const text = Array.from({ length: 900 }, (_, i) => `Paragraph ${i} of a long report about the figure ${i * 7919}.`);
     const bytes = new TextEncoder().encode(text.join("\n\n"));
     const parsed = await parseDocument({ bytes, filename: "report.txt", contentType: null }, DEFAULT_LIMITS);
     if (!parsed.ok) throw new Error(parsed.error.message);
     const chunks = chunkDocument(parsed.document, { maxTokens: 800, overlapTokens: 400 });
-    insertStore(storage, { tenantId: TENANT, createdAt: 0, id: "vs_1" });
-    const generation = insertGeneration(storage, {
+    await insertStore(storage, { tenantId: TENANT, createdAt: 0, id: "vs_1" });
+    const generation = await insertGeneration(storage, {
       tenantId: TENANT,
       storeId: "vs_1",
       dimensions: DIMENSIONS,
       createdAt: 0,
     });
     const upload = { id: "file-1", tenant_id: TENANT, filename: "a.txt", bytes: 1, purpose: "assistants", mime: null };
-    storage.files.insert({ ...upload, sha256: "0", created_at: 0, expires_at: null });
-    const file = insertStoreFile(storage, { tenantId: TENANT, createdAt: 0, storeId: "vs_1", fileId: "file-1" });
+    await storage.files.insert({ ...upload, sha256: "0", created_at: 0, expires_at: null });
+    const file = await insertStoreFile(storage, { tenantId: TENANT, createdAt: 0, storeId: "vs_1", fileId: "file-1" });
     const owner = { storeFile: file.seq, chunkSet: generation.chunk_set, revision: file.revision };
     const rows = chunks.map(({ index, ...chunk }) => ({ ...chunk, idx: index, terms: new Uint8Array() }));
-    storage.chunks.add({ tenantId: TENANT, storeId: "vs_1", ...owner }, rows);
+    await storage.chunks.add({ tenantId: TENANT, storeId: "vs_1", ...owner }, rows);
     const embedded: string[] = [];
     const deps = {
       storage,
@@ -56,12 +57,12 @@ async function embedAll(window: number | null) {
     };
     const signal = new AbortController().signal;
     expect(await embedChunks(deps, generation, owner, "file-1", signal, () => undefined)).toBeNull();
-    const { vectors, chunks: counted } = storage.chunks.fileTotals(TENANT, owner, generation);
-    expect([counted, storage.chunks.withoutVector(TENANT, owner, generation.id, 1)]).toEqual([chunks.length, []]);
+    const { vectors, chunks: counted } = await storage.chunks.fileTotals(TENANT, owner, generation);
+    expect([counted, await storage.chunks.withoutVector(TENANT, owner, generation.id, 1)]).toEqual([chunks.length, []]);
     const share = embedded.join("").length / parsed.document.text.length;
     return { share, vectorsEach: vectors / chunks.length, chunks: chunks.length };
   } finally {
-    storage.db.close();
+    await db.close();
     rmSync(dir, { recursive: true, force: true });
   }
 }

@@ -3,7 +3,8 @@ import { type EmbeddedText, type EmbedFailure, embedFailure } from "../embed/pro
 import { concatenated } from "../embed/vectors.ts";
 import type { ChunkOwner } from "../storage/chunks.ts";
 import type { GenerationRow } from "../storage/generations.ts";
-import type { Storage } from "../storage/storage.ts";
+import type { Tx } from "../storage/sql.ts";
+import type { Storage, Tables } from "../storage/storage.ts";
 import type { EmbedPassages } from "./cached-passages.ts";
 import { nextTurn } from "./next-turn.ts";
 
@@ -24,7 +25,7 @@ const NEIGHBOURS = 4;
  * each of them once.
  *
  * @param onSlice how many chunks were written; called in the transaction that writes them.
- * @param onTokens what was computed, and perhaps paid, for them.
+ * @param onTokens what was computed, and perhaps paid, for them; in the transaction that keeps it, if one does.
  * @returns null when all have vectors, or why some have none: `aborted` where the signal said so.
  */
 export async function embedChunks(
@@ -33,8 +34,8 @@ export async function embedChunks(
   owner: ChunkOwner,
   fileId: string,
   signal: AbortSignal,
-  onSlice: (chunks: number) => void,
-  onTokens?: (tokens: number) => void,
+  onSlice: (chunks: number, tables: Tables, tx: Tx) => void | Promise<void>,
+  onTokens?: (tokens: number, tx: Tx | null) => Promise<void>,
 ): Promise<EmbedFailure | null> {
   const { tenant_id: tenantId, id, model_revision: revision, dimensions } = generation;
   const model = { id: generation.model, revision, dimensions };
@@ -43,19 +44,18 @@ export async function embedChunks(
   const ended: { failure: EmbedFailure | null; error: Error | null } = { failure: null, error: null };
   const isOver = () => ended.failure !== null || ended.error !== null;
 
-  const blocksOfChunks = (chunks: readonly Pending[]): string[][] => {
+  const blocksOfChunks = async (chunks: readonly Pending[]): Promise<string[][]> => {
     const [first, last] = [chunks[0], chunks.at(-1)];
     if (first === undefined || last === undefined || window === null || chunks.every((one) => one.tokens <= window))
       return chunks.map(({ text }) => [text]);
-    const places = storage.chunks
-      .places(tenantId, owner, first.idx - NEIGHBOURS, last.idx + NEIGHBOURS)
-      .flatMap(({ start, end }) => [start, end]);
+    const around = await storage.chunks.places(tenantId, owner, first.idx - NEIGHBOURS, last.idx + NEIGHBOURS);
+    const places = around.flatMap(({ start, end }) => [start, end]);
     return chunks.map((chunk) => (chunk.tokens <= window ? [chunk.text] : blocksOf(chunk, places)));
   };
 
   const work = async (chunks: readonly Pending[], giveBack: () => void): Promise<void> => {
     try {
-      const blocks = blocksOfChunks(chunks);
+      const blocks = await blocksOfChunks(chunks);
       const texts = [...new Set(blocks.flat())];
       const embedded = await embed.embed(model, texts, signal, { tenantId, fileId, onTokens });
       if (!embedded.ok) {
@@ -67,12 +67,10 @@ export async function embedChunks(
       for (let from = 0; from < vectors.length; from += rows) {
         await nextTurn();
         const some = vectors.slice(from, from + rows);
-        storage.db.relaxed(() =>
-          storage.db.transaction(() => {
-            storage.chunks.addVectors(tenantId, id, some);
-            onSlice(some.length);
-          }),
-        );
+        await storage.transaction(async (tables, tx) => {
+          await tables.chunks.addVectors(tenantId, id, some);
+          await onSlice(some.length, tables, tx);
+        }, "work");
       }
     } catch (error) {
       ended.error ??= error instanceof Error ? error : new Error(String(error));
@@ -82,7 +80,7 @@ export async function embedChunks(
   };
 
   for (let after = -1; !isOver();) {
-    const chunks = storage.chunks.withoutVector(tenantId, owner, id, most, after);
+    const chunks = await storage.chunks.withoutVector(tenantId, owner, id, most, after);
     const last = chunks.at(-1);
     if (last === undefined) {
       // Texts may have been added to the file meanwhile.
@@ -105,7 +103,7 @@ export async function embedChunks(
   return ended.failure;
 }
 
-type Pending = ReturnType<Storage["chunks"]["withoutVector"]>[number];
+type Pending = Awaited<ReturnType<Storage["chunks"]["withoutVector"]>>[number];
 
 /** A chunk with an empty vector would count as embedded and be found by no search: better to fail loudly. */
 function joined(blocks: readonly string[], byText: ReadonlyMap<string | undefined, EmbeddedText>): Float32Array {

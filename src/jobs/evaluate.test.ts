@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { newId } from "../platform/ids.ts";
-import { openDb } from "../storage/db.ts";
+import { openSqlite, type SqliteDatabase } from "../storage/sqlite.ts";
 import type { Relevant } from "../storage/judgments.ts";
 import { createStorage, type Storage } from "../storage/storage.ts";
 import { createEvaluateHandler } from "./evaluate.ts";
@@ -17,33 +17,34 @@ const clock = { nowMs: () => 7_000_000, nowSeconds: () => 7_000 };
 const FILES = ["file-a", "file-b"];
 
 let dir: string;
+let db: SqliteDatabase;
 let storage: Storage;
 
-beforeEach(() => {
+beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), "lectern-evaluate-"));
-  storage = createStorage(openDb(join(dir, "meta.sqlite")));
-  storage.db.raw.run("PRAGMA synchronous = OFF");
-  insertStore(storage, { id: S, tenantId: T });
+  db = openSqlite(join(dir, "meta.sqlite"), { flush: false });
+  storage = createStorage(db);
+  await insertStore(storage, { id: S, tenantId: T });
   for (const fileId of FILES) {
-    const row = insertStoreFile(storage, { tenantId: T, storeId: S, fileId, filename: fileId });
-    storage.storeFiles.complete(T, row.seq, 1, { usageBytes: 1, chunks: 1, vectors: 1 });
+    const row = await insertStoreFile(storage, { tenantId: T, storeId: S, fileId, filename: fileId });
+    await storage.storeFiles.complete(T, row.seq, 1, { usageBytes: 1, chunks: 1, vectors: 1 });
   }
 });
-afterEach(() => {
-  storage.db.close();
+afterEach(async () => {
+  await db.close();
   rmSync(dir, { recursive: true, force: true });
 });
 
-function judge(count: number, evaluation = 0): void {
+async function judge(count: number, evaluation = 0): Promise<void> {
   for (let i = 0; i < count; i++) {
     const relevant: Relevant[] = [{ file: FILES[i % 2] ?? "", chunk: null, grade: 1 }];
     const owner = { tenantId: T, storeId: S, evaluation };
-    storage.judgments.put(owner, { id: newId("q_"), query: `query ${i}`, relevant }, 1);
+    await storage.judgments.put(owner, { id: newId("q_"), query: `query ${i}`, relevant }, 1);
   }
 }
 
-function ask(more: { modes?: string[]; own?: boolean } = {}) {
-  return storage.evaluations.insert({
+async function ask(more: { modes?: string[]; own?: boolean } = {}) {
+  return await storage.evaluations.insert({
     id: newId("eval_"),
     tenantId: T,
     storeId: S,
@@ -85,8 +86,8 @@ async function run(
 const rowOf = (id: string) => storage.evaluations.ofJob(T, id);
 
 test("every query is searched once a mode, with one chunk a file, and the means are kept", async () => {
-  judge(250);
-  const { id } = ask();
+  await judge(250);
+  const { id } = await ask();
   const asked: MeasuredQuery[] = [];
   const outcome = await run(id, (one, call) => {
     asked.push(one);
@@ -104,7 +105,7 @@ test("every query is searched once a mode, with one chunk a file, and the means 
     results: 10,
     onePerFile: true,
   });
-  const row = rowOf(id);
+  const row = await rowOf(id);
   expect(row).toMatchObject({ status: "completed", queries: 250, missing: 0, generation: 1, completed_at: 7_000 });
   const figures = { ndcg_at_k: 0.8155, recall_at_k: 1, mrr_at_k: 0.75 };
   expect(JSON.parse(row?.metrics ?? "")).toEqual({
@@ -114,11 +115,11 @@ test("every query is searched once a mode, with one chunk a file, and the means 
 });
 
 test("every mode that needs the query's vector bears the time that the first one waited for it", async () => {
-  judge(1);
-  const { id } = ask({ modes: ["hybrid", "vector", "keyword"] });
+  await judge(1);
+  const { id } = await ask({ modes: ["hybrid", "vector", "keyword"] });
   const ms = { hybrid: { total: 12, embed: 10 }, vector: { total: 1, embed: 0 }, keyword: { total: 3, embed: 0 } };
   await run(id, ({ mode }) => ({ ok: true, generation: 1, hits: [], ms: ms[mode] }));
-  const metrics = JSON.parse(rowOf(id)?.metrics ?? "") as Record<string, { latency_ms: { p50: number } }>;
+  const metrics = JSON.parse((await rowOf(id))?.metrics ?? "") as Record<string, { latency_ms: { p50: number } }>;
   expect(Object.values(metrics).map((one) => one.latency_ms.p50)).toEqual([12, 11, 3]);
 });
 
@@ -126,67 +127,69 @@ describe("a run that cannot go on", () => {
   const refused = (passing: boolean): MeasuredAnswer => ({ ok: false, code: "overloaded", message: "no", passing });
 
   test("is made again from the start when it was interrupted", async () => {
-    judge(3);
-    const { id } = ask();
+    await judge(3);
+    const { id } = await ask();
     const stop = new AbortController();
     const cut: Search = (asked, call) => {
       if (call === 3) stop.abort();
       return found(asked, call);
     };
     expect(await run(id, cut, 1, stop.signal)).toEqual({ type: "interrupted" });
-    expect(rowOf(id)?.status).toBe("in_progress");
+    expect((await rowOf(id))?.status).toBe("in_progress");
     expect(await run(id, found)).toEqual({ type: "done" });
-    expect(rowOf(id)).toMatchObject({ status: "completed", queries: 3 });
+    expect(await rowOf(id)).toMatchObject({ status: "completed", queries: 3 });
   });
 
   test("waits while the model is away, longer each time, and fails in the end", async () => {
-    judge(1);
-    const { id } = ask();
+    await judge(1);
+    const { id } = await ask();
     expect(await run(id, () => refused(true))).toEqual({ type: "retry", inMs: 1000 });
     expect(await run(id, () => refused(true), 9)).toEqual({ type: "retry", inMs: 60_000 });
     expect(await run(id, () => refused(true), 10)).toEqual({ type: "done" });
-    expect(rowOf(id)).toMatchObject({ status: "failed", error_code: "overloaded", error_message: "no" });
+    expect(await rowOf(id)).toMatchObject({ status: "failed", error_code: "overloaded", error_message: "no" });
   });
 
   test("fails at once where waiting is of no use", async () => {
-    judge(1);
-    const { id } = ask();
+    await judge(1);
+    const { id } = await ask();
     expect(await run(id, () => refused(false))).toEqual({ type: "done" });
-    expect(rowOf(id)?.status).toBe("failed");
+    expect((await rowOf(id))?.status).toBe("failed");
   });
 
   test("is made again when another generation went live in between", async () => {
-    judge(1);
-    const { id } = ask();
+    await judge(1);
+    const { id } = await ask();
     const swapped: Search = (asked, call) => ({ ...found(asked, call), generation: call + 1 }) as MeasuredAnswer;
     expect(await run(id, swapped)).toEqual({ type: "retry", inMs: 1000 });
-    expect(rowOf(id)?.status).toBe("in_progress");
+    expect((await rowOf(id))?.status).toBe("in_progress");
   });
 
   test("fails where the process died over it again and again, or nothing is judged any more", async () => {
-    const { id } = ask();
+    const { id } = await ask();
     expect(await run(id, found)).toEqual({ type: "done" });
-    expect(rowOf(id)?.status).toBe("failed");
-    const other = ask();
-    judge(1);
+    expect((await rowOf(id))?.status).toBe("failed");
+    const other = await ask();
+    await judge(1);
     await run(other.id, found, 11);
-    expect(rowOf(other.id)).toMatchObject({ status: "failed", error_code: "internal_error" });
+    expect(await rowOf(other.id)).toMatchObject({ status: "failed", error_code: "internal_error" });
   });
 });
 
 test("its own judged queries go when it has ended, also when the process died just then", async () => {
-  judge(5);
-  const row = ask({ own: true });
-  judge(700, row.seq);
+  await judge(5);
+  const row = await ask({ own: true });
+  await judge(700, row.seq);
   const own = { tenantId: T, storeId: S, evaluation: row.seq };
   await run(row.id, found);
-  expect(rowOf(row.id)).toMatchObject({ status: "completed", queries: 700 });
-  expect([storage.judgments.count(own), storage.judgments.count({ ...own, evaluation: 0 })]).toEqual([0, 5]);
-  judge(3, row.seq);
+  expect(await rowOf(row.id)).toMatchObject({ status: "completed", queries: 700 });
+  expect([await storage.judgments.count(own), await storage.judgments.count({ ...own, evaluation: 0 })]).toEqual([
+    0, 5,
+  ]);
+  await judge(3, row.seq);
   await run(row.id, () => {
     throw new Error("must not search again");
   });
-  expect(storage.judgments.count(own)).toBe(0);
+  expect(await storage.judgments.count(own)).toBe(0);
 });
 
 test("an evaluation that is gone with its store is nothing to do", async () => {

@@ -51,7 +51,7 @@ export function createEvaluateHandler(deps: EvaluateDeps): JobHandler {
     // One a tenant (engine.ts): nobody's long evaluation keeps another tenant's waiting.
     concurrency: 2,
     async run(job, signal): Promise<JobOutcome> {
-      const row = evaluations.ofJob(job.tenant_id, job.subject);
+      const row = await evaluations.ofJob(job.tenant_id, job.subject);
       if (row === null) return { type: "done" };
       if (row.status === "queued" || row.status === "in_progress") {
         const unfinished = await evaluate(deps, row, job.attempt, signal);
@@ -72,17 +72,18 @@ async function evaluate(
 ): Promise<JobOutcome | null> {
   const { storage, clock } = deps;
   const { evaluations } = storage;
-  const fail = (code: string, message: string) => {
-    evaluations.fail(row.tenant_id, row.id, clock.nowSeconds(), { code, message });
+  const fail = async (code: string, message: string) => {
+    await evaluations.fail(row.tenant_id, row.id, clock.nowSeconds(), { code, message });
     return null;
   };
-  if (attempt > MOST_ATTEMPTS) return fail("internal_error", "The server failed repeatedly while evaluating.");
-  evaluations.start(row.tenant_id, row.id);
+  if (attempt > MOST_ATTEMPTS) return await fail("internal_error", "The server failed repeatedly while evaluating.");
+  await evaluations.start(row.tenant_id, row.id);
   const measured = await measure(deps, row, signal);
   switch (measured.type) {
     case "measured":
-      if (measured.queries === 0) return fail("invalid_value", "The judged queries were deleted before they were run.");
-      evaluations.complete(row.tenant_id, row.id, { at: clock.nowSeconds(), ...measured });
+      if (measured.queries === 0)
+        return await fail("invalid_value", "The judged queries were deleted before they were run.");
+      await evaluations.complete(row.tenant_id, row.id, { at: clock.nowSeconds(), ...measured });
       return null;
     case "interrupted":
       return { type: "interrupted" };
@@ -90,7 +91,7 @@ async function evaluate(
       return { type: "retry", inMs: MOVED_RETRY_MS };
     case "refused": {
       const { code, message, passing } = measured.answer;
-      if (!passing || attempt === MOST_ATTEMPTS) return fail(code, message);
+      if (!passing || attempt === MOST_ATTEMPTS) return await fail(code, message);
       return { type: "retry", inMs: AWAY_RETRY_MS[Math.min(attempt, AWAY_RETRY_MS.length) - 1] ?? 60_000 };
     }
   }
@@ -106,9 +107,9 @@ async function measure({ storage, search }: EvaluateDeps, row: EvaluationRow, si
   let missing = 0;
   let after = 0;
   for (;;) {
-    const slice = judgments.slice(owner, after, SLICE);
+    const slice = await judgments.slice(owner, after, SLICE);
     const judged = slice.map(({ query, relevant }) => ({ query, relevant: JSON.parse(relevant) as Relevant[] }));
-    missing += countMissing(storage, row, judged);
+    missing += await countMissing(storage, row, judged);
     for (const { query, relevant } of judged) {
       const { grades, onePerFile, results, rank } = yardstick(relevant);
       const answers: { mode: Mode; answer: Extract<MeasuredAnswer, { ok: true }> }[] = [];
@@ -156,18 +157,18 @@ function metricsOf(scores: readonly Scores[], latencies: readonly number[]): Mod
 }
 
 /** Judged files and chunks that no search can find any more. */
-function countMissing(
+async function countMissing(
   { judgments }: EvaluateDeps["storage"],
   { tenant_id: tenantId, store_id: storeId }: EvaluationRow,
   judged: readonly { relevant: readonly Relevant[] }[],
-): number {
+): Promise<number> {
   const relevant = judged.flatMap((one) => one.relevant);
-  const files = judgments.filesOf(
+  const files = await judgments.filesOf(
     tenantId,
     storeId,
     distinct(relevant.map(({ file, chunk }) => (chunk === null ? file : null))),
   );
-  const chunks = judgments.chunksOf(tenantId, storeId, distinct(relevant.map(({ chunk }) => chunk)));
+  const chunks = await judgments.chunksOf(tenantId, storeId, distinct(relevant.map(({ chunk }) => chunk)));
   const isThere = ({ file, chunk }: Relevant) =>
     chunk === null ? files.get(file ?? "")?.searchable === true : chunks.has(chunk);
   return relevant.filter((one) => !isThere(one)).length;
@@ -178,7 +179,7 @@ function distinct<T>(values: readonly (T | null)[]): T[] {
 }
 
 async function removeOwn({ storage }: EvaluateDeps, row: EvaluationRow): Promise<void> {
-  while (storage.judgments.removeSome(ownerOf(row), REMOVED_AT_ONCE) > 0) await nextTurn();
+  while ((await storage.judgments.removeSome(ownerOf(row), REMOVED_AT_ONCE)) > 0) await nextTurn();
 }
 
 function ownerOf({ tenant_id: tenantId, store_id: storeId, seq, own }: EvaluationRow): JudgmentOwner {

@@ -31,23 +31,23 @@ export function createFinishDeletionHandler(deps: FinishDeletionDeps): JobHandle
     kind: "finish_deletion",
     concurrency: 1,
     async run(job, signal) {
-      const row = storage.deletions.get(job.subject);
+      const row = await storage.deletions.get(job.subject);
       if (row === null || row.completed_at !== null) return { type: "done" };
-      if (storage.deletions.isPending(row)) return { type: "retry", inMs: LOOK_AGAIN_MS };
+      if (await storage.deletions.isPending(row)) return { type: "retry", inMs: LOOK_AGAIN_MS };
       if (row.subject_type === "file") {
         await blobs.remove(row.subject_id);
         await forgetEmbeddings(deps, row, signal);
       }
-      const subject = parsedSubjectOf(deps, row);
+      const subject = await parsedSubjectOf(deps, row);
       if (subject !== null && (await Bun.file(parsed.path(subject)).exists())) {
         await parsed.remove(subject);
-        storage.deletions.noteCacheEntries(row.seq, 1);
+        await storage.deletions.noteCacheEntries(row.seq, 1);
       }
       const remaining = await remainingOf(deps, row);
       const isClean = Object.values(remaining).every((count) => count === 0);
-      storage.db.transaction(() => {
-        storage.deletions.setVerified(row.seq, clock.nowSeconds(), remaining);
-        if (isClean) storage.deletions.complete(row.seq, clock.nowSeconds());
+      await storage.transaction(async ({ deletions }) => {
+        await deletions.setVerified(row.seq, clock.nowSeconds(), remaining);
+        if (isClean) await deletions.complete(row.seq, clock.nowSeconds());
       });
       return isClean ? { type: "done" } : { type: "retry", inMs: Math.min(SELDOM_MS, TRY_AGAIN_MS * job.attempt) };
     },
@@ -56,9 +56,9 @@ export function createFinishDeletionHandler(deps: FinishDeletionDeps): JobHandle
 
 async function forgetEmbeddings({ storage }: FinishDeletionDeps, row: DeletionRow, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    const removed = storage.db.transaction(() => {
-      const entries = storage.embeddingCache.removeOfFile(row.tenant_id, row.subject_id, STEP);
-      storage.deletions.noteCacheEntries(row.seq, entries);
+    const removed = await storage.transaction(async ({ embeddingCache, deletions }) => {
+      const entries = await embeddingCache.removeOfFile(row.tenant_id, row.subject_id, STEP);
+      await deletions.noteCacheEntries(row.seq, entries);
       return entries;
     });
     if (removed === 0) return;

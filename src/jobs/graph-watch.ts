@@ -22,7 +22,7 @@ export class GraphWatch implements Disposable {
 
   constructor(deps: GraphWatchDeps) {
     this.#deps = deps;
-    this.#timer = setInterval(() => this.#look(), EVERY_MS);
+    this.#timer = setInterval(() => void this.#look(), EVERY_MS);
     this.#timer.unref();
   }
 
@@ -34,7 +34,7 @@ export class GraphWatch implements Disposable {
     clearInterval(this.#timer);
   }
 
-  #look(): void {
+  async #look(): Promise<void> {
     const { storage, tryAcquire, wakeJobs } = this.#deps;
     for (const generation of [...this.#touched.values()]) {
       using lease = tryAcquire(generation.store_id, generation.id);
@@ -42,8 +42,13 @@ export class GraphWatch implements Disposable {
       if (lease === null) continue;
       this.#touched.delete(generation.id);
       if (lease.index.graphWork() === null) continue;
-      scheduleBuild(storage, generation);
-      wakeJobs();
+      try {
+        await scheduleBuild(storage, generation);
+        wakeJobs();
+      } catch {
+        // A full disk: looked at again with the next round.
+        this.#touched.set(generation.id, generation);
+      }
     }
   }
 }

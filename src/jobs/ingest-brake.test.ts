@@ -9,9 +9,8 @@ function setUp() {
   let released = 0;
   const brake = new IngestBrake(() => released++);
   let chunks = 0;
-  const handler = brake.watch(
-    { kind: "ingest", concurrency: 1, run: () => Promise.resolve({ type: "done" }) },
-    () => chunks,
+  const handler = brake.watch({ kind: "ingest", concurrency: 1, run: () => Promise.resolve({ type: "done" }) }, () =>
+    Promise.resolve(chunks),
   );
   const enter = async (count: number, store_id = STORE) => {
     chunks = count;

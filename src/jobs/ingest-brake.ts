@@ -61,13 +61,13 @@ export class IngestBrake {
   }
 
   /** The same handler, each of whose jobs brings a file of `chunksOf` chunks into its store. */
-  watch(handler: JobHandler, chunksOf: (job: JobRow) => number): JobHandler {
+  watch(handler: JobHandler, chunksOf: (job: JobRow) => Promise<number>): JobHandler {
     return {
       ...handler,
       run: async (job, signal) => {
         const outcome = await handler.run(job, signal);
         const state = job.store_id === null ? undefined : this.#applied.get(job.store_id);
-        if (state !== undefined) state.credit -= chunksOf(job);
+        if (state !== undefined) state.credit -= await chunksOf(job);
         return outcome;
       },
     };

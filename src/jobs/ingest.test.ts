@@ -6,7 +6,7 @@ import { encodeTerms, queryTerms } from "../index/analyzer.ts";
 import { IndexRegistry } from "../index/registry.ts";
 import { Semaphore } from "../platform/semaphore.ts";
 import { createBlobs } from "../storage/blobs.ts";
-import { openDb } from "../storage/db.ts";
+import { openSqlite } from "../storage/sqlite.ts";
 import { createParsedCache } from "../storage/parsed.ts";
 import { createStorage } from "../storage/storage.ts";
 import { createIngestHandler, type IndexWrites } from "./ingest.ts";
@@ -20,11 +20,12 @@ const CHUNKS = 300;
 
 test("an index that is loaded while a file enters it, slice by slice, has all of the file in the end", async () => {
   const dir = mkdtempSync(join(tmpdir(), "lectern-ingest-"));
-  const storage = createStorage(openDb(join(dir, "meta.sqlite")));
+  const db = openSqlite(join(dir, "meta.sqlite"));
+  const storage = createStorage(db);
   const indexes = new IndexRegistry({
     budgetBytes: 2 ** 30,
     load: async (_storeId, id, signal) => {
-      const generation = storage.generations.byId(id);
+      const generation = await storage.generations.byId(id);
       if (generation === null) throw new Error("no such generation");
       return await loadIndex(storage, generation, signal);
     },
@@ -32,12 +33,12 @@ test("an index that is loaded while a file enters it, slice by slice, has all of
   try {
     const clock = { nowMs: () => 1_800_000_000_000, nowSeconds: () => 1_800_000_000 };
     const at = { tenantId: TENANT, createdAt: clock.nowSeconds() };
-    insertStore(storage, { ...at, id: "vs_1" });
-    const generation = insertGeneration(storage, { ...at, storeId: "vs_1", dimensions: 4 });
-    storage.stores.setLiveGeneration(TENANT, "vs_1", generation.id);
+    await insertStore(storage, { ...at, id: "vs_1" });
+    const generation = await insertGeneration(storage, { ...at, storeId: "vs_1", dimensions: 4 });
+    await storage.stores.setLiveGeneration(TENANT, "vs_1", generation.id);
     const upload = { id: "file-1", tenant_id: TENANT, filename: "a.txt", bytes: 1, purpose: "assistants", mime: null };
-    storage.files.insert({ ...upload, sha256: "0", created_at: 0, expires_at: null });
-    const file = insertStoreFile(storage, { ...at, storeId: "vs_1", fileId: "file-1" });
+    await storage.files.insert({ ...upload, sha256: "0", created_at: 0, expires_at: null });
+    const file = await insertStoreFile(storage, { ...at, storeId: "vs_1", fileId: "file-1" });
 
     let loading: Promise<unknown> | null = null;
     const index: IndexWrites = {
@@ -48,7 +49,7 @@ test("an index that is loaded while a file enters it, slice by slice, has all of
       },
       removeFile: (storeId, id, seq) => indexes.apply(storeId, id, (open) => open.removeFile(seq)),
       loadOf: (storeId, id) => indexes.loadOf(storeId, id),
-      replaceFile: (row, of) => indexes.apply("vs_1", of.id, (open) => replaceFile(storage, open, of, row)),
+      replaceFile: (row, of) => indexes.apply("vs_1", of.id, (open) => replaceFile(storage.indexReads, open, of, row)),
     };
     const handler = createIngestHandler({
       storage,
@@ -56,7 +57,7 @@ test("an index that is loaded while a file enters it, slice by slice, has all of
       parsed: createParsedCache(dir),
       parse: {
         async parse(_source, _strategy, onChunks) {
-          onChunks(Array.from({ length: CHUNKS }, (_, idx) => chunkOf(idx)));
+          await onChunks(Array.from({ length: CHUNKS }, (_, idx) => chunkOf(idx)));
           return { type: "parsed", warnings: [] };
         },
       },
@@ -85,7 +86,7 @@ test("an index that is loaded while a file enters it, slice by slice, has all of
     }
   } finally {
     indexes.close();
-    storage.db.close();
+    await db.close();
     rmSync(dir, { recursive: true, force: true });
   }
 });

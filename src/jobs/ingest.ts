@@ -6,7 +6,8 @@ import type { GenerationRow } from "../storage/generations.ts";
 import type { JobRow } from "../storage/jobs.ts";
 import type { ParsedCache } from "../storage/parsed.ts";
 import { schedulePurge } from "../storage/removal.ts";
-import type { Storage } from "../storage/storage.ts";
+import type { Tx } from "../storage/sql.ts";
+import type { Storage, Tables } from "../storage/storage.ts";
 import type { StoreFileErrorCode, StoreFileRow } from "../storage/store-files.ts";
 import type { EmbedPassages } from "./cached-passages.ts";
 import type { ParseLane } from "../workers/parse-lane.ts";
@@ -41,7 +42,7 @@ export interface IngestDeps {
 
 /** The store's index in memory; each call is made, kept for an index that is being loaded, or needless. */
 export interface IndexWrites {
-  /** The first (`from` 0) or a further slice of a file's chunks. */
+  /** The first (`from` 0) or a further slice of a file's chunks, read in the same turn. */
   addChunks(file: StoreFileRow, generation: GenerationRow, chunks: readonly IndexedChunk[], from: number): void;
   removeFile(storeId: string, generation: number, storeFile: number): void;
   /** Names the index that these calls reach now; null where none is in memory or on its way there. */
@@ -71,10 +72,10 @@ export function createIngestHandler(deps: IngestDeps): JobHandler {
       const outcome = await ingest(deps, job, signal);
       if (outcome.type !== "done") return outcome;
       // Attached anew, or its chunks outdated by a migration, while this run was about to end: the same row serves it.
-      const file = deps.storage.storeFiles.bySeq(job.tenant_id, Number(job.subject));
+      const file = await deps.storage.storeFiles.bySeq(job.tenant_id, Number(job.subject));
       const again =
         file?.status === "in_progress" &&
-        deps.storage.stores.get(file.tenant_id, file.store_id)?.lifecycle !== "deleting";
+        (await deps.storage.stores.get(file.tenant_id, file.store_id))?.lifecycle !== "deleting";
       return again ? { type: "retry", inMs: 0 } : outcome;
     },
   };
@@ -85,17 +86,17 @@ type Step = { type: "ok" } | JobOutcome | { type: "failed"; code: StoreFileError
 async function ingest(deps: IngestDeps, job: JobRow, signal: AbortSignal): Promise<JobOutcome> {
   const { storage, progress, changed } = deps;
   const seq = Number(job.subject);
-  const file = storage.storeFiles.bySeq(job.tenant_id, seq);
+  const file = await storage.storeFiles.bySeq(job.tenant_id, seq);
   if (file === null || file.status !== "in_progress") return { type: "done" };
-  const store = storage.stores.get(job.tenant_id, file.store_id);
+  const store = await storage.stores.get(job.tenant_id, file.store_id);
   const generation =
-    store?.live_generation == null ? null : storage.generations.get(job.tenant_id, store.live_generation);
+    store?.live_generation == null ? null : await storage.generations.get(job.tenant_id, store.live_generation);
   if (store === null || generation === null || store.lifecycle === "deleting") return { type: "done" };
   const owner: ChunkOwner = { storeFile: seq, chunkSet: generation.chunk_set, revision: file.revision };
 
   try {
     if (job.attempt > MAX_EMBED_ATTEMPTS)
-      return fail(
+      return await fail(
         deps,
         file,
         "server_error",
@@ -104,7 +105,7 @@ async function ingest(deps: IngestDeps, job: JobRow, signal: AbortSignal): Promi
     let step: Step = { type: "ok" };
     if (file.chunked === 0) {
       if (job.attempt > MAX_ATTEMPTS)
-        return fail(
+        return await fail(
           deps,
           file,
           "server_error",
@@ -114,7 +115,7 @@ async function ingest(deps: IngestDeps, job: JobRow, signal: AbortSignal): Promi
       step = await parseFile(deps, file, owner, generation, signal);
     }
     if (step.type === "ok") step = await embedFile(deps, file, owner, generation, job.attempt, signal);
-    if (step.type === "failed") return fail(deps, file, step.code, step.message);
+    if (step.type === "failed") return await fail(deps, file, step.code, step.message);
     if (step.type !== "ok") return step;
     return await indexAndComplete(deps, file, owner, generation, signal);
   } finally {
@@ -131,10 +132,10 @@ async function parseFile(
   signal: AbortSignal,
 ): Promise<Step> {
   const { storage, progress } = deps;
-  const upload = storage.files.get(file.tenant_id, file.file_id);
+  const upload = await storage.files.get(file.tenant_id, file.file_id);
   if (upload === null) return { type: "done" };
   // What an interrupted try left of this revision.
-  while (storage.chunks.removeSome(owner.storeFile, owner.revision + 1, 500) > 0) await nextTurn();
+  while ((await storage.chunks.removeSome(owner.storeFile, owner.revision + 1, 500)) > 0) await nextTurn();
   if (signal.aborted) return { type: "interrupted" };
 
   const subject = { tenantId: file.tenant_id, sha256: upload.sha256, filename: upload.filename };
@@ -148,11 +149,11 @@ async function parseFile(
   const outcome = await deps.parse.parse(
     source,
     { maxTokens: file.max_tokens, overlapTokens: file.overlap_tokens },
-    (chunks) => {
+    async (chunks) => {
       // The parse began again (it broke the memory bound in company): so do its rows.
       if (stored > 0 && chunks[0]?.idx === 0)
-        while (storage.chunks.removeSome(owner.storeFile, owner.revision + 1, 500) > 0);
-      storage.chunks.add({ tenantId: file.tenant_id, storeId: file.store_id, ...owner }, chunks);
+        while ((await storage.chunks.removeSome(owner.storeFile, owner.revision + 1, 500)) > 0);
+      await storage.chunks.add({ tenantId: file.tenant_id, storeId: file.store_id, ...owner }, chunks);
       stored = (chunks.at(-1)?.idx ?? -1) + 1;
       progress.set(owner.storeFile, "chunk", stored, stored);
     },
@@ -160,11 +161,11 @@ async function parseFile(
   );
   switch (outcome.type) {
     case "parsed":
-      return relaxed(storage, (): Step => {
+      return await relaxed(storage, async (tables): Promise<Step> => {
         // Another set of chunks went live meanwhile: these are of no use.
-        const live = storage.stores.get(file.tenant_id, file.store_id)?.live_generation;
+        const live = (await tables.stores.get(file.tenant_id, file.store_id))?.live_generation;
         if (live !== generation.id) return { type: "retry", inMs: 0 };
-        storage.storeFiles.setChunked(file.tenant_id, file.seq, file.revision, outcome.warnings);
+        await tables.storeFiles.setChunked(file.tenant_id, file.seq, file.revision, outcome.warnings);
         return { type: "ok" };
       });
     case "failed":
@@ -185,7 +186,7 @@ async function embedFile(
   signal: AbortSignal,
 ): Promise<Step> {
   const { storage, progress } = deps;
-  const { chunks, vectors } = storage.chunks.totals(file.tenant_id, owner, generation.id);
+  const { chunks, vectors } = await storage.chunks.totals(file.tenant_id, owner, generation.id);
   let done = vectors;
   progress.set(file.seq, "embed", done, chunks);
   const embedding = { storage, embed: deps.embed, slice: EMBED_SLICE };
@@ -235,18 +236,20 @@ async function indexAndComplete(
   try {
     for (let from = 0; ; from += INDEX_SLICE) {
       if (signal.aborted) return { type: "interrupted" };
-      const current = storage.storeFiles.bySeq(file.tenant_id, file.seq);
+      // Read and added at once: what a commit changes in between would be undone by the older row.
+      const current = storage.indexReads.storeFile(file.tenant_id, file.seq);
       if (current === null || current.revision !== file.revision) return { type: "done" };
-      const slice = storage.chunks.forIndex(file.tenant_id, owner, generation.id, from, INDEX_SLICE);
+      const slice = storage.indexReads.chunks(file.tenant_id, owner, generation.id, from, INDEX_SLICE);
       index.addChunks(current, generation, slice, from);
       if (slice.length < INDEX_SLICE) break;
       progress.set(file.seq, "index", from + slice.length, from + slice.length);
       await nextTurn();
     }
-    const outcome = complete(deps, file, owner, generation);
-    completed = outcome === "completed";
-    // An index that came between two slices has not seen the first, and no load takes a file that is in progress.
-    if (completed && index.loadOf(storeId, generation.id) !== load) index.replaceFile(file, generation);
+    const outcome = await complete(deps, file, owner, generation, () => {
+      completed = true;
+      // An index that came between two slices has not seen the first, and no load takes a file that is in progress.
+      if (index.loadOf(storeId, generation.id) !== load) index.replaceFile(file, generation);
+    });
     // The live generation changed meanwhile: the chunks need that generation's vectors too.
     return outcome === "outdated" ? { type: "retry", inMs: 0 } : { type: "done" };
   } finally {
@@ -254,45 +257,58 @@ async function indexAndComplete(
   }
 }
 
-function complete(
+/** `onCompleted` runs in the turn of the commit. */
+async function complete(
   deps: IngestDeps,
   file: StoreFileRow,
   owner: ChunkOwner,
   generation: GenerationRow,
-): "completed" | "outdated" | "gone" {
-  const { storage } = deps;
-  return relaxed(storage, () => {
-    const store = storage.stores.get(file.tenant_id, file.store_id);
+  onCompleted: () => void,
+): Promise<"completed" | "outdated" | "gone"> {
+  return await relaxed(deps.storage, async (tables, tx) => {
+    const store = await tables.stores.get(file.tenant_id, file.store_id);
     if (store !== null && store.live_generation !== generation.id) return "outdated";
-    const totals = storage.chunks.fileTotals(file.tenant_id, owner, generation);
-    const completed = storage.storeFiles.complete(file.tenant_id, file.seq, file.revision, totals);
+    const totals = await tables.chunks.fileTotals(file.tenant_id, owner, generation);
+    const completed = await tables.storeFiles.complete(file.tenant_id, file.seq, file.revision, totals);
     if (!completed) return "gone";
-    count(deps, file, "completed", totals.chunks);
+    await count(deps, tables, file, "completed", totals.chunks);
     const strategy = { maxTokens: file.max_tokens, overlapTokens: file.overlap_tokens };
-    storage.generationFiles.setDone(generation, file, strategy, totals);
+    await tables.generationFiles.setDone(generation, file, strategy, totals);
     // A generation kept for a rollback takes the file too; one being built finds it in its own rounds.
-    for (const other of storage.generations.ofStore(file.tenant_id, file.store_id)) {
-      if (other.state === "retained") scheduleCatchUp(storage, other);
+    for (const other of await tables.generations.ofStore(file.tenant_id, file.store_id)) {
+      if (other.state === "retained") await scheduleCatchUp(tables, other);
     }
+    tx.onCommit(onCompleted);
     return "completed";
   });
 }
 
-function fail(deps: IngestDeps, file: StoreFileRow, code: StoreFileErrorCode, message: string): JobOutcome {
-  const { storage } = deps;
-  relaxed(storage, () => {
-    if (storage.storeFiles.fail(file.tenant_id, file.seq, file.revision, code, message)) count(deps, file, "failed", 0);
-    schedulePurge(storage, file);
+async function fail(
+  deps: IngestDeps,
+  file: StoreFileRow,
+  code: StoreFileErrorCode,
+  message: string,
+): Promise<JobOutcome> {
+  await relaxed(deps.storage, async (tables) => {
+    const failed = await tables.storeFiles.fail(file.tenant_id, file.seq, file.revision, code, message);
+    if (failed) await count(deps, tables, file, "failed", 0);
+    await schedulePurge(tables, file);
   });
   return { type: "done" };
 }
 
 /** For the statistics of the store. */
-function count(deps: IngestDeps, file: StoreFileRow, status: "completed" | "failed", chunks: number): void {
-  deps.storage.statistics.addIngest({
+async function count(
+  { clock }: IngestDeps,
+  { statistics }: Tables,
+  file: StoreFileRow,
+  status: "completed" | "failed",
+  chunks: number,
+): Promise<void> {
+  await statistics.addIngest({
     tenantId: file.tenant_id,
     storeId: file.store_id,
-    at: deps.clock.nowSeconds(),
+    at: clock.nowSeconds(),
     status,
     bytes: status === "completed" ? file.file_bytes : 0,
     chunks,
@@ -300,6 +316,6 @@ function count(deps: IngestDeps, file: StoreFileRow, status: "completed" | "fail
 }
 
 /** After a power cut the job is found again and does this again. */
-function relaxed<T>(storage: Storage, fn: () => T): T {
-  return storage.db.relaxed(() => storage.db.transaction(fn));
+async function relaxed<T>(storage: Storage, fn: (tables: Tables, tx: Tx) => Promise<T>): Promise<T> {
+  return await storage.transaction(fn, "work");
 }

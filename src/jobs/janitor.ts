@@ -66,33 +66,36 @@ export class Janitor implements AsyncDisposable {
   async tick(): Promise<void> {
     const { storage, blobs, parsed, clock, graceSeconds, detached, wakeJobs } = this.#deps;
     const now = clock.nowSeconds();
-    for (const { tenant_id, id } of storage.files.expired(now)) {
-      const row = storage.files.get(tenant_id, id);
-      const removed = deleteFile(storage, tenant_id, id, now);
+    for (const { tenant_id, id } of await storage.files.expired(now)) {
+      const row = await storage.files.get(tenant_id, id);
+      const removed = await storage.transaction(async (tables, tx) => {
+        const gone = await deleteFile(tables, tenant_id, id, now);
+        if (gone !== null) tx.onCommit(() => detached(gone.detached));
+        return gone;
+      });
       if (row === null || removed === null) continue;
-      detached(removed.detached);
       await blobs.remove(id);
       await parsed.remove({ tenantId: tenant_id, sha256: row.sha256, filename: row.filename });
     }
-    for (const upload of storage.uploads.expired(now)) {
-      const parts = storage.uploads.parts(upload.tenant_id, upload.id);
-      storage.db.transaction(() => {
-        storage.uploads.end(upload.tenant_id, upload.id, "expired", null);
-        storage.uploads.removeParts(upload.tenant_id, upload.id);
+    for (const upload of await storage.uploads.expired(now)) {
+      const parts = await storage.uploads.parts(upload.tenant_id, upload.id);
+      await storage.transaction(async ({ uploads }) => {
+        await uploads.end(upload.tenant_id, upload.id, "expired", null);
+        await uploads.removeParts(upload.tenant_id, upload.id);
       });
       for (const part of parts) await blobs.remove(part.id);
     }
-    for (const migration of storage.migrations.pastRetention(now)) {
-      storage.db.transaction(() => {
-        const old = storage.generations.get(migration.tenant_id, migration.from_generation);
-        storage.migrations.update(migration.tenant_id, migration.id, { rollback_until: null });
-        if (old?.state === "retained") retireGeneration(storage, old);
+    for (const migration of await storage.migrations.pastRetention(now)) {
+      await storage.transaction(async (tables) => {
+        const old = await tables.generations.get(migration.tenant_id, migration.from_generation);
+        await tables.migrations.update(migration.tenant_id, migration.id, { rollback_until: null });
+        if (old?.state === "retained") await retireGeneration(tables, old);
       });
     }
-    for (const { tenant_id, id } of storage.stores.expiredWithData(now - graceSeconds())) {
-      storage.db.transaction(() => {
-        storage.stores.setDataRemoved(tenant_id, id, now);
-        storage.jobs.insert({
+    for (const { tenant_id, id } of await storage.stores.expiredWithData(now - graceSeconds())) {
+      await storage.transaction(async ({ stores, jobs }) => {
+        await stores.setDataRemoved(tenant_id, id, now);
+        await jobs.insert({
           tenantId: tenant_id,
           kind: "purge_store",
           storeId: id,
@@ -102,21 +105,21 @@ export class Janitor implements AsyncDisposable {
         });
       });
     }
-    this.#revive();
+    await this.#revive();
     await this.#trimLogs(now);
-    storage.db.settleErased();
+    await storage.settleErased();
     await this.#trimEmbeddings();
     wakeJobs();
   }
 
   /** No file stays in progress without a job: where its row was lost, it gets another. */
-  #revive(): void {
+  async #revive(): Promise<void> {
     const { storage, clock, log } = this.#deps;
-    const stuck = storage.jobs.filesWithoutJob(REVIVED);
+    const stuck = await storage.jobs.filesWithoutJob(REVIVED);
     if (stuck.length === 0) return;
-    storage.db.transaction(() => {
+    await storage.transaction(async ({ jobs }) => {
       for (const { tenant_id, store_id, seq } of stuck) {
-        storage.jobs.insert({
+        await jobs.insert({
           tenantId: tenant_id,
           kind: "ingest",
           storeId: store_id,
@@ -132,15 +135,15 @@ export class Janitor implements AsyncDisposable {
   async #trimLogs(now: number): Promise<void> {
     const { storage } = this.#deps;
     const { days, rows } = this.#deps.queryLog();
-    while (storage.queryLog.trim(now - days * 86_400, rows, TRIM_STEP) > 0 && !this.#stopped) await nextTurn();
-    storage.statistics.trim(Math.floor(now / 3600) - STATISTICS_HOURS);
+    while ((await storage.queryLog.trim(now - days * 86_400, rows, TRIM_STEP)) > 0 && !this.#stopped) await nextTurn();
+    await storage.statistics.trim(Math.floor(now / 3600) - STATISTICS_HOURS);
   }
 
   async #trimEmbeddings(): Promise<void> {
     const { embeddingCache } = this.#deps.storage;
     const limit = this.#deps.embeddingCacheBytes();
-    while (embeddingCache.size().bytes > limit && !this.#stopped) {
-      if (embeddingCache.removeOldest(EMBEDDINGS_STEP) === 0) return;
+    while ((await embeddingCache.size()).bytes > limit && !this.#stopped) {
+      if ((await embeddingCache.removeOldest(EMBEDDINGS_STEP)) === 0) return;
       await nextTurn();
     }
   }
@@ -149,11 +152,11 @@ export class Janitor implements AsyncDisposable {
     const { storage, blobs, wakeJobs } = this.#deps;
     for (const id of blobIds) {
       if (this.#stopped) return;
-      if (!storage.files.exists(id) && !storage.uploads.partExists(id)) await blobs.remove(id);
+      if (!(await storage.files.exists(id)) && !(await storage.uploads.partExists(id))) await blobs.remove(id);
       await nextTurn();
     }
-    for (const { tenant_id, store_file } of storage.chunks.filesWithGarbage(1000)) {
-      schedulePurge(storage, { tenant_id, store_id: null, seq: store_file });
+    for (const { tenant_id, store_file } of await storage.chunks.filesWithGarbage(1000)) {
+      await schedulePurge(storage, { tenant_id, store_id: null, seq: store_file });
     }
     wakeJobs();
     await this.tick();

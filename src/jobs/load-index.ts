@@ -2,6 +2,7 @@ import type { Attributes } from "../index/filter.ts";
 import { type IndexedChunk as LoadedChunk, StoreIndex } from "../index/store-index.ts";
 import { floatsOf, type ChunkOwner, type IndexedChunk } from "../storage/chunks.ts";
 import type { GenerationRow } from "../storage/generations.ts";
+import type { IndexReads } from "../storage/index-reads.ts";
 import type { Storage } from "../storage/storage.ts";
 import { nextTurn } from "./next-turn.ts";
 
@@ -24,8 +25,8 @@ export async function loadIndex(
   const index = new StoreIndex({
     dimensions: generation.dimensions,
     graphFrom,
-    fetchVectors: (ids) => storage.chunks.vectors(ids, generation.id),
-    fetchTerms: (ids) => storage.chunks.terms(ids),
+    fetchVectors: (ids) => storage.indexReads.vectors(ids, generation.id),
+    fetchTerms: (ids) => storage.indexReads.terms(ids),
   });
   let turnEnds = performance.now() + TURN_MS;
   const breathe = async () => {
@@ -36,11 +37,11 @@ export async function loadIndex(
   };
 
   for (let afterSeq = 0; ;) {
-    const files = storage.chunks.completedFiles(tenantId, storeId, afterSeq, FILES);
+    const files = await storage.chunks.completedFiles(tenantId, storeId, afterSeq, FILES);
     for (const file of files) {
       const owner: ChunkOwner = { storeFile: file.seq, chunkSet: generation.chunk_set, revision: file.revision };
       for (let from = 0; ; from += CHUNKS) {
-        const slice = storage.chunks.forIndex(tenantId, owner, generation.id, from, CHUNKS);
+        const slice = await storage.chunks.forIndex(tenantId, owner, generation.id, from, CHUNKS);
         addSlice(index, file, slice, from);
         await breathe();
         if (slice.length < CHUNKS) break;
@@ -71,16 +72,16 @@ export function addSlice(
 
 /** Puts a file as it is in SQLite now into an open index; all at once, so that no search sees half of it. */
 export function replaceFile(
-  storage: Storage,
+  indexReads: IndexReads,
   index: StoreIndex,
   generation: GenerationRow,
   { seq }: { seq: number },
 ): void {
-  const file = storage.storeFiles.bySeq(generation.tenant_id, seq);
+  const file = indexReads.storeFile(generation.tenant_id, seq);
   if (file === null || file.status !== "completed") return index.removeFile(seq);
   const owner: ChunkOwner = { storeFile: seq, chunkSet: generation.chunk_set, revision: file.revision };
   for (let from = 0; ; from += CHUNKS) {
-    const slice = storage.chunks.forIndex(generation.tenant_id, owner, generation.id, from, CHUNKS);
+    const slice = indexReads.chunks(generation.tenant_id, owner, generation.id, from, CHUNKS);
     addSlice(index, file, slice, from);
     if (slice.length < CHUNKS) return;
   }

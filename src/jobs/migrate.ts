@@ -7,7 +7,9 @@ import { holdDiskSpace } from "../platform/disk-reserve.ts";
 import type { Failpoint } from "../platform/failpoint.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { JobRow } from "../storage/jobs.ts";
-import type { Gate, MigrationRow } from "../storage/migration-table.ts";
+import type { Gate, MigrationChanges, MigrationRow } from "../storage/migration-table.ts";
+import type { Tx } from "../storage/sql.ts";
+import { type Tables, tablesOf } from "../storage/storage.ts";
 import { cutOver, retireGeneration } from "../storage/cutover.ts";
 import { catchUp, type CatchUpDeps, NO_PROGRESS } from "./catch-up.ts";
 import { compareGenerations, type MigrationReport, type ReportDeps } from "./migration-report.ts";
@@ -50,7 +52,7 @@ export function createMigrateHandler(deps: MigrateDeps): JobHandler {
 async function migrate(deps: MigrateDeps, job: JobRow, signal: AbortSignal): Promise<JobOutcome> {
   const { storage, changed } = deps;
   const read = () => storage.migrations.ofJob(job.tenant_id, job.subject);
-  const row = read();
+  const row = await read();
   if (row === null) return { type: "done" };
   using reserve = holdDiskSpace(join(deps.dataDir, "tmp", `reserve-${row.id}`));
   try {
@@ -58,7 +60,12 @@ async function migrate(deps: MigrateDeps, job: JobRow, signal: AbortSignal): Pro
   } catch (error) {
     if (!isDiskFull(error)) throw error;
     reserve.release();
-    fail(deps, read() ?? row, "insufficient_storage", "There was not enough disk space to build the new generation.");
+    await fail(
+      deps,
+      (await read()) ?? row,
+      "insufficient_storage",
+      "There was not enough disk space to build the new generation.",
+    );
     return { type: "done" };
   } finally {
     changed(row.store_id);
@@ -67,7 +74,7 @@ async function migrate(deps: MigrateDeps, job: JobRow, signal: AbortSignal): Pro
 
 async function step(deps: MigrateDeps, row: MigrationRow, attempt: number, signal: AbortSignal): Promise<JobOutcome> {
   if (row.asked === "rollback") return await rollBack(deps, row, attempt, signal);
-  if (row.asked === "cancel") return cancel(deps, row);
+  if (row.asked === "cancel") return await cancel(deps, row);
   switch (row.status) {
     case "queued":
     case "building":
@@ -87,24 +94,24 @@ async function step(deps: MigrateDeps, row: MigrationRow, attempt: number, signa
 
 async function build(deps: MigrateDeps, row: MigrationRow, attempt: number, signal: AbortSignal): Promise<JobOutcome> {
   const { clock, failpoint } = deps;
-  const set = setter(deps, row);
+  const set = setter(deps.storage, row);
   const planned = await plan(deps, row, attempt, signal);
   if (planned.type !== "planned") return planned;
   const { from, to } = planned;
   failpoint("migrate:planned");
 
-  set({ status: "building", error_code: null, error_message: null });
+  await set({ status: "building", error_code: null, error_message: null });
   const added = await addEverything(deps, row, to, attempt, signal);
   if (added !== null) return added;
   failpoint("migrate:built");
 
   // Loaded before the swap, so that the first search afterwards does not wait for it.
-  set({ status: "catching_up" });
+  await set({ status: "catching_up" });
   using lease = await deps.acquire(row.store_id, to.id);
   const again = await addEverything(deps, row, to, attempt, signal);
   if (again !== null) return again;
 
-  set({ status: "verifying" });
+  await set({ status: "verifying" });
   using current = await deps.acquire(row.store_id, from.id);
   const gate = row.gate === null ? null : (JSON.parse(row.gate) as Gate);
   const report = await compareGenerations(
@@ -116,7 +123,7 @@ async function build(deps: MigrateDeps, row: MigrationRow, attempt: number, sign
   if (report === null) return signal.aborted ? { type: "interrupted" } : { type: "retry", inMs: VERIFY_RETRY_MS };
   failpoint("migrate:verified");
   if (row.dry_run === 1 || report.gate === "missed") {
-    set({ status: "ready", report: JSON.stringify(report), completed_at: clock.nowSeconds() });
+    await set({ status: "ready", report: JSON.stringify(report), completed_at: clock.nowSeconds() });
     return { type: "done" };
   }
   return await swap(deps, row, { from, to }, report, attempt, signal);
@@ -132,18 +139,18 @@ async function plan(
   signal: AbortSignal,
 ): Promise<Planned | JobOutcome> {
   const { storage, clock } = deps;
-  const from = storage.generations.get(row.tenant_id, row.from_generation);
-  if (from === null) return fail(deps, row, "internal_error", "The generation to migrate from is gone.");
+  const from = await storage.generations.get(row.tenant_id, row.from_generation);
+  if (from === null) return await fail(deps, row, "internal_error", "The generation to migrate from is gone.");
   if (row.to_generation !== null) {
-    const to = storage.generations.get(row.tenant_id, row.to_generation);
+    const to = await storage.generations.get(row.tenant_id, row.to_generation);
     return to === null
-      ? fail(deps, row, "internal_error", "The new generation is gone.")
+      ? await fail(deps, row, "internal_error", "The new generation is gone.")
       : { type: "planned", from, to };
   }
   const wanted = JSON.parse(row.to_identity) as { model: string; model_revision: string; dimensions: number };
   const room = await enoughRoom(deps, row, wanted.dimensions);
   if (!room)
-    return fail(
+    return await fail(
       deps,
       row,
       "insufficient_storage",
@@ -156,10 +163,10 @@ async function plan(
     const detail = `The model '${wanted.model}' does not answer: ${probe.detail}`;
     if (isPassing(probe)) return pause(deps, row, { detail, retryAfterMs: probe.retryAfterMs }, attempt);
     const isWrong = probe.reason === "rejected" || probe.reason === "too_long";
-    return fail(deps, row, isWrong ? "embedding_provider_error" : "embedding_model_unavailable", detail);
+    return await fail(deps, row, isWrong ? "embedding_provider_error" : "embedding_model_unavailable", detail);
   }
-  const to = storage.db.transaction(() => {
-    const generation = storage.generations.insert({
+  const to = await storage.transaction(async (tables) => {
+    const generation = await tables.generations.insert({
       tenantId: row.tenant_id,
       storeId: row.store_id,
       model: wanted.model,
@@ -169,7 +176,7 @@ async function plan(
       state: "building",
       createdAt: clock.nowSeconds(),
     });
-    setter(deps, row)({ to_generation: generation.id, started_at: clock.nowSeconds() });
+    await setter(tables, row)({ to_generation: generation.id, started_at: clock.nowSeconds() });
     return generation;
   });
   return { type: "planned", from, to };
@@ -181,13 +188,16 @@ function isPassing(failure: EmbedFailure): boolean {
 }
 
 /** Waits for a model that is away, and goes on by itself. */
-function pause(
+async function pause(
   deps: MigrateDeps,
   row: MigrationRow,
   { detail, retryAfterMs }: { detail: string; retryAfterMs: number | undefined },
   attempt: number,
-): JobOutcome {
-  setter(deps, row)({ status: "paused", error_code: "embedding_model_unavailable", error_message: detail });
+): Promise<JobOutcome> {
+  await setter(
+    deps.storage,
+    row,
+  )({ status: "paused", error_code: "embedding_model_unavailable", error_message: detail });
   return { type: "retry", inMs: retryAfterMs ?? awayRetryMs(attempt) };
 }
 
@@ -196,7 +206,7 @@ function awayRetryMs(attempt: number): number {
 }
 
 async function enoughRoom(deps: MigrateDeps, row: MigrationRow, dimensions: number): Promise<boolean> {
-  const store = deps.storage.stores.get(row.tenant_id, row.store_id);
+  const store = await deps.storage.stores.get(row.tenant_id, row.store_id);
   if (store === null) return false;
   const vectors = store.n_vectors * dimensions * 4;
   const needed = row.max_tokens === null ? vectors : vectors + store.usage_bytes;
@@ -213,20 +223,22 @@ async function addEverything(
   signal: AbortSignal,
 ): Promise<JobOutcome | null> {
   const { storage, failpoint } = deps;
-  const set = setter(deps, row);
-  const current = storage.migrations.ofJob(row.tenant_id, row.id) ?? row;
+  const current = (await storage.migrations.ofJob(row.tenant_id, row.id)) ?? row;
   let { files_done, chunks_done, tokens } = current;
   const progress = {
     chunked: () => failpoint("migrate:file-chunked"),
-    file() {
-      set({ files_done: ++files_done });
-      storage.db.onCommit(() => failpoint("migrate:file-done"));
+    async file(tables: Tables, tx: Tx) {
+      await setter(tables, row)({ files_done: ++files_done });
+      tx.onCommit(() => failpoint("migrate:file-done"));
     },
-    chunks(count: number) {
-      set({ chunks_done: (chunks_done += count) });
-      storage.db.onCommit(() => failpoint("migrate:vectors-added"));
+    async chunks(count: number, tables: Tables, tx: Tx) {
+      await setter(tables, row)({ chunks_done: (chunks_done += count) });
+      tx.onCommit(() => failpoint("migrate:vectors-added"));
     },
-    tokens: (count: number) => storage.db.relaxed(() => set({ tokens: (tokens += count) })),
+    async tokens(count: number, tx: Tx | null) {
+      const add = (tables: Tables) => setter(tables, row)({ tokens: (tokens += count) });
+      await (tx === null ? storage.transaction(add, "work") : add(tablesOf(tx)));
+    },
   };
   const strategy =
     row.max_tokens === null ? null : { maxTokens: row.max_tokens, overlapTokens: row.overlap_tokens ?? 0 };
@@ -240,7 +252,12 @@ async function addEverything(
     case "away":
       return pause(deps, row, result, attempt);
     case "failed":
-      return fail(deps, row, "embedding_provider_error", `The new generation could not be built: ${result.detail}`);
+      return await fail(
+        deps,
+        row,
+        "embedding_provider_error",
+        `The new generation could not be built: ${result.detail}`,
+      );
   }
 }
 
@@ -272,12 +289,14 @@ async function swap(
   for (;;) {
     const behind = await addEverything(deps, row, to, attempt, signal);
     if (behind !== null) return behind;
-    if (storage.migrations.ofJob(row.tenant_id, row.id)?.asked === "cancel") return cancel(deps, row);
     failpoint("migrate:before-cutover");
     const now = clock.nowSeconds();
-    const flipped = cutOver(storage, from, to, identity, () => {
-      setter(
-        deps,
+    const outcome = await storage.transaction(async (tables) => {
+      const current = await tables.migrations.ofJob(row.tenant_id, row.id);
+      if (current?.asked === "cancel") return "cancel";
+      if (!(await cutOver(tables, from, to, identity))) return "behind";
+      await setter(
+        tables,
         row,
       )({
         status: "completed",
@@ -286,8 +305,10 @@ async function swap(
         rollback_until: now + row.retain_hours * 3600,
         asked: null,
       });
+      return "flipped";
     });
-    if (!flipped) continue;
+    if (outcome === "cancel") return await cancel(deps, row);
+    if (outcome === "behind") continue;
     failpoint("migrate:after-cutover");
     return { type: "done" };
   }
@@ -301,35 +322,43 @@ async function rollBack(
   signal: AbortSignal,
 ): Promise<JobOutcome> {
   const { storage } = deps;
-  const old = storage.generations.get(row.tenant_id, row.from_generation);
-  const live = row.to_generation === null ? null : storage.generations.get(row.tenant_id, row.to_generation);
+  const old = await storage.generations.get(row.tenant_id, row.from_generation);
+  const live = row.to_generation === null ? null : await storage.generations.get(row.tenant_id, row.to_generation);
   if (row.status !== "completed" || old === null || live === null) return { type: "done" };
   using _lease = await deps.acquire(row.store_id, old.id);
   for (;;) {
     const result = await catchUp(deps, old, { strategy: null, progress: NO_PROGRESS, freeChunks: 0 }, signal);
     if (result.type === "interrupted") return { type: "interrupted" };
     if (result.type !== "done") {
-      setter(deps, row)({ error_code: "embedding_model_unavailable", error_message: result.detail });
+      await setter(deps.storage, row)({ error_code: "embedding_model_unavailable", error_message: result.detail });
       return { type: "retry", inMs: awayRetryMs(attempt) };
     }
-    if (flipBack(deps, row, live, old)) break;
+    if (await flipBack(deps, row, live, old)) break;
+    // Another request was quicker.
+    if ((await storage.migrations.ofJob(row.tenant_id, row.id))?.status !== "completed") return { type: "done" };
   }
   await deps.forgetIndex(row.store_id, live.id);
   return { type: "done" };
 }
 
-/** The flip of a rollback alone; false when files are missing in the old generation. Also used by the API, to be instant. */
-export function flipBack(
+/**
+ * The flip of a rollback alone; false when files are missing in the old generation, or when it was rolled back meanwhile.
+ * Also used by the API, to be instant.
+ */
+export async function flipBack(
   { storage, clock, failpoint }: Pick<MigrateDeps, "storage" | "clock" | "failpoint">,
   row: MigrationRow,
   live: GenerationRow,
   old: GenerationRow,
-): boolean {
+): Promise<boolean> {
   const was = JSON.parse(row.from_identity) as { embedding_model: string; embedding_dimensions: number | null };
   const identity = { embeddingModel: was.embedding_model, embeddingDimensions: was.embedding_dimensions };
   failpoint("migrate:before-rollback");
-  const flipped = cutOver(storage, live, old, identity, () => {
-    storage.migrations.update(row.tenant_id, row.id, {
+  const flipped = await storage.transaction(async (tables) => {
+    // What one rollback has retired is being removed: another must not make it a generation to go back to.
+    const current = await tables.migrations.ofJob(row.tenant_id, row.id);
+    if (current?.status !== "completed" || !(await cutOver(tables, live, old, identity))) return false;
+    await tables.migrations.update(row.tenant_id, row.id, {
       status: "rolled_back",
       rolled_back_at: clock.nowSeconds(),
       rollback_until: null,
@@ -337,40 +366,40 @@ export function flipBack(
       error_code: null,
       error_message: null,
     });
-    retireGeneration(storage, live);
+    await retireGeneration(tables, live);
+    return true;
   });
   if (flipped) failpoint("migrate:after-rollback");
   return flipped;
 }
 
-function cancel(deps: MigrateDeps, row: MigrationRow): JobOutcome {
-  endUnfinished(deps, row, { status: "cancelled", error_code: null, error_message: null });
+async function cancel(deps: MigrateDeps, row: MigrationRow): Promise<JobOutcome> {
+  await endUnfinished(deps, row, { status: "cancelled", error_code: null, error_message: null });
   deps.failpoint("migrate:cancelled");
   return { type: "done" };
 }
 
-function fail(deps: MigrateDeps, row: MigrationRow, code: string, message: string): JobOutcome {
-  endUnfinished(deps, row, { status: "failed", error_code: code, error_message: message });
+async function fail(deps: MigrateDeps, row: MigrationRow, code: string, message: string): Promise<JobOutcome> {
+  await endUnfinished(deps, row, { status: "failed", error_code: code, error_message: message });
   return { type: "done" };
 }
 
 /** Ends a migration before its swap: the new generation goes, the store never noticed. */
-function endUnfinished(deps: MigrateDeps, row: MigrationRow, changes: Parameters<ReturnType<typeof setter>>[0]): void {
+async function endUnfinished(deps: MigrateDeps, row: MigrationRow, changes: MigrationChanges): Promise<void> {
   const { storage, clock } = deps;
-  storage.db.transaction(() => {
-    const current = storage.migrations.ofJob(row.tenant_id, row.id);
-    setter(deps, row)({ ...changes, completed_at: clock.nowSeconds(), to_generation: null, asked: null });
+  await storage.transaction(async (tables, tx) => {
+    const current = await tables.migrations.ofJob(row.tenant_id, row.id);
+    await setter(tables, row)({ ...changes, completed_at: clock.nowSeconds(), to_generation: null, asked: null });
     if (current?.to_generation == null) return;
-    const to = storage.generations.get(row.tenant_id, current.to_generation);
+    const to = await tables.generations.get(row.tenant_id, current.to_generation);
     if (to === null || to.state === "live") return;
-    retireGeneration(storage, to);
-    storage.db.onCommit(() => void deps.forgetIndex(row.store_id, to.id));
+    await retireGeneration(tables, to);
+    tx.onCommit(() => void deps.forgetIndex(row.store_id, to.id));
   });
 }
 
-function setter({ storage }: MigrateDeps, row: MigrationRow) {
-  return (changes: Parameters<typeof storage.migrations.update>[2]) =>
-    storage.migrations.update(row.tenant_id, row.id, changes);
+function setter({ migrations }: Pick<Tables, "migrations">, row: MigrationRow) {
+  return (changes: MigrationChanges) => migrations.update(row.tenant_id, row.id, changes);
 }
 
 function isDiskFull(error: unknown): boolean {

@@ -67,11 +67,11 @@ export async function compareGenerations(
   signal: AbortSignal,
 ): Promise<MigrationReport | null> {
   const { from, to, fromIndex, toIndex } = compared;
-  const judged = judgedOf(deps.storage, from);
+  const judged = await judgedOf(deps.storage, from);
   const { queries, source } =
     judged.length > 0
       ? { queries: judged.map(({ query }) => query), source: "judged" as const }
-      : queriesOf(deps.storage, from);
+      : await queriesOf(deps.storage, from);
   const latencies = { from: [] as number[], to: [] as number[] };
   const overlaps: number[] = [];
   const correlations: number[] = [];
@@ -133,8 +133,11 @@ interface Judged {
 }
 
 /** The store's judged queries, the oldest first, with files for answers. */
-function judgedOf(storage: Storage, { tenant_id: tenantId, store_id: storeId }: GenerationRow): Judged[] {
-  const rows = storage.judgments.slice({ tenantId, storeId, evaluation: OF_STORE }, 0, MOST_JUDGED);
+async function judgedOf(
+  storage: Storage,
+  { tenant_id: tenantId, store_id: storeId }: GenerationRow,
+): Promise<Judged[]> {
+  const rows = await storage.judgments.slice({ tenantId, storeId, evaluation: OF_STORE }, 0, MOST_JUDGED);
   return rows.map(({ query, relevant }) => ({ query, relevant: byFile(JSON.parse(relevant) as Relevant[]) }));
 }
 
@@ -174,17 +177,19 @@ async function qualityOf(
 }
 
 /** The newest different logged queries, or the beginnings of sentences of chunks spread over the store. */
-function queriesOf(storage: Storage, generation: GenerationRow): { queries: string[]; source: "log" | "generated" } {
+async function queriesOf(
+  storage: Storage,
+  generation: GenerationRow,
+): Promise<{ queries: string[]; source: "log" | "generated" }> {
   const { tenant_id: tenantId, store_id: storeId } = generation;
   const logged = new Set<string>();
-  for (const row of storage.queryLog.list(tenantId, storeId, { limit: 500, order: "desc" }, 0).rows) {
+  for (const row of (await storage.queryLog.list(tenantId, storeId, { limit: 500, order: "desc" }, 0)).rows) {
     const queries = row.query === null ? [] : (JSON.parse(row.query) as string[]);
     for (const query of queries) if (logged.size < MOST_QUERIES) logged.add(query);
   }
   if (logged.size >= LEAST_LOGGED) return { queries: [...logged], source: "log" };
-  const generated = storage.chunks
-    .sampleTexts(tenantId, storeId, generation.chunk_set, MOST_QUERIES / 2)
-    .map(queryFrom);
+  const sampled = await storage.chunks.sampleTexts(tenantId, storeId, generation.chunk_set, MOST_QUERIES / 2);
+  const generated = sampled.map(queryFrom);
   return { queries: [...new Set([...logged, ...generated.filter((text) => text !== "")])], source: "generated" };
 }
 
@@ -219,11 +224,16 @@ async function topOf(
 }
 
 async function selfRetrieval(storage: Storage, generation: GenerationRow, index: StoreIndex): Promise<number> {
-  const ids = storage.chunks.sampleIds(generation.tenant_id, generation.store_id, generation.chunk_set, SAMPLED_CHUNKS);
+  const ids = await storage.chunks.sampleIds(
+    generation.tenant_id,
+    generation.store_id,
+    generation.chunk_set,
+    SAMPLED_CHUNKS,
+  );
   let found = 0;
   let asked = 0;
   for (const id of ids) {
-    const vector = storage.chunks.vector(id, generation.id)?.slice(0, generation.dimensions);
+    const vector = (await storage.chunks.vector(id, generation.id))?.slice(0, generation.dimensions);
     // A text of which the model knows no word has no direction, and nothing to be found by.
     if (vector === undefined || !vector.some((x) => x !== 0)) continue;
     asked += 1;

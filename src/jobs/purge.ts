@@ -1,8 +1,9 @@
 import type { Blobs } from "../storage/blobs.ts";
-import type { RemovedRows } from "../storage/deletions.ts";
+import type { NoteRemoved } from "../storage/chunks.ts";
+import type { OpenDeletion } from "../storage/deletions.ts";
 import type { JobKind } from "../storage/jobs.ts";
 import { scheduleEndOfDeletion } from "../storage/removal.ts";
-import type { Storage } from "../storage/storage.ts";
+import { type Storage, tablesOf } from "../storage/storage.ts";
 import { nextTurn } from "./next-turn.ts";
 import type { JobHandler } from "./runner.ts";
 
@@ -33,21 +34,29 @@ export function createPurgeFileHandler({ storage }: PurgeDeps): JobHandler {
     concurrency: 1,
     async run(job, signal) {
       const seq = Number(job.subject);
-      const deletion = storage.deletions.ofStoreFile(seq);
-      const note = deletion === null ? undefined : (removed: RemovedRows) => storage.deletions.note(deletion, removed);
+      const deletion = await storage.deletions.ofStoreFile(seq);
+      const note = noteFor(deletion);
       for (;;) {
         if (signal.aborted) return { type: "interrupted" };
-        // Looked at before every step: the file may be attached anew meanwhile, under a higher revision.
-        const row = storage.storeFiles.bySeq(job.tenant_id, seq);
-        const alive = row !== null && (row.status === "in_progress" || row.status === "completed");
-        const removed = storage.chunks.removeSome(seq, alive ? row.revision : ANY_REVISION, STEP, note);
+        const removed = await storage.transaction(async ({ storeFiles, chunks }) => {
+          // Looked at in every step: the file may be attached anew meanwhile, under a higher revision.
+          const row = await storeFiles.bySeq(job.tenant_id, seq);
+          const alive = row !== null && (row.status === "in_progress" || row.status === "completed");
+          return await chunks.removeSome(seq, alive ? row.revision : ANY_REVISION, STEP, note);
+        }, "work");
         if (removed === 0) break;
         await nextTurn();
       }
-      if (deletion !== null) scheduleEndOfDeletion(storage, deletion.tenant_id, deletion.id);
+      if (deletion !== null) await scheduleEndOfDeletion(storage, deletion.tenant_id, deletion.id);
       return { type: "done" };
     },
   };
+}
+
+/** What a step removes is written down in its transaction, where somebody asked for the deletion. */
+function noteFor(deletion: OpenDeletion | null): NoteRemoved | undefined {
+  if (deletion === null) return undefined;
+  return (removed, tx) => tablesOf(tx).deletions.note(deletion, removed);
 }
 
 /** Subject: the id of a store whose lifecycle is `deleting`, or one that expired. */
@@ -57,38 +66,38 @@ export function createPurgeStoreHandler({ storage, removeIndexFiles, cancelStore
     concurrency: 1,
     async run(job, signal) {
       const { tenant_id: tenantId, subject: storeId } = job;
-      const store = storage.stores.get(tenantId, storeId);
+      const store = await storage.stores.get(tenantId, storeId);
       if (store === null) return { type: "done" };
       // Who still writes to the store would leave rows behind.
-      if (storage.jobs.dropWaiting(tenantId, storeId, WRITERS) > 0) {
+      if ((await storage.jobs.dropWaiting(tenantId, storeId, WRITERS)) > 0) {
         cancelStore(storeId);
         return { type: "retry", inMs: WRITERS_END_MS };
       }
-      const deletion = storage.deletions.ofStore(storeId);
-      const note = deletion === null ? undefined : (removed: RemovedRows) => storage.deletions.note(deletion, removed);
+      const deletion = await storage.deletions.ofStore(storeId);
+      const note = noteFor(deletion);
       for (;;) {
         if (signal.aborted) return { type: "interrupted" };
-        const [seq] = storage.storeFiles.firstOf(tenantId, storeId, 1);
+        const [seq] = await storage.storeFiles.firstOf(tenantId, storeId, 1);
         if (seq === undefined) break;
-        while (storage.chunks.removeSome(seq, ANY_REVISION, STEP, note) > 0) await nextTurn();
-        storage.db.transaction(() => {
-          storage.storeFiles.remove(tenantId, seq);
+        while ((await storage.chunks.removeSome(seq, ANY_REVISION, STEP, note)) > 0) await nextTurn();
+        await storage.transaction(async ({ storeFiles, deletions }) => {
+          await storeFiles.remove(tenantId, seq);
           if (deletion === null) return;
-          storage.deletions.noteFiles(deletion.seq, 1);
-          storage.deletions.addStoreFile(deletion.seq, tenantId, storeId, seq);
+          await deletions.noteFiles(deletion.seq, 1);
+          await deletions.addStoreFile(deletion.seq, tenantId, storeId, seq);
         });
       }
-      while (storage.queryLog.removeSome(tenantId, storeId, STEP) > 0) await nextTurn();
-      while (storage.judgments.removeSome({ tenantId, storeId, evaluation: null }, STEP) > 0) await nextTurn();
+      while ((await storage.queryLog.removeSome(tenantId, storeId, STEP)) > 0) await nextTurn();
+      while ((await storage.judgments.removeSome({ tenantId, storeId, evaluation: null }, STEP)) > 0) await nextTurn();
       await removeIndexFiles(storeId);
-      storage.db.transaction(() => {
+      await storage.transaction(async (tables) => {
         // An expired store keeps its metadata; a deleted one goes.
         if (store.lifecycle !== "deleting") return;
-        storage.statistics.removeOfStore(tenantId, storeId);
-        storage.stores.remove(tenantId, storeId);
-        if (deletion !== null) scheduleEndOfDeletion(storage, tenantId, deletion.id);
+        await tables.statistics.removeOfStore(tenantId, storeId);
+        await tables.stores.remove(tenantId, storeId);
+        if (deletion !== null) await scheduleEndOfDeletion(tables, tenantId, deletion.id);
       });
-      storage.db.reclaim(RECLAIMED_PAGES);
+      await storage.reclaim(RECLAIMED_PAGES);
       return { type: "done" };
     },
   };

@@ -26,20 +26,20 @@ export function createRetireHandler({ storage, failpoint, forgetIndex, removeGra
     kind: "retire",
     concurrency: 1,
     async run(job, signal) {
-      const generation = storage.generations.get(job.tenant_id, Number(job.subject));
+      const generation = await storage.generations.get(job.tenant_id, Number(job.subject));
       if (generation === null || generation.state !== "retired") return { type: "done" };
       await forgetIndex(generation.store_id, generation.id);
-      const others = storage.generations.ofStore(generation.tenant_id, generation.store_id);
+      const others = await storage.generations.ofStore(generation.tenant_id, generation.store_id);
       const shared = others.some(
         (other) => other.id !== generation.id && other.chunk_set === generation.chunk_set && other.state !== "retired",
       );
       // Files without a row here may have chunks or vectors of an interrupted build: every file of the store is looked at.
       for (let after = 0; ;) {
-        const files = storage.storeFiles.seqsAfter(generation.tenant_id, generation.store_id, after, 100);
+        const files = await storage.storeFiles.seqsAfter(generation.tenant_id, generation.store_id, after, 100);
         for (const seq of files) {
           for (let last: number | null = 0; last !== null;) {
             if (signal.aborted) return { type: "interrupted" };
-            last = storage.chunks.removeFromGeneration(generation, seq, last, !shared);
+            last = await storage.chunks.removeFromGeneration(generation, seq, last, !shared);
             failpoint("retire:some-removed");
             await nextTurn();
           }
@@ -51,9 +51,9 @@ export function createRetireHandler({ storage, failpoint, forgetIndex, removeGra
       removeGraph(generation);
       failpoint("retire:before-row");
       // The row stays: its number is not given to another generation, and migrations go on naming it.
-      storage.generationFiles.removeAll(generation.id);
+      await storage.generationFiles.removeAll(generation.id);
       for (let left = RECLAIMED; left > 0 && !signal.aborted; left -= RECLAIMED_AT_ONCE) {
-        storage.db.reclaim(RECLAIMED_AT_ONCE);
+        await storage.reclaim(RECLAIMED_AT_ONCE);
         await nextTurn();
       }
       return { type: "done" };

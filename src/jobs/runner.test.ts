@@ -5,23 +5,25 @@ import { join } from "node:path";
 import { systemClock } from "../platform/clock.ts";
 import { silentLog } from "../platform/log.ts";
 import { createMetrics } from "../platform/metrics.ts";
-import { openDb } from "../storage/db.ts";
-import { createStorage, type Storage } from "../storage/storage.ts";
+import { openSqlite, type SqliteDatabase } from "../storage/sqlite.ts";
+import { createStorage, type Storage, type Tables } from "../storage/storage.ts";
 import { type JobOutcome, JobRunner } from "./runner.ts";
 
 let dir: string;
+let db: SqliteDatabase;
 let storage: Storage;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "lectern-runner-"));
-  storage = createStorage(openDb(join(dir, "meta.sqlite")));
+  db = openSqlite(join(dir, "meta.sqlite"));
+  storage = createStorage(db);
 });
-afterEach(() => {
-  storage.db.close();
+afterEach(async () => {
+  await db.close();
   rmSync(dir, { recursive: true, force: true });
 });
 
-function add(tenantId: string, subject: string, priority: 0 | 1): void {
-  storage.jobs.insert({ tenantId, kind: "ingest", storeId: `vs_${tenantId}`, subject, priority, dueMs: 0 });
+async function add(tenantId: string, subject: string, priority: 0 | 1, { jobs }: Tables = storage): Promise<void> {
+  await jobs.insert({ tenantId, kind: "ingest", storeId: `vs_${tenantId}`, subject, priority, dueMs: 0 });
 }
 
 interface Started {
@@ -45,7 +47,7 @@ function runner(
     log: silentLog,
     metrics: createMetrics(),
     owner: "this run",
-    tenantLimit: (_kind, tenantId) => tenantLimit(tenantId),
+    tenantLimit: (_kind, tenantId) => Promise.resolve(tenantLimit(tenantId)),
     heldStores,
     handlers: [
       {
@@ -74,14 +76,14 @@ function runner(
 
 describe("one tenant's long batch", () => {
   test("holds up another's single file by the files under way, and no more", async () => {
-    storage.db.transaction(() => {
-      for (let i = 0; i < 10_000; i++) add("big", `big-${i}`, 1);
+    await storage.transaction(async (tables) => {
+      for (let i = 0; i < 10_000; i++) await add("big", `big-${i}`, 1, tables);
     });
     const { runner: jobs, started, nth } = runner(4);
     await using _jobs = jobs;
-    jobs.start();
+    await jobs.start();
     await nth(3);
-    add("small", "single", 0);
+    await add("small", "single", 0);
     jobs.wake();
     started[0]?.end();
     // The next place that becomes free is the single file's.
@@ -89,13 +91,13 @@ describe("one tenant's long batch", () => {
   });
 
   test("shares the places with another's batch, file by file", async () => {
-    storage.db.transaction(() => {
-      for (let i = 0; i < 1000; i++) add("big", `big-${i}`, 1);
-      for (let i = 0; i < 20; i++) add("small", `small-${i}`, 1);
+    await storage.transaction(async (tables) => {
+      for (let i = 0; i < 1000; i++) await add("big", `big-${i}`, 1, tables);
+      for (let i = 0; i < 20; i++) await add("small", `small-${i}`, 1, tables);
     });
     const { runner: jobs, nth } = runner(4);
     await using _jobs = jobs;
-    jobs.start();
+    await jobs.start();
     const served: string[] = [];
     for (let i = 0; served.filter((tenant) => tenant === "small").length < 20; i++) {
       const job = await nth(i);
@@ -106,27 +108,27 @@ describe("one tenant's long batch", () => {
   });
 
   test("lets the same tenant's single file pass it", async () => {
-    storage.db.transaction(() => {
-      for (let i = 0; i < 100; i++) add("big", `big-${i}`, 1);
+    await storage.transaction(async (tables) => {
+      for (let i = 0; i < 100; i++) await add("big", `big-${i}`, 1, tables);
     });
     const { runner: jobs, started, nth } = runner(2);
     await using _jobs = jobs;
-    jobs.start();
+    await jobs.start();
     await nth(1);
-    add("big", "single", 0);
+    await add("big", "single", 0);
     started[0]?.end();
     expect((await nth(2)).subject).toBe("single");
   });
 });
 
 test("a tenant has no more jobs running than its quota, others use the places that are left", async () => {
-  storage.db.transaction(() => {
-    for (let i = 0; i < 10; i++) add("limited", `limited-${i}`, 1);
-    for (let i = 0; i < 10; i++) add("free", `free-${i}`, 1);
+  await storage.transaction(async (tables) => {
+    for (let i = 0; i < 10; i++) await add("limited", `limited-${i}`, 1, tables);
+    for (let i = 0; i < 10; i++) await add("free", `free-${i}`, 1, tables);
   });
   const { runner: jobs, started, nth } = runner(4, (tenantId) => (tenantId === "limited" ? 1 : null));
   await using _jobs = jobs;
-  jobs.start();
+  await jobs.start();
   await nth(3);
   expect(started.map(({ tenantId }) => tenantId).toSorted()).toEqual(["free", "free", "free", "limited"]);
   started.find(({ tenantId }) => tenantId === "limited")?.end();
@@ -134,12 +136,12 @@ test("a tenant has no more jobs running than its quota, others use the places th
 });
 
 test("a quota alone leaves places free, and the work goes on when one ends", async () => {
-  storage.db.transaction(() => {
-    for (let i = 0; i < 3; i++) add("limited", `limited-${i}`, 1);
+  await storage.transaction(async (tables) => {
+    for (let i = 0; i < 3; i++) await add("limited", `limited-${i}`, 1, tables);
   });
   const { runner: jobs, started, nth } = runner(4, () => 1);
   await using _jobs = jobs;
-  jobs.start();
+  await jobs.start();
   for (let i = 0; i < 3; i++) {
     const job = await nth(i);
     expect(started).toHaveLength(i + 1);
@@ -148,9 +150,9 @@ test("a quota alone leaves places free, and the work goes on when one ends", asy
 });
 
 test("a store that is held lets all others pass, and goes on when it is let go", async () => {
-  add("held", "first", 0);
-  add("free", "second", 1);
-  storage.jobs.insert({
+  await add("held", "first", 0);
+  await add("free", "second", 1);
+  await storage.jobs.insert({
     tenantId: "held",
     kind: "ingest",
     storeId: "vs_other",
@@ -161,7 +163,7 @@ test("a store that is held lets all others pass, and goes on when it is let go",
   let held = ["vs_held"];
   const { runner: jobs, started, nth } = runner(4, undefined, () => held);
   await using _jobs = jobs;
-  jobs.start();
+  await jobs.start();
   await nth(1);
   expect(started.map(({ subject }) => subject).toSorted()).toEqual(["second", "third"]);
   held = [];
@@ -170,29 +172,29 @@ test("a store that is held lets all others pass, and goes on when it is let go",
 });
 
 test("what was running at a stop is due again, its try not counted", async () => {
-  add("one", "file", 0);
+  await add("one", "file", 0);
   {
     const { runner: jobs, nth } = runner(1);
     await using _jobs = jobs;
-    jobs.start();
+    await jobs.start();
     await nth(0);
   }
-  expect(storage.jobs.claim("ingest", "one", systemClock.nowMs(), "next run", 1)?.attempt).toBe(1);
+  expect((await storage.jobs.claim("ingest", "one", systemClock.nowMs(), "next run", 1))?.attempt).toBe(1);
 });
 
 test("a job ends and others begin as soon as the rows can be written again, as after a full disk", async () => {
   const { runner: jobs, nth } = runner(1);
   await using _jobs = jobs;
-  add("one", "first", 1);
-  jobs.start();
+  await add("one", "first", 1);
+  await jobs.start();
   const first = await nth(0);
-  storage.db.raw.run("PRAGMA query_only = ON");
+  db.raw.run("PRAGMA query_only = ON");
   first.end();
   // What ended could not be noted: nothing is lost, and nothing else is begun in its place.
   await new Promise((resolve) => setTimeout(resolve, 20));
-  storage.db.raw.run("PRAGMA query_only = OFF");
-  add("one", "second", 1);
+  db.raw.run("PRAGMA query_only = OFF");
+  await add("one", "second", 1);
   jobs.wake();
   expect((await nth(1)).subject).toBe("second");
-  expect(jobs.stats()).toEqual([{ kind: "ingest", waiting: 0, running: 1 }]);
+  expect(await jobs.stats()).toEqual([{ kind: "ingest", waiting: 0, running: 1 }]);
 });

@@ -35,7 +35,7 @@ export interface RunnerOptions {
   /** Names this run of the process in leases. */
   owner: string;
   /** Jobs of a kind that a tenant may have running at once; null: any number. */
-  tenantLimit?: (kind: JobKind, tenantId: string) => number | null;
+  tenantLimit?: (kind: JobKind, tenantId: string) => Promise<number | null>;
   /** Stores whose jobs of a kind wait now; whoever lets them go wakes the runner. */
   heldStores?: (kind: JobKind) => readonly string[];
 }
@@ -64,17 +64,19 @@ export class JobRunner implements AsyncDisposable {
   #renewal: Timer | null = null;
   #started = false;
   #pumpScheduled = false;
+  /** One after the other: two at once would each count what runs before the other's claims. */
+  #pumping: Promise<void> = Promise.resolve();
 
   constructor(options: RunnerOptions) {
     this.#options = options;
   }
 
-  start(): void {
+  async start(): Promise<void> {
     const { jobs, owner, clock } = this.#options;
-    jobs.releaseLost(owner, clock.nowMs());
+    await jobs.releaseLost(owner, clock.nowMs());
     this.#started = true;
     this.#renewal = setInterval(() => {
-      if (this.#running.size > 0) this.#written(() => jobs.renew(owner, clock.nowMs() + LEASE_MS));
+      if (this.#running.size > 0) void this.#written(() => jobs.renew(owner, clock.nowMs() + LEASE_MS));
     }, RENEW_EVERY_MS);
     this.wake();
   }
@@ -83,9 +85,9 @@ export class JobRunner implements AsyncDisposable {
   wake(): void {
     if (!this.#started || this.#pumpScheduled) return;
     this.#pumpScheduled = true;
-    queueMicrotask(() => {
+    this.#pumping = this.#pumping.then(() => {
       this.#pumpScheduled = false;
-      this.#pump();
+      return this.#pump();
     });
   }
 
@@ -100,13 +102,14 @@ export class JobRunner implements AsyncDisposable {
     for (const { job, abort } of this.#running.values()) if (job.store_id === storeId) abort.abort();
   }
 
-  stats(): { kind: JobKind; waiting: number; running: number }[] {
-    return this.#options.jobs.depth();
+  async stats(): Promise<{ kind: JobKind; waiting: number; running: number }[]> {
+    return await this.#options.jobs.depth();
   }
 
   /** Stops claiming, interrupts what runs and waits for it; the rows stay and are due at the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#started = false;
+    await this.#pumping;
     if (this.#timer !== null) clearTimeout(this.#timer);
     if (this.#renewal !== null) clearInterval(this.#renewal);
     const running = [...this.#running.values()];
@@ -114,25 +117,23 @@ export class JobRunner implements AsyncDisposable {
     await Promise.all(running.map(({ done }) => done));
   }
 
-  #pump(): void {
+  async #pump(): Promise<void> {
     if (!this.#started) return;
-    const claimed = this.#written(() => {
+    const claimed = await this.#written(async () => {
       for (const handler of this.#options.handlers) {
-        while (this.#runningOf(handler.kind) < handler.concurrency) {
-          const job = this.#claimNext(handler.kind);
-          if (job === null) break;
-          this.#launch(handler, job);
+        while (this.#started && this.#runningOf(handler.kind) < handler.concurrency) {
+          if (!(await this.#claimNext(handler))) break;
         }
       }
     });
     const isHeld = this.#options.handlers.some(({ kind }) => this.#heldStores(kind).length > 0);
-    this.#schedule(claimed ? (isHeld ? HELD_POLL_MS : 50) : UNWRITTEN_RETRY_MS);
+    await this.#schedule(claimed ? (isHeld ? HELD_POLL_MS : 50) : UNWRITTEN_RETRY_MS);
   }
 
   /** A full disk must end neither the process nor the work for good: false when the rows could not be changed now. */
-  #written(change: () => void): boolean {
+  async #written(change: () => Promise<void>): Promise<boolean> {
     try {
-      change();
+      await change();
       return true;
     } catch (error) {
       const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
@@ -141,12 +142,15 @@ export class JobRunner implements AsyncDisposable {
     }
   }
 
-  #claimNext(kind: JobKind): JobRow | null {
+  /** Runs the next job of the handler's kind, if one is due. */
+  async #claimNext(handler: JobHandler): Promise<boolean> {
+    const { kind } = handler;
     const { jobs, clock, owner } = this.#options;
     const nowMs = clock.nowMs();
-    const tenants = jobs
-      .dueTenants(kind, nowMs)
-      .filter(({ tenant_id }) => this.#mayRunMore(kind, tenant_id))
+    const due = await jobs.dueTenants(kind, nowMs);
+    const may = await Promise.all(due.map(({ tenant_id }) => this.#mayRunMore(kind, tenant_id)));
+    const tenants = due
+      .filter((_, i) => may[i])
       .map(({ tenant_id, priority }) => ({
         tenantId: tenant_id,
         order: [this.#runningOf(kind, tenant_id), priority, this.#lastServed.get(tenant_id) ?? 0] as const,
@@ -154,26 +158,28 @@ export class JobRunner implements AsyncDisposable {
       .sort((a, b) => a.order[0] - b.order[0] || a.order[1] - b.order[1] || a.order[2] - b.order[2]);
     const held = this.#heldStores(kind);
     for (const { tenantId } of tenants) {
-      const job = jobs.claim(kind, tenantId, nowMs, owner, nowMs + LEASE_MS, held);
+      // Launched in the turn of the commit: a cancel that comes after the claim finds the job running.
+      const launch = (job: JobRow) => this.#launch(handler, job);
+      const job = await jobs.claim(kind, tenantId, nowMs, owner, nowMs + LEASE_MS, held, launch);
       if (job === null) continue;
       this.#lastServed.set(tenantId, ++this.#served);
-      return job;
+      return true;
     }
-    return null;
+    return false;
   }
 
   #heldStores(kind: JobKind): readonly string[] {
     return this.#options.heldStores?.(kind) ?? [];
   }
 
-  #mayRunMore(kind: JobKind, tenantId: string): boolean {
-    const limit = this.#options.tenantLimit?.(kind, tenantId) ?? null;
+  async #mayRunMore(kind: JobKind, tenantId: string): Promise<boolean> {
+    const limit = (await this.#options.tenantLimit?.(kind, tenantId)) ?? null;
     return limit === null || this.#runningOf(kind, tenantId) < limit;
   }
 
   #launch(handler: JobHandler, job: JobRow): void {
     const abort = new AbortController();
-    const done = this.#run(handler, job, abort.signal).finally(() => {
+    const done = this.#run(handler, job, abort.signal).finally(async () => {
       this.#running.delete(job.id);
       this.wake();
     });
@@ -191,20 +197,20 @@ export class JobRunner implements AsyncDisposable {
       log.error("job failed unexpectedly", { kind: job.kind, job: job.id, attempt: job.attempt, error: detail });
       outcome = { type: "retry", inMs: UNEXPECTED_RETRY_MS * 2 ** Math.min(job.attempt, 8) };
     }
-    const end = () => {
+    const end = async () => {
       switch (outcome.type) {
         case "done":
-          jobs.finish(job.id, owner);
+          await jobs.finish(job.id, owner);
           break;
         case "retry":
-          jobs.retry(job.id, owner, clock.nowMs() + outcome.inMs);
+          await jobs.retry(job.id, owner, clock.nowMs() + outcome.inMs);
           break;
         case "interrupted":
-          jobs.giveBack(job.id, owner);
+          await jobs.giveBack(job.id, owner);
       }
     };
     // A row that cannot be written before the stop is released by the next start.
-    while (!this.#written(end) && this.#started) await Bun.sleep(UNWRITTEN_RETRY_MS);
+    while (!(await this.#written(end)) && this.#started) await Bun.sleep(UNWRITTEN_RETRY_MS);
     metrics.count("lectern_jobs_total", { kind: job.kind, outcome: outcome.type });
     metrics.observe("lectern_job_seconds", (performance.now() - startedMs) / 1000, { kind: job.kind });
   }
@@ -216,10 +222,12 @@ export class JobRunner implements AsyncDisposable {
     return count;
   }
 
-  #schedule(leastMs: number): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
+  async #schedule(leastMs: number): Promise<void> {
     const { jobs, clock } = this.#options;
-    const due = jobs.nextDueMs();
+    // Rows that cannot be read now are looked at again with the next poll.
+    const due = await jobs.nextDueMs().catch(() => null);
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    if (!this.#started) return;
     const wait = due === null ? POLL_MS : Math.min(POLL_MS, Math.max(leastMs, due - clock.nowMs()));
     this.#timer = setTimeout(() => this.wake(), wait);
   }

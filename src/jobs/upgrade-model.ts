@@ -9,16 +9,16 @@ import type { Storage } from "../storage/storage.ts";
  * by themselves; until that is done their hybrid searches answer from keywords. The old generation is of no use for a
  * rollback, so it is not kept.
  */
-export function scheduleModelUpgrade(
+export async function scheduleModelUpgrade(
   storage: Storage,
   model: { id: string; revision: string },
   clock: Clock,
   log: Log,
-): void {
-  for (const from of storage.generations.liveOfOtherRevision(model.id, model.revision)) {
-    const store = storage.stores.get(from.tenant_id, from.store_id);
+): Promise<void> {
+  for (const from of await storage.generations.liveOfOtherRevision(model.id, model.revision)) {
+    const store = await storage.stores.get(from.tenant_id, from.store_id);
     if (store === null || store.lifecycle === "deleting") continue;
-    if (storage.migrations.unfinished(from.tenant_id, from.store_id) !== null) continue;
+    if ((await storage.migrations.unfinished(from.tenant_id, from.store_id)) !== null) continue;
     const identity: KeptIdentity = {
       model: model.id,
       model_revision: from.model_revision,
@@ -27,8 +27,8 @@ export function scheduleModelUpgrade(
       embedding_dimensions: store.embedding_dimensions,
       number: from.number,
     };
-    storage.db.transaction(() => {
-      const { id } = storage.migrations.insert({
+    await storage.transaction(async ({ migrations, jobs }) => {
+      const { id } = await migrations.insert({
         id: newId("mig_"),
         tenantId: from.tenant_id,
         storeId: from.store_id,
@@ -42,7 +42,7 @@ export function scheduleModelUpgrade(
         dryRun: false,
         retainHours: 0,
       });
-      storage.jobs.insert({
+      await jobs.insert({
         tenantId: from.tenant_id,
         kind: "migrate",
         storeId: from.store_id,

@@ -5,13 +5,15 @@
 export interface Metrics {
   count(name: string, labels?: Labels, by?: number): void;
   /** A value read when the metrics are rendered. */
-  gauge(name: string, read: () => number | [Labels, number][]): void;
+  gauge(name: string, read: () => GaugeValue | Promise<GaugeValue>): void;
   /** Seconds, in fixed buckets from 0.5 ms to 60 s. */
   observe(name: string, seconds: number, labels?: Labels): void;
-  render(): string;
+  render(): Promise<string>;
 }
 
 export type Labels = Record<string, string>;
+
+export type GaugeValue = number | [Labels, number][];
 
 export interface MetricHelp {
   [name: string]: string;
@@ -28,7 +30,7 @@ interface Histogram {
 
 export function createMetrics(help: MetricHelp = {}): Metrics {
   const counters = new Map<string, Map<string, number>>();
-  const gauges = new Map<string, () => number | [Labels, number][]>();
+  const gauges = new Map<string, () => GaugeValue | Promise<GaugeValue>>();
   const histograms = new Map<string, Map<string, Histogram>>();
 
   return {
@@ -53,7 +55,7 @@ export function createMetrics(help: MetricHelp = {}): Metrics {
       const bucket = BUCKETS.findIndex((bound) => seconds <= bound);
       if (bucket >= 0) histogram.buckets[bucket] = (histogram.buckets[bucket] ?? 0) + 1;
     },
-    render() {
+    async render() {
       const lines: string[] = [];
       const header = (name: string, type: string) => {
         lines.push(`# HELP ${name} ${help[name] ?? name}`, `# TYPE ${name} ${type}`);
@@ -64,7 +66,7 @@ export function createMetrics(help: MetricHelp = {}): Metrics {
       }
       for (const [name, read] of gauges) {
         header(name, "gauge");
-        const value = read();
+        const value = await read();
         if (typeof value === "number") lines.push(`${name} ${value}`);
         else for (const [labels, number] of value) lines.push(`${name}${labelText(labels)} ${number}`);
       }

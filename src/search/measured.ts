@@ -61,9 +61,9 @@ export function measuredSearch({ stores, tenants, clock, rankers, search }: Meas
   return async (asked, signal) => {
     const { tenantId, storeId, generation } = asked;
     try {
-      const store = stores.get(tenantId, storeId);
+      const store = await stores.get(tenantId, storeId);
       if (store === null || store.lifecycle === "deleting") throw storeNotFound(storeId);
-      assertOpen(store, tenants.get(tenantId)?.status ?? "suspended");
+      assertOpen(store, (await tenants.get(tenantId))?.status ?? "suspended");
       assertNotExpired(store, clock.nowSeconds());
       const request = requestOf(asked);
       const ranker = chooseRanker({}, request, { openaiRankersOnly: false, rankers });

@@ -28,7 +28,7 @@ export type EmbedQuery = (
   signal: AbortSignal,
 ) => Promise<{ ok: true; vector: Float32Array } | EmbedFailure>;
 
-export interface SearchDeps extends Pick<Storage, "generations" | "chunks"> {
+export interface SearchDeps extends Pick<Storage, "generations" | "chunks" | "indexReads"> {
   /** `generation` is the row's id. */
   indexes: { acquire(storeId: string, generation: number): Promise<IndexLease> };
   embedQuery: EmbedQuery;
@@ -97,7 +97,7 @@ export function createSearch(deps: SearchDeps): Search {
 async function search(deps: SearchDeps, asked: StoreSearch, signal: AbortSignal): Promise<SearchOutcome> {
   const { store, request, ranker } = asked;
   const startedAt = performance.now();
-  const generation = generationOf(deps, store, asked.generation ?? store.live_generation);
+  const generation = await generationOf(deps, store, asked.generation ?? store.live_generation);
   // Leased before the query is embedded: if another model went live in between, the query's vector would be
   // compared with vectors of another space.
   using lease = await deps.indexes.acquire(store.id, generation.id);
@@ -118,9 +118,9 @@ async function search(deps: SearchDeps, asked: StoreSearch, signal: AbortSignal)
           signal,
         );
   const rerankedAt = performance.now();
-  // From here to the end nothing awaits, so that no chunk can go between being found, or read again, and being shown.
-  const found = select(ranked, request, deps.chunks.terms);
-  const hits = read(deps, store.tenant_id, found, request);
+  const found = select(ranked, request, deps.indexReads.terms);
+  // What was deleted since it was found is left out here: nothing that is gone is shown.
+  const hits = await read(deps, store.tenant_id, found, request);
   const endedAt = performance.now();
   return {
     generation,
@@ -137,8 +137,12 @@ async function search(deps: SearchDeps, asked: StoreSearch, signal: AbortSignal)
   };
 }
 
-function generationOf({ generations }: SearchDeps, store: StoreSearch["store"], id: number | null): GenerationRow {
-  const row = id === null ? null : generations.get(store.tenant_id, id);
+async function generationOf(
+  { generations }: SearchDeps,
+  store: StoreSearch["store"],
+  id: number | null,
+): Promise<GenerationRow> {
+  const row = id === null ? null : await generations.get(store.tenant_id, id);
   if (row === null) throw new Error("a store has no such generation");
   return row;
 }
@@ -186,15 +190,23 @@ function ask(
   return { ranked: rank(answer, request.mode, fusion, unrelatedCosine(model)), used: answer.used };
 }
 
-function read({ chunks }: SearchDeps, tenantId: string, found: readonly Ranked[], request: SearchRequest): Hit[] {
+async function read(
+  { chunks }: SearchDeps,
+  tenantId: string,
+  found: readonly Ranked[],
+  request: SearchRequest,
+): Promise<Hit[]> {
   const ids = found.map((one) => one.chunkId);
-  const rows = new Map(chunks.hits(tenantId, ids).map((row) => [row.id, row]));
-  return found.flatMap((ranked) => {
+  const rows = new Map((await chunks.hits(tenantId, ids)).map((row) => [row.id, row]));
+  const { contextWindow: around } = request;
+  const hits: Hit[] = [];
+  for (const ranked of found) {
     const chunk = rows.get(ranked.chunkId);
-    if (chunk === undefined) return [];
-    const { contextWindow: around } = request;
-    return [{ chunk, ranked, neighbours: around === 0 ? [] : chunks.neighbours(tenantId, chunk.id, around, around) }];
-  });
+    if (chunk === undefined) continue;
+    const neighbours = around === 0 ? [] : await chunks.neighbours(tenantId, chunk.id, around, around);
+    hits.push({ chunk, ranked, neighbours });
+  }
+  return hits;
 }
 
 /** What a reranker reads: the questions as they were asked, not as they were rewritten for the first stage. */

@@ -15,27 +15,27 @@ export interface DeletionCheckDeps {
 
 export async function remainingOf(deps: DeletionCheckDeps, row: DeletionRow): Promise<RemovedCounts> {
   const { storage, blobs, parsed, inMemory } = deps;
-  const { files, chunks, terms, vectors } = storage.deletions.left(row);
+  const { files, chunks, terms, vectors } = await storage.deletions.left(row);
   let cached = 0;
   if (row.subject_type === "vector_store") cached += inMemory(row.subject_id, null) ? 1 : 0;
-  for (const { store_id, store_file } of storage.deletions.storeFiles(row.seq)) {
+  for (const { store_id, store_file } of await storage.deletions.storeFiles(row.seq)) {
     if (inMemory(store_id, store_file)) cached += 1;
   }
-  const subject = parsedSubjectOf(deps, row);
+  const subject = await parsedSubjectOf(deps, row);
   if (subject !== null && (await Bun.file(parsed.path(subject)).exists())) cached += 1;
-  if (row.subject_type === "file") cached += storage.embeddingCache.countOfFile(row.tenant_id, row.subject_id);
+  if (row.subject_type === "file") cached += await storage.embeddingCache.countOfFile(row.tenant_id, row.subject_id);
   const bytes = row.subject_type === "file" ? ((await blobs.size(row.subject_id)) ?? 0) : 0;
   return { files, chunks, vectors, keyword_postings: terms, cache_entries: cached, bytes };
 }
 
 /** The cache entry that went with a deleted file; null where there was none, or another file has the same bytes. */
-export function parsedSubjectOf(
+export async function parsedSubjectOf(
   { storage }: Pick<DeletionCheckDeps, "storage">,
   row: DeletionRow,
-): { tenantId: string; sha256: string; filename: string } | null {
+): Promise<{ tenantId: string; sha256: string; filename: string } | null> {
   const { cache_sha256: sha256, cache_extension: extension, tenant_id: tenantId } = row;
   if (sha256 === null || extension === null) return null;
-  const names = storage.files.namesOfBytes(tenantId, sha256);
+  const names = await storage.files.namesOfBytes(tenantId, sha256);
   if (names.some((name) => extname(name).toLowerCase() === extension)) return null;
   return { tenantId, sha256, filename: `file${extension}` };
 }

@@ -1,6 +1,6 @@
 import { extname } from "node:path";
 import { newId } from "../platform/ids.ts";
-import type { Db } from "./db.ts";
+import type { Sql } from "./sql.ts";
 import { type Page, type PageQuery, pageBounds, toPage } from "./page.ts";
 
 export interface DeletionRow extends RemovedCounts {
@@ -58,60 +58,29 @@ export type DeletionsTable = ReturnType<typeof deletionsTable>;
  * What was deleted, what went with it, and enough of where it stood to check later that nothing is left: which files in
  * stores, which chunk ids. No name and no text of what was deleted is kept.
  */
-export function deletionsTable(db: Db) {
-  const { raw } = db;
-  const insert = raw.query<
-    { seq: number },
-    [string, string, string, string, number, string | null, string | null, number, number]
-  >(/*sql*/ `INSERT INTO deletion (id, tenant_id, subject_type, subject_id, requested_at, cache_sha256, cache_extension, files, bytes)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING seq`);
-  const addFile = raw.query<null, [number, number, string, string]>(
-    /*sql*/ `INSERT OR REPLACE INTO deletion_file (store_file, deletion, tenant_id, store_id) VALUES (?1, ?2, ?3, ?4)`,
-  );
-  const byId = raw.query<DeletionRow, [string]>(/*sql*/ `SELECT ${COLUMNS} FROM deletion WHERE id = ?1`);
-  const ofStoreFile = raw.query<
-    OpenDeletion,
-    [number]
-  >(/*sql*/ `SELECT d.seq, d.id, d.tenant_id FROM deletion_file f JOIN deletion d ON d.seq = f.deletion
-             WHERE f.store_file = ?1`);
-  const openOfStore = raw.query<
-    OpenDeletion,
-    [string]
-  >(/*sql*/ `SELECT seq, id, tenant_id FROM deletion WHERE subject_id = ?1 AND subject_type = 'vector_store'
-               AND completed_at IS NULL ORDER BY seq DESC LIMIT 1`);
-  const addCounts = raw.query<
-    null,
-    [number, number, number, number]
-  >(/*sql*/ `UPDATE deletion SET chunks = chunks + ?2, vectors = vectors + ?3, keyword_postings = keyword_postings + ?4
-             WHERE seq = ?1`);
-  const addFiles = raw.query<null, [number, number]>(/*sql*/ `UPDATE deletion SET files = files + ?2 WHERE seq = ?1`);
-  const addCache = raw.query<null, [number, number]>(
-    /*sql*/ `UPDATE deletion SET cache_entries = cache_entries + ?2 WHERE seq = ?1`,
-  );
-  const addRange = raw.query<null, [number, number, number, string]>(
-    /*sql*/ `INSERT OR REPLACE INTO deletion_range (deletion, first_id, last_id, tenant_id) VALUES (?1, ?2, ?3, ?4)`,
-  );
-  const complete = raw.query<null, [number, number]>(
-    /*sql*/ `UPDATE deletion SET completed_at = ?2 WHERE seq = ?1 AND completed_at IS NULL`,
-  );
-  const verified = raw.query<null, [number, number, string]>(
-    /*sql*/ `UPDATE deletion SET verified_at = ?2, remaining = ?3 WHERE seq = ?1`,
-  );
-  const storeFiles = raw.query<{ store_file: number; store_id: string }, [number]>(
-    /*sql*/ `SELECT store_file, store_id FROM deletion_file WHERE deletion = ?1`,
-  );
-  const pendingFile = raw.query<{ n: number }, [number]>(/*sql*/ `SELECT count(*) AS n FROM deletion_file d
+export function deletionsTable(sql: Sql) {
+  const insert = /*sql*/ `INSERT INTO deletion (id, tenant_id, subject_type, subject_id, requested_at, cache_sha256, cache_extension, files, bytes)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING seq`;
+  const addFile = /*sql*/ `INSERT OR REPLACE INTO deletion_file (store_file, deletion, tenant_id, store_id) VALUES (?1, ?2, ?3, ?4)`;
+  const byId = /*sql*/ `SELECT ${COLUMNS} FROM deletion WHERE id = ?1`;
+  const ofStoreFile = /*sql*/ `SELECT d.seq, d.id, d.tenant_id FROM deletion_file f JOIN deletion d ON d.seq = f.deletion
+             WHERE f.store_file = ?1`;
+  const openOfStore = /*sql*/ `SELECT seq, id, tenant_id FROM deletion WHERE subject_id = ?1 AND subject_type = 'vector_store'
+               AND completed_at IS NULL ORDER BY seq DESC LIMIT 1`;
+  const addCounts = /*sql*/ `UPDATE deletion SET chunks = chunks + ?2, vectors = vectors + ?3, keyword_postings = keyword_postings + ?4
+             WHERE seq = ?1`;
+  const addFiles = /*sql*/ `UPDATE deletion SET files = files + ?2 WHERE seq = ?1`;
+  const addCache = /*sql*/ `UPDATE deletion SET cache_entries = cache_entries + ?2 WHERE seq = ?1`;
+  const addRange = /*sql*/ `INSERT OR REPLACE INTO deletion_range (deletion, first_id, last_id, tenant_id) VALUES (?1, ?2, ?3, ?4)`;
+  const complete = /*sql*/ `UPDATE deletion SET completed_at = ?2 WHERE seq = ?1 AND completed_at IS NULL`;
+  const verified = /*sql*/ `UPDATE deletion SET verified_at = ?2, remaining = ?3 WHERE seq = ?1`;
+  const storeFiles = /*sql*/ `SELECT store_file, store_id FROM deletion_file WHERE deletion = ?1`;
+  const pendingFile = /*sql*/ `SELECT count(*) AS n FROM deletion_file d
              JOIN job j ON j.subject = CAST(d.store_file AS TEXT) AND j.kind IN ('purge_file', 'ingest')
-             WHERE d.deletion = ?1`);
-  const pendingStore = raw.query<
-    { n: number },
-    [string]
-  >(/*sql*/ `SELECT (SELECT count(*) FROM vector_store WHERE id = ?1)
-               + (SELECT count(*) FROM job WHERE kind = 'purge_store' AND subject = ?1) AS n`);
-  const left = raw.query<
-    { files: number; chunks: number; terms: number; vectors: number },
-    [number, string]
-  >(/*sql*/ `SELECT
+             WHERE d.deletion = ?1`;
+  const pendingStore = /*sql*/ `SELECT (SELECT count(*) FROM vector_store WHERE id = ?1)
+               + (SELECT count(*) FROM job WHERE kind = 'purge_store' AND subject = ?1) AS n`;
+  const left = /*sql*/ `SELECT
       (SELECT count(*) FROM deletion_file d JOIN store_file f ON f.seq = d.store_file WHERE d.deletion = ?1)
         + (SELECT count(*) FROM file WHERE id = ?2) + (SELECT count(*) FROM vector_store WHERE id = ?2) AS files,
       (SELECT count(*) FROM deletion_range r JOIN chunk c ON c.id BETWEEN r.first_id AND r.last_id WHERE r.deletion = ?1)
@@ -119,13 +88,13 @@ export function deletionsTable(db: Db) {
       (SELECT count(*) FROM deletion_range r JOIN chunk_terms t ON t.chunk_id BETWEEN r.first_id AND r.last_id
          WHERE r.deletion = ?1) AS terms,
       (SELECT count(*) FROM deletion_range r JOIN vector v ON v.chunk_id BETWEEN r.first_id AND r.last_id
-         WHERE r.deletion = ?1) AS vectors`);
+         WHERE r.deletion = ?1) AS vectors`;
 
   return {
     /** Inside the transaction that deletes. Returns its `seq` for `addStoreFile`. */
-    open(deletion: NewDeletion): { seq: number; id: string } {
+    async open(deletion: NewDeletion): Promise<{ seq: number; id: string }> {
       const id = newId("del_");
-      const row = insert.get(
+      const row = await sql.get<{ seq: number }>(insert, [
         id,
         deletion.tenantId,
         deletion.type,
@@ -135,52 +104,57 @@ export function deletionsTable(db: Db) {
         deletion.cached === null ? null : extname(deletion.cached.filename).toLowerCase(),
         deletion.files,
         deletion.bytes,
-      );
+      ]);
       return { seq: row?.seq ?? 0, id };
     },
-    addStoreFile: (deletion: number, tenantId: string, storeId: string, storeFile: number) => {
-      addFile.run(storeFile, deletion, tenantId, storeId);
+    addStoreFile: async (deletion: number, tenantId: string, storeId: string, storeFile: number) => {
+      await sql.run(addFile, [storeFile, deletion, tenantId, storeId]);
     },
-    get: (id: string): DeletionRow | null => byId.get(id),
+    get: (id: string): Promise<DeletionRow | null> => sql.get<DeletionRow>(byId, [id]),
     /** `tenantId` null: of all tenants. */
-    list(tenantId: string | null, page: PageQuery): Page<DeletionRow> {
+    async list(tenantId: string | null, page: PageQuery): Promise<Page<DeletionRow>> {
       const { above, below, direction, limit } = pageBounds(page);
-      const rows = raw
-        .query<
-          DeletionRow,
-          [string | null, number, number, number]
-        >(/*sql*/ `SELECT ${COLUMNS} FROM deletion WHERE (?1 IS NULL OR tenant_id = ?1)
-                   AND seq > ?2 AND seq < ?3 ORDER BY seq ${direction} LIMIT ?4`)
-        .all(tenantId, above, below, limit);
+      const rows = await sql.all<DeletionRow>(
+        /*sql*/ `SELECT ${COLUMNS} FROM deletion WHERE (?1 IS NULL OR tenant_id = ?1)
+                   AND seq > ?2 AND seq < ?3 ORDER BY seq ${direction} LIMIT ?4`,
+        [tenantId, above, below, limit],
+      );
       return toPage(rows, page);
     },
     /** The deletion that takes this file of a store away, if one does. */
-    ofStoreFile: (storeFile: number) => ofStoreFile.get(storeFile),
+    ofStoreFile: (storeFile: number) => sql.get<OpenDeletion>(ofStoreFile, [storeFile]),
     /** The unfinished deletion of a store. */
-    ofStore: (storeId: string) => openOfStore.get(storeId),
+    ofStore: (storeId: string) => sql.get<OpenDeletion>(openOfStore, [storeId]),
     /** Notes what a step removed; in the transaction of the removal. */
-    note({ seq, tenant_id: tenantId }: OpenDeletion, removed: RemovedRows) {
-      addCounts.run(seq, removed.chunkIds.length, removed.vectors, removed.terms);
-      for (const [first, last] of ranges(removed.chunkIds)) addRange.run(seq, first, last, tenantId);
+    async note({ seq, tenant_id: tenantId }: OpenDeletion, removed: RemovedRows) {
+      await sql.run(addCounts, [seq, removed.chunkIds.length, removed.vectors, removed.terms]);
+      for (const [first, last] of ranges(removed.chunkIds)) await sql.run(addRange, [seq, first, last, tenantId]);
     },
-    noteFiles: (deletion: number, files: number) => {
-      addFiles.run(deletion, files);
+    noteFiles: async (deletion: number, files: number) => {
+      await sql.run(addFiles, [deletion, files]);
     },
-    noteCacheEntries: (deletion: number, entries: number) => {
-      addCache.run(deletion, entries);
+    noteCacheEntries: async (deletion: number, entries: number) => {
+      await sql.run(addCache, [deletion, entries]);
     },
-    complete: (deletion: number, at: number) => {
-      complete.run(deletion, at);
+    complete: async (deletion: number, at: number) => {
+      await sql.run(complete, [deletion, at]);
     },
-    setVerified: (deletion: number, at: number, remaining: RemovedCounts) => {
-      verified.run(deletion, at, JSON.stringify(remaining));
+    setVerified: async (deletion: number, at: number, remaining: RemovedCounts) => {
+      await sql.run(verified, [deletion, at, JSON.stringify(remaining)]);
     },
-    storeFiles: (deletion: number) => storeFiles.all(deletion),
+    storeFiles: (deletion: number) => sql.all<{ store_file: number; store_id: string }>(storeFiles, [deletion]),
     /** Whether jobs still remove parts of it. */
-    isPending: (row: DeletionRow): boolean =>
-      (row.subject_type === "vector_store" ? pendingStore.get(row.subject_id) : pendingFile.get(row.seq))?.n !== 0,
+    isPending: async (row: DeletionRow): Promise<boolean> =>
+      (row.subject_type === "vector_store"
+        ? await sql.get<{ n: number }>(pendingStore, [row.subject_id])
+        : await sql.get<{ n: number }>(pendingFile, [row.seq])
+      )?.n !== 0,
     /** Rows that are still there. */
-    left: (row: DeletionRow) => left.get(row.seq, row.subject_id) ?? { files: 0, chunks: 0, terms: 0, vectors: 0 },
+    left: async (row: DeletionRow) =>
+      (await sql.get<{ files: number; chunks: number; terms: number; vectors: number }>(left, [
+        row.seq,
+        row.subject_id,
+      ])) ?? { files: 0, chunks: 0, terms: 0, vectors: 0 },
   };
 }
 

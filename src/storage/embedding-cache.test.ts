@@ -1,20 +1,22 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { openDb } from "./db.ts";
+import { openSqlite, type SqliteDatabase } from "./sqlite.ts";
 import type { CacheScope } from "./embedding-cache.ts";
 import { createStorage, type Storage } from "./storage.ts";
 
 const T = "tenant_a";
+let db: SqliteDatabase;
 let storage: Storage;
 
-beforeEach(() => {
-  storage = createStorage(openDb(":memory:"));
-  for (const id of [T, "tenant_b"]) storage.tenants.insert({ id, name: id, createdAt: 1 });
+beforeEach(async () => {
+  db = openSqlite(":memory:");
+  storage = createStorage(db);
+  for (const id of [T, "tenant_b"]) await storage.tenants.insert({ id, name: id, createdAt: 1 });
   for (const id of ["file-1", "file-2"]) addFile(T, id);
 });
-afterEach(() => storage.db.close());
+afterEach(() => db.close());
 
 function addFile(tenantId: string, id: string): void {
-  storage.db.raw
+  db.raw
     .query(
       `INSERT INTO file (id, tenant_id, filename, bytes, sha256, mime, purpose, created_at) VALUES (?1, ?2, 'a', 1, 'x', 'text/plain', 'assistants', 1)`,
     )
@@ -27,16 +29,16 @@ const scope = (change: Partial<CacheScope> = {}): CacheScope => {
 const sha256 = (text: string) => new Bun.CryptoHasher("sha256").update(text).digest();
 const add = (text: string, vectors: number[], change: Partial<CacheScope> = {}) =>
   storage.embeddingCache.add(scope(change), [{ sha256: sha256(text), vectors: Float32Array.from(vectors) }]);
-const get = (text: string, change: Partial<CacheScope> = {}) => {
-  const vectors = storage.embeddingCache.get(scope(change), sha256(text));
+const get = async (text: string, change: Partial<CacheScope> = {}) => {
+  const vectors = await storage.embeddingCache.get(scope(change), sha256(text));
   return vectors === null ? null : [...vectors];
 };
 
 describe("vectors are found", () => {
-  test("again, whichever file asks for them, all windows of them", () => {
-    add("text", [1, 0, 0, 1]);
-    expect(get("text")).toEqual([1, 0, 0, 1]);
-    expect(get("text", { fileId: "file-2" })).toEqual([1, 0, 0, 1]);
+  test("again, whichever file asks for them, all windows of them", async () => {
+    await add("text", [1, 0, 0, 1]);
+    expect(await get("text")).toEqual([1, 0, 0, 1]);
+    expect(await get("text", { fileId: "file-2" })).toEqual([1, 0, 0, 1]);
   });
 
   const others: [string, Partial<CacheScope>][] = [
@@ -45,29 +47,29 @@ describe("vectors are found", () => {
     ["size", { dimensions: 4 }],
   ];
   for (const [name, change] of others) {
-    test(`not by another ${name}`, () => {
-      add("text", [1, 0]);
-      expect(get("text", change)).toBeNull();
+    test(`not by another ${name}`, async () => {
+      await add("text", [1, 0]);
+      expect(await get("text", change)).toBeNull();
     });
   }
 });
 
-test("what a file left goes in steps, and what is written after its end is not kept", () => {
-  for (let i = 0; i < 5; i++) add(`text ${i}`, [1, 0]);
-  add("of another", [0, 1], { fileId: "file-2" });
-  expect(storage.embeddingCache.countOfFile(T, "file-1")).toBe(5);
-  expect(storage.embeddingCache.removeOfFile(T, "file-1", 3)).toBe(3);
-  expect(storage.embeddingCache.removeOfFile(T, "file-1", 3)).toBe(2);
-  storage.files.remove(T, "file-1");
-  add("late", [1, 0]);
-  expect([get("late"), get("of another")]).toEqual([null, [0, 1]]);
+test("what a file left goes in steps, and what is written after its end is not kept", async () => {
+  for (let i = 0; i < 5; i++) await add(`text ${i}`, [1, 0]);
+  await add("of another", [0, 1], { fileId: "file-2" });
+  expect(await storage.embeddingCache.countOfFile(T, "file-1")).toBe(5);
+  expect(await storage.embeddingCache.removeOfFile(T, "file-1", 3)).toBe(3);
+  expect(await storage.embeddingCache.removeOfFile(T, "file-1", 3)).toBe(2);
+  await storage.files.remove(T, "file-1");
+  await add("late", [1, 0]);
+  expect([await get("late"), await get("of another")]).toEqual([null, [0, 1]]);
 });
 
-test("the size is known at any time, and the oldest go first", () => {
-  for (let i = 0; i < 4; i++) add(`text ${i}`, [i, 0]);
-  add("text 0", [9, 9]);
-  expect(storage.embeddingCache.size()).toEqual({ entries: 4, bytes: 32 });
-  expect(storage.embeddingCache.removeOldest(2)).toBe(2);
-  expect(storage.embeddingCache.size()).toEqual({ entries: 2, bytes: 16 });
-  expect([get("text 1"), get("text 2")]).toEqual([null, [2, 0]]);
+test("the size is known at any time, and the oldest go first", async () => {
+  for (let i = 0; i < 4; i++) await add(`text ${i}`, [i, 0]);
+  await add("text 0", [9, 9]);
+  expect(await storage.embeddingCache.size()).toEqual({ entries: 4, bytes: 32 });
+  expect(await storage.embeddingCache.removeOldest(2)).toBe(2);
+  expect(await storage.embeddingCache.size()).toEqual({ entries: 2, bytes: 16 });
+  expect([await get("text 1"), await get("text 2")]).toEqual([null, [2, 0]]);
 });

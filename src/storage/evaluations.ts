@@ -1,4 +1,4 @@
-import type { Db } from "./db.ts";
+import type { Sql } from "./sql.ts";
 import { type Page, type PageQuery, pageBounds, toPage } from "./page.ts";
 
 export interface EvaluationRow {
@@ -42,48 +42,26 @@ const COLUMNS = `seq, id, tenant_id, store_id, created_at, completed_at, status,
 export type EvaluationsTable = ReturnType<typeof evaluationsTable>;
 
 /** Evaluations of stores on judged queries. The newest of a store are kept. */
-export function evaluationsTable(db: Db) {
-  const { raw } = db;
-  const insert = raw.query<
-    EvaluationRow,
-    [string, string, string, number, string, number, number, number, number]
-  >(/*sql*/ `INSERT INTO evaluation (id, tenant_id, store_id, created_at, status, modes, k, generation, queries, own)
-             VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?6, ?7, ?8, ?9) RETURNING ${COLUMNS}`);
-  const byId = raw.query<EvaluationRow, [string, string, string]>(
-    /*sql*/ `SELECT ${COLUMNS} FROM evaluation WHERE tenant_id = ?1 AND store_id = ?2 AND id = ?3`,
-  );
-  const ofJob = raw.query<EvaluationRow, [string, string]>(
-    /*sql*/ `SELECT ${COLUMNS} FROM evaluation WHERE tenant_id = ?1 AND id = ?2`,
-  );
-  const start = raw.query<null, [string, string]>(
-    /*sql*/ `UPDATE evaluation SET status = 'in_progress' WHERE tenant_id = ?1 AND id = ?2 AND status = 'queued'`,
-  );
-  const complete = raw.query<
-    null,
-    [string, string, number, number, number, number, string]
-  >(/*sql*/ `UPDATE evaluation SET status = 'completed', completed_at = ?3, generation = ?4, queries = ?5, missing = ?6,
-               metrics = ?7 WHERE tenant_id = ?1 AND id = ?2`);
-  const fail = raw.query<
-    null,
-    [string, string, number, string, string]
-  >(/*sql*/ `UPDATE evaluation SET status = 'failed', completed_at = ?3, error_code = ?4, error_message = ?5
-             WHERE tenant_id = ?1 AND id = ?2`);
-  const unfinished = raw.query<
-    { n: number },
-    [string, string]
-  >(/*sql*/ `SELECT count(*) AS n FROM evaluation WHERE tenant_id = ?1 AND store_id = ?2
-             AND status IN ('queued', 'in_progress')`);
-  const trim = raw.query<
-    null,
-    [string, string, number]
-  >(/*sql*/ `DELETE FROM evaluation WHERE tenant_id = ?1 AND store_id = ?2 AND status IN ('completed', 'failed')
+export function evaluationsTable(sql: Sql) {
+  const insert = /*sql*/ `INSERT INTO evaluation (id, tenant_id, store_id, created_at, status, modes, k, generation, queries, own)
+             VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?6, ?7, ?8, ?9) RETURNING ${COLUMNS}`;
+  const byId = /*sql*/ `SELECT ${COLUMNS} FROM evaluation WHERE tenant_id = ?1 AND store_id = ?2 AND id = ?3`;
+  const ofJob = /*sql*/ `SELECT ${COLUMNS} FROM evaluation WHERE tenant_id = ?1 AND id = ?2`;
+  const start = /*sql*/ `UPDATE evaluation SET status = 'in_progress' WHERE tenant_id = ?1 AND id = ?2 AND status = 'queued'`;
+  const complete = /*sql*/ `UPDATE evaluation SET status = 'completed', completed_at = ?3, generation = ?4, queries = ?5, missing = ?6,
+               metrics = ?7 WHERE tenant_id = ?1 AND id = ?2`;
+  const fail = /*sql*/ `UPDATE evaluation SET status = 'failed', completed_at = ?3, error_code = ?4, error_message = ?5
+             WHERE tenant_id = ?1 AND id = ?2`;
+  const unfinished = /*sql*/ `SELECT count(*) AS n FROM evaluation WHERE tenant_id = ?1 AND store_id = ?2
+             AND status IN ('queued', 'in_progress')`;
+  const trim = /*sql*/ `DELETE FROM evaluation WHERE tenant_id = ?1 AND store_id = ?2 AND status IN ('completed', 'failed')
              AND seq <= (SELECT seq FROM evaluation WHERE tenant_id = ?1 AND store_id = ?2
-                         ORDER BY seq DESC LIMIT 1 OFFSET ?3)`);
+                         ORDER BY seq DESC LIMIT 1 OFFSET ?3)`;
 
   return {
-    insert: (e: NewEvaluation): EvaluationRow => {
+    insert: async (e: NewEvaluation): Promise<EvaluationRow> => {
       const modes = JSON.stringify(e.modes);
-      const row = insert.get(
+      const row = await sql.get<EvaluationRow>(insert, [
         e.id,
         e.tenantId,
         e.storeId,
@@ -93,40 +71,49 @@ export function evaluationsTable(db: Db) {
         e.generation,
         e.queries,
         e.own ? 1 : 0,
-      );
+      ]);
       if (row === null) throw new Error("INSERT … RETURNING gave no row");
       return row;
     },
-    get: (tenantId: string, storeId: string, id: string): EvaluationRow | null => byId.get(tenantId, storeId, id),
-    ofJob: (tenantId: string, id: string): EvaluationRow | null => ofJob.get(tenantId, id),
-    start: (tenantId: string, id: string) => {
-      db.relaxed(() => start.run(tenantId, id));
+    get: (tenantId: string, storeId: string, id: string): Promise<EvaluationRow | null> =>
+      sql.get<EvaluationRow>(byId, [tenantId, storeId, id]),
+    ofJob: (tenantId: string, id: string): Promise<EvaluationRow | null> =>
+      sql.get<EvaluationRow>(ofJob, [tenantId, id]),
+    start: async (tenantId: string, id: string) => {
+      await sql.atomic((tx) => tx.run(start, [tenantId, id]), "work");
     },
-    complete: (
+    complete: async (
       tenantId: string,
       id: string,
       end: { at: number; generation: number; queries: number; missing: number; metrics: object },
     ) => {
-      complete.run(tenantId, id, end.at, end.generation, end.queries, end.missing, JSON.stringify(end.metrics));
+      await sql.run(complete, [
+        tenantId,
+        id,
+        end.at,
+        end.generation,
+        end.queries,
+        end.missing,
+        JSON.stringify(end.metrics),
+      ]);
     },
-    fail: (tenantId: string, id: string, at: number, error: { code: string; message: string }) => {
-      fail.run(tenantId, id, at, error.code, error.message);
+    fail: async (tenantId: string, id: string, at: number, error: { code: string; message: string }) => {
+      await sql.run(fail, [tenantId, id, at, error.code, error.message]);
     },
     /** Evaluations of the store that have not ended. */
-    unfinished: (tenantId: string, storeId: string): number => unfinished.get(tenantId, storeId)?.n ?? 0,
+    unfinished: async (tenantId: string, storeId: string): Promise<number> =>
+      (await sql.get<{ n: number }>(unfinished, [tenantId, storeId]))?.n ?? 0,
     /** Forgets ended ones beyond the newest `keep` of the store. */
-    trim: (tenantId: string, storeId: string, keep: number) => {
-      trim.run(tenantId, storeId, keep);
+    trim: async (tenantId: string, storeId: string, keep: number) => {
+      await sql.run(trim, [tenantId, storeId, keep]);
     },
-    list(tenantId: string, storeId: string, page: PageQuery): Page<EvaluationRow> {
+    async list(tenantId: string, storeId: string, page: PageQuery): Promise<Page<EvaluationRow>> {
       const { above, below, direction, limit } = pageBounds(page);
-      const rows = raw
-        .query<
-          EvaluationRow,
-          [string, string, number, number, number]
-        >(/*sql*/ `SELECT ${COLUMNS} FROM evaluation WHERE tenant_id = ?1 AND store_id = ?2 AND seq > ?3 AND seq < ?4
-                   ORDER BY seq ${direction} LIMIT ?5`)
-        .all(tenantId, storeId, above, below, limit);
+      const rows = await sql.all<EvaluationRow>(
+        /*sql*/ `SELECT ${COLUMNS} FROM evaluation WHERE tenant_id = ?1 AND store_id = ?2 AND seq > ?3 AND seq < ?4
+                   ORDER BY seq ${direction} LIMIT ?5`,
+        [tenantId, storeId, above, below, limit],
+      );
       return toPage(rows, page);
     },
   };

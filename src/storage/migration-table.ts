@@ -1,4 +1,4 @@
-import type { Db } from "./db.ts";
+import type { Sql } from "./sql.ts";
 import { type Page, type PageQuery, pageBounds, toPage } from "./page.ts";
 
 export type MigrationStatus =
@@ -107,44 +107,18 @@ const CHANGEABLE = new Set<string>([
 export type MigrationsTable = ReturnType<typeof migrationsTable>;
 
 /** Migrations of stores. At most one of a store is unfinished. */
-export function migrationsTable(db: Db) {
-  const { raw } = db;
-  const insert = raw.query<
-    MigrationRow,
-    [
-      string,
-      string,
-      string,
-      number,
-      number,
-      string,
-      string,
-      number | null,
-      number | null,
-      string | null,
-      number,
-      number,
-    ]
-  >(/*sql*/ `INSERT INTO migration (id, tenant_id, store_id, created_at, status, from_generation, from_identity, to_identity,
+export function migrationsTable(sql: Sql) {
+  const insert = /*sql*/ `INSERT INTO migration (id, tenant_id, store_id, created_at, status, from_generation, from_identity, to_identity,
                max_tokens, overlap_tokens, gate, dry_run, retain_hours)
-             VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) RETURNING ${COLUMNS}`);
-  const byId = raw.query<MigrationRow, [string, string, string]>(
-    /*sql*/ `SELECT ${COLUMNS} FROM migration WHERE tenant_id = ?1 AND store_id = ?2 AND id = ?3`,
-  );
-  const ofJob = raw.query<MigrationRow, [string, string]>(
-    /*sql*/ `SELECT ${COLUMNS} FROM migration WHERE tenant_id = ?1 AND id = ?2`,
-  );
-  const unfinished = raw.query<
-    MigrationRow,
-    [string, string]
-  >(/*sql*/ `SELECT ${COLUMNS} FROM migration WHERE tenant_id = ?1 AND store_id = ?2
-             AND status IN ('queued', 'building', 'catching_up', 'verifying', 'ready', 'paused')`);
-  const retained = raw.query<MigrationRow, [number]>(
-    /*sql*/ `SELECT ${COLUMNS} FROM migration WHERE rollback_until IS NOT NULL AND rollback_until <= ?1 AND status = 'completed' LIMIT 20`,
-  );
+             VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) RETURNING ${COLUMNS}`;
+  const byId = /*sql*/ `SELECT ${COLUMNS} FROM migration WHERE tenant_id = ?1 AND store_id = ?2 AND id = ?3`;
+  const ofJob = /*sql*/ `SELECT ${COLUMNS} FROM migration WHERE tenant_id = ?1 AND id = ?2`;
+  const unfinished = /*sql*/ `SELECT ${COLUMNS} FROM migration WHERE tenant_id = ?1 AND store_id = ?2
+             AND status IN ('queued', 'building', 'catching_up', 'verifying', 'ready', 'paused')`;
+  const retained = /*sql*/ `SELECT ${COLUMNS} FROM migration WHERE rollback_until IS NOT NULL AND rollback_until <= ?1 AND status = 'completed' LIMIT 20`;
 
   return {
-    insert: (m: {
+    insert: async (m: {
       id: string;
       tenantId: string;
       storeId: string;
@@ -157,8 +131,8 @@ export function migrationsTable(db: Db) {
       gate: string | null;
       dryRun: boolean;
       retainHours: number;
-    }): MigrationRow => {
-      const row = insert.get(
+    }): Promise<MigrationRow> => {
+      const row = await sql.get<MigrationRow>(insert, [
         m.id,
         m.tenantId,
         m.storeId,
@@ -171,33 +145,35 @@ export function migrationsTable(db: Db) {
         m.gate,
         m.dryRun ? 1 : 0,
         m.retainHours,
-      );
+      ]);
       if (row === null) throw new Error("INSERT … RETURNING gave no row");
       return row;
     },
-    get: (tenantId: string, storeId: string, id: string): MigrationRow | null => byId.get(tenantId, storeId, id),
-    ofJob: (tenantId: string, id: string): MigrationRow | null => ofJob.get(tenantId, id),
+    get: (tenantId: string, storeId: string, id: string): Promise<MigrationRow | null> =>
+      sql.get<MigrationRow>(byId, [tenantId, storeId, id]),
+    ofJob: (tenantId: string, id: string): Promise<MigrationRow | null> => sql.get<MigrationRow>(ofJob, [tenantId, id]),
     /** The store's migration that has not ended, if there is one. */
-    unfinished: (tenantId: string, storeId: string): MigrationRow | null => unfinished.get(tenantId, storeId),
+    unfinished: (tenantId: string, storeId: string): Promise<MigrationRow | null> =>
+      sql.get<MigrationRow>(unfinished, [tenantId, storeId]),
     /** Up to 20 completed migrations of any tenant whose time for a rollback is over. */
-    pastRetention: (nowSeconds: number): MigrationRow[] => retained.all(nowSeconds),
-    update(tenantId: string, id: string, changes: MigrationChanges) {
+    pastRetention: (nowSeconds: number): Promise<MigrationRow[]> => sql.all<MigrationRow>(retained, [nowSeconds]),
+    async update(tenantId: string, id: string, changes: MigrationChanges) {
       const set = Object.entries(changes).filter(([column, value]) => CHANGEABLE.has(column) && value !== undefined);
       if (set.length === 0) return;
       const assignments = set.map(([column], i) => `${column} = ?${i + 3}`).join(", ");
-      raw
-        .query(/*sql*/ `UPDATE migration SET ${assignments} WHERE tenant_id = ?1 AND id = ?2`)
-        .run(tenantId, id, ...set.map(([, value]) => value as string | number | null));
+      await sql.run(/*sql*/ `UPDATE migration SET ${assignments} WHERE tenant_id = ?1 AND id = ?2`, [
+        tenantId,
+        id,
+        ...set.map(([, value]) => value as string | number | null),
+      ]);
     },
-    list(tenantId: string, storeId: string, page: PageQuery): Page<MigrationRow> {
+    async list(tenantId: string, storeId: string, page: PageQuery): Promise<Page<MigrationRow>> {
       const { above, below, direction, limit } = pageBounds(page);
-      const rows = raw
-        .query<
-          MigrationRow,
-          [string, string, number, number, number]
-        >(/*sql*/ `SELECT ${COLUMNS} FROM migration WHERE tenant_id = ?1 AND store_id = ?2 AND seq > ?3 AND seq < ?4
-                   ORDER BY seq ${direction} LIMIT ?5`)
-        .all(tenantId, storeId, above, below, limit);
+      const rows = await sql.all<MigrationRow>(
+        /*sql*/ `SELECT ${COLUMNS} FROM migration WHERE tenant_id = ?1 AND store_id = ?2 AND seq > ?3 AND seq < ?4
+                   ORDER BY seq ${direction} LIMIT ?5`,
+        [tenantId, storeId, above, below, limit],
+      );
       return toPage(rows, page);
     },
   };

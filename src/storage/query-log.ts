@@ -1,4 +1,4 @@
-import type { Db } from "./db.ts";
+import type { Sql } from "./sql.ts";
 import { type Page, type PageQuery, pageBounds, toPage } from "./page.ts";
 
 export interface QueryLogRow {
@@ -32,64 +32,54 @@ const TOP_OVER = 20_000;
 export type QueryLogTable = ReturnType<typeof queryLogTable>;
 
 /** Searches made. Written in groups, off the search's path. */
-export function queryLogTable(db: Db) {
-  const { raw } = db;
-  const insert = raw.query<null, [string, string, number, string | null, string, string]>(
-    /*sql*/ `INSERT INTO query_log (tenant_id, store_id, created_at, query, query_sha256, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`,
-  );
-  const trimOld = raw.query<null, [number, number]>(
-    /*sql*/ `DELETE FROM query_log WHERE seq IN (SELECT seq FROM query_log WHERE created_at < ?1 ORDER BY seq LIMIT ?2)`,
-  );
-  const trimMany = raw.query<null, [number, number]>(/*sql*/ `DELETE FROM query_log WHERE seq IN (
-               SELECT seq FROM query_log WHERE seq <= (SELECT max(seq) FROM query_log) - ?1 ORDER BY seq LIMIT ?2)`);
-  const oldest = raw.query<{ created_at: number }, []>(/*sql*/ `SELECT created_at FROM query_log ORDER BY seq LIMIT 1`);
-  const removeOfStore = raw.query<null, [string, string, number]>(
-    /*sql*/ `DELETE FROM query_log WHERE seq IN (SELECT seq FROM query_log WHERE store_id = ?2 AND tenant_id = ?1 LIMIT ?3)`,
-  );
-  const top = raw.query<
-    TopQuery,
-    [string, string, number, number]
-  >(/*sql*/ `SELECT query, query_sha256, count(*) AS count FROM (
+export function queryLogTable(sql: Sql) {
+  const insert = /*sql*/ `INSERT INTO query_log (tenant_id, store_id, created_at, query, query_sha256, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`;
+  const trimOld = /*sql*/ `DELETE FROM query_log WHERE seq IN (SELECT seq FROM query_log WHERE created_at < ?1 ORDER BY seq LIMIT ?2)`;
+  const trimMany = /*sql*/ `DELETE FROM query_log WHERE seq IN (
+               SELECT seq FROM query_log WHERE seq <= (SELECT max(seq) FROM query_log) - ?1 ORDER BY seq LIMIT ?2)`;
+  const oldest = /*sql*/ `SELECT created_at FROM query_log ORDER BY seq LIMIT 1`;
+  const removeOfStore = /*sql*/ `DELETE FROM query_log WHERE seq IN (SELECT seq FROM query_log WHERE store_id = ?2 AND tenant_id = ?1 LIMIT ?3)`;
+  const top = /*sql*/ `SELECT query, query_sha256, count(*) AS count FROM (
                SELECT j.value AS query, CASE WHEN j.value IS NULL THEN l.query_sha256 ELSE j.value END AS same,
                       l.query_sha256, l.seq
                FROM (SELECT seq, query, query_sha256 FROM query_log WHERE tenant_id = ?1 AND store_id = ?2
                      AND created_at >= ?3 ORDER BY seq DESC LIMIT ${TOP_OVER}) l
                LEFT JOIN json_each(l.query) j)
-             GROUP BY same ORDER BY count DESC, max(seq) DESC LIMIT ?4`);
+             GROUP BY same ORDER BY count DESC, max(seq) DESC LIMIT ?4`;
 
   return {
     /** Inside a transaction of the caller. */
-    add(rows: readonly NewQueryLogRow[]) {
-      for (const row of rows) insert.run(row.tenantId, row.storeId, row.createdAt, row.query, row.sha256, row.body);
+    async add(rows: readonly NewQueryLogRow[]) {
+      for (const row of rows)
+        await sql.run(insert, [row.tenantId, row.storeId, row.createdAt, row.query, row.sha256, row.body]);
     },
-    list(tenantId: string, storeId: string, page: PageQuery, sinceSeconds: number): Page<QueryLogRow> {
+    async list(tenantId: string, storeId: string, page: PageQuery, sinceSeconds: number): Promise<Page<QueryLogRow>> {
       const { above, below, direction, limit } = pageBounds(page);
-      const rows = raw
-        .query<
-          QueryLogRow,
-          [string, string, number, number, number, number]
-        >(/*sql*/ `SELECT seq, created_at, query, query_sha256, body FROM query_log
+      const rows = await sql.all<QueryLogRow>(
+        /*sql*/ `SELECT seq, created_at, query, query_sha256, body FROM query_log
                    WHERE tenant_id = ?1 AND store_id = ?2 AND created_at >= ?3
-                   AND seq > ?4 AND seq < ?5 ORDER BY seq ${direction} LIMIT ?6`)
-        .all(tenantId, storeId, sinceSeconds, above, below, limit);
+                   AND seq > ?4 AND seq < ?5 ORDER BY seq ${direction} LIMIT ?6`,
+        [tenantId, storeId, sinceSeconds, above, below, limit],
+      );
       return toPage(rows, page);
     },
     /** The most frequent queries among the newest 20,000 entries since then; one of several queries counts each. */
-    top: (tenantId: string, storeId: string, sinceSeconds: number, limit: number): TopQuery[] =>
-      top.all(tenantId, storeId, sinceSeconds, limit),
+    top: (tenantId: string, storeId: string, sinceSeconds: number, limit: number): Promise<TopQuery[]> =>
+      sql.all<TopQuery>(top, [tenantId, storeId, sinceSeconds, limit]),
     /** Removes up to `limit` entries older than `before`, or beyond the newest `keep`; returns how many. */
-    trim(before: number, keep: number, limit: number): number {
-      return db.relaxed(() =>
-        db.transaction(() => {
-          // Entries are in order of time, so a look at the oldest one says whether any is too old.
-          const first = oldest.get()?.created_at;
-          const old = first !== undefined && first < before ? trimOld.run(before, limit).changes : 0;
-          return old + trimMany.run(keep, limit).changes;
-        }),
-      );
+    async trim(before: number, keep: number, limit: number): Promise<number> {
+      return await sql.atomic(async (tx) => {
+        // Entries are in order of time, so a look at the oldest one says whether any is too old.
+        const first = (await tx.get<{ created_at: number }>(oldest))?.created_at;
+        const old = first !== undefined && first < before ? await tx.run(trimOld, [before, limit]) : 0;
+        return old + (await tx.run(trimMany, [keep, limit]));
+      }, "work");
     },
     /** Removes up to `limit` entries of a store; returns how many. */
-    removeSome: (tenantId: string, storeId: string, limit: number): number =>
-      db.erasing(() => removeOfStore.run(tenantId, storeId, limit).changes),
+    removeSome: (tenantId: string, storeId: string, limit: number): Promise<number> =>
+      sql.atomic(async (tx) => {
+        tx.erase();
+        return await tx.run(removeOfStore, [tenantId, storeId, limit]);
+      }),
   };
 }

@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import type { Blobs } from "./blobs.ts";
-import { CHECKPOINT_PAGES, type Db } from "./db.ts";
+import type { SqliteDatabase } from "./sqlite.ts";
 import type { Storage } from "./storage.ts";
 
 /**
@@ -18,30 +18,34 @@ export interface Snapshot {
 }
 
 /** Null while another snapshot is held, or when the log cannot be checkpointed now. */
-export function takeSnapshot(db: Db, storage: Storage, blobs: Blobs, path: string): Snapshot | null {
+export async function takeSnapshot(
+  db: Pick<SqliteDatabase, "freeze">,
+  storage: Pick<Storage, "files" | "uploads">,
+  blobs: Blobs,
+  path: string,
+): Promise<Snapshot | null> {
   const release = blobs.holdRemovals();
   if (release === null) return null;
-  const end = async () => {
-    db.raw.run(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
-    await release();
-  };
   try {
-    db.raw.run("PRAGMA wal_autocheckpoint = 0");
-    const checkpoint = db.raw
-      .query<{ busy: number; log: number; checkpointed: number }, []>("PRAGMA wal_checkpoint(TRUNCATE)")
-      .get();
-    if (checkpoint === null || checkpoint.busy !== 0) {
-      void end();
+    const frozen = await db.freeze(async () => {
+      const ids = [...(await storage.files.allIds()), ...(await storage.uploads.allPartIds())];
+      const present = ids.flatMap((id) => {
+        const size = statSync(blobs.path(id), { throwIfNoEntry: false })?.size;
+        return size === undefined ? [] : [{ id, path: blobs.path(id), bytes: size }];
+      });
+      return { database: { path, bytes: statSync(path).size }, blobs: present };
+    });
+    if (frozen === null) {
+      await release();
       return null;
     }
-    const ids = [...storage.files.allIds(), ...storage.uploads.allPartIds()];
-    const present = ids.flatMap((id) => {
-      const size = statSync(blobs.path(id), { throwIfNoEntry: false })?.size;
-      return size === undefined ? [] : [{ id, path: blobs.path(id), bytes: size }];
-    });
-    return { database: { path, bytes: statSync(path).size }, blobs: present, end };
+    const end = async () => {
+      await frozen.thaw();
+      await release();
+    };
+    return { ...frozen.seen, end };
   } catch (error) {
-    void end();
+    await release();
     throw error;
   }
 }

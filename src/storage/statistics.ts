@@ -1,4 +1,4 @@
-import type { Db } from "./db.ts";
+import type { Sql } from "./sql.ts";
 
 export interface QueryHourRow {
   hour: number;
@@ -43,64 +43,57 @@ export type StatisticsTable = ReturnType<typeof statisticsTable>;
  * Counts per store and hour, added up as things happen: statistics cost the same however much happened, and need no log.
  * Times of searches are kept as counts per bucket; what a bucket means is the caller's.
  */
-export function statisticsTable(db: Db) {
-  const { raw } = db;
-  const queryHour = raw.query<QueryHourRow, [string, number]>(
-    /*sql*/ `SELECT hour, queries, empty, latency FROM query_hour WHERE store_id = ?1 AND hour = ?2`,
-  );
-  const putQueryHour = raw.query<
-    null,
-    [string, number, string, number, number, string]
-  >(/*sql*/ `INSERT INTO query_hour (store_id, hour, tenant_id, queries, empty, latency) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (store_id, hour) DO UPDATE SET queries = excluded.queries, empty = excluded.empty, latency = excluded.latency`);
-  const queryHours = raw.query<QueryHourRow, [string, string, number]>(
-    /*sql*/ `SELECT hour, queries, empty, latency FROM query_hour WHERE tenant_id = ?1 AND store_id = ?2 AND hour >= ?3 ORDER BY hour`,
-  );
-  const addIngest = raw.query<
-    null,
-    [string, number, string, number, number, number, number, number]
-  >(/*sql*/ `INSERT INTO ingest_hour (store_id, hour, tenant_id, completed, failed, cancelled, bytes, chunks)
+export function statisticsTable(sql: Sql) {
+  const queryHour = /*sql*/ `SELECT hour, queries, empty, latency FROM query_hour WHERE store_id = ?1 AND hour = ?2`;
+  const putQueryHour = /*sql*/ `INSERT INTO query_hour (store_id, hour, tenant_id, queries, empty, latency) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (store_id, hour) DO UPDATE SET queries = excluded.queries, empty = excluded.empty, latency = excluded.latency`;
+  const queryHours = /*sql*/ `SELECT hour, queries, empty, latency FROM query_hour WHERE tenant_id = ?1 AND store_id = ?2 AND hour >= ?3 ORDER BY hour`;
+  const addIngest = /*sql*/ `INSERT INTO ingest_hour (store_id, hour, tenant_id, completed, failed, cancelled, bytes, chunks)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT (store_id, hour) DO UPDATE SET completed = completed + excluded.completed,
                failed = failed + excluded.failed, cancelled = cancelled + excluded.cancelled,
-               bytes = bytes + excluded.bytes, chunks = chunks + excluded.chunks`);
-  const ingestHours = raw.query<
-    IngestHourRow,
-    [string, string, number]
-  >(/*sql*/ `SELECT hour, completed, failed, cancelled, bytes, chunks FROM ingest_hour
-             WHERE tenant_id = ?1 AND store_id = ?2 AND hour >= ?3 ORDER BY hour`);
-  const trims = ["query_hour", "ingest_hour"].map((table) =>
-    raw.query<null, [number]>(/*sql*/ `DELETE FROM ${table} WHERE hour < ?1`),
-  );
-  const removals = ["query_hour", "ingest_hour"].map((table) =>
-    raw.query<null, [string, string]>(/*sql*/ `DELETE FROM ${table} WHERE tenant_id = ?1 AND store_id = ?2`),
+               bytes = bytes + excluded.bytes, chunks = chunks + excluded.chunks`;
+  const ingestHours = /*sql*/ `SELECT hour, completed, failed, cancelled, bytes, chunks FROM ingest_hour
+             WHERE tenant_id = ?1 AND store_id = ?2 AND hour >= ?3 ORDER BY hour`;
+  const trims = ["query_hour", "ingest_hour"].map((table) => /*sql*/ `DELETE FROM ${table} WHERE hour < ?1`);
+  const removals = ["query_hour", "ingest_hour"].map(
+    (table) => /*sql*/ `DELETE FROM ${table} WHERE tenant_id = ?1 AND store_id = ?2`,
   );
 
   return {
     /** Inside a transaction of the caller. */
-    addQueries(added: QueryHour) {
-      const before = queryHour.get(added.storeId, added.hour);
+    async addQueries(added: QueryHour) {
+      const before = await sql.get<QueryHourRow>(queryHour, [added.storeId, added.hour]);
       const latency = before === null ? {} : (JSON.parse(before.latency) as Record<string, number>);
       for (const [bucket, count] of Object.entries(added.latency)) latency[bucket] = (latency[bucket] ?? 0) + count;
       const queries = (before?.queries ?? 0) + added.queries;
       const empty = (before?.empty ?? 0) + added.empty;
-      putQueryHour.run(added.storeId, added.hour, added.tenantId, queries, empty, JSON.stringify(latency));
+      await sql.run(putQueryHour, [added.storeId, added.hour, added.tenantId, queries, empty, JSON.stringify(latency)]);
     },
-    queryHours: (tenantId: string, storeId: string, fromHour: number): QueryHourRow[] =>
-      queryHours.all(tenantId, storeId, fromHour),
-    addIngest({ tenantId, storeId, at, status, bytes, chunks }: IngestOutcome) {
+    queryHours: (tenantId: string, storeId: string, fromHour: number): Promise<QueryHourRow[]> =>
+      sql.all<QueryHourRow>(queryHours, [tenantId, storeId, fromHour]),
+    async addIngest({ tenantId, storeId, at, status, bytes, chunks }: IngestOutcome) {
       const one = (which: IngestOutcome["status"]) => (status === which ? 1 : 0);
       const hour = Math.floor(at / 3600);
-      addIngest.run(storeId, hour, tenantId, one("completed"), one("failed"), one("cancelled"), bytes, chunks);
+      await sql.run(addIngest, [
+        storeId,
+        hour,
+        tenantId,
+        one("completed"),
+        one("failed"),
+        one("cancelled"),
+        bytes,
+        chunks,
+      ]);
     },
-    ingestHours: (tenantId: string, storeId: string, fromHour: number): IngestHourRow[] =>
-      ingestHours.all(tenantId, storeId, fromHour),
+    ingestHours: (tenantId: string, storeId: string, fromHour: number): Promise<IngestHourRow[]> =>
+      sql.all<IngestHourRow>(ingestHours, [tenantId, storeId, fromHour]),
     /** Forgets hours before this one. */
-    trim: (hour: number) => {
-      for (const statement of trims) statement.run(hour);
+    trim: async (hour: number) => {
+      for (const statement of trims) await sql.run(statement, [hour]);
     },
-    removeOfStore: (tenantId: string, storeId: string) => {
-      for (const statement of removals) statement.run(tenantId, storeId);
+    removeOfStore: async (tenantId: string, storeId: string) => {
+      for (const statement of removals) await sql.run(statement, [tenantId, storeId]);
     },
   };
 }

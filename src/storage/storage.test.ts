@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createBlobs } from "./blobs.ts";
-import { NewerSchemaError, openDb } from "./db.ts";
+import { NewerSchemaError, openSqlite, type SqliteDatabase } from "./sqlite.ts";
 import { MIGRATIONS } from "./migrations/index.ts";
 import { migrate } from "./migrations/runner.ts";
 import { createStorage, type Storage } from "./storage.ts";
@@ -12,27 +12,29 @@ import { insertGeneration, insertStore, insertStoreFile } from "./testing/rows.t
 
 const T = "ten_a";
 let dir: string;
+let db: SqliteDatabase;
 let storage: Storage;
 
-beforeEach(() => {
+beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), "lectern-storage-"));
-  storage = createStorage(openDb(join(dir, "meta.sqlite")));
-  storage.tenants.insert({ id: T, name: "a", createdAt: 1 });
+  db = openSqlite(join(dir, "meta.sqlite"));
+  storage = createStorage(db);
+  await storage.tenants.insert({ id: T, name: "a", createdAt: 1 });
 });
-afterEach(() => {
-  storage.db.close();
+afterEach(async () => {
+  await db.close();
   rmSync(dir, { recursive: true });
 });
 
-function addStore(id: string, tenantId = T) {
-  insertStore(storage, { id, tenantId, name: id });
-  const generation = insertGeneration(storage, { tenantId, storeId: id });
-  storage.stores.setLiveGeneration(tenantId, id, generation.id);
+async function addStore(id: string, tenantId = T) {
+  await insertStore(storage, { id, tenantId, name: id });
+  const generation = await insertGeneration(storage, { tenantId, storeId: id });
+  await storage.stores.setLiveGeneration(tenantId, id, generation.id);
   return generation;
 }
 
-function addFile(id: string, tenantId = T) {
-  return storage.files.insert({
+async function addFile(id: string, tenantId = T) {
+  return await storage.files.insert({
     id,
     tenant_id: tenantId,
     filename: id,
@@ -45,8 +47,8 @@ function addFile(id: string, tenantId = T) {
   });
 }
 
-function attach(storeId: string, fileId: string, tenantId = T) {
-  return insertStoreFile(storage, { tenantId, storeId, fileId, filename: fileId, fileBytes: 10 });
+async function attach(storeId: string, fileId: string, tenantId = T) {
+  return await insertStoreFile(storage, { tenantId, storeId, fileId, filename: fileId, fileBytes: 10 });
 }
 
 const chunk = (idx: number, text = `text ${idx}`) => ({
@@ -64,31 +66,31 @@ const chunk = (idx: number, text = `text ${idx}`) => ({
 });
 
 describe("schema", () => {
-  test("a file of a newer version with a higher minimum is refused and left alone", () => {
+  test("a file of a newer version with a higher minimum is refused and left alone", async () => {
     const path = join(dir, "newer.sqlite");
-    const db = openDb(path);
+    const db = openSqlite(path);
     db.raw.run("UPDATE schema_version SET version = 99, min_safe_version = 99");
-    db.close();
-    expect(() => openDb(path)).toThrow(NewerSchemaError);
+    await db.close();
+    expect(() => openSqlite(path)).toThrow(NewerSchemaError);
   });
 
-  test("a file of a newer version that older binaries may open is opened", () => {
+  test("a file of a newer version that older binaries may open is opened", async () => {
     const path = join(dir, "newer.sqlite");
-    const db = openDb(path);
+    const db = openSqlite(path);
     db.raw.run("UPDATE schema_version SET version = 99");
-    db.close();
-    openDb(path).close();
+    await db.close();
+    await openSqlite(path).close();
   });
 
   test("a migration that fails leaves the version before it", () => {
-    const db = storage.db.raw;
+    const { raw } = db;
     const broken = [
       ...MIGRATIONS,
       { version: 1000, sql: "CREATE TABLE half (x INTEGER) STRICT; SELECT nonsense;", minSafeVersion: 1 },
     ];
-    expect(() => migrate(db, broken)).toThrow();
-    expect(db.query("SELECT name FROM sqlite_master WHERE name = 'half'").get()).toBeNull();
-    expect(migrate(db)).toEqual({
+    expect(() => migrate(raw, broken)).toThrow();
+    expect(raw.query("SELECT name FROM sqlite_master WHERE name = 'half'").get()).toBeNull();
+    expect(migrate(raw)).toEqual({
       ok: true,
       from: MIGRATIONS.at(-1)?.version ?? 0,
       to: MIGRATIONS.at(-1)?.version ?? 0,
@@ -96,186 +98,170 @@ describe("schema", () => {
   });
 
   test("every table of a tenant's data carries the tenant", () => {
-    const tables = storage.db.raw
+    const tables = db.raw
       .query<{ name: string }, []>("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
       .all()
       .map(({ name }) => name)
       .filter((name) => !["schema_version", "tenant", "embedding_cache_size"].includes(name));
     for (const table of tables) {
-      const columns = storage.db.raw.query<{ name: string }, []>(`PRAGMA table_info(${table})`).all();
+      const columns = db.raw.query<{ name: string }, []>(`PRAGMA table_info(${table})`).all();
       expect({ table, tenant: columns.some(({ name }) => name === "tenant_id") }).toEqual({ table, tenant: true });
     }
   });
 });
 
-describe("transactions", () => {
-  test("an asynchronous function is refused and rolled back", () => {
-    expect(() => storage.db.transaction(async () => addFile("file-x"))).toThrow("must be synchronous");
-    expect(storage.files.get(T, "file-x")).toBeNull();
-  });
-
-  test("effects run after the commit and never after a rollback", () => {
-    const seen: string[] = [];
-    storage.db.transaction(() => {
-      storage.db.onCommit(() => seen.push("committed"));
-      expect(seen).toEqual([]);
-    });
-    const failing = () =>
-      storage.db.transaction(() => {
-        storage.db.onCommit(() => seen.push("rolled back"));
-        throw new Error("no");
-      });
-    expect(failing).toThrow("no");
-    expect(seen).toEqual(["committed"]);
-  });
-});
-
 describe("lists", () => {
-  test("pages forwards and backwards meet every row once, also while rows come and go", () => {
-    for (let i = 0; i < 25; i++) addFile(`file-${i}`);
+  test("pages forwards and backwards meet every row once, also while rows come and go", async () => {
+    for (let i = 0; i < 25; i++) await addFile(`file-${i}`);
     const seen: string[] = [];
     let after: number | undefined;
     for (;;) {
-      const page = storage.files.list(T, { limit: 4, order: "desc", after });
+      const page = await storage.files.list(T, { limit: 4, order: "desc", after });
       seen.push(...page.rows.map((row) => row.id));
-      addFile(`file-new-${seen.length}`);
-      if (seen.length === 8) storage.files.remove(T, "file-20");
+      await addFile(`file-new-${seen.length}`);
+      if (seen.length === 8) await storage.files.remove(T, "file-20");
       if (!page.hasMore) break;
       after = page.rows.at(-1)?.seq;
     }
     expect(seen).toEqual(Array.from({ length: 25 }, (_, i) => `file-${24 - i}`));
   });
 
-  test("`before` gives the rows nearest to the cursor in list order", () => {
-    for (let i = 0; i < 6; i++) addFile(`file-${i}`);
-    const cursor = storage.files.get(T, "file-1")?.seq;
-    const page = storage.files.list(T, { limit: 2, order: "desc", before: cursor });
+  test("`before` gives the rows nearest to the cursor in list order", async () => {
+    for (let i = 0; i < 6; i++) await addFile(`file-${i}`);
+    const cursor = (await storage.files.get(T, "file-1"))?.seq;
+    const page = await storage.files.list(T, { limit: 2, order: "desc", before: cursor });
     expect({ ids: page.rows.map((row) => row.id), more: page.hasMore }).toEqual({
       ids: ["file-3", "file-2"],
       more: true,
     });
   });
 
-  test("another tenant's rows are never in them", () => {
-    storage.tenants.insert({ id: "ten_b", name: "b", createdAt: 1 });
-    addFile("file-b", "ten_b");
-    addStore("vs_b", "ten_b");
-    expect(storage.files.get(T, "file-b")).toBeNull();
-    expect(storage.files.list(T, { limit: 10, order: "asc" }).rows).toEqual([]);
-    expect(storage.stores.get(T, "vs_b")).toBeNull();
-    expect(storage.stores.list(T, { limit: 10, order: "asc" }, null).rows).toEqual([]);
+  test("another tenant's rows are never in them", async () => {
+    await storage.tenants.insert({ id: "ten_b", name: "b", createdAt: 1 });
+    await addFile("file-b", "ten_b");
+    await addStore("vs_b", "ten_b");
+    expect(await storage.files.get(T, "file-b")).toBeNull();
+    expect((await storage.files.list(T, { limit: 10, order: "asc" })).rows).toEqual([]);
+    expect(await storage.stores.get(T, "vs_b")).toBeNull();
+    expect((await storage.stores.list(T, { limit: 10, order: "asc" }, null)).rows).toEqual([]);
   });
 });
 
 describe("files in stores", () => {
-  test("the store's counts follow every change of its files", () => {
-    addStore("vs_1");
-    addFile("file-1");
-    addFile("file-2");
-    const [one, two] = [attach("vs_1", "file-1"), attach("vs_1", "file-2")];
-    const counts = () => {
-      const row = storage.stores.get(T, "vs_1");
+  test("the store's counts follow every change of its files", async () => {
+    await addStore("vs_1");
+    await addFile("file-1");
+    await addFile("file-2");
+    const [one, two] = [await attach("vs_1", "file-1"), await attach("vs_1", "file-2")];
+    const counts = async () => {
+      const row = await storage.stores.get(T, "vs_1");
       return [row?.n_in_progress, row?.n_completed, row?.n_failed, row?.n_cancelled, row?.usage_bytes, row?.n_chunks];
     };
-    expect(counts()).toEqual([2, 0, 0, 0, 0, 0]);
-    storage.storeFiles.complete(T, one.seq, 1, { usageBytes: 70, chunks: 3, vectors: 3 });
-    storage.storeFiles.fail(T, two.seq, 1, "invalid_file", "no");
-    expect(counts()).toEqual([0, 1, 1, 0, 70, 3]);
-    storage.storeFiles.reindex(T, one.seq, { maxTokens: 100, overlapTokens: 0 });
-    expect(counts()).toEqual([1, 0, 1, 0, 0, 0]);
-    deleteFile(storage, T, "file-2", 5);
-    expect(counts()).toEqual([1, 0, 0, 0, 0, 0]);
+    expect(await counts()).toEqual([2, 0, 0, 0, 0, 0]);
+    await storage.storeFiles.complete(T, one.seq, 1, { usageBytes: 70, chunks: 3, vectors: 3 });
+    await storage.storeFiles.fail(T, two.seq, 1, "invalid_file", "no");
+    expect(await counts()).toEqual([0, 1, 1, 0, 70, 3]);
+    await storage.storeFiles.reindex(T, one.seq, { maxTokens: 100, overlapTokens: 0 });
+    expect(await counts()).toEqual([1, 0, 1, 0, 0, 0]);
+    await deleteFile(storage, T, "file-2", 5);
+    expect(await counts()).toEqual([1, 0, 0, 0, 0, 0]);
   });
 
-  test("a run of an older revision changes nothing", () => {
-    addStore("vs_1");
-    addFile("file-1");
-    const row = attach("vs_1", "file-1");
-    storage.storeFiles.reindex(T, row.seq, { maxTokens: 100, overlapTokens: 0 });
-    expect(storage.storeFiles.complete(T, row.seq, 1, { usageBytes: 1, chunks: 1, vectors: 1 })).toBe(false);
-    expect(storage.storeFiles.fail(T, row.seq, 1, "server_error", "late")).toBe(false);
-    expect(storage.storeFiles.bySeq(T, row.seq)?.status).toBe("in_progress");
+  test("a run of an older revision changes nothing", async () => {
+    await addStore("vs_1");
+    await addFile("file-1");
+    const row = await attach("vs_1", "file-1");
+    await storage.storeFiles.reindex(T, row.seq, { maxTokens: 100, overlapTokens: 0 });
+    expect(await storage.storeFiles.complete(T, row.seq, 1, { usageBytes: 1, chunks: 1, vectors: 1 })).toBe(false);
+    expect(await storage.storeFiles.fail(T, row.seq, 1, "server_error", "late")).toBe(false);
+    expect((await storage.storeFiles.bySeq(T, row.seq))?.status).toBe("in_progress");
   });
 
-  test("vectors and terms come in the order asked, with null for what is gone", () => {
-    const generation = addStore("vs_1");
-    addFile("file-1");
-    const row = attach("vs_1", "file-1");
+  test("vectors and terms come in the order asked, with null for what is gone", async () => {
+    const generation = await addStore("vs_1");
+    await addFile("file-1");
+    const row = await attach("vs_1", "file-1");
     const owner = { tenantId: T, storeId: "vs_1", chunkSet: generation.chunk_set, storeFile: row.seq, revision: 1 };
-    storage.chunks.add(owner, [chunk(0), chunk(1), chunk(2)]);
-    const ids = storage.chunks.withoutVector(T, owner, generation.id, 10).map(({ id }) => id);
+    await storage.chunks.add(owner, [chunk(0), chunk(1), chunk(2)]);
+    const ids = (await storage.chunks.withoutVector(T, owner, generation.id, 10)).map(({ id }) => id);
     const [first = 0, second = 0, third = 0] = ids;
     const vectors = [first, third].map((chunkId) => ({ chunkId, data: new Float32Array([chunkId, 0.5]) }));
-    storage.chunks.addVectors(T, generation.id, vectors);
+    await storage.chunks.addVectors(T, generation.id, vectors);
     const asked = [third, 999, first, second, third];
-    expect(storage.chunks.vectors(asked, generation.id).map((vector) => vector && [...vector])).toEqual([
+    expect(storage.indexReads.vectors(asked, generation.id).map((vector) => vector && [...vector])).toEqual([
       [third, 0.5],
       null,
       [first, 0.5],
       null,
       [third, 0.5],
     ]);
-    expect(storage.chunks.vectors(asked, generation.id + 1)).toEqual([null, null, null, null, null]);
-    expect(storage.chunks.terms(asked).map((terms) => terms?.[0])).toEqual([2, undefined, 0, 1, 2]);
-    expect(storage.chunks.vectors([], generation.id)).toEqual([]);
+    expect(storage.indexReads.vectors(asked, generation.id + 1)).toEqual([null, null, null, null, null]);
+    expect(storage.indexReads.terms(asked).map((terms) => terms?.[0])).toEqual([2, undefined, 0, 1, 2]);
+    expect(storage.indexReads.vectors([], generation.id)).toEqual([]);
   });
 
-  test("a sample of chunks is spread evenly over the store, in any set of chunks", () => {
-    const generation = addStore("vs_1");
+  test("a sample of chunks is spread evenly over the store, in any set of chunks", async () => {
+    const generation = await addStore("vs_1");
     const other = generation.chunk_set + 1;
     // 30 chunks in three files; twice as many in another set.
     const places = new Map<number, number>();
     for (const [i, size] of [5, 20, 5].entries()) {
-      addFile(`file-${i}`);
-      const row = attach("vs_1", `file-${i}`);
+      await addFile(`file-${i}`);
+      const row = await attach("vs_1", `file-${i}`);
       for (const [chunkSet, count] of [
         [generation.chunk_set, size],
         [other, size * 2],
       ] as const) {
         const owner = { tenantId: T, storeId: "vs_1", chunkSet, storeFile: row.seq, revision: 1 };
-        storage.chunks.add(
+        await storage.chunks.add(
           owner,
           Array.from({ length: count }, (_, idx) => chunk(idx)),
         );
-        for (const { id } of storage.chunks.withoutVector(T, owner, generation.id, 100)) places.set(id, places.size);
+        for (const { id } of await storage.chunks.withoutVector(T, owner, generation.id, 100))
+          places.set(id, places.size);
       }
-      storage.storeFiles.complete(T, row.seq, 1, { usageBytes: 1, chunks: size, vectors: size });
+      await storage.storeFiles.complete(T, row.seq, 1, { usageBytes: 1, chunks: size, vectors: size });
     }
     const sizesOf = (ids: number[]) => new Set(ids.map((id) => places.get(id))).size;
     for (const set of [generation.chunk_set, other]) {
-      for (const count of [1, 7, 10, 30]) expect(sizesOf(storage.chunks.sampleIds(T, "vs_1", set, count))).toBe(count);
-      expect(sizesOf(storage.chunks.sampleIds(T, "vs_1", set, 1000))).toBe(30);
-      const files = storage.chunks.hits(T, storage.chunks.sampleIds(T, "vs_1", set, 6)).map((hit) => hit.file_id);
+      for (const count of [1, 7, 10, 30])
+        expect(sizesOf(await storage.chunks.sampleIds(T, "vs_1", set, count))).toBe(count);
+      expect(sizesOf(await storage.chunks.sampleIds(T, "vs_1", set, 1000))).toBe(30);
+      const files = (await storage.chunks.hits(T, await storage.chunks.sampleIds(T, "vs_1", set, 6))).map(
+        (hit) => hit.file_id,
+      );
       expect(files.filter((file) => file === "file-1")).toHaveLength(4);
     }
-    expect(storage.chunks.sampleTexts(T, "vs_1", other, 6)).toHaveLength(6);
-    expect(storage.chunks.sampleIds(T, "vs_2", generation.chunk_set, 6)).toEqual([]);
+    expect(await storage.chunks.sampleTexts(T, "vs_1", other, 6)).toHaveLength(6);
+    expect(await storage.chunks.sampleIds(T, "vs_2", generation.chunk_set, 6)).toEqual([]);
   });
 
-  test("chunks of a removed file are in no answer at once and reclaimed in steps", () => {
-    const generation = addStore("vs_1");
-    addFile("file-1");
-    const row = attach("vs_1", "file-1");
+  test("chunks of a removed file are in no answer at once and reclaimed in steps", async () => {
+    const generation = await addStore("vs_1");
+    await addFile("file-1");
+    const row = await attach("vs_1", "file-1");
     const owner = { tenantId: T, storeId: "vs_1", chunkSet: generation.chunk_set, storeFile: row.seq, revision: 1 };
-    storage.chunks.add(owner, [chunk(0), chunk(1), chunk(2)]);
-    const ids = storage.chunks.withoutVector(T, owner, generation.id, 10).map(({ id }) => id);
-    storage.chunks.addVectors(
+    await storage.chunks.add(owner, [chunk(0), chunk(1), chunk(2)]);
+    const ids = (await storage.chunks.withoutVector(T, owner, generation.id, 10)).map(({ id }) => id);
+    await storage.chunks.addVectors(
       T,
       generation.id,
       ids.map((chunkId) => ({ chunkId, data: new Float32Array([0.6, 0.8]) })),
     );
-    storage.storeFiles.complete(T, row.seq, 1, { usageBytes: 1, chunks: 3, vectors: 3 });
-    expect(storage.chunks.hits(T, ids)).toHaveLength(3);
-    expect(storage.chunks.forIndex(T, owner, generation.id, 1, 10).map(({ terms }) => terms[0])).toEqual([1, 2]);
+    await storage.storeFiles.complete(T, row.seq, 1, { usageBytes: 1, chunks: 3, vectors: 3 });
+    expect(await storage.chunks.hits(T, ids)).toHaveLength(3);
+    expect((await storage.chunks.forIndex(T, owner, generation.id, 1, 10)).map(({ terms }) => terms[0])).toEqual([
+      1, 2,
+    ]);
 
-    deleteFile(storage, T, "file-1", 5);
-    expect(storage.chunks.hits(T, ids)).toEqual([]);
-    expect(storage.chunks.completedFiles(T, "vs_1", 0, 10)).toEqual([]);
-    expect(storage.chunks.filesWithGarbage(10)).toEqual([{ tenant_id: T, store_file: row.seq }]);
-    expect(storage.chunks.removeSome(row.seq, Number.MAX_SAFE_INTEGER, 2)).toBe(2);
-    expect(storage.chunks.removeSome(row.seq, Number.MAX_SAFE_INTEGER, 2)).toBe(1);
+    await deleteFile(storage, T, "file-1", 5);
+    expect(await storage.chunks.hits(T, ids)).toEqual([]);
+    expect(await storage.chunks.completedFiles(T, "vs_1", 0, 10)).toEqual([]);
+    expect(await storage.chunks.filesWithGarbage(10)).toEqual([{ tenant_id: T, store_file: row.seq }]);
+    expect(await storage.chunks.removeSome(row.seq, Number.MAX_SAFE_INTEGER, 2)).toBe(2);
+    expect(await storage.chunks.removeSome(row.seq, Number.MAX_SAFE_INTEGER, 2)).toBe(1);
     for (const table of ["chunk", "chunk_terms", "vector"]) {
-      expect(storage.db.raw.query<{ n: number }, []>(`SELECT count(*) AS n FROM ${table}`).get()).toEqual({ n: 0 });
+      expect(db.raw.query<{ n: number }, []>(`SELECT count(*) AS n FROM ${table}`).get()).toEqual({ n: 0 });
     }
   });
 });
@@ -290,30 +276,30 @@ describe("jobs", () => {
     dueMs: 10,
   });
 
-  test("are claimed by priority, then in order, and once", () => {
-    storage.jobs.insert(job("batch"));
-    storage.jobs.insert(job("single", 0));
-    expect(storage.jobs.claim("ingest", T, 5, "me", 100)).toBeNull();
-    expect(storage.jobs.claim("ingest", T, 10, "me", 100)?.subject).toBe("single");
-    expect(storage.jobs.claim("ingest", T, 10, "me", 100)?.subject).toBe("batch");
-    expect(storage.jobs.claim("ingest", T, 10, "me", 100)).toBeNull();
+  test("are claimed by priority, then in order, and once", async () => {
+    await storage.jobs.insert(job("batch"));
+    await storage.jobs.insert(job("single", 0));
+    expect(await storage.jobs.claim("ingest", T, 5, "me", 100)).toBeNull();
+    expect((await storage.jobs.claim("ingest", T, 10, "me", 100))?.subject).toBe("single");
+    expect((await storage.jobs.claim("ingest", T, 10, "me", 100))?.subject).toBe("batch");
+    expect(await storage.jobs.claim("ingest", T, 10, "me", 100)).toBeNull();
   });
 
-  test("of a dead process, or past their lease, are due again", () => {
-    storage.jobs.insert(job("1"));
-    storage.jobs.claim("ingest", T, 10, "dead", 1_000);
-    expect(storage.jobs.releaseLost("me", 20)).toBe(1);
-    const claimed = storage.jobs.claim("ingest", T, 20, "me", 1_000);
+  test("of a dead process, or past their lease, are due again", async () => {
+    await storage.jobs.insert(job("1"));
+    await storage.jobs.claim("ingest", T, 10, "dead", 1_000);
+    expect(await storage.jobs.releaseLost("me", 20)).toBe(1);
+    const claimed = await storage.jobs.claim("ingest", T, 20, "me", 1_000);
     expect(claimed?.attempt).toBe(2);
-    expect(storage.jobs.releaseLost("me", 999)).toBe(0);
-    expect(storage.jobs.releaseLost("me", 1_001)).toBe(1);
+    expect(await storage.jobs.releaseLost("me", 999)).toBe(0);
+    expect(await storage.jobs.releaseLost("me", 1_001)).toBe(1);
   });
 
-  test("an interruption is not counted as a try", () => {
-    storage.jobs.insert(job("1"));
-    const first = storage.jobs.claim("ingest", T, 10, "me", 100);
-    storage.jobs.giveBack(first?.id ?? 0, "me");
-    expect(storage.jobs.claim("ingest", T, 10, "me", 100)?.attempt).toBe(1);
+  test("an interruption is not counted as a try", async () => {
+    await storage.jobs.insert(job("1"));
+    const first = await storage.jobs.claim("ingest", T, 10, "me", 100);
+    await storage.jobs.giveBack(first?.id ?? 0, "me");
+    expect((await storage.jobs.claim("ingest", T, 10, "me", 100))?.attempt).toBe(1);
   });
 });
 

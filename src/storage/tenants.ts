@@ -1,4 +1,4 @@
-import type { Db } from "./db.ts";
+import type { Sql } from "./sql.ts";
 import { type Page, type PageQuery, pageBounds, toPage } from "./page.ts";
 
 export interface TenantRow {
@@ -81,68 +81,57 @@ const KEY_COLUMNS =
 export type TenantsTable = ReturnType<typeof tenantsTable>;
 
 /** Tenants and their API keys. Keys are known only by their sha256. */
-export function tenantsTable(db: Db) {
-  const { raw } = db;
-  const insertTenant = raw.query<null, [string, string, number]>(
-    /*sql*/ `INSERT INTO tenant (id, name, status, created_at) VALUES (?1, ?2, 'active', ?3)`,
-  );
-  const tenantById = raw.query<TenantRow, [string]>(/*sql*/ `SELECT ${TENANT_COLUMNS} FROM tenant WHERE id = ?1`);
-  const firstTenant = raw.query<TenantRow, []>(
-    /*sql*/ `SELECT ${TENANT_COLUMNS} FROM tenant ORDER BY created_at, rowid LIMIT 1`,
-  );
-  const updateTenant = raw.query<
-    null,
-    [string, string | null, string | null, string | null]
-  >(/*sql*/ `UPDATE tenant SET name = coalesce(?2, name), status = coalesce(?3, status), quotas = coalesce(?4, quotas)
-             WHERE id = ?1`);
-  const removeTenant = raw.query<null, [string]>(/*sql*/ `DELETE FROM tenant WHERE id = ?1`);
-  const keyByHash = raw.query<
-    KeyRow & { tenant_status: TenantRow["status"]; tenant_quotas: string },
-    [Uint8Array]
-  >(/*sql*/ `SELECT k.rowid AS seq, k.id, k.tenant_id, k.name, k.role, k.store_ids, k.dialect, k.quotas, k.hint,
+export function tenantsTable(sql: Sql) {
+  const insertTenant = /*sql*/ `INSERT INTO tenant (id, name, status, created_at) VALUES (?1, ?2, 'active', ?3)`;
+  const tenantById = /*sql*/ `SELECT ${TENANT_COLUMNS} FROM tenant WHERE id = ?1`;
+  const firstTenant = /*sql*/ `SELECT ${TENANT_COLUMNS} FROM tenant ORDER BY created_at, rowid LIMIT 1`;
+  const updateTenant = /*sql*/ `UPDATE tenant SET name = coalesce(?2, name), status = coalesce(?3, status), quotas = coalesce(?4, quotas)
+             WHERE id = ?1`;
+  const removeTenant = /*sql*/ `DELETE FROM tenant WHERE id = ?1`;
+  const keyByHash = /*sql*/ `SELECT k.rowid AS seq, k.id, k.tenant_id, k.name, k.role, k.store_ids, k.dialect, k.quotas, k.hint,
                     k.created_at, k.expires_at, k.last_used_at,
                     -- Not a join: few keys make the planner scan both tables, which takes ten times as long.
                     (SELECT t.status FROM tenant t WHERE t.id = k.tenant_id) AS tenant_status,
                     (SELECT t.quotas FROM tenant t WHERE t.id = k.tenant_id) AS tenant_quotas
-             FROM api_key k WHERE k.hash = ?1`);
-  const insertKey = raw.query<
-    null,
-    [string, string, Uint8Array, string, string, string | null, string | null, string, string, number, number | null]
-  >(/*sql*/ `INSERT INTO api_key (id, tenant_id, hash, name, role, store_ids, dialect, quotas, hint, created_at, expires_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)`);
-  const keyById = raw.query<KeyRow, [string]>(/*sql*/ `SELECT ${KEY_COLUMNS} FROM api_key WHERE id = ?1`);
-  const removeKey = raw.query<null, [string, string]>(/*sql*/ `DELETE FROM api_key WHERE tenant_id = ?1 AND id = ?2`);
-  const removeKeys = raw.query<null, [string]>(/*sql*/ `DELETE FROM api_key WHERE tenant_id = ?1`);
-  const touchKey = raw.query<null, [string, number]>(/*sql*/ `UPDATE api_key SET last_used_at = ?2 WHERE id = ?1`);
+             FROM api_key k WHERE k.hash = ?1`;
+  const insertKey = /*sql*/ `INSERT INTO api_key (id, tenant_id, hash, name, role, store_ids, dialect, quotas, hint, created_at, expires_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)`;
+  const keyById = /*sql*/ `SELECT ${KEY_COLUMNS} FROM api_key WHERE id = ?1`;
+  const removeKey = /*sql*/ `DELETE FROM api_key WHERE tenant_id = ?1 AND id = ?2`;
+  const removeKeys = /*sql*/ `DELETE FROM api_key WHERE tenant_id = ?1`;
+  const touchKey = /*sql*/ `UPDATE api_key SET last_used_at = ?2 WHERE id = ?1`;
 
   return {
-    insert: (tenant: { id: string; name: string; createdAt: number }) => {
-      insertTenant.run(tenant.id, tenant.name, tenant.createdAt);
+    insert: async (tenant: { id: string; name: string; createdAt: number }) => {
+      await sql.run(insertTenant, [tenant.id, tenant.name, tenant.createdAt]);
     },
-    get: (id: string): TenantRow | null => tenantById.get(id),
+    get: (id: string): Promise<TenantRow | null> => sql.get<TenantRow>(tenantById, [id]),
     /** The tenant made at first start; its administrators administer the server. */
-    first: (): TenantRow | null => firstTenant.get(),
-    update(id: string, changes: { name?: string; status?: TenantRow["status"]; quotas?: Partial<Quotas> }) {
+    first: (): Promise<TenantRow | null> => sql.get<TenantRow>(firstTenant),
+    async update(id: string, changes: { name?: string; status?: TenantRow["status"]; quotas?: Partial<Quotas> }) {
       const { name, status, quotas } = changes;
-      updateTenant.run(id, name ?? null, status ?? null, quotas === undefined ? null : JSON.stringify(quotas));
+      await sql.run(updateTenant, [
+        id,
+        name ?? null,
+        status ?? null,
+        quotas === undefined ? null : JSON.stringify(quotas),
+      ]);
     },
     /** The tenant and its keys; what it owns must be gone before. */
-    remove: (id: string): boolean => removeTenant.run(id).changes > 0,
+    remove: async (id: string): Promise<boolean> => (await sql.run(removeTenant, [id])) > 0,
     /** `only`: the one tenant that may be seen, or null for all. */
-    list(page: PageQuery, only: string | null): Page<TenantRow> {
+    async list(page: PageQuery, only: string | null): Promise<Page<TenantRow>> {
       const { above, below, direction, limit } = pageBounds(page);
-      const rows = raw
-        .query<
-          TenantRow,
-          [string | null, number, number, number]
-        >(/*sql*/ `SELECT ${TENANT_COLUMNS} FROM tenant WHERE (?1 IS NULL OR id = ?1)
-                   AND rowid > ?2 AND rowid < ?3 ORDER BY rowid ${direction} LIMIT ?4`)
-        .all(only, above, below, limit);
+      const rows = await sql.all<TenantRow>(
+        /*sql*/ `SELECT ${TENANT_COLUMNS} FROM tenant WHERE (?1 IS NULL OR id = ?1)
+                   AND rowid > ?2 AND rowid < ?3 ORDER BY rowid ${direction} LIMIT ?4`,
+        [only, above, below, limit],
+      );
       return toPage(rows, page);
     },
 
-    insertKey: (key: NewKey) => {
-      insertKey.run(
+    insertKey: async (key: NewKey) => {
+      await sql.run(insertKey, [
         key.id,
         key.tenantId,
         key.hash,
@@ -154,24 +143,23 @@ export function tenantsTable(db: Db) {
         key.hint,
         key.createdAt,
         key.expiresAt,
-      );
+      ]);
     },
     /** The key with this hash, with its tenant's state; expiry is the caller's to check. */
-    findKey: (hash: Uint8Array) => keyByHash.get(hash),
-    getKey: (id: string): KeyRow | null => keyById.get(id),
+    findKey: (hash: Uint8Array) =>
+      sql.get<KeyRow & { tenant_status: TenantRow["status"]; tenant_quotas: string }>(keyByHash, [hash]),
+    getKey: (id: string): Promise<KeyRow | null> => sql.get<KeyRow>(keyById, [id]),
     /** `tenantId` null: the keys of all tenants. */
-    pageOfKeys(tenantId: string | null, page: PageQuery): Page<KeyRow> {
+    async pageOfKeys(tenantId: string | null, page: PageQuery): Promise<Page<KeyRow>> {
       const { above, below, direction, limit } = pageBounds(page);
-      const rows = raw
-        .query<
-          KeyRow,
-          [string | null, number, number, number]
-        >(/*sql*/ `SELECT ${KEY_COLUMNS} FROM api_key WHERE (?1 IS NULL OR tenant_id = ?1)
-                   AND rowid > ?2 AND rowid < ?3 ORDER BY rowid ${direction} LIMIT ?4`)
-        .all(tenantId, above, below, limit);
+      const rows = await sql.all<KeyRow>(
+        /*sql*/ `SELECT ${KEY_COLUMNS} FROM api_key WHERE (?1 IS NULL OR tenant_id = ?1)
+                   AND rowid > ?2 AND rowid < ?3 ORDER BY rowid ${direction} LIMIT ?4`,
+        [tenantId, above, below, limit],
+      );
       return toPage(rows, page);
     },
-    updateKey(tenantId: string, id: string, changes: KeyChanges) {
+    async updateKey(tenantId: string, id: string, changes: KeyChanges) {
       const { storeIds, quotas } = changes;
       const columns: [string, string | number | null | undefined][] = [
         ["name", changes.name],
@@ -184,14 +172,16 @@ export function tenantsTable(db: Db) {
       const set = columns.filter((column): column is [string, string | number | null] => column[1] !== undefined);
       if (set.length === 0) return;
       const assignments = set.map(([column], i) => `${column} = ?${i + 3}`).join(", ");
-      raw
-        .query(/*sql*/ `UPDATE api_key SET ${assignments} WHERE tenant_id = ?1 AND id = ?2`)
-        .run(tenantId, id, ...set.map(([, value]) => value));
+      await sql.run(/*sql*/ `UPDATE api_key SET ${assignments} WHERE tenant_id = ?1 AND id = ?2`, [
+        tenantId,
+        id,
+        ...set.map(([, value]) => value),
+      ]);
     },
-    removeKey: (tenantId: string, id: string): boolean => removeKey.run(tenantId, id).changes > 0,
-    removeKeys: (tenantId: string): number => removeKeys.run(tenantId).changes,
-    touchKey: (id: string, at: number) => {
-      db.relaxed(() => touchKey.run(id, at));
+    removeKey: async (tenantId: string, id: string): Promise<boolean> => (await sql.run(removeKey, [tenantId, id])) > 0,
+    removeKeys: (tenantId: string): Promise<number> => sql.run(removeKeys, [tenantId]),
+    touchKey: async (id: string, at: number) => {
+      await sql.atomic((tx) => tx.run(touchKey, [id, at]), "work");
     },
   };
 }

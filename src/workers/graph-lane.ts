@@ -32,7 +32,11 @@ export class GraphLane implements AsyncDisposable {
    * Builds one part from `batches`. Null when `signal` aborted; rejects with DamagedBaseError, or with what the builder
    * or the disk says. Nothing is left of a part that was not finished.
    */
-  async build(plan: GraphPlan, batches: Iterable<GraphBatch>, signal: AbortSignal): Promise<PartEntry | null> {
+  async build(
+    plan: GraphPlan,
+    batches: AsyncIterable<GraphBatch> | Iterable<GraphBatch>,
+    signal: AbortSignal,
+  ): Promise<PartEntry | null> {
     return await this.#pool.session(async (worker) => {
       try {
         await worker.call("graphStart", plan);
@@ -41,7 +45,7 @@ export class GraphLane implements AsyncDisposable {
         throw error;
       }
       try {
-        for (const batch of batches) {
+        for await (const batch of batches) {
           if (signal.aborted) return null;
           await worker.call("graphAdd", batch, {
             transfer: [batch.ids.buffer as ArrayBuffer, batch.vectors.buffer as ArrayBuffer],

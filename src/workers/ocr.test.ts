@@ -67,7 +67,7 @@ async function read(
   const outcome = await lane.parse(
     source,
     { maxTokens: 800, overlapTokens: 0 },
-    (slice) => chunks.push(...slice),
+    (slice) => void chunks.push(...slice),
     signal ?? new AbortController().signal,
   );
   return {

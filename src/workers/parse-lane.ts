@@ -88,7 +88,7 @@ export class ParseLane implements AsyncDisposable {
   async parse(
     source: ParseSource,
     strategy: { maxTokens: number; overlapTokens: number },
-    onChunks: (chunks: WorkerChunk[]) => void,
+    onChunks: (chunks: WorkerChunk[]) => void | Promise<void>,
     signal: AbortSignal,
   ): Promise<ParseOutcome> {
     const attempt = (from: ParseSource) => () =>
@@ -146,7 +146,7 @@ export class ParseLane implements AsyncDisposable {
     worker: WorkerSession<ParseMethods>,
     source: ParseSource,
     strategy: { maxTokens: number; overlapTokens: number },
-    onChunks: (chunks: WorkerChunk[]) => void,
+    onChunks: (chunks: WorkerChunk[]) => void | Promise<void>,
     signal: AbortSignal,
   ): Promise<Attempt> {
     const endsAt = performance.now() + this.#options.deadlineMs;
@@ -155,7 +155,7 @@ export class ParseLane implements AsyncDisposable {
     if (this.#needsOcr(source, summary.scanned)) return { type: "scanned", pages: summary.scanned };
     if (!summary.ok) return { type: "failed", error: summary.error };
     for (let from = 0; from < summary.chunks; from += SLICE) {
-      onChunks(await worker.call("chunks", { from, count: SLICE }, options()));
+      await onChunks(await worker.call("chunks", { from, count: SLICE }, options()));
     }
     return { type: "parsed", warnings: summary.warnings };
   }

@@ -98,7 +98,7 @@ async function run(): Promise<void> {
     const outcome = await lane.parse(
       source,
       STRATEGY,
-      (slice) => (chunks += slice.length),
+      (slice) => void (chunks += slice.length),
       new AbortController().signal,
     );
     const tookMs = performance.now() - startedMs;

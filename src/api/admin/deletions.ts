@@ -18,31 +18,34 @@ export type DeletionsService = ReturnType<typeof deletionsService>;
 
 /** What was deleted, and the proof that it is gone. Operators see those of all tenants, other administrators their own. */
 export function deletionsService({ storage: { deletions }, clock, check }: DeletionsDeps) {
-  function find(caller: Caller, id: string): DeletionRow {
-    const row = deletions.get(id);
+  async function find(caller: Caller, id: string): Promise<DeletionRow> {
+    const row = await deletions.get(id);
     if (row === null || (caller.isOperator !== true && row.tenant_id !== caller.tenantId)) throw notFound(id);
     return row;
   }
 
   return {
-    list(caller: Caller, cursor: Cursor): { data: Deletion[]; hasMore: boolean } {
+    async list(caller: Caller, cursor: Cursor): Promise<{ data: Deletion[]; hasMore: boolean }> {
       const own = caller.isOperator === true ? null : caller.tenantId;
-      const place = (id: string) => {
-        const row = deletions.get(id);
+      const place = async (id: string) => {
+        const row = await deletions.get(id);
         return row === null || (own !== null && row.tenant_id !== own) ? undefined : row.seq;
       };
-      const query = pageQuery(cursor, place, { code: "deletion_not_found", message: (id) => notFound(id).message });
-      const { rows, hasMore } = deletions.list(own, query);
+      const query = await pageQuery(cursor, place, {
+        code: "deletion_not_found",
+        message: (id) => notFound(id).message,
+      });
+      const { rows, hasMore } = await deletions.list(own, query);
       return { data: rows.map(show), hasMore };
     },
 
-    get: (caller: Caller, id: string): Deletion => show(find(caller, id)),
+    get: async (caller: Caller, id: string): Promise<Deletion> => show(await find(caller, id)),
 
     /** Looks everywhere again, now. */
     async verify(caller: Caller, id: string): Promise<Deletion> {
-      const row = find(caller, id);
-      deletions.setVerified(row.seq, clock.nowSeconds(), await remainingOf(check, row));
-      return show(find(caller, id));
+      const row = await find(caller, id);
+      await deletions.setVerified(row.seq, clock.nowSeconds(), await remainingOf(check, row));
+      return show(await find(caller, id));
     },
   };
 }

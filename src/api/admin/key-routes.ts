@@ -38,8 +38,8 @@ export function keyOperations(keys: KeysService): Operation[] {
         returns: "A page of keys, without the keys themselves",
         errors: ["key_not_found", "tenant_not_found"],
       },
-      ({ caller, query, dialect }) => {
-        const { data, hasMore } = keys.list(caller, readCursor(query), query.tenant_id);
+      async ({ caller, query, dialect }) => {
+        const { data, hasMore } = await keys.list(caller, readCursor(query), query.tenant_id);
         return listPage(data, hasMore, dialect);
       },
     ),
@@ -85,8 +85,8 @@ export function keyOperations(keys: KeysService): Operation[] {
         returns: "That it is gone",
         errors: ["key_not_found"],
       },
-      ({ caller, params }) => {
-        keys.remove(caller, params.key_id);
+      async ({ caller, params }) => {
+        await keys.remove(caller, params.key_id);
         return { id: params.key_id, object: "api_key.deleted", deleted: true };
       },
     ),

@@ -19,7 +19,7 @@ import { definedQuotas, mergedQuotas } from "./tenants.ts";
  * 238 random bits, shown once; its row is all there is of it, so that revoking it is removing the row.
  */
 export interface KeysDeps {
-  storage: Pick<Storage, "tenants" | "stores">;
+  storage: Pick<Storage, "transaction" | "tenants" | "stores">;
   clock: Clock;
   tenants: Pick<TenantsService, "find">;
 }
@@ -27,20 +27,25 @@ export interface KeysDeps {
 export type KeysService = ReturnType<typeof keysService>;
 
 export function keysService({ storage, clock, tenants }: KeysDeps) {
-  function find(caller: Caller, id: string): KeyRow {
-    const row = storage.tenants.getKey(id);
+  async function find(caller: Caller, id: string): Promise<KeyRow> {
+    const row = await storage.tenants.getKey(id);
     if (row === null || (caller.isOperator !== true && row.tenant_id !== caller.tenantId))
       throw new AppError("key_not_found", `No API key found with id '${id.slice(0, 100)}'`);
     return row;
   }
 
-  function check(tenantId: string, role: KeyRow["role"], body: UpdateKeyBody, storeIds: readonly string[] | null) {
+  async function check(
+    tenantId: string,
+    role: KeyRow["role"],
+    body: UpdateKeyBody,
+    storeIds: readonly string[] | null,
+  ) {
     if (role === "admin" && storeIds !== null) {
       const text = "Invalid 'vector_store_ids': an administrator's key cannot be limited to some vector stores.";
       throw new AppError("invalid_value", text, { param: "vector_store_ids" });
     }
     for (const id of body.vector_store_ids ?? []) {
-      const store = storage.stores.get(tenantId, id);
+      const store = await storage.stores.get(tenantId, id);
       if (store === null || store.lifecycle === "deleting")
         throw new AppError("vector_store_not_found", `No vector store found with id '${id}'`, {
           param: "vector_store_ids",
@@ -55,14 +60,14 @@ export function keysService({ storage, clock, tenants }: KeysDeps) {
   }
 
   return {
-    create(caller: Caller, body: CreateKeyBody): NewApiKey {
-      const tenantId = tenants.find(caller, body.tenant_id ?? caller.tenantId).id;
+    async create(caller: Caller, body: CreateKeyBody): Promise<NewApiKey> {
+      const tenantId = (await tenants.find(caller, body.tenant_id ?? caller.tenantId)).id;
       const role = body.role ?? "write";
       const storeIds = body.vector_store_ids ?? null;
-      check(tenantId, role, body, storeIds);
+      await check(tenantId, role, body, storeIds);
       const key = newKey();
       const id = newId("key_");
-      storage.tenants.insertKey({
+      await storage.tenants.insertKey({
         id,
         tenantId,
         hash: hashKey(key),
@@ -75,45 +80,52 @@ export function keysService({ storage, clock, tenants }: KeysDeps) {
         createdAt: clock.nowSeconds(),
         expiresAt: body.expires_at ?? null,
       });
-      return { ...show(storage.tenants.getKey(id) as KeyRow), key };
+      return { ...show((await storage.tenants.getKey(id)) as KeyRow), key };
     },
 
     /** `tenantId`: only that tenant's keys. */
-    list(caller: Caller, cursor: Cursor, tenantId: string | undefined): { data: ApiKey[]; hasMore: boolean } {
+    async list(
+      caller: Caller,
+      cursor: Cursor,
+      tenantId: string | undefined,
+    ): Promise<{ data: ApiKey[]; hasMore: boolean }> {
       const own = caller.isOperator === true ? null : caller.tenantId;
-      const only = tenantId === undefined ? own : tenants.find(caller, tenantId).id;
-      const place = (id: string) => {
-        const row = storage.tenants.getKey(id);
+      const only = tenantId === undefined ? own : (await tenants.find(caller, tenantId)).id;
+      const place = async (id: string) => {
+        const row = await storage.tenants.getKey(id);
         return row === null || (own !== null && row.tenant_id !== own) ? undefined : row.seq;
       };
-      const query = pageQuery(cursor, place, {
+      const query = await pageQuery(cursor, place, {
         code: "key_not_found",
         message: (id) => `No API key found with id '${id.slice(0, 100)}'`,
       });
-      const { rows, hasMore } = storage.tenants.pageOfKeys(only, query);
+      const { rows, hasMore } = await storage.tenants.pageOfKeys(only, query);
       return { data: rows.map(show), hasMore };
     },
 
-    get: (caller: Caller, id: string): ApiKey => show(find(caller, id)),
+    get: async (caller: Caller, id: string): Promise<ApiKey> => show(await find(caller, id)),
 
-    update(caller: Caller, id: string, body: UpdateKeyBody): ApiKey {
-      const row = find(caller, id);
+    async update(caller: Caller, id: string, body: UpdateKeyBody): Promise<ApiKey> {
+      const row = await find(caller, id);
       const storeIds = body.vector_store_ids === undefined ? storeIdsOf(row) : body.vector_store_ids;
-      check(row.tenant_id, body.role ?? row.role, body, storeIds);
-      storage.tenants.updateKey(row.tenant_id, id, {
-        name: body.name,
-        role: body.role,
-        storeIds: body.vector_store_ids,
-        dialect: body.dialect,
-        quotas: body.quotas === undefined ? undefined : mergedQuotas(row.quotas, body.quotas),
-        expiresAt: body.expires_at,
+      await check(row.tenant_id, body.role ?? row.role, body, storeIds);
+      await storage.transaction(async ({ tenants }) => {
+        const before = (await tenants.getKey(id))?.quotas ?? "{}";
+        await tenants.updateKey(row.tenant_id, id, {
+          name: body.name,
+          role: body.role,
+          storeIds: body.vector_store_ids,
+          dialect: body.dialect,
+          quotas: body.quotas === undefined ? undefined : mergedQuotas(before, body.quotas),
+          expiresAt: body.expires_at,
+        });
       });
-      return show(find(caller, id));
+      return show(await find(caller, id));
     },
 
     /** From the next request on the key is unknown. */
-    remove(caller: Caller, id: string): void {
-      storage.tenants.removeKey(find(caller, id).tenant_id, id);
+    async remove(caller: Caller, id: string): Promise<void> {
+      await storage.tenants.removeKey((await find(caller, id)).tenant_id, id);
     },
   };
 }

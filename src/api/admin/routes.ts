@@ -54,11 +54,11 @@ function suspensionOperations(suspension: SuspensionService): Operation[] {
         ...spec("suspend", "Suspend a vector store"),
         description: "It keeps its data and answers 402 until it is resumed. Needs no body.",
       },
-      ({ params, dialect }) => presenterFor(dialect).store(suspension.suspend(idOf(params))),
+      async ({ params, dialect }) => presenterFor(dialect).store(await suspension.suspend(idOf(params))),
     ),
     operation(
       { ...spec("resume", "Resume a suspended vector store"), description: "Needs no body." },
-      ({ params, dialect }) => presenterFor(dialect).store(suspension.resume(idOf(params))),
+      async ({ params, dialect }) => presenterFor(dialect).store(await suspension.resume(idOf(params))),
     ),
   ];
 }
@@ -79,8 +79,8 @@ function deletionOperations(deletions: DeletionsService): Operation[] {
         returns: "A page of deletions",
         errors: ["deletion_not_found"],
       },
-      ({ caller, query, dialect }) => {
-        const { data, hasMore } = deletions.list(caller, readCursor(query));
+      async ({ caller, query, dialect }) => {
+        const { data, hasMore } = await deletions.list(caller, readCursor(query));
         return listPage(data, hasMore, dialect);
       },
     ),

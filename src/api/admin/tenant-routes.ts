@@ -40,8 +40,8 @@ export function tenantOperations(tenants: TenantsService): Operation[] {
         returns: "A page of tenants",
         errors: ["tenant_not_found"],
       },
-      ({ caller, query, dialect }) => {
-        const { data, hasMore } = tenants.list(caller, readCursor(query));
+      async ({ caller, query, dialect }) => {
+        const { data, hasMore } = await tenants.list(caller, readCursor(query));
         return listPage(data, hasMore, dialect);
       },
     ),

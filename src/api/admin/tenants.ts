@@ -32,7 +32,7 @@ const STEP = 50;
 export function tenantsService({ storage, blobs, clock, detached, wakeJobs }: TenantsDeps) {
   const { tenants, files, stores } = storage;
 
-  function show(row: TenantRow): Tenant {
+  async function show(row: TenantRow): Promise<Tenant> {
     return {
       id: row.id,
       object: "tenant",
@@ -40,23 +40,26 @@ export function tenantsService({ storage, blobs, clock, detached, wakeJobs }: Te
       created_at: row.created_at,
       status: row.status,
       quotas: { ...parseQuotas(row.quotas) },
-      usage: { vector_stores: stores.countByTenant(row.id), ...files.usage(row.id) },
+      usage: { vector_stores: await stores.countByTenant(row.id), ...(await files.usage(row.id)) },
     };
   }
 
   /** @throws AppError `tenant_not_found`, also for tenants that the caller may not know of. */
-  function find(caller: Caller, id: string): TenantRow {
-    const row = caller.isOperator === true || caller.tenantId === id ? tenants.get(id) : null;
+  async function find(caller: Caller, id: string): Promise<TenantRow> {
+    const row = caller.isOperator === true || caller.tenantId === id ? await tenants.get(id) : null;
     if (row === null) throw new AppError("tenant_not_found", `No tenant found with id '${id.slice(0, 100)}'`);
     return row;
   }
 
   async function removeFiles(tenantId: string): Promise<void> {
     for (;;) {
-      const ids = files.someOf(tenantId, STEP);
+      const ids = await files.someOf(tenantId, STEP);
       if (ids.length === 0) return;
       for (const id of ids) {
-        detached(deleteFile(storage, tenantId, id, clock.nowSeconds())?.detached ?? []);
+        await storage.transaction(async (tables, tx) => {
+          const removed = await deleteFile(tables, tenantId, id, clock.nowSeconds());
+          tx.onCommit(() => detached(removed?.detached ?? []));
+        });
         await blobs.remove(id);
       }
     }
@@ -65,36 +68,41 @@ export function tenantsService({ storage, blobs, clock, detached, wakeJobs }: Te
   return {
     find,
 
-    create(body: CreateTenantBody): Tenant {
+    async create(body: CreateTenantBody): Promise<Tenant> {
       const id = newId("ten_");
-      tenants.insert({ id, name: body.name, createdAt: clock.nowSeconds() });
-      if (body.quotas !== undefined) tenants.update(id, { quotas: definedQuotas(body.quotas) });
-      return show(tenants.get(id) as TenantRow);
+      await storage.transaction(async ({ tenants }) => {
+        await tenants.insert({ id, name: body.name, createdAt: clock.nowSeconds() });
+        if (body.quotas !== undefined) await tenants.update(id, { quotas: definedQuotas(body.quotas) });
+      });
+      return await show((await tenants.get(id)) as TenantRow);
     },
 
-    list(caller: Caller, cursor: Cursor): { data: Tenant[]; hasMore: boolean } {
+    async list(caller: Caller, cursor: Cursor): Promise<{ data: Tenant[]; hasMore: boolean }> {
       const seen = (id: string) => caller.isOperator === true || id === caller.tenantId;
-      const query = pageQuery(cursor, (id) => (seen(id) ? tenants.get(id)?.seq : undefined), {
+      const query = await pageQuery(cursor, async (id) => (seen(id) ? (await tenants.get(id))?.seq : undefined), {
         code: "tenant_not_found",
         message: (id) => `No tenant found with id '${id.slice(0, 100)}'`,
       });
-      const { rows, hasMore } = tenants.list(query, caller.isOperator === true ? null : caller.tenantId);
-      return { data: rows.map(show), hasMore };
+      const { rows, hasMore } = await tenants.list(query, caller.isOperator === true ? null : caller.tenantId);
+      return { data: await Promise.all(rows.map(show)), hasMore };
     },
 
-    get: (caller: Caller, id: string): Tenant => show(find(caller, id)),
+    get: async (caller: Caller, id: string): Promise<Tenant> => show(await find(caller, id)),
 
-    update(caller: Caller, id: string, body: UpdateTenantBody): Tenant {
-      const row = find(caller, id);
-      if (body.status === "suspended" && tenants.first()?.id === id)
+    async update(caller: Caller, id: string, body: UpdateTenantBody): Promise<Tenant> {
+      await find(caller, id);
+      if (body.status === "suspended" && (await tenants.first())?.id === id)
         throw new AppError("invalid_value", "The server's first tenant cannot be suspended.", { param: "status" });
-      tenants.update(id, {
-        ...(body.name === undefined ? {} : { name: body.name }),
-        ...(body.status === undefined ? {} : { status: body.status }),
-        ...(body.quotas === undefined ? {} : { quotas: mergedQuotas(row.quotas, body.quotas) }),
+      await storage.transaction(async ({ tenants }) => {
+        const before = (await tenants.get(id))?.quotas ?? "{}";
+        await tenants.update(id, {
+          ...(body.name === undefined ? {} : { name: body.name }),
+          ...(body.status === undefined ? {} : { status: body.status }),
+          ...(body.quotas === undefined ? {} : { quotas: mergedQuotas(before, body.quotas) }),
+        });
       });
       wakeJobs();
-      return show(find(caller, id));
+      return await show(await find(caller, id));
     },
 
     /**
@@ -102,21 +110,21 @@ export function tenantsService({ storage, blobs, clock, detached, wakeJobs }: Te
      * tenant stays, suspended and without keys, until nothing of it is left to be deleted.
      */
     async remove(caller: Caller, id: string): Promise<void> {
-      find(caller, id);
-      if (tenants.first()?.id === id)
+      await find(caller, id);
+      if ((await tenants.first())?.id === id)
         throw new AppError("permission_denied", "The server's first tenant cannot be deleted: its keys administer it.");
-      storage.db.transaction(() => {
-        tenants.removeKeys(id);
-        tenants.update(id, { status: "suspended" });
+      await storage.transaction(async ({ tenants }) => {
+        await tenants.removeKeys(id);
+        await tenants.update(id, { status: "suspended" });
       });
       for (;;) {
-        const { rows } = stores.list(id, { limit: STEP, order: "asc" }, null);
+        const { rows } = await stores.list(id, { limit: STEP, order: "asc" }, null);
         if (rows.length === 0) break;
-        for (const row of rows) deleteStore(storage, id, row.id, clock.nowMs());
+        for (const row of rows) await storage.transaction((tables) => deleteStore(tables, id, row.id, clock.nowMs()));
       }
       await removeFiles(id);
-      for (const part of storage.uploads.removeOfTenant(id)) await blobs.remove(part);
-      tenants.remove(id);
+      for (const part of await storage.uploads.removeOfTenant(id)) await blobs.remove(part);
+      await tenants.remove(id);
       wakeJobs();
     },
   };

@@ -3,7 +3,7 @@ import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
 
 /** Begins a backup: the archive as pieces, and what must be called when it has been sent or given up. Null: not now. */
-export type BeginBackup = () => { pieces: AsyncGenerator<Uint8Array>; end(): Promise<void> } | null;
+export type BeginBackup = () => Promise<{ pieces: AsyncGenerator<Uint8Array>; end(): Promise<void> } | null>;
 
 /** `GET /v1/admin/backup` */
 export function backupOperations(begin: BeginBackup): Operation[] {
@@ -22,8 +22,8 @@ export function backupOperations(begin: BeginBackup): Operation[] {
         response: { mediaType: "application/x-tar", description: "The backup" },
         errors: ["overloaded"],
       },
-      (call) => {
-        const backup = begin();
+      async (call) => {
+        const backup = await begin();
         if (backup === null) {
           throw new AppError("overloaded", "Another backup is being taken. Try again when it has ended.", {
             retryAfterSeconds: 30,

@@ -13,9 +13,9 @@ async function attached(
   chunks: string[],
   attributes: object = {},
 ): Promise<string> {
-  const file = f.file(name);
+  const file = await f.file(name);
   await f.call("POST", `/v1/vector_stores/${store}/files`, { file_id: file, attributes });
-  f.finish(store, file, chunks);
+  await f.finish(store, file, chunks);
   return file;
 }
 
@@ -108,7 +108,7 @@ describe("ready-made vectors", () => {
     using f = storeApp();
     const store = await newStore(f);
     const file = await attached(f, store, "a.md", ["one"]);
-    const bare = f.file("b.md");
+    const bare = await f.file("b.md");
     const { json } = await f.call("POST", `/v1/vector_stores/${store}/embeddings/batch`, {
       embeddings: [
         { content: "two", file_id: file },

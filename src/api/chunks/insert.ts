@@ -7,7 +7,7 @@ import type { Clock } from "../../platform/clock.ts";
 import type { Blobs } from "../../storage/blobs.ts";
 import type { ChunkOwner, NewChunk } from "../../storage/chunks.ts";
 import type { GenerationRow } from "../../storage/generations.ts";
-import type { Storage } from "../../storage/storage.ts";
+import type { Storage, Tables } from "../../storage/storage.ts";
 import type { StoreFileRow } from "../../storage/store-files.ts";
 import type { StoreRow } from "../../storage/stores.ts";
 import type { Caller } from "../../http/caller.ts";
@@ -21,15 +21,17 @@ import type { Attributes } from "../vector-store-files/schema.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
 import type { InsertVectorBody, InsertedVector } from "./schema.ts";
 
-export interface InsertDeps extends Pick<Storage, "db" | "files" | "stores" | "storeFiles" | "generations" | "chunks"> {
+export interface InsertDeps extends Pick<Storage, "transaction" | "files" | "storeFiles" | "generations"> {
   clock: Clock;
   access: StoreAccess;
   embed: Embed;
-  /** The file's chunks changed: its store's index, if it is in memory, takes them. Called after the commit. */
+  /** The file's chunks change: other generations of the store are behind with it. Part of the transaction. */
+  outdate: (tables: Tables, file: StoreFileRow, generation: GenerationRow) => Promise<void>;
+  /** The file's chunks changed: its store's index, if it is in memory, takes them. Called in the turn of the commit. */
   reload: (file: StoreFileRow, generation: GenerationRow) => void;
   blobs: Pick<Blobs, "writer">;
   /** Files that may be in one store; null: no limit. */
-  maxFilesPerStore?: (store: StoreRow) => number | null;
+  maxFilesPerStore?: (store: StoreRow) => Promise<number | null>;
   notify: (storeId: string) => void;
 }
 
@@ -47,7 +49,7 @@ interface Item {
 
 /** Chunks brought by the client, with vectors of its own or embedded here. All are taken in or none. */
 export function vectorInserter(deps: InsertDeps) {
-  const { db, storeFiles, generations, chunks, clock } = deps;
+  const { storeFiles, generations, clock } = deps;
   const inlineNumbers = new Map<string, number>();
 
   async function withVectors(
@@ -82,17 +84,23 @@ export function vectorInserter(deps: InsertDeps) {
   }
 
   /** A file that the caller names must be one that it may know of. */
-  function refuseUnknown(caller: Caller, items: readonly Item[]): void {
+  async function refuseUnknown(tables: Tables, caller: Caller, items: readonly Item[]): Promise<void> {
     for (const { body, param } of items) {
-      if (body.file_id !== undefined && !mayUseFile(deps, caller, body.file_id))
+      if (body.file_id !== undefined && !(await mayUseFile(tables, caller, body.file_id)))
         throw new AppError("file_not_found", `No such File object: ${body.file_id}`, { param: `${param}file_id` });
     }
   }
 
   /** The row that a chunk belongs to; made here where the file is not attached yet, without indexing its bytes. */
-  function fileFor(store: StoreRow, fileId: string, { param: prefix, attributes }: Item): StoreFileRow {
+  async function fileFor(
+    { storeFiles, files }: Tables,
+    store: StoreRow,
+    most: number | null,
+    fileId: string,
+    { param: prefix, attributes }: Item,
+  ): Promise<StoreFileRow> {
     const param = `${prefix}file_id`;
-    const there = storeFiles.get(store.tenant_id, store.id, fileId);
+    const there = await storeFiles.get(store.tenant_id, store.id, fileId);
     if (there?.status === "completed") return there;
     if (there !== null) {
       throw new AppError(
@@ -101,12 +109,11 @@ export function vectorInserter(deps: InsertDeps) {
         { param },
       );
     }
-    const file = deps.files.get(store.tenant_id, fileId);
+    const file = await files.get(store.tenant_id, fileId);
     if (file === null) throw new AppError("file_not_found", `No such File object: ${fileId}`, { param });
-    const most = deps.maxFilesPerStore?.(store) ?? null;
-    if (most !== null && storeFiles.count(store.tenant_id, store.id) >= most)
+    if (most !== null && (await storeFiles.count(store.tenant_id, store.id)) >= most)
       throw new AppError("file_limit_reached", `Vector store '${store.id}' may hold ${most} files at most.`);
-    const row = storeFiles.insert({
+    const row = await storeFiles.insert({
       tenantId: store.tenant_id,
       storeId: store.id,
       fileId,
@@ -116,17 +123,22 @@ export function vectorInserter(deps: InsertDeps) {
       attributes: attributes === null ? null : JSON.stringify(attributes),
       ...AUTO_STRATEGY,
     });
-    storeFiles.setChunked(store.tenant_id, row.seq, row.revision, []);
-    storeFiles.complete(store.tenant_id, row.seq, row.revision, { usageBytes: 0, chunks: 0, vectors: 0 });
-    return storeFiles.bySeq(store.tenant_id, row.seq) ?? row;
+    await storeFiles.setChunked(store.tenant_id, row.seq, row.revision, []);
+    await storeFiles.complete(store.tenant_id, row.seq, row.revision, { usageBytes: 0, chunks: 0, vectors: 0 });
+    return (await storeFiles.bySeq(store.tenant_id, row.seq)) ?? row;
   }
 
-  function append(generation: GenerationRow, file: StoreFileRow, items: readonly Item[]): number[] {
+  async function append(
+    { chunks, storeFiles }: Tables,
+    generation: GenerationRow,
+    file: StoreFileRow,
+    items: readonly Item[],
+  ): Promise<number[]> {
     const owner: ChunkOwner = { storeFile: file.seq, chunkSet: generation.chunk_set, revision: file.revision };
     const at = { tenantId: file.tenant_id, storeId: file.store_id, ...owner };
-    const last = chunks.list(file.tenant_id, file.store_id, generation.chunk_set, { limit: 1, order: "desc" }, [
-      file.file_id,
-    ]).rows[0];
+    const newest = { limit: 1, order: "desc" } as const;
+    const page = await chunks.list(file.tenant_id, file.store_id, generation.chunk_set, newest, [file.file_id]);
+    const last = page.rows[0];
     let start = last === undefined ? 0 : last.end_cp + 1;
     const added = items.map(({ body }, i): NewChunk => {
       const end = start + [...body.content].length;
@@ -146,9 +158,9 @@ export function vectorInserter(deps: InsertDeps) {
       start = end + 1;
       return chunk;
     });
-    chunks.add(at, added);
-    const rows = chunks.withoutVector(file.tenant_id, owner, generation.id, items.length);
-    chunks.addVectors(
+    await chunks.add(at, added);
+    const rows = await chunks.withoutVector(file.tenant_id, owner, generation.id, items.length);
+    await chunks.addVectors(
       file.tenant_id,
       generation.id,
       rows.map((row, i) => {
@@ -157,16 +169,16 @@ export function vectorInserter(deps: InsertDeps) {
         return { chunkId: row.id, data: item.vectors };
       }),
     );
-    storeFiles.setTotals(file.tenant_id, file.seq, chunks.fileTotals(file.tenant_id, owner, generation));
+    await storeFiles.setTotals(file.tenant_id, file.seq, await chunks.fileTotals(file.tenant_id, owner, generation));
     return rows.map((row) => row.id);
   }
 
   /** The id of the inline file that takes the next chunks: a new one once the last is full, so that adding stays quick. */
-  function inlineFile(store: StoreRow, attributes: Attributes | null): string {
+  async function inlineFile(store: StoreRow, attributes: Attributes | null): Promise<string> {
     const first = inlineId(store, attributes);
     let number = inlineNumbers.get(first) ?? 1;
     const id = () => (number === 1 ? first : `${first}${number}`);
-    while ((storeFiles.get(store.tenant_id, store.id, id())?.n_chunks ?? 0) >= INLINE_CHUNKS) number += 1;
+    while (((await storeFiles.get(store.tenant_id, store.id, id()))?.n_chunks ?? 0) >= INLINE_CHUNKS) number += 1;
     if (number > 1) inlineNumbers.set(first, number);
     return id();
   }
@@ -177,8 +189,10 @@ export function vectorInserter(deps: InsertDeps) {
     const { sha256 } = await writer.commit(id);
     const file = { id, tenant_id: tenantId, filename: INLINE, bytes: 0, purpose: "assistants", mime: null, sha256 };
     // Two requests may make it at the same time.
-    if (deps.files.get(tenantId, id) === null)
-      deps.files.insert({ ...file, created_at: clock.nowSeconds(), expires_at: null });
+    await deps.transaction(async ({ files }) => {
+      if ((await files.get(tenantId, id)) === null)
+        await files.insert({ ...file, created_at: clock.nowSeconds(), expires_at: null });
+    });
   }
 
   /** `prefix` is where the i-th body stands in the request, for errors. */
@@ -190,30 +204,37 @@ export function vectorInserter(deps: InsertDeps) {
     rules: DialectRules,
     signal: AbortSignal,
   ): Promise<InsertedVector[]> {
-    const store = deps.access.usable(caller, storeId, rules);
-    const generation = store.live_generation === null ? null : generations.get(store.tenant_id, store.live_generation);
+    const store = await deps.access.usable(caller, storeId, rules);
+    const generation =
+      store.live_generation === null ? null : await generations.get(store.tenant_id, store.live_generation);
     if (generation === null) throw new Error("a store has no live generation");
     const items = await withVectors(generation, bodies, prefix, signal);
-    const fileIds = new Map(items.map((item) => [item, item.body.file_id ?? inlineFile(store, item.attributes)]));
+    const fileIds = new Map<Item, string>();
+    for (const item of items) fileIds.set(item, item.body.file_id ?? (await inlineFile(store, item.attributes)));
     const fileIdOf = (item: Item) => fileIds.get(item) ?? "";
     for (const id of new Set(items.filter((item) => item.body.file_id === undefined).map(fileIdOf))) {
-      if (deps.files.get(store.tenant_id, id) === null) await makeFile(store.tenant_id, id);
+      if ((await deps.files.get(store.tenant_id, id)) === null) await makeFile(store.tenant_id, id);
     }
-    const ids = db.transaction(() => {
-      deps.access.usable(caller, storeId, rules);
-      refuseUnknown(caller, items);
+    const most = (await deps.maxFilesPerStore?.(store)) ?? null;
+    const ids = await deps.transaction(async (tables, tx) => {
+      const now = await deps.access.usable(caller, storeId, rules, tables.stores);
+      // Another generation went live while the texts were embedded: they need that one's vectors.
+      if (now.live_generation !== generation.id) return null;
+      await refuseUnknown(tables, caller, items);
       const perFile = Map.groupBy(items, fileIdOf);
       const idOf = new Map<Item, number>();
       for (const [fileId, own] of perFile) {
-        const file = fileFor(store, fileId, own[0] as Item);
-        const added = append(generation, file, own);
+        const file = await fileFor(tables, now, most, fileId, own[0] as Item);
+        const added = await append(tables, generation, file, own);
         own.forEach((item, i) => idOf.set(item, added[i] ?? 0));
-        db.onCommit(() => deps.reload(storeFiles.bySeq(file.tenant_id, file.seq) ?? file, generation));
+        await deps.outdate(tables, file, generation);
+        tx.onCommit(() => deps.reload(file, generation));
       }
-      deps.stores.touch(store.tenant_id, store.id, clock.nowSeconds());
-      db.onCommit(() => deps.notify(store.id));
+      await tables.stores.touch(store.tenant_id, store.id, clock.nowSeconds());
+      tx.onCommit(() => deps.notify(store.id));
       return idOf;
     });
+    if (ids === null) return await insert(caller, storeId, bodies, prefix, rules, signal);
     return items.map((item) => ({
       id: chunkIdOf(ids.get(item) ?? 0),
       object: "embedding",

@@ -41,9 +41,9 @@ export function chunkOperations(chunks: ChunksService, insert: VectorInserter): 
         returns: "A page of chunks",
         errors: ["vector_store_not_found"],
       },
-      ({ caller, params, query, dialect }) => {
+      async ({ caller, params, query, dialect }) => {
         const { chunk, rules } = presenterFor(dialect);
-        const page = chunks.list(caller, params.vector_store_id, query, readCursor(query), rules);
+        const page = await chunks.list(caller, params.vector_store_id, query, readCursor(query), rules);
         return listPage(page.data.map(presentWithId(chunk)), page.hasMore, dialect);
       },
     ),

@@ -46,11 +46,11 @@ export function chunksService({ chunks, generations, access }: ChunksDeps) {
     };
   }
 
-  function filesMatching(store: StoreRow, filter: Filter): string[] {
+  async function filesMatching(store: StoreRow, filter: Filter): Promise<string[]> {
     const matching: string[] = [];
     let after = 0;
     for (;;) {
-      const files = chunks.completedFiles(store.tenant_id, store.id, after, SLICE);
+      const files = await chunks.completedFiles(store.tenant_id, store.id, after, SLICE);
       for (const { file_id: fileId, filename, attributes, seq } of files) {
         const subject = {
           fileId,
@@ -66,25 +66,26 @@ export function chunksService({ chunks, generations, access }: ChunksDeps) {
 
   return {
     /** `filters` is JSON text, as a query parameter carries it. */
-    list(
+    async list(
       caller: Caller,
       storeId: string,
       query: { file_id?: string; filters?: string },
       cursor: Cursor,
       rules: DialectRules,
-    ): { data: Chunk[]; hasMore: boolean } {
-      const store = access.open(caller, storeId, rules);
+    ): Promise<{ data: Chunk[]; hasMore: boolean }> {
+      const store = await access.open(caller, storeId, rules);
       const generation =
-        store.live_generation === null ? null : generations.get(store.tenant_id, store.live_generation);
+        store.live_generation === null ? null : await generations.get(store.tenant_id, store.live_generation);
       if (generation === null) return { data: [], hasMore: false };
-      const page = pageQuery(cursor, (id) => rowOfChunkId(id) ?? undefined, {
+      const page = await pageQuery(cursor, (id) => rowOfChunkId(id) ?? undefined, {
         code: "invalid_value",
         message: (id) => `Invalid chunk id: '${id}'. Expected an ID that begins with 'chunk_'.`,
       });
-      const matching = query.filters === undefined ? null : filesMatching(store, parseFilter(readJson(query.filters)));
+      const matching =
+        query.filters === undefined ? null : await filesMatching(store, parseFilter(readJson(query.filters)));
       const only =
         query.file_id === undefined ? matching : [query.file_id].filter((id) => matching?.includes(id) ?? true);
-      const { rows, hasMore } = chunks.list(store.tenant_id, store.id, generation.chunk_set, page, only);
+      const { rows, hasMore } = await chunks.list(store.tenant_id, store.id, generation.chunk_set, page, only);
       return { data: rows.map(show), hasMore };
     },
   };

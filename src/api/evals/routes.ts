@@ -52,9 +52,9 @@ export function evaluationOperations(evaluations: EvaluationsService): Operation
         returns: "A page of evaluations",
         errors: [...ERRORS, "eval_not_found"],
       },
-      ({ caller, params, query, dialect }) => {
+      async ({ caller, params, query, dialect }) => {
         const { rules } = presenterFor(dialect);
-        const { data, hasMore } = evaluations.list(caller, params.vector_store_id, readCursor(query), rules);
+        const { data, hasMore } = await evaluations.list(caller, params.vector_store_id, readCursor(query), rules);
         return listPage(data, hasMore, dialect);
       },
     ),

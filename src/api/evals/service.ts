@@ -13,7 +13,7 @@ import type { StoreAccess } from "../vector-stores/access.ts";
 import { pageQuery } from "../../http/page-query.ts";
 import type { EvaluateBody, Evaluation } from "./schema.ts";
 
-export interface EvaluationsDeps extends Pick<Storage, "db" | "evaluations" | "judgments" | "generations" | "jobs"> {
+export interface EvaluationsDeps extends Pick<Storage, "transaction" | "evaluations" | "judgments" | "generations"> {
   clock: Clock;
   access: StoreAccess;
   wakeJobs: () => void;
@@ -29,21 +29,22 @@ const KEPT = 200;
 
 /** Measuring a store on judged queries. The work is a job's; here it is asked for and shown. */
 export function evaluationsService(deps: EvaluationsDeps) {
-  const { db, evaluations, judgments, generations, jobs, clock, access } = deps;
+  const { evaluations, judgments, generations, clock, access } = deps;
 
   return {
-    start(caller: Caller, storeId: string, body: EvaluateBody, rules: DialectRules): Evaluation {
-      const store = access.usable(caller, storeId, rules);
+    async start(caller: Caller, storeId: string, body: EvaluateBody, rules: DialectRules): Promise<Evaluation> {
+      const store = await access.usable(caller, storeId, rules);
       const { tenant_id: tenantId, id } = store;
-      const own = body.judgments && readJudgments(judgments, store, body.judgments, { strict: false });
-      const generation = store.live_generation === null ? null : generations.get(tenantId, store.live_generation);
+      const own = body.judgments && (await readJudgments(judgments, store, body.judgments, { strict: false }));
+      const generation = store.live_generation === null ? null : await generations.get(tenantId, store.live_generation);
       if (generation === null) throw new Error("a store has no live generation");
-      const row = db.transaction(() => {
-        const queries = own?.length ?? judgments.count({ tenantId, storeId: id, evaluation: OF_STORE });
+      const row = await deps.transaction(async ({ stores, evaluations, judgments, jobs }, tx) => {
+        await access.usable(caller, storeId, rules, stores);
+        const queries = own?.length ?? (await judgments.count({ tenantId, storeId: id, evaluation: OF_STORE }));
         if (queries === 0) throw nothingJudged(id);
-        if (evaluations.unfinished(tenantId, id) >= MOST_UNFINISHED) throw tooMany(id);
+        if ((await evaluations.unfinished(tenantId, id)) >= MOST_UNFINISHED) throw tooMany(id);
         const modes = SEARCH_MODES.filter((mode) => body.modes?.includes(mode) ?? true);
-        const inserted = evaluations.insert({
+        const inserted = await evaluations.insert({
           id: newId("eval_"),
           tenantId,
           storeId: id,
@@ -55,9 +56,9 @@ export function evaluationsService(deps: EvaluationsDeps) {
           own: own !== undefined,
         });
         const owner = { tenantId, storeId: id, evaluation: inserted.seq };
-        for (const one of own ?? []) judgments.put(owner, { id: newId("q_"), ...one }, inserted.created_at);
-        evaluations.trim(tenantId, id, KEPT);
-        jobs.insert({
+        for (const one of own ?? []) await judgments.put(owner, { id: newId("q_"), ...one }, inserted.created_at);
+        await evaluations.trim(tenantId, id, KEPT);
+        await jobs.insert({
           tenantId,
           kind: "evaluate",
           storeId: id,
@@ -65,24 +66,24 @@ export function evaluationsService(deps: EvaluationsDeps) {
           priority: 1,
           dueMs: clock.nowMs(),
         });
+        tx.onCommit(() => deps.wakeJobs());
         return inserted;
       });
-      deps.wakeJobs();
       return show(row);
     },
 
-    get(caller: Caller, storeId: string, id: string, rules: DialectRules): Evaluation {
-      const store = access.open(caller, storeId, rules);
-      const row = evaluations.get(store.tenant_id, store.id, id);
+    async get(caller: Caller, storeId: string, id: string, rules: DialectRules): Promise<Evaluation> {
+      const store = await access.open(caller, storeId, rules);
+      const row = await evaluations.get(store.tenant_id, store.id, id);
       if (row === null) throw new AppError("eval_not_found", notFound(id), { param: "eval_id" });
       return show(row);
     },
 
-    list(caller: Caller, storeId: string, cursor: Cursor, rules: DialectRules) {
-      const store = access.open(caller, storeId, rules);
-      const seqOf = (id: string) => evaluations.get(store.tenant_id, store.id, id)?.seq;
-      const query = pageQuery(cursor, seqOf, { code: "eval_not_found", message: notFound });
-      const { rows, hasMore } = evaluations.list(store.tenant_id, store.id, query);
+    async list(caller: Caller, storeId: string, cursor: Cursor, rules: DialectRules) {
+      const store = await access.open(caller, storeId, rules);
+      const seqOf = async (id: string) => (await evaluations.get(store.tenant_id, store.id, id))?.seq;
+      const query = await pageQuery(cursor, seqOf, { code: "eval_not_found", message: notFound });
+      const { rows, hasMore } = await evaluations.list(store.tenant_id, store.id, query);
       return { data: rows.map(show), hasMore };
     },
   };

@@ -35,13 +35,13 @@ async function batchOf(f: StoreApp, ...files: string[]): Promise<{ store: string
 
 test("a batch's events tell what changed and end with the batch", async () => {
   using f = storeApp();
-  const [a, b] = [f.file(), f.file()];
+  const [a, b] = [await f.file(), await f.file()];
   const { store, batch } = await batchOf(f, a, b);
   const response = await f.request("GET", `/v1/vector_stores/${store}/file_batches/${batch}/events`);
   expect(response.headers.get("content-type")).toStartWith("text/event-stream");
-  const events = await read(response, ({ data }) => {
-    if (data.file_counts.in_progress === 2) f.finish(store, a, ["x"]);
-    else if (data.file_counts.in_progress === 1) f.fail(store, b);
+  const events = await read(response, async ({ data }) => {
+    if (data.file_counts.in_progress === 2) await f.finish(store, a, ["x"]);
+    else if (data.file_counts.in_progress === 1) await f.fail(store, b);
   });
   expect(events.map((one) => one.event)).toEqual(["progress", "progress", "progress", "done"]);
   expect(events[0]?.data).toMatchObject({
@@ -61,11 +61,11 @@ test("a batch's events tell what changed and end with the batch", async () => {
 
 test("a store's events end when nothing is in progress", async () => {
   using f = storeApp();
-  const a = f.file();
+  const a = await f.file();
   const { store } = await batchOf(f, a);
   const response = await f.request("GET", `/v1/vector_stores/${store}/events`);
-  const events = await read(response, ({ event, data }) => {
-    if (event === "progress" && data.file_counts.in_progress === 1) f.finish(store, a, ["x"]);
+  const events = await read(response, async ({ event, data }) => {
+    if (event === "progress" && data.file_counts.in_progress === 1) await f.finish(store, a, ["x"]);
   });
   expect(events.at(-2)?.data.files).toEqual([{ id: a, status: "completed", progress: null }]);
   expect(events.at(-1)).toMatchObject({
@@ -76,7 +76,7 @@ test("a store's events end when nothing is in progress", async () => {
 
 test("a stream ends when the server stops, and when what it follows is deleted", async () => {
   using f = storeApp();
-  const { store, batch } = await batchOf(f, f.file());
+  const { store, batch } = await batchOf(f, await f.file());
   const gone = await f.request("GET", `/v1/vector_stores/${store}/events`);
   const stopped = await f.request("GET", `/v1/vector_stores/${store}/file_batches/${batch}/events`);
   expect((await read(gone, () => void f.call("DELETE", `/v1/vector_stores/${store}`))).map((one) => one.event)).toEqual(
@@ -88,7 +88,7 @@ test("a stream ends when the server stops, and when what it follows is deleted",
 
 test("an unknown batch is refused with an error, not a stream", async () => {
   using f = storeApp();
-  const { store } = await batchOf(f, f.file());
+  const { store } = await batchOf(f, await f.file());
   const { status, json } = await f.call("GET", `/v1/vector_stores/${store}/file_batches/vsfb_nope/events`);
   expect([status, json.error.code]).toEqual([404, "file_batch_not_found"]);
 });

@@ -9,7 +9,7 @@ export interface Changes {
 export interface PollDeps {
   changes: Changes;
   /** Milliseconds after which asking again makes sense, from the depth of the queue. */
-  pollAfterMs: () => number;
+  pollAfterMs: () => Promise<number>;
 }
 
 type Asker = Pick<Call, "request" | "headers" | "signal" | "stopping" | "held">;
@@ -27,10 +27,10 @@ export async function pollState<T>(
   call: Asker,
   deps: PollDeps,
   storeId: string,
-  read: () => T,
+  read: () => Promise<T>,
   statusOf: (state: T) => string,
 ): Promise<T> {
-  let state = read();
+  let state = await read();
   if (saysItPolls(call.request.headers)) {
     const startedAt = performance.now();
     const until = startedAt + HOLD_MS;
@@ -38,21 +38,29 @@ export async function pollState<T>(
     while (statusOf(state) === "in_progress" && !over.aborted) {
       const left = until - performance.now();
       if (left <= 0) break;
-      await deps.changes.wait(storeId, over, left);
-      state = read();
+      // Waited for from before the look: a change in between is not slept through.
+      const looking = new AbortController();
+      const changed = deps.changes.wait(storeId, AbortSignal.any([over, looking.signal]), left);
+      state = await read();
+      if (statusOf(state) === "in_progress") await changed;
+      else looking.abort();
     }
     if (statusOf(state) === "cancelled" && asksForeverWhenCancelled(call.request.headers)) {
       await pause(CANCELLED_DELAY_MS, over);
     }
     call.held(performance.now() - startedAt);
   }
-  hintWhenToAsk(call, deps, statusOf(state));
+  await hintWhenToAsk(call, deps, statusOf(state));
   return state;
 }
 
 /** Tells clients when to look again; openai-node waits 5 seconds otherwise. */
-export function hintWhenToAsk(call: Pick<Call, "headers">, deps: Pick<PollDeps, "pollAfterMs">, status: string): void {
-  if (status === "in_progress") call.headers.set("openai-poll-after-ms", String(Math.round(deps.pollAfterMs())));
+export async function hintWhenToAsk(
+  call: Pick<Call, "headers">,
+  deps: Pick<PollDeps, "pollAfterMs">,
+  status: string,
+): Promise<void> {
+  if (status === "in_progress") call.headers.set("openai-poll-after-ms", String(Math.round(await deps.pollAfterMs())));
 }
 
 function saysItPolls(headers: Headers): boolean {

@@ -62,13 +62,13 @@ export function eventOperations(events: EventsService): Operation[] {
 }
 
 /** `open` throws what the client is told instead of a stream. */
-function streamed(
-  open: (signal: AbortSignal) => AsyncIterable<StoreEvent>,
+async function streamed(
+  open: (signal: AbortSignal) => Promise<AsyncIterable<StoreEvent>>,
   presenter: Presenter,
   over: AbortSignal,
-): Response {
+): Promise<Response> {
   const gone = new AbortController();
-  const events = open(AbortSignal.any([over, gone.signal]));
+  const events = await open(AbortSignal.any([over, gone.signal]));
   const encoder = new TextEncoder();
   const body = new ReadableStream<Uint8Array>({
     async start(controller) {

@@ -44,29 +44,34 @@ export type EventsService = ReturnType<typeof eventsService>;
 export function eventsService(deps: EventsDeps) {
   return {
     /** Events of one batch until every file has ended, or `signal` aborts. Throws before the first event only. */
-    batch(
+    async batch(
       caller: Caller,
       storeId: string,
       batchId: string,
       rules: DialectRules,
       signal: AbortSignal,
-    ): AsyncIterable<StoreEvent> {
+    ): Promise<AsyncIterable<StoreEvent>> {
       const read = () => deps.batchesService.get(caller, storeId, batchId, rules);
-      const { batch } = read();
+      const { batch } = await read();
       return stream({
         storeId,
         batchId,
         signal,
-        counts: () => read().batch.file_counts,
+        counts: async () => (await read()).batch.file_counts,
         files: () => allFiles((page) => deps.storeFiles.listOfBatch(caller.tenantId, batch.id, page, null)),
         end: read,
       });
     },
 
     /** Events of a whole store until nothing in it is in progress. */
-    store(caller: Caller, storeId: string, rules: DialectRules, signal: AbortSignal): AsyncIterable<StoreEvent> {
-      const counts = (): FileCounts => {
-        const row = deps.access.open(caller, storeId, rules);
+    async store(
+      caller: Caller,
+      storeId: string,
+      rules: DialectRules,
+      signal: AbortSignal,
+    ): Promise<AsyncIterable<StoreEvent>> {
+      const counts = async (): Promise<FileCounts> => {
+        const row = await deps.access.open(caller, storeId, rules);
         const { n_in_progress, n_completed, n_failed, n_cancelled } = row;
         return {
           in_progress: n_in_progress,
@@ -76,7 +81,7 @@ export function eventsService(deps: EventsDeps) {
           total: n_in_progress + n_completed + n_failed + n_cancelled,
         };
       };
-      counts();
+      await counts();
       return stream({
         storeId,
         batchId: null,
@@ -89,14 +94,16 @@ export function eventsService(deps: EventsDeps) {
   };
 
   /** Files in progress, and once more those that were when it was last asked. */
-  function runningAndEnded(tenantId: string, storeId: string): () => StoreFileRow[] {
+  function runningAndEnded(tenantId: string, storeId: string): () => Promise<StoreFileRow[]> {
     let before: StoreFileRow[] = [];
-    return () => {
-      const running = allFiles((page) => deps.storeFiles.list(tenantId, storeId, page, "in_progress"));
+    return async () => {
+      const running = await allFiles((page) => deps.storeFiles.list(tenantId, storeId, page, "in_progress"));
       const still = new Set(running.map((row) => row.seq));
-      const ended = before.flatMap((row) =>
-        still.has(row.seq) ? [] : (deps.storeFiles.bySeq(tenantId, row.seq) ?? []),
-      );
+      const ended: StoreFileRow[] = [];
+      for (const { seq } of before) {
+        const row = still.has(seq) ? null : await deps.storeFiles.bySeq(tenantId, seq);
+        if (row !== null) ended.push(row);
+      }
       before = running;
       return [...running, ...ended];
     };
@@ -106,9 +113,9 @@ export function eventsService(deps: EventsDeps) {
     storeId: string;
     batchId: string | null;
     signal: AbortSignal;
-    counts: () => FileCounts;
-    files: () => StoreFileRow[];
-    end: (() => ShownBatch) | null;
+    counts: () => Promise<FileCounts>;
+    files: () => Promise<StoreFileRow[]>;
+    end: (() => Promise<ShownBatch>) | null;
   }
 
   async function* stream(watched: Watched): AsyncGenerator<StoreEvent> {
@@ -119,7 +126,9 @@ export function eventsService(deps: EventsDeps) {
     let first = true;
     while (!signal.aborted) {
       const beganAt = performance.now();
-      const now = look(watched);
+      // Waited for from before the look: a change in between is not slept through.
+      const changed = deps.changes.wait(storeId, signal, LOOK_MS);
+      const now = await look(watched);
       // The store or the batch was deleted meanwhile.
       if (now === null) return;
       const { counts, rows } = now;
@@ -140,18 +149,18 @@ export function eventsService(deps: EventsDeps) {
       if (first || files.length > 0) yield { event: "progress", data };
       first = false;
       if (ended) {
-        yield { event: "done", data: watched.end === null ? data : watched.end() };
+        yield { event: "done", data: watched.end === null ? data : await watched.end() };
         return;
       }
-      await deps.changes.wait(storeId, signal, LOOK_MS);
+      await changed;
       const rest = LEAST_MS - (performance.now() - beganAt);
       if (rest > 0 && !signal.aborted) await new Promise((resolve) => setTimeout(resolve, rest));
     }
   }
 
-  function look({ counts, files }: Watched): { counts: FileCounts; rows: StoreFileRow[] } | null {
+  async function look({ counts, files }: Watched): Promise<{ counts: FileCounts; rows: StoreFileRow[] } | null> {
     try {
-      return { counts: counts(), rows: files() };
+      return { counts: await counts(), rows: await files() };
     } catch (error) {
       if (error instanceof AppError) return null;
       throw error;
@@ -192,15 +201,15 @@ function eta({ in_progress: left, total }: FileCounts, seconds: number): number 
   return ended === 0 || seconds < 0.5 ? null : Math.ceil((left / ended) * seconds);
 }
 
-function allFiles(
-  read: (page: { limit: number; order: "asc"; after: number | undefined }) => {
+async function allFiles(
+  read: (page: { limit: number; order: "asc"; after: number | undefined }) => Promise<{
     rows: StoreFileRow[];
     hasMore: boolean;
-  },
-): StoreFileRow[] {
+  }>,
+): Promise<StoreFileRow[]> {
   const rows: StoreFileRow[] = [];
   for (;;) {
-    const page = read({ limit: 2000, order: "asc", after: rows.at(-1)?.seq });
+    const page = await read({ limit: 2000, order: "asc", after: rows.at(-1)?.seq });
     rows.push(...page.rows);
     if (!page.hasMore) return rows;
   }

@@ -10,7 +10,7 @@ async function newStore(f: StoreApp): Promise<string> {
 describe("a file batch", () => {
   test("attaches all its files and counts them until they end", async () => {
     using f = storeApp();
-    const [store, a, b] = [await newStore(f), f.file(), f.file()];
+    const [store, a, b] = [await newStore(f), await f.file(), await f.file()];
     const { json, headers } = await f.call("POST", `/v1/vector_stores/${store}/file_batches`, { file_ids: [a, b, a] });
     expect(json).toEqual({
       id: expect.stringMatching(/^vsfb_\w{24}$/),
@@ -22,15 +22,15 @@ describe("a file batch", () => {
     });
     expect(headers.get("openai-poll-after-ms")).toBe("100");
     const get = async () => (await f.call("GET", `/v1/vector_stores/${store}/file_batches/${json.id}`)).json;
-    f.finish(store, a, ["x"]);
+    await f.finish(store, a, ["x"]);
     expect(await get()).toMatchObject({ status: "in_progress", file_counts: { in_progress: 1, completed: 1 } });
-    f.fail(store, b);
+    await f.fail(store, b);
     expect(await get()).toMatchObject({ status: "completed", file_counts: { completed: 1, failed: 1, total: 2 } });
   });
 
   test("takes attributes and strategy for all ids, or for each of the files", async () => {
     using f = storeApp();
-    const [store, a, b, c] = [await newStore(f), f.file(), f.file(), f.file()];
+    const [store, a, b, c] = [await newStore(f), await f.file(), await f.file(), await f.file()];
     const strategy = { type: "static", static: { max_chunk_size_tokens: 1200, chunk_overlap_tokens: 200 } };
     const post = (body: object) => f.call("POST", `/v1/vector_stores/${store}/file_batches`, body);
     await post({ file_ids: [a], attributes: { for: "all" }, chunking_strategy: strategy });
@@ -57,19 +57,23 @@ describe("a file batch", () => {
       const { status, json } = await f.call("POST", `/v1/vector_stores/${store}/file_batches`, body);
       return [status, json.error?.code, json.error?.param];
     };
-    expect(await post({ files: [{ file_id: f.file() }, { file_id: "file-nope" }] })).toEqual([
+    expect(await post({ files: [{ file_id: await f.file() }, { file_id: "file-nope" }] })).toEqual([
       404,
       "file_not_found",
       "files[1].file_id",
     ]);
-    expect(await post({ file_ids: [f.file(), f.file(), f.file()] })).toEqual([403, "file_limit_reached", null]);
+    expect(await post({ file_ids: [await f.file(), await f.file(), await f.file()] })).toEqual([
+      403,
+      "file_limit_reached",
+      null,
+    ]);
     expect(await post({ file_ids: Array.from({ length: 6 }, () => "file-x") })).toEqual([
       400,
       "array_above_max_length",
       "file_ids",
     ]);
     expect((await f.call("GET", `/v1/vector_stores/${store}`)).json.file_counts.total).toBe(0);
-    expect(f.storage.jobs.depth()).toEqual([]);
+    expect(await f.storage.jobs.depth()).toEqual([]);
   });
 
   test.each<[body: object, code: string, param: string, fightclub: string]>([
@@ -97,7 +101,7 @@ describe("a file batch", () => {
   test("of 501 files is too many in the dialect that says so", async () => {
     using f = storeApp();
     const path = `/v1/vector_stores/${await newStore(f)}/file_batches`;
-    const body = { file_ids: Array.from({ length: 501 }, () => f.file()) };
+    const body = { file_ids: await Promise.all(Array.from({ length: 501 }, () => f.file())) };
     const { status, json } = await f.call("POST", `${path}?dialect=fightclub`, body);
     expect([status, json.error.code]).toEqual([400, "too_many_files"]);
     expect((await f.call("POST", path, body)).json.file_counts.total).toBe(501);
@@ -120,15 +124,15 @@ describe("a file batch", () => {
 
   test("cancelled without a body stops what runs and leaves what ended", async () => {
     using f = storeApp();
-    const [store, a, b] = [await newStore(f), f.file(), f.file()];
+    const [store, a, b] = [await newStore(f), await f.file(), await f.file()];
     const { json: batch } = await f.call("POST", `/v1/vector_stores/${store}/file_batches`, { file_ids: [a, b] });
-    f.finish(store, a, ["alpha"]);
+    await f.finish(store, a, ["alpha"]);
     const { json } = await f.call("POST", `/v1/vector_stores/${store}/files_batches/${batch.id}/cancel`);
     expect(json).toMatchObject({
       status: "cancelled",
       file_counts: { in_progress: 0, completed: 1, cancelled: 1, total: 2 },
     });
-    expect(f.cancelled).toEqual([f.storage.storeFiles.get("ten_a", store, b)?.seq ?? 0]);
+    expect(f.cancelled).toEqual([(await f.storage.storeFiles.get("ten_a", store, b))?.seq ?? 0]);
     const { json: files } = await f.call(
       "GET",
       `/v1/vector_stores/${store}/file_batches/${batch.id}/files?filter=cancelled`,
@@ -141,8 +145,8 @@ describe("a file batch", () => {
   test("lists its own files only, page by page", async () => {
     using f = storeApp();
     const store = await newStore(f);
-    const ids = [f.file(), f.file(), f.file()];
-    await f.call("POST", `/v1/vector_stores/${store}/files`, { file_id: f.file() });
+    const ids = [await f.file(), await f.file(), await f.file()];
+    await f.call("POST", `/v1/vector_stores/${store}/files`, { file_id: await f.file() });
     const { json: batch } = await f.call("POST", `/v1/vector_stores/${store}/file_batches`, { file_ids: ids });
     const path = `/v1/vector_stores/${store}/file_batches/${batch.id}/files?order=asc&limit=2`;
     const { json: first } = await f.call("GET", path);

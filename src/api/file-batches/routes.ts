@@ -43,15 +43,15 @@ export function batchOperations(batches: BatchesService, poll: PollDeps): Operat
         examples: { body: { file_ids: ["file-abc123", "file-abc456"], attributes: { category: "support" } } },
         fightclub: FIGHTCLUB,
       },
-      (call) => {
+      async (call) => {
         const presenter = presenterFor(call.dialect);
-        const { batch, cancelling } = batches.create(
+        const { batch, cancelling } = await batches.create(
           call.caller,
           call.params.vector_store_id,
           call.body,
           presenter.rules,
         );
-        hintWhenToAsk(call, poll, batch.status);
+        await hintWhenToAsk(call, poll, batch.status);
         return presenter.batch(batch, cancelling);
       },
     ),
@@ -88,11 +88,11 @@ export function batchOperations(batches: BatchesService, poll: PollDeps): Operat
         returns: "The batch",
         errors: ["vector_store_not_found", "file_batch_not_found"],
       },
-      (call) => {
+      async (call) => {
         const presenter = presenterFor(call.dialect);
         const { vector_store_id: storeId, batch_id: batchId } = call.params;
-        const { batch, cancelling } = batches.cancel(call.caller, storeId, batchId, presenter.rules);
-        hintWhenToAsk(call, poll, batch.status);
+        const { batch, cancelling } = await batches.cancel(call.caller, storeId, batchId, presenter.rules);
+        await hintWhenToAsk(call, poll, batch.status);
         return presenter.batch(batch, cancelling);
       },
     ),
@@ -109,10 +109,10 @@ export function batchOperations(batches: BatchesService, poll: PollDeps): Operat
         returns: "A page of files",
         errors: ["vector_store_not_found", "file_batch_not_found"],
       },
-      ({ caller, params, query, dialect }) => {
+      async ({ caller, params, query, dialect }) => {
         const { storeFile, rules } = presenterFor(dialect);
         const { vector_store_id: storeId, batch_id: batchId } = params;
-        const page = batches.listFiles(caller, storeId, batchId, readCursor(query), query.filter ?? null, rules);
+        const page = await batches.listFiles(caller, storeId, batchId, readCursor(query), query.filter ?? null, rules);
         return listPage(page.data.map(presentWithId(storeFile)), page.hasMore, dialect);
       },
     ),

@@ -2,7 +2,7 @@ import { AppError } from "../../errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { newId } from "../../platform/ids.ts";
 import type { BatchRow } from "../../storage/batches.ts";
-import type { Storage } from "../../storage/storage.ts";
+import type { Storage, Tables } from "../../storage/storage.ts";
 import type { StatusCounts, StoreFileStatus } from "../../storage/store-files.ts";
 import type { StoreRow } from "../../storage/stores.ts";
 import type { Caller } from "../../http/caller.ts";
@@ -15,7 +15,7 @@ import type { StoreFilePage, StoreFilesService } from "../vector-store-files/ser
 import type { StoreAccess } from "../vector-stores/access.ts";
 import type { CreateBatchBody, FileBatch } from "./schema.ts";
 
-export interface BatchesDeps extends Pick<Storage, "db" | "batches" | "storeFiles"> {
+export interface BatchesDeps extends Pick<Storage, "transaction" | "batches" | "storeFiles"> {
   clock: Clock;
   access: StoreAccess;
   attacher: Attacher;
@@ -33,10 +33,10 @@ export interface ShownBatch {
 export type BatchesService = ReturnType<typeof batchesService>;
 
 export function batchesService(deps: BatchesDeps) {
-  const { db, batches, storeFiles, access, attacher, clock } = deps;
+  const { storeFiles, access, attacher, clock } = deps;
 
-  function show(row: BatchRow): ShownBatch {
-    const counts = batches.counts(row.tenant_id, row.id);
+  async function show(row: BatchRow, from: Pick<Tables, "batches"> = deps): Promise<ShownBatch> {
+    const counts = await from.batches.counts(row.tenant_id, row.id);
     return {
       batch: {
         id: row.id,
@@ -50,8 +50,8 @@ export function batchesService(deps: BatchesDeps) {
     };
   }
 
-  function find(store: StoreRow, batchId: string): BatchRow {
-    const row = batches.get(store.tenant_id, store.id, batchId);
+  async function find(store: StoreRow, batchId: string, from: Pick<Tables, "batches"> = deps): Promise<BatchRow> {
+    const row = await from.batches.get(store.tenant_id, store.id, batchId);
     if (row !== null) return row;
     if (batchId.startsWith("vs_")) {
       throw new AppError(
@@ -69,46 +69,48 @@ export function batchesService(deps: BatchesDeps) {
     show,
 
     /** Attaches all files or none. Files that are attached already belong to the new batch as well. */
-    create(caller: Caller, storeId: string, body: CreateBatchBody, rules: DialectRules): ShownBatch {
-      const store = access.usable(caller, storeId, rules);
+    async create(caller: Caller, storeId: string, body: CreateBatchBody, rules: DialectRules): Promise<ShownBatch> {
+      const store = await access.usable(caller, storeId, rules);
       const wanted = filesOf(body, Math.min(deps.maxBatchFiles, rules.maxBatchFiles), rules.tooManyFiles);
       const id = newId("vsfb_");
-      return db.transaction(() => {
-        batches.insert({ id, tenantId: caller.tenantId, storeId, createdAt: clock.nowSeconds() });
-        const rows = attacher.attach(caller, store, wanted, wanted.length === 1 ? 0 : 1);
-        for (const row of rows) batches.addMember(caller.tenantId, id, row.seq);
-        return show(find(store, id));
+      const most = await attacher.limitOf(store);
+      return await deps.transaction(async (tables, tx) => {
+        await tables.batches.insert({ id, tenantId: caller.tenantId, storeId, createdAt: clock.nowSeconds() });
+        const attaching = { caller, store, wanted, priority: wanted.length === 1 ? 0 : 1, most } as const;
+        const rows = await attacher.attachWithin({ tables, tx }, attaching);
+        for (const row of rows) await tables.batches.addMember(caller.tenantId, id, row.seq);
+        return await show(await find(store, id, tables), tables);
       });
     },
 
-    get: (caller: Caller, storeId: string, batchId: string, rules: DialectRules): ShownBatch =>
-      show(find(access.open(caller, storeId, rules), batchId)),
+    get: async (caller: Caller, storeId: string, batchId: string, rules: DialectRules): Promise<ShownBatch> =>
+      show(await find(await access.open(caller, storeId, rules), batchId)),
 
     /** Files still in progress become `cancelled`; those that ended stay as they are. */
-    cancel(caller: Caller, storeId: string, batchId: string, rules: DialectRules): ShownBatch {
-      const row = find(access.open(caller, storeId, rules), batchId);
-      return db.transaction(() => {
-        const running = batches.inProgress(row.tenant_id, row.id);
-        if (running.length > 0) batches.setCancelled(row.tenant_id, row.id);
+    async cancel(caller: Caller, storeId: string, batchId: string, rules: DialectRules): Promise<ShownBatch> {
+      const row = await find(await access.open(caller, storeId, rules), batchId);
+      return await deps.transaction(async (tables, tx) => {
+        const running = await tables.batches.inProgress(row.tenant_id, row.id);
+        if (running.length > 0) await tables.batches.setCancelled(row.tenant_id, row.id);
         for (const seq of running) {
-          const file = storeFiles.bySeq(row.tenant_id, seq);
-          if (file !== null) attacher.cancel(file);
+          const file = await tables.storeFiles.bySeq(row.tenant_id, seq);
+          if (file !== null) await attacher.cancelWithin({ tables, tx }, file);
         }
-        return show({ ...row, cancelled: running.length > 0 ? 1 : row.cancelled });
+        return await show({ ...row, cancelled: running.length > 0 ? 1 : row.cancelled }, tables);
       });
     },
 
-    listFiles(
+    async listFiles(
       caller: Caller,
       storeId: string,
       batchId: string,
       cursor: Cursor,
       filter: StoreFileStatus | null,
       rules: DialectRules,
-    ): StoreFilePage {
-      const store = access.open(caller, storeId, rules);
-      const batch = find(store, batchId);
-      return deps.files.page(store, cursor, (query) =>
+    ): Promise<StoreFilePage> {
+      const store = await access.open(caller, storeId, rules);
+      const batch = await find(store, batchId);
+      return await deps.files.page(store, cursor, (query) =>
         storeFiles.listOfBatch(store.tenant_id, batch.id, query, filter),
       );
     },

@@ -54,7 +54,7 @@ describe("POST /v1/files", () => {
       status: "processed",
       status_details: null,
     });
-    expect(f.storage.files.get("ten_a", json.id)).toMatchObject({
+    expect(await f.storage.files.get("ten_a", json.id)).toMatchObject({
       sha256: createHash("sha256").update("hello").digest("hex"),
       mime: "text/plain",
     });
@@ -307,7 +307,7 @@ describe("POST /v1/files", () => {
     expect(answer.json).toEqual({ error: { message, type: "invalid_request_error", param, code } });
     expect(answer.status).toBe(400);
     expect(onDisk(f)).toEqual({ tmp: [], blobs: [] });
-    expect(f.storage.files.usage("ten_a").files).toBe(0);
+    expect((await f.storage.files.usage("ten_a")).files).toBe(0);
   });
 
   test("leaves nothing behind when the client goes away", async () => {
@@ -443,8 +443,8 @@ describe("one file", () => {
   test("is deleted with its bytes and its places in stores", async () => {
     using f = fileApp();
     const { id } = await upload(f);
-    insertStore(f.storage, { id: "vs_1", tenantId: "ten_a" });
-    const row = insertStoreFile(f.storage, {
+    await insertStore(f.storage, { id: "vs_1", tenantId: "ten_a" });
+    const row = await insertStoreFile(f.storage, {
       tenantId: "ten_a",
       storeId: "vs_1",
       fileId: id,
@@ -452,7 +452,7 @@ describe("one file", () => {
       fileBytes: 5,
     });
     expect((await f.call("DELETE", `/v1/files/${id}`)).json).toEqual({ id, object: "file", deleted: true });
-    expect(f.storage.storeFiles.ofFile("ten_a", id)).toEqual([]);
+    expect(await f.storage.storeFiles.ofFile("ten_a", id)).toEqual([]);
     expect(f.detached).toEqual([{ storeId: "vs_1", storeFile: row.seq }]);
     expect(onDisk(f)).toEqual({ tmp: [], blobs: [] });
     expect((await f.call("GET", `/v1/files/${id}`)).status).toBe(404);

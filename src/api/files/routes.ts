@@ -40,7 +40,7 @@ export function fileOperations(files: FilesService, maxFileBytes: number): Opera
       async ({ request, caller, dialect, keepOpen }) => {
         keepOpen();
         const declared = Math.min(Number(request.headers.get("content-length") ?? "0"), maxFileBytes);
-        files.refuseAboveQuota(caller, declared);
+        await files.refuseAboveQuota(caller, declared);
         const writer = await files.begin(declared);
         try {
           const form = await readMultipart(request, {
@@ -79,8 +79,8 @@ export function fileOperations(files: FilesService, maxFileBytes: number): Opera
         returns: "A page of files.",
         errors: ["integer_above_max_value", "integer_below_min_value", "invalid_value"],
       },
-      ({ query, caller, dialect }) => {
-        const page = files.list(caller, readCursor(query, FILE_LIST), query.purpose ?? null);
+      async ({ query, caller, dialect }) => {
+        const page = await files.list(caller, readCursor(query, FILE_LIST), query.purpose ?? null);
         return listPage(
           page.rows.map((row) => presentFile(row, dialect)),
           page.hasMore,
@@ -100,7 +100,7 @@ export function fileOperations(files: FilesService, maxFileBytes: number): Opera
         returns: "The file.",
         errors: ["file_not_found"],
       },
-      ({ params, caller, dialect }) => presentFile(files.find(caller, params.file_id), dialect),
+      async ({ params, caller, dialect }) => presentFile(await files.find(caller, params.file_id), dialect),
     ),
     operation(
       {

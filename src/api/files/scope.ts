@@ -1,5 +1,5 @@
 import type { FileScope } from "../../storage/files.ts";
-import type { Storage } from "../../storage/storage.ts";
+import type { Tables } from "../../storage/storage.ts";
 import type { Caller } from "../../http/caller.ts";
 
 /**
@@ -11,7 +11,7 @@ export function scopeOf(caller: Pick<Caller, "keyId" | "storeIds">): FileScope |
 }
 
 /** Whether the caller may know of a file of its tenant. */
-export function mayUseFile({ files }: Pick<Storage, "files">, caller: Caller, fileId: string): boolean {
+export async function mayUseFile({ files }: Pick<Tables, "files">, caller: Caller, fileId: string): Promise<boolean> {
   const scope = scopeOf(caller);
-  return scope === undefined || files.isInScope(caller.tenantId, fileId, scope);
+  return scope === undefined || (await files.isInScope(caller.tenantId, fileId, scope));
 }

@@ -7,7 +7,7 @@ import type { FileRow } from "../../storage/files.ts";
 import type { Page } from "../../storage/page.ts";
 import { deleteFile } from "../../storage/removal.ts";
 import type { Detached } from "../../storage/removal.ts";
-import type { Storage } from "../../storage/storage.ts";
+import type { Storage, Tables } from "../../storage/storage.ts";
 import { mayUseStore } from "../../http/caller.ts";
 import type { Caller } from "../../http/caller.ts";
 import type { Cursors } from "../../http/cursors.ts";
@@ -28,9 +28,17 @@ export interface FilesDeps {
   /** Free bytes that an upload must leave. */
   minFreeBytes: number;
   /** Bytes that a tenant, and one of its keys, may have uploaded; null: no limit. */
-  byteLimits: (owner: Owner) => { perTenant: number | null; perKey: number | null };
-  /** Takes a detached file out of the index in memory, stops its ingest, wakes who waits for it. */
+  byteLimits: (owner: Owner) => Promise<ByteLimits>;
+  /**
+   * Takes a detached file out of the index in memory, stops its ingest, wakes who waits for it. Called in the turn of the
+   * commit.
+   */
   afterDetach: (detached: Detached) => void;
+}
+
+export interface ByteLimits {
+  perTenant: number | null;
+  perKey: number | null;
 }
 
 /** Whose a file is: the tenant's, counted for the key that uploads it. */
@@ -49,7 +57,7 @@ export interface NewFile {
 
 export interface CommitOptions {
   verify?: (stored: { bytes: number; md5: string }) => void;
-  alongside?: (file: FileRow) => void;
+  alongside?: (file: FileRow, tables: Tables) => Promise<void>;
 }
 
 export type FilesService = ReturnType<typeof filesService>;
@@ -60,24 +68,30 @@ const BATCH_EXPIRY_SECONDS = 30 * 86_400;
 export function filesService(deps: FilesDeps) {
   const { storage, blobs, clock, cursors } = deps;
 
-  const visible = (caller: Caller, id: string): FileRow | null => {
-    const row = storage.files.get(caller.tenantId, id);
-    return row === null || isExpired(row, clock) || !mayUseFile(storage, caller, id) ? null : row;
+  const visible = async (caller: Caller, id: string): Promise<FileRow | null> => {
+    const row = await storage.files.get(caller.tenantId, id);
+    return row === null || isExpired(row, clock) || !(await mayUseFile(storage, caller, id)) ? null : row;
   };
 
-  const find = (caller: Caller, id: string): FileRow => {
-    const row = visible(caller, id);
+  const find = async (caller: Caller, id: string): Promise<FileRow> => {
+    const row = await visible(caller, id);
     if (row === null) throw new AppError("file_not_found", `No such File object: ${id.slice(0, 100)}`, { param: "id" });
     return row;
   };
 
-  const refuseAbove = (owner: Owner, more: number, pending: number): void => {
-    const { perTenant, perKey } = deps.byteLimits(owner);
+  const refuseAbove = async (
+    { files }: Pick<Tables, "files">,
+    owner: Owner,
+    { perTenant, perKey }: ByteLimits,
+    more: number,
+    pending: number,
+  ): Promise<void> => {
     const refuse = (whose: string, most: number) =>
       new AppError("storage_limit_reached", `${whose} may store ${most} bytes at most; delete files first.`);
-    const used = (id: string) => storage.files.usage(id).bytes + more;
-    if (perTenant !== null && used(owner.tenantId) + pending > perTenant) throw refuse("This organisation", perTenant);
-    if (perKey !== null && used(owner.keyId) > perKey) throw refuse("This key", perKey);
+    const used = async (id: string) => (await files.usage(id)).bytes + more;
+    if (perTenant !== null && (await used(owner.tenantId)) + pending > perTenant)
+      throw refuse("This organisation", perTenant);
+    if (perKey !== null && (await used(owner.keyId)) > perKey) throw refuse("This key", perKey);
   };
 
   return {
@@ -87,8 +101,9 @@ export function filesService(deps: FilesDeps) {
      * Refuses bytes that are about to come, if they would not fit beside what is stored and what waits in uploads.
      * @throws AppError `storage_limit_reached`
      */
-    refuseAboveQuota(owner: Owner, moreBytes: number): void {
-      refuseAbove(owner, moreBytes, storage.uploads.pendingBytes(owner.tenantId));
+    async refuseAboveQuota(owner: Owner, moreBytes: number): Promise<void> {
+      const pending = await storage.uploads.pendingBytes(owner.tenantId);
+      await refuseAbove(storage, owner, await deps.byteLimits(owner), moreBytes, pending);
     },
 
     /**
@@ -114,9 +129,10 @@ export function filesService(deps: FilesDeps) {
         options.verify?.(stored);
         const createdAt = clock.nowSeconds();
         const seconds = file.expiresAfterSeconds ?? (file.purpose === "batch" ? BATCH_EXPIRY_SECONDS : null);
-        return storage.db.transaction(() => {
-          refuseAbove(file.owner, stored.bytes, 0);
-          const row = storage.files.insert({
+        const limits = await deps.byteLimits(file.owner);
+        return await storage.transaction(async (tables) => {
+          await refuseAbove(tables, file.owner, limits, stored.bytes, 0);
+          const row = await tables.files.insert({
             id,
             tenant_id: file.owner.tenantId,
             key_id: file.owner.keyId,
@@ -128,7 +144,7 @@ export function filesService(deps: FilesDeps) {
             created_at: createdAt,
             expires_at: seconds === null ? null : createdAt + seconds,
           });
-          options.alongside?.(row);
+          await options.alongside?.(row, tables);
           return row;
         });
       } catch (error) {
@@ -138,18 +154,18 @@ export function filesService(deps: FilesDeps) {
     },
 
     /** @throws AppError `invalid_value` for a cursor that never was a file of this tenant. */
-    list(caller: Caller, cursor: Cursor, purpose: string | null): Page<FileRow> {
+    async list(caller: Caller, cursor: Cursor, purpose: string | null): Promise<Page<FileRow>> {
       const { tenantId } = caller;
       const after =
         cursor.after === null
           ? undefined
-          : (visible(caller, cursor.after)?.seq ?? cursors.find(tenantId, cursor.after));
+          : ((await visible(caller, cursor.after))?.seq ?? cursors.find(tenantId, cursor.after));
       if (cursor.after !== null && after === undefined) {
         throw new AppError("invalid_value", `Invalid 'after': no file found with id '${cursor.after.slice(0, 100)}'.`, {
           param: "after",
         });
       }
-      const page = storage.files.list(
+      const page = await storage.files.list(
         tenantId,
         { limit: cursor.limit, order: cursor.order, after },
         purpose ?? undefined,
@@ -162,17 +178,20 @@ export function filesService(deps: FilesDeps) {
     /** Deletes the file and takes it out of every store; when this resolves no search finds it any more. */
     async remove(caller: Caller, id: string): Promise<void> {
       const { tenantId } = caller;
-      find(caller, id);
-      if (storage.storeFiles.ofFile(tenantId, id).some(({ store_id }) => !mayUseStore(caller, store_id)))
-        throw new AppError("permission_denied", "This file is in vector stores that this key may not use.");
-      const removed = deleteFile(storage, tenantId, id, clock.nowSeconds());
-      for (const detached of removed?.detached ?? []) deps.afterDetach(detached);
+      await find(caller, id);
+      await storage.transaction(async (tables, tx) => {
+        const attached = await tables.storeFiles.ofFile(tenantId, id);
+        if (attached.some(({ store_id }) => !mayUseStore(caller, store_id)))
+          throw new AppError("permission_denied", "This file is in vector stores that this key may not use.");
+        const removed = await deleteFile(tables, tenantId, id, clock.nowSeconds());
+        for (const detached of removed?.detached ?? []) tx.onCommit(() => deps.afterDetach(detached));
+      });
       await blobs.remove(id);
     },
 
     /** Where the file's bytes are. @throws AppError `file_not_found`, `file_content_not_found`. */
     async content(caller: Caller, id: string): Promise<{ row: FileRow; path: string }> {
-      const row = visible(caller, id);
+      const row = await visible(caller, id);
       if (row === null) throw new AppError("file_not_found", "Not found");
       if ((await blobs.size(id)) === null) throw new AppError("file_content_not_found", "Not found");
       return { row, path: blobs.path(id) };

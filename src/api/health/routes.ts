@@ -71,7 +71,10 @@ export function healthOperations({ checks, metrics, metricsPublic }: HealthDeps)
         operatorOnly: !metricsPublic,
         response: { mediaType: "text/plain", description: "Metrics in Prometheus text format." },
       },
-      () => new Response(metrics.render(), { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } }),
+      async () =>
+        new Response(await metrics.render(), {
+          headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
+        }),
     ),
   ];
 }

@@ -14,17 +14,17 @@ export interface ReadJudgment {
  * what the schema cannot say. `strict`: every file and chunk must be in the store; otherwise one that is not can never
  * be found, and counts as missing.
  */
-export function readJudgments(
+export async function readJudgments(
   table: Pick<JudgmentsTable, "filesOf" | "chunksOf">,
   { tenant_id: tenantId, id: storeId }: Pick<StoreRow, "tenant_id" | "id">,
   judgments: readonly JudgmentBody[],
   { strict }: { strict: boolean },
-): ReadJudgment[] {
+): Promise<ReadJudgment[]> {
   const read = judgments.map(({ query, relevant }, i) => readOne(query, relevant, `judgments[${i}]`));
   const all = read.flatMap((one) => one.relevant);
-  const chunks = table.chunksOf(tenantId, storeId, [...new Set(all.flatMap(({ chunk }) => chunk ?? []))]);
+  const chunks = await table.chunksOf(tenantId, storeId, [...new Set(all.flatMap(({ chunk }) => chunk ?? []))]);
   const files = strict
-    ? table.filesOf(tenantId, storeId, [...new Set(all.flatMap(({ file }) => file ?? []))])
+    ? await table.filesOf(tenantId, storeId, [...new Set(all.flatMap(({ file }) => file ?? []))])
     : new Map<string, unknown>();
   for (const [i, { relevant }] of read.entries()) {
     for (const [j, one] of relevant.entries()) {

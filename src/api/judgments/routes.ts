@@ -35,9 +35,9 @@ export function judgmentOperations(judgments: JudgmentsService): Operation[] {
           },
         },
       },
-      ({ caller, params, body, dialect }) => {
+      async ({ caller, params, body, dialect }) => {
         const { rules } = presenterFor(dialect);
-        const { data, ...counts } = judgments.add(caller, params.vector_store_id, body, rules);
+        const { data, ...counts } = await judgments.add(caller, params.vector_store_id, body, rules);
         return { ...listPage(data, false, dialect), ...counts };
       },
     ),
@@ -54,9 +54,9 @@ export function judgmentOperations(judgments: JudgmentsService): Operation[] {
         returns: "A page of judged queries",
         errors: [...ERRORS, "judgment_not_found"],
       },
-      ({ caller, params, query, dialect }) => {
+      async ({ caller, params, query, dialect }) => {
         const { rules } = presenterFor(dialect);
-        const { data, hasMore } = judgments.list(caller, params.vector_store_id, readCursor(query), rules);
+        const { data, hasMore } = await judgments.list(caller, params.vector_store_id, readCursor(query), rules);
         return listPage(data, hasMore, dialect);
       },
     ),
@@ -72,9 +72,9 @@ export function judgmentOperations(judgments: JudgmentsService): Operation[] {
         returns: "How many there were",
         errors: ERRORS,
       },
-      ({ caller, params, dialect }) => {
+      async ({ caller, params, dialect }) => {
         const id = params.vector_store_id;
-        const count = judgments.removeAll(caller, id, presenterFor(dialect).rules);
+        const count = await judgments.removeAll(caller, id, presenterFor(dialect).rules);
         return { id, object: "vector_store.judgments.deleted", deleted: true, count };
       },
     ),
@@ -90,8 +90,8 @@ export function judgmentOperations(judgments: JudgmentsService): Operation[] {
         returns: "That it is gone",
         errors: [...ERRORS, "judgment_not_found"],
       },
-      ({ caller, params, dialect }) => {
-        judgments.remove(caller, params.vector_store_id, params.judgment_id, presenterFor(dialect).rules);
+      async ({ caller, params, dialect }) => {
+        await judgments.remove(caller, params.vector_store_id, params.judgment_id, presenterFor(dialect).rules);
         return { id: params.judgment_id, object: "vector_store.judgment.deleted", deleted: true };
       },
     ),

@@ -15,7 +15,7 @@ import { readJudgments } from "./input.ts";
 import type { AddJudgmentsBody, Judgment } from "./schema.ts";
 import { MAX_JUDGMENTS } from "./schema.ts";
 
-export interface JudgmentsDeps extends Pick<Storage, "db" | "judgments"> {
+export interface JudgmentsDeps extends Pick<Storage, "transaction" | "judgments"> {
   clock: Clock;
   access: StoreAccess;
   cursors: Cursors;
@@ -26,7 +26,7 @@ export type JudgmentsService = ReturnType<typeof judgmentsService>;
 const REMOVED_AT_ONCE = 1000;
 
 /** What should be found in a store, as people judged it. */
-export function judgmentsService({ db, judgments, clock, access, cursors }: JudgmentsDeps) {
+export function judgmentsService({ transaction, judgments, clock, access, cursors }: JudgmentsDeps) {
   function show(storeId: string, row: JudgmentRow): Judgment {
     return {
       id: row.id,
@@ -44,15 +44,17 @@ export function judgmentsService({ db, judgments, clock, access, cursors }: Judg
 
   return {
     /** Adds judged queries; one that is there already has its list replaced. All of them, or none. */
-    add(caller: Caller, storeId: string, body: AddJudgmentsBody, rules: DialectRules) {
-      const store = access.usable(caller, storeId, rules);
+    async add(caller: Caller, storeId: string, body: AddJudgmentsBody, rules: DialectRules) {
+      const store = await access.usable(caller, storeId, rules);
       const owner = { tenantId: store.tenant_id, storeId: store.id, evaluation: OF_STORE };
-      const read = readJudgments(judgments, store, body.judgments, { strict: true });
-      return db.transaction(() => {
-        const before = judgments.count(owner);
+      const read = await readJudgments(judgments, store, body.judgments, { strict: true });
+      return await transaction(async ({ judgments, stores }) => {
+        await access.usable(caller, storeId, rules, stores);
+        const before = await judgments.count(owner);
         const at = clock.nowSeconds();
-        const rows = read.map((one) => judgments.put(owner, { id: newId("q_"), ...one }, at));
-        const total = judgments.count(owner);
+        const rows: JudgmentRow[] = [];
+        for (const one of read) rows.push(await judgments.put(owner, { id: newId("q_"), ...one }, at));
+        const total = await judgments.count(owner);
         if (total > MAX_JUDGMENTS) {
           const text = `Invalid 'judgments': a vector store has at most ${MAX_JUDGMENTS} judged queries, and this one would have ${total}.`;
           throw new AppError("array_above_max_length", text, { param: "judgments" });
@@ -62,30 +64,30 @@ export function judgmentsService({ db, judgments, clock, access, cursors }: Judg
       });
     },
 
-    list(caller: Caller, storeId: string, cursor: Cursor, rules: DialectRules) {
-      const store = access.open(caller, storeId, rules);
-      const seqOf = (id: string) =>
-        judgments.get(store.tenant_id, store.id, id)?.seq ?? cursors.find(store.tenant_id, id);
-      const query = pageQuery(cursor, seqOf, { code: "judgment_not_found", message: notFound });
-      const { rows, hasMore } = judgments.list(store.tenant_id, store.id, query);
+    async list(caller: Caller, storeId: string, cursor: Cursor, rules: DialectRules) {
+      const store = await access.open(caller, storeId, rules);
+      const seqOf = async (id: string) =>
+        (await judgments.get(store.tenant_id, store.id, id))?.seq ?? cursors.find(store.tenant_id, id);
+      const query = await pageQuery(cursor, seqOf, { code: "judgment_not_found", message: notFound });
+      const { rows, hasMore } = await judgments.list(store.tenant_id, store.id, query);
       cursors.remember(store.tenant_id, rows);
       return { data: rows.map((row) => show(store.id, row)), hasMore };
     },
 
-    remove(caller: Caller, storeId: string, id: string, rules: DialectRules): void {
-      const store = access.open(caller, storeId, rules);
-      if (judgments.remove(store.tenant_id, store.id, id)) return;
+    async remove(caller: Caller, storeId: string, id: string, rules: DialectRules): Promise<void> {
+      const store = await access.open(caller, storeId, rules);
+      if (await judgments.remove(store.tenant_id, store.id, id)) return;
       throw new AppError("judgment_not_found", notFound(id), { param: "judgment_id" });
     },
 
     /** Returns how many there were. */
-    removeAll(caller: Caller, storeId: string, rules: DialectRules): number {
-      const store = access.open(caller, storeId, rules);
+    async removeAll(caller: Caller, storeId: string, rules: DialectRules): Promise<number> {
+      const store = await access.open(caller, storeId, rules);
       const owner = { tenantId: store.tenant_id, storeId: store.id, evaluation: OF_STORE };
-      return db.transaction(() => {
+      return await transaction(async ({ judgments }) => {
         let count = 0;
         for (;;) {
-          const removed = judgments.removeSome(owner, REMOVED_AT_ONCE);
+          const removed = await judgments.removeSome(owner, REMOVED_AT_ONCE);
           if (removed === 0) return count;
           count += removed;
         }

@@ -59,8 +59,8 @@ export function migrationOperations(migrations: MigrationsService): Operation[] 
         response: listSchema(Migration, "MigrationList"),
         returns: "A page of migrations",
       },
-      (call) => {
-        const page = migrations.list(
+      async (call) => {
+        const page = await migrations.list(
           call.caller,
           call.params.vector_store_id,
           readCursor(call.query),

@@ -3,7 +3,7 @@ import type { Clock } from "../../platform/clock.ts";
 import { newId } from "../../platform/ids.ts";
 import type { GenerationRow } from "../../storage/generations.ts";
 import type { KeptIdentity, MigrationRow } from "../../storage/migration-table.ts";
-import type { Storage } from "../../storage/storage.ts";
+import type { Storage, Tables } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
 import type { Caller } from "../../http/caller.ts";
 import type { ModelCatalog } from "../../models/model-catalog.ts";
@@ -16,7 +16,7 @@ import type { MigrateBody, Migration } from "./schema.ts";
 
 export interface MigrationsDeps extends Pick<
   Storage,
-  "db" | "stores" | "generations" | "generationFiles" | "migrations" | "jobs"
+  "transaction" | "stores" | "generations" | "generationFiles" | "migrations"
 > {
   clock: Clock;
   access: StoreAccess;
@@ -43,10 +43,10 @@ export type MigrationsService = ReturnType<typeof migrationsService>;
 
 /** Changing the embedding model (or the chunking) of a store that goes on serving, and going back. */
 export function migrationsService(deps: MigrationsDeps) {
-  const { db, generations, generationFiles, migrations, jobs, clock, access } = deps;
+  const { generations, generationFiles, migrations, clock, access } = deps;
 
-  function find(store: StoreRow, id: string): MigrationRow {
-    const row = migrations.get(store.tenant_id, store.id, id);
+  async function find(store: StoreRow, id: string, from = migrations): Promise<MigrationRow> {
+    const row = await from.get(store.tenant_id, store.id, id);
     if (row === null)
       throw new AppError("migration_not_found", `No migration found with id '${id.slice(0, 100)}'`, {
         param: "migration_id",
@@ -54,18 +54,27 @@ export function migrationsService(deps: MigrationsDeps) {
     return row;
   }
 
-  /** Tells the migration's job what to do next; in one transaction with what the job must find. */
-  function ask(row: MigrationRow, asked: "cancel" | "promote" | "rollback"): void {
-    db.transaction(() => {
-      migrations.update(row.tenant_id, row.id, { asked });
-      schedule(row);
+  /** Tells the migration's job what to do next; in one transaction with what the job must find, and with what allows it. */
+  async function ask(
+    store: StoreRow,
+    id: string,
+    asked: "cancel" | "promote" | "rollback",
+    check: (row: MigrationRow) => void,
+  ): Promise<void> {
+    await deps.transaction(async (tables, tx) => {
+      const row = await find(store, id, tables.migrations);
+      check(row);
+      await tables.migrations.update(row.tenant_id, row.id, { asked });
+      await schedule(tables, row);
+      tx.onCommit(() => {
+        deps.interrupt(row.id);
+        deps.wakeJobs();
+      });
     });
-    deps.interrupt(row.id);
-    deps.wakeJobs();
   }
 
-  function schedule(row: MigrationRow): void {
-    jobs.insert({
+  async function schedule({ jobs }: Pick<Tables, "jobs">, row: MigrationRow): Promise<void> {
+    await jobs.insert({
       tenantId: row.tenant_id,
       kind: "migrate",
       storeId: row.store_id,
@@ -75,10 +84,10 @@ export function migrationsService(deps: MigrationsDeps) {
     });
   }
 
-  function show(row: MigrationRow): Migration {
+  async function show(row: MigrationRow): Promise<Migration> {
     const from = JSON.parse(row.from_identity) as KeptIdentity;
     const to = JSON.parse(row.to_identity) as KeptIdentity;
-    const generation = row.to_generation === null ? null : generations.get(row.tenant_id, row.to_generation);
+    const generation = row.to_generation === null ? null : await generations.get(row.tenant_id, row.to_generation);
     const strategy =
       row.max_tokens === null
         ? null
@@ -93,7 +102,7 @@ export function migrationsService(deps: MigrationsDeps) {
       status: row.status,
       from: { ...showIdentity(from), chunking_strategy: null },
       to: { ...showIdentity({ ...to, number: generation?.number ?? to.number }), chunking_strategy: strategy },
-      progress: progressOf(row, generation, to),
+      progress: await progressOf(row, generation, to),
       gate: row.gate === null ? null : (JSON.parse(row.gate) as Migration["gate"]),
       dry_run: row.dry_run === 1,
       report: row.report === null ? null : (JSON.parse(row.report) as Migration["report"]),
@@ -103,9 +112,13 @@ export function migrationsService(deps: MigrationsDeps) {
     };
   }
 
-  function progressOf(row: MigrationRow, generation: GenerationRow | null, to: KeptIdentity): Migration["progress"] {
+  async function progressOf(
+    row: MigrationRow,
+    generation: GenerationRow | null,
+    to: KeptIdentity,
+  ): Promise<Migration["progress"]> {
     const building = generation?.state === "building";
-    const behind = building ? generationFiles.countMissing(generation) : { files: 0, chunks: 0 };
+    const behind = building ? await generationFiles.countMissing(generation) : { files: 0, chunks: 0 };
     const end = row.completed_at ?? clock.nowSeconds();
     const seconds = row.started_at === null ? 0 : Math.max(1, end - row.started_at);
     const rate = seconds === 0 ? 0 : row.chunks_done / seconds;
@@ -122,10 +135,8 @@ export function migrationsService(deps: MigrationsDeps) {
   }
 
   return {
-    start(caller: Caller, storeId: string, body: MigrateBody, rules: DialectRules): Migration {
-      const store = access.usable(caller, storeId, rules);
-      const live = store.live_generation === null ? null : generations.get(store.tenant_id, store.live_generation);
-      if (live === null) throw new AppError("vector_store_unavailable", `Vector store '${storeId}' has no index yet.`);
+    async start(caller: Caller, storeId: string, body: MigrateBody, rules: DialectRules): Promise<Migration> {
+      await access.usable(caller, storeId, rules);
       const choice = deps.models.choose(body.embedding_model, body.dimensions ?? null);
       if (!choice.ok) {
         const code = {
@@ -138,14 +149,6 @@ export function migrationsService(deps: MigrationsDeps) {
         throw new AppError(code[choice.reason], choice.message, { param });
       }
       const strategy = readStrategy(body.chunking_strategy, "chunking_strategy");
-      const from: KeptIdentity = {
-        model: live.model,
-        model_revision: live.model_revision,
-        dimensions: live.dimensions,
-        embedding_model: store.embedding_model,
-        embedding_dimensions: store.embedding_dimensions,
-        number: live.number,
-      };
       const to: KeptIdentity = {
         model: choice.model,
         model_revision: choice.revision,
@@ -154,15 +157,28 @@ export function migrationsService(deps: MigrationsDeps) {
         embedding_dimensions: body.dimensions ?? null,
         number: null,
       };
-      const row = db.transaction(() => {
-        const other = migrations.unfinished(store.tenant_id, store.id);
+      const row = await deps.transaction(async (tables, tx) => {
+        const store = await access.usable(caller, storeId, rules, tables.stores);
+        const live =
+          store.live_generation === null ? null : await tables.generations.get(store.tenant_id, store.live_generation);
+        if (live === null)
+          throw new AppError("vector_store_unavailable", `Vector store '${storeId}' has no index yet.`);
+        const from: KeptIdentity = {
+          model: live.model,
+          model_revision: live.model_revision,
+          dimensions: live.dimensions,
+          embedding_model: store.embedding_model,
+          embedding_dimensions: store.embedding_dimensions,
+          number: live.number,
+        };
+        const other = await tables.migrations.unfinished(store.tenant_id, store.id);
         if (other !== null) {
           throw new AppError(
             "migration_in_progress",
             `Vector store '${storeId}' is being migrated already ('${other.id}'). Wait for its end, or cancel it.`,
           );
         }
-        const inserted = migrations.insert({
+        const inserted = await tables.migrations.insert({
           id: newId("mig_"),
           tenantId: store.tenant_id,
           storeId: store.id,
@@ -176,56 +192,56 @@ export function migrationsService(deps: MigrationsDeps) {
           dryRun: body.dry_run ?? false,
           retainHours: body.retain_hours ?? DEFAULT_RETAIN_HOURS,
         });
-        schedule(inserted);
+        await schedule(tables, inserted);
+        tx.onCommit(() => deps.wakeJobs());
         return inserted;
       });
-      deps.wakeJobs();
-      return show(row);
+      return await show(row);
     },
 
-    get(caller: Caller, storeId: string, id: string, rules: DialectRules): Migration {
-      return show(find(access.visible(caller, storeId, rules), id));
+    async get(caller: Caller, storeId: string, id: string, rules: DialectRules): Promise<Migration> {
+      return await show(await find(await access.visible(caller, storeId, rules), id));
     },
 
-    list(caller: Caller, storeId: string, cursor: Cursor, rules: DialectRules): MigrationPage {
-      const store = access.visible(caller, storeId, rules);
-      const seqOf = (id: string) => migrations.get(store.tenant_id, store.id, id)?.seq;
-      const query = pageQuery(cursor, seqOf, {
+    async list(caller: Caller, storeId: string, cursor: Cursor, rules: DialectRules): Promise<MigrationPage> {
+      const store = await access.visible(caller, storeId, rules);
+      const seqOf = async (id: string) => (await migrations.get(store.tenant_id, store.id, id))?.seq;
+      const query = await pageQuery(cursor, seqOf, {
         code: "migration_not_found",
         message: (id) => `No migration found with id '${id.slice(0, 100)}'`,
       });
-      const page = migrations.list(store.tenant_id, store.id, query);
-      return { data: page.rows.map(show), hasMore: page.hasMore };
+      const page = await migrations.list(store.tenant_id, store.id, query);
+      return { data: await Promise.all(page.rows.map(show)), hasMore: page.hasMore };
     },
 
-    cancel(caller: Caller, storeId: string, id: string, rules: DialectRules): Migration {
-      const row = find(access.open(caller, storeId, rules), id);
-      if (!CANCELLABLE.has(row.status)) {
+    async cancel(caller: Caller, storeId: string, id: string, rules: DialectRules): Promise<Migration> {
+      const store = await access.open(caller, storeId, rules);
+      await ask(store, id, "cancel", ({ status }) => {
+        if (CANCELLABLE.has(status)) return;
         throw new AppError(
           "migration_not_cancellable",
-          `The migration '${id}' is ${row.status.replaceAll("_", " ")} and cannot be cancelled.`,
+          `The migration '${id}' is ${status.replaceAll("_", " ")} and cannot be cancelled.`,
         );
-      }
-      ask(row, "cancel");
-      return show(find(access.open(caller, storeId, rules), id));
+      });
+      return await show(await find(store, id));
     },
 
-    promote(caller: Caller, storeId: string, id: string, rules: DialectRules): Migration {
-      const row = find(access.usable(caller, storeId, rules), id);
-      if (row.status !== "ready") {
+    async promote(caller: Caller, storeId: string, id: string, rules: DialectRules): Promise<Migration> {
+      const store = await access.usable(caller, storeId, rules);
+      await ask(store, id, "promote", ({ status }) => {
+        if (status === "ready") return;
         throw new AppError(
           "migration_not_promotable",
-          `The migration '${id}' is ${row.status.replaceAll("_", " ")}; only one that is ready can be promoted.`,
+          `The migration '${id}' is ${status.replaceAll("_", " ")}; only one that is ready can be promoted.`,
         );
-      }
-      ask(row, "promote");
-      return show(find(access.usable(caller, storeId, rules), id));
+      });
+      return await show(await find(store, id));
     },
 
     /** Instant while the old generation is up to date; otherwise it is brought up to date first. */
     async rollback(caller: Caller, storeId: string, id: string, rules: DialectRules): Promise<Migration> {
-      const store = access.usable(caller, storeId, rules);
-      const row = find(store, id);
+      const store = await access.usable(caller, storeId, rules);
+      const row = await find(store, id);
       const possible =
         row.status === "completed" && row.rollback_until !== null && row.rollback_until > clock.nowSeconds();
       if (!possible || store.live_generation !== row.to_generation) {
@@ -234,16 +250,26 @@ export function migrationsService(deps: MigrationsDeps) {
           `The migration '${id}' cannot be rolled back: ${reasonAgainst(row, store)}.`,
         );
       }
-      const other = migrations.unfinished(store.tenant_id, store.id);
+      const other = await migrations.unfinished(store.tenant_id, store.id);
       if (other !== null)
         throw new AppError(
           "migration_in_progress",
           `Vector store '${storeId}' is being migrated ('${other.id}'). Wait for its end, or cancel it.`,
         );
-      if (await deps.rollBackNow(row)) deps.notify(storeId);
-      else ask(row, "rollback");
-      deps.wakeJobs();
-      return show(find(access.usable(caller, storeId, rules), id));
+      if (await deps.rollBackNow(row)) {
+        deps.notify(storeId);
+        deps.wakeJobs();
+      } else {
+        await ask(store, id, "rollback", (now) => {
+          // Another request may have been quicker.
+          if (now.status !== "completed")
+            throw new AppError(
+              "migration_not_rollbackable",
+              `The migration '${id}' cannot be rolled back: ${reasonAgainst(now, store)}.`,
+            );
+        });
+      }
+      return await show(await find(store, id));
     },
   };
 }

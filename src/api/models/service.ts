@@ -40,9 +40,9 @@ export function modelsService({ models, generations, rescan }: ModelsDeps) {
       };
     },
     /** Only a model added to the data directory, and only while no store needs it. */
-    remove(name: string): { id: string; object: "model"; deleted: true } {
+    async remove(name: string): Promise<{ id: string; object: "model"; deleted: true }> {
       const known = find(name);
-      const stores = generations.modelsInUse().find((used) => used.model === known.model)?.stores ?? 0;
+      const stores = (await generations.modelsInUse()).find((used) => used.model === known.model)?.stores ?? 0;
       const refuse = (reason: string) =>
         new AppError("model_not_deletable", `The model '${name}' cannot be deleted: ${reason}.`);
       const isOwn = known.location === "bundled" || known.location === "alias";

@@ -71,7 +71,7 @@ describe("legacy: OpenAI's documents of 2024", () => {
     using f = storeApp();
     const call = send(f);
     const { id } = await ok(call("POST", "/vector_stores", {}));
-    const files = [f.file(), f.file()];
+    const files = [await f.file(), await f.file()];
     const batch = await ok(call("POST", `/vector_stores/${id}/file_batches`, { file_ids: files }));
     const documented = {
       id: batch.id,
@@ -102,13 +102,13 @@ describe("legacy: OpenAI's documents of 2024", () => {
     using f = storeApp();
     const call = send(f);
     const { id } = await ok(call("POST", "/vector_stores", {}));
-    const file = f.file();
+    const file = await f.file();
     const shown = { ...FILE, id: is(file), vector_store_id: is(id), status: "completed", last_error: null };
     expectGolden(await ok(call("POST", `/vector_stores/${id}/files`, { file_id: file })), {
       ...shown,
       usage_bytes: 1234,
     });
-    f.finish(id, file, ["text"]);
+    await f.finish(id, file, ["text"]);
     expectGolden(await ok(call("GET", `/vector_stores/${id}/files/${file}`)), { ...shown, status: is("completed") });
     expectGolden(await ok(call("GET", `/vector_stores/${id}/files`)), {
       object: is("list"),
@@ -180,7 +180,7 @@ describe("aqueduct", () => {
   test("files and their batches", async () => {
     using f = storeApp();
     const call = client(f, "aqueduct", "");
-    const [a, b, c] = [f.file(), f.file(), f.file()];
+    const [a, b, c] = [await f.file(), await f.file(), await f.file()];
     const { id } = await ok(call("POST", "/vector_stores", { name: "Documentation", file_ids: [a] }));
     expectGolden(await ok(call("POST", `/vector_stores/${id}/files`, { file_id: a })), {
       ...FILE,
@@ -201,7 +201,7 @@ describe("aqueduct", () => {
       status: is("in_progress"),
       file_counts: { in_progress: is(2), total: is(2) },
     });
-    f.finish(id, b, ["x"]);
+    await f.finish(id, b, ["x"]);
     expectGolden(await ok(call("GET", `/vector_stores/${id}/files?limit=20&filter=completed`)), {
       data: [{ ...FILE, id: is(b), status: is("completed"), attributes: is({ category: "getting-started" }) }],
     });
@@ -228,9 +228,9 @@ describe("aqueduct", () => {
     const call = client(f, "aqueduct", "");
     const { id } = await ok(call("POST", "/vector_stores", {}));
     for (const category of ["support", "other"]) {
-      const file = f.file(`${category}.pdf`);
+      const file = await f.file(`${category}.pdf`);
       await call("POST", `/vector_stores/${id}/files`, { file_id: file, attributes: { category } });
-      f.finish(id, file, ["How to reset a password"]);
+      await f.finish(id, file, ["How to reset a password"]);
     }
     const found = await ok(
       call("POST", `/vector_stores/${id}/search`, {
@@ -261,19 +261,19 @@ describe("aqueduct", () => {
   test("limits", async () => {
     using f = storeApp({ maxStores: 1, maxFilesPerStore: 1 });
     const call = client(f, "aqueduct", "");
-    const { id } = await ok(call("POST", "/vector_stores", { file_ids: [f.file()] }));
+    const { id } = await ok(call("POST", "/vector_stores", { file_ids: [await f.file()] }));
     expect((await call("POST", "/vector_stores", {})).status).toBe(403);
-    expect((await call("POST", `/vector_stores/${id}/files`, { file_id: f.file() })).status).toBe(403);
+    expect((await call("POST", `/vector_stores/${id}/files`, { file_id: await f.file() })).status).toBe(403);
   });
 });
 
 describe("ragwalla", () => {
   async function withFile(f: StoreApp) {
     const call = client(f, "ragwalla", "/v1");
-    const file = f.file("handbook.md");
+    const file = await f.file("handbook.md");
     const { id } = await ok(call("POST", "/vector_stores", {}));
     await call("POST", `/vector_stores/${id}/files`, { file_id: file, metadata: { document_type: "handbook" } });
-    f.finish(id, file, [
+    await f.finish(id, file, [
       "What is the policy on remote work: three days a week",
       "requests for fully remote work arrangements",
     ]);
@@ -328,7 +328,7 @@ describe("ragwalla", () => {
   test("a batch is cancelled", async () => {
     using f = storeApp();
     const { call, file, id } = await withFile(f);
-    const batch = await ok(call("POST", `/vector_stores/${id}/file_batches`, { file_ids: [file, f.file()] }));
+    const batch = await ok(call("POST", `/vector_stores/${id}/file_batches`, { file_ids: [file, await f.file()] }));
     const cancelled = await ok(call("POST", `/vector_stores/${id}/file_batches/${batch.id}/cancel`));
     expectGolden(cancelled, {
       id: is(batch.id),
@@ -405,7 +405,7 @@ describe("fightclub", () => {
     using f = storeApp();
     const call = send(f);
     const { id } = await ok(call("POST", "/vector_stores", NEW));
-    const files = [f.file(), f.file(), f.file()];
+    const files = [await f.file(), await f.file(), await f.file()];
     await ok(call("POST", `/vector_stores/${id}/files`, { file_id: files[0] }));
     await ok(call("POST", `/vector_stores/${id}/files`, { file_id: files[0] }));
     expect((await ok(call("GET", `/vector_stores/${id}/files`))).data).toHaveLength(1);
@@ -470,7 +470,7 @@ describe("OpenAI's own objects (the Ruby client's document)", () => {
         expires_at: is(1_800_000_000 + 3 * 86_400),
         metadata: is({ a: "b" }),
       });
-      const file = f.file();
+      const file = await f.file();
       const batch = await ok(call("POST", `/vector_stores/${store.id}/file_batches`, { file_ids: [file] }));
       expectGolden(batch, {
         id: "vsfb_1",
@@ -497,7 +497,7 @@ describe("OpenAI's own objects (the Ruby client's document)", () => {
   test("openai-strict shows no key beyond OpenAI's schemas and keeps to its limits", async () => {
     using f = storeApp();
     const call = client(f, "openai-strict", "/v1");
-    const file = f.file("a.md");
+    const file = await f.file("a.md");
     const store = await ok(call("POST", "/vector_stores", { file_ids: [file] }));
     const keys = (object: object) => Object.keys(object).toSorted();
     const STORE_KEYS = [
@@ -513,7 +513,7 @@ describe("OpenAI's own objects (the Ruby client's document)", () => {
       "usage_bytes",
     ];
     expect(keys(store)).toEqual(STORE_KEYS);
-    f.finish(store.id, file, ["some text"]);
+    await f.finish(store.id, file, ["some text"]);
     expect(keys(await ok(call("GET", `/vector_stores/${store.id}/files/${file}`)))).toEqual([
       "attributes",
       "chunking_strategy",

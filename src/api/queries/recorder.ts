@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Log } from "../../platform/log.ts";
 import type { NewQueryLogRow } from "../../storage/query-log.ts";
 import type { QueryHour } from "../../storage/statistics.ts";
-import type { Storage } from "../../storage/storage.ts";
+import type { Storage, Tables } from "../../storage/storage.ts";
 import type { SearchRecord } from "../search/service.ts";
 import { bucketOf } from "../stats/latency.ts";
 
@@ -11,7 +11,7 @@ import { bucketOf } from "../stats/latency.ts";
  * is waiting at a kill is lost; at a stop it is written.
  */
 export interface RecorderDeps {
-  storage: Pick<Storage, "db" | "stores" | "queryLog" | "statistics">;
+  storage: Pick<Storage, "transaction">;
   log: Log;
   /** Read at every group. */
   mode: () => "on" | "hash" | "off";
@@ -20,10 +20,12 @@ export interface RecorderDeps {
 const EVERY_MS = 250;
 const GROUP = 200;
 
-export class QueryRecorder implements Disposable {
+export class QueryRecorder implements AsyncDisposable {
   readonly #deps: RecorderDeps;
   #waiting: SearchRecord[] = [];
   #timer: Timer | null = null;
+  /** Groups are written one after the other; whoever flushes waits for those under way as well. */
+  #writing: Promise<void> = Promise.resolve();
 
   constructor(deps: RecorderDeps) {
     this.#deps = deps;
@@ -41,49 +43,48 @@ export class QueryRecorder implements Disposable {
   }
 
   /** Writes what is waiting, for those who are about to read it. */
-  flush(): void {
+  async flush(): Promise<void> {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     const group = this.#waiting;
-    if (group.length === 0) return;
     this.#waiting = [];
+    if (group.length > 0) this.#writing = this.#writing.then(() => this.#guardedWrite(group));
+    await this.#writing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.flush();
+  }
+
+  async #guardedWrite(group: readonly SearchRecord[]): Promise<void> {
     try {
-      this.#write(group);
+      await this.#write(group);
     } catch (error) {
       this.#deps.log.error("searches could not be logged", { lost: group.length, error: String(error) });
     }
   }
 
-  [Symbol.dispose](): void {
-    this.flush();
-  }
-
   #schedule(inMs: number): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.flush(), inMs);
+    this.#timer = setTimeout(() => void this.flush(), inMs);
   }
 
-  #write(group: readonly SearchRecord[]): void {
-    const { storage } = this.#deps;
+  async #write(group: readonly SearchRecord[]): Promise<void> {
     const mode = this.#deps.mode();
-    storage.db.relaxed(() =>
-      storage.db.transaction(() => {
-        // A store may have been deleted since; what belongs to it must not outlive it.
-        const alive = new Map<string, boolean>();
-        const kept = group.filter(({ tenantId, storeId }) => {
-          const known = alive.get(storeId) ?? isThere(storage, tenantId, storeId);
-          alive.set(storeId, known);
-          return known;
-        });
-        if (mode !== "off") storage.queryLog.add(kept.map((search) => rowOf(search, mode)));
-        for (const hour of hoursOf(kept)) storage.statistics.addQueries(hour);
-      }),
-    );
+    await this.#deps.storage.transaction(async ({ stores, queryLog, statistics }) => {
+      // A store may have been deleted since; what belongs to it must not outlive it.
+      const alive = new Map<string, boolean>();
+      for (const { tenantId, storeId } of group)
+        if (!alive.has(storeId)) alive.set(storeId, await isThere(stores, tenantId, storeId));
+      const kept = group.filter(({ storeId }) => alive.get(storeId));
+      if (mode !== "off") await queryLog.add(kept.map((search) => rowOf(search, mode)));
+      for (const hour of hoursOf(kept)) await statistics.addQueries(hour);
+    }, "work");
   }
 }
 
-function isThere(storage: RecorderDeps["storage"], tenantId: string, storeId: string): boolean {
-  const store = storage.stores.get(tenantId, storeId);
+async function isThere(stores: Tables["stores"], tenantId: string, storeId: string): Promise<boolean> {
+  const store = await stores.get(tenantId, storeId);
   return store !== null && store.lifecycle !== "deleting";
 }
 

@@ -22,9 +22,15 @@ export function queryOperations(queries: QueriesService): Operation[] {
         returns: "A page of searches",
         errors: ["vector_store_not_found", "vector_store_suspended", "invalid_since", "invalid_value"],
       },
-      ({ caller, params, query, dialect }) => {
+      async ({ caller, params, query, dialect }) => {
         const { rules } = presenterFor(dialect);
-        const { data, hasMore } = queries.list(caller, params.vector_store_id, readCursor(query), query.since, rules);
+        const { data, hasMore } = await queries.list(
+          caller,
+          params.vector_store_id,
+          readCursor(query),
+          query.since,
+          rules,
+        );
         return listPage(data, hasMore, dialect);
       },
     ),

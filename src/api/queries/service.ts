@@ -11,7 +11,7 @@ import type { LoggedQuery } from "./schema.ts";
 export interface QueriesDeps extends Pick<Storage, "queryLog"> {
   access: StoreAccess;
   /** Writes what waits to be logged. */
-  flush: () => void;
+  flush: () => Promise<void>;
 }
 
 export type QueriesService = ReturnType<typeof queriesService>;
@@ -19,16 +19,16 @@ export type QueriesService = ReturnType<typeof queriesService>;
 /** The searches of a store, for those who may read it. */
 export function queriesService({ queryLog, access, flush }: QueriesDeps) {
   return {
-    list(caller: Caller, storeId: string, cursor: Cursor, since: string | undefined, rules: DialectRules) {
-      const store = access.open(caller, storeId, rules);
+    async list(caller: Caller, storeId: string, cursor: Cursor, since: string | undefined, rules: DialectRules) {
+      const store = await access.open(caller, storeId, rules);
       const sinceSeconds = since === undefined ? 0 : readSince(since);
       // Its place is in the id, so that a cursor stays good when its entry has been trimmed.
-      const query = pageQuery(cursor, seqOf, {
+      const query = await pageQuery(cursor, seqOf, {
         code: "invalid_value",
         message: (id) => `Invalid cursor: '${id.slice(0, 64)}' is not the id of a logged query.`,
       });
-      flush();
-      const { rows, hasMore } = queryLog.list(store.tenant_id, store.id, query, sinceSeconds);
+      await flush();
+      const { rows, hasMore } = await queryLog.list(store.tenant_id, store.id, query, sinceSeconds);
       return { data: rows.map(show), hasMore };
     },
   };

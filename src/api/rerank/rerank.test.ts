@@ -174,9 +174,9 @@ describe("the bundled ranking", () => {
     const texts = ["To reset a password open settings", "A password has twelve letters", "Coffee on the second floor"];
     const { json: store } = await f.call("POST", "/v1/vector_stores", {});
     for (const text of texts) {
-      const file = f.file(`${text}.txt`);
+      const file = await f.file(`${text}.txt`);
       await f.call("POST", `/v1/vector_stores/${store.id}/files`, { file_id: file });
-      f.finish(store.id, file, [text]);
+      await f.finish(store.id, file, [text]);
     }
     for (const query of ["reset a password", "coffee", "twelve floor"]) {
       const search = await f.call("POST", `/v1/vector_stores/${store.id}/search`, { query });

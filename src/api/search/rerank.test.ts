@@ -13,9 +13,9 @@ async function filled(f: StoreApp): Promise<{ id: string; path: string; files: R
   const { json: store } = await f.call("POST", "/v1/vector_stores", {});
   const files: Record<string, string> = {};
   for (const [name, chunks] of Object.entries(FILES)) {
-    files[name] = f.file(name);
+    files[name] = await f.file(name);
     await f.call("POST", `/v1/vector_stores/${store.id}/files`, { file_id: files[name] });
-    f.finish(store.id, files[name] ?? "", chunks);
+    await f.finish(store.id, files[name] ?? "", chunks);
   }
   return { id: store.id, path: `/v1/vector_stores/${store.id}/search`, files };
 }
@@ -126,7 +126,7 @@ describe("a search with a reranker", () => {
   test("never shows a file that was detached while it was being read", async () => {
     using f = storeApp();
     const { id, path, files } = await filled(f);
-    f.rankers.meanwhile = () => void f.call("DELETE", `/v1/vector_stores/${id}/files/${files["holidays.md"]}`);
+    f.rankers.meanwhile = () => f.call("DELETE", `/v1/vector_stores/${id}/files/${files["holidays.md"]}`);
     const hits = await search(f, path, { ranking_options: { ranker: OVERLAP } });
     expect(hits.map((hit) => hit.filename)).not.toContain("holidays.md");
     expect(hits.length).toBeGreaterThan(0);

@@ -20,13 +20,13 @@ async function filled(
   const { json: store } = await f.call("POST", "/v1/vector_stores", body);
   const files: Record<string, string> = {};
   for (const [name, chunks] of Object.entries(FILES)) {
-    const file = f.file(name);
+    const file = await f.file(name);
     files[name] = file;
     await f.call("POST", `/v1/vector_stores/${store.id}/files`, {
       file_id: file,
       attributes: { topic: name.split(".")[0] ?? "", n: chunks.length },
     });
-    f.finish(store.id, file, chunks);
+    await f.finish(store.id, file, chunks);
   }
   return { id: store.id, path: `/v1/vector_stores/${store.id}/search`, files };
 }

@@ -62,14 +62,14 @@ export function searchService(deps: SearchServiceDeps): SearchService {
   const { access, rankers, clock } = deps;
   return {
     async search({ caller, storeId, rules }, body, signal) {
-      const store = access.usable(caller, storeId, rules);
+      const store = await access.usable(caller, storeId, rules);
       const request = readSearch(body);
       const { openaiRankersOnly = false } = rules;
       const ranker = chooseRanker(body.ranking_options ?? {}, request, { openaiRankersOnly, rankers });
       const outcome = await deps.search({ store, generation: null, request, ranker }, signal);
       const { generation, index, latencyMs } = outcome;
       const results = outcome.hits.map((hit) => resultOf(hit, request.explain));
-      touch(deps, store);
+      await touch(deps, store);
       deps.onSearch({
         tenantId: caller.tenantId,
         storeId,
@@ -99,7 +99,7 @@ export function searchService(deps: SearchServiceDeps): SearchService {
   };
 }
 
-function touch({ stores, clock }: SearchServiceDeps, store: StoreRow): void {
+async function touch({ stores, clock }: SearchServiceDeps, store: StoreRow): Promise<void> {
   const now = clock.nowSeconds();
-  if (now - store.last_active_at >= TOUCH_SECONDS) stores.touch(store.tenant_id, store.id, now);
+  if (now - store.last_active_at >= TOUCH_SECONDS) await stores.touch(store.tenant_id, store.id, now);
 }

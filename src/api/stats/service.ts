@@ -13,7 +13,7 @@ export interface StatsDeps extends Pick<Storage, "queryLog" | "statistics"> {
   access: StoreAccess;
   clock: Clock;
   /** Writes what waits to be counted. */
-  flush: () => void;
+  flush: () => Promise<void>;
 }
 
 export type StatsService = ReturnType<typeof statsService>;
@@ -37,19 +37,19 @@ interface Row {
 /** Rows begin at whole hours, at six hours of the day and at midnight (UTC); the last one is under way. */
 export function statsService({ queryLog, statistics, access, clock, flush }: StatsDeps) {
   return {
-    of(caller: Caller, storeId: string, asked: string | undefined, rules: DialectRules): StoreStats {
-      const store = access.open(caller, storeId, rules);
+    async of(caller: Caller, storeId: string, asked: string | undefined, rules: DialectRules): Promise<StoreStats> {
+      const store = await access.open(caller, storeId, rules);
       const window = readWindow(asked);
       const now = clock.nowSeconds();
       const step = ROWS[window].hours * HOUR;
       const since = Math.floor(now / step) * step - (ROWS[window].rows - 1) * step;
-      flush();
+      await flush();
       const fromHour = since / HOUR;
       const rows = fill(
         Array.from({ length: ROWS[window].rows }, (_, i) => since + i * step),
         step,
-        statistics.queryHours(store.tenant_id, store.id, fromHour),
-        statistics.ingestHours(store.tenant_id, store.id, fromHour),
+        await statistics.queryHours(store.tenant_id, store.id, fromHour),
+        await statistics.ingestHours(store.tenant_id, store.id, fromHour),
       );
       const latency: Histogram = {};
       for (const row of rows) addHistogram(latency, row.latency);
@@ -68,7 +68,7 @@ export function statsService({ queryLog, statistics, access, clock, flush }: Sta
             p95: percentile(latency, 0.95),
             p99: percentile(latency, 0.99),
           },
-          top: queryLog.top(store.tenant_id, store.id, since, TOP),
+          top: await queryLog.top(store.tenant_id, store.id, since, TOP),
         },
         ingest: {
           completed: sum((row) => row.ingest.completed),

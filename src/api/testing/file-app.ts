@@ -6,7 +6,7 @@ import { createMetrics } from "../../platform/metrics.ts";
 import { silentLog } from "../../platform/log.ts";
 import type { Log } from "../../platform/log.ts";
 import { createBlobs } from "../../storage/blobs.ts";
-import { openDb } from "../../storage/db.ts";
+import { openSqlite } from "../../storage/sqlite.ts";
 import type { Detached } from "../../storage/removal.ts";
 import { createStorage } from "../../storage/storage.ts";
 import { createApp } from "../../http/app.ts";
@@ -60,7 +60,8 @@ export function fileApp(
   overrides: Partial<AppDeps> & { maxFileBytes?: number; more?: Operation[]; log?: Log } = {},
 ): FileApp {
   const dataDir = mkdtempSync(join(tmpdir(), "lectern-api-"));
-  const storage = createStorage(openDb(join(dataDir, "meta.sqlite")));
+  const db = openSqlite(join(dataDir, "meta.sqlite"));
+  const storage = createStorage(db);
   const blobs = createBlobs(dataDir);
   const time = { seconds: 1_800_000_000 };
   const clock: Clock = { nowMs: () => time.seconds * 1000, nowSeconds: () => time.seconds };
@@ -74,7 +75,7 @@ export function fileApp(
     cursors: createCursors(),
     dataDir,
     minFreeBytes: 0,
-    byteLimits: () => ({ perTenant: null, perKey: null }),
+    byteLimits: () => Promise.resolve({ perTenant: null, perKey: null }),
     afterDetach: (one) => detached.push(one),
   });
   const uploads = uploadsService({ storage, blobs, clock, files });
@@ -130,7 +131,7 @@ export function fileApp(
       return { status: response.status, headers: response.headers, json: isJson ? JSON.parse(text) : text };
     },
     [Symbol.dispose]() {
-      storage.db.close();
+      void db.close();
       rmSync(dataDir, { recursive: true, force: true });
     },
   };

@@ -15,7 +15,7 @@ export interface TestRankers extends RankerCatalog {
   /** What was read, in order. */
   read: { model: string; query: string; documents: string[] }[];
   /** Runs while a reranker reads. */
-  meanwhile: () => void;
+  meanwhile: () => unknown;
 }
 
 export function testRankers(): TestRankers {
@@ -36,9 +36,9 @@ export function testRankers(): TestRankers {
       return { ok: false, reason: "unknown", message: `there is no reranker '${name}'` };
     },
     chooseHosted: (name) => (name === "rerank-v3.5" ? { ok: true, model: null } : rankers.choose(name)),
-    rerank(model, query, documents) {
+    async rerank(model, query, documents) {
       rankers.read.push({ model, query, documents: [...documents] });
-      rankers.meanwhile();
+      await rankers.meanwhile();
       if (rankers.failure !== null) return Promise.resolve(embedFailure(rankers.failure, "for a test", 2000));
       const scores = Float64Array.from(documents, (text) => (model === SHORT ? short(text) : overlap(query, text)));
       return Promise.resolve({ ok: true, scores, tokens: documents.length });

@@ -13,9 +13,10 @@ import { silentLog } from "../../platform/log.ts";
 import { createMetrics } from "../../platform/metrics.ts";
 import { createBlobs } from "../../storage/blobs.ts";
 import { floatsOf } from "../../storage/chunks.ts";
-import { openDb } from "../../storage/db.ts";
+import { openSqlite } from "../../storage/sqlite.ts";
 import type { GenerationRow } from "../../storage/generations.ts";
-import type { Storage } from "../../storage/storage.ts";
+import type { IndexReads } from "../../storage/index-reads.ts";
+import type { Storage, Tables } from "../../storage/storage.ts";
 import { createStorage } from "../../storage/storage.ts";
 import type { StoreFileRow } from "../../storage/store-files.ts";
 import { createApp } from "../../http/app.ts";
@@ -83,9 +84,8 @@ const CALLERS: Record<string, Partial<Caller>> = {
 
 export function storeApp(options: StoreAppOptions = {}) {
   const dataDir = mkdtempSync(join(tmpdir(), "lectern-stores-"));
-  const db = openDb(join(dataDir, "meta.sqlite"));
   // These tests are not about power cuts, and a disk may take 10 ms to flush.
-  db.raw.run("PRAGMA synchronous = OFF");
+  const db = openSqlite(join(dataDir, "meta.sqlite"), { flush: false });
   const storage = createStorage(db);
   const blobs = createBlobs(dataDir);
   const time = { seconds: 1_800_000_000 };
@@ -113,13 +113,10 @@ export function storeApp(options: StoreAppOptions = {}) {
   };
   const indexes = new IndexRegistry({
     budgetBytes: 1e9,
-    load: (_store, id) => Promise.resolve(loadIndex(storage, id)),
+    load: (_store, id) => loadIndex(storage, id),
   });
   const reload = (file: StoreFileRow, generation: GenerationRow) => {
-    indexes.apply(file.store_id, generation.id, (index) => addFile(storage, index, file, generation));
-  };
-  const forEachIndex = (storeId: string, write: (index: StoreIndex) => void) => {
-    for (const generation of storage.generations.idsOfStore(storeId)) indexes.apply(storeId, generation, write);
+    indexes.apply(file.store_id, generation.id, (index) => addFile(storage.indexReads, index, file, generation));
   };
 
   const access = storeAccess({ stores: storage.stores, clock });
@@ -127,16 +124,15 @@ export function storeApp(options: StoreAppOptions = {}) {
     ...storage,
     clock,
     index: {
-      removeFile: (storeId, storeFile) => forEachIndex(storeId, (index) => index.removeFile(storeFile)),
+      removeFile: (storeId, storeFile) => indexes.applyToStore(storeId, (index) => index.removeFile(storeFile)),
       setAttributes: (storeId, storeFile, { attributes }) =>
-        forEachIndex(storeId, (index) => index.setAttributes(storeFile, attributes)),
+        indexes.applyToStore(storeId, (index) => index.setAttributes(storeFile, attributes)),
     },
     wakeJobs: () => {},
     cancelIngest: (storeFile) => cancelled.push(storeFile),
     notify: changes.notify,
-    maxFilesPerStore: () => options.maxFilesPerStore ?? null,
+    maxFilesPerStore: () => Promise.resolve(options.maxFilesPerStore ?? null),
     maxQueuedFiles: options.maxQueuedFiles ?? 1_000_000,
-    queuedFiles: () => storage.jobs.depth().find(({ kind }) => kind === "ingest")?.waiting ?? 0,
   });
   const progressOf = (storeFile: number) => progress.get(storeFile) ?? null;
   const stores = storesService({
@@ -146,7 +142,7 @@ export function storeApp(options: StoreAppOptions = {}) {
     attacher: attach,
     cursors,
     models: CATALOG,
-    storeLimits: () => ({ perTenant: options.maxStores ?? null, perKey: null }),
+    storeLimits: () => Promise.resolve({ perTenant: options.maxStores ?? null, perKey: null }),
     indexType: () => "exact",
     setIndexMode: () => {},
     wakeJobs: () => {},
@@ -179,14 +175,23 @@ export function storeApp(options: StoreAppOptions = {}) {
     }),
     onSearch: (record) => searches.push(record),
   });
-  const inserter = vectorInserter({ ...storage, blobs, clock, access, embed, reload, notify: changes.notify });
+  const inserter = vectorInserter({
+    ...storage,
+    blobs,
+    clock,
+    access,
+    embed,
+    outdate: () => Promise.resolve(),
+    reload,
+    notify: changes.notify,
+  });
   const rerank = rerankService({
     rankers,
     bundled: { embed, model: MODEL },
     bundledName: "lectern-rank",
     onRerank: ({ model, ok }) => metrics.count("reranks", { model, ok: String(ok) }),
   });
-  const poll = { changes, pollAfterMs: () => 100 };
+  const poll = { changes, pollAfterMs: () => Promise.resolve(100) };
   const callers = new Map<string, Caller>();
   const addKey = (key: string, more: Partial<Caller>) => callers.set(keyOf(key), { ...DEFAULT_CALLER, ...more });
   for (const [key, more] of Object.entries(CALLERS)) addKey(key, more);
@@ -221,6 +226,7 @@ export function storeApp(options: StoreAppOptions = {}) {
 
   return {
     app,
+    db,
     storage,
     clock: time,
     changes,
@@ -243,27 +249,27 @@ export function storeApp(options: StoreAppOptions = {}) {
       return { status: response.status, headers: response.headers, json: text === "" ? null : JSON.parse(text) };
     },
     /** An uploaded file; its bytes are not there. */
-    file(filename = "notes.txt", tenantId = "ten_a"): string {
+    async file(filename = "notes.txt", tenantId = "ten_a"): Promise<string> {
       const id = newId("file-");
       const row = { id, tenant_id: tenantId, filename, bytes: 100, purpose: "assistants", mime: null, sha256: "0" };
-      storage.files.insert({ ...row, created_at: time.seconds, expires_at: null });
+      await storage.files.insert({ ...row, created_at: time.seconds, expires_at: null });
       return id;
     },
     /** What the ingest does: these chunks, one line apart, are the file's text; it is completed and searchable. */
-    finish(storeId: string, fileId: string, texts: readonly string[]): void {
-      const { file, generation } = rowsOf(storage, storeId, fileId);
-      storage.db.transaction(() => {
-        complete(storage, file, generation, texts);
-        storage.jobs.drop(file.tenant_id, "ingest", String(file.seq));
-        storage.db.onCommit(() => {
+    async finish(storeId: string, fileId: string, texts: readonly string[]): Promise<void> {
+      const { file, generation } = await rowsOf(storage, storeId, fileId);
+      await storage.transaction(async (tables, tx) => {
+        await complete(tables, file, generation, texts);
+        await tables.jobs.drop(file.tenant_id, "ingest", String(file.seq));
+        tx.onCommit(() => {
           reload(file, generation);
           changes.notify(storeId);
         });
       });
     },
-    fail(storeId: string, fileId: string): void {
-      const { file } = rowsOf(storage, storeId, fileId);
-      storage.storeFiles.fail(
+    async fail(storeId: string, fileId: string): Promise<void> {
+      const { file } = await rowsOf(storage, storeId, fileId);
+      await storage.storeFiles.fail(
         file.tenant_id,
         file.seq,
         file.revision,
@@ -274,7 +280,7 @@ export function storeApp(options: StoreAppOptions = {}) {
     },
     [Symbol.dispose]() {
       indexes.close();
-      storage.db.close();
+      void db.close();
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
@@ -328,15 +334,24 @@ export function vectorOf(text: string): Float32Array {
   return vector;
 }
 
-function rowsOf(storage: Storage, storeId: string, fileId: string): { file: StoreFileRow; generation: GenerationRow } {
-  const [file] = storage.storeFiles.ofFile("ten_a", fileId).filter((row) => row.store_id === storeId);
-  const store = storage.stores.get("ten_a", storeId);
-  const generation = store?.live_generation == null ? null : storage.generations.byId(store.live_generation);
+async function rowsOf(
+  storage: Storage,
+  storeId: string,
+  fileId: string,
+): Promise<{ file: StoreFileRow; generation: GenerationRow }> {
+  const [file] = (await storage.storeFiles.ofFile("ten_a", fileId)).filter((row) => row.store_id === storeId);
+  const store = await storage.stores.get("ten_a", storeId);
+  const generation = store?.live_generation == null ? null : await storage.generations.byId(store.live_generation);
   if (file === undefined || generation === null) throw new Error(`${fileId} is not in ${storeId}`);
   return { file, generation };
 }
 
-function complete(storage: Storage, file: StoreFileRow, generation: GenerationRow, texts: readonly string[]): void {
+async function complete(
+  storage: Tables,
+  file: StoreFileRow,
+  generation: GenerationRow,
+  texts: readonly string[],
+): Promise<void> {
   const owner = { storeFile: file.seq, chunkSet: generation.chunk_set, revision: file.revision };
   let start = 0;
   const chunks = texts.map((text, idx) => {
@@ -358,32 +373,33 @@ function complete(storage: Storage, file: StoreFileRow, generation: GenerationRo
     start = end + 1;
     return chunk;
   });
-  storage.chunks.add({ tenantId: file.tenant_id, storeId: file.store_id, ...owner }, chunks);
-  const rows = storage.chunks.withoutVector(file.tenant_id, owner, generation.id, texts.length);
+  await storage.chunks.add({ tenantId: file.tenant_id, storeId: file.store_id, ...owner }, chunks);
+  const rows = await storage.chunks.withoutVector(file.tenant_id, owner, generation.id, texts.length);
   const vectors = rows.map(({ id, text }) => ({ chunkId: id, data: vectorOf(text).slice(0, generation.dimensions) }));
-  storage.chunks.addVectors(file.tenant_id, generation.id, vectors);
+  await storage.chunks.addVectors(file.tenant_id, generation.id, vectors);
   const usageBytes = texts.join("").length + texts.length * generation.dimensions * 4;
   const result = { usageBytes, chunks: texts.length, vectors: texts.length };
-  if (!storage.storeFiles.complete(file.tenant_id, file.seq, file.revision, result)) throw new Error("not in progress");
+  if (!(await storage.storeFiles.complete(file.tenant_id, file.seq, file.revision, result)))
+    throw new Error("not in progress");
 }
 
-function loadIndex(storage: Storage, generationId: number): StoreIndex {
-  const generation = storage.generations.byId(generationId);
+async function loadIndex(storage: Storage, generationId: number): Promise<StoreIndex> {
+  const generation = await storage.generations.byId(generationId);
   if (generation === null) throw new Error("no such generation");
   const index = new StoreIndex({
     dimensions: generation.dimensions,
-    fetchVectors: (ids) => ids.map((id) => storage.chunks.vector(id, generation.id)),
+    fetchVectors: (ids) => storage.indexReads.vectors(ids, generation.id),
   });
-  for (const { seq } of storage.chunks.completedFiles(generation.tenant_id, generation.store_id, 0, 10_000)) {
-    const file = storage.storeFiles.bySeq(generation.tenant_id, seq);
-    if (file !== null) addFile(storage, index, file, generation);
+  for (const { seq } of await storage.chunks.completedFiles(generation.tenant_id, generation.store_id, 0, 10_000)) {
+    const file = storage.indexReads.storeFile(generation.tenant_id, seq);
+    if (file !== null) addFile(storage.indexReads, index, file, generation);
   }
   return index;
 }
 
-function addFile(storage: Storage, index: StoreIndex, file: StoreFileRow, generation: GenerationRow): void {
+function addFile(indexReads: IndexReads, index: StoreIndex, file: StoreFileRow, generation: GenerationRow): void {
   const owner = { storeFile: file.seq, chunkSet: generation.chunk_set, revision: file.revision };
-  const rows = storage.chunks.forIndex(file.tenant_id, owner, generation.id, 0, 10_000);
+  const rows = indexReads.chunks(file.tenant_id, owner, generation.id, 0, 10_000);
   index.addFile({
     fileKey: file.seq,
     fileId: file.file_id,

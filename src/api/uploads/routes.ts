@@ -29,9 +29,9 @@ export function uploadOperations(uploads: UploadsService, files: FilesService): 
         errors: ["missing_required_parameter", "invalid_value", "integer_above_max_value"],
         examples: { body: { filename: "handbook.txt", purpose: "assistants", bytes: 11, mime_type: "text/plain" } },
       },
-      ({ body, caller, dialect }) => {
+      async ({ body, caller, dialect }) => {
         const { filename, purpose, bytes, mime_type: mime, expires_after } = body;
-        const upload = uploads.create(caller.tenantId, {
+        const upload = await uploads.create(caller.tenantId, {
           filename,
           purpose,
           bytes,
@@ -61,10 +61,10 @@ export function uploadOperations(uploads: UploadsService, files: FilesService): 
         ],
       },
       async ({ params, request, caller, keepOpen }) => {
-        uploads.findPending(caller.tenantId, params.upload_id);
+        await uploads.findPending(caller.tenantId, params.upload_id);
         keepOpen();
         const declared = Number(request.headers.get("content-length") ?? "0");
-        files.refuseAboveQuota(caller, Math.min(declared, MAX_PART_BYTES));
+        await files.refuseAboveQuota(caller, Math.min(declared, MAX_PART_BYTES));
         const writer = await files.begin(Math.min(declared, MAX_PART_BYTES));
         try {
           const form = await readMultipart(request, {
@@ -79,7 +79,7 @@ export function uploadOperations(uploads: UploadsService, files: FilesService): 
             });
           if (form.file === null)
             throw new AppError("missing_required_parameter", "Missing required parameter: 'data'.", { param: "data" });
-          files.refuseAboveQuota(caller, writer.bytes);
+          await files.refuseAboveQuota(caller, writer.bytes);
           const part = await uploads.addPart(caller.tenantId, params.upload_id, writer);
           return { id: part.id, object: "upload.part", created_at: part.created_at, upload_id: part.upload_id };
         } finally {

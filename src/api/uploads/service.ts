@@ -3,7 +3,7 @@ import type { Clock } from "../../platform/clock.ts";
 import { newId } from "../../platform/ids.ts";
 import type { Blobs, BlobWriter } from "../../storage/blobs.ts";
 import type { FileRow } from "../../storage/files.ts";
-import type { Storage } from "../../storage/storage.ts";
+import type { Storage, Tables } from "../../storage/storage.ts";
 import type { UploadPartRow, UploadRow } from "../../storage/uploads.ts";
 import type { FilesService, Owner } from "../files/service.ts";
 import { displayName } from "../../http/filename.ts";
@@ -35,27 +35,33 @@ export function uploadsService({ storage, blobs, clock, files }: UploadsDeps) {
   // Uploads being put together: a second completion or a cancel must not take the parts away meanwhile.
   const completing = new Set<string>();
 
-  const find = (tenantId: string, id: string): UploadRow => {
-    const row = storage.uploads.get(tenantId, id);
+  const find = async (
+    tenantId: string,
+    id: string,
+    { uploads }: Pick<Tables, "uploads"> = storage,
+  ): Promise<UploadRow> => {
+    const row = await uploads.get(tenantId, id);
     if (row === null)
       throw new AppError("upload_not_found", `No upload found with id '${id.slice(0, 100)}'`, { param: "upload_id" });
     return row.status === "pending" && row.expires_at <= clock.nowSeconds() ? { ...row, status: "expired" } : row;
   };
 
-  const findPending = (tenantId: string, id: string): UploadRow => {
-    const row = find(tenantId, id);
-    if (row.status !== "pending" || completing.has(id)) {
-      const state = row.status === "pending" ? "being completed" : row.status;
-      throw new AppError("upload_not_pending", `Upload '${id}' is ${state}; only a pending upload can be changed.`, {
-        param: "upload_id",
-      });
-    }
+  const findPending = async (
+    tenantId: string,
+    id: string,
+    from: Pick<Tables, "uploads"> = storage,
+  ): Promise<UploadRow> => {
+    const row = await find(tenantId, id, from);
+    if (row.status !== "pending" || completing.has(id)) throw notPending(row);
     return row;
   };
 
   const dropParts = async (tenantId: string, uploadId: string) => {
-    const parts = storage.uploads.parts(tenantId, uploadId);
-    storage.uploads.removeParts(tenantId, uploadId);
+    const parts = await storage.transaction(async ({ uploads }) => {
+      const there = await uploads.parts(tenantId, uploadId);
+      await uploads.removeParts(tenantId, uploadId);
+      return there;
+    });
     for (const part of parts) await blobs.remove(part.id);
   };
 
@@ -63,9 +69,9 @@ export function uploadsService({ storage, blobs, clock, files }: UploadsDeps) {
     find,
     findPending,
 
-    create(tenantId: string, upload: NewUpload): UploadRow {
+    async create(tenantId: string, upload: NewUpload): Promise<UploadRow> {
       const createdAt = clock.nowSeconds();
-      return storage.uploads.insert({
+      return await storage.uploads.insert({
         id: newId("upload_"),
         tenant_id: tenantId,
         filename: displayName(upload.filename),
@@ -80,11 +86,10 @@ export function uploadsService({ storage, blobs, clock, files }: UploadsDeps) {
 
     /** Makes the written bytes a part; the upload may have ended while they arrived. */
     async addPart(tenantId: string, uploadId: string, writer: BlobWriter): Promise<UploadPartRow> {
-      findPending(tenantId, uploadId);
+      await findPending(tenantId, uploadId);
       const id = newId("part_");
       const { bytes } = await writer.commit(id);
       try {
-        findPending(tenantId, uploadId);
         const part: UploadPartRow = {
           id,
           tenant_id: tenantId,
@@ -92,7 +97,10 @@ export function uploadsService({ storage, blobs, clock, files }: UploadsDeps) {
           bytes,
           created_at: clock.nowSeconds(),
         };
-        storage.uploads.addPart(part);
+        await storage.transaction(async (tables) => {
+          await findPending(tenantId, uploadId, tables);
+          await tables.uploads.addPart(part);
+        });
         return part;
       } catch (error) {
         await blobs.remove(id);
@@ -108,8 +116,8 @@ export function uploadsService({ storage, blobs, clock, files }: UploadsDeps) {
       md5: string | null,
     ): Promise<{ upload: UploadRow; file: FileRow }> {
       const { tenantId } = owner;
-      const upload = findPending(tenantId, id);
-      const parts = inOrder(storage.uploads.parts(tenantId, id), partIds);
+      const upload = await findPending(tenantId, id);
+      const parts = inOrder(await storage.uploads.parts(tenantId, id), partIds);
       const total = parts.reduce((sum, part) => sum + part.bytes, 0);
       if (total !== upload.bytes) {
         throw new AppError(
@@ -118,8 +126,12 @@ export function uploadsService({ storage, blobs, clock, files }: UploadsDeps) {
           { param: "part_ids" },
         );
       }
+      // Another completion may have begun since the row was read; a cancel that ended it shows in the row.
+      if (completing.has(id)) throw notPending(upload);
       completing.add(id);
       try {
+        const now = await find(tenantId, id);
+        if (now.status !== "pending") throw notPending(now);
         const writer = await files.begin(total);
         try {
           for (const part of parts) {
@@ -136,11 +148,15 @@ export function uploadsService({ storage, blobs, clock, files }: UploadsDeps) {
             },
             {
               verify: (stored) => verify(stored, upload, md5),
-              alongside: (row) => void storage.uploads.end(tenantId, id, "completed", row.id),
+              alongside: async (row, tables) => {
+                // Past its time, and ended by the janitor meanwhile.
+                if (!(await tables.uploads.end(tenantId, id, "completed", row.id)))
+                  throw notPending(await find(tenantId, id, tables));
+              },
             },
           );
           await dropParts(tenantId, id);
-          return { upload: find(tenantId, id), file };
+          return { upload: await find(tenantId, id), file };
         } finally {
           await writer.discard();
         }
@@ -150,12 +166,21 @@ export function uploadsService({ storage, blobs, clock, files }: UploadsDeps) {
     },
 
     async cancel(tenantId: string, id: string): Promise<UploadRow> {
-      findPending(tenantId, id);
-      storage.uploads.end(tenantId, id, "cancelled", null);
+      await storage.transaction(async (tables) => {
+        await findPending(tenantId, id, tables);
+        await tables.uploads.end(tenantId, id, "cancelled", null);
+      });
       await dropParts(tenantId, id);
-      return find(tenantId, id);
+      return await find(tenantId, id);
     },
   };
+}
+
+function notPending({ id, status }: UploadRow): AppError {
+  const state = status === "pending" ? "being completed" : status;
+  return new AppError("upload_not_pending", `Upload '${id}' is ${state}; only a pending upload can be changed.`, {
+    param: "upload_id",
+  });
 }
 
 function inOrder(parts: UploadPartRow[], ids: readonly string[]): UploadPartRow[] {

@@ -92,7 +92,7 @@ describe("an upload in parts", () => {
     for (const [body, param, message] of refusals) {
       const answer = await complete(f, upload.id, body);
       expect(answer.json.error).toEqual({ message, type: "invalid_request_error", param, code: "invalid_value" });
-      expect(f.storage.files.usage("ten_a").files).toBe(0);
+      expect((await f.storage.files.usage("ten_a")).files).toBe(0);
     }
     expect((await complete(f, upload.id, { part_ids: [part] })).json.status).toBe("completed");
     expect(f.blobs.list()).toHaveLength(1);
@@ -138,7 +138,7 @@ describe("an upload in parts", () => {
     ]);
     expect(answers.filter((answer) => answer.status === 200)).toHaveLength(1);
     expect(answers.filter((answer) => answer.status === 400)).toHaveLength(1);
-    expect(f.storage.files.usage("ten_a").files).toBe(1);
+    expect((await f.storage.files.usage("ten_a")).files).toBe(1);
   });
 
   test("is unknown to another tenant", async () => {

@@ -49,10 +49,10 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         ],
         examples: { body: { file_id: "file-abc123", attributes: { category: "support" } } },
       },
-      (call) => {
+      async (call) => {
         const presenter = presenterFor(call.dialect);
-        const file = files.attach(call.caller, call.params.vector_store_id, call.body, presenter.rules);
-        hintWhenToAsk(call, poll, file.status);
+        const file = await files.attach(call.caller, call.params.vector_store_id, call.body, presenter.rules);
+        await hintWhenToAsk(call, poll, file.status);
         return presenter.storeFile(file);
       },
     ),
@@ -69,9 +69,9 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         returns: "A page of files",
         errors: ["vector_store_not_found"],
       },
-      ({ caller, params, query, dialect }) => {
+      async ({ caller, params, query, dialect }) => {
         const { storeFile, rules } = presenterFor(dialect);
-        const page = files.list(caller, params.vector_store_id, readCursor(query), query.filter ?? null, rules);
+        const page = await files.list(caller, params.vector_store_id, readCursor(query), query.filter ?? null, rules);
         return listPage(page.data.map(presentWithId(storeFile)), page.hasMore, dialect);
       },
     ),
@@ -109,9 +109,9 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         examples: { body: { attributes: { category: "support", year: 2026 } } },
         alsoPatch: true,
       },
-      ({ caller, params, body, dialect }) => {
+      async ({ caller, params, body, dialect }) => {
         const { storeFile, rules } = presenterFor(dialect);
-        return storeFile(files.update(caller, params.vector_store_id, params.file_id, body, rules));
+        return storeFile(await files.update(caller, params.vector_store_id, params.file_id, body, rules));
       },
     ),
     operation(
@@ -142,9 +142,9 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         returns: "The text, one page",
         errors: ["vector_store_not_found", "vector_store_file_not_found"],
       },
-      ({ caller, params, dialect }) => {
+      async ({ caller, params, dialect }) => {
         const { content, rules } = presenterFor(dialect);
-        return content(files.content(caller, params.vector_store_id, params.file_id, rules));
+        return content(await files.content(caller, params.vector_store_id, params.file_id, rules));
       },
     ),
     operation(
@@ -159,9 +159,9 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         returns: "The cancelled file",
         errors: ["vector_store_not_found", "vector_store_file_not_found", "file_not_cancellable"],
       },
-      ({ caller, params, dialect }) => {
+      async ({ caller, params, dialect }) => {
         const { storeFile, rules } = presenterFor(dialect);
-        return storeFile(files.cancel(caller, params.vector_store_id, params.file_id, rules));
+        return storeFile(await files.cancel(caller, params.vector_store_id, params.file_id, rules));
       },
     ),
     operation(
@@ -176,10 +176,10 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         returns: "The file, in progress again",
         errors: ["vector_store_not_found", "vector_store_file_not_found", "file_not_retryable"],
       },
-      (call) => {
+      async (call) => {
         const { storeFile, rules } = presenterFor(call.dialect);
-        const file = files.retry(call.caller, call.params.vector_store_id, call.params.file_id, rules);
-        hintWhenToAsk(call, poll, file.status);
+        const file = await files.retry(call.caller, call.params.vector_store_id, call.params.file_id, rules);
+        await hintWhenToAsk(call, poll, file.status);
         return storeFile(file);
       },
     ),

@@ -1,4 +1,5 @@
 import { AppError } from "../../errors.ts";
+import type { ChunkRow } from "../../storage/chunks.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreFileRow, StoreFileStatus } from "../../storage/store-files.ts";
 import type { StoreRow } from "../../storage/stores.ts";
@@ -57,23 +58,28 @@ export function storeFilesService(deps: StoreFilesDeps) {
     };
   }
 
-  function find(store: StoreRow, fileId: string): StoreFileRow {
-    const row = storeFiles.get(store.tenant_id, store.id, fileId);
+  async function find(store: StoreRow, fileId: string): Promise<StoreFileRow> {
+    const row = await storeFiles.get(store.tenant_id, store.id, fileId);
     if (row === null) throw storeFileNotFound(fileId);
     return row;
   }
 
   /** One page of a list of this store's files; `read` is the list. */
-  function page(store: StoreRow, cursor: Cursor, read: (query: PageQuery) => Page<StoreFileRow>): StoreFilePage {
+  async function page(
+    store: StoreRow,
+    cursor: Cursor,
+    read: (query: PageQuery) => Promise<Page<StoreFileRow>>,
+  ): Promise<StoreFilePage> {
     const { tenant_id: tenantId } = store;
     // The same file has another place in every store.
     const key = (fileId: string) => `${store.id} ${fileId}`;
-    const find = (id: string) => storeFiles.get(tenantId, store.id, id)?.seq ?? deps.cursors.find(tenantId, key(id));
-    const query = pageQuery(cursor, find, {
+    const find = async (id: string) =>
+      (await storeFiles.get(tenantId, store.id, id))?.seq ?? deps.cursors.find(tenantId, key(id));
+    const query = await pageQuery(cursor, find, {
       code: "vector_store_file_not_found",
       message: (id) => `No file found with id '${id}'`,
     });
-    const { rows, hasMore } = read(query);
+    const { rows, hasMore } = await read(query);
     deps.cursors.remember(
       tenantId,
       rows.map((row) => ({ id: key(row.file_id), seq: row.seq })),
@@ -85,97 +91,108 @@ export function storeFilesService(deps: StoreFilesDeps) {
     show,
     page,
 
-    attach(caller: Caller, storeId: string, body: AttachFileBody, rules: DialectRules): VectorStoreFile {
-      const store = access.usable(caller, storeId, rules);
+    async attach(caller: Caller, storeId: string, body: AttachFileBody, rules: DialectRules): Promise<VectorStoreFile> {
+      const store = await access.usable(caller, storeId, rules);
       const wanted = {
         fileId: body.file_id,
         attributes: readAttributes(body),
         strategy: readStrategy(body.chunking_strategy, "chunking_strategy"),
         param: "file_id",
       };
-      const [row] = attacher.attach(caller, store, [wanted], 0);
+      const [row] = await attacher.attach(caller, store, [wanted], 0);
       if (row === undefined) throw new Error("an attach of one file gave no row");
       return show(row);
     },
 
-    list(caller: Caller, storeId: string, cursor: Cursor, filter: StoreFileStatus | null, rules: DialectRules) {
-      const store = access.open(caller, storeId, rules);
-      return page(store, cursor, (query) => storeFiles.list(store.tenant_id, store.id, query, filter));
+    async list(caller: Caller, storeId: string, cursor: Cursor, filter: StoreFileStatus | null, rules: DialectRules) {
+      const store = await access.open(caller, storeId, rules);
+      return await page(store, cursor, (query) => storeFiles.list(store.tenant_id, store.id, query, filter));
     },
 
-    get: (caller: Caller, storeId: string, fileId: string, rules: DialectRules): VectorStoreFile =>
-      show(find(access.open(caller, storeId, rules), fileId)),
+    get: async (caller: Caller, storeId: string, fileId: string, rules: DialectRules): Promise<VectorStoreFile> =>
+      show(await find(await access.open(caller, storeId, rules), fileId)),
 
-    update(
+    async update(
       caller: Caller,
       storeId: string,
       fileId: string,
       body: UpdateFileBody,
       rules: DialectRules,
-    ): VectorStoreFile {
-      const row = find(access.open(caller, storeId, rules), fileId);
+    ): Promise<VectorStoreFile> {
+      const row = await find(await access.open(caller, storeId, rules), fileId);
       const attributes = readAttributes(body);
       if (attributes === undefined) {
         throw new AppError("missing_required_parameter", "Missing required parameter: 'attributes'.", {
           param: "attributes",
         });
       }
-      return show(attacher.setAttributes(row, attributes));
+      return show(await attacher.setAttributes(row, attributes));
     },
 
-    detach(caller: Caller, storeId: string, fileId: string, rules: DialectRules) {
-      attacher.detach(find(access.open(caller, storeId, rules), fileId));
+    async detach(caller: Caller, storeId: string, fileId: string, rules: DialectRules) {
+      await attacher.detach(await find(await access.open(caller, storeId, rules), fileId));
       return { id: fileId, object: "vector_store.file.deleted" as const, deleted: true };
     },
 
-    cancel(caller: Caller, storeId: string, fileId: string, rules: DialectRules): VectorStoreFile {
-      const row = find(access.open(caller, storeId, rules), fileId);
+    async cancel(caller: Caller, storeId: string, fileId: string, rules: DialectRules): Promise<VectorStoreFile> {
+      const row = await find(await access.open(caller, storeId, rules), fileId);
       if (row.status !== "in_progress") {
         throw new AppError(
           "file_not_cancellable",
           `File '${fileId}' is ${row.status}; only a file in progress can be cancelled.`,
         );
       }
-      return show(attacher.cancel(row));
+      return show(await attacher.cancel(row));
     },
 
-    retry(caller: Caller, storeId: string, fileId: string, rules: DialectRules): VectorStoreFile {
-      const row = find(access.usable(caller, storeId, rules), fileId);
+    async retry(caller: Caller, storeId: string, fileId: string, rules: DialectRules): Promise<VectorStoreFile> {
+      const row = await find(await access.usable(caller, storeId, rules), fileId);
       if (row.status !== "failed" && row.status !== "cancelled") {
         const text = `File '${fileId}' is ${row.status.replace("_", " ")}; only a failed or cancelled file can be retried.`;
         throw new AppError("file_not_retryable", text);
       }
-      return show(attacher.reindex(row));
+      return show(await attacher.retry(row));
     },
 
-    /** The text that was indexed, as one piece; empty while there is none. */
-    content(caller: Caller, storeId: string, fileId: string, rules: DialectRules): FileContentPage {
-      const store = access.open(caller, storeId, rules);
-      const row = find(store, fileId);
-      const generation =
-        store.live_generation === null ? null : deps.generations.get(store.tenant_id, store.live_generation);
-      const text =
-        row.status === "completed" && generation !== null ? joinChunks(chunksOf(store, row, generation.chunk_set)) : "";
-      return {
-        object: "vector_store.file_content.page",
-        data: text === "" ? [] : [{ type: "text", text }],
-        has_more: false,
-        next_page: null,
-        file_id: row.file_id,
-        filename: row.filename,
-        attributes: parseAttributes(row) ?? {},
-      };
-    },
+    content,
   };
 
-  function* chunksOf(store: StoreRow, row: StoreFileRow, chunkSet: number) {
+  /** The text that was indexed, as one piece; empty while there is none. */
+  async function content(
+    caller: Caller,
+    storeId: string,
+    fileId: string,
+    rules: DialectRules,
+  ): Promise<FileContentPage> {
+    const store = await access.open(caller, storeId, rules);
+    const row = await find(store, fileId);
+    const generation =
+      store.live_generation === null ? null : await deps.generations.get(store.tenant_id, store.live_generation);
+    const isReadable = row.status === "completed" && generation !== null;
+    const text = isReadable ? joinChunks(await chunksOf(store, row, generation.chunk_set)) : "";
+    // Indexed anew between two slices: then this is half of a text that is no more.
+    if (isReadable && (await find(store, fileId)).revision !== row.revision)
+      return await content(caller, storeId, fileId, rules);
+    return {
+      object: "vector_store.file_content.page",
+      data: text === "" ? [] : [{ type: "text", text }],
+      has_more: false,
+      next_page: null,
+      file_id: row.file_id,
+      filename: row.filename,
+      attributes: parseAttributes(row) ?? {},
+    };
+  }
+
+  async function chunksOf(store: StoreRow, row: StoreFileRow, chunkSet: number): Promise<ChunkRow[]> {
+    const rows: ChunkRow[] = [];
     let after: number | undefined;
     for (;;) {
       const query = { limit: SLICE, order: "asc" as const, after };
-      const slice = deps.chunks.list(store.tenant_id, store.id, chunkSet, query, [row.file_id]);
-      yield* slice.rows;
+      const slice = await deps.chunks.list(store.tenant_id, store.id, chunkSet, query, [row.file_id]);
+      rows.push(...slice.rows);
       after = slice.rows.at(-1)?.id;
-      if (!slice.hasMore) return;
+      if (!slice.hasMore) return rows;
     }
   }
 }

@@ -12,7 +12,7 @@ const SMALL = { type: "static", static: { max_chunk_size_tokens: 100, chunk_over
 describe("attaching a file", () => {
   test("answers with the file in progress and leaves one durable job", async () => {
     using f = storeApp();
-    const [store, file] = [await newStore(f), f.file("faq.md")];
+    const [store, file] = [await newStore(f), await f.file("faq.md")];
     const { json, headers } = await f.call("POST", `/v1/vector_stores/${store}/files`, {
       file_id: file,
       attributes: { a: 1 },
@@ -34,16 +34,16 @@ describe("attaching a file", () => {
       progress: { stage: "queued", done: 0, total: 0 },
     });
     expect(headers.get("openai-poll-after-ms")).toBe("100");
-    expect(f.storage.jobs.depth()).toEqual([{ kind: "ingest", waiting: 1, running: 0 }]);
+    expect(await f.storage.jobs.depth()).toEqual([{ kind: "ingest", waiting: 1, running: 0 }]);
   });
 
   test("again changes nothing, takes over attributes, and indexes anew for another strategy", async () => {
     using f = storeApp();
-    const [store, file] = [await newStore(f), f.file()];
+    const [store, file] = [await newStore(f), await f.file()];
     const attach = async (body: object) =>
       (await f.call("POST", `/v1/vector_stores/${store}/files`, { file_id: file, ...body })).json;
     await attach({ attributes: { a: 1 } });
-    f.finish(store, file, ["alpha beta"]);
+    await f.finish(store, file, ["alpha beta"]);
     expect(await attach({})).toMatchObject({ status: "completed", attributes: { a: 1 }, chunks: 1 });
     expect(await attach({ attributes: { a: 2 } })).toMatchObject({ status: "completed", attributes: { a: 2 } });
     expect(await attach({ chunking_strategy: SMALL })).toMatchObject({
@@ -62,7 +62,7 @@ describe("attaching a file", () => {
     using f = storeApp();
     const store = await newStore(f);
     const attach = async (body: object) =>
-      (await f.call("POST", `/v1/vector_stores/${store}/files`, { file_id: f.file(), ...body })).json;
+      (await f.call("POST", `/v1/vector_stores/${store}/files`, { file_id: await f.file(), ...body })).json;
     const beside = { type: "static", max_chunk_size_tokens: 1200, chunk_overlap_tokens: 200 };
     expect((await attach({ chunking_strategy: beside })).chunking_strategy.static).toEqual({
       max_chunk_size_tokens: 1200,
@@ -123,7 +123,7 @@ describe("attaching a file", () => {
     const { json } = await f.call(
       "POST",
       `/v1/vector_stores/${store}/files`,
-      needsFile ? { file_id: f.file(), ...body } : body,
+      needsFile ? { file_id: await f.file(), ...body } : body,
     );
     expect([json.error?.code, json.error?.param]).toEqual([code, param]);
     expect((await f.call("GET", `/v1/vector_stores/${store}/files`)).json.data).toEqual([]);
@@ -132,17 +132,17 @@ describe("attaching a file", () => {
   test("counts an emoji as one character", async () => {
     using f = storeApp();
     const store = await newStore(f);
-    const body = { file_id: f.file(), attributes: { a: "😀".repeat(512) } };
+    const body = { file_id: await f.file(), attributes: { a: "😀".repeat(512) } };
     expect((await f.call("POST", `/v1/vector_stores/${store}/files`, body)).status).toBe(200);
   });
 
   test("above a limit is refused with what to do about it", async () => {
     using f = storeApp({ maxFilesPerStore: 1, maxQueuedFiles: 1 });
     const [store, other] = [await newStore(f), await newStore(f)];
-    await f.call("POST", `/v1/vector_stores/${store}/files`, { file_id: f.file() });
-    const full = await f.call("POST", `/v1/vector_stores/${store}/files`, { file_id: f.file() });
+    await f.call("POST", `/v1/vector_stores/${store}/files`, { file_id: await f.file() });
+    const full = await f.call("POST", `/v1/vector_stores/${store}/files`, { file_id: await f.file() });
     expect([full.status, full.json.error.code]).toEqual([403, "file_limit_reached"]);
-    const busy = await f.call("POST", `/v1/vector_stores/${other}/files`, { file_id: f.file() });
+    const busy = await f.call("POST", `/v1/vector_stores/${other}/files`, { file_id: await f.file() });
     expect([busy.status, busy.json.error.code, busy.headers.get("retry-after")]).toEqual([429, "overloaded", "10"]);
   });
 });
@@ -151,7 +151,7 @@ describe("a file of a store", () => {
   test("that is not there is a 404 in OpenAI's words", async () => {
     using f = storeApp();
     const store = await newStore(f);
-    const elsewhere = f.file();
+    const elsewhere = await f.file();
     for (const id of ["file-nope", elsewhere, "vs_x"]) {
       for (const [method, path, body] of [
         ["GET", "", undefined],
@@ -174,14 +174,14 @@ describe("a file of a store", () => {
   test("shows how far its indexing is, its failure, and its size once completed", async () => {
     using f = storeApp();
     const store = await newStore(f);
-    const [a, b] = [f.file(), f.file()];
+    const [a, b] = [await f.file(), await f.file()];
     await f.call("POST", `/v1/vector_stores/${store}/file_batches`, { file_ids: [a, b] });
     const get = async (id: string) => (await f.call("GET", `/v1/vector_stores/${store}/files/${id}`)).json;
-    const row = f.storage.storeFiles.get("ten_a", store, a);
+    const row = await f.storage.storeFiles.get("ten_a", store, a);
     f.progress.set(row?.seq ?? 0, { stage: "embed", done: 3, total: 9 });
     expect((await get(a)).progress).toEqual({ stage: "embed", done: 3, total: 9 });
-    f.finish(store, a, ["one", "two"]);
-    f.fail(store, b);
+    await f.finish(store, a, ["one", "two"]);
+    await f.fail(store, b);
     expect(await get(a)).toMatchObject({ status: "completed", chunks: 2, usage_bytes: 6 + 2 * 64 * 4 });
     expect((await get(a)).progress).toBeUndefined();
     expect(await get(b)).toMatchObject({
@@ -199,9 +199,9 @@ describe("a file of a store", () => {
 
   test("has its whole map of attributes replaced, and filters follow at once", async () => {
     using f = storeApp();
-    const [store, file] = [await newStore(f), f.file()];
+    const [store, file] = [await newStore(f), await f.file()];
     await f.call("POST", `/v1/vector_stores/${store}/files`, { file_id: file, attributes: { a: 1, b: "x" } });
-    f.finish(store, file, ["alpha"]);
+    await f.finish(store, file, ["alpha"]);
     const search = async (filters: object) =>
       (await f.call("POST", `/v1/vector_stores/${store}/search`, { query: "alpha", filters })).json.data;
     expect(await search({ b: "x" })).toHaveLength(1);
@@ -221,11 +221,11 @@ describe("a file of a store", () => {
   test("once detached is in no answer, its ingest is stopped, the file itself stays", async () => {
     using f = storeApp();
     const store = await newStore(f);
-    const [done, running] = [f.file(), f.file()];
+    const [done, running] = [await f.file(), await f.file()];
     await f.call("POST", `/v1/vector_stores/${store}/file_batches`, { file_ids: [done, running] });
-    f.finish(store, done, ["alpha"]);
+    await f.finish(store, done, ["alpha"]);
     expect((await f.call("POST", `/v1/vector_stores/${store}/search`, { query: "alpha" })).json.data).toHaveLength(1);
-    const seq = f.storage.storeFiles.get("ten_a", store, running)?.seq ?? 0;
+    const seq = (await f.storage.storeFiles.get("ten_a", store, running))?.seq ?? 0;
     for (const id of [done, running]) {
       expect((await f.call("DELETE", `/v1/vector_stores/${store}/files/${id}`)).json).toEqual({
         id,
@@ -236,13 +236,13 @@ describe("a file of a store", () => {
     expect((await f.call("POST", `/v1/vector_stores/${store}/search`, { query: "alpha" })).json.data).toEqual([]);
     expect((await f.call("GET", `/v1/vector_stores/${store}`)).json.file_counts.total).toBe(0);
     expect(f.cancelled).toContain(seq);
-    expect(f.storage.jobs.depth()).toEqual([{ kind: "purge_file", waiting: 2, running: 0 }]);
-    expect(f.storage.files.get("ten_a", done)).not.toBeNull();
+    expect(await f.storage.jobs.depth()).toEqual([{ kind: "purge_file", waiting: 2, running: 0 }]);
+    expect(await f.storage.files.get("ten_a", done)).not.toBeNull();
   });
 
   test("can be cancelled while in progress and retried when cancelled or failed, not otherwise", async () => {
     using f = storeApp();
-    const [store, file] = [await newStore(f), f.file()];
+    const [store, file] = [await newStore(f), await f.file()];
     await f.call("POST", `/v1/vector_stores/${store}/files`, { file_id: file });
     const post = (what: string) => f.call("POST", `/v1/vector_stores/${store}/files/${file}/${what}`);
     const refused = async (what: string) => {
@@ -253,18 +253,18 @@ describe("a file of a store", () => {
     expect((await post("cancel")).json.status).toBe("cancelled");
     expect(await refused("cancel")).toEqual([409, "file_not_cancellable", "false"]);
     expect((await post("retry")).json.status).toBe("in_progress");
-    f.fail(store, file);
+    await f.fail(store, file);
     expect((await post("retry")).json).toMatchObject({ status: "in_progress", last_error: null });
-    f.finish(store, file, ["x"]);
+    await f.finish(store, file, ["x"]);
     expect(await refused("retry")).toEqual([409, "file_not_retryable", "false"]);
   });
 
   test("gives the text that was indexed, into which chunks point", async () => {
     using f = storeApp();
-    const [store, file] = [await newStore(f), f.file("a.md")];
+    const [store, file] = [await newStore(f), await f.file("a.md")];
     await f.call("POST", `/v1/vector_stores/${store}/files`, { file_id: file, attributes: { a: 1 } });
     expect((await f.call("GET", `/v1/vector_stores/${store}/files/${file}/content`)).json).toMatchObject({ data: [] });
-    f.finish(store, file, ["Grüße 😀 one", "second"]);
+    await f.finish(store, file, ["Grüße 😀 one", "second"]);
     const { json } = await f.call("GET", `/v1/vector_stores/${store}/files/${file}/content`);
     expect(json).toEqual({
       object: "vector_store.file_content.page",
@@ -284,7 +284,7 @@ describe("a file of a store", () => {
 describe("asking for the state of a file", () => {
   test("is held until it changes where the client says that it polls", async () => {
     using f = storeApp();
-    const [store, file] = [await newStore(f), f.file()];
+    const [store, file] = [await newStore(f), await f.file()];
     await f.call("POST", `/v1/vector_stores/${store}/files`, { file_id: file });
     const held = f.call("GET", `/v1/vector_stores/${store}/files/${file}`, undefined, {
       "x-stainless-poll-helper": "true",
@@ -293,14 +293,14 @@ describe("asking for the state of a file", () => {
     expect([first.json.status, first.headers.get("openai-poll-after-ms")]).toEqual(["in_progress", "100"]);
     // A change of something else in the store does not end it.
     f.changes.notify(store);
-    f.finish(store, file, ["x"]);
+    await f.finish(store, file, ["x"]);
     const { json, headers } = await held;
     expect([json.status, headers.get("openai-poll-after-ms")]).toEqual(["completed", null]);
   });
 
   test("is answered at once when the server stops", async () => {
     using f = storeApp();
-    const [store, file] = [await newStore(f), f.file()];
+    const [store, file] = [await newStore(f), await f.file()];
     await f.call("POST", `/v1/vector_stores/${store}/files`, { file_id: file });
     const held = f.call("GET", `/v1/vector_stores/${store}/files/${file}`, undefined, {
       "x-stainless-poll-helper": "true",
@@ -313,7 +313,7 @@ describe("asking for the state of a file", () => {
 
 describe("a cancelled file", () => {
   const asks = async (f: StoreApp, version: string) => {
-    const [store, file] = [await newStore(f), f.file()];
+    const [store, file] = [await newStore(f), await f.file()];
     await f.call("POST", `/v1/vector_stores/${store}/files`, { file_id: file });
     await f.call("POST", `/v1/vector_stores/${store}/files/${file}/cancel`);
     return f.call("GET", `/v1/vector_stores/${store}/files/${file}`, undefined, {
@@ -338,8 +338,8 @@ describe("a cancelled file", () => {
 
 test("a file past its expiry cannot be attached", async () => {
   using f = storeApp();
-  const [store, file] = [await newStore(f), f.file()];
-  f.storage.db.raw.run("UPDATE file SET expires_at = 1799999999");
+  const [store, file] = [await newStore(f), await f.file()];
+  f.db.raw.run("UPDATE file SET expires_at = 1799999999");
   const { status, json } = await f.call("POST", `/v1/vector_stores/${store}/files`, { file_id: file });
   expect([status, json.error.code]).toEqual([404, "file_not_found"]);
 });
@@ -349,7 +349,7 @@ test("lists of files never skip or repeat while files come and go", async () => 
   const random = seededRandom(5);
   const store = await newStore(f);
   const attach = async () => {
-    const file = f.file();
+    const file = await f.file();
     await f.call("POST", `/v1/vector_stores/${store}/files`, { file_id: file });
     return file;
   };

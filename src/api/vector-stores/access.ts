@@ -14,15 +14,15 @@ export type StoreAccess = ReturnType<typeof storeAccess>;
 
 /**
  * Which stores a caller may see and use. A store of another tenant, one outside the key's list and one that never was
- * cannot be told apart.
+ * cannot be told apart. `from`: the stores of a transaction, for what must still be so when it commits.
  */
 export function storeAccess({ stores, clock }: Pick<Storage, "stores"> & { clock: Clock }) {
   const deleted = new Set<string>();
 
   /** A store that exists for this caller. Throws 404, or 409 where the dialect tells of stores being deleted. */
-  function visible(caller: Caller, id: string, rules: DialectRules): StoreRow {
+  async function visible(caller: Caller, id: string, rules: DialectRules, from = stores): Promise<StoreRow> {
     if (!mayUseStore(caller, id)) throw storeNotFound(id);
-    const row = stores.get(caller.tenantId, id);
+    const row = await from.get(caller.tenantId, id);
     const isGone = row === null || row.lifecycle === "deleting";
     if (isGone && rules.deletedIsUnavailable && (row !== null || deleted.has(`${caller.tenantId} ${id}`))) {
       throw new AppError("vector_store_unavailable", `Vector store '${id}' is being deleted.`);
@@ -32,15 +32,15 @@ export function storeAccess({ stores, clock }: Pick<Storage, "stores"> & { clock
   }
 
   /** A visible store that nobody suspended. Throws 402 otherwise. */
-  function open(caller: Caller, id: string, rules: DialectRules): StoreRow {
-    const row = visible(caller, id, rules);
+  async function open(caller: Caller, id: string, rules: DialectRules, from = stores): Promise<StoreRow> {
+    const row = await visible(caller, id, rules, from);
     assertOpen(row, caller.tenantStatus);
     return row;
   }
 
   /** An open store that has not expired: what searches and attaches need. Throws 400 for an expired one. */
-  function usable(caller: Caller, id: string, rules: DialectRules): StoreRow {
-    const row = open(caller, id, rules);
+  async function usable(caller: Caller, id: string, rules: DialectRules, from = stores): Promise<StoreRow> {
+    const row = await open(caller, id, rules, from);
     assertNotExpired(row, clock.nowSeconds());
     return row;
   }

@@ -50,10 +50,10 @@ export function storeOperations(stores: StoresService, poll: PollDeps): Operatio
         examples: { body: { name: "Support FAQ", metadata: { owner: "support" } } },
         fightclub: FIGHTCLUB,
       },
-      (call) => {
+      async (call) => {
         const presenter = presenterFor(call.dialect);
-        const store = stores.create(call.caller, call.body, presenter.rules);
-        hintWhenToAsk(call, poll, store.status);
+        const store = await stores.create(call.caller, call.body, presenter.rules);
+        await hintWhenToAsk(call, poll, store.status);
         return presenter.store(store);
       },
     ),
@@ -70,8 +70,8 @@ export function storeOperations(stores: StoresService, poll: PollDeps): Operatio
         returns: "A page of vector stores",
         errors: ["vector_store_not_found"],
       },
-      ({ caller, query, dialect }) => {
-        const { data, hasMore } = stores.list(caller, readCursor(query));
+      async ({ caller, query, dialect }) => {
+        const { data, hasMore } = await stores.list(caller, readCursor(query));
         return listPage(data.map(presentWithId(presenterFor(dialect).store)), hasMore, dialect);
       },
     ),
@@ -110,9 +110,9 @@ export function storeOperations(stores: StoresService, poll: PollDeps): Operatio
         alsoPatch: true,
         fightclub: FIGHTCLUB,
       },
-      ({ caller, params, body, dialect }) => {
+      async ({ caller, params, body, dialect }) => {
         const presenter = presenterFor(dialect);
-        return presenter.store(stores.update(caller, params.vector_store_id, body, presenter.rules));
+        return presenter.store(await stores.update(caller, params.vector_store_id, body, presenter.rules));
       },
     ),
     operation(

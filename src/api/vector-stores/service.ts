@@ -2,7 +2,7 @@ import { AppError } from "../../errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { newId } from "../../platform/ids.ts";
 import { deleteStore } from "../../storage/removal.ts";
-import type { Storage } from "../../storage/storage.ts";
+import type { Storage, Tables } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
 import type { Caller } from "../../http/caller.ts";
 import type { Cursors } from "../../http/cursors.ts";
@@ -17,30 +17,39 @@ import { checkMetadata, checkName, chooseModel, SECONDS_A_DAY } from "./input.ts
 import { pageQuery } from "../../http/page-query.ts";
 import type { CreateStoreBody, UpdateStoreBody, VectorStore } from "./schema.ts";
 
-export interface StoresDeps extends Pick<Storage, "db" | "stores" | "generations" | "jobs" | "tenants" | "deletions"> {
+export interface StoresDeps extends Pick<Storage, "transaction" | "stores" | "generations" | "tenants"> {
   clock: Clock;
   access: StoreAccess;
   attacher: Attacher;
   cursors: Cursors;
   models: ModelCatalog;
   /** Stores that a tenant, and one of its keys, may have; null: no limit. */
-  storeLimits: (caller: Caller) => { perTenant: number | null; perKey: number | null };
+  storeLimits: (caller: Caller) => Promise<StoreLimits>;
   /** What answers searches of the store now. */
   indexType: (store: StoreRow) => "exact" | "hnsw";
-  /** Tells the store's indexes which kind they are to be from now on. */
+  /** Tells the store's indexes which kind they are to be from now on; called in the turn of the commit. */
   setIndexMode: (storeId: string, mode: StoreRow["index_mode"]) => void;
   wakeJobs: () => void;
   notify: (storeId: string) => void;
 }
 
+interface StoreLimits {
+  perTenant: number | null;
+  perKey: number | null;
+}
+
+/** What a store is shown with. */
+type Shown = Pick<Tables, "generations" | "tenants">;
+
 export type StoresService = ReturnType<typeof storesService>;
 
 /** Vector stores. Every function takes the caller first and throws what the client is told. */
 export function storesService(deps: StoresDeps) {
-  const { db, stores, generations, clock, access } = deps;
+  const { stores, clock, access } = deps;
 
-  function show(row: StoreRow): VectorStore {
-    const generation = row.live_generation === null ? null : generations.get(row.tenant_id, row.live_generation);
+  async function show(row: StoreRow, from: Shown = deps): Promise<VectorStore> {
+    const generation =
+      row.live_generation === null ? null : await from.generations.get(row.tenant_id, row.live_generation);
     const status = isExpired(row, clock.nowSeconds()) ? "expired" : row.n_in_progress > 0 ? "in_progress" : "completed";
     return {
       id: row.id,
@@ -65,7 +74,7 @@ export function storesService(deps: StoresDeps) {
       embedding_model: row.embedding_model,
       embedding_dimensions: row.embedding_dimensions,
       last_used_at: row.last_active_at,
-      lifecycle: lifecycleOf(row),
+      lifecycle: await lifecycleOf(row, from),
       ...(generation === null
         ? {}
         : {
@@ -83,25 +92,28 @@ export function storesService(deps: StoresDeps) {
   }
 
   /** A suspended tenant's stores are suspended. */
-  function lifecycleOf(row: StoreRow): StoreRow["lifecycle"] {
+  async function lifecycleOf(row: StoreRow, { tenants }: Shown): Promise<StoreRow["lifecycle"]> {
     const isActive = row.lifecycle === "active";
-    return isActive && deps.tenants.get(row.tenant_id)?.status === "suspended" ? "suspended" : row.lifecycle;
+    return isActive && (await tenants.get(row.tenant_id))?.status === "suspended" ? "suspended" : row.lifecycle;
   }
 
-  function refuseAboveLimits(caller: Caller): void {
-    const { tenantId, keyId } = caller;
-    const { perTenant, perKey } = deps.storeLimits(caller);
+  async function refuseAboveLimits(
+    { stores }: Pick<Tables, "stores">,
+    { tenantId, keyId }: Caller,
+    { perTenant, perKey }: StoreLimits,
+  ): Promise<void> {
     const refuse = (whose: string, most: number) =>
       new AppError("vector_store_limit_reached", `${whose} may have ${most} vector stores at most; delete one first.`);
-    if (perTenant !== null && stores.countByTenant(tenantId) >= perTenant) throw refuse("This organisation", perTenant);
-    if (perKey !== null && stores.countByKey(tenantId, keyId) >= perKey) throw refuse("This key", perKey);
+    if (perTenant !== null && (await stores.countByTenant(tenantId)) >= perTenant)
+      throw refuse("This organisation", perTenant);
+    if (perKey !== null && (await stores.countByKey(tenantId, keyId)) >= perKey) throw refuse("This key", perKey);
   }
 
   return {
     show,
 
     /** Makes the store and attaches `file_ids`, or does neither. */
-    create(caller: Caller, body: CreateStoreBody, rules: DialectRules): VectorStore {
+    async create(caller: Caller, body: CreateStoreBody, rules: DialectRules): Promise<VectorStore> {
       if (caller.storeIds !== null) {
         throw new AppError("permission_denied", "This key is limited to certain vector stores and cannot make others.");
       }
@@ -136,10 +148,12 @@ export function storesService(deps: StoresDeps) {
         embeddingDimensions: body.dimensions ?? null,
         indexMode: body.index_type ?? "auto",
       };
-      return db.transaction(() => {
-        refuseAboveLimits(caller);
-        stores.insert(store);
-        const generation = generations.insert({
+      const limits = await deps.storeLimits(caller);
+      const most = await deps.attacher.limitOf({ tenant_id: caller.tenantId, key_id: caller.keyId });
+      return await deps.transaction(async (tables, tx) => {
+        await refuseAboveLimits(tables, caller, limits);
+        await tables.stores.insert(store);
+        const generation = await tables.generations.insert({
           tenantId: caller.tenantId,
           storeId: store.id,
           model: model.model,
@@ -149,61 +163,69 @@ export function storesService(deps: StoresDeps) {
           state: "live",
           createdAt: now,
         });
-        stores.setLiveGeneration(caller.tenantId, store.id, generation.id);
-        const made = stores.get(caller.tenantId, store.id);
+        await tables.stores.setLiveGeneration(caller.tenantId, store.id, generation.id);
+        const made = await tables.stores.get(caller.tenantId, store.id);
         if (made === null) throw new Error("a store that was just made is not there");
-        if (body.file_ids === undefined || body.file_ids.length === 0) return show(made);
-        deps.attacher.attach(
-          caller,
-          made,
-          body.file_ids.map((fileId) => ({ fileId, attributes: undefined, strategy, param: "file_ids" })),
-          body.file_ids.length === 1 ? 0 : 1,
-        );
-        return show(stores.get(caller.tenantId, store.id) ?? made);
+        if (body.file_ids === undefined || body.file_ids.length === 0) return await show(made, tables);
+        const wanted = body.file_ids.map((fileId) => ({ fileId, attributes: undefined, strategy, param: "file_ids" }));
+        const attaching = { caller, store: made, wanted, priority: wanted.length === 1 ? 0 : 1, most } as const;
+        await deps.attacher.attachWithin({ tables, tx }, attaching);
+        return await show((await tables.stores.get(caller.tenantId, store.id)) ?? made, tables);
       });
     },
 
-    list(caller: Caller, cursor: Cursor): { data: VectorStore[]; hasMore: boolean } {
+    async list(caller: Caller, cursor: Cursor): Promise<{ data: VectorStore[]; hasMore: boolean }> {
       const { tenantId } = caller;
-      const find = (id: string) => stores.get(tenantId, id)?.seq ?? deps.cursors.find(tenantId, id);
-      const page = pageQuery(cursor, find, {
+      const find = async (id: string) => (await stores.get(tenantId, id))?.seq ?? deps.cursors.find(tenantId, id);
+      const page = await pageQuery(cursor, find, {
         code: "vector_store_not_found",
         message: (id) => `No vector store found with id '${id}'`,
       });
-      const { rows, hasMore } = stores.list(tenantId, page, caller.storeIds === null ? null : [...caller.storeIds]);
+      const { rows, hasMore } = await stores.list(
+        tenantId,
+        page,
+        caller.storeIds === null ? null : [...caller.storeIds],
+      );
       deps.cursors.remember(tenantId, rows);
-      return { data: rows.map(show), hasMore };
+      return { data: await Promise.all(rows.map((row) => show(row))), hasMore };
     },
 
-    get: (caller: Caller, id: string, rules: DialectRules): VectorStore => show(access.visible(caller, id, rules)),
+    get: async (caller: Caller, id: string, rules: DialectRules): Promise<VectorStore> =>
+      show(await access.visible(caller, id, rules)),
 
-    update(caller: Caller, id: string, body: UpdateStoreBody, rules: DialectRules): VectorStore {
-      const row = access.open(caller, id, rules);
+    async update(caller: Caller, id: string, body: UpdateStoreBody, rules: DialectRules): Promise<VectorStore> {
+      await access.open(caller, id, rules);
       checkMetadata(body.metadata, rules);
       const days = body.expires_after === undefined ? undefined : (body.expires_after?.days ?? null);
-      stores.update(caller.tenantId, id, {
-        name: body.name === undefined ? undefined : checkName(body.name, { ...rules, nameAndModelRequired: false }),
-        description: body.description,
-        metadata: body.metadata === undefined ? undefined : JSON.stringify(body.metadata ?? {}),
-        expiresDays: days,
-        expiresAt: days === undefined || days === null ? days : row.last_active_at + days * SECONDS_A_DAY,
-        indexMode: body.index_type,
+      const name =
+        body.name === undefined ? undefined : checkName(body.name, { ...rules, nameAndModelRequired: false });
+      return await deps.transaction(async (tables, tx) => {
+        const row = await access.open(caller, id, rules, tables.stores);
+        await tables.stores.update(caller.tenantId, id, {
+          name,
+          description: body.description,
+          metadata: body.metadata === undefined ? undefined : JSON.stringify(body.metadata ?? {}),
+          expiresDays: days,
+          expiresAt: days === undefined || days === null ? days : row.last_active_at + days * SECONDS_A_DAY,
+          indexMode: body.index_type,
+        });
+        const { index_type: mode } = body;
+        if (mode !== undefined) tx.onCommit(() => deps.setIndexMode(id, mode));
+        return await show((await tables.stores.get(caller.tenantId, id)) ?? row, tables);
       });
-      if (body.index_type !== undefined) deps.setIndexMode(id, body.index_type);
-      return show(stores.get(caller.tenantId, id) ?? row);
     },
 
     /** Gone for clients at once; its data goes in the background. Files themselves stay. */
-    remove(
+    async remove(
       caller: Caller,
       id: string,
       rules: DialectRules,
-    ): { id: string; object: "vector_store.deleted"; deleted: true } {
-      access.visible(caller, id, rules);
-      access.noteDeleted(caller.tenantId, id);
-      db.transaction(() => {
-        deleteStore(deps, caller.tenantId, id, clock.nowMs());
-        db.onCommit(() => {
+    ): Promise<{ id: string; object: "vector_store.deleted"; deleted: true }> {
+      await deps.transaction(async (tables, tx) => {
+        await access.visible(caller, id, rules, tables.stores);
+        await deleteStore(tables, caller.tenantId, id, clock.nowMs());
+        tx.onCommit(() => {
+          access.noteDeleted(caller.tenantId, id);
           deps.wakeJobs();
           deps.notify(id);
         });

@@ -86,7 +86,7 @@ describe("POST /v1/vector_stores", () => {
 
   test("attaches file_ids in progress and says when to ask again", async () => {
     using f = storeApp();
-    const ids = [f.file(), f.file()];
+    const ids = [await f.file(), await f.file()];
     const strategy = { type: "static", static: { max_chunk_size_tokens: 400, chunk_overlap_tokens: 100 } };
     const { json, headers } = await f.call("POST", "/v1/vector_stores", { file_ids: ids, chunking_strategy: strategy });
     expect(json).toMatchObject({ status: "in_progress", file_counts: { in_progress: 2, total: 2 } });
@@ -96,12 +96,12 @@ describe("POST /v1/vector_stores", () => {
       strategy,
       strategy,
     ]);
-    expect(f.storage.jobs.depth()).toEqual([{ kind: "ingest", waiting: 2, running: 0 }]);
+    expect(await f.storage.jobs.depth()).toEqual([{ kind: "ingest", waiting: 2, running: 0 }]);
   });
 
   test("makes nothing where one file is unknown", async () => {
     using f = storeApp();
-    const { status, json } = await f.call("POST", "/v1/vector_stores", { file_ids: [f.file(), "file-nope"] });
+    const { status, json } = await f.call("POST", "/v1/vector_stores", { file_ids: [await f.file(), "file-nope"] });
     expect(status).toBe(404);
     expect(json.error).toEqual({
       message: "No such File object: file-nope",
@@ -110,7 +110,7 @@ describe("POST /v1/vector_stores", () => {
       code: "file_not_found",
     });
     expect((await f.call("GET", "/v1/vector_stores")).json.data).toEqual([]);
-    expect(f.storage.jobs.depth()).toEqual([]);
+    expect(await f.storage.jobs.depth()).toEqual([]);
   });
 
   test.each<[body: object, status: number, code: string, param: string | null]>([
@@ -168,7 +168,7 @@ describe("a store", () => {
 
   test("is gone for clients once deleted, its files stay", async () => {
     using f = storeApp();
-    const fileId = f.file();
+    const fileId = await f.file();
     const id = await store(f, { file_ids: [fileId] });
     expect((await f.call("DELETE", `/v1/vector_stores/${id}`)).json).toEqual({
       id,
@@ -183,7 +183,7 @@ describe("a store", () => {
       last_id: null,
       has_more: false,
     });
-    expect(f.storage.files.get("ten_a", fileId)).not.toBeNull();
+    expect(await f.storage.files.get("ten_a", fileId)).not.toBeNull();
     const fightclub = await f.call("GET", `/v1/vector_stores/${id}?dialect=fightclub`);
     expect([fightclub.status, fightclub.json.error.code]).toEqual([409, "vector_store_unavailable"]);
     expect(fightclub.headers.get("x-should-retry")).toBe("false");
@@ -193,7 +193,7 @@ describe("a store", () => {
     using f = storeApp();
     const id = await store(f);
     await f.call("DELETE", `/v1/vector_stores/${id}`);
-    f.storage.stores.remove("ten_a", id);
+    await f.storage.stores.remove("ten_a", id);
     expect((await f.call("GET", `/v1/vector_stores/${id}?dialect=fightclub`)).status).toBe(409);
     expect((await f.call("GET", `/v1/vector_stores/${id}`)).status).toBe(404);
   });
@@ -225,7 +225,7 @@ describe("a store", () => {
   test("that an operator suspended answers 402 to its use and can still be seen", async () => {
     using f = storeApp();
     const id = await store(f);
-    f.storage.stores.setLifecycle("ten_a", id, "suspended");
+    await f.storage.stores.setLifecycle("ten_a", id, "suspended");
     const { status, json, headers } = await f.call("POST", `/v1/vector_stores/${id}/search`, { query: "x" });
     expect([status, json.error.code, headers.get("x-should-retry")]).toEqual([402, "vector_store_suspended", "false"]);
     expect((await f.call("GET", `/v1/vector_stores/${id}`)).json).toMatchObject({
@@ -242,7 +242,7 @@ describe("a store", () => {
     for (const [path, body] of [
       ["", {}],
       [`/${id}/search`, { query: "x" }],
-      [`/${id}/files`, { file_id: f.file() }],
+      [`/${id}/files`, { file_id: await f.file() }],
     ] as const) {
       const { status, json } = await f.call("POST", `/v1/vector_stores${path}`, body, headers);
       expect([status, json.error.code]).toEqual([402, "vector_store_suspended"]);
@@ -261,8 +261,8 @@ describe("a store", () => {
     expect((await f.call("GET", `/v1/vector_stores/${id}`)).json.status).toBe("expired");
     for (const [path, body] of [
       ["search", { query: "x" }],
-      ["files", { file_id: f.file() }],
-      ["file_batches", { file_ids: [f.file()] }],
+      ["files", { file_id: await f.file() }],
+      ["file_batches", { file_ids: [await f.file()] }],
     ] as const) {
       const { status, json } = await f.call("POST", `/v1/vector_stores/${id}/${path}`, body);
       expect([status, json.error.message]).toEqual([400, `Vector store '${id}' has expired`]);

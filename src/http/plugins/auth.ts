@@ -4,7 +4,7 @@ import { hasRole, mayUseStore } from "../caller.ts";
 import type { Caller, Role } from "../caller.ts";
 
 /** Finds the caller by the SHA-256 of the key; null for unknown, expired or revoked keys. */
-export type Authenticate = (sha256: Uint8Array) => Caller | null;
+export type Authenticate = (sha256: Uint8Array) => Caller | null | Promise<Caller | null>;
 
 export function hashKey(key: string): Uint8Array {
   return createHash("sha256").update(key).digest();
@@ -15,7 +15,7 @@ export function hashKey(key: string): Uint8Array {
  * Keys are looked up by their hash, so that comparing takes the same time for every wrong key.
  * @throws AppError `invalid_api_key`, for none and for a wrong one alike.
  */
-export function authenticateRequest(headers: Headers, authenticate: Authenticate): Caller {
+export async function authenticateRequest(headers: Headers, authenticate: Authenticate): Promise<Caller> {
   const key = readKey(headers);
   if (key === null) {
     throw new AppError(
@@ -23,7 +23,7 @@ export function authenticateRequest(headers: Headers, authenticate: Authenticate
       "You didn't provide an API key. Send it in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
     );
   }
-  const caller = authenticate(hashKey(key));
+  const caller = await authenticate(hashKey(key));
   if (caller === null) {
     throw new AppError(
       "invalid_api_key",

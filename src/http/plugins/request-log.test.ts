@@ -5,24 +5,24 @@ import { recordRequest } from "./request-log.ts";
 
 const RECORD = { method: "GET", route: "/v1/x", status: 200, heldMs: 0, requestId: "req_1", keyId: "key_1" };
 
-function recorded(times: { durationMs: number; heldMs: number }) {
+async function recorded(times: { durationMs: number; heldMs: number }) {
   const lines: Record<string, unknown>[] = [];
   const write = (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>);
   const metrics = createMetrics();
   recordRequest({ ...RECORD, ...times }, createLog({ level: "info", format: "json", write }), metrics, 1000);
-  return { line: lines[0], metrics: metrics.render() };
+  return { line: lines[0], metrics: await metrics.render() };
 }
 
-test("a request slower than the limit is a warning", () => {
-  expect(recorded({ durationMs: 1200.04, heldMs: 0 }).line).toMatchObject({
+test("a request slower than the limit is a warning", async () => {
+  expect((await recorded({ durationMs: 1200.04, heldMs: 0 })).line).toMatchObject({
     level: "warn",
     message: "slow request",
     ms: 1200,
   });
 });
 
-test("the time that a client asked to be kept waiting makes no request slow, in the log or in the metric", () => {
-  const { line, metrics } = recorded({ durationMs: 20_003, heldMs: 20_000 });
+test("the time that a client asked to be kept waiting makes no request slow, in the log or in the metric", async () => {
+  const { line, metrics } = await recorded({ durationMs: 20_003, heldMs: 20_000 });
   expect(line).toMatchObject({ level: "info", message: "request", ms: 20_003, held_ms: 20_000 });
   expect(metrics).toMatch(/lectern_http_request_seconds_sum\S* 0\.003/);
 });

@@ -5,8 +5,11 @@ import type { Storage } from "../storage.ts";
 
 type Owned = { tenantId: string; id: string };
 
-export function insertStore({ stores }: Pick<Storage, "stores">, store: Owned & Partial<NewStore>): void {
-  stores.insert({
+export async function insertStore(
+  { stores }: Pick<Storage, "stores">,
+  store: Owned & Partial<NewStore>,
+): Promise<void> {
+  await stores.insert({
     keyId: null,
     name: "",
     description: null,
@@ -22,19 +25,19 @@ export function insertStore({ stores }: Pick<Storage, "stores">, store: Owned & 
 }
 
 /** A live generation of 2 dimensions, with chunks of its own. */
-export function insertGeneration(
+export async function insertGeneration(
   { generations }: Pick<Storage, "generations">,
   generation: { tenantId: string; storeId: string } & Partial<Parameters<Storage["generations"]["insert"]>[0]>,
-): GenerationRow {
+): Promise<GenerationRow> {
   const plain = { model: "m", modelRevision: "r", dimensions: 2, chunkSet: null, state: "live" as const, createdAt: 1 };
-  return generations.insert({ ...plain, ...generation });
+  return await generations.insert({ ...plain, ...generation });
 }
 
 /** 800 tokens a chunk, 400 of overlap. */
-export function insertStoreFile(
+export async function insertStoreFile(
   { storeFiles }: Pick<Storage, "storeFiles">,
   file: { tenantId: string; storeId: string; fileId: string } & Partial<Parameters<Storage["storeFiles"]["insert"]>[0]>,
 ) {
   const plain = { filename: "a.txt", fileBytes: 1, createdAt: 1, attributes: null, maxTokens: 800, overlapTokens: 400 };
-  return storeFiles.insert({ ...plain, ...file });
+  return await storeFiles.insert({ ...plain, ...file });
 }

@@ -1,0 +1,57 @@
+import { CHUNKS_FOR_INDEX, type ChunkOwner, floatsOf, type IndexedChunk } from "./chunks.ts";
+import type { SyncReads } from "./sql.ts";
+import { STORE_FILE, type StoreFileRow } from "./store-files.ts";
+
+/**
+ * The narrow synchronous door, for indexes in memory and nothing else. Two things in the house cannot wait for an answer:
+ * a search, which reads the vectors and terms of its candidates in the middle of its walk, and a change of an index, which
+ * must be of the same instant as the rows that it is made from (what a commit changed in between would be overwritten in
+ * memory by what was read before it). On a database elsewhere these rows come from a copy on this machine, which is why
+ * nothing else may read here.
+ */
+export interface IndexReads {
+  storeFile(tenantId: string, seq: number): StoreFileRow | null;
+  /** A slice of a file's chunks with terms and vectors, from `fromIdx` on. */
+  chunks(tenantId: string, at: ChunkOwner, generation: number, fromIdx: number, limit: number): IndexedChunk[];
+  /** All windows of each chunk, windows x dimensions, in the order asked; null for one that is gone. */
+  vectors(chunkIds: readonly number[], generation: number): (Float32Array | null)[];
+  /** Encoded keyword terms of chunks, in the order asked; null for one that is gone. */
+  terms(chunkIds: readonly number[]): (Uint8Array | null)[];
+}
+
+const VECTORS = /*sql*/ `SELECT chunk_id, data FROM vector
+  WHERE chunk_id IN (SELECT value FROM json_each(?1)) AND generation = ?2`;
+const TERMS = /*sql*/ `SELECT chunk_id, terms FROM chunk_terms WHERE chunk_id IN (SELECT value FROM json_each(?1))`;
+
+export function indexReads(now: SyncReads): IndexReads {
+  return {
+    storeFile: (tenantId, seq) => now.all<StoreFileRow>(STORE_FILE, [tenantId, seq])[0] ?? null,
+    chunks: (tenantId, at, generation, fromIdx, limit) =>
+      now.all<IndexedChunk>(CHUNKS_FOR_INDEX, [
+        tenantId,
+        at.storeFile,
+        at.chunkSet,
+        at.revision,
+        generation,
+        fromIdx,
+        limit,
+      ]),
+    vectors: (chunkIds, generation) =>
+      inOrder(chunkIds, now.values(VECTORS, [JSON.stringify(chunkIds), generation]), floatsOf),
+    terms: (chunkIds) => inOrder(chunkIds, now.values(TERMS, [JSON.stringify(chunkIds)]), (terms) => terms),
+  };
+}
+
+/** What `read` makes of the BLOB of each id; rows are pairs of id and BLOB in any order. */
+function inOrder<T>(
+  ids: readonly number[],
+  rows: readonly (readonly unknown[])[],
+  read: (bytes: Uint8Array) => T,
+): (T | null)[] {
+  const found = new Map<unknown, Uint8Array>();
+  for (const [id, bytes] of rows) if (bytes instanceof Uint8Array) found.set(id, bytes);
+  return ids.map((id) => {
+    const bytes = found.get(id);
+    return bytes === undefined ? null : read(bytes);
+  });
+}

@@ -1,0 +1,248 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Tx } from "./sql.ts";
+import { openSqlite, type SqliteDatabase } from "./sqlite.ts";
+
+const INSERT = "INSERT INTO tenant (id, name, status, quotas, created_at) VALUES (?1, ?1, 'active', '{}', 1)";
+const COUNT = "SELECT count(*) AS n FROM tenant";
+
+let dir: string;
+let db: SqliteDatabase;
+const long: number[] = [];
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "lectern-sqlite-"));
+  db = openSqlite(join(dir, "meta.sqlite"), { flush: false, onLong: (ms) => long.push(ms) });
+});
+afterEach(async () => {
+  long.length = 0;
+  await db.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const count = async () => (await db.get<{ n: number }>(COUNT))?.n;
+const add = (tx: Pick<Tx, "run">, id: string) => tx.run(INSERT, [id]);
+
+describe("a transaction", () => {
+  test("is whole for everybody else, and absent until it is", async () => {
+    await db.transaction(async (tx) => {
+      await add(tx, "a");
+      await add(tx, "b");
+      expect((await tx.get<{ n: number }>(COUNT))?.n).toBe(2);
+      expect(db.now.all<{ n: number }>(COUNT)).toEqual([{ n: 0 }]);
+    });
+    expect(await count()).toBe(2);
+    expect(db.now.values(COUNT)).toEqual([[2]]);
+  });
+
+  test("leaves nothing when its function throws, and gives what was thrown", async () => {
+    const failing = db.transaction(async (tx) => {
+      await add(tx, "a");
+      throw new Error("no");
+    });
+    await expect(failing).rejects.toThrow("no");
+    expect(await count()).toBe(0);
+    await db.transaction((tx) => add(tx, "b"));
+    expect(await count()).toBe(1);
+  });
+
+  test("is one of many that come at once, in the order in which they came", async () => {
+    const order: number[] = [];
+    const one = (i: number) =>
+      db.transaction(async (tx) => {
+        order.push(i);
+        await add(tx, `t${i}`);
+        expect((await tx.get<{ n: number }>(COUNT))?.n).toBe(i + 1);
+      });
+    await Promise.all(Array.from({ length: 50 }, (_, i) => one(i)));
+    expect(order).toEqual(Array.from({ length: 50 }, (_, i) => i));
+  });
+
+  test("runs its effects in the turn of its commit, before whoever waited for it or for the lock", async () => {
+    const seen: string[] = [];
+    const first = db
+      .transaction(async (tx) => {
+        tx.onCommit(() => seen.push(`effect, ${db.now.all<{ n: number }>(COUNT)[0]?.n} there`));
+        await add(tx, "a");
+        seen.push("written");
+      })
+      .then(() => seen.push("told"));
+    const second = db.transaction(async () => void seen.push("next"));
+    await Promise.all([first, second]);
+    expect(seen.slice(0, 2)).toEqual(["written", "effect, 1 there"]);
+    expect(seen.slice(2).toSorted()).toEqual(["next", "told"]);
+  });
+
+  test("runs no effect after a rollback", async () => {
+    const seen: string[] = [];
+    const failing = db.transaction(async (tx) => {
+      tx.onCommit(() => seen.push("effect"));
+      throw new Error("no");
+    });
+    await expect(failing).rejects.toThrow("no");
+    expect(seen).toEqual([]);
+  });
+
+  test("may be used from its effects: they are outside of it", async () => {
+    const { promise, resolve } = Promise.withResolvers<number | undefined>();
+    await db.transaction(async (tx) => {
+      await add(tx, "a");
+      tx.onCommit(() => resolve(db.transaction((other) => add(other, "b")).then(count)));
+    });
+    expect(await promise).toBe(2);
+  });
+
+  test("that awaits something foreign is rolled back, throws, and keeps nobody waiting", async () => {
+    const foreign: [string, () => Promise<unknown>][] = [
+      ["a timer", () => Bun.sleep(1)],
+      ["a timer that is due", () => new Promise((resolve) => setTimeout(resolve, 0))],
+      ["another turn", () => new Promise((resolve) => setImmediate(resolve))],
+    ];
+    for (const [what, wait] of foreign) {
+      const refused = db.transaction(async (tx) => {
+        await add(tx, what);
+        await wait();
+        await add(tx, `${what}, later`);
+      });
+      const next = db.transaction((tx) => add(tx, `after ${what}`));
+      await expect(refused).rejects.toThrow("awaited something other than its own statements");
+      expect(await next).toBe(1);
+    }
+    expect(await count()).toBe(foreign.length);
+  });
+
+  test("that waits for ever is rolled back as well", async () => {
+    void db.transaction(async (tx) => {
+      await add(tx, "a");
+      await new Promise(() => {});
+    });
+    await db.transaction((tx) => add(tx, "b"));
+    expect(await count()).toBe(1);
+  });
+
+  test("is not nested: another one, and every use of the outer database, is refused", async () => {
+    const uses: [string, () => Promise<unknown>][] = [
+      ["transaction", () => db.transaction((tx) => add(tx, "b"))],
+      ["get", () => db.get(COUNT)],
+      ["all", () => db.all(COUNT)],
+      ["run", () => add(db, "b")],
+      ["exclusively", () => db.exclusively(() => {})],
+    ];
+    for (const [, use] of uses) {
+      const refused = db.transaction(async (tx) => {
+        await add(tx, "a");
+        await use();
+      });
+      await expect(refused).rejects.toThrow("inside a transaction");
+    }
+    expect(await count()).toBe(0);
+  });
+
+  test("is over when its function is: a handle that was kept is refused, also during another one", async () => {
+    let kept: Tx | null = null;
+    await db.transaction(async (tx) => void (kept = tx));
+    const stale = kept as Tx | null;
+    await expect(stale?.run(INSERT, ["a"])).rejects.toThrow("outside its function");
+    const { promise: other, resolve } = Promise.withResolvers<void>();
+    const late = other.then(() => stale?.run(INSERT, ["a"]));
+    await db.transaction(async (tx) => {
+      resolve();
+      for (let i = 0; i < 10; i++) await tx.get(COUNT);
+    });
+    await expect(late).rejects.toThrow("outside its function");
+    expect(await count()).toBe(0);
+  });
+
+  test("joins a transaction that it is part of", async () => {
+    await db.transaction(async (tx) => {
+      await tx.atomic(async (same) => {
+        expect(same).toBe(tx);
+        await add(same, "a");
+      });
+    });
+    await db.atomic((tx) => add(tx, "b"));
+    expect(await count()).toBe(2);
+  });
+
+  test("that holds the thread for long is told of", async () => {
+    await db.transaction(async (tx) => {
+      const until = performance.now() + 150;
+      while (performance.now() < until) await tx.get(COUNT);
+    });
+    expect(long).toHaveLength(1);
+    await db.transaction((tx) => add(tx, "a"));
+    expect(long).toHaveLength(1);
+  });
+});
+
+describe("outside a transaction", () => {
+  test("a write is a transaction of one statement, also one that gives rows", async () => {
+    expect(await add(db, "a")).toBe(1);
+    expect(await db.get<{ id: string }>(`${INSERT} RETURNING id`, ["b"])).toEqual({ id: "b" });
+    expect(await db.all<{ id: string }>("UPDATE tenant SET name = 'x' RETURNING id")).toHaveLength(2);
+    await expect(add(db, "a")).rejects.toThrow("UNIQUE");
+    expect(await count()).toBe(2);
+  });
+
+  test("a read is of the committed state while a transaction is under way", async () => {
+    const reads: Promise<number | undefined>[] = [];
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+    const reader = begun.then(() => reads.push(count()));
+    await db.transaction(async (tx) => {
+      await add(tx, "a");
+      begin();
+      for (let i = 0; i < 10; i++) await add(tx, `more ${i}`);
+    });
+    await reader;
+    expect(await reads[0]).toBe(0);
+  });
+
+  test("what looks like a read and writes is refused while a transaction is open", async () => {
+    const text =
+      "WITH x AS (SELECT 1) INSERT INTO tenant (id, name, status, quotas, created_at) VALUES ('a', 'a', 'active', '{}', 1)";
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+    const write = begun.then(() => db.all(text));
+    write.catch(() => {});
+    await db.transaction(async (tx) => {
+      begin();
+      for (let i = 0; i < 10; i++) await add(tx, `more ${i}`);
+    });
+    await expect(write).rejects.toThrow("readonly");
+  });
+});
+
+test("a frozen file does not change while work goes on, and is thawed", async () => {
+  await add(db, "a");
+  const frozen = await db.freeze(() => Promise.resolve("seen"));
+  expect(frozen?.seen).toBe("seen");
+  expect(await db.freeze(() => Promise.resolve(null))).toBeNull();
+  const path = join(dir, "meta.sqlite");
+  const before = Bun.hash(await Bun.file(path).bytes());
+  for (let i = 0; i < 50; i++) await add(db, `more ${i}`);
+  await db.transaction(async (tx) => {
+    tx.erase();
+    await tx.run("DELETE FROM tenant WHERE id = 'a'");
+  });
+  await db.settleErased();
+  expect(Bun.hash(await Bun.file(path).bytes())).toBe(before);
+  await frozen?.thaw();
+  await db.settleErased();
+  expect(Bun.hash(await Bun.file(path).bytes())).not.toBe(before);
+});
+
+test("a database in memory keeps the same rules on its one connection", async () => {
+  const memory = openSqlite(":memory:");
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  const read = begun.then(() => memory.get<{ n: number }>(COUNT));
+  await memory.transaction(async (tx) => {
+    await add(tx, "a");
+    begin();
+    await add(tx, "b");
+    await expect(memory.get(COUNT)).rejects.toThrow("inside a transaction");
+  });
+  // It waited for the lock: nothing half-done was seen.
+  expect(await read).toEqual({ n: 2 });
+  await memory.close();
+});

@@ -1,0 +1,391 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { Database as Connection, type Statement } from "bun:sqlite";
+import { assert } from "../errors.ts";
+import { migrate } from "./migrations/runner.ts";
+import type { Database, Durability, Param, SyncReads, Tx } from "./sql.ts";
+
+/**
+ * The one door to SQLite, which is the only truth; everything else on disk is a cache of it or bytes it points to.
+ *
+ * Two connections. The writer belongs to whoever holds the lock, first come first served, and only transactions take
+ * it. While one is open everything else reads on the other, which sees committed states alone (WAL), so that no request's
+ * read falls into another's half-done transaction; while none is, reads are the writer's too, whose cache its own commits
+ * do not empty (a search took a twentieth longer without). One process (the data directory's lock), one writer: our own
+ * threads never meet SQLITE_BUSY.
+ *
+ * A statement is executed when it is called; only its answer comes as a promise. So a transaction that awaits nothing but
+ * its own statements is over before the event loop turns, and that is held against it: one that is still open when the
+ * loop turns has awaited something foreign, is rolled back there and then, and throws. (A wait that is over before the
+ * loop has come round is not noticed, and has kept nobody waiting.) COMMIT and the effects that follow it are one
+ * synchronous piece.
+ *
+ * A database in memory (for tests) has one connection, so there reads wait while a transaction is open, and `now` may see
+ * what is not committed.
+ */
+export interface SqliteDatabase extends Database {
+  /** The writing connection, for tests and for `exclusively`. */
+  readonly raw: Connection;
+  /** Runs `fn` while no transaction is open and none can begin. As in a transaction, nothing foreign is awaited. */
+  exclusively<T>(fn: (raw: Connection) => Promise<T> | T): Promise<T>;
+  /**
+   * Brings everything into the file and leaves the file as it is from then on, while work goes into the journal; `look`
+   * sees the database at that instant. Null when it cannot be done now, or is done already.
+   */
+  freeze<T>(look: () => Promise<T>): Promise<{ seen: T; thaw(): Promise<void> } | null>;
+}
+
+export interface SqliteOptions {
+  /** False: nothing waits for the disk (tests that are not about power cuts). */
+  flush?: boolean;
+  /** Told how long a transaction stayed open that was longer than {@link LONG_MS}, the wait for the disk not counted. */
+  onLong?: (ms: number) => void;
+}
+
+/** Pages (4 KiB) in the log at which a commit copies them into the database: often and little, so that none is long. */
+export const CHECKPOINT_PAGES = 1000;
+/** Others wait for the lock meanwhile, and the thread for all of it. */
+export const LONG_MS = 100;
+
+export class NewerSchemaError extends Error {
+  override name = "NewerSchemaError";
+}
+
+/** Opens (creating it if need be) and migrates `path`. Throws NewerSchemaError for a file of a newer Lectern. */
+export function openSqlite(path: string, options: SqliteOptions = {}): SqliteDatabase {
+  const raw = openWriter(path);
+  if (options.flush === false) raw.run("PRAGMA synchronous = OFF");
+  if (path === ":memory:") return new Sqlite(raw, null, options);
+  const reader = new Connection(path, { readonly: true, strict: true });
+  tune(reader);
+  return new Sqlite(raw, reader, options);
+}
+
+function openWriter(path: string): Connection {
+  const raw = new Connection(path, { create: true, strict: true });
+  // Takes effect in a new file only: lets `reclaim` give space back to the file system in small steps.
+  raw.run("PRAGMA auto_vacuum = INCREMENTAL");
+  raw.run("PRAGMA journal_mode = WAL");
+  // FULL: an acknowledged upload or attach survives a power cut, not only a killed process.
+  raw.run("PRAGMA synchronous = FULL");
+  raw.run("PRAGMA foreign_keys = ON");
+  raw.run(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+  raw.run("PRAGMA journal_size_limit = 67108864");
+  // Zeros where that costs no further write; see `Tx.erase` for the rest.
+  raw.run("PRAGMA secure_delete = FAST");
+  tune(raw);
+  const migrated = migrate(raw);
+  if (migrated.ok) return raw;
+  raw.close();
+  throw new NewerSchemaError(`schema version ${migrated.found}, this Lectern knows up to ${migrated.known}`);
+}
+
+function tune(connection: Connection): void {
+  connection.run("PRAGMA busy_timeout = 2000");
+  // KiB. Pages are read from the mapping; only those of the write-ahead log are copied, and more than this gains nothing.
+  connection.run("PRAGMA cache_size = -16384");
+  connection.run("PRAGMA mmap_size = 1073741824");
+}
+
+type AnyStatement = Statement<unknown, Param[]>;
+
+/** A connection's statements, each prepared once. The texts are those of the table files: a few hundred. */
+class Statements {
+  readonly #connection: Connection;
+  readonly #byText = new Map<string, AnyStatement>();
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  of(text: string): AnyStatement {
+    let statement = this.#byText.get(text);
+    if (statement === undefined) {
+      statement = this.#connection.prepare<unknown, Param[]>(text);
+      this.#byText.set(text, statement);
+    }
+    return statement;
+  }
+
+  finalize(): void {
+    for (const statement of this.#byText.values()) statement.finalize();
+    this.#byText.clear();
+  }
+}
+
+/** One transaction: what its statements are checked against. */
+interface Open {
+  readonly effects: (() => void)[];
+  erases: boolean;
+  /** Why no further statement is taken. */
+  refusal: string | null;
+}
+
+const FOREIGN =
+  "a transaction awaited something other than its own statements, and was rolled back: do that before it, or in an effect";
+const NESTED = "a transaction was begun, or the outer database used, inside a transaction: use the tables it was given";
+const NONE: readonly Param[] = [];
+const READS = /^\s*(?:SELECT|WITH|VALUES|PRAGMA|EXPLAIN)\b/i;
+
+class Sqlite implements SqliteDatabase {
+  readonly raw: Connection;
+  readonly now: SyncReads;
+  readonly #reader: Connection | null;
+  readonly #writes: Statements;
+  readonly #reads: Statements;
+  readonly #options: SqliteOptions;
+  /** Which transaction the running code belongs to. Looked at only while one is open: reads pay nothing for it. */
+  readonly #inside = new AsyncLocalStorage<Open>();
+  readonly #isRead = new Map<string, boolean>();
+  readonly #tx: Tx;
+  #open: Open | null = null;
+  #isHeld = false;
+  readonly #waiting: (() => void)[] = [];
+  #durability: Durability = "full";
+  #hasErased = false;
+  #isFrozen = false;
+  #isWatched = false;
+
+  constructor(raw: Connection, reader: Connection | null, options: SqliteOptions) {
+    this.raw = raw;
+    this.#reader = reader;
+    this.#writes = new Statements(raw);
+    this.#reads = reader === null ? this.#writes : new Statements(reader);
+    this.#options = options;
+    this.now = {
+      all: <Row>(text: string, params = NONE) =>
+        this.#committed()
+          .of(text)
+          .all(...params) as Row[],
+      values: (text, params = NONE) =>
+        this.#committed()
+          .of(text)
+          .values(...params),
+    };
+    this.#tx = this.#transactional();
+  }
+
+  async all<Row>(text: string, params: readonly Param[] = NONE): Promise<Row[]> {
+    if (this.#isFree(text))
+      return this.#committed()
+        .of(text)
+        .all(...params) as Row[];
+    return await this.#alone(() => this.#writes.of(text).all(...params) as Row[]);
+  }
+
+  async get<Row>(text: string, params: readonly Param[] = NONE): Promise<Row | null> {
+    if (this.#isFree(text))
+      return this.#committed()
+        .of(text)
+        .get(...params) as Row | null;
+    return await this.#alone(() => this.#writes.of(text).get(...params) as Row | null);
+  }
+
+  async run(text: string, params: readonly Param[] = NONE): Promise<number> {
+    return await this.#alone(() => this.#writes.of(text).run(...params).changes);
+  }
+
+  async atomic<T>(fn: (tx: Tx) => Promise<T>, durability?: Durability): Promise<T> {
+    return await this.transaction(fn, durability);
+  }
+
+  async transaction<T>(fn: (tx: Tx) => Promise<T>, durability: Durability = "full"): Promise<T> {
+    this.#refuseInside();
+    const turn = this.#take();
+    if (turn !== undefined) await turn;
+    let open: Open;
+    let startedAt: number;
+    try {
+      this.#use(durability);
+      this.#writes.of("BEGIN IMMEDIATE").run();
+      open = { effects: [], erases: false, refusal: null };
+      this.#open = open;
+      this.#watch();
+      startedAt = performance.now();
+    } catch (error) {
+      this.#release();
+      throw error;
+    }
+    let result: T;
+    try {
+      result = await this.#inside.run(open, fn, this.#tx);
+      assert(open.refusal === null, open.refusal ?? "");
+      const ms = performance.now() - startedAt;
+      if (ms > LONG_MS) this.#options.onLong?.(ms);
+      this.#writes.of("COMMIT").run();
+    } catch (error) {
+      // Rolled back already, and the lock given on, where the event loop turned.
+      if (open.refusal === null) this.#rollBack(open, "the transaction has ended");
+      throw error;
+    }
+    this.#end(open, "the transaction has ended");
+    try {
+      for (const effect of open.effects) effect();
+    } finally {
+      this.#release();
+    }
+    return result;
+  }
+
+  async exclusively<T>(fn: (raw: Connection) => Promise<T> | T): Promise<T> {
+    this.#refuseInside();
+    const turn = this.#take();
+    if (turn !== undefined) await turn;
+    try {
+      return await fn(this.raw);
+    } finally {
+      this.#release();
+    }
+  }
+
+  async freeze<T>(look: () => Promise<T>): Promise<{ seen: T; thaw(): Promise<void> } | null> {
+    const thaw = () =>
+      this.exclusively((raw) => {
+        raw.run(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+        this.#isFrozen = false;
+      });
+    return await this.exclusively(async (raw) => {
+      if (this.#isFrozen) return null;
+      const checkpoint = raw.query<{ busy: number }, []>("PRAGMA wal_checkpoint(TRUNCATE)").get();
+      if (checkpoint === null || checkpoint.busy !== 0) return null;
+      const seen = await look();
+      raw.run("PRAGMA wal_autocheckpoint = 0");
+      this.#isFrozen = true;
+      return { seen, thaw };
+    });
+  }
+
+  async settleErased(): Promise<void> {
+    if (!this.#hasErased || this.#isFrozen) return;
+    this.#hasErased = false;
+    await this.exclusively((raw) => void raw.run("PRAGMA wal_checkpoint(TRUNCATE)"));
+  }
+
+  async reclaim(pages: number): Promise<void> {
+    await this.exclusively((raw) => void raw.run(`PRAGMA incremental_vacuum(${Math.trunc(pages)})`));
+  }
+
+  async close(): Promise<void> {
+    await this.exclusively((raw) => {
+      this.#reads.finalize();
+      this.#reader?.close();
+      this.#writes.finalize();
+      raw.run("PRAGMA optimize");
+      raw.run("PRAGMA wal_checkpoint(TRUNCATE)");
+      raw.close();
+    });
+  }
+
+  /** The handle of whichever transaction is open: there is one at a time, so tables over it are made once. */
+  #transactional(): Tx {
+    const writes = this.#writes;
+    const own = (): Open => {
+      const open = this.#inside.getStore();
+      assert(open !== undefined, "a transaction was used outside its function");
+      assert(open.refusal === null, open.refusal ?? "");
+      return open;
+    };
+    const tx: Tx = {
+      async all<Row>(text: string, params: readonly Param[] = NONE) {
+        own();
+        return writes.of(text).all(...params) as Row[];
+      },
+      async get<Row>(text: string, params: readonly Param[] = NONE) {
+        own();
+        return writes.of(text).get(...params) as Row | null;
+      },
+      async run(text, params = NONE) {
+        own();
+        return writes.of(text).run(...params).changes;
+      },
+      atomic: (fn) => fn(tx),
+      onCommit: (effect) => void own().effects.push(effect),
+      erase: () => {
+        const open = own();
+        if (open.erases) return;
+        open.erases = true;
+        this.#hasErased = true;
+        this.raw.run("PRAGMA secure_delete = ON");
+      },
+    };
+    return tx;
+  }
+
+  /** Where what is committed, and no more, can be read now. */
+  #committed(): Statements {
+    return this.#open === null ? this.#writes : this.#reads;
+  }
+
+  /** Whether the text may be executed at once: it reads (looked at once of each), and there is where to. */
+  #isFree(text: string): boolean {
+    if (this.#open !== null) {
+      this.#refuseInside();
+      if (this.#reader === null) return false;
+    }
+    let isRead = this.#isRead.get(text);
+    if (isRead === undefined) this.#isRead.set(text, (isRead = READS.test(text)));
+    return isRead;
+  }
+
+  /** A transaction of one statement. */
+  async #alone<T>(statement: () => T): Promise<T> {
+    this.#refuseInside();
+    const turn = this.#take();
+    if (turn !== undefined) await turn;
+    try {
+      this.#use("full");
+      return statement();
+    } finally {
+      this.#release();
+    }
+  }
+
+  #refuseInside(): void {
+    if (this.#open === null) return;
+    assert(this.#inside.getStore() !== this.#open, NESTED);
+  }
+
+  #use(durability: Durability): void {
+    if (durability === this.#durability || this.#options.flush === false) return;
+    this.raw.run(`PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
+    this.#durability = durability;
+  }
+
+  #rollBack(open: Open, refusal: string): void {
+    try {
+      // A full disk may have rolled it back already.
+      if (this.raw.inTransaction) this.raw.run("ROLLBACK");
+    } finally {
+      this.#end(open, refusal);
+      this.#release();
+    }
+  }
+
+  #end(open: Open, refusal: string): void {
+    open.refusal = refusal;
+    this.#open = null;
+    if (open.erases) this.raw.run("PRAGMA secure_delete = FAST");
+  }
+
+  /** Looks once after this turn of the event loop whether a transaction of it is still open. */
+  #watch(): void {
+    if (this.#isWatched) return;
+    this.#isWatched = true;
+    setImmediate(() => {
+      this.#isWatched = false;
+      if (this.#open !== null) this.#rollBack(this.#open, FOREIGN);
+    });
+  }
+
+  /** Resolves when the lock is the caller's; in this turn where nobody holds it. */
+  #take(): Promise<void> | undefined {
+    if (this.#isHeld) return new Promise((resolve) => this.#waiting.push(resolve));
+    this.#isHeld = true;
+    return undefined;
+  }
+
+  #release(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#isHeld = false;
+    else next();
+  }
+}
