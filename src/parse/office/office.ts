@@ -23,14 +23,14 @@ export function parsePackage(zip: ZipArchive, limits: ParseLimits): ParsedDocume
     )?.[1];
   if (odf !== undefined) return parseOdf(zip, ODF_KINDS[odf] ?? "odt", limits);
   if (mimetype.startsWith("application/vnd.")) throw unsupportedFile();
-  if (!zip.has("[Content_Types].xml")) {
+  if (zip.find("[Content_Types].xml") === null) {
     if (PROGRAM_PARTS.some((name) => zip.has(name)) || firstName(zip).startsWith("Payload/")) throw unsupportedFile();
     return null;
   }
   const main = readRelations(zip, "").find((relation) => relation.type === "officeDocument")?.target ?? "";
   const type = contentTypeOf(zip, main);
   if (/binary/i.test(type)) throw unsupportedFile();
-  if (/word/i.test(type) || main.startsWith("word/")) return parseDocx(zip, main, limits);
+  if (/word/i.test(type) || /^word\//i.test(main)) return parseDocx(zip, main, limits);
   if (/presentation|slideshow|powerpoint/i.test(type)) return parsePptx(zip, main, limits);
   if (/spreadsheet|excel/i.test(type)) return parseXlsx(zip, main, limits);
   throw unsupportedFile();
@@ -93,7 +93,7 @@ function contentTypeOf(zip: ZipArchive, part: string): string {
     open(name, attributes) {
       if (name === "Override" && attributes["PartName"]?.toLowerCase() === `/${part}`.toLowerCase())
         found = attributes["ContentType"] ?? "";
-      else if (name === "Default" && part.endsWith(`.${attributes["Extension"]}`))
+      else if (name === "Default" && part.toLowerCase().endsWith(`.${attributes["Extension"]?.toLowerCase()}`))
         byExtension = attributes["ContentType"] ?? "";
     },
   });

@@ -1,0 +1,13 @@
+const FILE_NAME = /^(?:[a-z]:\\|\/|\w+:\/\/)|\.(?:png|jpe?g|gif|bmp|tiff?|emf|wmf|svg)$/i;
+/** Programs say that they wrote it, in the reader's own language; it stands in a line of its own. */
+const WRITTEN_BY_PROGRAM =
+  /\s*\n\s*(?:description automatically generated|automatisch generierte beschreibung|description générée automatiquement|descripción generada automáticamente)[^\n]*$/i;
+
+/** What an author wrote for those who cannot see a picture, chart or diagram; "" for what programs fill in. */
+export function pictureText(attributes: Record<string, string>): string {
+  const text = (attributes["descr"] ?? attributes["alt"] ?? "")
+    .replace(WRITTEN_BY_PROGRAM, "")
+    .replace(/\s+/g, " ")
+    .trim();
+  return text.length < 4 || FILE_NAME.test(text) || !/\p{L}{2}/u.test(text) ? "" : `[Image: ${text}]`;
+}
