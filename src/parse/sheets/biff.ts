@@ -71,6 +71,8 @@ export class SpanReader {
   }
 }
 
+const double = new DataView(new ArrayBuffer(8));
+
 /** Compressed number: 30 bits of integer or of the high half of a double, perhaps in hundredths. */
 export function rkValue(view: DataView, at: number): number {
   const raw = view.getUint32(at, true);
@@ -78,7 +80,6 @@ export function rkValue(view: DataView, at: number): number {
   if ((raw & 2) !== 0) {
     value = view.getInt32(at, true) >> 2;
   } else {
-    const double = new DataView(new ArrayBuffer(8));
     double.setUint32(4, raw & 0xfffffffc, true);
     value = double.getFloat64(0, true);
   }

@@ -69,7 +69,7 @@ export function numberText(value: number, { code, epoch1904 }: CellFormat): stri
     section.kind === "date"
       ? (dateBySection(value, section, epoch1904) ?? generalText(value))
       : numberBySection(value, section, unsigned);
-  return text.replace(/\s+/g, " ").trim();
+  return /^\s|\s\s|\s$/.test(text) ? text.replace(/\s+/g, " ").trim() : text;
 }
 
 /** A text as its cell shows it: a format may stand words around it, or hide it. */

@@ -10,6 +10,18 @@ export interface Decimal {
 }
 
 export function decimal(value: number, places: number): Decimal {
+  if (Number.isInteger(value) && Math.abs(value) < 1e15) {
+    const whole = value === 0 ? "" : String(Math.abs(value));
+    return { isNegative: value < 0, whole, fraction: "0".repeat(places) };
+  }
+  if (Math.abs(value) < 1e9 && places <= 4) {
+    const scaled = Math.abs(value) * 10 ** places;
+    // The added part is below the fifteenth digit: it carries halves that binary fractions fall short of.
+    const digits = String(Math.round(scaled + scaled * 1e-15)).padStart(places + 1, "0");
+    const cut = digits.length - places;
+    const whole = cut === 1 && digits.startsWith("0") ? "" : digits.slice(0, cut);
+    return { isNegative: value < 0 && /[1-9]/.test(digits), whole, fraction: digits.slice(cut) };
+  }
   const [mantissa = "0", exponentText = "0"] = Math.abs(value)
     .toExponential(PRECISION - 1)
     .split("e");
@@ -44,7 +56,7 @@ export function generalText(value: number): string {
   if (Number.isInteger(value)) return String(value);
   const size = Math.abs(value);
   const whole = size < 1 ? 1 : Math.floor(Math.log10(size)) + 1;
-  if (size < 1e-9 || whole > PRECISION) return String(Number(value.toPrecision(6)));
+  if (size < 1e-9 || whole > PRECISION) return String(Number(value.toPrecision(6))).toUpperCase();
   const places = Math.max(0, GENERAL_CHARACTERS - 1 - whole);
   // Beyond the eleven characters the fraction is kept to two digits: amounts have them.
   const { isNegative, whole: before, fraction } = decimal(value, Math.max(places, Math.min(2, PRECISION - whole)));

@@ -14,17 +14,54 @@ const DAYS = "Sunday Monday Tuesday Wednesday Thursday Friday Saturday".split(" 
  */
 export function dateBySection(value: number, section: FormatSection, epoch1904: boolean): string | null {
   const { tokens } = section;
-  const elapsed = tokens.some((token) => token.type === "elapsed");
-  if (elapsed) return tokens.map((token) => elapsedPart(roundedSeconds(value, tokens), token)).join("");
+  const plan = planOf(section);
+  if (plan.isElapsed) {
+    const elapsed = elapsedOf(value, plan.step);
+    return tokens.map((token) => elapsedPart(elapsed, token)).join("");
+  }
   if (value < 0 || value >= LAST_DAY) return null;
-  const shown = new Set(tokens.map((token) => (token.type === "date" ? token.letter : token.type)));
-  const moment = momentOf(value, tokens, epoch1904);
-  const hasTime = shown.has("h") || shown.has("n") || shown.has("s") || shown.has("ampm");
-  const hasYear = shown.has("y") || shown.has("e") || shown.has("b");
-  if (!hasYear && !(section.isSystem && !hasTime)) return asShown(tokens, moment);
-  const date = isoDate(moment, shown, value);
-  const parts = [leading(tokens), date, hasTime ? timeOf(tokens, moment, section.isSystem) : ""];
-  return parts.filter((part) => part !== "").join(" ") + trailing(tokens);
+  const moment = momentOf(value, plan.step, epoch1904);
+  if (!plan.hasYear && !(section.isSystem && !plan.hasTime)) return asShown(tokens, moment);
+  const time = plan.hasTime ? timeOf(tokens, moment, section.isSystem) : "";
+  const parts = [plan.leading, isoDate(moment, plan.shown, value), time];
+  return parts.filter((part) => part !== "").join(" ") + plan.trailing;
+}
+
+/** What a section asks of every day and time, worked out once. */
+interface Plan {
+  shown: ReadonlySet<string>;
+  isElapsed: boolean;
+  hasYear: boolean;
+  hasTime: boolean;
+  /** Milliseconds to which times are rounded. */
+  step: number;
+  leading: string;
+  trailing: string;
+}
+
+const plans = new WeakMap<FormatSection, Plan>();
+
+function planOf(section: FormatSection): Plan {
+  let plan = plans.get(section);
+  if (plan === undefined) {
+    plan = makePlan(section.tokens);
+    plans.set(section, plan);
+  }
+  return plan;
+}
+
+function makePlan(tokens: readonly FormatToken[]): Plan {
+  const shown = new Set<string>(tokens.map((token) => (token.type === "date" ? token.letter : token.type)));
+  const has = (...kinds: string[]): boolean => kinds.some((kind) => shown.has(kind));
+  return {
+    shown,
+    isElapsed: has("elapsed"),
+    hasYear: has("y", "e", "b"),
+    hasTime: has("h", "n", "s", "ampm"),
+    step: 1000 / 10 ** secondPlaces(tokens),
+    leading: leading(tokens),
+    trailing: trailing(tokens),
+  };
 }
 
 interface Moment {
@@ -38,10 +75,9 @@ interface Moment {
   milliseconds: number;
 }
 
-function momentOf(value: number, tokens: readonly FormatToken[], epoch1904: boolean): Moment {
+function momentOf(value: number, step: number, epoch1904: boolean): Moment {
   // Day 60 of the 1900 system is a 29 February that never was.
   const days = epoch1904 ? value + 1462 : value < 60 ? value + 1 : value;
-  const step = 1000 / 10 ** secondPlaces(tokens);
   const time = Math.round(((days - 25_569) * DAY_MS) / step) * step;
   const date = new Date(Math.round(time));
   return {
@@ -159,8 +195,7 @@ interface Elapsed {
   milliseconds: number;
 }
 
-function roundedSeconds(value: number, tokens: readonly FormatToken[]): Elapsed {
-  const step = 1000 / 10 ** secondPlaces(tokens);
+function elapsedOf(value: number, step: number): Elapsed {
   const time = Math.round((Math.abs(value) * DAY_MS) / step) * step;
   return { isNegative: value < 0 && time > 0, seconds: Math.floor(time / 1000), milliseconds: time % 1000 };
 }

@@ -1,19 +1,79 @@
 import { decimal, generalText } from "./decimal.ts";
 import type { FormatSection, FormatToken } from "./number-format.ts";
 
+/** What a section asks of every number, worked out once. */
+interface Plan {
+  hasDigits: boolean;
+  /** "%" shows hundredths; commas behind the last digit show thousands. */
+  factor: number;
+  kind: "fixed" | "scientific" | "fraction";
+  fixed: FixedPlan;
+  slash: number;
+}
+
+interface FixedPlan {
+  before: readonly FormatToken[];
+  after: readonly FormatToken[];
+  hasPoint: boolean;
+  places: number;
+  wholePlaces: number;
+  groups: boolean;
+}
+
+const plans = new WeakMap<FormatSection, Plan>();
+
+function planOf(section: FormatSection): Plan {
+  let plan = plans.get(section);
+  if (plan === undefined) {
+    plan = makePlan(section.tokens);
+    plans.set(section, plan);
+  }
+  return plan;
+}
+
+function makePlan(tokens: readonly FormatToken[]): Plan {
+  const slash = tokens.findIndex((token) => token.type === "slash");
+  const isScientific = tokens.some((token) => token.type === "exponent");
+  const isFractional = slash > 0 && isFraction(tokens, slash);
+  return {
+    hasDigits: tokens.some((token) => token.type === "digit"),
+    factor: factorOf(tokens),
+    kind: isScientific ? "scientific" : isFractional ? "fraction" : "fixed",
+    fixed: fixedPlan(tokens),
+    slash,
+  };
+}
+
+function fixedPlan(tokens: readonly FormatToken[]): FixedPlan {
+  const point = tokens.findIndex((token) => token.type === "point");
+  const before = point < 0 ? tokens : tokens.slice(0, point);
+  const after = point < 0 ? [] : tokens.slice(point + 1);
+  const end = wholeEnd(tokens);
+  return {
+    before,
+    after,
+    hasPoint: point >= 0,
+    places: Math.min(MAX_PLACES, countDigits(after)),
+    wholePlaces: countDigits(before),
+    groups: before.slice(0, end).some((token, i) => token.type === "comma" && countDigits(before.slice(0, i)) > 0),
+  };
+}
+
+function countDigits(tokens: readonly FormatToken[]): number {
+  return tokens.filter((token) => token.type === "digit").length;
+}
+
 /** A number by a section of a format that shows no date. */
 export function numberBySection(value: number, section: FormatSection, unsigned: boolean): string {
   const { tokens } = section;
   if (section.kind === "general") return literals(tokens, generalText(unsigned ? Math.abs(value) : value), "general");
   if (section.kind === "text") return literals(tokens, generalText(value), "text");
-  const magnitude = scaled(Math.abs(value), tokens);
-  const sign = value < 0 && !unsigned ? "-" : "";
-  if (!tokens.some((token) => token.type === "digit")) {
-    // Words in place of a number: "n/a", "-".
-    return tokens.map(plain).join("");
-  }
-  const shown = magnitudeText(magnitude, tokens);
-  return (/[1-9/]/.test(shown.digits) ? sign : "") + shown.text;
+  const plan = planOf(section);
+  // Words in place of a number: "n/a", "-".
+  if (!plan.hasDigits) return tokens.map(plain).join("");
+  const shown = magnitudeText(Math.abs(value) * plan.factor, tokens, plan);
+  const isZero = !/[1-9]/.test(shown.digits);
+  return (value < 0 && !unsigned && !isZero ? "-" : "") + shown.text;
 }
 
 interface Shown {
@@ -22,11 +82,9 @@ interface Shown {
   digits: string;
 }
 
-function magnitudeText(value: number, tokens: readonly FormatToken[]): Shown {
-  if (tokens.some((token) => token.type === "exponent")) return scientific(value, tokens);
-  const slash = tokens.findIndex((token) => token.type === "slash");
-  if (slash > 0 && isFraction(tokens, slash)) return fractional(value, tokens, slash);
-  return fixed(value, tokens);
+function magnitudeText(value: number, tokens: readonly FormatToken[], plan: Plan): Shown {
+  if (plan.kind === "scientific") return scientific(value, tokens);
+  return plan.kind === "fraction" ? fractional(value, tokens, plan.slash) : fixed(value, plan.fixed);
 }
 
 function literals(tokens: readonly FormatToken[], text: string, at: "general" | "text"): string {
@@ -48,14 +106,13 @@ function plain(token: FormatToken): string {
   }
 }
 
-/** "%" shows hundredths; commas behind the last digit show thousands. */
-function scaled(value: number, tokens: readonly FormatToken[]): number {
-  let out = value;
-  for (const token of tokens) if (token.type === "percent") out *= 100;
+function factorOf(tokens: readonly FormatToken[]): number {
+  let factor = 1;
+  for (const token of tokens) if (token.type === "percent") factor *= 100;
   const last = tokens.findLastIndex((token) => token.type === "digit");
   for (const end of new Set([wholeEnd(tokens), last + 1]))
-    for (let i = end; tokens[i]?.type === "comma"; i++) out /= 1000;
-  return out;
+    for (let i = end; tokens[i]?.type === "comma"; i++) factor /= 1000;
+  return factor;
 }
 
 /** Behind the last digit before the point. */
@@ -68,25 +125,22 @@ function wholeEnd(tokens: readonly FormatToken[]): number {
 
 const MAX_PLACES = 30;
 
-function fixed(value: number, tokens: readonly FormatToken[]): Shown {
-  const point = tokens.findIndex((token) => token.type === "point");
-  const before = point < 0 ? tokens : tokens.slice(0, point);
-  const after = point < 0 ? [] : tokens.slice(point + 1);
-  const places = Math.min(MAX_PLACES, after.filter((token) => token.type === "digit").length);
-  const { whole, fraction } = decimal(value, places);
-  const text = wholeText(whole, before, wholeEnd(tokens)) + fractionText(fraction, after, point >= 0);
-  return { text, digits: whole + fraction };
+function fixed(value: number, plan: FixedPlan): Shown {
+  const { whole, fraction } = decimal(value, plan.places);
+  return {
+    text: wholeText(whole, plan) + (plan.hasPoint ? fractionText(fraction, plan.after) : ""),
+    digits: whole + fraction,
+  };
 }
 
 /** Digits go into their places from the right; what is left over stands at the first place. */
-function wholeText(digits: string, tokens: readonly FormatToken[], end: number): string {
-  const groups = tokens.slice(0, end).some((token, i) => token.type === "comma" && hasDigitBefore(tokens, i));
+function wholeText(digits: string, { before, wholePlaces, groups }: FixedPlan): string {
   let left = digits.length;
-  let places = tokens.filter((token) => token.type === "digit").length;
+  let places = wholePlaces;
   let written = 0;
   let out = "";
-  for (let i = tokens.length - 1; i >= 0; i--) {
-    const token = tokens[i]!;
+  for (let i = before.length - 1; i >= 0; i--) {
+    const token = before[i]!;
     if (token.type !== "digit") {
       out = plain(token) + out;
       continue;
@@ -104,13 +158,8 @@ function wholeText(digits: string, tokens: readonly FormatToken[], end: number):
   return out;
 }
 
-function hasDigitBefore(tokens: readonly FormatToken[], at: number): boolean {
-  return tokens.slice(0, at).some((token) => token.type === "digit");
-}
-
 /** "#" and "?" drop zeros at the end, and the point goes with the last of them only where the format has no other. */
-function fractionText(digits: string, tokens: readonly FormatToken[], hasPoint: boolean): string {
-  if (!hasPoint) return "";
+function fractionText(digits: string, tokens: readonly FormatToken[]): string {
   const kinds = tokens.filter((token) => token.type === "digit").map((token) => token.text);
   let keep = digits.length;
   while (keep > 0 && digits[keep - 1] === "0" && kinds[keep - 1] !== "0") keep--;
@@ -132,15 +181,16 @@ function scientific(value: number, tokens: readonly FormatToken[]): Shown {
     1,
     mantissa.slice(0, point < 0 ? undefined : point).filter((token) => token.type === "digit").length,
   );
+  const plan = fixedPlan(mantissa);
   let exponent = value === 0 ? 0 : Math.floor(Math.log10(value) / step) * step;
-  let shown = fixed(value / 10 ** exponent, mantissa);
+  let shown = fixed(value / 10 ** exponent, plan);
   // 9.99 rounds to 10.0.
   if (value !== 0 && Number(shown.digits) === 10 ** step && point < 0) {
     exponent += step;
-    shown = fixed(value / 10 ** exponent, mantissa);
+    shown = fixed(value / 10 ** exponent, plan);
   } else if (value !== 0 && Number.parseFloat(shown.text) >= 10 ** step) {
     exponent += step;
-    shown = fixed(value / 10 ** exponent, mantissa);
+    shown = fixed(value / 10 ** exponent, plan);
   }
   const token = tokens[at];
   const plus = token?.type === "exponent" && token.showsPlus ? "+" : "";

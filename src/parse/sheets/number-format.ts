@@ -29,6 +29,9 @@ export interface FormatSection {
 
 export interface NumberFormat {
   sections: FormatSection[];
+  /** Those that numbers choose from. */
+  numeric: FormatSection[];
+  hasConditions: boolean;
 }
 
 const MAX_CODE = 1000;
@@ -38,7 +41,9 @@ const cache = new Map<string, NumberFormat>();
 export function numberFormat(code: string): NumberFormat {
   const known = cache.get(code);
   if (known !== undefined) return known;
-  const format = { sections: splitSections(code.slice(0, MAX_CODE)).map(readSection) };
+  const sections = splitSections(code.slice(0, MAX_CODE)).map(readSection);
+  const numeric = sections.slice(0, 3).filter((section, i) => section.kind !== "text" || i === 0);
+  const format = { sections, numeric, hasConditions: numeric.some((section) => section.condition !== null) };
   if (cache.size >= MAX_CACHED) cache.clear();
   cache.set(code, format);
   return format;
@@ -149,10 +154,9 @@ function dateLiteral(token: FormatToken): FormatToken {
 
 /** The section for a number, and whether its sign is said by the choice of the section. */
 export function sectionFor(format: NumberFormat, value: number): { section: FormatSection | null; unsigned: boolean } {
-  const numeric = format.sections.slice(0, 3).filter((section, i) => section.kind !== "text" || i === 0);
-  const [first, second, third] = numeric;
+  const [first, second, third] = format.numeric;
   if (first === undefined) return { section: null, unsigned: false };
-  if (numeric.some((section) => section.condition !== null)) return conditional(numeric, value);
+  if (format.hasConditions) return conditional(format.numeric, value);
   if (value < 0 && second !== undefined) return { section: second, unsigned: true };
   if (value === 0 && third !== undefined) return { section: third, unsigned: false };
   return { section: first, unsigned: false };
