@@ -21,7 +21,19 @@ const MAX_NESTED = 3;
  * and comments at the paragraph that they belong to. Tracked changes count as accepted: what was
  * inserted is text, what was deleted or moved away is not.
  */
-export function parseDocx(zip: ZipArchive, main: string, limits: ParseLimits, depth = 0): ParsedDocument {
+export function parseDocx(zip: ZipArchive, main: string, limits: ParseLimits): ParsedDocument {
+  return readWord({ zip, main, limits, depth: 0 });
+}
+
+interface WordSource {
+  zip: ZipArchive;
+  main: string;
+  limits: ParseLimits;
+  /** How many documents this one stands inside of. */
+  depth: number;
+}
+
+function readWord({ zip, main, limits, depth }: WordSource): ParsedDocument {
   const body = zip.read(main);
   if (body === null) throw invalidFile("The document is damaged: its main part is missing.");
   const relations = readRelations(zip, main);
@@ -45,7 +57,7 @@ export function parseDocx(zip: ZipArchive, main: string, limits: ParseLimits, de
     chunk: (id) => chunks.read(id),
   };
   readXml(body, new WordWriter(out, context));
-  appendEdges(zip, relations, plain, out);
+  for (const edge of edgesOf(zip, relations, plain)) out.append(edge, 0);
   for (const relation of relations) {
     if (relation.type === "chart" || relation.type === "chartEx" || relation.type === "diagramData")
       appendDrawing(zip, relation, out);
@@ -122,17 +134,13 @@ class Chunks {
     if (depth >= MAX_NESTED) return null;
     const inner = zip.inner(bytes);
     const main = readRelations(inner, "").find((relation) => relation.type === "officeDocument")?.target ?? "";
-    return main === "" ? null : parseDocx(inner, main, limits, depth + 1);
+    return main === "" ? null : readWord({ zip: inner, main, limits, depth: depth + 1 });
   }
 }
 
 /** Headers and footers, each wording once; the numbers of pages are no part of it. */
-function appendEdges(
-  zip: ZipArchive,
-  relations: readonly Relation[],
-  context: WordContext,
-  out: DocumentBuilder,
-): void {
+function edgesOf(zip: ZipArchive, relations: readonly Relation[], context: WordContext): ParsedDocument[] {
+  const edges: ParsedDocument[] = [];
   const seen = new Set<string>();
   for (const relation of relations) {
     if ((relation.type !== "header" && relation.type !== "footer") || relation.target === "") continue;
@@ -144,8 +152,9 @@ function appendEdges(
     const words = document.text.replace(/\s+/g, " ").trim();
     if (words === "" || seen.has(words)) continue;
     seen.add(words);
-    out.append(document, 0);
+    edges.push(document);
   }
+  return edges;
 }
 
 /** UTF-16 units of one header or footer. */

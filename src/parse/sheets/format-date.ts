@@ -153,7 +153,7 @@ function asShown(tokens: readonly FormatToken[], moment: Moment, inDate = false)
         case "ampm":
           return moment.hours < 12 ? "AM" : "PM";
         case "date":
-          return datePart(token.letter, token.count, moment, isTwelve);
+          return datePart(token, moment, isTwelve);
         default:
           return "";
       }
@@ -161,7 +161,7 @@ function asShown(tokens: readonly FormatToken[], moment: Moment, inDate = false)
     .join("");
 }
 
-function datePart(letter: string, count: number, moment: Moment, isTwelve: boolean): string {
+function datePart({ letter, count }: { letter: string; count: number }, moment: Moment, isTwelve: boolean): string {
   const month = moment.isDayZero ? 0 : Number(moment.iso.slice(5, 7)) - 1;
   const padded = (number: number): string => String(number).padStart(Math.min(count, 2), "0");
   switch (letter) {

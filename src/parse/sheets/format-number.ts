@@ -217,15 +217,13 @@ function fractional(value: number, tokens: readonly FormatToken[], slash: number
   const hasWhole = hasSeparateWhole(tokens.slice(0, slash));
   const whole = hasWhole ? Math.floor(value) : 0;
   const rest = value - whole;
-  let [above, below] =
+  const [numerator, below] =
     fixedDenominator > 0
       ? [Math.round(rest * fixedDenominator), fixedDenominator]
       : nearestFraction(rest, 10 ** Math.min(4, Math.max(1, places)) - 1);
-  let units = whole;
-  if (hasWhole && above === below) {
-    units++;
-    above = 0;
-  }
+  const isWhole = hasWhole && numerator === below;
+  const units = isWhole ? whole + 1 : whole;
+  const above = isWhole ? 0 : numerator;
   const first = tokens.findIndex((token) => token.type === "digit");
   const prefix = tokens.slice(0, first).map(plain).join("");
   const suffix = behind

@@ -11,7 +11,8 @@ export function relatedPart(zip: ZipArchive, relations: readonly Relation[], typ
   return target === "" ? null : zip.read(target);
 }
 
-export interface CommentReaders {
+export interface SheetReaders {
+  out: DocumentBuilder;
   /** Names of those who comment in threads. */
   persons: ReadonlyMap<string, string>;
   /** Reads the part of the notes, which .xlsx and .xlsb write each in its own way. */
@@ -19,7 +20,8 @@ export interface CommentReaders {
 }
 
 /** Comments and drawings of a sheet. */
-export function writeRelated(zip: ZipArchive, sheet: string, readers: CommentReaders, out: DocumentBuilder): void {
+export function writeRelated(zip: ZipArchive, sheet: string, readers: SheetReaders): void {
+  const { out } = readers;
   const relations = readRelations(zip, sheet);
   const hasThreads = relations.some(({ type, target }) => type === "threadedComment" && zip.find(target) !== null);
   for (const { type, target } of relations) {

@@ -149,8 +149,7 @@ class SheetXmlReader {
     this.#column = indexOf(attributes, this.#column, MAX_COLUMNS);
     const last = Math.min(MAX_COLUMNS, this.#column + (Number(attribute(attributes, "Span")) || 0));
     const style = attribute(attributes, "StyleID") ?? "";
-    for (; style !== "" && this.#column < last; this.#column++) this.#columnStyles.set(this.#column, style);
-    if (style !== "") this.#columnStyles.set(last, style);
+    if (style !== "") for (let column = this.#column; column <= last; column++) this.#columnStyles.set(column, style);
     this.#column = last;
   }
 

@@ -227,11 +227,11 @@ class XlsReader {
         if (view.getUint8(start + 7) === 0) this.#put(row, column, view.getUint8(start + 6) === 1 ? "TRUE" : "FALSE");
         return;
       case BIFF.formula:
-        return this.#formula(row, column, format, start + 6);
+        return this.#formula({ row, column, format }, start + 6);
     }
   }
 
-  #formula(row: number, column: number, format: number, at: number): void {
+  #formula({ row, column, format }: { row: number; column: number; format: number }, at: number): void {
     const view = this.#view;
     if (view.getUint16(at + 6, true) !== 0xffff)
       return this.#put(row, column, this.#book.number(view.getFloat64(at, true), format));

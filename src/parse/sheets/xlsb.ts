@@ -39,7 +39,7 @@ export function parseXlsb(zip: ZipArchive, main: string, limits: ParseLimits): P
       return;
     }
     const codes = writeSheet(bytes, book, out);
-    writeRelated(zip, target, { persons, writeNotes }, out);
+    writeRelated(zip, target, { out, persons, writeNotes });
     for (const code of codes) edges.write(code, out);
   });
   out.metadata["sheets"] = sheets.length;

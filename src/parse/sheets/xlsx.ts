@@ -36,7 +36,7 @@ export function parseXlsx(zip: ZipArchive, main: string, limits: ParseLimits): P
     out.heading(1, name);
     const headed = out.length;
     const end = writeSheet(bytes, book, out);
-    writeRelated(zip, target, { persons, writeNotes }, out);
+    writeRelated(zip, target, { out, persons, writeNotes });
     for (const code of end.edges) edges.write(code, out);
     if (out.length === headed && headed > before) out.warnings.push(`Sheet "${name}" is empty.`);
   });
