@@ -5,7 +5,7 @@ import type { ParseLimits } from "../limits.ts";
 import { appendDrawing } from "./drawing.ts";
 import type { TextShape } from "./shapes.ts";
 import { shapesOf } from "./shapes.ts";
-import { relationId } from "../sheets/ooxml-strings.ts";
+import { relationId, unescaped } from "../sheets/ooxml-strings.ts";
 import { attribute, readCoreProperties, readRelations, readXml } from "../xml.ts";
 import type { ZipArchive } from "../zip.ts";
 
@@ -109,26 +109,41 @@ function commentAuthors(zip: ZipArchive, main: string): Map<string, string> {
   return authors;
 }
 
+interface SlideComment {
+  author: string;
+  text: string;
+  replies: SlideComment[];
+}
+
+/** Comments, each before its replies, which its part has the other way round. */
 function writeComments(bytes: Uint8Array, authors: Map<string, string>, out: DocumentBuilder): void {
-  let author = "";
-  let text = "";
+  const open: SlideComment[] = [];
   let inText = 0;
   readXml(bytes, {
     open(name, attributes) {
-      if (name === "cm" || name === "reply") {
-        author = authors.get(attribute(attributes, "authorId") ?? "") ?? "";
-        text = "";
-      } else if (name === "text" || name === "t") inText++;
+      const comment = open.at(-1);
+      if (name === "cm" || name === "reply")
+        open.push({ author: authors.get(attribute(attributes, "authorId") ?? "") ?? "", text: "", replies: [] });
+      else if (name === "text" || name === "t") inText++;
+      else if ((name === "p" || name === "br") && comment !== undefined && comment.text !== "") comment.text += "\n";
     },
     text(part) {
-      if (inText > 0) text += part;
+      const comment = open.at(-1);
+      if (inText > 0 && comment !== undefined) comment.text += part;
     },
     close(name) {
       if (name === "text" || name === "t") inText--;
-      else if ((name === "cm" || name === "reply" || name === "txBody") && text.trim() !== "") {
-        out.line(`[Comment${author === "" ? "" : ` by ${author}`}: ${text.trim()}]`);
-        text = "";
-      }
+      if (name !== "cm" && name !== "reply") return;
+      const comment = open.pop();
+      const outer = open.at(-1);
+      if (comment === undefined) return;
+      if (outer !== undefined) outer.replies.push(comment);
+      else for (const said of [comment, ...comment.replies]) writeComment(said, out);
     },
   });
+}
+
+function writeComment({ author, text }: SlideComment, out: DocumentBuilder): void {
+  const said = unescaped(text).trim();
+  if (said !== "") out.line(`[Comment${author === "" ? "" : ` by ${author}`}: ${said}]`);
 }

@@ -87,6 +87,19 @@ test("words about charts, diagrams, groups and pictures are read, each once", as
   expect(await textOf(shapes)).toBe("[Image: Sales by region]\n\n[Image: All towns]\n\n[Image: A bridge]");
 });
 
+test("comments on slides stand before their replies, their paragraphs apart", async () => {
+  const said = (...texts: string[]) => `<p188:txBody>${texts.map((text) => p(run(text))).join("")}</p188:txBody>`;
+  const part =
+    `<p188:cmLst><p188:cm authorId="a"><p188:replyLst><p188:reply authorId="b">${said("done")}</p188:reply></p188:replyLst>` +
+    `${said("first", "second")}</p188:cm></p188:cmLst>`;
+  const slide = {
+    shapes: shape(p(run("x"))),
+    rels: { c: ["comments", "../comments/c.xml"] as [string, string] },
+    parts: { "ppt/comments/c.xml": part },
+  };
+  expect((await read([slide])).text).toBe("x\n[Comment: first\nsecond]\n[Comment: done]");
+});
+
 describe("drawings that slides refer to", () => {
   const withPart = async (type: string, name: string, part: string, more: Record<string, string> = {}) =>
     (await read([{ shapes: "", rels: { d: [type, `../${name}`] }, parts: { [`ppt/${name}`]: part, ...more } }])).text;
