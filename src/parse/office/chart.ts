@@ -12,6 +12,13 @@ interface Series {
 /** Points beyond this are a scatter of measurements, not something to be read. */
 const MAX_POINTS = 5000;
 
+/** Titles of a chart and its axes. */
+export function appendChartTitles(bytes: Uint8Array, out: DocumentBuilder): void {
+  const reader = new ChartReader();
+  readXml(bytes, reader);
+  for (const title of reader.titles) out.block(oneLine(title));
+}
+
 /** Titles, then a row a category with the series as columns. */
 export function appendChart(bytes: Uint8Array, out: DocumentBuilder): void {
   const reader = new ChartReader();

@@ -2,7 +2,7 @@ import type { DocumentBuilder } from "../builder.ts";
 import type { Relation } from "../xml.ts";
 import { readRelations, readXml } from "../xml.ts";
 import type { ZipArchive } from "../zip.ts";
-import { appendChart } from "./chart.ts";
+import { appendChart, appendChartTitles } from "./chart.ts";
 import { shapesOf } from "./shapes.ts";
 
 /** Charts as the tables they are drawn from with the text boxes on them, diagrams as their labels. */
@@ -12,7 +12,20 @@ export function appendDrawing(zip: ZipArchive, relation: Relation, out: Document
   if (bytes === null) return;
   if (relation.type === "diagramData") return out.block(paragraphsOf(bytes).join("\n"));
   appendChart(bytes, out);
-  for (const { type, target: shapes } of readRelations(zip, target)) {
+  appendUserShapes(zip, target, out);
+}
+
+/** Charts in sheets by their titles and text boxes: what they are drawn from, the cells say. */
+export function appendSheetDrawing(zip: ZipArchive, relation: Relation, out: DocumentBuilder): void {
+  if (relation.type === "diagramData") return appendDrawing(zip, relation, out);
+  const bytes = relation.target === "" ? null : zip.read(relation.target);
+  if (bytes === null) return;
+  appendChartTitles(bytes, out);
+  appendUserShapes(zip, relation.target, out);
+}
+
+function appendUserShapes(zip: ZipArchive, chart: string, out: DocumentBuilder): void {
+  for (const { type, target: shapes } of readRelations(zip, chart)) {
     const drawn = type === "chartUserShapes" && shapes !== "" ? zip.read(shapes) : null;
     if (drawn !== null) appendShapes(drawn, out);
   }

@@ -11,6 +11,8 @@ interface OpenCell {
   hasParagraph: boolean;
   /** What the cell holds, for files that do not say how it is shown. */
   value: string;
+  /** Charts have points without a number. */
+  isNumberless: boolean;
   repeat: number;
   rows: number;
   isCovered: boolean;
@@ -44,6 +46,7 @@ export class OdfTable {
       paragraphs: [],
       hasParagraph: false,
       value: valueOf(attributes),
+      isNumberless: attribute(attributes, "value") === "NaN",
       repeat: countOf(attributes, "number-columns-repeated"),
       rows: countOf(attributes, "number-rows-spanned"),
       isCovered,
@@ -58,7 +61,8 @@ export class OdfTable {
     const cell = this.#cell;
     if (cell === null) return;
     this.#cell = null;
-    const text = cell.hasParagraph ? cell.paragraphs.join("\n") : cell.value;
+    const said = cell.hasParagraph ? cell.paragraphs.join("\n") : cell.value;
+    const text = cell.isNumberless ? "" : said;
     const first = this.#column + 1;
     const times = text === "" ? 0 : Math.min(cell.repeat, MAX_REPEAT);
     for (let i = 0; i < times; i++) this.#cells.push([first + i, text]);

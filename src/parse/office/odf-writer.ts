@@ -14,6 +14,8 @@ export type OdfKind = "odt" | "ods" | "odp";
 export interface OdfContext {
   kind: OdfKind;
   limits: ParseLimits;
+  /** False for charts in sheets, whose tables say what the sheet says already. */
+  hasTables: boolean;
   /** The formula that an embedded object holds, as one line; null where it is something else, which is read later. */
   formula(path: string): string | null;
 }
@@ -354,7 +356,7 @@ export class OdfWriter implements XmlHandler {
   #endTable(): void {
     if (--this.#tableDepth > 0) return;
     if (this.#context.kind === "ods") this.#sheet.end();
-    else if (this.#table !== null) this.#out.table(this.#table.textRows(), true);
+    else if (this.#table !== null && this.#context.hasTables) this.#out.table(this.#table.textRows(), true);
     this.#table = null;
   }
 }

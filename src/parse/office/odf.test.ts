@@ -69,6 +69,13 @@ test("charts of OpenDocument have their titles and their table", async () => {
   );
 });
 
+test("charts in sheets have their titles only: what they are drawn from, the cells say", async () => {
+  const chart = `<office:document-content xmlns:office="o"><chart:chart><chart:title>${p("Sales")}</chart:title><table:table>${row(cell("May"), cell("5"))}</table:table></chart:chart></office:document-content>`;
+  const frame = `<draw:frame><draw:object xlink:href="./Object 1" xmlns:xlink="x"/></draw:frame>`;
+  const table = `<table:table table:name="S">${row(`<table:table-cell>${p("x")}${frame}</table:table-cell>`)}</table:table>`;
+  expect(await textOf("spreadsheet", table, { "Object 1/content.xml": chart })).toBe("S\n\nx\n\nSales");
+});
+
 describe("headers and footers of OpenDocument", () => {
   const styles = (...edges: string[]) => ({
     "styles.xml": `<office:document-styles xmlns:office="o"><office:master-styles>${edges.map((edge) => `<style:master-page>${edge}</style:master-page>`).join("")}</office:master-styles></office:document-styles>`,

@@ -20,13 +20,13 @@ export function parseOdf(zip: ZipArchive, kind: OdfKind, limits: ParseLimits): P
   const out = new DocumentBuilder(limits.maxTextLength);
   readCoreProperties(zip, "meta.xml", out);
   const objects = new EmbeddedObjects(zip);
-  const writer = new OdfWriter(out, { kind, limits, formula: (path) => objects.formula(path) });
+  const writer = new OdfWriter(out, { kind, limits, hasTables: true, formula: (path) => objects.formula(path) });
   readXml(content, writer);
   writer.finish();
-  objects.writeOthers(out, limits);
+  objects.writeOthers(out, { kind: "odt", limits, hasTables: kind !== "ods", formula: () => null });
   const styles = kind === "odp" ? null : zip.read("styles.xml");
   if (styles !== null) {
-    const edges = new OdfEdges(out, { kind: "odt", limits, formula: () => null });
+    const edges = new OdfEdges(out, { kind: "odt", limits, hasTables: true, formula: () => null });
     readXml(styles, edges);
   }
   return out.build(kind);
@@ -36,7 +36,7 @@ export function parseOdf(zip: ZipArchive, kind: OdfKind, limits: ParseLimits): P
 export function parseFlatOdf(text: string, out: DocumentBuilder, limits: ParseLimits): void {
   const type = /office:mimetype\s*=\s*"[^"]*\.(spreadsheet|presentation)/.exec(text.slice(0, 4000))?.[1];
   const kind = type === "spreadsheet" ? "ods" : type === "presentation" ? "odp" : "odt";
-  const context: OdfContext = { kind, limits, formula: () => null };
+  const context: OdfContext = { kind, limits, hasTables: true, formula: () => null };
   const writer = new OdfWriter(out, context);
   readXmlText(text, writer);
   writer.finish();
@@ -67,9 +67,9 @@ class EmbeddedObjects {
   }
 
   /** Charts with their titles and the table that they are drawn from; embedded sheets and texts as they are. */
-  writeOthers(out: DocumentBuilder, limits: ParseLimits): void {
+  writeOthers(out: DocumentBuilder, context: OdfContext): void {
     for (const bytes of this.#others.values()) {
-      const writer = new OdfWriter(out, { kind: "odt", limits, formula: () => null });
+      const writer = new OdfWriter(out, context);
       readXml(bytes, writer);
       writer.finish();
     }

@@ -1,4 +1,7 @@
 const FILE_NAME = /^(?:[a-z]:\\|\/|\w+:\/\/)|\.(?:png|jpe?g|gif|bmp|tiff?|emf|wmf|svg)$/i;
+/** Names that programs give: "Picture 4", "image001"; and the cells that a chart is drawn from. */
+const GIVEN_NAME =
+  /^(?:image|img|picture|photo|grafik|bild|chart|diagramm?)[ _-]?\d*$|^[^ ].*[.!]\$?[A-Z]{1,3}\$?\d+(?::|$)/i;
 /** Programs say that they wrote it, in the reader's own language; it stands in a line of its own. */
 const WRITTEN_BY_PROGRAM =
   /\s*\n\s*(?:description automatically generated|automatisch generierte beschreibung|description générée automatiquement|descripción generada automáticamente)[^\n]*$/i;
@@ -9,5 +12,7 @@ export function pictureText(attributes: Record<string, string>): string {
     .replace(WRITTEN_BY_PROGRAM, "")
     .replace(/\s+/g, " ")
     .trim();
-  return text.length < 4 || FILE_NAME.test(text) || !/\p{L}{2}/u.test(text) ? "" : `[Image: ${text}]`;
+  return text.length < 4 || FILE_NAME.test(text) || GIVEN_NAME.test(text) || !/\p{L}{2}/u.test(text)
+    ? ""
+    : `[Image: ${text}]`;
 }

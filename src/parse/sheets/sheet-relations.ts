@@ -1,5 +1,5 @@
 import type { DocumentBuilder } from "../builder.ts";
-import { appendDrawing, appendShapes } from "../office/drawing.ts";
+import { appendShapes, appendSheetDrawing } from "../office/drawing.ts";
 import type { Relation } from "../xml.ts";
 import { readRelations } from "../xml.ts";
 import type { ZipArchive } from "../zip.ts";
@@ -41,6 +41,6 @@ function writeDrawing(zip: ZipArchive, target: string, out: DocumentBuilder): vo
   appendShapes(bytes, out);
   for (const relation of readRelations(zip, target)) {
     if (relation.type === "chart" || relation.type === "chartEx" || relation.type === "diagramData")
-      appendDrawing(zip, relation, out);
+      appendSheetDrawing(zip, relation, out);
   }
 }

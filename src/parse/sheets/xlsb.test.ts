@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { relations } from "../../../test/fixtures/parse/make-office.ts";
 import type { XlsbBook } from "../../../test/fixtures/parse/make-xlsb.ts";
 import { long, makeXlsb, place, real, record, wide } from "../../../test/fixtures/parse/make-xlsb.ts";
+import { mutate, randomFrom } from "../../../test/fixtures/parse/mutate.ts";
 import type { ParsedDocument } from "../document.ts";
 import { parseDocument } from "../parse.ts";
 
@@ -118,5 +119,18 @@ describe("a sheet of a binary workbook", () => {
   test("whose lengths lie is read without them", async () => {
     const records = [row(0), text(0, "x"), record(6, place(1), long(0x7fffffff)), record(7, place(2), long(99))];
     expect((await read({ sheets: [{ name: "S", records }] })).text).toBe("S\n\nx");
+  });
+
+  test("that is damaged comes to an answer", async () => {
+    const cells = ["a", "b"].map((value, i) => text(i, value));
+    const sample = makeXlsb({
+      sheets: [{ name: "S", records: [row(0), ...cells, row(1), shared(0, 0)] }],
+      strings: ["x"],
+    });
+    const random = randomFrom(7);
+    for (let round = 0; round < 300; round++) {
+      const result = await parseDocument({ bytes: mutate(sample, random), filename: "a.xlsb", contentType: null });
+      if (!result.ok) expect(["invalid_file", "unsupported_file"]).toContain(result.error.code);
+    }
   });
 });
