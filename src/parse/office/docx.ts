@@ -102,7 +102,7 @@ interface ChunkSource {
 /** Parts in other formats, by the id of their relation; one that cannot be read leaves a warning. */
 class Chunks {
   readonly #source: ChunkSource;
-  readonly #read = new Set<string>();
+  readonly #read = new Map<string, ParsedDocument | null>();
 
   constructor(source: ChunkSource) {
     this.#source = source;
@@ -112,21 +112,20 @@ class Chunks {
     return this.#read.has(id);
   }
 
+  /** Read once, however often it is shown. */
   read(id: string): ParsedDocument | null {
+    const known = this.#read.get(id);
+    if (known !== undefined) return known;
     const { zip, relations, limits, out } = this.#source;
-    const isFirst = !this.#read.has(id);
-    this.#read.add(id);
     const target = relations.find((relation) => relation.id === id)?.target ?? "";
     const bytes = target === "" ? null : zip.read(target);
-    const document =
-      bytes === null ? null : readChunk(bytes, limits, { packed: (inner) => this.#packed(inner), flat: parseWordXml });
-    if (document !== null) {
-      if (isFirst) out.warnings.push(...document.warnings);
-      return document;
-    }
+    const readers = { packed: (inner: Uint8Array) => this.#packed(inner), flat: parseWordXml };
+    const document = bytes === null ? null : readChunk(bytes, limits, readers);
+    this.#read.set(id, document);
     const name = target === "" ? "" : ` (${target.slice(target.lastIndexOf("/") + 1)})`;
-    if (isFirst) out.warnings.push(`A document that is inserted in this one could not be read${name}.`);
-    return null;
+    if (document === null) out.warnings.push(`A document that is inserted in this one could not be read${name}.`);
+    else out.warnings.push(...document.warnings);
+    return document;
   }
 
   #packed(bytes: Uint8Array): ParsedDocument | null {

@@ -83,6 +83,8 @@ test("words about charts, diagrams, groups and pictures are read, each once", as
   const shapes =
     words("graphicFrame", "Sales by region") +
     group +
+    words("pic", "image001") +
+    words("pic", "'Budget'.E9:'Budget'.F9") +
     words("pic", "A bridge&#10;&#10;Description automatically generated");
   expect(await textOf(shapes)).toBe("[Image: Sales by region]\n\n[Image: All towns]\n\n[Image: A bridge]");
 });

@@ -72,6 +72,21 @@ export function numberText(value: number, { code, epoch1904 }: CellFormat): stri
   return /^\s|\s\s|\s$/.test(text) ? text.replace(/\s+/g, " ").trim() : text;
 }
 
+const ERRORS: Record<number, string> = {
+  0x00: "#NULL!",
+  0x07: "#DIV/0!",
+  0x0f: "#VALUE!",
+  0x17: "#REF!",
+  0x1d: "#NAME?",
+  0x24: "#NUM!",
+  0x2a: "#N/A",
+};
+
+/** What a cell shows for an error, by its code in the binary formats. */
+export function errorText(code: number): string {
+  return ERRORS[code] ?? "";
+}
+
 /** A text as its cell shows it: a format may stand words around it, or hide it. */
 export function shownText(text: string, code: string): string {
   if (code === "General" || code === "@" || text === "") return text;

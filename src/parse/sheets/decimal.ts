@@ -56,10 +56,21 @@ export function generalText(value: number): string {
   if (Number.isInteger(value)) return String(value);
   const size = Math.abs(value);
   const whole = size < 1 ? 1 : Math.floor(Math.log10(size)) + 1;
-  if (size < 1e-9 || whole > PRECISION) return String(Number(value.toPrecision(6))).toUpperCase();
+  if (whole > PRECISION || (size < 1e-4 && smallText(size).length > GENERAL_CHARACTERS)) return scientificText(value);
   const places = Math.max(0, GENERAL_CHARACTERS - 1 - whole);
   // Beyond the eleven characters the fraction is kept to two digits: amounts have them.
   const { isNegative, whole: before, fraction } = decimal(value, Math.max(places, Math.min(2, PRECISION - whole)));
   const after = fraction.replace(/0+$/, "");
   return `${isNegative ? "-" : ""}${before === "" ? "0" : before}${after === "" ? "" : `.${after}`}`;
+}
+
+/** All digits of a number below one, as far as they stand within twelve places. */
+function smallText(size: number): string {
+  return size < 1e-9 ? size.toFixed(20) : size.toFixed(12).replace(/0+$/, "");
+}
+
+/** Six digits and a power of ten: "1.23457E-05". */
+function scientificText(value: number): string {
+  const [mantissa = "", exponent = "+0"] = String(Number(value.toPrecision(6)).toExponential()).split("e");
+  return `${mantissa}E${exponent[0] ?? "+"}${exponent.slice(1).padStart(2, "0")}`;
 }

@@ -27,8 +27,11 @@ export class MergedCells {
   /** Rows come by ascending number. */
   fill(row: number, cells: PlacedCell[]): PlacedCell[] {
     const filled = this.#spans.fill(row, cells);
-    for (const { column, lastRow } of this.#starting.get(row) ?? []) {
-      const text = cells.find(([at]) => at === column)?.[1];
+    const starting = this.#starting.get(row);
+    if (starting === undefined) return filled;
+    const texts = new Map(cells);
+    for (const { column, lastRow } of starting) {
+      const text = texts.get(column);
       if (text !== undefined) this.#spans.begin(row, column, { lastRow, text });
     }
     return filled;

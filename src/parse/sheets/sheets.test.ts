@@ -254,6 +254,13 @@ describe("Excel before 2007", () => {
     ).toBe("36:00 | 01234 | 12.5% | KW 07");
   });
 
+  test("shows errors by their names", async () => {
+    const cell = biff(0x205, place(0, 0), [0x2a, 1]);
+    const formula = biff(0x06, place(0, 1), [2, 0, 0x17, 0, 0, 0, 0xff, 0xff], new Uint8Array(8));
+    const truth = biff(0x205, place(0, 2), [1, 0]);
+    expect(await book([], cell, formula, truth)).toBe("#N/A | #REF! | TRUE");
+  });
+
   test("hides numbers as their formats do", async () => {
     const number = (column: number, value: number) => biff(0x203, place(0, column, 1), f64(value));
     expect(await book(['##;##;""'], number(0, -4.2), number(1, 0), number(2, 3))).toBe("4 | | 3");

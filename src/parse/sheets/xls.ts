@@ -10,7 +10,7 @@ import { SheetRows } from "./rows.ts";
 import type { OleFile } from "../legacy/ole.ts";
 import { readSummary } from "../legacy/ole-summary.ts";
 import { SpanReader, rkValue } from "./biff.ts";
-import { formatCode } from "./cells.ts";
+import { errorText, formatCode } from "./cells.ts";
 import { Workbook } from "./workbook.ts";
 
 /** Excel before 2007 (BIFF8, and BIFF5 in its system's code page): a page a sheet, rows as lines. */
@@ -224,8 +224,7 @@ class XlsReader {
         }
         return;
       case BIFF.errorOrBool:
-        if (view.getUint8(start + 7) === 0) this.#put(row, column, view.getUint8(start + 6) === 1 ? "TRUE" : "FALSE");
-        return;
+        return this.#put(row, column, boolOrError(view.getUint8(start + 6), view.getUint8(start + 7) !== 0));
       case BIFF.formula:
         return this.#formula({ row, column, format }, start + 6);
     }
@@ -237,7 +236,7 @@ class XlsReader {
       return this.#put(row, column, this.#book.number(view.getFloat64(at, true), format));
     const kind = view.getUint8(at);
     if (kind === 0) this.#pendingFormula = [row, column];
-    else if (kind === 1) this.#put(row, column, view.getUint8(at + 2) === 1 ? "TRUE" : "FALSE");
+    else if (kind < 3) this.#put(row, column, boolOrError(view.getUint8(at + 2), kind === 2));
   }
 
   #put(row: number, column: number, text: string): void {
@@ -314,6 +313,10 @@ class XlsReader {
     }
     return out;
   }
+}
+
+function boolOrError(code: number, isError: boolean): string {
+  return isError ? errorText(code) : code === 1 ? "TRUE" : "FALSE";
 }
 
 function codePage(page: number): string {

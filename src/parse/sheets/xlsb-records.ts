@@ -5,6 +5,7 @@ import { rkValue } from "./biff.ts";
 export const XLSB = {
   row: 0,
   cellRk: 2,
+  cellError: 3,
   cellBool: 4,
   cellReal: 5,
   cellString: 6,
@@ -12,6 +13,7 @@ export const XLSB = {
   formulaString: 8,
   formulaNumber: 9,
   formulaBool: 10,
+  formulaError: 11,
   shortBlank: 12,
   shortRk: 13,
   shortError: 14,

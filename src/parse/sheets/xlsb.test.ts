@@ -59,7 +59,7 @@ describe("a binary workbook", () => {
     expect(document.kind).toBe("xlsb");
     expect(document.text).toBe(
       "One\n\nKind | Value\nrk | 31\nhundredths | 12.5\nreal | 12.5%\nformula | 36:00\nbool | TRUE\nformula bool | FALSE\n" +
-        "formula text | made\nrich | short\n\nTwo\n\nx",
+        "formula text | made\nrich | short | | #N/A\n\nTwo\n\nx",
     );
     expect(document.pages?.map(({ number }) => number)).toEqual([1, 2]);
   });

@@ -5,7 +5,7 @@ import type { ParseLimits } from "../limits.ts";
 import type { Relation } from "../xml.ts";
 import { readCoreProperties, readRelations } from "../xml.ts";
 import type { ZipArchive } from "../zip.ts";
-import { formatCode } from "./cells.ts";
+import { errorText, formatCode } from "./cells.ts";
 import { MergedCells } from "./merged-cells.ts";
 import type { MergedRange } from "./merged-cells.ts";
 import { PageEdges } from "./page-edges.ts";
@@ -140,6 +140,10 @@ function cellText(type: number, data: XlsbData, { book, style }: { book: Workboo
     case XLSB.shortBool:
     case XLSB.formulaBool:
       return data.uint8() === 1 ? "TRUE" : "FALSE";
+    case XLSB.cellError:
+    case XLSB.shortError:
+    case XLSB.formulaError:
+      return errorText(data.uint8());
     case XLSB.cellString:
     case XLSB.shortString:
     case XLSB.formulaString:

@@ -112,7 +112,7 @@ function mergedRanges(text: string): MergedRange[] {
   const out: MergedRange[] = [];
   const from = text.search(/<(?:\w+:)?mergeCells[\s>]/);
   if (from < 0) return out;
-  for (const [, range] of text.slice(from).matchAll(/<(?:\w+:)?mergeCell\s[^>]*?\bref\s*=\s*["']([^"']*)["']/g)) {
+  for (const [, range] of text.slice(from).matchAll(/<(?:\w+:)?mergeCell\s[^<>]*?\bref\s*=\s*["']([^"']*)["']/g)) {
     const [, letters, first, , last] = /^\$?([A-Z]{1,3})\$?(\d{1,7}):\$?([A-Z]{1,3})\$?(\d{1,7})$/i.exec(range!) ?? [];
     const column = columnOf(letters?.toUpperCase());
     if (column !== null) out.push({ firstRow: Number(first), lastRow: Number(last), column });
