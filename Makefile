@@ -39,6 +39,9 @@ docs: dist/lectern ## write the parts of docs/ that are made from the program: s
 test: $(NATIVE) ## everything: checks, unit tests, the build, whole-system tests on the binary
 	$(BUN) test/run.ts all
 
+clients: dist/lectern ## the contract walked by clients in Python, Go, Rust and Java; one whose toolchain is missing is skipped by name
+	$(BUN) test/clients/run.ts $(CLIENTS)
+
 bench: dist/lectern ## speed: a table and one JSON line per row
 	$(BUN) test/bench/run.ts
 
