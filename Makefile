@@ -15,10 +15,10 @@ INSTALLED := node_modules/.lectern-installed
 NATIVE := dist/native/.built
 SOURCES := $(shell find src models/lectern-embed-en -type f ! -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help run dev check fmt docs test bench eval addon build install clean
+.PHONY: help run dev check fmt docs test clients bench eval addon build install clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: dist/lectern ## install, build, and start the server on http://127.0.0.1:8080
 	dist/lectern serve $(ARGS)
