@@ -135,6 +135,11 @@ describe("a fragment of HTML is read as such under other names", () => {
     expect(await textOf(html, "a.xls")).toBe("Привет");
   });
 
+  test("whatever number of comments stands before it", async () => {
+    expect(await textOf(`${"<!---->\n".repeat(400)}<p>Words</p>`, "a.xls")).toBe("Words");
+    expect((await read(`${"<!---->".repeat(2000)}x</p>`, "a.dat")).kind).toBe("text");
+  });
+
   test("but text that begins with a mark of another kind is not", async () => {
     expect((await read("<T> is a parameter, see <b>", "a.txt")).kind).toBe("text");
     expect((await read("<s> and then", "notes")).kind).toBe("text");

@@ -20,8 +20,11 @@ const FIRST_PARTS = new Set(
 /** What is shorter is an ending rather than a word. */
 const LEAST_WORD = 4;
 
+/** The words of longer texts are too many to be kept. */
+const MAX_LENGTH = 1 << 23;
+
 export function joinHyphenated(text: string): string {
-  if (!/\p{L}[-\u2010\u00ad][ \t]?\n/u.test(text)) return text;
+  if (text.length > MAX_LENGTH || !/\p{L}[-\u2010\u00ad][ \t]?\n/u.test(text)) return text;
   const words = new Set<string>();
   for (const [word] of text.replace(CUT, " ").matchAll(WORD)) words.add(word.toLowerCase());
   return text.replace(CUT, (found, left: string, hyphen: string, right: string, marks: string) => {

@@ -182,7 +182,7 @@ function kindOfText(text: string, filename: string, extension: string, contentTy
   if (
     named !== "markdown" &&
     language === null &&
-    /^(?:<\?xml[^>]*>\s*)?(?:<!--[^]*?-->\s*)*<(?:!doctype\s+html|html[\s>])/i.test(head)
+    /^<(?:!doctype\s+html|html[\s>])/i.test(withoutComments(head.replace(/^<\?xml[^>]*>/, "")))
   )
     return "html";
   if (head.startsWith("<?xml")) return "xml";
@@ -215,7 +215,7 @@ function kindByLook(text: string, head: string, contentType: string | null): Tex
 }
 
 const HTML_START = new RegExp(
-  String.raw`^\s*(?:<!--[^]{0,4000}?-->\s*)*<(?:` +
+  String.raw`^<(?:` +
     "a|abbr|address|article|aside|b|base|big|blockquote|body|br|button|center|code|col|colgroup|dd|details|div|dl|dt|em|fieldset|figure|" +
     "font|footer|form|frameset|h[1-6]|head|header|hr|i|iframe|img|input|label|li|link|main|meta|nav|noscript|ol|p|picture|pre|s|script|" +
     "section|select|small|span|strong|style|sub|summary|sup|svg|table|tbody|td|template|th|thead|title|tr|tt|u|ul|video" +
@@ -228,7 +228,18 @@ const HTML_END =
 
 /** A page or a part of one, whatever it begins with and whatever it is called. */
 function looksLikeHtml(text: string): boolean {
-  return HTML_START.test(text.slice(0, 20_000)) && HTML_END.test(text);
+  return HTML_START.test(withoutComments(text.slice(0, 20_000))) && HTML_END.test(text);
+}
+
+/** Without the comments that it begins with. */
+function withoutComments(text: string): string {
+  let from = text.search(/\S/);
+  while (from >= 0 && text.startsWith("<!--", from)) {
+    const end = text.indexOf("-->", from + 4);
+    if (end < 0) return "";
+    from = end + 3 + Math.max(0, text.slice(end + 3).search(/\S/));
+  }
+  return from < 0 ? "" : text.slice(from);
 }
 
 const BY_MEDIA_TYPE: Record<string, TextKind> = {
