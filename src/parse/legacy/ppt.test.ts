@@ -29,14 +29,19 @@ test.each([
   const inOutline = makePpt(text(0, "Outline title"), [record(0xf00d, CONTAINER, text(4, "Boxed"))], directory);
   expect(headingsOf(await read(inOutline, "a.ppt"))).toEqual([[1, "Outline title"]]);
   expect((await read(inOutline, "a.ppt")).text).toBe("Outline title\n\nBoxed");
-  const inBox = makePpt(new Uint8Array(), [record(0xf00d, CONTAINER, text(6, "Boxed title")), record(0xf00d, 0, text(1, "Points"))], directory);
+  const inBox = makePpt(
+    new Uint8Array(),
+    [record(0xf00d, CONTAINER, text(6, "Boxed title")), record(0xf00d, 0, text(1, "Points"))],
+    directory,
+  );
   expect(headingsOf(await read(inBox, "a.ppt"))).toEqual([[1, "Boxed title"]]);
   expect((await read(inBox, "a.ppt")).text).toBe("Boxed title\n\nPoints");
 });
 
 test("a presentation has no text that its last save has replaced", async () => {
   const persist = record(1011, 0, u32(1), u32(0), u32(0), u32(256), u32(0));
-  const version = (title: string): Uint8Array => record(1000, CONTAINER, record(4080, CONTAINER, persist, text(0, title)));
+  const version = (title: string): Uint8Array =>
+    record(1000, CONTAINER, record(4080, CONTAINER, persist, text(0, title)));
   const stream = Buffer.concat([version("Old title"), version("New title")]);
   expect((await read(makeOle({ "PowerPoint Document": stream }), "a.ppt")).text).toBe("New title");
 });

@@ -1,6 +1,18 @@
-import type { Destination } from "./rtf.ts";
-
 /** What RTF's control words and code pages mean. */
+
+/** Where text goes. */
+export type Destination =
+  | "body"
+  | "skip"
+  | "info"
+  | "fonts"
+  | "styles"
+  | "title"
+  | "author"
+  | "subject"
+  | "keywords"
+  | "instruction"
+  | "aside";
 
 export const CHARSETS: Record<number, string> = {
   77: "macintosh",

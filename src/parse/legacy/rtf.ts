@@ -6,6 +6,7 @@ import { fieldText } from "./field-text.ts";
 import { RtfFonts } from "./rtf-fonts.ts";
 import { RtfRows } from "./rtf-rows.ts";
 import { RtfStyles } from "./rtf-styles.ts";
+import type { Destination } from "./rtf-words.ts";
 import {
   codePageName,
   DESTINATION_WORDS,
@@ -27,19 +28,6 @@ export function parseRtf(bytes: Uint8Array, limits: ParseLimits): ParsedDocument
   new RtfReader(bytes, out).run();
   return out.build("rtf");
 }
-
-export type Destination =
-  | "body"
-  | "skip"
-  | "info"
-  | "fonts"
-  | "styles"
-  | "title"
-  | "author"
-  | "subject"
-  | "keywords"
-  | "instruction"
-  | "aside";
 
 interface State {
   destination: Destination;
