@@ -17,6 +17,11 @@ export function symbolText(font: string, code: number): string | null {
   return sign === undefined || sign === " " ? null : sign;
 }
 
+/** Whether the letters of a font are signs of its own. */
+export function isSymbolFont(font: string): boolean {
+  return font !== "" && familyOf(font) !== null;
+}
+
 const PRIVATE_AREA = 0xf000;
 /** The tables begin at the place of the space. */
 const FIRST = 0x20;
