@@ -10,7 +10,7 @@ import { parseDocument } from "../parse/parse.ts";
  * Real and awkward documents that stand beside the checkout in development; they may not be passed on,
  * so where they are missing these tests are skipped.
  */
-const FOLDER = fileURLToPath(new URL("../../../shared/data/docs", import.meta.url));
+const FOLDER = fileURLToPath(new URL("../../../shared/data/docs/", import.meta.url));
 
 interface Read {
   kind: string;

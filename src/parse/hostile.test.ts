@@ -120,7 +120,7 @@ describe("content that is not what it seems", () => {
       "a compressed file",
       Uint8Array.of(0x1f, 0x8b, 8, 0, 1, 2, 3, 4),
       "a.txt.gz",
-      "unsupported_file: The file type is not supported.",
+      "invalid_file: The file is packed with gzip and is damaged or cut off. Upload it unpacked.",
     ],
     [
       "a ZIP without its end",

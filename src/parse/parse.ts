@@ -1,5 +1,6 @@
 import { parseArchive } from "./archive.ts";
 import { containerOf } from "./detect.ts";
+import { CLOSED_ARCHIVE, unpackGzip } from "./gzip.ts";
 import { parseDoc } from "./legacy/doc.ts";
 import type { ParsedDocument, ParseResult } from "./document.ts";
 import { invalidFile, ParseError, unsupportedFile } from "./document.ts";
@@ -73,7 +74,7 @@ async function parseAny(input: ParseInput, limits: ParseLimits, depth = 0): Prom
 }
 
 async function parseContainer(input: ParseInput, limits: ParseLimits, depth: number): Promise<ParsedDocument> {
-  const { bytes, filename, contentType } = input;
+  const { bytes, filename } = input;
   const nested: ParseNested = (inner, name, type) =>
     parseInner({ bytes: inner, filename: name, contentType: type }, limits, depth + 1);
   switch (containerOf(bytes)) {
@@ -92,15 +93,31 @@ async function parseContainer(input: ParseInput, limits: ParseLimits, depth: num
       if (depth >= MAX_DEPTH) throw unsupportedFile();
       return await parseArchive(zip, limits, nested);
     }
+    case "gzip": {
+      if (depth >= MAX_DEPTH) throw unsupportedFile();
+      const inner = unpackGzip(bytes, filename, limits);
+      return await parseUnpacked({ ...inner, contentType: null }, limits, nested);
+    }
     case "ole":
       return await parseOle(new OleFile(bytes), limits, nested);
     case "text":
-      if (looksLikeMailbox(bytes)) return await parseMailbox(bytes, limits, nested);
-      if (looksLikeMail(bytes)) return await parseMail(bytes, limits, nested);
-      return parseTextual(bytes, filename, contentType, limits);
+      return await parseText(input, limits, nested);
     case "binary":
       throw unsupportedFile();
   }
+}
+
+async function parseText(input: ParseInput, limits: ParseLimits, nested: ParseNested): Promise<ParsedDocument> {
+  const { bytes, filename, contentType } = input;
+  if (looksLikeMailbox(bytes)) return await parseMailbox(bytes, limits, nested);
+  if (looksLikeMail(bytes)) return await parseMail(bytes, limits, nested);
+  return parseTextual(bytes, filename, contentType, limits);
+}
+
+/** What is packed by itself is read where it is text; whatever else it is can be uploaded as it is. */
+async function parseUnpacked(input: ParseInput, limits: ParseLimits, nested: ParseNested): Promise<ParsedDocument> {
+  if (containerOf(input.bytes) !== "text") throw new ParseError("unsupported_file", CLOSED_ARCHIVE);
+  return await parseText(input, limits, nested);
 }
 
 async function parseOle(ole: OleFile, limits: ParseLimits, nested: ParseNested): Promise<ParsedDocument> {
