@@ -4,6 +4,7 @@ import { QueryRecorder } from "../api/queries/recorder.ts";
 import { type Config, redactedConfig } from "../config/config.ts";
 import { settingsReloader } from "../config/settings-reload.ts";
 import { type App, createApp } from "../http/app.ts";
+import type { Operation } from "../http/operation.ts";
 import { type RunningServer, startServer } from "../http/server.ts";
 import { type Clock, offsetClock, systemClock } from "../platform/clock.ts";
 import { StartError, takeDataDir } from "../platform/data-dir.ts";
@@ -11,7 +12,7 @@ import { LineWriter } from "../platform/line-writer.ts";
 import { createLog, type Log } from "../platform/log.ts";
 import { createMetrics } from "../platform/metrics.ts";
 import { createFirstKey, createRunKey, keyAuthenticator, type RunKey } from "./access-keys.ts";
-import { createEngine, type Engine } from "./engine.ts";
+import { createEngine, type Engine, type EngineOverrides } from "./engine.ts";
 import { createOperations } from "./operations.ts";
 
 /**
@@ -33,11 +34,15 @@ export interface Context extends AsyncDisposable {
   readonly notices: readonly string[];
 }
 
-export interface Overrides {
+export interface Overrides extends EngineOverrides {
   log?: Log;
   clock?: Clock;
   /** The settings as they are now, for a reload; without it there is nothing to reload. */
   readSettings?: () => Config;
+  /** What is served, made of the server's own operations. */
+  operations?: (own: Operation[]) => Operation[];
+  /** Aborted at the stop; tests abort it where nothing listens. */
+  stopping?: AbortController;
 }
 
 interface Parts {
@@ -65,29 +70,22 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   const clock = overrides.clock ?? (config.testClockFile === null ? systemClock : offsetClock(config.testClockFile));
   const metrics = createMetrics();
   const { path: dataDir } = stack.use(takeDataDir(config.dataDir));
-  const engine = stack.use(await createEngine({ config, dataDir, clock, log, metrics }));
+  const engine = stack.use(await createEngine({ config, dataDir, clock, log, metrics, overrides }));
   const { storage } = engine.data;
   const queries = stack.use(new QueryRecorder({ storage, log, mode: () => config.queryLog }));
   const reload = settingsReloader(config, overrides.readSettings ?? (() => config), log);
-  const stopping = new AbortController();
+  const stopping = overrides.stopping ?? new AbortController();
   const authenticate = keyAuthenticator(storage, clock, config);
   let runKey: RunKey | null = null;
+  const { signal } = stopping;
+  const operations = createOperations({ config, engine, clock, metrics, dataDir, stopping: signal, queries, reload });
   const app = createApp({
-    operations: createOperations({
-      config,
-      engine,
-      clock,
-      metrics,
-      dataDir,
-      stopping: stopping.signal,
-      queries,
-      reload,
-    }),
+    operations: overrides.operations?.(operations) ?? operations,
     authenticate: async (sha256) => (await runKey?.authenticate(sha256)) ?? (await authenticate(sha256)),
     log,
     metrics,
     dialect: config.dialect,
-    stopping: stopping.signal,
+    stopping: signal,
     maxJsonBytes: config.maxJsonMb * MB,
     get maxRequestsPerKey() {
       return config.maxUserRequests;

@@ -3,6 +3,7 @@
  * reverse order: first what makes work, then the lanes that do it, the database last.
  */
 import type { Config } from "../config/config.ts";
+import type { EmbeddingProvider } from "../embed/provider.ts";
 import { createProgress, type ProgressBoard } from "../jobs/progress.ts";
 import { scheduleModelUpgrade } from "../jobs/upgrade-model.ts";
 import { BUNDLED_MODEL, type Models } from "../models/models.ts";
@@ -21,6 +22,16 @@ import { type OpenStorage, openStorage } from "./open-storage.ts";
 import { createJobs, type Jobs } from "./start-jobs.ts";
 import { startWorkers, type Workers } from "./start-workers.ts";
 
+/** What tests put in the place of parts that are slow, or that nobody can foresee. */
+export interface EngineOverrides {
+  /** In place of the bundled model; runs in this process. */
+  provider?: EmbeddingProvider | undefined;
+  /** In place of the rerankers of the models directory. */
+  rankers?: RankerCatalog | undefined;
+  /** False: nothing waits for the disk. */
+  flush?: boolean | undefined;
+}
+
 export interface EngineOptions {
   config: Config;
   /** Absolute; held by this process. */
@@ -28,6 +39,7 @@ export interface EngineOptions {
   clock: Clock;
   log: Log;
   metrics: Metrics;
+  overrides: EngineOverrides;
 }
 
 export interface Engine extends AsyncDisposable {
@@ -44,14 +56,15 @@ export interface Engine extends AsyncDisposable {
   warm(): void;
 }
 
-export async function createEngine({ config, dataDir, clock, log, metrics }: EngineOptions): Promise<Engine> {
+export async function createEngine(options: EngineOptions): Promise<Engine> {
+  const { config, dataDir, clock, log, metrics, overrides } = options;
   await using stack = new AsyncDisposableStack();
-  const data = stack.use(openStorage(dataDir, log));
+  const data = stack.use(openStorage(dataDir, log, { flush: overrides.flush }));
   const { storage } = data;
   const workers = stack.use(await startWorkers(config, dataDir));
-  const models = await openModels(config, { lanes: workers.lanes, dataDir, log, metrics });
+  const models = await openModels(config, { lanes: workers.lanes, dataDir, log, metrics, ...overrides });
   await upgradeBundledModel(models, data, clock, log);
-  const rankers = rankerCatalog(models, config);
+  const rankers = overrides.rankers ?? rankerCatalog(models, config);
   const changes = createChanges();
   const progress = createProgress((stage, seconds) => metrics.observe(INGEST_STAGE, seconds, { stage }));
   // The jobs are made last and run on what is made before: nothing is woken before they are started.
@@ -103,7 +116,7 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
 
 /** Stores made with another revision of the bundled model are moved to this one. */
 async function upgradeBundledModel(models: Models, { storage }: OpenStorage, clock: Clock, log: Log): Promise<void> {
-  const bundled = models.info(BUNDLED_MODEL);
+  const bundled = models.info(models.bundled);
   if (bundled === null) return;
-  await scheduleModelUpgrade(storage, { id: BUNDLED_MODEL, revision: bundled.revision }, clock, log);
+  await scheduleModelUpgrade(storage, { id: bundled.id, revision: bundled.revision }, clock, log);
 }

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
+import type { EmbeddingProvider } from "../embed/provider.ts";
 import { resolveHost } from "../embed/remote/address.ts";
 import { Models } from "../models/models.ts";
 import { countUsage, providerLimits, remoteSources } from "../models/remote-models.ts";
@@ -13,17 +14,20 @@ export interface ModelParts {
   dataDir: string;
   log: Log;
   metrics: Metrics;
+  /** In place of the bundled model. */
+  provider?: EmbeddingProvider | undefined;
 }
 
 /** Vectors of recent queries kept in memory, bytes at most. */
 const QUERY_CACHE_BYTES = 64 * 1024 * 1024;
 
 /** Every model of this server, opened. Throws where the default model or the default reranker cannot be used. */
-export async function openModels(config: Config, { lanes, dataDir, log, metrics }: ModelParts): Promise<Models> {
+export async function openModels(config: Config, parts: ModelParts): Promise<Models> {
+  const { lanes, dataDir, log, metrics, provider } = parts;
   const models = new Models({
     lanes,
     directory: join(dataDir, "models"),
-    defaultModel: config.defaultModel,
+    defaultModel: provider?.model.id ?? config.defaultModel,
     defaultRanker: config.defaultRanker,
     defaultAliases: !config.noDefaultAliases,
     aliases: config.modelNames,
@@ -40,6 +44,7 @@ export async function openModels(config: Config, { lanes, dataDir, log, metrics 
     ingestWorkers: config.embedWorkers,
     queryCache: { maxBytes: QUERY_CACHE_BYTES, maxEntries: config.queryCacheEntries },
     log,
+    provider,
   });
   await models.start();
   return models;

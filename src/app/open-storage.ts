@@ -3,7 +3,7 @@ import { StartError } from "../platform/data-dir.ts";
 import type { Log } from "../platform/log.ts";
 import { type Blobs, createBlobs } from "../storage/blobs.ts";
 import { createParsedCache, type ParsedCache } from "../storage/parsed.ts";
-import { NewerSchemaError, openSqlite, type SqliteDatabase } from "../storage/sqlite.ts";
+import { NewerSchemaError, openSqlite, type SqliteDatabase, type SqliteOptions } from "../storage/sqlite.ts";
 import { createStorage, type Storage } from "../storage/storage.ts";
 
 /** What is kept: rows, the bytes of uploads, and the parsed forms of documents, which are made again when they are gone. */
@@ -15,8 +15,8 @@ export interface OpenStorage extends AsyncDisposable {
 }
 
 /** Opens, and upgrades, what a data directory holds. A {@link StartError} where it cannot be used, with the way out. */
-export function openStorage(dataDir: string, log: Log): OpenStorage {
-  const database = openDatabase(join(dataDir, "meta.sqlite"), log);
+export function openStorage(dataDir: string, log: Log, options: SqliteOptions = {}): OpenStorage {
+  const database = openDatabase(join(dataDir, "meta.sqlite"), log, options);
   return {
     database,
     storage: createStorage(database),
@@ -26,10 +26,10 @@ export function openStorage(dataDir: string, log: Log): OpenStorage {
   };
 }
 
-function openDatabase(path: string, log: Log): SqliteDatabase {
+function openDatabase(path: string, log: Log, options: SqliteOptions): SqliteDatabase {
   try {
     const onLong = (ms: number) => log.warn("a transaction was open for long", { ms: Math.round(ms) });
-    return openSqlite(path, { onLong });
+    return openSqlite(path, { onLong, ...options });
   } catch (error) {
     if (error instanceof NewerSchemaError) {
       throw new StartError(

@@ -48,7 +48,7 @@ import type { Operation } from "../http/operation.ts";
 import { quotaRules } from "../http/quotas.ts";
 import type { Embed } from "../models/failures.ts";
 import { modelCatalog } from "../models/model-catalog.ts";
-import { BUNDLED_MODEL, BUNDLED_RANKER } from "../models/models.ts";
+import { BUNDLED_RANKER } from "../models/models.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Metrics } from "../platform/metrics.ts";
 import { backups } from "./backup.ts";
@@ -225,7 +225,7 @@ function countSearch(metrics: Metrics, { index, latencyMs }: SearchRecord): void
 function modelParts({ engine, metrics }: OperationsOptions, { models, embed }: Shared): Operation[] {
   const rerank = rerankService({
     rankers: engine.rankers,
-    bundled: { embed, model: BUNDLED_MODEL },
+    bundled: { embed, model: engine.models.bundled },
     bundledName: BUNDLED_RANKER,
     onRerank: (use) => countRerank(metrics, use),
   });

@@ -23,7 +23,16 @@ export interface Problem {
   param: string | null;
 }
 
+const compiled = new WeakMap<TSchema, Validator>();
+
+/** Compiled once of each schema, which therefore must not be changed afterwards. */
 export function compileValidator(schema: TSchema): Validator {
+  let validator = compiled.get(schema);
+  if (validator === undefined) compiled.set(schema, (validator = compile(schema)));
+  return validator;
+}
+
+function compile(schema: TSchema): Validator {
   const check = TypeCompiler.Compile(schema);
   const names: Names = new Map();
   collectNames(schema as Schema, names);

@@ -6,6 +6,7 @@ import {
   embedFailure,
   type EmbedFailure,
   type EmbedKind,
+  type EmbeddingProvider,
   type EmbedResult,
   type ModelInfo,
 } from "../embed/provider.ts";
@@ -50,6 +51,8 @@ export interface ModelsOptions {
   ingestWorkers: number;
   queryCache: { maxBytes: number; maxEntries: number };
   log: Log;
+  /** Runs in this process, in place of the bundled model, which is then not opened. */
+  provider?: EmbeddingProvider | undefined;
 }
 
 interface LocalEntry {
@@ -61,7 +64,10 @@ interface LocalEntry {
   passages: PassageBatching;
 }
 
-type Entry = LocalEntry | RemoteEntry;
+/** A model that runs in this process. */
+type ProvidedEntry = Omit<LocalEntry, "source" | "key">;
+
+type Entry = LocalEntry | RemoteEntry | ProvidedEntry;
 
 /** What was found where models are looked for. */
 export interface FoundModel {
@@ -84,19 +90,23 @@ export class Models {
   readonly #broken = new Map<string, readonly string[]>();
   readonly #queries: QueryCache;
   readonly rerankers: Rerankers;
+  /** The model that is part of the server: what names stand for where no other is set. */
+  readonly bundled: string;
   #scanning: Promise<void> = Promise.resolve();
 
   constructor(options: ModelsOptions) {
     this.#options = options;
+    this.bundled = options.provider?.model.id ?? BUNDLED_MODEL;
     this.#queries = new QueryCache(options.queryCache);
     this.rerankers = new Rerankers({ lanes: options.lanes, onUse: options.onRerank });
   }
 
   /** Opens every model there is. Throws when the default model or the default reranker cannot be used. */
   async start(): Promise<void> {
-    await this.#openLocal(BUNDLED_MODEL, "", { type: "bundled" });
+    const { provider, defaultModel, defaultRanker } = this.#options;
+    if (provider === undefined) await this.#openLocal(BUNDLED_MODEL, "", { type: "bundled" });
+    else this.#entries.set(provider.model.id, providedEntry(provider));
     await this.rescan();
-    const { defaultModel, defaultRanker } = this.#options;
     if (defaultRanker !== null && this.rankerOf(defaultRanker) === null) {
       const why = this.#broken.get(defaultRanker)?.join("; ") ?? "no such reranker is in the models directory";
       throw new Error(`the default ranker '${defaultRanker}' cannot be used: ${why}`);
@@ -138,7 +148,7 @@ export class Models {
 
   async #rescan(): Promise<void> {
     this.#broken.clear();
-    const seen = new Set([BUNDLED_MODEL]);
+    const seen = new Set([this.bundled]);
     for (const found of await scanModels(this.#options.directory)) {
       if (seen.has(found.id)) continue;
       seen.add(found.id);
@@ -174,7 +184,7 @@ export class Models {
     const { defaultModel, defaultAliases, aliases } = this.#options;
     return {
       models: [...this.#entries.keys()],
-      defaultModel: defaultModel ?? BUNDLED_MODEL,
+      defaultModel: defaultModel ?? this.bundled,
       aliases,
       defaultAliases,
     };
@@ -229,7 +239,7 @@ export class Models {
     const without = KNOWN_MODELS.filter(({ name }) => !this.#entries.has(name) && !this.#broken.has(name));
     if (without.length === 0) return null;
     const names = without.map((model) => model.name).join(", ");
-    return `No embedding provider is configured for ${names}: ${defaultModel ?? BUNDLED_MODEL} answers for them (--no-default-aliases refuses them instead).`;
+    return `No embedding provider is configured for ${names}: ${defaultModel ?? this.bundled} answers for them (--no-default-aliases refuses them instead).`;
   }
 
   /** A model that is not here has no room to wait for: asking it says why. */
@@ -294,7 +304,7 @@ export class Models {
     else if ("provider" in entry) {
       if (!entry.removable || !this.#options.remote.sources.forget(id)) return false;
     } else {
-      if (entry.source.type !== "directory") return false;
+      if (!("source" in entry) || entry.source.type !== "directory") return false;
       removeModelFolder(id, entry.source.path);
     }
     this.#forget(id);
@@ -377,6 +387,18 @@ export class Models {
     }
     return entry;
   }
+}
+
+function providedEntry(provider: EmbeddingProvider): ProvidedEntry {
+  const { model } = provider;
+  const batcher = new EmbedBatcher({
+    model,
+    run: ({ texts, kind, signal }) => provider.embed(texts, kind, signal),
+    passageSlots: 1,
+    querySlots: 1,
+  });
+  const room = new Semaphore(LOCAL_TEXTS * CALLS_A_WORKER);
+  return { info: model, batcher, passages: { texts: LOCAL_TEXTS, room, window: null } };
 }
 
 function shorten(result: EmbedResult, own: number, wanted: number): EmbedResult {

@@ -36,7 +36,7 @@ export interface SqliteDatabase extends Database {
 
 export interface SqliteOptions {
   /** False: nothing waits for the disk (tests that are not about power cuts). */
-  flush?: boolean;
+  flush?: boolean | undefined;
   /** Told how long a transaction stayed open that was longer than {@link LONG_MS}, the wait for the disk not counted. */
   onLong?: (ms: number) => void;
 }
