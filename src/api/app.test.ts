@@ -4,7 +4,7 @@ import { AppError } from "../errors.ts";
 import type { Log, LogFields } from "../platform/log.ts";
 import { oneOf } from "../http/openai.ts";
 import { operation } from "../http/operation.ts";
-import { fileApp, KEYS } from "./testing/file-app.ts";
+import { storeApp, KEYS } from "../app/testing/store-app.ts";
 
 const INVALID_JSON = "We could not parse the JSON body of your request:";
 const Body = Type.Object(
@@ -251,7 +251,7 @@ const BAD_REQUESTS: [what: string, method: string, path: string, body: string | 
 
 describe("a bad request is answered in OpenAI's envelope", () => {
   test.each(BAD_REQUESTS)("%s", async (_, method, path, body, status, error) => {
-    using f = fileApp({ more: probes });
+    await using f = await storeApp({ more: probes });
     const answer = await f.call(method, path, body);
     expect(answer.json).toEqual({ error: { type: "invalid_request_error", ...error } });
     expect(answer.status).toBe(status);
@@ -261,7 +261,7 @@ describe("a bad request is answered in OpenAI's envelope", () => {
   });
 
   test("invalid UTF-8 is not JSON", async () => {
-    using f = fileApp({ more: probes });
+    await using f = await storeApp({ more: probes });
     const answer = await f.call("POST", STORE, new Uint8Array([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d]));
     expect(answer.json.error).toMatchObject({
       code: "invalid_json",
@@ -279,7 +279,7 @@ describe("keys", () => {
     ["a short wrong one", { authorization: "Bearer hunter2" }, "***"],
     ["a wrong api-key header", { "api-key": "sk-wrong-secret-middle-9876" }, "sk-***9876"],
   ])("%s is 401 invalid_api_key and is not repeated", async (_, headers, shown) => {
-    using f = fileApp({ more: probes });
+    await using f = await storeApp({ more: probes });
     const answer = await f.call("GET", "/v1/models/x", null, { authorization: "", ...headers } as Record<
       string,
       string
@@ -293,23 +293,14 @@ describe("keys", () => {
   });
 
   test("are taken from Azure's header too, and may contain spaces", async () => {
-    using f = fileApp({
-      more: probes,
-      authenticate: () => ({
-        keyId: "k",
-        tenantId: "t",
-        role: "read",
-        storeIds: null,
-        dialect: null,
-        tenantStatus: "active",
-      }),
-    });
+    await using f = await storeApp({ more: probes });
+    for (const key of ["k", "My API Key"]) await f.addKey(key, { role: "read" });
     expect((await f.call("GET", "/v1/models/x", null, { authorization: "", "api-key": "k" })).status).toBe(200);
     expect((await f.call("GET", "/v1/models/x", null, { authorization: "Bearer My API Key" })).status).toBe(200);
   });
 
   test("of readers may not write", async () => {
-    using f = fileApp({ more: probes });
+    await using f = await storeApp({ more: probes });
     const answer = await f.call("POST", STORE, {}, { authorization: `Bearer ${KEYS.read}` });
     expect(answer.status).toBe(403);
     expect(answer.json.error.code).toBe("permission_denied");
@@ -317,26 +308,18 @@ describe("keys", () => {
   });
 
   test("bound to some stores know of no other", async () => {
-    const storeIds = new Set(["vs_mine"]);
-    using f = fileApp({
-      more: probes,
-      authenticate: () => ({
-        keyId: "k",
-        tenantId: "t",
-        role: "write",
-        storeIds,
-        dialect: null,
-        tenantStatus: "active",
-      }),
-    });
-    expect((await f.call("POST", "/v1/vector_stores/vs_mine", {})).status).toBe(200);
-    const answer = await f.call("POST", STORE, {});
+    await using f = await storeApp({ more: probes });
+    await f.addKey("sk-one-store", { storeIds: ["vs_mine"] });
+    const key = { authorization: "Bearer sk-one-store" };
+    expect((await f.call("POST", "/v1/vector_stores/vs_mine", {}, key)).status).toBe(200);
+    const answer = await f.call("POST", STORE, {}, key);
     expect(answer.status).toBe(404);
     expect(answer.json.error.message).toBe("No vector store found with id 'vs_1'");
   });
 
   test("may have only so many requests in flight", async () => {
     const gate = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
     const slow = operation(
       {
         method: "GET",
@@ -348,12 +331,14 @@ describe("keys", () => {
         response: Type.Object({}),
       },
       async () => {
+        begun.resolve();
         await gate.promise;
         return {};
       },
     );
-    using f = fileApp({ more: [slow], maxRequestsPerKey: 1 });
+    await using f = await storeApp({ more: [slow], maxRequestsPerKey: 1 });
     const first = f.call("GET", "/v1/slow");
+    await begun.promise;
     const second = await f.call("GET", "/v1/slow");
     expect(second.status).toBe(429);
     expect(second.headers.get("retry-after")).toBe("1");
@@ -372,7 +357,7 @@ describe("addresses and methods", () => {
     "/openai/v1/vector_stores/vs_1/",
     "/v1/openai/v1/vector_stores/vs_1",
   ])("%s reaches the store", async (path) => {
-    using f = fileApp({ more: probes });
+    await using f = await storeApp({ more: probes });
     expect((await f.call("POST", path, { name: "n" })).json).toEqual({
       id: "vs_1",
       body: { name: "n" },
@@ -381,13 +366,13 @@ describe("addresses and methods", () => {
   });
 
   test("a model's id may hold slashes and colons, coded or not", async () => {
-    using f = fileApp({ more: probes });
+    await using f = await storeApp({ more: probes });
     expect((await f.call("GET", "/v1/models/org/name:tag")).json.id).toBe("org/name:tag");
     expect((await f.call("GET", "/models/org%2Fname%3Atag")).json.id).toBe("org/name:tag");
   });
 
   test("a body counts as JSON whatever its content type, and none counts as empty", async () => {
-    using f = fileApp({ more: probes });
+    await using f = await storeApp({ more: probes });
     expect((await f.call("POST", STORE, '{"name":"n"}', { "content-type": "text/plain" })).json.body).toEqual({
       name: "n",
     });
@@ -399,7 +384,7 @@ describe("addresses and methods", () => {
   });
 
   test("HEAD answers as GET without a body, OPTIONS says what is allowed", async () => {
-    using f = fileApp({ more: probes });
+    await using f = await storeApp({ more: probes, only: () => false });
     const head = await f.call("HEAD", "/v1/models/x");
     expect([head.status, head.headers.get("x-probe"), head.json]).toEqual([200, "1", ""]);
     const options = await f.call("OPTIONS", STORE);
@@ -411,25 +396,18 @@ describe("addresses and methods", () => {
 
 describe("dialects", () => {
   test("are chosen by query, then header, then key, then server", async () => {
-    const key = {
-      keyId: "k",
-      tenantId: "t",
-      role: "write",
-      storeIds: null,
-      dialect: "ragwalla",
-      tenantStatus: "active",
-    } as const;
-    using f = fileApp({ more: probes, dialect: "aqueduct", authenticate: () => key });
-    using plain = fileApp({ more: probes, dialect: "aqueduct" });
-    const header = { "x-vector-dialect": "legacy" };
+    await using f = await storeApp({ more: probes, dialect: "aqueduct" });
+    await f.addKey("sk-ragwalla", { dialect: "ragwalla" });
+    const key = { authorization: "Bearer sk-ragwalla" };
+    const header = { ...key, "x-vector-dialect": "legacy" };
     expect((await f.call("POST", `${STORE}?dialect=fightclub`, {}, header)).json.dialect).toBe("fightclub");
     expect((await f.call("POST", STORE, {}, header)).json.dialect).toBe("legacy");
-    expect((await f.call("POST", STORE, {})).json.dialect).toBe("ragwalla");
-    expect((await plain.call("POST", STORE, {})).json.dialect).toBe("aqueduct");
+    expect((await f.call("POST", STORE, {}, key)).json.dialect).toBe("ragwalla");
+    expect((await f.call("POST", STORE, {})).json.dialect).toBe("aqueduct");
   });
 
   test("fightclub has names of its own for validation errors", async () => {
-    using f = fileApp({ more: probes });
+    await using f = await storeApp({ more: probes });
     const codeOf = async (body: object) => (await f.call("POST", `${STORE}?dialect=fightclub`, body)).json.error.code;
     expect(await codeOf({ file_ids: ["a", "b", "c"] })).toBe("too_many_files");
     expect(await codeOf({ file_ids: "a" })).toBe("invalid_file_ids");
@@ -439,7 +417,7 @@ describe("dialects", () => {
   });
 
   test("openai-strict has no code where the hosted service has none", async () => {
-    using f = fileApp({ more: probes });
+    await using f = await storeApp({ more: probes });
     expect((await f.call("GET", "/v1/files/file-x?dialect=openai-strict")).json.error.code).toBeNull();
     expect((await f.call("GET", "/v1/files/file-x")).json.error.code).toBe("file_not_found");
   });
@@ -458,7 +436,7 @@ describe("failures", () => {
 
   test("unexpected ones tell the client nothing and are logged once, with the request's id", async () => {
     const { log, lines } = recorder();
-    using f = fileApp({ more: probes, log });
+    await using f = await storeApp({ more: probes, log });
     const answer = await f.call("POST", `${STORE}/search`, { query: "q" });
     expect(answer.status).toBe(500);
     expect(answer.json.error).toEqual({
@@ -482,7 +460,7 @@ describe("failures", () => {
     ["vector_store_suspended", 402, null, "false"],
     ["vector_store_limit_reached", 403, null, "false"],
   ])("%s is %d with Retry-After %s and x-should-retry %s", async (code, status, retryAfter, shouldRetry) => {
-    using f = fileApp({ more: probes });
+    await using f = await storeApp({ more: probes });
     const answer = await f.call("POST", `${STORE}/search`, { query: "q", code });
     expect([answer.status, answer.headers.get("retry-after"), answer.headers.get("x-should-retry")]).toEqual([
       status,
@@ -493,7 +471,7 @@ describe("failures", () => {
 
   test("the request log names the route and never the address or the body", async () => {
     const { log, lines } = recorder();
-    using f = fileApp({ more: probes, log });
+    await using f = await storeApp({ more: probes, log });
     await f.call("POST", "/vector_stores/vs_private/search?dialect=legacy&api-version=topsecret", {
       query: "topsecret",
       code: "overloaded",
@@ -509,12 +487,12 @@ describe("failures", () => {
 
 describe("service addresses", () => {
   test("health, readiness and metrics", async () => {
-    using f = fileApp({ more: probes });
+    await using f = await storeApp({ more: probes });
     const anonymous = { authorization: "" };
     expect((await f.call("GET", "/healthz", null, anonymous)).json).toEqual({ status: "ok" });
     expect((await f.call("GET", "/readyz", null, anonymous)).json).toEqual({
       status: "ok",
-      checks: { database: "ok", accepting: "ok" },
+      checks: { database: "ok", model: "ok", stopping: "ok", accepting: "ok" },
     });
     expect((await f.call("GET", "/metrics", null, anonymous)).status).toBe(401);
     expect((await f.call("GET", "/metrics")).status).toBe(403);
@@ -524,7 +502,7 @@ describe("service addresses", () => {
   });
 
   test("a stopping server is alive, not ready, and takes no more work", async () => {
-    using f = fileApp({ more: probes });
+    await using f = await storeApp({ more: probes });
     f.stopping.abort();
     expect((await f.call("GET", "/healthz")).status).toBe(200);
     const ready = await f.call("GET", "/readyz");

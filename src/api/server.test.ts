@@ -6,12 +6,12 @@ import { Type } from "@sinclair/typebox";
 import { readMultipart } from "../http/multipart.ts";
 import { operation } from "../http/operation.ts";
 import { startServer } from "../http/server.ts";
-import { fileApp, KEYS } from "./testing/file-app.ts";
-import type { FileApp } from "./testing/file-app.ts";
+import { storeApp, KEYS } from "../app/testing/store-app.ts";
+import type { StoreApp } from "../app/testing/store-app.ts";
 
 const AUTHORIZATION = { authorization: `Bearer ${KEYS.write}` };
 
-function serve(f: FileApp) {
+function serve(f: StoreApp) {
   return startServer({ app: f.app, host: "127.0.0.1", port: 0, idleTimeoutSeconds: 10, stopping: f.stopping });
 }
 
@@ -68,7 +68,7 @@ const hold = () => {
 describe("stopping", () => {
   test("answers long-polls, then ends", async () => {
     const { started, more } = hold();
-    using f = fileApp({ more });
+    await using f = await storeApp({ more });
     const server = serve(f);
     const polling = fetch(`${server.url}/v1/held`, { headers: AUTHORIZATION });
     await started;
@@ -80,7 +80,7 @@ describe("stopping", () => {
 
   test("waits no longer than the grace for what does not end", async () => {
     const { started, more } = hold();
-    using f = fileApp({ more });
+    await using f = await storeApp({ more });
     const server = serve(f);
     const stuck = fetch(`${server.url}/v1/stuck`, { headers: AUTHORIZATION }).catch(() => "closed");
     await started;
@@ -91,7 +91,7 @@ describe("stopping", () => {
 
 describe("hostile connections", () => {
   test("an upload whose client vanishes leaves nothing behind", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const server = serve(f);
     const tmp = () => readdirSync(join(f.dataDir, "tmp"));
     const head = `POST /v1/files HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${KEYS.write}\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 100000\r\n\r\n`;
@@ -105,7 +105,7 @@ describe("hostile connections", () => {
   });
 
   test("a body announced above every limit is refused in the envelope", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const server = serve(f);
     const request = `POST /v1/uploads HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${KEYS.write}\r\nContent-Length: 5000000000\r\n\r\n{`;
     const answer = await raw(server.port, request, (received) => received.includes("}}"));

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { storeApp } from "./testing/store-app.ts";
+import { storeApp } from "../app/testing/store-app.ts";
 
 const STRATEGY = { type: "static", static: { max_chunk_size_tokens: 800, chunk_overlap_tokens: 400 } };
 const EXPIRY = { anchor: "last_active_at", days: 1 };
@@ -34,7 +34,7 @@ const BODIES: [path: string, body: object][] = [
 ];
 
 test.each(BODIES)("an unknown parameter anywhere in the body of POST %s is a 400 that names it", async (path, body) => {
-  using f = storeApp();
+  await using f = await storeApp();
   const id = (await f.call("POST", "/v1/vector_stores", {})).json.id as string;
   const file = await f.file();
   await f.call("POST", `/v1/vector_stores/${id}/files`, { file_id: file });

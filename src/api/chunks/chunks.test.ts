@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import type { StoreApp } from "../testing/store-app.ts";
-import { DIMENSIONS, storeApp, vectorOf } from "../testing/store-app.ts";
+import type { StoreApp } from "../../app/testing/store-app.ts";
+import { storeApp } from "../../app/testing/store-app.ts";
+import { DIMENSIONS, vectorOf } from "../../app/testing/words-model.ts";
 
 async function newStore(f: StoreApp): Promise<string> {
   return (await f.call("POST", "/v1/vector_stores", {})).json.id as string;
@@ -21,7 +22,7 @@ async function attached(
 
 describe("GET …/chunks", () => {
   test("shows what was indexed, page by page, of some files or those that a filter keeps", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const store = await newStore(f);
     const a = await attached(f, store, "a.md", ["one", "two", "three"], { kind: "x" });
     await attached(f, store, "b.md", ["four"], { kind: "y" });
@@ -58,7 +59,7 @@ describe("GET …/chunks", () => {
   });
 
   test("shows the chunk of a search result under the same id", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const store = await newStore(f);
     await attached(f, store, "a.md", ["one", "two"]);
     const { json: found } = await f.call("POST", `/v1/vector_stores/${store}/search`, {
@@ -72,7 +73,7 @@ describe("GET …/chunks", () => {
 
 describe("ready-made vectors", () => {
   test("are searchable when the answer comes, by vector and by word", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const store = await newStore(f);
     const vector = vectorOf("something else entirely");
     const { status, json } = await f.call("POST", `/v1/vector_stores/${store}/embeddings`, {
@@ -105,7 +106,7 @@ describe("ready-made vectors", () => {
   });
 
   test("go in by the batch, embedded here where they bring no vector, to the file that is named", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const store = await newStore(f);
     const file = await attached(f, store, "a.md", ["one"]);
     const bare = await f.file("b.md");
@@ -148,7 +149,7 @@ describe("ready-made vectors", () => {
     [{ embeddings: [{ content: "a", metadata: { x: [1] } }] }, 400, "invalid_type", "embeddings[0].metadata.x"],
     [{ embeddings: [{ content: "a", vector: [1] }] }, 400, "unknown_parameter", "embeddings[0].vector"],
   ])("refuse %j and take in nothing", async (body, status, code, param) => {
-    using f = storeApp();
+    await using f = await storeApp();
     const store = await newStore(f);
     const answer = await f.call("POST", `/v1/vector_stores/${store}/embeddings/batch`, body);
     expect([answer.status, answer.json.error?.code, answer.json.error?.param]).toEqual([status, code, param]);
@@ -156,7 +157,7 @@ describe("ready-made vectors", () => {
   });
 
   test("fill one inline file after another", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const store = await newStore(f);
     const embeddings = Array.from({ length: 600 }, (_, i) => ({ content: `text ${i}` }));
     for (let i = 0; i < 3; i += 1) {

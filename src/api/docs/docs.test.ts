@@ -3,7 +3,8 @@ import { Type } from "@sinclair/typebox";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { operation } from "../../http/operation.ts";
 import { allOperations } from "../testing/all-operations.ts";
-import { fileApp } from "../testing/file-app.ts";
+import { type StoreApp, storeApp } from "../../app/testing/store-app.ts";
+import type { Operation } from "../../http/operation.ts";
 import { compileValidator } from "../../http/validate.ts";
 import { createDocument } from "../../http/docs/document.ts";
 
@@ -30,7 +31,7 @@ const recursive = operation(
   () => ({}),
 );
 
-async function documentOf(f: ReturnType<typeof fileApp>) {
+async function documentOf(f: StoreApp) {
   const answer = await f.call("GET", "/docs/json", null, { authorization: "" });
   expect(answer.status).toBe(200);
   return answer.json as Json & {
@@ -48,7 +49,8 @@ function* objects(value: unknown): Generator<Json> {
 
 describe("/docs/json", () => {
   test("is OpenAPI 3.1 with every operation once, under its canonical address", async () => {
-    using f = fileApp({ more: [recursive] });
+    const only = ({ spec }: Operation) => ["Files", "Uploads", "Service"].includes(spec.tag);
+    await using f = await storeApp({ more: [recursive], only });
     const document = await documentOf(f);
     expect(document["openapi"]).toBe("3.1.0");
     const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
@@ -76,7 +78,7 @@ describe("/docs/json", () => {
   });
 
   test("resolves every reference and describes every response and parameter", async () => {
-    using f = fileApp({ more: [recursive] });
+    await using f = await storeApp({ more: [recursive] });
     const document = await documentOf(f);
     for (const one of objects(document)) {
       const reference = one["$ref"];
@@ -101,7 +103,7 @@ describe("/docs/json", () => {
   });
 
   test("holds plain JSON Schema: enums for literals, references for recursion, type lists for null", async () => {
-    using f = fileApp({ more: [recursive] });
+    await using f = await storeApp({ more: [recursive] });
     const document = await documentOf(f);
     expect(document.components.schemas["Tree"]).toEqual({
       type: "object",
@@ -125,7 +127,7 @@ describe("/docs/json", () => {
   });
 
   test("asks for the key once, for everything but the service addresses", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const document = await documentOf(f);
     expect(document["security"]).toEqual([{ apiKey: [] }]);
     const open = Object.entries(document.paths).filter(([, methods]) =>
@@ -185,7 +187,7 @@ const OPENAI_OPERATIONS = [
 
 describe("/docs", () => {
   test("needs no key and loads nothing from elsewhere", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const page = await f.call("GET", "/docs", null, { authorization: "" });
     expect(page.status).toBe(200);
     expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
@@ -202,7 +204,7 @@ describe("/docs", () => {
   });
 
   test("the page's script shows our document and keeps the key", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const script = (await f.call("GET", "/docs/init.js")).json as string;
     expect(script).toContain('"url":"/docs/json"');
     expect(script).toContain('"persistAuthorization":true');
@@ -212,7 +214,7 @@ describe("/docs", () => {
   test.each(["/docs/assets/nope.js", "/docs/assets/..%2F..%2Fpackage.json", "/docs/assets/constructor", "/docs/plain"])(
     "%s is not there",
     async (path) => {
-      using f = fileApp();
+      await using f = await storeApp();
       const answer = await f.call("GET", path);
       expect([answer.status, answer.json.error.code]).toEqual([404, "unknown_url"]);
     },

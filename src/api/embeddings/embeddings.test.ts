@@ -1,12 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { encodeTokens } from "../../chunk/tokens.ts";
-import { DIMENSIONS, storeApp, vectorOf } from "../testing/store-app.ts";
+import { storeApp } from "../../app/testing/store-app.ts";
+import { DIMENSIONS, vectorOf } from "../../app/testing/words-model.ts";
 
 const PATH = "/v1/embeddings";
 
 describe("POST /v1/embeddings", () => {
   test("embeds a text and counts its tokens in cl100k", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { json } = await f.call("POST", PATH, { model: "text-embedding-3-small", input: "hello world" });
     expect(json).toEqual({
       object: "list",
@@ -17,7 +18,7 @@ describe("POST /v1/embeddings", () => {
   });
 
   test("keeps the order of several texts", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { json } = await f.call("POST", PATH, { model: "words-64", input: ["a b", "c", "a b"] });
     expect(json.data.map((one: { index: number }) => one.index)).toEqual([0, 1, 2]);
     expect(json.data[2].embedding).toEqual(json.data[0].embedding);
@@ -25,7 +26,7 @@ describe("POST /v1/embeddings", () => {
   });
 
   test("takes tokens, one list or several, as the text that they stand for", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const tokens = encodeTokens("hello world");
     const one = await f.call("POST", PATH, { model: "words-64", input: tokens });
     expect(one.json.usage.prompt_tokens).toBe(tokens.length);
@@ -35,7 +36,7 @@ describe("POST /v1/embeddings", () => {
   });
 
   test("gives base64 of little-endian float32 with exactly the same numbers", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const body = { model: "words-64", input: "some words to embed" };
     const plain = (await f.call("POST", PATH, body)).json.data[0].embedding as number[];
     const { json } = await f.call("POST", PATH, { ...body, encoding_format: "base64" });
@@ -45,7 +46,7 @@ describe("POST /v1/embeddings", () => {
   });
 
   test("shortens to the dimensions asked for, of unit length", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { json } = await f.call("POST", PATH, {
       model: "words-64",
       input: "one two three four five six seven",
@@ -74,14 +75,14 @@ describe("POST /v1/embeddings", () => {
     [{ model: "words-64", input: "a", extra: 1 }, 400, "unknown_parameter", "extra"],
     [{ model: "gpt-4o", input: "a" }, 404, "model_not_found", "model"],
   ])("refuses %#", async (body, status, code, param) => {
-    using f = storeApp();
+    await using f = await storeApp();
     const answer = await f.call("POST", PATH, body);
     expect([answer.status, answer.json.error?.param]).toEqual([status, param]);
     if (code !== null) expect(answer.json.error.code).toBe(code);
   });
 
   test("takes a text of exactly 8,192 tokens", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { status, json } = await f.call("POST", PATH, { model: "words-64", input: "a ".repeat(8191) + "a" });
     expect([status, json.usage?.prompt_tokens]).toEqual([200, 8192]);
   });
@@ -89,13 +90,13 @@ describe("POST /v1/embeddings", () => {
 
 describe("/v1/models", () => {
   test("lists models and the names that stand for them", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { json } = await f.call("GET", "/v1/models");
     expect(json.object).toBe("list");
     expect(json.data[1]).toEqual({
       id: "text-embedding-3-small",
       object: "model",
-      created: 1_700_000_000,
+      created: 1_800_000_000,
       owned_by: "lectern",
       type: "embedding",
       dimensions: DIMENSIONS,
@@ -108,7 +109,7 @@ describe("/v1/models", () => {
   });
 
   test("does not know others, also with a slash in their name, and deletes none that is built in", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     for (const name of ["gpt-4o", "openai/gpt-4o", "ft:gpt%3Aacme"]) {
       const { status, json } = await f.call("GET", `/v1/models/${name}`);
       expect([status, json.error.code]).toEqual([404, "model_not_found"]);

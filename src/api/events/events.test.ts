@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import type { StoreApp } from "../testing/store-app.ts";
-import { storeApp } from "../testing/store-app.ts";
+import type { StoreApp } from "../../app/testing/store-app.ts";
+import { storeApp } from "../../app/testing/store-app.ts";
 
 interface SseEvent {
   event: string;
@@ -34,7 +34,7 @@ async function batchOf(f: StoreApp, ...files: string[]): Promise<{ store: string
 }
 
 test("a batch's events tell what changed and end with the batch", async () => {
-  using f = storeApp();
+  await using f = await storeApp();
   const [a, b] = [await f.file(), await f.file()];
   const { store, batch } = await batchOf(f, a, b);
   const response = await f.request("GET", `/v1/vector_stores/${store}/file_batches/${batch}/events`);
@@ -60,7 +60,7 @@ test("a batch's events tell what changed and end with the batch", async () => {
 });
 
 test("a store's events end when nothing is in progress", async () => {
-  using f = storeApp();
+  await using f = await storeApp();
   const a = await f.file();
   const { store } = await batchOf(f, a);
   const response = await f.request("GET", `/v1/vector_stores/${store}/events`);
@@ -75,7 +75,7 @@ test("a store's events end when nothing is in progress", async () => {
 });
 
 test("a stream ends when the server stops, and when what it follows is deleted", async () => {
-  using f = storeApp();
+  await using f = await storeApp();
   const { store, batch } = await batchOf(f, await f.file());
   const gone = await f.request("GET", `/v1/vector_stores/${store}/events`);
   const stopped = await f.request("GET", `/v1/vector_stores/${store}/file_batches/${batch}/events`);
@@ -87,7 +87,7 @@ test("a stream ends when the server stops, and when what it follows is deleted",
 });
 
 test("an unknown batch is refused with an error, not a stream", async () => {
-  using f = storeApp();
+  await using f = await storeApp();
   const { store } = await batchOf(f, await f.file());
   const { status, json } = await f.call("GET", `/v1/vector_stores/${store}/file_batches/vsfb_nope/events`);
   expect([status, json.error.code]).toEqual([404, "file_batch_not_found"]);

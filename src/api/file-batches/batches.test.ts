@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { StoreApp } from "../testing/store-app.ts";
-import { storeApp } from "../testing/store-app.ts";
+import type { StoreApp } from "../../app/testing/store-app.ts";
+import { storeApp } from "../../app/testing/store-app.ts";
 import { batchStatus } from "./service.ts";
 
 async function newStore(f: StoreApp): Promise<string> {
@@ -9,7 +9,7 @@ async function newStore(f: StoreApp): Promise<string> {
 
 describe("a file batch", () => {
   test("attaches all its files and counts them until they end", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const [store, a, b] = [await newStore(f), await f.file(), await f.file()];
     const { json, headers } = await f.call("POST", `/v1/vector_stores/${store}/file_batches`, { file_ids: [a, b, a] });
     expect(json).toEqual({
@@ -20,7 +20,7 @@ describe("a file batch", () => {
       status: "in_progress",
       file_counts: { in_progress: 2, completed: 0, failed: 0, cancelled: 0, total: 2 },
     });
-    expect(headers.get("openai-poll-after-ms")).toBe("100");
+    expect(headers.get("openai-poll-after-ms")).toBe("110");
     const get = async () => (await f.call("GET", `/v1/vector_stores/${store}/file_batches/${json.id}`)).json;
     await f.finish(store, a, ["x"]);
     expect(await get()).toMatchObject({ status: "in_progress", file_counts: { in_progress: 1, completed: 1 } });
@@ -29,7 +29,7 @@ describe("a file batch", () => {
   });
 
   test("takes attributes and strategy for all ids, or for each of the files", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const [store, a, b, c] = [await newStore(f), await f.file(), await f.file(), await f.file()];
     const strategy = { type: "static", static: { max_chunk_size_tokens: 1200, chunk_overlap_tokens: 200 } };
     const post = (body: object) => f.call("POST", `/v1/vector_stores/${store}/file_batches`, body);
@@ -51,7 +51,7 @@ describe("a file batch", () => {
   });
 
   test("is refused whole for one unknown file or over a limit", async () => {
-    using f = storeApp({ maxFilesPerStore: 2, maxBatchFiles: 5 });
+    await using f = await storeApp({ maxFilesPerStore: 2, maxBatchFiles: 5 });
     const store = await newStore(f);
     const post = async (body: object) => {
       const { status, json } = await f.call("POST", `/v1/vector_stores/${store}/file_batches`, body);
@@ -90,7 +90,7 @@ describe("a file batch", () => {
       "too_many_files",
     ],
   ])("refuses %#", async (body, code, param, fightclub) => {
-    using f = storeApp();
+    await using f = await storeApp();
     const path = `/v1/vector_stores/${await newStore(f)}/file_batches`;
     const { status, json } = await f.call("POST", path, body);
     expect([status, json.error.code, json.error.param]).toEqual([400, code, param]);
@@ -99,7 +99,7 @@ describe("a file batch", () => {
   });
 
   test("of 501 files is too many in the dialect that says so", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const path = `/v1/vector_stores/${await newStore(f)}/file_batches`;
     const body = { file_ids: await Promise.all(Array.from({ length: 501 }, () => f.file())) };
     const { status, json } = await f.call("POST", `${path}?dialect=fightclub`, body);
@@ -108,7 +108,7 @@ describe("a file batch", () => {
   });
 
   test("that is unknown is a 404, a store's id in its place a 400 in OpenAI's words", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const store = await newStore(f);
     const unknown = await f.call("GET", `/v1/vector_stores/${store}/file_batches/vsfb_nope`);
     expect([unknown.status, unknown.json.error.code]).toEqual([404, "file_batch_not_found"]);
@@ -123,7 +123,7 @@ describe("a file batch", () => {
   });
 
   test("cancelled without a body stops what runs and leaves what ended", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const [store, a, b] = [await newStore(f), await f.file(), await f.file()];
     const { json: batch } = await f.call("POST", `/v1/vector_stores/${store}/file_batches`, { file_ids: [a, b] });
     await f.finish(store, a, ["alpha"]);
@@ -132,7 +132,7 @@ describe("a file batch", () => {
       status: "cancelled",
       file_counts: { in_progress: 0, completed: 1, cancelled: 1, total: 2 },
     });
-    expect(f.cancelled).toEqual([(await f.storage.storeFiles.get("ten_a", store, b))?.seq ?? 0]);
+    expect(await f.storage.jobs.depth()).toEqual([{ kind: "purge_file", waiting: 1, running: 0 }]);
     const { json: files } = await f.call(
       "GET",
       `/v1/vector_stores/${store}/file_batches/${batch.id}/files?filter=cancelled`,
@@ -143,7 +143,7 @@ describe("a file batch", () => {
   });
 
   test("lists its own files only, page by page", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const store = await newStore(f);
     const ids = [await f.file(), await f.file(), await f.file()];
     await f.call("POST", `/v1/vector_stores/${store}/files`, { file_id: await f.file() });

@@ -2,12 +2,12 @@ import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { fileApp, KEYS } from "../testing/file-app.ts";
-import type { FileApp } from "../testing/file-app.ts";
+import { storeApp, KEYS } from "../../app/testing/store-app.ts";
+import type { StoreApp } from "../../app/testing/store-app.ts";
 import { insertStore, insertStoreFile } from "../../storage/testing/rows.ts";
 
 /** What an upload left behind on disk: nothing in tmp, and these blobs. */
-function onDisk(f: FileApp): { tmp: string[]; blobs: string[] } {
+function onDisk(f: StoreApp): { tmp: string[]; blobs: string[] } {
   return { tmp: readdirSync(join(f.dataDir, "tmp")), blobs: f.blobs.list() };
 }
 
@@ -19,7 +19,7 @@ function form(parts: [name: string, value: string | File][]): FormData {
 
 const NOTE = new File(["hello"], "note.txt", { type: "text/plain" });
 
-async function upload(f: FileApp, text = "hello", name = "note.txt", purpose = "assistants") {
+async function upload(f: StoreApp, text = "hello", name = "note.txt", purpose = "assistants") {
   const answer = await f.call(
     "POST",
     "/v1/files",
@@ -34,7 +34,7 @@ async function upload(f: FileApp, text = "hello", name = "note.txt", purpose = "
 
 describe("POST /v1/files", () => {
   test("answers with the whole file object and keeps the bytes", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const { json } = await f.call(
       "POST",
       "/v1/files",
@@ -62,7 +62,7 @@ describe("POST /v1/files", () => {
   });
 
   test("takes the parts in any order, with an expiry in brackets", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const data = form([
       ["file", NOTE],
       ["expires_after[seconds]", "7200"],
@@ -73,7 +73,7 @@ describe("POST /v1/files", () => {
   });
 
   test("lets batch files expire after 30 days by default", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     expect(
       (
         await f.call(
@@ -89,7 +89,7 @@ describe("POST /v1/files", () => {
   });
 
   test("has no nulls in openai-strict", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const { json } = await f.call(
       "POST",
       "/v1/files?dialect=openai-strict",
@@ -110,7 +110,7 @@ describe("POST /v1/files", () => {
   });
 
   test("accepts an empty file", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     expect(
       (
         await f.call(
@@ -126,7 +126,7 @@ describe("POST /v1/files", () => {
   });
 
   test("accepts a file of exactly the largest size, not one byte more", async () => {
-    using f = fileApp({ maxFileBytes: 100_000 });
+    await using f = await storeApp({ maxFileBytes: 100_000 });
     const of = (bytes: number) =>
       f.call(
         "POST",
@@ -147,7 +147,7 @@ describe("POST /v1/files", () => {
   });
 
   test("refuses by the announced length, without reading", async () => {
-    using f = fileApp({ maxFileBytes: 1000 });
+    await using f = await storeApp({ maxFileBytes: 1000 });
     const headers = { "content-type": "multipart/form-data; boundary=b", "content-length": "9000000000" };
     const body = new ReadableStream({ pull: () => Promise.reject(new Error("was read")) });
     expect((await f.call("POST", "/v1/files", body, headers)).status).toBe(413);
@@ -158,11 +158,11 @@ describe("POST /v1/files", () => {
   const purpose = lines("--b", head("purpose"), "", "assistants");
   const file = (name: string) =>
     lines("--b", head("file", `; filename="${name}"`), "Content-Type: application/octet-stream", "", "hello");
-  const raw = (f: FileApp, body: string | Uint8Array | ReadableStream, type = "multipart/form-data; boundary=b") =>
+  const raw = (f: StoreApp, body: string | Uint8Array | ReadableStream, type = "multipart/form-data; boundary=b") =>
     f.call("POST", "/v1/files", body as Bun.BodyInit, { "content-type": type });
 
   test("streams a body of unknown length in small pieces", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const bytes = new TextEncoder().encode(`${file("a.md")}${purpose}--b--\r\n`);
     let at = 0;
     const body = new ReadableStream({
@@ -180,14 +180,14 @@ describe("POST /v1/files", () => {
     ["日本語.pdf", "日本語.pdf"],
     [`${"n".repeat(5000)}.txt`, `${"n".repeat(508)}.txt`],
   ])("keeps %s as display text", async (sent, shown) => {
-    using f = fileApp();
+    await using f = await storeApp();
     const { json } = await raw(f, `${file(sent)}${purpose}--b--\r\n`);
     expect(json.filename).toBe(shown);
     expect(onDisk(f)).toEqual({ tmp: [], blobs: [json.id] });
   });
 
   test("a name with NUL or control characters is cleaned or refused, never kept", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const { status, json } = await raw(f, `${file("a\u0000b\u0007.txt")}${purpose}--b--\r\n`);
     if (status === 200) expect(json.filename).toBe("ab.txt");
     else expect(json.error.code).toBe("invalid_multipart");
@@ -302,7 +302,7 @@ describe("POST /v1/files", () => {
       `${MALFORMED} it has more than 50 fields.`,
     ],
   ])("refuses %s and leaves nothing behind", async (_, body, type, code, param, message) => {
-    using f = fileApp();
+    await using f = await storeApp();
     const answer = await raw(f, body, type);
     expect(answer.json).toEqual({ error: { message, type: "invalid_request_error", param, code } });
     expect(answer.status).toBe(400);
@@ -311,7 +311,7 @@ describe("POST /v1/files", () => {
   });
 
   test("leaves nothing behind when the client goes away", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const body = new ReadableStream({
       start(controller) {
         controller.enqueue(new TextEncoder().encode(file("a.txt").slice(0, -4)));
@@ -325,7 +325,7 @@ describe("POST /v1/files", () => {
 
 describe("GET /v1/files", () => {
   test("lists newest first, pages with after, and filters by purpose", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const ids: string[] = [];
     for (const i of [0, 1, 2, 3, 4])
       ids.push((await upload(f, `${i}`, `${i}.txt`, i === 2 ? "batch" : "assistants")).id);
@@ -345,7 +345,7 @@ describe("GET /v1/files", () => {
   });
 
   test("an empty list has null ids, empty ones in openai-strict", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     expect((await f.call("GET", "/v1/files")).json).toEqual({
       object: "list",
       data: [],
@@ -357,7 +357,7 @@ describe("GET /v1/files", () => {
   });
 
   test("goes on after a cursor whose file was deleted meanwhile", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     for (const i of [0, 1, 2, 3]) await upload(f, `${i}`);
     const first = (await f.call("GET", "/v1/files?limit=2")).json;
     await f.call("DELETE", `/v1/files/${first.last_id}`);
@@ -378,7 +378,7 @@ describe("GET /v1/files", () => {
     ["after=file-nope", "invalid_value", "Invalid 'after': no file found with id 'file-nope'."],
     ["order=random", "invalid_value", "Invalid value: 'random'. Supported values are: 'asc' and 'desc'."],
   ])("?%s is %s", async (query, code, message) => {
-    using f = fileApp();
+    await using f = await storeApp();
     const { status, json } = await f.call("GET", `/v1/files?${query}`);
     expect([status, json.error.code, json.error.message]).toEqual([400, code, message]);
   });
@@ -386,7 +386,7 @@ describe("GET /v1/files", () => {
 
 describe("one file", () => {
   test("is unknown in the words that clients match", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     for (const method of ["GET", "DELETE"]) {
       const answer = await f.call(method, "/v1/files/file-abc");
       expect(answer.json).toEqual({
@@ -404,7 +404,7 @@ describe("one file", () => {
   });
 
   test("of another tenant is as unknown as none", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const { id } = await upload(f);
     const other = { authorization: `Bearer ${KEYS.other}` };
     for (const [method, path] of [
@@ -424,7 +424,7 @@ describe("one file", () => {
   });
 
   test("is gone once its time has come", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const data = form([
       ["file", NOTE],
       ["purpose", "assistants"],
@@ -441,19 +441,21 @@ describe("one file", () => {
   });
 
   test("is deleted with its bytes and its places in stores", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const { id } = await upload(f);
     await insertStore(f.storage, { id: "vs_1", tenantId: "ten_a" });
-    const row = await insertStoreFile(f.storage, {
+    await insertStoreFile(f.storage, {
       tenantId: "ten_a",
       storeId: "vs_1",
       fileId: id,
       filename: "note.txt",
       fileBytes: 5,
     });
+    const told = f.changes.wait("vs_1", new AbortController().signal, 60_000);
     expect((await f.call("DELETE", `/v1/files/${id}`)).json).toEqual({ id, object: "file", deleted: true });
+    await told;
     expect(await f.storage.storeFiles.ofFile("ten_a", id)).toEqual([]);
-    expect(f.detached).toEqual([{ storeId: "vs_1", storeFile: row.seq }]);
+    expect(await f.storage.jobs.depth()).toEqual([{ kind: "purge_file", waiting: 1, running: 0 }]);
     expect(onDisk(f)).toEqual({ tmp: [], blobs: [] });
     expect((await f.call("GET", `/v1/files/${id}`)).status).toBe(404);
   });
@@ -461,7 +463,7 @@ describe("one file", () => {
 
 describe("GET /v1/files/{id}/content", () => {
   test("gives the bytes back as a download that no browser runs", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const { id } = await upload(f, "<script>alert(1)</script>", "docs/é.html");
     const { json, headers } = await f.call("GET", `/v1/files/${id}/content`, null, { accept: "application/binary" });
     expect(json).toBe("<script>alert(1)</script>");
@@ -481,14 +483,14 @@ describe("GET /v1/files/{id}/content", () => {
     ["bytes=5-2", 200, "0123456789", null],
     ["lines=1-2", 200, "0123456789", null],
   ])("Range: %s is %d", async (range, status, text, contentRange) => {
-    using f = fileApp();
+    await using f = await storeApp();
     const { id } = await upload(f, "0123456789");
     const answer = await f.call("GET", `/v1/files/${id}/content`, null, { range });
     expect([answer.status, answer.json, answer.headers.get("content-range")]).toEqual([status, text, contentRange]);
   });
 
   test("bytes that are not there are 404, not an empty download", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const { id } = await upload(f);
     await f.blobs.remove(id);
     const answer = await f.call("GET", `/v1/files/${id}/content`);

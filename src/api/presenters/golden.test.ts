@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { Answer, StoreApp } from "../testing/store-app.ts";
-import { storeApp } from "../testing/store-app.ts";
+import type { Answer, StoreApp } from "../../app/testing/store-app.ts";
+import { storeApp } from "../../app/testing/store-app.ts";
 import { expectGolden, is } from "../../../test/helpers/golden.ts";
 
 /**
@@ -35,7 +35,7 @@ describe("legacy: OpenAI's documents of 2024", () => {
     is({ in_progress, completed: 0, failed: 0, cancelled: 0, total });
 
   test("stores", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const call = send(f);
     const first = await ok(call("POST", "/vector_stores", { name: "Support FAQ" }));
     expectGolden(first, { ...STORE, name: is("Support FAQ") });
@@ -68,7 +68,7 @@ describe("legacy: OpenAI's documents of 2024", () => {
   });
 
   test("file batches, under both spellings of their address", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const call = send(f);
     const { id } = await ok(call("POST", "/vector_stores", {}));
     const files = [await f.file(), await f.file()];
@@ -99,7 +99,7 @@ describe("legacy: OpenAI's documents of 2024", () => {
   });
 
   test("files", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const call = send(f);
     const { id } = await ok(call("POST", "/vector_stores", {}));
     const file = await f.file();
@@ -156,7 +156,7 @@ describe("aqueduct", () => {
 
   for (const base of ["", "/v1"]) {
     test(`stores under '${base}/vector_stores'`, async () => {
-      using f = storeApp();
+      await using f = await storeApp();
       const call = client(f, "aqueduct", base);
       const made = await ok(call("POST", "/vector_stores", { name: "Support FAQ" }));
       expectGolden(made, { ...STORE, name: is("Support FAQ"), status: is("completed"), metadata: is({}) });
@@ -178,7 +178,7 @@ describe("aqueduct", () => {
   }
 
   test("files and their batches", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const call = client(f, "aqueduct", "");
     const [a, b, c] = [await f.file(), await f.file(), await f.file()];
     const { id } = await ok(call("POST", "/vector_stores", { name: "Documentation", file_ids: [a] }));
@@ -224,7 +224,7 @@ describe("aqueduct", () => {
   });
 
   test("a search with a plain filter, answered with one string", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const call = client(f, "aqueduct", "");
     const { id } = await ok(call("POST", "/vector_stores", {}));
     for (const category of ["support", "other"]) {
@@ -259,7 +259,7 @@ describe("aqueduct", () => {
   });
 
   test("limits", async () => {
-    using f = storeApp({ maxStores: 1, maxFilesPerStore: 1 });
+    await using f = await storeApp({ maxStores: 1, maxFilesPerStore: 1 });
     const call = client(f, "aqueduct", "");
     const { id } = await ok(call("POST", "/vector_stores", { file_ids: [await f.file()] }));
     expect((await call("POST", "/vector_stores", {})).status).toBe(403);
@@ -281,7 +281,7 @@ describe("ragwalla", () => {
   }
 
   test("a store is modified", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { call, id } = await withFile(f);
     const body = {
       name: "Updated Store Name",
@@ -304,7 +304,7 @@ describe("ragwalla", () => {
   });
 
   test("a file's metadata is updated and its content read", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { call, file, id } = await withFile(f);
     const metadata = { user_id: "user-abcd", source: "manual_upload" };
     expectGolden(await ok(call("POST", `/vector_stores/${id}/files/${file}`, { metadata })), {
@@ -326,7 +326,7 @@ describe("ragwalla", () => {
   });
 
   test("a batch is cancelled", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { call, file, id } = await withFile(f);
     const batch = await ok(call("POST", `/vector_stores/${id}/file_batches`, { file_ids: [file, await f.file()] }));
     const cancelled = await ok(call("POST", `/vector_stores/${id}/file_batches/${batch.id}/cancel`));
@@ -342,7 +342,7 @@ describe("ragwalla", () => {
   });
 
   test("a search answers with strings", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { call, file, id } = await withFile(f);
     const body = {
       query: "What is the new company policy on remote work?",
@@ -371,7 +371,7 @@ describe("fightclub", () => {
   const NEW = { name: "acme-handbook", embedding_model: "text-embedding-3-small" };
 
   test("stores: a model is named, status is a lifecycle", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const call = send(f);
     const store = {
       id: "vs_abc",
@@ -402,7 +402,7 @@ describe("fightclub", () => {
   });
 
   test("files and batches", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const call = send(f);
     const { id } = await ok(call("POST", "/vector_stores", NEW));
     const files = [await f.file(), await f.file(), await f.file()];
@@ -438,7 +438,7 @@ describe("fightclub", () => {
     ["POST", "/ID/file_batches", { file_ids: Array.from({ length: 501 }, () => "file_1") }, 400, "too_many_files"],
     ["GET", "/ID/file_batches/vsfb_nope", undefined, 404, "file_batch_not_found"],
   ])("%s %s %j is %d %s", async (method, path, body, status, code) => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { id } = await ok(send(f)("POST", "/vector_stores", NEW));
     const answer = await send(f)(method, `/vector_stores${path.replace("ID", id)}`, body);
     expect([answer.status, answer.json.error?.code]).toEqual([status, code]);
@@ -460,7 +460,7 @@ describe("OpenAI's own objects (the Ruby client's document)", () => {
 
   for (const dialect of ["openai", "openai-strict"]) {
     test(`in dialect ${dialect}`, async () => {
-      using f = storeApp();
+      await using f = await storeApp();
       const call = client(f, dialect, "/v1");
       const expires_after = { anchor: "last_active_at", days: 3 };
       const store = await ok(call("POST", "/vector_stores", { name: "x", expires_after, metadata: { a: "b" } }));
@@ -495,7 +495,7 @@ describe("OpenAI's own objects (the Ruby client's document)", () => {
   }
 
   test("openai-strict shows no key beyond OpenAI's schemas and keeps to its limits", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const call = client(f, "openai-strict", "/v1");
     const file = await f.file("a.md");
     const store = await ok(call("POST", "/vector_stores", { file_ids: [file] }));

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { countTokens } from "../../chunk/tokens.ts";
 import { OVERLAP, overlap, SHORT } from "../testing/rankers.ts";
-import { storeApp } from "../testing/store-app.ts";
+import { type StoreApp, storeApp } from "../../app/testing/store-app.ts";
 
 const PATH = "/v1/rerank";
 const QUERY = "reset a password";
@@ -14,7 +14,7 @@ const DOCUMENTS = [
 
 describe("/v1/rerank", () => {
   test("answers in Cohere's and Jina's shape, best first", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { status, json } = await f.call("POST", PATH, {
       model: OVERLAP,
       query: QUERY,
@@ -38,7 +38,7 @@ describe("/v1/rerank", () => {
   });
 
   test("gives the best few, without their texts unless asked, and all where more are asked for than there are", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const body = { model: SHORT, query: QUERY, documents: DOCUMENTS };
     const { json } = await f.call("POST", PATH, { ...body, top_n: 2 });
     expect(json.results).toEqual([
@@ -49,7 +49,7 @@ describe("/v1/rerank", () => {
   });
 
   test("writes scores as floats and keeps the order of documents between equal ones", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const response = await f.request("POST", PATH, { model: OVERLAP, query: "a", documents: ["a", "b", "a", "b"] });
     const text = await response.text();
     expect(text).toContain('"relevance_score":1.0}');
@@ -59,13 +59,13 @@ describe("/v1/rerank", () => {
   });
 
   test("takes the keys of others' clients that change nothing here", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const body = { query: QUERY, documents: DOCUMENTS, model: OVERLAP, max_tokens_per_doc: 100, priority: 1 };
     expect((await f.call("POST", PATH, body)).status).toBe(200);
   });
 
   test("is open to keys that may only read", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const headers = { authorization: "Bearer sk-test-read-0123456789" };
     expect((await f.call("POST", PATH, { query: "x", documents: ["x"], model: SHORT }, headers)).status).toBe(200);
     const none = await f.call("POST", PATH, { query: "x", documents: ["x"] }, { authorization: "" });
@@ -96,20 +96,20 @@ describe("/v1/rerank", () => {
     [{ query: "x", documents: ["x"], model: 7 }, "invalid_type", "model"],
   ];
   test.each(bad)("refuses case %#", async (body, code, param) => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { status, json } = await f.call("POST", PATH, body);
     expect([status, json.error?.code, json.error?.param]).toEqual([400, code, param]);
   });
 
   test("refuses more text than it takes altogether, in documents that are each short enough", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const documents = Array.from({ length: 31 }, () => "x".repeat(260_000));
     const { status, json } = await f.call("POST", PATH, { query: "x", documents, model: SHORT });
     expect([status, json.error.code, json.error.param]).toEqual([400, "string_above_max_length", "documents"]);
   });
 
   test("takes a thousand documents", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const documents = Array.from({ length: 1000 }, (_, i) => `word${i} password`);
     for (const model of [SHORT, "lectern-rank"]) {
       const { status, json } = await f.call("POST", PATH, { query: "word77", documents, model, top_n: 1 });
@@ -120,11 +120,11 @@ describe("/v1/rerank", () => {
 });
 
 describe("which ranker runs", () => {
-  const ask = async (f: ReturnType<typeof storeApp>, model?: string) =>
+  const ask = async (f: StoreApp, model?: string) =>
     await f.call("POST", PATH, { query: QUERY, documents: DOCUMENTS, ...(model === undefined ? {} : { model }) });
 
   test("the operator's, then the only one, then the bundled ranking", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     f.rankers.preferred = OVERLAP;
     expect((await ask(f)).json.model).toBe(OVERLAP);
     f.rankers.preferred = null;
@@ -135,14 +135,14 @@ describe("which ranker runs", () => {
   });
 
   test("of several without a word of the operator's, none: the client is told to choose", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { status, json } = await ask(f);
     expect([status, json.error.code, json.error.param]).toEqual([400, "missing_required_parameter", "model"]);
     expect(json.error.message).toContain(`'${SHORT}', '${OVERLAP}', 'lectern-rank'`);
   });
 
   test("hosted names are answered for; unknown ones are a 404 that lists what there is", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     expect((await ask(f, "rerank-v3.5")).json.model).toBe("lectern-rank");
     const { status, json } = await ask(f, "nope");
     expect([status, json.error.code, json.error.param]).toEqual([404, "model_not_found", "model"]);
@@ -152,7 +152,7 @@ describe("which ranker runs", () => {
   });
 
   test("one that fails is a 5xx, and one that is busy a 429", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     f.rankers.failure = "rejected";
     expect((await ask(f, SHORT)).json.error.code).toBe("reranker_unavailable");
     f.rankers.failure = "overloaded";
@@ -163,14 +163,14 @@ describe("which ranker runs", () => {
 
 describe("the bundled ranking", () => {
   const ask = async (query: string, documents: string[]) => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { status, json } = await f.call("POST", PATH, { model: "lectern-rank", query, documents });
     expect(status).toBe(200);
     return json.results as { index: number; relevance_score: number }[];
   };
 
   test("gives documents the order and the scores that a search gives chunks with these texts", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const texts = ["To reset a password open settings", "A password has twelve letters", "Coffee on the second floor"];
     const { json: store } = await f.call("POST", "/v1/vector_stores", {});
     for (const text of texts) {
@@ -211,7 +211,7 @@ describe("the bundled ranking", () => {
   });
 
   test("says when its model is away", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const body = { model: "lectern-rank", query: "x", documents: ["x"] };
     f.failing.reason = "unavailable";
     const { status, json } = await f.call("POST", PATH, body);

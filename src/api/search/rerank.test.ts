@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { OVERLAP, overlap, SHORT } from "../testing/rankers.ts";
-import type { StoreApp } from "../testing/store-app.ts";
-import { storeApp } from "../testing/store-app.ts";
+import type { StoreApp } from "../../app/testing/store-app.ts";
+import { KEYS, storeApp } from "../../app/testing/store-app.ts";
 
 const FILES: Record<string, string[]> = {
   "returns.md": ["Items may be returned within 30 days for a refund", "Free"],
@@ -37,7 +37,7 @@ async function search(f: StoreApp, path: string, body: object, headers: Record<s
 
 describe("a search with a reranker", () => {
   test("orders by the reranker's scores, shows them, and cuts by them", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     const ranker = { ranking_options: { ranker: OVERLAP } };
     const hits = await search(f, path, { ...ranker, max_num_results: 50 });
@@ -60,7 +60,7 @@ describe("a search with a reranker", () => {
   });
 
   test("keeps the first stage's order between equal scores", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     const first = await search(f, path, { max_num_results: 50 });
     const hits = await search(f, path, { ranking_options: { ranker: OVERLAP }, max_num_results: 50 });
@@ -71,7 +71,7 @@ describe("a search with a reranker", () => {
   });
 
   test("reads the best candidates and no more, and shows nothing that it has not read", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     const first = await search(f, path, { max_num_results: 50 });
     f.rankers.candidates = 5;
@@ -85,7 +85,7 @@ describe("a search with a reranker", () => {
   });
 
   test("finds the results wanted in other files where one file may give only a few", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     f.rankers.candidates = 6;
     const body = { ranking_options: { ranker: OVERLAP }, max_num_results: 3, max_chunks_per_file: 1 };
@@ -94,7 +94,7 @@ describe("a search with a reranker", () => {
   });
 
   test("reads the question as it was asked, and each of several with its own candidates", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     f.rankers.candidates = 6;
     const query: [string, string] = ["Can you tell me about public holidays?", "What is a refund?"];
@@ -112,7 +112,7 @@ describe("a search with a reranker", () => {
   });
 
   test("works in every mode and with a filter", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path, files } = await filled(f);
     for (const search_mode of ["hybrid", "vector", "keyword"]) {
       const ranking_options = { ranker: OVERLAP };
@@ -124,7 +124,7 @@ describe("a search with a reranker", () => {
   });
 
   test("never shows a file that was detached while it was being read", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { id, path, files } = await filled(f);
     f.rankers.meanwhile = () => f.call("DELETE", `/v1/vector_stores/${id}/files/${files["holidays.md"]}`);
     const hits = await search(f, path, { ranking_options: { ranker: OVERLAP } });
@@ -133,16 +133,17 @@ describe("a search with a reranker", () => {
   });
 
   test("is recorded with the time that it took and what was shown", async () => {
-    using f = storeApp();
-    const { path } = await filled(f);
+    await using f = await storeApp();
+    const { id, path } = await filled(f);
     const hits = await search(f, path, { ranking_options: { ranker: OVERLAP }, max_num_results: 2 });
-    const [record] = f.searches;
-    expect(record?.results.map((one) => one.score)).toEqual(hits.map((hit) => hit.score));
-    expect(record?.latencyMs.rerank).toBeGreaterThan(0);
+    const [record] = (await f.call("GET", `/v1/vector_stores/${id}/queries`)).json.data;
+    expect(record.results.map((one: Hit) => one.score)).toEqual(hits.map((hit) => hit.score));
+    const metrics = (await f.call("GET", "/metrics", undefined, { authorization: `Bearer ${KEYS.admin}` })).json;
+    expect(metrics).toContain('lectern_search_stage_seconds_count{stage="rerank"} 1');
   });
 
   test("asks nothing of the reranker where nothing was found", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     const hits = await search(f, path, {
       query: "zebra",
@@ -175,7 +176,7 @@ describe("which ranker runs", () => {
     [{ hybrid_search: { embedding_weight: 1, text_weight: 1 } }, SHORT, SHORT],
   ];
   test.each(cases)("%j with %s by default: %s", async (ranking_options, preferred, model) => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     f.rankers.preferred = preferred;
     const hits = await search(f, path, { ranking_options });
@@ -184,7 +185,7 @@ describe("which ranker runs", () => {
   });
 
   test("the only reranker there is answers for `neural`", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     f.rankers.present = [OVERLAP];
     await search(f, path, { ranking_options: { ranker: "neural" } });
@@ -192,7 +193,7 @@ describe("which ranker runs", () => {
   });
 
   test("a name that means nothing is a 400 that lists what there is", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     const { status, json } = await f.call("POST", path, { query: "x", ranking_options: { ranker: "best" } });
     expect([status, json.error.code, json.error.param]).toEqual([400, "invalid_value", "ranking_options.ranker"]);
@@ -200,7 +201,7 @@ describe("which ranker runs", () => {
   });
 
   test("openai-strict takes OpenAI's names only, also of rerankers that are there", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     const strict = { "x-vector-dialect": "openai-strict" };
     for (const ranker of ["none", "auto", "default-2024-11-15", "default_2024_08_21"]) {
@@ -214,7 +215,7 @@ describe("which ranker runs", () => {
   });
 
   test("a vector without a question cannot be reranked: 400 when asked for, left out by default", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     const body = { query: "", query_vector: Array.from({ length: 64 }, (_, i) => i) };
     f.rankers.preferred = SHORT;
@@ -232,7 +233,7 @@ describe("a reranker that cannot answer", () => {
     ["rejected", 503, "reranker_unavailable"],
   ];
   test.each(cases)("%s is a %d, never another order", async (failure, status, code) => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     f.rankers.failure = failure;
     f.rankers.preferred = SHORT;
@@ -245,7 +246,7 @@ describe("a reranker that cannot answer", () => {
   });
 
   test("one that is set up and broken is a 503 that names it", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     const { status, json } = await f.call("POST", path, { query: "x", ranking_options: { ranker: "broken" } });
     expect([status, json.error.code, json.error.param]).toEqual([

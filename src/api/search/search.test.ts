@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import type { StoreApp } from "../testing/store-app.ts";
-import { DIMENSIONS, storeApp, vectorOf } from "../testing/store-app.ts";
+import type { StoreApp } from "../../app/testing/store-app.ts";
+import { KEYS, storeApp } from "../../app/testing/store-app.ts";
+import { DIMENSIONS, vectorOf } from "../../app/testing/words-model.ts";
 
 const FILES = {
   "returns.md": ["Items may be returned within 30 days for a refund", "Shipping back is free of charge"],
@@ -35,7 +36,7 @@ const names = (json: { data: { filename: string }[] }) => json.data.map((one) =>
 
 describe("a search", () => {
   test("answers with OpenAI's page and everything that Lectern knows of a hit", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path, files } = await filled(f);
     const { status, json, headers } = await f.call("POST", path, { query: "reset my password", max_num_results: 1 });
     expect(status).toBe(200);
@@ -69,7 +70,7 @@ describe("a search", () => {
   });
 
   test("gives scores as floats between 0 and 1, falling", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     const response = await f.request("POST", path, {
       query: "To reset a password open settings and choose security",
@@ -84,7 +85,7 @@ describe("a search", () => {
   });
 
   test("answers several queries as one, each chunk once", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     const query = ["reset a password", "returned for a refund", "reset a password"];
     const { json } = await f.call("POST", path, { query, max_num_results: 2 });
@@ -96,7 +97,7 @@ describe("a search", () => {
   });
 
   test("searches the rewritten query and shows it", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     const { json } = await f.call("POST", path, {
       query: "Can you tell me how I reset my password?",
@@ -124,7 +125,7 @@ describe("a search", () => {
     [{ filename: ["returns.md", "nope.md"] }, ["returns.md"]],
     [{ topic: "nothing" }, []],
   ])("keeps to the filter %j", async (filters, kept) => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     for (const search_mode of ["hybrid", "vector"] as const) {
       const { json } = await f.call("POST", path, {
@@ -138,14 +139,14 @@ describe("a search", () => {
   });
 
   test("takes file ids as a filter", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path, files } = await filled(f);
     const { json } = await f.call("POST", path, { query: "free", filters: { file_ids: [files["holidays.md"]] } });
     expect([...new Set(names(json))]).toEqual(["holidays.md"]);
   });
 
   test("has a mode for either leg alone", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     const keyword = await f.call("POST", path, { query: "refund", search_mode: "keyword" });
     expect(names(keyword.json)).toEqual(["returns.md"]);
@@ -155,7 +156,7 @@ describe("a search", () => {
   });
 
   test("cuts at the threshold, at the number of results and at the chunks of one file", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     const query = "holidays free";
     const all = (await f.call("POST", path, { query })).json.data as { score: number; filename: string }[];
@@ -170,7 +171,7 @@ describe("a search", () => {
   });
 
   test("joins the chunks around a hit to one text", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     const { json } = await f.call("POST", path, {
       query: "public holidays are free",
@@ -188,7 +189,7 @@ describe("a search", () => {
   });
 
   test("explains its scores when asked", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     const { json } = await f.call("POST", path, { query: "refund", explain: true, max_num_results: 1 });
     expect(json.data[0].scores).toEqual({
@@ -207,7 +208,7 @@ describe("a search", () => {
   });
 
   test("takes a ready-made vector as numbers or base64 instead of embedding the query", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     const vector = vectorOf("employees get 30 days of holidays a year");
     const base64 = Buffer.from(vector.buffer).toString("base64");
@@ -224,7 +225,7 @@ describe("a search", () => {
   });
 
   test("accepts rankers of every generation and OpenAI's weights", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     for (const ranker of ["none", "auto", "default-2024-11-15", "default_2024_08_21", "rrf", "weighted", "neural"]) {
       const { status } = await f.call("POST", path, {
@@ -267,14 +268,14 @@ describe("a search", () => {
     [{ query: "x", query_vector: [1, 2] }, "invalid_dimensions", "query_vector"],
     [{ query: "x", query_vector: "not base64!" }, "invalid_value", "query_vector"],
   ])("refuses case %#", async (body, code, param) => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     const { status, json } = await f.call("POST", path, body);
     expect([status, json.error?.code, json.error?.param]).toEqual([400, code, param]);
   });
 
   test("says that the model is busy or away instead of answering without it", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     f.failing.reason = "overloaded";
     const busy = await f.call("POST", path, { query: "refund" });
@@ -286,7 +287,7 @@ describe("a search", () => {
   });
 
   test("never shows a file that was detached while the query was embedded", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { id, path, files } = await filled(f);
     f.onEmbed(() => void f.call("DELETE", `/v1/vector_stores/${id}/files/${files["password.md"]}`));
     await f.call("POST", path, { query: "reset a password" });
@@ -295,31 +296,32 @@ describe("a search", () => {
   });
 
   test("searches with the keywords where the model knows no word of the query", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f);
     expect((await f.call("POST", path, { query: "!!!" })).json.data).toEqual([]);
   });
 
   test("works with vectors shorter than the model's own", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { path } = await filled(f, { dimensions: DIMENSIONS });
     expect(names((await f.call("POST", path, { query: "refund" })).json)[0]).toBe("returns.md");
   });
 
   test("is recorded with what was asked, found and how long each step took", async () => {
-    using f = storeApp();
+    await using f = await storeApp();
     const { id, path, files } = await filled(f);
     await f.call("POST", path, { query: "reset a password", filters: { n: 1 }, max_num_results: 3 });
-    expect(f.searches).toEqual([
+    expect((await f.call("GET", `/v1/vector_stores/${id}/queries`)).json.data).toEqual([
       {
-        tenantId: "ten_a",
-        storeId: id,
-        keyId: "key_write",
-        createdAt: 1_800_000_000,
-        queries: ["reset a password"],
-        searchMode: "hybrid",
+        id: "q_1",
+        object: "vector_store.query",
+        created_at: 1_800_000_000,
+        query: ["reset a password"],
+        query_sha256: new Bun.CryptoHasher("sha256").update("reset a password").digest("hex"),
+        key_id: "key_write",
+        search_mode: "hybrid",
         filters: { n: 1 },
-        maxNumResults: 3,
+        max_num_results: 3,
         results: [
           {
             file_id: files["password.md"] ?? "",
@@ -327,18 +329,19 @@ describe("a search", () => {
             score: expect.any(Number),
           },
         ],
-        latencyMs: {
+        latency_ms: {
           total: expect.any(Number),
           embed: expect.any(Number),
           vector: expect.any(Number),
           keyword: expect.any(Number),
-          rerank: 0,
           fetch: expect.any(Number),
         },
         model: "words-64",
         generation: 1,
-        index: "exact",
       },
     ]);
+    const metrics = (await f.call("GET", "/metrics", undefined, { authorization: `Bearer ${KEYS.admin}` })).json;
+    expect(metrics).toContain('lectern_searches_total{index="exact"} 1');
+    expect(metrics).not.toContain('lectern_search_stage_seconds_count{stage="rerank"}');
   });
 });

@@ -2,30 +2,30 @@ import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { fileApp, KEYS } from "../testing/file-app.ts";
-import type { FileApp } from "../testing/file-app.ts";
+import { storeApp, KEYS } from "../../app/testing/store-app.ts";
+import type { StoreApp } from "../../app/testing/store-app.ts";
 
 const TEXT = "first second third";
 const md5 = (text: string) => createHash("md5").update(text).digest("hex");
 
-async function begin(f: FileApp, more: object = {}) {
+async function begin(f: StoreApp, more: object = {}) {
   const body = { filename: "all.txt", purpose: "user_data", bytes: TEXT.length, mime_type: "text/plain", ...more };
   const answer = await f.call("POST", "/v1/uploads", body);
   expect(answer.status).toBe(200);
   return answer.json as { id: string; expires_at: number };
 }
 
-async function add(f: FileApp, uploadId: string, text: string) {
+async function add(f: StoreApp, uploadId: string, text: string) {
   const data = new FormData();
   data.append("data", new File([text], "blob"));
   return await f.call("POST", `/v1/uploads/${uploadId}/parts`, data);
 }
 
-const complete = (f: FileApp, id: string, body: object) => f.call("POST", `/v1/uploads/${id}/complete`, body);
+const complete = (f: StoreApp, id: string, body: object) => f.call("POST", `/v1/uploads/${id}/complete`, body);
 
 describe("an upload in parts", () => {
   test("makes one file of parts that came in parallel and out of order", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const upload = await begin(f);
     expect(upload).toEqual({
       id: expect.stringMatching(/^upload_\w{24}$/),
@@ -63,14 +63,14 @@ describe("an upload in parts", () => {
   });
 
   test("hands its expiry policy to the file", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const upload = await begin(f, { expires_after: { anchor: "created_at", seconds: 3600 } });
     const part = await add(f, upload.id, TEXT);
     expect((await complete(f, upload.id, { part_ids: [part.json.id] })).json.file.expires_at).toBe(1_800_003_600);
   });
 
   test("stays pending after a completion that does not fit, and can be completed then", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const upload = await begin(f);
     const part = (await add(f, upload.id, TEXT)).json.id as string;
     const stray = (await add(f, upload.id, "x")).json.id as string;
@@ -99,7 +99,7 @@ describe("an upload in parts", () => {
   });
 
   test("is cancelled without a body, with its parts, once", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const upload = await begin(f);
     const part = (await add(f, upload.id, TEXT)).json.id;
     const cancelled = await f.call("POST", `/v1/uploads/${upload.id}/cancel`);
@@ -118,7 +118,7 @@ describe("an upload in parts", () => {
   });
 
   test("expires after an hour by the clock", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const upload = await begin(f);
     f.clock.seconds += 3600;
     const answer = await add(f, upload.id, TEXT);
@@ -129,7 +129,7 @@ describe("an upload in parts", () => {
   });
 
   test("is completed once when two ask at the same time", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const upload = await begin(f);
     const part = (await add(f, upload.id, TEXT)).json.id;
     const answers = await Promise.all([
@@ -142,7 +142,7 @@ describe("an upload in parts", () => {
   });
 
   test("is unknown to another tenant", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const upload = await begin(f);
     const answer = await f.call("POST", `/v1/uploads/${upload.id}/cancel`, null, {
       authorization: `Bearer ${KEYS.other}`,
@@ -163,13 +163,13 @@ describe("bad uploads", () => {
     [{ filename: "a", purpose: "batch", bytes: "1", mime_type: "text/plain" }, "bytes", "invalid_type"],
     [{ filename: "a", purpose: "batch", bytes: 1, mime_type: "text/plain", size: 1 }, "size", "unknown_parameter"],
   ])("%j is refused at %s", async (body, param, code) => {
-    using f = fileApp();
+    await using f = await storeApp();
     const { status, json } = await f.call("POST", "/v1/uploads", body);
     expect([status, json.error.param, json.error.code]).toEqual([400, param, code]);
   });
 
   test("a part without data, with stray fields, or of an unknown upload", async () => {
-    using f = fileApp();
+    await using f = await storeApp();
     const upload = await begin(f);
     const empty = new FormData();
     empty.append("dta", "x");
