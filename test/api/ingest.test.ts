@@ -172,7 +172,7 @@ describe("nothing is left behind", () => {
             interrupt();
             return await new Promise<Response>(() => {});
           }
-          const body = request.method === "POST" ? await request.bytes() : null;
+          const body = request.method === "POST" ? await request.arrayBuffer() : null;
           const answer = await fetch(server.url + pathname + search, {
             method: request.method,
             headers: request.headers,
@@ -229,7 +229,8 @@ describe("nothing is left behind", () => {
     const pruned = await ingest(dir.path, "docs", "--store", "pruned", "--prune", "--yes", "--include", "a.md");
     expect(pruned.states).toEqual({ "docs/a.md": "unchanged", "docs/sub/b.md": "removed" });
     const paths = (await contents("pruned")).map((attributes) => attributes["path"]);
-    expect(paths.toSorted()).toEqual(["docs/a.md", "docs/c.md", "other/d.md", undefined]);
+    expect(new Set(paths)).toEqual(new Set(["docs/a.md", "docs/c.md", "other/d.md", undefined]));
+    expect(paths).toHaveLength(4);
 
     rmSync(dir.join("docs"), { recursive: true });
     mkdirSync(dir.join("docs"));
