@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { tempDir } from "../../test/helpers/temp-dir.ts";
+import type { TempDir } from "../../test/helpers/temp-dir.ts";
 import { newId } from "../platform/ids.ts";
 import { openDb } from "../storage/db.ts";
 import type { Relevant } from "../storage/judgments.ts";
@@ -16,11 +16,13 @@ const S = "vs_a";
 const clock = { nowMs: () => 7_000_000, nowSeconds: () => 7_000 };
 const FILES = ["file-a", "file-b"];
 
+let temp: TempDir;
 let dir: string;
 let storage: Storage;
 
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "lectern-evaluate-"));
+  temp = tempDir();
+  dir = temp.path;
   storage = createStorage(openDb(join(dir, "meta.sqlite")));
   storage.db.raw.run("PRAGMA synchronous = OFF");
   insertStore(storage, { id: S, tenantId: T });
@@ -31,7 +33,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   storage.db.close();
-  rmSync(dir, { recursive: true, force: true });
+  temp[Symbol.dispose]();
 });
 
 function judge(count: number, evaluation = 0): void {

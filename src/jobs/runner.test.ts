@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { tempDir } from "../../test/helpers/temp-dir.ts";
+import type { TempDir } from "../../test/helpers/temp-dir.ts";
 import { systemClock } from "../platform/clock.ts";
 import { silentLog } from "../platform/log.ts";
 import { createMetrics } from "../platform/metrics.ts";
@@ -9,15 +9,17 @@ import { openDb } from "../storage/db.ts";
 import { createStorage, type Storage } from "../storage/storage.ts";
 import { type JobOutcome, JobRunner } from "./runner.ts";
 
+let temp: TempDir;
 let dir: string;
 let storage: Storage;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "lectern-runner-"));
+  temp = tempDir();
+  dir = temp.path;
   storage = createStorage(openDb(join(dir, "meta.sqlite")));
 });
 afterEach(() => {
   storage.db.close();
-  rmSync(dir, { recursive: true, force: true });
+  temp[Symbol.dispose]();
 });
 
 function add(tenantId: string, subject: string, priority: 0 | 1): void {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { tempDir } from "../../test/helpers/temp-dir.ts";
+import type { TempDir } from "../../test/helpers/temp-dir.ts";
 import { openDb } from "./db.ts";
 import { createStorage, type Storage } from "./storage.ts";
 import type { GenerationRow } from "./generations.ts";
@@ -10,17 +10,19 @@ import { insertGeneration, insertStore, insertStoreFile } from "./testing/rows.t
 
 const T = "ten_a";
 const OWNER = { tenantId: T, storeId: "vs_1", evaluation: 0 };
+let temp: TempDir;
 let dir: string;
 let storage: Storage;
 
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "lectern-judgments-"));
+  temp = tempDir();
+  dir = temp.path;
   storage = createStorage(openDb(join(dir, "meta.sqlite")));
   storage.db.raw.run("PRAGMA synchronous = OFF");
 });
 afterEach(() => {
   storage.db.close();
-  rmSync(dir, { recursive: true, force: true });
+  temp[Symbol.dispose]();
 });
 
 function addStore(id: string): GenerationRow {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { tempDir } from "../../../test/helpers/temp-dir.ts";
+import type { TempDir } from "../../../test/helpers/temp-dir.ts";
 import { silentLog } from "../../platform/log.ts";
 import { openDb } from "../../storage/db.ts";
 import { createStorage, type Storage } from "../../storage/storage.ts";
@@ -9,13 +9,15 @@ import type { SearchRecord } from "../../search/search.ts";
 import { QueryRecorder } from "./recorder.ts";
 import { insertStore } from "../../storage/testing/rows.ts";
 
+let temp: TempDir;
 let dir: string;
 let storage: Storage;
 let mode: "on" | "hash" | "off";
 let recorder: QueryRecorder;
 
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "lectern-queries-"));
+  temp = tempDir();
+  dir = temp.path;
   storage = createStorage(openDb(join(dir, "meta.sqlite")));
   mode = "on";
   recorder = new QueryRecorder({ storage, log: silentLog, mode: () => mode });
@@ -26,7 +28,7 @@ beforeEach(() => {
 afterEach(() => {
   recorder[Symbol.dispose]();
   storage.db.close();
-  rmSync(dir, { recursive: true, force: true });
+  temp[Symbol.dispose]();
 });
 
 function search(queries: string[], more: Partial<SearchRecord> = {}): SearchRecord {
