@@ -9,12 +9,14 @@ export interface Upload {
   filename: string;
   /** Bytes of the file that are on their way, from time to time. */
   onSent: (bytes: number) => void;
+  /** How long after an interrupt the server may take to say what became of a file that it has in full. */
+  answerMs?: number;
 }
 
 /**
  * The file's id, and the digest of the bytes that went out, which are not those that were read before if somebody
  * writes to the file. Throws when `signal` aborts, unless the whole file is on its way by then: the server may have
- * kept it, so its answer is waited for.
+ * kept it, so its answer is waited for, though not for ever.
  */
 export async function uploadFile(
   client: Client,
@@ -23,7 +25,11 @@ export async function uploadFile(
 ): Promise<{ id: string; sha256: string }> {
   const body = new FileForm(upload);
   const stop = new AbortController();
-  const onAbort = () => void (body.isRead || stop.abort(signal.reason));
+  let patience: Timer | undefined;
+  const onAbort = () => {
+    if (body.isRead) patience = setTimeout(() => stop.abort(signal.reason), upload.answerMs ?? ANSWER_MS);
+    else stop.abort(signal.reason);
+  };
   signal.addEventListener("abort", onAbort, { once: true });
   try {
     signal.throwIfAborted();
@@ -33,9 +39,12 @@ export async function uploadFile(
     if (body.isCut) throw new Error("The file became shorter while it was read.", { cause: error });
     throw error;
   } finally {
+    clearTimeout(patience);
     signal.removeEventListener("abort", onAbort);
   }
 }
+
+const ANSWER_MS = 10_000;
 
 class FileForm implements StreamedBody {
   readonly headers: Record<string, string>;
