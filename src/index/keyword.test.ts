@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { Bitset } from "./bitset.ts";
 import { BM25_B, BM25_K1, inverseDocumentFrequency, KeywordIndex, type QueryTerm } from "./keyword.ts";
-import { seededRandom } from "./seeded-random.ts";
+import { seededRandom } from "../../test/helpers/random.ts";
 import { packTerms, TermBlobError } from "./term-blob.ts";
 
 type Doc = Map<number, number>;
@@ -36,14 +36,14 @@ test("scores are BM25's over random additions, removals, sweeps and reused ordin
   let reused = 0;
   for (let round = 0; round < 300; round++) {
     for (let i = 0; i < 12; i++) {
-      if (docs.size > 0 && random.uniform() < 0.45) {
+      if (docs.size > 0 && random() < 0.45) {
         const victim = random.pick([...docs.keys()]);
         docs.delete(victim);
         index.remove(victim);
       } else {
         const doc: Doc = new Map();
         for (let t = 0; t < 30; t++) {
-          const hash = Math.floor(3000 ** random.uniform()) | (random.below(16) << 28);
+          const hash = Math.floor(3000 ** random()) | (random.below(16) << 28);
           doc.set(hash, (doc.get(hash) ?? 0) + 1);
         }
         const ordinal = free.pop() ?? next++;
@@ -54,9 +54,7 @@ test("scores are BM25's over random additions, removals, sweeps and reused ordin
     const freed = index.sweep(2000);
     reused += freed.length;
     free.push(...freed);
-    const query = Array.from({ length: 4 }, () =>
-      wanted(Math.floor(3000 ** random.uniform()) | (random.below(16) << 28)),
-    );
+    const query = Array.from({ length: 4 }, () => wanted(Math.floor(3000 ** random()) | (random.below(16) << 28)));
     const unique = [...new Map(query.map((term) => [term.hash, term])).values()];
     const pass = index.search(unique, 10);
     const naive = naiveScores(docs, unique);

@@ -2,6 +2,7 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { makePdf } from "../../test/fixtures/parse/make-pdf.ts";
 import { makeScanTiff, SCAN_PNG, SCAN_TEXT } from "../../test/fixtures/parse/scan.ts";
+import { lacks } from "../../test/helpers/lacks.ts";
 import { type TempDir, tempDir } from "../../test/helpers/temp-dir.ts";
 import { waitFor } from "../../test/helpers/wait.ts";
 import { DEFAULT_LIMITS } from "../parse/limits.ts";
@@ -235,9 +236,7 @@ function isRunning(pid: number): boolean {
 }
 
 const tesseract = Bun.which("tesseract");
-if (tesseract === null) console.log("skipped: there is no tesseract on this machine");
-
-describe.skipIf(tesseract === null)("tesseract", () => {
+describe.skipIf(lacks("tesseract"))("tesseract", () => {
   const found = { program: () => tesseract };
   const squeezed = (text: string) => text.replace(/\s+/g, " ");
 
