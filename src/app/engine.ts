@@ -50,7 +50,7 @@ import { GraphLane } from "../workers/graph-lane.ts";
 import { cachedPassages } from "../jobs/cached-passages.ts";
 import { BUNDLED_MODEL, Models } from "../models/models.ts";
 import { NativeLanes } from "../workers/native-lane.ts";
-import { Ocr } from "../workers/ocr.ts";
+import { createOcr } from "../workers/ocr-setup.ts";
 import { ParseLane } from "../workers/parse-lane.ts";
 
 /**
@@ -92,20 +92,24 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
       rerankThreads: config.rerankThreads,
     }),
   );
+  const ocr = stack.use(
+    createOcr({
+      mode: config.ocr,
+      languages: config.ocrLanguages,
+      dataDir,
+      maxPages: config.maxOcrPages,
+      maxSeconds: config.maxOcrSeconds,
+      slots: Math.max(1, config.parseWorkers >> 1),
+      memoryBytes: config.parseMemoryMb * MB,
+    }),
+  );
   const parse = stack.use(
     new ParseLane({
       workers: config.parseWorkers,
       deadlineMs: config.maxFileParseSeconds * 1000,
       memoryBytes: config.parseMemoryMb * MB,
       limits: { ...DEFAULT_LIMITS, maxTextLength: config.maxFileTextMb * MB },
-      ocr: new Ocr({
-        program: () => (config.ocr === "off" ? null : Bun.which("tesseract")),
-        languages: config.ocrLanguages,
-        maxPages: config.maxOcrPages,
-        maxSeconds: config.maxOcrSeconds,
-        slots: Math.max(1, config.parseWorkers >> 1),
-        memoryBytes: config.parseMemoryMb * MB,
-      }),
+      ocr,
     }),
   );
   const models = new Models({
