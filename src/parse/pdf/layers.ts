@@ -1,4 +1,4 @@
-import type { PDFDocumentProxy } from "./pdfjs.ts";
+import type { PDFDocumentProxy, PDFPageProxy } from "./pdfjs.ts";
 import type { TextItem } from "./lines.ts";
 
 /**
@@ -9,6 +9,8 @@ import type { TextItem } from "./lines.ts";
 /** A mark in the stream of text items. */
 export interface MarkedContent {
   type: "beginMarkedContent" | "beginMarkedContentProps" | "endMarkedContent";
+  /** By which the page's structure names it. */
+  id?: string | null;
   actualText?: string | null;
   optionalContent?: unknown;
 }
@@ -32,6 +34,36 @@ export async function visibility(doc: PDFDocumentProxy): Promise<IsVisible> {
   }
 }
 
+interface StructureNode {
+  actualText?: string;
+  children?: StructureNode[];
+  /** Of marked content. */
+  type?: string;
+  id?: string;
+}
+
+const MAX_DEPTH = 100;
+
+/** Texts that a tagged page's structure gives to marked content, by its id: all of a text goes to the first of its parts. */
+export async function structureTexts(page: PDFPageProxy): Promise<ReadonlyMap<string, string>> {
+  const out = new Map<string, string>();
+  const visit = (node: StructureNode, text: { rest: string } | null, depth: number): void => {
+    const own = text ?? (typeof node.actualText === "string" ? { rest: node.actualText } : null);
+    if (node.type === "content" && node.id !== undefined && own !== null) {
+      out.set(node.id, own.rest);
+      own.rest = "";
+    }
+    if (depth < MAX_DEPTH) for (const child of node.children ?? []) visit(child, own, depth + 1);
+  };
+  try {
+    const tree = (await page.getStructTree()) as StructureNode | null;
+    if (tree !== null) visit(tree, null, 0);
+  } catch {
+    // A damaged structure says nothing; the page's text is there without it.
+  }
+  return out;
+}
+
 interface Replacement {
   text: string;
   glyphs: TextItem[];
@@ -42,7 +74,11 @@ interface Open {
   replacement: Replacement | null;
 }
 
-export function shownItems(stream: readonly (TextItem | MarkedContent)[], isVisible: IsVisible): TextItem[] {
+export function shownItems(
+  stream: readonly (TextItem | MarkedContent)[],
+  isVisible: IsVisible,
+  texts: ReadonlyMap<string, string> = new Map(),
+): TextItem[] {
   const out: TextItem[] = [];
   const open: Open[] = [];
   let hidden = 0;
@@ -66,7 +102,8 @@ export function shownItems(stream: readonly (TextItem | MarkedContent)[], isVisi
       if (isHidden) hidden += 1;
       // The outermost text stands for all that is in it.
       let own: Replacement | null = null;
-      if (replacement === null && typeof item.actualText === "string") own = { text: item.actualText, glyphs: [] };
+      const text = item.actualText ?? texts.get(item.id ?? "");
+      if (replacement === null && text !== undefined) own = { text, glyphs: [] };
       replacement ??= own;
       open.push({ isHidden, replacement: own });
     }

@@ -186,6 +186,17 @@ describe("ActualText", () => {
   });
 });
 
+test("ActualText of a tagged document's structure stands for all the pieces of its element", async () => {
+  const piece = (id: number, text: string, x: number) =>
+    `/Span <</MCID ${id}>> BDC BT /F1 12 Tf ${x} 700 Td (${text}) Tj ET EMC`;
+  const raw = [piece(0, "Fi", 72), piece(1, "rst", 80), piece(2, "plain", 98)].join(" ");
+  const structure = [
+    { actualText: "Zuerst", pieces: [0, 1] },
+    { actualText: "einfach", pieces: [2] },
+  ];
+  expect(await textOf([{ items: [], raw }], { on: [], structure })).toBe("Zuerst einfach");
+});
+
 describe("hyphens", () => {
   const soft = (text: string, y: number) => `BT /F3 12 Tf 72 ${y} Td (${text}) Tj ET`;
 

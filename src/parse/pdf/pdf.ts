@@ -6,7 +6,7 @@ import type { ParseLimits } from "../limits.ts";
 import type { RecognizedPage } from "../ocr.ts";
 import { listPages, warnAboutOcr } from "../ocr.ts";
 import type { IsVisible, MarkedContent } from "./layers.ts";
-import { shownItems, visibility } from "./layers.ts";
+import { shownItems, structureTexts, visibility } from "./layers.ts";
 import type { TextItem } from "./lines.ts";
 import { linesOfPage } from "./lines.ts";
 import { blocksOfPages } from "./paragraphs.ts";
@@ -67,12 +67,15 @@ async function readDocument(
   const pages: PdfPage[] = [];
   const notes = new Map<number, string[]>();
   const unread: number[] = [];
-  const isVisible = await visibility(doc);
+  const shown: Shown = {
+    isVisible: await visibility(doc),
+    isTagged: (await doc.getMarkInfo().catch(() => null)) !== null,
+  };
   for (let number = 1; number <= doc.numPages; number++) {
     try {
       const page = await doc.getPage(number);
-      pages.push({ number, lines: await readLines(page, isVisible) });
-      notes.set(number, await readAnnotations(page, isVisible));
+      pages.push({ number, lines: await readLines(page, shown) });
+      notes.set(number, await readAnnotations(page, shown.isVisible));
       page.cleanup();
     } catch {
       unread.push(number);
@@ -100,11 +103,19 @@ async function readDocument(
   return { ...out.build("pdf"), scanned };
 }
 
-async function readLines(page: PDFPageProxy, isVisible: IsVisible): Promise<PdfPage["lines"]> {
+/** What decides on how a page's text is read. */
+interface Shown {
+  isVisible: IsVisible;
+  /** Its structure may say what its glyphs do not. */
+  isTagged: boolean;
+}
+
+async function readLines(page: PDFPageProxy, { isVisible, isTagged }: Shown): Promise<PdfPage["lines"]> {
   // With normalization pdf.js spells ligatures out before it turns right-to-left text round, which garbles them.
   const content = await page.getTextContent({ disableNormalization: true, includeMarkedContent: true });
   const styles = content.styles as Record<string, { vertical?: boolean } | undefined>;
-  const items = shownItems(content.items as (TextItem | MarkedContent)[], isVisible);
+  const texts = isTagged ? await structureTexts(page) : undefined;
+  const items = shownItems(content.items as (TextItem | MarkedContent)[], isVisible, texts);
   const placed = items.filter((item) => item.transform?.length === 6);
   if (placed.length < items.length) return xfaLines(items);
   return linesOfPage(items, (font) => styles[font]?.vertical === true);
