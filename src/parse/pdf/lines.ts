@@ -19,12 +19,12 @@ export interface TextItem {
   height: number;
   fontName: string;
   hasEOL: boolean;
-  /** What each glyph stands for; null where the order of reading is not that of painting. */
-  glyphs?: string[] | null;
+  /** What each glyph stands for, a character each if a string; null where they are not read in painting order. */
+  glyphs?: string | readonly string[] | null;
   /** Begin and end of each glyph along the line, from the item's place on. */
-  edges?: number[];
+  edges?: ArrayLike<number>;
   /** Whether a space was painted between a glyph and the one before it. */
-  spaced?: boolean[];
+  spaced?: ArrayLike<number>;
 }
 
 export interface Line {
@@ -162,11 +162,11 @@ function place(item: TextItem, vertical: boolean): Segment {
 
 function glyphsOf({ glyphs, edges = [], spaced = [] }: TextItem, x: number): Glyph[] | null {
   if (glyphs === undefined || glyphs === null || glyphs.length === 0) return null;
-  return glyphs.map((text, i) => ({
-    text: text.replace(SPACES, " "),
+  return Array.from({ length: glyphs.length }, (_, i) => ({
+    text: (glyphs[i] ?? "").replace(SPACES, " "),
     x0: x + (edges[2 * i] ?? 0),
     x1: x + (edges[2 * i + 1] ?? 0),
-    spaced: spaced[i] === true,
+    spaced: spaced[i] === 1,
   }));
 }
 

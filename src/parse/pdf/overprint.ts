@@ -34,16 +34,25 @@ const OF_ALL = 0.8;
 /** Runs in painting order -> the same without what repeats an earlier one; `wordGap` in ems parts words. */
 export function withoutOverprint(runs: readonly Segment[], wordGap: number): Segment[] {
   const seen = new SeenGlyphs();
+  const rows = new PaintedRows();
   const out: Segment[] = [];
   for (const run of runs) {
-    const glyphs = run.glyphs ?? [{ text: run.text.trim(), x0: run.x0, x1: run.x1, spaced: false }];
-    const repeats = repetitions(run, glyphs, seen);
-    const kept = glyphs.filter((_, i) => repeats[i] !== true);
-    for (const glyph of kept) seen.add(painted(run, glyph));
-    if (kept.length === glyphs.length) out.push(run);
-    else if (kept.length > 0) out.push(shortened(run, kept, wordGap * run.size));
+    const below = rows.under(run);
+    // Glyphs are looked at only where something is painted over: on most pages nowhere.
+    for (const earlier of below) seen.addAll(earlier);
+    const glyphs = glyphsOf(run);
+    const repeats = below.length === 0 ? [] : repetitions(run, glyphs, seen);
+    const kept = repeats.includes(true) ? glyphs.filter((_, i) => repeats[i] !== true) : glyphs;
+    if (kept.length === 0) continue;
+    const rest = kept.length === glyphs.length ? run : shortened(run, kept, wordGap * run.size);
+    rows.add(rest);
+    out.push(rest);
   }
   return out;
+}
+
+function glyphsOf(run: Segment): readonly Glyph[] {
+  return run.glyphs ?? [{ text: run.text.trim(), x0: run.x0, x1: run.x1, spaced: false }];
 }
 
 function repetitions(run: Segment, glyphs: readonly Glyph[], seen: SeenGlyphs): boolean[] {
@@ -68,7 +77,8 @@ function painted({ angle, size, y }: Segment, { text, x0 }: Glyph): Painted {
   return { text, angle, size, x: x0, y };
 }
 
-function shortened(run: Segment, glyphs: Glyph[], wordGap: number): Segment {
+function shortened(run: Segment, kept: readonly Glyph[], wordGap: number): Segment {
+  const glyphs = [...kept];
   let text = "";
   glyphs.forEach((glyph, i) => {
     const before = glyphs[i - 1];
@@ -83,8 +93,15 @@ function shortened(run: Segment, glyphs: Glyph[], wordGap: number): Segment {
 /** Painted glyphs by their place, in cells as wide as a repetition may be off. */
 class SeenGlyphs {
   readonly #cells = new Map<number, Painted[]>();
+  readonly #runs = new Set<Segment>();
 
-  add(glyph: Painted): void {
+  addAll(run: Segment): void {
+    if (this.#runs.has(run)) return;
+    this.#runs.add(run);
+    for (const glyph of glyphsOf(run)) this.#add(painted(run, glyph));
+  }
+
+  #add(glyph: Painted): void {
     const cell = cellSize(glyph.size);
     const key = keyOf(Math.floor(glyph.x / cell), Math.floor(glyph.y / cell), cell);
     const list = this.#cells.get(key);
@@ -121,4 +138,39 @@ function cellSize(size: number): number {
 
 function keyOf(column: number, row: number, cell: number): number {
   return (column * 73_856_093) ^ (row * 19_349_663) ^ (cell * 83_492_791);
+}
+
+/** Ems by which runs overlap that are only set close. */
+const KERNING = 0.05;
+const MAX_IN_ROW = 256;
+
+/** Runs by the height at which they stand. */
+class PaintedRows {
+  readonly #rows = new Map<number, Segment[]>();
+
+  add(run: Segment): void {
+    const row = rowOf(run);
+    const list = this.#rows.get(row);
+    if (list === undefined) this.#rows.set(row, [run]);
+    else if (list.length < MAX_IN_ROW) list.push(run);
+  }
+
+  /** Those that a run is painted over. */
+  under(run: Segment): Segment[] {
+    const out: Segment[] = [];
+    const row = rowOf(run);
+    for (let at = row - 1; at <= row + 1; at++) {
+      for (const other of this.#rows.get(at) ?? []) {
+        const overlap = Math.min(run.x1, other.x1) - Math.max(run.x0, other.x0);
+        const isNear = Math.abs(run.y - other.y) <= REACH * run.size && other.angle === run.angle;
+        if (isNear && overlap > KERNING * run.size) out.push(other);
+      }
+    }
+    return out;
+  }
+}
+
+/** Rows are higher than a repetition may be off, and the same for similar sizes. */
+function rowOf({ y, size }: Segment): number {
+  return Math.floor(y / cellSize(size));
 }
