@@ -65,7 +65,7 @@ serveCalls<ParseMethods, ParseInit>((init) => {
         return { result: { ok: true, parts: textParts(loaded.document), scanned: loaded.document.scanned } };
       },
       async picture({ source, page }) {
-        const picture = await pageOfScan(new Uint8Array(readFileSync(source.path)), page);
+        const picture = await pageOfScan(new Uint8Array(readFileSync(source.path)), page, init.limits);
         // Decoded images are large and come one after the other.
         Bun.gc(true);
         return picture === null

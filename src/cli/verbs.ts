@@ -60,6 +60,14 @@ const VERBS: Readonly<Record<string, Verb>> = {
       return { help: `${MODELS_HELP}\n\n${describeFlags(MODELS_FLAGS)}`, run: models };
     },
   },
+  ocr: {
+    usage: "lectern ocr list | add FILE... | remove LANGUAGE... [--data DIR]",
+    summary: "list, add and remove the languages that scans are read in",
+    load: async () => {
+      const { ocr, OCR_FLAGS, OCR_HELP } = await import("./ocr.ts");
+      return { help: `${OCR_HELP}\n\n${describeFlags(OCR_FLAGS)}`, run: ocr };
+    },
+  },
   backup: {
     usage: "lectern backup FILE [options]",
     summary: "write everything into one file, while the server works",

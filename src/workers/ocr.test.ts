@@ -6,7 +6,8 @@ import { lacks } from "../../test/helpers/lacks.ts";
 import { type TempDir, tempDir } from "../../test/helpers/temp-dir.ts";
 import { waitFor } from "../../test/helpers/wait.ts";
 import { DEFAULT_LIMITS } from "../parse/limits.ts";
-import { describeProgram, Ocr, type OcrOptions } from "./ocr.ts";
+import { describeProgram, NativeOcr, type NativeOcrOptions } from "./ocr-native.ts";
+import { Ocr, type OcrOptions } from "./ocr.ts";
 import { ParseLane } from "./parse-lane.ts";
 import type { WorkerChunk } from "./protocol.ts";
 
@@ -40,24 +41,19 @@ interface Read {
   error: string;
 }
 
-async function read(
-  dir: TempDir,
-  bytes: Uint8Array,
-  options: Partial<OcrOptions>,
-  signal?: AbortSignal,
-): Promise<Read> {
+type Options = Partial<OcrOptions & NativeOcrOptions>;
+
+async function read(dir: TempDir, bytes: Uint8Array, options: Options, signal?: AbortSignal): Promise<Read> {
   await using lane = new ParseLane({
     workers: 2,
     deadlineMs: 60_000,
     memoryBytes: 2 ** 30,
     limits: DEFAULT_LIMITS,
     ocr: new Ocr({
-      program: () => null,
-      languages: "eng",
+      engines: [new NativeOcr({ program: () => null, languages: "eng", memoryBytes: 2 ** 30, ...options })],
       maxPages: 50,
       maxSeconds: 600,
       slots: 1,
-      memoryBytes: 2 ** 30,
       ...options,
     }),
   });
@@ -147,7 +143,7 @@ describe("an OCR program", () => {
     expect((await read(dir, TEXT_AND_SCANS, { program: () => mended })).text).toContain("recognised");
   });
 
-  const FAILURES: Record<string, [body: string, options: Partial<OcrOptions>]> = {
+  const FAILURES: Record<string, [body: string, options: Options]> = {
     "exits with an error": ["cat > /dev/null; exit 3", {}],
     "ends without reading its input": ["exit 1", {}],
     "is killed": ["kill -9 $$", {}],

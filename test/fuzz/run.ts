@@ -3,6 +3,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { strict as assert } from "node:assert";
 import { DEFAULT_LIMITS } from "../../src/parse/limits.ts";
 import { ParseLane } from "../../src/workers/parse-lane.ts";
+import { NativeOcr } from "../../src/workers/ocr-native.ts";
 import { Ocr } from "../../src/workers/ocr.ts";
 import { makePdf } from "../fixtures/parse/make-pdf.ts";
 import { mutate } from "../fixtures/parse/mutate.ts";
@@ -59,12 +60,10 @@ async function run(): Promise<void> {
     limits: { ...DEFAULT_LIMITS, maxTextLength: 16 * 2 ** 20 },
     // Pictures are taken out of damaged scans; that they are recognised is not what is tried here.
     ocr: new Ocr({
-      program: () => Bun.which("true"),
-      languages: "eng",
+      engines: [new NativeOcr({ program: () => Bun.which("true"), languages: "eng", memoryBytes: MEMORY_BYTES })],
       maxPages: 3,
       maxSeconds: 10,
       slots: 1,
-      memoryBytes: MEMORY_BYTES,
     }),
   });
   const scans: Document[] = [
