@@ -19,6 +19,7 @@ import { IngestBrake } from "../jobs/ingest-brake.ts";
 import { Janitor } from "../jobs/janitor.ts";
 import { addSlice, loadIndex, replaceFile } from "../jobs/load-index.ts";
 import { createMigrateHandler, flipBack, type MigrateDeps } from "../jobs/migrate.ts";
+import { createReanalyzeHandler } from "../jobs/reanalyze.ts";
 import { createRetireHandler } from "../jobs/retire.ts";
 import { createProgress } from "../jobs/progress.ts";
 import { createFinishDeletionHandler } from "../jobs/finish-deletion.ts";
@@ -270,6 +271,12 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
         createPurgeStoreHandler(purge),
         createFinishDeletionHandler({ ...deletionCheck, storage, blobs, parsed, clock }),
         createEvaluateHandler({ storage, clock, search }),
+        createReanalyzeHandler({
+          storage,
+          parse,
+          failpoint,
+          apply: (storeId, generation, write) => indexes.apply(storeId, generation, write),
+        }),
       ],
       heldStores: (kind) => (kind === "ingest" ? brake.held() : []),
       tenantLimit: (kind, tenantId) => {

@@ -1,4 +1,5 @@
 import { batchesTable } from "./batches.ts";
+import { chunkTermsTable } from "./chunk-terms.ts";
 import { chunksTable } from "./chunks.ts";
 import type { Db } from "./db.ts";
 import { deletionsTable } from "./deletions.ts";
@@ -31,6 +32,7 @@ export function createStorage(db: Db) {
     storeFiles: storeFilesTable(db),
     batches: batchesTable(db),
     chunks: chunksTable(db),
+    chunkTerms: chunkTermsTable(db),
     jobs: jobsTable(db),
     queryLog: queryLogTable(db),
     judgments: judgmentsTable(db),
