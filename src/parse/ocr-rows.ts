@@ -1,11 +1,21 @@
-import type { Word } from "./ocr.ts";
-
 /**
  * Tables on a recognised page. Tesseract takes each of their columns for a column of text and reads it from top to
  * bottom, which parts every amount from what it is for; columns of short lines that stand level with each other are put
  * together again, row by row. Columns of prose are left as they are.
  */
 type Line = readonly Word[];
+
+export interface Word {
+  block: string;
+  paragraph: string;
+  line: string;
+  left: number;
+  right: number;
+  top: number;
+  height: number;
+  confidence: number;
+  text: string;
+}
 
 /** Lines of one paragraph, or rows of cells. */
 export type Part = { type: "lines"; lines: Line[] } | { type: "rows"; rows: Line[][] };

@@ -1,5 +1,5 @@
 import type { DocumentBuilder } from "./builder.ts";
-import { joinCells } from "./ocr-rows.ts";
+import { joinCells, type Word } from "./ocr-rows.ts";
 
 /**
  * Text in pictures. Parsing itself recognises nothing: it names the pages that need it (`scanned`), gives their
@@ -24,18 +24,6 @@ export interface ReadPage {
   paragraphs: string[];
   /** So many words were guessed that the text is not to be relied on. */
   doubtful: boolean;
-}
-
-export interface Word {
-  block: string;
-  paragraph: string;
-  line: string;
-  left: number;
-  right: number;
-  top: number;
-  height: number;
-  confidence: number;
-  text: string;
 }
 
 /** A line guessed worse than this, in percent, is a picture's texture. */

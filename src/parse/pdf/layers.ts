@@ -1,5 +1,5 @@
 import type { PDFDocumentProxy, PDFPageProxy } from "./pdfjs.ts";
-import type { TextItem } from "./lines.ts";
+import type { TextItem } from "./painted.ts";
 
 /**
  * What a page shows of its text: without the layers that are switched off when the file is opened, and with the text

@@ -1,18 +1,9 @@
-import type { Segment } from "./lines.ts";
+import type { Glyph, Segment } from "./painted.ts";
 
 /**
  * Text that is painted again over itself: bold made without a bold font, shadows, outlines below their filling. It is
  * read once. A repetition that a reader sees as one stands at least its own width, or a line, away from the first.
  */
-
-/** One glyph on the page, in the frame in which its text runs left to right. */
-export interface Glyph {
-  text: string;
-  x0: number;
-  x1: number;
-  /** A space was painted before it. */
-  spaced: boolean;
-}
 
 interface Painted {
   text: string;

@@ -1,5 +1,5 @@
 import { runsRightToLeft } from "./direction.ts";
-import type { Line } from "./lines.ts";
+import type { Line } from "./painted.ts";
 
 /** Lines of all pages -> paragraphs and headings, without what repeats at the edge of every page. */
 export interface PdfBlock {

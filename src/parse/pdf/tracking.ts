@@ -1,4 +1,4 @@
-import type { Glyph } from "./overprint.ts";
+import type { Glyph } from "./painted.ts";
 
 /**
  * Letter-spaced text: C H A P T E R  O N E is two words. Told by the gaps between its glyphs, which are all alike and
