@@ -18,7 +18,7 @@
  *   spelling that was asked for, unless no chunk has that.
  * - Since version 2, the name of the file, in a vocabulary of its own: a name must not make a word of the texts common.
  */
-import type { QueryTerm } from "./keyword.ts";
+import type { QueryTerm } from "./query-term.ts";
 import { looksEnglish } from "./language.ts";
 import { englishLexicon, type Lexicon } from "./lexicon.ts";
 import { nameTerms } from "./term-names.ts";

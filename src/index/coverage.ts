@@ -10,7 +10,7 @@
  * The evidence rises from nothing to one with the share of the weight that is covered, and with the rarity of the rarest
  * unit covered: all words of a common question in one chunk are no evidence.
  */
-import type { QueryTerm } from "./keyword.ts";
+import type { QueryTerm } from "./query-term.ts";
 
 /** Shares of the weight at which the evidence begins, and is whole. */
 const COVERED = { from: 0.6, whole: 0.8 } as const;

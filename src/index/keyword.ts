@@ -1,5 +1,6 @@
 import { Bitset, lowestBit } from "./bitset.ts";
 import { type Evidence, evidenceOf } from "./coverage.ts";
+import type { QueryTerm } from "./query-term.ts";
 import { MAX_ORDINAL, Postings } from "./postings.ts";
 import { unpackTerms } from "./term-blob.ts";
 import { TermTable } from "./term-table.ts";
@@ -14,25 +15,6 @@ export const BM25_B = 0.6;
  * development sets, with an answer put as the question for the others, they cost 0.007 nDCG@10 as well.
  */
 const MOST_TERMS = 64;
-
-/** One term that is looked for; its weight is count * max(0, idf + add) * multiply. */
-export type QueryTerm = {
-  readonly hash: number;
-  readonly count: number;
-  readonly multiply: number;
-  readonly add: number;
-  /** Hash of the term that marks the chunks among which rarity is judged; 0: all chunks. */
-  readonly among: number;
-  /**
-   * It stands in for the term with this hash, and is not missed where no chunk has it. Its weight counts by this share
-   * where some chunk has that term, and by `alone` where none has.
-   */
-  readonly instead?: { readonly of: number; readonly share: number; readonly alone: number } | undefined;
-  /** An English word that is asked for often: it tells less that no chunk has it, or only one. */
-  readonly isOrdinary?: boolean | undefined;
-  /** What of the question a chunk has that has this term: see coverage.ts. */
-  readonly proves?: readonly { readonly unit: number; readonly part: number }[] | undefined;
-};
 
 type WeightedTerm = { readonly hash: number; readonly term: number; readonly idf: number };
 

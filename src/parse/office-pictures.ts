@@ -3,6 +3,7 @@ import type { PageSpan, ParsedDocument } from "./document.ts";
 import { invalidFile, ParseError } from "./document.ts";
 import { failedPages, imageFrames, imagePicture, nothingRecognized } from "./image.ts";
 import type { ParseLimits } from "./limits.ts";
+import { mainPart } from "./office/office.ts";
 import { slideParts } from "./office/pptx.ts";
 import type { Picture, RecognizedPage } from "./ocr.ts";
 import { warnAboutOcr } from "./ocr.ts";
@@ -58,7 +59,7 @@ export function officePicture(zip: ZipArchive, document: ParsedDocument, number:
 }
 
 function pagePictures(zip: ZipArchive, document: ParsedDocument): PagePicture[] {
-  const main = readRelations(zip, "").find((relation) => relation.type === "officeDocument")?.target ?? "";
+  const main = mainPart(zip);
   if (document.kind === "pptx") return slidePictures(zip, main, document);
   if (document.kind !== "docx" || lettersOf(document.text) > TEXT_OF_DOCUMENT) return [];
   return picturesOf(zip, main)

@@ -1,7 +1,6 @@
-import type { Run } from "./direction.ts";
 import { isRightToLeft, logicalText, runsRightToLeft } from "./direction.ts";
 import { withoutOverprint } from "./overprint.ts";
-import type { Line, Segment, TextItem } from "./painted.ts";
+import type { Glyph, Line, Segment, TextItem } from "./painted.ts";
 import { scriptGlue, scriptOf } from "./scripts.ts";
 import { joinSpacedLetters, spacingAfter } from "./tracking.ts";
 
