@@ -15,7 +15,7 @@ INSTALLED := node_modules/.lectern-installed
 NATIVE := dist/native/.built
 SOURCES := $(shell find src models/lectern-embed-en -type f ! -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help run dev check fmt docs test clients bench eval addon build install clean
+.PHONY: help run dev check fmt docs test clients bench eval ocr-eval addon build install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ bench: dist/lectern ## speed: a table and one JSON line per row
 eval: dist/lectern ## retrieval quality: a table and one JSON line per row
 	$(BUN) test/eval/run.ts
 
+ocr-eval: $(INSTALLED) ## how well scans are read: a table and one JSON line per row
+	$(BUN) test/ocr/run.ts
+
 build: dist/lectern ## dist/lectern, one file, for this machine's platform
 
 addon: $(NATIVE) ## compile the HNSW addon that tests and `make dev` load
@@ -62,7 +65,7 @@ clean: ## remove what was built and installed (never a data directory)
 	touch $@
 
 # No package's install script runs: the one file that needs compiling is compiled by `make addon`.
-$(INSTALLED): package.json bun.lock bunfig.toml $(filter .bun/bun,$(BUN))
+$(INSTALLED): package.json bun.lock bunfig.toml $(wildcard src/build/patches/*) $(filter .bun/bun,$(BUN))
 	$(BUN) install --frozen-lockfile --ignore-scripts
 	touch $@
 

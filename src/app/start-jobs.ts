@@ -10,6 +10,7 @@ import { Janitor } from "../jobs/janitor.ts";
 import { createMigrateHandler, flipBack, type MigrateDeps } from "../jobs/migrate.ts";
 import type { ProgressBoard } from "../jobs/progress.ts";
 import { createPurgeFileHandler, createPurgeStoreHandler, type PurgeDeps } from "../jobs/purge.ts";
+import { createReanalyzeHandler } from "../jobs/reanalyze.ts";
 import { createRetireHandler } from "../jobs/retire.ts";
 import { JobRunner, type JobHandler } from "../jobs/runner.ts";
 import type { Models } from "../models/models.ts";
@@ -212,6 +213,12 @@ class ServerJobs implements Jobs {
         acquire: (storeId, generation) => indexes.registry.acquire(storeId, generation),
       }),
       createEvaluateHandler({ storage, clock, search }),
+      createReanalyzeHandler({
+        storage,
+        parse: workers.parse,
+        failpoint: this.#migrate.failpoint,
+        apply: (storeId, generation, write) => indexes.registry.apply(storeId, generation, write),
+      }),
     ];
   }
 }

@@ -4,7 +4,7 @@ import { StartError } from "../platform/data-dir.ts";
 import { type Natives, unpackNatives } from "../platform/native.ts";
 import { GraphLane } from "../workers/graph-lane.ts";
 import { NativeLanes } from "../workers/native-lane.ts";
-import { Ocr } from "../workers/ocr.ts";
+import { createOcr } from "../workers/ocr-setup.ts";
 import { ParseLane } from "../workers/parse-lane.ts";
 
 /** The lanes of what runs outside the serving thread. */
@@ -55,7 +55,27 @@ export async function startWorkers(settings: WorkerSettings, dataDir: string): P
       rerankThreads: settings.rerankThreads,
     }),
   );
-  const parse = stack.use(parseLane(settings));
+  const memoryBytes = settings.parseMemoryMb * MB;
+  const ocr = stack.use(
+    createOcr({
+      mode: settings.ocr,
+      languages: settings.ocrLanguages,
+      dataDir,
+      maxPages: settings.maxOcrPages,
+      maxSeconds: settings.maxOcrSeconds,
+      slots: Math.max(1, settings.parseWorkers >> 1),
+      memoryBytes,
+    }),
+  );
+  const parse = stack.use(
+    new ParseLane({
+      workers: settings.parseWorkers,
+      deadlineMs: settings.maxFileParseSeconds * 1000,
+      memoryBytes,
+      limits: { ...DEFAULT_LIMITS, maxTextLength: settings.maxFileTextMb * MB },
+      ocr,
+    }),
+  );
   const graphs = stack.use(new GraphLane(natives));
   const teardown = stack.move();
   return {
@@ -66,24 +86,6 @@ export async function startWorkers(settings: WorkerSettings, dataDir: string): P
     stats: () => Object.entries({ ...lanes.stats(), parse: parse.stats() }),
     [Symbol.asyncDispose]: () => teardown.disposeAsync(),
   };
-}
-
-function parseLane(settings: WorkerSettings): ParseLane {
-  const memoryBytes = settings.parseMemoryMb * MB;
-  return new ParseLane({
-    workers: settings.parseWorkers,
-    deadlineMs: settings.maxFileParseSeconds * 1000,
-    memoryBytes,
-    limits: { ...DEFAULT_LIMITS, maxTextLength: settings.maxFileTextMb * MB },
-    ocr: new Ocr({
-      program: () => (settings.ocr === "off" ? null : Bun.which("tesseract")),
-      languages: settings.ocrLanguages,
-      maxPages: settings.maxOcrPages,
-      maxSeconds: settings.maxOcrSeconds,
-      slots: Math.max(1, settings.parseWorkers >> 1),
-      memoryBytes,
-    }),
-  });
 }
 
 /** The addons of this machine, taken out of the executable into the data directory. */

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { tempDir } from "../../test/helpers/temp-dir.ts";
 import { SMALL_WORDS, transformerFolder } from "../embed/testing/model-folders.ts";
 import { randomTransformer } from "../embed/testing/transformer.ts";
 import type { ModelInfo } from "../embed/provider.ts";
@@ -24,7 +24,8 @@ const INFO: ModelInfo = {
 };
 
 test("a model that opens and then embeds nothing stops neither the start nor later scans", async () => {
-  const directory = mkdtempSync(join(tmpdir(), "lectern-models-"));
+  const temp = tempDir();
+  const directory = temp.path;
   try {
     const shape = { vocabulary: SMALL_WORDS.length, positions: 32, tokenTypes: 2, hidden: 16, heads: 2 };
     const files = transformerFolder(randomTransformer({ ...shape, layers: 1, feedForward: 32, seed: 1 }));
@@ -56,46 +57,42 @@ test("a model that opens and then embeds nothing stops neither the start nor lat
     const found = await models.rescan();
     expect(found.find(({ id }) => id === "failing")).toMatchObject({ unrelated: 0, problems: [] });
   } finally {
-    rmSync(directory, { recursive: true });
+    temp[Symbol.dispose]();
   }
 });
 
 test("a provider in this process stands in for the bundled model, which is not opened", async () => {
-  const directory = mkdtempSync(join(tmpdir(), "lectern-models-"));
-  try {
-    const models = new Models({
-      // Whatever is asked of a lane fails.
-      lanes: {} as NativeLanes,
-      directory,
-      defaultModel: null,
-      defaultAliases: true,
-      aliases: new Map([["house", "m"]]),
-      remote: { sources: { list: () => [], forget: () => false }, access: { policy: { offline: true } } } as never,
-      defaultRanker: null,
-      onRerank: () => {},
-      ingestWorkers: 1,
-      queryCache: { maxBytes: 1000, maxEntries: 10 },
-      log: silentLog,
-      provider: {
-        model: { ...INFO, dimensions: 2, location: "bundled" },
-        embed: (texts) =>
-          Promise.resolve({
-            ok: true,
-            texts: texts.map(() => ({ vectors: Float32Array.of(0, 1), windows: 1, tokens: 1 })),
-          }),
-      },
-    });
-    await models.start();
-    await models.warm();
-    expect((await models.rescan()).map(({ id }) => id)).toEqual(["m"]);
-    for (const name of [null, "m", "house", "text-embedding-3-small"])
-      expect(models.resolve(name)).toMatchObject({ ok: true, model: "m" });
-    const { signal } = new AbortController();
-    const model = { id: "m", revision: "r", dimensions: 2 };
-    expect(await models.embedQuery(model, "x", signal)).toEqual({ ok: true, vector: Float32Array.of(0, 1) });
-    expect(await models.embedPassages(model, ["x", "y"], signal)).toMatchObject({ ok: true, texts: [{}, {}] });
-    expect([models.price("m"), models.remove("m")]).toEqual([null, false]);
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  using directory = tempDir();
+  const models = new Models({
+    // Whatever is asked of a lane fails.
+    lanes: {} as NativeLanes,
+    directory: directory.path,
+    defaultModel: null,
+    defaultAliases: true,
+    aliases: new Map([["house", "m"]]),
+    remote: { sources: { list: () => [], forget: () => false }, access: { policy: { offline: true } } } as never,
+    defaultRanker: null,
+    onRerank: () => {},
+    ingestWorkers: 1,
+    queryCache: { maxBytes: 1000, maxEntries: 10 },
+    log: silentLog,
+    provider: {
+      model: { ...INFO, dimensions: 2, location: "bundled" },
+      embed: (texts) =>
+        Promise.resolve({
+          ok: true,
+          texts: texts.map(() => ({ vectors: Float32Array.of(0, 1), windows: 1, tokens: 1 })),
+        }),
+    },
+  });
+  await models.start();
+  await models.warm();
+  expect((await models.rescan()).map(({ id }) => id)).toEqual(["m"]);
+  for (const name of [null, "m", "house", "text-embedding-3-small"])
+    expect(models.resolve(name)).toMatchObject({ ok: true, model: "m" });
+  const { signal } = new AbortController();
+  const model = { id: "m", revision: "r", dimensions: 2 };
+  expect(await models.embedQuery(model, "x", signal)).toEqual({ ok: true, vector: Float32Array.of(0, 1) });
+  expect(await models.embedPassages(model, ["x", "y"], signal)).toMatchObject({ ok: true, texts: [{}, {}] });
+  expect([models.price("m"), models.remove("m")]).toEqual([null, false]);
 });

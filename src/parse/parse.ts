@@ -11,6 +11,7 @@ import { looksLikeMail, looksLikeMailbox, parseMail, parseMailbox } from "./mail
 import type { ParseNested } from "./mail/mail.ts";
 import { parseMsg } from "./mail/msg.ts";
 import { parsePackage } from "./office/office.ts";
+import { officePicture, withPictures } from "./office-pictures.ts";
 import type { Picture, RecognizedPage } from "./ocr.ts";
 import { OleFile } from "./legacy/ole.ts";
 import { parsePdf } from "./pdf/pdf.ts";
@@ -59,8 +60,22 @@ export async function parseDocument(input: ParseInput, limits: ParseLimits = DEF
 }
 
 /** What a scanned page shows, for OCR; null where there is nothing to be recognised. Pages count from 1. */
-export async function pageOfScan(bytes: Uint8Array, page: number): Promise<Picture | null> {
-  return containerOf(bytes) === "pdf" ? await pdfPicture(bytes, page) : imagePicture(bytes, page);
+export async function pageOfScan(
+  bytes: Uint8Array,
+  page: number,
+  limits: ParseLimits = DEFAULT_LIMITS,
+): Promise<Picture | null> {
+  switch (containerOf(bytes)) {
+    case "pdf":
+      return await pdfPicture(bytes, page);
+    case "zip": {
+      const zip = new ZipArchive(bytes, limits);
+      const document = parsePackage(zip, limits);
+      return document === null ? null : officePicture(zip, document, page);
+    }
+    default:
+      return imagePicture(bytes, page);
+  }
 }
 
 /** Archives and attachments are opened once: what is packed inside a packed file stays closed. */
@@ -89,7 +104,9 @@ async function parseContainer(input: ParseInput, limits: ParseLimits, depth: num
     case "zip": {
       const zip = new ZipArchive(bytes, limits);
       const document = parsePackage(zip, limits);
-      if (document !== null) return document;
+      // Pictures in a mail or an archive are left out, as those in any document are.
+      if (document !== null)
+        return depth > 0 ? document : withPictures(zip, document, { limits, recognized: input.recognized ?? null });
       if (depth >= MAX_DEPTH) throw unsupportedFile();
       return await parseArchive(zip, limits, nested);
     }

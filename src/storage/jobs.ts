@@ -9,7 +9,8 @@ export type JobKind =
   | "catch_up"
   | "retire"
   | "finish_deletion"
-  | "evaluate";
+  | "evaluate"
+  | "reanalyze";
 
 export interface JobRow {
   id: number;

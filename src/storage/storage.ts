@@ -1,4 +1,5 @@
 import { batchesTable } from "./batches.ts";
+import { chunkTermsTable } from "./chunk-terms.ts";
 import { chunksTable } from "./chunks.ts";
 import { deletionsTable } from "./deletions.ts";
 import { embeddingCacheTable } from "./embedding-cache.ts";
@@ -31,6 +32,7 @@ function makeTables(sql: Sql) {
     storeFiles: storeFilesTable(sql),
     batches: batchesTable(sql),
     chunks: chunksTable(sql),
+    chunkTerms: chunkTermsTable(sql),
     jobs: jobsTable(sql),
     queryLog: queryLogTable(sql),
     judgments: judgmentsTable(sql),

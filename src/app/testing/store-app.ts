@@ -1,6 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { tempDir } from "../../../test/helpers/temp-dir.ts";
 import { checked } from "../../api/testing/checked.ts";
 import { testRankers, type TestRankers } from "../../api/testing/rankers.ts";
 import { type Config, type Dialect, readConfig } from "../../config/config.ts";
@@ -95,8 +95,7 @@ const CHECKED_TAGS: readonly string[] = ["Files", "Uploads", "Service"];
 
 export async function storeApp(options: StoreAppOptions = {}): Promise<StoreApp> {
   await using stack = new AsyncDisposableStack();
-  const dataDir = mkdtempSync(join(tmpdir(), "lectern-app-"));
-  stack.defer(() => rmSync(dataDir, { recursive: true, force: true }));
+  const { path: dataDir } = stack.use(tempDir());
   writeFileSync(join(dataDir, "meta.sqlite"), await firstDatabase());
   const clock = { seconds: START };
   const model = new WordsModel();
@@ -253,22 +252,18 @@ function firstDatabase(): Promise<Uint8Array> {
 }
 
 async function makeDatabase(): Promise<Uint8Array> {
-  const directory = mkdtempSync(join(tmpdir(), "lectern-database-"));
-  try {
-    const path = join(directory, "meta.sqlite");
-    const database = openSqlite(path, { flush: false });
-    const storage = createStorage(database);
-    // The administrators of the first administer the server.
-    for (const id of ["ten_a", "ten_b"]) await storage.tenants.insert({ id, name: id, createdAt: START });
-    await insertKey(storage, KEYS.write, { id: "key_write" });
-    await insertKey(storage, KEYS.read, { id: "key_read", role: "read" });
-    await insertKey(storage, KEYS.admin, { id: "key_admin", role: "admin" });
-    await insertKey(storage, KEYS.other, { id: "key_other", tenantId: "ten_b" });
-    await database.close();
-    return readFileSync(path);
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  using directory = tempDir();
+  const path = join(directory.path, "meta.sqlite");
+  const database = openSqlite(path, { flush: false });
+  const storage = createStorage(database);
+  // The administrators of the first administer the server.
+  for (const id of ["ten_a", "ten_b"]) await storage.tenants.insert({ id, name: id, createdAt: START });
+  await insertKey(storage, KEYS.write, { id: "key_write" });
+  await insertKey(storage, KEYS.read, { id: "key_read", role: "read" });
+  await insertKey(storage, KEYS.admin, { id: "key_admin", role: "admin" });
+  await insertKey(storage, KEYS.other, { id: "key_other", tenantId: "ten_b" });
+  await database.close();
+  return readFileSync(path);
 }
 
 async function insertKey({ tenants }: Storage, key: string, more: Partial<NewKey>): Promise<void> {

@@ -86,7 +86,7 @@ function manifestType(zip: ZipArchive): string {
 }
 
 /** As the package's relations say, or as its content types do where those are damaged. */
-function mainPart(zip: ZipArchive): string {
+export function mainPart(zip: ZipArchive): string {
   const named = readRelations(zip, "").find((relation) => relation.type === "officeDocument")?.target ?? "";
   if (named !== "") return named;
   let found = "";

@@ -46,7 +46,7 @@ export function parsePptx(zip: ZipArchive, main: string, limits: ParseLimits): P
 const PLACEHOLDER =
   /^(?:\p{L}+ ?\d+|(?:microsoft )?power ?point.*|title|no slide title|pr(?:é|e)sentation.*|folie.*)$/iu;
 
-function slideParts(zip: ZipArchive, main: string): string[] {
+export function slideParts(zip: ZipArchive, main: string): string[] {
   const bytes = zip.read(main);
   if (bytes === null) throw invalidFile("The presentation is damaged: its main part is missing.");
   const targets = new Map(readRelations(zip, main).map((relation) => [relation.id, relation.target]));

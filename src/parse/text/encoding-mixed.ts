@@ -15,8 +15,14 @@ const LEAST_SOUND = 0.1;
 const SAMPLE = 65_536;
 const TWO_BYTES = new Set(["shift_jis", "euc-jp", "gb18030", "big5", "euc-kr"]);
 
-/** Null for text in one encoding. `share` says how far a line is from UTF-8. */
-export function mixedLines(bytes: Uint8Array, share: (line: Uint8Array) => number): MixedLines | null {
+export interface MixedReading {
+  /** How far a line is from UTF-8. */
+  share: (line: Uint8Array) => number;
+  decode: (part: Uint8Array, encoding: string) => string;
+}
+
+/** Null for text in one encoding. */
+export function mixedLines(bytes: Uint8Array, { share, decode }: MixedReading): MixedLines | null {
   const places: number[] = [];
   let sound = 0;
   for (let from = 0; from < bytes.length;) {
@@ -33,7 +39,15 @@ export function mixedLines(bytes: Uint8Array, share: (line: Uint8Array) => numbe
   const sample = foreignSample(bytes, places);
   const guess = guessCodePage(sample, null);
   if (TWO_BYTES.has(guess.encoding) || (guess.doubtful && !looksWestern(sample))) return null;
-  return { places, encoding: guess.doubtful ? "windows-1252" : guess.encoding };
+  const encoding = guess.doubtful ? "windows-1252" : guess.encoding;
+  return isWords(decode(sample, encoding)) ? { places, encoding } : null;
+}
+
+/** Whether most of what is above ASCII are letters beside letters; bytes that were broken on the way are not. */
+function isWords(text: string): boolean {
+  const above = text.match(/[^\x00-\x7f]/gu)?.length ?? 0;
+  const inWords = text.match(/(?<=\p{L}\p{M}*)[^\P{L}\x00-\x7f]|[^\P{L}\x00-\x7f](?=\p{M}*\p{L})/gu)?.length ?? 0;
+  return inWords > above / 2;
 }
 
 /** Letters with accents stand singly amid plain ones; rubbish does not. */

@@ -47,7 +47,7 @@ function chooseEncoding(file: Uint8Array, declared: string | null, warnings: str
 
 function keepsMark(bytes: Uint8Array): boolean {
   const { broken, share } = brokenUtf8(bytes);
-  return broken === 0 || (share < 0.3 && mixedLines(bytes, lineShare) === null);
+  return broken === 0 || (share < 0.3 && mixedLines(bytes, { share: lineShare, decode: decodeAs }) === null);
 }
 
 function lineShare(line: Uint8Array): number {
@@ -67,7 +67,7 @@ function withoutMark(bytes: Uint8Array, declared: string | null, warnings: strin
     return { encoding: "ibm037" };
   }
   const broken = brokenUtf8(bytes);
-  const mixed = label === null || label === "utf-8" ? mixedLines(bytes, lineShare) : null;
+  const mixed = label === null || label === "utf-8" ? mixedLines(bytes, { share: lineShare, decode: decodeAs }) : null;
   if (mixed !== null) {
     const lines = mixed.places.length / 2;
     const what = lines === 1 ? "1 line is" : `${lines} lines are`;
