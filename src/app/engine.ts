@@ -40,7 +40,6 @@ import { createBlobs } from "../storage/blobs.ts";
 import { createParsedCache } from "../storage/parsed.ts";
 import type { MigrationRow } from "../storage/migration-table.ts";
 import type { DeletionCheckDeps } from "../storage/deletion-check.ts";
-import { parseQuotas } from "../storage/tenants.ts";
 import type { Detached } from "../storage/removal.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { StoreRow } from "../storage/stores.ts";
@@ -394,6 +393,6 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
 /** Files of a tenant that may be indexed at the same time. */
 async function ingestLimit(storage: Storage, config: Config, tenantId: string): Promise<number | null> {
   const tenant = await storage.tenants.get(tenantId);
-  const own = tenant === null ? null : parseQuotas(tenant.quotas).concurrent_ingests;
+  const own = tenant === null ? null : tenant.quotas.concurrent_ingests;
   return own ?? config.maxTeamIngests;
 }
