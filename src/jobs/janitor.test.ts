@@ -174,7 +174,7 @@ describe("deletions", () => {
       chunks: 3,
       vectors: 3,
       keyword_postings: 3,
-      remaining: JSON.stringify({ files: 0, chunks: 0, vectors: 0, keyword_postings: 0, cache_entries: 0, bytes: 0 }),
+      remaining: { files: 0, chunks: 0, vectors: 0, keyword_postings: 0, cache_entries: 0, bytes: 0 },
     });
   });
 
