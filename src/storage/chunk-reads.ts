@@ -61,6 +61,8 @@ export interface ChunkReads {
   completedFiles(tenantId: TenantId, storeId: StoreId, afterSeq: StoreFileSeq, limit: number): Promise<CompletedFile[]>;
   /** The chunks of these ids that still count, in no particular order. */
   hits(tenantId: TenantId, ids: readonly ChunkId[]): Promise<ChunkHit[]>;
+  /** The texts alone of the chunks of these ids that still count. */
+  texts(tenantId: TenantId, ids: readonly ChunkId[]): Promise<Map<ChunkId, string>>;
   /** A chunk with up to `before` and `after` neighbours of the same file, in order. */
   neighbours(tenantId: TenantId, id: ChunkId, before: number, after: number): Promise<ChunkNeighbour[]>;
   /** All windows of a chunk, windows x dimensions; null when it is gone. */
@@ -99,9 +101,11 @@ const TOTALS = /*sql*/ `SELECT count(*) AS chunks, count(v.id) AS vectors, coale
   WHERE c.tenant_id = ?1 AND c.store_file = ?2 AND c.chunk_set = ?3 AND c.revision = ?4`;
 const COMPLETED_FILES = /*sql*/ `SELECT ${COMPLETED_FILE.list} FROM store_file
   WHERE tenant_id = ?1 AND store_id = ?2 AND status = 'completed' AND seq > ?3 ORDER BY seq LIMIT ?4`;
-const HITS = /*sql*/ `SELECT ${CHUNK_HIT.list} FROM json_each(?2) j JOIN chunk c ON c.id = j.value
+const CURRENT = /*sql*/ `json_each(?2) j JOIN chunk c ON c.id = j.value
   JOIN store_file f ON f.seq = c.store_file AND f.revision = c.revision AND f.status = 'completed'
   WHERE c.tenant_id = ?1`;
+const HITS = /*sql*/ `SELECT ${CHUNK_HIT.list} FROM ${CURRENT}`;
+const TEXTS = /*sql*/ `SELECT c.id, c.text FROM ${CURRENT}`;
 const NEIGHBOURS = /*sql*/ `SELECT n.idx, n.text, n.start_cp, n.end_cp, n.page, n.page_end, n.line, n.line_end FROM chunk c
   JOIN chunk n ON n.store_file = c.store_file AND n.chunk_set = c.chunk_set AND n.revision = c.revision
   WHERE c.tenant_id = ?1 AND c.id = ?2 AND n.idx BETWEEN c.idx - ?3 AND c.idx + ?4 ORDER BY n.idx`;
@@ -133,6 +137,10 @@ export function chunkReads(sql: Sql): ChunkReads {
     completedFiles: (tenantId, storeId, afterSeq, limit) =>
       COMPLETED_FILE.all(sql, COMPLETED_FILES, [tenantId, storeId, afterSeq, limit]),
     hits: (tenantId, ids) => CHUNK_HIT.all(sql, HITS, [tenantId, JSON.stringify(ids)]),
+    async texts(tenantId, ids) {
+      const rows = await sql.all<Pick<ChunkHit, "id" | "text">>(TEXTS, [tenantId, JSON.stringify(ids)]);
+      return new Map(rows.map((row) => [row.id, row.text]));
+    },
     neighbours: (tenantId, id, before, after) => sql.all(NEIGHBOURS, [tenantId, id, before, after]),
     async vector(chunkId, generation) {
       const row = await sql.get<{ data: Uint8Array }>(VECTOR_OF, [chunkId, generation]);
