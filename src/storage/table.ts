@@ -48,7 +48,7 @@ export interface PageSource {
   cursor?: string;
 }
 
-/** Columns to read, of one table or of several. */
+/** Columns to read, of one table or of several; made with a list of its own where something is computed. */
 export class Selection<C extends Columns> {
   readonly columns: C;
   /** For SELECT and RETURNING. */
@@ -67,7 +67,7 @@ export class Selection<C extends Columns> {
     return new Selection(columns, listOf(columns));
   }
 
-  /** The same columns of a table that the statement calls `alias`. */
+  /** The same columns of one table, which the statement calls `alias`. */
   as(alias: string): Selection<C> {
     return new Selection(this.columns, listOf(this.columns, `${alias}.`));
   }
