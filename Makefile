@@ -15,10 +15,10 @@ INSTALLED := node_modules/.lectern-installed
 NATIVE := dist/native/.built
 SOURCES := $(shell find src models/lectern-embed-en -type f ! -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help run dev check fmt docs test bench eval addon build install clean
+.PHONY: help run dev check fmt docs test clients bench eval ocr-eval addon build install clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: dist/lectern ## install, build, and start the server on http://127.0.0.1:8080
 	dist/lectern serve $(ARGS)
@@ -39,11 +39,17 @@ docs: dist/lectern ## write the parts of docs/ that are made from the program: s
 test: $(NATIVE) ## everything: checks, unit tests, the build, whole-system tests on the binary
 	$(BUN) test/run.ts all
 
+clients: dist/lectern ## the contract walked by clients in Python, Go, Rust and Java; one whose toolchain is missing is skipped by name
+	$(BUN) test/clients/run.ts $(CLIENTS)
+
 bench: dist/lectern ## speed: a table and one JSON line per row
 	$(BUN) test/bench/run.ts
 
 eval: dist/lectern ## retrieval quality: a table and one JSON line per row
 	$(BUN) test/eval/run.ts
+
+ocr-eval: $(INSTALLED) ## how well scans are read: a table and one JSON line per row
+	$(BUN) test/ocr/run.ts
 
 build: dist/lectern ## dist/lectern, one file, for this machine's platform
 
@@ -59,7 +65,7 @@ clean: ## remove what was built and installed (never a data directory)
 	touch $@
 
 # No package's install script runs: the one file that needs compiling is compiled by `make addon`.
-$(INSTALLED): package.json bun.lock bunfig.toml $(filter .bun/bun,$(BUN))
+$(INSTALLED): package.json bun.lock bunfig.toml $(wildcard src/build/patches/*) $(filter .bun/bun,$(BUN))
 	$(BUN) install --frozen-lockfile --ignore-scripts
 	touch $@
 

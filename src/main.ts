@@ -33,8 +33,24 @@ const terminal: Terminal = {
   color: process.stdout.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb",
   env: process.env,
   signal: stop.signal,
+  input: () => process.stdin,
   onReload: (reload) => void process.on("SIGHUP", reload),
 };
+
+if (process.stdin.isTTY && process.stderr.isTTY) {
+  terminal.ask = async (question) => {
+    const { createInterface } = await import("node:readline/promises");
+    const lines = createInterface({ input: process.stdin, output: process.stderr });
+    try {
+      return await lines.question(question, { signal: stop.signal });
+    } catch (error) {
+      if (stop.signal.aborted) return "";
+      throw error;
+    } finally {
+      lines.close();
+    }
+  };
+}
 
 /** Failures that a person can act on; anything else is a bug and shows its stack. */
 const EXPECTED = new Set(["UsageError", "ConfigError", "StartError", "RequestFailed"]);

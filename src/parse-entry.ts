@@ -1,7 +1,7 @@
 /** Thread of the parse lane: bytes -> text -> chunks -> keyword terms. Pure JavaScript; may be terminated at any time. */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { encodeTerms } from "./index/analyzer.ts";
+import { encodeTerms, upgradeTerms } from "./index/analyzer.ts";
 import { chunkDocument, type Chunk } from "./chunk/chunk.ts";
 import { decodeDocument, encodeDocument } from "./parse/codec.ts";
 import type { ParsedDocument, ParseResult } from "./parse/document.ts";
@@ -16,6 +16,7 @@ serveCalls<ParseMethods, ParseInit>((init) => {
   lowerPriority(init.nice);
   let chunks: Chunk[] = [];
   let title = "";
+  let filename = "";
 
   const load = async (source: ParseSource): Promise<ParseResult & { fromCache: boolean }> => {
     const { path, cachePath, filename, contentType, recognized } = source;
@@ -45,6 +46,7 @@ serveCalls<ParseMethods, ParseInit>((init) => {
         const { document, fromCache } = loaded;
         chunks = chunkDocument(document, { maxTokens, overlapTokens });
         title = document.title ?? "";
+        filename = source.filename;
         const { warnings, scanned } = document;
         return { result: { ok: true, chunks: chunks.length, warnings, fromCache, scanned } };
       },
@@ -53,19 +55,22 @@ serveCalls<ParseMethods, ParseInit>((init) => {
           ...chunk,
           idx: index,
           heading: [...heading],
-          terms: encodeTerms({ text: chunk.text, heading, title }),
+          terms: encodeTerms({ text: chunk.text, heading, title, filename }),
         }));
         // The last slice lets the document go.
         if (from + count >= chunks.length) chunks = [];
         return { result: slice };
       },
+      upgradeTerms: ({ chunks: before }) => ({
+        result: before.map(({ terms, ...chunk }) => upgradeTerms(terms, { ...chunk, title: "" })),
+      }),
       async text({ source }) {
         const loaded = await load(source);
         if (!loaded.ok) return { result: { ok: false, error: loaded.error, scanned: loaded.scanned } };
         return { result: { ok: true, parts: textParts(loaded.document), scanned: loaded.document.scanned } };
       },
       async picture({ source, page }) {
-        const picture = await pageOfScan(new Uint8Array(readFileSync(source.path)), page);
+        const picture = await pageOfScan(new Uint8Array(readFileSync(source.path)), page, init.limits);
         // Decoded images are large and come one after the other.
         Bun.gc(true);
         return picture === null

@@ -3,18 +3,10 @@
  * let the rooms grow together.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
+import { tempDir } from "./helpers/temp-dir.ts";
+import type { TempDir } from "./helpers/temp-dir.ts";
 import { toolEnv } from "./helpers/tool-env.ts";
 import { writeLintConfig } from "./lint.ts";
 import { HALL, ROOMS } from "./rooms.ts";
@@ -343,11 +335,13 @@ describe("the linter", () => {
     ],
     ["api/files/c.ts", `import { x } from "../../storage/db.ts"; export const y = x;`],
   ];
+  let temp: TempDir;
   let directory: string;
   let fired: Map<string, Set<string>>;
 
   beforeAll(async () => {
-    directory = mkdtempSync(join(tmpdir(), "lectern-lint-"));
+    temp = tempDir();
+    directory = temp.path;
     const files = [...samples.map(([path, , code]) => [path, code] as const), ...allowed];
     for (const [path, code] of files) {
       mkdirSync(dirname(join(directory, "src", path)), { recursive: true });
@@ -376,7 +370,7 @@ describe("the linter", () => {
     }
   }, 180_000);
 
-  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+  afterAll(() => temp[Symbol.dispose]());
 
   test.each(samples)("refuses %s: %s", (path, rule) => {
     expect([...(fired.get(path) ?? [])]).toContain(rule);

@@ -5,16 +5,15 @@
  * A test file that failed runs a second time, alone: the whole system's tests share the machine with one another and with
  * whatever else runs on it, and a bound that only a crowd breaks says nothing about the code. One that passes then is
  * named at the end, so that it can be looked at; one that fails again is a failure.
+ *
+ * The only reason to skip is a program, or a right, that this machine does not have (helpers/lacks.ts); what was missing
+ * stands in the last line. A stage that skips without saying so has failed: the tests bring their own data.
  */
 import { cpus } from "node:os";
 import { join } from "node:path";
+import { failuresByFile, lastLine, readTotals } from "./helpers/runner-output.ts";
+import type { Totals } from "./helpers/runner-output.ts";
 import { toolEnv } from "./helpers/tool-env.ts";
-
-interface Totals {
-  passed: number;
-  failed: number;
-  skipped: number;
-}
 
 interface Stage {
   name: string;
@@ -64,7 +63,7 @@ const SHOWN_LINES = 40;
 /** More files than this failing is no matter of the neighbours. */
 const MOST_SECOND_RUNS = 3;
 
-const totals: Totals = { passed: 0, failed: 0, skipped: 0 };
+const totals: Totals = { passed: 0, failed: 0, skipped: 0, lacking: [] };
 const failures: string[] = [];
 const unsteady: string[] = [];
 for (const stage of process.argv[2] === "check" ? CHECKS : STAGES) {
@@ -74,34 +73,39 @@ for (const stage of process.argv[2] === "check" ? CHECKS : STAGES) {
   totals.passed += result.passed;
   totals.failed += result.failed;
   totals.skipped += result.skipped;
+  totals.lacking.push(...result.lacking);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   console.log(`== ${stage.name}: ${result.failed === 0 ? "ok" : "FAILED"} in ${seconds} s`);
   if (stage.required === true && result.failed > 0) break;
 }
 for (const failure of failures) console.log(`\n-- failed:\n${failure}`);
 for (const file of unsteady) console.log(`\n-- passed only when it ran again, alone: ${file}`);
-const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : "";
-console.log(`\n${totals.passed} passed, ${totals.failed} failed${skipped}`);
+console.log(`\n${lastLine(totals, unsteady.length)}`);
 process.exit(totals.failed === 0 ? 0 : 1);
 
 async function run(stage: Stage): Promise<Totals> {
   const { code, output } = await spawn(stage.command);
   if (stage.counts !== true) {
     if (code !== 0) failures.push(output.split("\n").slice(-SHOWN_LINES).join("\n"));
-    return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
+    return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0, lacking: [] };
   }
-  const counted = read(output);
+  const counted = readTotals(output);
+  if (counted.skipped > 0 && counted.lacking.length === 0) {
+    failures.push(`${stage.name}: ${counted.skipped} skipped without a program that is missing (helpers/lacks.ts)`);
+    counted.failed += 1;
+    return counted;
+  }
   // A runner that broke off, or found nothing to run, is a failure whatever it counted.
   if ((code !== 0 || counted.passed === 0) && counted.failed === 0) counted.failed = 1;
   if (counted.failed === 0) return counted;
-  const failed = failuresByFile(output);
+  const failed = failuresByFile(output, SHOWN_LINES);
   failures.push(...[...failed.values()].flat());
   if (failed.size === 0 || failed.size > MOST_SECOND_RUNS) return counted;
   let failedAgain = 0;
   for (const file of failed.keys()) {
     console.log(`\n== again, alone: ${file}`);
     const again = await spawn(tests("--timeout=240000", `./${file}`));
-    const { failed: still } = read(again.output);
+    const { failed: still } = readTotals(again.output);
     if (again.code === 0) unsteady.push(file);
     else failedAgain += Math.max(1, still);
   }
@@ -129,30 +133,4 @@ async function copy(stream: ReadableStream<Uint8Array>): Promise<string> {
     text += decoder.decode(piece, { stream: true });
   }
   return text;
-}
-
-/** What the runner printed of each failed test, by the file that it named before. */
-function failuresByFile(output: string): Map<string, string[]> {
-  const byFile = new Map<string, string[]>();
-  let file: string | undefined;
-  let block: string[] = [];
-  for (const line of Bun.stripANSI(output).split("\n")) {
-    const header = /^(\S+\.test\.ts):$/.exec(line)?.[1];
-    if (header !== undefined) {
-      file = header;
-      block = [];
-    }
-    block.push(line);
-    if (file !== undefined && line.startsWith("(fail)")) {
-      byFile.set(file, [...(byFile.get(file) ?? []), block.slice(-SHOWN_LINES).join("\n")]);
-      block = [];
-    }
-  }
-  return byFile;
-}
-
-function read(output: string): Totals {
-  const plain = Bun.stripANSI(output);
-  const last = (word: string) => Number([...plain.matchAll(new RegExp(`^\\s*(\\d+) ${word}$`, "gm"))].at(-1)?.[1] ?? 0);
-  return { passed: last("pass"), failed: last("fail"), skipped: last("skip") + last("todo") };
 }

@@ -1,15 +1,15 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { BeginBackup } from "../api/backup/routes.ts";
-import type { Engine } from "./engine.ts";
 import { type BackupFile, writeBackup } from "../platform/backup-archive.ts";
 import { version } from "../platform/build-info.ts";
 import type { Clock } from "../platform/clock.ts";
 import { takeSnapshot } from "../storage/snapshot.ts";
+import type { OpenStorage } from "./open-storage.ts";
 
 /** Backups of a running server: the database, the uploaded bytes, the models dropped in. Caches are made again. */
-export function backups({ engine, dataDir, clock }: { engine: Engine; dataDir: string; clock: Clock }): BeginBackup {
-  const { database, storage, blobs } = engine;
+export function backups({ data, dataDir, clock }: { data: OpenStorage; dataDir: string; clock: Clock }): BeginBackup {
+  const { database, storage, blobs } = data;
   return async () => {
     const snapshot = await takeSnapshot(database, storage, blobs, join(dataDir, "meta.sqlite"));
     if (snapshot === null) return null;

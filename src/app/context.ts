@@ -1,27 +1,30 @@
 import { chmodSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createFirstKey, createRunKey, keyAuthenticator, type RunKey } from "./access-keys.ts";
-import { createApp } from "../http/app.ts";
 import { QueryRecorder } from "../api/queries/recorder.ts";
-import { startServer } from "../http/server.ts";
 import { type Config, redactedConfig } from "../config/config.ts";
-import { createEngine, type Engine } from "./engine.ts";
-import { createOperations } from "./operations.ts";
 import { settingsReloader } from "../config/settings-reload.ts";
+import { type App, createApp } from "../http/app.ts";
+import { type RunningServer, startServer } from "../http/server.ts";
 import { type Clock, offsetClock, systemClock } from "../platform/clock.ts";
 import { StartError, takeDataDir } from "../platform/data-dir.ts";
 import { LineWriter } from "../platform/line-writer.ts";
 import { createLog, type Log } from "../platform/log.ts";
 import { createMetrics } from "../platform/metrics.ts";
-import { METRIC_HELP } from "./metric-help.ts";
+import { createFirstKey, createRunKey, keyAuthenticator, type RunKey } from "./access-keys.ts";
+import { createEngine, type Engine } from "./engine.ts";
+import { createOperations } from "./operations.ts";
 
 /**
- * Composition root: builds every object in order with plain constructors, and tears down in reverse. What is built
- * before a failure is taken down again; a failure that a person can mend is a StartError with one readable line.
+ * The one composition root, for the server, the verbs and the tests: builds every object in order with plain
+ * constructors, and tears down in reverse. What is built before a failure is taken down again; a failure that a person
+ * can mend is a StartError with one readable line.
  */
 export interface Context extends AsyncDisposable {
   /** Starts jobs and listens. */
   start(): Promise<{ url: string }>;
+  /** Answers requests, listening or not. */
+  readonly app: App;
+  readonly engine: Engine;
   /** The administrator's key that was made up at the first start, to be shown once. */
   readonly firstKey: string | null;
   /** Reads the settings again and takes over those that can change while the server runs. Never throws; logs. */
@@ -37,39 +40,45 @@ export interface Overrides {
   readSettings?: () => Config;
 }
 
+interface Parts {
+  config: Config;
+  dataDir: string;
+  engine: Engine;
+  app: App;
+  stopping: AbortController;
+  reload: () => void;
+  log: Log;
+  clock: Clock;
+  lines: LineWriter;
+  /** Takes everything down. */
+  teardown: AsyncDisposableStack;
+  /** Lets verbs of this machine in, from the start on. */
+  setRunKey(key: RunKey): void;
+}
+
 const MB = 1024 * 1024;
 
 export async function createContext(config: Config, overrides: Overrides = {}): Promise<Context> {
   await using stack = new AsyncDisposableStack();
   const lines = stack.use(new LineWriter((text) => void process.stderr.write(text)));
-  const log =
-    overrides.log ??
-    createLog({
-      get level() {
-        return config.logLevel;
-      },
-      format: logFormat(config),
-      write: (line, urgent) => lines.line(line, urgent),
-    });
+  const log = overrides.log ?? logOf(config, lines);
   const clock = overrides.clock ?? (config.testClockFile === null ? systemClock : offsetClock(config.testClockFile));
-  const metrics = createMetrics(METRIC_HELP);
-
-  const dir = stack.use(takeDataDir(config.dataDir));
-  const engine = stack.use(await createEngine({ config, dataDir: dir.path, clock, log, metrics }));
-  let firstKey: string | null = null;
-  let runKey: RunKey | null = null;
-  const authenticate = keyAuthenticator(engine.storage, clock, config);
-  const queries = stack.use(new QueryRecorder({ storage: engine.storage, log, mode: () => config.queryLog }));
+  const metrics = createMetrics();
+  const { path: dataDir } = stack.use(takeDataDir(config.dataDir));
+  const engine = stack.use(await createEngine({ config, dataDir, clock, log, metrics }));
+  const { storage } = engine.data;
+  const queries = stack.use(new QueryRecorder({ storage, log, mode: () => config.queryLog }));
   const reload = settingsReloader(config, overrides.readSettings ?? (() => config), log);
   const stopping = new AbortController();
-
+  const authenticate = keyAuthenticator(storage, clock, config);
+  let runKey: RunKey | null = null;
   const app = createApp({
     operations: createOperations({
       config,
       engine,
       clock,
       metrics,
-      dataDir: dir.path,
+      dataDir,
       stopping: stopping.signal,
       queries,
       reload,
@@ -87,51 +96,81 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
       return config.slowRequestMs;
     },
   });
+  const setRunKey = (key: RunKey) => void (runKey = key);
   const teardown = stack.move();
-  let started = false;
-
-  return {
-    get firstKey() {
-      return firstKey;
-    },
-    notices: notices(config, engine),
-    reload() {
-      try {
-        reload();
-      } catch (error) {
-        log.error("the settings were not reloaded", { error: error instanceof Error ? error.message : String(error) });
-      }
-    },
-    async start() {
-      engine.janitor.start();
-      await engine.runner.start();
-      const server = listen(config, app, stopping);
-      teardown.defer(() => server.stop(config.graceSeconds * 1000).then(() => undefined));
-      // Only now: a start that failed before must not have used up the key that is shown once.
-      firstKey = await createFirstKey(engine.storage, config.apiKey, clock.nowSeconds());
-      runKey = createRunKey((await engine.storage.tenants.first())?.id ?? "");
-      if (!config.noLocalCli) {
-        const path = join(dir.path, "cli.json");
-        writeCliFile(path, { url: localUrl(server.url), key: runKey.key, pid: process.pid });
-        teardown.defer(() => rmSync(path, { force: true }));
-      }
-      engine.warm();
-      started = true;
-      // On a terminal the greeting shows them.
-      if (logFormat(config) === "json") for (const notice of notices(config, engine)) log.info(notice);
-      log.debug("settings", redactedConfig(config));
-      log.info("started", { url: server.url, data: dir.path, default_model: config.defaultModel });
-      lines.flush();
-      return { url: server.url };
-    },
-    [Symbol.asyncDispose]: async () => {
-      await teardown.disposeAsync();
-      if (started) log.info("stopped");
-    },
-  };
+  return new Server({ config, dataDir, engine, app, stopping, reload, log, clock, lines, teardown, setRunKey });
 }
 
-function listen(config: Config, app: ReturnType<typeof createApp>, stopping: AbortController) {
+class Server implements Context {
+  readonly app: App;
+  readonly engine: Engine;
+  readonly notices: readonly string[];
+  readonly #parts: Parts;
+  #firstKey: string | null = null;
+  #isStarted = false;
+
+  constructor(parts: Parts) {
+    this.app = parts.app;
+    this.engine = parts.engine;
+    this.notices = noticesOf(parts.config, parts.engine);
+    this.#parts = parts;
+  }
+
+  get firstKey(): string | null {
+    return this.#firstKey;
+  }
+
+  reload(): void {
+    const { reload, log } = this.#parts;
+    try {
+      reload();
+    } catch (error) {
+      log.error("the settings were not reloaded", { error: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  async start(): Promise<{ url: string }> {
+    const { config, dataDir, engine, app, stopping, log, clock, lines, teardown } = this.#parts;
+    const { storage } = engine.data;
+    await engine.jobs.start();
+    const server = listen(config, app, stopping);
+    teardown.defer(() => server.stop(config.graceSeconds * 1000).then(() => undefined));
+    // Only now: a start that failed before must not have used up the key that is shown once.
+    this.#firstKey = await createFirstKey(storage, config.apiKey, clock.nowSeconds());
+    const runKey = createRunKey((await storage.tenants.first())?.id ?? "");
+    this.#parts.setRunKey(runKey);
+    if (!config.noLocalCli) {
+      const path = join(dataDir, "cli.json");
+      writeCliFile(path, { url: localUrl(server.url), key: runKey.key, pid: process.pid });
+      teardown.defer(() => rmSync(path, { force: true }));
+    }
+    engine.warm();
+    this.#isStarted = true;
+    // On a terminal the greeting shows them.
+    if (logFormat(config) === "json") for (const notice of this.notices) log.info(notice);
+    log.debug("settings", redactedConfig(config));
+    log.info("started", { url: server.url, data: dataDir, default_model: config.defaultModel });
+    lines.flush();
+    return { url: server.url };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#parts.teardown.disposeAsync();
+    if (this.#isStarted) this.#parts.log.info("stopped");
+  }
+}
+
+function logOf(config: Config, lines: LineWriter): Log {
+  return createLog({
+    get level() {
+      return config.logLevel;
+    },
+    format: logFormat(config),
+    write: (line, urgent) => lines.line(line, urgent),
+  });
+}
+
+function listen(config: Config, app: App, stopping: AbortController): RunningServer {
   try {
     return startServer({
       app,
@@ -147,7 +186,7 @@ function listen(config: Config, app: ReturnType<typeof createApp>, stopping: Abo
   }
 }
 
-function notices(config: Config, { models }: Engine): string[] {
+function noticesOf(config: Config, { models }: Engine): string[] {
   const lines = [models.aliasNotice()];
   if (config.offline) lines.push("Offline: every outbound connection is refused.");
   if (config.testClockFile !== null) lines.push(`The clock is moved by ${config.testClockFile} (for tests only).`);

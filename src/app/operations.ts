@@ -1,14 +1,13 @@
-import { backupOperations } from "../api/backup/routes.ts";
-import { deletionsService } from "../api/admin/deletions.ts";
-import { keysService } from "../api/admin/keys.ts";
 import type { AdminDeps } from "../api/admin/routes.ts";
 import { adminOperations } from "../api/admin/routes.ts";
+import { deletionsService } from "../api/admin/deletions.ts";
+import { keysService } from "../api/admin/keys.ts";
 import { suspensionService } from "../api/admin/stores.ts";
 import { tenantsService } from "../api/admin/tenants.ts";
+import { backupOperations } from "../api/backup/routes.ts";
 import { vectorInserter } from "../api/chunks/insert.ts";
 import { chunkOperations } from "../api/chunks/routes.ts";
 import { chunksService } from "../api/chunks/service.ts";
-import { createCursors } from "../http/cursors.ts";
 import { embeddingOperations } from "../api/embeddings/routes.ts";
 import { embeddingsService } from "../api/embeddings/service.ts";
 import { evaluationOperations } from "../api/evals/routes.ts";
@@ -26,17 +25,13 @@ import { migrationOperations } from "../api/migrations/routes.ts";
 import { migrationsService } from "../api/migrations/service.ts";
 import { modelOperations } from "../api/models/routes.ts";
 import { modelsService } from "../api/models/service.ts";
-import { rerankOperations } from "../api/rerank/routes.ts";
-import { rerankService } from "../api/rerank/service.ts";
-import type { Operation } from "../http/operation.ts";
 import type { QueryRecorder } from "../api/queries/recorder.ts";
 import { queryOperations } from "../api/queries/routes.ts";
 import { queriesService } from "../api/queries/service.ts";
-import { quotaRules } from "../http/quotas.ts";
+import { rerankOperations } from "../api/rerank/routes.ts";
+import { rerankService } from "../api/rerank/service.ts";
 import { searchOperations } from "../api/search/routes.ts";
-import { searchService } from "../api/search/service.ts";
-import { measuredSearch } from "../search/measured.ts";
-import { createSearch } from "../search/search.ts";
+import { searchService, type SearchRecord } from "../api/search/service.ts";
 import { statsOperations } from "../api/stats/routes.ts";
 import { statsService } from "../api/stats/service.ts";
 import { uploadOperations } from "../api/uploads/routes.ts";
@@ -47,16 +42,20 @@ import { storeFilesService } from "../api/vector-store-files/service.ts";
 import { storeAccess } from "../api/vector-stores/access.ts";
 import { storeOperations } from "../api/vector-stores/routes.ts";
 import { storesService } from "../api/vector-stores/service.ts";
-import { backups } from "./backup.ts";
 import type { Config } from "../config/config.ts";
-import type { Engine } from "./engine.ts";
+import { createCursors } from "../http/cursors.ts";
+import type { Operation } from "../http/operation.ts";
+import { quotaRules } from "../http/quotas.ts";
+import type { Embed } from "../models/failures.ts";
 import { modelCatalog } from "../models/model-catalog.ts";
-import { rankerCatalog } from "../models/ranker-catalog.ts";
-import { countRerank } from "./rerank-metrics.ts";
-import { serverStatus } from "./server-status.ts";
+import { BUNDLED_MODEL, BUNDLED_RANKER } from "../models/models.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Metrics } from "../platform/metrics.ts";
-import { BUNDLED_MODEL, BUNDLED_RANKER } from "../models/models.ts";
+import { backups } from "./backup.ts";
+import type { Engine } from "./engine.ts";
+import { QUERY_LOG_WAITING, SEARCH_STAGE, SEARCHES } from "./metric-list.ts";
+import { countRerank } from "./rerank-metrics.ts";
+import { serverStatus } from "./server-status.ts";
 
 /** Every operation of the API over one engine: the services, and what they are told of the rest. */
 export interface OperationsOptions {
@@ -74,29 +73,46 @@ export interface OperationsOptions {
 
 const MB = 1024 * 1024;
 
-export function createOperations({
-  config,
-  engine,
-  clock,
-  metrics,
-  dataDir,
-  stopping,
-  queries,
-  reload,
-}: OperationsOptions): Operation[] {
-  const { storage, blobs, runner, indexes, changes, progress } = engine;
-  const cursors = createCursors();
-  const rankers = rankerCatalog(engine.models, config);
-  const models = modelCatalog(engine.models, rankers.names, clock.nowSeconds());
-  const access = storeAccess({ stores: storage.stores, clock });
-  const wakeJobs = () => runner.wake();
-  const queuedFiles = async () => (await runner.stats()).find(({ kind }) => kind === "ingest")?.waiting ?? 0;
-  const poll = { changes, pollAfterMs: async () => pollAfterMs(await queuedFiles()) };
-  const progressOf = (storeFile: number) => progress.get(storeFile);
+export function createOperations(options: OperationsOptions): Operation[] {
+  const shared = sharedParts(options);
+  const files = fileParts(options, shared);
+  const stores = storeParts(options, shared);
+  return [
+    ...files.operations,
+    ...stores.operations,
+    ...searchParts(options, shared),
+    ...modelParts(options, shared),
+    ...adminParts(options, stores.show),
+    ...backupOperations(backups({ data: options.engine.data, dataDir: options.dataDir, clock: options.clock })),
+    ...healthParts(options),
+  ];
+}
 
-  const quotas = quotaRules(storage.tenants, config);
-  const flushQueries = () => queries.flush();
+/** What several features are told. */
+type Shared = ReturnType<typeof sharedParts>;
 
+function sharedParts({ config, engine, clock }: OperationsOptions) {
+  const { data, jobs, models, rankers, progress, changes } = engine;
+  const { storage } = data;
+  const queuedFiles = async () => (await jobs.runner.stats()).find(({ kind }) => kind === "ingest")?.waiting ?? 0;
+  const embed: Embed = (id, texts, kind, signal) => models.embed(id, texts, kind, signal);
+  return {
+    clock,
+    cursors: createCursors(),
+    models: modelCatalog(models, rankers.names, clock.nowSeconds()),
+    access: storeAccess({ stores: storage.stores, clock }),
+    quotas: quotaRules(storage.tenants, config),
+    wakeJobs: () => jobs.runner.wake(),
+    poll: { changes, pollAfterMs: async () => pollAfterMs(await queuedFiles()) },
+    progressOf: (storeFile: number) => progress.get(storeFile),
+    notify: changes.notify,
+    embed,
+  };
+}
+
+function fileParts({ config, engine, dataDir }: OperationsOptions, shared: Shared) {
+  const { storage, blobs } = engine.data;
+  const { clock, cursors, quotas, wakeJobs } = shared;
   const files = filesService({
     storage,
     blobs,
@@ -106,157 +122,154 @@ export function createOperations({
     minFreeBytes: config.minFreeDiskMb * MB,
     byteLimits: quotas.bytes,
     afterDetach: (one) => {
-      engine.detached([one]);
+      engine.jobs.detached([one]);
       wakeJobs();
     },
   });
   const uploads = uploadsService({ storage, blobs, clock, files });
+  return { operations: [...fileOperations(files, config.maxUploadMb * MB), ...uploadOperations(uploads, files)] };
+}
+
+function storeParts(options: OperationsOptions, shared: Shared) {
+  const { config, engine } = options;
+  const { data, indexes, jobs, changes } = engine;
+  const { storage } = data;
+  const { quotas, wakeJobs, poll, progressOf } = shared;
   const attach = attacher({
     ...storage,
-    clock,
+    ...shared,
     index: {
-      removeFile: engine.removeFromIndexes,
-      setAttributes: (storeId, storeFile, { attributes }) => engine.setAttributes(storeId, storeFile, attributes),
+      removeFile: (storeId, storeFile) => indexes.removeFile(storeId, storeFile),
+      setAttributes: (storeId, storeFile, { attributes }) => indexes.setAttributes(storeId, storeFile, attributes),
     },
-    wakeJobs,
-    cancelIngest: (storeFile) => runner.cancel("ingest", String(storeFile)),
-    notify: changes.notify,
+    cancelIngest: (storeFile) => jobs.runner.cancel("ingest", String(storeFile)),
     maxFilesPerStore: quotas.filesPerStore,
     maxQueuedFiles: config.maxQueuedFiles,
   });
   const stores = storesService({
     ...storage,
-    clock,
-    access,
+    ...shared,
     attacher: attach,
-    cursors,
-    models,
     storeLimits: quotas.stores,
-    indexType: engine.indexKind,
-    setIndexMode: engine.setIndexMode,
+    indexType: (store) => indexes.kindOf(store),
+    setIndexMode: (storeId, mode) => indexes.setMode(storeId, mode),
     wakeJobs,
-    notify: changes.notify,
   });
-  const storeFiles = storeFilesService({ ...storage, access, attacher: attach, cursors, progressOf });
-  const batches = batchesService({
-    ...storage,
-    clock,
-    access,
-    attacher: attach,
-    files: storeFiles,
-    maxBatchFiles: config.maxBatchFiles,
-  });
-  const find = createSearch({
-    ...storage,
-    indexes,
-    embedQuery: (model, text, signal) => engine.models.embedQuery(model, text, signal),
-    isEnglishModel: (model) => model === BUNDLED_MODEL,
-    unrelatedCosine: (model) => engine.models.info(model)?.unrelatedCosine ?? 0,
-    rankers,
-  });
-  engine.setSearch(measuredSearch({ ...storage, clock, rankers, search: find }));
-  const search = searchService({
-    ...storage,
-    clock,
-    access,
-    rankers,
-    search: find,
-    onSearch: (record) => {
-      metrics.count("lectern_searches_total", { index: record.index });
-      const { embed, vector, keyword, rerank, fetch } = record.latencyMs;
-      metrics.observe("lectern_search_stage_seconds", embed / 1000, { stage: "embed" });
-      metrics.observe("lectern_search_stage_seconds", (vector + keyword) / 1000, { stage: "rank" });
-      if (rerank > 0) metrics.observe("lectern_search_stage_seconds", rerank / 1000, { stage: "rerank" });
-      metrics.observe("lectern_search_stage_seconds", fetch / 1000, { stage: "fetch" });
-      queries.record(record);
-    },
-  });
-  const embeddings = embeddingsService({
-    models,
-    embed: (id, texts, kind, signal) => engine.models.embed(id, texts, kind, signal),
-  });
+  const storeFiles = storeFilesService({ ...storage, ...shared, attacher: attach });
+  const { maxBatchFiles } = config;
+  const batches = batchesService({ ...storage, ...shared, attacher: attach, files: storeFiles, maxBatchFiles });
+  const events = eventsService({ ...storage, ...shared, batchesService: batches, changes, progressOf });
+  return {
+    show: stores.show,
+    operations: [
+      ...storeOperations(stores, poll),
+      ...storeFileOperations(storeFiles, poll),
+      ...batchOperations(batches, poll),
+      ...eventOperations(events),
+      ...migrationOperations(migrationsOf(options, shared)),
+    ],
+  };
+}
 
+function migrationsOf({ engine }: OperationsOptions, shared: Shared) {
+  const { data, jobs, models } = engine;
+  return migrationsService({
+    ...data.storage,
+    ...shared,
+    priceOf: (model) => models.price(model),
+    interrupt: (id) => jobs.runner.cancel("migrate", id),
+    rollBackNow: (migration) => jobs.rollBackNow(migration),
+  });
+}
+
+/** Searching, and what is known of searches. */
+function searchParts(options: OperationsOptions, shared: Shared): Operation[] {
+  const { engine, queries, metrics } = options;
+  const { data, jobs, rankers, search: find } = engine;
+  const { storage, blobs } = data;
+  const { quotas, embed } = shared;
+  const flush = () => queries.flush();
+  const onSearch = (record: SearchRecord) => {
+    countSearch(metrics, record);
+    queries.record(record);
+  };
+  metrics.gauge(QUERY_LOG_WAITING, () => queries.waiting);
+  const insert = vectorInserter({
+    ...storage,
+    ...shared,
+    maxFilesPerStore: quotas.filesPerStore,
+    blobs,
+    embed,
+    outdate: (tables, file, generation) => jobs.outdateFile(tables, file, generation),
+    reload: (file, generation) => jobs.reloadFile(file, generation),
+  });
+  return [
+    ...searchOperations(searchService({ ...storage, ...shared, rankers, search: find, onSearch })),
+    ...chunkOperations(chunksService({ ...storage, ...shared }), insert),
+    ...queryOperations(queriesService({ ...storage, ...shared, flush })),
+    ...statsOperations(statsService({ ...storage, ...shared, flush })),
+    ...judgmentOperations(judgmentsService({ ...storage, ...shared })),
+    ...evaluationOperations(evaluationsService({ ...storage, ...shared })),
+  ];
+}
+
+function countSearch(metrics: Metrics, { index, latencyMs }: SearchRecord): void {
+  const { embed, vector, keyword, rerank, fetch } = latencyMs;
+  metrics.count(SEARCHES, { index });
+  metrics.observe(SEARCH_STAGE, embed / 1000, { stage: "embed" });
+  metrics.observe(SEARCH_STAGE, (vector + keyword) / 1000, { stage: "rank" });
+  if (rerank > 0) metrics.observe(SEARCH_STAGE, rerank / 1000, { stage: "rerank" });
+  metrics.observe(SEARCH_STAGE, fetch / 1000, { stage: "fetch" });
+}
+
+function modelParts({ engine, metrics }: OperationsOptions, { models, embed }: Shared): Operation[] {
   const rerank = rerankService({
-    rankers,
-    bundled: {
-      embed: (id, texts, kind, signal) => engine.models.embed(id, texts, kind, signal),
-      model: BUNDLED_MODEL,
-    },
+    rankers: engine.rankers,
+    bundled: { embed, model: BUNDLED_MODEL },
     bundledName: BUNDLED_RANKER,
     onRerank: (use) => countRerank(metrics, use),
   });
+  const { storage } = engine.data;
+  return [
+    ...embeddingOperations(embeddingsService({ models, embed })),
+    ...rerankOperations(rerank),
+    ...modelOperations(modelsService({ models, ...storage, rescan: () => engine.models.rescan() })),
+  ];
+}
 
-  const insert = vectorInserter({
-    ...storage,
-    maxFilesPerStore: quotas.filesPerStore,
-    blobs,
-    clock,
-    access,
-    embed: (id, texts, kind, signal) => engine.models.embed(id, texts, kind, signal),
-    outdate: engine.outdateFile,
-    reload: (file, generation) => engine.reloadFile(file, generation),
-    notify: changes.notify,
-  });
-  const events = eventsService({ ...storage, access, batchesService: batches, changes, progressOf });
-  const migrations = migrationsService({
-    ...storage,
-    clock,
-    access,
-    models,
-    priceOf: (model) => engine.models.price(model),
-    wakeJobs,
-    interrupt: (id) => runner.cancel("migrate", id),
-    rollBackNow: engine.rollBackNow,
-    notify: changes.notify,
-  });
-
+function adminParts(options: OperationsOptions, show: Parameters<typeof suspensionService>[0]["show"]): Operation[] {
+  const { config, engine, clock, dataDir, queries, reload } = options;
+  const { data, jobs, changes } = engine;
+  const { storage, blobs } = data;
   const tenants = tenantsService({
     storage,
     blobs,
     clock,
-    detached: (detached) => engine.detached(detached),
-    wakeJobs,
+    detached: (detached) => jobs.detached(detached),
+    wakeJobs: () => jobs.runner.wake(),
   });
   const startedAt = clock.nowSeconds();
-  metrics.gauge("lectern_query_log_waiting", () => queries.waiting);
+  return adminOperations({
+    tenants,
+    keys: keysService({ storage, clock, tenants }),
+    deletions: deletionsService({ storage, clock, check: jobs.deletionCheck }),
+    suspension: suspensionService({ ...storage, show, notify: changes.notify }),
+    status: () => serverStatus({ config, engine, dataDir, startedAt, queries }),
+    reload,
+  });
+}
 
-  return [
-    ...fileOperations(files, config.maxUploadMb * MB),
-    ...uploadOperations(uploads, files),
-    ...storeOperations(stores, poll),
-    ...storeFileOperations(storeFiles, poll),
-    ...batchOperations(batches, poll),
-    ...searchOperations(search),
-    ...chunkOperations(chunksService({ ...storage, access }), insert),
-    ...eventOperations(events),
-    ...queryOperations(queriesService({ ...storage, access, flush: flushQueries })),
-    ...statsOperations(statsService({ ...storage, access, clock, flush: flushQueries })),
-    ...judgmentOperations(judgmentsService({ ...storage, clock, access, cursors })),
-    ...evaluationOperations(evaluationsService({ ...storage, clock, access, wakeJobs })),
-    ...adminOperations({
-      tenants,
-      keys: keysService({ storage, clock, tenants }),
-      deletions: deletionsService({ storage, clock, check: engine.deletionCheck }),
-      suspension: suspensionService({ ...storage, show: stores.show, notify: changes.notify }),
-      status: () => serverStatus({ config, engine, dataDir, startedAt, queries }),
-      reload,
-    }),
-    ...migrationOperations(migrations),
-    ...embeddingOperations(embeddings),
-    ...rerankOperations(rerank),
-    ...modelOperations(modelsService({ models, ...storage, rescan: () => engine.models.rescan() })),
-    ...backupOperations(backups({ engine, dataDir, clock })),
-    ...healthOperations({
-      metrics,
-      metricsPublic: config.metricsPublic,
-      checks: {
-        stopping: () => (stopping.aborted ? "the server is stopping" : "ok"),
-        database: async () => ((await storage.tenants.first()) === null ? "no tenant" : "ok"),
-        model: () =>
-          engine.models.info(engine.models.catalog().defaultModel) === null ? "the default model is not loaded" : "ok",
-      },
-    }),
-  ];
+function healthParts({ config, engine, metrics, stopping }: OperationsOptions): Operation[] {
+  const { data, models } = engine;
+  return healthOperations({
+    metrics,
+    metricsPublic: config.metricsPublic,
+    checks: {
+      stopping: () => (stopping.aborted ? "the server is stopping" : "ok"),
+      database: async () => ((await data.storage.tenants.first()) === null ? "no tenant" : "ok"),
+      model: () => (models.info(models.catalog().defaultModel) === null ? "the default model is not loaded" : "ok"),
+    },
+  });
 }
 
 /** From 100 ms when little waits to 2 s when much does. */

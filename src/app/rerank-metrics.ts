@@ -1,10 +1,11 @@
-import type { Metrics } from "../platform/metrics.ts";
 import type { RerankUse } from "../models/rerankers.ts";
+import type { Metrics } from "../platform/metrics.ts";
+import { RERANK_SECONDS, RERANKED_DOCUMENTS, RERANKED_TOKENS, RERANKS } from "./metric-list.ts";
 
 /** Counts what a reranker, or the bundled ranking in its place, did. */
 export function countRerank(metrics: Metrics, { model, documents, tokens, seconds, ok }: RerankUse): void {
-  metrics.count("lectern_reranks_total", { model, outcome: ok ? "ok" : "failed" });
-  metrics.count("lectern_reranked_documents_total", { model }, documents);
-  metrics.count("lectern_reranked_tokens_total", { model }, tokens);
-  metrics.observe("lectern_rerank_seconds", seconds, { model });
+  metrics.count(RERANKS, { model, outcome: ok ? "ok" : "failed" });
+  metrics.count(RERANKED_DOCUMENTS, { model }, documents);
+  metrics.count(RERANKED_TOKENS, { model }, tokens);
+  metrics.observe(RERANK_SECONDS, seconds, { model });
 }

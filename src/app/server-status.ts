@@ -29,10 +29,10 @@ export async function serverStatus({
     object: "server.status",
     version,
     started_at: startedAt,
-    lanes: engine.laneStats().map(([name, { busy, waiting, restarts }]) => ({ name, busy, waiting, restarts })),
-    queues: await engine.runner.stats(),
-    indexes: { ...engine.indexes.stats },
-    models: (await engine.storage.generations.modelsInUse()).map(({ model, stores }) => ({
+    lanes: engine.workers.stats().map(([name, { busy, waiting, restarts }]) => ({ name, busy, waiting, restarts })),
+    queues: await engine.jobs.runner.stats(),
+    indexes: { ...engine.indexes.registry.stats },
+    models: (await engine.data.storage.generations.modelsInUse()).map(({ model, stores }) => ({
       id: model,
       vector_stores: stores,
     })),

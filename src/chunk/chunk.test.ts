@@ -5,6 +5,7 @@ import type { Chunk, ChunkStrategy } from "./chunk.ts";
 import type { ParsedDocument } from "../parse/document.ts";
 import { BREAK } from "../parse/document.ts";
 import { countTokens } from "./tokens.ts";
+import { seededRandom } from "../../test/helpers/random.ts";
 
 function plain(text: string, more: Partial<ParsedDocument> = {}): ParsedDocument {
   return {
@@ -19,17 +20,6 @@ function plain(text: string, more: Partial<ParsedDocument> = {}): ParsedDocument
     warnings: [],
     scanned: [],
     ...more,
-  };
-}
-
-/** Small deterministic generator (mulberry32), so that a failure can be repeated from its seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
   };
 }
 
@@ -122,7 +112,7 @@ describe("chunkDocument over random multilingual text", () => {
   for (const strategy of strategies) {
     test(`keeps its invariants at ${strategy.maxTokens}/${strategy.overlapTokens}`, () => {
       for (let seed = 1; seed <= 6; seed++) {
-        const random = randomFrom(seed * 7919 + strategy.maxTokens);
+        const random = seededRandom(seed * 7919 + strategy.maxTokens);
         const text = randomText(random, 3000 + random() * 20_000);
         const first = check(plain(text), strategy);
         expect(chunkDocument(plain(text), strategy)).toEqual(first);
@@ -132,7 +122,7 @@ describe("chunkDocument over random multilingual text", () => {
 
   test("keeps its invariants with breaks and regions anywhere", () => {
     for (let seed = 1; seed <= 6; seed++) {
-      const random = randomFrom(seed);
+      const random = seededRandom(seed);
       const text = Array.from({ length: 400 }, () => word(random, 97, 122, 8 * random())).join(" | ");
       const offsets: number[] = [];
       const ranks: number[] = [];

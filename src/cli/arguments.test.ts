@@ -19,7 +19,15 @@ test("words and flags may be mixed, -- ends the flags", () => {
   expect(args.has("json")).toBe(false);
 });
 
+test("a value may look like a flag, and what begins with one dash is a word", () => {
+  const args = parseArguments(["--store", "--json", "-", "-5", "-abc=d", "-s", "--include="], FLAGS);
+  expect(args.words).toEqual(["-", "-5", "-abc=d", "-s"]);
+  expect([args.get("store"), args.has("json"), args.all("include")]).toEqual(["--json", false, [""]]);
+});
+
 test.each([
+  [["--constructor"], "--constructor is not an option here; it takes --store, --json, --include."],
+  [["--no-json"], "--no-json is not an option here; it takes --store, --json, --include."],
   [["--stroe", "s"], "--stroe is not an option here; did you mean --store?"],
   [["--zzzzzz"], "--zzzzzz is not an option here; it takes --store, --json, --include."],
   [["--store"], "--store needs a value: --store NAME."],

@@ -1,4 +1,5 @@
 /** Flags and positional words of a verb. Which flags there are is a table beside the verb; help derives from it. */
+import { parseArgs } from "node:util";
 import { nearest } from "../config/config.ts";
 import { UsageError } from "./terminal.ts";
 
@@ -22,29 +23,25 @@ export interface Arguments<F extends Flags> {
 
 /** Throws `UsageError` for a flag that the verb does not know and for a missing value. `--` ends the flags. */
 export function parseArguments<F extends Flags>(argv: readonly string[], flags: F): Arguments<F> {
+  // Not strict: the refusals are this program's own sentences.
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options: Object.fromEntries(
+      Object.entries(flags).map(([name, flag]) => [name, { type: flag.value === undefined ? "boolean" : "string" }]),
+    ),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
   const words: string[] = [];
   const values = new Map<string, string[]>();
-  for (let i = 0; i < argv.length; i++) {
-    const argument = argv[i] ?? "";
-    if (argument === "--") {
-      words.push(...argv.slice(i + 1));
-      break;
-    }
-    if (!argument.startsWith("--")) {
-      words.push(argument);
-      continue;
-    }
-    const equals = argument.indexOf("=");
-    const name = equals < 0 ? argument.slice(2) : argument.slice(2, equals);
-    const flag = flags[name];
-    if (!flag) throw new UsageError(`--${name} is not an option here${suggestion(name, Object.keys(flags))}`);
-    let value = equals < 0 ? undefined : argument.slice(equals + 1);
-    if (value === undefined) value = flag.value === undefined ? "true" : argv[++i];
-    if (value === undefined) throw new UsageError(`--${name} needs a value: --${name} ${flag.value}.`);
-    const before = values.get(name) ?? [];
-    if (before.length > 0 && !flag.many && before[0] !== value)
-      throw new UsageError(`--${name} is given twice with different values.`);
-    values.set(name, [...before, value]);
+  let lastWord = -1;
+  for (const token of tokens) {
+    if (token.kind === "option-terminator") continue;
+    if (token.kind === "positional") words.push(token.value);
+    else if (token.rawName.startsWith("--")) takeFlag(flags, values, token.name, token.value);
+    // There are no short flags: what begins with one dash is a word, of which the parser makes a token a letter.
+    else if (token.index !== lastWord) words.push(argv[(lastWord = token.index)] ?? "");
   }
   return {
     words,
@@ -52,6 +49,17 @@ export function parseArguments<F extends Flags>(argv: readonly string[], flags: 
     all: (flag) => values.get(flag) ?? [],
     has: (flag) => values.has(flag),
   };
+}
+
+function takeFlag(flags: Flags, values: Map<string, string[]>, name: string, given: string | undefined): void {
+  const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
+  if (!flag) throw new UsageError(`--${name} is not an option here${suggestion(name, Object.keys(flags))}`);
+  const value = given ?? (flag.value === undefined ? "true" : undefined);
+  if (value === undefined) throw new UsageError(`--${name} needs a value: --${name} ${flag.value}.`);
+  const before = values.get(name) ?? [];
+  if (before.length > 0 && !flag.many && before[0] !== value)
+    throw new UsageError(`--${name} is given twice with different values.`);
+  values.set(name, [...before, value]);
 }
 
 /** A whole number of at least `minimum`. */

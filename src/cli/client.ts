@@ -26,14 +26,21 @@ export const ErrorBody = Type.Object({
   error: Type.Object({ message: Type.String(), code: Type.Union([Type.String(), Type.Null()]) }),
 });
 
+/** A body that is read while it is sent, anew for every attempt. */
+export interface StreamedBody {
+  headers: Record<string, string>;
+  open(): AsyncGenerator<Uint8Array>;
+}
+type Body = object | FormData | StreamedBody;
+
 export interface Client {
   readonly server: Server;
-  /** Sends JSON (or a form) and checks the answer against `schema`; further keys are left in place. */
+  /** Sends JSON, a form or a stream, and checks the answer against `schema`; further keys are left in place. */
   send<S extends TSchema>(
     schema: S,
     method: string,
     path: string,
-    body?: object | FormData,
+    body?: Body,
     signal?: AbortSignal,
   ): Promise<Static<S>>;
 }
@@ -69,13 +76,20 @@ async function sendOnce<S extends TSchema>(
   schema: S,
   method: string,
   path: string,
-  body: object | FormData | undefined,
+  body: Body | undefined,
   signal: AbortSignal | undefined,
 ): Promise<Static<S>> {
+  const init: BunFetchRequestInit = { method, redirect: "manual", timeout: false };
   const headers: Record<string, string> = { authorization: `Bearer ${server.key}`, "x-stainless-poll-helper": "true" };
-  if (body && !(body instanceof FormData)) headers["content-type"] = "application/json";
-  const init: BunFetchRequestInit = { method, headers, redirect: "manual", timeout: false };
-  if (body) init.body = body instanceof FormData ? body : JSON.stringify(body);
+  if (body instanceof FormData) init.body = body;
+  else if (isStreamed(body)) {
+    Object.assign(headers, body.headers);
+    init.body = streamOf(body.open());
+  } else if (body) {
+    headers["content-type"] = "application/json";
+    init.body = JSON.stringify(body);
+  }
+  init.headers = headers;
   if (signal) init.signal = signal;
 
   let response: Response;
@@ -102,6 +116,21 @@ async function sendOnce<S extends TSchema>(
     );
   }
   return answer;
+}
+
+function streamOf(pieces: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await pieces.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: async () => void (await pieces.return(undefined)),
+  });
+}
+
+function isStreamed(body: Body | undefined): body is StreamedBody {
+  return body !== undefined && "open" in body && typeof body.open === "function";
 }
 
 function parseJson(text: string): unknown {

@@ -1,17 +1,17 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "bun:test";
+import { tempDir } from "../../test/helpers/temp-dir.ts";
 import { collectFiles } from "./collect.ts";
 
 /** A folder with the given files, gone at the end of the block. */
 function folder(files: Record<string, string>) {
-  const path = realpathSync(mkdtempSync(join(tmpdir(), "lectern-collect-")));
+  const dir = tempDir();
   for (const [name, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(path, name)), { recursive: true });
-    writeFileSync(join(path, name), text);
+    mkdirSync(dirname(dir.join(name)), { recursive: true });
+    writeFileSync(dir.join(name), text);
   }
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+  return dir;
 }
 
 const OPTIONS = { include: [], exclude: [], avoid: "/nowhere" };
@@ -29,10 +29,11 @@ test("a folder is walked in name order; what holds no text, is hidden or generat
     "docs/data/blob": "x",
   });
   symlinkSync(dir.path, join(dir.path, "docs/loop"));
-  const { files, skipped } = collectFiles([join(dir.path, "docs")], OPTIONS);
+  const argument = join(dir.path, "docs");
+  const { files, skipped } = collectFiles([argument], OPTIONS);
   expect(files).toEqual([
-    { path: join(dir.path, "docs/a/deep.txt"), key: "docs/a/deep.txt", bytes: 4 },
-    { path: join(dir.path, "docs/b.md"), key: "docs/b.md", bytes: 1 },
+    { path: join(dir.path, "docs/a/deep.txt"), key: "docs/a/deep.txt", bytes: 4, argument },
+    { path: join(dir.path, "docs/b.md"), key: "docs/b.md", bytes: 1, argument },
   ]);
   expect(Object.fromEntries(skipped)).toEqual({
     hidden: 1,

@@ -1,20 +1,31 @@
 /** Which files `lectern ingest` takes. */
 import { lstatSync, readdirSync, realpathSync, statSync } from "node:fs";
+import type { Dirent } from "node:fs";
 import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
 import { UsageError } from "./terminal.ts";
 
 export interface FoundFile {
   /** Where it is. */
   path: string;
-  /** Its name in the store: the path below the folder that all arguments have in common, with / between the parts. */
+  /** The path below the folder that all arguments have in common, with / between the parts. */
   key: string;
   bytes: number;
+  /** The real place of the argument by which it was found. */
+  argument: string;
 }
 
 export interface Collected {
   files: FoundFile[];
   /** What was left out in folders, by reason. */
   skipped: Map<string, number>;
+  /** The folder that all arguments have in common. */
+  base: string;
+  /** Folders that were named, and those that were read below them. */
+  folders: { named: string[]; read: string[] };
+  /** Every file that stands there, taken or not, in NFC. */
+  seen: Set<string>;
+  /** Folders and files that this user may not read. */
+  unreadable: string[];
 }
 
 export interface CollectOptions {
@@ -38,48 +49,93 @@ const WITHOUT_TEXT = new Set(
 
 /**
  * Files under the given paths, folders walked in name order; symbolic links below a folder are not followed. Throws
- * `UsageError` for a path that does not exist, or when nothing at all was found.
+ * `UsageError` for a path that does not exist.
  */
 export function collectFiles(paths: readonly string[], options: CollectOptions): Collected {
-  const skipped = new Map<string, number>();
-  const skip = (reason: string) => void skipped.set(reason, (skipped.get(reason) ?? 0) + 1);
-  const include = options.include.map((pattern) => new Bun.Glob(pattern));
-  const exclude = options.exclude.map((pattern) => new Bun.Glob(pattern));
-  const roots = paths.map((path) => existing(path));
-  const base = commonFolder(roots);
-  const avoid = resolve(options.avoid);
-  const found = new Map<string, FoundFile>();
+  const roots = paths.map((path) => realPlace(path));
+  const walk = new Walk(commonFolder(roots), options);
+  for (const root of roots) walk.start(root);
+  return walk.collected;
+}
 
-  const take = (path: string, named: boolean): void => {
-    const bytes = statSync(path).size;
-    const key = relative(base, path).split(sep).join("/");
-    const matches = (globs: Bun.Glob[]) => globs.some((glob) => glob.match(key) || glob.match(basename(path)));
-    if (exclude.length > 0 && matches(exclude)) return skip("excluded");
-    if (include.length > 0 && !matches(include)) return skip("not included");
-    if (!named && bytes === 0) return skip("empty");
-    if (!named && WITHOUT_TEXT.has(extname(path).toLowerCase())) return skip("no text by their name");
-    found.set(key, { path, key, bytes });
-  };
-  const walk = (folder: string) => {
-    for (const entry of readdirSync(folder, { withFileTypes: true }).toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-      const path = join(folder, entry.name);
-      if (entry.name.startsWith(".") || path === avoid) skip("hidden");
-      else if (entry.isSymbolicLink()) skip("symbolic links");
-      else if (entry.isDirectory()) {
-        if (SKIPPED_DIRECTORIES.has(entry.name) || isDataDirectory(path)) skip("generated folders");
-        else walk(path);
-      } else if (entry.isFile()) take(path, false);
-    }
-  };
-  for (const root of roots) {
-    if (statSync(root).isDirectory()) walk(root);
-    else take(root, true);
+class Walk {
+  readonly collected: Collected;
+  readonly #include: Bun.Glob[];
+  readonly #exclude: Bun.Glob[];
+  readonly #avoid: string;
+  readonly #taken = new Set<string>();
+
+  constructor(base: string, options: CollectOptions) {
+    this.#include = options.include.map((pattern) => new Bun.Glob(pattern));
+    this.#exclude = options.exclude.map((pattern) => new Bun.Glob(pattern));
+    this.#avoid = resolve(options.avoid);
+    const folders = { named: [], read: [] };
+    this.collected = { files: [], skipped: new Map(), base, folders, seen: new Set(), unreadable: [] };
   }
-  return { files: [...found.values()], skipped };
+
+  start(argument: string): void {
+    if (!statSync(argument).isDirectory()) return this.#take(argument, argument);
+    this.collected.folders.named.push(argument);
+    this.#folder(argument, argument);
+  }
+
+  #folder(folder: string, argument: string): void {
+    for (const entry of this.#entries(folder)) {
+      const path = join(folder, entry.name);
+      if (entry.isFile()) this.collected.seen.add(path.normalize("NFC"));
+      if (entry.name.startsWith(".") || path === this.#avoid) this.#skip("hidden");
+      else if (entry.isSymbolicLink()) this.#skip("symbolic links");
+      else if (entry.isDirectory()) {
+        if (SKIPPED_DIRECTORIES.has(entry.name) || isDataDirectory(path)) this.#skip("generated folders");
+        else this.#folder(path, argument);
+      } else if (entry.isFile()) this.#take(path, argument);
+    }
+  }
+
+  #entries(folder: string): Dirent[] {
+    this.collected.folders.read.push(folder);
+    try {
+      const entries = readdirSync(folder, { withFileTypes: true });
+      return entries.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    } catch {
+      this.#unreadable(folder);
+      return [];
+    }
+  }
+
+  #take(path: string, argument: string): void {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    // A name that is no UTF-8 cannot be opened by what was read of it.
+    if (stat === undefined) return this.#unreadable(path);
+    const { base } = this.collected;
+    const key = relative(base, path).split(sep).join("/");
+    const isNamed = path === argument;
+    if (this.#exclude.length > 0 && matches(this.#exclude, key)) return this.#skip("excluded");
+    if (this.#include.length > 0 && !matches(this.#include, key)) return this.#skip("not included");
+    if (!isNamed && stat.size === 0) return this.#skip("empty");
+    if (!isNamed && WITHOUT_TEXT.has(extname(path).toLowerCase())) return this.#skip("no text by their name");
+    if (this.#taken.has(path)) return;
+    this.#taken.add(path);
+    this.collected.files.push({ path, key, bytes: stat.size, argument });
+  }
+
+  #unreadable(path: string): void {
+    this.collected.unreadable.push(path);
+    this.#skip("unreadable");
+  }
+
+  #skip(reason: string): void {
+    const { skipped } = this.collected;
+    skipped.set(reason, (skipped.get(reason) ?? 0) + 1);
+  }
+}
+
+function matches(globs: readonly Bun.Glob[], key: string): boolean {
+  return globs.some((glob) => glob.match(key) || glob.match(basename(key)));
 }
 
 /** The real place of a path, so that the same file has the same name in the store from wherever it is named. */
-function existing(path: string): string {
+export function realPlace(path: string): string {
   try {
     return realpathSync(path);
   } catch {
@@ -89,8 +145,8 @@ function existing(path: string): string {
 
 /** The deepest folder that holds every root itself. */
 function commonFolder(roots: readonly string[]): string {
-  const [first = sep, ...others] = roots.map((root) => dirname(root).split(sep));
-  if (typeof first === "string") return first;
+  const [first, ...others] = roots.map((root) => dirname(root).split(sep));
+  if (first === undefined) return sep;
   let length = first.length;
   for (const parts of others) while (parts.slice(0, length).join(sep) !== first.slice(0, length).join(sep)) length--;
   return first.slice(0, length).join(sep) || sep;

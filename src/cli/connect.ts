@@ -31,32 +31,48 @@ export interface Connection extends AsyncDisposable {
 
 const CliFile = Type.Object({ url: Type.String(), key: Type.String(), pid: Type.Integer() });
 
+type ConnectionArguments = Arguments<typeof CONNECTION_FLAGS>;
+
 /** Throws `UsageError` when there is nothing to talk to; `mayCreate` allows a new data directory. */
 export async function connect(
-  args: Arguments<typeof CONNECTION_FLAGS>,
+  args: ConnectionArguments,
   terminal: Terminal,
   { mayCreate }: { mayCreate: boolean },
 ): Promise<Connection> {
+  const connection = await connectIfThere(args, terminal, { mayCreate });
+  if (connection) return connection;
+  const dataDir = args.get("data") ?? configOf(terminal).dataDir;
+  throw new UsageError(
+    `No server is known: ${dataDir} does not exist. Start one with "lectern serve", or name one with --url and --key.`,
+  );
+}
+
+/** null when no server is named and there is no data directory to open. */
+export async function connectIfThere(
+  args: ConnectionArguments,
+  terminal: Terminal,
+  { mayCreate }: { mayCreate: boolean },
+): Promise<Connection | null> {
   const url = args.get("url") ?? terminal.env["LECTERN_URL"];
   const key = args.get("key") ?? (terminal.env["LECTERN_API_KEY"] || undefined);
   if (url) return remote(url, key);
 
-  const config = readConfig({
+  const config = configOf(terminal);
+  const dataDir = args.get("data") ?? config.dataDir;
+  const running = readCliFile(dataDir);
+  if (running && (await answers(running.url)))
+    return connected({ url: running.url, key: args.get("key") ?? running.key });
+  if (!mayCreate && !existsSync(dataDir)) return null;
+  return await ownServer({ ...config, dataDir }, terminal);
+}
+
+function configOf(terminal: Terminal): Config {
+  return readConfig({
     argv: [],
     env: terminal.env,
     machine: thisMachine(),
     readFile: (path) => readFileSync(path, "utf8"),
   });
-  const dataDir = args.get("data") ?? config.dataDir;
-  const running = readCliFile(dataDir);
-  if (running && (await answers(running.url)))
-    return connected({ url: running.url, key: args.get("key") ?? running.key });
-  if (!mayCreate && !existsSync(dataDir)) {
-    throw new UsageError(
-      `No server is known: ${dataDir} does not exist. Start one with "lectern serve", or name one with --url and --key.`,
-    );
-  }
-  return await ownServer({ ...config, dataDir }, terminal);
 }
 
 function remote(url: string, key: string | undefined): Connection {

@@ -4,7 +4,8 @@ import { readConfig } from "../config/config.ts";
 import type { Config } from "../config/config.ts";
 import { cpuLevel } from "../platform/cpu.ts";
 import { versionText } from "../platform/build-info.ts";
-import { describeProgram } from "../workers/ocr.ts";
+import { findLanguages, languageDirectory } from "../workers/ocr-languages.ts";
+import { describeProgram } from "../workers/ocr-native.ts";
 import { parseArguments } from "./arguments.ts";
 import type { Flags } from "./arguments.ts";
 import { readCliFile } from "./connect.ts";
@@ -89,14 +90,20 @@ function clockCheck(config: Config): Check {
 
 async function ocrCheck(config: Config): Promise<Check> {
   if (config.ocr === "off") return ok("ocr", "off: scanned pages have no text (--ocr)");
+  const { found, missing } = findLanguages(languageDirectory(config.dataDir), config.ocrLanguages);
+  if (config.ocr === "auto" && missing.length === 0)
+    return ok("ocr", `the engine inside, languages ${found.map((language) => language.name).join(", ")}`);
   const program = Bun.which("tesseract");
   const known = await describeProgram(program);
-  if (!known.found) return ok("ocr", "no `tesseract` on the PATH: scanned pages and images have no text");
-  const missing = config.ocrLanguages.split("+").filter((language) => !known.languages.includes(language));
+  const add = `lectern ocr add ${missing[0] ?? ""}.traineddata adds it`;
+  if (!known.found && config.ocr === "auto")
+    return warn("ocr", `--ocr-languages names ${missing.join(", ")}, which is not there: ${add}`);
+  if (!known.found) return warn("ocr", "no `tesseract` on the PATH: scanned pages and images have no text (--ocr)");
+  const unknown = config.ocrLanguages.split("+").filter((language) => !known.languages.includes(language));
   const detail = `${program}, version ${known.version}, languages ${known.languages.join(", ") || "none"}`;
-  return missing.length === 0
+  return unknown.length === 0
     ? ok("ocr", detail)
-    : warn("ocr", `${detail}; --ocr-languages names ${missing.join(", ")}, which is not installed`);
+    : warn("ocr", `${detail}; --ocr-languages names ${unknown.join(", ")}, which is not installed`);
 }
 
 async function serverCheck(config: Config): Promise<Check> {

@@ -6,6 +6,7 @@ import type { Client } from "./client.ts";
 import { findStore, listAll } from "./client.ts";
 import { connect, CONNECTION_FLAGS } from "./connect.ts";
 import { fileFinder, readJudgedFile } from "./judged-file.ts";
+import type { FileJudgment } from "./judged-file.ts";
 import { printTable } from "./table.ts";
 import { UsageError } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
@@ -109,7 +110,7 @@ function readModes(text: string | undefined): string[] | null {
 async function resolve(
   client: Client,
   storeId: string,
-  judged: Awaited<ReturnType<typeof readJudgedFile>>,
+  judged: FileJudgment[],
   signal: AbortSignal,
 ): Promise<Judgment[]> {
   const answers = judged.flatMap(({ relevant }) => relevant);

@@ -1,204 +1,160 @@
-import { basename } from "node:path";
+/** `lectern ingest`: files and folders, and what left them, into and out of a vector store. */
 import { Type } from "@sinclair/typebox";
-import type { Static } from "@sinclair/typebox";
-import { integerFlag, parseArguments } from "./arguments.ts";
-import type { Arguments, Flags } from "./arguments.ts";
-import { findStore, listAll, RequestFailed, StoreRow } from "./client.ts";
+import { parseArguments } from "./arguments.ts";
+import { findStore, StoreRow } from "./client.ts";
 import type { Client } from "./client.ts";
 import { collectFiles } from "./collect.ts";
-import type { FoundFile } from "./collect.ts";
-import { connect, CONNECTION_FLAGS } from "./connect.ts";
-import { createProgress } from "./progress.ts";
-import type { Outcome, Progress } from "./progress.ts";
-import { formatBytes, formatDuration, printable, UsageError } from "./terminal.ts";
+import type { Collected } from "./collect.ts";
+import { connect, connectIfThere } from "./connect.ts";
+import { currentVersion, FileIngest, sha256Of, storedName } from "./ingest-file.ts";
+import type { NamedFile } from "./ingest-file.ts";
+import { INGEST_FLAGS, readIngestOptions } from "./ingest-options.ts";
+import type { IngestOptions } from "./ingest-options.ts";
+import { EXIT, IngestReport } from "./ingest-report.ts";
+import { inputFile } from "./input-file.ts";
+import type { InputFile } from "./input-file.ts";
+import { Naming } from "./names.ts";
+import { inParallel } from "./parallel.ts";
+import { filesThatLeft } from "./prune.ts";
+import type { LeftFile } from "./prune.ts";
+import { readStoreFiles, StoreFiles } from "./store-files.ts";
+import { printable, UsageError } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
-export const INGEST_FLAGS = {
-  store: { value: "NAME", help: "name or id of the vector store" },
-  include: { value: "GLOB", help: "only files whose path or name matches, e.g. '*.pdf'", many: true },
-  exclude: { value: "GLOB", help: "no files whose path or name matches", many: true },
-  attributes: { value: "KEY=VALUE", help: "kept with each file, for filters in searches", many: true },
-  concurrency: { value: "N", help: "files in flight at the same time, 8 unless set" },
-  ...CONNECTION_FLAGS,
-} as const satisfies Flags;
-
-type Attributes = Record<string, string | number | boolean>;
-
-const StoreFile = Type.Object({
-  id: Type.String(),
-  status: Type.String(),
-  last_error: Type.Union([Type.Object({ code: Type.String(), message: Type.String() }), Type.Null()]),
-  attributes: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
-});
-type StoreFile = Static<typeof StoreFile>;
-const Id = Type.Object({ id: Type.String() });
+const Deleted = Type.Object({ id: Type.String() });
 
 /** Exit status 1 if a file failed, 130 if it was interrupted. */
 export async function ingest(argv: readonly string[], terminal: Terminal): Promise<number> {
   const args = parseArguments(argv, INGEST_FLAGS);
-  const storeWord = args.get("store");
-  if (args.words.length === 0 || !storeWord)
-    throw new UsageError("Say what goes where: lectern ingest PATH... --store NAME.");
-  const attributes = readAttributes(args);
-  const concurrency = integerFlag("concurrency", args.get("concurrency"), 8, 1, 64);
-  const avoid = args.get("data") ?? terminal.env["LECTERN_DATA"] ?? "./lectern-data";
-  const { files, skipped } = collectFiles(args.words, {
-    include: args.all("include"),
-    exclude: args.all("exclude"),
-    avoid,
-  });
-  const left = [...skipped].map(([reason, count]) => `${count} ${reason}`).join(", ");
-  if (left) terminal.err(`left out: ${left}\n`);
-  if (files.length === 0) throw new UsageError("There is no file to ingest.");
+  const options = readIngestOptions(args, terminal);
+  const collected = collectFiles(options.paths, options);
+  const left = [...collected.skipped].map(([reason, count]) => `${count} ${reason}`).join(", ");
+  if (left && !options.quiet) terminal.err(`left out: ${left}\n`);
+  if (collected.files.length === 0 && options.inputName === null && !options.prune)
+    throw new UsageError("There is no file to ingest.");
 
+  using input = options.inputName === null ? null : await readInput(terminal);
+  if (terminal.signal.aborted) return EXIT.interrupted;
+  const work = { options, collected, input, terminal };
+  if (options.dryRun) {
+    await using connection = await connectIfThere(args, terminal, { mayCreate: false });
+    return await new Ingest(work).rehearse(connection?.client ?? null);
+  }
   await using connection = await connect(args, terminal, { mayCreate: true });
-  const { client } = connection;
-  const started = performance.now();
-  const progress = createProgress(terminal, { files: files.length, bytes: sum(files) }, () => performance.now());
-  let storeId: string;
-  try {
-    const store =
-      (await findStore(client, storeWord, terminal.signal)) ??
-      (await client.send(StoreRow, "POST", "/v1/vector_stores", { name: storeWord }));
-    storeId = store.id;
-    const known = await knownFiles(client, storeId, terminal.signal);
-    const work = { client, storeId, known, attributes, signal: terminal.signal };
-    await inParallel(concurrency, files, terminal.signal, async (file) => {
-      const outcome = await oneFile(work, file);
-      if (outcome) progress.settle(file, outcome);
-    });
-  } finally {
-    progress.finish();
-  }
-  return report(terminal, progress, files.length, storeWord, storeId, (performance.now() - started) / 1000);
-}
-
-function report(
-  terminal: Terminal,
-  progress: Progress,
-  total: number,
-  word: string,
-  storeId: string,
-  seconds: number,
-): number {
-  const { indexed, unchanged, failed, bytes } = progress.counts;
-  if (failed > 0) {
-    terminal.err(`${failed} failed:\n`);
-    for (const { key, reason } of progress.failures) terminal.err(`  ${printable(key)}: ${printable(reason)}\n`);
-  }
-  const rest = total - indexed - unchanged - failed;
-  terminal.out(
-    `${indexed} indexed, ${unchanged} unchanged, ${failed} failed${rest > 0 ? `, ${rest} not reached` : ""} ` +
-      `(${formatBytes(bytes)} in ${formatDuration(seconds)}) in store ${printable(word)} ${storeId}\n`,
-  );
-  if (rest > 0) terminal.err("Interrupted; the same command goes on from here.\n");
-  return rest > 0 ? 130 : failed > 0 ? 1 : 0;
+  return await new Ingest(work).run(connection.client);
 }
 
 interface Work {
-  client: Client;
-  storeId: string;
-  known: Map<string, StoreFile>;
-  attributes: Attributes;
-  signal: AbortSignal;
+  options: IngestOptions;
+  collected: Collected;
+  /** The document from standard input. */
+  input: InputFile | null;
+  terminal: Terminal;
 }
 
-/** null when the signal came before the file was begun; what has been begun is attached, so that nothing is orphaned. */
-async function oneFile({ client, storeId, known, attributes, signal }: Work, file: FoundFile): Promise<Outcome | null> {
-  if (signal.aborted) return null;
-  const path = `/v1/vector_stores/${storeId}/files`;
-  try {
-    const sha256 = await sha256Of(file.path);
-    const before = known.get(file.key);
-    let current = before;
-    const same = before?.attributes?.["sha256"] === sha256;
-    if (!same || before.status === "failed" || before.status === "cancelled") {
-      const form = new FormData();
-      form.set("purpose", "assistants");
-      form.set("file", Bun.file(file.path), basename(file.path));
-      const uploaded = await client.send(Id, "POST", "/v1/files", form);
-      const body = { file_id: uploaded.id, attributes: { ...attributes, path: file.key, sha256 } };
-      current = await client.send(StoreFile, "POST", path, body);
-    } else if (before.status === "completed") return { kind: "unchanged" };
-    if (!current) return null;
+class Ingest {
+  readonly #options: IngestOptions;
+  readonly #collected: Collected;
+  readonly #input: InputFile | null;
+  readonly #terminal: Terminal;
 
-    for (let pauseMs = 20; current.status === "in_progress"; pauseMs = Math.min(1000, pauseMs * 1.5)) {
-      await Bun.sleep(pauseMs);
-      if (signal.aborted) return null;
-      current = await client.send(StoreFile, "GET", `${path}/${current.id}`);
+  constructor({ options, collected, input, terminal }: Work) {
+    this.#options = options;
+    this.#collected = collected;
+    this.#input = input;
+    this.#terminal = terminal;
+  }
+
+  async run(client: Client): Promise<number> {
+    const { store: word, attributes, concurrency: limit } = this.#options;
+    const { signal } = this.#terminal;
+    const store =
+      (await findStore(client, word, signal)) ??
+      (await client.send(StoreRow, "POST", "/v1/vector_stores", { name: word }));
+    const known = await readStoreFiles(client, store.id, signal);
+    const files = this.#name(known);
+    const report = new IngestReport(this.#terminal, this.#options, files);
+    try {
+      const onShare = (file: NamedFile, share: number) => report.advance(file, share);
+      const one = new FileIngest({ client, storeId: store.id, known, attributes, onShare }, signal);
+      await inParallel({ limit, signal }, files, async (file) => {
+        const outcome = await one.run(file);
+        if (outcome) report.settle(file, outcome);
+      });
+    } finally {
+      report.finish();
     }
-    const done = current.status === "completed";
-    // The old version is searchable until the new one is; where the new one failed, the old one stays.
-    if (before && before.id !== current.id && (done || same)) await client.send(Id, "DELETE", `/v1/files/${before.id}`);
-    if (done) return { kind: "indexed" };
-    return { kind: "failed", reason: current.last_error?.message ?? current.status };
-  } catch (error) {
-    if (error instanceof RequestFailed && (error.status === 401 || error.status === 403 || error.status === 0))
-      throw error;
-    return { kind: "failed", reason: error instanceof Error ? error.message : String(error) };
+    if (this.#options.prune && !signal.aborted) await this.#prune(client, this.#left(known), report);
+    return report.close(store.id);
   }
-}
 
-/** The store's files by the path they were ingested under; of several, the one that is worth most. */
-async function knownFiles(client: Client, storeId: string, signal: AbortSignal): Promise<Map<string, StoreFile>> {
-  const known = new Map<string, StoreFile>();
-  for await (const file of listAll(client, StoreFile, `/v1/vector_stores/${storeId}/files`, signal)) {
-    const path = file.attributes?.["path"];
-    if (typeof path !== "string") continue;
-    const before = known.get(path);
-    if (!before || before.status !== "completed" || file.status === "completed") known.set(path, file);
+  /** Says what a run would do. Without a server that could have the store, everything is new. */
+  async rehearse(client: Client | null): Promise<number> {
+    const { signal } = this.#terminal;
+    const store = client && (await findStore(client, this.#options.store, signal));
+    const known = client && store ? await readStoreFiles(client, store.id, signal) : new StoreFiles();
+    const files = this.#name(known);
+    const report = new IngestReport(this.#terminal, this.#options, files);
+    for (const file of files) {
+      if (signal.aborted) return EXIT.interrupted;
+      const versions = known.get(storedName(file));
+      const isCurrent = versions.length > 0 && currentVersion(versions, await sha256Of(file.path)) !== undefined;
+      report.intend(
+        file.name,
+        isCurrent ? "unchanged" : versions.length > 0 ? "would_replace" : "would_index",
+        file.bytes,
+      );
+    }
+    if (this.#options.prune) for (const { name } of this.#left(known)) report.intend(name, "would_remove");
+    return report.close(store?.id ?? null);
   }
-  return known;
-}
 
-async function sha256Of(path: string): Promise<string> {
-  const hasher = new Bun.CryptoHasher("sha256");
-  for await (const piece of Bun.file(path).stream()) hasher.update(piece);
-  return hasher.digest("hex");
-}
+  #name(known: StoreFiles): NamedFile[] {
+    const naming = new Naming(known, this.#collected.base, this.#options.root);
+    const files: NamedFile[] = this.#collected.files.map((file) => ({ ...file, ...naming.name(file) }));
+    const { inputName } = this.#options;
+    const input = this.#input;
+    if (input && inputName !== null)
+      files.push({ path: input.path, bytes: input.bytes, name: { root: null, path: inputName }, adopted: false });
+    const elsewhere = files.filter(({ name, adopted }) => !adopted && !known.has(name) && known.hasElsewhere(name));
+    if (elsewhere.length > 0 && !this.#options.quiet) {
+      this.#terminal.err(
+        `${elsewhere.length} new, though another folder put the same paths in, such as ` +
+          `${printable(elsewhere[0]?.name.path ?? "")}. For a folder that moves: --root NAME=DIR.\n`,
+      );
+    }
+    return files;
+  }
 
-/** At most `limit` at a time, in order; the first error stops the rest and is thrown. */
-async function inParallel<T>(
-  limit: number,
-  items: readonly T[],
-  signal: AbortSignal,
-  run: (item: T) => Promise<void>,
-): Promise<void> {
-  let next = 0;
-  let failed = false;
-  const lane = async () => {
-    while (!failed && !signal.aborted) {
-      const item = items[next++];
-      if (item === undefined) return;
-      try {
-        await run(item);
-      } catch (error) {
-        failed = true;
-        throw error;
+  #left(known: StoreFiles): LeftFile[] {
+    return filesThatLeft(known, this.#collected, this.#options.root);
+  }
+
+  async #prune(client: Client, left: readonly LeftFile[], report: IngestReport): Promise<void> {
+    if (left.length === 0) return;
+    const { ask } = this.#terminal;
+    if (!this.#options.yes) {
+      for (const { name } of left) this.#terminal.err(`  ${printable(name.path)}\n`);
+      const what = left.length === 1 ? "This document has" : `These ${left.length} documents have`;
+      const answer = await ask?.(`${what} left the folder. Take out of the store? [y/N] `);
+      if (!/^y(es)?$/i.test(answer?.trim() ?? "")) return this.#terminal.err("Nothing was removed.\n");
+    }
+    for (const { name, files } of left) {
+      for (const { id } of files) {
+        if (this.#terminal.signal.aborted) return;
+        await client.send(Deleted, "DELETE", `/v1/files/${id}`);
+        report.removed(name, id);
       }
     }
-  };
-  const results = await Promise.allSettled(Array.from({ length: Math.min(limit, items.length) }, lane));
-  for (const result of results) if (result.status === "rejected") throw result.reason;
-}
-
-/** `year=2024` is a number, `draft=true` a boolean, everything else text. */
-function readAttributes(args: Arguments<typeof INGEST_FLAGS>): Attributes {
-  const attributes: Attributes = {};
-  for (const pair of args.all("attributes")) {
-    const equals = pair.indexOf("=");
-    const key = pair.slice(0, equals);
-    if (equals < 1) throw new UsageError(`--attributes takes KEY=VALUE, not ${JSON.stringify(pair)}.`);
-    if (key === "path" || key === "sha256")
-      throw new UsageError(`The attribute ${key} is kept by ingest itself; choose another name.`);
-    attributes[key] = typedValue(pair.slice(equals + 1));
   }
-  return attributes;
 }
 
-export function typedValue(text: string): string | number | boolean {
-  if (text === "true" || text === "false") return text === "true";
-  return /^-?(0|[1-9]\d{0,14})(\.\d{1,12})?$/.test(text) ? Number(text) : text;
+/** null when it was interrupted. */
+async function readInput(terminal: Terminal): Promise<InputFile | null> {
+  try {
+    return await inputFile(terminal);
+  } catch (error) {
+    if (terminal.signal.aborted) return null;
+    throw error;
+  }
 }
-
-const sum = (files: readonly FoundFile[]) => files.reduce((total, file) => total + file.bytes, 0);

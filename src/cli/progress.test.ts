@@ -50,3 +50,15 @@ test("what was recognised as unchanged does not speed the estimate up, and the l
   expect(line).not.toContain("left");
   progress.finish();
 });
+
+test("the line moves within a large file, and a file counts once when it is done", () => {
+  const { terminal, written } = fakeTerminal(true);
+  const progress = createProgress(terminal, { files: 2, bytes: 2_000_000 }, () => 1000);
+  const large = { key: "large", bytes: 1_900_000 };
+  progress.advance(large, 0.5);
+  progress.settle({ key: "small", bytes: 100_000 }, { kind: "indexed" });
+  expect(written().split("\r\x1b[2K").at(-1)).toContain("1/2 files  1.1 MB of 2.0 MB");
+  progress.settle(large, { kind: "indexed" });
+  expect(written().split("\r\x1b[2K").at(-1)).toContain("[████████████████████]  2/2 files  2.0 MB of 2.0 MB");
+  progress.finish();
+});

@@ -1,10 +1,14 @@
 import { fitWidth, formatBytes, formatDuration, printable } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
-export type Outcome = { kind: "indexed" | "unchanged" } | { kind: "failed"; reason: string };
+export type Outcome =
+  | { kind: "indexed" | "unchanged"; fileId?: string }
+  | { kind: "failed"; reason: string; fileId?: string };
 
 /** What happened to each file, shown while it happens: one moving line on a terminal, a line a file elsewhere. */
 export interface Progress {
+  /** Moves within a file that is being worked on: `share` of it, 0 to 1, is done. */
+  advance(file: { key: string; bytes: number }, share: number): void;
   settle(file: { key: string; bytes: number }, outcome: Outcome): void;
   /** Takes the moving line away. */
   finish(): void;
@@ -26,20 +30,23 @@ export function createProgress(
   const failures: { key: string; reason: string }[] = [];
   const startedMs = nowMs();
   let unchangedBytes = 0;
+  /** Bytes done of the files in flight. */
+  const partial = new Map<string, number>();
 
   const line = () => {
     const done = counts.indexed + counts.unchanged + counts.failed;
     const seconds = Math.max(0.001, (nowMs() - startedMs) / 1000);
     // What was only recognised went fast and says nothing about the rest.
-    const rate = (counts.bytes - unchangedBytes) / seconds;
-    const left = total.bytes - counts.bytes;
-    const filled = total.bytes === 0 ? BAR_CELLS : Math.round((BAR_CELLS * counts.bytes) / total.bytes);
+    const bytes = [...partial.values()].reduce((sum, one) => sum + one, counts.bytes);
+    const rate = (bytes - unchangedBytes) / seconds;
+    const left = total.bytes - bytes;
+    const filled = total.bytes === 0 ? BAR_CELLS : Math.round((BAR_CELLS * Math.min(bytes, total.bytes)) / total.bytes);
     const parts = [
       `[${"█".repeat(filled)}${"·".repeat(BAR_CELLS - filled)}]`,
       `${done}/${total.files} files`,
-      `${formatBytes(counts.bytes)} of ${formatBytes(total.bytes)}`,
+      `${formatBytes(bytes)} of ${formatBytes(total.bytes)}`,
       `${formatBytes(rate)}/s`,
-      rate > 0 && left > 0 && counts.bytes > total.bytes * ESTIMATE_FROM ? `${formatDuration(left / rate)} left` : "",
+      rate > 0 && left > 0 && bytes > total.bytes * ESTIMATE_FROM ? `${formatDuration(left / rate)} left` : "",
       counts.failed > 0 ? `${counts.failed} failed` : "",
     ];
     return fitWidth(parts.filter((part) => part !== "").join("  "), terminal.columns - 1);
@@ -51,7 +58,11 @@ export function createProgress(
   return {
     counts,
     failures,
+    advance(file, share) {
+      partial.set(file.key, file.bytes * share);
+    },
     settle(file, outcome) {
+      partial.delete(file.key);
       counts[outcome.kind] += 1;
       counts.bytes += file.bytes;
       if (outcome.kind === "unchanged") unchangedBytes += file.bytes;

@@ -4,7 +4,7 @@ import { integerFlag, parseArguments } from "./arguments.ts";
 import type { Flags } from "./arguments.ts";
 import { findStore } from "./client.ts";
 import { connect, CONNECTION_FLAGS } from "./connect.ts";
-import { typedValue } from "./ingest.ts";
+import { typedValue } from "./attributes.ts";
 import { passage } from "./passage.ts";
 import { fitWidth, printable, UsageError } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";

@@ -15,6 +15,10 @@ export interface Terminal {
   color: boolean;
   env: Readonly<Record<string, string | undefined>>;
   signal: AbortSignal;
+  /** Standard input as it comes. */
+  input?(): AsyncIterable<Uint8Array>;
+  /** Puts a question to the person at the terminal; not there where nobody could answer. */
+  ask?(question: string): Promise<string>;
   /** Calls back at SIGHUP. */
   onReload?(reload: () => void): void;
 }

@@ -30,7 +30,8 @@ const VERBS: Readonly<Record<string, Verb>> = {
     usage: "lectern ingest PATH... --store NAME [options]",
     summary: "put files and folders into a vector store",
     load: async () => {
-      const { ingest, INGEST_FLAGS } = await import("./ingest.ts");
+      const { ingest } = await import("./ingest.ts");
+      const { INGEST_FLAGS } = await import("./ingest-options.ts");
       return { help: `${INGEST_HELP}\n\n${describeFlags(INGEST_FLAGS)}`, run: ingest };
     },
   },
@@ -57,6 +58,14 @@ const VERBS: Readonly<Record<string, Verb>> = {
       const { models } = await import("./models.ts");
       const { MODELS_FLAGS } = await import("./model-requests.ts");
       return { help: `${MODELS_HELP}\n\n${describeFlags(MODELS_FLAGS)}`, run: models };
+    },
+  },
+  ocr: {
+    usage: "lectern ocr list | add FILE... | remove LANGUAGE... [--data DIR]",
+    summary: "list, add and remove the languages that scans are read in",
+    load: async () => {
+      const { ocr, OCR_FLAGS, OCR_HELP } = await import("./ocr.ts");
+      return { help: `${OCR_HELP}\n\n${describeFlags(OCR_FLAGS)}`, run: ocr };
     },
   },
   backup: {
@@ -129,12 +138,17 @@ into the data directory.
 A model at a provider or another server is added with --remote and kept in models.toml in the data directory, without its
 key: --api-key-env names the variable of the server's environment that holds it.`;
 
-const INGEST_HELP = `Uploads the files and waits until they can be searched. The store is made if there is none of that name.
+const INGEST_HELP = `Uploads the files and waits until they can be searched. The store is made if there is none of that name. PATH is a file,
+a folder, or - for standard input, whose document --name calls something.
 A file that the store holds unchanged is skipped: the path and the SHA-256 are kept in the attributes "path" and
 "sha256". A changed file replaces the old one once it is indexed. After an interruption the same command goes on.
+A file is the same whether it is named itself, by its folder or by a folder above: the folder that "path" begins below is
+kept in the attribute "path_root". With --prune, documents whose files have left the folders that are named are removed.
 In folders, hidden entries, node_modules, empty files and files that hold no text by their name (pictures, archives,
 programs) are left out; a file named on the command line is always taken.
-Without --url the server of the data directory is used; if none runs, one runs inside this command.`;
+Without --url the server of the data directory is used; if none runs, one runs inside this command.
+The exit status is 0 if every file is in the store, 1 if one failed or the command cannot be followed, 130 if it was
+interrupted.`;
 
 /** Runs `argv[0]`. Throws `UsageError` for a verb that does not exist. */
 export async function runVerb(argv: readonly string[], terminal: Terminal): Promise<number> {

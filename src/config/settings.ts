@@ -250,16 +250,16 @@ export const SETTINGS = {
   ocr: setting(
     "Indexing",
     "ocr",
-    choice(["auto", "off"]),
+    choice(["auto", "native", "off"]),
     "auto",
-    "auto reads scanned PDF pages and image files with `tesseract`, where that program is on the PATH",
+    "reads scanned pages and images: auto with the engine inside, native with the `tesseract` on the PATH",
   ),
   ocrLanguages: setting(
     "Indexing",
     "ocr-languages",
     text(),
     "eng",
-    "languages of scans as tesseract names them, joined with +",
+    "languages of scans as tesseract names them, joined with +; eng is inside, `lectern ocr add` adds others",
   ),
   maxOcrPages: setting(
     "Indexing",

@@ -7,6 +7,7 @@ import { canonicalPath, pathParams } from "./address.ts";
 import type { Dialect } from "./dialect.ts";
 import { createDocument } from "./docs/document.ts";
 import { docsPlugin } from "./docs/routes.ts";
+import { REQUESTS_IN_FLIGHT, REQUESTS_LIMITED } from "./metrics.ts";
 import type { Operation } from "./operation.ts";
 import type { Authenticate } from "./plugins/auth.ts";
 import { asAppError, errorResponse, errorsPlugin, statusOf, unknownUrl } from "./plugins/errors.ts";
@@ -56,10 +57,10 @@ const METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS"];
 
 export function createApp(deps: AppDeps): App {
   const { operations, log, metrics } = deps;
-  const onLimit = (limit: string) => metrics.count("lectern_http_requests_limited_total", { limit });
+  const onLimit = (limit: string) => metrics.count(REQUESTS_LIMITED, { limit });
   const inFlight = inFlightLimit(() => deps.maxRequestsPerKey, onLimit);
   const rates = rateLimit(() => performance.now(), onLimit);
-  metrics.gauge("lectern_http_requests_in_flight", () => inFlight.total());
+  metrics.gauge(REQUESTS_IN_FLIGHT, () => inFlight.total());
   const states = new WeakMap<Request, RequestState>();
 
   const fail = (thrown: unknown, state: RequestState): Response => {

@@ -1,6 +1,7 @@
 /**
  * Text -> terms of the keyword index. The same rules run in the parse workers for chunks and on the main thread for
- * queries; a change that alters any term must raise ANALYZER_VERSION, and every chunk is analysed again.
+ * queries; a change that alters any term must raise ANALYZER_VERSION. Each version only adds terms to those of the one
+ * before, so that today's queries are right for older chunks until these are analysed again (jobs/reanalyze.ts).
  *
  * - Compatibility forms and case are folded.
  * - English words are stemmed. Words of other languages stand as they are, and those of more than five letters also
@@ -12,30 +13,41 @@
  * - Chinese characters and kana count alone and in pairs; Thai, Lao, Khmer and Burmese in pairs and triples of
  *   characters with their marks; Korean words also by their pairs of syllables.
  * - No word is left out: common words are made light by their frequency.
+ * - Since version 2, other spellings: words without accents and transcribed (term-fold.ts), numbers in the other ways to
+ *   write them and out of their compounds (term-numbers.ts), signs and emoji. They weigh less in a query than the
+ *   spelling that was asked for, unless no chunk has that.
+ * - Since version 2, the name of the file, in a vocabulary of its own: a name must not make a word of the texts common.
  */
-import type { QueryTerm } from "./keyword.ts";
+import type { QueryTerm } from "./query-term.ts";
 import { looksEnglish } from "./language.ts";
 import { englishLexicon, type Lexicon } from "./lexicon.ts";
-import { stemEnglish } from "./stem.ts";
-import { packTerms } from "./term-blob.ts";
+import { nameTerms } from "./term-names.ts";
+import { ANALYZER_VERSION, packTerms, type TermsToPack, unpackTerms } from "./term-blob.ts";
+import { type Among, type Forms, NOTHING, type Proof, type TermSink, walkTerms } from "./term-walk.ts";
 
 /** How much more a word of a heading over the chunk, or of the document's title, counts. */
 export const HEADING_WEIGHT = 1;
 export const TITLE_WEIGHT = 1;
 
-/** Longer words are cut: nobody types them, and base64 would fill the vocabulary. */
-const MAX_WORD_LENGTH = 64;
-const PREFIX_LENGTH = 5;
-
 /** Of a longer question the rest changes nothing that matters, and it is taken apart while requests wait. */
 const MAX_QUERY_LENGTH = 16_384;
 
-export type ChunkText = { readonly text: string; readonly heading: readonly string[]; readonly title: string };
+/**
+ * What a spelling that was not asked for counts in a query, where some chunk has the one that was: enough to be found,
+ * too little to be put before. Where none has, it counts in its place; of a word asked for with accents less, for
+ * without them it may be another.
+ */
+const SPELLING = { share: 0.02, alone: 1, aloneAccented: 0.3 } as const;
+/** What a word counts that a file is called by. */
+const NAME = { share: 0.5, alone: 0.5 } as const;
 
-/** Which forms of a word are wanted: those of an English text, of another text, or all, for a query. */
-type Forms = "english" | "other" | "all";
-/** `among` is the marker of the chunks that can have this form at all, 0 for every chunk. */
-type Emit = (term: string, among: number) => void;
+export type ChunkText = {
+  readonly text: string;
+  readonly heading: readonly string[];
+  readonly title: string;
+  /** What the file is called, if that tells anything. */
+  readonly filename?: string | undefined;
+};
 
 /**
  * Terms of one window (see passages.ts): about eighty English words, or as much in another language. Other words come in
@@ -45,21 +57,60 @@ const WINDOW_TERMS = { english: 80, other: 140, characters: 270, clusters: 640 }
 
 /** The terms of one chunk, packed for storage and for `KeywordIndex.add`. */
 export function encodeTerms(chunk: ChunkText): Uint8Array {
+  return packTerms(analysed(chunk));
+}
+
+/** Terms of an older version brought to this one: what they had, which may be of a title not known here, and what is new. */
+export function upgradeTerms(older: Uint8Array, chunk: ChunkText): Uint8Array {
+  const before = unpackTerms(older);
+  if (before.version === ANALYZER_VERSION) return older;
+  const { weights, ...rest } = analysed(chunk);
+  const both = new Map(weights);
+  before.hashes.forEach((hash, i) => both.set(hash, Math.max(both.get(hash) ?? 0, before.frequencies[i] ?? 0)));
+  return packTerms({ ...rest, weights: both, length: before.length });
+}
+
+function analysed(chunk: ChunkText): TermsToPack {
   const forms = looksEnglish(chunk.text) ? "english" : "other";
   const weights = new Map<number, number>();
   const sequence: number[] = [];
-  forEachTerm(chunk.text, forms, (term) => sequence.push(hashTerm(term)));
-  for (const hash of sequence) weights.set(hash, (weights.get(hash) ?? 0) + 1);
-  let length = sequence.length;
-  for (const heading of chunk.heading) length += addTerms(heading, forms, HEADING_WEIGHT, weights);
-  length += addTerms(chunk.title, forms, TITLE_WEIGHT, weights);
+  let length = 0;
+  const sink = (weight: number): TermSink => ({
+    unit() {},
+    term(term) {
+      const hash = hashTerm(term);
+      if (weight === 0) sequence.push(hash);
+      add(weights, hash, weight || 1);
+      length += weight || 1;
+    },
+    // They do not make the text longer.
+    spelling: (term) => add(weights, hashTerm(term), weight || 1),
+  });
+  walkTerms(chunk.text, forms, sink(0));
+  for (const heading of chunk.heading) walkTerms(heading, forms, sink(HEADING_WEIGHT));
+  walkTerms(chunk.title, forms, sink(TITLE_WEIGHT));
   weights.set(forms === "english" ? ENGLISH_CHUNK : OTHER_CHUNK, 1);
-  return packTerms({
+  weights.set(SPELLED_CHUNK, 1);
+  return {
     weights,
     length,
     sequence,
     windows: Math.round(sequence.length / windowTerms(chunk.text, forms)),
-  });
+    names: nameHashes(chunk.filename ?? "").filter((hash) => !weights.has(hash)),
+  };
+}
+
+/** The chunks of a file come one after the other. */
+let named = { filename: "", hashes: [] as number[] };
+
+function nameHashes(filename: string): number[] {
+  if (named.filename !== filename)
+    named = { filename, hashes: [...new Set(nameTerms(filename).map((term) => hashTerm(term)))] };
+  return named.hashes;
+}
+
+function add(weights: Map<number, number>, hash: number, weight: number): void {
+  weights.set(hash, (weights.get(hash) ?? 0) + weight);
 }
 
 /**
@@ -67,30 +118,101 @@ export function encodeTerms(chunk: ChunkText): Uint8Array {
  * judged among the chunks that can have it: an English word in one of a few German chunks is not a rare word.
  */
 export function queryTerms(text: string, lexicon: Lexicon = englishLexicon()): QueryTerm[] {
-  const terms = new Map<string, { hash: number; count: number; among: number; multiply: number; add: number }>();
-  forEachTerm(text.slice(0, MAX_QUERY_LENGTH), "all", (term, among) => {
-    const known = terms.get(term);
-    if (known !== undefined) {
-      known.count++;
-      return;
-    }
-    const learned = lexicon.get(term);
-    terms.set(term, {
-      hash: hashTerm(term),
-      count: 1,
-      among,
-      multiply: learned?.multiply ?? 1,
-      add: learned?.add ?? 0,
+  const asked = joinedLines(text.slice(0, MAX_QUERY_LENGTH));
+  const query = new QueryBuilder(lexicon);
+  walkTerms(asked, "all", query);
+  if (query.units <= MOST_NAME_UNITS) {
+    for (const name of nameTerms(asked)) query.name(name);
+  }
+  return query.terms();
+}
+
+/** Nobody asks for a file with more words than its name may have. */
+const MOST_NAME_UNITS = 24;
+
+/** A word that a line's end cut in two, as it comes out of a page that was copied. */
+function joinedLines(text: string): string {
+  return text.includes("\n") ? text.replace(/(\p{L})[-\u2010]\s*\n\s*(?=\p{Ll})/gu, "$1-") : text;
+}
+
+interface Draft {
+  term: string;
+  count: number;
+  among: number;
+  instead: QueryTerm["instead"];
+  proves: { unit: number; part: Proof }[];
+}
+
+class QueryBuilder implements TermSink {
+  readonly #lexicon: Lexicon;
+  readonly #drafts = new Map<string, Draft>();
+  #unit = -1;
+
+  constructor(lexicon: Lexicon) {
+    this.#lexicon = lexicon;
+  }
+
+  get units(): number {
+    return this.#unit + 1;
+  }
+
+  unit(): void {
+    this.#unit++;
+  }
+
+  term(term: string, among: Among, proof: Proof): void {
+    const draft = this.#draft(term, AMONG[among], proof);
+    draft.count++;
+    // Asked for as such, whatever else it is a spelling of.
+    if (draft.instead !== undefined) Object.assign(draft, { instead: undefined, among: AMONG[among] });
+  }
+
+  spelling(term: string, proof: Proof, of: string): void {
+    const isNew = !this.#drafts.has(term);
+    const draft = this.#draft(term, SPELLED_CHUNK, proof);
+    if (!isNew) return;
+    const alone = NON_ASCII.test(of) ? SPELLING.aloneAccented : SPELLING.alone;
+    Object.assign(draft, { count: 1, instead: { of: hashTerm(of), share: SPELLING.share, alone } });
+  }
+
+  name(term: string): void {
+    const draft = this.#draft(term, SPELLED_CHUNK, NOTHING);
+    Object.assign(draft, { count: 1, instead: { of: draft.instead?.of ?? hashTerm(term), ...NAME } });
+  }
+
+  terms(): QueryTerm[] {
+    return [...this.#drafts.values()].map(({ term, count, among, instead, proves }) => {
+      const learned = this.#lexicon.get(term);
+      const plain = { hash: hashTerm(term), count, among, multiply: learned?.multiply ?? 1, add: learned?.add ?? 0 };
+      return { ...plain, proves, isOrdinary: learned !== undefined, instead };
     });
-  });
-  return [...terms.values()];
+  }
+
+  #draft(term: string, among: number, part: Proof): Draft {
+    let draft = this.#drafts.get(term);
+    if (draft === undefined) {
+      draft = { term, count: 0, among, instead: undefined, proves: [] };
+      this.#drafts.set(term, draft);
+    }
+    const unit = this.#unit;
+    if (part !== NOTHING && !draft.proves.some((one) => one.unit === unit && one.part === part))
+      draft.proves.push({ unit, part });
+    return draft;
+  }
 }
 
 /** The terms themselves, in order, for tests and for showing what a text was taken for. */
 export function termsOf(text: string, forms: Forms = looksEnglish(text) ? "english" : "other"): string[] {
   const terms: string[] = [];
-  forEachTerm(text, forms, (term) => terms.push(term));
+  walkTerms(text, forms, { unit() {}, term: (term) => terms.push(term), spelling() {} });
   return terms;
+}
+
+/** The other spellings under which a text is found. */
+export function spellingsOf(text: string, forms: Forms = looksEnglish(text) ? "english" : "other"): string[] {
+  const spellings: string[] = [];
+  walkTerms(text, forms, { unit() {}, term() {}, spelling: (term) => spellings.push(term) });
+  return spellings;
 }
 
 function windowTerms(text: string, forms: "english" | "other"): number {
@@ -103,146 +225,7 @@ function windowTerms(text: string, forms: "english" | "other"): number {
   return WINDOW_TERMS[forms];
 }
 
-/** Answers the number of terms, times their weight. */
-function addTerms(text: string, forms: Forms, weight: number, into: Map<number, number>): number {
-  let length = 0;
-  forEachTerm(text, forms, (term) => {
-    const hash = hashTerm(term);
-    into.set(hash, (into.get(hash) ?? 0) + weight);
-    length += weight;
-  });
-  return length;
-}
-
 const NON_ASCII = /[^\x00-\x7f]/;
-const ASCII_LETTERS = /^[a-z]+$/;
-const INVISIBLE = /[\u00ad\u200b-\u200f\u2060\ufeff]/g;
-const COMPOUND =
-  /[\p{L}\p{M}\p{N}]+(?:(?:[._'’\-\u2010\u2011@&]+|(?<=\p{Nd}),(?=\p{Nd}{3}(?!\p{Nd})))[\p{L}\p{M}\p{N}]+)*(?:\+\+|#(?!\p{L}))?/gu;
-const JOINTS = /[^\p{L}\p{M}\p{N}]+/u;
-const UNSPACED_OR_KOREAN = /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}\p{sc=Hang}]/u;
-const POINTED_NUMBER = /^v?(\p{Nd}+(?:\.\p{Nd}+)+)$/iu;
-const CODE_NUMBER = /^\p{L}{1,8}(\p{Nd}{3,})$/u;
-const CAMEL_JOINT = /(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})/u;
-const ENGLISH_SUFFIX = /['’](?:s|S|ll|re|ve|d|m)$/;
-
-function forEachTerm(text: string, forms: Forms, emit: Emit): void {
-  const plain = NON_ASCII.test(text) ? text.replace(INVISIBLE, "").normalize("NFKC") : text;
-  for (const [compound] of plain.matchAll(COMPOUND)) {
-    if (NON_ASCII.test(compound) && UNSPACED_OR_KOREAN.test(compound)) unspaced(compound, forms, emit);
-    else spaced(compound, forms, emit);
-  }
-}
-
-function spaced(compound: string, forms: Forms, emit: Emit): void {
-  const pointed = POINTED_NUMBER.exec(compound)?.[1];
-  if (pointed !== undefined) {
-    emit(pointed.slice(0, MAX_WORD_LENGTH), 0);
-    const parts = pointed.split(".");
-    if (parts.length > 2) emit(`${parts[0]}.${parts[1]}`, 0);
-    return;
-  }
-  if (compound.endsWith("+") || compound.endsWith("#")) emit(compound.toLowerCase().slice(-MAX_WORD_LENGTH), 0);
-  const plain = compound.replace(ENGLISH_SUFFIX, "").replace(/['’](?=[tT]$)/, "");
-  if (plain.includes(",")) {
-    spaced(plain.replaceAll(",", ""), forms, emit);
-    return;
-  }
-  const parts = plain.split(JOINTS).filter((part) => part !== "");
-  for (const part of parts) {
-    word(part, forms, emit);
-    const code = CODE_NUMBER.exec(part)?.[1];
-    if (code !== undefined) emit(code, 0);
-    const humps = part.split(CAMEL_JOINT);
-    if (humps.length > 1) for (const hump of humps) word(hump, forms, emit);
-  }
-  if (parts.length > 1) word(parts.join(""), forms, emit);
-}
-
-function word(text: string, forms: Forms, emit: Emit): void {
-  const lower = text.toLowerCase().slice(0, MAX_WORD_LENGTH);
-  if (ASCII_LETTERS.test(lower)) {
-    const stem = forms === "other" ? lower : stemmed(lower);
-    if (forms !== "other") emit(stem, stem === lower ? 0 : ENGLISH_CHUNK);
-    if (forms === "english") return;
-    if (forms === "other" || stem !== lower) emit(lower, OTHER_CHUNK);
-    prefix(lower, OTHER_CHUNK, emit);
-    return;
-  }
-  emit(lower, 0);
-  if (!NON_ASCII.test(lower)) return; // ASCII with digits: no form but its own
-  const folded = fold(lower);
-  if (forms !== "other" && ASCII_LETTERS.test(folded)) emit(stemmed(folded), ENGLISH_CHUNK);
-  prefix(folded, 0, emit);
-}
-
-/** The first letters of a longer word, to meet its other endings. */
-function prefix(folded: string, among: number, emit: Emit): void {
-  const letters = [...folded];
-  if (letters.length > PREFIX_LENGTH) emit(`p:${letters.slice(0, PREFIX_LENGTH).join("")}`, among);
-}
-
-/** A run with characters of scripts that are not cut by spaces: their n-grams, and the words between them. */
-function unspaced(run: string, forms: Forms, emit: Emit): void {
-  for (const [piece] of run.matchAll(SAME_KIND)) {
-    if (/^[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\u30fc\u3005]/u.test(piece)) {
-      const characters = [...piece];
-      characters.forEach((character) => emit(character, 0));
-      ngrams(characters, 2, emit);
-    } else if (/^[\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}]/u.test(piece)) {
-      const clusters = piece.match(/\P{M}\p{M}*|\p{M}+/gu) ?? [];
-      if (clusters.length === 1) emit(piece, 0);
-      ngrams(clusters, 2, emit);
-      ngrams(clusters, 3, emit);
-    } else {
-      for (const [compound] of piece.matchAll(COMPOUND)) spaced(compound, forms, emit);
-      for (const [korean] of piece.matchAll(/\p{sc=Hang}{3,}/gu)) ngrams([...korean], 2, emit);
-    }
-  }
-}
-
-const SAME_KIND =
-  /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\u30fc\u3005]+|[\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}]+|[^\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\u30fc\u3005\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}]+/gu;
-
-function ngrams(items: readonly string[], size: number, emit: Emit): void {
-  for (let i = 0; i + size <= items.length; i++) emit(items.slice(i, i + size).join(""), 0);
-}
-
-/** Without accents, Arabic vowel signs and the letters that other keyboards lack. */
-function fold(text: string): string {
-  return text
-    .normalize("NFKD")
-    .replace(/[\u0300-\u036f\u0610-\u061a\u0640\u064b-\u065f\u0670\u0591-\u05c7]/g, "")
-    .normalize("NFC")
-    .replace(/[ßøæœđłıςة\u0649\u06cc\u06a9]/g, (letter) => FOLDED_LETTERS[letter] ?? letter);
-}
-
-const FOLDED_LETTERS: Readonly<Record<string, string>> = {
-  ß: "ss",
-  ø: "o",
-  æ: "ae",
-  œ: "oe",
-  đ: "d",
-  ł: "l",
-  ı: "i",
-  ς: "σ",
-  ة: "ه",
-  "\u0649": "\u064a",
-  "\u06cc": "\u064a",
-  "\u06a9": "\u0643",
-};
-
-const STEM_CACHE_LIMIT = 50_000;
-const stems = new Map<string, string>();
-
-function stemmed(lower: string): string {
-  const known = stems.get(lower);
-  if (known !== undefined) return known;
-  const stem = stemEnglish(lower);
-  if (stems.size >= STEM_CACHE_LIMIT) stems.clear();
-  stems.set(lower, stem);
-  return stem;
-}
 
 /** FNV-1a over UTF-16 units, finished with MurmurHash3's mixer so that all bits can be used alone. */
 export function hashTerm(term: string): number {
@@ -256,3 +239,11 @@ export function hashTerm(term: string): number {
 /** Every chunk carries one of these as a term, so that the index knows how many there are of each kind. */
 const ENGLISH_CHUNK = hashTerm("\u0000english");
 const OTHER_CHUNK = hashTerm("\u0000other");
+/** And this one, since version 2: only these chunks have other spellings and the names of their files. */
+const SPELLED_CHUNK = hashTerm("\u0000spelled");
+const AMONG: Readonly<Record<Among, number>> = {
+  all: 0,
+  english: ENGLISH_CHUNK,
+  other: OTHER_CHUNK,
+  spelled: SPELLED_CHUNK,
+};

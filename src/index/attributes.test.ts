@@ -8,7 +8,7 @@ import {
   type FilterSubject,
   type Scalar,
 } from "./filter.ts";
-import { seededRandom, type SeededRandom } from "./seeded-random.ts";
+import { seededRandom, type SeededRandom } from "../../test/helpers/random.ts";
 
 const KEYS = ["a", "b", "c", "file_id", "file_ids", "filename", "type", "missing"];
 const VALUES: readonly Scalar[] = [
@@ -43,7 +43,7 @@ function randomFilter(random: SeededRandom, depth: number): Filter {
       return { op, filters };
     }
     case "exists":
-      return { op, key, value: random.uniform() < 0.5 };
+      return { op, key, value: random() < 0.5 };
     case "in":
     case "nin":
       return { op, key, value: Array.from({ length: random.below(4) }, () => random.pick(VALUES)) };
@@ -54,7 +54,7 @@ function randomFilter(random: SeededRandom, depth: number): Filter {
 
 function randomSubject(random: SeededRandom, file: number): FilterSubject {
   const attributes: Record<string, Scalar> = {};
-  for (const key of KEYS.slice(0, 7)) if (random.uniform() < 0.6) attributes[key] = random.pick(VALUES);
+  for (const key of KEYS.slice(0, 7)) if (random() < 0.6) attributes[key] = random.pick(VALUES);
   return { fileId: `f${file}`, filename: `n${random.below(5)}`, attributes };
 }
 
@@ -72,7 +72,7 @@ test("agrees with the meaning of filters on random trees over files that come, c
   for (let round = 0; round < 400; round++) {
     for (let i = 0; i < 5; i++) {
       const file = random.below(80);
-      if (random.uniform() < 0.75) {
+      if (random() < 0.75) {
         const subject = randomSubject(random, file);
         index.set(file, subject);
         files.set(file, subject);

@@ -1,6 +1,6 @@
 import { Bitset } from "./bitset.ts";
 import { Column } from "./column.ts";
-import { canonicalKey, FILE_ID_KEY, FILENAME_KEY, type Filter, type FilterSubject } from "./filter.ts";
+import { canonicalKey, composed, FILE_ID_KEY, FILENAME_KEY, type Filter, type FilterSubject } from "./filter.ts";
 
 /** The files a filter keeps. */
 export type FileMatch = { readonly files: Bitset; readonly count: number };
@@ -43,7 +43,7 @@ export class AttributeIndex {
       this.#column(key).set(file, value);
     }
     this.#column(FILE_ID_KEY).set(file, subject.fileId);
-    this.#column(FILENAME_KEY).set(file, subject.filename);
+    this.#column(FILENAME_KEY).set(file, composed(subject.filename));
   }
 
   delete(file: number): void {

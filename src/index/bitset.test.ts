@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { Bitset } from "./bitset.ts";
-import { seededRandom } from "./seeded-random.ts";
+import { seededRandom } from "../../test/helpers/random.ts";
 
 test("agrees with a Set over random additions and removals", () => {
   const random = seededRandom(1);
@@ -8,7 +8,7 @@ test("agrees with a Set over random additions and removals", () => {
   const model = new Set<number>();
   for (let i = 0; i < 5000; i++) {
     const member = random.below(700);
-    if (random.uniform() < 0.6) {
+    if (random() < 0.6) {
       bits.add(member);
       model.add(member);
     } else {

@@ -3,7 +3,7 @@ import { Bitset } from "./bitset.ts";
 import { ExactIndex } from "./exact.ts";
 import { createScanKernel } from "./scan-kernel.ts";
 import { segmentCapacity } from "./scan-segment.ts";
-import { clusteredVectors, seededRandom } from "./seeded-random.ts";
+import { clusteredVectors, seededRandom } from "../../test/helpers/random.ts";
 import { unitQuery, unitVectors, VectorRejectedError } from "./vector-input.ts";
 
 function cosine(a: Float32Array, b: Float32Array): number {
@@ -50,7 +50,7 @@ test.each([32, 64, 96, 384])("the kernel's dot products are those of plain integ
   new Int16Array(memory.buffer, 0, stride).set(query);
   const data = new Int8Array(memory.buffer, at.rows, rows * stride);
   for (let i = 0; i < data.length; i++) data[i] = random.below(255) - 127;
-  const scales = new Float32Array(memory.buffer, at.scales, rows).fill(0).map(() => random.uniform());
+  const scales = new Float32Array(memory.buffer, at.scales, rows).fill(0).map(() => random());
   new Float32Array(memory.buffer, at.scales, rows).set(scales);
   const list = Int32Array.from({ length: 12 }, () => random.below(rows));
   new Int32Array(memory.buffer, at.list, 12).set(list);
@@ -77,7 +77,7 @@ test.each([1, 3, 31, 32, 33, 100, 256])(
     const fetch = (owners: readonly number[]) => owners.map((o) => vectors.get(o) ?? null);
     for (let round = 0; round < 12; round++) {
       for (let i = 0; i < 40; i++) {
-        if (vectors.size > 20 && random.uniform() < 0.35) {
+        if (vectors.size > 20 && random() < 0.35) {
           const victim = random.pick([...vectors.keys()]);
           vectors.delete(victim);
           index.remove(victim);
@@ -92,7 +92,7 @@ test.each([1, 3, 31, 32, 33, 100, 256])(
       const hits = index.search(query, { depth: 10, exact: 10, fetch });
       hits.forEach((hit, i) => expect(hit.score).toBeCloseTo(expected[i]!.score, 5));
       if (dimensions > 1) expect(hits.map((hit) => hit.owner)).toEqual(expected.map((hit) => hit.owner));
-      const some = [...vectors.keys()].filter(() => random.uniform() < 0.2);
+      const some = [...vectors.keys()].filter(() => random() < 0.2);
       const scores = index.scoresOf(query, some);
       some.forEach((o, i) => expect(Math.abs(scores[i]! - bestWindow(query, vectors.get(o)!))).toBeLessThan(0.02));
     }
@@ -138,7 +138,7 @@ test("a list of slots and a set of owners restrict the answer", () => {
   const query = random.vector(dimensions);
   for (const share of [0, 0.01, 0.3, 0.9]) {
     const allowed = new Bitset();
-    const kept = new Map([...vectors].filter(() => random.uniform() < share));
+    const kept = new Map([...vectors].filter(() => random() < share));
     for (const owner of kept.keys()) allowed.add(owner);
     const slots = new Bitset();
     allowed.forEach((owner) => index.forEachSlotOf(owner, (slot) => slots.add(slot)));

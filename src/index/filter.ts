@@ -24,6 +24,11 @@ export type FilterSubject = { readonly fileId: string; readonly filename: string
 export const FILE_ID_KEY = "file_id";
 export const FILENAME_KEY = "filename";
 
+/** One spelling of a file's name: macOS sends accents as characters of their own, others do not. */
+export function composed(filename: string): string {
+  return filename.normalize("NFC");
+}
+
 /** The key under which a filter's key is indexed: the spellings of one reserved key are one. */
 export function canonicalKey(key: string): string {
   return key === "file_ids" ? FILE_ID_KEY : key;
@@ -98,6 +103,6 @@ function unitRank(unit: number): number {
 function valueOf(file: FilterSubject, key: string): Scalar | undefined {
   const canonical = canonicalKey(key);
   if (canonical === FILE_ID_KEY) return file.fileId;
-  if (canonical === FILENAME_KEY) return file.filename;
+  if (canonical === FILENAME_KEY) return composed(file.filename);
   return Object.hasOwn(file.attributes, key) ? file.attributes[key] : undefined;
 }

@@ -2,7 +2,6 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import {
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -11,8 +10,9 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { tempDir } from "../../test/helpers/temp-dir.ts";
+import type { TempDir } from "../../test/helpers/temp-dir.ts";
 import { loadHnsw } from "../platform/native.ts";
 import { PartBuilder } from "./builder.ts";
 import {
@@ -29,20 +29,22 @@ import {
 import { DEFAULT_GRAPH_SETTINGS, HnswGraph } from "./hnsw.ts";
 import { openGraph, releaseGraph } from "./open-graph.ts";
 import { DamagedFileError, sealGraphFile } from "./part-file.ts";
-import { seededRandom } from "./seeded-random.ts";
+import { seededRandom } from "../../test/helpers/random.ts";
 import { unitVectors } from "./vector-input.ts";
 
 const DIMENSIONS = 12;
 const IDENTITY = { model: "m", revision: "r1", dimensions: DIMENSIONS };
 const hnsw = loadHnsw();
 
+let temp: TempDir;
 let root: string;
 let directory: string;
 beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), "graph-"));
+  temp = tempDir();
+  root = temp.path;
   directory = join(root, "gen-1");
 });
-afterEach(() => rmSync(root, { recursive: true, force: true }));
+afterEach(() => temp[Symbol.dispose]());
 
 const vectorsOf = (count: number, seed = 1): Float32Array => {
   const random = seededRandom(seed);

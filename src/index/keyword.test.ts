@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { Bitset } from "./bitset.ts";
-import { BM25_B, BM25_K1, inverseDocumentFrequency, KeywordIndex, type QueryTerm } from "./keyword.ts";
-import { seededRandom } from "./seeded-random.ts";
+import { BM25_B, BM25_K1, inverseDocumentFrequency, KeywordIndex } from "./keyword.ts";
+import type { QueryTerm } from "./query-term.ts";
+import { seededRandom } from "../../test/helpers/random.ts";
 import { packTerms, TermBlobError } from "./term-blob.ts";
 
 type Doc = Map<number, number>;
@@ -36,14 +37,14 @@ test("scores are BM25's over random additions, removals, sweeps and reused ordin
   let reused = 0;
   for (let round = 0; round < 300; round++) {
     for (let i = 0; i < 12; i++) {
-      if (docs.size > 0 && random.uniform() < 0.45) {
+      if (docs.size > 0 && random() < 0.45) {
         const victim = random.pick([...docs.keys()]);
         docs.delete(victim);
         index.remove(victim);
       } else {
         const doc: Doc = new Map();
         for (let t = 0; t < 30; t++) {
-          const hash = Math.floor(3000 ** random.uniform()) | (random.below(16) << 28);
+          const hash = Math.floor(3000 ** random()) | (random.below(16) << 28);
           doc.set(hash, (doc.get(hash) ?? 0) + 1);
         }
         const ordinal = free.pop() ?? next++;
@@ -54,9 +55,7 @@ test("scores are BM25's over random additions, removals, sweeps and reused ordin
     const freed = index.sweep(2000);
     reused += freed.length;
     free.push(...freed);
-    const query = Array.from({ length: 4 }, () =>
-      wanted(Math.floor(3000 ** random.uniform()) | (random.below(16) << 28)),
-    );
+    const query = Array.from({ length: 4 }, () => wanted(Math.floor(3000 ** random()) | (random.below(16) << 28)));
     const unique = [...new Map(query.map((term) => [term.hash, term])).values()];
     const pass = index.search(unique, 10);
     const naive = naiveScores(docs, unique);
@@ -165,6 +164,41 @@ test("a blob of another version or length is refused and changes nothing", () =>
   expect(() => index.add(0, foreign)).toThrow(TermBlobError);
   expect(() => index.add(0, new Uint8Array(11))).toThrow(TermBlobError);
   expect(index.chunkCount).toBe(0);
+});
+
+test("a chunk is given the terms that a newer analyzer found, once, and can be removed as before", () => {
+  const index = new KeywordIndex();
+  const before = blobOf(new Map([[1, 2]]));
+  const after = blobOf(new Map([[1, 2], [2, 1]])); // prettier-ignore
+  before[0] = 1;
+  index.add(0, before);
+  index.add(1, blobOf(new Map([[1, 1]])));
+  expect(index.search([wanted(2)], 5).top.ids.length).toBe(0);
+  const known = index.search([wanted(1)], 5).top.scores[0]!;
+  for (let i = 0; i < 2; i++) index.extend(0, before, after);
+  expect([...index.search([wanted(2)], 5).top.ids]).toEqual([0]);
+  expect(index.search([wanted(2)], 5).weights[0]?.idf).toBeCloseTo(inverseDocumentFrequency(1, 2), 6);
+  expect(index.search([wanted(1)], 5).top.scores[0]).toBeCloseTo(known, 6);
+  index.remove(0);
+  index.extend(0, before, after);
+  expect(index.search([wanted(2)], 5).top.ids.length).toBe(0);
+  while (index.sweep(1000).length === 0);
+  index.add(0, after);
+  expect([...index.search([wanted(2)], 5).top.ids]).toEqual([0]);
+});
+
+test("a term that stands in for another is not missed, and counts wholly only where that one is nowhere", () => {
+  const index = new KeywordIndex();
+  index.add(0, blobOf(new Map([[2, 1]])));
+  const instead: QueryTerm = { ...wanted(2), instead: { of: 1, share: 0.1, alone: 1 } };
+  const alone = index.search([wanted(1), instead], 2);
+  expect(alone.weights[0]?.idf).toBeCloseTo(inverseDocumentFrequency(1, 1), 6);
+  expect(alone.attainable).toBeCloseTo(alone.maxPossible, 6);
+  index.add(1, blobOf(new Map([[1, 1]])));
+  const both = index.search([wanted(1), instead], 2);
+  expect([...both.top.ids]).toEqual([1, 0]);
+  const absent: QueryTerm = { ...wanted(9), instead: { of: 1, share: 0.1, alone: 1 } };
+  expect(index.search([wanted(1), absent], 2).attainable).toBeCloseTo(index.search([wanted(1)], 2).attainable, 6);
 });
 
 test("a blob inside a larger buffer at an odd offset is read right", () => {

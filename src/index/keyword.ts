@@ -1,4 +1,6 @@
 import { Bitset, lowestBit } from "./bitset.ts";
+import { type Evidence, evidenceOf } from "./coverage.ts";
+import type { QueryTerm } from "./query-term.ts";
 import { MAX_ORDINAL, Postings } from "./postings.ts";
 import { unpackTerms } from "./term-blob.ts";
 import { TermTable } from "./term-table.ts";
@@ -13,16 +15,6 @@ export const BM25_B = 0.6;
  * development sets, with an answer put as the question for the others, they cost 0.007 nDCG@10 as well.
  */
 const MOST_TERMS = 64;
-
-/** One term that is looked for; its weight is count * max(0, idf + add) * multiply. */
-export type QueryTerm = {
-  readonly hash: number;
-  readonly count: number;
-  readonly multiply: number;
-  readonly add: number;
-  /** Hash of the term that marks the chunks among which rarity is judged; 0: all chunks. */
-  readonly among: number;
-};
 
 type WeightedTerm = { readonly hash: number; readonly term: number; readonly idf: number };
 
@@ -54,9 +46,11 @@ export class KeywordIndex {
   readonly #terms = new TermTable();
   readonly #postings = new Postings();
   #lengths = new Float32Array(64); // by ordinal
+  #versions = new Uint8Array(64); // of the analyzer, by ordinal
   #norms = new Float32Array(64); // k1 * (1 - b + b * length / average), by ordinal
   #normsFor = -1; // the average length that #norms were made with
   #scores = new Float32Array(64);
+  #marks = new Int32Array(64); // zeros between searches
   readonly #removed = new Bitset();
   #removedCount = 0;
   #removedInSweep: number[] = []; // removed before the running sweep began: free when it ends
@@ -78,12 +72,18 @@ export class KeywordIndex {
   }
 
   get byteLength(): number {
-    return this.#terms.byteLength + this.#postings.byteLength + this.#lengths.byteLength * 3 + this.#removed.byteLength;
+    return (
+      this.#terms.byteLength +
+      this.#postings.byteLength +
+      this.#lengths.byteLength * 4 +
+      this.#versions.byteLength +
+      this.#removed.byteLength
+    );
   }
 
   /** Adds a chunk under an ordinal that is new, or that `sweep` gave back. Throws TermBlobError on a foreign blob. */
   add(ordinal: number, terms: Uint8Array): void {
-    const { length, hashes, frequencies } = unpackTerms(terms);
+    const { version, length, hashes, frequencies } = unpackTerms(terms);
     if (ordinal > MAX_ORDINAL) throw new RangeError(`a keyword index holds at most ${MAX_ORDINAL + 1} chunks`);
     if (ordinal >= this.#lengths.length) this.#growChunks(ordinal + 1);
     if (ordinal >= this.#ordinalLimit) this.#ordinalLimit = ordinal + 1;
@@ -92,9 +92,27 @@ export class KeywordIndex {
       this.#postings.append(this.#terms.findOrAdd(hash), ordinal, frequencies[i]!, hash, this.#epoch);
     }
     this.#lengths[ordinal] = length;
+    this.#versions[ordinal] = version;
     this.#totalLength += length;
     this.#chunks++;
     this.#normsFor = -1;
+  }
+
+  /**
+   * Gives a chunk the terms that a newer analyzer found more in it. Does nothing where it has them already, so that it may
+   * be said twice.
+   */
+  extend(ordinal: number, before: Uint8Array, after: Uint8Array): void {
+    const { version, hashes, frequencies } = unpackTerms(after);
+    if (this.#removed.has(ordinal) || (this.#versions[ordinal] ?? version) >= version) return;
+    const known = new Set(unpackTerms(before).hashes);
+    for (let i = 0; i < hashes.length; i++) {
+      const hash = hashes[i]!;
+      if (known.has(hash)) continue;
+      const term = this.#terms.findOrAdd(hash);
+      this.#postings.append(term, ordinal, frequencies[i]!, hash, this.#epoch);
+    }
+    this.#versions[ordinal] = version;
   }
 
   /** Removes a chunk. It is in no later result; its ordinal becomes free when a sweep has passed. */
@@ -155,22 +173,56 @@ export class KeywordIndex {
     };
   }
 
+  /** How much of what is rare in the question chunks have. Synchronous; of chunks that are there only. */
+  evidence(query: readonly QueryTerm[], files: { count: number; of(ordinal: number): number }): Evidence {
+    return evidenceOf(query, {
+      chunks: this.#chunks,
+      files: files.count,
+      fileOf: (ordinal) => files.of(ordinal),
+      marks: this.#marks,
+      rarity: inverseDocumentFrequency,
+      facts: (wanted) => {
+        const term = this.#fresh(wanted.hash);
+        const count = this.#postings.count(term);
+        const among = wanted.among === 0 ? this.#chunks : this.#postings.count(this.#fresh(wanted.among));
+        if (count === 0 && among === 0) return null;
+        const rarity = inverseDocumentFrequency(count, Math.max(count, among));
+        return {
+          count,
+          weight: Math.max(0, rarity + wanted.add) * wanted.multiply,
+          forEachChunk: (visit) => this.#postings.forEach(term, visit),
+        };
+      },
+    });
+  }
+
   /** The query's terms that some chunk has and that weigh anything, and the weight of those that no chunk has. */
   #weigh(query: readonly QueryTerm[], learned: boolean): { weighted: WeightedTerm[]; missing: number } {
     const weighted: WeightedTerm[] = [];
-    let missing = 0;
+    const missing = new Map<number, number>();
     for (const wanted of query) {
       const term = this.#fresh(wanted.hash);
       const df = this.#postings.count(term);
+      if (df === 0 && wanted.instead !== undefined) continue;
       const among = wanted.among === 0 ? this.#chunks : this.#postings.count(this.#fresh(wanted.among));
       // A form that no chunk here could have is not missed.
       if (df === 0 && among === 0) continue;
       const rarity = inverseDocumentFrequency(df, Math.max(df, among));
       const idf = wanted.count * (learned ? Math.max(0, rarity + wanted.add) * wanted.multiply : rarity);
-      if (df === 0) missing += idf;
-      else if (idf > 0) weighted.push({ hash: wanted.hash, term, idf });
+      if (df === 0) missing.set(wanted.hash, idf);
+      else if (idf > 0) weighted.push({ hash: wanted.hash, term, idf: idf * this.#shareOf(wanted) });
     }
-    return { weighted: weighted.length > MOST_TERMS ? heaviest(weighted, MOST_TERMS) : weighted, missing };
+    // Nor is one that is there in another spelling.
+    for (const { instead, hash } of query)
+      if (instead !== undefined && missing.has(instead.of) && this.#fresh(hash) >= 0) missing.delete(instead.of);
+    let missed = 0;
+    for (const idf of missing.values()) missed += idf;
+    return { weighted: weighted.length > MOST_TERMS ? heaviest(weighted, MOST_TERMS) : weighted, missing: missed };
+  }
+
+  #shareOf({ instead }: QueryTerm): number {
+    if (instead === undefined) return 1;
+    return this.#fresh(instead.of) < 0 ? instead.alone : instead.share;
   }
 
   /** The id of a term whose postings are all of chunks that are there; -1 if no chunk has it. */
@@ -213,8 +265,12 @@ export class KeywordIndex {
     const lengths = new Float32Array(size);
     lengths.set(this.#lengths);
     this.#lengths = lengths;
+    const versions = new Uint8Array(size);
+    versions.set(this.#versions);
+    this.#versions = versions;
     this.#norms = new Float32Array(size);
     this.#scores = new Float32Array(size);
+    this.#marks = new Int32Array(size);
     this.#normsFor = -1;
   }
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { encodeTerms, queryTerms } from "./analyzer.ts";
-import { seededRandom } from "./seeded-random.ts";
+import { seededRandom } from "../../test/helpers/random.ts";
 import { StoreIndex } from "./store-index.ts";
 import { countByWindow } from "./term-blob.ts";
 

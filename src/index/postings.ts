@@ -90,6 +90,20 @@ export class Postings {
     }
   }
 
+  /** Visits the chunks of a term, those that are removed included until it is purged, until `visit` answers false. */
+  forEach(term: number, visit: (ordinal: number) => boolean): void {
+    let left = this.count(term);
+    let block = left === 0 ? 0 : this.#termPages[term >>> TERMS_PER_PAGE_SHIFT]![termOffset(term) + HEAD]!;
+    for (let size = SMALLEST_BLOCK; left > 0; size = nextSize(size)) {
+      const page = this.#pages[(block - 1) >>> PAGE_SHIFT]!;
+      const start = (block - 1) & PAGE_MASK;
+      const take = Math.min(size - 1, left);
+      for (let i = start + 1; i <= start + take; i++) if (!visit(page[i]! >>> 8)) return;
+      left -= take;
+      block = page[start]!;
+    }
+  }
+
   /** Drops the postings of the given chunks and gives blocks back; answers how many postings were looked at. */
   purge(term: number, removed: Bitset, epoch: number): number {
     const state = this.#termPages[term >>> TERMS_PER_PAGE_SHIFT]!;

@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { tempDir } from "../../test/helpers/temp-dir.ts";
 import { loadHnsw } from "../platform/native.ts";
 import { encodeTerms, queryTerms } from "./analyzer.ts";
 import { PartBuilder } from "./builder.ts";
@@ -10,7 +9,7 @@ import { nextSerial, type PartEntry, publishManifest } from "./generation.ts";
 import { partsAfter } from "./graph-work.ts";
 import { DEFAULT_GRAPH_SETTINGS } from "./hnsw.ts";
 import { openGraph } from "./open-graph.ts";
-import { seededRandom, type SeededRandom } from "./seeded-random.ts";
+import { seededRandom, type SeededRandom } from "../../test/helpers/random.ts";
 import { type IndexedChunk, type IndexedFile, StoreIndex } from "./store-index.ts";
 import { TermBlobError } from "./term-blob.ts";
 import { VectorRejectedError } from "./vector-input.ts";
@@ -45,7 +44,7 @@ class Model {
   newFile(fileKey: number): IndexedFile {
     const random = this.#random;
     const attributes: Record<string, Scalar> = { n: random.below(10) };
-    if (random.uniform() < 0.5) attributes["tag"] = random.pick(WORDS);
+    if (random() < 0.5) attributes["tag"] = random.pick(WORDS);
     const chunks = Array.from({ length: random.below(6) }, () => this.newChunk());
     const file = { fileKey, fileId: `file-${fileKey}`, filename: `${fileKey % 4}.txt`, attributes, chunks };
     this.files.set(fileKey, file);
@@ -79,7 +78,7 @@ function bestCosine(query: Float32Array, windows: Float32Array): number {
 
 function randomWrite(random: SeededRandom, model: Model, index: StoreIndex): void {
   const key = random.below(60);
-  const action = random.uniform();
+  const action = random();
   if (action < 0.5) index.addFile(model.newFile(key));
   else if (action < 0.75) {
     model.files.delete(key);
@@ -153,7 +152,8 @@ test("every search agrees with brute force while files come, change, grow and go
 });
 
 test("with a graph the same searches are right too: tail, deletions, growth and rebuild included", async () => {
-  const directory = mkdtempSync(join(tmpdir(), "store-graph-"));
+  const temp = tempDir();
+  const directory = temp.path;
   const random = seededRandom(31);
   const model = new Model(random);
   const index = new StoreIndex({ dimensions: DIMENSIONS, fetchVectors: model.fetchVectors, kind: "hnsw" });
@@ -212,7 +212,7 @@ test("with a graph the same searches are right too: tail, deletions, growth and 
     expectRight(random, model, index);
   } finally {
     index.close();
-    rmSync(directory, { recursive: true, force: true });
+    temp[Symbol.dispose]();
   }
 });
 

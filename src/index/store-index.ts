@@ -11,6 +11,7 @@
  * - Chunk ids must never be used again for another chunk within a generation.
  */
 import { AttributeIndex } from "./attributes.ts";
+import type { Evidence } from "./coverage.ts";
 import { ExactIndex, type ExactSearchOptions, type FetchVectors, type VectorHit } from "./exact.ts";
 import { FileTable } from "./file-table.ts";
 import type { Attributes, Filter } from "./filter.ts";
@@ -18,7 +19,8 @@ import { FilterCache, type Matching } from "./filter-cache.ts";
 import { GraphCover, LEAST_EF, LEAST_NEIGHBOURS } from "./graph-cover.ts";
 import { GRAPH_FROM_VECTORS, type GraphRule, type GraphWork, type IndexKind } from "./graph-work.ts";
 import { planGraphWork, wantsGraph } from "./graph-work.ts";
-import { KeywordIndex, type KeywordPass, type QueryTerm } from "./keyword.ts";
+import { KeywordIndex, type KeywordPass } from "./keyword.ts";
+import type { QueryTerm } from "./query-term.ts";
 import { type OpenGraph, releaseGraph } from "./open-graph.ts";
 import { type FetchTerms, refinedScores } from "./passages.ts";
 import { unpackTerms } from "./term-blob.ts";
@@ -67,6 +69,8 @@ export type IndexCandidate = {
   readonly vectorScore: number | null;
   /** BM25, >= 0; null without query terms. */
   readonly keywordScore: number | null;
+  /** How much of what is rare in the question it has, 0 … 1: see coverage.ts. */
+  readonly evidence: number;
 };
 
 export type IndexAnswer = {
@@ -120,6 +124,12 @@ const SWEEP_BUDGET = 20_000;
 
 type KeywordLeg = { readonly hits: readonly VectorHit[]; readonly scoreOf: (chunk: number) => number };
 type Nearest = { readonly hits: readonly VectorHit[]; readonly used: IndexAnswer["used"] };
+type Legs = {
+  readonly vector: Float32Array | null;
+  readonly nearest: readonly VectorHit[];
+  readonly keyword: KeywordLeg | null;
+  readonly evidence: Evidence | null;
+};
 const NO_HITS: Nearest = { hits: [], used: "none" };
 
 export class StoreIndex {
@@ -127,6 +137,7 @@ export class StoreIndex {
   readonly #fetch: FetchVectors;
   readonly #fetchTerms: FetchTerms | null;
   readonly #files = new FileTable();
+  readonly #fileCounts: { readonly count: number; of(chunk: number): number };
   readonly #attributes = new AttributeIndex();
   readonly #keywords = new KeywordIndex();
   readonly #vectors: ExactIndex;
@@ -143,6 +154,13 @@ export class StoreIndex {
     this.#filters = new FilterCache(this.#attributes, this.#files, this.#vectors);
     const { fetchTerms } = options;
     this.#fetchTerms = fetchTerms === undefined ? null : (chunks) => fetchTerms(this.#idsOf(chunks));
+    const files = this.#files;
+    this.#fileCounts = {
+      get count() {
+        return files.fileCount;
+      },
+      of: (chunk) => files.fileOf(chunk),
+    };
     this.#fetch = (chunks) => options.fetchVectors(this.#idsOf(chunks));
   }
 
@@ -184,6 +202,16 @@ export class StoreIndex {
     if (file < 0) return;
     this.#addChunks(file, chunks, vectors);
     this.#afterWrite();
+  }
+
+  /** Chunks of a file, by id, get the terms that a newer analyzer found more; does nothing where they are gone. */
+  extendTerms(fileKey: number, chunks: ReadonlyMap<number, { before: Uint8Array; after: Uint8Array }>): void {
+    const file = this.#files.find(fileKey);
+    if (file < 0) return;
+    this.#files.forEachChunk(file, (chunk) => {
+      const terms = chunks.get(this.#files.chunkId(chunk));
+      if (terms !== undefined) this.#keywords.extend(chunk, terms.before, terms.after);
+    });
   }
 
   removeFile(fileKey: number): void {
@@ -244,7 +272,8 @@ export class StoreIndex {
       request.terms === null ? null : this.#keywords.search(request.terms, request.depth, matching?.chunks ?? null);
     const keyword = pass === null ? null : this.#keywordLeg(pass, request.byWindows ?? true);
     const nearest = request.vector === null ? NO_HITS : this.#nearest(request.vector, request, matching);
-    const found = this.#candidates(request.vector, nearest.hits, keyword);
+    const evidence = request.terms === null ? null : this.#keywords.evidence(request.terms, this.#fileCounts);
+    const found = this.#candidates({ vector: request.vector, nearest: nearest.hits, keyword, evidence });
     // Most who ask look at the candidates only: a leg is put together when somebody does look at it.
     const legOf = (hits: readonly VectorHit[]): LegHit[] =>
       hits.map(({ owner, score }) => {
@@ -324,29 +353,21 @@ export class StoreIndex {
   }
 
   /** By chunk ordinal, those of the vector leg first. */
-  #candidates(
-    vector: Float32Array | null,
-    nearest: readonly VectorHit[],
-    keyword: KeywordLeg | null,
-  ): Map<number, IndexCandidate> {
+  #candidates({ vector, nearest, keyword, evidence }: Legs): Map<number, IndexCandidate> {
     const found = new Map<number, IndexCandidate>();
-    for (const { owner, score } of nearest) {
-      found.set(owner, this.#candidate(owner, score, keyword?.scoreOf(owner) ?? null));
-    }
-    const others = (keyword?.hits ?? []).filter((hit) => !found.has(hit.owner));
-    const owners = others.map((hit) => hit.owner);
-    const scores = vector === null || owners.length === 0 ? null : this.#vectors.scoresOf(vector, owners);
-    others.forEach(({ owner, score }, i) => found.set(owner, this.#candidate(owner, scores?.[i] ?? null, score)));
-    return found;
-  }
-
-  #candidate(chunk: number, vectorScore: number | null, keywordScore: number | null): IndexCandidate {
-    return {
+    const candidate = (chunk: number, vectorScore: number | null, keywordScore: number | null): IndexCandidate => ({
       chunkId: this.#files.chunkId(chunk),
       fileKey: this.#files.fileKey(this.#files.fileOf(chunk)),
       vectorScore,
       keywordScore,
-    };
+      evidence: evidence?.get(chunk) ?? 0,
+    });
+    for (const { owner, score } of nearest) found.set(owner, candidate(owner, score, keyword?.scoreOf(owner) ?? null));
+    const others = (keyword?.hits ?? []).filter((hit) => !found.has(hit.owner));
+    const owners = others.map((hit) => hit.owner);
+    const scores = vector === null || owners.length === 0 ? null : this.#vectors.scoresOf(vector, owners);
+    others.forEach(({ owner, score }, i) => found.set(owner, candidate(owner, scores?.[i] ?? null, score)));
+    return found;
   }
 
   #idsOf(chunks: readonly number[]): number[] {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { seededRandom } from "./seeded-random.ts";
+import { seededRandom } from "../../test/helpers/random.ts";
 import { bestPositive, likelyFloor, TopK } from "./top-k.ts";
 
 /** Best first, equal scores by place. */
@@ -12,13 +12,13 @@ function naive(scores: Float32Array, count: number, k: number): number[] {
 
 const random = seededRandom(5);
 const SCORES: [name: string, score: (i: number) => number][] = [
-  ["random scores", () => random.uniform() + 1e-3],
-  ["mostly zeros", () => Math.max(0, random.uniform() - 0.99)],
+  ["random scores", () => random() + 1e-3],
+  ["mostly zeros", () => Math.max(0, random() - 0.99)],
   ["many equal scores", () => 1 + random.below(3)],
   ["rising scores", (i) => i + 1],
   ["falling scores", (i) => 1e6 - i],
-  ["the best where a sample looks", (i) => (i % 16 === 0 ? 1000 : 1) + random.uniform()],
-  ["the best where no sample looks", (i) => (i % 16 === 0 ? 1 : 1000) + random.uniform()],
+  ["the best where a sample looks", (i) => (i % 16 === 0 ? 1000 : 1) + random()],
+  ["the best where no sample looks", (i) => (i % 16 === 0 ? 1 : 1000) + random()],
   ["nothing above zero", () => 0],
 ];
 
@@ -39,7 +39,7 @@ test.each(SCORES)("the best of %s are those of sorting all", (_, score) => {
 });
 
 test("a likely floor leaves more than were asked for, and few more", () => {
-  const scores = Float32Array.from({ length: 50_000 }, () => random.uniform());
+  const scores = Float32Array.from({ length: 50_000 }, () => random());
   const floor = likelyFloor([{ scores, count: 50_000 }], 200);
   const above = scores.filter((score) => score > floor).length;
   expect(above).toBeGreaterThan(200);

@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { tempDir } from "../../test/helpers/temp-dir.ts";
 import { chunkDocument } from "../chunk/chunk.ts";
 import { parseDocument } from "../parse/parse.ts";
 import { DEFAULT_LIMITS } from "../parse/limits.ts";
@@ -16,7 +15,8 @@ const DIMENSIONS = 2;
 
 /** What was embedded of a long document in overlapping chunks, and the vectors that each chunk has in the end. */
 async function embedAll(window: number | null) {
-  const dir = mkdtempSync(join(tmpdir(), "lectern-embed-"));
+  const temp = tempDir();
+  const dir = temp.path;
   const db = openSqlite(join(dir, "meta.sqlite"));
   const storage = createStorage(db);
   try {
@@ -63,7 +63,7 @@ async function embedAll(window: number | null) {
     return { share, vectorsEach: vectors / chunks.length, chunks: chunks.length };
   } finally {
     await db.close();
-    rmSync(dir, { recursive: true, force: true });
+    temp[Symbol.dispose]();
   }
 }
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { tempDir } from "../../test/helpers/temp-dir.ts";
+import type { TempDir } from "../../test/helpers/temp-dir.ts";
 import { newId } from "../platform/ids.ts";
 import { openSqlite, type SqliteDatabase } from "../storage/sqlite.ts";
 import type { EvaluatedMode } from "../storage/evaluations.ts";
@@ -17,12 +17,14 @@ const S = "vs_a";
 const clock = { nowMs: () => 7_000_000, nowSeconds: () => 7_000 };
 const FILES = ["file-a", "file-b"];
 
+let temp: TempDir;
 let dir: string;
 let db: SqliteDatabase;
 let storage: Storage;
 
 beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), "lectern-evaluate-"));
+  temp = tempDir();
+  dir = temp.path;
   db = openSqlite(join(dir, "meta.sqlite"), { flush: false });
   storage = createStorage(db);
   await insertStore(storage, { id: S, tenantId: T });
@@ -33,7 +35,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await db.close();
-  rmSync(dir, { recursive: true, force: true });
+  temp[Symbol.dispose]();
 });
 
 async function judge(count: number, evaluation = 0): Promise<void> {

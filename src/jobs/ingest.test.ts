@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { tempDir } from "../../test/helpers/temp-dir.ts";
 import { encodeTerms, queryTerms } from "../index/analyzer.ts";
 import { IndexRegistry } from "../index/registry.ts";
 import { Semaphore } from "../platform/semaphore.ts";
@@ -19,7 +18,8 @@ const TENANT = "ten_a";
 const CHUNKS = 300;
 
 test("an index that is loaded while a file enters it, slice by slice, has all of the file in the end", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "lectern-ingest-"));
+  const temp = tempDir();
+  const dir = temp.path;
   const db = openSqlite(join(dir, "meta.sqlite"));
   const storage = createStorage(db);
   const indexes = new IndexRegistry({
@@ -87,7 +87,7 @@ test("an index that is loaded while a file enters it, slice by slice, has all of
   } finally {
     indexes.close();
     await db.close();
-    rmSync(dir, { recursive: true, force: true });
+    temp[Symbol.dispose]();
   }
 });
 

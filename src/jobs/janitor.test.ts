@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { tempDir } from "../../test/helpers/temp-dir.ts";
+import type { TempDir } from "../../test/helpers/temp-dir.ts";
 import { silentLog } from "../platform/log.ts";
 import { createBlobs } from "../storage/blobs.ts";
 import { remainingOf } from "../storage/deletion-check.ts";
@@ -28,6 +28,7 @@ const SEARCHED: LoggedSearch = {
   model: "m",
   generation: 1,
 };
+let temp: TempDir;
 let dir: string;
 let db: SqliteDatabase;
 let storage: Storage;
@@ -35,13 +36,14 @@ const time = { seconds: 1_800_000_000 };
 const clock = { nowMs: () => time.seconds * 1000, nowSeconds: () => time.seconds };
 
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "lectern-janitor-"));
+  temp = tempDir();
+  dir = temp.path;
   db = openSqlite(join(dir, "meta.sqlite"));
   storage = createStorage(db);
 });
 afterEach(async () => {
   await db.close();
-  rmSync(dir, { recursive: true, force: true });
+  temp[Symbol.dispose]();
 });
 
 function deps() {

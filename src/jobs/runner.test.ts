@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { tempDir } from "../../test/helpers/temp-dir.ts";
+import type { TempDir } from "../../test/helpers/temp-dir.ts";
 import { systemClock } from "../platform/clock.ts";
 import { silentLog } from "../platform/log.ts";
 import { createMetrics } from "../platform/metrics.ts";
@@ -9,17 +9,19 @@ import { openSqlite, type SqliteDatabase } from "../storage/sqlite.ts";
 import { createStorage, type Storage, type Tables } from "../storage/storage.ts";
 import { type JobOutcome, JobRunner } from "./runner.ts";
 
+let temp: TempDir;
 let dir: string;
 let db: SqliteDatabase;
 let storage: Storage;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "lectern-runner-"));
+  temp = tempDir();
+  dir = temp.path;
   db = openSqlite(join(dir, "meta.sqlite"));
   storage = createStorage(db);
 });
 afterEach(async () => {
   await db.close();
-  rmSync(dir, { recursive: true, force: true });
+  temp[Symbol.dispose]();
 });
 
 async function add(tenantId: string, subject: string, priority: 0 | 1, { jobs }: Tables = storage): Promise<void> {

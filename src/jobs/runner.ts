@@ -1,6 +1,7 @@
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
+import { JOB_SECONDS, JOBS } from "./metrics.ts";
 import type { JobKind, JobRow, JobsTable } from "../storage/jobs.ts";
 
 /**
@@ -211,8 +212,8 @@ export class JobRunner implements AsyncDisposable {
     };
     // A row that cannot be written before the stop is released by the next start.
     while (!(await this.#written(end)) && this.#started) await Bun.sleep(UNWRITTEN_RETRY_MS);
-    metrics.count("lectern_jobs_total", { kind: job.kind, outcome: outcome.type });
-    metrics.observe("lectern_job_seconds", (performance.now() - startedMs) / 1000, { kind: job.kind });
+    metrics.count(JOBS, { kind: job.kind, outcome: outcome.type });
+    metrics.observe(JOB_SECONDS, (performance.now() - startedMs) / 1000, { kind: job.kind });
   }
 
   #runningOf(kind: JobKind, tenantId?: string): number {

@@ -1,17 +1,18 @@
 import { expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { tempDir } from "../../test/helpers/temp-dir.ts";
 import { bundledModelFiles, modelFileNames } from "./bundled-model.ts";
 
 test("a model's files are named below its folder, without its card and hidden files", () => {
-  const directory = mkdtempSync(join(tmpdir(), "lectern-model-"));
+  const temp = tempDir();
+  const directory = temp.path;
   for (const name of ["tokenizer.json", "onnx/model.onnx", "README.md", ".gitattributes", "1_Pooling/config.json"]) {
     mkdirSync(dirname(join(directory, name)), { recursive: true });
     writeFileSync(join(directory, name), "x");
   }
   const names = modelFileNames(directory);
-  rmSync(directory, { recursive: true });
+  temp[Symbol.dispose]();
   expect(names).toEqual(["1_Pooling/config.json", "onnx/model.onnx", "tokenizer.json"]);
 });
 

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { tempDir } from "../../test/helpers/temp-dir.ts";
+import type { TempDir } from "../../test/helpers/temp-dir.ts";
 import { scanModels } from "./models-dir.ts";
 import type { FolderFiles } from "../embed/testing/model-folders.ts";
 import { SMALL_WORDS, transformerFolder } from "../embed/testing/model-folders.ts";
@@ -19,10 +20,14 @@ const folder = transformerFolder(
     seed: 1,
   }),
 );
-let root = "";
+let temp: TempDir;
+let root: string;
 
-beforeEach(() => void (root = mkdtempSync(join(tmpdir(), "lectern-models-"))));
-afterEach(() => rmSync(root, { recursive: true, force: true }));
+beforeEach(() => {
+  temp = tempDir();
+  root = temp.path;
+});
+afterEach(() => temp[Symbol.dispose]());
 
 function put(name: string, files: FolderFiles): void {
   for (const [file, content] of Object.entries(files)) {

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { tempDir } from "../../test/helpers/temp-dir.ts";
 import { SMALL_WORDS, transformerFolder } from "../embed/testing/model-folders.ts";
 import { randomTransformer } from "../embed/testing/transformer.ts";
 import type { ModelInfo } from "../embed/provider.ts";
@@ -24,7 +24,8 @@ const INFO: ModelInfo = {
 };
 
 test("a model that opens and then embeds nothing stops neither the start nor later scans", async () => {
-  const directory = mkdtempSync(join(tmpdir(), "lectern-models-"));
+  const temp = tempDir();
+  const directory = temp.path;
   try {
     const shape = { vocabulary: SMALL_WORDS.length, positions: 32, tokenTypes: 2, hidden: 16, heads: 2 };
     const files = transformerFolder(randomTransformer({ ...shape, layers: 1, feedForward: 32, seed: 1 }));
@@ -56,6 +57,6 @@ test("a model that opens and then embeds nothing stops neither the start nor lat
     const found = await models.rescan();
     expect(found.find(({ id }) => id === "failing")).toMatchObject({ unrelated: 0, problems: [] });
   } finally {
-    rmSync(directory, { recursive: true });
+    temp[Symbol.dispose]();
   }
 });

@@ -1,14 +1,18 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { tempDir } from "../../test/helpers/temp-dir.ts";
+import type { TempDir } from "../../test/helpers/temp-dir.ts";
 import { readConfig } from "../config/config.ts";
 import { readAddedModels, writeAddedModels } from "./model-tables.ts";
 import { remoteSources } from "./remote-models.ts";
 
+let temp: TempDir;
 let dir: string;
-beforeEach(() => (dir = mkdtempSync(join(tmpdir(), "lectern-remote-"))));
-afterEach(() => rmSync(dir, { recursive: true, force: true }));
+beforeEach(() => {
+  temp = tempDir();
+  dir = temp.path;
+});
+afterEach(() => temp[Symbol.dispose]());
 
 function sources(env: Record<string, string>, file = "") {
   const config = readConfig({

@@ -4,6 +4,7 @@ import type { RemoteModel } from "../embed/remote/create.ts";
 import type { RemoteLimits, RemoteUsage } from "../embed/remote/remote-provider.ts";
 import { readAddedModels, type RemoteModelTable, writeAddedModels } from "./model-tables.ts";
 import type { Metrics } from "../platform/metrics.ts";
+import * as metric from "./metrics.ts";
 import type { RemoteSource, RemoteSources } from "./remote-entry.ts";
 
 /** What an operator says of remote models: key and address of each provider, and the models that are listed. */
@@ -60,11 +61,11 @@ export function providerLimits(config: ProviderLimitSettings): Partial<RemoteLim
 }
 
 export function countUsage(metrics: Metrics, model: string, usage: RemoteUsage): void {
-  metrics.count("lectern_provider_requests_total", { model }, usage.requests);
-  metrics.count("lectern_provider_retries_total", { model }, usage.retries);
-  metrics.count("lectern_provider_failures_total", { model }, usage.failures);
-  metrics.count("lectern_provider_tokens_total", { model }, usage.tokens);
-  if (usage.costUsd !== null) metrics.count("lectern_provider_cost_usd_total", { model }, usage.costUsd);
+  metrics.count(metric.PROVIDER_REQUESTS, { model }, usage.requests);
+  metrics.count(metric.PROVIDER_RETRIES, { model }, usage.retries);
+  metrics.count(metric.PROVIDER_FAILURES, { model }, usage.failures);
+  metrics.count(metric.PROVIDER_TOKENS, { model }, usage.tokens);
+  if (usage.costUsd !== null) metrics.count(metric.PROVIDER_COST, { model }, usage.costUsd);
 }
 
 /** Key and address of a provider, as set; a provider is in use as soon as it has one of them. */

@@ -89,6 +89,42 @@ function tiffFrames(view: DataView, little: boolean): Frame[] | null {
   return frames.length > 0 ? frames : null;
 }
 
+/** The file with one of its pictures, counted from 0, in the place of the first; only a TIFF has several. */
+export function firstFrame(bytes: Uint8Array, frame: number): Uint8Array {
+  const out = new Uint8Array(bytes);
+  const view = new DataView(out.buffer);
+  const little = view.getUint16(0) === 0x4949;
+  let at = view.getUint32(4, little);
+  for (let i = 0; i < frame && at !== 0; i++) at = view.getUint32(at + 2 + 12 * view.getUint16(at, little), little);
+  view.setUint32(4, at, little);
+  return out;
+}
+
+const ORIENTATION = 0x0112;
+/** Quarter turns clockwise that put a picture upright, for each way in which a camera was held. */
+const TURNS_OF_EXIF: Readonly<Record<number, number>> = { 3: 2, 6: 1, 8: 3 };
+
+/** Quarter turns clockwise that a camera says its picture needs. */
+export function exifTurns(bytes: Uint8Array): number {
+  if (bytes[0] !== 0xff || bytes[1] !== 0xd8) return 0;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  try {
+    for (let at = 2; view.getUint8(at) === 0xff && view.getUint8(at + 1) !== 0xda; at += 2 + view.getUint16(at + 2)) {
+      if (view.getUint8(at + 1) !== 0xe1 || view.getUint32(at + 4) !== 0x45786966) continue;
+      const tiff = at + 10;
+      const little = view.getUint16(tiff) === 0x4949;
+      const list = tiff + view.getUint32(tiff + 4, little);
+      for (let i = 0; i < view.getUint16(list, little); i++) {
+        const entry = list + 2 + 12 * i;
+        if (view.getUint16(entry, little) === ORIENTATION) return TURNS_OF_EXIF[view.getUint16(entry + 8, little)] ?? 0;
+      }
+    }
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+  }
+  return 0;
+}
+
 /** A picture is a document for those who can read it: without OCR its type is not supported. */
 export function parseImage(
   bytes: Uint8Array,

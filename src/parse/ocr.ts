@@ -1,4 +1,5 @@
 import type { DocumentBuilder } from "./builder.ts";
+import { joinCells, type Word } from "./ocr-rows.ts";
 
 /**
  * Text in pictures. Parsing itself recognises nothing: it names the pages that need it (`scanned`), gives their
@@ -25,16 +26,6 @@ export interface ReadPage {
   doubtful: boolean;
 }
 
-interface Word {
-  paragraph: string;
-  line: string;
-  left: number;
-  right: number;
-  height: number;
-  confidence: number;
-  text: string;
-}
-
 /** A line guessed worse than this, in percent, is a picture's texture. */
 const LEAST_LINE_CONFIDENCE = 30;
 const LEAST_PAGE_CONFIDENCE = 65;
@@ -44,8 +35,10 @@ const CELL_GAP = 2.2;
 /** Tesseract's tab-separated values of one page -> paragraphs in its reading order. */
 export function readTsv(tsv: string): ReadPage {
   const lines = linesOf(wordsOf(tsv));
-  const paragraphs = [...Map.groupBy(lines, (line) => line[0]?.paragraph).values()].map(joinLines);
   const words = lines.flat();
+  const paragraphs = joinCells(lines).map((part) =>
+    part.type === "rows" ? part.rows.map((row) => row.map(lineText).join("\t")).join("\n") : joinLines(part.lines),
+  );
   const letters = (list: readonly Word[]) => list.reduce((sum, word) => sum + word.text.length, 0);
   const sure = words.reduce((sum, word) => sum + word.confidence * word.text.length, 0);
   return {
@@ -57,14 +50,16 @@ export function readTsv(tsv: string): ReadPage {
 function wordsOf(tsv: string): Word[] {
   const out: Word[] = [];
   for (const row of tsv.split("\n")) {
-    const [level, , block, paragraph, line, , left, , width, height, confidence, ...rest] = row.split("\t");
+    const [level, , block = "", paragraph, line, , left, top, width, height, confidence, ...rest] = row.split("\t");
     const text = rest.join(" ").trim();
     if (level !== "5" || text === "" || Number(confidence) < 0) continue;
     out.push({
+      block,
       paragraph: `${block}.${paragraph}`,
       line: `${block}.${paragraph}.${line}`,
       left: Number(left),
       right: Number(left) + Number(width),
+      top: Number(top),
       height: Number(height),
       confidence: Number(confidence),
       text,
@@ -81,7 +76,7 @@ function linesOf(words: readonly Word[]): Word[][] {
 }
 
 /** Lines that reach the paragraph's right edge flow on; the others end there, as those of verse and tables do. */
-function joinLines(lines: readonly Word[][]): string {
+function joinLines(lines: readonly (readonly Word[])[]): string {
   const left = Math.min(...lines.flat().map((word) => word.left));
   const right = Math.max(...lines.flat().map((word) => word.right));
   let text = "";

@@ -1,5 +1,6 @@
 import { parseArchive } from "./archive.ts";
 import { containerOf } from "./detect.ts";
+import { CLOSED_ARCHIVE, unpackGzip } from "./gzip.ts";
 import { parseDoc } from "./legacy/doc.ts";
 import type { ParsedDocument, ParseResult } from "./document.ts";
 import { invalidFile, ParseError, unsupportedFile } from "./document.ts";
@@ -10,6 +11,7 @@ import { looksLikeMail, looksLikeMailbox, parseMail, parseMailbox } from "./mail
 import type { ParseNested } from "./mail/mail.ts";
 import { parseMsg } from "./mail/msg.ts";
 import { parsePackage } from "./office/office.ts";
+import { officePicture, withPictures } from "./office-pictures.ts";
 import type { Picture, RecognizedPage } from "./ocr.ts";
 import { OleFile } from "./legacy/ole.ts";
 import { parsePdf } from "./pdf/pdf.ts";
@@ -29,7 +31,7 @@ export type { ParseLimits } from "./limits.ts";
  */
 
 /** Cached parses of another version are done again. */
-export const PARSER_VERSION = 4;
+export const PARSER_VERSION = 5;
 
 export interface ParseInput {
   bytes: Uint8Array;
@@ -58,8 +60,22 @@ export async function parseDocument(input: ParseInput, limits: ParseLimits = DEF
 }
 
 /** What a scanned page shows, for OCR; null where there is nothing to be recognised. Pages count from 1. */
-export async function pageOfScan(bytes: Uint8Array, page: number): Promise<Picture | null> {
-  return containerOf(bytes) === "pdf" ? await pdfPicture(bytes, page) : imagePicture(bytes, page);
+export async function pageOfScan(
+  bytes: Uint8Array,
+  page: number,
+  limits: ParseLimits = DEFAULT_LIMITS,
+): Promise<Picture | null> {
+  switch (containerOf(bytes)) {
+    case "pdf":
+      return await pdfPicture(bytes, page);
+    case "zip": {
+      const zip = new ZipArchive(bytes, limits);
+      const document = parsePackage(zip, limits);
+      return document === null ? null : officePicture(zip, document, page);
+    }
+    default:
+      return imagePicture(bytes, page);
+  }
 }
 
 /** Archives and attachments are opened once: what is packed inside a packed file stays closed. */
@@ -73,7 +89,7 @@ async function parseAny(input: ParseInput, limits: ParseLimits, depth = 0): Prom
 }
 
 async function parseContainer(input: ParseInput, limits: ParseLimits, depth: number): Promise<ParsedDocument> {
-  const { bytes, filename, contentType } = input;
+  const { bytes, filename } = input;
   const nested: ParseNested = (inner, name, type) =>
     parseInner({ bytes: inner, filename: name, contentType: type }, limits, depth + 1);
   switch (containerOf(bytes)) {
@@ -88,19 +104,37 @@ async function parseContainer(input: ParseInput, limits: ParseLimits, depth: num
     case "zip": {
       const zip = new ZipArchive(bytes, limits);
       const document = parsePackage(zip, limits);
-      if (document !== null) return document;
+      // Pictures in a mail or an archive are left out, as those in any document are.
+      if (document !== null)
+        return depth > 0 ? document : withPictures(zip, document, { limits, recognized: input.recognized ?? null });
       if (depth >= MAX_DEPTH) throw unsupportedFile();
       return await parseArchive(zip, limits, nested);
+    }
+    case "gzip": {
+      if (depth >= MAX_DEPTH) throw unsupportedFile();
+      const inner = unpackGzip(bytes, filename, limits);
+      return await parseUnpacked({ ...inner, contentType: null }, limits, nested);
     }
     case "ole":
       return await parseOle(new OleFile(bytes), limits, nested);
     case "text":
-      if (looksLikeMailbox(bytes)) return await parseMailbox(bytes, limits, nested);
-      if (looksLikeMail(bytes)) return await parseMail(bytes, limits, nested);
-      return parseTextual(bytes, filename, contentType, limits);
+      return await parseText(input, limits, nested);
     case "binary":
       throw unsupportedFile();
   }
+}
+
+async function parseText(input: ParseInput, limits: ParseLimits, nested: ParseNested): Promise<ParsedDocument> {
+  const { bytes, filename, contentType } = input;
+  if (looksLikeMailbox(bytes)) return await parseMailbox(bytes, limits, nested);
+  if (looksLikeMail(bytes)) return await parseMail(bytes, limits, nested);
+  return parseTextual(bytes, filename, contentType, limits);
+}
+
+/** What is packed by itself is read where it is text; whatever else it is can be uploaded as it is. */
+async function parseUnpacked(input: ParseInput, limits: ParseLimits, nested: ParseNested): Promise<ParsedDocument> {
+  if (containerOf(input.bytes) !== "text") throw new ParseError("unsupported_file", CLOSED_ARCHIVE);
+  return await parseText(input, limits, nested);
 }
 
 async function parseOle(ole: OleFile, limits: ParseLimits, nested: ParseNested): Promise<ParsedDocument> {

@@ -15,7 +15,11 @@ export interface XmlHandler {
 }
 
 export function readXml(bytes: Uint8Array, handler: XmlHandler): void {
-  readXmlText(decodeText(bytes, xmlCharset(bytes)).text, handler);
+  readXmlText(decodeXml(bytes), handler);
+}
+
+export function decodeXml(bytes: Uint8Array): string {
+  return decodeText(bytes, xmlCharset(bytes)).text;
 }
 
 export function readXmlText(text: string, handler: XmlHandler): void {

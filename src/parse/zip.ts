@@ -28,10 +28,14 @@ export class ZipArchive {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #limits: ParseLimits;
-  #inflated = 0;
+  /** Bytes that may still be unpacked, here and in the archives inside. */
+  readonly #budget: { left: number };
+  /** Entries by their names as packages compare them; made when a name is not found as it is written. */
+  #folded: Map<string, ZipEntry> | null = null;
 
   /** @throws ParseError where there is no sound central directory. */
-  constructor(bytes: Uint8Array, limits: ParseLimits) {
+  constructor(bytes: Uint8Array, limits: ParseLimits, budget = { left: limits.maxInflatedBytes }) {
+    this.#budget = budget;
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#limits = limits;
@@ -43,14 +47,34 @@ export class ZipArchive {
     }
   }
 
+  /** Whether there is a member of exactly this name. */
   has(name: string): boolean {
     return this.entries.has(name);
   }
 
-  /** Bytes of a member; null where there is none of that name. */
+  /** The member of this name; where there is none, one whose name is the same but for its case or its escapes. */
+  find(name: string): ZipEntry | null {
+    const exact = this.entries.get(name);
+    if (exact !== undefined || name === "") return exact ?? null;
+    if (this.#folded === null) {
+      this.#folded = new Map();
+      for (const entry of this.entries.values()) {
+        const folded = foldedName(entry.name);
+        if (!this.#folded.has(folded)) this.#folded.set(folded, entry);
+      }
+    }
+    return this.#folded.get(foldedName(name)) ?? null;
+  }
+
+  /** Bytes of a member that find() finds; null where there is none. */
   read(name: string): Uint8Array | null {
-    const entry = this.entries.get(name);
-    return entry === undefined ? null : this.readEntry(entry);
+    const entry = this.find(name);
+    return entry === null ? null : this.readEntry(entry);
+  }
+
+  /** An archive that is packed in this one; what it unpacks to counts here. */
+  inner(bytes: Uint8Array): ZipArchive {
+    return new ZipArchive(bytes, this.#limits, this.#budget);
   }
 
   readEntry(entry: ZipEntry): Uint8Array {
@@ -68,8 +92,8 @@ export class ZipArchive {
       throw cause;
     }
     if (entry.method === 0) {
-      this.#inflated += packed.length;
-      if (this.#inflated > this.#limits.maxInflatedBytes) throw invalidFile(TOO_LARGE);
+      this.#budget.left -= packed.length;
+      if (this.#budget.left < 0) throw invalidFile(TOO_LARGE);
       return packed;
     }
     if (entry.method !== 8) throw invalidFile("The archive uses a kind of compression that is not supported.");
@@ -77,12 +101,12 @@ export class ZipArchive {
   }
 
   #inflate(packed: Uint8Array): Uint8Array {
-    const left = this.#limits.maxInflatedBytes - this.#inflated;
+    const { left } = this.#budget;
     const most = Math.max(RATIO_FREE_BYTES, packed.length * this.#limits.maxInflateRatio);
     try {
       // The declared size may lie; zlib stops by itself at the bound.
       const out = inflateRawSync(packed, { maxOutputLength: Math.max(1, Math.min(left, most, MAX_MEMBER)) });
-      this.#inflated += out.length;
+      this.#budget.left -= out.length;
       return out;
     } catch (cause) {
       const code = cause instanceof Error && "code" in cause ? cause.code : "";
@@ -149,6 +173,17 @@ export class ZipArchive {
     }
     throw invalidFile(DAMAGED);
   }
+}
+
+/** Packages compare names without regard to case and escapes; some programs write them with a slash at the front. */
+function foldedName(name: string): string {
+  let plain = name;
+  try {
+    plain = decodeURIComponent(name);
+  } catch {
+    // A percent sign that escapes nothing.
+  }
+  return plain.replace(/^\/+/, "").toLowerCase();
 }
 
 function entryName(bytes: Uint8Array, flags: number): string {

@@ -27,3 +27,12 @@ declare module "pdfjs-dist/cmaps/*" {
   const path: string;
   export default path;
 }
+declare module "*.traineddata.gz" {
+  const path: string;
+  export default path;
+}
+/** Comes without types: makes Tesseract from options of Emscripten. */
+declare module "tesseract.js-core/*.js" {
+  const create: (options: object) => Promise<unknown>;
+  export default create;
+}

@@ -1,13 +1,8 @@
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { tempDir } from "../../test/helpers/temp-dir.ts";
 import { StartError, takeDataDir } from "./data-dir.ts";
-
-function scratch() {
-  const path = mkdtempSync(join(tmpdir(), "lectern-dir-"));
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
-}
 
 const module = new URL("./data-dir.ts", import.meta.url).pathname;
 
@@ -17,7 +12,7 @@ function tryFromAnotherProcess(path: string): string {
 }
 
 test("a directory is made for its owner only, and leftovers in tmp go", () => {
-  using dir = scratch();
+  using dir = tempDir();
   const path = join(dir.path, "a/b");
   mkdirSync(join(path, "tmp"), { recursive: true });
   writeFileSync(join(path, "tmp/leftover"), "x");
@@ -29,7 +24,7 @@ test("a directory is made for its owner only, and leftovers in tmp go", () => {
 });
 
 test("a second process is refused while the first holds it, and not afterwards", () => {
-  using dir = scratch();
+  using dir = tempDir();
   const held = takeDataDir(dir.path);
   expect(tryFromAnotherProcess(dir.path)).toStartWith("StartError: another Lectern is using the data directory");
   held[Symbol.dispose]();
@@ -37,7 +32,7 @@ test("a second process is refused while the first holds it, and not afterwards",
 });
 
 test("a path that cannot be a directory is a StartError that names it", () => {
-  using dir = scratch();
+  using dir = tempDir();
   writeFileSync(join(dir.path, "file"), "");
   expect(() => takeDataDir(join(dir.path, "file/sub"))).toThrow(StartError);
   expect(() => takeDataDir(join(dir.path, "file"))).toThrow(StartError);

@@ -1,11 +1,12 @@
 import { expect, test } from "bun:test";
-import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { tempDir } from "../../test/helpers/temp-dir.ts";
 import { holdDiskSpace } from "./disk-reserve.ts";
 
 test("space is held until it is given away, and where there is none that is no failure", () => {
-  const dir = mkdtempSync(join(tmpdir(), "lectern-reserve-"));
+  const temp = tempDir();
+  const dir = temp.path;
   try {
     const path = join(dir, "reserve");
     {
@@ -21,6 +22,6 @@ test("space is held until it is given away, and where there is none that is no f
     expect(existsSync(path)).toBe(false);
     using _nowhere = holdDiskSpace(join(dir, "nowhere", "reserve"));
   } finally {
-    rmSync(dir, { recursive: true, force: true });
+    temp[Symbol.dispose]();
   }
 });

@@ -16,6 +16,7 @@ export const FAILPOINTS = [
   "migrate:after-rollback",
   "retire:some-removed",
   "retire:before-row",
+  "reanalyze:some-written",
 ] as const;
 
 export type FailpointName = (typeof FAILPOINTS)[number];

@@ -1,18 +1,21 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { tempDir } from "../../test/helpers/temp-dir.ts";
+import type { TempDir } from "../../test/helpers/temp-dir.ts";
 import { cpuLevel } from "./cpu.ts";
 import type { EmbeddedNative } from "./native-embedded.ts";
 import { hnswFileName, loadHnsw, loadOnnxRuntime, unpack } from "./native.ts";
 
 const LIBRARY_BYTES = 3_000_000;
+let temp: TempDir;
 let base: string;
 let files: EmbeddedNative[];
 
 beforeAll(() => {
-  base = mkdtempSync(join(tmpdir(), "lectern-native-"));
+  temp = tempDir();
+  base = temp.path;
   files = [
     source("onnxruntime_binding.node", "binding"),
     source("libonnxruntime.so.1", "x".repeat(LIBRARY_BYTES)),
@@ -20,7 +23,7 @@ beforeAll(() => {
   ];
 });
 
-afterAll(() => rmSync(base, { recursive: true, force: true }));
+afterAll(() => temp[Symbol.dispose]());
 
 function source(name: string, text: string): EmbeddedNative {
   const path = join(base, `embedded-${name}`);

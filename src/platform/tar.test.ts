@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { tempDir } from "../../test/helpers/temp-dir.ts";
 import { readBackup, writeBackup } from "./backup-archive.ts";
 import { readTar, TAR_END, TarError, tarHeader, tarPadding } from "./tar.ts";
 
@@ -52,7 +51,8 @@ test("an archive that is cut off or damaged is refused", async () => {
 });
 
 test("a backup with one bit changed, cut off, or with a name that leads out is refused", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "lectern-tar-"));
+  const temp = tempDir();
+  const dir = temp.path;
   try {
     const path = join(dir, "meta.sqlite");
     await Bun.write(path, "the database ".repeat(100));
@@ -83,7 +83,7 @@ test("a backup with one bit changed, cut off, or with a name that leads out is r
     expect(check(await write("blobs/../../evil"))).rejects.toThrow("does not belong");
     expect(check(await write("/etc/passwd"))).rejects.toThrow("does not belong");
   } finally {
-    rmSync(dir, { recursive: true });
+    temp[Symbol.dispose]();
   }
 });
 

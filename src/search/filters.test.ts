@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { AppError } from "../errors.ts";
+import { AttributeIndex } from "../index/attributes.ts";
 import { matchesFilter } from "../index/filter.ts";
 import type { Scalar } from "../index/filter.ts";
 import { seededRandom } from "../../test/helpers/random.ts";
@@ -171,3 +172,17 @@ function pick<T>(random: () => number, items: readonly T[]): T {
 function int(random: () => number, below: number): number {
   return Math.floor(random() * below);
 }
+
+test("a file's name is one name, however its accents are written", () => {
+  const file = { fileId: "file-1", filename: "Bu\u0308cher.txt", attributes: { title: "u\u0308" } };
+  for (const written of ["Bücher.txt", "Bu\u0308cher.txt"]) {
+    expect(matchesFilter(parseFilter({ type: "eq", key: "filename", value: written }), file)).toBe(true);
+    expect(matchesFilter(parseFilter({ type: "in", key: "filename", value: [written] }), file)).toBe(true);
+    expect(matchesFilter(parseFilter({ type: "ne", key: "filename", value: written }), file)).toBe(false);
+    const index = new AttributeIndex();
+    index.set(0, file);
+    expect(index.evaluate(parseFilter({ type: "eq", key: "filename", value: written })).count).toBe(1);
+  }
+  // Attributes are the user's own, and stay as they are.
+  expect(matchesFilter(parseFilter({ type: "eq", key: "title", value: "ü" }), file)).toBe(false);
+});

@@ -1,5 +1,5 @@
 import { AppError } from "../errors.ts";
-import type { Filter, Scalar } from "../index/filter.ts";
+import { canonicalKey, composed, FILENAME_KEY, type Filter, type Scalar } from "../index/filter.ts";
 
 /** Compound filters inside one another at most. */
 export const MAX_FILTER_DEPTH = 16;
@@ -108,7 +108,7 @@ function comparison(op: Comparison, key: string, value: unknown, path: string): 
     return {
       op,
       key,
-      value: values.map((item, i) => scalar(item, Array.isArray(value) ? `${path}[${i}]` : path)),
+      value: values.map((item, i) => operandOf(key, item, Array.isArray(value) ? `${path}[${i}]` : path)),
     };
   }
   if (Array.isArray(value)) {
@@ -118,7 +118,12 @@ function comparison(op: Comparison, key: string, value: unknown, path: string): 
       { param: path },
     );
   }
-  return { op, key, value: scalar(value, path) };
+  return { op, key, value: operandOf(key, value, path) };
+}
+
+function operandOf(key: string, value: unknown, path: string): Scalar {
+  const operand = scalar(value, path);
+  return typeof operand === "string" && canonicalKey(key) === FILENAME_KEY ? composed(operand) : operand;
 }
 
 function scalar(value: unknown, path: string): Scalar {

@@ -6,13 +6,17 @@ import { forEnglishModel, mergeRanked, rank, RANKING } from "./ranking.ts";
 const CONVEX: Fusion = { type: "convex", vectorWeight: 0.35 };
 const RRF: Fusion = { type: "rrf", weights: { vector: 1, text: 1 }, constant: 60 };
 
-/** Chunks 1, 2, … with their two scores. */
-function answer(scores: [vector: number | null, keyword: number | null][], maxKeywordScore = 10): IndexAnswer {
-  const candidates = scores.map(([vectorScore, keywordScore], i) => ({
+/** Chunks 1, 2, … with their two scores, and the evidence. */
+function answer(
+  scores: [vector: number | null, keyword: number | null, evidence?: number][],
+  maxKeywordScore = 10,
+): IndexAnswer {
+  const candidates = scores.map(([vectorScore, keywordScore, evidence = 0], i) => ({
     chunkId: i + 1,
     fileKey: 1,
     vectorScore,
     keywordScore,
+    evidence,
   }));
   const leg = (score: (one: (typeof candidates)[number]) => number | null) =>
     candidates
@@ -156,6 +160,33 @@ describe("rank", () => {
     expect(order(rank(given, "keyword", CONVEX))).toEqual([2]);
     expect(order(rank(given, "vector", CONVEX))).toEqual([1, 2]);
     expect(order(rank(given, "hybrid", CONVEX))).toHaveLength(2);
+  });
+
+  test("gives the one that alone has what was asked for more than half, and others what they had", () => {
+    const code = rank(answer([[0.02, 6, 1], [0.1, 1]], 10), "hybrid", CONVEX).map((one) => one.score); // prettier-ignore
+    expect(code[0]).toBeGreaterThan(0.5);
+    expect(code[1]).toBeLessThan(0.1);
+    const nowhere = rank(answer([[0.1, 1], [0.02, 0.5]], 20), "hybrid", CONVEX).map((one) => one.score); // prettier-ignore
+    expect(nowhere[0]).toBeLessThan(0.1);
+  });
+
+  test("puts no stranger before the only one with the surname, however it fuses", () => {
+    const given = answer([
+      [0.4, 2],
+      [0.3, 1.5],
+      [0.01, 6, 1],
+    ]);
+    for (const fusion of [CONVEX, RRF, { ...RRF, weights: { vector: 0.5, text: 0.5 } }])
+      expect(order(rank(given, "hybrid", fusion))[0]).toBe(3);
+  });
+
+  test("takes no evidence where only vectors or only keywords are asked", () => {
+    const given = answer([
+      [0.4, 7],
+      [0.01, 6, 1],
+    ]);
+    expect(order(rank(given, "keyword", CONVEX))).toEqual([1, 2]);
+    expect(order(rank(given, "vector", CONVEX))).toEqual([1, 2]);
   });
 
   test("follows the weights of reciprocal rank fusion", () => {

@@ -16,6 +16,10 @@ export type SearchMode = (typeof SEARCH_MODES)[number];
  * The cosines of a model whose unrelated texts are near each other are spread first, so that they begin at 0 as those of
  * the bundled one do: as they are, none of its differences would count beside the keywords.
  *
+ * To that comes the evidence that a chunk is the one meant: how much of what is rare in the question it has to the letter
+ * (index/coverage.ts). A code, an identifier or a surname says nothing to the vectors, and the only file that has it is
+ * what was asked for. To reciprocal ranks it is one more list, in which those that have everything are first.
+ *
  * Scores. What is shown is the estimated probability that a result answers the question, so that a threshold means the
  * same from query to query: a logistic function of the combination, of how much of what was asked the best result has
  * (its keyword score as a share of what all words of the question could give, words that the store lacks included), and
@@ -38,6 +42,8 @@ export const RANKING = {
   passageVectorWeight: 0.2,
   questionWords: 100,
   passageWords: 200,
+  /** What whole evidence adds to the combination. */
+  evidenceWeight: 0.5,
   /** The constant of reciprocal rank fusion. */
   rrfConstant: 60,
   /** Candidates that each leg gives, at least; more where more results are asked for. */
@@ -177,12 +183,16 @@ function fuse(answer: IndexAnswer, fusion: Fusion, keyword: (candidate: IndexCan
   return answer.candidates.map((candidate) => convex(candidate, fusion.vectorWeight, keyword));
 }
 
+function withEvidence(combination: number, { evidence }: IndexCandidate): number {
+  return combination + RANKING.evidenceWeight * evidence;
+}
+
 function convex(
   candidate: IndexCandidate,
   vectorWeight: number,
   keyword: (candidate: IndexCandidate) => number,
 ): number {
-  return vectorWeight * (candidate.vectorScore ?? 0) + (1 - vectorWeight) * keyword(candidate);
+  return withEvidence(vectorWeight * (candidate.vectorScore ?? 0) + (1 - vectorWeight) * keyword(candidate), candidate);
 }
 
 function keywordTopOf({ candidates }: IndexAnswer): number {
@@ -197,7 +207,10 @@ function reciprocalRanks({ candidates, vector, keyword }: IndexAnswer, weights: 
   const byKeyword = ranks(keyword);
   const part = (weight: number, rank: number | undefined) => (rank === undefined ? 0 : weight / (constant + rank));
   return candidates.map(
-    ({ chunkId }) => part(weights.vector, byVector.get(chunkId)) + part(weights.text, byKeyword.get(chunkId)),
+    ({ chunkId, evidence }) =>
+      part(weights.vector, byVector.get(chunkId)) +
+      part(weights.text, byKeyword.get(chunkId)) +
+      part(weights.text, 1) * evidence,
   );
 }
 

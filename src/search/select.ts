@@ -54,7 +54,7 @@ function copyFinder(ranked: readonly Ranked[], batch: number, termsOf: TermsOf):
   const termsAt = (at: number): Int32Array | null => {
     while (terms.length <= at) {
       const ids = ranked.slice(terms.length, terms.length + batch).map((one) => one.chunkId);
-      for (const blob of termsOf(ids)) terms.push(blob === null ? null : unpackTerms(blob).hashes);
+      for (const blob of termsOf(ids)) terms.push(blob === null ? null : textTerms(blob));
     }
     return terms[at] ?? null;
   };
@@ -69,4 +69,10 @@ function copyFinder(ranked: readonly Ranked[], batch: number, termsOf: TermsOf):
     if (!found) distinct.push(at);
     return found;
   };
+}
+
+/** A copy under another name is a copy. */
+function textTerms(blob: Uint8Array): Int32Array {
+  const { hashes, names } = unpackTerms(blob);
+  return hashes.subarray(0, hashes.length - names);
 }

@@ -10,7 +10,8 @@ export type JobKind =
   | "catch_up"
   | "retire"
   | "finish_deletion"
-  | "evaluate";
+  | "evaluate"
+  | "reanalyze";
 
 /** A finished job's row is deleted: what it did is in the rows it changed. */
 export const JOB = table("job", {

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openSqlite, type SqliteDatabase } from "./sqlite.ts";
+import { tempDir } from "../../test/helpers/temp-dir.ts";
+import type { TempDir } from "../../test/helpers/temp-dir.ts";
 import type { EvaluationRow } from "./evaluations.ts";
+import { openSqlite, type SqliteDatabase } from "./sqlite.ts";
 import { createStorage, type Storage } from "./storage.ts";
 import type { GenerationRow } from "./generations.ts";
 import type { StoreFileRow } from "./store-files.ts";
@@ -11,18 +11,20 @@ import { insertGeneration, insertStore, insertStoreFile } from "./testing/rows.t
 
 const T = "ten_a";
 const OWNER = { tenantId: T, storeId: "vs_1", evaluation: 0 };
+let temp: TempDir;
 let dir: string;
 let db: SqliteDatabase;
 let storage: Storage;
 
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "lectern-judgments-"));
+  temp = tempDir();
+  dir = temp.path;
   db = openSqlite(join(dir, "meta.sqlite"));
   storage = createStorage(db);
 });
 afterEach(async () => {
   await db.close();
-  rmSync(dir, { recursive: true, force: true });
+  temp[Symbol.dispose]();
 });
 
 async function addStore(id: string): Promise<GenerationRow> {

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { tempDir } from "../../test/helpers/temp-dir.ts";
+import type { TempDir } from "../../test/helpers/temp-dir.ts";
 import { createBlobs } from "./blobs.ts";
 import { NewerSchemaError, openSqlite, type SqliteDatabase } from "./sqlite.ts";
 import { MIGRATIONS } from "./migrations/index.ts";
@@ -11,19 +12,21 @@ import { deleteFile } from "./removal.ts";
 import { insertGeneration, insertStore, insertStoreFile } from "./testing/rows.ts";
 
 const T = "ten_a";
+let temp: TempDir;
 let dir: string;
 let db: SqliteDatabase;
 let storage: Storage;
 
 beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), "lectern-storage-"));
+  temp = tempDir();
+  dir = temp.path;
   db = openSqlite(join(dir, "meta.sqlite"));
   storage = createStorage(db);
   await storage.tenants.insert({ id: T, name: "a", createdAt: 1 });
 });
 afterEach(async () => {
   await db.close();
-  rmSync(dir, { recursive: true });
+  temp[Symbol.dispose]();
 });
 
 async function addStore(id: string, tenantId = T) {

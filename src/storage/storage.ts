@@ -1,5 +1,6 @@
 import { type BatchesTable, batchesTable } from "./batches.ts";
 import { type ChunksTable, chunksTable } from "./chunk-table.ts";
+import { type ChunkTermsTable, chunkTermsTable } from "./chunk-terms.ts";
 import { type DeletionsTable, deletionsTable } from "./deletions.ts";
 import { type EmbeddingCacheTable, embeddingCacheTable } from "./embedding-cache.ts";
 import { type EvaluationsTable, evaluationsTable } from "./evaluations.ts";
@@ -31,6 +32,7 @@ export interface Tables {
   readonly storeFiles: StoreFilesTable;
   readonly batches: BatchesTable;
   readonly chunks: ChunksTable;
+  readonly chunkTerms: ChunkTermsTable;
   readonly jobs: JobsTable;
   readonly queryLog: QueryLogTable;
   readonly judgments: JudgmentsTable;
@@ -52,6 +54,7 @@ function makeTables(sql: Sql): Tables {
     storeFiles: storeFilesTable(sql),
     batches: batchesTable(sql),
     chunks: chunksTable(sql),
+    chunkTerms: chunkTermsTable(sql),
     jobs: jobsTable(sql),
     queryLog: queryLogTable(sql),
     judgments: judgmentsTable(sql),

@@ -2,10 +2,12 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { makePdf } from "../../test/fixtures/parse/make-pdf.ts";
 import { makeScanTiff, SCAN_PNG, SCAN_TEXT } from "../../test/fixtures/parse/scan.ts";
+import { lacks } from "../../test/helpers/lacks.ts";
 import { type TempDir, tempDir } from "../../test/helpers/temp-dir.ts";
 import { waitFor } from "../../test/helpers/wait.ts";
 import { DEFAULT_LIMITS } from "../parse/limits.ts";
-import { describeProgram, Ocr, type OcrOptions } from "./ocr.ts";
+import { describeProgram, NativeOcr, type NativeOcrOptions } from "./ocr-native.ts";
+import { Ocr, type OcrOptions } from "./ocr.ts";
 import { ParseLane } from "./parse-lane.ts";
 import type { WorkerChunk } from "./protocol.ts";
 
@@ -39,24 +41,19 @@ interface Read {
   error: string;
 }
 
-async function read(
-  dir: TempDir,
-  bytes: Uint8Array,
-  options: Partial<OcrOptions>,
-  signal?: AbortSignal,
-): Promise<Read> {
+type Options = Partial<OcrOptions & NativeOcrOptions>;
+
+async function read(dir: TempDir, bytes: Uint8Array, options: Options, signal?: AbortSignal): Promise<Read> {
   await using lane = new ParseLane({
     workers: 2,
     deadlineMs: 60_000,
     memoryBytes: 2 ** 30,
     limits: DEFAULT_LIMITS,
     ocr: new Ocr({
-      program: () => null,
-      languages: "eng",
+      engines: [new NativeOcr({ program: () => null, languages: "eng", memoryBytes: 2 ** 30, ...options })],
       maxPages: 50,
       maxSeconds: 600,
       slots: 1,
-      memoryBytes: 2 ** 30,
       ...options,
     }),
   });
@@ -146,7 +143,7 @@ describe("an OCR program", () => {
     expect((await read(dir, TEXT_AND_SCANS, { program: () => mended })).text).toContain("recognised");
   });
 
-  const FAILURES: Record<string, [body: string, options: Partial<OcrOptions>]> = {
+  const FAILURES: Record<string, [body: string, options: Options]> = {
     "exits with an error": ["cat > /dev/null; exit 3", {}],
     "ends without reading its input": ["exit 1", {}],
     "is killed": ["kill -9 $$", {}],
@@ -235,9 +232,7 @@ function isRunning(pid: number): boolean {
 }
 
 const tesseract = Bun.which("tesseract");
-if (tesseract === null) console.log("skipped: there is no tesseract on this machine");
-
-describe.skipIf(tesseract === null)("tesseract", () => {
+describe.skipIf(lacks("tesseract"))("tesseract", () => {
   const found = { program: () => tesseract };
   const squeezed = (text: string) => text.replace(/\s+/g, " ");
 

@@ -1,44 +1,19 @@
-import { constants as os, setPriority } from "node:os";
-import { readFileSync } from "node:fs";
-import { dirname } from "node:path";
 import type { Picture } from "../parse/ocr.ts";
-import { BACKGROUND_NICE } from "../platform/priority.ts";
+import type { OcrEngine, OcrOutcome } from "./ocr-engine.ts";
 
-/**
- * Tesseract, where the operator has put it on the machine: a program of its own per page. It is given a picture through
- * its standard input and a fixed list of arguments; no shell, no file, no environment of ours, the lowest priority, a
- * bound on its time, its memory and what it may write. Whatever it does, it costs that page.
- *
- * Tesseract takes an input that is no picture for a list of files and addresses to read, so nothing but what was made
- * or recognised as a picture may be handed over.
- */
+/** OCR as the parse lane knows it: its engines, and how much of it a document and the machine may use. */
 export interface OcrOptions {
-  /** The program's absolute path, or null while there is none; asked for each document. */
-  program: () => string | null;
-  /** As Tesseract names them, joined with "+". */
-  languages: string;
+  /** In order of preference: the first that is available is used. */
+  engines: readonly OcrEngine[];
   /** Pages recognised of one document. */
   maxPages: number;
   /** Seconds that one document may take. */
   maxSeconds: number;
-  /** Programs that run at the same time. */
+  /** Pages recognised at the same time. */
   slots: number;
-  /** Bytes of memory that one may take. */
-  memoryBytes: number;
-  /** Milliseconds that one page may take. */
-  pageMs?: number | undefined;
 }
 
-export type OcrOutcome = { type: "read"; tsv: string } | { type: "failed" } | { type: "interrupted" };
-
-const PAGE_MS = 300_000;
-const ASK_MS = 10_000;
-const MAX_OUTPUT_BYTES = 16 * 2 ** 20;
-const WATCH_EVERY_MS = 100;
-/** What a wrapper script around the program may need. */
-const SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin";
-
-export class Ocr {
+export class Ocr implements AsyncDisposable {
   readonly #options: OcrOptions;
   readonly #waiting: (() => void)[] = [];
   #running = 0;
@@ -52,149 +27,32 @@ export class Ocr {
   }
 
   isAvailable(): boolean {
-    return this.#options.program() !== null;
+    return this.#engine() !== undefined;
   }
 
   /** Waits for a slot; at most `withinMs` from then on. */
   async recognize(picture: Picture, withinMs: number, signal: AbortSignal): Promise<OcrOutcome> {
     await this.#enter();
     try {
-      const program = this.#options.program();
       if (signal.aborted) return { type: "interrupted" };
-      if (program === null) return { type: "failed" };
-      return await this.#run(program, picture, Math.min(withinMs, this.#options.pageMs ?? PAGE_MS), signal);
+      const outcome = await this.#engine()?.recognize(picture, { withinMs, signal });
+      return outcome ?? { type: "failed" };
     } finally {
       this.#running -= 1;
       this.#waiting.shift()?.();
     }
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#options.engines.map((engine) => engine[Symbol.asyncDispose]()));
+  }
+
+  #engine(): OcrEngine | undefined {
+    return this.#options.engines.find((engine) => engine.isAvailable());
+  }
+
   async #enter(): Promise<void> {
     if (this.#running >= this.#options.slots) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#running += 1;
-  }
-
-  async #run(program: string, picture: Picture, withinMs: number, signal: AbortSignal): Promise<OcrOutcome> {
-    let child: Child;
-    try {
-      child = spawn(program, argumentsFor(picture, this.#options.languages), picture.bytes);
-    } catch {
-      return { type: "failed" };
-    }
-    const end = () => kill(child.pid);
-    const timer = setTimeout(end, withinMs);
-    const watch = setInterval(() => {
-      if (residentBytes(child.pid) > this.#options.memoryBytes) end();
-    }, WATCH_EVERY_MS);
-    signal.addEventListener("abort", end, { once: true });
-    try {
-      const tsv = await readBounded(child.stdout, end);
-      const code = await child.exited;
-      if (signal.aborted) return { type: "interrupted" };
-      return tsv === null || code !== 0 ? { type: "failed" } : { type: "read", tsv };
-    } finally {
-      clearTimeout(timer);
-      clearInterval(watch);
-      signal.removeEventListener("abort", end);
-      // What a wrapper left behind.
-      end();
-    }
-  }
-}
-
-/** Columns and blocks are found by the program, and which way up the page is (`--psm 1`). */
-function argumentsFor({ frame, dpi }: Picture, languages: string): string[] {
-  return [
-    "stdin",
-    "stdout",
-    "-l",
-    languages,
-    "--psm",
-    "1",
-    ...(dpi === null ? [] : ["--dpi", String(dpi)]),
-    ...(frame === null ? [] : ["-c", `tessedit_page_number=${frame}`]),
-    "-c",
-    "tessedit_create_tsv=1",
-  ];
-}
-
-type Child = ReturnType<typeof spawn>;
-
-function spawn(program: string, args: string[], input: Uint8Array) {
-  const child = Bun.spawn([program, ...args], {
-    stdin: input,
-    stdout: "pipe",
-    stderr: "ignore",
-    cwd: "/",
-    env: { PATH: `${dirname(program)}:${SYSTEM_PATH}`, LC_ALL: "C.UTF-8", OMP_THREAD_LIMIT: "1" },
-    // A process group of its own, so that all of it can be ended.
-    detached: true,
-  });
-  try {
-    setPriority(child.pid, Math.min(BACKGROUND_NICE, os.priority.PRIORITY_LOW));
-  } catch {
-    // It has ended already.
-  }
-  return child;
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(-pid, "SIGKILL");
-  } catch {
-    // All of it has ended.
-  }
-}
-
-/** What the program wrote, or null where that is more than any page gives. */
-async function readBounded(stream: ReadableStream<Uint8Array>, end: () => void): Promise<string | null> {
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  for await (const part of stream) {
-    size += part.byteLength;
-    if (size > MAX_OUTPUT_BYTES) {
-      end();
-      return null;
-    }
-    parts.push(part);
-  }
-  return Buffer.concat(parts).toString("utf8");
-}
-
-const PAGE_BYTES = 4096;
-
-/** Resident memory of a process, where the system shows it; else 0. */
-function residentBytes(pid: number): number {
-  try {
-    return Number(readFileSync(`/proc/${pid}/statm`, "latin1").split(" ")[1]) * PAGE_BYTES;
-  } catch {
-    return 0;
-  }
-}
-
-export type OcrProgram = { found: false } | { found: true; version: string; languages: string[] };
-
-/** What `tesseract` on the PATH says about itself, for the operator. */
-export async function describeProgram(program: string | null): Promise<OcrProgram> {
-  if (program === null) return { found: false };
-  const ask = async (argument: string): Promise<string[]> => {
-    const child = Bun.spawn([program, argument], {
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
-      timeout: ASK_MS,
-      killSignal: "SIGKILL",
-    });
-    const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text()]);
-    return `${out}\n${err}`.split("\n").map((line) => line.trim());
-  };
-  try {
-    const [version = "unknown"] = (await ask("--version")).flatMap(
-      (line) => /^tesseract v?(\S+)/.exec(line)?.[1] ?? [],
-    );
-    const languages = (await ask("--list-langs")).filter((line) => /^\w+$/.test(line) && line !== "osd");
-    return { found: true, version, languages };
-  } catch {
-    return { found: false };
   }
 }

@@ -10,7 +10,7 @@ import {
 import { parseWorkerUrl } from "../worker-urls.ts";
 import type { Ocr } from "./ocr.ts";
 import { type CallWorker, recognizePages } from "./ocr-pages.ts";
-import type { ParseInit, ParseMethods, ParseSource, WorkerChunk } from "./protocol.ts";
+import type { AnalysedChunk, ParseInit, ParseMethods, ParseSource, WorkerChunk } from "./protocol.ts";
 
 /**
  * The parse lane: each document has a worker to itself, a deadline, and a bound on memory.
@@ -112,6 +112,20 @@ export class ParseLane implements AsyncDisposable {
     if (recognized === null) return null;
     const again = await read({ ...source, recognized });
     return again.ok ? again.parts : null;
+  }
+
+  /** See `ParseMethods`; null when the worker died, or was ended. */
+  async upgradeTerms(chunks: AnalysedChunk[], signal: AbortSignal): Promise<Uint8Array[] | null> {
+    const options = { signal, deadlineMs: this.#options.deadlineMs };
+    try {
+      return await this.#pool.session(
+        (worker) => this.#guarded(() => worker.call("upgradeTerms", { chunks }, options)),
+        signal,
+      );
+    } catch (error) {
+      if (failureOf(error) === "error") throw error;
+      return null;
+    }
   }
 
   stats() {

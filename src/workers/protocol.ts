@@ -53,6 +53,13 @@ export interface WorkerChunk {
   terms: Uint8Array;
 }
 
+export interface AnalysedChunk {
+  text: string;
+  heading: string[];
+  filename: string;
+  terms: Uint8Array;
+}
+
 export type ParsedSummary =
   | { ok: true; chunks: number; warnings: string[]; fromCache: boolean; scanned: number[] }
   | { ok: false; error: ParseFailure; scanned: number[] };
@@ -64,6 +71,8 @@ export type ParseMethods = {
   parse: { args: { source: ParseSource; maxTokens: number; overlapTokens: number }; result: ParsedSummary };
   /** A slice of the chunks of the last `parse` in the same session. */
   chunks: { args: { from: number; count: number }; result: WorkerChunk[] };
+  /** Terms of chunks that an older analyzer made, brought to this one's. */
+  upgradeTerms: { args: { chunks: AnalysedChunk[] }; result: Uint8Array[] };
   /** The parsed text, in parts whose concatenation it is. */
   text: {
     args: { source: ParseSource };

@@ -2,7 +2,7 @@
  * Data for benchmarks and for tests of large stores, the same for the same seed: vectors that lie as embeddings do,
  * words of a Zipf-like distribution, and a store filled with them through the API.
  */
-import { type SeededRandom, seededRandom } from "../../src/index/seeded-random.ts";
+import { type SeededRandom, seededRandom } from "../helpers/random.ts";
 import { json } from "../helpers/api.ts";
 import type { TestServer } from "../helpers/server.ts";
 
@@ -34,7 +34,7 @@ export class Embeddings {
     const { dimensions } = this;
     const topic = this.#random.below(TOPICS) * LATENT;
     const vector = new Float64Array(dimensions);
-    for (let d = 0; d < dimensions; d++) vector[d] = (this.#random.uniform() - 0.5) * 5;
+    for (let d = 0; d < dimensions; d++) vector[d] = (this.#random() - 0.5) * 5;
     for (let l = 0; l < LATENT; l++) {
       const weight = (this.#topics[topic + l] ?? 0) + this.#random.gauss();
       for (let d = 0; d < dimensions; d++) vector[d]! += weight * this.#mixing[l * dimensions + d]!;
@@ -103,7 +103,7 @@ export class Words {
   }
 
   word(): string {
-    return wordOf(Math.floor(VOCABULARY ** this.#random.uniform()) - 1);
+    return wordOf(Math.floor(VOCABULARY ** this.#random()) - 1);
   }
 
   /** About `words` words, in sentences of twelve. */

@@ -5,7 +5,7 @@ import { directoryModelFiles, type ModelFiles } from "../../src/embed/local/mode
 import { createLocalModel, type LocalModel } from "../../src/embed/local/session.ts";
 import { transformerFolder } from "../../src/embed/testing/model-folders.ts";
 import { MINILM_SHAPE, randomTransformer } from "../../src/embed/testing/transformer.ts";
-import { seededRandom } from "../../src/index/seeded-random.ts";
+import { seededRandom } from "../helpers/random.ts";
 import { loadOnnxRuntime } from "../../src/platform/native.ts";
 import { ROOT } from "../helpers/server.ts";
 
@@ -111,6 +111,6 @@ export async function makeTexts(count: number, words: number, seed: number): Pro
   const known = await knownWords();
   const random = seededRandom(seed);
   const sentence = () =>
-    `${Array.from({ length: 14 }, () => known[Math.floor(known.length * random.uniform() ** 4)]).join(" ")}.`;
+    `${Array.from({ length: 14 }, () => known[Math.floor(known.length * random() ** 4)]).join(" ")}.`;
   return Array.from({ length: count }, () => Array.from({ length: Math.ceil(words / 14) }, sentence).join(" "));
 }

@@ -2,8 +2,8 @@ import { existsSync, readdirSync } from "node:fs";
 import { extname, join } from "node:path";
 import { unzipSync } from "fflate";
 import { Parser } from "htmlparser2";
-import { extractText, getDocumentProxy } from "unpdf";
 import { parseDocument } from "../../src/parse/parse.ts";
+import { closePdf, openPdf } from "../../src/parse/pdf/pdfjs.ts";
 import { makeDocx, makePptx, makeXlsx } from "../fixtures/parse/make-office.ts";
 import { linesAt, makePdf } from "../fixtures/parse/make-pdf.ts";
 import { PAGES, SAMPLES } from "../fixtures/parse/samples.ts";
@@ -25,7 +25,7 @@ const DOCUMENTS = join(ROOT, "../shared/data/docs");
 const MEGABYTE = 1e6;
 
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-const unpdf = { name: "unpdf", run: (bytes: Uint8Array) => bareText(bytes) };
+const pdfJs = { name: "pdf.js, text alone", run: (bytes: Uint8Array) => bareText(bytes) };
 const unzip = { name: "fflate, unpacking alone", run: (bytes: Uint8Array) => unzipSync(bytes) };
 const htmlTokens = {
   name: "htmlparser2, tokens alone",
@@ -95,10 +95,12 @@ async function trial(
 }
 
 async function bareText(bytes: Uint8Array): Promise<unknown> {
-  const document = await getDocumentProxy(bytes);
-  const text = await extractText(document, { mergePages: true });
-  await document.loadingTask.destroy();
-  return text;
+  const document = await openPdf(bytes, { enableXfa: false });
+  const pages: unknown[] = [];
+  for (let number = 1; number <= document.numPages; number++)
+    pages.push(await (await document.getPage(number)).getTextContent());
+  await closePdf(document);
+  return pages;
 }
 
 /** Self-made documents of some hundred pages each; the same at every run. */
@@ -128,7 +130,7 @@ function makeSamples(size: number): Sample[] {
   const json = JSON.stringify(paragraphs.map((body, id) => ({ id, title: line(), body })));
   const csv = ["id,title,body", ...paragraphs.map((one, i) => `${i},"${line()}","${one}"`)].join("\n");
   return [
-    { name: "report.pdf", bytes: pdf, pages, bare: unpdf },
+    { name: "report.pdf", bytes: pdf, pages, bare: pdfJs },
     { name: "report.docx", bytes: docx, bare: unzip },
     { name: "talk.pptx", bytes: pptx, pages: slides, bare: unzip },
     { name: "table.xlsx", bytes: xlsx, pages: 1, bare: unzip },
@@ -142,7 +144,7 @@ function makeSamples(size: number): Sample[] {
 
 /** Which library each kind of real documents rests on; the others are read by Lectern's own code. */
 const LIBRARIES: Record<string, Sample["bare"]> = {
-  ".pdf": unpdf,
+  ".pdf": pdfJs,
   ".docx": unzip,
   ".pptx": unzip,
   ".xlsx": unzip,

@@ -9,7 +9,7 @@
  */
 import { appendFileSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { seededRandom } from "../../src/index/seeded-random.ts";
+import { seededRandom } from "../helpers/random.ts";
 import { json, newStore, search, upload } from "../helpers/api.ts";
 import { mebibytes, memoryOf } from "../helpers/process-memory.ts";
 import { ROOT, startServer } from "../helpers/server.ts";
@@ -117,7 +117,7 @@ async function write(): Promise<void> {
   for (let excess = file_counts.completed - FILES; excess > 0; excess--) {
     const page = await json<{ data: { id: string }[] }>(server, "GET", `${path}?order=asc&limit=20`);
     const victim = random.pick(page.data).id;
-    const where = random.uniform() < 0.5 ? `${path}/${victim}` : `/v1/files/${victim}`;
+    const where = random() < 0.5 ? `${path}/${victim}` : `/v1/files/${victim}`;
     const response = await server.fetch(where, { method: "DELETE" });
     // The other writer may have taken it.
     if (response.status !== 200 && response.status !== 404) throw new Error(`DELETE: ${response.status}`);
@@ -138,7 +138,7 @@ async function searchAtFixedInstants(): Promise<void> {
 
 async function searchOnce(due: number): Promise<void> {
   const search_mode = random.pick(["hybrid", "hybrid", "vector", "keyword"]);
-  const filters = random.uniform() < 0.3 ? { type: "eq", key: "lot", value: random.below(10) } : null;
+  const filters = random() < 0.3 ? { type: "eq", key: "lot", value: random.below(10) } : null;
   await search(server, storeId, { query: words.question(), search_mode, filters });
   latencies.push(performance.now() - due);
   counts.searches++;

@@ -4,6 +4,7 @@ import { parseDocument } from "../../src/parse/parse.ts";
 import { makePdf } from "../fixtures/parse/make-pdf.ts";
 import { PAGES, SAMPLES, WORD } from "../fixtures/parse/samples.ts";
 import { json, newStore, settled, upload } from "../helpers/api.ts";
+import { lacks } from "../helpers/lacks.ts";
 import { runLectern, startServer } from "../helpers/server.ts";
 import type { TestServer } from "../helpers/server.ts";
 
@@ -79,25 +80,22 @@ describe("a search hit", () => {
     },
   );
 
-  test.skipIf(Bun.which("tesseract") === null)(
-    "in a scan has its page, and the file says that OCR read it",
-    async () => {
-      const bytes = makePdf([{ items: [{ text: "A cover sheet.", x: 72, y: 700 }] }, { items: [], scan: "upright" }]);
-      const id = await upload(server, "scan.pdf", bytes);
-      await json(server, "POST", `/v1/vector_stores/${storeId}/files`, { file_id: id, chunking_strategy: chunking });
-      expect(await settled(server, storeId, id)).toMatchObject({
-        status: "completed",
-        warnings: ["Page 2 was recognised by OCR, which misreads some words."],
-      });
-      const { data } = await json<{ data: Hit[] }>(server, "POST", `/v1/vector_stores/${storeId}/search`, {
-        query: "ferry to the northern islands",
-        max_num_results: 1,
-        filters: { type: "eq", key: "filename", value: "scan.pdf" },
-      });
-      expect(data[0]).toMatchObject({ page_end: 2, line: null });
-      expect(data[0]?.content[0]?.text).toContain("northern islands");
-    },
-  );
+  test.skipIf(lacks("tesseract"))("in a scan has its page, and the file says that OCR read it", async () => {
+    const bytes = makePdf([{ items: [{ text: "A cover sheet.", x: 72, y: 700 }] }, { items: [], scan: "upright" }]);
+    const id = await upload(server, "scan.pdf", bytes);
+    await json(server, "POST", `/v1/vector_stores/${storeId}/files`, { file_id: id, chunking_strategy: chunking });
+    expect(await settled(server, storeId, id)).toMatchObject({
+      status: "completed",
+      warnings: ["Page 2 was recognised by OCR, which misreads some words."],
+    });
+    const { data } = await json<{ data: Hit[] }>(server, "POST", `/v1/vector_stores/${storeId}/search`, {
+      query: "ferry to the northern islands",
+      max_num_results: 1,
+      filters: { type: "eq", key: "filename", value: "scan.pdf" },
+    });
+    expect(data[0]).toMatchObject({ page_end: 2, line: null });
+    expect(data[0]?.content[0]?.text).toContain("northern islands");
+  });
 
   test("is printed with its place", async () => {
     const env = { LECTERN_URL: `${server.url}/v1`, LECTERN_API_KEY: server.key };

@@ -3,7 +3,7 @@
  * stand between `<!-- generated: NAME -->` and `<!-- /generated -->`; `make docs` writes them, a test compares them.
  */
 import { describeSettings } from "../../src/config/config.ts";
-import { METRIC_HELP } from "../../src/app/metric-help.ts";
+import { ALL_METRICS } from "../../src/app/metric-list.ts";
 import { runVerb } from "../../src/cli/verbs.ts";
 import type { Terminal } from "../../src/cli/terminal.ts";
 import { ERROR_CODES } from "../../src/errors.ts";
@@ -93,7 +93,7 @@ async function said(argv: string[]): Promise<string> {
 function metrics(): string {
   return table(
     ["metric", "meaning"],
-    Object.entries(METRIC_HELP).map(([name, help]) => [code(name), help]),
+    ALL_METRICS.map(({ name, help }) => [code(name), help]),
   );
 }
 

@@ -1,7 +1,7 @@
 /** Starts the compiled binary the way a person would get it: one file, alone in an empty directory. */
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { tempDir } from "../helpers/temp-dir.ts";
 
 const BINARY = join(import.meta.dir, "../../dist/lectern");
 const READY = /^lectern (\S+) listening on (http:\/\/\S+)\n/m;
@@ -18,11 +18,12 @@ export interface Place extends Disposable {
 /** An empty directory with the binary, and HOME and TMPDIR of its own in which nothing may be left. */
 export function place(): Place {
   if (!existsSync(BINARY)) throw new Error(`${BINARY} is missing: run "make build"`);
-  const base = mkdtempSync(join(tmpdir(), "lectern-e2e-"));
+  const temp = tempDir();
+  const base = temp.path;
   const [cwd, home, tmp] = [join(base, "run"), join(base, "home"), join(base, "tmp")];
   for (const directory of [cwd, home, tmp]) mkdirSync(directory);
   copyFileSync(BINARY, join(cwd, "lectern"));
-  const remove = () => rmSync(base, { recursive: true, force: true });
+  const remove = () => temp[Symbol.dispose]();
   return { cwd, data: join(base, "data"), home, tmp, [Symbol.dispose]: remove };
 }
 

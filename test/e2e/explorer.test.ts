@@ -2,8 +2,7 @@
 import { expect, test } from "bun:test";
 import { API_KEY, place, serve } from "./binary.ts";
 import { chromium, openPage } from "./browser.ts";
-
-if (chromium === null) console.log("no chromium here: the API explorer's browser test is skipped");
+import { lacks } from "../helpers/lacks.ts";
 
 test("the page names no other host, and its policy would not let it", async () => {
   using where = place();
@@ -19,7 +18,7 @@ test("the page names no other host, and its policy would not let it", async () =
   expect(page.headers.get("content-security-policy")).not.toMatch(/https?:|\*/);
 });
 
-test.skipIf(chromium === null)(
+test.skipIf(lacks("chromium", chromium !== null))(
   "in a browser a store is made with the key entered once, and no request fails",
   async () => {
     using where = place();

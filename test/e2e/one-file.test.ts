@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
+import { lacks } from "../helpers/lacks.ts";
 import { waitFor } from "../helpers/wait.ts";
 import { place, run, serve } from "./binary.ts";
 import type { Server } from "./binary.ts";
@@ -152,10 +153,12 @@ test("files in the working directory change nothing", async () => {
   expect(existsSync(join(where.cwd, "evil-ran"))).toBe(false);
 });
 
-test.skipIf(!canUnshare || !hasIp)("with no network but loopback, the verbs alone lead to a first answer", async () => {
-  using where = place();
-  writeFileSync(join(where.home, "tides.md"), "# Tides\n\nThe tide gauge at Brest has been read since 1846.\n");
-  const script = `
+test.skipIf(lacks("unshare as root", canUnshare) || lacks("ip", hasIp))(
+  "with no network but loopback, the verbs alone lead to a first answer",
+  async () => {
+    using where = place();
+    writeFileSync(join(where.home, "tides.md"), "# Tides\n\nThe tide gauge at Brest has been read since 1846.\n");
+    const script = `
     set -e
     ip link set lo up
     "$0" serve --port 0 --data "${where.data}" >"${where.tmp}/ready" 2>/dev/null & server=$!
@@ -163,13 +166,14 @@ test.skipIf(!canUnshare || !hasIp)("with no network but loopback, the verbs alon
     "$0" ingest --data "${where.data}" "${where.home}/tides.md" --store notes >&2
     "$0" search --data "${where.data}" notes "tide gauge" --json
     kill $server; wait $server`;
-  const result = await run(where, [], { before: ["unshare", "-n", "sh", "-c", script] });
-  expect(result.err).not.toContain("lectern:");
-  expect(result.out).toContain("since 1846");
-  expect(result.code).toBe(0);
-});
+    const result = await run(where, [], { before: ["unshare", "-n", "sh", "-c", script] });
+    expect(result.err).not.toContain("lectern:");
+    expect(result.out).toContain("since 1846");
+    expect(result.code).toBe(0);
+  },
+);
 
-test.skipIf(!canUnshare).each(["noexec", "ro"])(
+test.skipIf(lacks("unshare as root", canUnshare)).each(["noexec", "ro"])(
   "an ordinary user with no HOME and a /tmp mounted %s gets the whole appliance",
   async (option) => {
     using where = place();

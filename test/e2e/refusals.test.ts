@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { Database } from "bun:sqlite";
 import { chmodSync, chownSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { lacks } from "../helpers/lacks.ts";
 import { place, run, serve } from "./binary.ts";
 
 const NOBODY = 65534;
@@ -82,7 +83,7 @@ describe("a data directory that cannot be used is named with the reason", () => 
     expectRefusal(result, /\/proc\/lectern-data/);
   });
 
-  test.skipIf(!isRoot)("it belongs to somebody else", async () => {
+  test.skipIf(lacks("setpriv as root", isRoot))("it belongs to somebody else", async () => {
     using where = place();
     mkdirSync(where.data, { mode: 0o755 });
     for (const path of [dirname(where.cwd), where.cwd, join(where.cwd, "lectern")]) chmodSync(path, 0o755);
@@ -92,7 +93,7 @@ describe("a data directory that cannot be used is named with the reason", () => 
     expect(result.err).toContain(where.data);
   });
 
-  test.skipIf(!isRoot)("its database belongs to somebody else", async () => {
+  test.skipIf(lacks("setpriv as root", isRoot))("its database belongs to somebody else", async () => {
     using where = place();
     await (await serve(where)).stop();
     chownSync(where.data, NOBODY, NOBODY);
@@ -103,7 +104,7 @@ describe("a data directory that cannot be used is named with the reason", () => 
   });
 });
 
-describe.skipIf(!canUnshare)("a data directory on a file system that", () => {
+describe.skipIf(lacks("unshare as root", canUnshare))("a data directory on a file system that", () => {
   test.each([
     ["is too small for the native code", "size=8m", /no space|ENOSPC/i],
     ["executes nothing", "noexec", /noexec/],

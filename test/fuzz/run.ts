@@ -1,23 +1,22 @@
 /** The fuzz run of parsers.test.ts, in a process of its own: Bun's test runner treats stray rejections otherwise. */
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { rmSync, writeFileSync } from "node:fs";
 import { strict as assert } from "node:assert";
 import { DEFAULT_LIMITS } from "../../src/parse/limits.ts";
 import { ParseLane } from "../../src/workers/parse-lane.ts";
+import { NativeOcr } from "../../src/workers/ocr-native.ts";
 import { Ocr } from "../../src/workers/ocr.ts";
 import { makePdf } from "../fixtures/parse/make-pdf.ts";
 import { mutate } from "../fixtures/parse/mutate.ts";
 import { SAMPLES } from "../fixtures/parse/samples.ts";
 import { makeScanTiff, SCAN_PNG } from "../fixtures/parse/scan.ts";
+import { bytesOf, DOCUMENTS_BESIDE, OWN_DOCUMENTS } from "../helpers/corpus.ts";
 import { mebibytes } from "../helpers/process-memory.ts";
 import { runSeed, seededRandom } from "../helpers/random.ts";
-import { ROOT } from "../helpers/server.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 import { waitFor } from "../helpers/wait.ts";
 
 const SECONDS = Number(process.env["FUZZ_SECONDS"] ?? 10);
 const FIRST = Number(process.env["FUZZ_FIRST"] ?? 0);
-const FOLDER = resolve(ROOT, process.env["CORPUS"] ?? "../shared/data/docs");
 const LANES = 2;
 const DEADLINE_MS = 5_000;
 /** Ending a thread and starting another, on a busy machine. */
@@ -34,18 +33,9 @@ interface Document {
 }
 
 function corpus(): Document[] {
-  if (!existsSync(FOLDER)) {
-    console.log(`skipped: there are no documents at ${FOLDER}; only made ones are damaged`);
-    return [];
-  }
-  return readdirSync(FOLDER)
-    .filter((name) => name !== "MANIFEST.tsv")
-    .toSorted()
-    .filter((name) => {
-      const { size } = statSync(join(FOLDER, name));
-      return size > 0 && size <= LARGEST_SAMPLE;
-    })
-    .map((name) => ({ name, bytes: new Uint8Array(readFileSync(join(FOLDER, name))) }));
+  return [...OWN_DOCUMENTS, ...DOCUMENTS_BESIDE]
+    .map((document) => ({ name: document.name, bytes: bytesOf(document) }))
+    .filter(({ bytes }) => bytes.length > 0 && bytes.length <= LARGEST_SAMPLE);
 }
 
 /** The same file for the same seed and number, whatever ran before it: FUZZ_FIRST=687 begins with that one. */
@@ -70,12 +60,10 @@ async function run(): Promise<void> {
     limits: { ...DEFAULT_LIMITS, maxTextLength: 16 * 2 ** 20 },
     // Pictures are taken out of damaged scans; that they are recognised is not what is tried here.
     ocr: new Ocr({
-      program: () => Bun.which("true"),
-      languages: "eng",
+      engines: [new NativeOcr({ program: () => Bun.which("true"), languages: "eng", memoryBytes: MEMORY_BYTES })],
       maxPages: 3,
       maxSeconds: 10,
       slots: 1,
-      memoryBytes: MEMORY_BYTES,
     }),
   });
   const scans: Document[] = [

@@ -103,7 +103,8 @@ async function provoke(point: string, server: TestServer): Promise<void> {
 }
 
 describe("killed at", () => {
-  for (const point of FAILPOINTS) {
+  // That one is passed when chunks of an older version are analysed again: test/migrate/reanalyze.test.ts.
+  for (const point of FAILPOINTS.filter((name) => !name.startsWith("reanalyze:"))) {
     test(
       point,
       async () => {

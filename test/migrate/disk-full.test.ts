@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import { closeSync, openSync, statfsSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { json, upload } from "../helpers/api.ts";
+import { lacks } from "../helpers/lacks.ts";
 import { startServer } from "../helpers/server.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 import { waitFor } from "../helpers/wait.ts";
@@ -54,7 +55,7 @@ function sameAs(before: Holdings, now: Holdings): boolean {
   return rows.vectors === before.vectors && rows.generations === before.generations && pages <= before.pages * 1.1;
 }
 
-test.skipIf(!isPossible)(
+test.skipIf(lacks("mount as root", isPossible))(
   "a migration that fills the disk fails, leaves the store as it was, and gives the space back",
   async () => {
     using dir = tempDir();

@@ -153,7 +153,7 @@ export function vectorInserter(deps: InsertDeps) {
         line: null,
         lineEnd: null,
         heading: [],
-        terms: encodeTerms({ text: body.content, heading: [], title: file.filename === INLINE ? "" : file.filename }),
+        terms: encodeTerms({ text: body.content, heading: [], title: "", filename: nameOf(file) }),
       };
       start = end + 1;
       return chunk;
@@ -252,6 +252,11 @@ function inlineId(store: StoreRow, attributes: Attributes | null): string {
   const pairs = Object.entries(attributes ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
   const which = pairs.length === 0 ? "" : createHash("sha256").update(JSON.stringify(pairs)).digest("hex").slice(0, 16);
   return `file-${INLINE}${which}${store.id.slice(3)}`;
+}
+
+/** The name that a chunk is found by: the one of an inline file says nothing. */
+function nameOf({ filename }: StoreFileRow): string {
+  return filename === INLINE ? "" : filename;
 }
 
 /** Of unit length, as every stored vector is. */

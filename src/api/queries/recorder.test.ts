@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { tempDir } from "../../../test/helpers/temp-dir.ts";
+import type { TempDir } from "../../../test/helpers/temp-dir.ts";
 import { silentLog } from "../../platform/log.ts";
 import { openSqlite, type SqliteDatabase } from "../../storage/sqlite.ts";
 import { createStorage, type Storage } from "../../storage/storage.ts";
@@ -9,6 +9,7 @@ import type { SearchRecord } from "../search/service.ts";
 import { QueryRecorder } from "./recorder.ts";
 import { insertStore } from "../../storage/testing/rows.ts";
 
+let temp: TempDir;
 let dir: string;
 let db: SqliteDatabase;
 let storage: Storage;
@@ -16,7 +17,8 @@ let mode: "on" | "hash" | "off";
 let recorder: QueryRecorder;
 
 beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), "lectern-queries-"));
+  temp = tempDir();
+  dir = temp.path;
   db = openSqlite(join(dir, "meta.sqlite"));
   storage = createStorage(db);
   mode = "on";
@@ -28,7 +30,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await recorder[Symbol.asyncDispose]();
   await db.close();
-  rmSync(dir, { recursive: true, force: true });
+  temp[Symbol.dispose]();
 });
 
 function search(queries: string[], more: Partial<SearchRecord> = {}): SearchRecord {

@@ -1,6 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { tempDir } from "../../../test/helpers/temp-dir.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { createMetrics } from "../../platform/metrics.ts";
 import { silentLog } from "../../platform/log.ts";
@@ -59,7 +58,8 @@ export const KEYS = {
 export function fileApp(
   overrides: Partial<AppDeps> & { maxFileBytes?: number; more?: Operation[]; log?: Log } = {},
 ): FileApp {
-  const dataDir = mkdtempSync(join(tmpdir(), "lectern-api-"));
+  const temp = tempDir();
+  const dataDir = temp.path;
   const db = openSqlite(join(dataDir, "meta.sqlite"));
   const storage = createStorage(db);
   const blobs = createBlobs(dataDir);
@@ -132,7 +132,7 @@ export function fileApp(
     },
     [Symbol.dispose]() {
       void db.close();
-      rmSync(dataDir, { recursive: true, force: true });
+      temp[Symbol.dispose]();
     },
   };
 }

@@ -10,7 +10,7 @@ import { StoreIndex } from "../../index/store-index.ts";
 import { createChanges } from "../../platform/changes.ts";
 import { newId } from "../../platform/ids.ts";
 import { silentLog } from "../../platform/log.ts";
-import { createMetrics } from "../../platform/metrics.ts";
+import { counter, createMetrics } from "../../platform/metrics.ts";
 import { createBlobs } from "../../storage/blobs.ts";
 import { floatsOf } from "../../storage/chunks.ts";
 import { openSqlite } from "../../storage/sqlite.ts";
@@ -71,6 +71,7 @@ export interface StoreAppOptions {
 }
 
 export const DIMENSIONS = 64;
+const RERANKS = counter("reranks", "Reranks", ["model", "ok"]);
 const MODEL = "words-64";
 const CREATED = 1_700_000_000;
 
@@ -189,7 +190,7 @@ export function storeApp(options: StoreAppOptions = {}) {
     rankers,
     bundled: { embed, model: MODEL },
     bundledName: "lectern-rank",
-    onRerank: ({ model, ok }) => metrics.count("reranks", { model, ok: String(ok) }),
+    onRerank: ({ model, ok }) => metrics.count(RERANKS, { model, ok: String(ok) }),
   });
   const poll = { changes, pollAfterMs: () => Promise.resolve(100) };
   const callers = new Map<string, Caller>();

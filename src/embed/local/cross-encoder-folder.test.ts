@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { tempDir } from "../../../test/helpers/temp-dir.ts";
 import type { FolderFiles } from "../testing/model-folders.ts";
 import { smallTokenizer, transformerFolder } from "../testing/model-folders.ts";
 import { crossEncoderConfig, crossEncoderFolder, randomCrossEncoder } from "../testing/cross-encoders.ts";
@@ -164,7 +164,8 @@ describe("a good folder", () => {
 });
 
 test("a scan tells rerankers from embedding models, good and broken", async () => {
-  const root = mkdtempSync(join(tmpdir(), "lectern-rerankers-"));
+  const temp = tempDir();
+  const root = temp.path;
   try {
     const put = (id: string, files: FolderFiles) => {
       for (const [name, content] of Object.entries(files)) {
@@ -182,6 +183,6 @@ test("a scan tells rerankers from embedding models, good and broken", async () =
       ["embedder", "embedding"],
     ]);
   } finally {
-    rmSync(root, { recursive: true, force: true });
+    temp[Symbol.dispose]();
   }
 });

@@ -11,7 +11,7 @@ import {
 import type { FolderFiles } from "../testing/model-folders.ts";
 import { SMALL_WORDS } from "../testing/model-folders.ts";
 import { writeOnnx } from "../testing/onnx-writer.ts";
-import { mulberry } from "../testing/transformer.ts";
+import { seededRandom } from "../../../test/helpers/random.ts";
 import type { CrossEncoder } from "./cross-encoder.ts";
 import { createCrossEncoder } from "./cross-encoder.ts";
 import { memoryModelFiles } from "./model-files.ts";
@@ -81,7 +81,7 @@ describe("scores equal an independent computation", () => {
   });
 
   test("whatever the order of the documents and the batches they come in", async () => {
-    const random = mulberry(5);
+    const random = seededRandom(5);
     const one = await open(crossEncoderFolder(MODEL), 1);
     for (const subject of [encoder, one]) {
       const order = DOCUMENTS.map((_, i) => i).sort(() => random() - 0.5);

@@ -1,18 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import pairs from "../../../test/fixtures/tokenizers/reference-pairs.json" with { type: "json" };
 import reference from "../../../test/fixtures/tokenizers/reference-tokens.json" with { type: "json" };
-import { hasSharedTokenizers, sharedJson } from "../testing/shared-data.ts";
+import { WORD_PIECES } from "../testing/word-pieces.ts";
+import type { ReferencePair } from "../testing/word-pieces.ts";
 import type { JsonObject } from "./json-files.ts";
 import { pairLengths, pairRow, readPairTemplate, templateLength } from "./pair-tokens.ts";
 import { createTokenizer } from "./tokenizer.ts";
-
-interface Pair {
-  a: number;
-  b: number;
-  max: number | null;
-  ids: number[];
-  types: number[];
-}
 
 function templateOf(json: JsonObject) {
   const read = readPairTemplate(json["post_processor"]);
@@ -21,7 +14,7 @@ function templateOf(json: JsonObject) {
 }
 
 /** Ids and types of every pair, as they go into the graph. */
-function expectPairs(json: JsonObject, expected: readonly Pair[]): void {
+function expectPairs(json: JsonObject, expected: readonly ReferencePair[]): void {
   const tokenizer = createTokenizer(json, {});
   const template = templateOf(json);
   for (const { a, b, max, ids, types } of expected) {
@@ -40,16 +33,19 @@ function expectPairs(json: JsonObject, expected: readonly Pair[]): void {
 }
 
 describe("a pair has the reference's tokens and types, cut and uncut", () => {
-  for (const model of ["all-MiniLM-L6-v2", "gte-small"]) {
-    test.skipIf(!hasSharedTokenizers)(`${model}: one separator, two types`, async () => {
-      expectPairs(await sharedJson(model, "tokenizer.json"), pairs.bertUncased);
+  for (const { name, json, pairs } of WORD_PIECES) {
+    test(`${name}: one separator, two types`, () => expectPairs(json, pairs));
+
+    test(`${name}: the same through BertProcessing, which names no template`, () => {
+      const ids = json["model"] as { vocab: Record<string, number> };
+      const post_processor = {
+        type: "BertProcessing",
+        sep: ["[SEP]", ids.vocab["[SEP]"]],
+        cls: ["[CLS]", ids.vocab["[CLS]"]],
+      };
+      expectPairs({ ...json, post_processor }, pairs);
     });
   }
-
-  test.skipIf(!hasSharedTokenizers)("the same through BertProcessing, which names no template", async () => {
-    const post_processor = { type: "BertProcessing", sep: ["[SEP]", 102], cls: ["[CLS]", 101] };
-    expectPairs({ ...(await sharedJson("all-MiniLM-L6-v2", "tokenizer.json")), post_processor }, pairs.bertUncased);
-  });
 
   test("RobertaProcessing: two separators, one type", () => {
     expectPairs(reference.byteLevelBpe.tokenizer, pairs.byteLevelBpe);

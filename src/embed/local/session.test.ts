@@ -5,10 +5,11 @@ import type { FolderFiles, FolderOptions } from "../testing/model-folders.ts";
 import { SMALL_WORDS, smallTokenizer, transformerFolder } from "../testing/model-folders.ts";
 import type { OnnxGraph } from "../testing/onnx-writer.ts";
 import { writeOnnx } from "../testing/onnx-writer.ts";
-import { mulberry, randomTransformer, transformerForward, transformerGraph } from "../testing/transformer.ts";
+import { randomTransformer, transformerForward, transformerGraph } from "../testing/transformer.ts";
 import { writeSafetensors } from "../testing/safetensors-writer.ts";
 import { memoryModelFiles } from "./model-files.ts";
 import { createLocalModel, ModelFolderError } from "./session.ts";
+import { seededRandom } from "../../../test/helpers/random.ts";
 
 const ort = loadOnnxRuntime();
 const TOLERANCE = 1e-4;
@@ -123,7 +124,7 @@ describe("other steps equal an independent computation", () => {
 
   for (const activation of ["Identity", "Tanh"]) {
     test(`a dense layer with ${activation}`, async () => {
-      const random = mulberry(11);
+      const random = seededRandom(11);
       const weight = Float32Array.from({ length: 5 * HIDDEN }, () => random() - 0.5);
       const bias = Float32Array.from({ length: 5 }, () => random() - 0.5);
       const files = transformerFolder(transformer);
@@ -318,7 +319,7 @@ describe("a model in use", () => {
   test("memory stays flat over five hundred changing shapes", async () => {
     const shape = { ...transformer.shape, hidden: 48, heads: 4, feedForward: 192, positions: 512 };
     const model = await open(transformerFolder(randomTransformer(shape)), 2048);
-    const random = mulberry(9);
+    const random = seededRandom(9);
     const words = SMALL_WORDS.slice(7);
     const round = async (): Promise<void> => {
       const texts = Array.from({ length: 1 + Math.floor(random() * 8) }, () =>

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { mulberry } from "../testing/transformer.ts";
+import { seededRandom } from "../../../test/helpers/random.ts";
 import { cutWindows, planBatches } from "./windows.ts";
 
 describe("cutWindows", () => {
@@ -37,7 +37,7 @@ describe("cutWindows", () => {
   });
 
   test("leaves no token out and no window too long, whatever the words and sentences", () => {
-    const random = mulberry(3);
+    const random = seededRandom(3);
     for (let round = 0; round < 500; round++) {
       const capacity = 1 + Math.floor(random() * 40);
       const count = Math.floor(random() * 500);
@@ -58,7 +58,7 @@ describe("cutWindows", () => {
 
 describe("planBatches", () => {
   test("puts every row into exactly one batch within the budget, with little padding", () => {
-    const random = mulberry(5);
+    const random = seededRandom(5);
     const lengths = Array.from({ length: 400 }, () => 1 + Math.floor(random() ** 2 * 256));
     const batches = planBatches(lengths, { maxTokens: 1024, rows: null });
     expect(batches.flat().sort((a, b) => a - b)).toEqual(lengths.map((_, i) => i));

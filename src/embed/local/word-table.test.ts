@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mulberry } from "../testing/transformer.ts";
+import { seededRandom } from "../../../test/helpers/random.ts";
 import { HASH_START, hashStep, MISSING, WordTable } from "./word-table.ts";
 
 function hashOf(word: string): number {
@@ -9,7 +9,7 @@ function hashOf(word: string): number {
 }
 
 test("finds every word that was added, wherever it stands, and no other", () => {
-  const random = mulberry(4);
+  const random = seededRandom(4);
   const table = new WordTable(5000);
   const known = new Map<string, number>();
   for (let i = 0; known.size < 5000; i++) {

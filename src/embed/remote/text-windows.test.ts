@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { encode } from "gpt-tokenizer/encoding/cl100k_base";
 import reference from "../../../test/fixtures/tokenizers/reference-tokens.json" with { type: "json" };
-import { mulberry } from "../testing/transformer.ts";
+import { seededRandom } from "../../../test/helpers/random.ts";
 import { cutText, estimateTokens, splitText } from "./text-windows.ts";
 
 describe("estimateTokens", () => {
@@ -23,7 +23,7 @@ describe("splitText", () => {
   });
 
   test("gives pieces within the limit, which together are the text", () => {
-    const random = mulberry(2);
+    const random = seededRandom(2);
     const alphabet = ["a", "bc", " ", "\n", ".", "é", "漢", "🤗", "word ", "longerword "];
     for (let round = 0; round < 200; round++) {
       const text = Array.from(

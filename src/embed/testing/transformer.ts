@@ -2,6 +2,7 @@
  * A BERT-shaped encoder with random weights, as an ONNX graph, and the same computation in plain TypeScript: the sizes
  * of MiniLM give a model to measure speed with, small sizes one whose output can be checked.
  */
+import { seededRandom } from "../../../test/helpers/random.ts";
 import type { OnnxGraph, OnnxNode, OnnxTensor } from "./onnx-writer.ts";
 import { writeOnnx } from "./onnx-writer.ts";
 
@@ -248,19 +249,8 @@ function erf(x: number): number {
 
 /** Normally distributed numbers from a fixed seed. */
 export function gaussian(seed: number): () => number {
-  const uniform = mulberry(seed);
+  const uniform = seededRandom(seed);
   return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
-}
-
-/** Numbers in [0,1) from a fixed seed (mulberry32). */
-export function mulberry(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 function n(value: number | undefined): number {

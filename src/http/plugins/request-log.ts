@@ -1,5 +1,6 @@
 import type { Log } from "../../platform/log.ts";
 import type { Metrics } from "../../platform/metrics.ts";
+import { REQUEST_SECONDS, REQUESTS } from "../metrics.ts";
 
 /** What is known of a request when its answer is ready. Never the address as sent: it may hold ids and query text. */
 export interface RequestRecord {
@@ -20,8 +21,8 @@ const PROBES = ["/healthz", "/readyz", "/metrics", "/docs"];
 export function recordRequest(record: RequestRecord, log: Log, metrics: Metrics, slowRequestMs: number): void {
   const { method, route, status, durationMs, heldMs, requestId, keyId } = record;
   const workedMs = Math.max(0, durationMs - heldMs);
-  metrics.count("lectern_http_requests_total", { method, route, status: String(status) });
-  metrics.observe("lectern_http_request_seconds", workedMs / 1000, { method, route });
+  metrics.count(REQUESTS, { method, route, status: String(status) });
+  metrics.observe(REQUEST_SECONDS, workedMs / 1000, { method, route });
   const shown = (ms: number) => Math.round(ms * 10) / 10;
   const held = heldMs > 0 ? { held_ms: shown(heldMs) } : {};
   const fields = { method, route, status, ms: shown(durationMs), ...held, request_id: requestId, key_id: keyId };

@@ -5,6 +5,7 @@ import type { ParsedDocument } from "../document.ts";
 import { invalidFile } from "../document.ts";
 import { decodeAs, decodeText } from "../text/encoding.ts";
 import type { ParseLimits } from "../limits.ts";
+import { fieldText } from "./field-text.ts";
 import type { OleFile } from "./ole.ts";
 import { readSummary } from "./ole-summary.ts";
 
@@ -26,8 +27,8 @@ export function parseDoc(ole: OleFile, limits: ParseLimits): ParsedDocument {
   if (table === null) throw invalidFile("The document is damaged: the table of its text is missing.");
   const pieces = readPieces(view, table, main.length);
   const text = pieces.map((piece) => pieceText(main, piece)).join("");
-  const [ccpText, ccpFootnotes, ccpHeaders, ccpMacros, ccpComments, ccpEndnotes, ccpBoxes] = [
-    0x4c, 0x50, 0x54, 0x58, 0x5c, 0x60, 0x64,
+  const [ccpText, ccpFootnotes, ccpHeaders, ccpMacros, ccpComments, ccpEndnotes, ccpBoxes, ccpHeaderBoxes] = [
+    0x4c, 0x50, 0x54, 0x58, 0x5c, 0x60, 0x64, 0x68,
   ].map((at) => view.getUint32(at, true));
   let at = 0;
   const take = (length = 0): string => text.slice(at, (at += length));
@@ -42,7 +43,7 @@ export function parseDoc(ole: OleFile, limits: ParseLimits): ParsedDocument {
   for (const box of lines(boxes)) out.block(box);
   for (const note of [...lines(footnotes), ...lines(endnotes)]) out.line(`[Footnote: ${note}]`);
   for (const comment of lines(comments)) out.line(`[Comment: ${comment}]`);
-  for (const line of new Set(lines(headers))) out.block(line);
+  for (const line of new Set([...lines(headers), ...lines(take(ccpHeaderBoxes))])) out.block(line);
   return out.build("doc");
 }
 
@@ -92,23 +93,45 @@ interface Paragraph {
 
 const PLAIN: ParagraphProperties = { headingLevel: 0, isRowEnd: false };
 
+interface Field {
+  instruction: string;
+  /** Whether what follows is the field's result. */
+  isOver: boolean;
+  /** What it shows by its instruction alone; its result says the same again. */
+  shown: string | null;
+}
+
+const MAX_FIELDS = 100;
+const MAX_INSTRUCTION = 2000;
+
 /** Paragraphs and cells without the instructions of fields. */
 function paragraphsOf(text: string, start: number, layout: DocLayout | null): Paragraph[] {
   const out: Paragraph[] = [];
-  // For each open field whether its instruction is over.
-  const fields: boolean[] = [];
+  const fields: Field[] = [];
   let current = "";
   let from = 0;
+  const isShown = (): boolean => fields.every((field) => field.isOver && field.shown === null);
+  const endInstruction = (field: Field): void => {
+    field.shown = fieldText(field.instruction);
+    fields.pop();
+    if (field.shown !== null && isShown()) current += field.shown;
+  };
   for (const match of text.matchAll(/[\x13\x14\x15\r\x07\x0c]/g)) {
-    if (fields.every(Boolean)) current += text.slice(from, match.index);
+    const part = text.slice(from, match.index);
+    const field = fields.at(-1);
+    if (isShown()) current += part;
+    else if (field?.isOver === false && field.instruction.length < MAX_INSTRUCTION) field.instruction += part;
     from = match.index + 1;
     const mark = match[0];
     if (mark === "\x13") {
-      if (fields.length < 100) fields.push(false);
+      if (fields.length < MAX_FIELDS) fields.push({ instruction: "", isOver: false, shown: null });
     } else if (mark === "\x14") {
-      if (fields.length > 0) fields[fields.length - 1] = true;
+      if (field?.isOver !== false) continue;
+      endInstruction(field);
+      fields.push({ ...field, isOver: true });
     } else if (mark === "\x15") {
-      fields.pop();
+      if (field?.isOver === false) endInstruction(field);
+      else fields.pop();
     } else {
       out.push({ text: tidy(current), isCell: mark === "\x07", properties: layout?.at(start + match.index) ?? PLAIN });
       current = "";

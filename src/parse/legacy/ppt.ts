@@ -19,8 +19,11 @@ const TYPE = {
   narrowText: 4008,
   string: 4026,
   slideList: 4080,
+  /** Of a whole file, and of what one save has changed. */
+  fullDirectory: 6001,
   persistDirectory: 6002,
   comment: 12000,
+  textBox: 0xf00d,
 } as const;
 
 interface Record_ {
@@ -79,7 +82,8 @@ class PptReader {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const top = this.#children(0, bytes.length);
     // Later saves append directories, so the last one that names an object is right.
-    for (const record of top) if (record.type === TYPE.persistDirectory) this.#readDirectory(record);
+    for (const record of top)
+      if (record.type === TYPE.persistDirectory || record.type === TYPE.fullDirectory) this.#readDirectory(record);
     const document = top.findLast((record) => record.type === TYPE.document);
     if (document !== undefined) {
       for (const record of this.#children(document.start, document.end)) {
@@ -107,13 +111,15 @@ class PptReader {
   #record(at: number, limit: number): Record_ | null {
     if (at + 8 > limit) return null;
     const head = this.#view.getUint16(at, true);
+    const type = this.#view.getUint16(at + 2, true);
     const length = this.#view.getUint32(at + 4, true);
     return {
-      type: this.#view.getUint16(at + 2, true),
+      type,
       instance: head >> 4,
       start: at + 8,
       end: Math.min(limit, at + 8 + length),
-      isContainer: (head & 15) === 15,
+      // Some writers do not say so of text boxes.
+      isContainer: (head & 15) === 15 || type === TYPE.textBox,
     };
   }
 

@@ -1,5 +1,19 @@
 /** What RTF's control words and code pages mean. */
 
+/** Where text goes. */
+export type Destination =
+  | "body"
+  | "skip"
+  | "info"
+  | "fonts"
+  | "styles"
+  | "title"
+  | "author"
+  | "subject"
+  | "keywords"
+  | "instruction"
+  | "aside";
+
 export const CHARSETS: Record<number, string> = {
   77: "macintosh",
   128: "shift_jis",
@@ -33,12 +47,28 @@ const CODE_PAGES: Record<number, string> = {
 };
 export const SKIPPED = new Set(
   (
-    "colortbl pict objdata fldinst filetbl revtbl rsidtbl listtable listoverridetable themedata colorschememapping datastore latentstyles generator " +
+    "colortbl pict objdata filetbl revtbl rsidtbl listtable listoverridetable themedata colorschememapping datastore latentstyles generator " +
     "xmlnstbl wgrffmtfilter mmathPr private1 private bkmkstart bkmkend xe tc nonshppict nonesttables atrfstart atrfend atndate atntime atnref atnparent " +
     "ftnsep ftnsepc aftnsep aftnsepc pgptbl falt panose operator company doccomm category manager userprops hlinkbase vern creatim revtim printim buptim password sn sv"
   ).split(" "),
 );
-export const DESTINATIONS = new Set(["fonttbl", "stylesheet", "info", "atnauthor", "annotation", "footnote"]);
+/** Words that open a place of another kind. */
+export const DESTINATION_WORDS: Record<string, Destination> = {
+  fonttbl: "fonts",
+  stylesheet: "styles",
+  info: "info",
+  upr: "skip",
+  fldinst: "instruction",
+};
+export const DESTINATIONS = new Set([
+  "fonttbl",
+  "stylesheet",
+  "info",
+  "atnauthor",
+  "annotation",
+  "footnote",
+  "fldinst",
+]);
 export const SYMBOLS: Record<string, string> = {
   tab: "\t",
   line: "\n",

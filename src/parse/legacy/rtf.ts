@@ -2,9 +2,14 @@ import { DocumentBuilder } from "../builder.ts";
 import type { ParsedDocument } from "../document.ts";
 import { decodeAs } from "../text/encoding.ts";
 import type { ParseLimits } from "../limits.ts";
+import { fieldText } from "./field-text.ts";
+import { RtfFonts } from "./rtf-fonts.ts";
+import { RtfRows } from "./rtf-rows.ts";
+import { RtfStyles } from "./rtf-styles.ts";
+import type { Destination } from "./rtf-words.ts";
 import {
-  CHARSETS,
   codePageName,
+  DESTINATION_WORDS,
   DESTINATIONS,
   DOUBLE_BYTE,
   hasOpenLead,
@@ -24,18 +29,6 @@ export function parseRtf(bytes: Uint8Array, limits: ParseLimits): ParsedDocument
   return out.build("rtf");
 }
 
-type Destination =
-  | "body"
-  | "skip"
-  | "info"
-  | "fonts"
-  | "styles"
-  | "title"
-  | "author"
-  | "subject"
-  | "keywords"
-  | "aside";
-
 interface State {
   destination: Destination;
   font: number;
@@ -43,6 +36,9 @@ interface State {
   fallback: number;
   hidden: boolean;
 }
+
+const MAX_INSTRUCTION = 2000;
+const LOOK_AHEAD = 4096;
 
 class RtfReader {
   readonly #bytes: Uint8Array;
@@ -52,8 +48,8 @@ class RtfReader {
   #groupStart = -1;
   #state: State = { destination: "body", font: -1, fallback: 1, hidden: false };
   readonly #stack: State[] = [];
-  readonly #fonts = new Map<number, string>();
-  readonly #styles = new Map<number, number>();
+  readonly #fonts = new RtfFonts();
+  readonly #styles = new RtfStyles();
   #codePage = "windows-1252";
   #pendingBytes: number[] = [];
   #skipChars = 0;
@@ -62,14 +58,13 @@ class RtfReader {
   #asideLabel = "";
   #asides: string[] = [];
   #level = 0;
-  #styleName = "";
-  #style = 0;
-  #outline = 0;
   #info: Partial<Record<Destination, string>> = {};
-  #cells: string[] = [];
-  #rows: string[][] = [];
+  readonly #rows = new RtfRows();
   #inTable = false;
   #author = "";
+  /** What the open field does, and whether its result says the same again. */
+  #instruction = "";
+  #skipsResult = false;
 
   constructor(bytes: Uint8Array, out: DocumentBuilder) {
     this.#bytes = bytes;
@@ -84,13 +79,21 @@ class RtfReader {
       else if (byte === 0x7b) {
         this.#push();
         this.#groupStart = this.#at;
-      } else if (byte === 0x7d) this.#pop();
-      else if (byte !== 0x0a && byte !== 0x0d) this.#byte(byte, false);
+      } else if (byte === 0x7d) {
+        this.#pop();
+        if (this.#stack.length === 0 && !this.#goesOn()) break;
+      } else if (byte !== 0x0a && byte !== 0x0d) this.#byte(byte, false);
     }
     this.#flushBytes();
     this.#endParagraph();
     this.#endTable();
     this.#finishInfo();
+  }
+
+  /** What follows the document's own group is none of it, unless a brace too many ended that early. */
+  #goesOn(): boolean {
+    const rest = this.#peek(LOOK_AHEAD);
+    return !/^[\s\0]*\{\\rtf/.test(rest) && /\\pard?(?![a-z])/.test(rest);
   }
 
   #push(): void {
@@ -105,7 +108,8 @@ class RtfReader {
     if (state === undefined) return;
     this.#state = state;
     if (before === "aside" && state.destination !== "aside") this.#endAside();
-    if (before === "styles") this.#endStyle();
+    if (before === "styles") this.#styles.end();
+    if (before === "instruction" && state.destination !== "instruction") this.#endInstruction();
   }
 
   #control(): void {
@@ -146,7 +150,7 @@ class RtfReader {
   #optional(): void {
     // Some writers put it amid a group's words, where it marks nothing.
     if (this.#groupStart !== this.#at - 2) return;
-    const known = /^\s*\\(annotation|atnauthor|ud|shptxt|shpinst|footnote)/.exec(this.#peek(30))?.[1];
+    const known = /^\s*\\(annotation|atnauthor|ud|shptxt|shpinst|footnote|fldinst)/.exec(this.#peek(30))?.[1];
     if (known === undefined) this.#state.destination = "skip";
   }
 
@@ -163,85 +167,118 @@ class RtfReader {
     }
     // Inside what is skipped only the Unicode twin of a text leads back to a reader's view.
     if (state.destination === "skip" && DESTINATIONS.has(word)) return;
+    if (!this.#beginDestination(word) && !this.#fontWord(word, value) && !this.#characterWord(word, value))
+      this.#paragraphWord(word, value);
+  }
+
+  #beginDestination(word: string): boolean {
+    const state = this.#state;
+    const destination = DESTINATION_WORDS[word];
+    if (destination !== undefined) {
+      state.destination = destination;
+      return true;
+    }
     switch (word) {
-      case "u":
-        return this.#unicode(value ?? 0);
-      case "uc":
-        state.fallback = value ?? 1;
-        return;
-      case "bin":
-        this.#at += Math.max(0, value ?? 0);
-        return;
-      case "ansicpg":
-        this.#codePage = codePageName(value);
-        return;
-      case "mac":
-        this.#codePage = "macintosh";
-        return;
-      case "pc":
-        this.#codePage = "cp437";
-        return;
-      case "pca":
-        this.#codePage = "cp850";
-        return;
-      case "fonttbl":
-        state.destination = "fonts";
-        return;
-      case "stylesheet":
-        state.destination = "styles";
-        return;
-      case "info":
-        state.destination = "info";
-        return;
       case "title":
       case "author":
       case "subject":
       case "keywords":
         if (state.destination === "info") state.destination = word;
-        return;
-      case "upr":
-        state.destination = "skip";
-        return;
+        return true;
       case "ud":
         state.destination = this.#stack.at(-2)?.destination ?? "body";
-        return;
+        return true;
       case "atnauthor":
-        state.destination = "aside";
-        this.#asideLabel = "";
-        this.#aside = "";
-        return;
+        this.#openAside("");
+        return true;
       case "annotation":
         this.#openAside(`Comment${this.#author === "" ? "" : ` by ${this.#author}`}`);
-        return;
+        return true;
       case "footnote":
         this.#openAside("Footnote");
-        return;
+        return true;
+      case "field":
+        this.#instruction = "";
+        this.#skipsResult = false;
+        return true;
+      case "fldrslt":
+        if (this.#skipsResult) state.destination = "skip";
+        this.#skipsResult = false;
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** Encodings, which hang on fonts. */
+  #fontWord(word: string, value: number | null): boolean {
+    const { destination, font } = this.#state;
+    switch (word) {
+      case "ansicpg":
+        this.#codePage = codePageName(value);
+        return true;
+      case "mac":
+        this.#codePage = "macintosh";
+        return true;
+      case "pc":
+        this.#codePage = "cp437";
+        return true;
+      case "pca":
+        this.#codePage = "cp850";
+        return true;
+      case "fcharset":
+        if (destination === "fonts") this.#fonts.setCharset(font, value ?? 0);
+        return true;
+      case "cpg":
+        if (destination === "fonts") this.#fonts.setCodePage(font, value);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #characterWord(word: string, value: number | null): boolean {
+    const state = this.#state;
+    switch (word) {
+      case "u":
+        this.#unicode(value ?? 0);
+        return true;
+      case "uc":
+        state.fallback = value ?? 1;
+        return true;
+      case "bin":
+        this.#at += Math.max(0, value ?? 0);
+        return true;
       case "f":
         state.font = value ?? 0;
-        return;
-      case "fcharset":
-        if (state.destination === "fonts") this.#fonts.set(state.font, CHARSETS[value ?? 0] ?? "");
-        return;
-      case "cpg":
-        if (state.destination === "fonts") this.#fonts.set(state.font, codePageName(value));
-        return;
+        return true;
       case "v":
       case "deleted":
         state.hidden = value !== 0;
-        return;
+        return true;
       case "plain":
         state.hidden = false;
-        return;
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #paragraphWord(word: string, value: number | null): void {
+    const isBody = this.#state.destination === "body";
+    switch (word) {
       case "s":
-        this.#style = value ?? 0;
-        if (state.destination === "body") this.#level = this.#styles.get(this.#style) ?? 0;
+        this.#styles.begin(value ?? 0);
+        if (isBody) this.#level = this.#styles.levelOf(value ?? 0);
         return;
-      case "outlinelevel":
-        this.#outline = value !== null && value < 9 ? value + 1 : 0;
-        if (state.destination === "body") this.#level = this.#outline;
+      case "outlinelevel": {
+        const level = value !== null && value < 9 ? value + 1 : 0;
+        this.#styles.setOutline(level);
+        if (isBody) this.#level = level;
         return;
+      }
       case "pard":
-        if (state.destination === "body") {
+        if (isBody) {
           this.#level = 0;
           this.#inTable = false;
         }
@@ -265,8 +302,9 @@ class RtfReader {
   #unicode(value: number): void {
     this.#flushBytes();
     const unit = value < 0 ? value + 65_536 : value;
-    // Symbol fonts are written into the private area as F000 + code.
-    this.#write(unit > 0xffff ? String.fromCodePoint(Math.min(unit, 0x10ffff)) : String.fromCharCode(unit));
+    const sign = this.#fonts.signOf(this.#state.font, unit);
+    const known = unit > 0xffff ? String.fromCodePoint(Math.min(unit, 0x10ffff)) : String.fromCharCode(unit);
+    this.#write(sign ?? known);
     this.#skipChars = this.#state.fallback;
   }
 
@@ -275,7 +313,14 @@ class RtfReader {
       this.#skipChars--;
       return;
     }
-    if (this.#state.destination === "skip") return;
+    const { destination, font } = this.#state;
+    if (destination === "skip") return;
+    const sign = destination === "body" || destination === "aside" ? this.#fonts.signOf(font, byte) : null;
+    if (sign !== null) {
+      this.#flushBytes();
+      this.#write(sign);
+      return;
+    }
     const encoding = this.#encoding();
     const isTrail = this.#pendingBytes.length > 0 && DOUBLE_BYTE.has(encoding) && hasOpenLead(this.#pendingBytes);
     if (escaped || byte > 0x7f || isTrail) {
@@ -288,7 +333,7 @@ class RtfReader {
   }
 
   #encoding(): string {
-    const own = this.#fonts.get(this.#state.font) ?? "";
+    const own = this.#fonts.encodingOf(this.#state.font);
     return own === "" ? this.#codePage : own;
   }
 
@@ -306,8 +351,12 @@ class RtfReader {
     } else if (destination === "aside") {
       if (!hidden) this.#aside += text;
     } else if (destination === "styles") {
-      if (this.#styleName.length < 200) this.#styleName += text;
-    } else if (destination !== "skip" && destination !== "fonts" && destination !== "info") {
+      this.#styles.addName(text);
+    } else if (destination === "fonts") {
+      this.#fonts.addName(this.#state.font, text);
+    } else if (destination === "instruction") {
+      if (this.#instruction.length < MAX_INSTRUCTION) this.#instruction += text;
+    } else if (destination !== "skip" && destination !== "info") {
       this.#info[destination] = ((this.#info[destination] ?? "") + text).slice(0, 500);
     }
   }
@@ -335,20 +384,18 @@ class RtfReader {
 
   #endCell(): void {
     if (this.#state.destination !== "body") return;
-    this.#cells.push(this.#text.trim());
+    this.#rows.endCell(this.#text.trim());
     this.#text = "";
   }
 
   #endRow(): void {
-    if (this.#cells.length > 0) this.#rows.push(this.#cells);
-    this.#cells = [];
+    this.#rows.endRow();
     this.#inTable = false;
   }
 
   #endTable(): void {
-    if (this.#cells.length > 0) this.#endRow();
-    if (this.#rows.length > 0) this.#out.table(this.#rows, true);
-    this.#rows = [];
+    const rows = this.#rows.take();
+    if (rows.length > 0) this.#out.table(rows, true);
   }
 
   #openAside(label: string): void {
@@ -364,15 +411,13 @@ class RtfReader {
     this.#aside = "";
   }
 
-  #endStyle(): void {
-    const name = this.#styleName.replace(/;.*$/s, "").trim();
-    const digit = /^heading (\d)/i.exec(name)?.[1];
-    const level =
-      this.#outline > 0 ? this.#outline : digit !== undefined ? Number(digit) : /^title$/i.test(name) ? 1 : 0;
-    if (level > 0) this.#styles.set(this.#style, level);
-    this.#styleName = "";
-    this.#style = 0;
-    this.#outline = 0;
+  /** Some fields say in their instruction what they show. */
+  #endInstruction(): void {
+    const text = fieldText(this.#instruction);
+    this.#instruction = "";
+    if (text === null) return;
+    this.#skipsResult = true;
+    this.#write(text);
   }
 
   #finishInfo(): void {

@@ -1,9 +1,11 @@
 import { DocumentBuilder } from "../builder.ts";
 import type { ParsedDocument } from "../document.ts";
-import { BREAK } from "../document.ts";
+import { decodeCalendar, looksLikeCalendar, writeCalendar } from "../text/calendar.ts";
 import { decodeText } from "../text/encoding.ts";
 import { htmlCharset, parseHtml } from "../text/html.ts";
 import type { ParseLimits } from "../limits.ts";
+import { chosenAlternatives } from "./alternatives.ts";
+import { unwrapFlowed } from "./flowed.ts";
 import type { MimePart } from "./mime.ts";
 import { bodyBytes, decodeWords, parseMime } from "./mime.ts";
 
@@ -20,7 +22,7 @@ export async function parseMail(bytes: Uint8Array, limits: ParseLimits, nested: 
   const message = parseMime(bytes);
   const isArchive = isWebArchive(message);
   if (!isArchive) writeHead(message, out, 1);
-  await writeBody(message, out, isArchive ? null : nested, 1);
+  await writeBody(message, 1, { out, limits, nested: isArchive ? null : nested });
   return out.build(isArchive ? "mhtml" : "eml");
 }
 
@@ -33,13 +35,20 @@ export async function parseMailbox(
   for (const slice of splitMailbox(bytes)) {
     const message = parseMime(slice);
     writeHead(message, out, 1);
-    await writeBody(message, out, nested, 1);
+    await writeBody(message, 1, { out, limits, nested });
   }
   out.title = null;
   return out.build("mbox");
 }
 
-const HEAD = ["from", "to", "cc", "date", "subject"] as const;
+interface Output {
+  out: DocumentBuilder;
+  limits: ParseLimits;
+  /** Null where attachments are left out. */
+  nested: ParseNested | null;
+}
+
+const HEAD = ["from", "to", "cc", "bcc", "date", "subject"] as const;
 
 function writeHead(message: MimePart, out: DocumentBuilder, level: number): void {
   const value = (name: string): string =>
@@ -60,23 +69,19 @@ function writeHead(message: MimePart, out: DocumentBuilder, level: number): void
   if (!Number.isNaN(date.getTime())) out.metadata["created"] ??= date.toISOString();
 }
 
-async function writeBody(
-  part: MimePart,
-  out: DocumentBuilder,
-  nested: ParseNested | null,
-  level: number,
-): Promise<void> {
+async function writeBody(part: MimePart, level: number, output: Output): Promise<void> {
+  const { out, limits } = output;
   if (part.parts.length > 0) {
-    for (const child of part.type === "multipart/alternative" ? bestOf(part.parts) : relevant(part)) {
-      await writeBody(child, out, nested, level);
-    }
+    const isChoice = part.type === "multipart/alternative";
+    for (const child of isChoice ? chosenAlternatives(part.parts, limits.maxTextLength) : relevant(part))
+      await writeBody(child, level, output);
     return;
   }
   const isAttachment = part.disposition === "attachment" || (part.filename !== "" && !part.type.startsWith("text/"));
   if (part.type === "message/rfc822" && level < 5) {
     const inner = parseMime(bodyBytes(part));
     writeHead(inner, out, level + 1);
-    await writeBody(inner, out, nested, level + 1);
+    await writeBody(inner, level + 1, output);
   } else if (!isAttachment && part.type === "text/html") {
     const bytes = bodyBytes(part);
     const title = out.title;
@@ -84,21 +89,29 @@ async function writeBody(
     out.title = title ?? out.title;
     out.gap();
   } else if (!isAttachment && part.type.startsWith("text/") && part.type !== "text/css") {
-    writeText(decodeText(bodyBytes(part), part.parameters.get("charset") ?? null).text, out);
-  } else if (nested !== null && part.body.length > 0) {
-    await writeAttachment(part, out, nested, level);
+    writeText(part, out);
+  } else if (output.nested !== null && part.body.length > 0) {
+    await writeAttachment(part, level, { out, nested: output.nested });
   }
 }
 
-function writeText(text: string, out: DocumentBuilder): void {
-  out.block(text.trim(), BREAK.paragraph);
+function writeText(part: MimePart, out: DocumentBuilder): void {
+  const bytes = bodyBytes(part);
+  const charset = part.parameters.get("charset") ?? null;
+  if (looksLikeCalendar(bytes)) {
+    out.gap();
+    writeCalendar(decodeCalendar(bytes, charset).text, out);
+    return;
+  }
+  const { text } = decodeText(bytes, charset);
+  const isFlowed = part.parameters.get("format")?.toLowerCase() === "flowed" && part.type === "text/plain";
+  out.block((isFlowed ? unwrapFlowed(text, part.parameters.get("delsp")?.toLowerCase() === "yes") : text).trim());
 }
 
 async function writeAttachment(
   part: MimePart,
-  out: DocumentBuilder,
-  nested: ParseNested,
   level: number,
+  { out, nested }: { out: DocumentBuilder; nested: ParseNested },
 ): Promise<void> {
   const name = part.filename.replace(/\s+/g, " ").trim();
   if (name === "" || part.type.startsWith("image/")) return;
@@ -109,14 +122,6 @@ async function writeAttachment(
   }
   out.heading(level + 1, `Attachment: ${name}`);
   out.append(document, level + 1);
-}
-
-/** Of alternatives the plain text, unless it says nothing. */
-function bestOf(parts: MimePart[]): MimePart[] {
-  const plain = parts.find((part) => part.type === "text/plain");
-  if (plain !== undefined && Buffer.from(bodyBytes(plain)).toString("latin1").trim().length > 20) return [plain];
-  const rich = parts.findLast((part) => part.type === "text/html" || part.parts.length > 0);
-  return [rich ?? plain ?? parts[0]!];
 }
 
 /** Of related parts the root; the others are what it shows. */

@@ -1,4 +1,5 @@
 import { canonicalEncoding, decodeText } from "../text/encoding.ts";
+import { decodeQuotedPrintable } from "../text/escapes.ts";
 
 /** MIME parts of a message (RFC 2045–2047, 2231), read leniently and without recursion limits to hit. */
 export interface MimePart {
@@ -111,32 +112,8 @@ function splitParts(body: Uint8Array, boundary: string): Uint8Array[] {
 export function bodyBytes(part: MimePart): Uint8Array {
   const encoding = (part.headers.get("content-transfer-encoding") ?? "").toLowerCase().trim();
   if (encoding === "base64") return Uint8Array.from(Buffer.from(Buffer.from(part.body).toString("latin1"), "base64"));
-  if (encoding === "quoted-printable") return quotedPrintable(part.body);
+  if (encoding === "quoted-printable") return decodeQuotedPrintable(part.body);
   return part.body;
-}
-
-function quotedPrintable(bytes: Uint8Array): Uint8Array {
-  const out = new Uint8Array(bytes.length);
-  let length = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i]!;
-    if (byte !== 0x3d) {
-      out[length++] = byte;
-      continue;
-    }
-    const end = bytes[i + 1] === 0x0d ? 2 : 1;
-    if (bytes[i + end] === 0x0a) {
-      i += end;
-      continue;
-    }
-    const hex = Number.parseInt(String.fromCharCode(bytes[i + 1] ?? 0, bytes[i + 2] ?? 0), 16);
-    if (Number.isNaN(hex)) out[length++] = byte;
-    else {
-      out[length++] = hex;
-      i += 2;
-    }
-  }
-  return out.subarray(0, length);
 }
 
 /** Encoded words of a header ("=?utf-8?B?…?=") in plain text. */
@@ -160,7 +137,7 @@ function decodeRun(run: string): string {
     bytes.push(
       kind!.toLowerCase() === "b"
         ? Buffer.from(content!, "base64")
-        : quotedPrintable(Buffer.from(content!.replace(/_/g, "=20"), "latin1")),
+        : decodeQuotedPrintable(Buffer.from(content!.replace(/_/g, "=20"), "latin1")),
     );
   }
   return out + decodeBytes(Buffer.concat(bytes), current);

@@ -1,143 +1,177 @@
 import { DocumentBuilder } from "../builder.ts";
 import type { ParsedDocument } from "../document.ts";
-import { canonicalEncoding, decodeAs, decodeText } from "../text/encoding.ts";
-import { htmlCharset, parseHtml } from "../text/html.ts";
-import type { ParseLimits } from "../limits.ts";
-import type { ParseNested } from "./mail.ts";
 import type { OleFile } from "../legacy/ole.ts";
-import { fileTime } from "../legacy/ole-summary.ts";
+import { parseRtf } from "../legacy/rtf.ts";
+import type { ParseLimits } from "../limits.ts";
+import { decodeText } from "../text/encoding.ts";
+import { htmlCharset, parseHtml } from "../text/html.ts";
+import type { ParseNested } from "./mail.ts";
+import { APPOINTMENT, joinPath, MsgProperties, namedIds } from "./msg-properties.ts";
+import { inflateRtf } from "./msg-rtf.ts";
 
-/** Outlook messages: properties are streams named by their id and type. */
+/** Outlook messages and appointments: head lines with everybody's address, the body, attachments as text. */
 
-const SUBJECT = "0037";
-const BODY = "1000";
-const HTML = "1013";
-const SENDER = "0C1A";
-const SENDER_ADDRESS = "0C1F";
-const TO = "0E04";
-const CC = "0E03";
-const ATTACHMENT_DATA = "37010102";
-const ATTACHMENT_NAMES = ["3707", "3704", "3001"];
-const DELIVERY_TIME = 0x0e06;
-const SUBMIT_TIME = 0x0039;
-const CODE_PAGE = 0x3fde;
-const MESSAGE_CODE_PAGE = 0x3ffd;
+const ID = {
+  class: 0x001a,
+  subject: 0x0037,
+  submitted: 0x0039,
+  start: 0x0060,
+  end: 0x0061,
+  recipientKind: 0x0c15,
+  sender: 0x0c1a,
+  senderAddress: 0x0c1f,
+  bcc: 0x0e02,
+  cc: 0x0e03,
+  to: 0x0e04,
+  delivered: 0x0e06,
+  body: 0x1000,
+  rtf: 0x1009,
+  html: 0x1013,
+  name: 0x3001,
+  address: 0x3003,
+  attachment: 0x3701,
+  attachmentNames: [0x3707, 0x3704, 0x3001],
+  smtpAddress: 0x39fe,
+  senderSmtp: 0x5d01,
+} as const;
+/** Numbers of names in the set of appointments. */
+const NAMED = { place: 0x8208, start: 0x820d, end: 0x820e } as const;
+const MAX_NESTING = 5;
 
 export async function parseMsg(ole: OleFile, limits: ParseLimits, nested: ParseNested): Promise<ParsedDocument> {
-  const out = new DocumentBuilder(limits.maxTextLength);
-  await writeMessage(ole, "", out, nested, 1);
-  return out.build("msg");
+  const reader = new MsgReader(ole, limits, nested);
+  await reader.writeMessage("", 1);
+  return reader.out.build("msg");
 }
 
-async function writeMessage(
-  ole: OleFile,
-  folder: string,
-  out: DocumentBuilder,
-  nested: ParseNested,
-  level: number,
-): Promise<void> {
-  const properties = fixedProperties(ole, folder);
-  const text = (id: string): string => propertyText(ole, folder, id, properties);
-  const subject = text(SUBJECT).replace(/\s+/g, " ").trim();
-  const address = text(SENDER_ADDRESS);
-  const from = [text(SENDER), address.includes("@") ? `<${address}>` : ""].filter((part) => part !== "").join(" ");
-  const date = properties.dates.get(SUBMIT_TIME) ?? properties.dates.get(DELIVERY_TIME) ?? "";
-  out.heading(level, subject === "" ? "(no subject)" : subject);
-  const head = [
-    ["From", from],
-    ["To", text(TO)],
-    ["Cc", text(CC)],
-    ["Date", date],
-  ] as const;
-  out.block(
-    head
-      .filter(([, value]) => value.trim() !== "")
-      .map(([name, value]) => `${name}: ${value.trim()}`)
-      .join("\n"),
-  );
-  if (level === 1) {
-    if (subject !== "") out.title = subject;
-    if (from !== "") out.metadata["author"] = from;
-    if (date !== "") out.metadata["created"] = date;
+class MsgReader {
+  readonly out: DocumentBuilder;
+  readonly #ole: OleFile;
+  readonly #limits: ParseLimits;
+  readonly #nested: ParseNested;
+  readonly #named: Map<string, number>;
+
+  constructor(ole: OleFile, limits: ParseLimits, nested: ParseNested) {
+    this.out = new DocumentBuilder(limits.maxTextLength);
+    this.#ole = ole;
+    this.#limits = limits;
+    this.#nested = nested;
+    this.#named = namedIds(ole);
   }
-  const plain = text(BODY).replace(/\r\n?/g, "\n").trim();
-  const html = ole.read(join(folder, `__substg1.0_${HTML}0102`));
-  if (plain !== "") out.block(plain);
-  else if (html !== null) parseHtml(decodeText(html, htmlCharset(html)).text, out);
-  out.title = level === 1 && subject !== "" ? subject : out.title;
-  for (const entry of ole.entries.values()) {
-    if (
-      entry.isStorage &&
-      entry.path.startsWith(join(folder, "__attach_version1.0_")) &&
-      !entry.path.slice(join(folder, "_").length).includes("/")
-    ) {
-      await writeAttachment(ole, entry.path, out, nested, level, properties);
+
+  async writeMessage(folder: string, level: number): Promise<void> {
+    const { out } = this;
+    const properties = new MsgProperties(this.#ole, folder);
+    const subject = properties.text(ID.subject).replace(/\s+/g, " ").trim();
+    const head = this.#head(folder, properties);
+    out.heading(level, subject === "" ? "(no subject)" : subject);
+    out.block([...head].map(([name, value]) => `${name}: ${value}`).join("\n"));
+    if (level === 1) {
+      if (subject !== "") out.title = subject;
+      for (const [key, name] of [
+        ["author", "From"],
+        ["to", "To"],
+        ["created", "Date"],
+      ] as const) {
+        const value = head.get(name);
+        if (value !== undefined) out.metadata[key] = value.slice(0, 500);
+      }
+    }
+    this.#writeBody(properties);
+    out.title = level === 1 && subject !== "" ? subject : out.title;
+    for (const attachment of this.#parts(folder, "__attach_version1.0_"))
+      await this.#writeAttachment(attachment, level, properties.encoding);
+  }
+
+  /** What a reader of the message sees above it, in this order; empty values are left out. */
+  #head(folder: string, properties: MsgProperties): Map<string, string> {
+    const people = this.#recipients(folder, properties.encoding);
+    const addresses = [properties.text(ID.senderAddress), properties.text(ID.senderSmtp)];
+    const lines: [string, string][] = [
+      ["From", person(properties.text(ID.sender), addresses.find((address) => address.includes("@")) ?? "")],
+      ["To", people[1]?.join("; ") ?? properties.text(ID.to)],
+      ["Cc", people[2]?.join("; ") ?? properties.text(ID.cc)],
+      ["Bcc", people[3]?.join("; ") ?? properties.text(ID.bcc)],
+      ["Date", properties.date(ID.submitted) || properties.date(ID.delivered)],
+      ...this.#appointment(properties),
+    ];
+    return new Map(lines.map(([name, value]) => [name, value.trim()] as const).filter(([, value]) => value !== ""));
+  }
+
+  #appointment(properties: MsgProperties): [string, string][] {
+    const named = (number: number): number => this.#named.get(`${APPOINTMENT}/${number}`) ?? 0;
+    const isMeeting = /^IPM\.(?:Appointment|Schedule)/i.test(properties.text(ID.class));
+    const date = (name: number, plain: number): string =>
+      properties.date(named(name)) || (isMeeting ? properties.date(plain) : "");
+    return [
+      ["Location", named(NAMED.place) === 0 ? "" : properties.text(named(NAMED.place))],
+      ["Start", date(NAMED.start, ID.start)],
+      ["End", date(NAMED.end, ID.end)],
+    ];
+  }
+
+  /** People by kind: 1 is To, 2 Cc, 3 Bcc. */
+  #recipients(folder: string, encoding: string | null): Record<number, string[] | undefined> {
+    const out: Record<number, string[] | undefined> = {};
+    for (const path of this.#parts(folder, "__recip_version1.0_")) {
+      const properties = new MsgProperties(this.#ole, path, encoding);
+      const addresses = [properties.text(ID.smtpAddress), properties.text(ID.address)];
+      const shown = person(properties.text(ID.name), addresses.find((address) => address.includes("@")) ?? "");
+      // The upper bits say whether it has been sent.
+      const kind = (properties.number(ID.recipientKind) ?? 1) & 15;
+      if (shown !== "") (out[kind] ??= []).push(shown);
+    }
+    return out;
+  }
+
+  #writeBody(properties: MsgProperties): void {
+    const plain = properties.text(ID.body).replace(/\r\n?/g, "\n").trim();
+    const html = properties.bytes(ID.html);
+    const htmlText = html === null ? properties.text(ID.html) : decodeText(html, htmlCharset(html)).text;
+    if (plain !== "") this.out.block(plain);
+    else if (htmlText !== "") parseHtml(htmlText, this.out);
+    else {
+      const packed = properties.bytes(ID.rtf);
+      const rtf = packed === null ? null : inflateRtf(packed, this.#limits.maxTextLength);
+      if (rtf !== null) this.out.append(parseRtf(rtf, this.#limits), 1);
     }
   }
-}
 
-async function writeAttachment(
-  ole: OleFile,
-  folder: string,
-  out: DocumentBuilder,
-  nested: ParseNested,
-  level: number,
-  properties: FixedProperties,
-): Promise<void> {
-  const message = join(folder, "__substg1.0_3701000D");
-  if (ole.entries.get(message.toLowerCase())?.isStorage === true) {
-    if (level < 5) await writeMessage(ole, message, out, nested, level + 1);
-    return;
-  }
-  const name =
-    ATTACHMENT_NAMES.map((id) => propertyText(ole, folder, id, properties).trim()).find((value) => value !== "") ?? "";
-  const data = ole.read(join(folder, `__substg1.0_${ATTACHMENT_DATA}`));
-  if (name === "" || data === null || data.length === 0) return;
-  const document = await nested(data, name, null);
-  if (document === null) {
-    out.block(`[Attachment: ${name}]`);
-    return;
-  }
-  out.heading(level + 1, `Attachment: ${name}`);
-  out.append(document, level + 1);
-}
-
-function join(folder: string, name: string): string {
-  return folder === "" ? name : `${folder}/${name}`;
-}
-
-interface FixedProperties {
-  dates: Map<number, string>;
-  encoding: string | null;
-}
-
-/** Dates and the code page of eight-bit strings, from the stream of fixed-size properties. */
-function fixedProperties(ole: OleFile, folder: string): FixedProperties {
-  const out: FixedProperties = { dates: new Map(), encoding: null };
-  const bytes = ole.read(join(folder, "__properties_version1.0"));
-  if (bytes === null) return out;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = folder === "" ? 32 : 24; at + 16 <= bytes.length; at += 16) {
-    const type = view.getUint16(at, true);
-    const id = view.getUint16(at + 2, true);
-    if (type === 0x40) {
-      const date = fileTime(view, at + 8);
-      if (date !== "") out.dates.set(id, date);
-    } else if (type === 3 && (id === CODE_PAGE || id === MESSAGE_CODE_PAGE)) {
-      const page = view.getUint32(at + 8, true);
-      const encoding =
-        page === 65_001 ? "utf-8" : (canonicalEncoding(`windows-${page}`) ?? canonicalEncoding(`cp${page}`));
-      if (encoding !== null) out.encoding = encoding;
+  async #writeAttachment(folder: string, level: number, encoding: string | null): Promise<void> {
+    const message = joinPath(folder, "__substg1.0_3701000D");
+    if (this.#ole.entries.get(message.toLowerCase())?.isStorage === true) {
+      if (level < MAX_NESTING) await this.writeMessage(message, level + 1);
+      return;
     }
+    const properties = new MsgProperties(this.#ole, folder, encoding);
+    const name = ID.attachmentNames.map((id) => properties.text(id).trim()).find((value) => value !== "") ?? "";
+    const data = properties.bytes(ID.attachment);
+    if (name === "" || data === null || data.length === 0) return;
+    const document = await this.#nested(data, name, null);
+    if (document === null) {
+      this.out.block(`[Attachment: ${name}]`);
+      return;
+    }
+    this.out.heading(level + 1, `Attachment: ${name}`);
+    this.out.append(document, level + 1);
   }
-  return out;
+
+  /** Paths of the storages of one kind directly in a folder, in the order in which they are numbered. */
+  #parts(folder: string, prefix: string): string[] {
+    const start = joinPath(folder, prefix).toLowerCase();
+    const out: string[] = [];
+    for (const [key, entry] of this.#ole.entries)
+      if (entry.isStorage && key.startsWith(start) && !key.slice(start.length).includes("/")) out.push(entry.path);
+    return out.sort();
+  }
 }
 
-function propertyText(ole: OleFile, folder: string, id: string, properties: FixedProperties): string {
-  const wide = ole.read(join(folder, `__substg1.0_${id}001F`));
-  if (wide !== null) return decodeAs(wide, "utf-16le").replace(/\0+$/, "");
-  const narrow = ole.read(join(folder, `__substg1.0_${id}001E`));
-  if (narrow === null) return "";
-  const guess = decodeText(narrow, properties.encoding);
-  return guess.text.replace(/\0+$/, "");
+/** "Name <address>", or the address alone where the name says no more. */
+function person(name: string, address: string): string {
+  const clean = name
+    .replace(/\s+/g, " ")
+    .replace(/^'(.*)'$/, "$1")
+    .trim();
+  if (clean === "" || clean.toLowerCase() === address.toLowerCase()) return address;
+  return address === "" || clean.includes(address) ? clean : `${clean} <${address}>`;
 }

@@ -13,25 +13,43 @@ function namedLevel(name: string): number {
   return letter === undefined ? 0 : 2 + "abcde".indexOf(letter.toLowerCase());
 }
 
-export interface ParagraphStyle {
+export interface WordStyle {
   /** 0 for running text. */
   level: number;
   /** The list that paragraphs of this style are items of; "" for none. */
   listId: string;
   listLevel: number;
   basedOn: string;
+  /** Text of this style is hidden; undefined where the style does not say. */
+  isHidden: boolean | undefined;
+  /** Font of its Latin letters; "" where the style does not say. */
+  font: string;
 }
 
-/** Heading level and list of each paragraph style: by outline level or name, its own or inherited. */
-export function paragraphStyles(bytes: Uint8Array | null): Map<string, ParagraphStyle> {
-  const styles = new Map<string, ParagraphStyle>();
+/** The font of a run's Latin letters and symbols. */
+export function fontOf(attributes: Record<string, string>): string {
+  return attribute(attributes, "ascii") ?? attribute(attributes, "hAnsi") ?? "";
+}
+
+function emptyStyle(): WordStyle {
+  return { level: 0, listId: "", listLevel: 0, basedOn: "", isHidden: undefined, font: "" };
+}
+
+/** A property that is on unless it says that it is off. */
+export function isOn(attributes: Record<string, string>): boolean {
+  return !/^(?:0|false|off|none)$/i.test(attribute(attributes, "val") ?? "");
+}
+
+/** What each style of paragraphs or characters says, of its own or inherited: heading level, list, hiding, font. */
+export function wordStyles(bytes: Uint8Array | null): Map<string, WordStyle> {
+  const styles = new Map<string, WordStyle>();
   if (bytes !== null) {
-    let style: ParagraphStyle = { level: 0, listId: "", listLevel: 0, basedOn: "" };
+    let style = emptyStyle();
     readXml(bytes, {
       open(name, attributes) {
         const value = attribute(attributes, "val") ?? "";
         if (name === "style") {
-          style = { level: 0, listId: "", listLevel: 0, basedOn: "" };
+          style = emptyStyle();
           styles.set(attribute(attributes, "styleId") ?? "", style);
         } else if (name === "name") {
           const digit = /^heading (\d)/i.exec(value)?.[1];
@@ -45,6 +63,10 @@ export function paragraphStyles(bytes: Uint8Array | null): Map<string, Paragraph
           style.listId = value;
         } else if (name === "ilvl") {
           style.listLevel = Number(value) || 0;
+        } else if (name === "vanish") {
+          style.isHidden = isOn(attributes);
+        } else if (name === "rFonts") {
+          style.font = fontOf(attributes);
         }
       },
     });
@@ -55,6 +77,8 @@ export function paragraphStyles(bytes: Uint8Array | null): Map<string, Paragraph
       const base = styles.get(basedOn);
       if (base === undefined) break;
       style.level ||= base.level;
+      style.isHidden ??= base.isHidden;
+      style.font ||= base.font;
       if (style.listId === "") {
         style.listId = base.listId;
         style.listLevel ||= base.listLevel;

@@ -1,99 +1,62 @@
 import type { DocumentBuilder } from "../builder.ts";
-import { attribute, readXml, textOfElements } from "../xml.ts";
+import type { Relation } from "../xml.ts";
+import { readRelations, readXml } from "../xml.ts";
 import type { ZipArchive } from "../zip.ts";
+import { appendChart, appendChartTitles } from "./chart.ts";
+import { shapesOf } from "./shapes.ts";
 
-/** Charts as the tables they are drawn from, diagrams as their labels, pictures as what is said about them. */
-export function appendDrawing(zip: ZipArchive, target: string, out: DocumentBuilder): void {
+/** Charts as the tables they are drawn from with the text boxes on them, diagrams as their labels. */
+export function appendDrawing(zip: ZipArchive, relation: Relation, out: DocumentBuilder): void {
+  const { target } = relation;
   const bytes = target === "" ? null : zip.read(target);
   if (bytes === null) return;
-  if (target.includes("chart")) appendChart(bytes, out);
-  else out.block(textOfElements(bytes, new Set(["t"])).join("\n"));
+  if (relation.type === "diagramData") return out.block(paragraphsOf(bytes).join("\n"));
+  appendChart(bytes, out);
+  appendUserShapes(zip, target, out);
 }
 
-interface Series {
-  name: string;
-  categories: Map<number, string>;
-  values: Map<number, string>;
+/** Charts in sheets by their titles and text boxes: what they are drawn from, the cells say. */
+export function appendSheetDrawing(zip: ZipArchive, relation: Relation, out: DocumentBuilder): void {
+  if (relation.type === "diagramData") return appendDrawing(zip, relation, out);
+  const bytes = relation.target === "" ? null : zip.read(relation.target);
+  if (bytes === null) return;
+  appendChartTitles(bytes, out);
+  appendUserShapes(zip, relation.target, out);
 }
 
-/** Points beyond this are a scatter of measurements, not something to be read. */
-const MAX_POINTS = 5000;
+function appendUserShapes(zip: ZipArchive, chart: string, out: DocumentBuilder): void {
+  for (const { type, target: shapes } of readRelations(zip, chart)) {
+    const drawn = type === "chartUserShapes" && shapes !== "" ? zip.read(shapes) : null;
+    if (drawn !== null) appendShapes(drawn, out);
+  }
+}
 
-/** Titles, then a row a category with the series as columns. */
-function appendChart(bytes: Uint8Array, out: DocumentBuilder): void {
-  const titles: string[] = [];
-  const series: Series[] = [];
-  let part: "name" | "categories" | "values" | null = null;
-  let point = 0;
+/** The text boxes and tables of a drawing, and what is said about its pictures. */
+export function appendShapes(bytes: Uint8Array, out: DocumentBuilder): void {
+  for (const shape of shapesOf(bytes)) {
+    if (shape.type === "table") out.table(shape.rows, true);
+    else out.block(shape.paragraphs.join("\n"));
+  }
+}
+
+/** Paragraphs of all text in a part. */
+function paragraphsOf(bytes: Uint8Array): string[] {
+  const out: string[] = [];
   let text = "";
-  let inTitle = 0;
+  let inParagraph = 0;
   readXml(bytes, {
-    open(name, attributes) {
-      text = "";
-      if (name === "title") {
-        if (inTitle++ === 0) titles.push("");
-      } else if (name === "ser") series.push({ name: "", categories: new Map(), values: new Map() });
-      else if (name === "tx" && inTitle === 0) part = "name";
-      else if (name === "cat" || name === "xVal") part = "categories";
-      else if (name === "val" || name === "yVal") part = "values";
-      else if (name === "pt") point = Number(attribute(attributes, "idx")) || 0;
+    open(name) {
+      if (name === "p" && inParagraph++ === 0) text = "";
+      else if (name === "br") text += " ";
     },
-    text(piece) {
-      text += piece;
+    text(part) {
+      if (inParagraph > 0) text += part;
     },
     close(name) {
-      const current = series.at(-1);
-      if (name === "title") inTitle--;
-      else if (inTitle > 0 && (name === "t" || name === "v")) titles.push((titles.pop() ?? "") + text);
-      else if (
-        name === "ser" ||
-        name === "tx" ||
-        name === "cat" ||
-        name === "val" ||
-        name === "xVal" ||
-        name === "yVal"
-      )
-        part = null;
-      else if (name === "v" && current !== undefined && point < MAX_POINTS) {
-        if (part === "name") current.name += (current.name === "" ? "" : " ") + text;
-        else if (part === "categories") current.categories.set(point, label(current.categories.get(point), text));
-        else if (part === "values") current.values.set(point, plainNumber(text));
-      }
+      if (name !== "p" || --inParagraph > 0) return;
+      const clean = text.replace(/\s+/g, " ").trim();
+      if (clean !== "") out.push(clean);
     },
   });
-  for (const title of titles) out.block(title);
-  out.table(
-    chartRows(series),
-    series.some((one) => one.name !== ""),
-  );
-}
-
-/** Categories of several levels come one after the other, the inner one first. */
-function label(inner: string | undefined, outer: string): string {
-  return inner === undefined ? plainNumber(outer) : `${outer} ${inner}`;
-}
-
-function chartRows(series: readonly Series[]): string[][] {
-  const points = [...new Set(series.flatMap((one) => [...one.categories.keys(), ...one.values.keys()]))];
-  const rows = points
-    .toSorted((a, b) => a - b)
-    .map((point) => [
-      series.find((one) => one.categories.has(point))?.categories.get(point) ?? "",
-      ...series.map((one) => one.values.get(point) ?? ""),
-    ]);
-  const names = series.map((one) => one.name);
-  return names.some((name) => name !== "") ? [["", ...names], ...rows] : rows;
-}
-
-/** Without the noise of binary fractions. */
-function plainNumber(text: string): string {
-  return /^-?\d+\.\d{9,}(?:E-?\d+)?$/i.test(text) ? String(Number(Number(text).toPrecision(12))) : text;
-}
-
-const FILE_NAME = /^(?:[a-z]:\\|\/|\w+:\/\/)|\.(?:png|jpe?g|gif|bmp|tiff?|emf|wmf|svg)$/i;
-
-/** What an author wrote for those who cannot see the picture; "" for what programs fill in. */
-export function pictureText(attributes: Record<string, string>): string {
-  const text = (attributes["descr"] ?? "").replace(/\s+/g, " ").trim();
-  return text.length < 4 || FILE_NAME.test(text) || !/\p{L}{2}/u.test(text) ? "" : `[Image: ${text}]`;
+  return out;
 }

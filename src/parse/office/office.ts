@@ -5,6 +5,7 @@ import { parseEpub } from "../text/epub.ts";
 import type { ParseLimits } from "../limits.ts";
 import { parseOdf } from "./odf.ts";
 import { parsePptx } from "./pptx.ts";
+import { parseXlsb } from "../sheets/xlsb.ts";
 import { parseXlsx } from "../sheets/xlsx.ts";
 import { attribute, readRelations, readXml } from "../xml.ts";
 import type { ZipArchive } from "../zip.ts";
@@ -23,14 +24,14 @@ export function parsePackage(zip: ZipArchive, limits: ParseLimits): ParsedDocume
     )?.[1];
   if (odf !== undefined) return parseOdf(zip, ODF_KINDS[odf] ?? "odt", limits);
   if (mimetype.startsWith("application/vnd.")) throw unsupportedFile();
-  if (!zip.has("[Content_Types].xml")) {
+  if (zip.find("[Content_Types].xml") === null) {
     if (PROGRAM_PARTS.some((name) => zip.has(name)) || firstName(zip).startsWith("Payload/")) throw unsupportedFile();
     return null;
   }
-  const main = readRelations(zip, "").find((relation) => relation.type === "officeDocument")?.target ?? "";
+  const main = mainPart(zip);
   const type = contentTypeOf(zip, main);
-  if (/binary/i.test(type)) throw unsupportedFile();
-  if (/word/i.test(type) || main.startsWith("word/")) return parseDocx(zip, main, limits);
+  if (/sheet\.binary/i.test(type)) return parseXlsb(zip, main, limits);
+  if (/word/i.test(type) || /^word\//i.test(main)) return parseDocx(zip, main, limits);
   if (/presentation|slideshow|powerpoint/i.test(type)) return parsePptx(zip, main, limits);
   if (/spreadsheet|excel/i.test(type)) return parseXlsx(zip, main, limits);
   throw unsupportedFile();
@@ -84,6 +85,27 @@ function manifestType(zip: ZipArchive): string {
   return type;
 }
 
+/** As the package's relations say, or as its content types do where those are damaged. */
+export function mainPart(zip: ZipArchive): string {
+  const named = readRelations(zip, "").find((relation) => relation.type === "officeDocument")?.target ?? "";
+  if (named !== "") return named;
+  let found = "";
+  const bytes = zip.read("[Content_Types].xml");
+  if (bytes === null) return "";
+  readXml(bytes, {
+    open(name, attributes) {
+      const type = attributes["ContentType"] ?? "";
+      if (
+        name === "Override" &&
+        found === "" &&
+        /(?:document|template|slideshow|presentation|sheet)\S*\.main(?:\+xml)?$/.test(type)
+      )
+        found = (attributes["PartName"] ?? "").replace(/^\/+/, "");
+    },
+  });
+  return found;
+}
+
 function contentTypeOf(zip: ZipArchive, part: string): string {
   const bytes = zip.read("[Content_Types].xml");
   let found = "";
@@ -93,7 +115,7 @@ function contentTypeOf(zip: ZipArchive, part: string): string {
     open(name, attributes) {
       if (name === "Override" && attributes["PartName"]?.toLowerCase() === `/${part}`.toLowerCase())
         found = attributes["ContentType"] ?? "";
-      else if (name === "Default" && part.endsWith(`.${attributes["Extension"]}`))
+      else if (name === "Default" && part.toLowerCase().endsWith(`.${attributes["Extension"]?.toLowerCase()}`))
         byExtension = attributes["ContentType"] ?? "";
     },
   });

@@ -2,7 +2,10 @@ import { DocumentBuilder } from "../builder.ts";
 import type { ParsedDocument } from "../document.ts";
 import { invalidFile } from "../document.ts";
 import type { ParseLimits } from "../limits.ts";
-import { appendDrawing, pictureText } from "./drawing.ts";
+import { appendDrawing } from "./drawing.ts";
+import type { TextShape } from "./shapes.ts";
+import { shapesOf } from "./shapes.ts";
+import { relationId, unescaped } from "../sheets/ooxml-strings.ts";
 import { attribute, readCoreProperties, readRelations, readXml } from "../xml.ts";
 import type { ZipArchive } from "../zip.ts";
 
@@ -14,6 +17,7 @@ export function parsePptx(zip: ZipArchive, main: string, limits: ParseLimits): P
   const out = new DocumentBuilder(limits.maxTextLength);
   readCoreProperties(zip, "docProps/core.xml", out);
   const authors = commentAuthors(zip, main);
+  const edges = new Set<string>();
   slides.forEach((part, i) => {
     out.page(i + 1);
     const bytes = zip.read(part);
@@ -21,9 +25,10 @@ export function parsePptx(zip: ZipArchive, main: string, limits: ParseLimits): P
       out.warnings.push(`Slide ${i + 1} is missing from the file.`);
       return;
     }
-    writeShapes(bytes, out, true);
+    writeShapes(bytes, edges, out);
     for (const relation of readRelations(zip, part)) {
-      if (relation.type === "chart" || relation.type === "diagramData") appendDrawing(zip, relation.target, out);
+      if (relation.type === "chart" || relation.type === "chartEx" || relation.type === "diagramData")
+        appendDrawing(zip, relation, out);
       if (relation.type !== "notesSlide" && relation.type !== "comments") continue;
       const related = relation.target === "" ? null : zip.read(relation.target);
       if (related === null) continue;
@@ -41,7 +46,7 @@ export function parsePptx(zip: ZipArchive, main: string, limits: ParseLimits): P
 const PLACEHOLDER =
   /^(?:\p{L}+ ?\d+|(?:microsoft )?power ?point.*|title|no slide title|pr(?:é|e)sentation.*|folie.*)$/iu;
 
-function slideParts(zip: ZipArchive, main: string): string[] {
+export function slideParts(zip: ZipArchive, main: string): string[] {
   const bytes = zip.read(main);
   if (bytes === null) throw invalidFile("The presentation is damaged: its main part is missing.");
   const targets = new Map(readRelations(zip, main).map((relation) => [relation.id, relation.target]));
@@ -49,91 +54,42 @@ function slideParts(zip: ZipArchive, main: string): string[] {
   readXml(bytes, {
     open(name, attributes) {
       if (name !== "sldId") return;
-      // "r:id" names the part; "id" is a number of its own.
-      const key = Object.keys(attributes).find((attributeName) => attributeName.endsWith(":id"));
-      const target = targets.get(key === undefined ? "" : attributes[key]!) ?? "";
+      const target = targets.get(relationId(attributes)) ?? "";
       if (target !== "") slides.push(target);
     },
   });
   return slides;
 }
 
-interface Shape {
-  kind: string;
-  paragraphs: string[];
-}
+/** Filled in by the program on each slide. */
+const PAGE_FURNITURE = new Set(["sldNum", "dt"]);
+/** Said on each slide alike. */
+const PAGE_EDGES = new Set(["ftr", "hdr"]);
+const TITLES = new Set(["title", "ctrTitle"]);
 
-const PAGE_FURNITURE = new Set(["sldNum", "dt", "ftr", "hdr"]);
-
-function shapesOf(bytes: Uint8Array): (Shape | string[][])[] {
-  const out: (Shape | string[][])[] = [];
-  let shape: Shape | null = null;
-  let rows: string[][] | null = null;
-  let cell: string[] | null = null;
-  let paragraph = "";
-  let inText = 0;
-  let fallback = 0;
-  let inPicture = false;
-  readXml(bytes, {
-    open(name, attributes) {
-      if (name === "Fallback") fallback++;
-      if (fallback > 0) return;
-      if (name === "sp") shape = { kind: "", paragraphs: [] };
-      else if (name === "pic") inPicture = true;
-      else if (name === "cNvPr" && inPicture) {
-        const text = pictureText(attributes);
-        if (text !== "") out.push({ kind: "pic", paragraphs: [text] });
-        inPicture = false;
-      } else if (name === "ph" && shape !== null) shape.kind = attributes["type"] ?? "body";
-      else if (name === "tbl") rows = [];
-      else if (name === "tr") rows?.push([]);
-      else if (name === "tc" && rows !== null) cell = [];
-      else if (name === "p") paragraph = "";
-      else if (name === "t") inText++;
-      else if (name === "br" || name === "tab") paragraph += name === "br" ? "\n" : "\t";
-    },
-    text(text) {
-      if (inText > 0 && fallback === 0) paragraph += text;
-    },
-    close(name) {
-      if (name === "Fallback") fallback--;
-      if (fallback > 0) return;
-      if (name === "t") inText--;
-      else if (name === "p") {
-        const text = paragraph.trim();
-        paragraph = "";
-        if (text !== "") (cell ?? shape?.paragraphs)?.push(text);
-      } else if (name === "tc" && cell !== null) {
-        rows?.at(-1)?.push(cell.join("\n"));
-        cell = null;
-      } else if (name === "tbl" && rows !== null) {
-        out.push(rows);
-        rows = null;
-      } else if (name === "sp" && shape !== null) {
-        out.push(shape);
-        shape = null;
-      }
-    },
-  });
-  return out;
-}
-
-function writeShapes(bytes: Uint8Array, out: DocumentBuilder, withTitle: boolean): void {
+/** `edges` are the headers and footers that stand already. */
+function writeShapes(bytes: Uint8Array, edges: Set<string>, out: DocumentBuilder): void {
   const shapes = shapesOf(bytes);
-  const isTitle = (shape: Shape | string[][]): boolean =>
-    !Array.isArray(shape) && (shape.kind === "title" || shape.kind === "ctrTitle");
-  if (withTitle) for (const shape of shapes) if (isTitle(shape)) out.heading(1, (shape as Shape).paragraphs.join(" "));
+  for (const shape of shapes)
+    if (shape.type === "text" && TITLES.has(shape.kind)) out.heading(1, shape.paragraphs.join(" "));
   for (const shape of shapes) {
-    if (Array.isArray(shape)) out.table(shape, true);
-    else if (!PAGE_FURNITURE.has(shape.kind) && !(withTitle && isTitle(shape))) out.block(shape.paragraphs.join("\n"));
+    if (shape.type === "table") out.table(shape.rows, true);
+    else if (PAGE_EDGES.has(shape.kind)) writeEdge(shape, edges, out);
+    else if (!PAGE_FURNITURE.has(shape.kind) && !TITLES.has(shape.kind)) out.block(shape.paragraphs.join("\n"));
   }
+}
+
+function writeEdge(shape: TextShape, seen: Set<string>, out: DocumentBuilder): void {
+  const text = shape.paragraphs.join("\n");
+  if (seen.has(text)) return;
+  seen.add(text);
+  out.block(text);
 }
 
 function writeNotes(bytes: Uint8Array, out: DocumentBuilder): void {
   const notes = shapesOf(bytes)
-    .filter(
-      (shape): shape is Shape => !Array.isArray(shape) && !PAGE_FURNITURE.has(shape.kind) && shape.kind !== "sldImg",
-    )
+    .filter((shape) => shape.type === "text")
+    .filter(({ kind }) => !PAGE_FURNITURE.has(kind) && !PAGE_EDGES.has(kind) && kind !== "sldImg")
     .flatMap((shape) => shape.paragraphs);
   if (notes.length > 0) out.block(`Notes: ${notes.join("\n")}`);
 }
@@ -153,26 +109,41 @@ function commentAuthors(zip: ZipArchive, main: string): Map<string, string> {
   return authors;
 }
 
+interface SlideComment {
+  author: string;
+  text: string;
+  replies: SlideComment[];
+}
+
+/** Comments, each before its replies, which its part has the other way round. */
 function writeComments(bytes: Uint8Array, authors: Map<string, string>, out: DocumentBuilder): void {
-  let author = "";
-  let text = "";
+  const open: SlideComment[] = [];
   let inText = 0;
   readXml(bytes, {
     open(name, attributes) {
-      if (name === "cm" || name === "reply") {
-        author = authors.get(attribute(attributes, "authorId") ?? "") ?? "";
-        text = "";
-      } else if (name === "text" || name === "t") inText++;
+      const comment = open.at(-1);
+      if (name === "cm" || name === "reply")
+        open.push({ author: authors.get(attribute(attributes, "authorId") ?? "") ?? "", text: "", replies: [] });
+      else if (name === "text" || name === "t") inText++;
+      else if ((name === "p" || name === "br") && comment !== undefined && comment.text !== "") comment.text += "\n";
     },
     text(part) {
-      if (inText > 0) text += part;
+      const comment = open.at(-1);
+      if (inText > 0 && comment !== undefined) comment.text += part;
     },
     close(name) {
       if (name === "text" || name === "t") inText--;
-      else if ((name === "cm" || name === "reply" || name === "txBody") && text.trim() !== "") {
-        out.line(`[Comment${author === "" ? "" : ` by ${author}`}: ${text.trim()}]`);
-        text = "";
-      }
+      if (name !== "cm" && name !== "reply") return;
+      const comment = open.pop();
+      const outer = open.at(-1);
+      if (comment === undefined) return;
+      if (outer !== undefined) outer.replies.push(comment);
+      else for (const said of [comment, ...comment.replies]) writeComment(said, out);
     },
   });
+}
+
+function writeComment({ author, text }: SlideComment, out: DocumentBuilder): void {
+  const said = unescaped(text).trim();
+  if (said !== "") out.line(`[Comment${author === "" ? "" : ` by ${author}`}: ${said}]`);
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { logicalText, runsRightToLeft } from "./direction.ts";
 import { linesOfPage } from "./lines.ts";
-import type { TextItem } from "./lines.ts";
+import type { TextItem } from "./painted.ts";
 
 /** Runs from the left edge on, each as wide as its letters; a number is a gap. */
 function painted(...pieces: (string | number)[]): { text: string; x0: number; x1: number }[] {

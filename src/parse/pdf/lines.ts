@@ -1,5 +1,8 @@
-import type { Run } from "./direction.ts";
 import { isRightToLeft, logicalText, runsRightToLeft } from "./direction.ts";
+import { withoutOverprint } from "./overprint.ts";
+import type { Glyph, Line, Segment, TextItem } from "./painted.ts";
+import { scriptGlue, scriptOf } from "./scripts.ts";
+import { joinSpacedLetters, spacingAfter } from "./tracking.ts";
 
 /**
  * Text items of one PDF page -> lines in reading order. A PDF says where glyphs go, not in which
@@ -7,40 +10,11 @@ import { isRightToLeft, logicalText, runsRightToLeft } from "./direction.ts";
  * it plainly runs across columns or back and forth.
  */
 
-/** What pdf.js gives per run of glyphs. */
-export interface TextItem {
-  str: string;
-  transform: number[];
-  width: number;
-  height: number;
-  fontName: string;
-  hasEOL: boolean;
-}
-
-export interface Line {
-  text: string;
-  /** In the frame in which the text runs left to right; y grows upwards. */
-  x0: number;
-  x1: number;
-  y: number;
-  size: number;
-  font: string;
-  /** Writing direction on the page in degrees, and whether glyphs run downwards. */
-  angle: number;
-  vertical: boolean;
-  /** The next line never continues it. */
-  isWhole?: boolean;
-}
-
-interface Segment extends Line {
-  order: number;
-  /** What it was joined of, in painting order; only kept for text that runs right to left. */
-  runs: Run[];
-}
-
 /** A gap of more than this many ems between runs on one baseline separates columns or cells. */
 const CELL_GAP = 1.4;
 const WORD_GAP = 0.16;
+/** A script stands closer than this to what it belongs to. */
+const SCRIPT_GAP = 0.25;
 
 /** In reading order. `isVertical` says whether a font's glyphs run downwards. */
 export function linesOfPage(items: TextItem[], isVertical: (fontName: string) => boolean): Line[] {
@@ -56,40 +30,68 @@ export function linesOfPage(items: TextItem[], isVertical: (fontName: string) =>
 function segmentsOf(items: TextItem[], isVertical: (fontName: string) => boolean): Segment[] {
   const out: Segment[] = [];
   let current: Segment | null = null;
-  let spaceBefore = false;
-  for (const item of items) {
-    if (item.str.trim() === "") {
-      if (item.str !== "") {
-        spaceBefore = true;
-        const { x0, x1 } = place(item, false, 0);
-        current?.runs.push({ text: " ", x0, x1 });
-      }
-      continue;
-    }
-    const next = place(item, isVertical(item.fontName), out.length);
+  for (const next of withoutOverprint(runsOf(items, isVertical), WORD_GAP)) {
     const gap = current === null ? 0 : next.x0 - current.x1;
     if (current !== null && continues(current, next, gap)) {
-      const wordGap = spaceBefore || gap > WORD_GAP * next.size;
-      const glue = wordGap && !current.text.endsWith(" ") && !next.text.startsWith(" ") ? " " : "";
-      if (next.text.length > current.text.length) current.font = next.font;
-      current.text += glue + next.text;
-      current.x1 = Math.max(current.x1, next.x1);
-      current.x0 = Math.min(current.x0, next.x0);
-      current.size = Math.max(current.size, next.size);
-      current.runs.push(...next.runs);
+      append(current, next, gap);
     } else {
       current = next;
       out.push(next);
     }
-    spaceBefore = item.str.endsWith(" ");
   }
-  for (const segment of out)
-    if (isRightToLeft(segment.text) && !segment.vertical)
-      segment.text = logicalText(segment.runs, WORD_GAP * segment.size);
+  for (const segment of out) {
+    if (segment.vertical) continue;
+    if (isRightToLeft(segment.text)) segment.text = logicalText(segment.runs, WORD_GAP * segment.size);
+    else if (segment.glyphs !== null) segment.text = joinSpacedLetters(segment.text, segment.glyphs, segment.size);
+  }
   return out;
 }
 
-function place(item: TextItem, vertical: boolean, order: number): Segment {
+/** Items with something in them; what is white between them is kept as space before and after. */
+function runsOf(items: TextItem[], isVertical: (fontName: string) => boolean): Segment[] {
+  const out: Segment[] = [];
+  let spaceBefore = false;
+  for (const item of items) {
+    if (item.str.trim() === "") {
+      if (item.str === "") continue;
+      spaceBefore = true;
+      const { x0, x1 } = place(item, false);
+      out.at(-1)?.runs.push({ text: " ", x0, x1 });
+      continue;
+    }
+    const run = place(item, isVertical(item.fontName));
+    if (spaceBefore) run.text = ` ${run.text}`;
+    spaceBefore = item.str.endsWith(" ");
+    out.push(run);
+  }
+  return out;
+}
+
+function append(line: Segment, next: Segment, gap: number): void {
+  if (next.text.length > line.text.length) line.font = next.font;
+  line.text = joined(line, next, gap);
+  line.x1 = Math.max(line.x1, next.x1);
+  line.x0 = Math.min(line.x0, next.x0);
+  line.size = Math.max(line.size, next.size);
+  line.runs.push(...next.runs);
+  if (next.glyphs === null) line.glyphs = null;
+  else line.glyphs?.push(...next.glyphs);
+  line.last = next.last;
+}
+
+function joined(line: Segment, next: Segment, gap: number): string {
+  const text = next.text.trimStart();
+  const script = scriptOf(line.last, next);
+  if (script !== null && next.glyphs !== null && !isRightToLeft(next.text)) {
+    const size = Math.max(line.last.size, next.size);
+    const isApart = next.glyphs[0]?.spaced === true || gap > (script === "returned" ? WORD_GAP : SCRIPT_GAP) * size;
+    return line.text.trimEnd() + (isApart ? " " : scriptGlue(script, line.text, text)) + text;
+  }
+  const isApart = next.text.startsWith(" ") || gap > WORD_GAP * next.size;
+  return line.text + (isApart && !line.text.endsWith(" ") ? " " : "") + text;
+}
+
+function place(item: TextItem, vertical: boolean): Segment {
   const [a = 1, b = 0, c = 0, d = 1, e = 0, f = 0] = item.transform;
   const degrees = vertical ? 0 : (Math.atan2(b, a) * 180) / Math.PI;
   const angle = (Math.round(degrees / 15) * 15 + 360) % 360;
@@ -97,6 +99,7 @@ function place(item: TextItem, vertical: boolean, order: number): Segment {
   const cos = Math.cos(radians);
   const sin = Math.sin(radians);
   const x = e * cos + f * sin;
+  const y = f * cos - e * sin;
   const size = Math.hypot(c, d) || item.height || Math.hypot(a, b) || 1;
   const width = vertical ? size : item.width;
   const text = item.str.replace(SPACES, " ");
@@ -105,13 +108,24 @@ function place(item: TextItem, vertical: boolean, order: number): Segment {
     runs: [{ text, x0: x, x1: x + width }],
     x0: x,
     x1: x + width,
-    y: f * cos - e * sin,
+    y,
     size,
     font: item.fontName,
     angle,
     vertical,
-    order,
+    glyphs: vertical ? null : glyphsOf(item, x),
+    last: { y, size },
   };
+}
+
+function glyphsOf({ glyphs, edges = [], spaced = [] }: TextItem, x: number): Glyph[] | null {
+  if (glyphs === undefined || glyphs === null || glyphs.length === 0) return null;
+  return Array.from({ length: glyphs.length }, (_, i) => ({
+    text: (glyphs[i] ?? "").replace(SPACES, " "),
+    x0: x + (edges[2 * i] ?? 0),
+    x1: x + (edges[2 * i + 1] ?? 0),
+    spaced: spaced[i] === 1,
+  }));
 }
 
 /** No-break spaces and the typographer's. */
@@ -129,7 +143,9 @@ function continues(line: Segment, next: Segment, gap: number): boolean {
       ? line.x0 - next.x1 < CELL_GAP * size && isRightToLeft(next.text)
       : gap > -0.8 * size;
   }
-  return gap < CELL_GAP * size;
+  // A space between letter-spaced words is wider by their spacing, twice.
+  const isSpace = next.glyphs?.[0]?.spaced === true;
+  return gap < CELL_GAP * size + (isSpace && line.glyphs !== null ? spacingAfter(line.glyphs, line.size) : 0);
 }
 
 /** Segments of one direction in the order of reading. */
@@ -237,7 +253,7 @@ function joinRows(segments: Segment[]): Line[] {
     const isBefore = isLevel && segment.x1 <= last.x0 + 0.3 * segment.size;
     const rightToLeft = isLevel && runsRightToLeft(`${last.text} ${segment.text}`);
     if (!isAfter && !(isBefore && rightToLeft)) {
-      const { runs: _, order: __, ...line } = segment;
+      const { runs: _, glyphs: __, last: ___, ...line } = segment;
       out.push({ ...line, text: segment.text.trim() });
       continue;
     }

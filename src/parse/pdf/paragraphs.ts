@@ -1,5 +1,5 @@
 import { runsRightToLeft } from "./direction.ts";
-import type { Line } from "./lines.ts";
+import type { Line } from "./painted.ts";
 
 /** Lines of all pages -> paragraphs and headings, without what repeats at the edge of every page. */
 export interface PdfBlock {
@@ -19,6 +19,7 @@ export function blocksOfPages(pages: PdfPage[]): { number: number; blocks: PdfBl
   dropRunningLines(pages);
   const body = bodyStyle(pages);
   const words = new WordList(pages);
+  for (let i = 0; i + 1 < pages.length; i++) joinPageEnd(pages[i]!, pages[i + 1]!, words);
   const paragraphs = pages.map((page) => ({ ...page, groups: paragraphsOf(page.lines) }));
   const levels = headingSizes(
     paragraphs.flatMap((page) => page.groups),
@@ -160,6 +161,35 @@ class WordList {
   }
 }
 
+/** Lines at a page's edge that may stand between the two halves of a word: folios, running titles, footnotes. */
+const LINES_AT_PAGE_END = 8;
+const LINES_AT_PAGE_TOP = 3;
+
+/** A word parted by the end of its page is put together where it begins. */
+function joinPageEnd(page: PdfPage, next: PdfPage, words: WordList): void {
+  const upright = (line: Line | undefined): line is Line => line !== undefined && !line.vertical;
+  const end = page.lines.slice(-LINES_AT_PAGE_END).findLast((line) => upright(line) && PARTED.test(line.text));
+  if (end === undefined) return;
+  // What follows it on its page must not be the rest of the same text.
+  const after = page.lines.slice(page.lines.indexOf(end) + 1);
+  if (after.some((line) => isSameText(line, end) && line.text.length > 40)) return;
+  const top = next.lines.slice(0, LINES_AT_PAGE_TOP);
+  const start = top.find((line) => upright(line) && isSameText(line, end) && /^\p{Ll}/u.test(line.text));
+  const rest = start === undefined ? null : /^\p{Ll}[\p{L}\p{M}]*[^\s\p{L}]*/u.exec(start.text)?.[0];
+  if (start === undefined || !rest) return;
+  const joined = acrossHyphen(end.text, rest, words);
+  if (joined === null) return;
+  end.text = joined + rest;
+  start.text = start.text.slice(rest.length).trimStart();
+  if (start.text === "") next.lines = next.lines.filter((line) => line !== start);
+}
+
+const PARTED = /\p{L}[-\u00ad\u2010]$/u;
+
+function isSameText(line: Line, other: Line): boolean {
+  return line.angle === other.angle && Math.abs(line.size - other.size) < 0.06 * other.size;
+}
+
 const CJK_EDGE = /[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]/;
 
 function joinLines(lines: Line[], words: WordList): string {
@@ -172,11 +202,9 @@ function joinLines(lines: Line[], words: WordList): string {
       text = line.text;
       return;
     }
-    const hyphen = /(\p{L}+)[-\u00ad\u2010]$/u.exec(text);
-    const next = /^\p{Ll}+/u.exec(line.text);
-    if (hyphen !== null && next !== null) {
-      const soft = text.endsWith("\u00ad") || words.joins(hyphen[1]!, next[0]);
-      text = (soft ? text.slice(0, -1) : text) + line.text;
+    const hyphenated = acrossHyphen(text, line.text, words);
+    if (hyphenated !== null) {
+      text = hyphenated + line.text;
       return;
     }
     const isRow = last.text.includes("\t") || line.text.includes("\t");
@@ -190,14 +218,29 @@ function joinLines(lines: Line[], words: WordList): string {
   return normalise(text);
 }
 
+/** What stands before the rest of a word that a line's end has parted; null where none is parted. */
+function acrossHyphen(text: string, next: string, words: WordList): string | null {
+  const hyphen = /(\p{L}+)[-\u00ad\u2010]$/u.exec(text);
+  const rest = /^\p{Ll}+/u.exec(next);
+  if (hyphen !== null && rest !== null) {
+    const isSoft = text.endsWith("\u00ad") || words.joins(hyphen[1]!, rest[0]);
+    return isSoft ? text.slice(0, -1) : text;
+  }
+  // Soft only in a word: SS-2541-03 keeps its hyphens wherever its lines end.
+  return /[\p{L}\p{N}]\u00ad$/u.test(text) && /^[\p{L}\p{N}]/u.test(next) ? `${text.slice(0, -1)}-` : null;
+}
+
 /** Ligatures and Arabic presentation forms are drawing, not spelling. */
 const PRESENTATION = /[\ufb00-\ufb06\ufb13-\ufb4f\ufb50-\ufdff\ufe70-\ufefc]+/g;
 
 function normalise(text: string): string {
-  return text
-    .replace(PRESENTATION, (run) => run.normalize("NFKC"))
-    .replace(/\u00ad/g, "")
-    .replace(/[ \u00a0]{2,}/g, " ");
+  return (
+    text
+      .replace(PRESENTATION, (run) => run.normalize("NFKC"))
+      // Drawn within a line it is a hyphen like any other.
+      .replace(/\u00ad/g, "-")
+      .replace(/[ \u00a0]{2,}/g, " ")
+  );
 }
 
 const EDGE_LINES = 3;

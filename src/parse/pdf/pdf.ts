@@ -1,5 +1,3 @@
-import { getDocumentProxy } from "unpdf";
-
 import { DocumentBuilder } from "../builder.ts";
 import type { ParsedDocument } from "../document.ts";
 import { invalidFile, ParseError } from "../document.ts";
@@ -7,12 +5,14 @@ import { failedPages, nothingRecognized } from "../image.ts";
 import type { ParseLimits } from "../limits.ts";
 import type { RecognizedPage } from "../ocr.ts";
 import { listPages, warnAboutOcr } from "../ocr.ts";
-import { readCharacterMap } from "./cmaps.ts";
-import type { TextItem } from "./lines.ts";
+import type { IsVisible, MarkedContent } from "./layers.ts";
+import { shownItems, structureTexts, visibility } from "./layers.ts";
 import { linesOfPage } from "./lines.ts";
+import type { TextItem } from "./painted.ts";
 import { blocksOfPages } from "./paragraphs.ts";
 import type { PdfPage } from "./paragraphs.ts";
-import { dropStrayRejections } from "./rejections.ts";
+import type { PDFDocumentProxy, PDFPageProxy } from "./pdfjs.ts";
+import { closePdf, openPdf } from "./pdfjs.ts";
 
 /**
  * PDF through pdf.js. Pages are read one after the other; a page that cannot be read costs itself
@@ -20,51 +20,28 @@ import { dropStrayRejections } from "./rejections.ts";
  * that can be ended.
  */
 
-type PdfDocument = Awaited<ReturnType<typeof getDocumentProxy>>;
-type PdfPageProxy = Awaited<ReturnType<PdfDocument["getPage"]>>;
-
-/** pdf.js asks this for the character maps of fonts that are not embedded. */
-class EmbeddedData {
-  async fetch({ filename }: { filename: string }): Promise<Uint8Array> {
-    const map = await readCharacterMap(filename);
-    if (map === null) throw new Error(`no embedded data named ${filename}`);
-    return map;
-  }
-}
-
 /** `recognized` holds what OCR made of the pages without text, once it has been tried. */
 export async function parsePdf(
   bytes: Uint8Array,
   limits: ParseLimits,
   recognized: readonly RecognizedPage[] | null = null,
 ): Promise<ParsedDocument> {
-  dropStrayRejections();
-  // pdf.js takes the buffer over, so it gets its own.
-  const doc = await open(new Uint8Array(bytes), true);
+  const doc = await openPdf(bytes, { enableXfa: true });
   try {
     if (!doc.isPureXfa || (await hasText(doc))) return await readDocument(doc, bytes, limits, recognized);
   } finally {
-    await close(doc);
+    await closePdf(doc);
   }
   // A dynamic form that pdf.js cannot lay out still has its pages for readers without forms.
-  const plain = await open(new Uint8Array(bytes), false);
+  const plain = await openPdf(bytes, { enableXfa: false });
   try {
     return await readDocument(plain, bytes, limits, recognized);
   } finally {
-    await close(plain);
+    await closePdf(plain);
   }
 }
 
-/** Gives the document's memory back; a damaged one may fail at that too. */
-async function close(doc: PdfDocument): Promise<void> {
-  try {
-    await doc.loadingTask.destroy();
-  } catch {
-    // Nothing is left to be done for it.
-  }
-}
-
-async function hasText(doc: PdfDocument): Promise<boolean> {
+async function hasText(doc: PDFDocumentProxy): Promise<boolean> {
   for (let number = 1; number <= Math.min(doc.numPages, 5); number++) {
     try {
       const content = await (await doc.getPage(number)).getTextContent();
@@ -76,30 +53,8 @@ async function hasText(doc: PdfDocument): Promise<boolean> {
   return false;
 }
 
-async function open(data: Uint8Array, enableXfa: boolean): Promise<PdfDocument> {
-  try {
-    return await getDocumentProxy(data, {
-      BinaryDataFactory: EmbeddedData,
-      useWorkerFetch: false,
-      cMapUrl: "embedded/",
-      cMapPacked: true,
-      isEvalSupported: false,
-      disableFontFace: true,
-      useSystemFonts: false,
-      stopAtErrors: false,
-      enableXfa,
-      verbosity: 0,
-    } as Parameters<typeof getDocumentProxy>[1]);
-  } catch (cause) {
-    if (cause instanceof Error && cause.name === "PasswordException") {
-      throw invalidFile("The PDF is encrypted and needs a password to open. Upload a copy without a password.");
-    }
-    throw invalidFile("The PDF is damaged and cannot be opened.");
-  }
-}
-
 async function readDocument(
-  doc: PdfDocument,
+  doc: PDFDocumentProxy,
   bytes: Uint8Array,
   limits: ParseLimits,
   recognized: readonly RecognizedPage[] | null,
@@ -112,11 +67,15 @@ async function readDocument(
   const pages: PdfPage[] = [];
   const notes = new Map<number, string[]>();
   const unread: number[] = [];
+  const shown: Shown = {
+    isVisible: await visibility(doc),
+    isTagged: (await doc.getMarkInfo().catch(() => null)) !== null,
+  };
   for (let number = 1; number <= doc.numPages; number++) {
     try {
       const page = await doc.getPage(number);
-      pages.push({ number, lines: await readLines(page) });
-      notes.set(number, await readAnnotations(page));
+      pages.push({ number, lines: await readLines(page, shown) });
+      notes.set(number, await readAnnotations(page, shown.isVisible));
       page.cleanup();
     } catch {
       unread.push(number);
@@ -144,11 +103,19 @@ async function readDocument(
   return { ...out.build("pdf"), scanned };
 }
 
-async function readLines(page: PdfPageProxy): Promise<PdfPage["lines"]> {
+/** What decides on how a page's text is read. */
+interface Shown {
+  isVisible: IsVisible;
+  /** Its structure may say what its glyphs do not. */
+  isTagged: boolean;
+}
+
+async function readLines(page: PDFPageProxy, { isVisible, isTagged }: Shown): Promise<PdfPage["lines"]> {
   // With normalization pdf.js spells ligatures out before it turns right-to-left text round, which garbles them.
-  const content = await page.getTextContent({ disableNormalization: true });
+  const content = await page.getTextContent({ disableNormalization: true, includeMarkedContent: true });
   const styles = content.styles as Record<string, { vertical?: boolean } | undefined>;
-  const items = content.items.filter((item) => "str" in item) as TextItem[];
+  const texts = isTagged ? await structureTexts(page) : undefined;
+  const items = shownItems(content.items as (TextItem | MarkedContent)[], isVisible, texts);
   const placed = items.filter((item) => item.transform?.length === 6);
   if (placed.length < items.length) return xfaLines(items);
   return linesOfPage(items, (font) => styles[font]?.vertical === true);
@@ -180,11 +147,14 @@ interface Annotation {
   contentsObj?: { str?: string };
   /** Lines of its appearance, where pdf.js reads them. */
   textContent?: string[];
+  /** The layer it belongs to. */
+  oc?: unknown;
 }
 
-async function readAnnotations(page: PdfPageProxy): Promise<string[]> {
+async function readAnnotations(page: PDFPageProxy, isVisible: IsVisible): Promise<string[]> {
   const out: string[] = [];
   for (const note of (await page.getAnnotations()) as Annotation[]) {
+    if (!isVisible(note.oc)) continue;
     if (note.subtype === "Widget") {
       const value = Array.isArray(note.fieldValue) ? note.fieldValue.join(", ") : note.fieldValue;
       if (typeof value !== "string" || value.trim() === "" || value === "Off") continue;
@@ -247,7 +217,7 @@ function emptyPages(pages: PdfPage[], notes: Map<number, string[]>, unread: numb
     .map((page) => page.number);
 }
 
-async function readMetadata(doc: PdfDocument, out: DocumentBuilder): Promise<void> {
+async function readMetadata(doc: PDFDocumentProxy, out: DocumentBuilder): Promise<void> {
   let info: Record<string, unknown>;
   try {
     info = (await doc.getMetadata()).info as Record<string, unknown>;

@@ -1,68 +1,29 @@
-import jbig2 from "pdfjs-dist/wasm/jbig2.wasm" with { type: "file" };
-import openjpeg from "pdfjs-dist/wasm/openjpeg.wasm" with { type: "file" };
-
-import type { PDFDocumentProxy } from "pdfjs-dist/legacy/build/pdf.mjs";
-
 import type { Picture } from "../ocr.ts";
+import type { IsVisible } from "./layers.ts";
+import { visibility } from "./layers.ts";
+import type { PDFPageProxy } from "./pdfjs.ts";
+import { closePdf, loadPdfJs, openPdf } from "./pdfjs.ts";
 import type { Matrix, PlacedImage, RasterSource } from "./raster.ts";
 import { multiply, paintPage } from "./raster.ts";
-import { dropStrayRejections } from "./rejections.ts";
 
 /**
- * What a scanned page shows: its images, where they lie on the page, as one picture. The build of pdf.js that reads
- * text has no decoders for fax, JBIG2 and JPEG 2000, which is what scanners write; so this is the complete one, loaded
- * when the first scan comes. Drawn shapes and letters are left out: a page that has those as text needs no OCR.
+ * What a scanned page shows: its images, where they lie on the page, as one picture. Drawn shapes and letters are left
+ * out: a page that has those as text needs no OCR.
  */
 
-const DECODERS: Record<string, string> = { "jbig2.wasm": jbig2, "openjpeg.wasm": openjpeg };
-
-/** pdf.js asks this for its decoders. */
-class EmbeddedDecoders {
-  async fetch({ filename }: { filename: string }): Promise<Uint8Array> {
-    const path = DECODERS[filename];
-    if (path === undefined) throw new Error(`no embedded data named ${filename}`);
-    return await Bun.file(path).bytes();
-  }
-}
-
-/** Pixels of one image; larger ones are left out. */
-const MAX_IMAGE_PIXELS = 150_000_000;
-
-type PdfPageProxy = Awaited<ReturnType<PDFDocumentProxy["getPage"]>>;
-
-async function loadPdfJs() {
-  // With its worker's code in this thread, pdf.js starts no thread of its own.
-  Object.assign(globalThis, { pdfjsWorker: await import("pdfjs-dist/legacy/build/pdf.worker.mjs") });
-  return await import("pdfjs-dist/legacy/build/pdf.mjs");
-}
-
-type PdfJs = Awaited<ReturnType<typeof loadPdfJs>>;
+type Operators = Awaited<ReturnType<typeof loadPdfJs>>["OPS"];
 
 /** The images of a page as a picture for OCR; null where it has none, or nothing but white. */
 export async function pdfPicture(bytes: Uint8Array, number: number): Promise<Picture | null> {
-  dropStrayRejections();
-  const pdfjs = await loadPdfJs();
-  const task = pdfjs.getDocument({
-    // pdf.js takes the buffer over.
-    data: new Uint8Array(bytes),
-    BinaryDataFactory: EmbeddedDecoders,
-    useWorkerFetch: false,
-    wasmUrl: "embedded/",
-    disableFontFace: true,
-    useSystemFonts: false,
-    isEvalSupported: false,
-    isOffscreenCanvasSupported: false,
-    isImageDecoderSupported: false,
-    maxImageSize: MAX_IMAGE_PIXELS,
-    stopAtErrors: false,
-    verbosity: 0,
-  } as Parameters<PdfJs["getDocument"]>[0]);
+  const { OPS } = await loadPdfJs();
+  const doc = await openPdf(bytes, { enableXfa: false });
   try {
-    const page = await (await task.promise).getPage(number);
+    const page = await doc.getPage(number);
     const { transform, width, height } = page.getViewport({ scale: 1 });
-    return paintPage(await imagesOf(page, pdfjs.OPS, transform as unknown as Matrix), width, height);
+    const toPage = transform as unknown as Matrix;
+    return paintPage(await imagesOf(page, { ops: OPS, toPage, isVisible: await visibility(doc) }), width, height);
   } finally {
-    await task.destroy().catch(() => undefined);
+    await closePdf(doc);
   }
 }
 
@@ -75,12 +36,18 @@ interface GraphicsState {
 const IDENTITY: Matrix = [1, 0, 0, 1, 0, 0];
 
 /** Every image that the page paints, in its order, with the way from its unit square to the page. */
-async function imagesOf(page: PdfPageProxy, ops: PdfJs["OPS"], toPage: Matrix): Promise<PlacedImage[]> {
+async function imagesOf(
+  page: PDFPageProxy,
+  { ops, toPage, isVisible }: { ops: Operators; toPage: Matrix; isVisible: IsVisible },
+): Promise<PlacedImage[]> {
   const { fnArray, argsArray } = await page.getOperatorList();
   const out: PlacedImage[] = [];
   const stack: GraphicsState[] = [];
   let state: GraphicsState = { matrix: toPage, fill: 0 };
+  /** Of every marked content that is open: whether it is a layer that is off. */
+  const layers: boolean[] = [];
   const place = async (image: unknown, isMask: boolean, within: Matrix = IDENTITY): Promise<void> => {
+    if (layers.includes(true)) return;
     const source = await resolve(page, image);
     if (source !== null) out.push({ source, isMask, fill: state.fill, matrix: multiply(state.matrix, within) });
   };
@@ -100,6 +67,15 @@ async function imagesOf(page: PdfPageProxy, ops: PdfJs["OPS"], toPage: Matrix): 
       case ops.paintFormXObjectBegin:
         stack.push(state);
         if (args[0] != null) state = { ...state, matrix: multiply(state.matrix, args[0] as Matrix) };
+        break;
+      case ops.beginMarkedContent:
+        layers.push(false);
+        break;
+      case ops.beginMarkedContentProps:
+        layers.push(args[0] === "OC" && !isVisible(args[1]));
+        break;
+      case ops.endMarkedContent:
+        layers.pop();
         break;
       case ops.setFillRGBColor:
         state = { ...state, fill: greyOf(args[0]) };
@@ -148,7 +124,7 @@ interface PdfImage {
 }
 
 /** An image is named, or holds its pixels, or names them. One that cannot be decoded is null. */
-async function resolve(page: PdfPageProxy, image: unknown): Promise<RasterSource | null> {
+async function resolve(page: PDFPageProxy, image: unknown): Promise<RasterSource | null> {
   const named = typeof image === "string" ? { data: image } : (image as PdfImage | null);
   const found = typeof named?.data === "string" ? await objectNamed(page, named.data) : named;
   const data = found?.data;
@@ -158,7 +134,7 @@ async function resolve(page: PdfPageProxy, image: unknown): Promise<RasterSource
   return { width, height, kind: found?.kind ?? 1, data };
 }
 
-async function objectNamed(page: PdfPageProxy, name: string): Promise<PdfImage | null> {
+async function objectNamed(page: PDFPageProxy, name: string): Promise<PdfImage | null> {
   const objects = name.startsWith("g_") ? page.commonObjs : page.objs;
   return await new Promise((resolve) => {
     objects.get(name, (found: unknown) => resolve(found as PdfImage | null));

@@ -1,31 +1,100 @@
-/** Numbers of spreadsheet cells as people read them. */
+import { dateBySection } from "./format-date.ts";
+import { numberBySection } from "./format-number.ts";
+import { generalText } from "./decimal.ts";
+import { numberFormat, sectionFor, textSection } from "./number-format.ts";
 
-const DATE_FORMAT_IDS = new Set([
-  14, 15, 16, 17, 18, 19, 20, 21, 22, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 45, 46, 47, 50, 51, 52, 53, 54, 55, 56,
-  57, 58,
-]);
+/** Formats that a file names by their number only. Those of currencies leave out the sign, which is the reader's own. */
+const BUILT_IN: Record<number, string> = {
+  0: "General",
+  1: "0",
+  2: "0.00",
+  3: "#,##0",
+  4: "#,##0.00",
+  5: "#,##0;-#,##0",
+  6: "#,##0;-#,##0",
+  7: "#,##0.00;-#,##0.00",
+  8: "#,##0.00;-#,##0.00",
+  9: "0%",
+  10: "0.00%",
+  11: "0.00E+00",
+  12: "# ?/?",
+  13: "# ??/??",
+  14: "yyyy-mm-dd",
+  15: "d-mmm-yy",
+  16: "d-mmm",
+  17: "mmm-yy",
+  18: "h:mm AM/PM",
+  19: "h:mm:ss AM/PM",
+  20: "h:mm",
+  21: "h:mm:ss",
+  22: "yyyy-mm-dd h:mm",
+  37: "#,##0;(#,##0)",
+  38: "#,##0;(#,##0)",
+  39: "#,##0.00;(#,##0.00)",
+  40: "#,##0.00;(#,##0.00)",
+  41: '#,##0;(#,##0);"-"',
+  42: '#,##0;(#,##0);"-"',
+  43: '#,##0.00;(#,##0.00);"-"',
+  44: '#,##0.00;(#,##0.00);"-"',
+  45: "mm:ss",
+  46: "[h]:mm:ss",
+  47: "mm:ss.0",
+  48: "##0.0E+0",
+  49: "@",
+};
 
-/** Whether a number format shows a date or time: by its built-in id or its letters. */
-export function isDateFormat(id: number, code: string | undefined): boolean {
-  if (code === undefined) return DATE_FORMAT_IDS.has(id);
-  const bare = code.replace(/"[^"]*"|\\.|\[[^\]]*\]|_.|\*./g, "");
-  return /[ymdhs]/i.test(bare) && !/general/i.test(bare) && !/[#0?]\s*(?:[eE][+-])/.test(bare);
+/** East Asian dates and times; the others between 27 and 58 are dates. */
+const EAST_ASIAN_TIMES = new Set([32, 33, 34, 35]);
+
+/** The code of a format by its number; `own` are the formats that the file spells out. */
+export function formatCode(id: number, own: ReadonlyMap<number, string>): string {
+  const code = own.get(id) ?? BUILT_IN[id];
+  if (code !== undefined) return code;
+  if (EAST_ASIAN_TIMES.has(id)) return "h:mm:ss";
+  return (id >= 27 && id <= 36) || (id >= 50 && id <= 58) ? "yyyy-mm-dd" : "General";
 }
 
-const DAY_MS = 86_400_000;
+export interface CellFormat {
+  code: string;
+  epoch1904: boolean;
+}
 
-export function cellText(value: number, isDate: boolean, epoch1904: boolean): string {
+/** A number as its cell shows it. */
+export function numberText(value: number, { code, epoch1904 }: CellFormat): string {
   if (!Number.isFinite(value)) return "";
-  if (!isDate || value < 0 || value > 2_958_466) return numberText(value);
-  // Day 60 of the 1900 system is a 29 February that never was.
-  const days = epoch1904 ? value + 1462 : value < 60 ? value + 1 : value;
-  const date = new Date(Math.round((days - 25_569) * DAY_MS));
-  const iso = date.toISOString();
-  if (value < 1) return iso.slice(11, 19);
-  return Number.isInteger(value) ? iso.slice(0, 10) : `${iso.slice(0, 10)} ${iso.slice(11, 19)}`;
+  if (code === "General" || code === "") return generalText(value);
+  const { section, unsigned } = sectionFor(numberFormat(code), value);
+  if (section === null) return generalText(value);
+  const text =
+    section.kind === "date"
+      ? (dateBySection(value, section, epoch1904) ?? generalText(value))
+      : numberBySection(value, section, unsigned);
+  return /^\s|\s\s|\s$/.test(text) ? text.replace(/\s+/g, " ").trim() : text;
 }
 
-/** Shortest form without the noise of binary fractions. */
-function numberText(value: number): string {
-  return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(15)));
+const ERRORS: Record<number, string> = {
+  0x00: "#NULL!",
+  0x07: "#DIV/0!",
+  0x0f: "#VALUE!",
+  0x17: "#REF!",
+  0x1d: "#NAME?",
+  0x24: "#NUM!",
+  0x2a: "#N/A",
+};
+
+/** What a cell shows for an error, by its code in the binary formats. */
+export function errorText(code: number): string {
+  return ERRORS[code] ?? "";
+}
+
+/** A text as its cell shows it: a format may stand words around it, or hide it. */
+export function shownText(text: string, code: string): string {
+  if (code === "General" || code === "@" || text === "") return text;
+  const section = textSection(numberFormat(code));
+  if (section === null) return text;
+  return section.tokens
+    .map((token) =>
+      token.type === "text" || token.type === "general" ? text : token.type === "literal" ? token.text : "",
+    )
+    .join("");
 }

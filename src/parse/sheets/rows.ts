@@ -1,8 +1,9 @@
 import type { DocumentBuilder } from "../builder.ts";
 import { oneLine } from "../builder.ts";
 import { BREAK } from "../document.ts";
+import type { PlacedCell } from "../row-spans.ts";
 
-export type SheetCell = [column: number, text: string];
+export type SheetCell = PlacedCell;
 
 const MAX_EMPTY_CELLS = 3;
 /** So many rows of one cell may stand above a table as its title and notes. */

@@ -3,23 +3,32 @@ import type { ParsedDocument } from "../document.ts";
 import { invalidFile } from "../document.ts";
 import { canonicalEncoding, decodeAs } from "../text/encoding.ts";
 import type { ParseLimits } from "../limits.ts";
+import { MergedCells } from "./merged-cells.ts";
+import type { MergedRange } from "./merged-cells.ts";
+import { PageEdges } from "./page-edges.ts";
 import { SheetRows } from "./rows.ts";
 import type { OleFile } from "../legacy/ole.ts";
 import { readSummary } from "../legacy/ole-summary.ts";
-import { cellText, isDateFormat } from "./cells.ts";
+import { SpanReader, rkValue } from "./biff.ts";
+import { errorText, formatCode } from "./cells.ts";
+import { Workbook } from "./workbook.ts";
 
 /** Excel before 2007 (BIFF8, and BIFF5 in its system's code page): a page a sheet, rows as lines. */
 
 const BIFF = {
   formula: 0x06,
   eof: 0x0a,
+  header: 0x14,
+  footer: 0x15,
   dateMode: 0x22,
   filePass: 0x2f,
   continuation: 0x3c,
+  object: 0x5d,
   codePage: 0x42,
   sheet: 0x85,
   mulRk: 0xbd,
   xf: 0xe0,
+  mergedCells: 0xe5,
   strings: 0xfc,
   labelString: 0xfd,
   textObject: 0x1b6,
@@ -30,6 +39,7 @@ const BIFF = {
   rk: 0x27e,
   richLabel: 0xd6,
   bof: 0x809,
+  seriesText: 0x100d,
   format: 0x41e,
   oldFormat: 0x1e,
 } as const;
@@ -63,10 +73,12 @@ class XlsReader {
   readonly #out: DocumentBuilder;
   readonly #limits: ParseLimits;
   readonly #sheets: { at: number; name: string }[] = [];
-  #strings: string[] = [];
+  readonly #book = new Workbook();
   readonly #formats = new Map<number, string>();
-  readonly #cellFormats: number[] = [];
-  #epoch1904 = false;
+  /** Number of the format of each cell style. */
+  readonly #styles: number[] = [];
+  readonly #edges = new PageEdges();
+  #merged = new MergedCells([]);
   #isOld = false;
   #encoding = "windows-1252";
   #row = -1;
@@ -106,7 +118,7 @@ class XlsReader {
       else if (type === BIFF.filePass)
         throw invalidFile("The workbook is encrypted and needs a password to open. Upload a copy without a password.");
       else if (type === BIFF.codePage) this.#encoding = codePage(view.getUint16(start, true));
-      else if (type === BIFF.dateMode) this.#epoch1904 = view.getUint16(start, true) === 1;
+      else if (type === BIFF.dateMode) this.#book.epoch1904 = view.getUint16(start, true) === 1;
       else if (type === BIFF.sheet)
         this.#sheets.push({ at: view.getUint32(start, true), name: this.#shortString(start + 6) });
       else if (type === BIFF.format)
@@ -114,29 +126,74 @@ class XlsReader {
           view.getUint16(start, true),
           this.#isOld ? this.#shortString(start + 2) : this.#longString(start + 2),
         );
-      else if (type === BIFF.xf) this.#cellFormats.push(view.getUint16(start + 2, true));
-      else if (type === BIFF.strings) this.#strings = this.#sharedStrings(record);
-      else if (type === BIFF.eof) return;
+      else if (type === BIFF.xf) this.#styles.push(view.getUint16(start + 2, true));
+      else if (type === BIFF.strings) this.#book.strings = this.#sharedStrings(record);
+      else if (type === BIFF.eof) break;
     }
+    // Formats may stand behind the styles that use them.
+    this.#book.formats = this.#styles.map((id) => formatCode(id, this.#formats));
   }
 
   #readSheet(at: number): void {
     this.#row = -1;
+    this.#merged = new MergedCells(this.#mergedRanges(at));
     const notes: string[] = [];
+    const texts: string[] = [];
+    const edges: string[] = [];
     let depth = 0;
+    let isNote = false;
     for (let record = this.#record(at); record !== null; record = this.#record(record.next)) {
       if (record.type === BIFF.bof) depth++;
       else if (record.type === BIFF.eof) {
         if (--depth <= 0) break;
-      } else if (record.type === BIFF.textObject) {
-        const text = this.#textObject(record);
-        if (text !== "") notes.push(text);
-      } else if (depth === 1) {
-        this.#cellRecord(record);
-      }
+      } else if (record.type === BIFF.object) isNote = this.#isNote(record);
+      else if (record.type === BIFF.textObject) (isNote ? notes : texts).push(this.#textObject(record));
+      else if (record.type === BIFF.seriesText) texts.push(this.#seriesText(record));
+      else if (depth === 1 && (record.type === BIFF.header || record.type === BIFF.footer))
+        edges.push(this.#edge(record));
+      else if (depth === 1) this.#cellRecord(record);
     }
     this.finish();
-    for (const note of notes) this.#out.line(`[Comment: ${note}]`);
+    for (const note of notes) if (note !== "") this.#out.line(`[Comment: ${note}]`);
+    for (const text of new Set(texts)) this.#out.block(text);
+    for (const code of edges) this.#edges.write(code, this.#out);
+  }
+
+  /** They stand behind the cells that they merge. */
+  #mergedRanges(at: number): MergedRange[] {
+    const out: MergedRange[] = [];
+    const view = this.#view;
+    let depth = 0;
+    for (let record = this.#record(at); record !== null; record = this.#record(record.next)) {
+      const { type, start, end } = record;
+      if (type === BIFF.bof) depth++;
+      else if (type === BIFF.eof && --depth <= 0) break;
+      if (type !== BIFF.mergedCells || depth !== 1) continue;
+      for (let range = start + 2; range + 8 <= end; range += 8) {
+        const [firstRow, lastRow, column] = [0, 2, 4].map((offset) => view.getUint16(range + offset, true));
+        out.push({ firstRow: firstRow!, lastRow: lastRow!, column: column! + 1 });
+      }
+    }
+    return out;
+  }
+
+  /** What the next text belongs to: a note of a cell or, in files without that record, perhaps one. */
+  #isNote({ start, end }: BiffRecord): boolean {
+    return end - start >= 6 && this.#view.getUint16(start, true) === 0x15
+      ? this.#view.getUint16(start + 4, true) === 0x19
+      : true;
+  }
+
+  /** Titles of charts and their axes; names of series are cells of the sheet. */
+  #seriesText({ start, end }: BiffRecord): string {
+    if (end - start < 4) return "";
+    const length = this.#view.getUint8(start + 2);
+    return (this.#isOld ? this.#narrow(start + 3, length) : this.#wide(start + 3, length)).trim();
+  }
+
+  #edge({ start, end }: BiffRecord): string {
+    if (end - start < 2) return "";
+    return this.#isOld ? this.#shortString(start) : this.#longString(start);
   }
 
   #cellRecord({ type, start, end }: BiffRecord): void {
@@ -152,40 +209,34 @@ class XlsReader {
     const format = view.getUint16(start + 4, true);
     switch (type) {
       case BIFF.labelString:
-        return this.#put(row, column, this.#strings[view.getUint32(start + 6, true)] ?? "");
+        return this.#put(row, column, this.#book.string(view.getUint32(start + 6, true), format));
       case BIFF.label:
       case BIFF.richLabel:
-        return this.#put(row, column, this.#longString(start + 6));
+        return this.#put(row, column, this.#book.text(this.#longString(start + 6), format));
       case BIFF.number:
-        return this.#put(row, column, this.#number(view.getFloat64(start + 6, true), format));
+        return this.#put(row, column, this.#book.number(view.getFloat64(start + 6, true), format));
       case BIFF.rk:
-        return this.#put(row, column, this.#number(rkValue(view, start + 6), format));
+        return this.#put(row, column, this.#book.number(rkValue(view, start + 6), format));
       case BIFF.mulRk:
         for (let i = 0; start + 4 + i * 6 + 6 <= end - 2; i++) {
           const at = start + 4 + i * 6;
-          this.#put(row, column + i, this.#number(rkValue(view, at + 2), view.getUint16(at, true)));
+          this.#put(row, column + i, this.#book.number(rkValue(view, at + 2), view.getUint16(at, true)));
         }
         return;
       case BIFF.errorOrBool:
-        if (view.getUint8(start + 7) === 0) this.#put(row, column, view.getUint8(start + 6) === 1 ? "TRUE" : "FALSE");
-        return;
+        return this.#put(row, column, boolOrError(view.getUint8(start + 6), view.getUint8(start + 7) !== 0));
       case BIFF.formula:
-        return this.#formula(row, column, format, start + 6);
+        return this.#formula({ row, column, format }, start + 6);
     }
   }
 
-  #formula(row: number, column: number, format: number, at: number): void {
+  #formula({ row, column, format }: { row: number; column: number; format: number }, at: number): void {
     const view = this.#view;
     if (view.getUint16(at + 6, true) !== 0xffff)
-      return this.#put(row, column, this.#number(view.getFloat64(at, true), format));
+      return this.#put(row, column, this.#book.number(view.getFloat64(at, true), format));
     const kind = view.getUint8(at);
     if (kind === 0) this.#pendingFormula = [row, column];
-    else if (kind === 1) this.#put(row, column, view.getUint8(at + 2) === 1 ? "TRUE" : "FALSE");
-  }
-
-  #number(value: number, format: number): string {
-    const id = this.#cellFormats[format] ?? 0;
-    return cellText(value, isDateFormat(id, this.#formats.get(id)), this.#epoch1904);
+    else if (kind < 3) this.#put(row, column, boolOrError(view.getUint8(at + 2), kind === 2));
   }
 
   #put(row: number, column: number, text: string): void {
@@ -203,7 +254,7 @@ class XlsReader {
 
   #endRow(): void {
     if (this.#cells.length === 0) return;
-    this.#rows.add(this.#cells);
+    this.#rows.add(this.#merged.fill(this.#row, this.#cells));
     this.#cells = [];
   }
 
@@ -264,89 +315,8 @@ class XlsReader {
   }
 }
 
-/** Reads across the records of one table. */
-class SpanReader {
-  readonly #bytes: Uint8Array;
-  readonly #spans: [number, number][];
-  #span = 0;
-  #at: number;
-
-  constructor(bytes: Uint8Array, spans: [number, number][]) {
-    this.#bytes = bytes;
-    this.#spans = spans;
-    this.#at = spans[0]![0];
-  }
-
-  get atEnd(): boolean {
-    return this.#span >= this.#spans.length - 1 && this.#at >= (this.#spans.at(-1)?.[1] ?? 0);
-  }
-
-  skip(count: number): void {
-    for (let left = count; left > 0 && !this.atEnd;) {
-      const step = Math.min(left, this.#left());
-      this.#at += step;
-      left -= step;
-      if (step === 0) this.#nextSpan();
-    }
-  }
-
-  uint32(): number {
-    return (this.#byte() | (this.#byte() << 8) | (this.#byte() << 16) | (this.#byte() << 24)) >>> 0;
-  }
-
-  unicodeString(): string {
-    let left = this.#byte() | (this.#byte() << 8);
-    let flags = this.#byte();
-    const runs = (flags & 8) !== 0 ? this.#byte() | (this.#byte() << 8) : 0;
-    const extended = (flags & 4) !== 0 ? this.uint32() : 0;
-    let text = "";
-    while (left > 0 && !this.atEnd) {
-      if (this.#left() === 0) {
-        this.#nextSpan();
-        flags = this.#byte();
-      }
-      const width = (flags & 1) !== 0 ? 2 : 1;
-      const count = Math.min(left, Math.floor(this.#left() / width));
-      if (count === 0) break;
-      text += decodeAs(
-        this.#bytes.subarray(this.#at, this.#at + count * width),
-        width === 2 ? "utf-16le" : "iso-8859-1",
-      );
-      this.#at += count * width;
-      left -= count;
-    }
-    this.skip(runs * 4 + extended);
-    return text;
-  }
-
-  #left(): number {
-    return this.#spans[this.#span]![1] - this.#at;
-  }
-
-  #nextSpan(): void {
-    if (this.#span >= this.#spans.length - 1) return;
-    this.#span++;
-    this.#at = this.#spans[this.#span]![0];
-  }
-
-  #byte(): number {
-    if (this.#left() === 0) this.#nextSpan();
-    return this.#bytes[this.#at++] ?? 0;
-  }
-}
-
-/** Compressed number: 30 bits of integer or of the high half of a double, perhaps in hundredths. */
-function rkValue(view: DataView, at: number): number {
-  const raw = view.getUint32(at, true);
-  let value: number;
-  if ((raw & 2) !== 0) {
-    value = view.getInt32(at, true) >> 2;
-  } else {
-    const double = new DataView(new ArrayBuffer(8));
-    double.setUint32(4, raw & 0xfffffffc, true);
-    value = double.getFloat64(0, true);
-  }
-  return (raw & 1) !== 0 ? value / 100 : value;
+function boolOrError(code: number, isError: boolean): string {
+  return isError ? errorText(code) : code === 1 ? "TRUE" : "FALSE";
 }
 
 function codePage(page: number): string {

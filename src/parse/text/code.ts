@@ -93,7 +93,7 @@ const EXTENSIONS = new Set(
     "ada adb ads agda applescript asm s astro awk bat bash bicep c cc cpp cxx c++ h hh hpp hxx ipp inl cbl cob cl clj cljs cljc cmake coffee cr " +
     "cs csx cu cuh d dart dart diff patch dockerfile el elm erl hrl ex exs f f77 f90 f95 f03 for fish fs fsi fsx glsl vert frag go gradle " +
     "groovy hack hcl tf hlsl hs lhs hx idl ino java jl js mjs cjs jsx ksh kt kts less lisp lsp lua m mm makefile mk matlab ml mli nim nix " +
-    "nsi pas pp pl pm php phtml po pot pro proto ps1 psm1 psd1 py pyi pyw pyx qml r rb rake rkt rs sass scala sc scm scss css sh sol sql " +
+    "nsi pas pp pl pm php phtml pro proto ps1 psm1 psd1 py pyi pyw pyx qml r rb rake rkt rs sass scala sc scm scss css sh sol sql " +
     "svelte swift sv svh tcl ts mts cts tsx v vhd vhdl vb vbs vue wat wgsl zig zsh graphql gql thrift bzl bazel"
   ).split(" "),
 );

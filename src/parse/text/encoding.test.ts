@@ -156,6 +156,34 @@ describe("decodeText without a declaration", () => {
   });
 });
 
+describe("decodeText of two encodings in one file", () => {
+  const latin = (text: string): Buffer => iconv.encode(text, "windows-1252");
+  const mixed = (...parts: Uint8Array[]): string => decodeText(Buffer.concat(parts)).text;
+
+  test("reads each line in its own, and says so", () => {
+    const bytes = Buffer.concat([Buffer.from("Müller war hier\n"), latin("Café Größe\n")]);
+    expect(decodeText(bytes)).toEqual({
+      text: "Müller war hier\nCafé Größe\n",
+      encoding: "utf-8",
+      doubtful: false,
+      warnings: ["The text is in two encodings: 1 line is not UTF-8 and read as windows-1252."],
+    });
+  });
+
+  test("whichever of both is rarer, and with a mark", () => {
+    const log = Buffer.from("2024 INFO Müller\n".repeat(50));
+    expect(mixed(log, latin("2024 INFO Grüße\n"))).toEndWith("INFO Grüße\n");
+    expect(mixed(latin("Grüße\n"), log, latin("Äpfel"))).toEndWith("Müller\nÄpfel");
+    expect(mixed(Buffer.from("\ufeffМосква\n"), latin("Grüße\n"))).toBe("Москва\nGrüße\n");
+    expect(mixed(Buffer.from(`${FRENCH}\n`), iconv.encode(RUSSIAN, "windows-1251"))).toBe(`${FRENCH}\n${RUSSIAN}`);
+  });
+
+  test("does not take rubbish in sound text for letters", () => {
+    const bytes = Buffer.concat([Buffer.from(`${FRENCH}\n`), Buffer.from([0x3a, 0x20, 0xff, 0xfe, 0xc3, 0x28])]);
+    expect(decodeText(bytes).warnings[0]).toContain("not valid UTF-8");
+  });
+});
+
 describe("decodeText with a declaration", () => {
   test("follows it where a guess could not know", () => {
     expect(decodeText(iconv.encode("Škoda", "iso-8859-2"), "iso-8859-2").text).toBe("Škoda");

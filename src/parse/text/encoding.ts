@@ -2,12 +2,14 @@ import iconv from "iconv-lite";
 
 import { decodeEbcdic, ebcdicName, looksEbcdic } from "./ebcdic.ts";
 import { guessCodePage } from "./encoding-guess.ts";
+import type { MixedLines } from "./encoding-mixed.ts";
+import { decodeMixed, mixedLines } from "./encoding-mixed.ts";
 import { decodeSevenBit, sevenBitEncoding } from "./encoding-seven-bit.ts";
 
 /**
  * Bytes -> text, whatever wrote them. In this order: a byte order mark; the zero bytes of UTF-16 and
  * UTF-32; sound UTF-8; what is declared, unless the text it gives is worse than a guess; nearly
- * sound UTF-8; a guess from what languages look like. Whatever is doubtful is said in `warnings`.
+ * sound UTF-8, line by line where others are mixed in; a guess from what languages look like. Whatever is doubtful is said in `warnings`.
  */
 export interface DecodedText {
   /** Lines end with "\n", no byte order mark, no NUL. */
@@ -20,33 +22,39 @@ export interface DecodedText {
 
 export function decodeText(bytes: Uint8Array, declared: string | null = null): DecodedText {
   const warnings: string[] = [];
-  const { encoding, skip, doubtful = false } = chooseEncoding(bytes, declared, warnings);
-  const raw = decodeAs(skip > 0 ? bytes.subarray(skip) : bytes, encoding);
+  const { encoding, skip, doubtful = false, mixed } = chooseEncoding(bytes, declared, warnings);
+  const body = skip > 0 ? bytes.subarray(skip) : bytes;
+  const raw = mixed === undefined ? decodeAs(body, encoding) : decodeMixed(body, mixed, decodeAs);
   return { text: soundLines(raw, warnings), encoding, doubtful, warnings };
 }
 
-function chooseEncoding(
-  file: Uint8Array,
-  declared: string | null,
-  warnings: string[],
-): { encoding: string; skip: number; doubtful?: boolean } {
+interface Choice {
+  encoding: string;
+  doubtful?: boolean;
+  mixed?: MixedLines;
+}
+
+function chooseEncoding(file: Uint8Array, declared: string | null, warnings: string[]): Choice & { skip: number } {
   const mark = byteOrderMark(file);
-  if (mark !== null) {
-    // Some tools add a mark to text in another encoding; only UTF-8 can be checked.
-    if (mark.encoding !== "utf-8" || brokenUtf8(file.subarray(3)).share < 0.3) {
-      if (mark.encoding === "utf-8") warnAboutUtf8(file, warnings);
-      return mark;
-    }
+  // Some tools add a mark to text in another encoding; only UTF-8 can be checked.
+  if (mark !== null && (mark.encoding !== "utf-8" || keepsMark(file.subarray(mark.skip)))) {
+    if (mark.encoding === "utf-8") warnAboutUtf8(file, warnings);
+    return mark;
   }
   const skip = mark?.skip ?? 0;
   return { ...withoutMark(file.subarray(skip), skip === 0 ? declared : (declared ?? "utf-8"), warnings), skip };
 }
 
-function withoutMark(
-  bytes: Uint8Array,
-  declared: string | null,
-  warnings: string[],
-): { encoding: string; doubtful?: boolean } {
+function keepsMark(bytes: Uint8Array): boolean {
+  const { broken, share } = brokenUtf8(bytes);
+  return broken === 0 || (share < 0.3 && mixedLines(bytes, { share: lineShare, decode: decodeAs }) === null);
+}
+
+function lineShare(line: Uint8Array): number {
+  return brokenUtf8(line).share;
+}
+
+function withoutMark(bytes: Uint8Array, declared: string | null, warnings: string[]): Choice {
   const wide = guessWide(bytes);
   if (wide !== null) return { encoding: wide };
   const label = declared === null ? null : canonicalEncoding(declared);
@@ -59,11 +67,18 @@ function withoutMark(
     return { encoding: "ibm037" };
   }
   const broken = brokenUtf8(bytes);
+  const mixed = label === null || label === "utf-8" ? mixedLines(bytes, { share: lineShare, decode: decodeAs }) : null;
+  if (mixed !== null) {
+    const lines = mixed.places.length / 2;
+    const what = lines === 1 ? "1 line is" : `${lines} lines are`;
+    warnings.push(`The text is in two encodings: ${what} not UTF-8 and read as ${mixed.encoding}.`);
+    return { encoding: "utf-8", mixed };
+  }
   if (broken.share < 0.2) {
     warnAboutUtf8(bytes, warnings);
     return { encoding: "utf-8" };
   }
-  return eightBit(bytes, declared, label, warnings);
+  return eightBit(bytes, { declared, label }, warnings);
 }
 
 /** Hardly anything but the letters, digits and marks of a keyboard. */
@@ -72,17 +87,24 @@ function isPlain(text: string): boolean {
   return plain > 0.9 * text.length;
 }
 
+/** Encodings of one byte a character in which ASCII is ASCII. */
+const CODE_PAGE = /^(?:windows-\d|iso-8859-|koi8-|ibm866|macintosh|x-mac-|cp(?:437|8\d\d)$)/;
 /** A few letters are no reason to disbelieve a declaration. */
 const ENOUGH_EVIDENCE = 24;
+/** Shares of the guess's confidence below which a declaration is not believed, and below which its text looks like none. */
+const MISFIT = 0.5;
+const HOPELESS = 0.1;
 
 function eightBit(
   bytes: Uint8Array,
-  declared: string | null,
-  label: string | null,
+  { declared, label }: { declared: string | null; label: string | null },
   warnings: string[],
 ): { encoding: string; doubtful: boolean } {
+  // Short strings, of which messages hold thousands, would not be believed against it anyway.
+  if (label !== null && CODE_PAGE.test(label) && isShort(bytes) && !decodeAs(bytes, label).includes("\ufffd"))
+    return { encoding: label, doubtful: false };
   const guess = guessCodePage(bytes, label === "utf-8" ? null : label);
-  if (label === null || label === "utf-8" || guess.declaredScore === null) {
+  if (label === null || label === "utf-8" || guess.declaredShare === null) {
     if (declared !== null) {
       warnings.push(`The declared text encoding ${shown(declared)} does not fit; it was read as ${guess.encoding}.`);
     } else if (guess.doubtful) {
@@ -90,12 +112,18 @@ function eightBit(
     }
     return { encoding: guess.encoding, doubtful: guess.doubtful };
   }
-  const isBetter = guess.score > guess.declaredScore + 0.25 && guess.evidence >= ENOUGH_EVIDENCE;
+  const isBetter = guess.declaredShare < MISFIT && guess.evidence >= ENOUGH_EVIDENCE;
   if (guess.encoding !== label && isBetter && !guess.doubtful) {
     warnings.push(`The declared text encoding ${shown(label)} does not fit; it was read as ${guess.encoding}.`);
     return { encoding: guess.encoding, doubtful: false };
   }
-  return { encoding: label, doubtful: guess.declaredScore < 0.2 };
+  return { encoding: label, doubtful: guess.declaredShare < HOPELESS };
+}
+
+function isShort(bytes: Uint8Array): boolean {
+  let evidence = 0;
+  for (let i = 0; i < bytes.length && evidence < ENOUGH_EVIDENCE; i++) if (bytes[i]! > 0x7f) evidence++;
+  return evidence < ENOUGH_EVIDENCE;
 }
 
 function shown(label: string): string {

@@ -2,66 +2,29 @@ import { Parser } from "htmlparser2";
 
 import type { DocumentBuilder } from "../builder.ts";
 import { oneLine } from "../builder.ts";
+import { FormulaReader } from "../formula.ts";
+import { Drawing } from "./html-drawing.ts";
 import { HtmlTable, isDataTable } from "./html-tables.ts";
+import { BLOCKS, isAmidWords, isCustom, isLeftOut, META_NAMES, OPTIONS, SENTENCES, VOID } from "./html-tags.ts";
 
 /**
- * HTML -> the text a reader sees: headings, paragraphs, lists and table rows; no scripts, styles or
- * navigation. A streaming parser, so nesting of any depth costs no stack. Nothing is ever fetched.
+ * HTML -> the text a reader sees or can unfold: headings, paragraphs, lists, table rows, formulas and the labels of
+ * drawings; no scripts, styles or navigation. A streaming parser, so nesting of any depth costs no stack. Nothing is
+ * ever fetched.
  */
 const XML_START = /^\s*<\?xml\s/;
 
 /** In XHTML, which says so at its start or by what holds it, `<title/>` is an element without content. */
 export function parseHtml(html: string, out: DocumentBuilder, isXhtml = XML_START.test(html)): void {
   const before = out.length;
-  run(html, out, true, isXhtml);
+  run(html, out, { isStrict: true, isXhtml });
   // Some pages mark everything as navigation or hide it until a script runs.
-  if (out.length === before) run(html, out, false, isXhtml);
+  if (out.length === before) run(html, out, { isStrict: false, isXhtml });
 }
 
-const NEVER = new Set([
-  "script",
-  "style",
-  "noscript",
-  "template",
-  "svg",
-  "iframe",
-  "canvas",
-  "audio",
-  "video",
-  "object",
-  "embed",
-  "map",
-  "datalist",
-]);
-const CHROME = new Set(["nav", "aside", "footer", "menu", "dialog"]);
-const BLOCKS = new Set(
-  (
-    "address article aside blockquote body center dd details dialog dir div dl dt fieldset figcaption figure footer form frameset h1 h2 h3 h4 h5 h6 " +
-    "header hgroup hr html legend li main menu nav ol optgroup option p pre section select summary table tbody td textarea tfoot th thead tr ul caption"
-  ).split(" "),
-);
-const OPTIONS = new Set(["option", "optgroup", "hr"]);
-const VOID = new Set([
-  "area",
-  "base",
-  "br",
-  "col",
-  "embed",
-  "frame",
-  "hr",
-  "img",
-  "input",
-  "link",
-  "meta",
-  "param",
-  "source",
-  "track",
-  "wbr",
-]);
-
-function run(html: string, out: DocumentBuilder, strict: boolean, recognizeSelfClosing: boolean): void {
-  const writer = new HtmlWriter(out, strict);
-  const parser = new Parser(writer, { decodeEntities: true, lowerCaseTags: true, recognizeSelfClosing });
+function run(html: string, out: DocumentBuilder, { isStrict, isXhtml }: { isStrict: boolean; isXhtml: boolean }): void {
+  const writer = new HtmlWriter(out, isStrict);
+  const parser = new Parser(writer, { decodeEntities: true, lowerCaseTags: true, recognizeSelfClosing: isXhtml });
   parser.write(html);
   parser.end();
 }
@@ -74,6 +37,16 @@ class HtmlWriter {
   #skipTags: string[] = [];
   #preDepth = 0;
   #articleDepth = 0;
+  #sentenceDepth = 0;
+  #drawing: Drawing | null = null;
+  #formula: FormulaReader | null = null;
+  #formulaIsBlock = false;
+  /** Open elements of the page's own making, and whether each is a block. */
+  #customs: { tag: string; isBlock: boolean }[] = [];
+  /** Where such an element amid words ended; -1 once more text has come. */
+  #customEnd = -1;
+  /** Where raised characters behind a number begin: "10<sup>6". */
+  #raisedAt = -1;
   #heading: { level: number } | null = null;
   #lists: ("ul" | { next: number })[] = [];
   #item = "";
@@ -89,12 +62,17 @@ class HtmlWriter {
   }
 
   onopentag(tag: string, attributes: Record<string, string>): void {
+    if (this.#formula !== null) {
+      this.#formula.open(tag, attributes);
+      return;
+    }
+    if (tag === "rb") this.#leaveGuide();
     if (this.#skipDepth > 0) {
       if (!VOID.has(tag)) this.#enterSkipped(tag);
       return;
     }
-    if (this.#skips(tag, attributes)) {
-      this.#flush();
+    if (isLeftOut(tag, attributes, { isStrict: this.#strict, inArticle: this.#articleDepth > 0 })) {
+      if (!isAmidWords(tag)) this.#flush();
       if (!VOID.has(tag)) this.#enterSkipped(tag);
       return;
     }
@@ -105,10 +83,64 @@ class HtmlWriter {
       this.#closeOptions();
     }
     if (BLOCKS.has(tag)) this.#flush();
-    this.#open(tag, attributes);
+    if (tag === "math" || tag.endsWith(":math")) this.#openFormula(attributes);
+    else if (this.#drawing !== null || tag === "svg") this.#openInDrawing(tag, attributes);
+    else if (isCustom(tag)) this.#openCustom(tag);
+    else this.#open(tag, attributes);
+  }
+
+  #openFormula(attributes: Record<string, string>): void {
+    this.#formulaIsBlock = attributes["display"] === "block";
+    if (this.#formulaIsBlock && this.#sentenceDepth === 0) this.#flush();
+    this.#formula = new FormulaReader();
+    this.#formula.open("math", attributes);
+  }
+
+  #closeFormula(line: string): void {
+    this.#formula = null;
+    const touches = /[\p{L}\p{N}]$/u.test(this.#text) && /^[\p{L}\p{N}]/u.test(line);
+    this.#text += (touches ? " " : "") + line;
+    if (this.#formulaIsBlock && this.#sentenceDepth === 0) this.#flush();
+  }
+
+  #openInDrawing(tag: string, attributes: Record<string, string>): void {
+    if (this.#drawing === null) {
+      this.#drawing = new Drawing(attributes);
+      return;
+    }
+    this.#drawing.open(tag);
+    if (this.#drawing.isLabel(tag)) this.#flush();
+    else if (tag === "tspan" && ("x" in attributes || "y" in attributes || "dy" in attributes)) this.#text += " ";
+    else if (this.#drawing.showsText) this.#open(tag, attributes);
+  }
+
+  /** A block, unless it stands in a sentence. */
+  #openCustom(tag: string): void {
+    const isBlock = this.#sentenceDepth === 0 && this.#text.trim() === "";
+    this.#customs.push({ tag, isBlock });
+    if (isBlock) this.#flush();
+    else if (this.#customEnd === this.#text.length) this.#text += " ";
+  }
+
+  #closeCustom(tag: string): void {
+    const at = this.#customs.findLastIndex((open) => open.tag === tag);
+    if (at < 0) return;
+    const isBlock = this.#customs[at]!.isBlock;
+    this.#customs.length = at;
+    if (isBlock) this.#flush();
+    else this.#customEnd = this.#text.length;
+  }
+
+  /** Characters raised behind a number make another number of it: 10<sup>6</sup> is not 106. */
+  #closeRaised(): void {
+    const at = this.#raisedAt;
+    this.#raisedAt = -1;
+    if (at < 0 || !/^[-\u2212+]?(?:\d{1,3}|n|x|k)$/.test(this.#text.slice(at))) return;
+    this.#text = `${this.#text.slice(0, at)}^${this.#text.slice(at)}`;
   }
 
   #open(tag: string, attributes: Record<string, string>): void {
+    if (SENTENCES.has(tag)) this.#sentenceDepth++;
     switch (tag) {
       case "title":
         this.#inTitle = this.#title === "";
@@ -121,6 +153,13 @@ class HtmlWriter {
         break;
       case "br":
         this.#text += "\n";
+        break;
+      case "sup":
+        this.#raisedAt = /\d$/.test(this.#text) ? this.#text.length : -1;
+        break;
+      case "a":
+        // The number of a note.
+        this.#raisedAt = -1;
         break;
       case "pre":
       case "textarea":
@@ -188,6 +227,11 @@ class HtmlWriter {
   }
 
   ontext(text: string): void {
+    if (this.#formula !== null) {
+      this.#formula.text(text);
+      return;
+    }
+    if (this.#drawing !== null && !this.#drawing.showsText) return;
     const option = this.#options?.at(-1);
     if (option !== undefined && this.#skipDepth === 0) option.text += text;
     else if (this.#inTitle) this.#title += text;
@@ -195,6 +239,11 @@ class HtmlWriter {
   }
 
   onclosetag(tag: string): void {
+    if (this.#formula !== null) {
+      const line = this.#formula.close();
+      if (line !== null) this.#closeFormula(line);
+      return;
+    }
     if (this.#skipDepth > 0) {
       this.#leaveSkipped(tag);
       return;
@@ -208,7 +257,21 @@ class HtmlWriter {
       else return;
     }
     if (BLOCKS.has(tag)) this.#flush();
+    if (this.#drawing !== null) {
+      if (this.#drawing.isLabel(tag)) this.#flush();
+      if (this.#drawing.close(tag)) this.#drawing = null;
+    } else if (isCustom(tag)) {
+      this.#closeCustom(tag);
+    }
+    this.#close(tag);
+  }
+
+  #close(tag: string): void {
+    if (SENTENCES.has(tag)) this.#sentenceDepth = Math.max(0, this.#sentenceDepth - 1);
     switch (tag) {
+      case "sup":
+        this.#closeRaised();
+        break;
       case "pre":
       case "textarea":
       case "listing":
@@ -245,17 +308,14 @@ class HtmlWriter {
     while (this.#tables.length > 0) this.#closeTable();
   }
 
-  #skips(tag: string, attributes: Record<string, string>): boolean {
-    if (NEVER.has(tag)) return true;
-    if (!this.#strict || tag === "html" || tag === "body" || tag === "main") return false;
-    if ("hidden" in attributes || attributes["aria-hidden"] === "true") return true;
-    if (/display\s*:\s*none/i.test(attributes["style"] ?? "")) return true;
-    return this.#articleDepth === 0 && (CHROME.has(tag) || attributes["role"] === "navigation");
-  }
-
   #enterSkipped(tag: string): void {
     this.#skipDepth++;
     this.#skipTags.push(tag);
+  }
+
+  /** Where bases and guides alternate, a base may end the guide before it without a closing tag. */
+  #leaveGuide(): void {
+    if (/^(?:rt|rp|rtc)$/.test(this.#skipTags.at(-1) ?? "")) this.#leaveSkipped(this.#skipTags.at(-1)!);
   }
 
   #leaveSkipped(tag: string): void {
@@ -292,7 +352,9 @@ class HtmlWriter {
     const raw = this.#text;
     this.#text = "";
     const text = this.#preDepth > 0 ? raw.replace(/\s+$/, "") : tidy(raw);
-    if (text.trim() === "") return;
+    this.#customEnd = -1;
+    this.#raisedAt = -1;
+    if (!SHOWN.test(text)) return;
     const cell = this.#table()?.openCell;
     const marked = this.#item + text;
     const isItem = this.#item !== "";
@@ -342,6 +404,9 @@ class HtmlWriter {
   }
 }
 
+/** Anything but white space and characters without width, with which mail fills its previews. */
+const SHOWN = /[^\s\u00ad\u034f\u061c\u200b-\u200f\u2060\ufeff]/;
+
 function tidy(text: string): string {
   return text
     .replace(/[ \t\u00a0]+/g, " ")
@@ -349,19 +414,6 @@ function tidy(text: string): string {
     .replace(/\n{3,}/g, "\n\n")
     .trim();
 }
-
-const META_NAMES: Record<string, string> = {
-  author: "author",
-  "dc.creator": "author",
-  "article:author": "author",
-  description: "description",
-  "og:description": "description",
-  keywords: "keywords",
-  "article:published_time": "created",
-  "dc.date": "created",
-  date: "created",
-  "article:modified_time": "modified",
-};
 
 /** Encoding that a page declares in its first bytes, read as the HTML standard's prescan does in essence. */
 export function htmlCharset(bytes: Uint8Array): string | null {

@@ -1,27 +1,43 @@
 import type { DocumentBuilder } from "../builder.ts";
 import { BREAK } from "../document.ts";
+import { decodeJsonEscapes } from "./escapes.ts";
 
 /**
- * JSON and JSON lines keep their text; where a record begins, a break is noted. One pass over the
- * characters with a depth counter: neither depth nor size of the document can hurt, and what is not
- * quite JSON is still text.
+ * JSON and JSON lines keep their text but for the escapes in strings, which hide words; where a record begins, a break
+ * is noted. One pass over the characters with a depth counter: neither depth nor size of the document can hurt, and
+ * what is not quite JSON is still text.
  */
 export function parseJson(text: string, out: DocumentBuilder): void {
-  const start = out.raw(text);
   const first = /\S/.exec(text)?.index ?? 0;
-  const marks = recordStarts(text, first);
-  for (const at of marks) out.breakAt(start + at, BREAK.row);
-  if (marks.length > 1) out.regionAt(start + marks[0]!, start + text.length, null);
+  const marks = writeRecords(text, recordStarts(text, first), out);
+  if (marks.length > 1) out.regionAt(marks[0]!, out.length, null);
 }
 
 export function parseJsonLines(text: string, out: DocumentBuilder): void {
-  const start = out.raw(text);
+  const starts: number[] = [];
   for (let at = 0; at < text.length;) {
-    out.breakAt(start + at, BREAK.row);
+    starts.push(at);
     const end = text.indexOf("\n", at);
     at = end < 0 ? text.length : end + 1;
   }
-  out.regionAt(start, start + text.length, null);
+  const marks = writeRecords(text, starts, out);
+  out.regionAt(marks[0] ?? 0, out.length, null);
+}
+
+/** Writes the text with its escapes decoded and a break at each record; answers where the records came to lie. */
+function writeRecords(text: string, starts: readonly number[], out: DocumentBuilder): number[] {
+  const parts = [decodeJsonEscapes(text.slice(0, starts[0] ?? text.length))];
+  const marks: number[] = [];
+  let length = parts[0]!.length;
+  starts.forEach((from, i) => {
+    marks.push(length);
+    const part = decodeJsonEscapes(text.slice(from, starts[i + 1] ?? text.length));
+    parts.push(part);
+    length += part.length;
+  });
+  const start = out.raw(parts.join(""));
+  for (const at of marks) out.breakAt(start + at, BREAK.row);
+  return marks.map((at) => start + at);
 }
 
 /**

@@ -1,77 +1,151 @@
 import type { DocumentBuilder } from "../builder.ts";
+import type { BreakRank } from "../document.ts";
 import { BREAK } from "../document.ts";
+import { decodeEntities } from "./entities.ts";
+import type { MarkdownLine } from "./markdown-lines.ts";
+import { markdownLines } from "./markdown-lines.ts";
 
 /**
- * Markdown keeps its text as written; headings, tables and front matter are only noted. Code fences
- * are respected, since "# comment" in them is no heading.
+ * Markdown keeps its text as written but for entities and escaped signs, which hide words; headings, tables and front
+ * matter are only noted.
  */
 export function parseMarkdown(text: string, out: DocumentBuilder): void {
-  const start = out.raw(text);
   const bodyStart = readFrontMatter(text, out);
-  let fence: string | null = null;
-  let tableStart = -1;
-  let header = "";
-  let previous = "";
-  let previousStart = -1;
-  for (const { line, at } of linesFrom(text, bodyStart)) {
-    const offset = start + at;
-    const fenceMark = /^ {0,3}(`{3,}|~{3,})/.exec(line)?.[1];
-    if (fenceMark !== undefined) {
-      if (fence === null) fence = fenceMark;
-      else if (fenceMark.startsWith(fence[0]!) && fenceMark.length >= fence.length) fence = null;
-    }
-    const plain = fence === null && fenceMark === undefined;
-    const atx = plain ? /^ {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$/.exec(line) : null;
-    const isTableRow = plain && line.includes("|");
-    if (tableStart >= 0 && !isTableRow) {
-      out.regionAt(tableStart, offset, header);
-      tableStart = -1;
-    }
-    if (atx !== null && (atx[2] ?? "") !== "") {
-      out.breakAt(offset, BREAK.section);
-      out.headingAt(atx[1]!.length, inlineText(atx[2]!), offset);
-    } else if (plain && /^ {0,3}(?:=+|-+)[ \t]*$/.test(line) && isSetextText(previous)) {
-      out.breakAt(start + previousStart, BREAK.section);
-      out.headingAt(line.trim().startsWith("=") ? 1 : 2, inlineText(previous), start + previousStart);
-    } else if (isTableRow) {
-      if (tableStart < 0 && TABLE_RULE.test(line) && previous.includes("|")) {
-        tableStart = start + previousStart;
-        header = previous.replace(/^\s*\||\|\s*$/g, "").trim();
-        out.breakAt(tableStart, BREAK.row);
-      } else if (tableStart >= 0) {
-        out.breakAt(offset, BREAK.row);
-      }
-    }
-    previous = plain ? line : "";
-    previousStart = at;
+  const parts = [text.slice(0, bodyStart)];
+  const outline = new Outline();
+  let length = bodyStart;
+  for (const { line, at, kind, isNested } of markdownLines(text, bodyStart)) {
+    const shown = kind === "code" ? line : plainSigns(line);
+    outline.add({ line, at: length, kind, isNested });
+    const withEnd = at + line.length < text.length ? `${shown}\n` : shown;
+    parts.push(withEnd);
+    length += withEnd.length;
   }
-  if (tableStart >= 0) out.regionAt(tableStart, start + text.length, header);
+  const start = out.raw(parts.join(""));
+  outline.write(out, start, start + length);
+}
+
+interface Mark {
+  offset: number;
+  rank: BreakRank;
+  heading: { level: number; text: string } | null;
 }
 
 const TABLE_RULE = /^\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$/;
+const ATX = /^ {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$/;
+const UNDERLINE = /^ {0,3}(?:=+|-+)[ \t]*$/;
+/** Longer paragraphs over a rule are no headings, whatever CommonMark makes of them. */
+const MAX_UNDERLINED = 300;
 
-function isSetextText(line: string): boolean {
-  return line.trim() !== "" && line.length < 200 && !/^\s*(?:[-*+>#|]|\d+[.)])/.test(line);
-}
+/** Headings and tables, by line. */
+class Outline {
+  readonly #marks: Mark[] = [];
+  readonly #tables: { start: number; end: number; header: string }[] = [];
+  /** The paragraph that an underline would make a heading of. */
+  #paragraph: { lines: string[]; at: number } | null = null;
+  #table: { start: number; header: string } | null = null;
+  #previous = "";
+  #previousAt = -1;
 
-function* linesFrom(text: string, from: number): Generator<{ line: string; at: number }> {
-  for (let at = from; at < text.length;) {
-    const end = text.indexOf("\n", at);
-    const stop = end < 0 ? text.length : end;
-    yield { line: text.slice(at, stop), at };
-    at = stop + 1;
+  add({ line, at, kind, isNested }: MarkdownLine): void {
+    const isText = kind === "text";
+    const isRow = isText && line.includes("|");
+    if (this.#table !== null && !isRow) this.#closeTable(at);
+    const atx = isText && !isNested ? ATX.exec(line) : null;
+    const under = isText && !isNested && UNDERLINE.test(line) ? this.#underlined() : null;
+    if (atx !== null) {
+      if ((atx[2] ?? "") !== "") this.#heading(at, atx[1]!.length, atx[2]!);
+    } else if (under !== null) {
+      this.#heading(under.at, line.trim().startsWith("=") ? 1 : 2, under.lines.join(" "));
+    } else if (isRow) {
+      this.#row(line, at);
+    }
+    this.#remember(line, at, isText && !isNested && atx === null && under === null);
+    this.#previous = isText ? line : "";
+    this.#previousAt = at;
+  }
+
+  write(out: DocumentBuilder, start: number, end: number): void {
+    if (this.#table !== null) this.#closeTable(end - start);
+    for (const { offset, rank, heading } of this.#marks.toSorted((a, b) => a.offset - b.offset)) {
+      out.breakAt(start + offset, rank);
+      if (heading !== null) out.headingAt(heading.level, heading.text, start + offset);
+    }
+    for (const table of this.#tables) out.regionAt(start + table.start, start + table.end, table.header);
+  }
+
+  #heading(offset: number, level: number, text: string): void {
+    this.#marks.push({ offset, rank: BREAK.section, heading: { level, text: inlineText(text) } });
+  }
+
+  #row(line: string, at: number): void {
+    if (this.#table === null && TABLE_RULE.test(line) && this.#previous.includes("|")) {
+      this.#table = { start: this.#previousAt, header: this.#previous.replace(/^\s*\||\|\s*$/g, "").trim() };
+      this.#marks.push({ offset: this.#previousAt, rank: BREAK.row, heading: null });
+    } else if (this.#table !== null) {
+      this.#marks.push({ offset: at, rank: BREAK.row, heading: null });
+    }
+  }
+
+  #closeTable(end: number): void {
+    this.#tables.push({ ...this.#table!, end });
+    this.#table = null;
+  }
+
+  #remember(line: string, at: number, isPlain: boolean): void {
+    if (!isPlain || line.trim() === "" || /^ {0,3}(?:[-*_][ \t]*){3,}$/.test(line)) this.#paragraph = null;
+    else if (this.#paragraph === null) this.#paragraph = { lines: [line.trim()], at };
+    else if (this.#paragraph.lines.length < 8) this.#paragraph.lines.push(line.trim());
+  }
+
+  #underlined(): { lines: string[]; at: number } | null {
+    const paragraph = this.#paragraph;
+    if (paragraph === null || paragraph.lines.length >= 8 || paragraph.lines.some((line) => line.startsWith("|")))
+      return null;
+    return paragraph.lines.join(" ").length > MAX_UNDERLINED ? null : paragraph;
   }
 }
 
+const CODE_SPAN = /(?<!`)(`+)(?!`)[^]*?[^`]\1(?!`)/g;
+const ESCAPED_SIGN = /\\([!"#$%&'*+,\-./:;<=>?@^_`~])/g;
+
+/** A line with its entities and escaped signs decoded, code spans left alone. */
+function plainSigns(line: string): string {
+  if (!/[\\&]/.test(line)) return line;
+  const plain = (part: string): string => decodeEntities(part).replace(ESCAPED_SIGN, "$1");
+  if (!line.includes("`") || line.length > MAX_SPANS_LINE) return plain(line);
+  let out = "";
+  let done = 0;
+  for (const match of line.matchAll(CODE_SPAN)) {
+    out += plain(line.slice(done, match.index)) + match[0];
+    done = match.index + match[0].length;
+  }
+  return out + plain(line.slice(done));
+}
+
+/** Looking for the ends of code spans costs the square of a line's length. */
+const MAX_SPANS_LINE = 10_000;
+
+/** Markup that a line of text may hold; any other "<T>" is what somebody writes about. */
+const INLINE_TAG =
+  /<\/?(?:a|abbr|b|bdi|big|br|cite|code|del|dfn|em|font|i|img|ins|kbd|mark|q|s|samp|small|span|strike|strong|sub|sup|tt|u|var|wbr)(?:\s+[\w:-]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'>]+))?)*\s*\/?>|<!--.*?-->/gi;
+
 /** Text of a heading without its marks. */
 function inlineText(text: string): string {
+  const spans = text.split(/(`+[^`]+`+)/);
+  return spans
+    .map((part, i) => (i % 2 === 1 ? part.replace(/^`+ ?| ?`+$/g, "") : plainSigns(unmarked(part))))
+    .join("")
+    .replace(/\s*\{#[^}]*\}\s*$/, "");
+}
+
+function unmarked(text: string): string {
   return text
     .replace(/!?\[([^\]]*)\]\([^)]*\)/g, "$1")
-    .replace(/<[^>]+>/g, "")
-    .replace(/`+([^`]+)`+/g, "$1")
-    .replace(/\*{1,3}([^*]+)\*{1,3}/g, "$1")
-    .replace(/(^|\W)_{1,3}([^_]+)_{1,3}(?=\W|$)/g, "$1$2")
-    .replace(/\s*\{#[^}]*\}\s*$/, "");
+    .replace(/<((?:https?|mailto):[^<>\s]+)>/g, "$1")
+    .replace(INLINE_TAG, "")
+    .replace(/(?<!\\)\*{1,3}(?=\S)([^*]*[^*\s])\*{1,3}/g, "$1")
+    .replace(/(^|\W)_{1,3}(?=\S)([^_]*[^_\s])_{1,3}(?=\W|$)/g, "$1$2");
 }
 
 const FRONT_MATTER_KEYS: Record<string, string> = {

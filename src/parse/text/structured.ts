@@ -1,40 +1,9 @@
 import type { DocumentBuilder } from "../builder.ts";
 import { BREAK } from "../document.ts";
-import { readXmlText } from "../xml.ts";
+import { decodeEntities } from "./entities.ts";
+import { decodeProperties, decodeQuoted, decodeUnicodeEscapes } from "./escapes.ts";
 
-/** Text formats with a structure of their own: XML, notebooks, reStructuredText, TeX, subtitles, configuration, logs. */
-
-/** Text of elements and of telling attributes; children of the root are units. Entities stay what they are. */
-export function parseXmlDocument(text: string, out: DocumentBuilder): void {
-  let depth = 0;
-  let current = "";
-  const flush = (): void => {
-    const clean = current.replace(/\s+/g, " ").trim();
-    current = "";
-    if (clean !== "") out.line(clean, depth <= 2 ? BREAK.row : BREAK.line);
-  };
-  readXmlText(text, {
-    open(_name, attributes) {
-      flush();
-      depth++;
-      for (const key in attributes) {
-        const value = attributes[key]!;
-        if (TELLING.test(key) && /\p{L}{2}/u.test(value)) out.line(value, depth <= 2 ? BREAK.row : BREAK.line);
-      }
-      if (depth === 2) out.gap();
-    },
-    text(part) {
-      current += part;
-    },
-    close() {
-      flush();
-      depth--;
-    },
-  });
-  flush();
-}
-
-const TELLING = /^(?:\w+:)?(?:name|title|label|alt|caption|summary|description|value|text|content)$/i;
+/** Text formats with a structure of their own: notebooks, reStructuredText, subtitles, configuration, logs. */
 
 interface NotebookCell {
   cell_type?: unknown;
@@ -131,39 +100,6 @@ export function parseRst(text: string, out: DocumentBuilder): void {
   });
 }
 
-const TEX_LEVELS: Record<string, number> = {
-  part: 1,
-  chapter: 1,
-  section: 2,
-  subsection: 3,
-  subsubsection: 4,
-  paragraph: 5,
-};
-
-/** LaTeX keeps its text; sections become headings, title and author metadata. */
-export function parseTex(text: string, out: DocumentBuilder): void {
-  const start = out.raw(text);
-  for (const match of text.matchAll(
-    /\\(part|chapter|section|subsection|subsubsection|paragraph)\*?(?:\[[^\]]*\])?\{([^{}\n]{1,300}(?:\{[^{}\n]*\}[^{}\n]*){0,5})\}/g,
-  )) {
-    out.breakAt(start + match.index, BREAK.section);
-    out.headingAt(TEX_LEVELS[match[1]!] ?? 2, plainTex(match[2]!), start + match.index);
-  }
-  const title = /\\title(?:\[[^\]]*\])?\{([^{}]{1,300}(?:\{[^{}]{0,300}\}[^{}]{0,300}){0,5})\}/.exec(text)?.[1];
-  if (title !== undefined) out.title = plainTex(title);
-  const author = /\\author(?:\[[^\]]*\])?\{([^{}]{1,300}(?:\{[^{}]{0,300}\}[^{}]{0,300}){0,5})\}/.exec(text)?.[1];
-  if (author !== undefined) out.metadata["author"] = plainTex(author);
-}
-
-function plainTex(text: string): string {
-  return text
-    .replace(/\\\\|~/g, " ")
-    .replace(/\\[a-zA-Z]+\s?/g, "")
-    .replace(/[{}$]/g, "")
-    .trim();
-}
-
-const CUE_ENTITIES: Record<string, string> = { lt: "<", gt: ">", amp: "&", nbsp: " " };
 const CUE_TIME = /^(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}\s*-->\s*(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}/;
 
 /** Subtitles: what is said, a line a cue with its start; numbers and styles are left out. */
@@ -173,11 +109,12 @@ export function parseSubtitles(text: string, out: DocumentBuilder): void {
     const lines = block.split("\n").map((line) => line.trim());
     const at = lines.findIndex((line) => CUE_TIME.test(line));
     if (at < 0) continue;
-    const said = lines
+    const marked = lines
       .slice(at + 1)
       .join(" ")
-      .replace(/<[^>]*>|\{\\[^}]*\}/g, "")
-      .replace(/&(lt|gt|amp|nbsp|lrm|rlm);/g, (_, name: string) => CUE_ENTITIES[name] ?? "")
+      .replace(/<[^>]*>|\{\\[^}]*\}/g, "");
+    const said = decodeEntities(marked)
+      .replace(/[\u200e\u200f]/g, "")
       .trim();
     const time = /^[\d:]+/.exec(lines[at]!)?.[0] ?? "";
     if (said !== "") out.line(`[${time}] ${said}`, BREAK.row);
@@ -189,8 +126,17 @@ export function looksLikeSubtitles(text: string): boolean {
   return /^(?:WEBVTT\b|\s*\d+\s*\n(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}\s*-->)/.test(text.slice(0, 500));
 }
 
-/** YAML, TOML, INI and properties: sections and top-level keys begin units. */
-export function parseConfig(text: string, out: DocumentBuilder): void {
+const CONFIG_ESCAPES: Record<string, (text: string) => string> = {
+  yaml: decodeQuoted,
+  yml: decodeQuoted,
+  toml: decodeQuoted,
+  env: decodeQuoted,
+  properties: decodeProperties,
+};
+
+/** YAML, TOML, INI and properties: sections and top-level keys begin units; escapes are decoded as each format has them. */
+export function parseConfig(source: string, extension: string, out: DocumentBuilder): void {
+  const text = (CONFIG_ESCAPES[extension] ?? decodeUnicodeEscapes)(source);
   const start = out.raw(text);
   for (const match of text.matchAll(
     /^(?:\[{1,2}([^\]\n]{1,200})\]{1,2}[ \t]*(?:[#;].*)?|---[ \t]*|([A-Za-z_][\w.\- ]{0,100}):[ \t]*)$/gm,
@@ -205,7 +151,9 @@ const LOG_START =
   /^(?:\[?\d{4}[-/]\d\d[-/]\d\d[T ]|\[?\d{1,2}[-/ ](?:\d\d|[A-Z][a-z]{2})[-/ ]\d{2,4}|[A-Z][a-z]{2} +\d+ \d\d:|\[?\d\d:\d\d:\d\d|<\d+>|(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL)\b)/;
 
 /** Logs: an entry is the line that bears a time or level, with the lines that follow it. */
-export function parseLog(text: string, out: DocumentBuilder): void {
+export function parseLog(source: string, out: DocumentBuilder): void {
+  // Entries often end with their data as JSON.
+  const text = decodeUnicodeEscapes(source);
   const start = out.raw(text);
   for (let at = 0; at < text.length;) {
     if (LOG_START.test(text.slice(at, at + 40))) out.breakAt(start + at, BREAK.row);

@@ -1,10 +1,13 @@
 import { DocumentBuilder } from "../builder.ts";
+import { decodeCalendar, looksLikeCalendar, writeCalendar } from "./calendar.ts";
 import { codeLanguage, parseCode, shebangLanguage } from "./code.ts";
 import { guessDelimiter, parseDelimited } from "../sheets/delimited.ts";
 import { extensionOf } from "../detect.ts";
 import type { ParsedDocument } from "../document.ts";
 import { invalidFile, unsupportedFile } from "../document.ts";
+import type { DecodedText } from "./encoding.ts";
 import { decodeText } from "./encoding.ts";
+import { decodeMessages } from "./escapes.ts";
 import { htmlCharset, parseHtml, xmlCharset } from "./html.ts";
 import { looksLikeJson, looksLikeJsonLines, parseJson, parseJsonLines } from "./json.ts";
 import type { ParseLimits } from "../limits.ts";
@@ -20,9 +23,11 @@ import {
   parseNotebook,
   parseRst,
   parseSubtitles,
-  parseTex,
-  parseXmlDocument,
 } from "./structured.ts";
+import { joinHyphenated } from "./hyphens.ts";
+import { plainOfTerminal } from "./terminal.ts";
+import { parseBib, parseTex } from "./tex.ts";
+import { parseXmlDocument } from "./xml-document.ts";
 
 /** Files that are text: finds out their encoding and which kind of text they are, and reads them as that. */
 export function parseTextual(
@@ -32,25 +37,29 @@ export function parseTextual(
   limits: ParseLimits,
 ): ParsedDocument {
   const extension = extensionOf(filename);
-  const decoded = decodeText(bytes, declaredCharset(bytes, contentType, extension));
+  const declared = declaredCharset(bytes, contentType, extension);
+  const isCalendar = looksLikeCalendar(bytes);
+  const decoded: DecodedText = isCalendar
+    ? { ...decodeCalendar(bytes, declared), doubtful: false }
+    : decodeText(bytes, declared);
   // Text in an unknown encoding has no control characters; a format that nothing here knows has.
   if (decoded.doubtful && (bytes.includes(0) || CONTROLS.test(decoded.text))) throw unsupportedFile();
-  if (decoded.text.trim() === "") throw invalidFile("The file holds no text, only white space.");
-  const kind = kindOfText(decoded.text, filename, extension, contentType);
+  const text = plainOfTerminal(decoded.text);
+  if (text.trim() === "") throw invalidFile("The file holds no text, only white space.");
+  const kind = isCalendar ? "calendar" : kindOfText(text, filename, extension, contentType);
   const out = new DocumentBuilder(limits.maxTextLength);
   out.warnings.push(...decoded.warnings);
   out.metadata["encoding"] = decoded.encoding;
-  const root = kind === "xml" ? decoded.text.slice(0, 4000) : "";
-  if (/<office:document[\s>]/.test(root)) parseFlatOdf(decoded.text, out, limits);
-  else if (/<w:wordDocument[\s>]|<pkg:package[\s>]/.test(root)) parseWordXml(decoded.text, out);
-  else if (/<(?:ss:)?Workbook\s[^>]*urn:schemas-microsoft-com:office:spreadsheet/.test(root))
-    parseSheetXml(decoded.text, out);
-  else READERS[kind](decoded.text, filename, out);
+  const root = kind === "xml" ? text.slice(0, 4000) : "";
+  if (/<office:document[\s>]/.test(root)) parseFlatOdf(text, out, limits);
+  else if (/<w:wordDocument[\s>]|<pkg:package[\s>]/.test(root)) parseWordXml(text, out);
+  else if (/<(?:ss:)?Workbook\s[^>]*urn:schemas-microsoft-com:office:spreadsheet/.test(root)) parseSheetXml(text, out);
+  else READERS[kind](text, filename, out);
   if (out.length === 0) throw invalidFile("The file holds markup but no text.");
   return out.build(kind);
 }
 
-const CONTROLS = /[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]/;
+const CONTROLS = /[\x01-\x07\x0e-\x1a\x1c-\x1f\x7f]/;
 
 type TextKind =
   | "html"
@@ -65,6 +74,9 @@ type TextKind =
   | "notebook"
   | "rst"
   | "tex"
+  | "bibtex"
+  | "messages"
+  | "calendar"
   | "subtitles"
   | "config"
   | "log";
@@ -84,8 +96,9 @@ const READERS: Record<TextKind, Reader> = {
   jsonl: (text, _filename, out) => parseJsonLines(text, out),
   code: (text, filename, out) => parseCode(text, codeLanguage(filename) ?? shebangLanguage(text) ?? "code", out),
   text: (text, _filename, out) => {
-    out.title = titleOfText(text);
-    out.raw(text);
+    const joined = joinHyphenated(text);
+    out.title = titleOfText(joined);
+    out.raw(joined);
   },
   csv: (text, _filename, out) => parseDelimited(text, guessDelimiter(text) ?? ",", out),
   tsv: (text, _filename, out) => parseDelimited(text, "\t", out),
@@ -99,8 +112,13 @@ const READERS: Record<TextKind, Reader> = {
   },
   rst: (text, _filename, out) => parseRst(text, out),
   tex: (text, _filename, out) => parseTex(text, out),
+  bibtex: (text, _filename, out) => parseBib(text, out),
+  messages: (text, _filename, out) => {
+    out.raw(decodeMessages(text));
+  },
+  calendar: (text, _filename, out) => writeCalendar(text, out),
   subtitles: (text, _filename, out) => parseSubtitles(text, out),
-  config: (text, _filename, out) => parseConfig(text, out),
+  config: (text, filename, out) => parseConfig(text, extensionOf(filename), out),
   log: (text, _filename, out) => parseLog(text, out),
 };
 
@@ -125,7 +143,20 @@ const BY_EXTENSION: Record<string, TextKind> = {
   ipynb: "notebook",
   rst: "rst",
   rest: "rst",
+  json: "json",
+  geojson: "json",
+  topojson: "json",
+  jsonld: "json",
+  json5: "json",
+  jsonc: "json",
+  har: "json",
+  webmanifest: "json",
+  bib: "bibtex",
+  po: "messages",
+  pot: "messages",
   tex: "tex",
+  dtx: "tex",
+  bbl: "tex",
   latex: "tex",
   ltx: "tex",
   sty: "tex",
@@ -151,12 +182,12 @@ function kindOfText(text: string, filename: string, extension: string, contentTy
   if (
     named !== "markdown" &&
     language === null &&
-    /^(?:<\?xml[^>]*>\s*)?(?:<!--[^]*?-->\s*)*<(?:!doctype\s+html|html[\s>])/i.test(head)
+    /^<(?:!doctype\s+html|html[\s>])/i.test(withoutComments(head.replace(/^<\?xml[^>]*>/, "")))
   )
     return "html";
   if (head.startsWith("<?xml")) return "xml";
   if (looksLikeSubtitles(text)) return "subtitles";
-  if (extension === "json" || extension === "geojson") return looksLikeJsonLines(text) ? "jsonl" : "json";
+  if ((named === "json" || named === "log") && looksLikeJsonLines(text)) return "jsonl";
   if (
     extension === "xml" ||
     extension === "xsd" ||
@@ -178,10 +209,37 @@ function kindByLook(text: string, head: string, contentType: string | null): Tex
   if (/^#!\s*\//.test(head)) return "code";
   const byType = BY_MEDIA_TYPE[mediaType(contentType)];
   if (byType !== undefined) return byType;
-  if (/^<(?:div|p|h[1-6]|table|body|head|title|ul|span|article|section)[\s>]/i.test(head) && /<\/\w+>/.test(text))
-    return "html";
+  if (looksLikeHtml(text)) return "html";
   if (looksLikeMarkdown(text)) return "markdown";
   return looksLikeLog(text) ? "log" : "text";
+}
+
+const HTML_START = new RegExp(
+  String.raw`^<(?:` +
+    "a|abbr|address|article|aside|b|base|big|blockquote|body|br|button|center|code|col|colgroup|dd|details|div|dl|dt|em|fieldset|figure|" +
+    "font|footer|form|frameset|h[1-6]|head|header|hr|i|iframe|img|input|label|li|link|main|meta|nav|noscript|ol|p|picture|pre|s|script|" +
+    "section|select|small|span|strong|style|sub|summary|sup|svg|table|tbody|td|template|th|thead|title|tr|tt|u|ul|video" +
+    String.raw`)(?:\s[^<>]*)?/?>`,
+  "i",
+);
+/** Elements that a sentence or a template is unlikely to begin with and to end later. */
+const HTML_END =
+  /<\/(?:a|b|body|center|div|em|font|form|h[1-6]|html|i|li|ol|p|pre|span|strong|style|script|table|td|title|tr|u|ul)\s*>|<br\s*\/?>/i;
+
+/** A page or a part of one, whatever it begins with and whatever it is called. */
+function looksLikeHtml(text: string): boolean {
+  return HTML_START.test(withoutComments(text.slice(0, 20_000))) && HTML_END.test(text);
+}
+
+/** Without the comments that it begins with. */
+function withoutComments(text: string): string {
+  let from = text.search(/\S/);
+  while (from >= 0 && text.startsWith("<!--", from)) {
+    const end = text.indexOf("-->", from + 4);
+    if (end < 0) return "";
+    from = end + 3 + Math.max(0, text.slice(end + 3).search(/\S/));
+  }
+  return from < 0 ? "" : text.slice(from);
 }
 
 const BY_MEDIA_TYPE: Record<string, TextKind> = {
@@ -190,6 +248,11 @@ const BY_MEDIA_TYPE: Record<string, TextKind> = {
   "text/csv": "csv",
   "text/tab-separated-values": "tsv",
   "application/x-ndjson": "jsonl",
+  "application/json": "json",
+  "application/json5": "json",
+  "application/x-tex": "tex",
+  "application/x-bibtex": "bibtex",
+  "application/yaml": "config",
 };
 
 const HTML_EXTENSIONS = new Set(["html", "htm", "xhtml", "xht", "shtml"]);
@@ -202,10 +265,11 @@ function declaredCharset(bytes: Uint8Array, contentType: string | null, extensio
   const header = /charset\s*=\s*["']?([\w.:-]+)/i.exec(contentType ?? "")?.[1];
   if (header !== undefined) return header;
   const head = Buffer.from(bytes.subarray(0, 512)).toString("latin1");
-  if (HTML_EXTENSIONS.has(extension) || /^[^]{0,3}\s*<(?:!doctype|html|head|meta|body)/i.test(head))
-    return htmlCharset(bytes);
+  if (HTML_EXTENSIONS.has(extension) || /^[^<]{0,3}\s*<(?![?%])/.test(head)) return htmlCharset(bytes);
   const xml = xmlCharset(bytes);
   if (xml !== null) return xml;
+  // What Java reads where the file is no sound UTF-8.
+  if (extension === "properties") return "iso-8859-1";
   if (codeLanguage(`x.${extension}`) === null) return null;
   return /^[^\n]*\n?[^\n]*?(?:coding|fileencoding)[:=]\s*([\w.-]+)/.exec(head)?.[1] ?? null;
 }

@@ -5,6 +5,7 @@ import * as m004 from "./004-add-embedding-cache.ts";
 import * as m005 from "./005-count-jobs.ts";
 import * as m006 from "./006-add-chunk-lines.ts";
 import * as m007 from "./007-add-judgments.ts";
+import * as m008 from "./008-reanalyze-chunks.ts";
 
 export interface Migration {
   version: number;
@@ -22,4 +23,6 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 5, sql: m005.sql, minSafeVersion: 5 },
   { version: 6, sql: m006.sql, minSafeVersion: 5 },
   { version: 7, sql: m007.sql, minSafeVersion: 5 },
+  // Older binaries cannot read the terms of analyzer version 2.
+  { version: 8, sql: m008.sql, minSafeVersion: 8 },
 ];

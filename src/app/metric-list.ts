@@ -1,0 +1,83 @@
+/** What is counted of the whole, and every metric that there is. */
+import * as http from "../http/metrics.ts";
+import * as jobs from "../jobs/metrics.ts";
+import * as models from "../models/metrics.ts";
+import { type Counter, counter, type Gauge, gauge, type Histogram, histogram } from "../platform/metrics.ts";
+
+export const SEARCHES = counter(
+  "lectern_searches_total",
+  "Searches answered, by what found the nearest vectors (none: keywords only)",
+  ["index"],
+);
+export const SEARCH_STAGE = histogram("lectern_search_stage_seconds", "Time that each stage of a search took", [
+  "stage",
+]);
+export const INGEST_STAGE = histogram("lectern_ingest_stage_seconds", "Time that each stage of indexing a file took", [
+  "stage",
+]);
+export const EMBEDDED_TOKENS = counter(
+  "lectern_embedded_tokens_total",
+  "Model tokens of passages that were embedded for stores, by model",
+  ["model"],
+);
+export const EMBEDDING_CACHE = counter(
+  "lectern_embedding_cache_total",
+  "Texts looked up among the vectors kept, by whether they were found",
+  ["found"],
+);
+export const EMBEDDING_CACHE_BYTES = gauge("lectern_embedding_cache_bytes", "Vectors kept in the embedding cache");
+export const RERANKS = counter(
+  "lectern_reranks_total",
+  "Queries whose candidates were reranked, by model and outcome",
+  ["model", "outcome"],
+);
+export const RERANKED_DOCUMENTS = counter("lectern_reranked_documents_total", "Documents read by rerankers", ["model"]);
+export const RERANKED_TOKENS = counter(
+  "lectern_reranked_tokens_total",
+  "Tokens of a reranker's pairs; of the texts where the bundled ranking ran",
+  ["model"],
+);
+export const RERANK_SECONDS = histogram(
+  "lectern_rerank_seconds",
+  "Time that reranking the documents of one query took, waiting included",
+  ["model"],
+);
+export const JOBS_WAITING = gauge("lectern_jobs_waiting", "Jobs waiting, by kind", ["kind"]);
+export const JOBS_RUNNING = gauge("lectern_jobs_running", "Jobs running, by kind", ["kind"]);
+export const INDEX_BYTES = gauge("lectern_index_bytes", "Memory of open indexes");
+export const INDEX_CHUNKS = gauge("lectern_index_chunks", "Chunks in open indexes");
+export const INDEX_VECTORS = gauge("lectern_index_vectors", "Vectors in open indexes");
+export const INDEXES_OPEN = gauge("lectern_indexes_open", "Indexes in memory");
+export const LANE_BUSY = gauge("lectern_lane_busy", "Workers busy, by lane", ["lane"]);
+export const LANE_WAITING = gauge("lectern_lane_waiting", "Calls waiting for a worker, by lane", ["lane"]);
+export const LANE_RESTARTS = gauge("lectern_lane_restarts", "Workers replaced, by lane", ["lane"]);
+export const QUERY_LOG_WAITING = gauge("lectern_query_log_waiting", "Searches not yet written to the query log");
+export const RESIDENT_BYTES = gauge("process_resident_memory_bytes", "Resident memory of the process");
+
+/** By name. */
+export const ALL_METRICS: readonly (Counter | Gauge | Histogram)[] = [
+  ...Object.values(http),
+  ...Object.values(jobs),
+  ...Object.values(models),
+  SEARCHES,
+  SEARCH_STAGE,
+  INGEST_STAGE,
+  EMBEDDED_TOKENS,
+  EMBEDDING_CACHE,
+  EMBEDDING_CACHE_BYTES,
+  RERANKS,
+  RERANKED_DOCUMENTS,
+  RERANKED_TOKENS,
+  RERANK_SECONDS,
+  JOBS_WAITING,
+  JOBS_RUNNING,
+  INDEX_BYTES,
+  INDEX_CHUNKS,
+  INDEX_VECTORS,
+  INDEXES_OPEN,
+  LANE_BUSY,
+  LANE_WAITING,
+  LANE_RESTARTS,
+  QUERY_LOG_WAITING,
+  RESIDENT_BYTES,
+].sort((a, b) => a.name.localeCompare(b.name));

@@ -1,0 +1,274 @@
+import type { Config } from "../config/config.ts";
+import { createBuildGraphHandler } from "../jobs/build-graph.ts";
+import { cachedPassages, type EmbedPassages } from "../jobs/cached-passages.ts";
+import { type CatchUpDeps, createCatchUpHandler, scheduleCatchUp } from "../jobs/catch-up.ts";
+import { createEvaluateHandler } from "../jobs/evaluate.ts";
+import { createFinishDeletionHandler } from "../jobs/finish-deletion.ts";
+import { createIngestHandler } from "../jobs/ingest.ts";
+import { IngestBrake } from "../jobs/ingest-brake.ts";
+import { Janitor } from "../jobs/janitor.ts";
+import { createMigrateHandler, flipBack, type MigrateDeps } from "../jobs/migrate.ts";
+import type { ProgressBoard } from "../jobs/progress.ts";
+import { createPurgeFileHandler, createPurgeStoreHandler, type PurgeDeps } from "../jobs/purge.ts";
+import { createReanalyzeHandler } from "../jobs/reanalyze.ts";
+import { createRetireHandler } from "../jobs/retire.ts";
+import { JobRunner, type JobHandler } from "../jobs/runner.ts";
+import type { Models } from "../models/models.ts";
+import type { Changes } from "../platform/changes.ts";
+import type { Clock } from "../platform/clock.ts";
+import { createFailpoint } from "../platform/failpoint.ts";
+import { newId } from "../platform/ids.ts";
+import type { Log } from "../platform/log.ts";
+import type { Metrics } from "../platform/metrics.ts";
+import type { MeasuredSearch } from "../search/measured.ts";
+import type { DeletionCheckDeps } from "../storage/deletion-check.ts";
+import type { GenerationRow } from "../storage/generations.ts";
+import type { MigrationRow } from "../storage/migration-table.ts";
+import type { Detached } from "../storage/removal.ts";
+import type { StoreFileRow } from "../storage/store-files.ts";
+import type { Storage, Tables } from "../storage/storage.ts";
+import { EMBEDDED_TOKENS, EMBEDDING_CACHE } from "./metric-list.ts";
+import type { Indexes } from "./open-indexes.ts";
+import type { OpenStorage } from "./open-storage.ts";
+import type { Workers } from "./start-workers.ts";
+
+export interface JobParts {
+  data: OpenStorage;
+  dataDir: string;
+  workers: Workers;
+  models: Models;
+  indexes: Indexes;
+  /** For evaluations and reports of migrations. */
+  search: MeasuredSearch;
+  changes: Changes;
+  progress: ProgressBoard;
+  clock: Clock;
+  log: Log;
+  metrics: Metrics;
+}
+
+/** What happens without a request, and what requests ask of it. Nothing runs before `start`. */
+export interface Jobs extends AsyncDisposable {
+  readonly runner: JobRunner;
+  readonly deletionCheck: DeletionCheckDeps;
+  start(): Promise<void>;
+  /** Files left these stores: indexes forget them, what works on them stops. Called in the turn of the commit. */
+  detached(files: readonly Detached[]): void;
+  /** The flip of a rollback, if nothing is missing in the old generation; loads its index first. */
+  rollBackNow(migration: MigrationRow): Promise<boolean>;
+  /** Chunks are added to a completed file: other generations are behind with it. Part of the transaction. */
+  outdateFile(tables: Tables, file: StoreFileRow, generation: GenerationRow): Promise<void>;
+  /** Chunks were added to a completed file: its index takes them. Called in the turn of the commit. */
+  reloadFile(file: StoreFileRow, generation: GenerationRow): void;
+}
+
+const MB = 1024 * 1024;
+const DAY_SECONDS = 86_400;
+
+/** Builds the jobs. `config` is read anew at every use where its settings may change while the server runs. */
+export function createJobs(config: Config, parts: JobParts): Jobs {
+  return new ServerJobs(config, parts);
+}
+
+class ServerJobs implements Jobs {
+  readonly runner: JobRunner;
+  readonly deletionCheck: DeletionCheckDeps;
+  readonly #parts: JobParts;
+  readonly #janitor: Janitor;
+  readonly #migrate: MigrateDeps;
+
+  constructor(config: Config, parts: JobParts) {
+    const { data, clock, log, metrics, indexes } = parts;
+    const { storage, blobs, parsed } = data;
+    const brake = new IngestBrake(() => this.runner.wake());
+    this.#parts = parts;
+    this.#migrate = migrateDeps(config, parts, brake);
+    this.deletionCheck = {
+      storage,
+      blobs,
+      parsed,
+      inMemory: (storeId, storeFile) =>
+        indexes.registry.holds(storeId, (index) => storeFile === null || index.hasFile(storeFile)),
+    };
+    this.runner = new JobRunner({
+      jobs: storage.jobs,
+      clock,
+      log,
+      metrics,
+      owner: newId("req_"),
+      handlers: [...this.#fileHandlers(config, brake), ...this.#removalHandlers(), ...this.#otherHandlers()],
+      heldStores: (kind) => (kind === "ingest" ? brake.held() : []),
+      tenantLimit: async (kind, tenantId) => {
+        if (kind === "evaluate") return 1;
+        return kind === "ingest" ? await ingestLimit(storage, config, tenantId) : null;
+      },
+    });
+    this.#janitor = new Janitor({
+      storage,
+      blobs,
+      parsed,
+      clock,
+      log,
+      graceSeconds: () => config.expiredGraceDays * DAY_SECONDS,
+      embeddingCacheBytes: () => (config.embeddingCache === "off" ? 0 : config.embeddingCacheMb * MB),
+      queryLog: () => ({ days: config.queryLogDays, rows: config.queryLogRows }),
+      detached: (files) => this.detached(files),
+      wakeJobs: () => this.runner.wake(),
+    });
+  }
+
+  async start(): Promise<void> {
+    this.#janitor.start();
+    await this.runner.start();
+  }
+
+  detached(files: readonly Detached[]): void {
+    const { indexes, changes } = this.#parts;
+    for (const { storeId, storeFile } of files) {
+      this.runner.cancel("ingest", String(storeFile));
+      indexes.removeFile(storeId, storeFile);
+      changes.notify(storeId);
+    }
+  }
+
+  async rollBackNow(migration: MigrationRow): Promise<boolean> {
+    const { data, indexes } = this.#parts;
+    const { generations } = data.storage;
+    const { tenant_id, from_generation, to_generation } = migration;
+    const old = await generations.get(tenant_id, from_generation);
+    const live = to_generation === null ? null : await generations.get(tenant_id, to_generation);
+    if (old === null || live === null) return false;
+    using _lease = await indexes.registry.acquire(migration.store_id, old.id);
+    return await flipBack(this.#migrate, migration, live, old);
+  }
+
+  async outdateFile(tables: Tables, file: StoreFileRow, generation: GenerationRow): Promise<void> {
+    await tables.generationFiles.outdateElsewhere(file.seq, generation);
+    for (const other of await tables.generations.ofStore(file.tenant_id, file.store_id)) {
+      if (other.state === "retained") await scheduleCatchUp(tables, other);
+    }
+  }
+
+  reloadFile(file: StoreFileRow, generation: GenerationRow): void {
+    const { indexes } = this.#parts;
+    this.runner.wake();
+    indexes.writes.replaceFile(file, generation);
+    indexes.touch(generation);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#janitor[Symbol.asyncDispose]();
+    await this.runner[Symbol.asyncDispose]();
+  }
+
+  #fileHandlers(config: Config, brake: IngestBrake): JobHandler[] {
+    const { data, workers, indexes, changes, progress, clock } = this.#parts;
+    const { storage } = data;
+    const ingest = createIngestHandler({
+      ...data,
+      parse: workers.parse,
+      embed: this.#migrate.embed,
+      index: indexes.writes,
+      changed: changes.notify,
+      progress,
+      clock,
+      concurrency: config.parseWorkers + config.embedWorkers,
+    });
+    const chunksOf = async ({ tenant_id, subject }: { tenant_id: string; subject: string }) =>
+      (await storage.storeFiles.bySeq(tenant_id, Number(subject)))?.n_chunks ?? 0;
+    return [brake.watch(ingest, chunksOf), createMigrateHandler(this.#migrate), createCatchUpHandler(this.#migrate)];
+  }
+
+  #removalHandlers(): JobHandler[] {
+    const { data, indexes, clock } = this.#parts;
+    const purge: PurgeDeps = {
+      ...data,
+      removeIndexFiles: (storeId) => indexes.forgetStore(storeId),
+      cancelStore: (storeId) => this.runner.cancelStore(storeId),
+    };
+    return [
+      createRetireHandler({
+        storage: data.storage,
+        failpoint: this.#migrate.failpoint,
+        forgetIndex: this.#migrate.forgetIndex,
+        removeGraph: (generation) => indexes.removeGraph(generation),
+      }),
+      createPurgeFileHandler(purge),
+      createPurgeStoreHandler(purge),
+      createFinishDeletionHandler({ ...this.deletionCheck, ...data, clock }),
+    ];
+  }
+
+  #otherHandlers(): JobHandler[] {
+    const { data, dataDir, workers, indexes, search, clock, log } = this.#parts;
+    const { storage } = data;
+    return [
+      createBuildGraphHandler({
+        storage,
+        dataDir,
+        natives: workers.natives,
+        lane: workers.graphs,
+        log,
+        acquire: (storeId, generation) => indexes.registry.acquire(storeId, generation),
+      }),
+      createEvaluateHandler({ storage, clock, search }),
+      createReanalyzeHandler({
+        storage,
+        parse: workers.parse,
+        failpoint: this.#migrate.failpoint,
+        apply: (storeId, generation, write) => indexes.registry.apply(storeId, generation, write),
+      }),
+    ];
+  }
+}
+
+function migrateDeps(config: Config, parts: JobParts, brake: IngestBrake): MigrateDeps {
+  const { data, dataDir, workers, models, indexes, search, changes, clock } = parts;
+  const { registry } = indexes;
+  const catchUp: CatchUpDeps = {
+    ...data,
+    parse: workers.parse,
+    embed: passageEmbedding(config, parts),
+    openIndex: async ({ store_id, id }) => (registry.has(store_id, id) ? await registry.acquire(store_id, id) : null),
+    indexGrew: (generation) => indexes.touch(generation),
+    brake,
+  };
+  return {
+    ...catchUp,
+    dataDir,
+    clock,
+    failpoint: createFailpoint(config.testFailpoint),
+    embedQuery: (model, text, signal) => models.embedQuery(model, text, signal),
+    search,
+    acquire: (storeId, generation) => registry.acquire(storeId, generation),
+    changed: changes.notify,
+    forgetIndex: (storeId, generation) => registry.retire(storeId, generation),
+  };
+}
+
+/** Vectors of passages, from the cache of vectors or from the model, and counted. */
+function passageEmbedding(config: Config, { data, models, metrics }: JobParts): EmbedPassages {
+  return cachedPassages({
+    embed: async (model, texts, signal) => {
+      const embedded = await models.embedPassages(model, texts, signal);
+      const tokens = embedded.ok ? embedded.texts.reduce((sum, text) => sum + text.tokens, 0) : 0;
+      metrics.count(EMBEDDED_TOKENS, { model: model.id }, tokens);
+      return embedded;
+    },
+    batching: (model) => models.passageBatching(model),
+    cache: data.storage.embeddingCache,
+    isCached: ({ id }) =>
+      config.embeddingCache === "all" || (config.embeddingCache === "remote" && models.info(id)?.location === "remote"),
+    onLookup: (found, missing) => {
+      metrics.count(EMBEDDING_CACHE, { found: "yes" }, found);
+      metrics.count(EMBEDDING_CACHE, { found: "no" }, missing);
+    },
+  });
+}
+
+/** Files of a tenant that may be indexed at the same time. */
+async function ingestLimit(storage: Storage, config: Config, tenantId: string): Promise<number | null> {
+  const tenant = await storage.tenants.get(tenantId);
+  const own = tenant === null ? null : tenant.quotas.concurrent_ingests;
+  return own ?? config.maxTeamIngests;
+}

@@ -1,0 +1,98 @@
+import type { Config } from "../config/config.ts";
+import { DEFAULT_LIMITS } from "../parse/limits.ts";
+import { StartError } from "../platform/data-dir.ts";
+import { type Natives, unpackNatives } from "../platform/native.ts";
+import { GraphLane } from "../workers/graph-lane.ts";
+import { NativeLanes } from "../workers/native-lane.ts";
+import { createOcr } from "../workers/ocr-setup.ts";
+import { ParseLane } from "../workers/parse-lane.ts";
+
+/** The lanes of what runs outside the serving thread. */
+export interface Workers extends AsyncDisposable {
+  readonly natives: Natives;
+  /** Models and rerankers. */
+  readonly lanes: NativeLanes;
+  readonly parse: ParseLane;
+  readonly graphs: GraphLane;
+  /** Busy, waiting and restarted workers, by lane. */
+  stats(): [lane: string, stats: LaneStats][];
+}
+
+export interface LaneStats {
+  busy: number;
+  waiting: number;
+  restarts: number;
+}
+
+export type WorkerSettings = Pick<
+  Config,
+  | "nativeLevel"
+  | "embedWorkers"
+  | "rerankThreads"
+  | "parseWorkers"
+  | "maxFileParseSeconds"
+  | "parseMemoryMb"
+  | "maxFileTextMb"
+  | "ocr"
+  | "ocrLanguages"
+  | "maxOcrPages"
+  | "maxOcrSeconds"
+>;
+
+const MB = 1024 * 1024;
+/** Threads that the model of a query may use: a query is short, and others want the cores. */
+const QUERY_THREADS = 1;
+
+/** Workers are started when they are first needed. */
+export async function startWorkers(settings: WorkerSettings, dataDir: string): Promise<Workers> {
+  await using stack = new AsyncDisposableStack();
+  const natives = await openNatives(dataDir, settings.nativeLevel);
+  const lanes = stack.use(
+    new NativeLanes({
+      natives,
+      ingestWorkers: settings.embedWorkers,
+      queryThreads: QUERY_THREADS,
+      rerankThreads: settings.rerankThreads,
+    }),
+  );
+  const memoryBytes = settings.parseMemoryMb * MB;
+  const ocr = stack.use(
+    createOcr({
+      mode: settings.ocr,
+      languages: settings.ocrLanguages,
+      dataDir,
+      maxPages: settings.maxOcrPages,
+      maxSeconds: settings.maxOcrSeconds,
+      slots: Math.max(1, settings.parseWorkers >> 1),
+      memoryBytes,
+    }),
+  );
+  const parse = stack.use(
+    new ParseLane({
+      workers: settings.parseWorkers,
+      deadlineMs: settings.maxFileParseSeconds * 1000,
+      memoryBytes,
+      limits: { ...DEFAULT_LIMITS, maxTextLength: settings.maxFileTextMb * MB },
+      ocr,
+    }),
+  );
+  const graphs = stack.use(new GraphLane(natives));
+  const teardown = stack.move();
+  return {
+    natives,
+    lanes,
+    parse,
+    graphs,
+    stats: () => Object.entries({ ...lanes.stats(), parse: parse.stats() }),
+    [Symbol.asyncDispose]: () => teardown.disposeAsync(),
+  };
+}
+
+/** The addons of this machine, taken out of the executable into the data directory. */
+async function openNatives(dataDir: string, level: Config["nativeLevel"]): Promise<Natives> {
+  try {
+    return await (level === "auto" ? unpackNatives(dataDir) : unpackNatives(dataDir, level));
+  } catch (error) {
+    throw new StartError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}

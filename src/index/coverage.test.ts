@@ -1,0 +1,63 @@
+import { describe, expect, test } from "bun:test";
+import { encodeTerms, queryTerms } from "./analyzer.ts";
+import { KeywordIndex } from "./keyword.ts";
+
+const FILLER = "system valve pressure report customer order delivery service manual engine filter error".split(" ");
+
+/** Sixty chunks of common words, a file each, and those given; answers the evidence of each of the given. */
+function evidence(texts: readonly string[], query: string, fileOf = (ordinal: number) => ordinal): number[] {
+  const index = new KeywordIndex();
+  for (let i = 0; i < 60; i++) {
+    const text = Array.from({ length: 30 }, (_, at) => FILLER[(i * 7 + at * (1 + (i % 5))) % FILLER.length]).join(" ");
+    index.add(i, encodeTerms({ text: `The ${text}`, heading: [], title: "" }));
+  }
+  texts.forEach((text, i) => index.add(60 + i, encodeTerms({ text, heading: [], title: "" })));
+  const files = new Set(Array.from({ length: 60 + texts.length }, (_, i) => fileOf(i)));
+  const found = index.evidence(queryTerms(query), { count: files.size, of: fileOf });
+  return texts.map((_, i) => found.get(60 + i) ?? 0);
+}
+
+describe("there is evidence where a chunk alone has", () => {
+  test.each([
+    ["a code", "the order ORA-00942 failed", "ORA-00942"],
+    ["a code in a question", "the order ORA-00942 failed", "error ORA-00942 when inserting"],
+    ["a name", "Ms Kowalczyk signed the order", "Kowalczyk"],
+    ["a name in a question", "Ms Kowalczyk signed the order", "what is the phone number of Kowalczyk?"],
+    ["a name without its accents", "the order of Mr Kovács", "Kovacs"],
+    ["a number", "part 7100013 of the order", "7100013"],
+    ["a number in groups", "account DE89 3704 0044 0532 0130 00", "DE89370400440532013000"],
+    ["a version in a file's name", "the file log4j-core-2.17.1.jar", "log4j-core-2.17.1.jar"],
+    ["an identifier in another spelling", "call maxRetryCount twice", "max_retry_count"],
+    ["a word of Chinese", "系统中的猫", "猫"],
+  ])("%s", (_, text, query) => expect(evidence([text], query)[0]).toBeGreaterThan(0.6));
+});
+
+describe("there is none where a chunk has", () => {
+  test.each([
+    ["another code with a part in common", "the order ORA-00942 failed", "ORA-99999"],
+    ["another code with most parts in common", "the order SN-88213-Q failed", "SN-88213-R"],
+    ["another version", "the file log4j-core-2.17.1.jar", "log4j-core-2.17.2.jar"],
+    ["the same beginning of a word", "Verteidigung der Stadt und nicht mit der", "Verteidiger"],
+    ["common words only", "the customer order of the delivery service", "customer order delivery service"],
+    ["the common word beside a name that is nowhere", "the customer order", "Zzyzxov customer"],
+    ["a part of a question about something else", "the order ORA-00942 failed", "ORA penguins glacier antarctica"],
+  ])("%s", (_, text, query) => expect(evidence([text], query)[0]).toBe(0));
+
+  test("nothing of it, whatever another has", () => {
+    expect(evidence(["Ms Kowalczyk signed", "the customer order report"], "Kowalczyk")[1]).toBe(0);
+  });
+});
+
+test("a name in every chunk of one file is as rare as in one chunk", () => {
+  const chunks = Array.from({ length: 20 }, (_, i) => `page ${i} about Kowalczyk and the order`);
+  const together = evidence(chunks, "Kowalczyk", (ordinal) => Math.min(ordinal, 60));
+  expect(Math.min(...together)).toBeGreaterThan(0.9);
+  expect(Math.max(...evidence(chunks, "Kowalczyk"))).toBeLessThan(0.5);
+});
+
+test("a question of many units, and an empty one, are answered at once", () => {
+  expect(evidence(["word"], Array.from({ length: 400 }, (_, i) => `word${i}x`).join(" "))).toEqual([0]);
+  expect(evidence(["word"], "")).toEqual([0]);
+  const index = new KeywordIndex();
+  expect(index.evidence(queryTerms("word"), { count: 0, of: () => 0 }).size).toBe(0);
+});

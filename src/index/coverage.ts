@@ -1,0 +1,229 @@
+/**
+ * How much of what is rare in a question a chunk has, to the letter.
+ *
+ * A BM25 score says how much better a chunk is than the others for this question; it does not say whether the chunk is the
+ * one meant. That the only file with `ORA-00942` has the code that was asked for is evidence by itself, whatever the
+ * vectors think of a code. So each unit of the question (a word, a compound, a number in groups) weighs by its rarity,
+ * those that nothing here has included, and a chunk has it when it has the whole of it, or all of its parts. Beginnings of
+ * words and parts of a code prove nothing.
+ *
+ * The evidence rises from nothing to one with the share of the weight that is covered, and with the rarity of the rarest
+ * unit covered: all words of a common question in one chunk are no evidence.
+ */
+import type { QueryTerm } from "./query-term.ts";
+
+/** Shares of the weight at which the evidence begins, and is whole. */
+const COVERED = { from: 0.6, whole: 0.8 } as const;
+/** The same of rarity; 1 is that of a word which one chunk has. */
+const RARE = { from: 0.7, whole: 0.95 } as const;
+/** What of its weight an ordinary word keeps that no chunk has, and what of its rarity one keeps that few have. */
+const ORDINARY = { missing: 0.08, rarity: 0.3 } as const;
+/** A longer question is none for a code or a name. */
+const MOST_UNITS = 24;
+/** Units that are looked for at once: bits of a number. The lightest of more are not. */
+const MOST_PIECES = 31;
+/** A unit that weighs less of the question is left out on both sides. */
+const LEAST_SHARE = 0.04;
+/** Postings looked at for a question, the rarest words first: a word that needs more is too common to matter much. */
+const MOST_POSTINGS = 50_000;
+/** With fewer files it says nothing in how many of them a word stands. */
+const LEAST_FILES = 8;
+
+/** What is known of a term in the index. */
+export interface TermFacts {
+  /** Chunks that have it. */
+  count: number;
+  /** Its weight in this question, by its rarity. */
+  weight: number;
+  /** Until `visit` answers false. */
+  forEachChunk(visit: (ordinal: number) => boolean): void;
+}
+
+export interface CoverageIndex {
+  chunks: number;
+  files: number;
+  fileOf(ordinal: number): number;
+  /** By ordinal; zeros, and left so. */
+  marks: Int32Array;
+  /** Null for a term that no chunk could have. */
+  facts(term: QueryTerm): TermFacts | null;
+  /** The weight of a word that this many of so many have. */
+  rarity(having: number, of: number): number;
+}
+
+/** Evidence in 0 … 1 by chunk; chunks that are not in it have none. */
+export type Evidence = ReadonlyMap<number, number>;
+
+const NONE: Evidence = new Map();
+
+interface Piece {
+  /** Forms of which one suffices; none where no chunk has one. */
+  terms: TermFacts[];
+  /** Weight where no chunk has one. */
+  missing: number;
+}
+
+interface Unit {
+  isOrdinary: boolean;
+  whole: Piece;
+  parts: Map<number, Piece>;
+}
+
+interface Weighed {
+  weight: number;
+  rarity: number;
+  /** Null: it cannot be proved, or is too light to matter. */
+  whole: Piece | null;
+  parts: Piece[];
+}
+
+export function evidenceOf(query: readonly QueryTerm[], index: CoverageIndex): Evidence {
+  const units = unitsOf(query, index);
+  if (units.length === 0 || units.length > MOST_UNITS || index.chunks === 0) return NONE;
+  const weighed = units.map((unit) => weigh(unit, index));
+  const total = weighed.reduce((sum, { weight }) => sum + weight, 0);
+  const counting = weighed.filter(({ weight }) => weight >= total * LEAST_SHARE);
+  const relevant = counting.reduce((sum, { weight }) => sum + weight, 0);
+  const provable = counting.filter((unit) => unit.whole !== null || unit.parts.length > 0);
+  const most = provable.reduce((sum, { weight }) => sum + weight, 0);
+  if (relevant === 0 || most < relevant * COVERED.from) return NONE;
+  const anchors = new Set(provable.filter(({ rarity }) => rarity > RARE.from));
+  if (anchors.size === 0) return NONE;
+  const masks = masksOf(provable, anchors, index);
+  const evidence = new Map<number, number>();
+  masks.chunks.forEach((ordinal, chunk) => {
+    let covered = 0;
+    let rarity = 0;
+    provable.forEach((unit, i) => {
+      if (!masks.has(chunk, i)) return;
+      covered += unit.weight;
+      rarity = Math.max(rarity, unit.rarity);
+    });
+    const value = ramp(covered / relevant, COVERED) * ramp(rarity, RARE);
+    if (value > 0) evidence.set(ordinal, value);
+  });
+  return evidence;
+}
+
+function unitsOf(query: readonly QueryTerm[], index: CoverageIndex): Unit[] {
+  const units: Unit[] = [];
+  const newPiece = (): Piece => ({ terms: [], missing: 0 });
+  for (const term of query) {
+    const proofs = term.proves ?? [];
+    const facts = proofs.length === 0 ? null : index.facts(term);
+    if (facts === null) continue;
+    for (const { unit: number, part } of proofs) {
+      const unit = (units[number] ??= { isOrdinary: false, whole: newPiece(), parts: new Map() });
+      let piece = unit.whole;
+      if (part > 0) {
+        piece = unit.parts.get(part) ?? newPiece();
+        unit.parts.set(part, piece);
+      }
+      if (part === 0 && term.isOrdinary === true) unit.isOrdinary = true;
+      if (facts.count > 0) piece.terms.push(facts);
+      else if (term.instead === undefined) piece.missing = Math.max(piece.missing, facts.weight);
+    }
+  }
+  return units.filter((unit) => unit !== undefined);
+}
+
+/** By the most common of its forms: who has another has this one too. */
+function weightOf({ terms, missing }: Piece): number {
+  return terms.length === 0 ? missing : Math.min(...terms.map(({ weight }) => weight));
+}
+
+function weigh({ isOrdinary, whole, parts }: Unit, index: CoverageIndex): Weighed {
+  const pieces = [...parts.values()];
+  const isProvableByParts = pieces.length > 0 && pieces.every(({ terms }) => terms.length > 0);
+  const isProvable = whole.terms.length > 0;
+  const heaviest = Math.max(0, ...pieces.map(weightOf));
+  const missing = Math.max(whole.missing, heaviest) * (isOrdinary ? ORDINARY.missing : 1);
+  const weight = isProvable ? weightOf(whole) : isProvableByParts ? heaviest : missing;
+  const proving = isProvable ? whole.terms : isProvableByParts ? rarestOf(pieces).terms : [];
+  return {
+    weight,
+    rarity: rarityOf(proving, weight, index) * (isOrdinary ? ORDINARY.rarity : 1),
+    whole: isProvable ? whole : null,
+    parts: isProvableByParts ? pieces : [],
+  };
+}
+
+function rarestOf(pieces: readonly Piece[]): Piece {
+  return pieces.reduce((rarest, piece) => (weightOf(piece) > weightOf(rarest) ? piece : rarest));
+}
+
+/** By chunks, or, where few files have it, by files: a name may stand in every chunk of the one file about it. */
+function rarityOf(terms: readonly TermFacts[], weight: number, index: CoverageIndex): number {
+  if (terms.length === 0) return 0;
+  const byChunks = Math.min(1, weight / index.rarity(1, index.chunks));
+  if (byChunks >= RARE.whole || index.files < LEAST_FILES) return byChunks;
+  // In more files than about so many it is not rare by them either: rarities are logarithms.
+  const most = Math.ceil(1.5 * index.files ** (1 - RARE.from));
+  const files = new Set<number>();
+  let looked = 0;
+  for (const term of terms) {
+    term.forEachChunk((ordinal) => {
+      files.add(index.fileOf(ordinal));
+      return files.size <= most && ++looked < MOST_POSTINGS;
+    });
+  }
+  if (files.size > most || looked >= MOST_POSTINGS) return byChunks;
+  const count = Math.max(...terms.map((term) => term.count));
+  // What learned weights took from the word, they take here too.
+  const kept = weight / index.rarity(count, index.chunks);
+  return Math.max(byChunks, Math.min(1, kept * (index.rarity(files.size, index.files) / index.rarity(1, index.files))));
+}
+
+interface Masks {
+  chunks: number[];
+  /** Whether a chunk, by its place in `chunks`, has the whole of a unit. */
+  has(chunk: number, unit: number): boolean;
+}
+
+/** Which units the chunks have that have at least one of the rare ones. */
+function masksOf(units: readonly Weighed[], anchors: ReadonlySet<Weighed>, { marks }: CoverageIndex): Masks {
+  const chunks: number[] = [];
+  const wholes: number[] = [];
+  const parts: number[] = [];
+  let bit = 0;
+  let left = MOST_POSTINGS;
+  /** Answers the bit of the piece, 0 where it cannot be looked for. */
+  const look = ({ terms }: Piece, isAnchor: boolean): number => {
+    const cost = terms.reduce((sum, { count }) => sum + count, 0);
+    if (bit === MOST_PIECES || cost > left) return 0;
+    left -= cost;
+    const flag = 1 << bit++;
+    for (const term of terms) {
+      term.forEachChunk((ordinal) => {
+        if (marks[ordinal] === 0) {
+          if (!isAnchor) return true;
+          chunks.push(ordinal);
+        }
+        marks[ordinal]! |= flag;
+        return true;
+      });
+    }
+    return flag;
+  };
+  const rarestFirst = units.toSorted((a, b) => Number(anchors.has(b)) - Number(anchors.has(a)) || b.weight - a.weight);
+  for (const unit of rarestFirst) {
+    const place = units.indexOf(unit);
+    wholes[place] = unit.whole === null ? 0 : look(unit.whole, anchors.has(unit));
+    const flags = unit.parts.map((part) => look(part, anchors.has(unit)));
+    parts[place] = flags.includes(0) ? 0 : flags.reduce((all, flag) => all | flag, 0);
+  }
+  const found = chunks.map((ordinal) => marks[ordinal] ?? 0);
+  for (const ordinal of chunks) marks[ordinal] = 0;
+  return {
+    chunks,
+    has(chunk, unit) {
+      const mask = found[chunk] ?? 0;
+      const all = parts[unit] ?? 0;
+      return (mask & (wholes[unit] ?? 0)) !== 0 || (all !== 0 && (mask & all) === all);
+    },
+  };
+}
+
+function ramp(value: number, { from, whole }: { from: number; whole: number }): number {
+  return Math.min(1, Math.max(0, (value - from) / (whole - from)));
+}

@@ -1,0 +1,55 @@
+import { describe, expect, test } from "bun:test";
+
+import { textOf } from "../../../test/fixtures/parse/read.ts";
+import { fieldText } from "./field-text.ts";
+
+const rtf = (body: string): string =>
+  `{\\rtf1\\ansi{\\fonttbl{\\f0\\fcharset0 Arial;}{\\f3\\fnil\\fcharset2{\\*\\panose 05050102010706020507}Symbol;}{\\f4\\fcharset2 Wingdings;}{\\f5\\fcharset2 Barcode;}}\\f0 ${body}}`;
+
+describe("RTF has the signs of symbol fonts", () => {
+  test.each([
+    ["gap 5 {\\f3 m}m and {\\f3 \\'b1}3", "gap 5 μm and ±3"],
+    ["{\\f3 \\u-3999?}x {\\f3\\uc2 \\u-3919??}y", "αx ±y"],
+    ["{\\f3 a \\'a3 b} is {\\f0 a}", "α ≤ β is a"],
+    ["{\\f5 12x}", "12x"],
+    ["\\u956?m \\u-10179?\\u-8704?", "μm 😀"],
+    ['{\\field{\\*\\fldinst SYMBOL 109 \\\\f "Symbol" \\\\s 12}{\\fldrslt\\f3 }}m', "μm"],
+    ["{\\field{\\*\\fldinst{ SYMBOL 177 \\\\f Symbol}}{\\fldrslt{\\f3\\'b1}}}5", "±5"],
+    ["{\\field{\\*\\fldinst HYPERLINK x}{\\fldrslt link}}", "link"],
+  ])("%j is %j", async (body, text) => {
+    expect(await textOf(rtf(`${body}\\par`), "a.rtf")).toBe(text);
+  });
+});
+
+describe("RTF ends with its own group", () => {
+  test.each([
+    ["{\\rtf1\\ansi hello\\par}TRAILING JUNK", "hello"],
+    ["{\\rtf1\\ansi hello\\par}\0\0\n{\\rtf1 second\\par}", "hello"],
+    ["{\\rtf1\\ansi hello\\par}}\\pard and more\\par}", "hello\n\nand more"],
+    ["{\\rtf1\\ansi hello", "hello"],
+  ])("%j is %j", async (source, text) => {
+    expect(await textOf(source, "a.rtf")).toBe(text);
+  });
+});
+
+describe("a field shows by its instruction", () => {
+  test.each([
+    [' EQ \\* jc2 \\* "Font:MS Mincho" \\* hps10 \\o\\ad(\\s\\up 9(とうきょう),東京)', "東京"],
+    ["EQ \\o(\\s\\up 9(かん),漢)", "漢"],
+    ["EQ \\o\\ac(○,1)", "1"],
+    ["EQ \\f(1,2)", "1/2"],
+    ["EQ \\f(a+b;2) + \\r(3,x)", "(a+b)/2 + √[3](x)"],
+    ["EQ 10\\s\\up8(6) H\\s\\do4(2)O", "10^6 H2O"],
+    ["EQ a\\,b", "a,b"],
+    ['SYMBOL 109 \\f "Symbol" \\s 12', "μ"],
+    ["SYMBOL 61537 \\f Symbol", "α"],
+    ["SYMBOL 0x20AC \\u", "€"],
+    ["HYPERLINK x", null],
+    ["EQUATION", null],
+    [`EQ ${"\\f(".repeat(5000)}`, ""],
+  ])("%j: %j", (instruction, text) => {
+    const shown = fieldText(instruction);
+    if (text === "") expect(shown).not.toBeNull();
+    else expect(shown).toBe(text);
+  });
+});

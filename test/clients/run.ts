@@ -1,0 +1,145 @@
+/**
+ * `make clients`: the walk of the contract with clients of other languages, against dist/lectern. What a language needs is
+ * installed below dist/clients; a client whose toolchain is missing is skipped by name. One line of totals at the end.
+ */
+import { cpSync, existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT, startServer } from "../helpers/server.ts";
+
+interface Client {
+  name: string;
+  /** Program that must be on the PATH. */
+  needs: string;
+  /** Commands that install it, and the one that walks; run in its folder below dist/clients. */
+  install: string[][];
+  walk: string[];
+  /** Folder of its sources, beside this file. */
+  source: string;
+  env?: Record<string, string>;
+}
+
+const WORK = join(ROOT, "dist/clients");
+const PYTHON = join(WORK, "python/venv/bin/python");
+const VENV = [
+  ["python3", "-m", "venv", "venv"],
+  [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"],
+];
+/** No client of these may speak to anybody but the server under test. */
+const QUIET = {
+  LITELLM_LOCAL_MODEL_COST_MAP: "True",
+  HAYSTACK_TELEMETRY_ENABLED: "False",
+  TIKTOKEN_CACHE_DIR: join(WORK, "python/tiktoken"),
+};
+
+const python = (name: string, walk: string): Client => ({
+  name,
+  needs: "python3",
+  source: "python",
+  install: VENV,
+  walk: [PYTHON, walk],
+  env: QUIET,
+});
+
+const CLIENTS: readonly Client[] = [
+  python("openai (Python)", "openai_walk.py"),
+  python("LangChain (Python)", "langchain_walk.py"),
+  python("LlamaIndex (Python)", "llama_index_walk.py"),
+  python("LiteLLM (Python)", "litellm_walk.py"),
+  python("Haystack (Python)", "haystack_walk.py"),
+  python("Cohere (Python)", "cohere_walk.py"),
+  python("Voyage (Python)", "voyage_walk.py"),
+  {
+    name: "openai-go",
+    needs: "go",
+    source: "go",
+    install: [["go", "build", "-o", "walk", "."]],
+    walk: ["./walk"],
+  },
+  {
+    name: "async-openai (Rust)",
+    needs: "cargo",
+    source: "rust",
+    install: [["cargo", "build", "--quiet", "--locked"]],
+    walk: ["target/debug/lectern-clients"],
+  },
+  {
+    name: "openai-java",
+    needs: "mvn",
+    source: "java",
+    install: [["mvn", "--quiet", "--batch-mode", "compile"]],
+    walk: ["mvn", "--quiet", "--batch-mode", "exec:java"],
+  },
+];
+
+/** Installing may wait for a registry, a walk only for the server. */
+const INSTALL_SECONDS = 900;
+const WALK_SECONDS = 180;
+
+const asked = process.argv.slice(2);
+const installed = new Map<string, boolean>();
+const skipped: string[] = [];
+let passed = 0;
+let failed = 0;
+
+await using server = await startServer({ env: { LECTERN_API_KEY: "sk-clients-0123456789abcdef0123456789" } });
+for (const client of CLIENTS) {
+  if (asked.length > 0 && !asked.some((word) => client.name.toLowerCase().includes(word.toLowerCase()))) continue;
+  if (Bun.which(client.needs) === null) {
+    skipped.push(`${client.name} (no ${client.needs})`);
+    continue;
+  }
+  console.log(`\n== ${client.name}`);
+  const directory = join(WORK, client.source);
+  const isInstalled = installed.get(client.source) ?? (await install(client, directory));
+  installed.set(client.source, isInstalled);
+  if (!isInstalled) {
+    failed += 1;
+    continue;
+  }
+  const { code, output } = await run(client.walk, directory, client, WALK_SECONDS);
+  process.stdout.write(output);
+  const lines = output.split("\n");
+  const ok = lines.filter((line) => line.startsWith("ok ")).length;
+  const refused = lines.filter((line) => line.startsWith("FAIL ")).length;
+  passed += ok;
+  // A walk that broke off is a failure whatever it printed.
+  failed += code === 0 && ok > 0 ? refused : Math.max(1, refused);
+}
+const missing = skipped.length > 0 ? `, ${skipped.length} skipped: ${skipped.join(", ")}` : "";
+console.log(`\nclients: ${passed} passed, ${failed} failed${missing}`);
+process.exitCode = failed === 0 ? 0 : 1;
+
+async function install(client: Client, directory: string): Promise<boolean> {
+  mkdirSync(directory, { recursive: true });
+  cpSync(join(import.meta.dir, client.source), directory, { recursive: true });
+  for (const command of client.install) {
+    if (command.includes("venv") && existsSync(join(directory, "venv/bin/python"))) continue;
+    const { code, output } = await run(command, directory, client, INSTALL_SECONDS);
+    if (code === 0) continue;
+    console.log(`FAIL ${command.join(" ")}:\n${output.split("\n").slice(-40).join("\n")}`);
+    return false;
+  }
+  return true;
+}
+
+async function run(
+  command: string[],
+  cwd: string,
+  { env }: Client,
+  seconds: number,
+): Promise<{ code: number; output: string }> {
+  const child = Bun.spawn(command, {
+    cwd,
+    env: { ...process.env, ...env, LECTERN_URL: server.url, LECTERN_API_KEY: server.key },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    timeout: seconds * 1000,
+  });
+  const [out, err, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { code, output: out + err };
+}

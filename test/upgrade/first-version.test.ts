@@ -1,0 +1,182 @@
+/**
+ * A data directory that the first version wrote is opened by this one: everything reads, is found and can be changed,
+ * whatever instant of the first start a kill -9 comes at.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import written from "../fixtures/data-v1.json" with { type: "json" };
+import { addText, json, refusal, search, settled } from "../helpers/api.ts";
+import { LECTERN, plainEnv, ROOT, runLectern, startServer } from "../helpers/server.ts";
+import type { TestServer } from "../helpers/server.ts";
+import { as, newKey } from "../helpers/tenants.ts";
+import { tempDir } from "../helpers/temp-dir.ts";
+import type { TempDir } from "../helpers/temp-dir.ts";
+import { migrationEnd, untilIndexed } from "../migrate/corpus.ts";
+import type { FirstVersion } from "./first-version.ts";
+
+const facts: FirstVersion = written;
+const { handbook, notes, tenant } = facts;
+const STORES = "/v1/vector_stores";
+
+/** A copy of the directory, gone with `dir`. */
+async function unpack(dir: TempDir): Promise<string> {
+  const archive = join(ROOT, "test/fixtures/data-v1.tar.gz");
+  expect(await Bun.spawn(["tar", "-xzf", archive, "-C", dir.path]).exited).toBe(0);
+  return dir.join("data");
+}
+
+const start = (dataDir: string) => startServer({ dataDir, env: { LECTERN_API_KEY: facts.adminKey } });
+
+/** What must hold of every opened copy, before anything is changed. */
+async function expectWhole(server: TestServer): Promise<void> {
+  const { data: stores } = await json<{ data: { id: string; name: string }[] }>(server, "GET", STORES);
+  expect(stores.map(({ name }) => name).toSorted()).toEqual(["empty", "handbook", "notes"]);
+  for (const { id, name, status, attributes, sha256, text } of handbook.files) {
+    const file = await json<{ status: string; attributes: object; filename: string }>(
+      server,
+      "GET",
+      `${STORES}/${handbook.id}/files/${id}`,
+    );
+    expect(file).toMatchObject({ filename: name, status, attributes });
+    const bytes = await (await server.fetch(`/v1/files/${id}/content`)).arrayBuffer();
+    expect([name, new Bun.CryptoHasher("sha256").update(bytes).digest("hex")]).toEqual([name, sha256]);
+    if (status !== "completed") continue;
+    const content = await json<{ data: { text: string }[] }>(
+      server,
+      "GET",
+      `${STORES}/${handbook.id}/files/${id}/content`,
+    );
+    expect([name, content.data.map((part) => part.text).join("")]).toEqual([name, text]);
+  }
+  // A later version may rank better, and finds at least what came first.
+  for (const { query, mode, names } of handbook.answers) {
+    const hits = await search(server, handbook.id, { query, search_mode: mode, max_num_results: 3 });
+    expect([query, mode, hits.map((hit) => hit.filename)]).toEqual([
+      query,
+      mode,
+      expect.arrayContaining(names.slice(0, 1)),
+    ]);
+  }
+}
+
+describe("of a data directory of the first version", () => {
+  const dir = tempDir();
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await start(await unpack(dir));
+  }, 180_000);
+  afterAll(async () => {
+    await server[Symbol.asyncDispose]();
+    dir[Symbol.dispose]();
+  });
+
+  test("everything reads and is found", async () => await expectWhole(server), 180_000);
+
+  test("attributes filter, and what was deleted is gone", async () => {
+    const hits = await search(server, handbook.id, {
+      query: "harbour",
+      filters: { type: "eq", key: "year", value: 2024 },
+    });
+    expect(new Set(hits.map(({ filename }) => filename))).toEqual(new Set(["handbook.docx", "manual.md"]));
+    expect(await refusal(server, "GET", `/v1/files/${facts.deleted}`)).toMatchObject({ status: 404 });
+    expect((await json<{ id: string }>(server, "GET", `/v1/files/${facts.detached}`)).id).toBe(facts.detached);
+    for (const query of ["marmots", "badgers"])
+      expect(await search(server, handbook.id, { query, search_mode: "keyword" })).toEqual([]);
+  }, 180_000);
+
+  test("the batch, the migration and the judged queries are there", async () => {
+    expect(await json(server, "GET", `${STORES}/${notes.id}/file_batches/${notes.batch}`)).toMatchObject({
+      status: "completed",
+      file_counts: { completed: 3, total: 3 },
+    });
+    expect(await json(server, "GET", `${STORES}/${notes.id}/migrations/${notes.migration}`)).toMatchObject({
+      status: "completed",
+      to: { generation: 2 },
+    });
+    const { data } = await json<{ data: { query: string; relevant: object[] }[] }>(
+      server,
+      "GET",
+      `${STORES}/${handbook.id}/judgments`,
+    );
+    const queries = [...new Set(handbook.answers.map(({ query }) => query))].slice(0, 2);
+    expect(data.map(({ query }) => query).toSorted()).toEqual(queries.toSorted());
+    expect(data.find(({ query }) => query === queries[0])?.relevant).toEqual([
+      { file_id: handbook.files[0]?.id, grade: 2 },
+    ]);
+    const judged = await runLectern(["eval", handbook.id, "--json"], {
+      env: { LECTERN_URL: server.url, LECTERN_API_KEY: server.key },
+    });
+    expect(judged).toMatchObject({ status: 0, out: expect.stringContaining('"status": "completed"') });
+  }, 180_000);
+
+  test("keys open what they opened, and tenants know nothing of each other", async () => {
+    const [acme, reader] = [as(server, tenant.key), as(server, facts.readKey)];
+    const { data } = await json<{ data: { name: string }[] }>(acme, "GET", STORES);
+    expect(data.map(({ name }) => name)).toEqual(["acme notes"]);
+    const hits = await search(acme, tenant.store, { query: "saffron" });
+    expect(hits.map((hit) => [hit.file_id, hit.attributes])).toEqual([[tenant.file, { year: 1 }]]);
+    expect((await refusal(acme, "GET", `${STORES}/${handbook.id}`)).status).toBe(404);
+    expect((await refusal(server, "GET", `${STORES}/${tenant.store}`)).status).toBe(404);
+    expect((await search(reader, handbook.id, { query: "lamp" })).length).toBeGreaterThan(0);
+    expect((await refusal(reader, "POST", STORES, { name: "x" })).status).toBe(403);
+  }, 180_000);
+
+  test("everything can be changed", async () => {
+    const [first, second] = handbook.files;
+    await json(server, "POST", `${STORES}/${handbook.id}/files/${first?.id}`, { attributes: { year: 2031 } });
+    const hits = await search(server, handbook.id, {
+      query: "harbour",
+      filters: { type: "eq", key: "year", value: 2031 },
+    });
+    expect(hits[0]?.file_id).toBe(first?.id ?? "");
+    await json(server, "POST", `${STORES}/${handbook.id}`, { name: "renamed", metadata: { owner: "port" } });
+    const added = await addText(server, handbook.id, "new.txt", "Kestrels nest on the lighthouse.");
+    expect((await search(server, handbook.id, { query: "kestrels" }))[0]?.file_id).toBe(added);
+    await json(server, "DELETE", `/v1/files/${second?.id}`);
+    expect(await refusal(server, "GET", `/v1/files/${second?.id}`)).toMatchObject({ status: 404 });
+    await json(server, "POST", `${STORES}/${facts.empty}/files`, { file_id: first?.id });
+    expect((await settled(server, facts.empty, first?.id ?? "")).status).toBe("completed");
+
+    const again = await json<{ id: string }>(server, "POST", `${STORES}/${notes.id}/migrate`, {
+      embedding_model: "text-embedding-3-small",
+      chunking_strategy: { type: "static", static: { max_chunk_size_tokens: 300, chunk_overlap_tokens: 30 } },
+    });
+    expect(await migrationEnd(server, notes.id, again.id)).toMatchObject({ status: "completed", last_error: null });
+    await untilIndexed(server, notes.id);
+    expect((await search(server, notes.id, { query: "which tree smells of resin" }))[0]?.filename).toBe("tree-2.txt");
+    await newKey(server, { name: "another" });
+    await json(server, "DELETE", `/v1/admin/tenants/${tenant.id}`);
+    expect((await as(server, tenant.key).fetch(STORES)).status).toBe(401);
+  }, 180_000);
+
+  test("the changed directory stops, opens again and is sound", async () => {
+    expect(await server.stop()).toBe(0);
+    server = await start(server.dataDir);
+    expect((await search(server, handbook.id, { query: "kestrels" }))[0]?.filename).toBe("new.txt");
+    const doctor = await runLectern(["doctor", "--data", server.dataDir]);
+    expect([doctor.status, doctor.out]).toEqual([0, expect.not.stringMatching(/^fail/m)]);
+  }, 180_000);
+});
+
+test("killed at any instant of the first start, the directory opens", async () => {
+  using first = tempDir();
+  let startMs: number;
+  {
+    await using server = await start(await unpack(first));
+    ({ startMs } = server);
+  }
+  for (const share of [0.15, 0.35, 0.5, 0.65, 0.8, 0.95]) {
+    using dir = tempDir();
+    const dataDir = await unpack(dir);
+    const child = Bun.spawn({
+      cmd: [...LECTERN, "serve", "--port", "0", "--data", dataDir],
+      cwd: dir.path,
+      env: plainEnv({ LECTERN_API_KEY: facts.adminKey }),
+      stdio: ["ignore", "ignore", "ignore"],
+    });
+    setTimeout(() => child.kill("SIGKILL"), share * startMs);
+    expect(await child.exited).toBe(137);
+    await using server = await start(dataDir);
+    await expectWhole(server);
+  }
+}, 600_000);
