@@ -64,7 +64,7 @@ async function reanalyzeFile(
     if (before.length === 0) return null;
     const filename = (await storage.storeFiles.bySeq(tenantId, seq))?.filename ?? "";
     const made = await parse.upgradeTerms(
-      before.map(({ text, heading, terms }) => ({ text, heading: headingsOf(heading), filename, terms })),
+      before.map(({ text, heading, terms }) => ({ text, heading: heading ?? [], filename, terms })),
       signal,
     );
     if (made === null) return signal.aborted ? { type: "interrupted" } : { type: "retry", inMs: CRASH_RETRY_MS };
@@ -93,9 +93,4 @@ function show(
     const added = new Map(own.map(({ id, terms, after }) => [id, { before: terms, after }]));
     apply(generation.store_id, generation.id, (index) => index.extendTerms(storeFile, added));
   }
-}
-
-function headingsOf(json: string | null): string[] {
-  const value: unknown = json === null ? [] : JSON.parse(json);
-  return Array.isArray(value) ? value.filter((one) => typeof one === "string") : [];
 }

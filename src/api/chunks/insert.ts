@@ -120,7 +120,7 @@ export function vectorInserter(deps: InsertDeps) {
       filename: file.filename,
       fileBytes: file.bytes,
       createdAt: clock.nowSeconds(),
-      attributes: attributes === null ? null : JSON.stringify(attributes),
+      attributes,
       ...AUTO_STRATEGY,
     });
     await storeFiles.setChunked(store.tenant_id, row.seq, row.revision, []);
@@ -205,8 +205,7 @@ export function vectorInserter(deps: InsertDeps) {
     signal: AbortSignal,
   ): Promise<InsertedVector[]> {
     const store = await deps.access.usable(caller, storeId, rules);
-    const generation =
-      store.live_generation === null ? null : await generations.get(store.tenant_id, store.live_generation);
+    const generation = await generations.liveOf(store);
     if (generation === null) throw new Error("a store has no live generation");
     const items = await withVectors(generation, bodies, prefix, signal);
     const fileIds = new Map<Item, string>();

@@ -9,7 +9,6 @@ import type { Cursor } from "../../http/openai.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
 import { parseFilter } from "../../search/filters.ts";
 import { chunkIdOf, rowOfChunkId } from "../search/results.ts";
-import type { Attributes } from "../vector-store-files/schema.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
 import { pageQuery } from "../../http/page-query.ts";
 import type { Chunk } from "./schema.ts";
@@ -41,8 +40,8 @@ export function chunksService({ chunks, generations, access }: ChunksDeps) {
       page_end: row.page_end,
       line: row.line,
       line_end: row.line_end,
-      heading: row.heading === null ? [] : (JSON.parse(row.heading) as string[]),
-      attributes: row.attributes === null ? {} : (JSON.parse(row.attributes) as Attributes),
+      heading: row.heading ?? [],
+      attributes: row.attributes ?? {},
     };
   }
 
@@ -52,11 +51,7 @@ export function chunksService({ chunks, generations, access }: ChunksDeps) {
     for (;;) {
       const files = await chunks.completedFiles(store.tenant_id, store.id, after, SLICE);
       for (const { file_id: fileId, filename, attributes, seq } of files) {
-        const subject = {
-          fileId,
-          filename,
-          attributes: attributes === null ? {} : (JSON.parse(attributes) as Attributes),
-        };
+        const subject = { fileId, filename, attributes: attributes ?? {} };
         if (matchesFilter(filter, subject)) matching.push(fileId);
         after = seq;
       }
@@ -74,8 +69,7 @@ export function chunksService({ chunks, generations, access }: ChunksDeps) {
       rules: DialectRules,
     ): Promise<{ data: Chunk[]; hasMore: boolean }> {
       const store = await access.open(caller, storeId, rules);
-      const generation =
-        store.live_generation === null ? null : await generations.get(store.tenant_id, store.live_generation);
+      const generation = await generations.liveOf(store);
       if (generation === null) return { data: [], hasMore: false };
       const page = await pageQuery(cursor, (id) => rowOfChunkId(id) ?? undefined, {
         code: "invalid_value",

@@ -43,10 +43,10 @@ export function batchesService(deps: BatchesDeps) {
         object: "vector_store.files_batch",
         created_at: row.created_at,
         vector_store_id: row.store_id,
-        status: batchStatus(counts, row.cancelled === 1),
+        status: batchStatus(counts, row.cancelled),
         file_counts: counts,
       },
-      cancelling: row.cancelled === 1 && counts.in_progress > 0,
+      cancelling: row.cancelled && counts.in_progress > 0,
     };
   }
 
@@ -96,7 +96,7 @@ export function batchesService(deps: BatchesDeps) {
           const file = await tables.storeFiles.bySeq(row.tenant_id, seq);
           if (file !== null) await attacher.cancelWithin({ tables, tx }, file);
         }
-        return await show({ ...row, cancelled: running.length > 0 ? 1 : row.cancelled }, tables);
+        return await show({ ...row, cancelled: running.length > 0 || row.cancelled }, tables);
       });
     },
 

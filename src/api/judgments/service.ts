@@ -1,7 +1,7 @@
 import { AppError } from "../../errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { newId } from "../../platform/ids.ts";
-import type { JudgmentRow, Relevant } from "../../storage/judgments.ts";
+import type { JudgmentRow } from "../../storage/judgments.ts";
 import { OF_STORE } from "../../storage/judgments.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { Caller } from "../../http/caller.ts";
@@ -34,7 +34,7 @@ export function judgmentsService({ transaction, judgments, clock, access, cursor
       vector_store_id: storeId,
       created_at: row.created_at,
       query: row.query,
-      relevant: (JSON.parse(row.relevant) as Relevant[]).map(({ file, chunk, grade }) => ({
+      relevant: row.relevant.map(({ file, chunk, grade }) => ({
         file_id: file,
         ...(chunk === null ? {} : { chunk_id: chunkIdOf(chunk) }),
         grade,

@@ -85,8 +85,7 @@ export function migrationsService(deps: MigrationsDeps) {
   }
 
   async function show(row: MigrationRow): Promise<Migration> {
-    const from = JSON.parse(row.from_identity) as KeptIdentity;
-    const to = JSON.parse(row.to_identity) as KeptIdentity;
+    const { from_identity: from, to_identity: to } = row;
     const generation = row.to_generation === null ? null : await generations.get(row.tenant_id, row.to_generation);
     const strategy =
       row.max_tokens === null
@@ -103,9 +102,9 @@ export function migrationsService(deps: MigrationsDeps) {
       from: { ...showIdentity(from), chunking_strategy: null },
       to: { ...showIdentity({ ...to, number: generation?.number ?? to.number }), chunking_strategy: strategy },
       progress: await progressOf(row, generation, to),
-      gate: row.gate === null ? null : (JSON.parse(row.gate) as Migration["gate"]),
-      dry_run: row.dry_run === 1,
-      report: row.report === null ? null : (JSON.parse(row.report) as Migration["report"]),
+      gate: row.gate,
+      dry_run: row.dry_run,
+      report: row.report,
       last_error: row.error_code === null ? null : { code: row.error_code, message: row.error_message ?? "" },
       rollback_until: row.rollback_until,
       rolled_back_at: row.rolled_back_at,
@@ -159,8 +158,7 @@ export function migrationsService(deps: MigrationsDeps) {
       };
       const row = await deps.transaction(async (tables, tx) => {
         const store = await access.usable(caller, storeId, rules, tables.stores);
-        const live =
-          store.live_generation === null ? null : await tables.generations.get(store.tenant_id, store.live_generation);
+        const live = await tables.generations.liveOf(store);
         if (live === null)
           throw new AppError("vector_store_unavailable", `Vector store '${storeId}' has no index yet.`);
         const from: KeptIdentity = {
@@ -184,11 +182,11 @@ export function migrationsService(deps: MigrationsDeps) {
           storeId: store.id,
           createdAt: clock.nowSeconds(),
           fromGeneration: live.id,
-          fromIdentity: JSON.stringify(from),
-          toIdentity: JSON.stringify(to),
+          fromIdentity: from,
+          toIdentity: to,
           maxTokens: strategy?.maxTokens ?? null,
           overlapTokens: strategy?.overlapTokens ?? null,
-          gate: body.gate == null ? null : JSON.stringify(body.gate),
+          gate: body.gate ?? null,
           dryRun: body.dry_run ?? false,
           retainHours: body.retain_hours ?? DEFAULT_RETAIN_HOURS,
         });

@@ -91,9 +91,8 @@ export function attacher(deps: AttachDeps) {
 
   async function setAttributes(at: Within, row: StoreFileRow, attributes: Attributes | null): Promise<StoreFileRow> {
     const { tables, tx } = at;
-    if (sameAttributes(attributes, parseAttributes(row))) return row;
-    const json = attributes === null ? null : JSON.stringify(attributes);
-    await tables.storeFiles.setAttributes(row.tenant_id, row.seq, json);
+    if (sameAttributes(attributes, row.attributes)) return row;
+    await tables.storeFiles.setAttributes(row.tenant_id, row.seq, attributes);
     tx.onCommit(() => {
       index.setAttributes(row.store_id, row.seq, {
         fileId: row.file_id,
@@ -127,7 +126,7 @@ export function attacher(deps: AttachDeps) {
         filename: file.filename,
         fileBytes: file.bytes,
         createdAt: clock.nowSeconds(),
-        attributes: wanted.attributes ? JSON.stringify(wanted.attributes) : null,
+        attributes: wanted.attributes ?? null,
         maxTokens,
         overlapTokens,
       });
@@ -244,10 +243,6 @@ interface Attaching {
   priority: 0 | 1;
   /** Files that may be in the store; null: no limit. */
   most: number | null;
-}
-
-export function parseAttributes(row: { attributes: string | null }): Attributes | null {
-  return row.attributes === null ? null : (JSON.parse(row.attributes) as Attributes);
 }
 
 export function strategyOf(row: StoreFileRow): Strategy {

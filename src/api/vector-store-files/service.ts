@@ -11,7 +11,7 @@ import type { DialectRules } from "../presenters/presenter.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
 import { pageQuery } from "../../http/page-query.ts";
 import type { Attacher } from "./attach.ts";
-import { parseAttributes, strategyOf } from "./attach.ts";
+import { strategyOf } from "./attach.ts";
 import { joinChunks } from "./content.ts";
 import { readAttributes, readStrategy, showStrategy } from "./input.ts";
 import type { AttachFileBody, FileContentPage, Progress, UpdateFileBody, VectorStoreFile } from "./schema.ts";
@@ -37,7 +37,7 @@ export function storeFilesService(deps: StoreFilesDeps) {
   const { storeFiles, access, attacher } = deps;
 
   function show(row: StoreFileRow): VectorStoreFile {
-    const attributes = parseAttributes(row) ?? {};
+    const attributes = row.attributes ?? {};
     const inProgress = row.status === "in_progress";
     return {
       id: row.file_id,
@@ -54,7 +54,7 @@ export function storeFilesService(deps: StoreFilesDeps) {
       bytes: row.file_bytes,
       chunks: row.n_chunks,
       ...(inProgress ? { progress: deps.progressOf(row.seq) ?? { stage: "queued", done: 0, total: 0 } } : {}),
-      ...(row.warnings === null ? {} : { warnings: JSON.parse(row.warnings) as string[] }),
+      ...(row.warnings === null ? {} : { warnings: row.warnings }),
     };
   }
 
@@ -166,8 +166,7 @@ export function storeFilesService(deps: StoreFilesDeps) {
   ): Promise<FileContentPage> {
     const store = await access.open(caller, storeId, rules);
     const row = await find(store, fileId);
-    const generation =
-      store.live_generation === null ? null : await deps.generations.get(store.tenant_id, store.live_generation);
+    const generation = await deps.generations.liveOf(store);
     const isReadable = row.status === "completed" && generation !== null;
     const text = isReadable ? joinChunks(await chunksOf(store, row, generation.chunk_set)) : "";
     // Indexed anew between two slices: then this is half of a text that is no more.
@@ -180,7 +179,7 @@ export function storeFilesService(deps: StoreFilesDeps) {
       next_page: null,
       file_id: row.file_id,
       filename: row.filename,
-      attributes: parseAttributes(row) ?? {},
+      attributes: row.attributes ?? {},
     };
   }
 

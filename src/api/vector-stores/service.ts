@@ -48,8 +48,7 @@ export function storesService(deps: StoresDeps) {
   const { stores, clock, access } = deps;
 
   async function show(row: StoreRow, from: Shown = deps): Promise<VectorStore> {
-    const generation =
-      row.live_generation === null ? null : await from.generations.get(row.tenant_id, row.live_generation);
+    const generation = await from.generations.liveOf(row);
     const status = isExpired(row, clock.nowSeconds()) ? "expired" : row.n_in_progress > 0 ? "in_progress" : "completed";
     return {
       id: row.id,
@@ -69,7 +68,7 @@ export function storesService(deps: StoresDeps) {
       expires_after: row.expires_days === null ? null : { anchor: "last_active_at", days: row.expires_days },
       expires_at: row.expires_at,
       last_active_at: row.last_active_at,
-      metadata: row.metadata === null ? {} : (JSON.parse(row.metadata) as Record<string, unknown>),
+      metadata: row.metadata ?? {},
       bytes: row.file_bytes,
       embedding_model: row.embedding_model,
       embedding_dimensions: row.embedding_dimensions,
@@ -140,7 +139,7 @@ export function storesService(deps: StoresDeps) {
         keyId: caller.keyId,
         name,
         description: body.description ?? null,
-        metadata: body.metadata ? JSON.stringify(body.metadata) : null,
+        metadata: body.metadata ?? null,
         createdAt: now,
         expiresDays: days,
         expiresAt: days === null ? null : now + days * SECONDS_A_DAY,
@@ -204,7 +203,7 @@ export function storesService(deps: StoresDeps) {
         await tables.stores.update(caller.tenantId, id, {
           name,
           description: body.description,
-          metadata: body.metadata === undefined ? undefined : JSON.stringify(body.metadata ?? {}),
+          metadata: body.metadata === undefined ? undefined : (body.metadata ?? {}),
           expiresDays: days,
           expiresAt: days === undefined || days === null ? days : row.last_active_at + days * SECONDS_A_DAY,
           indexMode: body.index_type,

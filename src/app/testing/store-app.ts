@@ -13,7 +13,7 @@ import { type Log, silentLog } from "../../platform/log.ts";
 import type { Blobs } from "../../storage/blobs.ts";
 import { openSqlite, type SqliteDatabase } from "../../storage/sqlite.ts";
 import { createStorage, type Storage } from "../../storage/storage.ts";
-import type { NewKey } from "../../storage/tenants.ts";
+import type { NewKey } from "../../storage/keys.ts";
 import { type Context, createContext } from "../context.ts";
 import type { Engine } from "../engine.ts";
 import { completeFile, placedFile } from "./finished-file.ts";
