@@ -18,9 +18,10 @@ import { type CatchUpDeps, createCatchUpHandler, scheduleCatchUp } from "../jobs
 import { IngestBrake } from "../jobs/ingest-brake.ts";
 import { Janitor } from "../jobs/janitor.ts";
 import { addSlice, loadIndex, replaceFile } from "../jobs/load-index.ts";
-import { createMigrateHandler, flipBack, type MigrateDeps } from "../jobs/migrate.ts";
+import { createMigrateHandler, type MigrateDeps } from "../jobs/migrate.ts";
 import { createRetireHandler } from "../jobs/retire.ts";
-import { createProgress } from "../jobs/progress.ts";
+import { flipBack } from "../jobs/rollback.ts";
+import { ProgressBoard } from "../jobs/progress.ts";
 import { createFinishDeletionHandler } from "../jobs/finish-deletion.ts";
 import { createPurgeFileHandler, createPurgeStoreHandler, type PurgeDeps } from "../jobs/purge.ts";
 import { scheduleModelUpgrade } from "../jobs/upgrade-model.ts";
@@ -79,7 +80,7 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
   const blobs = createBlobs(dataDir);
   const parsed = createParsedCache(dataDir);
   const changes = createChanges();
-  const progress = createProgress((stage, seconds) =>
+  const progress = new ProgressBoard((stage, seconds) =>
     metrics.observe("lectern_ingest_stage_seconds", seconds, { stage }),
   );
   const failpoint = createFailpoint(config.testFailpoint);
@@ -148,7 +149,7 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
     load: async (storeId, generationId, signal) => {
       const generation = await storage.generations.byId(generationId);
       if (generation === null || generation.store_id !== storeId) throw new Error(`generation ${generationId} is gone`);
-      const index = await loadIndex(storage, generation, signal, config.hnswThreshold);
+      const index = await loadIndex({ storage, graphFrom: config.hnswThreshold }, generation, signal);
       const mode = (await storage.stores.get(generation.tenant_id, storeId))?.index_mode;
       index.setKind(mode ?? "auto");
       await attachGraph({ dataDir, natives, log }, generation, index);
@@ -159,15 +160,15 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
   stack.defer(() => indexes.close());
 
   const indexWrites: IndexWrites = {
-    addChunks: (file, generation, chunks, from) => {
-      indexes.apply(file.store_id, generation.id, (index) => addSlice(index, file, chunks, from));
+    addChunks: (file, generation, slice) => {
+      indexes.apply(file.store_id, generation.id, (index) => addSlice(index, file, slice));
       graphWatch.touch(generation);
     },
     removeFile: (storeId, generation, storeFile) =>
       indexes.apply(storeId, generation, (index) => index.removeFile(storeFile)),
     loadOf: (storeId, generation) => indexes.loadOf(storeId, generation),
-    replaceFile: (file, generation) =>
-      indexes.apply(file.store_id, generation.id, (index) => replaceFile(storage.indexReads, index, generation, file)),
+    replaceFile: ({ store_id, seq }, generation) =>
+      indexes.apply(store_id, generation.id, (index) => replaceFile(storage.indexReads, index, { generation, seq })),
   };
   const embedPassages = cachedPassages({
     embed: async (model, texts, signal) => {
@@ -221,7 +222,6 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
   await removeStrayGraphs(storage, dataDir);
   const purge: PurgeDeps = {
     storage,
-    blobs,
     removeIndexFiles: forgetIndexes,
     cancelStore: (storeId) => runner.cancelStore(storeId),
   };
@@ -360,7 +360,7 @@ export async function createEngine({ config, dataDir, clock, log, metrics }: Eng
           : await storage.generations.get(migration.tenant_id, migration.to_generation);
       if (old === null || live === null) return false;
       using _lease = await indexes.acquire(migration.store_id, old.id);
-      return await flipBack({ storage, clock, failpoint }, migration, live, old);
+      return await flipBack({ storage, clock, failpoint }, migration, { live, old });
     },
     /** Chunks are added to a completed file: other generations are behind with it. Part of the transaction. */
     async outdateFile(tables: Tables, file: StoreFileRow, generation: GenerationRow): Promise<void> {
