@@ -4,7 +4,7 @@
  */
 import type { Config } from "../config/config.ts";
 import type { EmbeddingProvider } from "../embed/provider.ts";
-import { createProgress, type ProgressBoard } from "../jobs/progress.ts";
+import { ProgressBoard } from "../jobs/progress.ts";
 import { scheduleModelUpgrade } from "../jobs/upgrade-model.ts";
 import { BUNDLED_MODEL, type Models } from "../models/models.ts";
 import { type RankerCatalog, rankerCatalog } from "../models/ranker-catalog.ts";
@@ -66,7 +66,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   await upgradeBundledModel(models, data, clock, log);
   const rankers = overrides.rankers ?? rankerCatalog(models, config);
   const changes = createChanges();
-  const progress = createProgress((stage, seconds) => metrics.observe(INGEST_STAGE, seconds, { stage }));
+  const progress = new ProgressBoard((stage, seconds) => metrics.observe(INGEST_STAGE, seconds, { stage }));
   // The jobs are made last and run on what is made before: nothing is woken before they are started.
   const wakeJobs = () => jobs.runner.wake();
   const indexes = stack.use(await openIndexes(config, { dataDir, storage, natives: workers.natives, log, wakeJobs }));

@@ -76,17 +76,15 @@ class OpenIndexes implements Indexes {
       wakeJobs: parts.wakeJobs,
     });
     this.writes = {
-      addChunks: (file, generation, chunks, from) => {
-        registry.apply(file.store_id, generation.id, (index) => addSlice(index, file, chunks, from));
+      addChunks: (file, generation, slice) => {
+        registry.apply(file.store_id, generation.id, (index) => addSlice(index, file, slice));
         this.touch(generation);
       },
       removeFile: (storeId, generation, storeFile) =>
         registry.apply(storeId, generation, (index) => index.removeFile(storeFile)),
       loadOf: (storeId, generation) => registry.loadOf(storeId, generation),
-      replaceFile: (file, generation) =>
-        registry.apply(file.store_id, generation.id, (index) =>
-          replaceFile(storage.indexReads, index, generation, file),
-        ),
+      replaceFile: ({ store_id, seq }, generation) =>
+        registry.apply(store_id, generation.id, (index) => replaceFile(storage.indexReads, index, { generation, seq })),
     };
   }
 
@@ -134,7 +132,7 @@ class OpenIndexes implements Indexes {
     const { storage, dataDir, natives, log } = this.#parts;
     const generation = await storage.generations.byId(generationId);
     if (generation === null || generation.store_id !== storeId) throw new Error(`generation ${generationId} is gone`);
-    const index = await loadIndex(storage, generation, signal, this.#settings.hnswThreshold);
+    const index = await loadIndex({ storage, graphFrom: this.#settings.hnswThreshold }, generation, signal);
     const mode = (await storage.stores.get(generation.tenant_id, storeId))?.index_mode;
     index.setKind(mode ?? "auto");
     await attachGraph({ dataDir, natives, log }, generation, index);

@@ -7,11 +7,12 @@ import { createFinishDeletionHandler } from "../jobs/finish-deletion.ts";
 import { createIngestHandler } from "../jobs/ingest.ts";
 import { IngestBrake } from "../jobs/ingest-brake.ts";
 import { Janitor } from "../jobs/janitor.ts";
-import { createMigrateHandler, flipBack, type MigrateDeps } from "../jobs/migrate.ts";
+import { createMigrateHandler, type MigrateDeps } from "../jobs/migrate.ts";
 import type { ProgressBoard } from "../jobs/progress.ts";
 import { createPurgeFileHandler, createPurgeStoreHandler, type PurgeDeps } from "../jobs/purge.ts";
 import { createReanalyzeHandler } from "../jobs/reanalyze.ts";
 import { createRetireHandler } from "../jobs/retire.ts";
+import { flipBack } from "../jobs/rollback.ts";
 import { JobRunner, type JobHandler } from "../jobs/runner.ts";
 import type { Models } from "../models/models.ts";
 import type { Changes } from "../platform/changes.ts";
@@ -139,7 +140,7 @@ class ServerJobs implements Jobs {
     const live = to_generation === null ? null : await generations.get(tenant_id, to_generation);
     if (old === null || live === null) return false;
     using _lease = await indexes.registry.acquire(migration.store_id, old.id);
-    return await flipBack(this.#migrate, migration, live, old);
+    return await flipBack(this.#migrate, migration, { live, old });
   }
 
   async outdateFile(tables: Tables, file: StoreFileRow, generation: GenerationRow): Promise<void> {

@@ -10,6 +10,7 @@ import {
   readManifest,
   retireDirectory,
   type GenerationIdentity,
+  type PartEntry,
 } from "../index/generation.ts";
 import { type GraphWork, partsAfter } from "../index/graph-work.ts";
 import { DEFAULT_GRAPH_SETTINGS } from "../index/hnsw.ts";
@@ -23,7 +24,8 @@ import type { GenerationRow } from "../storage/generations.ts";
 import type { Storage } from "../storage/storage.ts";
 import { DamagedBaseError, type GraphLane } from "../workers/graph-lane.ts";
 import type { GraphBatch } from "../workers/protocol.ts";
-import type { JobHandler } from "./runner.ts";
+import { retry } from "./retry.ts";
+import type { JobHandler, JobOutcome } from "./runner.ts";
 
 /**
  * Graphs on disk for large stores: built in the background from SQLite, part by part, attached to the index in memory
@@ -36,14 +38,13 @@ export interface GraphDeps {
   storage: Storage;
   dataDir: string;
   natives: Natives;
-  lane: GraphLane;
+  lane: Pick<GraphLane, "build">;
   log: Log;
   acquire(storeId: string, generation: number): Promise<IndexLease>;
 }
 
 /** Vectors sent to the worker at once: some 20 ms of its time. */
 const BATCH = 50;
-const DISK_RETRY_MS = 60_000;
 /** Bytes of an element beside its vector: links on all levels, label, chunk id. */
 const ELEMENT_BYTES = 200;
 
@@ -88,125 +89,142 @@ export function createBuildGraphHandler(deps: GraphDeps): JobHandler {
     kind: "build_index",
     concurrency: 1,
     async run(job, signal) {
-      const { storage, log } = deps;
-      const generation = await storage.generations.get(job.tenant_id, Number(job.subject));
+      const generation = await deps.storage.generations.get(job.tenant_id, Number(job.subject));
       if (generation === null || generation.state === "retired") return { type: "done" };
       using lease = await deps.acquire(generation.store_id, generation.id);
-      const work = lease.index.graphWork();
-      if (work === null || signal.aborted) return signal.aborted ? { type: "interrupted" } : { type: "done" };
-      try {
-        const built = await build(deps, generation, lease.index, work, signal);
-        if (!built) return { type: "interrupted" };
-        const next = lease.index.graphWork();
-        if (next === null) return { type: "done" };
-        // The same work again would be the same result again.
-        const isSame = next.chunkIds.length === work.chunkIds.length && next.chunkIds[0] === work.chunkIds[0];
-        return isSame ? { type: "done" } : { type: "retry", inMs: 0 };
-      } catch (error) {
-        if (signal.aborted) return { type: "interrupted" };
-        log.warn("an index could not be built; searches go on without what is missing", {
-          store: generation.store_id,
-          error: error instanceof Error ? error.message : String(error),
-        });
-        if (!(error instanceof DamagedBaseError)) return { type: "retry", inMs: DISK_RETRY_MS };
-        lease.index.attachGraph(null);
-        retireDirectory(graphDirectory(deps.dataDir, generation.store_id, generation.id));
-        return { type: "retry", inMs: 0 };
-      }
+      return await new GraphBuild(deps, { generation, index: lease.index }, signal).run();
     },
   };
 }
 
-async function build(
-  deps: GraphDeps,
-  generation: GenerationRow,
-  index: StoreIndex,
-  work: GraphWork,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const { storage, dataDir, natives, lane, log } = deps;
-  await refuseWithoutRoom(dataDir, generation, work);
-  const startedAt = performance.now();
-  const directory = graphDirectory(dataDir, generation.store_id, generation.id);
-  const identity = identityOf(generation);
-  const plan = {
-    directory,
-    serial: nextSerial(directory),
-    dimensions: generation.dimensions,
-    settings: DEFAULT_GRAPH_SETTINGS,
-    expected: work.vectors,
-    base: work.base,
-  };
-  const retired = new AbortController();
-  const batches = whileInUse(storage, generation, retired, batchesOf(storage, generation, work.chunkIds));
-  const entry = await lane.build(plan, batches, AbortSignal.any([signal, retired.signal]));
-  if (entry === null) return false;
-  try {
-    const current = readManifest(directory, identity);
-    const parts = current.ok ? current.manifest.parts : [];
-    publishManifest(directory, { identity, parts: partsAfter(parts, work, entry) });
-  } catch (error) {
-    // A full disk: the part that no manifest names gives its space back.
-    for (const path of [graphPath(directory, entry.serial), idsPath(directory, entry.serial)])
-      rmSync(path, { force: true });
-    throw error;
+/** One part of one generation's graph. */
+class GraphBuild {
+  readonly #deps: GraphDeps;
+  readonly #generation: GenerationRow;
+  readonly #index: StoreIndex;
+  readonly #directory: string;
+  readonly #signal: AbortSignal;
+
+  constructor(
+    deps: GraphDeps,
+    { generation, index }: { generation: GenerationRow; index: StoreIndex },
+    signal: AbortSignal,
+  ) {
+    this.#deps = deps;
+    this.#generation = generation;
+    this.#index = index;
+    this.#directory = graphDirectory(deps.dataDir, generation.store_id, generation.id);
+    this.#signal = signal;
   }
-  const opened = await openGraph(loadHnsw(natives), directory, identity, generation.dimensions);
-  if (!opened.ok) throw new DamagedBaseError(opened.detail);
-  index.attachGraph(opened.graph);
-  log.info("index built", {
-    store: generation.store_id,
-    vectors: entry.vectors,
-    ms: Math.round(performance.now() - startedAt),
-  });
-  return true;
-}
 
-/** Said before minutes of work rather than after them; throws. A disk that fills up meanwhile is noticed at the end. */
-async function refuseWithoutRoom(dataDir: string, generation: GenerationRow, work: GraphWork): Promise<void> {
-  const directory = graphDirectory(dataDir, generation.store_id, generation.id);
-  mkdirSync(directory, { recursive: true });
-  const { bavail, bsize } = await statfs(directory);
-  const needed = (work.vectors + (work.base?.vectors ?? 0)) * (generation.dimensions * 4 + ELEMENT_BYTES);
-  if (bavail * bsize >= needed) return;
-  const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
-  throw new Error(`it needs ${megabytes(needed)} of disk space and ${megabytes(bavail * bsize)} are free`);
-}
-
-/** Passes batches on until nobody needs the generation any more; then aborts, so that its retirement need not wait. */
-async function* whileInUse(
-  storage: Storage,
-  generation: GenerationRow,
-  retired: AbortController,
-  batches: Iterable<GraphBatch>,
-): AsyncGenerator<GraphBatch> {
-  for (const batch of batches) {
-    const state = (await storage.generations.get(generation.tenant_id, generation.id))?.state ?? "retired";
-    if (state === "retired") retired.abort();
-    yield batch;
-  }
-}
-
-/** A chunk's windows stay together; chunks that went meanwhile are left out. */
-function* batchesOf(storage: Storage, generation: GenerationRow, chunkIds: readonly number[]): Generator<GraphBatch> {
-  let ids: number[] = [];
-  let rows: Float32Array[] = [];
-  const flush = (): GraphBatch => {
-    const batch = { ids: Float64Array.from(ids), vectors: concatenated(rows) };
-    ids = [];
-    rows = [];
-    return batch;
-  };
-  for (let from = 0; from < chunkIds.length; from += BATCH) {
-    const wanted = chunkIds.slice(from, from + BATCH);
-    for (const [at, vectors] of storage.indexReads.vectors(wanted, generation.id).entries()) {
-      if (vectors === null) continue;
-      rows.push(vectors);
-      for (let i = 0; i < vectors.length / generation.dimensions; i++) ids.push(wanted[at]!);
-      if (ids.length >= BATCH) yield flush();
+  async run(): Promise<JobOutcome> {
+    const work = this.#index.graphWork();
+    if (work === null || this.#signal.aborted) return this.#signal.aborted ? { type: "interrupted" } : { type: "done" };
+    try {
+      if (!(await this.#build(work))) return { type: "interrupted" };
+      const next = this.#index.graphWork();
+      if (next === null) return { type: "done" };
+      // The same work again would be the same result again.
+      const isSame = next.chunkIds.length === work.chunkIds.length && next.chunkIds[0] === work.chunkIds[0];
+      return isSame ? { type: "done" } : retry("more");
+    } catch (error) {
+      if (this.#signal.aborted) return { type: "interrupted" };
+      this.#deps.log.warn("an index could not be built; searches go on without what is missing", {
+        store: this.#generation.store_id,
+        error: error instanceof Error ? error.message : String(error),
+      });
+      if (!(error instanceof DamagedBaseError)) return retry("graph_disk");
+      this.#index.attachGraph(null);
+      retireDirectory(this.#directory);
+      return retry("more");
     }
   }
-  if (ids.length > 0) yield flush();
+
+  /** False when interrupted. */
+  async #build(work: GraphWork): Promise<boolean> {
+    const { natives, lane, log } = this.#deps;
+    const { store_id: store, dimensions } = this.#generation;
+    await this.#refuseWithoutRoom(work);
+    const startedAt = performance.now();
+    const plan = {
+      directory: this.#directory,
+      serial: nextSerial(this.#directory),
+      dimensions,
+      settings: DEFAULT_GRAPH_SETTINGS,
+      expected: work.vectors,
+      base: work.base,
+    };
+    const retired = new AbortController();
+    const batches = this.#whileInUse(retired, this.#batchesOf(work.chunkIds));
+    const entry = await lane.build(plan, batches, AbortSignal.any([this.#signal, retired.signal]));
+    if (entry === null) return false;
+    const identity = this.#publish(work, entry);
+    const opened = await openGraph(loadHnsw(natives), this.#directory, identity, dimensions);
+    if (!opened.ok) throw new DamagedBaseError(opened.detail);
+    this.#index.attachGraph(opened.graph);
+    log.info("index built", { store, vectors: entry.vectors, ms: Math.round(performance.now() - startedAt) });
+    return true;
+  }
+
+  #publish(work: GraphWork, entry: PartEntry): GenerationIdentity {
+    const directory = this.#directory;
+    const identity = identityOf(this.#generation);
+    try {
+      const current = readManifest(directory, identity);
+      const parts = current.ok ? current.manifest.parts : [];
+      publishManifest(directory, { identity, parts: partsAfter(parts, work, entry) });
+      return identity;
+    } catch (error) {
+      // A full disk: the part that no manifest names gives its space back.
+      for (const path of [graphPath(directory, entry.serial), idsPath(directory, entry.serial)])
+        rmSync(path, { force: true });
+      throw error;
+    }
+  }
+
+  /** Said before minutes of work rather than after them; throws. A disk that fills up meanwhile is noticed at the end. */
+  async #refuseWithoutRoom(work: GraphWork): Promise<void> {
+    mkdirSync(this.#directory, { recursive: true });
+    const { bavail, bsize } = await statfs(this.#directory);
+    const vectors = work.vectors + (work.base?.vectors ?? 0);
+    const needed = vectors * (this.#generation.dimensions * 4 + ELEMENT_BYTES);
+    if (bavail * bsize >= needed) return;
+    const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
+    throw new Error(`it needs ${megabytes(needed)} of disk space and ${megabytes(bavail * bsize)} are free`);
+  }
+
+  /** Passes batches on until nobody needs the generation any more; then aborts, so that its retirement need not wait. */
+  async *#whileInUse(retired: AbortController, batches: Iterable<GraphBatch>): AsyncGenerator<GraphBatch> {
+    const { tenant_id: tenantId, id } = this.#generation;
+    for (const batch of batches) {
+      const state = (await this.#deps.storage.generations.get(tenantId, id))?.state ?? "retired";
+      if (state === "retired") retired.abort();
+      yield batch;
+    }
+  }
+
+  /** A chunk's windows stay together; chunks that went meanwhile are left out. */
+  *#batchesOf(chunkIds: readonly number[]): Generator<GraphBatch> {
+    const { id, dimensions } = this.#generation;
+    let ids: number[] = [];
+    let rows: Float32Array[] = [];
+    const flush = (): GraphBatch => {
+      const batch = { ids: Float64Array.from(ids), vectors: concatenated(rows) };
+      ids = [];
+      rows = [];
+      return batch;
+    };
+    for (let from = 0; from < chunkIds.length; from += BATCH) {
+      const wanted = chunkIds.slice(from, from + BATCH);
+      for (const [at, vectors] of this.#deps.storage.indexReads.vectors(wanted, id).entries()) {
+        if (vectors === null) continue;
+        rows.push(vectors);
+        for (let i = 0; i < vectors.length / dimensions; i++) ids.push(wanted[at]!);
+        if (ids.length >= BATCH) yield flush();
+      }
+    }
+    if (ids.length > 0) yield flush();
+  }
 }
 
 /** Queues a build for a generation whose index says that there is something to build. */

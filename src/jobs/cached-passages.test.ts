@@ -34,7 +34,7 @@ async function setUp(isCached = true) {
     onLookup: () => {},
   });
   const run = async (texts: string[], source: PassageSource | null = SOURCE) => {
-    const result = await passages.embed(MODEL, texts, never, source);
+    const result = await passages.embed(MODEL, texts, { signal: never, source });
     return result.ok ? result.texts.map(({ vectors, tokens }) => [vectors[0], tokens]) : result.reason;
   };
   return { asked, run, fail: (value: boolean) => (fails = value) };

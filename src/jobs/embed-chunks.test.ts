@@ -56,7 +56,8 @@ async function embedAll(window: number | null) {
       },
     };
     const signal = new AbortController().signal;
-    expect(await embedChunks(deps, generation, owner, "file-1", signal, () => undefined)).toBeNull();
+    const work = { generation, owner, fileId: "file-1", onSlice: () => undefined };
+    expect(await embedChunks(deps, work, signal)).toBeNull();
     const { vectors, chunks: counted } = await storage.chunks.fileTotals(TENANT, owner, generation);
     expect([counted, await storage.chunks.withoutVector(TENANT, owner, generation.id, 1)]).toEqual([chunks.length, []]);
     const share = embedded.join("").length / parsed.document.text.length;

@@ -1,6 +1,7 @@
 import { blocksOf } from "../embed/blocks.ts";
 import { type EmbeddedText, type EmbedFailure, embedFailure } from "../embed/provider.ts";
 import { concatenated } from "../embed/vectors.ts";
+import type { PassageBatching, StoreModel } from "../models/store-model.ts";
 import type { ChunkOwner } from "../storage/chunks.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { Tx } from "../storage/sql.ts";
@@ -15,8 +16,16 @@ export interface EmbedChunksDeps {
   slice: number;
 }
 
-/** Chunks before and behind one that can overlap it: an overlap is at most half a chunk. */
-const NEIGHBOURS = 4;
+/** The chunks of one file. */
+export interface ChunksToEmbed {
+  generation: GenerationRow;
+  owner: ChunkOwner;
+  fileId: string;
+  /** How many chunks were written; called in the transaction that writes them. */
+  onSlice(chunks: number, tables: Tables, tx: Tx): void | Promise<void>;
+  /** What was computed, and perhaps paid, for them; in the transaction that keeps it, if one does. */
+  onTokens?: ((tokens: number, tx: Tx | null) => Promise<void>) | undefined;
+}
 
 /**
  * Embeds the chunks of one file that have no vectors in a generation yet. As many calls run beside one another as the
@@ -24,86 +33,131 @@ const NEIGHBOURS = 4;
  * there. A chunk that is more than the model takes at once is embedded in the blocks that it shares with its neighbours,
  * each of them once.
  *
- * @param onSlice how many chunks were written; called in the transaction that writes them.
- * @param onTokens what was computed, and perhaps paid, for them; in the transaction that keeps it, if one does.
  * @returns null when all have vectors, or why some have none: `aborted` where the signal said so.
  */
 export async function embedChunks(
-  { storage, embed, slice: rows }: EmbedChunksDeps,
-  generation: GenerationRow,
-  owner: ChunkOwner,
-  fileId: string,
+  deps: EmbedChunksDeps,
+  work: ChunksToEmbed,
   signal: AbortSignal,
-  onSlice: (chunks: number, tables: Tables, tx: Tx) => void | Promise<void>,
-  onTokens?: (tokens: number, tx: Tx | null) => Promise<void>,
 ): Promise<EmbedFailure | null> {
-  const { tenant_id: tenantId, id, model_revision: revision, dimensions } = generation;
-  const model = { id: generation.model, revision, dimensions };
-  const { texts: most, room, window } = embed.batching(model);
-  const running = new Set<Promise<void>>();
-  const ended: { failure: EmbedFailure | null; error: Error | null } = { failure: null, error: null };
-  const isOver = () => ended.failure !== null || ended.error !== null;
+  return await new ChunkEmbedding(deps, work, signal).run();
+}
 
-  const blocksOfChunks = async (chunks: readonly Pending[]): Promise<string[][]> => {
-    const [first, last] = [chunks[0], chunks.at(-1)];
-    if (first === undefined || last === undefined || window === null || chunks.every((one) => one.tokens <= window))
-      return chunks.map(({ text }) => [text]);
-    const around = await storage.chunks.places(tenantId, owner, first.idx - NEIGHBOURS, last.idx + NEIGHBOURS);
-    const places = around.flatMap(({ start, end }) => [start, end]);
-    return chunks.map((chunk) => (chunk.tokens <= window ? [chunk.text] : blocksOf(chunk, places)));
-  };
+/** Chunks before and behind one that can overlap it: an overlap is at most half a chunk. */
+const NEIGHBOURS = 4;
 
-  const work = async (chunks: readonly Pending[], giveBack: () => void): Promise<void> => {
+/** A chunk that has no vectors yet. Offsets in code points. */
+interface Pending {
+  id: number;
+  idx: number;
+  text: string;
+  tokens: number;
+  start: number;
+  end: number;
+}
+
+class ChunkEmbedding {
+  readonly #deps: EmbedChunksDeps;
+  readonly #work: ChunksToEmbed;
+  readonly #signal: AbortSignal;
+  readonly #model: StoreModel;
+  readonly #batching: PassageBatching;
+  readonly #running = new Set<Promise<void>>();
+  #failure: EmbedFailure | null = null;
+  #error: Error | null = null;
+
+  constructor(deps: EmbedChunksDeps, work: ChunksToEmbed, signal: AbortSignal) {
+    const { model: id, model_revision: revision, dimensions } = work.generation;
+    this.#deps = deps;
+    this.#work = work;
+    this.#signal = signal;
+    this.#model = { id, revision, dimensions };
+    this.#batching = deps.embed.batching(this.#model);
+  }
+
+  async run(): Promise<EmbedFailure | null> {
+    const { storage } = this.#deps;
+    const { generation, owner } = this.#work;
+    const { texts: most, room } = this.#batching;
+    for (let after = -1; !this.#isOver();) {
+      const chunks: Pending[] = await storage.chunks.withoutVector(
+        generation.tenant_id,
+        owner,
+        generation.id,
+        most,
+        after,
+      );
+      const last = chunks.at(-1);
+      if (last === undefined) {
+        // Texts may have been added to the file meanwhile.
+        if (this.#running.size === 0) break;
+        await Promise.all(this.#running);
+        continue;
+      }
+      after = last.idx;
+      const giveBack = await room.take(chunks.length);
+      if (this.#signal.aborted) this.#failure ??= embedFailure("aborted", "stopped");
+      if (this.#isOver()) giveBack();
+      else {
+        const call = this.#embed(chunks, giveBack).finally(() => this.#running.delete(call));
+        this.#running.add(call);
+      }
+    }
+    // What was asked for and paid is still written down.
+    await Promise.all(this.#running);
+    if (this.#error !== null) throw this.#error;
+    return this.#failure;
+  }
+
+  #isOver(): boolean {
+    return this.#failure !== null || this.#error !== null;
+  }
+
+  async #embed(chunks: readonly Pending[], giveBack: () => void): Promise<void> {
+    const { generation, fileId, onTokens } = this.#work;
     try {
-      const blocks = await blocksOfChunks(chunks);
+      const blocks = await this.#blocksOf(chunks);
       const texts = [...new Set(blocks.flat())];
-      const embedded = await embed.embed(model, texts, signal, { tenantId, fileId, onTokens });
+      const source = { tenantId: generation.tenant_id, fileId, onTokens };
+      const embedded = await this.#deps.embed.embed(this.#model, texts, { signal: this.#signal, source });
       if (!embedded.ok) {
-        ended.failure ??= embedded;
+        this.#failure ??= embedded;
         return;
       }
       const byText = new Map(embedded.texts.map((text, i) => [texts[i], text]));
-      const vectors = chunks.map(({ id: chunkId }, i) => ({ chunkId, data: joined(blocks[i] ?? [], byText) }));
-      for (let from = 0; from < vectors.length; from += rows) {
-        await nextTurn();
-        const some = vectors.slice(from, from + rows);
-        await storage.transaction(async (tables, tx) => {
-          await tables.chunks.addVectors(tenantId, id, some);
-          await onSlice(some.length, tables, tx);
-        }, "work");
-      }
+      await this.#write(chunks.map(({ id: chunkId }, i) => ({ chunkId, data: joined(blocks[i] ?? [], byText) })));
     } catch (error) {
-      ended.error ??= error instanceof Error ? error : new Error(String(error));
+      this.#error ??= error instanceof Error ? error : new Error(String(error));
     } finally {
       giveBack();
     }
-  };
+  }
 
-  for (let after = -1; !isOver();) {
-    const chunks = await storage.chunks.withoutVector(tenantId, owner, id, most, after);
-    const last = chunks.at(-1);
-    if (last === undefined) {
-      // Texts may have been added to the file meanwhile.
-      if (running.size === 0) break;
-      await Promise.all(running);
-      continue;
-    }
-    after = last.idx;
-    const giveBack = await room.take(chunks.length);
-    if (signal.aborted) ended.failure ??= embedFailure("aborted", "stopped");
-    if (isOver()) giveBack();
-    else {
-      const call = work(chunks, giveBack).finally(() => running.delete(call));
-      running.add(call);
+  async #write(vectors: readonly { chunkId: number; data: Float32Array }[]): Promise<void> {
+    const { storage, slice } = this.#deps;
+    const { generation, onSlice } = this.#work;
+    for (let from = 0; from < vectors.length; from += slice) {
+      await nextTurn();
+      const some = vectors.slice(from, from + slice);
+      await storage.transaction(async (tables, tx) => {
+        await tables.chunks.addVectors(generation.tenant_id, generation.id, some);
+        await onSlice(some.length, tables, tx);
+      }, "work");
     }
   }
-  // What was asked for and paid is still written down.
-  await Promise.all(running);
-  if (ended.error !== null) throw ended.error;
-  return ended.failure;
-}
 
-type Pending = Awaited<ReturnType<Storage["chunks"]["withoutVector"]>>[number];
+  async #blocksOf(chunks: readonly Pending[]): Promise<string[][]> {
+    const { generation, owner } = this.#work;
+    const { window } = this.#batching;
+    const [first, last] = [chunks[0], chunks.at(-1)];
+    if (first === undefined || last === undefined || window === null || chunks.every((one) => one.tokens <= window))
+      return chunks.map(({ text }) => [text]);
+    const [from, to] = [first.idx - NEIGHBOURS, last.idx + NEIGHBOURS];
+    const around = await this.#deps.storage.chunks.places(generation.tenant_id, owner, from, to);
+    const places = around.flatMap(({ start, end }) => [start, end]);
+    return chunks.map((chunk) => (chunk.tokens <= window ? [chunk.text] : blocksOf(chunk, places)));
+  }
+}
 
 /** A chunk with an empty vector would count as embedded and be found by no search: better to fail loudly. */
 function joined(blocks: readonly string[], byText: ReadonlyMap<string | undefined, EmbeddedText>): Float32Array {

@@ -7,6 +7,7 @@ import type { SearchMode as Mode } from "../search/ranking.ts";
 import { yardstick } from "./judged.ts";
 import { meanOf, percentilesOf, rounded, type Scores, scoresOf } from "./measures.ts";
 import { nextTurn } from "./next-turn.ts";
+import { retry } from "./retry.ts";
 import type { JobHandler, JobOutcome } from "./runner.ts";
 
 /**
@@ -28,15 +29,13 @@ type Measured =
 
 const SLICE = 100;
 const MOST_ATTEMPTS = 10;
-const MOVED_RETRY_MS = 1_000;
-const AWAY_RETRY_MS = [1_000, 2_000, 5_000, 15_000, 60_000];
 const REMOVED_AT_ONCE = 500;
 /** A search that waits for a model at another server keeps nobody else waiting. */
 const LONGEST_REST_MS = 20;
 
 /** Subject: an evaluation's id. */
 export function createEvaluateHandler(deps: EvaluateDeps): JobHandler {
-  const { evaluations } = deps.storage;
+  const { evaluations, judgments } = deps.storage;
   return {
     kind: "evaluate",
     // One a tenant (engine.ts): nobody's long evaluation keeps another tenant's waiting.
@@ -45,95 +44,133 @@ export function createEvaluateHandler(deps: EvaluateDeps): JobHandler {
       const row = await evaluations.ofJob(job.tenant_id, job.subject);
       if (row === null) return { type: "done" };
       if (row.status === "queued" || row.status === "in_progress") {
-        const unfinished = await evaluate(deps, row, job.attempt, signal);
+        const unfinished = await new Evaluation(deps, row, signal).run(job.attempt);
         if (unfinished !== null) return unfinished;
       }
-      if (row.own) await removeOwn(deps, row);
+      if (row.own) while ((await judgments.removeSome(ownerOf(row), REMOVED_AT_ONCE)) > 0) await nextTurn();
       return { type: "done" };
     },
   };
 }
 
-/** Null when the evaluation has ended, well or not. */
-async function evaluate(
-  deps: EvaluateDeps,
-  row: EvaluationRow,
-  attempt: number,
-  signal: AbortSignal,
-): Promise<JobOutcome | null> {
-  const { storage, clock } = deps;
-  const { evaluations } = storage;
-  const fail = async (code: string, message: string) => {
-    await evaluations.fail(row.tenant_id, row.id, clock.nowSeconds(), { code, message });
-    return null;
-  };
-  if (attempt > MOST_ATTEMPTS) return await fail("internal_error", "The server failed repeatedly while evaluating.");
-  await evaluations.start(row.tenant_id, row.id);
-  const measured = await measure(deps, row, signal);
-  switch (measured.type) {
-    case "measured":
-      if (measured.queries === 0)
-        return await fail("invalid_value", "The judged queries were deleted before they were run.");
-      await evaluations.complete(row.tenant_id, row.id, { at: clock.nowSeconds(), ...measured });
-      return null;
-    case "interrupted":
-      return { type: "interrupted" };
-    case "moved":
-      return { type: "retry", inMs: MOVED_RETRY_MS };
-    case "refused": {
-      const { code, message, passing } = measured.answer;
-      if (!passing || attempt === MOST_ATTEMPTS) return await fail(code, message);
-      return { type: "retry", inMs: AWAY_RETRY_MS[Math.min(attempt, AWAY_RETRY_MS.length) - 1] ?? 60_000 };
-    }
-  }
+interface JudgedQuery {
+  query: string;
+  relevant: Relevant[];
 }
 
-async function measure({ storage, search }: EvaluateDeps, row: EvaluationRow, signal: AbortSignal): Promise<Measured> {
-  const { judgments } = storage;
-  const owner = ownerOf(row);
-  const { modes } = row;
-  const figures = new Map(modes.map((mode) => [mode, { scores: [] as Scores[], latencies: [] as number[] }]));
-  let generation: number | null = null;
-  let queries = 0;
-  let missing = 0;
-  let after = 0;
-  for (;;) {
-    const slice = await judgments.slice(owner, after, SLICE);
-    missing += await countMissing(storage, row, slice);
-    for (const { query, relevant } of slice) {
-      const { grades, onePerFile, results, rank } = yardstick(relevant);
-      const answers: { mode: Mode; answer: Extract<MeasuredAnswer, { ok: true }> }[] = [];
-      for (const mode of modes) {
-        const { tenant_id: tenantId, store_id: storeId } = row;
-        const asked = { tenantId, storeId, generation: null, query, mode, results: results(row.k), onePerFile };
-        const startedAt = performance.now();
-        const answer = await search(asked, signal);
-        // At work for half of the time at most: whoever waits for an answer comes first.
-        await Bun.sleep(Math.min(LONGEST_REST_MS, performance.now() - startedAt));
-        await nextTurn();
-        if (signal.aborted) return { type: "interrupted" };
-        if (!answer.ok) return { type: "refused", answer };
-        generation ??= answer.generation;
-        if (generation !== answer.generation) return { type: "moved" };
-        answers.push({ mode, answer });
-      }
-      // The query's vector is kept for a while: only the first mode that needs it waits for the model.
-      const embedMs = Math.max(...answers.map(({ answer }) => answer.ms.embed));
-      for (const { mode, answer } of answers) {
-        const of = figures.get(mode);
-        of?.scores.push(scoresOf(rank(answer.hits), grades, row.k));
-        of?.latencies.push(answer.ms.total - answer.ms.embed + (mode === "keyword" ? 0 : embedMs));
-      }
-      queries += 1;
-    }
-    const last = slice.at(-1);
-    if (last === undefined || slice.length < SLICE) break;
-    after = last.seq;
+type Answer = Extract<MeasuredAnswer, { ok: true }>;
+type Refusal = Exclude<Measured, { type: "measured" }>;
+
+/** One run of one evaluation. */
+class Evaluation {
+  readonly #deps: EvaluateDeps;
+  readonly #row: EvaluationRow;
+  readonly #signal: AbortSignal;
+  readonly #figures: Map<Mode, { scores: Scores[]; latencies: number[] }>;
+  #generation: number | null = null;
+
+  constructor(deps: EvaluateDeps, row: EvaluationRow, signal: AbortSignal) {
+    this.#deps = deps;
+    this.#row = row;
+    this.#signal = signal;
+    this.#figures = new Map(row.modes.map((mode) => [mode, { scores: [], latencies: [] }]));
   }
-  const metrics = Object.fromEntries(
-    [...figures].map(([mode, { scores, latencies }]) => [mode, metricsOf(scores, latencies)]),
-  );
-  return { type: "measured", generation: generation ?? row.generation, queries, missing, metrics };
+
+  /** Null when the evaluation has ended, well or not. */
+  async run(attempt: number): Promise<JobOutcome | null> {
+    const { clock, storage } = this.#deps;
+    const { tenant_id: tenantId, id } = this.#row;
+    if (attempt > MOST_ATTEMPTS)
+      return await this.#fail("internal_error", "The server failed repeatedly while evaluating.");
+    await storage.evaluations.start(tenantId, id);
+    const measured = await this.#measure();
+    switch (measured.type) {
+      case "measured":
+        if (measured.queries === 0)
+          return await this.#fail("invalid_value", "The judged queries were deleted before they were run.");
+        await storage.evaluations.complete(tenantId, id, { at: clock.nowSeconds(), ...measured });
+        return null;
+      case "interrupted":
+        return { type: "interrupted" };
+      case "moved":
+        return retry("evaluation_moved");
+      case "refused": {
+        const { code, message, passing } = measured.answer;
+        if (!passing || attempt === MOST_ATTEMPTS) return await this.#fail(code, message);
+        return retry("evaluation_model", attempt);
+      }
+    }
+  }
+
+  async #fail(code: string, message: string): Promise<null> {
+    const { storage, clock } = this.#deps;
+    await storage.evaluations.fail(this.#row.tenant_id, this.#row.id, clock.nowSeconds(), { code, message });
+    return null;
+  }
+
+  async #measure(): Promise<Measured> {
+    const owner = ownerOf(this.#row);
+    let queries = 0;
+    let missing = 0;
+    let after = 0;
+    for (;;) {
+      const slice = await this.#deps.storage.judgments.slice(owner, after, SLICE);
+      missing += await this.#countMissing(slice);
+      for (const one of slice) {
+        const refusal = await this.#runQuery(one);
+        if (refusal !== null) return refusal;
+        queries += 1;
+      }
+      const last = slice.at(-1);
+      if (last === undefined || slice.length < SLICE) break;
+      after = last.seq;
+    }
+    const metrics = Object.fromEntries(
+      [...this.#figures].map(([mode, { scores, latencies }]) => [mode, metricsOf(scores, latencies)]),
+    );
+    return { type: "measured", generation: this.#generation ?? this.#row.generation, queries, missing, metrics };
+  }
+
+  /** In every mode; null when all answered. */
+  async #runQuery({ query, relevant }: JudgedQuery): Promise<Refusal | null> {
+    const { tenant_id: tenantId, store_id: storeId, k } = this.#row;
+    const { grades, onePerFile, results, rank } = yardstick(relevant);
+    const answers: { mode: Mode; answer: Answer }[] = [];
+    for (const mode of this.#figures.keys()) {
+      const asked = { tenantId, storeId, generation: null, query, mode, results: results(k), onePerFile };
+      const startedAt = performance.now();
+      const answer = await this.#deps.search(asked, this.#signal);
+      // At work for half of the time at most: whoever waits for an answer comes first.
+      await Bun.sleep(Math.min(LONGEST_REST_MS, performance.now() - startedAt));
+      await nextTurn();
+      if (this.#signal.aborted) return { type: "interrupted" };
+      if (!answer.ok) return { type: "refused", answer };
+      this.#generation ??= answer.generation;
+      if (this.#generation !== answer.generation) return { type: "moved" };
+      answers.push({ mode, answer });
+    }
+    // The query's vector is kept for a while: only the first mode that needs it waits for the model.
+    const embedMs = Math.max(...answers.map(({ answer }) => answer.ms.embed));
+    for (const { mode, answer } of answers) {
+      const of = this.#figures.get(mode);
+      of?.scores.push(scoresOf(rank(answer.hits), grades, k));
+      of?.latencies.push(answer.ms.total - answer.ms.embed + (mode === "keyword" ? 0 : embedMs));
+    }
+    return null;
+  }
+
+  /** Judged files and chunks that no search can find any more. */
+  async #countMissing(judged: readonly JudgedQuery[]): Promise<number> {
+    const { judgments } = this.#deps.storage;
+    const { tenant_id: tenantId, store_id: storeId } = this.#row;
+    const relevant = judged.flatMap((one) => one.relevant);
+    const wholeFiles = distinct(relevant.map(({ file, chunk }) => (chunk === null ? file : null)));
+    const files = await judgments.filesOf(tenantId, storeId, wholeFiles);
+    const chunks = await judgments.chunksOf(tenantId, storeId, distinct(relevant.map(({ chunk }) => chunk)));
+    const isThere = ({ file, chunk }: Relevant) =>
+      chunk === null ? files.get(file ?? "")?.searchable === true : chunks.has(chunk);
+    return relevant.filter((one) => !isThere(one)).length;
+  }
 }
 
 function metricsOf(scores: readonly Scores[], latencies: readonly number[]): ModeMetrics {
@@ -146,30 +183,8 @@ function metricsOf(scores: readonly Scores[], latencies: readonly number[]): Mod
   };
 }
 
-/** Judged files and chunks that no search can find any more. */
-async function countMissing(
-  { judgments }: EvaluateDeps["storage"],
-  { tenant_id: tenantId, store_id: storeId }: EvaluationRow,
-  judged: readonly { relevant: readonly Relevant[] }[],
-): Promise<number> {
-  const relevant = judged.flatMap((one) => one.relevant);
-  const files = await judgments.filesOf(
-    tenantId,
-    storeId,
-    distinct(relevant.map(({ file, chunk }) => (chunk === null ? file : null))),
-  );
-  const chunks = await judgments.chunksOf(tenantId, storeId, distinct(relevant.map(({ chunk }) => chunk)));
-  const isThere = ({ file, chunk }: Relevant) =>
-    chunk === null ? files.get(file ?? "")?.searchable === true : chunks.has(chunk);
-  return relevant.filter((one) => !isThere(one)).length;
-}
-
 function distinct<T>(values: readonly (T | null)[]): T[] {
   return [...new Set(values)].filter((value) => value !== null);
-}
-
-async function removeOwn({ storage }: EvaluateDeps, row: EvaluationRow): Promise<void> {
-  while ((await storage.judgments.removeSome(ownerOf(row), REMOVED_AT_ONCE)) > 0) await nextTurn();
 }
 
 function ownerOf({ tenant_id: tenantId, store_id: storeId, seq, own }: EvaluationRow): JudgmentOwner {

@@ -5,6 +5,7 @@ import type { DeletionRow } from "../storage/deletions.ts";
 import type { ParsedCache } from "../storage/parsed.ts";
 import type { Storage } from "../storage/storage.ts";
 import { nextTurn } from "./next-turn.ts";
+import { retry } from "./retry.ts";
 import type { JobHandler } from "./runner.ts";
 
 export interface FinishDeletionDeps extends DeletionCheckDeps {
@@ -14,11 +15,6 @@ export interface FinishDeletionDeps extends DeletionCheckDeps {
   clock: Clock;
 }
 
-/** While other jobs still remove parts of it. */
-const LOOK_AGAIN_MS = 100;
-/** Something is left though every job has ended. */
-const TRY_AGAIN_MS = 2_000;
-const SELDOM_MS = 60_000;
 const STEP = 500;
 
 /**
@@ -26,42 +22,67 @@ const STEP = 500;
  * records that nothing is left (or what is).
  */
 export function createFinishDeletionHandler(deps: FinishDeletionDeps): JobHandler {
-  const { storage, blobs, parsed, clock } = deps;
+  const { deletions } = deps.storage;
   return {
     kind: "finish_deletion",
     concurrency: 1,
     async run(job, signal) {
-      const row = await storage.deletions.get(job.subject);
+      const row = await deletions.get(job.subject);
       if (row === null || row.completed_at !== null) return { type: "done" };
-      if (await storage.deletions.isPending(row)) return { type: "retry", inMs: LOOK_AGAIN_MS };
-      if (row.subject_type === "file") {
-        await blobs.remove(row.subject_id);
-        await forgetEmbeddings(deps, row, signal);
-      }
-      const subject = await parsedSubjectOf(deps, row);
-      if (subject !== null && (await Bun.file(parsed.path(subject)).exists())) {
-        await parsed.remove(subject);
-        await storage.deletions.noteCacheEntries(row.seq, 1);
-      }
-      const remaining = await remainingOf(deps, row);
-      const isClean = Object.values(remaining).every((count) => count === 0);
-      await storage.transaction(async ({ deletions }) => {
-        await deletions.setVerified(row.seq, clock.nowSeconds(), remaining);
-        if (isClean) await deletions.complete(row.seq, clock.nowSeconds());
-      });
-      return isClean ? { type: "done" } : { type: "retry", inMs: Math.min(SELDOM_MS, TRY_AGAIN_MS * job.attempt) };
+      if (await deletions.isPending(row)) return retry("deletion_pending");
+      const isClean = await new DeletionEnd(deps, row, signal).run();
+      return isClean ? { type: "done" } : retry("deletion_remains", job.attempt);
     },
   };
 }
 
-async function forgetEmbeddings({ storage }: FinishDeletionDeps, row: DeletionRow, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    const removed = await storage.transaction(async ({ embeddingCache, deletions }) => {
-      const entries = await embeddingCache.removeOfFile(row.tenant_id, row.subject_id, STEP);
-      await deletions.noteCacheEntries(row.seq, entries);
-      return entries;
+class DeletionEnd {
+  readonly #deps: FinishDeletionDeps;
+  readonly #row: DeletionRow;
+  readonly #signal: AbortSignal;
+
+  constructor(deps: FinishDeletionDeps, row: DeletionRow, signal: AbortSignal) {
+    this.#deps = deps;
+    this.#row = row;
+    this.#signal = signal;
+  }
+
+  /** Whether nothing is left. */
+  async run(): Promise<boolean> {
+    const { storage, blobs, clock } = this.#deps;
+    const { seq, subject_type: type, subject_id: id } = this.#row;
+    if (type === "file") {
+      await blobs.remove(id);
+      await this.#forgetEmbeddings();
+    }
+    await this.#forgetParsed();
+    const remaining = await remainingOf(this.#deps, this.#row);
+    const isClean = Object.values(remaining).every((count) => count === 0);
+    await storage.transaction(async ({ deletions }) => {
+      await deletions.setVerified(seq, clock.nowSeconds(), remaining);
+      if (isClean) await deletions.complete(seq, clock.nowSeconds());
     });
-    if (removed === 0) return;
-    await nextTurn();
+    return isClean;
+  }
+
+  async #forgetParsed(): Promise<void> {
+    const { storage, parsed } = this.#deps;
+    const subject = await parsedSubjectOf(this.#deps, this.#row);
+    if (subject === null || !(await Bun.file(parsed.path(subject)).exists())) return;
+    await parsed.remove(subject);
+    await storage.deletions.noteCacheEntries(this.#row.seq, 1);
+  }
+
+  async #forgetEmbeddings(): Promise<void> {
+    const { tenant_id: tenantId, subject_id: fileId, seq } = this.#row;
+    while (!this.#signal.aborted) {
+      const removed = await this.#deps.storage.transaction(async ({ embeddingCache, deletions }) => {
+        const entries = await embeddingCache.removeOfFile(tenantId, fileId, STEP);
+        await deletions.noteCacheEntries(seq, entries);
+        return entries;
+      });
+      if (removed === 0) return;
+      await nextTurn();
+    }
   }
 }

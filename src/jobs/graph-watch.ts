@@ -22,7 +22,7 @@ export class GraphWatch implements Disposable {
 
   constructor(deps: GraphWatchDeps) {
     this.#deps = deps;
-    this.#timer = setInterval(() => void this.#look(), EVERY_MS);
+    this.#timer = setInterval(() => void this.look(), EVERY_MS);
     this.#timer.unref();
   }
 
@@ -30,11 +30,8 @@ export class GraphWatch implements Disposable {
     this.#touched.set(generation.id, generation);
   }
 
-  [Symbol.dispose](): void {
-    clearInterval(this.#timer);
-  }
-
-  async #look(): Promise<void> {
+  /** One round. */
+  async look(): Promise<void> {
     const { storage, tryAcquire, wakeJobs } = this.#deps;
     for (const generation of [...this.#touched.values()]) {
       using lease = tryAcquire(generation.store_id, generation.id);
@@ -50,5 +47,9 @@ export class GraphWatch implements Disposable {
         this.#touched.set(generation.id, generation);
       }
     }
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
   }
 }

@@ -1,9 +1,9 @@
+import type { StoreFileRow } from "../storage/store-files.ts";
 import { type IndexedChunk as LoadedChunk, StoreIndex } from "../index/store-index.ts";
 import { floatsOf, type ChunkOwner, type IndexedChunk } from "../storage/chunks.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { IndexReads } from "../storage/index-reads.ts";
 import type { Storage } from "../storage/storage.ts";
-import type { StoreFileRow } from "../storage/store-files.ts";
 import { nextTurn } from "./next-turn.ts";
 
 /** Files per query, chunks per slice; the thread is given back about this often, in milliseconds. */
@@ -16,10 +16,9 @@ const TURN_MS = 2;
  * Writes made meanwhile are repeated on it by the registry. Rejects with the signal's reason when aborted.
  */
 export async function loadIndex(
-  storage: Storage,
+  { storage, graphFrom }: { storage: Storage; graphFrom?: number | undefined },
   generation: GenerationRow,
   signal: AbortSignal,
-  graphFrom?: number,
 ): Promise<StoreIndex> {
   const { tenant_id: tenantId, store_id: storeId } = generation;
   const index = new StoreIndex({
@@ -41,10 +40,10 @@ export async function loadIndex(
     for (const file of files) {
       const owner: ChunkOwner = { storeFile: file.seq, chunkSet: generation.chunk_set, revision: file.revision };
       for (let from = 0; ; from += CHUNKS) {
-        const slice = await storage.chunks.forIndex(tenantId, owner, generation.id, from, CHUNKS);
-        addSlice(index, file, slice, from);
+        const chunks = await storage.chunks.forIndex(tenantId, owner, generation.id, from, CHUNKS);
+        addSlice(index, file, { chunks, from });
         await breathe();
-        if (slice.length < CHUNKS) break;
+        if (chunks.length < CHUNKS) break;
       }
     }
     const last = files.at(-1);
@@ -53,19 +52,23 @@ export async function loadIndex(
   }
 }
 
-/** Adds the first (`from` 0) or a further slice of a file. */
+/** The first (`from` 0) or a further slice of a file's chunks. */
+export interface ChunkSlice {
+  chunks: readonly IndexedChunk[];
+  from: number;
+}
+
 export function addSlice(
   index: StoreIndex,
   file: Pick<StoreFileRow, "seq" | "file_id" | "filename" | "attributes">,
-  slice: readonly IndexedChunk[],
-  from: number,
+  slice: ChunkSlice,
 ): void {
-  const chunks: LoadedChunk[] = slice.map((chunk) => ({
+  const chunks: LoadedChunk[] = slice.chunks.map((chunk) => ({
     chunkId: chunk.chunk_id,
     terms: chunk.terms,
     vectors: floatsOf(chunk.data),
   }));
-  if (from > 0) return index.addChunks(file.seq, chunks);
+  if (slice.from > 0) return index.addChunks(file.seq, chunks);
   const { seq: fileKey, file_id: fileId, filename, attributes } = file;
   index.addFile({ fileKey, fileId, filename, attributes: attributes ?? {}, chunks });
 }
@@ -74,15 +77,14 @@ export function addSlice(
 export function replaceFile(
   indexReads: IndexReads,
   index: StoreIndex,
-  generation: GenerationRow,
-  { seq }: { seq: number },
+  { generation, seq }: { generation: GenerationRow; seq: number },
 ): void {
   const file = indexReads.storeFile(generation.tenant_id, seq);
   if (file === null || file.status !== "completed") return index.removeFile(seq);
   const owner: ChunkOwner = { storeFile: seq, chunkSet: generation.chunk_set, revision: file.revision };
   for (let from = 0; ; from += CHUNKS) {
-    const slice = indexReads.chunks(generation.tenant_id, owner, generation.id, from, CHUNKS);
-    addSlice(index, file, slice, from);
-    if (slice.length < CHUNKS) return;
+    const chunks = indexReads.chunks(generation.tenant_id, owner, generation.id, from, CHUNKS);
+    addSlice(index, file, { chunks, from });
+    if (chunks.length < CHUNKS) return;
   }
 }

@@ -2,7 +2,7 @@ import type { StoreIndex } from "../index/store-index.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import { OF_STORE, type Relevant } from "../storage/judgments.ts";
 import type { Storage } from "../storage/storage.ts";
-import type { MeasuredSearch } from "../search/measured.ts";
+import type { MeasuredAnswer, MeasuredQuery, MeasuredSearch } from "../search/measured.ts";
 import { byFile, yardstick } from "./judged.ts";
 import { meanOf, percentilesOf, rounded, type Scores, scoresOf } from "./measures.ts";
 import type { Gate, MigrationReport } from "../storage/migration-table.ts";
@@ -31,6 +31,7 @@ export interface Compared {
   to: GenerationRow;
   fromIndex: StoreIndex;
   toIndex: StoreIndex;
+  gate: Gate | null;
 }
 
 const MOST_QUERIES = 100;
@@ -46,51 +47,143 @@ const TIE = 1e-4;
 export async function compareGenerations(
   deps: ReportDeps,
   compared: Compared,
-  gate: Gate | null,
   signal: AbortSignal,
 ): Promise<MigrationReport | null> {
-  const { from, to, fromIndex, toIndex } = compared;
-  const judged = await judgedOf(deps.storage, from);
-  const { queries, source } =
-    judged.length > 0
-      ? { queries: judged.map(({ query }) => query), source: "judged" as const }
-      : await queriesOf(deps.storage, from);
-  const latencies = { from: [] as number[], to: [] as number[] };
-  const overlaps: number[] = [];
-  const correlations: number[] = [];
-  // With chunks of its own a generation's answers are compared by file.
-  const filesOnly = from.chunk_set !== to.chunk_set;
-  for (const query of queries) {
-    const old = await topOf(deps, from, fromIndex, query, filesOnly, latencies.from, signal);
-    const fresh = await topOf(deps, to, toIndex, query, filesOnly, latencies.to, signal);
-    if (fresh === null) return null;
+  return await new GenerationComparison(deps, compared, signal).run();
+}
+
+type Side = "from" | "to";
+
+class GenerationComparison {
+  readonly #deps: ReportDeps;
+  readonly #compared: Compared;
+  readonly #signal: AbortSignal;
+  readonly #latencies: Record<Side, number[]> = { from: [], to: [] };
+  readonly #overlaps: number[] = [];
+  readonly #correlations: number[] = [];
+
+  constructor(deps: ReportDeps, compared: Compared, signal: AbortSignal) {
+    this.#deps = deps;
+    this.#compared = compared;
+    this.#signal = signal;
+  }
+
+  async run(): Promise<MigrationReport | null> {
+    const { to, fromIndex, toIndex, gate } = this.#compared;
+    const judged = await this.#judged();
+    const { queries, source } =
+      judged.length > 0
+        ? { queries: judged.map(({ query }) => query), source: "judged" as const }
+        : await this.#queries();
+    for (const query of queries) if (!(await this.#compare(query))) return null;
+    const quality = await this.#quality(judged);
+    if (quality === "later") return null;
+    const report: MigrationReport = {
+      queries: queries.length,
+      source,
+      overlap_at_10: rounded(mean(this.#overlaps, 1)),
+      rank_correlation: rounded(mean(this.#correlations, 1)),
+      self_retrieval: rounded(await selfRetrieval(this.#deps.storage, to, toIndex)),
+      counts: { from: fromIndex.stats.chunks, to: toIndex.stats.chunks },
+      latency_ms: { from: percentilesOf(this.#latencies.from), to: percentilesOf(this.#latencies.to) },
+      ndcg_at_10: quality && { from: rounded(quality.from.ndcg), to: rounded(quality.to.ndcg) },
+      recall_at_10: quality && { from: rounded(quality.from.recall), to: rounded(quality.to.recall) },
+      gate: "none",
+      reasons: [],
+    };
+    if (gate === null) return report;
+    report.reasons.push(...missed(report, gate));
+    return { ...report, gate: report.reasons.length === 0 ? "passed" : "missed" };
+  }
+
+  /** False when interrupted, or when the new model does not answer. */
+  async #compare(query: string): Promise<boolean> {
+    const old = await this.#topOf("from", query);
+    const fresh = await this.#topOf("to", query);
+    if (fresh === null) return false;
     // A model that is gone (another version of Lectern had it) cannot be compared with.
     if (old !== null && old.length > 0) {
-      overlaps.push(old.filter((id) => fresh.includes(id)).length / old.length);
+      this.#overlaps.push(old.filter((id) => fresh.includes(id)).length / old.length);
       const correlation = spearman(old, fresh);
-      if (correlation !== null) correlations.push(correlation);
+      if (correlation !== null) this.#correlations.push(correlation);
     }
     await nextTurn();
-    if (signal.aborted) return null;
+    return !this.#signal.aborted;
   }
-  const quality = await qualityOf(deps, compared, judged, signal);
-  if (quality === "later") return null;
-  const report: MigrationReport = {
-    queries: queries.length,
-    source,
-    overlap_at_10: rounded(mean(overlaps, 1)),
-    rank_correlation: rounded(mean(correlations, 1)),
-    self_retrieval: rounded(await selfRetrieval(deps.storage, to, toIndex)),
-    counts: { from: fromIndex.stats.chunks, to: toIndex.stats.chunks },
-    latency_ms: { from: percentilesOf(latencies.from), to: percentilesOf(latencies.to) },
-    ndcg_at_10: quality && { from: rounded(quality.from.ndcg), to: rounded(quality.to.ndcg) },
-    recall_at_10: quality && { from: rounded(quality.from.recall), to: rounded(quality.to.recall) },
-    gate: "none",
-    reasons: [],
-  };
-  if (gate === null) return report;
-  report.reasons.push(...missed(report, gate));
-  return { ...report, gate: report.reasons.length === 0 ? "passed" : "missed" };
+
+  async #topOf(side: Side, query: string): Promise<number[] | null> {
+    const { from, to, fromIndex, toIndex } = this.#compared;
+    const [generation, index] = side === "from" ? [from, fromIndex] : [to, toIndex];
+    // With chunks of its own a generation's answers are compared by file.
+    const filesOnly = from.chunk_set !== to.chunk_set;
+    const model = { id: generation.model, revision: generation.model_revision, dimensions: generation.dimensions };
+    const startedAt = performance.now();
+    const embedded = await this.#deps.embedQuery(model, query, this.#signal);
+    if (!embedded.ok) return null;
+    const depth = filesOnly ? TOP * 5 : TOP;
+    const { vector } = index.search({ vector: embedded.vector, terms: null, filter: null, depth });
+    this.#latencies[side].push(performance.now() - startedAt);
+    const ids = vector.map((hit) => (filesOnly ? hit.fileKey : hit.chunkId));
+    return [...new Set(ids)].slice(0, TOP);
+  }
+
+  /** The store's judged queries, the oldest first, with files for answers. */
+  async #judged(): Promise<Judged[]> {
+    const { tenant_id: tenantId, store_id: storeId } = this.#compared.from;
+    const owner = { tenantId, storeId, evaluation: OF_STORE };
+    const rows = await this.#deps.storage.judgments.slice(owner, 0, MOST_JUDGED);
+    return rows.map(({ query, relevant }) => ({ query, relevant: byFile(relevant) }));
+  }
+
+  /** The newest different logged queries, or the beginnings of sentences of chunks spread over the store. */
+  async #queries(): Promise<{ queries: string[]; source: "log" | "generated" }> {
+    const { queryLog, chunks } = this.#deps.storage;
+    const { tenant_id: tenantId, store_id: storeId, chunk_set: chunkSet } = this.#compared.from;
+    const logged = new Set<string>();
+    for (const row of (await queryLog.list(tenantId, storeId, { limit: 500, order: "desc" }, 0)).rows) {
+      for (const query of row.query ?? []) if (logged.size < MOST_QUERIES) logged.add(query);
+    }
+    if (logged.size >= LEAST_LOGGED) return { queries: [...logged], source: "log" };
+    const sampled = await chunks.sampleTexts(tenantId, storeId, chunkSet, MOST_QUERIES / 2);
+    const generated = sampled.map(queryFrom);
+    return { queries: [...new Set([...logged, ...generated.filter((text) => text !== "")])], source: "generated" };
+  }
+
+  /** Null where there is nothing to measure or no way to; "later" when interrupted, or while a model is away. */
+  async #quality(judged: readonly Judged[]): Promise<Record<Side, Scores> | "later" | null> {
+    const scores: Record<Side, Scores[]> = { from: [], to: [] };
+    for (const { query, relevant } of judged) {
+      const { grades, rank } = yardstick(relevant);
+      for (const side of ["from", "to"] as const) {
+        const answer = await this.#search(side, query);
+        await nextTurn();
+        if (this.#signal.aborted) return "later";
+        // The old model may be gone for good; the new one has just been at work.
+        if (!answer.ok) return answer.passing && side === "to" ? "later" : null;
+        scores[side].push(scoresOf(rank(answer.hits), grades, TOP));
+      }
+    }
+    return judged.length === 0 ? null : { from: meanOf(scores.from), to: meanOf(scores.to) };
+  }
+
+  async #search(side: Side, query: string): Promise<MeasuredAnswer> {
+    const { tenant_id: tenantId, store_id: storeId, id: generation } = this.#compared[side];
+    const asked: MeasuredQuery = {
+      tenantId,
+      storeId,
+      generation,
+      query,
+      mode: "hybrid",
+      results: TOP,
+      onePerFile: true,
+    };
+    return await this.#deps.search(asked, this.#signal);
+  }
+}
+
+interface Judged {
+  query: string;
+  relevant: Relevant[];
 }
 
 function missed(report: MigrationReport, gate: Gate): string[] {
@@ -110,99 +203,10 @@ function missed(report: MigrationReport, gate: Gate): string[] {
   return reasons;
 }
 
-interface Judged {
-  query: string;
-  relevant: Relevant[];
-}
-
-/** The store's judged queries, the oldest first, with files for answers. */
-async function judgedOf(
-  storage: Storage,
-  { tenant_id: tenantId, store_id: storeId }: GenerationRow,
-): Promise<Judged[]> {
-  const rows = await storage.judgments.slice({ tenantId, storeId, evaluation: OF_STORE }, 0, MOST_JUDGED);
-  return rows.map(({ query, relevant }) => ({ query, relevant: byFile(relevant) }));
-}
-
-/** Null where there is nothing to measure or no way to; "later" when interrupted, or while a model is away. */
-async function qualityOf(
-  { search }: ReportDeps,
-  { from, to }: Compared,
-  judged: readonly Judged[],
-  signal: AbortSignal,
-): Promise<{ from: Scores; to: Scores } | "later" | null> {
-  const scores = { from: [] as Scores[], to: [] as Scores[] };
-  for (const { query, relevant } of judged) {
-    const { grades, rank } = yardstick(relevant);
-    for (const [side, generation] of [
-      ["from", from],
-      ["to", to],
-    ] as const) {
-      const { tenant_id: tenantId, store_id: storeId, id } = generation;
-      const asked = {
-        tenantId,
-        storeId,
-        generation: id,
-        query,
-        mode: "hybrid",
-        results: TOP,
-        onePerFile: true,
-      } as const;
-      const answer = await search(asked, signal);
-      await nextTurn();
-      if (signal.aborted) return "later";
-      // The old model may be gone for good; the new one has just been at work.
-      if (!answer.ok) return answer.passing && side === "to" ? "later" : null;
-      scores[side].push(scoresOf(rank(answer.hits), grades, TOP));
-    }
-  }
-  return judged.length === 0 ? null : { from: meanOf(scores.from), to: meanOf(scores.to) };
-}
-
-/** The newest different logged queries, or the beginnings of sentences of chunks spread over the store. */
-async function queriesOf(
-  storage: Storage,
-  generation: GenerationRow,
-): Promise<{ queries: string[]; source: "log" | "generated" }> {
-  const { tenant_id: tenantId, store_id: storeId } = generation;
-  const logged = new Set<string>();
-  for (const row of (await storage.queryLog.list(tenantId, storeId, { limit: 500, order: "desc" }, 0)).rows) {
-    for (const query of row.query ?? []) if (logged.size < MOST_QUERIES) logged.add(query);
-  }
-  if (logged.size >= LEAST_LOGGED) return { queries: [...logged], source: "log" };
-  const sampled = await storage.chunks.sampleTexts(tenantId, storeId, generation.chunk_set, MOST_QUERIES / 2);
-  const generated = sampled.map(queryFrom);
-  return { queries: [...new Set([...logged, ...generated.filter((text) => text !== "")])], source: "generated" };
-}
-
 function queryFrom(text: string): string {
   const sentences = text.split(/(?<=[.!?\u3002])\s+/).filter((sentence) => sentence.length > 20);
   const sentence = sentences[Math.floor(sentences.length / 2)] ?? text;
   return sentence.split(/\s+/).slice(0, WORDS_OF_A_QUERY).join(" ").slice(0, 200).trim();
-}
-
-async function topOf(
-  deps: ReportDeps,
-  generation: GenerationRow,
-  index: StoreIndex,
-  query: string,
-  filesOnly: boolean,
-  latencies: number[],
-  signal: AbortSignal,
-): Promise<number[] | null> {
-  const model = { id: generation.model, revision: generation.model_revision, dimensions: generation.dimensions };
-  const startedAt = performance.now();
-  const embedded = await deps.embedQuery(model, query, signal);
-  if (!embedded.ok) return null;
-  const { vector } = index.search({
-    vector: embedded.vector,
-    terms: null,
-    filter: null,
-    depth: filesOnly ? TOP * 5 : TOP,
-  });
-  latencies.push(performance.now() - startedAt);
-  const ids = vector.map((hit) => (filesOnly ? hit.fileKey : hit.chunkId));
-  return [...new Set(ids)].slice(0, TOP);
 }
 
 async function selfRetrieval(storage: Storage, generation: GenerationRow, index: StoreIndex): Promise<number> {

@@ -8,28 +8,36 @@ export interface IngestProgress {
 }
 
 /** `onStage` is told how long each stage of each file took. */
-export function createProgress(onStage: (stage: IngestStage, seconds: number) => void = () => {}) {
-  const current = new Map<number, IngestProgress>();
-  const since = new Map<number, number>();
-  const endStage = (storeFile: number) => {
-    const [before, startedMs] = [current.get(storeFile), since.get(storeFile)];
-    if (before !== undefined && startedMs !== undefined) onStage(before.stage, (performance.now() - startedMs) / 1000);
-  };
-  return {
-    set(storeFile: number, stage: IngestStage, done: number, total: number) {
-      if (current.get(storeFile)?.stage !== stage) {
-        endStage(storeFile);
-        since.set(storeFile, performance.now());
-      }
-      current.set(storeFile, { stage, done, total });
-    },
-    get: (storeFile: number): IngestProgress | null => current.get(storeFile) ?? null,
-    end(storeFile: number) {
-      endStage(storeFile);
-      since.delete(storeFile);
-      current.delete(storeFile);
-    },
-  };
-}
+export class ProgressBoard {
+  readonly #onStage: (stage: IngestStage, seconds: number) => void;
+  readonly #current = new Map<number, IngestProgress>();
+  readonly #since = new Map<number, number>();
 
-export type ProgressBoard = ReturnType<typeof createProgress>;
+  constructor(onStage: (stage: IngestStage, seconds: number) => void = () => {}) {
+    this.#onStage = onStage;
+  }
+
+  set(storeFile: number, progress: IngestProgress): void {
+    if (this.#current.get(storeFile)?.stage !== progress.stage) {
+      this.#endStage(storeFile);
+      this.#since.set(storeFile, performance.now());
+    }
+    this.#current.set(storeFile, progress);
+  }
+
+  get(storeFile: number): IngestProgress | null {
+    return this.#current.get(storeFile) ?? null;
+  }
+
+  end(storeFile: number): void {
+    this.#endStage(storeFile);
+    this.#since.delete(storeFile);
+    this.#current.delete(storeFile);
+  }
+
+  #endStage(storeFile: number): void {
+    const [before, startedMs] = [this.#current.get(storeFile), this.#since.get(storeFile)];
+    if (before !== undefined && startedMs !== undefined)
+      this.#onStage(before.stage, (performance.now() - startedMs) / 1000);
+  }
+}

@@ -3,6 +3,7 @@ import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
 import { JOB_SECONDS, JOBS } from "./metrics.ts";
 import type { JobKind, JobRow, JobsTable } from "../storage/jobs.ts";
+import { type Retry, retry } from "./retry.ts";
 
 /**
  * Everything that happens without a request. A service inserts a job row in the transaction that makes the work
@@ -22,8 +23,7 @@ export interface JobHandler {
 
 export type JobOutcome =
   | { type: "done" }
-  /** Tried and to be tried again after this time. */
-  | { type: "retry"; inMs: number }
+  | Retry
   /** Interrupted by the stop; not counted as a try. */
   | { type: "interrupted" };
 
@@ -47,7 +47,6 @@ const RENEW_EVERY_MS = 15_000;
 const HELD_POLL_MS = 500;
 /** Looked at this often even when nobody wakes the runner: due times and moved clocks. */
 const POLL_MS = 5_000;
-const UNEXPECTED_RETRY_MS = 2_000;
 const UNWRITTEN_RETRY_MS = 1_000;
 
 interface Running {
@@ -196,7 +195,7 @@ export class JobRunner implements AsyncDisposable {
     } catch (error) {
       const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       log.error("job failed unexpectedly", { kind: job.kind, job: job.id, attempt: job.attempt, error: detail });
-      outcome = { type: "retry", inMs: UNEXPECTED_RETRY_MS * 2 ** Math.min(job.attempt, 8) };
+      outcome = retry("unexpected", job.attempt);
     }
     const end = async () => {
       switch (outcome.type) {

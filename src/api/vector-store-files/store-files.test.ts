@@ -178,7 +178,7 @@ describe("a file of a store", () => {
     await f.call("POST", `/v1/vector_stores/${store}/file_batches`, { file_ids: [a, b] });
     const get = async (id: string) => (await f.call("GET", `/v1/vector_stores/${store}/files/${id}`)).json;
     const row = await f.storage.storeFiles.get("ten_a", store, a);
-    f.progress.set(row?.seq ?? 0, "embed", 3, 9);
+    f.progress.set(row?.seq ?? 0, { stage: "embed", done: 3, total: 9 });
     expect((await get(a)).progress).toEqual({ stage: "embed", done: 3, total: 9 });
     await f.finish(store, a, ["one", "two"]);
     await f.fail(store, b);
