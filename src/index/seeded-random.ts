@@ -1,5 +1,17 @@
 /** Repeatable random numbers for tests and benchmarks: the same seed gives the same stream on every machine. */
-export function seededRandom(seed: number) {
+export interface SeededRandom {
+  /** In [0, 1). */
+  uniform(this: void): number;
+  /** A whole number in [0, limit). */
+  below(this: void, limit: number): number;
+  /** Of the standard normal distribution. */
+  gauss(this: void): number;
+  pick<T>(this: void, items: readonly T[]): T;
+  /** Of standard normal values. */
+  vector(this: void, dimensions: number): Float32Array;
+}
+
+export function seededRandom(seed: number): SeededRandom {
   let state = seed >>> 0;
   /** mulberry32 (Tommy Ettinger, public domain): uniform in [0, 1). */
   const uniform = (): number => {
@@ -18,8 +30,6 @@ export function seededRandom(seed: number) {
     vector: (dimensions: number): Float32Array => Float32Array.from({ length: dimensions }, gauss),
   };
 }
-
-export type SeededRandom = ReturnType<typeof seededRandom>;
 
 /** Vectors around a few centres, as embeddings are: near neighbours exist and differ by little. */
 export function clusteredVectors(

@@ -7,8 +7,15 @@ export interface IngestProgress {
   total: number;
 }
 
+export interface ProgressBoard {
+  set(storeFile: number, stage: IngestStage, done: number, total: number): void;
+  /** Null: the file is not in progress here. */
+  get(storeFile: number): IngestProgress | null;
+  end(storeFile: number): void;
+}
+
 /** `onStage` is told how long each stage of each file took. */
-export function createProgress(onStage: (stage: IngestStage, seconds: number) => void = () => {}) {
+export function createProgress(onStage: (stage: IngestStage, seconds: number) => void = () => {}): ProgressBoard {
   const current = new Map<number, IngestProgress>();
   const since = new Map<number, number>();
   const endStage = (storeFile: number) => {
@@ -16,20 +23,18 @@ export function createProgress(onStage: (stage: IngestStage, seconds: number) =>
     if (before !== undefined && startedMs !== undefined) onStage(before.stage, (performance.now() - startedMs) / 1000);
   };
   return {
-    set(storeFile: number, stage: IngestStage, done: number, total: number) {
+    set(storeFile, stage, done, total) {
       if (current.get(storeFile)?.stage !== stage) {
         endStage(storeFile);
         since.set(storeFile, performance.now());
       }
       current.set(storeFile, { stage, done, total });
     },
-    get: (storeFile: number): IngestProgress | null => current.get(storeFile) ?? null,
-    end(storeFile: number) {
+    get: (storeFile) => current.get(storeFile) ?? null,
+    end(storeFile) {
       endStage(storeFile);
       since.delete(storeFile);
       current.delete(storeFile);
     },
   };
 }
-
-export type ProgressBoard = ReturnType<typeof createProgress>;

@@ -4,13 +4,12 @@ import { matchesFilter } from "../../index/filter.ts";
 import type { ChunkRow } from "../../storage/chunks.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
-import type { Caller } from "../../http/caller.ts";
 import type { Cursor } from "../../http/openai.ts";
-import type { DialectRules } from "../presenters/presenter.ts";
 import { parseFilter } from "../../search/filters.ts";
 import { chunkIdOf, rowOfChunkId } from "../search/results.ts";
 import type { Attributes } from "../vector-store-files/schema.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
+import type { Asking } from "../vector-stores/asking.ts";
 import { pageQuery } from "../../http/page-query.ts";
 import type { Chunk } from "./schema.ts";
 
@@ -18,34 +17,22 @@ export interface ChunksDeps extends Pick<Storage, "chunks" | "generations"> {
   access: StoreAccess;
 }
 
-export type ChunksService = ReturnType<typeof chunksService>;
-
 /** Files looked at between two reads. */
 const SLICE = 1000;
 
-/** What was indexed, chunk by chunk. */
-export function chunksService({ chunks, generations, access }: ChunksDeps) {
-  function show(row: ChunkRow): Chunk {
-    return {
-      id: chunkIdOf(row.id),
-      object: "vector_store.chunk",
-      vector_store_id: row.store_id,
-      file_id: row.file_id,
-      filename: row.filename,
-      chunk_index: row.idx,
-      text: row.text,
-      tokens: row.tokens,
-      start_offset: row.start_cp,
-      end_offset: row.end_cp,
-      page: row.page,
-      page_end: row.page_end,
-      line: row.line,
-      line_end: row.line_end,
-      heading: row.heading === null ? [] : (JSON.parse(row.heading) as string[]),
-      attributes: row.attributes === null ? {} : (JSON.parse(row.attributes) as Attributes),
-    };
-  }
+/** Which chunks of a store are asked for. */
+export interface ChunkList {
+  file_id?: string;
+  /** JSON text, as a query parameter carries it. */
+  filters?: string;
+}
 
+/** What was indexed, chunk by chunk. */
+export interface ChunksService {
+  list(asking: Asking, wanted: ChunkList, cursor: Cursor): Promise<{ data: Chunk[]; hasMore: boolean }>;
+}
+
+export function chunksService({ chunks, generations, access }: ChunksDeps): ChunksService {
   async function filesMatching(store: StoreRow, filter: Filter): Promise<string[]> {
     const matching: string[] = [];
     let after = 0;
@@ -65,15 +52,8 @@ export function chunksService({ chunks, generations, access }: ChunksDeps) {
   }
 
   return {
-    /** `filters` is JSON text, as a query parameter carries it. */
-    async list(
-      caller: Caller,
-      storeId: string,
-      query: { file_id?: string; filters?: string },
-      cursor: Cursor,
-      rules: DialectRules,
-    ): Promise<{ data: Chunk[]; hasMore: boolean }> {
-      const store = await access.open(caller, storeId, rules);
+    async list(asking, query, cursor) {
+      const store = await access.open(asking);
       const generation =
         store.live_generation === null ? null : await generations.get(store.tenant_id, store.live_generation);
       if (generation === null) return { data: [], hasMore: false };
@@ -97,4 +77,25 @@ function readJson(text: string): unknown {
   } catch (cause) {
     throw new AppError("invalid_value", "Invalid 'filters': it is not valid JSON.", { param: "filters", cause });
   }
+}
+
+function show(row: ChunkRow): Chunk {
+  return {
+    id: chunkIdOf(row.id),
+    object: "vector_store.chunk",
+    vector_store_id: row.store_id,
+    file_id: row.file_id,
+    filename: row.filename,
+    chunk_index: row.idx,
+    text: row.text,
+    tokens: row.tokens,
+    start_offset: row.start_cp,
+    end_offset: row.end_cp,
+    page: row.page,
+    page_end: row.page_end,
+    line: row.line,
+    line_end: row.line_end,
+    heading: row.heading === null ? [] : (JSON.parse(row.heading) as string[]),
+    attributes: row.attributes === null ? {} : (JSON.parse(row.attributes) as Attributes),
+  };
 }

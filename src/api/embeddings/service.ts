@@ -7,14 +7,21 @@ import type { ChosenModel, ModelCatalog } from "../../models/model-catalog.ts";
 import type { EmbeddingsAnswer, EmbeddingsBody } from "./schema.ts";
 import { MAX_INPUT_TOKENS } from "./schema.ts";
 
-export type EmbeddingsService = ReturnType<typeof embeddingsService>;
+export interface EmbeddingsDeps {
+  models: ModelCatalog;
+  embed: Embed;
+}
+
+export interface EmbeddingsService {
+  create(body: EmbeddingsBody, signal: AbortSignal): Promise<EmbeddingsAnswer>;
+}
 
 /** Texts counted between two turns of the event loop: about a millisecond of work. */
 const COUNT_SLICE_CHARACTERS = 64 * 1024;
 
-export function embeddingsService({ models, embed }: { models: ModelCatalog; embed: Embed }) {
+export function embeddingsService({ models, embed }: EmbeddingsDeps): EmbeddingsService {
   return {
-    async create(body: EmbeddingsBody, signal: AbortSignal): Promise<EmbeddingsAnswer> {
+    async create(body, signal) {
       const model = choose(models, body);
       const inputs = inputsOf(body.input);
       const tokens = await count(inputs);

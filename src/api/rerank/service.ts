@@ -17,14 +17,17 @@ export interface RerankDeps {
   onRerank: (use: { model: string; documents: number; tokens: number; seconds: number; ok: boolean }) => void;
 }
 
-export type RerankService = ReturnType<typeof rerankService>;
+/** Which documents fit a query best. */
+export interface RerankService {
+  rerank(body: RerankBody, signal: AbortSignal): Promise<RerankAnswer>;
+}
 
 /** Texts counted between two turns of the event loop: about a millisecond of work. */
 const COUNT_SLICE_CHARACTERS = 64 * 1024;
 
-export function rerankService({ rankers, bundled, bundledName, onRerank }: RerankDeps) {
+export function rerankService({ rankers, bundled, bundledName, onRerank }: RerankDeps): RerankService {
   return {
-    async rerank(body: RerankBody, signal: AbortSignal): Promise<RerankAnswer> {
+    async rerank(body, signal) {
       const texts = body.documents.map((document) => (typeof document === "string" ? document : document.text));
       check(body.query, texts);
       const model = choose(body.model);

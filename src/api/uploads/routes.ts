@@ -111,7 +111,10 @@ export function uploadOperations(uploads: UploadsService, files: FilesService): 
       },
       async ({ params, body, caller, dialect, keepOpen }) => {
         keepOpen();
-        const { upload, file } = await uploads.complete(caller, params.upload_id, body.part_ids, body.md5 ?? null);
+        const { upload, file } = await uploads.complete(caller, params.upload_id, {
+          partIds: body.part_ids,
+          md5: body.md5 ?? null,
+        });
         return presentUpload(upload, file, dialect);
       },
     ),

@@ -94,6 +94,7 @@ export const VectorStoreFileDeleted = Type.Object(
   { id: Type.String(), object: Type.Literal("vector_store.file.deleted"), deleted: Type.Boolean() },
   { $id: "VectorStoreFileDeleted" },
 );
+export type VectorStoreFileDeleted = Static<typeof VectorStoreFileDeleted>;
 
 export const FileContentPage = Type.Object(
   {

@@ -83,6 +83,7 @@ export const VectorStoreDeleted = Type.Object(
   { id: Type.String(), object: Type.Literal("vector_store.deleted"), deleted: Type.Boolean() },
   { $id: "VectorStoreDeleted" },
 );
+export type VectorStoreDeleted = Static<typeof VectorStoreDeleted>;
 
 export const CreateStoreBody = Type.Object(
   {
