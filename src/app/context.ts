@@ -5,6 +5,7 @@ import { type Config, redactedConfig } from "../config/config.ts";
 import { settingsReloader } from "../config/settings-reload.ts";
 import { type App, createApp } from "../http/app.ts";
 import { type RunningServer, startServer } from "../http/server.ts";
+import { messageOf } from "../platform/error-text.ts";
 import { type Clock, offsetClock, systemClock } from "../platform/clock.ts";
 import { StartError, takeDataDir } from "../platform/data-dir.ts";
 import { LineWriter } from "../platform/line-writer.ts";
@@ -125,7 +126,7 @@ class Server implements Context {
     try {
       reload();
     } catch (error) {
-      log.error("the settings were not reloaded", { error: error instanceof Error ? error.message : String(error) });
+      log.error("the settings were not reloaded", { error: messageOf(error) });
     }
   }
 

@@ -12,6 +12,7 @@ import { createProgress } from "./progress.ts";
 import type { Outcome, Progress } from "./progress.ts";
 import { formatBytes, formatDuration, printable, UsageError } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
+import { messageOf } from "../platform/error-text.ts";
 
 export const INGEST_FLAGS = {
   store: { value: "NAME", help: "name or id of the vector store" },
@@ -135,7 +136,7 @@ async function oneFile({ client, storeId, known, attributes, signal }: Work, fil
   } catch (error) {
     if (error instanceof RequestFailed && (error.status === 401 || error.status === 403 || error.status === 0))
       throw error;
-    return { kind: "failed", reason: error instanceof Error ? error.message : String(error) };
+    return { kind: "failed", reason: messageOf(error) };
   }
 }
 

@@ -12,6 +12,7 @@ import type { ModelTables, RemoteModelTable } from "../models/model-tables.ts";
 import { MAX } from "./setting.ts";
 import type { Machine, Setting } from "./setting.ts";
 import { SETTINGS } from "./settings.ts";
+import { messageOf } from "../platform/error-text.ts";
 
 export type SettingName = keyof typeof SETTINGS;
 type Settings = { -readonly [K in SettingName]: Static<(typeof SETTINGS)[K]["schema"]> };
@@ -177,7 +178,7 @@ function readFileLayer(path: string, readFile: (path: string) => string): FileLa
   try {
     table = parseToml(readFile(path));
   } catch (error) {
-    const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
+    const reason = messageOf(error).split("\n")[0] ?? "";
     throw new ConfigError(`Configuration file ${path} cannot be used: ${reason}`);
   }
   const layer = new Map<SettingName, Given>();

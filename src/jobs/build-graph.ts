@@ -17,6 +17,7 @@ import { openGraph } from "../index/open-graph.ts";
 import { concatenated } from "../embed/vectors.ts";
 import type { IndexLease } from "../index/registry.ts";
 import type { StoreIndex } from "../index/store-index.ts";
+import { messageOf } from "../platform/error-text.ts";
 import type { Log } from "../platform/log.ts";
 import { loadHnsw, type Natives } from "../platform/native.ts";
 import type { GenerationRow } from "../storage/generations.ts";
@@ -77,7 +78,7 @@ export async function attachGraph(
     // Searches do not depend on it.
     log.warn("an index cannot be opened; searches go on without it", {
       store: generation.store_id,
-      error: error instanceof Error ? error.message : String(error),
+      error: messageOf(error),
     });
   }
 }
@@ -106,7 +107,7 @@ export function createBuildGraphHandler(deps: GraphDeps): JobHandler {
         if (signal.aborted) return { type: "interrupted" };
         log.warn("an index could not be built; searches go on without what is missing", {
           store: generation.store_id,
-          error: error instanceof Error ? error.message : String(error),
+          error: messageOf(error),
         });
         if (!(error instanceof DamagedBaseError)) return { type: "retry", inMs: DISK_RETRY_MS };
         lease.index.attachGraph(null);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { StoreApp } from "../testing/store-app.ts";
-import { DIMENSIONS, storeApp, vectorOf } from "../testing/store-app.ts";
+import { storeApp } from "../testing/store-app.ts";
+import { DIMENSIONS, vectorOf } from "../testing/word-model.ts";
 
 async function newStore(f: StoreApp): Promise<string> {
   return (await f.call("POST", "/v1/vector_stores", {})).json.id as string;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { encodeTokens } from "../../chunk/tokens.ts";
-import { DIMENSIONS, storeApp, vectorOf } from "../testing/store-app.ts";
+import { storeApp } from "../testing/store-app.ts";
+import { DIMENSIONS, vectorOf } from "../testing/word-model.ts";
 
 const PATH = "/v1/embeddings";
 

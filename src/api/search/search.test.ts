@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { StoreApp } from "../testing/store-app.ts";
-import { DIMENSIONS, storeApp, vectorOf } from "../testing/store-app.ts";
+import { storeApp } from "../testing/store-app.ts";
+import { DIMENSIONS, vectorOf } from "../testing/word-model.ts";
 
 const FILES = {
   "returns.md": ["Items may be returned within 30 days for a refund", "Shipping back is free of charge"],

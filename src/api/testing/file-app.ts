@@ -5,12 +5,14 @@ import type { Clock } from "../../platform/clock.ts";
 import { createMetrics } from "../../platform/metrics.ts";
 import { silentLog } from "../../platform/log.ts";
 import type { Log } from "../../platform/log.ts";
+import type { Blobs } from "../../storage/blobs.ts";
 import { createBlobs } from "../../storage/blobs.ts";
 import { openSqlite } from "../../storage/sqlite.ts";
 import type { Detached } from "../../storage/removal.ts";
+import type { Storage } from "../../storage/storage.ts";
 import { createStorage } from "../../storage/storage.ts";
 import { createApp } from "../../http/app.ts";
-import type { AppDeps } from "../../http/app.ts";
+import type { App, AppDeps } from "../../http/app.ts";
 import type { Caller } from "../../http/caller.ts";
 import { checked } from "./checked.ts";
 import { createCursors } from "../../http/cursors.ts";
@@ -24,9 +26,9 @@ import { uploadsService } from "../uploads/service.ts";
 
 /** The files part of the API over a real database and real files in a directory of its own, for tests. */
 export interface FileApp extends Disposable {
-  app: ReturnType<typeof createApp>;
-  storage: ReturnType<typeof createStorage>;
-  blobs: ReturnType<typeof createBlobs>;
+  app: App;
+  storage: Storage;
+  blobs: Blobs;
   dataDir: string;
   clock: { seconds: number };
   detached: Detached[];

@@ -3,23 +3,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EmbedResult } from "../../embed/provider.ts";
 import { embedFailure } from "../../embed/provider.ts";
-import { normaliseRow } from "../../embed/vectors.ts";
-import { encodeTerms } from "../../index/analyzer.ts";
 import { IndexRegistry } from "../../index/registry.ts";
-import { StoreIndex } from "../../index/store-index.ts";
-import { createChanges } from "../../platform/changes.ts";
+import { type Changes, createChanges } from "../../platform/changes.ts";
 import { newId } from "../../platform/ids.ts";
 import { silentLog } from "../../platform/log.ts";
 import { counter, createMetrics } from "../../platform/metrics.ts";
 import { createBlobs } from "../../storage/blobs.ts";
-import { floatsOf } from "../../storage/chunks.ts";
-import { openSqlite } from "../../storage/sqlite.ts";
+import { openSqlite, type SqliteDatabase } from "../../storage/sqlite.ts";
 import type { GenerationRow } from "../../storage/generations.ts";
-import type { IndexReads } from "../../storage/index-reads.ts";
-import type { Storage, Tables } from "../../storage/storage.ts";
+import type { Storage } from "../../storage/storage.ts";
 import { createStorage } from "../../storage/storage.ts";
 import type { StoreFileRow } from "../../storage/store-files.ts";
-import { createApp } from "../../http/app.ts";
+import { type App, createApp } from "../../http/app.ts";
 import type { Caller } from "../../http/caller.ts";
 import { vectorInserter } from "../chunks/insert.ts";
 import { chunkOperations } from "../chunks/routes.ts";
@@ -32,7 +27,6 @@ import { eventsService } from "../events/service.ts";
 import { batchOperations } from "../file-batches/routes.ts";
 import { batchesService } from "../file-batches/service.ts";
 import { modelOperations } from "../models/routes.ts";
-import type { KnownModel, ModelCatalog } from "../../models/model-catalog.ts";
 import { modelsService } from "../models/service.ts";
 import { hashKey } from "../../http/plugins/auth.ts";
 import { rerankOperations } from "../rerank/routes.ts";
@@ -47,13 +41,46 @@ import { storeFilesService } from "../vector-store-files/service.ts";
 import { storeAccess } from "../vector-stores/access.ts";
 import { storeOperations } from "../vector-stores/routes.ts";
 import { storesService } from "../vector-stores/service.ts";
-import { testRankers } from "./rankers.ts";
+import { addFile, complete, loadIndex, rowsOf } from "./ingested.ts";
+import { testRankers, type TestRankers } from "./rankers.ts";
+import { CATALOG, DIMENSIONS, MODEL, vectorOf } from "./word-model.ts";
 
 /**
  * The store part of the API over a real database and real indexes in a directory of its own, for tests. Nothing runs
  * in the background: a test says itself when a file has been indexed (`finish`) and with which chunks.
  */
-export type StoreApp = ReturnType<typeof storeApp>;
+export interface StoreApp extends Disposable {
+  app: App;
+  db: SqliteDatabase;
+  storage: Storage;
+  clock: { seconds: number };
+  changes: Changes;
+  stopping: AbortController;
+  /** What was searched for, in order. */
+  searches: SearchRecord[];
+  rankers: TestRankers;
+  /** Texts that were embedded, in order. */
+  embedded: string[];
+  /** Store files whose ingest was stopped. */
+  cancelled: number[];
+  /** How far store files in progress are. */
+  progress: Map<number, { stage: "embed"; done: number; total: number }>;
+  /** While `reason` is set, nothing can be embedded. */
+  failing: { reason: "overloaded" | "unavailable" | null };
+  addKey(key: string, more: Partial<Caller>): void;
+  /** A request with the writer's key unless `headers` say otherwise. */
+  request(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>;
+  /** The same, with the answer read. */
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  /** Runs before every embedding, for what happens while a search waits for its vector. */
+  onEmbed(effect: () => void): void;
+  /** An uploaded file; its bytes are not there. Returns its id. */
+  file(filename?: string, tenantId?: string): Promise<string>;
+  /** What the ingest does: these chunks, one line apart, are the file's text; it is completed and searchable. */
+  finish(storeId: string, fileId: string, texts: readonly string[]): Promise<void>;
+  /** The file cannot be indexed. */
+  fail(storeId: string, fileId: string): Promise<void>;
+}
 
 export interface Answer {
   status: number;
@@ -70,10 +97,7 @@ export interface StoreAppOptions {
   maxBatchFiles?: number;
 }
 
-export const DIMENSIONS = 64;
 const RERANKS = counter("reranks", "Reranks", ["model", "ok"]);
-const MODEL = "words-64";
-const CREATED = 1_700_000_000;
 
 export const WRITER = "sk-test-write-0123456789";
 const CALLERS: Record<string, Partial<Caller>> = {
@@ -83,7 +107,7 @@ const CALLERS: Record<string, Partial<Caller>> = {
   "sk-test-other-0123456789": { keyId: "key_other", tenantId: "ten_b" },
 };
 
-export function storeApp(options: StoreAppOptions = {}) {
+export function storeApp(options: StoreAppOptions = {}): StoreApp {
   const dataDir = mkdtempSync(join(tmpdir(), "lectern-stores-"));
   // These tests are not about power cuts, and a disk may take 10 ms to flush.
   const db = openSqlite(join(dataDir, "meta.sqlite"), { flush: false });
@@ -240,24 +264,21 @@ export function storeApp(options: StoreAppOptions = {}) {
     failing,
     addKey,
     request,
-    /** Runs before every embedding, for what happens while a search waits for its vector. */
-    onEmbed(effect: () => void) {
+    onEmbed(effect) {
       beforeEmbed = effect;
     },
-    async call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    async call(method, path, body, headers = {}) {
       const response = await request(method, path, body, headers);
       const text = await response.text();
       return { status: response.status, headers: response.headers, json: text === "" ? null : JSON.parse(text) };
     },
-    /** An uploaded file; its bytes are not there. */
-    async file(filename = "notes.txt", tenantId = "ten_a"): Promise<string> {
+    async file(filename = "notes.txt", tenantId = "ten_a") {
       const id = newId("file-");
       const row = { id, tenant_id: tenantId, filename, bytes: 100, purpose: "assistants", mime: null, sha256: "0" };
       await storage.files.insert({ ...row, created_at: time.seconds, expires_at: null });
       return id;
     },
-    /** What the ingest does: these chunks, one line apart, are the file's text; it is completed and searchable. */
-    async finish(storeId: string, fileId: string, texts: readonly string[]): Promise<void> {
+    async finish(storeId, fileId, texts) {
       const { file, generation } = await rowsOf(storage, storeId, fileId);
       await storage.transaction(async (tables, tx) => {
         await complete(tables, file, generation, texts);
@@ -268,7 +289,7 @@ export function storeApp(options: StoreAppOptions = {}) {
         });
       });
     },
-    async fail(storeId: string, fileId: string): Promise<void> {
+    async fail(storeId, fileId) {
       const { file } = await rowsOf(storage, storeId, fileId);
       await storage.storeFiles.fail(
         file.tenant_id,
@@ -295,120 +316,6 @@ const DEFAULT_CALLER: Caller = {
   dialect: null,
   tenantStatus: "active",
 };
-
-const KNOWN: KnownModel = {
-  name: MODEL,
-  type: "embedding",
-  model: MODEL,
-  revision: "r1",
-  dimensions: DIMENSIONS,
-  maxTokens: 512,
-  location: "bundled",
-  ownedBy: "lectern",
-  created: CREATED,
-};
-const NAMES = [MODEL, "text-embedding-3-small", "text-embedding-3-large"];
-
-const CATALOG: ModelCatalog = {
-  list: () => NAMES.flatMap((name) => CATALOG.get(name) ?? []),
-  get: (name) => (NAMES.includes(name) ? { ...KNOWN, name, location: name === MODEL ? "bundled" : "alias" } : null),
-  choose(name, dimensions) {
-    if (name !== null && !NAMES.includes(name)) {
-      return { ok: false, reason: "unknown", message: `Unknown embedding model '${name}'.` };
-    }
-    if (dimensions !== null && dimensions > DIMENSIONS) {
-      return { ok: false, reason: "dimensions", message: `At most ${DIMENSIONS} dimensions.` };
-    }
-    return { ok: true, name: name ?? MODEL, model: MODEL, revision: "r1", dimensions: dimensions ?? DIMENSIONS };
-  },
-  remove: () => false,
-};
-
-/** A bag of words: texts that share words are near each other. */
-export function vectorOf(text: string): Float32Array {
-  const vector = new Float32Array(DIMENSIONS);
-  for (const word of text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []) {
-    const at = Number(Bun.hash(word) % BigInt(DIMENSIONS));
-    vector[at] = (vector[at] ?? 0) + 1;
-  }
-  normaliseRow(vector, 0, DIMENSIONS);
-  return vector;
-}
-
-async function rowsOf(
-  storage: Storage,
-  storeId: string,
-  fileId: string,
-): Promise<{ file: StoreFileRow; generation: GenerationRow }> {
-  const [file] = (await storage.storeFiles.ofFile("ten_a", fileId)).filter((row) => row.store_id === storeId);
-  const store = await storage.stores.get("ten_a", storeId);
-  const generation = store?.live_generation == null ? null : await storage.generations.byId(store.live_generation);
-  if (file === undefined || generation === null) throw new Error(`${fileId} is not in ${storeId}`);
-  return { file, generation };
-}
-
-async function complete(
-  storage: Tables,
-  file: StoreFileRow,
-  generation: GenerationRow,
-  texts: readonly string[],
-): Promise<void> {
-  const owner = { storeFile: file.seq, chunkSet: generation.chunk_set, revision: file.revision };
-  let start = 0;
-  const chunks = texts.map((text, idx) => {
-    const end = start + [...text].length;
-    const terms = encodeTerms({ text, heading: [], title: "" });
-    const chunk = {
-      idx,
-      text,
-      tokens: text.length,
-      start,
-      end,
-      page: idx + 1,
-      pageEnd: idx + 1,
-      line: null,
-      lineEnd: null,
-      heading: ["Top"],
-      terms,
-    };
-    start = end + 1;
-    return chunk;
-  });
-  await storage.chunks.add({ tenantId: file.tenant_id, storeId: file.store_id, ...owner }, chunks);
-  const rows = await storage.chunks.withoutVector(file.tenant_id, owner, generation.id, texts.length);
-  const vectors = rows.map(({ id, text }) => ({ chunkId: id, data: vectorOf(text).slice(0, generation.dimensions) }));
-  await storage.chunks.addVectors(file.tenant_id, generation.id, vectors);
-  const usageBytes = texts.join("").length + texts.length * generation.dimensions * 4;
-  const result = { usageBytes, chunks: texts.length, vectors: texts.length };
-  if (!(await storage.storeFiles.complete(file.tenant_id, file.seq, file.revision, result)))
-    throw new Error("not in progress");
-}
-
-async function loadIndex(storage: Storage, generationId: number): Promise<StoreIndex> {
-  const generation = await storage.generations.byId(generationId);
-  if (generation === null) throw new Error("no such generation");
-  const index = new StoreIndex({
-    dimensions: generation.dimensions,
-    fetchVectors: (ids) => storage.indexReads.vectors(ids, generation.id),
-  });
-  for (const { seq } of await storage.chunks.completedFiles(generation.tenant_id, generation.store_id, 0, 10_000)) {
-    const file = storage.indexReads.storeFile(generation.tenant_id, seq);
-    if (file !== null) addFile(storage.indexReads, index, file, generation);
-  }
-  return index;
-}
-
-function addFile(indexReads: IndexReads, index: StoreIndex, file: StoreFileRow, generation: GenerationRow): void {
-  const owner = { storeFile: file.seq, chunkSet: generation.chunk_set, revision: file.revision };
-  const rows = indexReads.chunks(file.tenant_id, owner, generation.id, 0, 10_000);
-  index.addFile({
-    fileKey: file.seq,
-    fileId: file.file_id,
-    filename: file.filename,
-    attributes: file.attributes === null ? {} : JSON.parse(file.attributes),
-    chunks: rows.map((row) => ({ chunkId: row.chunk_id, terms: row.terms, vectors: floatsOf(row.data) })),
-  });
-}
 
 function keyOf(key: string): string {
   return Buffer.from(hashKey(key)).toString("hex");
