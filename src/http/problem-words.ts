@@ -7,6 +7,7 @@ export function plural(kind: string): string {
 export function kindOf(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "an array";
+  if (typeof value === "number" && !Number.isFinite(value)) return "a number that is too large";
   if (typeof value === "number") return Number.isInteger(value) ? "an integer" : "a decimal";
   return withArticle(typeof value);
 }
