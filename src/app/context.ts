@@ -80,6 +80,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     dialect: config.dialect,
     stopping: stopping.signal,
     maxJsonBytes: config.maxJsonMb * MB,
+    corsOrigins: config.corsOrigins,
     get maxRequestsPerKey() {
       return config.maxUserRequests;
     },

@@ -225,7 +225,7 @@ export function createOperations({
     ...storeFileOperations(storeFiles, poll),
     ...batchOperations(batches, poll),
     ...searchOperations(search),
-    ...chunkOperations(chunksService({ ...storage, access }), insert),
+    ...chunkOperations(chunksService({ ...storage, access, cursors }), insert),
     ...eventOperations(events),
     ...queryOperations(queriesService({ ...storage, access, flush: flushQueries })),
     ...statsOperations(statsService({ ...storage, access, clock, flush: flushQueries })),

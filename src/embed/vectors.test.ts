@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { ModelInfo } from "./provider.ts";
-import { combineWindows, normaliseRow, resolveDimensions, shortenVectors } from "./vectors.ts";
+import { combineWindows, normaliseRow, resolveDimensions, fitVectors } from "./vectors.ts";
 
 const model: ModelInfo = {
   id: "m",
@@ -45,10 +45,10 @@ describe("one vector for a text", () => {
 });
 
 test("shortened vectors keep their first values and have unit length", () => {
-  const short = shortenVectors(Float32Array.of(3, 4, 12, 0, 5, 1), 3, 2);
+  const short = fitVectors(Float32Array.of(3, 4, 12, 0, 5, 1), 3, 2);
   expect([...short]).toEqual([...Float32Array.of(0.6, 0.8, 0, 1)]);
   const same = Float32Array.of(1, 0);
-  expect(shortenVectors(same, 2, 2)).toBe(same);
+  expect(fitVectors(same, 2, 2)).toBe(same);
 });
 
 describe("dimensions that a client asks for", () => {

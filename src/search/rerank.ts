@@ -4,6 +4,7 @@
  * compare.
  */
 import { AppError } from "../errors.ts";
+import { shown } from "../http/problem-words.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { DialectRules } from "../api/presenters/presenter.ts";
 import type { RankerCatalog } from "./rankers.ts";
@@ -36,12 +37,11 @@ export function chooseRanker(
   rankers: RankerCatalog,
 ): string | null {
   const hasText = asked.every((query) => query.trim() !== "");
+  if (rules.openaiRankersOnly === true && !OPENAI_RANKERS.includes(ranker))
+    throw unknown(`'${shown(ranker)}' is none of OpenAI's rankers`, OPENAI_RANKERS);
   if (ranker === "auto") return hasText ? rankers.preferred : null;
   if (ranker === "neural") return hasText ? neural(model, rankers) : null;
-  if (RANKERS.some((name) => name === ranker)) {
-    if (rules.openaiRankersOnly !== true || OPENAI_RANKERS.some((name) => name === ranker)) return null;
-  }
-  if (rules.openaiRankersOnly === true) throw unknown(`'${ranker}' is none of OpenAI's rankers`, OPENAI_RANKERS);
+  if (RANKERS.some((name) => name === ranker)) return null;
   const choice = rankers.choose(ranker);
   if (!choice.ok) {
     if (choice.reason === "unavailable") throw new AppError("reranker_unavailable", choice.message, { param: PARAM });

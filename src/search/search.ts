@@ -92,7 +92,7 @@ export function searchService(deps: SearchDeps) {
     ): Promise<SearchAnswer> {
       const startedAt = performance.now();
       const store = access.usable(caller, storeId, rules);
-      const request = readSearch(body);
+      const request = readSearch(body, rules);
       const ranker = chooseRanker(body.ranking_options ?? {}, request, rules, deps.rankers);
       const generation = generationOf(store, at ?? store.live_generation);
       // Leased before the query is embedded: if another model went live in between, the query's vector would be

@@ -31,7 +31,7 @@ export function deletionsService({ storage: { deletions }, clock, check }: Delet
         const row = deletions.get(id);
         return row === null || (own !== null && row.tenant_id !== own) ? undefined : row.seq;
       };
-      const query = pageQuery(cursor, place, { code: "deletion_not_found", message: (id) => notFound(id).message });
+      const query = pageQuery(cursor, place, "deletion");
       const { rows, hasMore } = deletions.list(own, query);
       return { data: rows.map(show), hasMore };
     },

@@ -86,10 +86,7 @@ export function keysService({ storage, clock, tenants }: KeysDeps) {
         const row = storage.tenants.getKey(id);
         return row === null || (own !== null && row.tenant_id !== own) ? undefined : row.seq;
       };
-      const query = pageQuery(cursor, place, {
-        code: "key_not_found",
-        message: (id) => `No API key found with id '${id.slice(0, 100)}'`,
-      });
+      const query = pageQuery(cursor, place, "API key");
       const { rows, hasMore } = storage.tenants.pageOfKeys(only, query);
       return { data: rows.map(show), hasMore };
     },

@@ -74,10 +74,7 @@ export function tenantsService({ storage, blobs, clock, detached, wakeJobs }: Te
 
     list(caller: Caller, cursor: Cursor): { data: Tenant[]; hasMore: boolean } {
       const seen = (id: string) => caller.isOperator === true || id === caller.tenantId;
-      const query = pageQuery(cursor, (id) => (seen(id) ? tenants.get(id)?.seq : undefined), {
-        code: "tenant_not_found",
-        message: (id) => `No tenant found with id '${id.slice(0, 100)}'`,
-      });
+      const query = pageQuery(cursor, (id) => (seen(id) ? tenants.get(id)?.seq : undefined), "tenant");
       const { rows, hasMore } = tenants.list(query, caller.isOperator === true ? null : caller.tenantId);
       return { data: rows.map(show), hasMore };
     },

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { shortenVectors } from "../../embed/vectors.ts";
+import { beyondFloat32, fitVectors, unitVector } from "../../embed/vectors.ts";
 import { AppError } from "../../errors.ts";
 import { encodeTerms } from "../../index/analyzer.ts";
 import { countTokens } from "../../chunk/tokens.ts";
@@ -11,6 +11,7 @@ import type { Storage } from "../../storage/storage.ts";
 import type { StoreFileRow } from "../../storage/store-files.ts";
 import type { StoreRow } from "../../storage/stores.ts";
 import type { Caller } from "../../http/caller.ts";
+import { numberTooLarge } from "../../http/problem-words.ts";
 import type { Embed } from "../embeddings/service.ts";
 import { embedError } from "../embeddings/service.ts";
 import { mayUseFile } from "../files/scope.ts";
@@ -66,8 +67,10 @@ export function vectorInserter(deps: InsertDeps) {
         const text = `Invalid '${param}embedding': expected ${generation.dimensions} dimensions, but got ${own.length} instead.`;
         throw new AppError("invalid_dimensions", text, { param: `${param}embedding` });
       }
+      const wrong = own === undefined ? null : beyondFloat32(own);
+      if (wrong !== null) throw numberTooLarge(`${param}embedding[${wrong}]`);
       const attributes = readAttributes(body, param) ?? null;
-      const vectors = own === undefined ? embedded[next++] : unit(own);
+      const vectors = own === undefined ? embedded[next++] : unitVector(own);
       if (vectors === undefined) throw new Error("an embedder gave fewer vectors than texts");
       return { body, param, attributes, vectors };
     });
@@ -77,7 +80,7 @@ export function vectorInserter(deps: InsertDeps) {
     const result = await deps.embed(generation.model, texts, "passage", signal);
     if (!result.ok) throw embedError(result);
     return result.texts.map((text) =>
-      shortenVectors(text.vectors, text.vectors.length / text.windows, generation.dimensions),
+      fitVectors(text.vectors, text.vectors.length / text.windows, generation.dimensions),
     );
   }
 
@@ -234,8 +237,3 @@ function inlineId(store: StoreRow, attributes: Attributes | null): string {
   return `file-${INLINE}${which}${store.id.slice(3)}`;
 }
 
-/** Of unit length, as every stored vector is. */
-function unit(values: readonly number[]): Float32Array {
-  const length = Math.hypot(...values);
-  return Float32Array.from(values, (value) => (length > 0 ? value / length : 0));
-}

@@ -5,6 +5,7 @@ import type { ChunkRow } from "../../storage/chunks.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
 import type { Caller } from "../../http/caller.ts";
+import type { Cursors } from "../../http/cursors.ts";
 import type { Cursor } from "../../http/openai.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
 import { parseFilter } from "../../search/filters.ts";
@@ -16,6 +17,7 @@ import type { Chunk } from "./schema.ts";
 
 export interface ChunksDeps extends Pick<Storage, "chunks" | "generations"> {
   access: StoreAccess;
+  cursors: Cursors;
 }
 
 export type ChunksService = ReturnType<typeof chunksService>;
@@ -24,7 +26,7 @@ export type ChunksService = ReturnType<typeof chunksService>;
 const SLICE = 1000;
 
 /** What was indexed, chunk by chunk. */
-export function chunksService({ chunks, generations, access }: ChunksDeps) {
+export function chunksService({ chunks, generations, access, cursors }: ChunksDeps) {
   function show(row: ChunkRow): Chunk {
     return {
       id: chunkIdOf(row.id),
@@ -44,6 +46,14 @@ export function chunksService({ chunks, generations, access }: ChunksDeps) {
       heading: row.heading === null ? [] : (JSON.parse(row.heading) as string[]),
       attributes: row.attributes === null ? {} : (JSON.parse(row.attributes) as Attributes),
     };
+  }
+
+  /** The place of a chunk that the store has now. */
+  function placeOf(store: StoreRow, chunkSet: number, id: string): number | undefined {
+    const row = rowOfChunkId(id);
+    if (row === null) return undefined;
+    const here = { limit: 1, order: "asc", after: row - 1 } as const;
+    return chunks.list(store.tenant_id, store.id, chunkSet, here, null).rows[0]?.id === row ? row : undefined;
   }
 
   function filesMatching(store: StoreRow, filter: Filter): string[] {
@@ -77,14 +87,17 @@ export function chunksService({ chunks, generations, access }: ChunksDeps) {
       const generation =
         store.live_generation === null ? null : generations.get(store.tenant_id, store.live_generation);
       if (generation === null) return { data: [], hasMore: false };
-      const page = pageQuery(cursor, (id) => rowOfChunkId(id) ?? undefined, {
-        code: "invalid_value",
-        message: (id) => `Invalid chunk id: '${id}'. Expected an ID that begins with 'chunk_'.`,
-      });
-      const matching = query.filters === undefined ? null : filesMatching(store, parseFilter(readJson(query.filters)));
+      const place = (id: string) => placeOf(store, generation.chunk_set, id) ?? cursors.find(store.tenant_id, id);
+      const page = pageQuery(cursor, place, "chunk");
+      const filter = query.filters === undefined ? null : parseFilter(readJson(query.filters), rules);
+      const matching = filter === null ? null : filesMatching(store, filter);
       const only =
         query.file_id === undefined ? matching : [query.file_id].filter((id) => matching?.includes(id) ?? true);
       const { rows, hasMore } = chunks.list(store.tenant_id, store.id, generation.chunk_set, page, only);
+      cursors.remember(
+        store.tenant_id,
+        rows.map(({ id }) => ({ id: chunkIdOf(id), seq: id })),
+      );
       return { data: rows.map(show), hasMore };
     },
   };

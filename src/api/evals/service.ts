@@ -81,7 +81,7 @@ export function evaluationsService(deps: EvaluationsDeps) {
     list(caller: Caller, storeId: string, cursor: Cursor, rules: DialectRules) {
       const store = access.open(caller, storeId, rules);
       const seqOf = (id: string) => evaluations.get(store.tenant_id, store.id, id)?.seq;
-      const query = pageQuery(cursor, seqOf, { code: "eval_not_found", message: notFound });
+      const query = pageQuery(cursor, seqOf, "evaluation");
       const { rows, hasMore } = evaluations.list(store.tenant_id, store.id, query);
       return { data: rows.map(show), hasMore };
     },

@@ -66,7 +66,7 @@ export function judgmentsService({ db, judgments, clock, access, cursors }: Judg
       const store = access.open(caller, storeId, rules);
       const seqOf = (id: string) =>
         judgments.get(store.tenant_id, store.id, id)?.seq ?? cursors.find(store.tenant_id, id);
-      const query = pageQuery(cursor, seqOf, { code: "judgment_not_found", message: notFound });
+      const query = pageQuery(cursor, seqOf, "judgment");
       const { rows, hasMore } = judgments.list(store.tenant_id, store.id, query);
       cursors.remember(store.tenant_id, rows);
       return { data: rows.map((row) => show(store.id, row)), hasMore };

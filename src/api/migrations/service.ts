@@ -190,10 +190,7 @@ export function migrationsService(deps: MigrationsDeps) {
     list(caller: Caller, storeId: string, cursor: Cursor, rules: DialectRules): MigrationPage {
       const store = access.visible(caller, storeId, rules);
       const seqOf = (id: string) => migrations.get(store.tenant_id, store.id, id)?.seq;
-      const query = pageQuery(cursor, seqOf, {
-        code: "migration_not_found",
-        message: (id) => `No migration found with id '${id.slice(0, 100)}'`,
-      });
+      const query = pageQuery(cursor, seqOf, "migration");
       const page = migrations.list(store.tenant_id, store.id, query);
       return { data: page.rows.map(show), hasMore: page.hasMore };
     },

@@ -6,7 +6,6 @@ import type { FileRow } from "../../storage/files.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { UploadPartRow, UploadRow } from "../../storage/uploads.ts";
 import type { FilesService, Owner } from "../files/service.ts";
-import { displayName } from "../../http/filename.ts";
 
 /**
  * Uploads in parts. Parts are blobs of their own, in any order and in parallel; completing copies them, in the order
@@ -68,7 +67,7 @@ export function uploadsService({ storage, blobs, clock, files }: UploadsDeps) {
       return storage.uploads.insert({
         id: newId("upload_"),
         tenant_id: tenantId,
-        filename: displayName(upload.filename),
+        filename: upload.filename,
         bytes: upload.bytes,
         purpose: upload.purpose,
         mime: upload.mime,

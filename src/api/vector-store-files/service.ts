@@ -69,10 +69,7 @@ export function storeFilesService(deps: StoreFilesDeps) {
     // The same file has another place in every store.
     const key = (fileId: string) => `${store.id} ${fileId}`;
     const find = (id: string) => storeFiles.get(tenantId, store.id, id)?.seq ?? deps.cursors.find(tenantId, key(id));
-    const query = pageQuery(cursor, find, {
-      code: "vector_store_file_not_found",
-      message: (id) => `No file found with id '${id}'`,
-    });
+    const query = pageQuery(cursor, find, "file");
     const { rows, hasMore } = read(query);
     deps.cursors.remember(
       tenantId,

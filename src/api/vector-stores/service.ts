@@ -166,10 +166,7 @@ export function storesService(deps: StoresDeps) {
     list(caller: Caller, cursor: Cursor): { data: VectorStore[]; hasMore: boolean } {
       const { tenantId } = caller;
       const find = (id: string) => stores.get(tenantId, id)?.seq ?? deps.cursors.find(tenantId, id);
-      const page = pageQuery(cursor, find, {
-        code: "vector_store_not_found",
-        message: (id) => `No vector store found with id '${id}'`,
-      });
+      const page = pageQuery(cursor, find, "vector store");
       const { rows, hasMore } = stores.list(tenantId, page, caller.storeIds === null ? null : [...caller.storeIds]);
       deps.cursors.remember(tenantId, rows);
       return { data: rows.map(show), hasMore };
