@@ -214,7 +214,11 @@ function originList(text: string | null): string[] {
     const given = part.trim();
     if (given === "" || given === "*") return given === "" ? [] : ["*"];
     const url = URL.canParse(given) ? new URL(given) : null;
-    const isOrigin = url !== null && url.pathname.length <= 1 && `${url.search}${url.hash}${url.username}` === "" && !url.host.includes("*");
+    const isOrigin =
+      url !== null &&
+      url.pathname.length <= 1 &&
+      `${url.search}${url.hash}${url.username}` === "" &&
+      !url.host.includes("*");
     if (isOrigin && /^[a-z][a-z0-9+.-]*:\/\/[^/]/i.test(given)) return [`${url.protocol}//${url.host}`];
     throw new ConfigError(
       `--cors-origin must be an origin such as https://app.example, without a path, or *; not ${JSON.stringify(given)}.`,

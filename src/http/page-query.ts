@@ -7,11 +7,7 @@ import { shown } from "./problem-words.ts";
  * A client's cursor as places in the list. `find` gives the place of an id, also of one that was removed since its
  * page was handed out. An id that never was is no cursor: a 400, whatever is listed; `kind` says in words what that is.
  */
-export function pageQuery(
-  cursor: Cursor,
-  find: (id: string) => number | undefined,
-  kind: string,
-): PageQuery {
+export function pageQuery(cursor: Cursor, find: (id: string) => number | undefined, kind: string): PageQuery {
   const place = (param: "after" | "before"): number | undefined => {
     const id = cursor[param];
     if (id === null) return undefined;

@@ -274,11 +274,7 @@ export class Models {
     if (!result.ok) return result;
     const [first] = result.texts;
     if (first === undefined) return embedFailure("rejected", "the model gave no vector");
-    const vector = fitVectors(
-      combineWindows(first, entry.info.dimensions),
-      entry.info.dimensions,
-      model.dimensions,
-    );
+    const vector = fitVectors(combineWindows(first, entry.info.dimensions), entry.info.dimensions, model.dimensions);
     this.#queries.set(key, text, vector);
     return { ok: true, vector };
   }

@@ -180,7 +180,9 @@ function comparison(op: Comparison, key: string, value: unknown, path: string): 
 /** A file's name may have been kept with its accents composed, or, before that was done, as a Mac takes them apart. */
 function spellings(key: string, values: readonly Scalar[]): readonly Scalar[] {
   if (canonicalKey(key) !== FILENAME_KEY) return values;
-  const all = values.flatMap((value): Scalar[] => (typeof value === "string" ? [value, value.normalize("NFC"), value.normalize("NFD")] : [value]));
+  const all = values.flatMap((value): Scalar[] =>
+    typeof value === "string" ? [value, value.normalize("NFC"), value.normalize("NFD")] : [value],
+  );
   return [...new Set(all)];
 }
 

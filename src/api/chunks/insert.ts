@@ -236,4 +236,3 @@ function inlineId(store: StoreRow, attributes: Attributes | null): string {
   const which = pairs.length === 0 ? "" : createHash("sha256").update(JSON.stringify(pairs)).digest("hex").slice(0, 16);
   return `file-${INLINE}${which}${store.id.slice(3)}`;
 }
-

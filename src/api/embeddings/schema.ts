@@ -50,7 +50,7 @@ const Fields = Type.Object(
         description: "`query` where the input is searched for, not found; some models embed the two differently.",
       }),
     ),
-    task: Type.Optional(Type.String({ description: "Jina's: `retrieval.query` is `input_type: \"query\"`." })),
+    task: Type.Optional(Type.String({ description: 'Jina\'s: `retrieval.query` is `input_type: "query"`.' })),
   },
   { additionalProperties: false },
 );
