@@ -66,6 +66,9 @@ const METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS"];
 /** What nginx made the custom for a client that hung up: nobody reads the answer, and it is no failure of the server. */
 const CLIENT_GONE = 499;
 
+/** Characters: it may hold keys of the client's own making. */
+const MAX_LOGGED_PARAM = 200;
+
 class HttpApp implements App {
   readonly #deps: AppDeps;
   readonly #inFlight: InFlight;
@@ -174,7 +177,7 @@ class HttpApp implements App {
   #fail(thrown: unknown, state: RequestState): Response {
     const error = asAppError(thrown);
     const { code, param, cause } = error;
-    state.refusal = { code, param };
+    state.refusal = { code, param: param?.slice(0, MAX_LOGGED_PARAM) ?? null };
     // Work that was given up because the client went away is no failure.
     if (statusOf(code) >= 500 && cause !== undefined && !state.original.signal.aborted) {
       const text = cause instanceof Error ? (cause.stack ?? String(cause)) : String(cause);

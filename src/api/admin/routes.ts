@@ -77,7 +77,7 @@ function deletionOperations(deletions: DeletionsService): Operation[] {
         query: Type.Object(cursorQuery()),
         response: DeletionList,
         returns: "A page of deletions",
-        errors: ["deletion_not_found"],
+        errors: ["invalid_value"],
       },
       ({ caller, query, dialect }) => {
         const { data, hasMore } = deletions.list(caller, readCursor(query));

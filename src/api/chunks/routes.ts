@@ -39,7 +39,7 @@ export function chunkOperations(chunks: ChunksService, insert: VectorInserter): 
         }),
         response: listSchema(Chunk, "VectorStoreChunkList"),
         returns: "A page of chunks",
-        errors: ["vector_store_not_found"],
+        errors: ["vector_store_not_found", "invalid_value", "invalid_filter"],
       },
       ({ caller, params, query, dialect }) => {
         const { chunk, rules } = presenterFor(dialect);

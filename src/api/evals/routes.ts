@@ -50,7 +50,7 @@ export function evaluationOperations(evaluations: EvaluationsService): Operation
         query: Type.Object({ ...cursorQuery() }),
         response: EvaluationPage,
         returns: "A page of evaluations",
-        errors: [...ERRORS, "eval_not_found"],
+        errors: [...ERRORS, "invalid_value"],
       },
       ({ caller, params, query, dialect }) => {
         const { rules } = presenterFor(dialect);

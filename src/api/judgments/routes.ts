@@ -52,7 +52,7 @@ export function judgmentOperations(judgments: JudgmentsService): Operation[] {
         query: Type.Object({ ...cursorQuery() }),
         response: JudgmentPage,
         returns: "A page of judged queries",
-        errors: [...ERRORS, "judgment_not_found"],
+        errors: [...ERRORS, "invalid_value"],
       },
       ({ caller, params, query, dialect }) => {
         const { rules } = presenterFor(dialect);

@@ -67,7 +67,7 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         query: FileListQuery,
         response: VectorStoreFileList,
         returns: "A page of files",
-        errors: ["vector_store_not_found"],
+        errors: ["vector_store_not_found", "invalid_value"],
       },
       ({ caller, params, query, dialect }) => {
         const { storeFile, rules } = presenterFor(dialect);
