@@ -2,11 +2,17 @@ import { AppError } from "../errors.ts";
 import { kindOf, shown } from "../http/problem-words.ts";
 import { canonicalKey, FILENAME_KEY } from "../index/filter.ts";
 import type { Filter, Scalar } from "../index/filter.ts";
+import { normalForm } from "../platform/normal-form.ts";
 
 /** Compound filters inside one another at most. */
 export const MAX_FILTER_DEPTH = 16;
 /** Values to compare with, in all of a filter, at most. */
 export const MAX_FILTER_VALUES = 100_000;
+
+/** Characters of a file's name at most, and so of what one may be compared with in other spellings. */
+const MAX_NAME = 512;
+/** Names in a list at most that are looked for in other spellings. */
+const MAX_SPELT = 1000;
 
 const COMPARISONS = ["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"] as const;
 type Comparison = (typeof COMPARISONS)[number];
@@ -179,9 +185,11 @@ function comparison(op: Comparison, key: string, value: unknown, path: string): 
 
 /** A file's name may have been kept with its accents composed, or, before that was done, as a Mac takes them apart. */
 function spellings(key: string, values: readonly Scalar[]): readonly Scalar[] {
-  if (canonicalKey(key) !== FILENAME_KEY) return values;
+  if (canonicalKey(key) !== FILENAME_KEY || values.length > MAX_SPELT) return values;
   const all = values.flatMap((value): Scalar[] =>
-    typeof value === "string" ? [value, value.normalize("NFC"), value.normalize("NFD")] : [value],
+    typeof value === "string" && value.length <= MAX_NAME
+      ? [value, normalForm(value, "NFC"), normalForm(value, "NFD")]
+      : [value],
   );
   return [...new Set(all)];
 }
