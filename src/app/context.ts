@@ -144,7 +144,8 @@ function listen(config: Config, app: ReturnType<typeof createApp>, stopping: Abo
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
     const reason = code === "EADDRINUSE" ? "is in use; choose another with --port" : `cannot be listened on (${code})`;
-    throw new StartError(`the address ${config.host}:${config.port} ${reason}`, { cause: error });
+    const host = config.host.includes(":") ? `[${config.host}]` : config.host;
+    throw new StartError(`the address ${host}:${config.port} ${reason}`, { cause: error });
   }
 }
 
