@@ -90,6 +90,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     dialect: config.dialect,
     stopping: stopping.signal,
     maxJsonBytes: config.maxJsonMb * MB,
+    corsOrigins: config.corsOrigins,
     get maxRequestsPerKey() {
       return config.maxUserRequests;
     },
@@ -183,7 +184,8 @@ function listen(config: Config, app: App, stopping: AbortController): RunningSer
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
     const reason = code === "EADDRINUSE" ? "is in use; choose another with --port" : `cannot be listened on (${code})`;
-    throw new StartError(`the address ${config.host}:${config.port} ${reason}`, { cause: error });
+    const host = config.host.includes(":") ? `[${config.host}]` : config.host;
+    throw new StartError(`the address ${host}:${config.port} ${reason}`, { cause: error });
   }
 }
 

@@ -37,10 +37,7 @@ export function deletionsService({ storage: { deletions }, clock, check }: Delet
         const row = await deletions.get(id);
         return row === null || (own !== null && row.tenant_id !== own) ? undefined : row.seq;
       };
-      const query = await pageQuery(cursor, place, {
-        code: "deletion_not_found",
-        message: (id) => notFound("deletion", id).message,
-      });
+      const query = await pageQuery(cursor, place, "deletion");
       const { rows, hasMore } = await deletions.list(own, query);
       return { data: rows.map(show), hasMore };
     },

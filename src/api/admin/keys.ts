@@ -84,10 +84,7 @@ class Keys implements KeysService {
       const row = await storage.tenants.getKey(id);
       return row === null || (own !== null && row.tenant_id !== own) ? undefined : row.seq;
     };
-    const query = await pageQuery(cursor, place, {
-      code: "key_not_found",
-      message: (id) => notFound("key", id).message,
-    });
+    const query = await pageQuery(cursor, place, "API key");
     const { rows, hasMore } = await storage.tenants.pageOfKeys(only, query);
     return { data: rows.map(show), hasMore };
   }

@@ -78,10 +78,11 @@ class Tenants implements TenantsService {
   async list(caller: Caller, cursor: Cursor): Promise<TenantPage> {
     const { tenants } = this.#deps.storage;
     const seen = (id: string) => caller.isOperator === true || id === caller.tenantId;
-    const query = await pageQuery(cursor, async (id) => (seen(id) ? (await tenants.get(id))?.seq : undefined), {
-      code: "tenant_not_found",
-      message: (id) => notFound("tenant", id).message,
-    });
+    const query = await pageQuery(
+      cursor,
+      async (id) => (seen(id) ? (await tenants.get(id))?.seq : undefined),
+      "tenant",
+    );
     const { rows, hasMore } = await tenants.list(query, caller.isOperator === true ? null : caller.tenantId);
     return { data: await Promise.all(rows.map((row) => this.#show(row))), hasMore };
   }

@@ -1,5 +1,6 @@
-import { shortenVectors } from "../../embed/vectors.ts";
+import { beyondFloat32, fitVectors, unitVector } from "../../embed/vectors.ts";
 import { AppError } from "../../errors.ts";
+import { numberTooLarge } from "../../http/problem-words.ts";
 import type { Embed } from "../../models/failures.ts";
 import { embedError } from "../../models/failures.ts";
 import type { GenerationRow } from "../../storage/generations.ts";
@@ -41,8 +42,10 @@ export async function withVectors(
       const text = `Invalid '${param}embedding': expected ${generation.dimensions} dimensions, but got ${own.length} instead.`;
       throw new AppError("invalid_dimensions", text, { param: `${param}embedding` });
     }
+    const wrong = own === undefined ? null : beyondFloat32(own);
+    if (wrong !== null) throw numberTooLarge(`${param}embedding[${wrong}]`);
     const attributes = readAttributes(body, param) ?? null;
-    const vectors = own === undefined ? embedded[next++] : unit(own);
+    const vectors = own === undefined ? embedded[next++] : unitVector(own);
     if (vectors === undefined) throw new Error("an embedder gave fewer vectors than texts");
     return { body, param, attributes, vectors };
   });
@@ -54,13 +57,7 @@ export function passages(embed: Embed, signal: AbortSignal): EmbedTexts {
     const result = await embed(generation.model, texts, "passage", signal);
     if (!result.ok) throw embedError(result);
     return result.texts.map((text) =>
-      shortenVectors(text.vectors, text.vectors.length / text.windows, generation.dimensions),
+      fitVectors(text.vectors, text.vectors.length / text.windows, generation.dimensions),
     );
   };
-}
-
-/** Of unit length, as every stored vector is. */
-function unit(values: readonly number[]): Float32Array {
-  const length = Math.hypot(...values);
-  return Float32Array.from(values, (value) => (length > 0 ? value / length : 0));
 }

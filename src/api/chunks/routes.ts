@@ -40,7 +40,7 @@ export function chunkOperations(chunks: ChunksService, inserter: VectorInserter)
         }),
         response: listSchema(Chunk, "VectorStoreChunkList"),
         returns: "A page of chunks",
-        errors: ["vector_store_not_found"],
+        errors: ["vector_store_not_found", "invalid_value", "invalid_filter"],
       },
       async (call) => {
         const { chunk } = presenterFor(call.dialect);

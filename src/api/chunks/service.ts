@@ -4,6 +4,7 @@ import { matchesFilter } from "../../index/filter.ts";
 import type { ChunkRow } from "../../storage/chunks.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
+import type { Cursors } from "../../http/cursors.ts";
 import type { Cursor } from "../../http/openai.ts";
 import { parseFilter } from "../../search/filters.ts";
 import { chunkIdOf, rowOfChunkId } from "../search/results.ts";
@@ -15,6 +16,7 @@ import type { Chunk } from "./schema.ts";
 
 export interface ChunksDeps extends Pick<Storage, "chunks" | "generations"> {
   access: StoreAccess;
+  cursors: Cursors;
 }
 
 /** Files looked at between two reads. */
@@ -32,7 +34,16 @@ export interface ChunksService {
   list(asking: Asking, wanted: ChunkList, cursor: Cursor): Promise<{ data: Chunk[]; hasMore: boolean }>;
 }
 
-export function chunksService({ chunks, generations, access }: ChunksDeps): ChunksService {
+export function chunksService({ chunks, generations, access, cursors }: ChunksDeps): ChunksService {
+  /** The place of a chunk that the store has now. */
+  async function placeOf(store: StoreRow, chunkSet: number, id: string): Promise<number | undefined> {
+    const row = rowOfChunkId(id);
+    if (row === null) return undefined;
+    const here = { limit: 1, order: "asc", after: row - 1 } as const;
+    const { rows } = await chunks.list(store.tenant_id, store.id, chunkSet, here, null);
+    return rows[0]?.id === row ? row : undefined;
+  }
+
   async function filesMatching(store: StoreRow, filter: Filter): Promise<string[]> {
     const matching: string[] = [];
     let after = 0;
@@ -57,15 +68,18 @@ export function chunksService({ chunks, generations, access }: ChunksDeps): Chun
       const generation =
         store.live_generation === null ? null : await generations.get(store.tenant_id, store.live_generation);
       if (generation === null) return { data: [], hasMore: false };
-      const page = await pageQuery(cursor, (id) => rowOfChunkId(id) ?? undefined, {
-        code: "invalid_value",
-        message: (id) => `Invalid chunk id: '${id}'. Expected an ID that begins with 'chunk_'.`,
-      });
-      const matching =
-        query.filters === undefined ? null : await filesMatching(store, parseFilter(readJson(query.filters)));
+      const place = async (id: string) =>
+        (await placeOf(store, generation.chunk_set, id)) ?? cursors.find(store.tenant_id, id);
+      const page = await pageQuery(cursor, place, "chunk");
+      const filter = query.filters === undefined ? null : parseFilter(readJson(query.filters), asking.rules);
+      const matching = filter === null ? null : await filesMatching(store, filter);
       const only =
         query.file_id === undefined ? matching : [query.file_id].filter((id) => matching?.includes(id) ?? true);
       const { rows, hasMore } = await chunks.list(store.tenant_id, store.id, generation.chunk_set, page, only);
+      cursors.remember(
+        store.tenant_id,
+        rows.map(({ id }) => ({ id: chunkIdOf(id), seq: id })),
+      );
       return { data: rows.map(show), hasMore };
     },
   };

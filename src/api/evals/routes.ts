@@ -49,7 +49,7 @@ export function evaluationOperations(evaluations: EvaluationsService): Operation
         query: Type.Object({ ...cursorQuery() }),
         response: EvaluationPage,
         returns: "A page of evaluations",
-        errors: [...ERRORS, "eval_not_found"],
+        errors: [...ERRORS, "invalid_value"],
       },
       async (call) => {
         const { data, hasMore } = await evaluations.list(askingOf(call), readCursor(call.query));

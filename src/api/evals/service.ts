@@ -86,10 +86,7 @@ export function evaluationsService(deps: EvaluationsDeps): EvaluationsService {
     async list(asking, cursor) {
       const store = await access.open(asking);
       const seqOf = async (id: string) => (await evaluations.get(store.tenant_id, store.id, id))?.seq;
-      const query = await pageQuery(cursor, seqOf, {
-        code: "eval_not_found",
-        message: (id) => notFound("eval", id).message,
-      });
+      const query = await pageQuery(cursor, seqOf, "evaluation");
       const { rows, hasMore } = await evaluations.list(store.tenant_id, store.id, query);
       return { data: rows.map(show), hasMore };
     },

@@ -103,7 +103,7 @@ export function batchOperations(batches: BatchesService, poll: PollDeps): Operat
         query: FileListQuery,
         response: VectorStoreFileList,
         returns: "A page of files",
-        errors: ["vector_store_not_found", "file_batch_not_found"],
+        errors: ["vector_store_not_found", "file_batch_not_found", "invalid_value"],
       },
       async (call) => {
         const { storeFile } = presenterFor(call.dialect);

@@ -11,7 +11,6 @@ import type { Storage, Tables } from "../../storage/storage.ts";
 import { mayUseStore } from "../../http/caller.ts";
 import type { Caller } from "../../http/caller.ts";
 import type { Cursors } from "../../http/cursors.ts";
-import { displayName } from "../../http/filename.ts";
 import type { Cursor } from "../../http/openai.ts";
 import { mayUseFile, scopeOf } from "./scope.ts";
 
@@ -49,6 +48,7 @@ export interface Owner {
 
 export interface NewFile {
   owner: Owner;
+  /** As it is shown, see `displayName`. */
   filename: string;
   mime: string | null;
   purpose: string;
@@ -139,7 +139,7 @@ class Files implements FilesService {
           id,
           tenant_id: file.owner.tenantId,
           key_id: file.owner.keyId,
-          filename: displayName(file.filename),
+          filename: file.filename,
           bytes: stored.bytes,
           purpose: file.purpose,
           mime: file.mime,

@@ -51,7 +51,7 @@ export function judgmentOperations(judgments: JudgmentsService): Operation[] {
         query: Type.Object({ ...cursorQuery() }),
         response: JudgmentPage,
         returns: "A page of judged queries",
-        errors: [...ERRORS, "judgment_not_found"],
+        errors: [...ERRORS, "invalid_value"],
       },
       async (call) => {
         const { data, hasMore } = await judgments.list(askingOf(call), readCursor(call.query));

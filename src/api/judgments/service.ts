@@ -85,10 +85,7 @@ export function judgmentsService(deps: JudgmentsDeps): JudgmentsService {
       const store = await access.open(asking);
       const seqOf = async (id: string) =>
         (await judgments.get(store.tenant_id, store.id, id))?.seq ?? cursors.find(store.tenant_id, id);
-      const query = await pageQuery(cursor, seqOf, {
-        code: "judgment_not_found",
-        message: (id) => notFound("judgment", id).message,
-      });
+      const query = await pageQuery(cursor, seqOf, "judgment");
       const { rows, hasMore } = await judgments.list(store.tenant_id, store.id, query);
       cursors.remember(store.tenant_id, rows);
       return { data: rows.map((row) => show(store.id, row)), hasMore };

@@ -58,6 +58,7 @@ export function migrationOperations(migrations: MigrationsService): Operation[] 
         query: Type.Object({ ...cursorQuery() }),
         response: listSchema(Migration, "MigrationList"),
         returns: "A page of migrations",
+        errors: ["vector_store_not_found", "invalid_value"],
       },
       async (call) => {
         const page = await migrations.list(askingOf(call), readCursor(call.query));

@@ -102,10 +102,7 @@ class Migrations implements MigrationsService {
     const { access, migrations } = this.#deps;
     const store = await access.visible(asking);
     const seqOf = async (id: string) => (await migrations.get(store.tenant_id, store.id, id))?.seq;
-    const query = await pageQuery(cursor, seqOf, {
-      code: "migration_not_found",
-      message: (id) => notFound("migration", id).message,
-    });
+    const query = await pageQuery(cursor, seqOf, "migration");
     const { rows, hasMore } = await migrations.list(store.tenant_id, store.id, query);
     return { data: await Promise.all(rows.map((row) => showMigration(this.#deps, row))), hasMore };
   }

@@ -24,12 +24,14 @@ export function queriesService({ queryLog, access, flush }: QueriesDeps): Querie
     async list(asking, cursor, since) {
       const store = await access.open(asking);
       const sinceSeconds = since === undefined ? 0 : readSince(since);
-      // Its place is in the id, so that a cursor stays good when its entry has been trimmed.
-      const query = await pageQuery(cursor, seqOf, {
-        code: "invalid_value",
-        message: (id) => `Invalid cursor: '${id.slice(0, 64)}' is not the id of a logged query.`,
-      });
       await flush();
+      const [newest] = (await queryLog.list(store.tenant_id, store.id, { limit: 1, order: "desc" }, 0)).rows;
+      // Its place is in the id, so that a cursor stays good when its entry has been trimmed.
+      const place = (id: string) => {
+        const seq = seqOf(id);
+        return seq === undefined || seq > (newest?.seq ?? 0) ? undefined : seq;
+      };
+      const query = await pageQuery(cursor, place, "logged query");
       const { rows, hasMore } = await queryLog.list(store.tenant_id, store.id, query, sinceSeconds);
       return { data: rows.map(show), hasMore };
     },

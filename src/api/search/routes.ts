@@ -26,6 +26,7 @@ export function searchOperations(service: SearchService): Operation[] {
           "vector_store_not_found",
           "vector_store_expired",
           "vector_store_suspended",
+          "invalid_filter",
           "invalid_dimensions",
           "embedding_model_unavailable",
           "embedding_provider_error",

@@ -56,7 +56,7 @@ export function searchService(deps: SearchServiceDeps): SearchService {
     async search(asking, body, signal) {
       const { caller, storeId, rules } = asking;
       const store = await access.usable(asking);
-      const request = readSearch(body);
+      const request = readSearch(body, rules);
       const { openaiRankersOnly = false } = rules;
       const ranker = chooseRanker(body.ranking_options ?? {}, request, { openaiRankersOnly, rankers });
       const outcome = await deps.search({ store, generation: null, request, ranker }, signal);

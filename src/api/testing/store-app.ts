@@ -230,7 +230,7 @@ export function storeApp(options: StoreAppOptions = {}): StoreApp {
       ...rerankOperations(rerank),
       ...embeddingOperations(embeddingsService({ models: CATALOG, embed })),
       ...modelOperations(modelsService({ models: CATALOG, ...storage, rescan: () => Promise.resolve([]) })),
-      ...chunkOperations(chunksService({ ...storage, access }), inserter),
+      ...chunkOperations(chunksService({ ...storage, access, cursors }), inserter),
       ...eventOperations(eventsService({ ...storage, access, batchesService: batches, changes, progressOf })),
     ],
     authenticate: (sha256) => callers.get(Buffer.from(sha256).toString("hex")) ?? null,

@@ -26,8 +26,10 @@ export const CATALOG: ModelCatalog = {
     if (name !== null && !NAMES.includes(name)) {
       return { ok: false, reason: "unknown", message: `Unknown embedding model '${name}'.` };
     }
-    if (dimensions !== null && dimensions > DIMENSIONS) {
-      return { ok: false, reason: "dimensions", message: `At most ${DIMENSIONS} dimensions.` };
+    // Zeros follow the vectors under other names than the model's own.
+    const most = name === null || name === MODEL ? DIMENSIONS : 4096;
+    if (dimensions !== null && dimensions > most) {
+      return { ok: false, reason: "dimensions", message: `At most ${most} dimensions.` };
     }
     return { ok: true, name: name ?? MODEL, model: MODEL, revision: "r1", dimensions: dimensions ?? DIMENSIONS };
   },

@@ -6,7 +6,6 @@ import type { FileRow } from "../../storage/files.ts";
 import type { Storage, Tables } from "../../storage/storage.ts";
 import type { UploadPartRow, UploadRow } from "../../storage/uploads.ts";
 import type { FilesService, Owner } from "../files/service.ts";
-import { displayName } from "../../http/filename.ts";
 import { notFound } from "../../http/not-found.ts";
 
 /**
@@ -73,7 +72,7 @@ class Uploads implements UploadsService {
     return await this.#deps.storage.uploads.insert({
       id: newId("upload_"),
       tenant_id: tenantId,
-      filename: displayName(upload.filename),
+      filename: upload.filename,
       bytes: upload.bytes,
       purpose: upload.purpose,
       mime: upload.mime,

@@ -68,7 +68,7 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         query: FileListQuery,
         response: VectorStoreFileList,
         returns: "A page of files",
-        errors: ["vector_store_not_found"],
+        errors: ["vector_store_not_found", "invalid_value"],
       },
       async (call) => {
         const { storeFile } = presenterFor(call.dialect);

@@ -74,10 +74,7 @@ class StoreFiles implements StoreFilesService {
     const key = (fileId: string) => `${store.id} ${fileId}`;
     const find = async (id: string) =>
       (await storeFiles.get(tenantId, store.id, id))?.seq ?? cursors.find(tenantId, key(id));
-    const query = await pageQuery(cursor, find, {
-      code: "vector_store_file_not_found",
-      message: (id) => `No file found with id '${id}'`,
-    });
+    const query = await pageQuery(cursor, find, "file");
     const { rows, hasMore } = await read(query);
     cursors.remember(
       tenantId,

@@ -69,7 +69,7 @@ export function storeOperations(stores: StoresService, poll: PollDeps): Operatio
         query: Type.Object(cursorQuery()),
         response: VectorStoreList,
         returns: "A page of vector stores",
-        errors: ["vector_store_not_found"],
+        errors: ["invalid_value"],
       },
       async ({ caller, query, dialect }) => {
         const { data, hasMore } = await stores.list(caller, readCursor(query));

@@ -99,10 +99,7 @@ class Stores implements StoresService {
     const { stores, cursors } = this.#deps;
     const { tenantId } = caller;
     const find = async (id: string) => (await stores.get(tenantId, id))?.seq ?? cursors.find(tenantId, id);
-    const page = await pageQuery(cursor, find, {
-      code: "vector_store_not_found",
-      message: (id) => `No vector store found with id '${id}'`,
-    });
+    const page = await pageQuery(cursor, find, "vector store");
     const only = caller.storeIds === null ? null : [...caller.storeIds];
     const { rows, hasMore } = await stores.list(tenantId, page, only);
     cursors.remember(tenantId, rows);
