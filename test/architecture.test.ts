@@ -199,6 +199,82 @@ describe("the tree", () => {
   });
 });
 
+/** Code without comments and without what stands in quotes, so that brackets can be counted in it. */
+function bare(source: string): string {
+  const quoted = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`/g;
+  return source.replace(quoted, (found) => (found.startsWith("/") ? "" : '""'));
+}
+
+/** What stands in the brackets that follow each `name(`, and what comes after them. */
+function calls(code: string, name: RegExp): { inside: string; after: string }[] {
+  return [...code.matchAll(new RegExp(`${name.source}\\(`, "g"))].map(({ index, 0: { length } }) => {
+    const start = index + length;
+    let end = start;
+    for (let depth = 1; end < code.length; end++) {
+      if (code[end] === "(") depth++;
+      else if (code[end] === ")" && --depth === 0) break;
+    }
+    return { inside: code.slice(start, end), after: code.slice(end + 1) };
+  });
+}
+
+/** Inside a transaction's function only the tables that it was given may be used: these name the storage around it. */
+function outerUses(source: string): string[] {
+  return calls(bare(source), /\btransaction/).flatMap(({ inside }) => {
+    const body = inside.slice(inside.indexOf("=>"));
+    return body.match(/[\w.#]*\bstorage\b|[\w.#]*\btransaction\(/g) ?? [];
+  });
+}
+
+/** JSON that is called something without a look at it. */
+function castJson(source: string): number {
+  return calls(bare(source), /\bJSON\.parse/).filter(({ after }) => /^\s*as\b/.test(after)).length;
+}
+
+describe("storage", () => {
+  test("hands out values: nobody else reads JSON and calls it what it should be", () => {
+    // Its own file, under a checksum that is compared first.
+    const checked = ["index/generation.ts"];
+    const others = program.filter((path) => !/^(storage|http)\//.test(path) && !checked.includes(path));
+    expect(others.filter((path) => castJson(text(path)) > 0)).toEqual([]);
+  });
+
+  test("says what its tables are", () => {
+    const own = program.filter((path) => path.startsWith("storage/"));
+    expect(matching(own, /^export .*\bReturnType<\s*typeof\b/m)).toEqual([]);
+  });
+
+  test("is not used inside a transaction, only the tables that the transaction gives", () => {
+    expect(program.filter((path) => outerUses(text(path)).length > 0)).toEqual([]);
+    // The scan sees the transactions that there are.
+    expect(program.flatMap((path) => calls(bare(text(path)), /\btransaction/)).length).toBeGreaterThan(40);
+  });
+
+  test.each([
+    ["await storage.transaction(async ({ jobs }) => {\n  await storage.jobs.drop(1);\n});", ["storage"]],
+    ["await deps.transaction((tables) => remove(deps.storage, tables));", ["deps.storage"]],
+    [
+      "await this.#storage.transaction(async () => { if (x) { await this.#storage.jobs.depth(); } });",
+      ["this.#storage"],
+    ],
+    ["await transaction(async () => { await deps.transaction(async () => {}); });", ["deps.transaction("]],
+    [
+      "await storage.transaction(async ({ jobs }, tx) => {\n  // storage\n  tx.onCommit(() => log('storage )'));\n});\nstorage;",
+      [],
+    ],
+  ])("is found where it is used inside a transaction: %s", (source, expected) => {
+    expect(outerUses(source)).toEqual(expected);
+  });
+
+  test.each([
+    ["const x = JSON.parse(read(a, (b))) as T;", 1],
+    ["return (JSON.parse(text)\n  as T).x;", 1],
+    ["const x: unknown = JSON.parse(text);\nconst as = 1; // JSON.parse(x) as T", 0],
+  ])("JSON that is only called something is found: %s", (source, expected) => {
+    expect(castJson(source)).toBe(expected);
+  });
+});
+
 describe("threads", () => {
   test("a parse worker is pure JavaScript, so that it can be terminated at any instant", () => {
     const loaded = [...closure("parse-entry.ts")];

@@ -5,7 +5,6 @@ import type { Clock } from "../platform/clock.ts";
 import { newId } from "../platform/ids.ts";
 import { keyHint, newKey } from "../api/admin/key-text.ts";
 import type { Storage } from "../storage/storage.ts";
-import { parseQuotas } from "../storage/tenants.ts";
 
 /** Last use is written at most this often per key, in seconds: it must not cost every request a write. */
 const TOUCH_EVERY = 60;
@@ -94,12 +93,12 @@ export function keyAuthenticator(storage: Storage, clock: Clock, rates: DefaultR
       tenantId: row.tenant_id,
       tenantStatus: row.tenant_status,
       role: row.role,
-      storeIds: row.store_ids === null ? null : new Set(JSON.parse(row.store_ids) as string[]),
+      storeIds: row.store_ids === null ? null : new Set(row.store_ids),
       dialect: row.dialect,
       isOperator: row.role === "admin" && row.tenant_id === operators,
       requestsPerMinute: {
-        key: parseQuotas(row.quotas).requests_per_minute ?? rates.userRequestsPerMinute,
-        tenant: parseQuotas(row.tenant_quotas).requests_per_minute ?? rates.teamRequestsPerMinute,
+        key: row.quotas.requests_per_minute ?? rates.userRequestsPerMinute,
+        tenant: row.tenant_quotas.requests_per_minute ?? rates.teamRequestsPerMinute,
       },
     };
   };

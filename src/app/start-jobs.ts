@@ -26,7 +26,6 @@ import type { MigrationRow } from "../storage/migration-table.ts";
 import type { Detached } from "../storage/removal.ts";
 import type { StoreFileRow } from "../storage/store-files.ts";
 import type { Storage, Tables } from "../storage/storage.ts";
-import { parseQuotas } from "../storage/tenants.ts";
 import { EMBEDDED_TOKENS, EMBEDDING_CACHE } from "./metric-list.ts";
 import type { Indexes } from "./open-indexes.ts";
 import type { OpenStorage } from "./open-storage.ts";
@@ -263,6 +262,6 @@ function passageEmbedding(config: Config, { data, models, metrics }: JobParts): 
 /** Files of a tenant that may be indexed at the same time. */
 async function ingestLimit(storage: Storage, config: Config, tenantId: string): Promise<number | null> {
   const tenant = await storage.tenants.get(tenantId);
-  const own = tenant === null ? null : parseQuotas(tenant.quotas).concurrent_ingests;
+  const own = tenant === null ? null : tenant.quotas.concurrent_ingests;
   return own ?? config.maxTeamIngests;
 }

@@ -86,7 +86,8 @@ function overridesIn(args: ModelsArguments): ModelOverrides {
 /** Adds to what the folder's `lectern.json` says. */
 function writeOverrides(path: string, overrides: ModelOverrides): void {
   if (Object.keys(overrides).length === 0) return;
-  const own = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as object) : {};
+  const own: unknown = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : {};
+  if (typeof own !== "object") throw new UsageError(`${path} holds no JSON object.`);
   replaceFile(path, `${JSON.stringify({ ...own, ...overridesFile(overrides) }, null, 2)}\n`);
 }
 

@@ -11,11 +11,12 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { Value } from "@sinclair/typebox/value";
 import { readBackup, type BackupManifest } from "../platform/backup-archive.ts";
 import { TarError } from "../platform/tar.ts";
 import { parseArguments } from "./arguments.ts";
 import type { Flags } from "./arguments.ts";
-import { RequestFailed } from "./client.ts";
+import { ErrorBody, RequestFailed } from "./client.ts";
 import { connect, CONNECTION_FLAGS } from "./connect.ts";
 import { formatBytes, UsageError } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
@@ -128,10 +129,12 @@ function refusal(path: string, error: unknown): unknown {
 async function messageOf(response: Response): Promise<string> {
   const text = await response.text();
   try {
-    return (JSON.parse(text) as { error: { message: string } }).error.message;
+    const answer: unknown = JSON.parse(text);
+    if (Value.Check(ErrorBody, answer)) return answer.error.message;
   } catch {
-    return `status ${response.status}`;
+    // Not even JSON: something else than the server answered.
   }
+  return `status ${response.status}`;
 }
 
 function syncDirectory(path: string): void {

@@ -22,7 +22,7 @@ export class RequestFailed extends Error {
   }
 }
 
-const ErrorBody = Type.Object({
+export const ErrorBody = Type.Object({
   error: Type.Object({ message: Type.String(), code: Type.Union([Type.String(), Type.Null()]) }),
 });
 

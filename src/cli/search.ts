@@ -91,12 +91,18 @@ function headingText(headings: readonly string[], columns: number): string {
   return shown;
 }
 
+function readObject(text: string): object {
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== "object" || value === null) throw new SyntaxError("not an object");
+  return value;
+}
+
 /** `--filter key=value` any number of times, all of which must hold, or one `--filter '{…}'`. */
 function readFilter(given: readonly string[]): { filters?: object } {
   const filters = given.map((text): object => {
     if (text.trimStart().startsWith("{")) {
       try {
-        return JSON.parse(text) as object;
+        return readObject(text);
       } catch {
         throw new UsageError(`--filter is not valid JSON: ${text}`);
       }

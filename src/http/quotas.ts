@@ -1,6 +1,6 @@
 import type { StoreRow } from "../storage/stores.ts";
-import type { Quotas, TenantsTable } from "../storage/tenants.ts";
-import { NO_QUOTAS, parseQuotas } from "../storage/tenants.ts";
+import { NO_QUOTAS, type Quotas } from "../storage/quotas.ts";
+import type { TenantsTable } from "../storage/tenants.ts";
 
 /** The server's own limits, by the names of its settings; read at every use, so that they can be changed while it runs. */
 export interface DefaultQuotas {
@@ -38,8 +38,9 @@ export interface QuotaPair {
 }
 
 export function quotaRules(tenants: Pick<TenantsTable, "get" | "getKey">, defaults: DefaultQuotas): QuotaRules {
-  const ofTenant = async (id: string): Promise<Quotas> => parseRow(await tenants.get(id));
-  const ofKey = async (id: string | null): Promise<Quotas> => parseRow(id === null ? null : await tenants.getKey(id));
+  const ofTenant = async (id: string): Promise<Quotas> => (await tenants.get(id))?.quotas ?? NO_QUOTAS;
+  const ofKey = async (id: string | null): Promise<Quotas> =>
+    (id === null ? null : await tenants.getKey(id))?.quotas ?? NO_QUOTAS;
 
   return {
     stores: async ({ tenantId, keyId }) => ({
@@ -57,10 +58,6 @@ export function quotaRules(tenants: Pick<TenantsTable, "get" | "getKey">, defaul
       return Math.min(key, tenant);
     },
   };
-}
-
-function parseRow(row: { quotas: string } | null): Quotas {
-  return row === null ? NO_QUOTAS : parseQuotas(row.quotas);
 }
 
 function mebibytes(count: number | null): number | null {

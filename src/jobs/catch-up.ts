@@ -139,7 +139,7 @@ async function addFile(
   const { storage } = deps;
   const owner: ChunkOwner = { storeFile: file.seq, chunkSet: generation.chunk_set, revision: file.revision };
   const cut = strategy ?? { maxTokens: file.max_tokens, overlapTokens: file.overlap_tokens };
-  if (file.chunked === 0) {
+  if (!file.chunked) {
     const chunked = await chunkFile(deps, generation, file, owner, cut, signal);
     if (chunked.type !== "done") return chunked;
     progress.chunked();

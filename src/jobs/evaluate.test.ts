@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { newId } from "../platform/ids.ts";
 import { openSqlite, type SqliteDatabase } from "../storage/sqlite.ts";
+import type { EvaluatedMode } from "../storage/evaluations.ts";
 import type { Relevant } from "../storage/judgments.ts";
 import { createStorage, type Storage } from "../storage/storage.ts";
 import { createEvaluateHandler } from "./evaluate.ts";
@@ -43,7 +44,7 @@ async function judge(count: number, evaluation = 0): Promise<void> {
   }
 }
 
-async function ask(more: { modes?: string[]; own?: boolean } = {}) {
+async function ask(more: { modes?: EvaluatedMode[]; own?: boolean } = {}) {
   return await storage.evaluations.insert({
     id: newId("eval_"),
     tenantId: T,
@@ -108,7 +109,7 @@ test("every query is searched once a mode, with one chunk a file, and the means 
   const row = await rowOf(id);
   expect(row).toMatchObject({ status: "completed", queries: 250, missing: 0, generation: 1, completed_at: 7_000 });
   const figures = { ndcg_at_k: 0.8155, recall_at_k: 1, mrr_at_k: 0.75 };
-  expect(JSON.parse(row?.metrics ?? "")).toEqual({
+  expect(row?.metrics).toEqual({
     hybrid: { ...figures, latency_ms: { p50: 2, p95: 2 } },
     keyword: { ...figures, latency_ms: { p50: 1, p95: 1 } },
   });
@@ -119,8 +120,8 @@ test("every mode that needs the query's vector bears the time that the first one
   const { id } = await ask({ modes: ["hybrid", "vector", "keyword"] });
   const ms = { hybrid: { total: 12, embed: 10 }, vector: { total: 1, embed: 0 }, keyword: { total: 3, embed: 0 } };
   await run(id, ({ mode }) => ({ ok: true, generation: 1, hits: [], ms: ms[mode] }));
-  const metrics = JSON.parse((await rowOf(id))?.metrics ?? "") as Record<string, { latency_ms: { p50: number } }>;
-  expect(Object.values(metrics).map((one) => one.latency_ms.p50)).toEqual([12, 11, 3]);
+  const metrics = (await rowOf(id))?.metrics;
+  expect(Object.values(metrics ?? {}).map((one) => one.latency_ms.p50)).toEqual([12, 11, 3]);
 });
 
 describe("a run that cannot go on", () => {

@@ -1,11 +1,11 @@
 import type { Clock } from "../platform/clock.ts";
-import type { EvaluationRow } from "../storage/evaluations.ts";
+import type { EvaluationRow, ModeMetrics } from "../storage/evaluations.ts";
 import { type JudgmentOwner, OF_STORE, type Relevant } from "../storage/judgments.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { MeasuredAnswer, MeasuredSearch } from "../search/measured.ts";
 import type { SearchMode as Mode } from "../search/ranking.ts";
 import { yardstick } from "./judged.ts";
-import { meanOf, percentilesOf, rounded, type Percentiles, type Scores, scoresOf } from "./measures.ts";
+import { meanOf, percentilesOf, rounded, type Scores, scoresOf } from "./measures.ts";
 import { nextTurn } from "./next-turn.ts";
 import type { JobHandler, JobOutcome } from "./runner.ts";
 
@@ -17,15 +17,6 @@ export interface EvaluateDeps {
   storage: Pick<Storage, "evaluations" | "judgments">;
   clock: Clock;
   search: MeasuredSearch;
-}
-
-/** Figures of one mode. */
-export interface ModeMetrics {
-  ndcg_at_k: number;
-  recall_at_k: number;
-  mrr_at_k: number;
-  /** Of a search, with the embedding of its query. */
-  latency_ms: Percentiles;
 }
 
 type Measured =
@@ -57,7 +48,7 @@ export function createEvaluateHandler(deps: EvaluateDeps): JobHandler {
         const unfinished = await evaluate(deps, row, job.attempt, signal);
         if (unfinished !== null) return unfinished;
       }
-      if (row.own === 1) await removeOwn(deps, row);
+      if (row.own) await removeOwn(deps, row);
       return { type: "done" };
     },
   };
@@ -100,7 +91,7 @@ async function evaluate(
 async function measure({ storage, search }: EvaluateDeps, row: EvaluationRow, signal: AbortSignal): Promise<Measured> {
   const { judgments } = storage;
   const owner = ownerOf(row);
-  const modes = JSON.parse(row.modes) as Mode[];
+  const { modes } = row;
   const figures = new Map(modes.map((mode) => [mode, { scores: [] as Scores[], latencies: [] as number[] }]));
   let generation: number | null = null;
   let queries = 0;
@@ -108,9 +99,8 @@ async function measure({ storage, search }: EvaluateDeps, row: EvaluationRow, si
   let after = 0;
   for (;;) {
     const slice = await judgments.slice(owner, after, SLICE);
-    const judged = slice.map(({ query, relevant }) => ({ query, relevant: JSON.parse(relevant) as Relevant[] }));
-    missing += await countMissing(storage, row, judged);
-    for (const { query, relevant } of judged) {
+    missing += await countMissing(storage, row, slice);
+    for (const { query, relevant } of slice) {
       const { grades, onePerFile, results, rank } = yardstick(relevant);
       const answers: { mode: Mode; answer: Extract<MeasuredAnswer, { ok: true }> }[] = [];
       for (const mode of modes) {
@@ -183,5 +173,5 @@ async function removeOwn({ storage }: EvaluateDeps, row: EvaluationRow): Promise
 }
 
 function ownerOf({ tenant_id: tenantId, store_id: storeId, seq, own }: EvaluationRow): JudgmentOwner {
-  return { tenantId, storeId, evaluation: own === 1 ? seq : OF_STORE };
+  return { tenantId, storeId, evaluation: own ? seq : OF_STORE };
 }

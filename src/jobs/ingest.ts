@@ -89,8 +89,7 @@ async function ingest(deps: IngestDeps, job: JobRow, signal: AbortSignal): Promi
   const file = await storage.storeFiles.bySeq(job.tenant_id, seq);
   if (file === null || file.status !== "in_progress") return { type: "done" };
   const store = await storage.stores.get(job.tenant_id, file.store_id);
-  const generation =
-    store?.live_generation == null ? null : await storage.generations.get(job.tenant_id, store.live_generation);
+  const generation = store === null ? null : await storage.generations.liveOf(store);
   if (store === null || generation === null || store.lifecycle === "deleting") return { type: "done" };
   const owner: ChunkOwner = { storeFile: seq, chunkSet: generation.chunk_set, revision: file.revision };
 
@@ -103,7 +102,7 @@ async function ingest(deps: IngestDeps, job: JobRow, signal: AbortSignal): Promi
         "The file could not be indexed: the server failed repeatedly while working on it.",
       );
     let step: Step = { type: "ok" };
-    if (file.chunked === 0) {
+    if (!file.chunked) {
       if (job.attempt > MAX_ATTEMPTS)
         return await fail(
           deps,

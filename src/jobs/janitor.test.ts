@@ -7,6 +7,7 @@ import { createBlobs } from "../storage/blobs.ts";
 import { remainingOf } from "../storage/deletion-check.ts";
 import { openSqlite, type SqliteDatabase } from "../storage/sqlite.ts";
 import { createParsedCache } from "../storage/parsed.ts";
+import type { LoggedSearch } from "../storage/query-log.ts";
 import { deleteFile, deleteStore } from "../storage/removal.ts";
 import { createStorage, type Storage } from "../storage/storage.ts";
 import type { StoreFileRow } from "../storage/store-files.ts";
@@ -17,6 +18,16 @@ import type { JobHandler } from "./runner.ts";
 import { insertGeneration, insertStore } from "../storage/testing/rows.ts";
 
 const T = "ten_a";
+const SEARCHED: LoggedSearch = {
+  search_mode: "hybrid",
+  filters: null,
+  max_num_results: 10,
+  results: [],
+  latency_ms: { total: 1, embed: 0, vector: 1, keyword: 0, fetch: 0 },
+  key_id: "key_a",
+  model: "m",
+  generation: 1,
+};
 let dir: string;
 let db: SqliteDatabase;
 let storage: Storage;
@@ -163,7 +174,7 @@ describe("deletions", () => {
       chunks: 3,
       vectors: 3,
       keyword_postings: 3,
-      remaining: JSON.stringify({ files: 0, chunks: 0, vectors: 0, keyword_postings: 0, cache_entries: 0, bytes: 0 }),
+      remaining: { files: 0, chunks: 0, vectors: 0, keyword_postings: 0, cache_entries: 0, bytes: 0 },
     });
   });
 
@@ -184,8 +195,8 @@ describe("deletions", () => {
     const generation = await addStore("vs_1");
     await addFile("file-1");
     await fill(await attach("vs_1", "file-1"), generation);
-    const entry = { tenantId: T, storeId: "vs_1", createdAt: 1, query: '["q"]', sha256: "0", body: "{}" };
-    await storage.queryLog.add([entry]);
+    const entry = { tenantId: T, storeId: "vs_1", createdAt: 1, query: ["q"], sha256: "0" };
+    await storage.queryLog.add([{ ...entry, body: SEARCHED }]);
     await storage.statistics.addIngest({
       tenantId: T,
       storeId: "vs_1",

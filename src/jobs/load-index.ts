@@ -1,9 +1,9 @@
-import type { Attributes } from "../index/filter.ts";
 import { type IndexedChunk as LoadedChunk, StoreIndex } from "../index/store-index.ts";
 import { floatsOf, type ChunkOwner, type IndexedChunk } from "../storage/chunks.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { IndexReads } from "../storage/index-reads.ts";
 import type { Storage } from "../storage/storage.ts";
+import type { StoreFileRow } from "../storage/store-files.ts";
 import { nextTurn } from "./next-turn.ts";
 
 /** Files per query, chunks per slice; the thread is given back about this often, in milliseconds. */
@@ -56,7 +56,7 @@ export async function loadIndex(
 /** Adds the first (`from` 0) or a further slice of a file. */
 export function addSlice(
   index: StoreIndex,
-  file: { seq: number; file_id: string; filename: string; attributes: string | null },
+  file: Pick<StoreFileRow, "seq" | "file_id" | "filename" | "attributes">,
   slice: readonly IndexedChunk[],
   from: number,
 ): void {
@@ -66,8 +66,8 @@ export function addSlice(
     vectors: floatsOf(chunk.data),
   }));
   if (from > 0) return index.addChunks(file.seq, chunks);
-  const attributes: Attributes = file.attributes === null ? {} : (JSON.parse(file.attributes) as Attributes);
-  index.addFile({ fileKey: file.seq, fileId: file.file_id, filename: file.filename, attributes, chunks });
+  const { seq: fileKey, file_id: fileId, filename, attributes } = file;
+  index.addFile({ fileKey, fileId, filename, attributes: attributes ?? {}, chunks });
 }
 
 /** Puts a file as it is in SQLite now into an open index; all at once, so that no search sees half of it. */

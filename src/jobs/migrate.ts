@@ -7,12 +7,12 @@ import { holdDiskSpace } from "../platform/disk-reserve.ts";
 import type { Failpoint } from "../platform/failpoint.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { JobRow } from "../storage/jobs.ts";
-import type { Gate, MigrationChanges, MigrationRow } from "../storage/migration-table.ts";
+import type { MigrationChanges, MigrationReport, MigrationRow } from "../storage/migration-table.ts";
 import type { Tx } from "../storage/sql.ts";
 import { type Tables, tablesOf } from "../storage/storage.ts";
 import { cutOver, retireGeneration } from "../storage/cutover.ts";
 import { catchUp, type CatchUpDeps, NO_PROGRESS } from "./catch-up.ts";
-import { compareGenerations, type MigrationReport, type ReportDeps } from "./migration-report.ts";
+import { compareGenerations, type ReportDeps } from "./migration-report.ts";
 import type { JobHandler, JobOutcome } from "./runner.ts";
 
 /**
@@ -113,17 +113,16 @@ async function build(deps: MigrateDeps, row: MigrationRow, attempt: number, sign
 
   await set({ status: "verifying" });
   using current = await deps.acquire(row.store_id, from.id);
-  const gate = row.gate === null ? null : (JSON.parse(row.gate) as Gate);
   const report = await compareGenerations(
     deps,
     { from, to, fromIndex: current.index, toIndex: lease.index },
-    gate,
+    row.gate,
     signal,
   );
   if (report === null) return signal.aborted ? { type: "interrupted" } : { type: "retry", inMs: VERIFY_RETRY_MS };
   failpoint("migrate:verified");
-  if (row.dry_run === 1 || report.gate === "missed") {
-    await set({ status: "ready", report: JSON.stringify(report), completed_at: clock.nowSeconds() });
+  if (row.dry_run || report.gate === "missed") {
+    await set({ status: "ready", report, completed_at: clock.nowSeconds() });
     return { type: "done" };
   }
   return await swap(deps, row, { from, to }, report, attempt, signal);
@@ -147,7 +146,7 @@ async function plan(
       ? await fail(deps, row, "internal_error", "The new generation is gone.")
       : { type: "planned", from, to };
   }
-  const wanted = JSON.parse(row.to_identity) as { model: string; model_revision: string; dimensions: number };
+  const wanted = row.to_identity;
   const room = await enoughRoom(deps, row, wanted.dimensions);
   if (!room)
     return await fail(
@@ -270,8 +269,7 @@ async function promote(
   const planned = await plan(deps, row, attempt, signal);
   if (planned.type !== "planned") return planned;
   using _lease = await deps.acquire(row.store_id, planned.to.id);
-  const report = row.report === null ? null : (JSON.parse(row.report) as MigrationReport);
-  return await swap(deps, row, planned, report, attempt, signal);
+  return await swap(deps, row, planned, row.report, attempt, signal);
 }
 
 /** Flips the live generation as soon as nothing is missing in the new one. */
@@ -284,7 +282,7 @@ async function swap(
   signal: AbortSignal,
 ): Promise<JobOutcome> {
   const { storage, clock, failpoint } = deps;
-  const wanted = JSON.parse(row.to_identity) as { embedding_model: string; embedding_dimensions: number | null };
+  const wanted = row.to_identity;
   const identity = { embeddingModel: wanted.embedding_model, embeddingDimensions: wanted.embedding_dimensions };
   for (;;) {
     const behind = await addEverything(deps, row, to, attempt, signal);
@@ -300,7 +298,7 @@ async function swap(
         row,
       )({
         status: "completed",
-        report: report === null ? null : JSON.stringify(report),
+        report,
         completed_at: now,
         rollback_until: now + row.retain_hours * 3600,
         asked: null,
@@ -351,7 +349,7 @@ export async function flipBack(
   live: GenerationRow,
   old: GenerationRow,
 ): Promise<boolean> {
-  const was = JSON.parse(row.from_identity) as { embedding_model: string; embedding_dimensions: number | null };
+  const was = row.from_identity;
   const identity = { embeddingModel: was.embedding_model, embeddingDimensions: was.embedding_dimensions };
   failpoint("migrate:before-rollback");
   const flipped = await storage.transaction(async (tables) => {

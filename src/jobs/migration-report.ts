@@ -4,8 +4,8 @@ import { OF_STORE, type Relevant } from "../storage/judgments.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { MeasuredSearch } from "../search/measured.ts";
 import { byFile, yardstick } from "./judged.ts";
-import { meanOf, type Percentiles, percentilesOf, rounded, type Scores, scoresOf } from "./measures.ts";
-import type { Gate } from "../storage/migration-table.ts";
+import { meanOf, percentilesOf, rounded, type Scores, scoresOf } from "./measures.ts";
+import type { Gate, MigrationReport } from "../storage/migration-table.ts";
 import { nextTurn } from "./next-turn.ts";
 
 /**
@@ -24,23 +24,6 @@ export interface ReportDeps {
     signal: AbortSignal,
   ): Promise<{ ok: true; vector: Float32Array } | { ok: false; reason: string; detail: string }>;
   search: MeasuredSearch;
-}
-
-export interface MigrationReport {
-  queries: number;
-  source: "log" | "generated" | "judged";
-  /** Mean share of the old ten best that are among the new ten best. */
-  overlap_at_10: number;
-  /** Mean rank correlation (Spearman) of what both found. */
-  rank_correlation: number;
-  /** Share of sampled chunks that are the best answer to their own vector. */
-  self_retrieval: number;
-  counts: { from: number; to: number };
-  latency_ms: { from: Percentiles; to: Percentiles };
-  ndcg_at_10: { from: number; to: number } | null;
-  recall_at_10: { from: number; to: number } | null;
-  gate: "passed" | "missed" | "none";
-  reasons: string[];
 }
 
 export interface Compared {
@@ -138,7 +121,7 @@ async function judgedOf(
   { tenant_id: tenantId, store_id: storeId }: GenerationRow,
 ): Promise<Judged[]> {
   const rows = await storage.judgments.slice({ tenantId, storeId, evaluation: OF_STORE }, 0, MOST_JUDGED);
-  return rows.map(({ query, relevant }) => ({ query, relevant: byFile(JSON.parse(relevant) as Relevant[]) }));
+  return rows.map(({ query, relevant }) => ({ query, relevant: byFile(relevant) }));
 }
 
 /** Null where there is nothing to measure or no way to; "later" when interrupted, or while a model is away. */
@@ -184,8 +167,7 @@ async function queriesOf(
   const { tenant_id: tenantId, store_id: storeId } = generation;
   const logged = new Set<string>();
   for (const row of (await storage.queryLog.list(tenantId, storeId, { limit: 500, order: "desc" }, 0)).rows) {
-    const queries = row.query === null ? [] : (JSON.parse(row.query) as string[]);
-    for (const query of queries) if (logged.size < MOST_QUERIES) logged.add(query);
+    for (const query of row.query ?? []) if (logged.size < MOST_QUERIES) logged.add(query);
   }
   if (logged.size >= LEAST_LOGGED) return { queries: [...logged], source: "log" };
   const sampled = await storage.chunks.sampleTexts(tenantId, storeId, generation.chunk_set, MOST_QUERIES / 2);

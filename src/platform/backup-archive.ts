@@ -1,3 +1,5 @@
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
 import { TAR_END, TarError, readTar, tarHeader, tarPadding } from "./tar.ts";
 
 /**
@@ -10,13 +12,18 @@ export interface BackupFile {
   bytes: number;
 }
 
-export interface BackupManifest {
-  format: 1;
-  lectern: string;
+const BackupManifest = Type.Object({
+  format: Type.Literal(1),
+  /** Version that wrote it. */
+  lectern: Type.String(),
   /** Unix seconds. */
-  created_at: number;
-  files: number;
-}
+  created_at: Type.Number(),
+  files: Type.Integer(),
+});
+export type BackupManifest = Static<typeof BackupManifest>;
+
+const Format = Type.Object({ format: Type.Unknown() });
+const Checksums = Type.Record(Type.String(), Type.String());
 
 const MANIFEST = "lectern-backup.json";
 const CHECKSUMS = "checksums.json";
@@ -67,10 +74,8 @@ export async function readBackup(
     if (checksums !== null) throw new TarError("something follows the checksums");
     if (manifest === null) {
       if (name !== MANIFEST) throw new TarError("this is not a backup of Lectern");
-      manifest = parse<BackupManifest>(await collect(content));
-      if (manifest.format !== 1)
-        throw new TarError(`the backup has format ${manifest.format}; this Lectern reads format 1`);
-    } else if (name === CHECKSUMS) checksums = parse(await collect(content));
+      manifest = readManifest(await collect(content));
+    } else if (name === CHECKSUMS) checksums = parse(Checksums, await collect(content));
     else {
       if (!isBackupName(name)) throw new TarError(`the name '${name.slice(0, 100)}' does not belong into a backup`);
       const hash = new Bun.CryptoHasher("sha256");
@@ -107,10 +112,19 @@ async function collect(content: AsyncIterable<Uint8Array>): Promise<string> {
   return Buffer.concat(pieces).toString("utf8");
 }
 
-function parse<T>(text: string): T {
+function readManifest(text: string): BackupManifest {
+  const { format } = parse(Format, text);
+  if (format !== 1) throw new TarError(`the backup has format ${String(format)}; this Lectern reads format 1`);
+  return parse(BackupManifest, text);
+}
+
+function parse<S extends TSchema>(schema: S, text: string): Static<S> {
+  let value: unknown;
   try {
-    return JSON.parse(text) as T;
+    value = JSON.parse(text);
   } catch {
-    throw new TarError("the backup is damaged");
+    value = undefined;
   }
+  if (!Value.Check(schema, value)) throw new TarError("the backup is damaged");
+  return value;
 }

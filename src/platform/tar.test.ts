@@ -86,3 +86,16 @@ test("a backup with one bit changed, cut off, or with a name that leads out is r
     rmSync(dir, { recursive: true });
   }
 });
+
+test("a backup that says nothing useful about itself is refused", async () => {
+  const about = { format: 1, lectern: "test", created_at: 1, files: 0 };
+  const read = (manifest: unknown, checksums: unknown = {}) => {
+    const files = { "lectern-backup.json": JSON.stringify(manifest), "checksums.json": JSON.stringify(checksums) };
+    return readBackup(pieces(archive(files), 512), async () => {});
+  };
+  expect(await read(about)).toEqual({ format: 1, lectern: "test", created_at: 1, files: 0 });
+  await expect(read({ format: 2, pages: [] })).rejects.toThrow("format 2; this Lectern reads format 1");
+  for (const wrong of [null, 7, [], { format: 1 }, { ...about, files: "0" }, { ...about, created_at: null }])
+    await expect(read(wrong)).rejects.toThrow(TarError);
+  for (const wrong of [null, [], { "meta.sqlite": 7 }]) await expect(read(about, wrong)).rejects.toThrow("damaged");
+});

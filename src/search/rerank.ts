@@ -76,7 +76,7 @@ export async function rerank(
   for (const { query, ranked } of found) {
     const chosen = candidatesOf(ranked, most, request);
     const ids = chosen.map((one) => one.chunkId);
-    const texts = new Map((await chunks.hits(tenantId, ids)).map((row) => [row.id, row.text]));
+    const texts = await chunks.texts(tenantId, ids);
     const read = chosen.filter((one) => texts.has(one.chunkId));
     const documents = read.map((one) => texts.get(one.chunkId) ?? "");
     const result = await rankers.rerank(ranker, query, documents, signal);

@@ -1,52 +1,63 @@
+import type { BatchId, StoreFileSeq, StoreId, TenantId } from "./ids.ts";
 import type { Sql } from "./sql.ts";
 import type { StatusCounts, StoreFileStatus } from "./store-files.ts";
+import { boolean, id, integer, type RowOf, table } from "./table.ts";
 
-export interface BatchRow {
-  seq: number;
-  id: string;
-  tenant_id: string;
-  store_id: string;
-  created_at: number;
-  /** 1 once a cancel was asked for. */
-  cancelled: number;
-}
+export const FILE_BATCH = table("file_batch", {
+  seq: integer(),
+  id: id<BatchId>(),
+  tenant_id: id<TenantId>(),
+  store_id: id<StoreId>(),
+  created_at: integer(),
+  /** A cancel was asked for. */
+  cancelled: boolean(),
+});
 
-export type BatchesTable = ReturnType<typeof batchesTable>;
+export const FILE_BATCH_MEMBER = table("file_batch_member", {
+  batch_id: id<BatchId>(),
+  store_file: integer<StoreFileSeq>(),
+  tenant_id: id<TenantId>(),
+});
+
+export type BatchRow = RowOf<typeof FILE_BATCH>;
 
 /** File batches: a name for files attached together. Their counts are counted, never stored. */
-export function batchesTable(sql: Sql) {
-  const insert = /*sql*/ `INSERT INTO file_batch (id, tenant_id, store_id, created_at) VALUES (?1, ?2, ?3, ?4)`;
-  const insertMember = /*sql*/ `INSERT OR IGNORE INTO file_batch_member (batch_id, store_file, tenant_id) VALUES (?1, ?2, ?3)`;
-  const byId = /*sql*/ `SELECT seq, id, tenant_id, store_id, created_at, cancelled FROM file_batch
-             WHERE tenant_id = ?1 AND store_id = ?2 AND id = ?3`;
-  const counts = /*sql*/ `SELECT f.status, count(*) AS n FROM file_batch_member m JOIN store_file f ON f.seq = m.store_file
-             WHERE m.tenant_id = ?1 AND m.batch_id = ?2 GROUP BY f.status`;
-  const inProgress = /*sql*/ `SELECT f.seq FROM file_batch_member m JOIN store_file f ON f.seq = m.store_file
-             WHERE m.tenant_id = ?1 AND m.batch_id = ?2 AND f.status = 'in_progress'`;
-  const setCancelled = /*sql*/ `UPDATE file_batch SET cancelled = 1 WHERE tenant_id = ?1 AND id = ?2`;
+export interface BatchesTable {
+  insert(batch: { id: BatchId; tenantId: TenantId; storeId: StoreId; createdAt: number }): Promise<void>;
+  addMember(tenantId: TenantId, batchId: BatchId, storeFile: StoreFileSeq): Promise<void>;
+  get(tenantId: TenantId, storeId: StoreId, id: BatchId): Promise<BatchRow | null>;
+  counts(tenantId: TenantId, batchId: BatchId): Promise<StatusCounts>;
+  /** Members still in progress. */
+  inProgress(tenantId: TenantId, batchId: BatchId): Promise<StoreFileSeq[]>;
+  setCancelled(tenantId: TenantId, id: BatchId): Promise<void>;
+}
 
+const INSERT_MEMBER = /*sql*/ `INSERT OR IGNORE INTO file_batch_member (batch_id, store_file, tenant_id) VALUES (?1, ?2, ?3)`;
+const BY_ID = /*sql*/ `SELECT ${FILE_BATCH.list} FROM file_batch WHERE tenant_id = ?1 AND store_id = ?2 AND id = ?3`;
+const COUNTS = /*sql*/ `SELECT f.status, count(*) AS n FROM file_batch_member m JOIN store_file f ON f.seq = m.store_file
+  WHERE m.tenant_id = ?1 AND m.batch_id = ?2 GROUP BY f.status`;
+const IN_PROGRESS = /*sql*/ `SELECT f.seq FROM file_batch_member m JOIN store_file f ON f.seq = m.store_file
+  WHERE m.tenant_id = ?1 AND m.batch_id = ?2 AND f.status = 'in_progress'`;
+
+export function batchesTable(sql: Sql): BatchesTable {
   return {
-    insert: async (batch: { id: string; tenantId: string; storeId: string; createdAt: number }) => {
-      await sql.run(insert, [batch.id, batch.tenantId, batch.storeId, batch.createdAt]);
+    async insert({ id, tenantId, storeId, createdAt }) {
+      await FILE_BATCH.insert(sql, { id, tenant_id: tenantId, store_id: storeId, created_at: createdAt });
     },
-    addMember: async (tenantId: string, batchId: string, storeFile: number) => {
-      await sql.run(insertMember, [batchId, storeFile, tenantId]);
-    },
-    get: (tenantId: string, storeId: string, id: string): Promise<BatchRow | null> =>
-      sql.get<BatchRow>(byId, [tenantId, storeId, id]),
-    async counts(tenantId: string, batchId: string): Promise<StatusCounts> {
+    addMember: async (tenantId, batchId, storeFile) =>
+      void (await sql.run(INSERT_MEMBER, [batchId, storeFile, tenantId])),
+    get: (tenantId, storeId, id) => FILE_BATCH.get(sql, BY_ID, [tenantId, storeId, id]),
+    async counts(tenantId, batchId) {
       const result: StatusCounts = { in_progress: 0, completed: 0, failed: 0, cancelled: 0, total: 0 };
-      for (const { status, n } of await sql.all<{ status: StoreFileStatus; n: number }>(counts, [tenantId, batchId])) {
+      for (const { status, n } of await sql.all<{ status: StoreFileStatus; n: number }>(COUNTS, [tenantId, batchId])) {
         result[status] = n;
         result.total += n;
       }
       return result;
     },
-    /** `store_file.seq` of the members still in progress. */
-    inProgress: async (tenantId: string, batchId: string): Promise<number[]> =>
-      (await sql.all<{ seq: number }>(inProgress, [tenantId, batchId])).map((row) => row.seq),
-    setCancelled: async (tenantId: string, id: string) => {
-      await sql.run(setCancelled, [tenantId, id]);
-    },
+    inProgress: async (tenantId, batchId) =>
+      (await sql.all<{ seq: StoreFileSeq }>(IN_PROGRESS, [tenantId, batchId])).map((row) => row.seq),
+    setCancelled: async (tenantId, id) =>
+      void (await FILE_BATCH.update(sql, { tenant_id: tenantId, id }, { cancelled: true })),
   };
 }

@@ -1,7 +1,8 @@
 import { extname } from "node:path";
 import type { Blobs } from "./blobs.ts";
 import type { DeletionRow, RemovedCounts } from "./deletions.ts";
-import type { ParsedCache } from "./parsed.ts";
+import type { StoreFileSeq, StoreId } from "./ids.ts";
+import type { ParsedCache, ParsedSubject } from "./parsed.ts";
 import type { Storage } from "./storage.ts";
 
 /** Looks for what should be gone: in the tables, among the uploaded bytes, in the caches on disk and in memory. */
@@ -10,7 +11,7 @@ export interface DeletionCheckDeps {
   blobs: Pick<Blobs, "size">;
   parsed: Pick<ParsedCache, "path">;
   /** Files of a store, or (null) whether anything of the store, is in an index in memory. */
-  inMemory: (storeId: string, storeFile: number | null) => boolean;
+  inMemory: (storeId: StoreId, storeFile: StoreFileSeq | null) => boolean;
 }
 
 export async function remainingOf(deps: DeletionCheckDeps, row: DeletionRow): Promise<RemovedCounts> {
@@ -32,7 +33,7 @@ export async function remainingOf(deps: DeletionCheckDeps, row: DeletionRow): Pr
 export async function parsedSubjectOf(
   { storage }: Pick<DeletionCheckDeps, "storage">,
   row: DeletionRow,
-): Promise<{ tenantId: string; sha256: string; filename: string } | null> {
+): Promise<ParsedSubject | null> {
   const { cache_sha256: sha256, cache_extension: extension, tenant_id: tenantId } = row;
   if (sha256 === null || extension === null) return null;
   const names = await storage.files.namesOfBytes(tenantId, sha256);

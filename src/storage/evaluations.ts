@@ -1,120 +1,114 @@
+import type { EvaluationId, EvaluationSeq, StoreId, TenantId } from "./ids.ts";
+import type { Page, PageQuery } from "./page.ts";
 import type { Sql } from "./sql.ts";
-import { type Page, type PageQuery, pageBounds, toPage } from "./page.ts";
+import { boolean, id, integer, json, nullable, type RowOf, table, text } from "./table.ts";
 
-export interface EvaluationRow {
-  seq: number;
-  id: string;
-  tenant_id: string;
-  store_id: string;
-  created_at: number;
-  completed_at: number | null;
-  status: "queued" | "in_progress" | "completed" | "failed";
-  /** JSON array. */
-  modes: string;
-  k: number;
-  /** Number of the generation, within the store. */
-  generation: number;
-  queries: number;
-  /** 1: it brought its own judged queries. */
-  own: number;
-  missing: number;
-  /** JSON by mode. */
-  metrics: string | null;
-  error_code: string | null;
-  error_message: string | null;
+/** The modes of a search that can be measured. */
+export type EvaluatedMode = "hybrid" | "vector" | "keyword";
+
+/** Figures of one mode. */
+export interface ModeMetrics {
+  ndcg_at_k: number;
+  recall_at_k: number;
+  mrr_at_k: number;
+  /** Of a search, with the embedding of its query. */
+  latency_ms: { p50: number; p95: number };
 }
 
+export const EVALUATION = table("evaluation", {
+  seq: integer<EvaluationSeq>(),
+  id: id<EvaluationId>(),
+  tenant_id: id<TenantId>(),
+  store_id: id<StoreId>(),
+  created_at: integer(),
+  completed_at: nullable(integer()),
+  status: text<"queued" | "in_progress" | "completed" | "failed">(),
+  modes: json<EvaluatedMode[]>(),
+  k: integer(),
+  /** Number within the store: of the generation that answered. */
+  generation: integer(),
+  queries: integer(),
+  /** It brought its own judged queries, which go when it ends. */
+  own: boolean(),
+  /** Judged files and chunks that no search could find. */
+  missing: integer(),
+  /** By mode; null until it is completed. */
+  metrics: nullable(json<Partial<Record<EvaluatedMode, ModeMetrics>>>()),
+  error_code: nullable(text()),
+  error_message: nullable(text()),
+});
+
+export type EvaluationRow = RowOf<typeof EVALUATION>;
+
 export interface NewEvaluation {
-  id: string;
-  tenantId: string;
-  storeId: string;
+  id: EvaluationId;
+  tenantId: TenantId;
+  storeId: StoreId;
   createdAt: number;
-  modes: readonly string[];
+  modes: readonly EvaluatedMode[];
   k: number;
   generation: number;
   queries: number;
   own: boolean;
 }
 
-const COLUMNS = `seq, id, tenant_id, store_id, created_at, completed_at, status, modes, k, generation, queries, own, missing,
-  metrics, error_code, error_message`;
-
-export type EvaluationsTable = ReturnType<typeof evaluationsTable>;
+export interface EvaluationEnd {
+  at: number;
+  generation: number;
+  queries: number;
+  missing: number;
+  metrics: NonNullable<EvaluationRow["metrics"]>;
+}
 
 /** Evaluations of stores on judged queries. The newest of a store are kept. */
-export function evaluationsTable(sql: Sql) {
-  const insert = /*sql*/ `INSERT INTO evaluation (id, tenant_id, store_id, created_at, status, modes, k, generation, queries, own)
-             VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?6, ?7, ?8, ?9) RETURNING ${COLUMNS}`;
-  const byId = /*sql*/ `SELECT ${COLUMNS} FROM evaluation WHERE tenant_id = ?1 AND store_id = ?2 AND id = ?3`;
-  const ofJob = /*sql*/ `SELECT ${COLUMNS} FROM evaluation WHERE tenant_id = ?1 AND id = ?2`;
-  const start = /*sql*/ `UPDATE evaluation SET status = 'in_progress' WHERE tenant_id = ?1 AND id = ?2 AND status = 'queued'`;
-  const complete = /*sql*/ `UPDATE evaluation SET status = 'completed', completed_at = ?3, generation = ?4, queries = ?5, missing = ?6,
-               metrics = ?7 WHERE tenant_id = ?1 AND id = ?2`;
-  const fail = /*sql*/ `UPDATE evaluation SET status = 'failed', completed_at = ?3, error_code = ?4, error_message = ?5
-             WHERE tenant_id = ?1 AND id = ?2`;
-  const unfinished = /*sql*/ `SELECT count(*) AS n FROM evaluation WHERE tenant_id = ?1 AND store_id = ?2
-             AND status IN ('queued', 'in_progress')`;
-  const trim = /*sql*/ `DELETE FROM evaluation WHERE tenant_id = ?1 AND store_id = ?2 AND status IN ('completed', 'failed')
-             AND seq <= (SELECT seq FROM evaluation WHERE tenant_id = ?1 AND store_id = ?2
-                         ORDER BY seq DESC LIMIT 1 OFFSET ?3)`;
+export interface EvaluationsTable {
+  insert(evaluation: NewEvaluation): Promise<EvaluationRow>;
+  get(tenantId: TenantId, storeId: StoreId, id: EvaluationId): Promise<EvaluationRow | null>;
+  ofJob(tenantId: TenantId, id: EvaluationId): Promise<EvaluationRow | null>;
+  start(tenantId: TenantId, id: EvaluationId): Promise<void>;
+  complete(tenantId: TenantId, id: EvaluationId, end: EvaluationEnd): Promise<void>;
+  fail(tenantId: TenantId, id: EvaluationId, at: number, error: { code: string; message: string }): Promise<void>;
+  /** Evaluations of the store that have not ended. */
+  unfinished(tenantId: TenantId, storeId: StoreId): Promise<number>;
+  /** Forgets ended ones beyond the newest `keep` of the store. */
+  trim(tenantId: TenantId, storeId: StoreId, keep: number): Promise<void>;
+  list(tenantId: TenantId, storeId: StoreId, page: PageQuery): Promise<Page<EvaluationRow>>;
+}
 
+const BY_ID = /*sql*/ `SELECT ${EVALUATION.list} FROM evaluation WHERE tenant_id = ?1 AND store_id = ?2 AND id = ?3`;
+const OF_JOB = /*sql*/ `SELECT ${EVALUATION.list} FROM evaluation WHERE tenant_id = ?1 AND id = ?2`;
+const START = /*sql*/ `UPDATE evaluation SET status = 'in_progress' WHERE tenant_id = ?1 AND id = ?2 AND status = 'queued'`;
+const UNFINISHED = /*sql*/ `SELECT count(*) AS n FROM evaluation WHERE tenant_id = ?1 AND store_id = ?2
+  AND status IN ('queued', 'in_progress')`;
+const TRIM = /*sql*/ `DELETE FROM evaluation WHERE tenant_id = ?1 AND store_id = ?2 AND status IN ('completed', 'failed')
+  AND seq <= (SELECT seq FROM evaluation WHERE tenant_id = ?1 AND store_id = ?2
+              ORDER BY seq DESC LIMIT 1 OFFSET ?3)`;
+const LISTED = /*sql*/ `evaluation WHERE tenant_id = ?1 AND store_id = ?2`;
+
+export function evaluationsTable(sql: Sql): EvaluationsTable {
   return {
-    insert: async (e: NewEvaluation): Promise<EvaluationRow> => {
-      const modes = JSON.stringify(e.modes);
-      const row = await sql.get<EvaluationRow>(insert, [
-        e.id,
-        e.tenantId,
-        e.storeId,
-        e.createdAt,
-        modes,
-        e.k,
-        e.generation,
-        e.queries,
-        e.own ? 1 : 0,
-      ]);
-      if (row === null) throw new Error("INSERT … RETURNING gave no row");
-      return row;
+    insert: ({ tenantId, storeId, createdAt, modes, ...more }) =>
+      EVALUATION.insert(sql, {
+        tenant_id: tenantId,
+        store_id: storeId,
+        created_at: createdAt,
+        status: "queued",
+        modes: [...modes],
+        ...more,
+      }),
+    get: (tenantId, storeId, id) => EVALUATION.get(sql, BY_ID, [tenantId, storeId, id]),
+    ofJob: (tenantId, id) => EVALUATION.get(sql, OF_JOB, [tenantId, id]),
+    start: async (tenantId, id) => void (await sql.atomic((tx) => tx.run(START, [tenantId, id]), "work")),
+    async complete(tenantId, id, { at, generation, queries, missing, metrics }) {
+      const end = { status: "completed", completed_at: at, generation, queries, missing, metrics } as const;
+      await EVALUATION.update(sql, { tenant_id: tenantId, id }, end);
     },
-    get: (tenantId: string, storeId: string, id: string): Promise<EvaluationRow | null> =>
-      sql.get<EvaluationRow>(byId, [tenantId, storeId, id]),
-    ofJob: (tenantId: string, id: string): Promise<EvaluationRow | null> =>
-      sql.get<EvaluationRow>(ofJob, [tenantId, id]),
-    start: async (tenantId: string, id: string) => {
-      await sql.atomic((tx) => tx.run(start, [tenantId, id]), "work");
+    async fail(tenantId, id, at, { code, message }) {
+      const end = { status: "failed", completed_at: at, error_code: code, error_message: message } as const;
+      await EVALUATION.update(sql, { tenant_id: tenantId, id }, end);
     },
-    complete: async (
-      tenantId: string,
-      id: string,
-      end: { at: number; generation: number; queries: number; missing: number; metrics: object },
-    ) => {
-      await sql.run(complete, [
-        tenantId,
-        id,
-        end.at,
-        end.generation,
-        end.queries,
-        end.missing,
-        JSON.stringify(end.metrics),
-      ]);
-    },
-    fail: async (tenantId: string, id: string, at: number, error: { code: string; message: string }) => {
-      await sql.run(fail, [tenantId, id, at, error.code, error.message]);
-    },
-    /** Evaluations of the store that have not ended. */
-    unfinished: async (tenantId: string, storeId: string): Promise<number> =>
-      (await sql.get<{ n: number }>(unfinished, [tenantId, storeId]))?.n ?? 0,
-    /** Forgets ended ones beyond the newest `keep` of the store. */
-    trim: async (tenantId: string, storeId: string, keep: number) => {
-      await sql.run(trim, [tenantId, storeId, keep]);
-    },
-    async list(tenantId: string, storeId: string, page: PageQuery): Promise<Page<EvaluationRow>> {
-      const { above, below, direction, limit } = pageBounds(page);
-      const rows = await sql.all<EvaluationRow>(
-        /*sql*/ `SELECT ${COLUMNS} FROM evaluation WHERE tenant_id = ?1 AND store_id = ?2 AND seq > ?3 AND seq < ?4
-                   ORDER BY seq ${direction} LIMIT ?5`,
-        [tenantId, storeId, above, below, limit],
-      );
-      return toPage(rows, page);
-    },
+    unfinished: async (tenantId, storeId) => (await sql.get<{ n: number }>(UNFINISHED, [tenantId, storeId]))?.n ?? 0,
+    trim: async (tenantId, storeId, keep) => void (await sql.run(TRIM, [tenantId, storeId, keep])),
+    list: (tenantId, storeId, page) => EVALUATION.page(sql, { from: LISTED, params: [tenantId, storeId] }, page),
   };
 }

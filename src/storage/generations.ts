@@ -1,78 +1,93 @@
+import type { ChunkSet, GenerationId, StoreId, TenantId } from "./ids.ts";
 import type { Sql } from "./sql.ts";
+import type { StoreRow } from "./stores.ts";
+import { id, integer, type RowOf, table, text } from "./table.ts";
 
-export interface GenerationRow {
-  id: number;
-  tenant_id: string;
-  store_id: string;
-  /** 1, 2, … within the store. */
-  number: number;
+export const GENERATION = table("generation", {
+  id: integer<GenerationId>(),
+  tenant_id: id<TenantId>(),
+  store_id: id<StoreId>(),
+  /** 1, 2, … within the store; what clients see. */
+  number: integer(),
+  /** The model that really runs. */
+  model: text(),
+  model_revision: text(),
+  dimensions: integer(),
+  /** Generations with the same chunks share them. */
+  chunk_set: integer<ChunkSet>(),
+  state: text<"live" | "building" | "retained" | "retired">(),
+  created_at: integer(),
+});
+
+export type GenerationRow = RowOf<typeof GENERATION>;
+
+export interface NewGeneration {
+  tenantId: TenantId;
+  storeId: StoreId;
   model: string;
-  model_revision: string;
+  modelRevision: string;
   dimensions: number;
-  chunk_set: number;
-  state: "live" | "building" | "retained" | "retired";
-  created_at: number;
+  /** Null: a new set of chunks. */
+  chunkSet: ChunkSet | null;
+  state: GenerationRow["state"];
+  createdAt: number;
 }
 
-const COLUMNS = "id, tenant_id, store_id, number, model, model_revision, dimensions, chunk_set, state, created_at";
-
-export type GenerationsTable = ReturnType<typeof generationsTable>;
-
 /** Index generations: which model made the vectors of a store, and which of them searches read. */
-export function generationsTable(sql: Sql) {
-  const insert = /*sql*/ `INSERT INTO generation (tenant_id, store_id, number, model, model_revision, dimensions, chunk_set, state, created_at)
-             VALUES (?1, ?2, (SELECT coalesce(max(number), 0) + 1 FROM generation WHERE store_id = ?2), ?3, ?4, ?5,
-                     coalesce(?6, 0), ?7, ?8) RETURNING ${COLUMNS}`;
-  // A new set of chunks is named after the generation that first made it.
-  const ownChunkSet = /*sql*/ `UPDATE generation SET chunk_set = id WHERE id = ?1 AND chunk_set = 0`;
-  const byId = /*sql*/ `SELECT ${COLUMNS} FROM generation WHERE tenant_id = ?1 AND id = ?2`;
-  const ofStore = /*sql*/ `SELECT ${COLUMNS} FROM generation WHERE tenant_id = ?1 AND store_id = ?2 ORDER BY number`;
-  const setState = /*sql*/ `UPDATE generation SET state = ?3 WHERE tenant_id = ?1 AND id = ?2`;
-  const liveOfOtherRevision = /*sql*/ `SELECT ${COLUMNS} FROM generation WHERE state = 'live' AND model = ?1 AND model_revision <> ?2`;
-  const inUse = /*sql*/ `SELECT id, store_id FROM generation WHERE state <> 'retired'`;
-  const modelsInUse = /*sql*/ `SELECT model, count(DISTINCT store_id) AS stores FROM generation WHERE state <> 'retired' GROUP BY model`;
-
+export interface GenerationsTable {
+  insert(generation: NewGeneration): Promise<GenerationRow>;
+  get(tenantId: TenantId, id: GenerationId): Promise<GenerationRow | null>;
+  /** The generation of the store that searches read; null while it has none. */
+  liveOf(store: Pick<StoreRow, "tenant_id" | "live_generation">): Promise<GenerationRow | null>;
+  ofStore(tenantId: TenantId, storeId: StoreId): Promise<GenerationRow[]>;
+  setState(tenantId: TenantId, id: GenerationId, state: GenerationRow["state"]): Promise<void>;
+  /** Live generations of every tenant made by another revision of a model. */
+  liveOfOtherRevision(model: string, revision: string): Promise<GenerationRow[]>;
+  /** Generations of every tenant that are not retired. */
+  inUse(): Promise<Pick<GenerationRow, "id" | "store_id">[]>;
+  /** Model ids with the number of stores that need them, of every tenant (a model in use is not removed). */
+  modelsInUse(): Promise<{ model: string; stores: number }[]>;
   // Without a tenant: for indexes, which are asked for by stores that were found under their tenant.
-  const anyById = /*sql*/ `SELECT ${COLUMNS} FROM generation WHERE id = ?1`;
-  const idsOfStore = /*sql*/ `SELECT id FROM generation WHERE store_id = ?1 AND state <> 'retired'`;
+  byId(id: GenerationId): Promise<GenerationRow | null>;
+  idsOfStore(storeId: StoreId): Promise<GenerationId[]>;
+}
 
+const INSERT = /*sql*/ `INSERT INTO generation (tenant_id, store_id, number, model, model_revision, dimensions, chunk_set, state, created_at)
+  VALUES (?1, ?2, (SELECT coalesce(max(number), 0) + 1 FROM generation WHERE store_id = ?2), ?3, ?4, ?5,
+          coalesce(?6, 0), ?7, ?8) RETURNING ${GENERATION.list}`;
+// A new set of chunks is named after the generation that first made it.
+const OWN_CHUNK_SET = /*sql*/ `UPDATE generation SET chunk_set = id WHERE id = ?1 AND chunk_set = 0`;
+const SELECT = /*sql*/ `SELECT ${GENERATION.list} FROM generation`;
+const BY_ID = /*sql*/ `${SELECT} WHERE tenant_id = ?1 AND id = ?2`;
+const ANY_BY_ID = /*sql*/ `${SELECT} WHERE id = ?1`;
+const OF_STORE = /*sql*/ `${SELECT} WHERE tenant_id = ?1 AND store_id = ?2 ORDER BY number`;
+const LIVE_OF_OTHER_REVISION = /*sql*/ `${SELECT} WHERE state = 'live' AND model = ?1 AND model_revision <> ?2`;
+const IN_USE = /*sql*/ `SELECT id, store_id FROM generation WHERE state <> 'retired'`;
+const MODELS_IN_USE = /*sql*/ `SELECT model, count(DISTINCT store_id) AS stores FROM generation WHERE state <> 'retired' GROUP BY model`;
+const IDS_OF_STORE = /*sql*/ `SELECT id FROM generation WHERE store_id = ?1 AND state <> 'retired'`;
+
+export function generationsTable(sql: Sql): GenerationsTable {
+  const get = (tenantId: TenantId, id: GenerationId) => GENERATION.get(sql, BY_ID, [tenantId, id]);
   return {
-    byId: (id: number): Promise<GenerationRow | null> => sql.get<GenerationRow>(anyById, [id]),
-    idsOfStore: async (storeId: string): Promise<number[]> =>
-      (await sql.all<{ id: number }>(idsOfStore, [storeId])).map((row) => row.id),
-    /** `chunkSet` null: a new set of chunks. */
-    async insert(generation: {
-      tenantId: string;
-      storeId: string;
-      model: string;
-      modelRevision: string;
-      dimensions: number;
-      chunkSet: number | null;
-      state: GenerationRow["state"];
-      createdAt: number;
-    }): Promise<GenerationRow> {
-      const { tenantId, storeId, model, modelRevision, dimensions, chunkSet, state, createdAt } = generation;
-      const values = [tenantId, storeId, model, modelRevision, dimensions, chunkSet, state, createdAt];
-      return await sql.atomic(async (tx) => {
-        const row = await tx.get<GenerationRow>(insert, values);
+    insert: ({ tenantId, storeId, model, modelRevision, dimensions, chunkSet, state, createdAt }) =>
+      sql.atomic(async (tx) => {
+        const values = [tenantId, storeId, model, modelRevision, dimensions, chunkSet, state, createdAt];
+        const row = await GENERATION.get(tx, INSERT, values);
         if (row === null) throw new Error("INSERT … RETURNING gave no row");
         if (chunkSet !== null) return row;
-        await tx.run(ownChunkSet, [row.id]);
-        return { ...row, chunk_set: row.id };
-      });
-    },
-    get: (tenantId: string, id: number): Promise<GenerationRow | null> => sql.get<GenerationRow>(byId, [tenantId, id]),
-    ofStore: (tenantId: string, storeId: string): Promise<GenerationRow[]> =>
-      sql.all<GenerationRow>(ofStore, [tenantId, storeId]),
-    setState: async (tenantId: string, id: number, state: GenerationRow["state"]) => {
-      await sql.run(setState, [tenantId, id, state]);
-    },
-    /** Live generations of every tenant made by another revision of a model. */
-    liveOfOtherRevision: (model: string, revision: string): Promise<GenerationRow[]> =>
-      sql.all<GenerationRow>(liveOfOtherRevision, [model, revision]),
-    /** Generations of every tenant that are not retired. */
-    inUse: (): Promise<{ id: number; store_id: string }[]> => sql.all<{ id: number; store_id: string }>(inUse),
-    /** Model ids with the number of stores that need them, of every tenant (a model in use is not removed). */
-    modelsInUse: () => sql.all<{ model: string; stores: number }>(modelsInUse),
+        await tx.run(OWN_CHUNK_SET, [row.id]);
+        return { ...row, chunk_set: row.id as number };
+      }),
+    get,
+    liveOf: async ({ tenant_id: tenantId, live_generation: live }) =>
+      live === null ? null : await get(tenantId, live),
+    ofStore: (tenantId, storeId) => GENERATION.all(sql, OF_STORE, [tenantId, storeId]),
+    setState: async (tenantId, id, state) =>
+      void (await GENERATION.update(sql, { tenant_id: tenantId, id }, { state })),
+    liveOfOtherRevision: (model, revision) => GENERATION.all(sql, LIVE_OF_OTHER_REVISION, [model, revision]),
+    inUse: () => sql.all(IN_USE),
+    modelsInUse: () => sql.all(MODELS_IN_USE),
+    byId: (id) => GENERATION.get(sql, ANY_BY_ID, [id]),
+    idsOfStore: async (storeId) => (await sql.all<{ id: GenerationId }>(IDS_OF_STORE, [storeId])).map((row) => row.id),
   };
 }

@@ -1,6 +1,8 @@
-import { CHUNKS_FOR_INDEX, type ChunkOwner, floatsOf, type IndexedChunk } from "./chunks.ts";
+import { CHUNKS_FOR_INDEX } from "./chunk-reads.ts";
+import { type ChunkOwner, floatsOf, type IndexedChunk } from "./chunks.ts";
+import type { ChunkId, GenerationId, StoreFileSeq, TenantId } from "./ids.ts";
 import type { SyncReads } from "./sql.ts";
-import { STORE_FILE, type StoreFileRow } from "./store-files.ts";
+import { STORE_FILE, STORE_FILE_BY_SEQ, type StoreFileRow } from "./store-files.ts";
 
 /**
  * The narrow synchronous door, for indexes in memory and nothing else. Two things in the house cannot wait for an answer:
@@ -10,13 +12,13 @@ import { STORE_FILE, type StoreFileRow } from "./store-files.ts";
  * nothing else may read here.
  */
 export interface IndexReads {
-  storeFile(tenantId: string, seq: number): StoreFileRow | null;
+  storeFile(tenantId: TenantId, seq: StoreFileSeq): StoreFileRow | null;
   /** A slice of a file's chunks with terms and vectors, from `fromIdx` on. */
-  chunks(tenantId: string, at: ChunkOwner, generation: number, fromIdx: number, limit: number): IndexedChunk[];
+  chunks(tenantId: TenantId, at: ChunkOwner, generation: GenerationId, fromIdx: number, limit: number): IndexedChunk[];
   /** All windows of each chunk, windows x dimensions, in the order asked; null for one that is gone. */
-  vectors(chunkIds: readonly number[], generation: number): (Float32Array | null)[];
+  vectors(chunkIds: readonly ChunkId[], generation: GenerationId): (Float32Array | null)[];
   /** Encoded keyword terms of chunks, in the order asked; null for one that is gone. */
-  terms(chunkIds: readonly number[]): (Uint8Array | null)[];
+  terms(chunkIds: readonly ChunkId[]): (Uint8Array | null)[];
 }
 
 const VECTORS = /*sql*/ `SELECT chunk_id, data FROM vector
@@ -25,7 +27,7 @@ const TERMS = /*sql*/ `SELECT chunk_id, terms FROM chunk_terms WHERE chunk_id IN
 
 export function indexReads(now: SyncReads): IndexReads {
   return {
-    storeFile: (tenantId, seq) => now.all<StoreFileRow>(STORE_FILE, [tenantId, seq])[0] ?? null,
+    storeFile: (tenantId, seq) => STORE_FILE.decode(now.all(STORE_FILE_BY_SEQ, [tenantId, seq]))[0] ?? null,
     chunks: (tenantId, at, generation, fromIdx, limit) =>
       now.all<IndexedChunk>(CHUNKS_FOR_INDEX, [
         tenantId,

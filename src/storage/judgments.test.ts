@@ -63,7 +63,7 @@ test("a query is judged once; those of an evaluation are apart from those of the
   const first = await judge("a");
   const relevant = [{ file: "file-2", chunk: 7, grade: 2 }];
   const again = await storage.judgments.put(OWNER, { id: "q_other", query: "a", relevant }, 9);
-  expect(again).toEqual({ ...first, relevant: JSON.stringify(relevant) });
+  expect(again).toEqual({ ...first, relevant });
   await judge("a", 5);
   const counts = await Promise.all([0, 5].map((evaluation) => storage.judgments.count({ ...OWNER, evaluation })));
   expect(counts).toEqual([1, 1]);
@@ -139,7 +139,7 @@ test("judged queries and evaluations go with their store", async () => {
 });
 
 async function evaluation(id = "eval_0") {
-  const more = { createdAt: 1, modes: ["vector"], k: 10, generation: 1, queries: 1, own: false };
+  const more = { createdAt: 1, modes: ["vector" as const], k: 10, generation: 1, queries: 1, own: false };
   return await storage.evaluations.insert({ id, tenantId: T, storeId: "vs_1", ...more });
 }
 

@@ -1,5 +1,7 @@
+import type { GenerationId, MigrationId, StoreId, TenantId } from "./ids.ts";
+import type { Page, PageQuery } from "./page.ts";
 import type { Sql } from "./sql.ts";
-import { type Page, type PageQuery, pageBounds, toPage } from "./page.ts";
+import { boolean, type Changes, id, integer, json, nullable, type RowOf, table, text } from "./table.ts";
 
 export type MigrationStatus =
   | "queued"
@@ -13,7 +15,7 @@ export type MigrationStatus =
   | "failed"
   | "paused";
 
-/** One side of a migration as clients see it, kept (as JSON) so that it can be shown when its generation is gone. */
+/** One side of a migration as clients see it, kept so that it can be shown when its generation is gone. */
 export interface KeptIdentity {
   /** The model that really runs. */
   model: string;
@@ -28,46 +30,82 @@ export interface KeptIdentity {
 
 /** What a migration's report must show for the new generation to go live; what is not given is not asked. */
 export interface Gate {
-  min_recall?: number | undefined;
-  min_overlap?: number | undefined;
-  max_latency_ratio?: number | undefined;
+  min_recall?: number;
+  min_overlap?: number;
+  max_latency_ratio?: number;
 }
 
-export interface MigrationRow {
-  seq: number;
-  id: string;
-  tenant_id: string;
-  store_id: string;
-  created_at: number;
-  started_at: number | null;
-  completed_at: number | null;
-  status: MigrationStatus;
-  from_generation: number;
-  to_generation: number | null;
-  from_identity: string;
-  to_identity: string;
-  max_tokens: number | null;
-  overlap_tokens: number | null;
-  gate: string | null;
-  dry_run: number;
-  retain_hours: number;
-  asked: "cancel" | "promote" | "rollback" | null;
-  files_done: number;
-  chunks_done: number;
-  tokens: number;
-  report: string | null;
-  error_code: string | null;
-  error_message: string | null;
-  rollback_until: number | null;
-  rolled_back_at: number | null;
+/** How the new generation compares with the old one. */
+export interface MigrationReport {
+  queries: number;
+  source: "log" | "generated" | "judged";
+  /** Mean share of the old ten best that are among the new ten best. */
+  overlap_at_10: number;
+  /** Mean rank correlation (Spearman) of what both found. */
+  rank_correlation: number;
+  /** Share of sampled chunks that are the best answer to their own vector. */
+  self_retrieval: number;
+  counts: { from: number; to: number };
+  latency_ms: { from: { p50: number; p95: number }; to: { p50: number; p95: number } };
+  ndcg_at_10: { from: number; to: number } | null;
+  recall_at_10: { from: number; to: number } | null;
+  gate: "passed" | "missed" | "none";
+  reasons: string[];
 }
 
-const COLUMNS = `seq, id, tenant_id, store_id, created_at, started_at, completed_at, status, from_generation, to_generation,
-  from_identity, to_identity, max_tokens, overlap_tokens, gate, dry_run, retain_hours, asked, files_done, chunks_done, tokens,
-  report, error_code, error_message, rollback_until, rolled_back_at`;
+export const MIGRATION = table("migration", {
+  seq: integer(),
+  id: id<MigrationId>(),
+  tenant_id: id<TenantId>(),
+  store_id: id<StoreId>(),
+  created_at: integer(),
+  started_at: nullable(integer()),
+  completed_at: nullable(integer()),
+  status: text<MigrationStatus>(),
+  from_generation: integer<GenerationId>(),
+  to_generation: nullable(integer<GenerationId>()),
+  from_identity: json<KeptIdentity>(),
+  to_identity: json<KeptIdentity>(),
+  /** Another chunking, or null for each file's own. */
+  max_tokens: nullable(integer()),
+  overlap_tokens: nullable(integer()),
+  gate: nullable(json<Gate>()),
+  /** It stops before the swap. */
+  dry_run: boolean(),
+  /** How long the old generation is kept for a rollback. */
+  retain_hours: integer(),
+  /** What the running job is to do next. */
+  asked: nullable(text<"cancel" | "promote" | "rollback">()),
+  files_done: integer(),
+  chunks_done: integer(),
+  /** Sent to the model. */
+  tokens: integer(),
+  report: nullable(json<MigrationReport>()),
+  error_code: nullable(text()),
+  error_message: nullable(text()),
+  rollback_until: nullable(integer()),
+  rolled_back_at: nullable(integer()),
+});
+
+export type MigrationRow = RowOf<typeof MIGRATION>;
+
+export interface NewMigration {
+  id: MigrationId;
+  tenantId: TenantId;
+  storeId: StoreId;
+  createdAt: number;
+  fromGeneration: GenerationId;
+  fromIdentity: KeptIdentity;
+  toIdentity: KeptIdentity;
+  maxTokens: number | null;
+  overlapTokens: number | null;
+  gate: Gate | null;
+  dryRun: boolean;
+  retainHours: number;
+}
 
 /** Columns that change while a migration runs. */
-export type MigrationChanges = Partial<
+export type MigrationChanges = Changes<
   Pick<
     MigrationRow,
     | "started_at"
@@ -87,94 +125,50 @@ export type MigrationChanges = Partial<
   >
 >;
 
-const CHANGEABLE = new Set<string>([
-  "started_at",
-  "completed_at",
-  "status",
-  "to_generation",
-  "to_identity",
-  "asked",
-  "files_done",
-  "chunks_done",
-  "tokens",
-  "report",
-  "error_code",
-  "error_message",
-  "rollback_until",
-  "rolled_back_at",
-]);
-
-export type MigrationsTable = ReturnType<typeof migrationsTable>;
-
 /** Migrations of stores. At most one of a store is unfinished. */
-export function migrationsTable(sql: Sql) {
-  const insert = /*sql*/ `INSERT INTO migration (id, tenant_id, store_id, created_at, status, from_generation, from_identity, to_identity,
-               max_tokens, overlap_tokens, gate, dry_run, retain_hours)
-             VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) RETURNING ${COLUMNS}`;
-  const byId = /*sql*/ `SELECT ${COLUMNS} FROM migration WHERE tenant_id = ?1 AND store_id = ?2 AND id = ?3`;
-  const ofJob = /*sql*/ `SELECT ${COLUMNS} FROM migration WHERE tenant_id = ?1 AND id = ?2`;
-  const unfinished = /*sql*/ `SELECT ${COLUMNS} FROM migration WHERE tenant_id = ?1 AND store_id = ?2
-             AND status IN ('queued', 'building', 'catching_up', 'verifying', 'ready', 'paused')`;
-  const retained = /*sql*/ `SELECT ${COLUMNS} FROM migration WHERE rollback_until IS NOT NULL AND rollback_until <= ?1 AND status = 'completed' LIMIT 20`;
+export interface MigrationsTable {
+  insert(migration: NewMigration): Promise<MigrationRow>;
+  get(tenantId: TenantId, storeId: StoreId, id: MigrationId): Promise<MigrationRow | null>;
+  ofJob(tenantId: TenantId, id: MigrationId): Promise<MigrationRow | null>;
+  /** The store's migration that has not ended, if there is one. */
+  unfinished(tenantId: TenantId, storeId: StoreId): Promise<MigrationRow | null>;
+  /** Up to 20 completed migrations of any tenant whose time for a rollback is over. */
+  pastRetention(nowSeconds: number): Promise<MigrationRow[]>;
+  update(tenantId: TenantId, id: MigrationId, changes: MigrationChanges): Promise<void>;
+  list(tenantId: TenantId, storeId: StoreId, page: PageQuery): Promise<Page<MigrationRow>>;
+}
 
+const SELECT = /*sql*/ `SELECT ${MIGRATION.list} FROM migration`;
+const BY_ID = /*sql*/ `${SELECT} WHERE tenant_id = ?1 AND store_id = ?2 AND id = ?3`;
+const OF_JOB = /*sql*/ `${SELECT} WHERE tenant_id = ?1 AND id = ?2`;
+const UNFINISHED = /*sql*/ `${SELECT} WHERE tenant_id = ?1 AND store_id = ?2
+  AND status IN ('queued', 'building', 'catching_up', 'verifying', 'ready', 'paused')`;
+const PAST_RETENTION = /*sql*/ `${SELECT} WHERE rollback_until IS NOT NULL AND rollback_until <= ?1 AND status = 'completed' LIMIT 20`;
+const LISTED = /*sql*/ `migration WHERE tenant_id = ?1 AND store_id = ?2`;
+
+export function migrationsTable(sql: Sql): MigrationsTable {
   return {
-    insert: async (m: {
-      id: string;
-      tenantId: string;
-      storeId: string;
-      createdAt: number;
-      fromGeneration: number;
-      fromIdentity: string;
-      toIdentity: string;
-      maxTokens: number | null;
-      overlapTokens: number | null;
-      gate: string | null;
-      dryRun: boolean;
-      retainHours: number;
-    }): Promise<MigrationRow> => {
-      const row = await sql.get<MigrationRow>(insert, [
-        m.id,
-        m.tenantId,
-        m.storeId,
-        m.createdAt,
-        m.fromGeneration,
-        m.fromIdentity,
-        m.toIdentity,
-        m.maxTokens,
-        m.overlapTokens,
-        m.gate,
-        m.dryRun ? 1 : 0,
-        m.retainHours,
-      ]);
-      if (row === null) throw new Error("INSERT … RETURNING gave no row");
-      return row;
-    },
-    get: (tenantId: string, storeId: string, id: string): Promise<MigrationRow | null> =>
-      sql.get<MigrationRow>(byId, [tenantId, storeId, id]),
-    ofJob: (tenantId: string, id: string): Promise<MigrationRow | null> => sql.get<MigrationRow>(ofJob, [tenantId, id]),
-    /** The store's migration that has not ended, if there is one. */
-    unfinished: (tenantId: string, storeId: string): Promise<MigrationRow | null> =>
-      sql.get<MigrationRow>(unfinished, [tenantId, storeId]),
-    /** Up to 20 completed migrations of any tenant whose time for a rollback is over. */
-    pastRetention: (nowSeconds: number): Promise<MigrationRow[]> => sql.all<MigrationRow>(retained, [nowSeconds]),
-    async update(tenantId: string, id: string, changes: MigrationChanges) {
-      const set = Object.entries(changes).filter(([column, value]) => CHANGEABLE.has(column) && value !== undefined);
-      if (set.length === 0) return;
-      const assignments = set.map(([column], i) => `${column} = ?${i + 3}`).join(", ");
-      await sql.run(/*sql*/ `UPDATE migration SET ${assignments} WHERE tenant_id = ?1 AND id = ?2`, [
-        tenantId,
-        id,
-        ...set.map(([, value]) => value as string | number | null),
-      ]);
-    },
-    async list(tenantId: string, storeId: string, page: PageQuery): Promise<Page<MigrationRow>> {
-      const { above, below, direction, limit } = pageBounds(page);
-      const rows = await sql.all<MigrationRow>(
-        /*sql*/ `SELECT ${COLUMNS} FROM migration WHERE tenant_id = ?1 AND store_id = ?2 AND seq > ?3 AND seq < ?4
-                   ORDER BY seq ${direction} LIMIT ?5`,
-        [tenantId, storeId, above, below, limit],
-      );
-      return toPage(rows, page);
-    },
+    insert: (migration) =>
+      MIGRATION.insert(sql, {
+        id: migration.id,
+        tenant_id: migration.tenantId,
+        store_id: migration.storeId,
+        created_at: migration.createdAt,
+        status: "queued",
+        from_generation: migration.fromGeneration,
+        from_identity: migration.fromIdentity,
+        to_identity: migration.toIdentity,
+        max_tokens: migration.maxTokens,
+        overlap_tokens: migration.overlapTokens,
+        gate: migration.gate,
+        dry_run: migration.dryRun,
+        retain_hours: migration.retainHours,
+      }),
+    get: (tenantId, storeId, id) => MIGRATION.get(sql, BY_ID, [tenantId, storeId, id]),
+    ofJob: (tenantId, id) => MIGRATION.get(sql, OF_JOB, [tenantId, id]),
+    unfinished: (tenantId, storeId) => MIGRATION.get(sql, UNFINISHED, [tenantId, storeId]),
+    pastRetention: (nowSeconds) => MIGRATION.all(sql, PAST_RETENTION, [nowSeconds]),
+    update: async (tenantId, id, changes) => void (await MIGRATION.update(sql, { tenant_id: tenantId, id }, changes)),
+    list: (tenantId, storeId, page) => MIGRATION.page(sql, { from: LISTED, params: [tenantId, storeId] }, page),
   };
 }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { extname, join } from "node:path";
+import type { TenantId } from "./ids.ts";
 
 /**
  * Where the parsed form of some bytes is kept, so that they are never parsed twice and re-embedding needs no parse.
@@ -13,7 +14,7 @@ export interface ParsedCache {
 }
 
 export interface ParsedSubject {
-  tenantId: string;
+  tenantId: TenantId;
   /** hex, of the bytes */
   sha256: string;
   filename: string;

@@ -1,3 +1,4 @@
+import type { DeletionId, FileId, StoreFileSeq, StoreId, TenantId } from "./ids.ts";
 import type { Tables } from "./storage.ts";
 import type { StoreFileRow } from "./store-files.ts";
 
@@ -7,8 +8,8 @@ import type { StoreFileRow } from "./store-files.ts";
  * Shared by requests (DELETE) and the janitor (expiry).
  */
 export interface Detached {
-  storeId: string;
-  storeFile: number;
+  storeId: StoreId;
+  storeFile: StoreFileSeq;
 }
 
 /** Detaches one file from its store. */
@@ -25,8 +26,8 @@ async function detachStoreFile(tables: Tables, row: StoreFileRow): Promise<Detac
  */
 export async function deleteFile(
   tables: Tables,
-  tenantId: string,
-  fileId: string,
+  tenantId: TenantId,
+  fileId: FileId,
   nowSeconds: number,
 ): Promise<{ detached: Detached[] } | null> {
   const file = await tables.files.get(tenantId, fileId);
@@ -54,8 +55,8 @@ export async function deleteFile(
 /** Marks a store as gone. Its data is reclaimed by a `purge_store` job. False where it is gone already. */
 export async function deleteStore(
   tables: Pick<Tables, "stores" | "jobs" | "deletions">,
-  tenantId: string,
-  storeId: string,
+  tenantId: TenantId,
+  storeId: StoreId,
   nowMs: number,
 ): Promise<boolean> {
   const store = await tables.stores.get(tenantId, storeId);
@@ -71,7 +72,7 @@ export async function deleteStore(
 /** Has what is of no use any more among a file's rows reclaimed soon. */
 export async function schedulePurge(
   tables: Pick<Tables, "jobs">,
-  row: { tenant_id: string; store_id: string | null; seq: number },
+  row: { tenant_id: TenantId; store_id: StoreId | null; seq: StoreFileSeq },
 ): Promise<void> {
   await tables.jobs.insert({
     tenantId: row.tenant_id,
@@ -86,8 +87,8 @@ export async function schedulePurge(
 /** Everything of it is reclaimed: what is left to do is to check and to record that. */
 export async function scheduleEndOfDeletion(
   tables: Pick<Tables, "jobs">,
-  tenantId: string,
-  deletionId: string,
+  tenantId: TenantId,
+  deletionId: DeletionId,
 ): Promise<void> {
   await tables.jobs.insert({
     tenantId,

@@ -1,25 +1,39 @@
+import type { StoreId, TenantId } from "./ids.ts";
 import type { Sql } from "./sql.ts";
+import { id, integer, json, type RowOf, table } from "./table.ts";
 
-export interface QueryHourRow {
-  hour: number;
-  queries: number;
-  empty: number;
-  /** JSON object: latency bucket -> searches. */
-  latency: string;
-}
+// Hours are Unix hours (seconds / 3600).
+export const QUERY_HOUR = table("query_hour", {
+  store_id: id<StoreId>(),
+  hour: integer(),
+  tenant_id: id<TenantId>(),
+  queries: integer(),
+  /** Searches that found nothing. */
+  empty: integer(),
+  /** Bucket of the latency -> searches in it. */
+  latency: json<Record<string, number>>(),
+});
 
-export interface IngestHourRow {
-  hour: number;
-  completed: number;
-  failed: number;
-  cancelled: number;
-  bytes: number;
-  chunks: number;
-}
+export const INGEST_HOUR = table("ingest_hour", {
+  store_id: id<StoreId>(),
+  hour: integer(),
+  tenant_id: id<TenantId>(),
+  completed: integer(),
+  failed: integer(),
+  cancelled: integer(),
+  /** Of completed files. */
+  bytes: integer(),
+  chunks: integer(),
+});
+
+const QUERIES = QUERY_HOUR.pick("hour", "queries", "empty", "latency");
+const INGESTS = INGEST_HOUR.pick("hour", "completed", "failed", "cancelled", "bytes", "chunks");
+export type QueryHourRow = RowOf<typeof QUERIES>;
+export type IngestHourRow = RowOf<typeof INGESTS>;
 
 export interface IngestOutcome {
-  tenantId: string;
-  storeId: string;
+  tenantId: TenantId;
+  storeId: StoreId;
   /** Unix seconds. */
   at: number;
   status: "completed" | "failed" | "cancelled";
@@ -29,71 +43,62 @@ export interface IngestOutcome {
 
 /** What happened in one hour of one store. */
 export interface QueryHour {
-  tenantId: string;
-  storeId: string;
+  tenantId: TenantId;
+  storeId: StoreId;
   hour: number;
   queries: number;
   empty: number;
   latency: Record<string, number>;
 }
 
-export type StatisticsTable = ReturnType<typeof statisticsTable>;
-
 /**
  * Counts per store and hour, added up as things happen: statistics cost the same however much happened, and need no log.
  * Times of searches are kept as counts per bucket; what a bucket means is the caller's.
  */
-export function statisticsTable(sql: Sql) {
-  const queryHour = /*sql*/ `SELECT hour, queries, empty, latency FROM query_hour WHERE store_id = ?1 AND hour = ?2`;
-  const putQueryHour = /*sql*/ `INSERT INTO query_hour (store_id, hour, tenant_id, queries, empty, latency) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (store_id, hour) DO UPDATE SET queries = excluded.queries, empty = excluded.empty, latency = excluded.latency`;
-  const queryHours = /*sql*/ `SELECT hour, queries, empty, latency FROM query_hour WHERE tenant_id = ?1 AND store_id = ?2 AND hour >= ?3 ORDER BY hour`;
-  const addIngest = /*sql*/ `INSERT INTO ingest_hour (store_id, hour, tenant_id, completed, failed, cancelled, bytes, chunks)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-             ON CONFLICT (store_id, hour) DO UPDATE SET completed = completed + excluded.completed,
-               failed = failed + excluded.failed, cancelled = cancelled + excluded.cancelled,
-               bytes = bytes + excluded.bytes, chunks = chunks + excluded.chunks`;
-  const ingestHours = /*sql*/ `SELECT hour, completed, failed, cancelled, bytes, chunks FROM ingest_hour
-             WHERE tenant_id = ?1 AND store_id = ?2 AND hour >= ?3 ORDER BY hour`;
-  const trims = ["query_hour", "ingest_hour"].map((table) => /*sql*/ `DELETE FROM ${table} WHERE hour < ?1`);
-  const removals = ["query_hour", "ingest_hour"].map(
-    (table) => /*sql*/ `DELETE FROM ${table} WHERE tenant_id = ?1 AND store_id = ?2`,
-  );
+export interface StatisticsTable {
+  /** Inside a transaction of the caller. */
+  addQueries(added: QueryHour): Promise<void>;
+  queryHours(tenantId: TenantId, storeId: StoreId, fromHour: number): Promise<QueryHourRow[]>;
+  addIngest(outcome: IngestOutcome): Promise<void>;
+  ingestHours(tenantId: TenantId, storeId: StoreId, fromHour: number): Promise<IngestHourRow[]>;
+  /** Forgets hours before this one. */
+  trim(hour: number): Promise<void>;
+  removeOfStore(tenantId: TenantId, storeId: StoreId): Promise<void>;
+}
 
+const ONE_QUERY_HOUR = /*sql*/ `SELECT ${QUERIES.list} FROM query_hour WHERE store_id = ?1 AND hour = ?2`;
+const QUERY_HOURS = /*sql*/ `SELECT ${QUERIES.list} FROM query_hour WHERE tenant_id = ?1 AND store_id = ?2 AND hour >= ?3 ORDER BY hour`;
+const PUT_QUERY_HOUR = /*sql*/ `ON CONFLICT (store_id, hour) DO UPDATE SET queries = excluded.queries, empty = excluded.empty,
+  latency = excluded.latency`;
+const INGEST_HOURS = /*sql*/ `SELECT ${INGESTS.list} FROM ingest_hour WHERE tenant_id = ?1 AND store_id = ?2 AND hour >= ?3 ORDER BY hour`;
+const ADD_INGEST = /*sql*/ `ON CONFLICT (store_id, hour) DO UPDATE SET completed = completed + excluded.completed,
+  failed = failed + excluded.failed, cancelled = cancelled + excluded.cancelled,
+  bytes = bytes + excluded.bytes, chunks = chunks + excluded.chunks`;
+const HOURLY = [QUERY_HOUR.name, INGEST_HOUR.name];
+const TRIMS = HOURLY.map((name) => /*sql*/ `DELETE FROM ${name} WHERE hour < ?1`);
+const REMOVALS = HOURLY.map((name) => /*sql*/ `DELETE FROM ${name} WHERE tenant_id = ?1 AND store_id = ?2`);
+
+export function statisticsTable(sql: Sql): StatisticsTable {
   return {
-    /** Inside a transaction of the caller. */
-    async addQueries(added: QueryHour) {
-      const before = await sql.get<QueryHourRow>(queryHour, [added.storeId, added.hour]);
-      const latency = before === null ? {} : (JSON.parse(before.latency) as Record<string, number>);
-      for (const [bucket, count] of Object.entries(added.latency)) latency[bucket] = (latency[bucket] ?? 0) + count;
-      const queries = (before?.queries ?? 0) + added.queries;
-      const empty = (before?.empty ?? 0) + added.empty;
-      await sql.run(putQueryHour, [added.storeId, added.hour, added.tenantId, queries, empty, JSON.stringify(latency)]);
+    async addQueries({ tenantId, storeId, hour, queries, empty, latency }) {
+      const before = await QUERIES.get(sql, ONE_QUERY_HOUR, [storeId, hour]);
+      const sum = before?.latency ?? {};
+      for (const [bucket, count] of Object.entries(latency)) sum[bucket] = (sum[bucket] ?? 0) + count;
+      const counts = { queries: (before?.queries ?? 0) + queries, empty: (before?.empty ?? 0) + empty, latency: sum };
+      await QUERY_HOUR.insert(sql, { store_id: storeId, hour, tenant_id: tenantId, ...counts }, PUT_QUERY_HOUR);
     },
-    queryHours: (tenantId: string, storeId: string, fromHour: number): Promise<QueryHourRow[]> =>
-      sql.all<QueryHourRow>(queryHours, [tenantId, storeId, fromHour]),
-    async addIngest({ tenantId, storeId, at, status, bytes, chunks }: IngestOutcome) {
-      const one = (which: IngestOutcome["status"]) => (status === which ? 1 : 0);
+    queryHours: (tenantId, storeId, fromHour) => QUERIES.all(sql, QUERY_HOURS, [tenantId, storeId, fromHour]),
+    async addIngest({ tenantId, storeId, at, status, bytes, chunks }) {
+      const counts = { completed: 0, failed: 0, cancelled: 0, [status]: 1, bytes, chunks };
       const hour = Math.floor(at / 3600);
-      await sql.run(addIngest, [
-        storeId,
-        hour,
-        tenantId,
-        one("completed"),
-        one("failed"),
-        one("cancelled"),
-        bytes,
-        chunks,
-      ]);
+      await INGEST_HOUR.insert(sql, { store_id: storeId, hour, tenant_id: tenantId, ...counts }, ADD_INGEST);
     },
-    ingestHours: (tenantId: string, storeId: string, fromHour: number): Promise<IngestHourRow[]> =>
-      sql.all<IngestHourRow>(ingestHours, [tenantId, storeId, fromHour]),
-    /** Forgets hours before this one. */
-    trim: async (hour: number) => {
-      for (const statement of trims) await sql.run(statement, [hour]);
+    ingestHours: (tenantId, storeId, fromHour) => INGESTS.all(sql, INGEST_HOURS, [tenantId, storeId, fromHour]),
+    async trim(hour) {
+      for (const statement of TRIMS) await sql.run(statement, [hour]);
     },
-    removeOfStore: async (tenantId: string, storeId: string) => {
-      for (const statement of removals) await sql.run(statement, [tenantId, storeId]);
+    async removeOfStore(tenantId, storeId) {
+      for (const statement of REMOVALS) await sql.run(statement, [tenantId, storeId]);
     },
   };
 }

@@ -250,12 +250,15 @@ describe("files in stores", () => {
     );
     await storage.storeFiles.complete(T, row.seq, 1, { usageBytes: 1, chunks: 3, vectors: 3 });
     expect(await storage.chunks.hits(T, ids)).toHaveLength(3);
+    expect([...(await storage.chunks.texts(T, ids))]).toEqual(ids.map((id, i) => [id, `text ${i}`]));
+    expect((await storage.chunks.texts("ten_b", ids)).size).toBe(0);
     expect((await storage.chunks.forIndex(T, owner, generation.id, 1, 10)).map(({ terms }) => terms[0])).toEqual([
       1, 2,
     ]);
 
     await deleteFile(storage, T, "file-1", 5);
     expect(await storage.chunks.hits(T, ids)).toEqual([]);
+    expect((await storage.chunks.texts(T, ids)).size).toBe(0);
     expect(await storage.chunks.completedFiles(T, "vs_1", 0, 10)).toEqual([]);
     expect(await storage.chunks.filesWithGarbage(10)).toEqual([{ tenant_id: T, store_file: row.seq }]);
     expect(await storage.chunks.removeSome(row.seq, Number.MAX_SAFE_INTEGER, 2)).toBe(2);

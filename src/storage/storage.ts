@@ -1,25 +1,46 @@
-import { batchesTable } from "./batches.ts";
-import { chunksTable } from "./chunks.ts";
-import { deletionsTable } from "./deletions.ts";
-import { embeddingCacheTable } from "./embedding-cache.ts";
-import { evaluationsTable } from "./evaluations.ts";
-import { filesTable } from "./files.ts";
-import { generationFilesTable } from "./generation-files.ts";
-import { generationsTable } from "./generations.ts";
+import { type BatchesTable, batchesTable } from "./batches.ts";
+import { type ChunksTable, chunksTable } from "./chunk-table.ts";
+import { type DeletionsTable, deletionsTable } from "./deletions.ts";
+import { type EmbeddingCacheTable, embeddingCacheTable } from "./embedding-cache.ts";
+import { type EvaluationsTable, evaluationsTable } from "./evaluations.ts";
+import { type FilesTable, filesTable } from "./files.ts";
+import { type GenerationFilesTable, generationFilesTable } from "./generation-files.ts";
+import { type GenerationsTable, generationsTable } from "./generations.ts";
 import { type IndexReads, indexReads } from "./index-reads.ts";
-import { jobsTable } from "./jobs.ts";
-import { judgmentsTable } from "./judgments.ts";
-import { migrationsTable } from "./migration-table.ts";
-import { queryLogTable } from "./query-log.ts";
+import { jobsTable } from "./job-table.ts";
+import type { JobsTable } from "./jobs.ts";
+import { type JudgmentsTable, judgmentsTable } from "./judgments.ts";
+import { type MigrationsTable, migrationsTable } from "./migration-table.ts";
+import { type QueryLogTable, queryLogTable } from "./query-log.ts";
 import type { Database, Durability, Sql, Tx } from "./sql.ts";
-import { statisticsTable } from "./statistics.ts";
-import { storeFilesTable } from "./store-files.ts";
-import { storesTable } from "./stores.ts";
-import { tenantsTable } from "./tenants.ts";
-import { uploadsTable } from "./uploads.ts";
+import { type StatisticsTable, statisticsTable } from "./statistics.ts";
+import { type StoreFilesTable, storeFilesTable } from "./store-files.ts";
+import { type StoresTable, storesTable } from "./stores.ts";
+import { type TenantsTable, tenantsTable } from "./tenants.ts";
+import { type UploadsTable, uploadsTable } from "./uploads.ts";
 
 /** Every table over one database, or over one transaction. Functions on what a tenant owns take its id first. */
-function makeTables(sql: Sql) {
+export interface Tables {
+  readonly tenants: TenantsTable;
+  readonly files: FilesTable;
+  readonly uploads: UploadsTable;
+  readonly stores: StoresTable;
+  readonly generations: GenerationsTable;
+  readonly generationFiles: GenerationFilesTable;
+  readonly migrations: MigrationsTable;
+  readonly storeFiles: StoreFilesTable;
+  readonly batches: BatchesTable;
+  readonly chunks: ChunksTable;
+  readonly jobs: JobsTable;
+  readonly queryLog: QueryLogTable;
+  readonly judgments: JudgmentsTable;
+  readonly evaluations: EvaluationsTable;
+  readonly statistics: StatisticsTable;
+  readonly deletions: DeletionsTable;
+  readonly embeddingCache: EmbeddingCacheTable;
+}
+
+function makeTables(sql: Sql): Tables {
   return {
     tenants: tenantsTable(sql),
     files: filesTable(sql),
@@ -40,8 +61,6 @@ function makeTables(sql: Sql) {
     embeddingCache: embeddingCacheTable(sql),
   };
 }
-
-export type Tables = ReturnType<typeof makeTables>;
 
 const made = new WeakMap<Sql, Tables>();
 

@@ -1,50 +1,61 @@
+import type { BatchId, FileId, StoreFileSeq, StoreId, TenantId } from "./ids.ts";
+import type { Page, PageQuery } from "./page.ts";
 import type { Sql } from "./sql.ts";
-import { type Page, type PageQuery, pageBounds, toPage } from "./page.ts";
+import { boolean, id, integer, json, nullable, type RowOf, table, text } from "./table.ts";
 
 export type StoreFileStatus = "in_progress" | "completed" | "failed" | "cancelled";
 export type StoreFileErrorCode = "server_error" | "unsupported_file" | "invalid_file";
+/** What filters look at. */
+export type FileAttributes = Record<string, string | number | boolean>;
 
-export interface StoreFileRow {
-  seq: number;
-  tenant_id: string;
-  store_id: string;
-  file_id: string;
-  filename: string;
-  file_bytes: number;
-  created_at: number;
-  status: StoreFileStatus;
-  error_code: StoreFileErrorCode | null;
-  error_message: string | null;
-  /** JSON object or null. */
-  attributes: string | null;
-  max_tokens: number;
-  overlap_tokens: number;
-  revision: number;
-  chunked: number;
-  usage_bytes: number;
-  n_chunks: number;
-  n_vectors: number;
-  /** JSON array of strings or null. */
-  warnings: string | null;
-}
+export const STORE_FILE = table("store_file", {
+  seq: integer<StoreFileSeq>(),
+  tenant_id: id<TenantId>(),
+  store_id: id<StoreId>(),
+  file_id: id<FileId>(),
+  /** Copied: a search must not join for it. */
+  filename: text(),
+  file_bytes: integer(),
+  created_at: integer(),
+  status: text<StoreFileStatus>(),
+  error_code: nullable(text<StoreFileErrorCode>()),
+  error_message: nullable(text()),
+  attributes: nullable(json<FileAttributes>()),
+  max_tokens: integer(),
+  overlap_tokens: integer(),
+  /** Grows when it is indexed anew; chunks of older revisions are garbage. */
+  revision: integer(),
+  /** Every chunk row of this revision is there, only vectors may be missing. */
+  chunked: boolean(),
+  /** Of texts and vectors. */
+  usage_bytes: integer(),
+  n_chunks: integer(),
+  n_vectors: integer(),
+  warnings: nullable(json<string[]>()),
+});
 
-const COLUMNS = `seq, tenant_id, store_id, file_id, filename, file_bytes, created_at, status, error_code, error_message,
-  attributes, max_tokens, overlap_tokens, revision, chunked, usage_bytes, n_chunks, n_vectors, warnings`;
-const QUALIFIED = COLUMNS.replace(/\b([a-z_]+)\b/g, "f.$1");
+export type StoreFileRow = RowOf<typeof STORE_FILE>;
 
 /** Also read by index-reads.ts. */
-export const STORE_FILE = /*sql*/ `SELECT ${COLUMNS} FROM store_file WHERE tenant_id = ?1 AND seq = ?2`;
+export const STORE_FILE_BY_SEQ = /*sql*/ `SELECT ${STORE_FILE.list} FROM store_file WHERE tenant_id = ?1 AND seq = ?2`;
 
 export interface NewStoreFile {
-  tenantId: string;
-  storeId: string;
-  fileId: string;
+  tenantId: TenantId;
+  storeId: StoreId;
+  fileId: FileId;
   filename: string;
   fileBytes: number;
   createdAt: number;
-  attributes: string | null;
+  attributes: FileAttributes | null;
   maxTokens: number;
   overlapTokens: number;
+}
+
+/** What a file holds, once all of it is embedded. */
+export interface FileTotals {
+  chunks: number;
+  vectors: number;
+  usageBytes: number;
 }
 
 export interface StatusCounts {
@@ -55,133 +66,133 @@ export interface StatusCounts {
   total: number;
 }
 
-export type StoreFilesTable = ReturnType<typeof storeFilesTable>;
-
 /** Files attached to stores. Counts in vector_store follow by trigger. */
-export function storeFilesTable(sql: Sql) {
-  const insert = /*sql*/ `INSERT INTO store_file (tenant_id, store_id, file_id, filename, file_bytes, created_at, status, attributes,
-               max_tokens, overlap_tokens)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'in_progress', ?7, ?8, ?9) RETURNING ${COLUMNS}`;
-  const byFile = /*sql*/ `SELECT ${COLUMNS} FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 AND file_id = ?3`;
-  const ofFile = /*sql*/ `SELECT ${COLUMNS} FROM store_file WHERE tenant_id = ?1 AND file_id = ?2`;
-  const remove = /*sql*/ `DELETE FROM store_file WHERE tenant_id = ?1 AND seq = ?2`;
-  const setAttributes = /*sql*/ `UPDATE store_file SET attributes = ?3 WHERE tenant_id = ?1 AND seq = ?2`;
-  const reindex = /*sql*/ `UPDATE store_file SET status = 'in_progress', error_code = NULL, error_message = NULL, max_tokens = ?3,
-               overlap_tokens = ?4, revision = revision + 1, chunked = 0, usage_bytes = 0, n_chunks = 0, n_vectors = 0, warnings = NULL
-             WHERE tenant_id = ?1 AND seq = ?2`;
-  const setChunked = /*sql*/ `UPDATE store_file SET chunked = 1, warnings = ?4 WHERE tenant_id = ?1 AND seq = ?2 AND revision = ?3`;
-  const resetChunked = /*sql*/ `UPDATE store_file SET chunked = 0 WHERE tenant_id = ?1 AND store_id = ?2 AND status = 'in_progress'`;
-  const complete = /*sql*/ `UPDATE store_file SET status = 'completed', error_code = NULL, error_message = NULL, usage_bytes = ?4,
-               n_chunks = ?5, n_vectors = ?6
-             WHERE tenant_id = ?1 AND seq = ?2 AND revision = ?3 AND status = 'in_progress'`;
-  const setTotals = /*sql*/ `UPDATE store_file SET usage_bytes = ?3, n_chunks = ?4, n_vectors = ?5
-             WHERE tenant_id = ?1 AND seq = ?2 AND status = 'completed'`;
-  const fail = /*sql*/ `UPDATE store_file SET status = 'failed', error_code = ?4, error_message = ?5, usage_bytes = 0, n_chunks = 0, n_vectors = 0
-             WHERE tenant_id = ?1 AND seq = ?2 AND revision = ?3 AND status = 'in_progress'`;
-  const cancel = /*sql*/ `UPDATE store_file SET status = 'cancelled', usage_bytes = 0, n_chunks = 0, n_vectors = 0
-             WHERE tenant_id = ?1 AND seq = ?2 AND status = 'in_progress'`;
-  const countInStore = /*sql*/ `SELECT n_in_progress + n_completed + n_failed + n_cancelled AS n FROM vector_store WHERE tenant_id = ?1 AND id = ?2`;
-  const seqsAfter = /*sql*/ `SELECT seq FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4`;
-  const nextSlice = /*sql*/ `SELECT seq FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 ORDER BY seq LIMIT ?3`;
+export interface StoreFilesTable extends StoreFileReads, StoreFileChanges {}
 
+interface StoreFileReads {
+  get(tenantId: TenantId, storeId: StoreId, fileId: FileId): Promise<StoreFileRow | null>;
+  bySeq(tenantId: TenantId, seq: StoreFileSeq): Promise<StoreFileRow | null>;
+  /** Every store this file is attached to. */
+  ofFile(tenantId: TenantId, fileId: FileId): Promise<StoreFileRow[]>;
+  count(tenantId: TenantId, storeId: StoreId): Promise<number>;
+  /** `seq` of the store's files after `afterSeq`, whatever their status. */
+  seqsAfter(tenantId: TenantId, storeId: StoreId, afterSeq: StoreFileSeq, limit: number): Promise<StoreFileSeq[]>;
+  /** The first `limit` files of a store, for the janitor's small steps. */
+  firstOf(tenantId: TenantId, storeId: StoreId, limit: number): Promise<StoreFileSeq[]>;
+  list(
+    tenantId: TenantId,
+    storeId: StoreId,
+    page: PageQuery,
+    status: StoreFileStatus | null,
+  ): Promise<Page<StoreFileRow>>;
+  listOfBatch(
+    tenantId: TenantId,
+    batchId: BatchId,
+    page: PageQuery,
+    status: StoreFileStatus | null,
+  ): Promise<Page<StoreFileRow>>;
+}
+
+interface StoreFileChanges {
+  insert(file: NewStoreFile): Promise<StoreFileRow>;
+  remove(tenantId: TenantId, seq: StoreFileSeq): Promise<boolean>;
+  setAttributes(tenantId: TenantId, seq: StoreFileSeq, attributes: FileAttributes | null): Promise<void>;
+  /** Back to `in_progress` under a new revision; what the old one left is garbage from now on. */
+  reindex(tenantId: TenantId, seq: StoreFileSeq, strategy: { maxTokens: number; overlapTokens: number }): Promise<void>;
+  setChunked(tenantId: TenantId, seq: StoreFileSeq, revision: number, warnings: readonly string[]): Promise<void>;
+  /** Files in progress must be chunked again: another set of chunks went live. */
+  resetChunked(tenantId: TenantId, storeId: StoreId): Promise<void>;
+  /** False when it was cancelled, detached or re-attached meanwhile: then nothing changed. */
+  complete(tenantId: TenantId, seq: StoreFileSeq, revision: number, totals: FileTotals): Promise<boolean>;
+  /** What a completed file holds now that chunks were added to it. */
+  setTotals(tenantId: TenantId, seq: StoreFileSeq, totals: FileTotals): Promise<void>;
+  fail(
+    tenantId: TenantId,
+    seq: StoreFileSeq,
+    revision: number,
+    code: StoreFileErrorCode,
+    message: string,
+  ): Promise<boolean>;
+  cancel(tenantId: TenantId, seq: StoreFileSeq): Promise<boolean>;
+}
+
+export function storeFilesTable(sql: Sql): StoreFilesTable {
+  return { ...reads(sql), ...changes(sql) };
+}
+
+const BY_FILE = /*sql*/ `SELECT ${STORE_FILE.list} FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 AND file_id = ?3`;
+const OF_FILE = /*sql*/ `SELECT ${STORE_FILE.list} FROM store_file WHERE tenant_id = ?1 AND file_id = ?2`;
+const COUNT_IN_STORE = /*sql*/ `SELECT n_in_progress + n_completed + n_failed + n_cancelled AS n FROM vector_store WHERE tenant_id = ?1 AND id = ?2`;
+const SEQS_AFTER = /*sql*/ `SELECT seq FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4`;
+const FIRST_OF = /*sql*/ `SELECT seq FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 ORDER BY seq LIMIT ?3`;
+const LISTED = /*sql*/ `store_file WHERE tenant_id = ?1 AND store_id = ?2 AND (?3 IS NULL OR status = ?3)`;
+const LISTED_OF_BATCH = /*sql*/ `file_batch_member m JOIN store_file f ON f.seq = m.store_file
+  WHERE m.tenant_id = ?1 AND m.batch_id = ?2 AND (?3 IS NULL OR f.status = ?3)`;
+const QUALIFIED = STORE_FILE.as("f");
+
+function reads(sql: Sql): StoreFileReads {
+  const seqs = async (statement: string, params: readonly (string | number)[]) =>
+    (await sql.all<{ seq: StoreFileSeq }>(statement, params)).map((row) => row.seq);
   return {
-    insert: async (file: NewStoreFile): Promise<StoreFileRow> => {
-      const row = await sql.get<StoreFileRow>(insert, [
-        file.tenantId,
-        file.storeId,
-        file.fileId,
-        file.filename,
-        file.fileBytes,
-        file.createdAt,
-        file.attributes,
-        file.maxTokens,
-        file.overlapTokens,
-      ]);
-      if (row === null) throw new Error("INSERT … RETURNING gave no row");
-      return row;
+    get: (tenantId, storeId, fileId) => STORE_FILE.get(sql, BY_FILE, [tenantId, storeId, fileId]),
+    bySeq: (tenantId, seq) => STORE_FILE.get(sql, STORE_FILE_BY_SEQ, [tenantId, seq]),
+    ofFile: (tenantId, fileId) => STORE_FILE.all(sql, OF_FILE, [tenantId, fileId]),
+    count: async (tenantId, storeId) => (await sql.get<{ n: number }>(COUNT_IN_STORE, [tenantId, storeId]))?.n ?? 0,
+    seqsAfter: (tenantId, storeId, afterSeq, limit) => seqs(SEQS_AFTER, [tenantId, storeId, afterSeq, limit]),
+    firstOf: (tenantId, storeId, limit) => seqs(FIRST_OF, [tenantId, storeId, limit]),
+    list: (tenantId, storeId, page, status) =>
+      STORE_FILE.page(sql, { from: LISTED, params: [tenantId, storeId, status] }, page),
+    listOfBatch: (tenantId, batchId, page, status) =>
+      QUALIFIED.page(sql, { from: LISTED_OF_BATCH, params: [tenantId, batchId, status], cursor: "f.seq" }, page),
+  };
+}
+
+const REMOVE = /*sql*/ `DELETE FROM store_file WHERE tenant_id = ?1 AND seq = ?2`;
+const REINDEX = /*sql*/ `UPDATE store_file SET status = 'in_progress', error_code = NULL, error_message = NULL, max_tokens = ?3,
+    overlap_tokens = ?4, revision = revision + 1, chunked = 0, usage_bytes = 0, n_chunks = 0, n_vectors = 0, warnings = NULL
+  WHERE tenant_id = ?1 AND seq = ?2`;
+const RESET_CHUNKED = /*sql*/ `UPDATE store_file SET chunked = 0 WHERE tenant_id = ?1 AND store_id = ?2 AND status = 'in_progress'`;
+const COMPLETE = /*sql*/ `UPDATE store_file SET status = 'completed', error_code = NULL, error_message = NULL, usage_bytes = ?4,
+    n_chunks = ?5, n_vectors = ?6
+  WHERE tenant_id = ?1 AND seq = ?2 AND revision = ?3 AND status = 'in_progress'`;
+const SET_TOTALS = /*sql*/ `UPDATE store_file SET usage_bytes = ?3, n_chunks = ?4, n_vectors = ?5
+  WHERE tenant_id = ?1 AND seq = ?2 AND status = 'completed'`;
+const FAIL = /*sql*/ `UPDATE store_file SET status = 'failed', error_code = ?4, error_message = ?5, usage_bytes = 0, n_chunks = 0, n_vectors = 0
+  WHERE tenant_id = ?1 AND seq = ?2 AND revision = ?3 AND status = 'in_progress'`;
+const CANCEL = /*sql*/ `UPDATE store_file SET status = 'cancelled', usage_bytes = 0, n_chunks = 0, n_vectors = 0
+  WHERE tenant_id = ?1 AND seq = ?2 AND status = 'in_progress'`;
+
+function changes(sql: Sql): StoreFileChanges {
+  return {
+    insert: (file) =>
+      STORE_FILE.insert(sql, {
+        tenant_id: file.tenantId,
+        store_id: file.storeId,
+        file_id: file.fileId,
+        filename: file.filename,
+        file_bytes: file.fileBytes,
+        created_at: file.createdAt,
+        status: "in_progress",
+        attributes: file.attributes,
+        max_tokens: file.maxTokens,
+        overlap_tokens: file.overlapTokens,
+      }),
+    remove: async (tenantId, seq) => (await sql.run(REMOVE, [tenantId, seq])) > 0,
+    setAttributes: async (tenantId, seq, attributes) =>
+      void (await STORE_FILE.update(sql, { tenant_id: tenantId, seq }, { attributes })),
+    reindex: async (tenantId, seq, { maxTokens, overlapTokens }) =>
+      void (await sql.run(REINDEX, [tenantId, seq, maxTokens, overlapTokens])),
+    async setChunked(tenantId, seq, revision, warnings) {
+      const kept = warnings.length === 0 ? null : [...warnings];
+      await STORE_FILE.update(sql, { tenant_id: tenantId, seq, revision }, { chunked: true, warnings: kept });
     },
-    get: (tenantId: string, storeId: string, fileId: string): Promise<StoreFileRow | null> =>
-      sql.get<StoreFileRow>(byFile, [tenantId, storeId, fileId]),
-    bySeq: (tenantId: string, seq: number): Promise<StoreFileRow | null> =>
-      sql.get<StoreFileRow>(STORE_FILE, [tenantId, seq]),
-    /** Every store this file is attached to. */
-    ofFile: (tenantId: string, fileId: string): Promise<StoreFileRow[]> =>
-      sql.all<StoreFileRow>(ofFile, [tenantId, fileId]),
-    remove: async (tenantId: string, seq: number): Promise<boolean> => (await sql.run(remove, [tenantId, seq])) > 0,
-    setAttributes: async (tenantId: string, seq: number, attributes: string | null) => {
-      await sql.run(setAttributes, [tenantId, seq, attributes]);
-    },
-    /** Back to `in_progress` under a new revision; what the old one left is garbage from now on. */
-    reindex: async (tenantId: string, seq: number, strategy: { maxTokens: number; overlapTokens: number }) => {
-      await sql.run(reindex, [tenantId, seq, strategy.maxTokens, strategy.overlapTokens]);
-    },
-    setChunked: async (tenantId: string, seq: number, revision: number, warnings: readonly string[]) => {
-      await sql.run(setChunked, [tenantId, seq, revision, warnings.length === 0 ? null : JSON.stringify(warnings)]);
-    },
-    /** Files in progress must be chunked again: another set of chunks went live. */
-    resetChunked: async (tenantId: string, storeId: string) => {
-      await sql.run(resetChunked, [tenantId, storeId]);
-    },
-    /** False when it was cancelled, detached or re-attached meanwhile: then nothing changed. */
-    complete: async (
-      tenantId: string,
-      seq: number,
-      revision: number,
-      result: { usageBytes: number; chunks: number; vectors: number },
-    ): Promise<boolean> =>
-      (await sql.run(complete, [tenantId, seq, revision, result.usageBytes, result.chunks, result.vectors])) > 0,
-    /** What a completed file holds now that chunks were added to it. */
-    setTotals: async (
-      tenantId: string,
-      seq: number,
-      totals: { usageBytes: number; chunks: number; vectors: number },
-    ) => {
-      await sql.run(setTotals, [tenantId, seq, totals.usageBytes, totals.chunks, totals.vectors]);
-    },
-    fail: async (
-      tenantId: string,
-      seq: number,
-      revision: number,
-      code: StoreFileErrorCode,
-      message: string,
-    ): Promise<boolean> => (await sql.run(fail, [tenantId, seq, revision, code, message])) > 0,
-    cancel: async (tenantId: string, seq: number): Promise<boolean> => (await sql.run(cancel, [tenantId, seq])) > 0,
-    count: async (tenantId: string, storeId: string): Promise<number> =>
-      (await sql.get<{ n: number }>(countInStore, [tenantId, storeId]))?.n ?? 0,
-    /** `seq` of the store's files after `afterSeq`, whatever their status. */
-    seqsAfter: async (tenantId: string, storeId: string, afterSeq: number, limit: number): Promise<number[]> =>
-      (await sql.all<{ seq: number }>(seqsAfter, [tenantId, storeId, afterSeq, limit])).map((row) => row.seq),
-    /** The first `limit` files of a store, for the janitor's small steps. */
-    firstOf: async (tenantId: string, storeId: string, limit: number): Promise<number[]> =>
-      (await sql.all<{ seq: number }>(nextSlice, [tenantId, storeId, limit])).map((row) => row.seq),
-    async list(
-      tenantId: string,
-      storeId: string,
-      page: PageQuery,
-      status: StoreFileStatus | null,
-    ): Promise<Page<StoreFileRow>> {
-      const { above, below, direction, limit } = pageBounds(page);
-      const rows = await sql.all<StoreFileRow>(
-        /*sql*/ `SELECT ${COLUMNS} FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 AND (?3 IS NULL OR status = ?3)
-                   AND seq > ?4 AND seq < ?5 ORDER BY seq ${direction} LIMIT ?6`,
-        [tenantId, storeId, status, above, below, limit],
-      );
-      return toPage(rows, page);
-    },
-    async listOfBatch(
-      tenantId: string,
-      batchId: string,
-      page: PageQuery,
-      status: StoreFileStatus | null,
-    ): Promise<Page<StoreFileRow>> {
-      const { above, below, direction, limit } = pageBounds(page);
-      const rows = await sql.all<StoreFileRow>(
-        /*sql*/ `SELECT ${QUALIFIED} FROM file_batch_member m JOIN store_file f ON f.seq = m.store_file
-                   WHERE m.tenant_id = ?1 AND m.batch_id = ?2 AND (?3 IS NULL OR f.status = ?3)
-                   AND f.seq > ?4 AND f.seq < ?5 ORDER BY f.seq ${direction} LIMIT ?6`,
-        [tenantId, batchId, status, above, below, limit],
-      );
-      return toPage(rows, page);
-    },
+    resetChunked: async (tenantId, storeId) => void (await sql.run(RESET_CHUNKED, [tenantId, storeId])),
+    complete: async (tenantId, seq, revision, { usageBytes, chunks, vectors }) =>
+      (await sql.run(COMPLETE, [tenantId, seq, revision, usageBytes, chunks, vectors])) > 0,
+    setTotals: async (tenantId, seq, { usageBytes, chunks, vectors }) =>
+      void (await sql.run(SET_TOTALS, [tenantId, seq, usageBytes, chunks, vectors])),
+    fail: async (tenantId, seq, revision, code, message) =>
+      (await sql.run(FAIL, [tenantId, seq, revision, code, message])) > 0,
+    cancel: async (tenantId, seq) => (await sql.run(CANCEL, [tenantId, seq])) > 0,
   };
 }

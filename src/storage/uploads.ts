@@ -1,100 +1,92 @@
+import type { FileId, TenantId, UploadId, UploadPartId } from "./ids.ts";
 import type { Sql } from "./sql.ts";
+import { id, integer, nullable, type RowOf, table, text } from "./table.ts";
 
-export interface UploadRow {
-  seq: number;
-  id: string;
-  tenant_id: string;
-  filename: string;
+export const UPLOAD = table("upload", {
+  seq: integer(),
+  id: id<UploadId>(),
+  tenant_id: id<TenantId>(),
+  filename: text(),
   /** As announced. */
-  bytes: number;
-  purpose: string;
-  mime: string;
-  status: "pending" | "completed" | "cancelled" | "expired";
-  created_at: number;
-  expires_at: number;
+  bytes: integer(),
+  purpose: text(),
+  mime: text(),
+  status: text<"pending" | "completed" | "cancelled" | "expired">(),
+  created_at: integer(),
+  expires_at: integer(),
   /** `expires_after.seconds` of the file to be. */
-  file_expires_s: number | null;
-  file_id: string | null;
-}
+  file_expires_s: nullable(integer()),
+  /** Once it is completed. */
+  file_id: nullable(id<FileId>()),
+});
 
-export interface UploadPartRow {
-  id: string;
-  tenant_id: string;
-  upload_id: string;
-  bytes: number;
-  created_at: number;
-}
+export const UPLOAD_PART = table("upload_part", {
+  /** Of its blob as well. */
+  id: id<UploadPartId>(),
+  tenant_id: id<TenantId>(),
+  upload_id: id<UploadId>(),
+  bytes: integer(),
+  created_at: integer(),
+});
 
-const COLUMNS =
-  "seq, id, tenant_id, filename, bytes, purpose, mime, status, created_at, expires_at, file_expires_s, file_id";
-const PART_COLUMNS = "id, tenant_id, upload_id, bytes, created_at";
-
-export type UploadsTable = ReturnType<typeof uploadsTable>;
+export type UploadRow = RowOf<typeof UPLOAD>;
+export type UploadPartRow = RowOf<typeof UPLOAD_PART>;
 
 /** Uploads in parts. The parts' bytes are blobs under the part's id until the upload ends. */
-export function uploadsTable(sql: Sql) {
-  const insert = /*sql*/ `INSERT INTO upload (id, tenant_id, filename, bytes, purpose, mime, status, created_at, expires_at, file_expires_s)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'pending', ?7, ?8, ?9) RETURNING ${COLUMNS}`;
-  const byId = /*sql*/ `SELECT ${COLUMNS} FROM upload WHERE tenant_id = ?1 AND id = ?2`;
-  const end = /*sql*/ `UPDATE upload SET status = ?3, file_id = ?4 WHERE tenant_id = ?1 AND id = ?2 AND status = 'pending'`;
-  const insertPart = /*sql*/ `INSERT INTO upload_part (id, tenant_id, upload_id, bytes, created_at) VALUES (?1, ?2, ?3, ?4, ?5)`;
-  const parts = /*sql*/ `SELECT ${PART_COLUMNS} FROM upload_part WHERE tenant_id = ?1 AND upload_id = ?2 ORDER BY rowid`;
-  const removeParts = /*sql*/ `DELETE FROM upload_part WHERE tenant_id = ?1 AND upload_id = ?2`;
-  const expired = /*sql*/ `SELECT ${COLUMNS} FROM upload WHERE status = 'pending' AND expires_at <= ?1 LIMIT 100`;
-  const pendingBytes = /*sql*/ `SELECT coalesce(sum(bytes), 0) AS bytes FROM upload_part WHERE tenant_id = ?1`;
-  const partsOfTenant = /*sql*/ `SELECT id FROM upload_part WHERE tenant_id = ?1`;
-  // Parts go with their upload.
-  const removeOfTenant = /*sql*/ `DELETE FROM upload WHERE tenant_id = ?1`;
-  const partExists = /*sql*/ `SELECT count(*) AS n FROM upload_part WHERE id = ?1`;
+export interface UploadsTable {
+  insert(upload: Omit<UploadRow, "seq" | "status" | "file_id">): Promise<UploadRow>;
+  get(tenantId: TenantId, id: UploadId): Promise<UploadRow | null>;
+  /** Ends a pending upload; false when it was not pending any more. */
+  end(
+    tenantId: TenantId,
+    id: UploadId,
+    status: Exclude<UploadRow["status"], "pending">,
+    fileId: FileId | null,
+  ): Promise<boolean>;
+  addPart(part: UploadPartRow): Promise<void>;
+  parts(tenantId: TenantId, uploadId: UploadId): Promise<UploadPartRow[]>;
+  removeParts(tenantId: TenantId, uploadId: UploadId): Promise<void>;
+  /** Up to 100 pending uploads of any tenant whose hour is over (for the janitor). */
+  expired(nowSeconds: number): Promise<UploadRow[]>;
+  /** Bytes of parts whose uploads have not ended. */
+  pendingBytes(tenantId: TenantId): Promise<number>;
+  /** Ids of every tenant's upload parts, for a backup. */
+  allPartIds(): Promise<UploadPartId[]>;
+  /** Removes all of a tenant's; returns the ids of the parts, whose bytes are the caller's to remove. */
+  removeOfTenant(tenantId: TenantId): Promise<UploadPartId[]>;
+  /** Whether a part of this id exists (for the sweep of orphaned blobs). */
+  partExists(id: UploadPartId): Promise<boolean>;
+}
 
+const BY_ID = /*sql*/ `SELECT ${UPLOAD.list} FROM upload WHERE tenant_id = ?1 AND id = ?2`;
+const END = /*sql*/ `UPDATE upload SET status = ?3, file_id = ?4 WHERE tenant_id = ?1 AND id = ?2 AND status = 'pending'`;
+const PARTS = /*sql*/ `SELECT ${UPLOAD_PART.list} FROM upload_part WHERE tenant_id = ?1 AND upload_id = ?2 ORDER BY rowid`;
+const REMOVE_PARTS = /*sql*/ `DELETE FROM upload_part WHERE tenant_id = ?1 AND upload_id = ?2`;
+const EXPIRED = /*sql*/ `SELECT ${UPLOAD.list} FROM upload WHERE status = 'pending' AND expires_at <= ?1 LIMIT 100`;
+const PENDING_BYTES = /*sql*/ `SELECT coalesce(sum(bytes), 0) AS bytes FROM upload_part WHERE tenant_id = ?1`;
+const ALL_PARTS = /*sql*/ `SELECT id FROM upload_part`;
+const PARTS_OF_TENANT = /*sql*/ `SELECT id FROM upload_part WHERE tenant_id = ?1`;
+// Parts go with their upload.
+const REMOVE_OF_TENANT = /*sql*/ `DELETE FROM upload WHERE tenant_id = ?1`;
+const PART_EXISTS = /*sql*/ `SELECT count(*) AS n FROM upload_part WHERE id = ?1`;
+
+export function uploadsTable(sql: Sql): UploadsTable {
   return {
-    insert: async (u: Omit<UploadRow, "seq" | "status" | "file_id">): Promise<UploadRow> => {
-      const row = await sql.get<UploadRow>(insert, [
-        u.id,
-        u.tenant_id,
-        u.filename,
-        u.bytes,
-        u.purpose,
-        u.mime,
-        u.created_at,
-        u.expires_at,
-        u.file_expires_s,
-      ]);
-      if (row === null) throw new Error("INSERT … RETURNING gave no row");
-      return row;
-    },
-    get: (tenantId: string, id: string): Promise<UploadRow | null> => sql.get<UploadRow>(byId, [tenantId, id]),
-    /** Ends a pending upload; false when it was not pending any more. */
-    end: async (
-      tenantId: string,
-      id: string,
-      status: "completed" | "cancelled" | "expired",
-      fileId: string | null,
-    ): Promise<boolean> => (await sql.run(end, [tenantId, id, status, fileId])) > 0,
-    addPart: async (part: UploadPartRow) => {
-      await sql.run(insertPart, [part.id, part.tenant_id, part.upload_id, part.bytes, part.created_at]);
-    },
-    parts: (tenantId: string, uploadId: string): Promise<UploadPartRow[]> =>
-      sql.all<UploadPartRow>(parts, [tenantId, uploadId]),
-    removeParts: async (tenantId: string, uploadId: string) => {
-      await sql.run(removeParts, [tenantId, uploadId]);
-    },
-    /** Up to 100 pending uploads of any tenant whose hour is over (for the janitor). */
-    expired: (nowSeconds: number): Promise<UploadRow[]> => sql.all<UploadRow>(expired, [nowSeconds]),
-    /** Bytes of parts whose uploads have not ended. */
-    pendingBytes: async (tenantId: string): Promise<number> =>
-      (await sql.get<{ bytes: number }>(pendingBytes, [tenantId]))?.bytes ?? 0,
-    /** Ids of every tenant's upload parts, for a backup. */
-    allPartIds: async (): Promise<string[]> =>
-      (await sql.all<{ id: string }>(/*sql*/ `SELECT id FROM upload_part`)).map((row) => row.id),
-    /** Removes all of a tenant's; returns the ids of the parts, whose bytes are the caller's to remove. */
-    removeOfTenant: (tenantId: string): Promise<string[]> =>
+    insert: (upload) => UPLOAD.insert(sql, { ...upload, status: "pending" }),
+    get: (tenantId, id) => UPLOAD.get(sql, BY_ID, [tenantId, id]),
+    end: async (tenantId, id, status, fileId) => (await sql.run(END, [tenantId, id, status, fileId])) > 0,
+    addPart: async (part) => void (await UPLOAD_PART.insert(sql, part)),
+    parts: (tenantId, uploadId) => UPLOAD_PART.all(sql, PARTS, [tenantId, uploadId]),
+    removeParts: async (tenantId, uploadId) => void (await sql.run(REMOVE_PARTS, [tenantId, uploadId])),
+    expired: (nowSeconds) => UPLOAD.all(sql, EXPIRED, [nowSeconds]),
+    pendingBytes: async (tenantId) => (await sql.get<{ bytes: number }>(PENDING_BYTES, [tenantId]))?.bytes ?? 0,
+    allPartIds: async () => (await sql.all<{ id: UploadPartId }>(ALL_PARTS)).map((row) => row.id),
+    removeOfTenant: (tenantId) =>
       sql.atomic(async (tx) => {
-        const parts = await tx.all<{ id: string }>(partsOfTenant, [tenantId]);
-        await tx.run(removeOfTenant, [tenantId]);
+        const parts = await tx.all<{ id: UploadPartId }>(PARTS_OF_TENANT, [tenantId]);
+        await tx.run(REMOVE_OF_TENANT, [tenantId]);
         return parts.map((row) => row.id);
       }),
-    /** Whether a part of this id exists (for the sweep of orphaned blobs). */
-    partExists: async (id: string): Promise<boolean> => ((await sql.get<{ n: number }>(partExists, [id]))?.n ?? 0) > 0,
+    partExists: async (id) => ((await sql.get<{ n: number }>(PART_EXISTS, [id]))?.n ?? 0) > 0,
   };
 }

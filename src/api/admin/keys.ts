@@ -2,8 +2,8 @@ import { AppError } from "../../errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { newId } from "../../platform/ids.ts";
 import type { Storage } from "../../storage/storage.ts";
-import type { KeyRow } from "../../storage/tenants.ts";
-import { parseQuotas } from "../../storage/tenants.ts";
+import type { KeyRow } from "../../storage/keys.ts";
+import { NO_QUOTAS } from "../../storage/quotas.ts";
 import type { Caller } from "../../http/caller.ts";
 import { isDialect } from "../../http/dialect.ts";
 import type { Cursor } from "../../http/openai.ts";
@@ -96,10 +96,10 @@ class Keys implements KeysService {
   async update(caller: Caller, id: string, body: UpdateKeyBody): Promise<ApiKey> {
     const row = await this.#find(caller, id);
     const tenantId = row.tenant_id;
-    const storeIds = body.vector_store_ids === undefined ? storeIdsOf(row) : body.vector_store_ids;
+    const storeIds = body.vector_store_ids === undefined ? row.store_ids : body.vector_store_ids;
     await this.#check(body, { tenantId, role: body.role ?? row.role, storeIds });
     await this.#deps.storage.transaction(async ({ tenants }) => {
-      const before = (await tenants.getKey(id))?.quotas ?? "{}";
+      const before = (await tenants.getKey(id))?.quotas ?? NO_QUOTAS;
       await tenants.updateKey(tenantId, id, {
         name: body.name,
         role: body.role,
@@ -155,16 +155,12 @@ function show(row: KeyRow): ApiKey {
     name: row.name,
     tenant_id: row.tenant_id,
     role: row.role,
-    vector_store_ids: storeIdsOf(row),
+    vector_store_ids: row.store_ids,
     dialect: isDialect(row.dialect) ? row.dialect : null,
-    quotas: { ...parseQuotas(row.quotas) },
+    quotas: row.quotas,
     created_at: row.created_at,
     expires_at: row.expires_at,
     last_used_at: row.last_used_at,
     hint: row.hint,
   };
-}
-
-function storeIdsOf(row: KeyRow): string[] | null {
-  return row.store_ids === null ? null : (JSON.parse(row.store_ids) as string[]);
 }

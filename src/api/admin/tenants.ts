@@ -4,8 +4,8 @@ import { newId } from "../../platform/ids.ts";
 import type { Blobs } from "../../storage/blobs.ts";
 import { deleteFile, deleteStore, type Detached } from "../../storage/removal.ts";
 import type { Storage } from "../../storage/storage.ts";
-import type { Quotas, TenantRow } from "../../storage/tenants.ts";
-import { parseQuotas } from "../../storage/tenants.ts";
+import { NO_QUOTAS, type Quotas } from "../../storage/quotas.ts";
+import type { TenantRow } from "../../storage/tenants.ts";
 import type { Caller } from "../../http/caller.ts";
 import type { Cursor } from "../../http/openai.ts";
 import { notFound } from "../../http/not-found.ts";
@@ -97,7 +97,7 @@ class Tenants implements TenantsService {
     if (body.status === "suspended" && (await storage.tenants.first())?.id === id)
       throw new AppError("invalid_value", "The server's first tenant cannot be suspended.", { param: "status" });
     await storage.transaction(async ({ tenants }) => {
-      const before = (await tenants.get(id))?.quotas ?? "{}";
+      const before = (await tenants.get(id))?.quotas ?? NO_QUOTAS;
       await tenants.update(id, {
         ...(body.name === undefined ? {} : { name: body.name }),
         ...(body.status === undefined ? {} : { status: body.status }),
@@ -157,7 +157,7 @@ class Tenants implements TenantsService {
       name: row.name,
       created_at: row.created_at,
       status: row.status,
-      quotas: { ...parseQuotas(row.quotas) },
+      quotas: row.quotas,
       usage: { vector_stores: await stores.countByTenant(row.id), ...(await files.usage(row.id)) },
     };
   }
@@ -168,6 +168,6 @@ export function definedQuotas(quotas: QuotasInput): Partial<Quotas> {
 }
 
 /** What was left out stays, null becomes the default again. */
-export function mergedQuotas(before: string, changes: QuotasInput): Partial<Quotas> {
-  return definedQuotas({ ...parseQuotas(before), ...changes });
+export function mergedQuotas(before: Quotas, changes: QuotasInput): Partial<Quotas> {
+  return definedQuotas({ ...before, ...changes });
 }

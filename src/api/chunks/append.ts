@@ -47,7 +47,7 @@ export async function fileFor(
     filename: file.filename,
     fileBytes: file.bytes,
     createdAt: nowSeconds,
-    attributes: attributes === null ? null : JSON.stringify(attributes),
+    attributes,
     ...AUTO_STRATEGY,
   });
   await storeFiles.setChunked(store.tenant_id, row.seq, row.revision, []);

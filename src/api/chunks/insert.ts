@@ -48,8 +48,7 @@ class Inserter implements VectorInserter {
   async insert(asking: Asking, request: InsertRequest, signal: AbortSignal): Promise<InsertedVector[]> {
     const { access, clock, embed, generations, transaction } = this.#deps;
     const store = await access.usable(asking);
-    const generation =
-      store.live_generation === null ? null : await generations.get(store.tenant_id, store.live_generation);
+    const generation = await generations.liveOf(store);
     if (generation === null) throw new Error("a store has no live generation");
     const items = await withVectors(passages(embed, signal), generation, request);
     const perFile = await this.#byFile(store, items);

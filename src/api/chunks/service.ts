@@ -8,7 +8,6 @@ import type { Cursors } from "../../http/cursors.ts";
 import type { Cursor } from "../../http/openai.ts";
 import { parseFilter } from "../../search/filters.ts";
 import { chunkIdOf, rowOfChunkId } from "../search/results.ts";
-import type { Attributes } from "../vector-store-files/schema.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
 import type { Asking } from "../vector-stores/asking.ts";
 import { pageQuery } from "../../http/page-query.ts";
@@ -50,11 +49,7 @@ export function chunksService({ chunks, generations, access, cursors }: ChunksDe
     for (;;) {
       const files = await chunks.completedFiles(store.tenant_id, store.id, after, SLICE);
       for (const { file_id: fileId, filename, attributes, seq } of files) {
-        const subject = {
-          fileId,
-          filename,
-          attributes: attributes === null ? {} : (JSON.parse(attributes) as Attributes),
-        };
+        const subject = { fileId, filename, attributes: attributes ?? {} };
         if (matchesFilter(filter, subject)) matching.push(fileId);
         after = seq;
       }
@@ -65,8 +60,7 @@ export function chunksService({ chunks, generations, access, cursors }: ChunksDe
   return {
     async list(asking, query, cursor) {
       const store = await access.open(asking);
-      const generation =
-        store.live_generation === null ? null : await generations.get(store.tenant_id, store.live_generation);
+      const generation = await generations.liveOf(store);
       if (generation === null) return { data: [], hasMore: false };
       const place = async (id: string) =>
         (await placeOf(store, generation.chunk_set, id)) ?? cursors.find(store.tenant_id, id);
@@ -109,7 +103,7 @@ function show(row: ChunkRow): Chunk {
     page_end: row.page_end,
     line: row.line,
     line_end: row.line_end,
-    heading: row.heading === null ? [] : (JSON.parse(row.heading) as string[]),
-    attributes: row.attributes === null ? {} : (JSON.parse(row.attributes) as Attributes),
+    heading: row.heading ?? [],
+    attributes: row.attributes ?? {},
   };
 }

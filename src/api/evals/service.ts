@@ -40,7 +40,7 @@ export function evaluationsService(deps: EvaluationsDeps): EvaluationsService {
       const store = await access.usable(asking);
       const { tenant_id: tenantId, id } = store;
       const own = body.judgments && (await readJudgments(judgments, store, body.judgments, { strict: false }));
-      const generation = store.live_generation === null ? null : await generations.get(tenantId, store.live_generation);
+      const generation = await generations.liveOf(store);
       if (generation === null) throw new Error("a store has no live generation");
       const row = await deps.transaction(async ({ stores, evaluations, judgments, jobs }, tx) => {
         await access.usable(asking, stores);
@@ -102,11 +102,11 @@ function show(row: EvaluationRow): Evaluation {
     created_at: row.created_at,
     completed_at: row.completed_at,
     generation: row.generation,
-    modes: JSON.parse(row.modes) as Evaluation["modes"],
+    modes: row.modes,
     k: row.k,
     queries: row.queries,
     missing: row.missing,
-    metrics: row.metrics === null ? {} : (JSON.parse(row.metrics) as Evaluation["metrics"]),
+    metrics: row.metrics ?? {},
     last_error: row.error_code === null ? null : { code: row.error_code, message: row.error_message ?? "" },
   };
 }

@@ -87,7 +87,7 @@ class Batches implements BatchesService {
         const file = await tables.storeFiles.bySeq(row.tenant_id, seq);
         if (file !== null) await attacher.cancelWithin({ tables, tx }, file);
       }
-      return await show({ ...row, cancelled: running.length > 0 ? 1 : row.cancelled }, tables);
+      return await show({ ...row, cancelled: running.length > 0 || row.cancelled }, tables);
     });
   }
 
@@ -107,10 +107,10 @@ async function show(row: BatchRow, { batches }: Pick<Tables, "batches">): Promis
       object: "vector_store.files_batch",
       created_at: row.created_at,
       vector_store_id: row.store_id,
-      status: batchStatus(counts, row.cancelled === 1),
+      status: batchStatus(counts, row.cancelled),
       file_counts: counts,
     },
-    cancelling: row.cancelled === 1 && counts.in_progress > 0,
+    cancelling: row.cancelled && counts.in_progress > 0,
   };
 }
 

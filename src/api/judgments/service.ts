@@ -1,7 +1,7 @@
 import { AppError } from "../../errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { newId } from "../../platform/ids.ts";
-import type { JudgmentRow, Relevant } from "../../storage/judgments.ts";
+import type { JudgmentRow } from "../../storage/judgments.ts";
 import { OF_STORE } from "../../storage/judgments.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { Cursors } from "../../http/cursors.ts";
@@ -52,7 +52,7 @@ export function judgmentsService(deps: JudgmentsDeps): JudgmentsService {
       vector_store_id: storeId,
       created_at: row.created_at,
       query: row.query,
-      relevant: (JSON.parse(row.relevant) as Relevant[]).map(({ file, chunk, grade }) => ({
+      relevant: row.relevant.map(({ file, chunk, grade }) => ({
         file_id: file,
         ...(chunk === null ? {} : { chunk_id: chunkIdOf(chunk) }),
         grade,

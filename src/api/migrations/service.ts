@@ -79,11 +79,11 @@ class Migrations implements MigrationsService {
         storeId: store.id,
         createdAt: clock.nowSeconds(),
         fromGeneration: live.id,
-        fromIdentity: JSON.stringify(identityNow(store, live)),
-        toIdentity: JSON.stringify(to),
+        fromIdentity: identityNow(store, live),
+        toIdentity: to,
         maxTokens: strategy?.maxTokens ?? null,
         overlapTokens: strategy?.overlapTokens ?? null,
-        gate: body.gate == null ? null : JSON.stringify(body.gate),
+        gate: body.gate ?? null,
         dryRun: body.dry_run ?? false,
         retainHours: body.retain_hours ?? DEFAULT_RETAIN_HOURS,
       });
@@ -189,7 +189,7 @@ async function refuseSecond({ migrations }: Pick<Tables, "migrations">, store: S
 }
 
 async function liveGeneration({ generations }: Pick<Tables, "generations">, store: StoreRow): Promise<GenerationRow> {
-  const live = store.live_generation === null ? null : await generations.get(store.tenant_id, store.live_generation);
+  const live = await generations.liveOf(store);
   if (live !== null) return live;
   throw new AppError("vector_store_unavailable", `Vector store '${store.id}' has no index yet.`);
 }

@@ -13,8 +13,7 @@ export interface ShowMigrationDeps extends Pick<Storage, "generations" | "genera
 
 /** A migration as clients see it, with how far it is now. */
 export async function showMigration(deps: ShowMigrationDeps, row: MigrationRow): Promise<Migration> {
-  const from = JSON.parse(row.from_identity) as KeptIdentity;
-  const to = JSON.parse(row.to_identity) as KeptIdentity;
+  const { from_identity: from, to_identity: to } = row;
   const generation = row.to_generation === null ? null : await deps.generations.get(row.tenant_id, row.to_generation);
   const strategy =
     row.max_tokens === null
@@ -31,9 +30,9 @@ export async function showMigration(deps: ShowMigrationDeps, row: MigrationRow):
     from: { ...showIdentity(from), chunking_strategy: null },
     to: { ...showIdentity({ ...to, number: generation?.number ?? to.number }), chunking_strategy: strategy },
     progress: await progressOf(deps, row, { generation, to }),
-    gate: row.gate === null ? null : (JSON.parse(row.gate) as Migration["gate"]),
-    dry_run: row.dry_run === 1,
-    report: row.report === null ? null : (JSON.parse(row.report) as Migration["report"]),
+    gate: row.gate,
+    dry_run: row.dry_run,
+    report: row.report,
     last_error: row.error_code === null ? null : { code: row.error_code, message: row.error_message ?? "" },
     rollback_until: row.rollback_until,
     rolled_back_at: row.rolled_back_at,

@@ -94,9 +94,9 @@ function rowOf(search: SearchRecord, mode: "on" | "hash"): NewQueryLogRow {
     tenantId: search.tenantId,
     storeId: search.storeId,
     createdAt: search.createdAt,
-    query: mode === "on" ? JSON.stringify(search.queries) : null,
+    query: mode === "on" ? search.queries : null,
     sha256: createHash("sha256").update(search.queries.join("\n")).digest("hex"),
-    body: JSON.stringify({
+    body: {
       search_mode: search.searchMode,
       filters: search.filters,
       max_num_results: search.maxNumResults,
@@ -111,7 +111,7 @@ function rowOf(search: SearchRecord, mode: "on" | "hash"): NewQueryLogRow {
       key_id: search.keyId,
       model: search.model,
       generation: search.generation,
-    }),
+    },
   };
 }
 
@@ -125,7 +125,7 @@ function hoursOf(searches: readonly SearchRecord[]): QueryHour[] {
   for (const { tenantId, storeId, createdAt, latencyMs, results } of searches) {
     const hour = Math.floor(createdAt / 3600);
     const key = `${storeId} ${hour}`;
-    const sum = hours.get(key) ?? { tenantId, storeId, hour, queries: 0, empty: 0, latency: {} };
+    const sum: QueryHour = hours.get(key) ?? { tenantId, storeId, hour, queries: 0, empty: 0, latency: {} };
     hours.set(key, sum);
     sum.queries += 1;
     if (results.length === 0) sum.empty += 1;

@@ -43,9 +43,9 @@ function show({ seq, created_at, query, query_sha256, body }: QueryLogRow): Logg
     id: `q_${seq.toString(36)}`,
     object: "vector_store.query",
     created_at,
-    query: query === null ? null : (JSON.parse(query) as string[]),
+    query,
     query_sha256,
-    ...(JSON.parse(body) as Omit<LoggedQuery, "id" | "object" | "created_at" | "query" | "query_sha256">),
+    ...body,
   };
 }
 

@@ -1,5 +1,4 @@
 import { joinChunks } from "../vector-store-files/content.ts";
-import type { Attributes } from "../vector-store-files/schema.ts";
 import type { Hit } from "../../search/search.ts";
 import type { SearchResult } from "./schema.ts";
 
@@ -23,7 +22,7 @@ export function resultOf({ chunk: row, ranked, neighbours }: Hit, explain: boole
     file_id: row.file_id,
     filename: row.filename,
     score: ranked.score,
-    attributes: row.attributes === null ? {} : (JSON.parse(row.attributes) as Attributes),
+    attributes: row.attributes ?? {},
     content: [{ type: "text", text }],
     object: "vector_store.search_result",
     type: "file_content",
@@ -35,7 +34,7 @@ export function resultOf({ chunk: row, ranked, neighbours }: Hit, explain: boole
     page_end: last.page_end ?? last.page,
     line: first.line,
     line_end: last.line_end,
-    heading: row.heading === null ? [] : (JSON.parse(row.heading) as string[]),
+    heading: row.heading ?? [],
     ...(explain
       ? {
           scores: {

@@ -117,7 +117,7 @@ function fill(
     if (row === undefined) continue;
     row.queries += count;
     row.empty += empty;
-    addHistogram(row.latency, JSON.parse(latency) as Histogram);
+    addHistogram(row.latency, latency);
   }
   for (const { hour, ...more } of ingests) {
     const row = rowAt(hour);

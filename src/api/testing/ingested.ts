@@ -15,7 +15,7 @@ export async function rowsOf(
 ): Promise<{ file: StoreFileRow; generation: GenerationRow }> {
   const [file] = (await storage.storeFiles.ofFile("ten_a", fileId)).filter((row) => row.store_id === storeId);
   const store = await storage.stores.get("ten_a", storeId);
-  const generation = store?.live_generation == null ? null : await storage.generations.byId(store.live_generation);
+  const generation = store === null ? null : await storage.generations.liveOf(store);
   if (file === undefined || generation === null) throw new Error(`${fileId} is not in ${storeId}`);
   return { file, generation };
 }
@@ -84,7 +84,7 @@ export function addFile(
     fileKey: file.seq,
     fileId: file.file_id,
     filename: file.filename,
-    attributes: file.attributes === null ? {} : JSON.parse(file.attributes),
+    attributes: file.attributes ?? {},
     chunks: rows.map((row) => ({ chunkId: row.chunk_id, terms: row.terms, vectors: floatsOf(row.data) })),
   });
 }

@@ -152,7 +152,7 @@ class StoreFileAttacher implements Attacher {
         filename: file.filename,
         fileBytes: file.bytes,
         createdAt: this.#deps.clock.nowSeconds(),
-        attributes: wanted.attributes ? JSON.stringify(wanted.attributes) : null,
+        attributes: wanted.attributes ?? null,
         maxTokens,
         overlapTokens,
       });
@@ -206,9 +206,8 @@ class StoreFileAttacher implements Attacher {
 
   async #setAttributes(at: Within, row: StoreFileRow, attributes: Attributes | null): Promise<StoreFileRow> {
     const { tables, tx } = at;
-    if (sameAttributes(attributes, parseAttributes(row))) return row;
-    const json = attributes === null ? null : JSON.stringify(attributes);
-    await tables.storeFiles.setAttributes(row.tenant_id, row.seq, json);
+    if (sameAttributes(attributes, row.attributes)) return row;
+    await tables.storeFiles.setAttributes(row.tenant_id, row.seq, attributes);
     tx.onCommit(() => {
       this.#deps.index.setAttributes(row.store_id, row.seq, {
         fileId: row.file_id,
@@ -223,10 +222,6 @@ class StoreFileAttacher implements Attacher {
 /** The row as it is in this transaction; null where the file was detached since it was read. */
 async function current({ storeFiles }: Tables, row: StoreFileRow): Promise<StoreFileRow | null> {
   return await storeFiles.bySeq(row.tenant_id, row.seq);
-}
-
-export function parseAttributes(row: { attributes: string | null }): Attributes | null {
-  return row.attributes === null ? null : (JSON.parse(row.attributes) as Attributes);
 }
 
 export function strategyOf(row: StoreFileRow): Strategy {

@@ -9,7 +9,7 @@ import type { StoreAccess } from "../vector-stores/access.ts";
 import type { Asking } from "../vector-stores/asking.ts";
 import { pageQuery } from "../../http/page-query.ts";
 import type { Attacher } from "./attach.ts";
-import { parseAttributes, strategyOf } from "./attach.ts";
+import { strategyOf } from "./attach.ts";
 import { chunksOf, joinChunks } from "./content.ts";
 import { readAttributes, readStrategy, showStrategy } from "./input.ts";
 import type {
@@ -151,8 +151,7 @@ class StoreFiles implements StoreFilesService {
     const { access, generations, chunks } = this.#deps;
     const store = await access.open(asking);
     const row = await this.#find(store, fileId);
-    const generation =
-      store.live_generation === null ? null : await generations.get(store.tenant_id, store.live_generation);
+    const generation = await generations.liveOf(store);
     const isReadable = row.status === "completed" && generation !== null;
     const text = isReadable ? joinChunks(await chunksOf(chunks, row, generation.chunk_set)) : "";
     // Indexed anew between two slices: then this is half of a text that is no more.
@@ -165,7 +164,7 @@ class StoreFiles implements StoreFilesService {
       next_page: null,
       file_id: row.file_id,
       filename: row.filename,
-      attributes: parseAttributes(row) ?? {},
+      attributes: row.attributes ?? {},
     };
   }
 
@@ -176,7 +175,7 @@ class StoreFiles implements StoreFilesService {
   }
 
   #show(row: StoreFileRow): VectorStoreFile {
-    const attributes = parseAttributes(row) ?? {};
+    const attributes = row.attributes ?? {};
     const inProgress = row.status === "in_progress";
     return {
       id: row.file_id,
@@ -193,7 +192,7 @@ class StoreFiles implements StoreFilesService {
       bytes: row.file_bytes,
       chunks: row.n_chunks,
       ...(inProgress ? { progress: this.#deps.progressOf(row.seq) ?? { stage: "queued", done: 0, total: 0 } } : {}),
-      ...(row.warnings === null ? {} : { warnings: JSON.parse(row.warnings) as string[] }),
+      ...(row.warnings === null ? {} : { warnings: row.warnings }),
     };
   }
 }

@@ -122,7 +122,7 @@ class Stores implements StoresService {
       await tables.stores.update(caller.tenantId, id, {
         name,
         description: body.description,
-        metadata: body.metadata === undefined ? undefined : JSON.stringify(body.metadata ?? {}),
+        metadata: body.metadata === undefined ? undefined : (body.metadata ?? {}),
         expiresDays: days,
         expiresAt: days === undefined || days === null ? days : row.last_active_at + days * SECONDS_A_DAY,
         indexMode: body.index_type,
@@ -174,7 +174,7 @@ function newStore(
     keyId: caller.keyId,
     name,
     description: body.description ?? null,
-    metadata: body.metadata ? JSON.stringify(body.metadata) : null,
+    metadata: body.metadata ?? null,
     createdAt: nowSeconds,
     expiresDays: days,
     expiresAt: days === null ? null : nowSeconds + days * SECONDS_A_DAY,

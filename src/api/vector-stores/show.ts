@@ -19,8 +19,7 @@ export async function showStore(
   row: StoreRow,
   from: ShownFrom,
 ): Promise<VectorStore> {
-  const generation =
-    row.live_generation === null ? null : await from.generations.get(row.tenant_id, row.live_generation);
+  const generation = await from.generations.liveOf(row);
   const status = isExpired(row, clock.nowSeconds()) ? "expired" : row.n_in_progress > 0 ? "in_progress" : "completed";
   return {
     id: row.id,
@@ -40,7 +39,7 @@ export async function showStore(
     expires_after: row.expires_days === null ? null : { anchor: "last_active_at", days: row.expires_days },
     expires_at: row.expires_at,
     last_active_at: row.last_active_at,
-    metadata: row.metadata === null ? {} : (JSON.parse(row.metadata) as Record<string, unknown>),
+    metadata: row.metadata ?? {},
     bytes: row.file_bytes,
     embedding_model: row.embedding_model,
     embedding_dimensions: row.embedding_dimensions,

@@ -12,7 +12,8 @@ export function readSafetensors(bytes: Uint8Array): Map<string, LoadedTensor> {
   const headerLength = Number(view.getBigUint64(0, true));
   const start = 8 + headerLength;
   if (start > bytes.length) throw new Error("the file is cut off within its header");
-  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, start))) as Record<string, unknown>;
+  const header: unknown = JSON.parse(new TextDecoder().decode(bytes.subarray(8, start)));
+  if (typeof header !== "object" || header === null) throw new Error("the header is malformed");
   const tensors = new Map<string, LoadedTensor>();
   for (const [name, entry] of Object.entries(header)) {
     if (name !== "__metadata__") tensors.set(name, readTensor(name, entry, bytes, start));
@@ -21,7 +22,7 @@ export function readSafetensors(bytes: Uint8Array): Map<string, LoadedTensor> {
 }
 
 function readTensor(name: string, entry: unknown, bytes: Uint8Array, start: number): LoadedTensor {
-  const { dtype, shape, data_offsets } = entry as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
+  const { dtype, shape, data_offsets } = Object(entry) as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
   if (!isNumbers(shape) || !isNumbers(data_offsets) || data_offsets.length !== 2) {
     throw new Error(`the header of tensor ${name} is malformed`);
   }

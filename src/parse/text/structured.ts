@@ -54,22 +54,19 @@ interface NotebookOutput {
 
 /** Jupyter notebooks: Markdown and code cells in order, then text that the code printed. Not a notebook: false. */
 export function parseNotebook(text: string, out: DocumentBuilder, write: (markdown: string) => void): boolean {
-  let notebook: {
-    cells?: unknown;
-    worksheets?: { cells?: unknown }[];
-    metadata?: { language_info?: { name?: unknown } };
-  };
+  let notebook: unknown;
   try {
-    notebook = JSON.parse(text) as typeof notebook;
+    notebook = JSON.parse(text);
   } catch {
     return false;
   }
-  const sheets = Array.isArray(notebook?.worksheets) ? notebook.worksheets : [];
-  const cells = notebook?.cells ?? (sheets.length > 0 ? sheets.flatMap((sheet) => sheet?.cells ?? []) : null);
+  const worksheets = fieldOf(notebook, "worksheets");
+  const sheets: unknown[] = Array.isArray(worksheets) ? worksheets : [];
+  const cells =
+    fieldOf(notebook, "cells") ?? (sheets.length > 0 ? sheets.flatMap((sheet) => fieldOf(sheet, "cells") ?? []) : null);
   if (!Array.isArray(cells)) return false;
-  const language =
-    typeof notebook.metadata?.language_info?.name === "string" ? notebook.metadata.language_info.name : "code";
-  out.metadata["language"] = language;
+  const language = fieldOf(fieldOf(fieldOf(notebook, "metadata"), "language_info"), "name");
+  out.metadata["language"] = typeof language === "string" ? language : "code";
   for (const cell of cells as NotebookCell[]) {
     const source = joined(cell?.source ?? cell?.input).trim();
     if (cell?.cell_type === "markdown") {
@@ -85,6 +82,10 @@ export function parseNotebook(text: string, out: DocumentBuilder, write: (markdo
     }
   }
   return true;
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined;
 }
 
 const ANSI_COLOR = /\x1b\[[\d;]*m/g;

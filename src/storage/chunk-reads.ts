@@ -1,0 +1,154 @@
+import {
+  CHUNK_HIT,
+  type ChunkHit,
+  type ChunkOwner,
+  type ChunkRow,
+  floatsOf,
+  type IndexedChunk,
+  LISTED_CHUNK,
+} from "./chunks.ts";
+import type { ChunkId, ChunkSet, FileId, GenerationId, StoreFileSeq, StoreId, TenantId } from "./ids.ts";
+import type { Page, PageQuery } from "./page.ts";
+import type { Sql } from "./sql.ts";
+import { type FileTotals, STORE_FILE } from "./store-files.ts";
+import type { RowOf } from "./table.ts";
+
+/** A chunk that is to be embedded. */
+export interface UnembeddedChunk {
+  id: ChunkId;
+  idx: number;
+  text: string;
+  tokens: number;
+  start: number;
+  end: number;
+}
+
+const COMPLETED_FILE = STORE_FILE.pick("seq", "file_id", "filename", "attributes", "revision");
+export type CompletedFile = RowOf<typeof COMPLETED_FILE>;
+
+export type ChunkNeighbour = Pick<
+  ChunkHit,
+  "idx" | "text" | "start_cp" | "end_cp" | "page" | "page_end" | "line" | "line_end"
+>;
+
+export interface ChunkReads {
+  /** Chunks of a file revision, after the one in place `afterIdx`, that have no vector in this generation yet, in order. */
+  withoutVector(
+    tenantId: TenantId,
+    at: ChunkOwner,
+    generation: GenerationId,
+    limit: number,
+    afterIdx?: number,
+  ): Promise<UnembeddedChunk[]>;
+  /** Where the chunks `fromIdx` to `toIdx` of a file begin and end, in code points. */
+  places(tenantId: TenantId, at: ChunkOwner, fromIdx: number, toIdx: number): Promise<{ start: number; end: number }[]>;
+  totals(tenantId: TenantId, at: ChunkOwner, generation: GenerationId): Promise<ChunkTotals>;
+  /** What is kept of a file revision, once all of it is embedded. */
+  fileTotals(
+    tenantId: TenantId,
+    at: ChunkOwner,
+    generation: { id: GenerationId; dimensions: number },
+  ): Promise<FileTotals>;
+  /** A slice of a file's chunks with terms and vectors, from `fromIdx` on. */
+  forIndex(
+    tenantId: TenantId,
+    at: ChunkOwner,
+    generation: GenerationId,
+    fromIdx: number,
+    limit: number,
+  ): Promise<IndexedChunk[]>;
+  /** Completed files of a store after `afterSeq`, for loading an index. */
+  completedFiles(tenantId: TenantId, storeId: StoreId, afterSeq: StoreFileSeq, limit: number): Promise<CompletedFile[]>;
+  /** The chunks of these ids that still count, in no particular order. */
+  hits(tenantId: TenantId, ids: readonly ChunkId[]): Promise<ChunkHit[]>;
+  /** The texts alone of the chunks of these ids that still count. */
+  texts(tenantId: TenantId, ids: readonly ChunkId[]): Promise<Map<ChunkId, string>>;
+  /** A chunk with up to `before` and `after` neighbours of the same file, in order. */
+  neighbours(tenantId: TenantId, id: ChunkId, before: number, after: number): Promise<ChunkNeighbour[]>;
+  /** All windows of a chunk, windows x dimensions; null when it is gone. */
+  vector(chunkId: ChunkId, generation: GenerationId): Promise<Float32Array | null>;
+  list(
+    tenantId: TenantId,
+    storeId: StoreId,
+    chunkSet: ChunkSet,
+    page: PageQuery,
+    files: readonly FileId[] | null,
+  ): Promise<Page<ChunkRow>>;
+}
+
+interface ChunkTotals {
+  chunks: number;
+  vectors: number;
+  text_bytes: number;
+  vector_bytes: number;
+}
+
+/** Also read by index-reads.ts. */
+export const CHUNKS_FOR_INDEX = /*sql*/ `SELECT c.id AS chunk_id, c.store_file, t.terms, v.data FROM chunk c
+  JOIN chunk_terms t ON t.chunk_id = c.id
+  JOIN vector v ON v.chunk_id = c.id AND v.generation = ?5
+  WHERE c.tenant_id = ?1 AND c.store_file = ?2 AND c.chunk_set = ?3 AND c.revision = ?4 AND c.idx >= ?6
+  ORDER BY c.idx LIMIT ?7`;
+const WITHOUT_VECTOR = /*sql*/ `SELECT c.id, c.idx, c.text, c.tokens, c.start_cp AS start, c.end_cp AS end FROM chunk c
+  WHERE c.tenant_id = ?1 AND c.store_file = ?2 AND c.chunk_set = ?3 AND c.revision = ?4 AND c.idx > ?7
+    AND NOT EXISTS (SELECT 1 FROM vector v WHERE v.chunk_id = c.id AND v.generation = ?5)
+  ORDER BY c.idx LIMIT ?6`;
+const PLACES = /*sql*/ `SELECT start_cp AS start, end_cp AS end FROM chunk
+  WHERE tenant_id = ?1 AND store_file = ?2 AND chunk_set = ?3 AND revision = ?4 AND idx BETWEEN ?5 AND ?6`;
+const TOTALS = /*sql*/ `SELECT count(*) AS chunks, count(v.id) AS vectors, coalesce(sum(octet_length(c.text)), 0) AS text_bytes,
+         coalesce(sum(octet_length(v.data)), 0) AS vector_bytes
+  FROM chunk c LEFT JOIN vector v ON v.chunk_id = c.id AND v.generation = ?5
+  WHERE c.tenant_id = ?1 AND c.store_file = ?2 AND c.chunk_set = ?3 AND c.revision = ?4`;
+const COMPLETED_FILES = /*sql*/ `SELECT ${COMPLETED_FILE.list} FROM store_file
+  WHERE tenant_id = ?1 AND store_id = ?2 AND status = 'completed' AND seq > ?3 ORDER BY seq LIMIT ?4`;
+const CURRENT = /*sql*/ `json_each(?2) j JOIN chunk c ON c.id = j.value
+  JOIN store_file f ON f.seq = c.store_file AND f.revision = c.revision AND f.status = 'completed'
+  WHERE c.tenant_id = ?1`;
+const HITS = /*sql*/ `SELECT ${CHUNK_HIT.list} FROM ${CURRENT}`;
+const TEXTS = /*sql*/ `SELECT c.id, c.text FROM ${CURRENT}`;
+const NEIGHBOURS = /*sql*/ `SELECT n.idx, n.text, n.start_cp, n.end_cp, n.page, n.page_end, n.line, n.line_end FROM chunk c
+  JOIN chunk n ON n.store_file = c.store_file AND n.chunk_set = c.chunk_set AND n.revision = c.revision
+  WHERE c.tenant_id = ?1 AND c.id = ?2 AND n.idx BETWEEN c.idx - ?3 AND c.idx + ?4 ORDER BY n.idx`;
+const VECTOR_OF = /*sql*/ `SELECT data FROM vector WHERE chunk_id = ?1 AND generation = ?2`;
+const LISTED = /*sql*/ `store_file f JOIN chunk c ON c.store_file = f.seq AND c.revision = f.revision AND c.chunk_set = ?3
+  WHERE f.tenant_id = ?1 AND f.store_id = ?2 AND f.status = 'completed'
+    AND (?4 IS NULL OR f.file_id IN (SELECT value FROM json_each(?4)))`;
+const NOTHING: ChunkTotals = { chunks: 0, vectors: 0, text_bytes: 0, vector_bytes: 0 };
+
+export function chunkReads(sql: Sql): ChunkReads {
+  const totals = async (tenantId: TenantId, at: ChunkOwner, generation: GenerationId) =>
+    (await sql.get<ChunkTotals>(TOTALS, [tenantId, at.storeFile, at.chunkSet, at.revision, generation])) ?? NOTHING;
+  return {
+    withoutVector: (tenantId, at, generation, limit, afterIdx = -1) =>
+      sql.all(WITHOUT_VECTOR, [tenantId, at.storeFile, at.chunkSet, at.revision, generation, limit, afterIdx]),
+    places: (tenantId, at, fromIdx, toIdx) =>
+      sql.all(PLACES, [tenantId, at.storeFile, at.chunkSet, at.revision, fromIdx, toIdx]),
+    totals,
+    async fileTotals(tenantId, at, { id, dimensions }) {
+      const { chunks, text_bytes: textBytes, vector_bytes: vectorBytes } = await totals(tenantId, at, id);
+      return {
+        chunks,
+        vectors: Math.round(vectorBytes / Float32Array.BYTES_PER_ELEMENT / dimensions),
+        usageBytes: textBytes + vectorBytes,
+      };
+    },
+    forIndex: (tenantId, at, generation, fromIdx, limit) =>
+      sql.all(CHUNKS_FOR_INDEX, [tenantId, at.storeFile, at.chunkSet, at.revision, generation, fromIdx, limit]),
+    completedFiles: (tenantId, storeId, afterSeq, limit) =>
+      COMPLETED_FILE.all(sql, COMPLETED_FILES, [tenantId, storeId, afterSeq, limit]),
+    hits: (tenantId, ids) => CHUNK_HIT.all(sql, HITS, [tenantId, JSON.stringify(ids)]),
+    async texts(tenantId, ids) {
+      const rows = await sql.all<Pick<ChunkHit, "id" | "text">>(TEXTS, [tenantId, JSON.stringify(ids)]);
+      return new Map(rows.map((row) => [row.id, row.text]));
+    },
+    neighbours: (tenantId, id, before, after) => sql.all(NEIGHBOURS, [tenantId, id, before, after]),
+    async vector(chunkId, generation) {
+      const row = await sql.get<{ data: Uint8Array }>(VECTOR_OF, [chunkId, generation]);
+      return row === null ? null : floatsOf(row.data);
+    },
+    list: (tenantId, storeId, chunkSet, page, files) => {
+      const params = [tenantId, storeId, chunkSet, files === null ? null : JSON.stringify(files)];
+      return LISTED_CHUNK.page(sql, { from: LISTED, params, cursor: "c.id" }, page);
+    },
+  };
+}

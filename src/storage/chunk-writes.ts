@@ -1,0 +1,97 @@
+import { bytesOf, CHUNK, type ChunkOwner, type NewChunk } from "./chunks.ts";
+import type { ChunkId, ChunkSet, GenerationId, StoreFileSeq, StoreId, TenantId } from "./ids.ts";
+import type { Sql, Tx } from "./sql.ts";
+
+export interface ChunkWrites {
+  /**
+   * Adds chunks of one file revision, in one transaction. None where the file was detached or is of another revision
+   * by now: nobody would remove them again.
+   */
+  add(owner: ChunkOwner & { tenantId: TenantId; storeId: StoreId }, chunks: readonly NewChunk[]): Promise<void>;
+  /** Vectors of chunks that were removed meanwhile are dropped. */
+  addVectors(
+    tenantId: TenantId,
+    generation: GenerationId,
+    vectors: readonly { chunkId: ChunkId; data: Float32Array }[],
+  ): Promise<void>;
+  /** Copies a file's chunks, with their terms, into another set; what the set had of the file goes first. */
+  copyToSet(storeFile: StoreFileSeq, revision: number, from: ChunkSet, to: ChunkSet): Promise<void>;
+}
+
+const OF_TEXT = ["text", "tokens", "start_cp", "end_cp", "page", "page_end", "line", "line_end", "heading"] as const;
+const INSERT_CHUNK = /*sql*/ `${CHUNK.into("tenant_id", "store_id", "chunk_set", "store_file", "revision", "idx", ...OF_TEXT)} RETURNING id`;
+const INSERT_TERMS = /*sql*/ `INSERT INTO chunk_terms (chunk_id, tenant_id, terms) VALUES (?1, ?2, ?3)`;
+const INSERT_VECTOR = /*sql*/ `INSERT INTO vector (tenant_id, generation, chunk_id, data)
+  SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM chunk WHERE id = ?3)
+  ON CONFLICT (chunk_id, generation) DO UPDATE SET data = excluded.data`;
+const REVISION_OF = /*sql*/ `SELECT revision FROM store_file WHERE tenant_id = ?1 AND seq = ?2`;
+const IDS_OF_SET = /*sql*/ `SELECT id FROM chunk WHERE store_file = ?1 AND chunk_set = ?2`;
+const COPY_CHUNKS = /*sql*/ `INSERT INTO chunk (tenant_id, store_id, chunk_set, store_file, revision, idx, ${OF_TEXT.join(", ")})
+  SELECT tenant_id, store_id, ?4, store_file, revision, idx, ${OF_TEXT.join(", ")}
+  FROM chunk WHERE store_file = ?1 AND revision = ?2 AND chunk_set = ?3 ORDER BY idx`;
+const COPY_TERMS = /*sql*/ `INSERT INTO chunk_terms (chunk_id, tenant_id, terms)
+  SELECT n.id, t.tenant_id, t.terms FROM chunk c
+  JOIN chunk n ON n.store_file = c.store_file AND n.revision = c.revision AND n.idx = c.idx AND n.chunk_set = ?4
+  JOIN chunk_terms t ON t.chunk_id = c.id
+  WHERE c.store_file = ?1 AND c.revision = ?2 AND c.chunk_set = ?3`;
+
+export function chunkWrites(sql: Sql): ChunkWrites {
+  return {
+    add: ({ tenantId, storeId, chunkSet, storeFile, revision }, chunks) =>
+      sql.atomic(async (tx) => {
+        const file = await tx.get<{ revision: number }>(REVISION_OF, [tenantId, storeFile]);
+        if (file?.revision !== revision) return;
+        for (const chunk of chunks) {
+          const row = await tx.get<{ id: ChunkId }>(INSERT_CHUNK, [
+            tenantId,
+            storeId,
+            chunkSet,
+            storeFile,
+            revision,
+            chunk.idx,
+            chunk.text,
+            chunk.tokens,
+            chunk.start,
+            chunk.end,
+            chunk.page,
+            chunk.pageEnd,
+            chunk.line,
+            chunk.lineEnd,
+            chunk.heading.length === 0 ? null : JSON.stringify(chunk.heading),
+          ]);
+          if (row === null) throw new Error("INSERT … RETURNING gave no row");
+          await tx.run(INSERT_TERMS, [row.id, tenantId, chunk.terms]);
+        }
+      }, "work"),
+    addVectors: (tenantId, generation, vectors) =>
+      sql.atomic(async (tx) => {
+        for (const { chunkId, data } of vectors)
+          await tx.run(INSERT_VECTOR, [tenantId, generation, chunkId, bytesOf(data)]);
+      }, "work"),
+    copyToSet: (storeFile, revision, from, to) =>
+      sql.atomic(async (tx) => {
+        const own = (await tx.all<{ id: ChunkId }>(IDS_OF_SET, [storeFile, to])).map((row) => row.id);
+        if (own.length > 0) await removeChunks(tx, own);
+        await tx.run(COPY_CHUNKS, [storeFile, revision, from, to]);
+        await tx.run(COPY_TERMS, [storeFile, revision, from, to]);
+      }, "work"),
+  };
+}
+
+const REMOVE_VECTORS = /*sql*/ `DELETE FROM vector WHERE chunk_id IN (SELECT value FROM json_each(?1))`;
+const REMOVE_TERMS = /*sql*/ `DELETE FROM chunk_terms WHERE chunk_id IN (SELECT value FROM json_each(?1))`;
+const REMOVE_CHUNKS = /*sql*/ `DELETE FROM chunk WHERE id IN (SELECT value FROM json_each(?1))`;
+
+/** Removes chunks with all that hangs on them; returns how many terms and vectors went. */
+export async function removeChunks(tx: Tx, ids: readonly ChunkId[]): Promise<{ terms: number; vectors: number }> {
+  const vectors = await tx.run(REMOVE_VECTORS, [JSON.stringify(ids)]);
+  return { terms: await removeTexts(tx, ids), vectors };
+}
+
+/** Removes chunks with their terms and without their vectors; returns how many terms went. */
+export async function removeTexts(tx: Tx, ids: readonly ChunkId[]): Promise<number> {
+  const list = JSON.stringify(ids);
+  const terms = await tx.run(REMOVE_TERMS, [list]);
+  await tx.run(REMOVE_CHUNKS, [list]);
+  return terms;
+}

@@ -1,0 +1,49 @@
+import { CLAIMED_JOB, type JobLeases } from "./jobs.ts";
+import type { Sql } from "./sql.ts";
+
+// A plus before `due_ms` keeps the planner from the index on it, which leads through everything that waits: with it the
+// next job is the first entry of another index.
+const DUE_TENANTS = /*sql*/ `SELECT * FROM (SELECT c.tenant_id, (SELECT j.priority FROM job j
+      WHERE j.kind = ?1 AND j.tenant_id = c.tenant_id AND j.lease_owner IS NULL AND +j.due_ms <= ?2
+      ORDER BY j.priority, j.id LIMIT 1) AS priority
+    FROM job_count c WHERE c.kind = ?1 AND c.waiting > 0)
+  WHERE priority IS NOT NULL ORDER BY priority, tenant_id`;
+const CLAIM = /*sql*/ `UPDATE job SET lease_owner = ?4, lease_ms = ?5, attempt = attempt + 1
+  WHERE id = (SELECT id FROM job WHERE kind = ?1 AND tenant_id = ?2 AND lease_owner IS NULL AND +due_ms <= ?3
+                AND (store_id IS NULL OR store_id NOT IN (SELECT value FROM json_each(?6)))
+              ORDER BY priority, id LIMIT 1)
+  RETURNING ${CLAIMED_JOB.list}`;
+const FINISH = /*sql*/ `DELETE FROM job WHERE id = ?1 AND lease_owner = ?2 AND attempt > 0`;
+// An insert of the same subject sets `attempt` to 0; a claim makes it 1.
+const ASKED_AGAIN = /*sql*/ `UPDATE job SET lease_owner = NULL, lease_ms = NULL WHERE id = ?1 AND lease_owner = ?2`;
+const RELEASE = /*sql*/ `UPDATE job SET lease_owner = NULL, lease_ms = NULL, due_ms = ?3 WHERE id = ?1 AND lease_owner = ?2`;
+const GIVE_BACK = /*sql*/ `UPDATE job SET lease_owner = NULL, lease_ms = NULL, attempt = max(attempt - 1, 0) WHERE id = ?1 AND lease_owner = ?2`;
+const RENEW = /*sql*/ `UPDATE job SET lease_ms = ?2 WHERE lease_owner = ?1`;
+// From the sixth lost try on a job waits 1, 2, 4 … 30 s: should it be what brings the process down, the server lives
+// in between; should the process just be killed often, the job's tries are not used up in a minute.
+const RELEASE_LOST = /*sql*/ `UPDATE job SET lease_owner = NULL, lease_ms = NULL,
+    due_ms = CASE WHEN attempt <= 5 THEN due_ms ELSE ?2 + min(30000, 1000 << min(attempt - 6, 5)) END
+  WHERE lease_owner IS NOT NULL AND (lease_owner <> ?1 OR lease_ms < ?2)`;
+const NEXT_DUE = /*sql*/ `SELECT min(due_ms) AS due_ms FROM job WHERE lease_owner IS NULL`;
+
+export function jobLeases(sql: Sql): JobLeases {
+  return {
+    dueTenants: (kind, nowMs) => sql.all(DUE_TENANTS, [kind, nowMs]),
+    claim: (kind, tenantId, nowMs, owner, leaseMs, exceptStores = [], onClaimed) =>
+      sql.atomic(async (tx) => {
+        const values = [kind, tenantId, nowMs, owner, leaseMs, JSON.stringify(exceptStores)];
+        const job = await CLAIMED_JOB.get(tx, CLAIM, values);
+        if (job !== null && onClaimed !== undefined) tx.onCommit(() => onClaimed(job));
+        return job;
+      }, "work"),
+    finish: (id, owner) =>
+      sql.atomic(async (tx) => {
+        if ((await tx.run(FINISH, [id, owner])) === 0) await tx.run(ASKED_AGAIN, [id, owner]);
+      }, "work"),
+    retry: async (id, owner, dueMs) => void (await sql.atomic((tx) => tx.run(RELEASE, [id, owner, dueMs]), "work")),
+    giveBack: async (id, owner) => void (await sql.atomic((tx) => tx.run(GIVE_BACK, [id, owner]), "work")),
+    renew: async (owner, leaseMs) => void (await sql.atomic((tx) => tx.run(RENEW, [owner, leaseMs]), "work")),
+    releaseLost: (owner, nowMs) => sql.run(RELEASE_LOST, [owner, nowMs]),
+    nextDueMs: async () => (await sql.get<{ due_ms: number | null }>(NEXT_DUE))?.due_ms ?? null,
+  };
+}

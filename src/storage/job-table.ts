@@ -1,0 +1,40 @@
+import { jobLeases } from "./job-leases.ts";
+import type { JobsTable } from "./jobs.ts";
+import type { JobId } from "./ids.ts";
+import type { Sql } from "./sql.ts";
+
+const INSERT = /*sql*/ `INSERT INTO job (tenant_id, kind, store_id, subject, priority, due_ms, payload, created_at)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+  ON CONFLICT (kind, subject) DO UPDATE SET due_ms = min(due_ms, excluded.due_ms), attempt = 0,
+    priority = min(priority, excluded.priority), payload = excluded.payload`;
+const DROP = /*sql*/ `DELETE FROM job WHERE tenant_id = ?1 AND kind = ?2 AND subject = ?3`;
+const OF_STORE = /*sql*/ `SELECT id, lease_owner FROM job WHERE tenant_id = ?1 AND store_id = ?2
+  AND kind IN (SELECT value FROM json_each(?3))`;
+const REMOVE_BY_ID = /*sql*/ `DELETE FROM job WHERE id = ?1 AND lease_owner IS NULL`;
+// Files in progress that nothing works on: the job row was lost, which no code path should do.
+const STUCK = /*sql*/ `SELECT f.tenant_id, f.store_id, f.seq FROM vector_store s
+  JOIN store_file f ON f.store_id = s.id AND f.status = 'in_progress'
+  WHERE s.n_in_progress > 0 AND s.lifecycle <> 'deleting'
+    AND NOT EXISTS (SELECT 1 FROM job j WHERE j.kind = 'ingest' AND j.subject = CAST(f.seq AS TEXT))
+  LIMIT ?1`;
+const DEPTH = /*sql*/ `SELECT kind, sum(waiting) AS waiting, sum(running) AS running FROM job_count GROUP BY kind`;
+
+export function jobsTable(sql: Sql): JobsTable {
+  return {
+    ...jobLeases(sql),
+    async insert({ tenantId, kind, storeId, subject, priority, dueMs, payload = "{}" }) {
+      const createdAt = Math.floor(dueMs / 1000);
+      await sql.run(INSERT, [tenantId, kind, storeId, subject, priority, dueMs, payload, createdAt]);
+    },
+    drop: async (tenantId, kind, subject) => void (await sql.run(DROP, [tenantId, kind, subject])),
+    dropWaiting: (tenantId, storeId, kinds) =>
+      sql.atomic(async (tx) => {
+        const values = [tenantId, storeId, JSON.stringify(kinds)];
+        const rows = await tx.all<{ id: JobId; lease_owner: string | null }>(OF_STORE, values);
+        for (const row of rows) if (row.lease_owner === null) await tx.run(REMOVE_BY_ID, [row.id]);
+        return rows.filter((row) => row.lease_owner !== null).length;
+      }),
+    filesWithoutJob: (limit) => sql.all(STUCK, [limit]),
+    depth: () => sql.all(DEPTH),
+  };
+}

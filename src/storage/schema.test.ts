@@ -1,0 +1,87 @@
+/** The columns that the table modules declare are those of the schema, each with its kind and whether it may be null. */
+import { afterAll, expect, test } from "bun:test";
+import { FILE_BATCH, FILE_BATCH_MEMBER } from "./batches.ts";
+import { CHUNK, CHUNK_TERMS, VECTOR } from "./chunks.ts";
+import { DELETION, DELETION_FILE, DELETION_RANGE } from "./deletions.ts";
+import { EMBEDDING_CACHE, EMBEDDING_CACHE_SIZE } from "./embedding-cache.ts";
+import { EVALUATION } from "./evaluations.ts";
+import { FILE, USAGE } from "./files.ts";
+import { GENERATION_FILE } from "./generation-files.ts";
+import { GENERATION } from "./generations.ts";
+import { JOB, JOB_COUNT } from "./jobs.ts";
+import { JUDGMENT } from "./judgments.ts";
+import { API_KEY } from "./keys.ts";
+import { MIGRATION } from "./migration-table.ts";
+import { QUERY_LOG } from "./query-log.ts";
+import { openSqlite } from "./sqlite.ts";
+import { INGEST_HOUR, QUERY_HOUR } from "./statistics.ts";
+import { STORE_FILE } from "./store-files.ts";
+import { VECTOR_STORE } from "./stores.ts";
+import type { Column, Columns, Table } from "./table.ts";
+import { TENANT } from "./tenants.ts";
+import { UPLOAD, UPLOAD_PART } from "./uploads.ts";
+
+const TABLES: readonly Table<Columns>[] = [
+  TENANT,
+  API_KEY,
+  FILE,
+  USAGE,
+  UPLOAD,
+  UPLOAD_PART,
+  VECTOR_STORE,
+  GENERATION,
+  GENERATION_FILE,
+  STORE_FILE,
+  FILE_BATCH,
+  FILE_BATCH_MEMBER,
+  CHUNK,
+  CHUNK_TERMS,
+  VECTOR,
+  JOB,
+  JOB_COUNT,
+  MIGRATION,
+  QUERY_LOG,
+  QUERY_HOUR,
+  INGEST_HOUR,
+  JUDGMENT,
+  EVALUATION,
+  DELETION,
+  DELETION_FILE,
+  DELETION_RANGE,
+  EMBEDDING_CACHE,
+  EMBEDDING_CACHE_SIZE,
+];
+const TYPES: Record<Column<unknown>["kind"], string> = {
+  text: "TEXT",
+  json: "TEXT",
+  integer: "INTEGER",
+  boolean: "INTEGER",
+  blob: "BLOB",
+};
+
+const db = openSqlite(":memory:");
+afterAll(() => db.close());
+
+test.each(TABLES.map((table) => [table.name, table] as const))(
+  "the columns of %s are those of the schema",
+  (name, { columns }) => {
+    const real = db.raw
+      .query<{ name: string; type: string; notnull: number; pk: number }, []>(`PRAGMA table_info(${name})`)
+      .all()
+      .map((column) => ({ name: column.name, type: column.type, isNullable: column.notnull === 0 && column.pk === 0 }));
+    const declared = Object.entries(columns)
+      .filter(([, { from }]) => from === undefined)
+      .map(([column, { kind, isNullable }]) => ({ name: column, type: TYPES[kind], isNullable }));
+    const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
+    expect(declared.sort(byName)).toEqual(real.sort(byName));
+  },
+);
+
+test("every table is declared", () => {
+  const real = db.raw
+    .query<{ name: string }, []>("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    .all()
+    .map(({ name }) => name)
+    .filter((name) => name !== "schema_version");
+  expect(TABLES.map(({ name }) => name).sort()).toEqual(real.sort());
+});
