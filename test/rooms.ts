@@ -78,7 +78,7 @@ export const ROOMS: readonly Room[] = [
     name: "http",
     floor: 4,
     duty: "The plumbing of requests and answers: operations, validation, errors, bodies, pages.",
-    uses: ["storage", "platform"],
+    uses: ["storage", "platform", "parse"],
   },
   { name: "index", floor: 3, duty: "Vectors and keywords in memory and on disk, as caches.", uses: ["platform"] },
   {

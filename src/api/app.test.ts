@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
 import { AppError } from "../errors.ts";
-import type { Log, LogFields } from "../platform/log.ts";
 import { oneOf } from "../http/openai.ts";
 import { operation } from "../http/operation.ts";
 import { storeApp, KEYS } from "../app/testing/store-app.ts";
+import { recorder } from "./testing/recorder.ts";
 
 const INVALID_JSON = "We could not parse the JSON body of your request:";
 const Body = Type.Object(
@@ -424,16 +424,6 @@ describe("dialects", () => {
 });
 
 describe("failures", () => {
-  const recorder = () => {
-    const lines: { level: string; message: string; fields: LogFields }[] = [];
-    const at =
-      (level: string) =>
-      (message: string, fields: LogFields = {}) =>
-        void lines.push({ level, message, fields });
-    const log: Log = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
-    return { log, lines };
-  };
-
   test("unexpected ones tell the client nothing and are logged once, with the request's id", async () => {
     const { log, lines } = recorder();
     await using f = await storeApp({ more: probes, log });
@@ -482,6 +472,36 @@ describe("failures", () => {
       fields: { method: "POST", route: "/v1/vector_stores/{vector_store_id}/search", status: 429, key_id: "key_write" },
     });
     expect(JSON.stringify(lines)).not.toMatch(/topsecret|vs_private/);
+  });
+
+  test("the line of a refused request names the code and the parameter, whoever refuses it", async () => {
+    const { log, lines } = recorder();
+    await using f = await storeApp({ more: probes, log });
+    await f.call("POST", STORE, { limit: "x" });
+    await f.call("GET", "/v1/files", null, { authorization: "" });
+    await f.call("GET", "/v1/nope");
+    await f.call("POST", `${STORE}?dialect=openai-strict`, "{");
+    await f.call("GET", "/healthz", null, { host: "a b" });
+    await f.call("POST", STORE, {});
+    expect(lines.map(({ fields }) => [fields["status"], fields["code"], fields["param"]])).toEqual([
+      [400, "invalid_type", "limit"],
+      [401, "invalid_api_key", undefined],
+      [404, "unknown_url", undefined],
+      [400, "invalid_json", undefined],
+      [400, "invalid_value", undefined],
+      [200, undefined, undefined],
+    ]);
+  });
+
+  test("an address that nothing answers to is told with one that is served, where it is near", async () => {
+    await using f = await storeApp({ more: probes });
+    const told = async (method: string, path: string) => (await f.call(method, path)).json.error.message;
+    expect(await told("POST", "/v1/v1/vector_stores/vs_1/search")).toBe(
+      "Invalid URL (POST /v1/v1/vector_stores/vs_1/search). Did you mean /v1/vector_stores/vs_1/search?",
+    );
+    expect(await told("GET", "/api/v1/files")).toEndWith("Did you mean /v1/files?");
+    expect(await told("OPTIONS", "/v2/files")).toEndWith("Did you mean /v1/files?");
+    expect(await told("GET", "/v1/chat/completions")).toBe("Invalid URL (GET /v1/chat/completions)");
   });
 });
 

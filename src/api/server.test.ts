@@ -65,6 +65,72 @@ const hold = () => {
   return { started: started.promise, more: [held, stuck] };
 };
 
+describe("whatever the server is called", () => {
+  const asked = (request: string) => async () => {
+    await using f = await storeApp();
+    const server = serve(f);
+    try {
+      const received = await raw(server.port, request.replace(/\n/g, "\r\n"), (text) => text.includes("\r\n\r\n"));
+      const [head = "", body = ""] = received.split("\r\n\r\n");
+      return { status: Number(head.split(" ")[1]), body };
+    } finally {
+      await server.stop(0);
+    }
+  };
+
+  test.each([
+    ...["x", "ai", "api", "a:1", "api:80", "abcd", "[::1]", "[::1]:8080", "my_host", "a.example:443"].map((host) => [
+      `GET /healthz HTTP/1.1\nHost: ${host}\nConnection: close\n\n`,
+    ]),
+    ["GET /healthz HTTP/1.0\n\n"],
+    ["GET /healthz?a=b HTTP/1.0\n\n"],
+    ["GET /healthz HTTP/1.0\nHost:\n\n"],
+    ["HEAD /healthz HTTP/1.0\n\n"],
+    ["GET http://x/healthz HTTP/1.1\nHost: x\nConnection: close\n\n"],
+    ["GET https://a.example:1/healthz?a=b HTTP/1.1\nHost: x\nConnection: close\n\n"],
+    ["GET http://x//healthz/ HTTP/1.0\n\n"],
+  ])("%j is served", async (request) => {
+    expect((await asked(request)()).status).toBe(200);
+  });
+
+  test.each(["localhost:99999", "m\u00fchle.example", "a b", "a/b", "u:p@h", "[::1", "%", "1.2.3.4.5"])(
+    "a Host that cannot be one is a 400 in the envelope: %s",
+    async (host) => {
+      const { status, body } = await asked(`GET /v1/files HTTP/1.1\nHost: ${host}\nConnection: close\n\n`)();
+      expect([status, JSON.parse(body).error.type]).toEqual([400, "invalid_request_error"]);
+      expect(body).toContain("Invalid Host header");
+    },
+  );
+
+  test("an address is found with a body, a key and a short name too", async () => {
+    const text = JSON.stringify({ filename: "a.txt", purpose: "assistants", bytes: 3, mime_type: "text/plain" });
+    const head = `POST /v1/uploads HTTP/1.0\nAuthorization: Bearer ${KEYS.write}\nContent-Length: ${text.length}\n`;
+    for (const host of ["", "Host: x\n"]) {
+      const { status, body } = await asked(`${head}${host}\n${text}`)();
+      expect([status, JSON.parse(body).object]).toEqual([200, "upload"]);
+    }
+  });
+
+  test("a tunnel is no address", async () => {
+    const { status, body } = await asked("CONNECT x:80 HTTP/1.1\nHost: x\nConnection: close\n\n")();
+    expect([status, JSON.parse(body).error.code]).toEqual([404, "unknown_url"]);
+  });
+});
+
+describe("a port", () => {
+  test("is not shared: a second server on it fails instead of taking half of the connections", async () => {
+    await using f = await storeApp();
+    const server = serve(f);
+    try {
+      const second = () =>
+        startServer({ app: f.app, host: "127.0.0.1", port: server.port, idleTimeoutSeconds: 10, stopping: f.stopping });
+      expect(second).toThrow(expect.objectContaining({ code: "EADDRINUSE" }));
+    } finally {
+      await server.stop(0);
+    }
+  });
+});
+
 describe("stopping", () => {
   test("answers long-polls, then ends", async () => {
     const { started, more } = hold();

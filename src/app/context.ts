@@ -6,6 +6,7 @@ import { settingsReloader } from "../config/settings-reload.ts";
 import { type App, createApp } from "../http/app.ts";
 import type { Operation } from "../http/operation.ts";
 import { type RunningServer, startServer } from "../http/server.ts";
+import { messageOf } from "../platform/error-text.ts";
 import { type Clock, offsetClock, systemClock } from "../platform/clock.ts";
 import { StartError, takeDataDir } from "../platform/data-dir.ts";
 import { LineWriter } from "../platform/line-writer.ts";
@@ -87,6 +88,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     dialect: config.dialect,
     stopping: signal,
     maxJsonBytes: config.maxJsonMb * MB,
+    corsOrigins: config.corsOrigins,
     get maxRequestsPerKey() {
       return config.maxUserRequests;
     },
@@ -123,7 +125,7 @@ class Server implements Context {
     try {
       reload();
     } catch (error) {
-      log.error("the settings were not reloaded", { error: error instanceof Error ? error.message : String(error) });
+      log.error("the settings were not reloaded", { error: messageOf(error) });
     }
   }
 
@@ -180,7 +182,8 @@ function listen(config: Config, app: App, stopping: AbortController): RunningSer
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
     const reason = code === "EADDRINUSE" ? "is in use; choose another with --port" : `cannot be listened on (${code})`;
-    throw new StartError(`the address ${config.host}:${config.port} ${reason}`, { cause: error });
+    const host = config.host.includes(":") ? `[${config.host}]` : config.host;
+    throw new StartError(`the address ${host}:${config.port} ${reason}`, { cause: error });
   }
 }
 

@@ -2,7 +2,7 @@ import type { AdminDeps } from "../api/admin/routes.ts";
 import { adminOperations } from "../api/admin/routes.ts";
 import { deletionsService } from "../api/admin/deletions.ts";
 import { keysService } from "../api/admin/keys.ts";
-import { suspensionService } from "../api/admin/stores.ts";
+import { suspensionService, type SuspensionDeps } from "../api/admin/stores.ts";
 import { tenantsService } from "../api/admin/tenants.ts";
 import { backupOperations } from "../api/backup/routes.ts";
 import { vectorInserter } from "../api/chunks/insert.ts";
@@ -51,6 +51,7 @@ import { modelCatalog } from "../models/model-catalog.ts";
 import { BUNDLED_RANKER } from "../models/models.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Metrics } from "../platform/metrics.ts";
+import type { StoreRow } from "../storage/stores.ts";
 import { backups } from "./backup.ts";
 import type { Engine } from "./engine.ts";
 import { QUERY_LOG_WAITING, SEARCH_STAGE, SEARCHES } from "./metric-list.ts";
@@ -160,7 +161,7 @@ function storeParts(options: OperationsOptions, shared: Shared) {
   const batches = batchesService({ ...storage, ...shared, attacher: attach, files: storeFiles, maxBatchFiles });
   const events = eventsService({ ...storage, ...shared, batchesService: batches, changes, progressOf });
   return {
-    show: stores.show,
+    show: (row: StoreRow) => stores.show(row),
     operations: [
       ...storeOperations(stores, poll),
       ...storeFileOperations(storeFiles, poll),
@@ -237,7 +238,7 @@ function modelParts({ engine, metrics }: OperationsOptions, { models, embed }: S
   ];
 }
 
-function adminParts(options: OperationsOptions, show: Parameters<typeof suspensionService>[0]["show"]): Operation[] {
+function adminParts(options: OperationsOptions, show: SuspensionDeps["show"]): Operation[] {
   const { config, engine, clock, dataDir, queries, reload } = options;
   const { data, jobs, changes } = engine;
   const { storage, blobs } = data;

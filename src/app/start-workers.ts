@@ -1,5 +1,6 @@
 import type { Config } from "../config/config.ts";
 import { DEFAULT_LIMITS } from "../parse/limits.ts";
+import { messageOf } from "../platform/error-text.ts";
 import { StartError } from "../platform/data-dir.ts";
 import { type Natives, unpackNatives } from "../platform/native.ts";
 import { GraphLane } from "../workers/graph-lane.ts";
@@ -93,6 +94,6 @@ async function openNatives(dataDir: string, level: Config["nativeLevel"]): Promi
   try {
     return await (level === "auto" ? unpackNatives(dataDir) : unpackNatives(dataDir, level));
   } catch (error) {
-    throw new StartError(error instanceof Error ? error.message : String(error), { cause: error });
+    throw new StartError(messageOf(error), { cause: error });
   }
 }

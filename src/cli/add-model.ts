@@ -5,6 +5,7 @@ import { knownModel } from "../embed/known-models.ts";
 import { definedOf, type ModelOverrides, overridesFile } from "../embed/local/model-folder.ts";
 import { readModelDirectory } from "../models/models-dir.ts";
 import { readAddedModels, RemoteModelTable, REMOTE_DIALECTS, writeAddedModels } from "../models/model-tables.ts";
+import { messageOf } from "../platform/error-text.ts";
 import { replaceFile, syncPath } from "../platform/replace-file.ts";
 import { integerFlag } from "./arguments.ts";
 import type { Client } from "./client.ts";
@@ -140,7 +141,7 @@ export async function addRemote(
     await scan(client, terminal.signal);
   } catch (error) {
     await undo();
-    return refuse(terminal, table.id, [error instanceof Error ? error.message : String(error)]);
+    return refuse(terminal, table.id, [messageOf(error)]);
   }
   return await added(client, table.id, terminal);
 }

@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { scanModels } from "../models/models-dir.ts";
 import { graphPath, idsPath, openManifest } from "../index/generation.ts";
 import { verifyFile } from "../index/part-file.ts";
+import { messageOf } from "../platform/error-text.ts";
 import { takeDataDir } from "../platform/data-dir.ts";
 import { createBlobs } from "../storage/blobs.ts";
 import { checkDatabase } from "../storage/check.ts";
@@ -69,7 +70,7 @@ function databaseCheck(path: string): Check {
     return {
       name,
       state: "fail",
-      detail: `cannot be read (${error instanceof Error ? error.message : String(error)}); restore a backup`,
+      detail: `cannot be read (${messageOf(error)}); restore a backup`,
     };
   }
 }

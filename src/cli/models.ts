@@ -12,6 +12,7 @@ import { ModelRow, type ModelsArguments, MODELS_FLAGS, probe, scan } from "./mod
 import { printTable } from "./table.ts";
 import { UsageError } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
+import { messageOf } from "../platform/error-text.ts";
 
 const ModelList = Type.Object({ data: Type.Array(ModelRow) });
 const Deleted = Type.Object({ id: Type.String() });
@@ -96,7 +97,7 @@ async function verifyModels(names: readonly string[], client: Client, terminal: 
         const { type, dimensions } = await probe(client, id, terminal.signal);
         found = type === "reranker" ? "a reranker" : `${dimensions} dimensions`;
       } catch (error) {
-        problems = [error instanceof Error ? error.message : String(error)];
+        problems = [messageOf(error)];
       }
     }
     if (problems.length > 0) failed += 1;

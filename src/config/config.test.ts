@@ -257,3 +257,23 @@ describe("models and their names", () => {
     expect(JSON.stringify(shown)).not.toContain("sk-secret");
   });
 });
+
+describe("origins of pages", () => {
+  test("are named one by one, in a list or by an asterisk", () => {
+    const of = (...argv: string[]) => read({ argv }).corsOrigins;
+    expect(of()).toEqual([]);
+    expect(of("--cors-origin", "http://app.example", "--cors-origin", "HTTPS://B.Example:443/")).toEqual([
+      "http://app.example",
+      "https://b.example",
+    ]);
+    expect(of("--cors-origin", "http://localhost:3000, *")).toEqual(["http://localhost:3000", "*"]);
+    expect(of("--cors-origin", "chrome-extension://abcdef")).toEqual(["chrome-extension://abcdef"]);
+  });
+
+  test.each(["app.example", "http://app.example/path", "http://u@app.example", "http://", "null", "http://*.example"])(
+    "are refused as %s",
+    (origin) => {
+      expect(refusal({ argv: ["--cors-origin", origin] })).toStartWith("--cors-origin must be an origin such as");
+    },
+  );
+});

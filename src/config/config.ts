@@ -12,6 +12,7 @@ import type { ModelTables, RemoteModelTable } from "../models/model-tables.ts";
 import { MAX } from "./setting.ts";
 import type { Machine, Setting } from "./setting.ts";
 import { SETTINGS } from "./settings.ts";
+import { messageOf } from "../platform/error-text.ts";
 
 export type SettingName = keyof typeof SETTINGS;
 type Settings = { -readonly [K in SettingName]: Static<(typeof SETTINGS)[K]["schema"]> };
@@ -21,6 +22,8 @@ export interface Config extends Settings {
   remoteModels: readonly RemoteModelTable[];
   /** `--alias` and `[aliases]`: a name that clients may use -> a model, or another name. */
   modelNames: ReadonlyMap<string, string>;
+  /** `--cors-origin`, as browsers write origins; `*` is any. */
+  corsOrigins: readonly string[];
   /** Where keys of remote models are that are named by `api_key_env`. */
   environment: (variable: string) => string | undefined;
 }
@@ -76,6 +79,7 @@ export function readConfig({ argv, env, machine, readFile }: ConfigInput): Confi
     ...settings,
     remoteModels: file.tables.models,
     modelNames: new Map([...Object.entries(file.tables.aliases), ...aliasPairs(settings.aliases)]),
+    corsOrigins: originList(settings.corsOrigin),
     environment: (variable) => env[variable],
   };
 }
@@ -177,7 +181,7 @@ function readFileLayer(path: string, readFile: (path: string) => string): FileLa
   try {
     table = parseToml(readFile(path));
   } catch (error) {
-    const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
+    const reason = messageOf(error).split("\n")[0] ?? "";
     throw new ConfigError(`Configuration file ${path} cannot be used: ${reason}`);
   }
   const layer = new Map<SettingName, Given>();
@@ -202,6 +206,24 @@ function aliasPairs(text: string | null): [string, string][] {
     if (name === "" || model === "")
       throw new ConfigError(`--alias must be NAME=MODEL, not ${JSON.stringify(pair.trim())}.`);
     return [[name, model]];
+  });
+}
+
+/** `"https://a.example, http://b.example:3000"` -> origins as browsers write them; a slash at the end is forgiven. */
+function originList(text: string | null): string[] {
+  return (text?.split(",") ?? []).flatMap((part) => {
+    const given = part.trim();
+    if (given === "" || given === "*") return given === "" ? [] : ["*"];
+    const url = URL.canParse(given) ? new URL(given) : null;
+    const isOrigin =
+      url !== null &&
+      url.pathname.length <= 1 &&
+      `${url.search}${url.hash}${url.username}` === "" &&
+      !url.host.includes("*");
+    if (isOrigin && /^[a-z][a-z0-9+.-]*:\/\/[^/]/i.test(given)) return [`${url.protocol}//${url.host}`];
+    throw new ConfigError(
+      `--cors-origin must be an origin such as https://app.example, without a path, or *; not ${JSON.stringify(given)}.`,
+    );
   });
 }
 

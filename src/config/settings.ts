@@ -45,6 +45,14 @@ export const SETTINGS = {
     false,
     "do not write cli.json, the file (mode 0600, gone at stop) by which `ingest` and `search` of the same user need no key",
   ),
+  corsOrigin: setting(
+    "Access",
+    "cors-origin",
+    textOrNone(),
+    null,
+    "origin whose pages may call from a browser, such as https://app.example, or * for any; may be repeated, or separated by commas",
+    { many: true },
+  ),
   offline: setting("Access", "offline", Type.Boolean(), false, "refuse every outbound connection"),
 
   logLevel: setting("Logging", "log-level", choice(["debug", "info", "warn", "error"]), "info", "least level logged", {

@@ -11,6 +11,7 @@
  */
 import type { EmbeddedText, EmbedFailure, EmbedKind, EmbeddingProvider, EmbedResult, ModelInfo } from "./provider.ts";
 import { embedFailure } from "./provider.ts";
+import { messageOf } from "../platform/error-text.ts";
 
 export interface Batch {
   texts: readonly string[];
@@ -254,5 +255,5 @@ function deliver(parts: Part[], texts: EmbeddedText[]): void {
 
 function failureOf(error: unknown): EmbedFailure {
   if (error instanceof Error && error.name === "AbortError") return embedFailure("aborted", error.message);
-  return embedFailure("unavailable", error instanceof Error ? error.message : String(error));
+  return embedFailure("unavailable", messageOf(error));
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { ModelInfo } from "./provider.ts";
-import { combineWindows, normaliseRow, resolveDimensions, shortenVectors } from "./vectors.ts";
+import { beyondFloat32, combineWindows, fitVectors, normaliseRow, resolveDimensions, unitVector } from "./vectors.ts";
 
 const model: ModelInfo = {
   id: "m",
@@ -45,10 +45,30 @@ describe("one vector for a text", () => {
 });
 
 test("shortened vectors keep their first values and have unit length", () => {
-  const short = shortenVectors(Float32Array.of(3, 4, 12, 0, 5, 1), 3, 2);
+  const short = fitVectors(Float32Array.of(3, 4, 12, 0, 5, 1), 3, 2);
   expect([...short]).toEqual([...Float32Array.of(0.6, 0.8, 0, 1)]);
   const same = Float32Array.of(1, 0);
-  expect(shortenVectors(same, 2, 2)).toBe(same);
+  expect(fitVectors(same, 2, 2)).toBe(same);
+});
+
+test("vectors of more dimensions than they have are filled with zeros, row by row", () => {
+  expect([...fitVectors(Float32Array.of(0.6, 0.8, 0, 1), 2, 3)]).toEqual([...Float32Array.of(0.6, 0.8, 0, 0, 1, 0)]);
+});
+
+test("numbers that no float32 can hold are found", () => {
+  expect(beyondFloat32([1, -3.4e38, 1e-300, 0])).toBeNull();
+  expect(beyondFloat32([1, 1e39])).toBe(1);
+  expect(beyondFloat32([-Infinity])).toBe(0);
+  expect(beyondFloat32([0, Number.NaN])).toBe(1);
+});
+
+test("a vector is brought to unit length, however large or small its numbers", () => {
+  for (const scale of [1, 3e38, 1e-50, 1e-320]) {
+    const unit = unitVector([3 * scale, 4 * scale]);
+    expect(unit[0]).toBeCloseTo(0.6, 2);
+    expect(unit[1]).toBeCloseTo(0.8, 2);
+  }
+  expect([...unitVector([0, 0])]).toEqual([0, 0]);
 });
 
 describe("dimensions that a client asks for", () => {

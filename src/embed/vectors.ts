@@ -28,16 +28,36 @@ export function combineWindows(text: EmbeddedText, dimensions: number): Float32A
   return out;
 }
 
-/** The first `wanted` of each row's `dimensions`, scaled to unit length again. */
-export function shortenVectors(vectors: Float32Array, dimensions: number, wanted: number): Float32Array {
+/**
+ * Rows of `wanted` dimensions: the first ones, scaled to unit length again; where more are wanted than there are, zeros
+ * follow, which change neither a row's length nor its cosine with another.
+ */
+export function fitVectors(vectors: Float32Array, dimensions: number, wanted: number): Float32Array {
   if (wanted === dimensions) return vectors;
   const rows = vectors.length / dimensions;
+  const kept = Math.min(wanted, dimensions);
   const out = new Float32Array(rows * wanted);
   for (let r = 0; r < rows; r++) {
-    out.set(vectors.subarray(r * dimensions, r * dimensions + wanted), r * wanted);
-    normaliseRow(out, r * wanted, wanted);
+    out.set(vectors.subarray(r * dimensions, r * dimensions + kept), r * wanted);
+    if (kept < dimensions) normaliseRow(out, r * wanted, wanted);
   }
   return out;
+}
+
+/** The place of the first number that no float32 can hold; null where there is none. */
+export function beyondFloat32(values: readonly number[]): number | null {
+  const at = values.findIndex((value) => !Number.isFinite(Math.fround(value)));
+  return at < 0 ? null : at;
+}
+
+/** The values of unit length; zeros stay zeros. Values too small for a float32 keep their direction. */
+export function unitVector(values: ArrayLike<number>): Float32Array {
+  let largest = 0;
+  for (let i = 0; i < values.length; i++) largest = Math.max(largest, Math.abs(values[i] as number));
+  if (largest === 0) return new Float32Array(values.length);
+  const unit = Float32Array.from(values, (value) => value / largest);
+  normaliseRow(unit, 0, unit.length);
+  return unit;
 }
 
 export type Dimensions = { ok: true; dimensions: number } | { ok: false; message: string };

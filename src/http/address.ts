@@ -1,21 +1,43 @@
 /** First path segments of the API, served with and without `/v1`. */
-const FAMILIES = ["files", "uploads", "vector_stores", "embeddings", "models", "rerank", "admin"];
+export const FAMILIES: readonly string[] = [
+  "files",
+  "uploads",
+  "vector_stores",
+  "embeddings",
+  "models",
+  "rerank",
+  "admin",
+];
 const PREFIXES = ["/openai/v1/", "/v1/openai/v1/"];
+/** Addresses of other servers' clients. */
+const OTHER_NAMES: Readonly<Record<string, string>> = { "/v2/rerank": "/v1/rerank" };
+const DEPLOYMENT = /^\/(?:openai|v1)\/deployments\/(.+)\/embeddings$/;
 
 /**
  * The one address that stands for every way of writing it: other base addresses (`/openai/v1`, `/v1/openai/v1`,
- * none), `files_batches`, a slash at the end, doubled slashes, a model id written with bare slashes.
+ * `/openai`, none), `files_batches`, a slash at the end, doubled slashes, the id of a model or of a deployment written
+ * with bare slashes.
  */
 export function canonicalPath(pathname: string): string {
   let path = pathname.includes("//") ? pathname.replace(/\/{2,}/g, "/") : pathname;
   if (path.length > 1 && path.endsWith("/")) path = path.slice(0, -1);
   const longest = PREFIXES.filter((prefix) => path.startsWith(prefix)).toSorted((a, b) => b.length - a.length)[0];
   if (longest !== undefined) path = `/v1/${path.slice(longest.length)}`;
-  else if (!path.startsWith("/v1/") && FAMILIES.includes(path.split("/", 2)[1] ?? "")) path = `/v1${path}`;
+  else if (!path.startsWith("/v1/")) path = withVersion(path);
+  const deployment = DEPLOYMENT.exec(path)?.[1];
+  if (deployment !== undefined) return `/openai/deployments/${deployment.replaceAll("/", "%2F")}/embeddings`;
   if (path.includes("/files_batches"))
     path = path.replace(/^(\/v1\/vector_stores\/[^/]+)\/files_batches(?=\/|$)/, "$1/file_batches");
   if (path.startsWith("/v1/models/")) path = `/v1/models/${path.slice("/v1/models/".length).replaceAll("/", "%2F")}`;
   return path;
+}
+
+/** The address under `/v1` where it is written without, or by a name of another server's. */
+function withVersion(path: string): string {
+  const [, first = "", second = ""] = path.split("/", 3);
+  if (FAMILIES.includes(first)) return `/v1${path}`;
+  if (first === "openai" && FAMILIES.includes(second)) return `/v1${path.slice("/openai".length)}`;
+  return Object.hasOwn(OTHER_NAMES, path) ? (OTHER_NAMES[path] ?? path) : path;
 }
 
 /** Decoded path parameters of `path` under `pattern`, or null where it does not fit or is not valid percent-coding. */

@@ -1,20 +1,24 @@
 import { Elysia } from "elysia";
-import { AppError } from "../errors.ts";
 import { newId } from "../platform/ids.ts";
 import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
 import { canonicalPath, pathParams } from "./address.ts";
+import { createCors } from "./cors.ts";
+import type { Cors } from "./cors.ts";
 import type { Dialect } from "./dialect.ts";
 import { createDocument } from "./docs/document.ts";
 import { docsPlugin } from "./docs/routes.ts";
 import { REQUESTS_IN_FLIGHT, REQUESTS_LIMITED } from "./metrics.ts";
+import { nearAddress } from "./near-address.ts";
 import type { Operation } from "./operation.ts";
 import type { Authenticate } from "./plugins/auth.ts";
 import { asAppError, errorResponse, errorsPlugin, statusOf, unknownUrl } from "./plugins/errors.ts";
 import { inFlightLimit, rateLimit } from "./plugins/limits.ts";
+import type { InFlight, OnLimit } from "./plugins/limits.ts";
 import { recordRequest } from "./plugins/request-log.ts";
 import { serveOperation } from "./serve.ts";
-import type { RequestState } from "./serve.ts";
+import type { RequestState, ServeDeps } from "./serve.ts";
+import { readTarget, rewritten } from "./target.ts";
 
 /**
  * The whole HTTP interface as one function from requests to answers; it does not listen.
@@ -36,6 +40,8 @@ export interface AppDeps {
   maxRequestsPerKey: number | null;
   /** From here on a request is logged as a warning. */
   slowRequestMs: number;
+  /** Origins of pages that may call from a browser; `*` is any. None where left out. */
+  corsOrigins?: readonly string[];
 }
 
 /** What the server can do for the connection that a request came on. */
@@ -53,97 +59,152 @@ export interface App {
   inFlight(): number;
 }
 
-const METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS"];
-
 export function createApp(deps: AppDeps): App {
-  const { operations, log, metrics } = deps;
-  const onLimit = (limit: string) => metrics.count(REQUESTS_LIMITED, { limit });
-  const inFlight = inFlightLimit(() => deps.maxRequestsPerKey, onLimit);
-  const rates = rateLimit(() => performance.now(), onLimit);
-  metrics.gauge(REQUESTS_IN_FLIGHT, () => inFlight.total());
-  const states = new WeakMap<Request, RequestState>();
+  return new HttpApp(deps);
+}
 
-  const fail = (thrown: unknown, state: RequestState): Response => {
-    // Work given up because the client went away is no failure; nobody reads this answer.
-    if (state.original.signal.aborted && !(thrown instanceof AppError)) return new Response(null, { status: 499 });
+const METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS"];
+/** What nginx made the custom for a client that hung up: nobody reads the answer, and it is no failure of the server. */
+const CLIENT_GONE = 499;
+
+/** Characters: it may hold keys of the client's own making. */
+const MAX_LOGGED_PARAM = 200;
+
+class HttpApp implements App {
+  readonly #deps: AppDeps;
+  readonly #inFlight: InFlight;
+  readonly #cors: Cors;
+  readonly #router: { handle(request: Request): Promise<Response> };
+  /** What the edge knows of a request, by the request that the router was given. */
+  readonly #states = new WeakMap<Request, RequestState>();
+
+  constructor(deps: AppDeps) {
+    this.#deps = deps;
+    const onLimit: OnLimit = (limit) => deps.metrics.count(REQUESTS_LIMITED, { limit });
+    this.#inFlight = inFlightLimit(() => deps.maxRequestsPerKey, onLimit);
+    deps.metrics.gauge(REQUESTS_IN_FLIGHT, () => this.#inFlight.total());
+    this.#cors = createCors(deps.corsOrigins ?? []);
+    this.#router = this.#createRouter(onLimit);
+  }
+
+  inFlight(): number {
+    return this.#inFlight.total();
+  }
+
+  async handle(original: Request, connection?: Connection): Promise<Response> {
+    const startedAt = performance.now();
+    const state = newState(original, this.#deps.dialect, connection);
+    let response = await this.#answer(original, state);
+    if (original.signal.aborted) {
+      await response.body?.cancel().catch(() => {});
+      state.refusal = null;
+      response = new Response(null, { status: CLIENT_GONE });
+    }
+    // An event stream goes on after its headers.
+    if (response.headers.get("content-type")?.startsWith("text/event-stream") !== true) connection?.limitAgain();
+    const durationMs = performance.now() - startedAt;
+    response.headers.set("x-request-id", state.requestId);
+    response.headers.set("openai-processing-ms", String(Math.round(durationMs)));
+    response.headers.set("openai-version", "2020-10-01");
+    response.headers.set("x-content-type-options", "nosniff");
+    this.#cors.mark(original, response.headers);
+    const { log, metrics, slowRequestMs } = this.#deps;
+    const { route, requestId, keyId, heldMs, refusal } = state;
+    const method = METHODS.includes(original.method) ? original.method : "OTHER";
+    recordRequest(
+      { method, route, status: response.status, durationMs, heldMs, requestId, keyId, refusal },
+      log,
+      metrics,
+      slowRequestMs,
+    );
+    return response;
+  }
+
+  async #answer(original: Request, state: RequestState): Promise<Response> {
+    try {
+      const target = readTarget(original);
+      target.pathname = canonicalPath(target.pathname);
+      if (original.method === "OPTIONS") return this.#options(original, target.pathname);
+      if (target.pathname.startsWith("/docs")) state.route = "/docs";
+      const request = rewritten(original, target);
+      this.#states.set(request, state);
+      const response = await this.#router.handle(request);
+      if (original.method !== "HEAD") return response;
+      await response.body?.cancel();
+      return new Response(null, { status: response.status, headers: response.headers });
+    } catch (thrown) {
+      return this.#fail(thrown, state);
+    }
+  }
+
+  #createRouter(onLimit: OnLimit) {
+    const { operations } = this.#deps;
+    const { authenticate, stopping, maxJsonBytes } = this.#deps;
+    const rates = rateLimit(() => performance.now(), onLimit);
+    const serveDeps: ServeDeps = { authenticate, inFlight: this.#inFlight, rates, stopping, maxJsonBytes };
+    const document = createDocument(operations.map(({ spec }) => spec));
+    const router = new Elysia({ name: "lectern", normalize: false })
+      .use(
+        errorsPlugin(
+          (thrown, request) => this.#fail(thrown, this.#stateOf(request)),
+          (path) => this.#near(path),
+        ),
+      )
+      .use(docsPlugin(document));
+    for (const operation of operations) {
+      const { spec } = operation;
+      const path = spec.path.replace(/\{(\w+)\}/g, ":$1");
+      const serve = serveOperation(operation, serveDeps);
+      const handler = async ({ request }: { request: Request }) => {
+        const state = this.#stateOf(request);
+        try {
+          return await serve(request, state);
+        } catch (thrown) {
+          return this.#fail(thrown, state);
+        }
+      };
+      router.route(spec.method, path, handler, { parse: "none", detail: document.detail(spec) });
+      if (spec.alsoPatch === true) router.route("PATCH", path, handler, { parse: "none", detail: { hide: true } });
+    }
+    router.compile();
+    return router;
+  }
+
+  #stateOf(request: Request): RequestState {
+    return this.#states.get(request) ?? newState(request, this.#deps.dialect);
+  }
+
+  /** The answer to whatever was thrown. */
+  #fail(thrown: unknown, state: RequestState): Response {
     const error = asAppError(thrown);
-    if (statusOf(error.code) >= 500 && error.cause !== undefined) {
-      const cause = error.cause instanceof Error ? (error.cause.stack ?? String(error.cause)) : String(error.cause);
-      log.error("request failed", { route: state.route, request_id: state.requestId, code: error.code, cause });
+    const { code, param, cause } = error;
+    state.refusal = { code, param: param?.slice(0, MAX_LOGGED_PARAM) ?? null };
+    // Work that was given up because the client went away is no failure.
+    if (statusOf(code) >= 500 && cause !== undefined && !state.original.signal.aborted) {
+      const text = cause instanceof Error ? (cause.stack ?? String(cause)) : String(cause);
+      this.#deps.log.error("request failed", { route: state.route, request_id: state.requestId, code, cause: text });
     }
     return errorResponse(error, state.dialect);
-  };
-  const stateOf = (request: Request): RequestState => states.get(request) ?? newState(request, deps.dialect);
-
-  const document = createDocument(operations.map(({ spec }) => spec));
-  const router = new Elysia({ name: "lectern", normalize: false })
-    .use(errorsPlugin((thrown, request) => fail(thrown, stateOf(request))))
-    .use(docsPlugin(document));
-  for (const operation of operations) {
-    const { spec } = operation;
-    const path = spec.path.replace(/\{(\w+)\}/g, ":$1");
-    const serve = serveOperation(operation, {
-      authenticate: deps.authenticate,
-      inFlight,
-      rates,
-      stopping: deps.stopping,
-      maxJsonBytes: deps.maxJsonBytes,
-    });
-    const handler = async ({ request }: { request: Request }) => {
-      const state = stateOf(request);
-      try {
-        return await serve(request, state);
-      } catch (thrown) {
-        return fail(thrown, state);
-      }
-    };
-    router.route(spec.method, path, handler, { parse: "none", detail: document.detail(spec) });
-    if (spec.alsoPatch === true) router.route("PATCH", path, handler, { parse: "none", detail: { hide: true } });
   }
-  router.compile();
 
-  return {
-    inFlight: () => inFlight.total(),
-    async handle(original, connection) {
-      const startedAt = performance.now();
-      const state = newState(original, deps.dialect, connection);
-      const url = new URL(original.url);
-      url.pathname = canonicalPath(url.pathname);
-      let response: Response;
-      if (original.method === "OPTIONS") {
-        response = options(operations, url.pathname) ?? fail(unknownUrl("OPTIONS", url.pathname), state);
-      } else {
-        if (url.pathname.startsWith("/docs")) state.route = "/docs";
-        const request = rewritten(original, url.href);
-        states.set(request, state);
-        try {
-          response = await router.handle(request);
-        } catch (thrown) {
-          response = fail(thrown, state);
-        }
-        if (original.method === "HEAD") {
-          await response.body?.cancel();
-          response = new Response(null, { status: response.status, headers: response.headers });
-        }
-      }
-      // An event stream goes on after its headers.
-      if (response.headers.get("content-type")?.startsWith("text/event-stream") !== true) connection?.limitAgain();
-      const durationMs = performance.now() - startedAt;
-      response.headers.set("x-request-id", state.requestId);
-      response.headers.set("openai-processing-ms", String(Math.round(durationMs)));
-      response.headers.set("openai-version", "2020-10-01");
-      response.headers.set("x-content-type-options", "nosniff");
-      const method = METHODS.includes(original.method) ? original.method : "OTHER";
-      const { route, requestId, keyId, heldMs } = state;
-      recordRequest(
-        { method, route, status: response.status, durationMs, heldMs, requestId, keyId },
-        log,
-        metrics,
-        deps.slowRequestMs,
-      );
-      return response;
-    },
-  };
+  /** What may be done at an address. */
+  #options(request: Request, path: string): Response {
+    const here = this.#deps.operations.filter(({ spec }) => pathParams(spec.path, path) !== null);
+    if (here.length === 0) throw unknownUrl("OPTIONS", path, this.#near(path));
+    const allowed = new Set(here.flatMap(({ spec }) => [spec.method, ...(spec.alsoPatch === true ? ["PATCH"] : [])]));
+    if (allowed.has("GET")) allowed.add("HEAD");
+    const methods = [...allowed, "OPTIONS"];
+    const headers = new Headers({ allow: methods.join(", ") });
+    this.#cors.markPreflight(request, headers, methods);
+    return new Response(null, { status: 204, headers });
+  }
+
+  #near(path: string): string | null {
+    return nearAddress(
+      path,
+      this.#deps.operations.map(({ spec }) => spec.path),
+    );
+  }
 }
 
 function newState(original: Request, dialect: Dialect, connection?: Connection): RequestState {
@@ -154,22 +215,7 @@ function newState(original: Request, dialect: Dialect, connection?: Connection):
     heldMs: 0,
     route: "unknown",
     keyId: null,
+    refusal: null,
     dialect,
   };
-}
-
-/** The request under its canonical address; HEAD is served as GET, its body left out at the end. */
-function rewritten(original: Request, href: string): Request {
-  if (original.method === "HEAD")
-    return new Request(href, { method: "GET", headers: original.headers, signal: original.signal });
-  return href === original.url ? original : new Request(href, original as RequestInit);
-}
-
-/** What may be done at an address; no cross-origin permission is given. */
-function options(operations: readonly Operation[], path: string): Response | null {
-  const here = operations.filter((operation) => pathParams(operation.spec.path, path) !== null).map(({ spec }) => spec);
-  if (here.length === 0) return null;
-  const allowed = new Set(here.flatMap((spec) => [spec.method, ...(spec.alsoPatch === true ? ["PATCH"] : [])]));
-  if (allowed.has("GET")) allowed.add("HEAD");
-  return new Response(null, { status: 204, headers: { allow: [...allowed, "OPTIONS"].join(", ") } });
 }

@@ -22,7 +22,9 @@ export async function readJson(request: Request, maxBytes: number): Promise<unkn
   if (text.trim() === "") return {};
   if (isTooDeep(text)) throw invalidJson(`it is nested more than ${MAX_JSON_DEPTH} levels deep`);
   try {
-    return JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    // UTF-8 has no lone surrogates; only an escape can write one, and nothing here can store or answer it.
+    return SURROGATE_ESCAPE.test(text) ? wellFormed(value) : value;
   } catch (cause) {
     throw invalidJson("it is not valid JSON", cause);
   }
@@ -44,6 +46,16 @@ async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, length);
+}
+
+const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/;
+
+/** The value with U+FFFD for every half of a character. Not deeper than MAX_JSON_DEPTH. */
+function wellFormed(value: unknown): unknown {
+  if (typeof value === "string") return value.toWellFormed();
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(wellFormed);
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key.toWellFormed(), wellFormed(inner)]));
 }
 
 function invalidJson(reason: string, cause?: unknown): AppError {

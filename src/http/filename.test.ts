@@ -4,23 +4,55 @@ import { attachment, displayName } from "./filename.ts";
 describe("a display name", () => {
   test.each([
     ["report.pdf", "report.pdf"],
-    ["../../etc/passwd", "etc/passwd"],
-    ["..\\..\\windows\\system.ini", "windows/system.ini"],
-    ["C:\\Users\\me\\a.txt", "Users/me/a.txt"],
-    ["/abs/olute.md", "abs/olute.md"],
-    ["./docs/./guide.md", "docs/guide.md"],
+    ["home/anna/docs/refunds.md", "refunds.md"],
+    ["/home/anna/refunds.md", "refunds.md"],
+    ["../../etc/passwd", "passwd"],
+    ["..\\..\\windows\\system.ini", "system.ini"],
+    ["C:\\Users\\me\\a.txt", "a.txt"],
+    ["C:a.txt", "C:a.txt"],
+    ["\\\\server\\share\\a.txt", "a.txt"],
+    ["mixed\\and/both\\a.txt", "a.txt"],
+    ["folder/", "folder"],
+    ["./docs/./guide.md", "guide.md"],
     ["a\u0000b\u001b[31m.txt", "ab[31m.txt"],
     ["evil\u202etxt.exe", "eviltxt.exe"],
     ["new\r\nline.txt", "newline.txt"],
     ["日本語.pdf", "日本語.pdf"],
     ["50%22.txt", '50".txt'],
     ["lone\ud800surrogate.txt", "lone\ufffdsurrogate.txt"],
+    ["Pru\u0308fung.pdf", "Prüfung.pdf"],
+    ["\u1112\u1161\u11ab.txt", "한.txt"],
     ["", "upload"],
     [undefined, "upload"],
     ["..", "upload"],
+    ["/", "upload"],
+    ["C:\\", "upload"],
     ["  spaced .txt ", "spaced .txt"],
   ])("of %j is %j", (sent, shown) => {
     expect(displayName(sent)).toBe(shown);
+  });
+
+  test.each([
+    ["=?UTF-8?B?UHLDvGZ1bmcucGRm?=", "Prüfung.pdf"],
+    ["=?utf-8?q?Pr=C3=BCfung_2.pdf?=", "Prüfung 2.pdf"],
+    ["=?ISO-8859-1?Q?Pr=FCfung.pdf?=", "Prüfung.pdf"],
+    ["=?UTF-8?B?5pel5pys?= =?UTF-8?B?6KqeLnBkZg==?=", "日本語.pdf"],
+    ["=?UTF-8?Q?home/anna/refunds.md?=", "refunds.md"],
+    ["=?UTF-8?Q?a=00b=0D=0A.txt?=", "ab.txt"],
+    ["what=?.txt", "what=?.txt"],
+    ["=?nonsense?=.txt", "=?nonsense?=.txt"],
+  ])("of the encoded words %j is %j", (sent, shown) => {
+    expect(displayName(sent)).toBe(shown);
+  });
+
+  test.each([
+    ["docs/guide.md", "docs/guide.md"],
+    ["../../etc/passwd", "etc/passwd"],
+    ["C:\\Users\\me\\a.txt", "Users/me/a.txt"],
+    ["/abs/olute.md", "abs/olute.md"],
+    ["./docs/./guide.md", "docs/guide.md"],
+  ])("of %j keeps its folders where they are asked for", (sent, shown) => {
+    expect(displayName(sent, { keepsFolders: true })).toBe(shown);
   });
 
   test("is cut to 512 bytes between characters and keeps its extension", () => {

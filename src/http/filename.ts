@@ -1,13 +1,23 @@
+import { decodeWords } from "../parse/mail/mime.ts";
+import { normalForm } from "../platform/normal-form.ts";
+
 const MAX_NAME_BYTES = 512;
 const MAX_EXTENSION_BYTES = 32;
+/** Characters of a name in encoded words. */
+const MAX_ENCODED = 8192;
+
+export interface NameOptions {
+  /** Folders before the name stay, all but those that climb or root (`..`, `/`, `C:`). */
+  keepsFolders?: boolean | undefined;
+}
 
 /**
  * A client's file name as display text. It never becomes a path on this machine, but clients show it and save under it:
- * parts that climb or root (`..`, `/`, `C:`) and control characters go, folders stay, the extension survives shortening.
+ * control characters go, the extension survives shortening, accents are composed. A path is that of the client's
+ * machine, and nobody else's business (RFC 7578, 4.2): its last part is the name, unless folders are to be kept.
  */
-export function displayName(sent: string | undefined, fallback = "upload"): string {
-  const clean = (sent ?? "")
-    .toWellFormed()
+export function displayName(sent: string | undefined, { keepsFolders = false }: NameOptions = {}): string {
+  const clean = normalForm(decoded(sent ?? "").toWellFormed(), "NFC")
     .replaceAll("%22", '"')
     .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, "");
   const parts = clean
@@ -15,8 +25,13 @@ export function displayName(sent: string | undefined, fallback = "upload"): stri
     .split("/")
     .map((part) => part.trim())
     .filter((part) => part !== "" && part !== "." && part !== ".." && !/^[A-Za-z]:$/.test(part));
-  const name = parts.join("/");
-  return name === "" ? fallback : shortened(name);
+  const name = keepsFolders ? parts.join("/") : parts.at(-1);
+  return name === undefined || name === "" ? "upload" : shortened(name);
+}
+
+/** Java's and older mail libraries write names as in a mail's header (RFC 2047). */
+function decoded(sent: string): string {
+  return sent.includes("=?") && sent.length <= MAX_ENCODED ? decodeWords(sent) : sent;
 }
 
 /** The value of a `Content-Disposition` header that saves under the last part of `name` (RFC 6266, RFC 5987). */

@@ -17,22 +17,41 @@ const MB = 1024 * 1024;
  * What a tenant and its keys may have: each one's own quota, else the server's. A store counts for the key that made it,
  * a file for the key that uploaded it.
  */
-export function quotaRules(tenants: Pick<TenantsTable, "get" | "getKey">, defaults: DefaultQuotas) {
+export interface QuotaRules {
+  /** Vector stores. */
+  stores(owner: QuotaOwner): Promise<QuotaPair>;
+  /** Uploaded bytes. */
+  bytes(owner: QuotaOwner): Promise<QuotaPair>;
+  /** Files in one store: the lesser of the tenant's number and that of the key that made the store. */
+  filesPerStore(store: Pick<StoreRow, "tenant_id" | "key_id">): Promise<number | null>;
+}
+
+export interface QuotaOwner {
+  tenantId: string;
+  keyId: string;
+}
+
+/** Null: any number. */
+export interface QuotaPair {
+  perTenant: number | null;
+  perKey: number | null;
+}
+
+export function quotaRules(tenants: Pick<TenantsTable, "get" | "getKey">, defaults: DefaultQuotas): QuotaRules {
   const ofTenant = async (id: string): Promise<Quotas> => (await tenants.get(id))?.quotas ?? NO_QUOTAS;
   const ofKey = async (id: string | null): Promise<Quotas> =>
     (id === null ? null : await tenants.getKey(id))?.quotas ?? NO_QUOTAS;
 
   return {
-    stores: async ({ tenantId, keyId }: { tenantId: string; keyId: string }) => ({
+    stores: async ({ tenantId, keyId }) => ({
       perTenant: (await ofTenant(tenantId)).max_vector_stores ?? defaults.maxTeamVectorStores,
       perKey: (await ofKey(keyId)).max_vector_stores ?? defaults.maxUserVectorStores,
     }),
-    bytes: async ({ tenantId, keyId }: { tenantId: string; keyId: string }) => ({
+    bytes: async ({ tenantId, keyId }) => ({
       perTenant: (await ofTenant(tenantId)).max_bytes ?? mebibytes(defaults.maxTeamMb),
       perKey: (await ofKey(keyId)).max_bytes ?? mebibytes(defaults.maxUserMb),
     }),
-    /** The lesser of the tenant's and that of the key that made the store. */
-    async filesPerStore(store: Pick<StoreRow, "tenant_id" | "key_id">): Promise<number | null> {
+    async filesPerStore(store) {
       const tenant = (await ofTenant(store.tenant_id)).max_files_per_store ?? defaults.maxVectorStoreFiles;
       const key = (await ofKey(store.key_id)).max_files_per_store;
       if (key === null || tenant === null) return key ?? tenant;

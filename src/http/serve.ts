@@ -1,6 +1,7 @@
 import { AppError } from "../errors.ts";
 import { pathParams } from "./address.ts";
 import { DEFAULT_BODY_BYTES, readJson } from "./body.ts";
+import { decodedRequest } from "./content-encoding.ts";
 import type { Caller } from "./caller.ts";
 import { isDialect, requestedDialect } from "./dialect.ts";
 import type { Dialect } from "./dialect.ts";
@@ -9,7 +10,8 @@ import { authenticateRequest, authorize } from "./plugins/auth.ts";
 import type { Authenticate } from "./plugins/auth.ts";
 import { unknownUrl } from "./plugins/errors.ts";
 import type { InFlight, RateLimit } from "./plugins/limits.ts";
-import { shown } from "./problem-words.ts";
+import type { Refusal } from "./plugins/request-log.ts";
+import { shown } from "../platform/words.ts";
 import { readQuery, unknownKey } from "./query-string.ts";
 import { assertValid, compileValidator } from "./validate.ts";
 import type { Problem, Validator } from "./validate.ts";
@@ -24,6 +26,7 @@ export interface RequestState {
   heldMs: number;
   route: string;
   keyId: string | null;
+  refusal: Refusal | null;
   dialect: Dialect;
 }
 
@@ -84,36 +87,44 @@ export function serveOperation(
       if (unknown !== null) throw unknownParameter(unknown);
       const query = queryValidator === null || spec.query === undefined ? {} : readQuery(url.searchParams, spec.query);
       if (queryValidator !== null) check(queryValidator, query, spec, state.dialect);
-      const body = bodyValidator === null ? undefined : await readBody(request, spec, deps);
+      const takesBody = spec.body !== undefined || spec.multipart !== undefined;
+      const readable = takesBody ? decodedRequest(request) : request;
+      const given = bodyValidator === null ? undefined : await readBody(readable, spec, deps);
+      const body = bodyValidator === null ? undefined : bodyValidator.withoutNulls(given);
       if (bodyValidator !== null) check(bodyValidator, body, spec, state.dialect);
-
-      const headers = new Headers();
-      let status = 200;
-      const call: Call = {
-        params,
-        query,
-        body,
-        caller,
-        dialect: state.dialect,
-        requestId: state.requestId,
-        signal: state.original.signal,
-        stopping: deps.stopping,
-        request,
-        headers,
-        setStatus: (given) => {
-          status = given;
-        },
-        keepOpen: state.keepOpen,
-        held: (ms) => {
-          state.heldMs += ms;
-        },
-      };
-      const answer: Answer = await handle(call as Call<never, never, never>);
-      return respond(answer, status, headers);
+      return await answered(handle, { params, query, body, caller, request: readable }, state, deps.stopping);
     } finally {
       leave();
     }
   };
+}
+
+/** What the handler answers to a request that is as its specification wants it. */
+async function answered(
+  handle: Operation["handle"],
+  asked: Pick<Call, "params" | "query" | "body" | "caller" | "request">,
+  state: RequestState,
+  stopping: AbortSignal,
+): Promise<Response> {
+  const headers = new Headers();
+  let status = 200;
+  const call: Call = {
+    ...asked,
+    dialect: state.dialect,
+    requestId: state.requestId,
+    signal: state.original.signal,
+    stopping,
+    headers,
+    setStatus: (given) => {
+      status = given;
+    },
+    keepOpen: state.keepOpen,
+    held: (ms) => {
+      state.heldMs += ms;
+    },
+  };
+  const answer: Answer = await handle(call as Call<never, never, never>);
+  return respond(answer, status, headers);
 }
 
 function unknownParameter(name: string): AppError {

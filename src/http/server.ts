@@ -39,6 +39,8 @@ export function startServer(options: ServerOptions): RunningServer {
     idleTimeout: idleTimeoutSeconds,
     maxRequestBodySize: MAX_BODY_BYTES,
     development: false,
+    // Or a second server would share the port, and each would get some of the connections.
+    reusePort: false,
     fetch: (request, server) => app.handle(request, connectionOf(request, server, idleTimeoutSeconds)),
   });
   const boundPort = server.port ?? port;

@@ -2,9 +2,11 @@ import type { TSchema } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { AppError } from "../errors.ts";
 import type { ErrorCode } from "../errors.ts";
+import { withoutNulls } from "./absent-nulls.ts";
 import { collectNames, expectedKind, fitsKind, flatten, literalsOf, resolve } from "./json-schema.ts";
 import type { Names, Schema } from "./json-schema.ts";
-import { kindOf, series, shown, withArticle } from "./problem-words.ts";
+import { kindOf, shown, withArticle } from "../platform/words.ts";
+import { series } from "./problem-words.ts";
 
 /**
  * Validation of requests: TypeBox decides whether a value is valid (compiled, exact, no conversions);
@@ -14,6 +16,8 @@ import { kindOf, series, shown, withArticle } from "./problem-words.ts";
 export interface Validator {
   /** Null when valid. */
   problem(value: unknown): Problem | null;
+  /** The value without the optional members that are null where the schema has no null: there it means "not given". */
+  withoutNulls(value: unknown): unknown;
 }
 
 export interface Problem {
@@ -47,6 +51,8 @@ function compile(schema: TSchema): Validator {
         }
       );
     },
+    // What is valid as it stands has no null in the wrong place.
+    withoutNulls: (value) => (check.Check(value) ? value : withoutNulls(schema as Schema, value, names)),
   };
 }
 

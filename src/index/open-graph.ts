@@ -1,3 +1,4 @@
+import { messageOf } from "../platform/error-text.ts";
 import type { Hnsw } from "../platform/native.ts";
 import { readIds } from "./builder.ts";
 import { graphPath, readManifest, type GenerationIdentity, type PartEntry } from "./generation.ts";
@@ -36,7 +37,7 @@ export async function openGraph(
     return { ok: true, graph: { directory, parts } };
   } catch (error) {
     for (const part of parts) part.graph.release();
-    return { ok: false, reason: "damaged", detail: error instanceof Error ? error.message : String(error) };
+    return { ok: false, reason: "damaged", detail: messageOf(error) };
   }
 }
 

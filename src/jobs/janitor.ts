@@ -1,3 +1,4 @@
+import { messageOf } from "../platform/error-text.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Blobs } from "../storage/blobs.ts";
@@ -166,7 +167,7 @@ export class Janitor implements AsyncDisposable {
     try {
       if (!this.#stopped) await work();
     } catch (error) {
-      this.#deps.log.error("janitor round failed", { error: error instanceof Error ? error.message : String(error) });
+      this.#deps.log.error("janitor round failed", { error: messageOf(error) });
     }
   }
 }

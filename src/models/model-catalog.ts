@@ -1,3 +1,4 @@
+import type { Dimensions } from "../embed/vectors.ts";
 import { BUNDLED_RANKER, type Models } from "./models.ts";
 
 /** A model, or another name of one, that this server can be asked for. */
@@ -84,7 +85,7 @@ export function modelCatalog(models: Models, rankers: () => readonly string[], c
       const resolved = models.resolve(name);
       if (!resolved.ok) return resolved;
       const { model, alias } = resolved;
-      const size = models.resolveDimensions(model, alias ? aliasDimensions(models, model, dimensions) : dimensions);
+      const size = alias ? aliasDimensions(models, model, dimensions) : models.resolveDimensions(model, dimensions);
       if (!size.ok) return { ok: false, reason: "dimensions", message: size.message };
       return {
         ok: true,
@@ -98,11 +99,16 @@ export function modelCatalog(models: Models, rankers: () => readonly string[], c
   };
 }
 
+/** Zeros are added up to this many dimensions: more than any hosted model has. */
+const MOST_FILLED = 4096;
+
 /**
- * A client that names a hosted model asks for sizes which that model has. Where the model that answers for it is
- * smaller, its own size is given instead of refusing an unmodified client.
+ * A client that names a hosted model asks for sizes which that model has, and its tables are made for them. Where the
+ * model that answers for it is smaller, zeros follow its numbers, which change no cosine.
  */
-function aliasDimensions(models: Models, id: string, asked: number | null): number | null {
-  const own = models.info(id)?.dimensions ?? 0;
-  return asked !== null && asked >= own ? null : asked;
+function aliasDimensions(models: Models, id: string, asked: number | null): Dimensions {
+  const own = models.info(id)?.dimensions;
+  if (asked === null || own === undefined || asked <= own) return models.resolveDimensions(id, asked);
+  if (asked <= MOST_FILLED) return { ok: true, dimensions: asked };
+  return { ok: false, message: `At most ${MOST_FILLED} dimensions can be asked for, not ${asked}.` };
 }

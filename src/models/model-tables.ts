@@ -5,6 +5,7 @@ import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { parse as parseToml, stringify } from "smol-toml";
 import { MOST_UNRELATED } from "./unrelated.ts";
+import { messageOf } from "../platform/error-text.ts";
 import { replaceFile } from "../platform/replace-file.ts";
 
 /**
@@ -65,7 +66,7 @@ export function readAddedModels(dataDir: string): TablesRead {
   try {
     return readModelTables(parseToml(readFileSync(path, "utf8")));
   } catch (error) {
-    const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
+    const reason = messageOf(error).split("\n")[0] ?? "";
     return { ok: false, problem: `${path} cannot be read: ${reason}` };
   }
 }

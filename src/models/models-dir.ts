@@ -6,6 +6,7 @@ import { isCrossEncoderFolder, readCrossEncoderFolder } from "../embed/local/cro
 import type { ModelOverrides, ModelSpec } from "../embed/local/model-folder.ts";
 import { readModelFolder } from "../embed/local/model-folder.ts";
 import { modelRevision } from "../embed/local/revision.ts";
+import { messageOf } from "../platform/error-text.ts";
 
 /** `files` are those that are read, by their paths in the folder: its other graphs are not among them. */
 export type ModelDirectory =
@@ -59,7 +60,7 @@ export async function readModelDirectory(
     const revision = await modelRevision(files, spec);
     return { ok: true, kind: "embedding", id, directory, spec, files: spec.files, revision };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     return { ok: false, id, directory, problems: [`the folder cannot be read: ${reason}`] };
   }
 }

@@ -12,7 +12,7 @@ import {
 } from "../embed/provider.ts";
 import { QueryCache } from "../embed/query-cache.ts";
 import { measureUnrelated } from "./unrelated.ts";
-import { combineWindows, resolveDimensions, shortenVectors } from "../embed/vectors.ts";
+import { combineWindows, resolveDimensions, fitVectors } from "../embed/vectors.ts";
 import type { Log } from "../platform/log.ts";
 import { Semaphore } from "../platform/semaphore.ts";
 import type { PassageBatching, StoreModel } from "./store-model.ts";
@@ -266,11 +266,7 @@ export class Models {
     if (!result.ok) return result;
     const [first] = result.texts;
     if (first === undefined) return embedFailure("rejected", "the model gave no vector");
-    const vector = shortenVectors(
-      combineWindows(first, entry.info.dimensions),
-      entry.info.dimensions,
-      model.dimensions,
-    );
+    const vector = fitVectors(combineWindows(first, entry.info.dimensions), entry.info.dimensions, model.dimensions);
     this.#queries.set(key, text, vector);
     return { ok: true, vector };
   }
@@ -405,7 +401,7 @@ function shorten(result: EmbedResult, own: number, wanted: number): EmbedResult 
   if (!result.ok || own === wanted) return result;
   return {
     ok: true,
-    texts: result.texts.map((text) => ({ ...text, vectors: shortenVectors(text.vectors, own, wanted) })),
+    texts: result.texts.map((text) => ({ ...text, vectors: fitVectors(text.vectors, own, wanted) })),
   };
 }
 

@@ -1,5 +1,6 @@
 import { embedFailure } from "../embed/provider.ts";
 import type { RerankerInfo, RerankResult } from "../embed/reranker.ts";
+import { messageOf } from "../platform/error-text.ts";
 import { WorkerCallError } from "../platform/worker-pool.ts";
 import type { NativeLanes } from "../workers/native-lane.ts";
 
@@ -102,7 +103,7 @@ export class Rerankers {
     } catch (error) {
       if (error instanceof WorkerCallError && (error.reason === "aborted" || error.reason === "closed"))
         return embedFailure("aborted", error.message);
-      return embedFailure("rejected", error instanceof Error ? error.message : String(error));
+      return embedFailure("rejected", messageOf(error));
     }
   }
 }

@@ -11,6 +11,7 @@ import { renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type * as HnswlibNode from "hnswlib-node";
 import type * as OnnxruntimeNode from "onnxruntime-node";
+import { messageOf } from "./error-text.ts";
 import type { EmbeddedNative } from "./native-embedded.ts";
 import { embeddedNatives } from "./native-embedded.ts";
 import type { CpuLevel } from "./cpu.ts";
@@ -46,7 +47,7 @@ export async function unpackNatives(dataDirectory: string, level: CpuLevel = cpu
   try {
     natives = await unpack(embeddedNatives, parent, level);
   } catch (error) {
-    throw new NativeStartError(`cannot unpack native code into ${parent}: ${reasonOf(error)}`, { cause: error });
+    throw new NativeStartError(`cannot unpack native code into ${parent}: ${messageOf(error)}`, { cause: error });
   }
   // Tried here, where it can be told to a person, and because an addon that a worker loads first is not always found.
   loadHnsw(natives);
@@ -89,17 +90,13 @@ function loadAddon(path: string): unknown {
   try {
     process.dlopen(module, path);
   } catch (error) {
-    const reason = reasonOf(error);
+    const reason = messageOf(error);
     const hint = /failed to map segment|not permitted/i.test(reason)
       ? ": the data directory's file system is mounted noexec, choose another with --data"
       : "";
     throw new NativeStartError(`cannot load native code: ${reason}${hint}`, { cause: error });
   }
   return module.exports;
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Exported for its tests: the same as `unpackNatives`, for a given list of files. */

@@ -34,8 +34,17 @@ describe("parseFilter reads", () => {
     ["$ operators, all of which must hold", { year: { $gte: 2026, $lt: 2027 } }, true],
     ["$nin and $exists", { tag: { $nin: ["y"] }, missing: { $exists: false } }, true],
     ["an attribute that is called type", { type: "handbook" }, true],
-    ["an attribute that is called type and has an operator's name", { type: "eq" }, false],
-    ["type and without a list as an attribute", { type: "and" }, false],
+    ["attributes that are called key and value, each alone", { key: "x" }, false],
+    [
+      "a comparison with the members of a compound as null",
+      { type: "eq", key: "tag", value: "x", filters: null },
+      true,
+    ],
+    [
+      "a compound with the members of a comparison as null",
+      { type: "or", filters: [{ tag: "x" }], key: null, value: null },
+      true,
+    ],
     ["the empty object as everything", {}, true],
     ["file ids", { file_ids: ["file-1", "file-2"] }, true],
     ["a file id", { file_id: "file-2" }, false],
@@ -55,10 +64,35 @@ describe("parseFilter refuses and names", () => {
   test.each<[name: string, filter: unknown, code: string, param: string]>([
     ["what is no object", "x", "invalid_type", "filters"],
     ["a list", [], "invalid_type", "filters"],
-    ["a key that is no string", { type: "eq", key: 1, value: 1 }, "invalid_type", "filters.key"],
+    ["a key that is no string", { type: "eq", key: 1, value: 1 }, "invalid_filter", "filters.key"],
+    ["an operator that there is not", { type: "like", key: "a", value: 1 }, "invalid_filter", "filters.type"],
+    ["one of another language", { type: "$eq", key: "a", value: 1 }, "invalid_filter", "filters.type"],
+    ["an operator in capitals", { type: "EQ", key: "a", value: 1 }, "invalid_filter", "filters.type"],
+    ["an operator in capitals and nothing else", { type: "And" }, "invalid_filter", "filters.type"],
+    ["an operator and nothing else", { type: "eq" }, "invalid_filter", "filters.key"],
+    ["a compound of nothing", { type: "and" }, "invalid_filter", "filters.filters"],
+    ["a compound of no list", { type: "or", filters: { a: 1 } }, "invalid_filter", "filters.filters"],
+    ["a compound under another name", { type: "and", filter: [] }, "invalid_filter", "filters.filters"],
+    ["a compound with a misspelt type", { type: "xor", filters: [] }, "invalid_filter", "filters.type"],
+    ["a comparison without its type", { key: "a", value: 1 }, "invalid_filter", "filters.type"],
+    ["a list without its type", { filters: [], value: 1 }, "invalid_filter", "filters.type"],
+    ["a type that is no text", { type: 7, key: "a" }, "invalid_filter", "filters.type"],
+    ["a comparison without its value", { type: "ne", key: "a" }, "invalid_filter", "filters.value"],
+    ["a comparison with null", { type: "eq", key: "a", value: null }, "invalid_filter", "filters.value"],
+    ["a value under another name", { type: "eq", key: "a", val: 1 }, "invalid_filter", "filters.value"],
+    ["an object as a value", { type: "eq", key: "a", value: {} }, "invalid_filter", "filters.value"],
+    ["null in a list of values", { type: "in", key: "a", value: ["x", null] }, "invalid_filter", "filters.value[1]"],
+    ["a number too large for one", { type: "gt", key: "a", value: Infinity }, "invalid_filter", "filters.value"],
+    ["such a number in the plain form", { a: Infinity }, "invalid_type", "filters.a"],
+    [
+      "a wrong part of a compound",
+      { type: "and", filters: [{ type: "like", key: "a", value: 1 }] },
+      "invalid_filter",
+      "filters.filters[0].type",
+    ],
     ["null", { a: null }, "invalid_type", "filters.a"],
     ["an object in a list", { a: [{}] }, "invalid_type", "filters.a[0]"],
-    ["a list for eq", { type: "eq", key: "a", value: [1] }, "invalid_value", "filters.value"],
+    ["a list for eq", { type: "eq", key: "a", value: [1] }, "invalid_filter", "filters.value"],
     ["an unknown operator", { a: { $regex: "x" } }, "unknown_parameter", "filters.a.$regex"],
     ["an object without operators", { a: {} }, "invalid_value", "filters.a"],
     ["an object with a plain key", { a: { b: 1 } }, "unknown_parameter", "filters.a.b"],
@@ -81,6 +115,36 @@ describe("parseFilter refuses and names", () => {
   });
 });
 
+test("what is wrong is told with the operators that there are", () => {
+  expect(() => parseFilter({ type: "equals", key: "a", value: 1 })).toThrow(
+    "Invalid 'filters.type': there is no operator 'equals'. Operators are eq, ne, gt, gte, lt, lte, in, nin, and, or.",
+  );
+  expect(() => parseFilter({ type: "NIN", key: "a", value: 1 })).toThrow("operators are written small, 'nin'");
+});
+
+test.each<[string, unknown, boolean]>([
+  ["a comparison", { type: "eq", key: "a", value: 1 }, true],
+  ["a compound of nothing", { type: "and", filters: [] }, true],
+  ["the plain form", { category: "support" }, false],
+  ["an attribute that is called type", { type: "handbook" }, false],
+  ["nothing", {}, false],
+  ["the plain form in a compound", { type: "or", filters: [{ a: 1 }] }, false],
+])("where only OpenAI's form exists, %s is taken or refused", (_name, filter, isTaken) => {
+  expect(refusal(filter, true)?.code ?? "taken").toBe(isTaken ? "taken" : "invalid_filter");
+});
+
+test("a file name is found however its accents are written", () => {
+  const [composed, apart] = ["Prüfung.pdf".normalize("NFC"), "Prüfung.pdf".normalize("NFD")];
+  for (const filename of [composed, apart])
+    for (const asked of [composed, apart]) {
+      const file = { fileId: "file-1", filename, attributes: { title: composed } };
+      expect(matchesFilter(parseFilter({ type: "eq", key: "filename", value: asked }), file)).toBe(true);
+      expect(matchesFilter(parseFilter({ type: "ne", key: "filename", value: asked }), file)).toBe(false);
+      expect(matchesFilter(parseFilter({ filename: ["x", asked] }), file)).toBe(true);
+      expect(matchesFilter(parseFilter({ title: asked }), file)).toBe(asked === composed);
+    }
+});
+
 test("parseFilter refuses more values than it should compare with", () => {
   const many = (count: number) => ({ file_ids: Array.from({ length: count }, (_, i) => `file-${i}`) });
   expect(refusal(many(MAX_FILTER_VALUES))).toBeNull();
@@ -101,9 +165,9 @@ test("parsing and evaluating agrees with a naive reading of random filters of ev
   }
 });
 
-function refusal(filter: unknown): { code: string; param: string | null } | null {
+function refusal(filter: unknown, typedOnly = false): { code: string; param: string | null } | null {
   try {
-    parseFilter(filter);
+    parseFilter(filter, { typedOnly });
     return null;
   } catch (error) {
     if (!(error instanceof AppError)) throw error;

@@ -1,10 +1,18 @@
 import { AppError } from "../errors.ts";
-import { canonicalKey, composed, FILENAME_KEY, type Filter, type Scalar } from "../index/filter.ts";
+import { kindOf, shown } from "../platform/words.ts";
+import { canonicalKey, FILENAME_KEY } from "../index/filter.ts";
+import type { Filter, Scalar } from "../index/filter.ts";
+import { normalForm } from "../platform/normal-form.ts";
 
 /** Compound filters inside one another at most. */
 export const MAX_FILTER_DEPTH = 16;
 /** Values to compare with, in all of a filter, at most. */
 export const MAX_FILTER_VALUES = 100_000;
+
+/** Characters of a file's name at most, and so of what one may be compared with in other spellings. */
+const MAX_NAME = 512;
+/** Names in a list at most that are looked for in other spellings. */
+const MAX_SPELT = 1000;
 
 const COMPARISONS = ["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"] as const;
 type Comparison = (typeof COMPARISONS)[number];
@@ -20,17 +28,28 @@ const DOLLAR: Readonly<Record<string, Comparison | "exists">> = {
   $exists: "exists",
 };
 
+const OPERATORS = [...COMPARISONS, "and", "or"] as const;
+/** An object that has two of these was meant as OpenAI's form. */
+const TYPED_KEYS = ["type", "key", "value", "filters"];
+
+export interface FilterRules {
+  /** Where it stands in the request, for errors. */
+  param?: string;
+  /** Only OpenAI's form exists. */
+  typedOnly?: boolean | undefined;
+}
+
 /**
  * What a client sent as `filters`, as the tree that the index evaluates.
  *
- * An object is OpenAI's form iff its `type` is one of the eight comparisons and it has `key` and `value`, or its `type`
- * is `and` or `or` and its `filters` is an array. Every other object is the plain form: each property is an equality
- * (scalar), an `in` (array) or, for an object, `$` operators, all of which must hold. So an attribute that happens to
- * be called `type` can be asked for as well.
+ * An object is OpenAI's form if its `type` is an operator's name, in whatever case, or if it has two of OpenAI's keys:
+ * what is meant as that form and is not valid is refused, for read in another way it would silently find nothing. Every
+ * other object is the plain form: each property is an equality (scalar), an `in` (array) or, for an object, `$`
+ * operators, all of which must hold. So an attribute that happens to be called `type` can be asked for as well.
  * Throws a 400 that names the place, e.g. `filters.filters[1].key`.
  */
-export function parseFilter(value: unknown, param = "filters"): Filter {
-  const filter = parse(value, param, 0);
+export function parseFilter(value: unknown, { param = "filters", typedOnly = false }: FilterRules = {}): Filter {
+  const filter = parse(value, { path: param, depth: 0, typedOnly });
   if (countValues(filter) > MAX_FILTER_VALUES) {
     throw new AppError("invalid_value", `Invalid '${param}': it compares with more than ${MAX_FILTER_VALUES} values.`, {
       param,
@@ -39,37 +58,84 @@ export function parseFilter(value: unknown, param = "filters"): Filter {
   return filter;
 }
 
+interface Place {
+  path: string;
+  depth: number;
+  typedOnly: boolean;
+}
+
 function countValues(filter: Filter): number {
   if ("filters" in filter) return filter.filters.reduce((sum, part) => sum + countValues(part), 1);
   return Array.isArray(filter.value) ? filter.value.length : 1;
 }
 
-function parse(value: unknown, path: string, depth: number): Filter {
+function parse(value: unknown, place: Place): Filter {
+  const { path, typedOnly } = place;
   if (!isObject(value)) throw wrongType(path, "an object", value);
-  const { type } = value;
-  if (isComparison(type) && Object.hasOwn(value, "key") && Object.hasOwn(value, "value")) {
-    onlyKeys(value, ["type", "key", "value"], path);
-    const { key } = value;
-    if (typeof key !== "string") throw wrongType(`${path}.key`, "a string", key);
-    return comparison(type, key, value["value"], `${path}.value`);
-  }
-  if ((type === "and" || type === "or") && Array.isArray(value["filters"])) {
-    onlyKeys(value, ["type", "filters"], path);
-    if (depth >= MAX_FILTER_DEPTH) {
-      throw new AppError(
-        "invalid_value",
-        `Invalid '${path}': filters may be nested ${MAX_FILTER_DEPTH} deep at most.`,
-        { param: path },
-      );
-    }
-    return {
-      op: type,
-      filters: value["filters"].map((part, i) => parse(part, `${path}.filters[${i}]`, depth + 1)),
-    };
-  }
+  if (isTyped(value)) return typed(value, place);
+  if (typedOnly) throw invalid(path, "expected an object with 'type', 'key' and 'value', or 'type' and 'filters'");
   const parts = Object.entries(value).flatMap(([key, wanted]) => plain(key, wanted, `${path}.${key}`));
   const [only] = parts;
   return parts.length === 1 && only !== undefined ? only : { op: "and", filters: parts };
+}
+
+function isTyped(value: Record<string, unknown>): boolean {
+  const { type } = value;
+  if (typeof type === "string" && isOperator(type.toLowerCase())) return true;
+  return TYPED_KEYS.filter((key) => Object.hasOwn(value, key)).length >= 2;
+}
+
+function typed(given: Record<string, unknown>, { path, depth, typedOnly }: Place): Filter {
+  // Clients that have one class for both forms write the members of the other as null.
+  const value = Object.fromEntries(
+    Object.entries(given).filter(([key, member]) => member !== null || !TYPED_KEYS.includes(key)),
+  );
+  const { type, key, filters } = value;
+  if (type === undefined) throw invalid(`${path}.type`, "it is missing");
+  if (!isOperator(type)) throw invalid(`${path}.type`, noOperator(type));
+  if (isComparison(type)) {
+    if (key === undefined) throw invalid(`${path}.key`, "it is missing");
+    if (typeof key !== "string") throw invalid(`${path}.key`, `expected a string, but got ${kindOf(key)}`);
+    if (value["value"] === undefined) throw invalid(`${path}.value`, "it is missing");
+    onlyKeys(value, ["type", "key", "value"], path);
+    return typedComparison(type, key, value["value"], `${path}.value`);
+  }
+  if (filters === undefined) throw invalid(`${path}.filters`, "it is missing");
+  if (!Array.isArray(filters)) throw invalid(`${path}.filters`, `expected a list, but got ${kindOf(filters)}`);
+  onlyKeys(value, ["type", "filters"], path);
+  if (depth >= MAX_FILTER_DEPTH) {
+    const text = `Invalid '${path}': filters may be nested ${MAX_FILTER_DEPTH} deep at most.`;
+    throw new AppError("invalid_value", text, { param: path });
+  }
+  return {
+    op: type,
+    filters: filters.map((part, i) => parse(part, { path: `${path}.filters[${i}]`, depth: depth + 1, typedOnly })),
+  };
+}
+
+/** The same as in the plain form, but what is wrong with it is told as of a typed filter. */
+function typedComparison(op: Comparison, key: string, value: unknown, path: string): Filter {
+  const isList = Array.isArray(value);
+  if (isList && op !== "in" && op !== "nin")
+    throw invalid(path, `'${op}' compares with one value; use 'in' or 'nin' for a list`);
+  const wrong = (isList ? value : [value]).findIndex((item) => !isScalar(item));
+  if (wrong >= 0) {
+    const item: unknown = isList ? value[wrong] : value;
+    throw invalid(isList ? `${path}[${wrong}]` : path, `expected a string, number or boolean, but got ${kindOf(item)}`);
+  }
+  return comparison(op, key, value, path);
+}
+
+function noOperator(type: unknown): string {
+  if (typeof type !== "string") return `expected an operator's name, but got ${kindOf(type)}`;
+  const small = type.toLowerCase();
+  return isOperator(small) ? `operators are written small, '${small}'` : `there is no operator '${shown(type)}'`;
+}
+
+function invalid(param: string, reason: string): AppError {
+  return new AppError("invalid_filter", `Invalid '${param}': ${reason}. Operators are ${OPERATORS.join(", ")}.`, {
+    param,
+  });
 }
 
 /** One property of the plain form. */
@@ -103,32 +169,39 @@ function plain(key: string, wanted: unknown, path: string): Filter[] {
 }
 
 function comparison(op: Comparison, key: string, value: unknown, path: string): Filter {
-  if (op === "in" || op === "nin") {
-    const values = Array.isArray(value) ? value : [value];
-    return {
-      op,
-      key,
-      value: values.map((item, i) => operandOf(key, item, Array.isArray(value) ? `${path}[${i}]` : path)),
-    };
+  const isList = Array.isArray(value);
+  const values = (isList ? value : [value]).map((item, i) => scalar(item, isList ? `${path}[${i}]` : path));
+  if (op === "in" || op === "nin") return { op, key, value: spellings(key, values) };
+  const [only] = values;
+  if (isList || only === undefined) {
+    const text = `Invalid '${path}': '${op}' compares with one value; use 'in' or 'nin' for a list.`;
+    throw new AppError("invalid_value", text, { param: path });
   }
-  if (Array.isArray(value)) {
-    throw new AppError(
-      "invalid_value",
-      `Invalid '${path}': '${op}' compares with one value; use 'in' or 'nin' for a list.`,
-      { param: path },
-    );
-  }
-  return { op, key, value: operandOf(key, value, path) };
+  if (op !== "eq" && op !== "ne") return { op, key, value: only };
+  const spelt = spellings(key, values);
+  if (spelt.length === 1) return { op, key, value: only };
+  return { op: op === "eq" ? "in" : "nin", key, value: spelt };
 }
 
-function operandOf(key: string, value: unknown, path: string): Scalar {
-  const operand = scalar(value, path);
-  return typeof operand === "string" && canonicalKey(key) === FILENAME_KEY ? composed(operand) : operand;
+/** A file's name may have been kept with its accents composed, or, before that was done, as a Mac takes them apart. */
+function spellings(key: string, values: readonly Scalar[]): readonly Scalar[] {
+  if (canonicalKey(key) !== FILENAME_KEY || values.length > MAX_SPELT) return values;
+  const all = values.flatMap((value): Scalar[] =>
+    typeof value === "string" && value.length <= MAX_NAME
+      ? [value, normalForm(value, "NFC"), normalForm(value, "NFD")]
+      : [value],
+  );
+  return [...new Set(all)];
 }
 
 function scalar(value: unknown, path: string): Scalar {
-  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return value;
+  if (isScalar(value)) return value;
   throw wrongType(path, "a string, number or boolean", value);
+}
+
+function isScalar(value: unknown): value is Scalar {
+  // JSON can write numbers that are too large for one.
+  return typeof value === "string" || typeof value === "boolean" || Number.isFinite(value);
 }
 
 function onlyKeys(object: Record<string, unknown>, known: readonly string[], path: string): void {
@@ -143,22 +216,19 @@ function onlyKeys(object: Record<string, unknown>, known: readonly string[], pat
 function wrongType(path: string, expected: string, got: unknown): AppError {
   return new AppError(
     "invalid_type",
-    `Invalid type for '${path}': expected ${expected}, but got ${nameOfType(got)} instead.`,
+    `Invalid type for '${path}': expected ${expected}, but got ${kindOf(got)} instead.`,
     {
       param: path,
     },
   );
 }
 
-function nameOfType(value: unknown): string {
-  if (value === null) return "null";
-  if (Array.isArray(value)) return "an array";
-  if (typeof value === "number") return Number.isInteger(value) ? "an integer" : "a decimal";
-  return typeof value === "object" ? "an object" : `a ${typeof value}`;
-}
-
 function isComparison(type: unknown): type is Comparison {
   return COMPARISONS.some((op) => op === type);
+}
+
+function isOperator(type: unknown): type is (typeof OPERATORS)[number] {
+  return OPERATORS.some((op) => op === type);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

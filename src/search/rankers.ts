@@ -11,5 +11,5 @@ export const RANKERS = [
   "neural",
 ] as const;
 
-/** Those of them that are OpenAI's. */
-export const OPENAI_RANKERS = RANKERS.slice(0, 6);
+/** Those of them that are in OpenAI's schemas. */
+export const OPENAI_RANKERS: readonly string[] = ["none", "auto", "default-2024-11-15", "default_2024_08_21"];

@@ -4,6 +4,7 @@
  * compare.
  */
 import { AppError } from "../errors.ts";
+import { shown } from "../platform/words.ts";
 import type { Storage } from "../storage/storage.ts";
 import { rerankError } from "../models/failures.ts";
 import type { RankerCatalog } from "../models/ranker-catalog.ts";
@@ -39,12 +40,11 @@ export function chooseRanker(
   { openaiRankersOnly, rankers }: { openaiRankersOnly: boolean; rankers: RankerCatalog },
 ): string | null {
   const hasText = asked.every((query) => query.trim() !== "");
+  if (openaiRankersOnly && !OPENAI_RANKERS.includes(ranker))
+    throw unknown(`'${shown(ranker)}' is none of OpenAI's rankers`, OPENAI_RANKERS);
   if (ranker === "auto") return hasText ? rankers.preferred : null;
   if (ranker === "neural") return hasText ? neural(model, rankers) : null;
-  if (RANKERS.some((name) => name === ranker)) {
-    if (!openaiRankersOnly || OPENAI_RANKERS.some((name) => name === ranker)) return null;
-  }
-  if (openaiRankersOnly) throw unknown(`'${ranker}' is none of OpenAI's rankers`, OPENAI_RANKERS);
+  if (RANKERS.some((name) => name === ranker)) return null;
   const choice = rankers.choose(ranker);
   if (!choice.ok) {
     if (choice.reason === "unavailable") throw new AppError("reranker_unavailable", choice.message, { param: PARAM });

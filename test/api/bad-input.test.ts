@@ -197,7 +197,7 @@ describe("bodies", () => {
       [`/v1/vector_stores/${storeId}/files`, { file_id: fileId, attributes: { k: ["list"] } }],
       [`/v1/vector_stores/${storeId}/file_batches`, {}],
       [`/v1/vector_stores/${storeId}/file_batches`, { file_ids: [] }],
-      ["/v1/embeddings", { input: "", model: "lectern-embed-en" }],
+      ["/v1/embeddings", { input: ["x", ""], model: "lectern-embed-en" }],
       ["/v1/embeddings", { input: [], model: "lectern-embed-en" }],
       ["/v1/embeddings", { input: "x", model: "lectern-embed-en", encoding_format: "hex" }],
       ["/v1/embeddings", { input: [-1], model: "lectern-embed-en" }],

@@ -13,7 +13,7 @@ import { waitFor } from "../helpers/wait.ts";
 
 const SECRET = "tenantasecretword";
 /** Path parameters that name what every tenant shares. */
-const SHARED = new Set(["model"]);
+const SHARED = new Set(["model", "deployment"]);
 
 type Ids = Record<string, string>;
 

@@ -26,6 +26,7 @@ async function idsOf(server: TestServer): Promise<Record<string, string>> {
     "{upload_id}": pending.id,
     "{key_id}": key.id,
     "{tenant_id}": tenant.id,
+    "{deployment}": "text-embedding-3-small",
     vs_abc123: store,
     "file-abc123": file,
     "file-abc456": await upload(server, "b.txt", "Another text."),

@@ -320,7 +320,7 @@ describe("direct", () => {
 
   const none = { vector_store_id: "vs_none" };
   const ERRORS: [id: string, status: number, call: () => Promise<unknown>][] = [
-    ["createEmbedding", 400, () => direct.embeddings.create({ model: MODEL, input: "" })],
+    ["createEmbedding", 400, () => direct.embeddings.create({ model: MODEL, input: ["x", ""] })],
     ["createEmbedding", 404, () => direct.embeddings.create({ model: "no-such-model", input: "x" })],
     ["listFiles", 400, () => direct.files.list({ limit: 10_001 })],
     ["createFile", 400, async () => direct.files.create({ file: await text("x", "x.txt"), purpose: "none" as never })],

@@ -1,10 +1,10 @@
-import { AppError } from "../../errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { type DeletionCheckDeps, remainingOf } from "../../storage/deletion-check.ts";
 import type { DeletionRow } from "../../storage/deletions.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { Caller } from "../../http/caller.ts";
 import type { Cursor } from "../../http/openai.ts";
+import { notFound } from "../../http/not-found.ts";
 import { pageQuery } from "../../http/page-query.ts";
 import type { Deletion } from "./schema.ts";
 
@@ -14,35 +14,37 @@ export interface DeletionsDeps {
   check: DeletionCheckDeps;
 }
 
-export type DeletionsService = ReturnType<typeof deletionsService>;
-
 /** What was deleted, and the proof that it is gone. Operators see those of all tenants, other administrators their own. */
-export function deletionsService({ storage: { deletions }, clock, check }: DeletionsDeps) {
+export interface DeletionsService {
+  list(caller: Caller, cursor: Cursor): Promise<{ data: Deletion[]; hasMore: boolean }>;
+  get(caller: Caller, id: string): Promise<Deletion>;
+  /** Looks everywhere again, now. */
+  verify(caller: Caller, id: string): Promise<Deletion>;
+}
+
+export function deletionsService({ storage: { deletions }, clock, check }: DeletionsDeps): DeletionsService {
   async function find(caller: Caller, id: string): Promise<DeletionRow> {
     const row = await deletions.get(id);
-    if (row === null || (caller.isOperator !== true && row.tenant_id !== caller.tenantId)) throw notFound(id);
+    if (row === null || (caller.isOperator !== true && row.tenant_id !== caller.tenantId))
+      throw notFound("deletion", id);
     return row;
   }
 
   return {
-    async list(caller: Caller, cursor: Cursor): Promise<{ data: Deletion[]; hasMore: boolean }> {
+    async list(caller, cursor) {
       const own = caller.isOperator === true ? null : caller.tenantId;
       const place = async (id: string) => {
         const row = await deletions.get(id);
         return row === null || (own !== null && row.tenant_id !== own) ? undefined : row.seq;
       };
-      const query = await pageQuery(cursor, place, {
-        code: "deletion_not_found",
-        message: (id) => notFound(id).message,
-      });
+      const query = await pageQuery(cursor, place, "deletion");
       const { rows, hasMore } = await deletions.list(own, query);
       return { data: rows.map(show), hasMore };
     },
 
-    get: async (caller: Caller, id: string): Promise<Deletion> => show(await find(caller, id)),
+    get: async (caller, id) => show(await find(caller, id)),
 
-    /** Looks everywhere again, now. */
-    async verify(caller: Caller, id: string): Promise<Deletion> {
+    async verify(caller, id) {
       const row = await find(caller, id);
       await deletions.setVerified(row.seq, clock.nowSeconds(), await remainingOf(check, row));
       return show(await find(caller, id));
@@ -63,8 +65,4 @@ function show(row: DeletionRow): Deletion {
     remaining: row.remaining,
     verified_at: row.verified_at,
   };
-}
-
-function notFound(id: string): AppError {
-  return new AppError("deletion_not_found", `No deletion found with id '${id.slice(0, 100)}'`);
 }

@@ -36,7 +36,7 @@ export function keyOperations(keys: KeysService): Operation[] {
         query: ListKeysQuery,
         response: ApiKeyList,
         returns: "A page of keys, without the keys themselves",
-        errors: ["key_not_found", "tenant_not_found"],
+        errors: ["invalid_value", "tenant_not_found"],
       },
       async ({ caller, query, dialect }) => {
         const { data, hasMore } = await keys.list(caller, readCursor(query), query.tenant_id);

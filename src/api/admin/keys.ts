@@ -7,6 +7,7 @@ import { NO_QUOTAS } from "../../storage/quotas.ts";
 import type { Caller } from "../../http/caller.ts";
 import { isDialect } from "../../http/dialect.ts";
 import type { Cursor } from "../../http/openai.ts";
+import { notFound } from "../../http/not-found.ts";
 import { hashKey } from "../../http/plugins/auth.ts";
 import { pageQuery } from "../../http/page-query.ts";
 import { keyHint, newKey } from "./key-text.ts";
@@ -24,22 +25,109 @@ export interface KeysDeps {
   tenants: Pick<TenantsService, "find">;
 }
 
-export type KeysService = ReturnType<typeof keysService>;
+export interface KeyPage {
+  data: ApiKey[];
+  hasMore: boolean;
+}
 
-export function keysService({ storage, clock, tenants }: KeysDeps) {
-  async function find(caller: Caller, id: string): Promise<KeyRow> {
-    const row = await storage.tenants.getKey(id);
-    if (row === null || (caller.isOperator !== true && row.tenant_id !== caller.tenantId))
-      throw new AppError("key_not_found", `No API key found with id '${id.slice(0, 100)}'`);
+export interface KeysService {
+  /** The only time that the key itself is told. */
+  create(caller: Caller, body: CreateKeyBody): Promise<NewApiKey>;
+  /** `tenantId`: only that tenant's keys. */
+  list(caller: Caller, cursor: Cursor, tenantId: string | undefined): Promise<KeyPage>;
+  get(caller: Caller, id: string): Promise<ApiKey>;
+  update(caller: Caller, id: string, body: UpdateKeyBody): Promise<ApiKey>;
+  /** From the next request on the key is unknown. */
+  remove(caller: Caller, id: string): Promise<void>;
+}
+
+export function keysService(deps: KeysDeps): KeysService {
+  return new Keys(deps);
+}
+
+class Keys implements KeysService {
+  readonly #deps: KeysDeps;
+
+  constructor(deps: KeysDeps) {
+    this.#deps = deps;
+  }
+
+  async create(caller: Caller, body: CreateKeyBody): Promise<NewApiKey> {
+    const { storage, clock, tenants } = this.#deps;
+    const tenantId = (await tenants.find(caller, body.tenant_id ?? caller.tenantId)).id;
+    const role = body.role ?? "write";
+    const storeIds = body.vector_store_ids ?? null;
+    await this.#check(body, { tenantId, role, storeIds });
+    const key = newKey();
+    const id = newId("key_");
+    await storage.tenants.insertKey({
+      id,
+      tenantId,
+      hash: hashKey(key),
+      name: body.name,
+      role,
+      storeIds,
+      dialect: body.dialect ?? null,
+      quotas: definedQuotas(body.quotas ?? {}),
+      hint: keyHint(key),
+      createdAt: clock.nowSeconds(),
+      expiresAt: body.expires_at ?? null,
+    });
+    return { ...show((await storage.tenants.getKey(id)) as KeyRow), key };
+  }
+
+  async list(caller: Caller, cursor: Cursor, tenantId: string | undefined): Promise<KeyPage> {
+    const { storage, tenants } = this.#deps;
+    const own = caller.isOperator === true ? null : caller.tenantId;
+    const only = tenantId === undefined ? own : (await tenants.find(caller, tenantId)).id;
+    const place = async (id: string) => {
+      const row = await storage.tenants.getKey(id);
+      return row === null || (own !== null && row.tenant_id !== own) ? undefined : row.seq;
+    };
+    const query = await pageQuery(cursor, place, "API key");
+    const { rows, hasMore } = await storage.tenants.pageOfKeys(only, query);
+    return { data: rows.map(show), hasMore };
+  }
+
+  async get(caller: Caller, id: string): Promise<ApiKey> {
+    return show(await this.#find(caller, id));
+  }
+
+  async update(caller: Caller, id: string, body: UpdateKeyBody): Promise<ApiKey> {
+    const row = await this.#find(caller, id);
+    const tenantId = row.tenant_id;
+    const storeIds = body.vector_store_ids === undefined ? row.store_ids : body.vector_store_ids;
+    await this.#check(body, { tenantId, role: body.role ?? row.role, storeIds });
+    await this.#deps.storage.transaction(async ({ tenants }) => {
+      const before = (await tenants.getKey(id))?.quotas ?? NO_QUOTAS;
+      await tenants.updateKey(tenantId, id, {
+        name: body.name,
+        role: body.role,
+        storeIds: body.vector_store_ids,
+        dialect: body.dialect,
+        quotas: body.quotas === undefined ? undefined : mergedQuotas(before, body.quotas),
+        expiresAt: body.expires_at,
+      });
+    });
+    return show(await this.#find(caller, id));
+  }
+
+  async remove(caller: Caller, id: string): Promise<void> {
+    await this.#deps.storage.tenants.removeKey((await this.#find(caller, id)).tenant_id, id);
+  }
+
+  async #find(caller: Caller, id: string): Promise<KeyRow> {
+    const row = await this.#deps.storage.tenants.getKey(id);
+    if (row === null || (caller.isOperator !== true && row.tenant_id !== caller.tenantId)) throw notFound("key", id);
     return row;
   }
 
-  async function check(
-    tenantId: string,
-    role: KeyRow["role"],
+  /** Throws where a key cannot be as the body says; `tenantId`, `role` and `storeIds` are those it would have. */
+  async #check(
     body: UpdateKeyBody,
-    storeIds: readonly string[] | null,
-  ) {
+    { tenantId, role, storeIds }: Pick<KeyRow, "role"> & { tenantId: string; storeIds: readonly string[] | null },
+  ): Promise<void> {
+    const { storage, clock } = this.#deps;
     if (role === "admin" && storeIds !== null) {
       const text = "Invalid 'vector_store_ids': an administrator's key cannot be limited to some vector stores.";
       throw new AppError("invalid_value", text, { param: "vector_store_ids" });
@@ -58,76 +146,6 @@ export function keysService({ storage, clock, tenants }: KeysDeps) {
       throw new AppError("invalid_value", text, { param: "quotas.concurrent_ingests" });
     }
   }
-
-  return {
-    async create(caller: Caller, body: CreateKeyBody): Promise<NewApiKey> {
-      const tenantId = (await tenants.find(caller, body.tenant_id ?? caller.tenantId)).id;
-      const role = body.role ?? "write";
-      const storeIds = body.vector_store_ids ?? null;
-      await check(tenantId, role, body, storeIds);
-      const key = newKey();
-      const id = newId("key_");
-      await storage.tenants.insertKey({
-        id,
-        tenantId,
-        hash: hashKey(key),
-        name: body.name,
-        role,
-        storeIds,
-        dialect: body.dialect ?? null,
-        quotas: definedQuotas(body.quotas ?? {}),
-        hint: keyHint(key),
-        createdAt: clock.nowSeconds(),
-        expiresAt: body.expires_at ?? null,
-      });
-      return { ...show((await storage.tenants.getKey(id)) as KeyRow), key };
-    },
-
-    /** `tenantId`: only that tenant's keys. */
-    async list(
-      caller: Caller,
-      cursor: Cursor,
-      tenantId: string | undefined,
-    ): Promise<{ data: ApiKey[]; hasMore: boolean }> {
-      const own = caller.isOperator === true ? null : caller.tenantId;
-      const only = tenantId === undefined ? own : (await tenants.find(caller, tenantId)).id;
-      const place = async (id: string) => {
-        const row = await storage.tenants.getKey(id);
-        return row === null || (own !== null && row.tenant_id !== own) ? undefined : row.seq;
-      };
-      const query = await pageQuery(cursor, place, {
-        code: "key_not_found",
-        message: (id) => `No API key found with id '${id.slice(0, 100)}'`,
-      });
-      const { rows, hasMore } = await storage.tenants.pageOfKeys(only, query);
-      return { data: rows.map(show), hasMore };
-    },
-
-    get: async (caller: Caller, id: string): Promise<ApiKey> => show(await find(caller, id)),
-
-    async update(caller: Caller, id: string, body: UpdateKeyBody): Promise<ApiKey> {
-      const row = await find(caller, id);
-      const storeIds = body.vector_store_ids === undefined ? row.store_ids : body.vector_store_ids;
-      await check(row.tenant_id, body.role ?? row.role, body, storeIds);
-      await storage.transaction(async ({ tenants }) => {
-        const before = (await tenants.getKey(id))?.quotas ?? NO_QUOTAS;
-        await tenants.updateKey(row.tenant_id, id, {
-          name: body.name,
-          role: body.role,
-          storeIds: body.vector_store_ids,
-          dialect: body.dialect,
-          quotas: body.quotas === undefined ? undefined : mergedQuotas(before, body.quotas),
-          expiresAt: body.expires_at,
-        });
-      });
-      return show(await find(caller, id));
-    },
-
-    /** From the next request on the key is unknown. */
-    async remove(caller: Caller, id: string): Promise<void> {
-      await storage.tenants.removeKey((await find(caller, id)).tenant_id, id);
-    },
-  };
 }
 
 function show(row: KeyRow): ApiKey {

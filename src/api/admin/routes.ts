@@ -77,7 +77,7 @@ function deletionOperations(deletions: DeletionsService): Operation[] {
         query: Type.Object(cursorQuery()),
         response: DeletionList,
         returns: "A page of deletions",
-        errors: ["deletion_not_found"],
+        errors: ["invalid_value"],
       },
       async ({ caller, query, dialect }) => {
         const { data, hasMore } = await deletions.list(caller, readCursor(query));

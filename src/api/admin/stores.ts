@@ -8,10 +8,13 @@ export interface SuspensionDeps extends Pick<Storage, "transaction"> {
   notify: (storeId: string) => void;
 }
 
-export type SuspensionService = ReturnType<typeof suspensionService>;
-
 /** Suspends stores of any tenant: they keep their data, are listed, and answer 402 to everything else. */
-export function suspensionService({ transaction, show, notify }: SuspensionDeps) {
+export interface SuspensionService {
+  suspend(id: string): Promise<VectorStore>;
+  resume(id: string): Promise<VectorStore>;
+}
+
+export function suspensionService({ transaction, show, notify }: SuspensionDeps): SuspensionService {
   async function set(id: string, lifecycle: "active" | "suspended"): Promise<VectorStore> {
     const row = await transaction(async ({ stores }, tx) => {
       const found = await stores.ofAnyTenant(id);
@@ -23,7 +26,7 @@ export function suspensionService({ transaction, show, notify }: SuspensionDeps)
     return await show({ ...row, lifecycle });
   }
   return {
-    suspend: (id: string) => set(id, "suspended"),
-    resume: (id: string) => set(id, "active"),
+    suspend: (id) => set(id, "suspended"),
+    resume: (id) => set(id, "active"),
   };
 }

@@ -38,7 +38,7 @@ export function tenantOperations(tenants: TenantsService): Operation[] {
         query: Type.Object(cursorQuery()),
         response: TenantList,
         returns: "A page of tenants",
-        errors: ["tenant_not_found"],
+        errors: ["invalid_value"],
       },
       async ({ caller, query, dialect }) => {
         const { data, hasMore } = await tenants.list(caller, readCursor(query));

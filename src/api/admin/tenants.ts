@@ -8,6 +8,7 @@ import { NO_QUOTAS, type Quotas } from "../../storage/quotas.ts";
 import type { TenantRow } from "../../storage/tenants.ts";
 import type { Caller } from "../../http/caller.ts";
 import type { Cursor } from "../../http/openai.ts";
+import { notFound } from "../../http/not-found.ts";
 import { pageQuery } from "../../http/page-query.ts";
 import type { CreateTenantBody, QuotasInput, Tenant, UpdateTenantBody } from "./schema.ts";
 
@@ -24,36 +25,119 @@ export interface TenantsDeps {
   wakeJobs: () => void;
 }
 
-export type TenantsService = ReturnType<typeof tenantsService>;
+export interface TenantPage {
+  data: Tenant[];
+  hasMore: boolean;
+}
+
+export interface TenantsService {
+  /** @throws AppError `tenant_not_found`, also for tenants that the caller may not know of. */
+  find(caller: Caller, id: string): Promise<TenantRow>;
+  create(body: CreateTenantBody): Promise<Tenant>;
+  list(caller: Caller, cursor: Cursor): Promise<TenantPage>;
+  get(caller: Caller, id: string): Promise<Tenant>;
+  update(caller: Caller, id: string, body: UpdateTenantBody): Promise<Tenant>;
+  /**
+   * Its keys are revoked first; then everything it owns goes, in steps. Can be repeated where it was interrupted: the
+   * tenant stays, suspended and without keys, until nothing of it is left to be deleted.
+   */
+  remove(caller: Caller, id: string): Promise<void>;
+}
 
 /** Files deleted in one go of the event loop. */
 const STEP = 50;
 
-export function tenantsService({ storage, blobs, clock, detached, wakeJobs }: TenantsDeps) {
-  const { tenants, files, stores } = storage;
+export function tenantsService(deps: TenantsDeps): TenantsService {
+  return new Tenants(deps);
+}
 
-  async function show(row: TenantRow): Promise<Tenant> {
-    return {
-      id: row.id,
-      object: "tenant",
-      name: row.name,
-      created_at: row.created_at,
-      status: row.status,
-      quotas: row.quotas,
-      usage: { vector_stores: await stores.countByTenant(row.id), ...(await files.usage(row.id)) },
-    };
+class Tenants implements TenantsService {
+  readonly #deps: TenantsDeps;
+
+  constructor(deps: TenantsDeps) {
+    this.#deps = deps;
   }
 
-  /** @throws AppError `tenant_not_found`, also for tenants that the caller may not know of. */
-  async function find(caller: Caller, id: string): Promise<TenantRow> {
+  async find(caller: Caller, id: string): Promise<TenantRow> {
+    const { tenants } = this.#deps.storage;
     const row = caller.isOperator === true || caller.tenantId === id ? await tenants.get(id) : null;
-    if (row === null) throw new AppError("tenant_not_found", `No tenant found with id '${id.slice(0, 100)}'`);
+    if (row === null) throw notFound("tenant", id);
     return row;
   }
 
-  async function removeFiles(tenantId: string): Promise<void> {
+  async create(body: CreateTenantBody): Promise<Tenant> {
+    const { storage, clock } = this.#deps;
+    const id = newId("ten_");
+    await storage.transaction(async ({ tenants }) => {
+      await tenants.insert({ id, name: body.name, createdAt: clock.nowSeconds() });
+      if (body.quotas !== undefined) await tenants.update(id, { quotas: definedQuotas(body.quotas) });
+    });
+    return await this.#show((await storage.tenants.get(id)) as TenantRow);
+  }
+
+  async list(caller: Caller, cursor: Cursor): Promise<TenantPage> {
+    const { tenants } = this.#deps.storage;
+    const seen = (id: string) => caller.isOperator === true || id === caller.tenantId;
+    const query = await pageQuery(
+      cursor,
+      async (id) => (seen(id) ? (await tenants.get(id))?.seq : undefined),
+      "tenant",
+    );
+    const { rows, hasMore } = await tenants.list(query, caller.isOperator === true ? null : caller.tenantId);
+    return { data: await Promise.all(rows.map((row) => this.#show(row))), hasMore };
+  }
+
+  async get(caller: Caller, id: string): Promise<Tenant> {
+    return await this.#show(await this.find(caller, id));
+  }
+
+  async update(caller: Caller, id: string, body: UpdateTenantBody): Promise<Tenant> {
+    const { storage, wakeJobs } = this.#deps;
+    await this.find(caller, id);
+    if (body.status === "suspended" && (await storage.tenants.first())?.id === id)
+      throw new AppError("invalid_value", "The server's first tenant cannot be suspended.", { param: "status" });
+    await storage.transaction(async ({ tenants }) => {
+      const before = (await tenants.get(id))?.quotas ?? NO_QUOTAS;
+      await tenants.update(id, {
+        ...(body.name === undefined ? {} : { name: body.name }),
+        ...(body.status === undefined ? {} : { status: body.status }),
+        ...(body.quotas === undefined ? {} : { quotas: mergedQuotas(before, body.quotas) }),
+      });
+    });
+    wakeJobs();
+    return await this.#show(await this.find(caller, id));
+  }
+
+  async remove(caller: Caller, id: string): Promise<void> {
+    const { storage, blobs, wakeJobs } = this.#deps;
+    await this.find(caller, id);
+    if ((await storage.tenants.first())?.id === id)
+      throw new AppError("permission_denied", "The server's first tenant cannot be deleted: its keys administer it.");
+    await storage.transaction(async ({ tenants }) => {
+      await tenants.removeKeys(id);
+      await tenants.update(id, { status: "suspended" });
+    });
+    await this.#removeStores(id);
+    await this.#removeFiles(id);
+    for (const part of await storage.uploads.removeOfTenant(id)) await blobs.remove(part);
+    await storage.tenants.remove(id);
+    wakeJobs();
+  }
+
+  async #removeStores(tenantId: string): Promise<void> {
+    const { storage, clock } = this.#deps;
     for (;;) {
-      const ids = await files.someOf(tenantId, STEP);
+      const { rows } = await storage.stores.list(tenantId, { limit: STEP, order: "asc" }, null);
+      if (rows.length === 0) return;
+      for (const row of rows)
+        await storage.transaction((tables) => deleteStore(tables, tenantId, row.id, clock.nowMs()));
+    }
+  }
+
+  async #removeFiles(tenantId: string): Promise<void> {
+    const { storage, blobs, clock, detached } = this.#deps;
+    for (;;) {
+      const ids = await storage.files.someOf(tenantId, STEP);
       if (ids.length === 0) return;
       for (const id of ids) {
         await storage.transaction(async (tables, tx) => {
@@ -65,69 +149,18 @@ export function tenantsService({ storage, blobs, clock, detached, wakeJobs }: Te
     }
   }
 
-  return {
-    find,
-
-    async create(body: CreateTenantBody): Promise<Tenant> {
-      const id = newId("ten_");
-      await storage.transaction(async ({ tenants }) => {
-        await tenants.insert({ id, name: body.name, createdAt: clock.nowSeconds() });
-        if (body.quotas !== undefined) await tenants.update(id, { quotas: definedQuotas(body.quotas) });
-      });
-      return await show((await tenants.get(id)) as TenantRow);
-    },
-
-    async list(caller: Caller, cursor: Cursor): Promise<{ data: Tenant[]; hasMore: boolean }> {
-      const seen = (id: string) => caller.isOperator === true || id === caller.tenantId;
-      const query = await pageQuery(cursor, async (id) => (seen(id) ? (await tenants.get(id))?.seq : undefined), {
-        code: "tenant_not_found",
-        message: (id) => `No tenant found with id '${id.slice(0, 100)}'`,
-      });
-      const { rows, hasMore } = await tenants.list(query, caller.isOperator === true ? null : caller.tenantId);
-      return { data: await Promise.all(rows.map(show)), hasMore };
-    },
-
-    get: async (caller: Caller, id: string): Promise<Tenant> => show(await find(caller, id)),
-
-    async update(caller: Caller, id: string, body: UpdateTenantBody): Promise<Tenant> {
-      await find(caller, id);
-      if (body.status === "suspended" && (await tenants.first())?.id === id)
-        throw new AppError("invalid_value", "The server's first tenant cannot be suspended.", { param: "status" });
-      await storage.transaction(async ({ tenants }) => {
-        const before = (await tenants.get(id))?.quotas ?? NO_QUOTAS;
-        await tenants.update(id, {
-          ...(body.name === undefined ? {} : { name: body.name }),
-          ...(body.status === undefined ? {} : { status: body.status }),
-          ...(body.quotas === undefined ? {} : { quotas: mergedQuotas(before, body.quotas) }),
-        });
-      });
-      wakeJobs();
-      return await show(await find(caller, id));
-    },
-
-    /**
-     * Its keys are revoked first; then everything it owns goes, in steps. Can be repeated where it was interrupted: the
-     * tenant stays, suspended and without keys, until nothing of it is left to be deleted.
-     */
-    async remove(caller: Caller, id: string): Promise<void> {
-      await find(caller, id);
-      if ((await tenants.first())?.id === id)
-        throw new AppError("permission_denied", "The server's first tenant cannot be deleted: its keys administer it.");
-      await storage.transaction(async ({ tenants }) => {
-        await tenants.removeKeys(id);
-        await tenants.update(id, { status: "suspended" });
-      });
-      for (;;) {
-        const { rows } = await stores.list(id, { limit: STEP, order: "asc" }, null);
-        if (rows.length === 0) break;
-        for (const row of rows) await storage.transaction((tables) => deleteStore(tables, id, row.id, clock.nowMs()));
-      }
-      await removeFiles(id);
-      for (const part of await storage.uploads.removeOfTenant(id)) await blobs.remove(part);
-      await tenants.remove(id);
-      wakeJobs();
-    },
-  };
+  async #show(row: TenantRow): Promise<Tenant> {
+    const { stores, files } = this.#deps.storage;
+    return {
+      id: row.id,
+      object: "tenant",
+      name: row.name,
+      created_at: row.created_at,
+      status: row.status,
+      quotas: row.quotas,
+      usage: { vector_stores: await stores.countByTenant(row.id), ...(await files.usage(row.id)) },
+    };
+  }
 }
 
 export function definedQuotas(quotas: QuotasInput): Partial<Quotas> {

@@ -55,7 +55,13 @@ describe("GET …/chunks", () => {
     expect(texts(await list(`file_id=${a}&filters=${encodeURIComponent('{"kind":"y"}')}`))).toEqual([]);
     const refused = await list("filters={");
     expect(refused.error).toMatchObject({ code: "invalid_value", param: "filters" });
-    expect((await list("after=nope")).error).toMatchObject({ code: "invalid_value", param: "after" });
+    for (const id of ["nope", "chunk_nope", "chunk_zzz"])
+      expect((await list(`after=${id}`)).error).toEqual({
+        message: `Invalid 'after': no chunk found with id '${id}'.`,
+        type: "invalid_request_error",
+        param: "after",
+        code: "invalid_value",
+      });
   });
 
   test("shows the chunk of a search result under the same id", async () => {

@@ -1,239 +1,66 @@
-import { createHash } from "node:crypto";
-import { shortenVectors } from "../../embed/vectors.ts";
 import { AppError } from "../../errors.ts";
-import { encodeTerms } from "../../index/analyzer.ts";
-import { countTokens } from "../../chunk/tokens.ts";
-import type { Clock } from "../../platform/clock.ts";
-import type { Blobs } from "../../storage/blobs.ts";
-import type { ChunkOwner, NewChunk } from "../../storage/chunks.ts";
+import type { Embed } from "../../models/failures.ts";
 import type { GenerationRow } from "../../storage/generations.ts";
 import type { Storage, Tables } from "../../storage/storage.ts";
 import type { StoreFileRow } from "../../storage/store-files.ts";
 import type { StoreRow } from "../../storage/stores.ts";
 import type { Caller } from "../../http/caller.ts";
-import type { Embed } from "../../models/failures.ts";
-import { embedError } from "../../models/failures.ts";
 import { mayUseFile } from "../files/scope.ts";
-import type { DialectRules } from "../presenters/presenter.ts";
 import { chunkIdOf } from "../search/results.ts";
-import { AUTO_STRATEGY, readAttributes } from "../vector-store-files/input.ts";
-import type { Attributes } from "../vector-store-files/schema.ts";
+import type { Within } from "../vector-store-files/attach.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
-import type { InsertVectorBody, InsertedVector } from "./schema.ts";
+import type { Asking } from "../vector-stores/asking.ts";
+import { append, fileFor } from "./append.ts";
+import { InlineFiles, type InlineFilesDeps } from "./inline-files.ts";
+import { type InsertRequest, type Item, passages, withVectors } from "./items.ts";
+import type { InsertedVector } from "./schema.ts";
 
-export interface InsertDeps extends Pick<Storage, "transaction" | "files" | "storeFiles" | "generations"> {
-  clock: Clock;
+export interface InsertDeps extends InlineFilesDeps, Pick<Storage, "generations"> {
   access: StoreAccess;
   embed: Embed;
   /** The file's chunks change: other generations of the store are behind with it. Part of the transaction. */
   outdate: (tables: Tables, file: StoreFileRow, generation: GenerationRow) => Promise<void>;
   /** The file's chunks changed: its store's index, if it is in memory, takes them. Called in the turn of the commit. */
   reload: (file: StoreFileRow, generation: GenerationRow) => void;
-  blobs: Pick<Blobs, "writer">;
   /** Files that may be in one store; null: no limit. */
   maxFilesPerStore?: (store: StoreRow) => Promise<number | null>;
   notify: (storeId: string) => void;
 }
 
-/** The name of the file that ready-made vectors belong to where the client names none. */
-const INLINE = "inline";
-/** Chunks of one inline file, about: appending costs in proportion to what the file holds. */
-const INLINE_CHUNKS = 1000;
-
-interface Item {
-  body: InsertVectorBody;
-  param: string;
-  attributes: Attributes | null;
-  vectors: Float32Array;
+/** Chunks brought by the client, with vectors of its own or embedded here. All are taken in or none. */
+export interface VectorInserter {
+  insert(asking: Asking, request: InsertRequest, signal: AbortSignal): Promise<InsertedVector[]>;
 }
 
-/** Chunks brought by the client, with vectors of its own or embedded here. All are taken in or none. */
-export function vectorInserter(deps: InsertDeps) {
-  const { storeFiles, generations, clock } = deps;
-  const inlineNumbers = new Map<string, number>();
+export function vectorInserter(deps: InsertDeps): VectorInserter {
+  return new Inserter(deps);
+}
 
-  async function withVectors(
-    generation: GenerationRow,
-    bodies: readonly InsertVectorBody[],
-    prefix: (i: number) => string,
-    signal: AbortSignal,
-  ): Promise<Item[]> {
-    const missing = bodies.filter((body) => body.embedding === undefined).map((body) => body.content);
-    const embedded = missing.length === 0 ? [] : await passages(generation, missing, signal);
-    let next = 0;
-    return bodies.map((body, i) => {
-      const param = prefix(i);
-      const own = body.embedding;
-      if (own !== undefined && own.length !== generation.dimensions) {
-        const text = `Invalid '${param}embedding': expected ${generation.dimensions} dimensions, but got ${own.length} instead.`;
-        throw new AppError("invalid_dimensions", text, { param: `${param}embedding` });
-      }
-      const attributes = readAttributes(body, param) ?? null;
-      const vectors = own === undefined ? embedded[next++] : unit(own);
-      if (vectors === undefined) throw new Error("an embedder gave fewer vectors than texts");
-      return { body, param, attributes, vectors };
-    });
+class Inserter implements VectorInserter {
+  readonly #deps: InsertDeps;
+  readonly #inlineFiles: InlineFiles;
+
+  constructor(deps: InsertDeps) {
+    this.#deps = deps;
+    this.#inlineFiles = new InlineFiles(deps);
   }
 
-  async function passages(generation: GenerationRow, texts: string[], signal: AbortSignal): Promise<Float32Array[]> {
-    const result = await deps.embed(generation.model, texts, "passage", signal);
-    if (!result.ok) throw embedError(result);
-    return result.texts.map((text) =>
-      shortenVectors(text.vectors, text.vectors.length / text.windows, generation.dimensions),
-    );
-  }
-
-  /** A file that the caller names must be one that it may know of. */
-  async function refuseUnknown(tables: Tables, caller: Caller, items: readonly Item[]): Promise<void> {
-    for (const { body, param } of items) {
-      if (body.file_id !== undefined && !(await mayUseFile(tables, caller, body.file_id)))
-        throw new AppError("file_not_found", `No such File object: ${body.file_id}`, { param: `${param}file_id` });
-    }
-  }
-
-  /** The row that a chunk belongs to; made here where the file is not attached yet, without indexing its bytes. */
-  async function fileFor(
-    { storeFiles, files }: Tables,
-    store: StoreRow,
-    most: number | null,
-    fileId: string,
-    { param: prefix, attributes }: Item,
-  ): Promise<StoreFileRow> {
-    const param = `${prefix}file_id`;
-    const there = await storeFiles.get(store.tenant_id, store.id, fileId);
-    if (there?.status === "completed") return there;
-    if (there !== null) {
-      throw new AppError(
-        "invalid_value",
-        `Invalid '${param}': file '${fileId}' is ${there.status.replace("_", " ")} in this store; only a completed file takes more chunks.`,
-        { param },
-      );
-    }
-    const file = await files.get(store.tenant_id, fileId);
-    if (file === null) throw new AppError("file_not_found", `No such File object: ${fileId}`, { param });
-    if (most !== null && (await storeFiles.count(store.tenant_id, store.id)) >= most)
-      throw new AppError("file_limit_reached", `Vector store '${store.id}' may hold ${most} files at most.`);
-    const row = await storeFiles.insert({
-      tenantId: store.tenant_id,
-      storeId: store.id,
-      fileId,
-      filename: file.filename,
-      fileBytes: file.bytes,
-      createdAt: clock.nowSeconds(),
-      attributes,
-      ...AUTO_STRATEGY,
-    });
-    await storeFiles.setChunked(store.tenant_id, row.seq, row.revision, []);
-    await storeFiles.complete(store.tenant_id, row.seq, row.revision, { usageBytes: 0, chunks: 0, vectors: 0 });
-    return (await storeFiles.bySeq(store.tenant_id, row.seq)) ?? row;
-  }
-
-  async function append(
-    { chunks, storeFiles }: Tables,
-    generation: GenerationRow,
-    file: StoreFileRow,
-    items: readonly Item[],
-  ): Promise<number[]> {
-    const owner: ChunkOwner = { storeFile: file.seq, chunkSet: generation.chunk_set, revision: file.revision };
-    const at = { tenantId: file.tenant_id, storeId: file.store_id, ...owner };
-    const newest = { limit: 1, order: "desc" } as const;
-    const page = await chunks.list(file.tenant_id, file.store_id, generation.chunk_set, newest, [file.file_id]);
-    const last = page.rows[0];
-    let start = last === undefined ? 0 : last.end_cp + 1;
-    const added = items.map(({ body }, i): NewChunk => {
-      const end = start + [...body.content].length;
-      const chunk: NewChunk = {
-        idx: (last?.idx ?? -1) + 1 + i,
-        text: body.content,
-        tokens: countTokens(body.content),
-        start,
-        end,
-        page: null,
-        pageEnd: null,
-        line: null,
-        lineEnd: null,
-        heading: [],
-        terms: encodeTerms({ text: body.content, heading: [], title: "", filename: nameOf(file) }),
-      };
-      start = end + 1;
-      return chunk;
-    });
-    await chunks.add(at, added);
-    const rows = await chunks.withoutVector(file.tenant_id, owner, generation.id, items.length);
-    await chunks.addVectors(
-      file.tenant_id,
-      generation.id,
-      rows.map((row, i) => {
-        const item = items[i];
-        if (item === undefined) throw new Error("more chunks than were given have no vector");
-        return { chunkId: row.id, data: item.vectors };
-      }),
-    );
-    await storeFiles.setTotals(file.tenant_id, file.seq, await chunks.fileTotals(file.tenant_id, owner, generation));
-    return rows.map((row) => row.id);
-  }
-
-  /** The id of the inline file that takes the next chunks: a new one once the last is full, so that adding stays quick. */
-  async function inlineFile(store: StoreRow, attributes: Attributes | null): Promise<string> {
-    const first = inlineId(store, attributes);
-    let number = inlineNumbers.get(first) ?? 1;
-    const id = () => (number === 1 ? first : `${first}${number}`);
-    while (((await storeFiles.get(store.tenant_id, store.id, id()))?.n_chunks ?? 0) >= INLINE_CHUNKS) number += 1;
-    if (number > 1) inlineNumbers.set(first, number);
-    return id();
-  }
-
-  /** The empty file that chunks without a file of their own belong to. */
-  async function makeFile(tenantId: string, id: string): Promise<void> {
-    const writer = await deps.blobs.writer();
-    const { sha256 } = await writer.commit(id);
-    const file = { id, tenant_id: tenantId, filename: INLINE, bytes: 0, purpose: "assistants", mime: null, sha256 };
-    // Two requests may make it at the same time.
-    await deps.transaction(async ({ files }) => {
-      if ((await files.get(tenantId, id)) === null)
-        await files.insert({ ...file, created_at: clock.nowSeconds(), expires_at: null });
-    });
-  }
-
-  /** `prefix` is where the i-th body stands in the request, for errors. */
-  return async function insert(
-    caller: Caller,
-    storeId: string,
-    bodies: readonly InsertVectorBody[],
-    prefix: (i: number) => string,
-    rules: DialectRules,
-    signal: AbortSignal,
-  ): Promise<InsertedVector[]> {
-    const store = await deps.access.usable(caller, storeId, rules);
+  async insert(asking: Asking, request: InsertRequest, signal: AbortSignal): Promise<InsertedVector[]> {
+    const { access, clock, embed, generations, transaction } = this.#deps;
+    const store = await access.usable(asking);
     const generation = await generations.liveOf(store);
     if (generation === null) throw new Error("a store has no live generation");
-    const items = await withVectors(generation, bodies, prefix, signal);
-    const fileIds = new Map<Item, string>();
-    for (const item of items) fileIds.set(item, item.body.file_id ?? (await inlineFile(store, item.attributes)));
-    const fileIdOf = (item: Item) => fileIds.get(item) ?? "";
-    for (const id of new Set(items.filter((item) => item.body.file_id === undefined).map(fileIdOf))) {
-      if ((await deps.files.get(store.tenant_id, id)) === null) await makeFile(store.tenant_id, id);
-    }
-    const most = (await deps.maxFilesPerStore?.(store)) ?? null;
-    const ids = await deps.transaction(async (tables, tx) => {
-      const now = await deps.access.usable(caller, storeId, rules, tables.stores);
+    const items = await withVectors(passages(embed, signal), generation, request);
+    const perFile = await this.#byFile(store, items);
+    const most = (await this.#deps.maxFilesPerStore?.(store)) ?? null;
+    const ids = await transaction(async (tables, tx) => {
+      const now = await access.usable(asking, tables.stores);
       // Another generation went live while the texts were embedded: they need that one's vectors.
       if (now.live_generation !== generation.id) return null;
-      await refuseUnknown(tables, caller, items);
-      const perFile = Map.groupBy(items, fileIdOf);
-      const idOf = new Map<Item, number>();
-      for (const [fileId, own] of perFile) {
-        const file = await fileFor(tables, now, most, fileId, own[0] as Item);
-        const added = await append(tables, generation, file, own);
-        own.forEach((item, i) => idOf.set(item, added[i] ?? 0));
-        await deps.outdate(tables, file, generation);
-        tx.onCommit(() => deps.reload(file, generation));
-      }
-      await tables.stores.touch(store.tenant_id, store.id, clock.nowSeconds());
-      tx.onCommit(() => deps.notify(store.id));
-      return idOf;
+      await refuseUnknown(tables, asking.caller, items);
+      return await this.#append({ tables, tx }, { store: now, generation, most }, perFile);
     });
-    if (ids === null) return await insert(caller, storeId, bodies, prefix, rules, signal);
+    if (ids === null) return await this.insert(asking, request, signal);
     return items.map((item) => ({
       id: chunkIdOf(ids.get(item) ?? 0),
       object: "embedding",
@@ -242,25 +69,47 @@ export function vectorInserter(deps: InsertDeps) {
       metadata: item.attributes,
       created_at: clock.nowSeconds(),
     }));
-  };
+  }
+
+  /** The items of each file; files for those that name none are made. */
+  async #byFile(store: StoreRow, items: readonly Item[]): Promise<Map<string, Item[]>> {
+    const fileIds = new Map<Item, string>();
+    const inline = new Set<string>();
+    for (const item of items) {
+      const id = item.body.file_id ?? (await this.#inlineFiles.next(store, item.attributes));
+      fileIds.set(item, id);
+      if (item.body.file_id === undefined) inline.add(id);
+    }
+    for (const id of inline) await this.#inlineFiles.ensure(store.tenant_id, id);
+    return Map.groupBy(items, (item) => fileIds.get(item) ?? "");
+  }
+
+  /** Returns the row's id of each item's chunk. */
+  async #append(
+    { tables, tx }: Within,
+    { store, generation, most }: { store: StoreRow; generation: GenerationRow; most: number | null },
+    perFile: ReadonlyMap<string, readonly Item[]>,
+  ): Promise<Map<Item, number>> {
+    const { clock, outdate, reload, notify } = this.#deps;
+    const idOf = new Map<Item, number>();
+    for (const [fileId, own] of perFile) {
+      const nowSeconds = clock.nowSeconds();
+      const file = await fileFor(tables, store, { fileId, first: own[0] as Item, most, nowSeconds });
+      const added = await append(tables, { file, generation }, own);
+      own.forEach((item, i) => idOf.set(item, added[i] ?? 0));
+      await outdate(tables, file, generation);
+      tx.onCommit(() => reload(file, generation));
+    }
+    await tables.stores.touch(store.tenant_id, store.id, clock.nowSeconds());
+    tx.onCommit(() => notify(store.id));
+    return idOf;
+  }
 }
 
-export type VectorInserter = ReturnType<typeof vectorInserter>;
-
-/** The inline files of a store that have these attributes: one for each set of attributes, because filters look at files. */
-function inlineId(store: StoreRow, attributes: Attributes | null): string {
-  const pairs = Object.entries(attributes ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const which = pairs.length === 0 ? "" : createHash("sha256").update(JSON.stringify(pairs)).digest("hex").slice(0, 16);
-  return `file-${INLINE}${which}${store.id.slice(3)}`;
-}
-
-/** The name that a chunk is found by: the one of an inline file says nothing. */
-function nameOf({ filename }: StoreFileRow): string {
-  return filename === INLINE ? "" : filename;
-}
-
-/** Of unit length, as every stored vector is. */
-function unit(values: readonly number[]): Float32Array {
-  const length = Math.hypot(...values);
-  return Float32Array.from(values, (value) => (length > 0 ? value / length : 0));
+/** A file that the caller names must be one that it may know of. */
+async function refuseUnknown(tables: Tables, caller: Caller, items: readonly Item[]): Promise<void> {
+  for (const { body, param } of items) {
+    if (body.file_id !== undefined && !(await mayUseFile(tables, caller, body.file_id)))
+      throw new AppError("file_not_found", `No such File object: ${body.file_id}`, { param: `${param}file_id` });
+  }
 }

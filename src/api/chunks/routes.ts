@@ -3,6 +3,7 @@ import { cursorQuery, listPage, listSchema, readCursor } from "../../http/openai
 import type { Operation } from "../../http/operation.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
+import { askingOf } from "../vector-stores/asking.ts";
 import { presentWithId } from "../vector-stores/routes.ts";
 import type { VectorInserter } from "./insert.ts";
 import { Chunk, InsertedVector, InsertedVectors, InsertVectorBody, InsertVectorsBody } from "./schema.ts";
@@ -22,7 +23,7 @@ const ERRORS = [
 /** What other servers' clients send along. */
 const FOREIGN = ["id", "provider_id", "extra_body"];
 
-export function chunkOperations(chunks: ChunksService, insert: VectorInserter): Operation[] {
+export function chunkOperations(chunks: ChunksService, inserter: VectorInserter): Operation[] {
   return [
     operation(
       {
@@ -39,12 +40,12 @@ export function chunkOperations(chunks: ChunksService, insert: VectorInserter): 
         }),
         response: listSchema(Chunk, "VectorStoreChunkList"),
         returns: "A page of chunks",
-        errors: ["vector_store_not_found"],
+        errors: ["vector_store_not_found", "invalid_value", "invalid_filter"],
       },
-      async ({ caller, params, query, dialect }) => {
-        const { chunk, rules } = presenterFor(dialect);
-        const page = await chunks.list(caller, params.vector_store_id, query, readCursor(query), rules);
-        return listPage(page.data.map(presentWithId(chunk)), page.hasMore, dialect);
+      async (call) => {
+        const { chunk } = presenterFor(call.dialect);
+        const page = await chunks.list(askingOf(call), call.query, readCursor(call.query));
+        return listPage(page.data.map(presentWithId(chunk)), page.hasMore, call.dialect);
       },
     ),
     operation(
@@ -64,9 +65,8 @@ export function chunkOperations(chunks: ChunksService, insert: VectorInserter): 
         errors: ERRORS,
         examples: { body: { content: "Returns are accepted within 30 days.", metadata: { category: "support" } } },
       },
-      async ({ caller, params, body, dialect, signal }) => {
-        const { rules } = presenterFor(dialect);
-        const [made] = await insert(caller, params.vector_store_id, [body], () => "", rules, signal);
+      async (call) => {
+        const [made] = await inserter.insert(askingOf(call), { bodies: [call.body], prefix: () => "" }, call.signal);
         if (made === undefined) throw new Error("an insert of one text gave nothing");
         return made;
       },
@@ -88,10 +88,9 @@ export function chunkOperations(chunks: ChunksService, insert: VectorInserter): 
         errors: ERRORS,
         examples: { body: { embeddings: [{ content: "Returns are accepted within 30 days." }] } },
       },
-      async ({ caller, params, body, dialect, signal }) => {
-        const { rules } = presenterFor(dialect);
-        const at = (i: number) => `embeddings[${i}].`;
-        const data = await insert(caller, params.vector_store_id, body.embeddings, at, rules, signal);
+      async (call) => {
+        const request = { bodies: call.body.embeddings, prefix: (i: number) => `embeddings[${i}].` };
+        const data = await inserter.insert(askingOf(call), request, call.signal);
         return { object: "embedding.batch", data, created_at: data[0]?.created_at ?? 0 };
       },
     ),

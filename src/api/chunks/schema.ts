@@ -35,8 +35,8 @@ export const InsertVectorBody = Type.Object(
   {
     content: Type.String({ minLength: 1 }),
     embedding: Type.Optional(Type.Array(Type.Number(), { description: "Embedded here when left out." })),
-    metadata: Type.Optional(nullable(Attributes)),
-    attributes: Type.Optional(nullable(Attributes)),
+    metadata: Type.Optional(Attributes),
+    attributes: Type.Optional(Attributes),
     file_id: Type.Optional(
       Type.String({ description: "The file they belong to; `inline` of the store when left out." }),
     ),

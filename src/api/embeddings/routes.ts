@@ -1,9 +1,30 @@
+import { AppError } from "../../errors.ts";
 import type { Operation } from "../../http/operation.ts";
 import { operation } from "../../http/operation.ts";
-import { EmbeddingsAnswer, EmbeddingsBody } from "./schema.ts";
+import { shown } from "../../platform/words.ts";
+import { DeploymentEmbeddingsBody, EmbeddingsAnswer, EmbeddingsBody } from "./schema.ts";
 import type { EmbeddingsService } from "./service.ts";
 
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
+const ERRORS = [
+  "invalid_dimensions",
+  "invalid_embedding_model",
+  "embedding_model_unavailable",
+  "embedding_provider_error",
+  "overloaded",
+] as const;
+/** Options of other servers that change nothing here, or only how they would have gone about it. */
+const FOREIGN = [
+  "truncate",
+  "truncation",
+  "truncate_prompt_tokens",
+  "add_special_tokens",
+  "late_chunking",
+  "normalized",
+  "embedding_type",
+  "priority",
+  "extra_body",
+];
 
 export function embeddingOperations(embeddings: EmbeddingsService): Operation[] {
   return [
@@ -17,22 +38,48 @@ export function embeddingOperations(embeddings: EmbeddingsService): Operation[] 
         tag: "Embeddings",
         role: "read",
         body: EmbeddingsBody,
-        foreignKeys: ["truncate", "extra_body"],
+        foreignKeys: FOREIGN,
         maxBodyBytes: MAX_BODY_BYTES,
         response: EmbeddingsAnswer,
         returns: "One embedding for each input, in order",
-        errors: [
-          "model_not_found",
-          "invalid_dimensions",
-          "embedding_model_unavailable",
-          "embedding_provider_error",
-          "overloaded",
-        ],
+        errors: ["model_not_found", ...ERRORS],
         examples: {
           body: { model: "text-embedding-3-small", input: "The food was delicious and the waiter friendly." },
         },
       },
       ({ body, signal }) => embeddings.create(body, signal),
     ),
+    operation(
+      {
+        method: "POST",
+        path: "/openai/deployments/{deployment}/embeddings",
+        operationId: "createDeploymentEmbedding",
+        summary: "Embed text, as Azure's clients ask for it",
+        description:
+          "The deployment is the model's name, or another name that the operator gave it (`--alias NAME=MODEL`). `api-version` is not looked at.",
+        tag: "Embeddings",
+        role: "read",
+        body: DeploymentEmbeddingsBody,
+        foreignKeys: FOREIGN,
+        maxBodyBytes: MAX_BODY_BYTES,
+        response: EmbeddingsAnswer,
+        returns: "One embedding for each input, in order",
+        errors: ["DeploymentNotFound", ...ERRORS],
+        examples: { body: { input: "The food was delicious and the waiter friendly." } },
+      },
+      async ({ params, body, signal }) => {
+        try {
+          return await embeddings.create({ ...body, model: params.deployment }, signal);
+        } catch (error) {
+          throw error instanceof AppError && error.code === "model_not_found" ? noDeployment(params.deployment) : error;
+        }
+      },
+    ),
   ];
+}
+
+function noDeployment(name: string): AppError {
+  const at = shown(name);
+  const text = `The API deployment for this resource does not exist: no model is called '${at}'. Ask for a model of GET /v1/models, or start the server with --alias ${at}=MODEL.`;
+  return new AppError("DeploymentNotFound", text);
 }

@@ -6,32 +6,65 @@ import { oneOf } from "../../http/openai.ts";
 export const MAX_INPUTS = 2048;
 export const MAX_INPUT_TOKENS = 8192;
 
-const Tokens = Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1, maxItems: MAX_INPUTS });
+/** Of one input: as many as a text may have, which the service counts. */
+const Tokens = Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1 });
 
-export const EmbeddingsBody = Type.Object(
+/** What the makers of embedding models call what a text is for. */
+export const INPUT_TYPES = [
+  "query",
+  "search_query",
+  "passage",
+  "document",
+  "search_document",
+  "classification",
+  "clustering",
+] as const;
+
+const Fields = Type.Object(
   {
     input: Type.Union(
       [
-        Type.String({ minLength: 1 }),
+        Type.String(),
         Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: MAX_INPUTS }),
         Tokens,
         Type.Array(Tokens, { minItems: 1, maxItems: MAX_INPUTS }),
       ],
-      { description: "Text, texts, cl100k_base tokens, or lists of them." },
+      {
+        description:
+          "Text, texts, cl100k_base tokens, or lists of them; at most 8,192 tokens each. A text alone may be empty, one in a list may not.",
+      },
     ),
-    model: Type.String({ minLength: 1 }),
     encoding_format: Type.Optional(oneOf(["float", "base64"], { default: "float" })),
-    dimensions: Type.Optional(Type.Integer({ minimum: 1 })),
-    user: Type.Optional(Type.String()),
-    input_type: Type.Optional(
-      Type.String({
-        description: "Says `query` where the input is searched for, not found; some models embed the two differently.",
+    dimensions: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description:
+          "Fewer than the model has: the first ones, brought back to length 1. More, up to 4,096, under a name that stands for a smaller model: zeros follow, which change no cosine.",
       }),
     ),
+    output_dimension: Type.Optional(Type.Integer({ minimum: 1, description: "Voyage's name of `dimensions`." })),
+    output_dtype: Type.Optional(oneOf(["float"], { description: "Voyage's; no other type is made here." })),
+    user: Type.Optional(Type.String()),
+    input_type: Type.Optional(
+      oneOf(INPUT_TYPES, {
+        description: "`query` where the input is searched for, not found; some models embed the two differently.",
+      }),
+    ),
+    task: Type.Optional(Type.String({ description: 'Jina\'s: `retrieval.query` is `input_type: "query"`.' })),
   },
+  { additionalProperties: false },
+);
+
+export const EmbeddingsBody = Type.Object(
+  { ...Fields.properties, model: Type.String({ minLength: 1 }) },
   { $id: "CreateEmbeddingRequest", additionalProperties: false },
 );
 export type EmbeddingsBody = Static<typeof EmbeddingsBody>;
+
+export const DeploymentEmbeddingsBody = Type.Object(
+  { ...Fields.properties, model: Type.Optional(Type.String({ description: "Not used: the address names it." })) },
+  { $id: "CreateDeploymentEmbeddingRequest", additionalProperties: false },
+);
 
 export const EmbeddingsAnswer = Type.Object(
   {

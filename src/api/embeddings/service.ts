@@ -1,5 +1,5 @@
 import { AppError } from "../../errors.ts";
-import { combineWindows, shortenVectors } from "../../embed/vectors.ts";
+import { combineWindows, fitVectors } from "../../embed/vectors.ts";
 import { countTokens, decodeTokens, UnknownTokenError } from "../../chunk/tokens.ts";
 import type { Embed } from "../../models/failures.ts";
 import { embedError } from "../../models/failures.ts";
@@ -7,25 +7,34 @@ import type { ChosenModel, ModelCatalog } from "../../models/model-catalog.ts";
 import type { EmbeddingsAnswer, EmbeddingsBody } from "./schema.ts";
 import { MAX_INPUT_TOKENS } from "./schema.ts";
 
-export type EmbeddingsService = ReturnType<typeof embeddingsService>;
+export interface EmbeddingsDeps {
+  models: ModelCatalog;
+  embed: Embed;
+}
+
+export interface EmbeddingsService {
+  create(body: EmbeddingsBody, signal: AbortSignal): Promise<EmbeddingsAnswer>;
+}
 
 /** Texts counted between two turns of the event loop: about a millisecond of work. */
 const COUNT_SLICE_CHARACTERS = 64 * 1024;
 
-export function embeddingsService({ models, embed }: { models: ModelCatalog; embed: Embed }) {
+export function embeddingsService({ models, embed }: EmbeddingsDeps): EmbeddingsService {
   return {
-    async create(body: EmbeddingsBody, signal: AbortSignal): Promise<EmbeddingsAnswer> {
+    async create(body, signal) {
       const model = choose(models, body);
       const inputs = inputsOf(body.input);
       const tokens = await count(inputs);
-      const kind = body.input_type?.includes("query") === true ? "query" : "passage";
+      const isQuery = [body.input_type, body.task].some((name) => name?.includes("query") === true);
+      const kind = isQuery ? "query" : "passage";
       const texts = inputs.map((input) => input.text);
       const result = await embed(model.model, texts, kind, signal);
       if (!result.ok) throw embedError(result);
       return {
         object: "list",
         data: result.texts.map((text, index) => {
-          const vector = shorten(combineWindows(text, text.vectors.length / text.windows), model.dimensions);
+          const whole = combineWindows(text, text.vectors.length / text.windows);
+          const vector = fitVectors(whole, whole.length, model.dimensions);
           return {
             object: "embedding",
             index,
@@ -39,13 +48,12 @@ export function embeddingsService({ models, embed }: { models: ModelCatalog; emb
   };
 }
 
-/** The first `dimensions` values, of unit length again. */
-export function shorten(vector: Float32Array, dimensions: number): Float32Array {
-  return shortenVectors(vector, vector.length, dimensions);
-}
-
-function choose(models: ModelCatalog, { model, dimensions }: EmbeddingsBody): ChosenModel {
-  const choice = models.choose(model, dimensions ?? null);
+function choose(models: ModelCatalog, { model, dimensions, output_dimension: other }: EmbeddingsBody): ChosenModel {
+  if (dimensions !== undefined && other !== undefined && dimensions !== other) {
+    const text = "Invalid 'output_dimension': it is another name of 'dimensions', and the two differ.";
+    throw new AppError("invalid_value", text, { param: "output_dimension" });
+  }
+  const choice = models.choose(model, dimensions ?? other ?? null);
   if (choice.ok) return choice;
   switch (choice.reason) {
     case "unknown":

@@ -3,7 +3,7 @@ import { MAX_JUDGED_BYTES } from "../judgments/routes.ts";
 import { cursorQuery, listPage, readCursor } from "../../http/openai.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
-import { presenterFor } from "../presenters/choose.ts";
+import { askingOf } from "../vector-stores/asking.ts";
 import { EvaluateBody, Evaluation, EvaluationPage } from "./schema.ts";
 import type { EvaluationsService } from "./service.ts";
 
@@ -36,8 +36,7 @@ export function evaluationOperations(evaluations: EvaluationsService): Operation
           },
         },
       },
-      ({ caller, params, body, dialect }) =>
-        evaluations.start(caller, params.vector_store_id, body, presenterFor(dialect).rules),
+      (call) => evaluations.start(askingOf(call), call.body),
     ),
     operation(
       {
@@ -50,12 +49,11 @@ export function evaluationOperations(evaluations: EvaluationsService): Operation
         query: Type.Object({ ...cursorQuery() }),
         response: EvaluationPage,
         returns: "A page of evaluations",
-        errors: [...ERRORS, "eval_not_found"],
+        errors: [...ERRORS, "invalid_value"],
       },
-      async ({ caller, params, query, dialect }) => {
-        const { rules } = presenterFor(dialect);
-        const { data, hasMore } = await evaluations.list(caller, params.vector_store_id, readCursor(query), rules);
-        return listPage(data, hasMore, dialect);
+      async (call) => {
+        const { data, hasMore } = await evaluations.list(askingOf(call), readCursor(call.query));
+        return listPage(data, hasMore, call.dialect);
       },
     ),
     operation(
@@ -70,8 +68,7 @@ export function evaluationOperations(evaluations: EvaluationsService): Operation
         returns: "The evaluation",
         errors: [...ERRORS, "eval_not_found"],
       },
-      ({ caller, params, dialect }) =>
-        evaluations.get(caller, params.vector_store_id, params.eval_id, presenterFor(dialect).rules),
+      (call) => evaluations.get(askingOf(call), call.params.eval_id),
     ),
   ];
 }

@@ -4,12 +4,12 @@ import { newId } from "../../platform/ids.ts";
 import type { EvaluationRow } from "../../storage/evaluations.ts";
 import { OF_STORE } from "../../storage/judgments.ts";
 import type { Storage } from "../../storage/storage.ts";
-import type { Caller } from "../../http/caller.ts";
 import { readJudgments } from "../judgments/input.ts";
 import type { Cursor } from "../../http/openai.ts";
-import type { DialectRules } from "../presenters/presenter.ts";
 import { SEARCH_MODES } from "../../search/ranking.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
+import type { Asking } from "../vector-stores/asking.ts";
+import { notFound } from "../../http/not-found.ts";
 import { pageQuery } from "../../http/page-query.ts";
 import type { EvaluateBody, Evaluation } from "./schema.ts";
 
@@ -19,8 +19,6 @@ export interface EvaluationsDeps extends Pick<Storage, "transaction" | "evaluati
   wakeJobs: () => void;
 }
 
-export type EvaluationsService = ReturnType<typeof evaluationsService>;
-
 const DEFAULT_K = 10;
 /** Evaluations of a store that may wait or run. */
 const MOST_UNFINISHED = 10;
@@ -28,18 +26,24 @@ const MOST_UNFINISHED = 10;
 const KEPT = 200;
 
 /** Measuring a store on judged queries. The work is a job's; here it is asked for and shown. */
-export function evaluationsService(deps: EvaluationsDeps) {
+export interface EvaluationsService {
+  start(asking: Asking, body: EvaluateBody): Promise<Evaluation>;
+  get(asking: Asking, id: string): Promise<Evaluation>;
+  list(asking: Asking, cursor: Cursor): Promise<{ data: Evaluation[]; hasMore: boolean }>;
+}
+
+export function evaluationsService(deps: EvaluationsDeps): EvaluationsService {
   const { evaluations, judgments, generations, clock, access } = deps;
 
   return {
-    async start(caller: Caller, storeId: string, body: EvaluateBody, rules: DialectRules): Promise<Evaluation> {
-      const store = await access.usable(caller, storeId, rules);
+    async start(asking, body) {
+      const store = await access.usable(asking);
       const { tenant_id: tenantId, id } = store;
       const own = body.judgments && (await readJudgments(judgments, store, body.judgments, { strict: false }));
       const generation = await generations.liveOf(store);
       if (generation === null) throw new Error("a store has no live generation");
       const row = await deps.transaction(async ({ stores, evaluations, judgments, jobs }, tx) => {
-        await access.usable(caller, storeId, rules, stores);
+        await access.usable(asking, stores);
         const queries = own?.length ?? (await judgments.count({ tenantId, storeId: id, evaluation: OF_STORE }));
         if (queries === 0) throw nothingJudged(id);
         if ((await evaluations.unfinished(tenantId, id)) >= MOST_UNFINISHED) throw tooMany(id);
@@ -72,17 +76,17 @@ export function evaluationsService(deps: EvaluationsDeps) {
       return show(row);
     },
 
-    async get(caller: Caller, storeId: string, id: string, rules: DialectRules): Promise<Evaluation> {
-      const store = await access.open(caller, storeId, rules);
+    async get(asking, id) {
+      const store = await access.open(asking);
       const row = await evaluations.get(store.tenant_id, store.id, id);
-      if (row === null) throw new AppError("eval_not_found", notFound(id), { param: "eval_id" });
+      if (row === null) throw notFound("eval", id, { param: "eval_id" });
       return show(row);
     },
 
-    async list(caller: Caller, storeId: string, cursor: Cursor, rules: DialectRules) {
-      const store = await access.open(caller, storeId, rules);
+    async list(asking, cursor) {
+      const store = await access.open(asking);
       const seqOf = async (id: string) => (await evaluations.get(store.tenant_id, store.id, id))?.seq;
-      const query = await pageQuery(cursor, seqOf, { code: "eval_not_found", message: notFound });
+      const query = await pageQuery(cursor, seqOf, "evaluation");
       const { rows, hasMore } = await evaluations.list(store.tenant_id, store.id, query);
       return { data: rows.map(show), hasMore };
     },
@@ -105,10 +109,6 @@ function show(row: EvaluationRow): Evaluation {
     metrics: row.metrics ?? {},
     last_error: row.error_code === null ? null : { code: row.error_code, message: row.error_message ?? "" },
   };
-}
-
-function notFound(id: string): string {
-  return `No evaluation found with id '${id.slice(0, 100)}'`;
 }
 
 function nothingJudged(storeId: string): AppError {

@@ -2,7 +2,9 @@ import type { Operation } from "../../http/operation.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import type { Presenter } from "../presenters/presenter.ts";
-import type { EventsService, StoreEvent } from "./service.ts";
+import { askingOf } from "../vector-stores/asking.ts";
+import type { StoreEvent } from "./progress-stream.ts";
+import type { EventsService } from "./service.ts";
 
 const STREAM = {
   mediaType: "text/event-stream",
@@ -25,13 +27,11 @@ export function eventOperations(events: EventsService): Operation[] {
         errors: ["vector_store_not_found", "file_batch_not_found"],
       },
       (call) => {
-        const presenter = presenterFor(call.dialect);
-        const { vector_store_id: storeId, batch_id: batchId } = call.params;
         call.keepOpen();
         const over = AbortSignal.any([call.signal, call.stopping]);
         return streamed(
-          (signal) => events.batch(call.caller, storeId, batchId, presenter.rules, signal),
-          presenter,
+          (signal) => events.batch(askingOf(call), call.params.batch_id, signal),
+          presenterFor(call.dialect),
           over,
         );
       },
@@ -48,14 +48,9 @@ export function eventOperations(events: EventsService): Operation[] {
         errors: ["vector_store_not_found"],
       },
       (call) => {
-        const presenter = presenterFor(call.dialect);
         call.keepOpen();
         const over = AbortSignal.any([call.signal, call.stopping]);
-        return streamed(
-          (signal) => events.store(call.caller, call.params.vector_store_id, presenter.rules, signal),
-          presenter,
-          over,
-        );
+        return streamed((signal) => events.store(askingOf(call), signal), presenterFor(call.dialect), over);
       },
     ),
   ];

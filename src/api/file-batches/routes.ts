@@ -4,6 +4,7 @@ import { listPage, readCursor } from "../../http/openai.ts";
 import type { Operation } from "../../http/operation.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
+import { askingOf } from "../vector-stores/asking.ts";
 import { FileListQuery, VectorStoreFileList } from "../vector-store-files/routes.ts";
 import { presentWithId } from "../vector-stores/routes.ts";
 import { CreateBatchBody, FileBatch } from "./schema.ts";
@@ -45,12 +46,7 @@ export function batchOperations(batches: BatchesService, poll: PollDeps): Operat
       },
       async (call) => {
         const presenter = presenterFor(call.dialect);
-        const { batch, cancelling } = await batches.create(
-          call.caller,
-          call.params.vector_store_id,
-          call.body,
-          presenter.rules,
-        );
+        const { batch, cancelling } = await batches.create(askingOf(call), call.body);
         await hintWhenToAsk(call, poll, batch.status);
         return presenter.batch(batch, cancelling);
       },
@@ -70,7 +66,8 @@ export function batchOperations(batches: BatchesService, poll: PollDeps): Operat
       async (call) => {
         const presenter = presenterFor(call.dialect);
         const { vector_store_id: storeId, batch_id: batchId } = call.params;
-        const read = () => batches.get(call.caller, storeId, batchId, presenter.rules);
+        const asking = askingOf(call);
+        const read = () => batches.get(asking, batchId);
         const { batch, cancelling } = await pollState(call, poll, storeId, read, (shown) => shown.batch.status);
         return presenter.batch(batch, cancelling);
       },
@@ -90,8 +87,7 @@ export function batchOperations(batches: BatchesService, poll: PollDeps): Operat
       },
       async (call) => {
         const presenter = presenterFor(call.dialect);
-        const { vector_store_id: storeId, batch_id: batchId } = call.params;
-        const { batch, cancelling } = await batches.cancel(call.caller, storeId, batchId, presenter.rules);
+        const { batch, cancelling } = await batches.cancel(askingOf(call), call.params.batch_id);
         await hintWhenToAsk(call, poll, batch.status);
         return presenter.batch(batch, cancelling);
       },
@@ -107,13 +103,13 @@ export function batchOperations(batches: BatchesService, poll: PollDeps): Operat
         query: FileListQuery,
         response: VectorStoreFileList,
         returns: "A page of files",
-        errors: ["vector_store_not_found", "file_batch_not_found"],
+        errors: ["vector_store_not_found", "file_batch_not_found", "invalid_value"],
       },
-      async ({ caller, params, query, dialect }) => {
-        const { storeFile, rules } = presenterFor(dialect);
-        const { vector_store_id: storeId, batch_id: batchId } = params;
-        const page = await batches.listFiles(caller, storeId, batchId, readCursor(query), query.filter ?? null, rules);
-        return listPage(page.data.map(presentWithId(storeFile)), page.hasMore, dialect);
+      async (call) => {
+        const { storeFile } = presenterFor(call.dialect);
+        const list = { batchId: call.params.batch_id, filter: call.query.filter ?? null };
+        const page = await batches.listFiles(askingOf(call), list, readCursor(call.query));
+        return listPage(page.data.map(presentWithId(storeFile)), page.hasMore, call.dialect);
       },
     ),
   ];

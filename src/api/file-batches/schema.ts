@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { nullable, oneOf } from "../../http/openai.ts";
+import { oneOf } from "../../http/openai.ts";
 import { AttachFileBody, Attributes, ChunkingStrategyRequest, FILE_STATUSES } from "../vector-store-files/schema.ts";
 import { FileCounts } from "../vector-stores/schema.ts";
 
@@ -28,14 +28,15 @@ export const CreateBatchBody = Type.Object(
     files: Type.Optional(
       Type.Array(AttachFileBody, { minItems: 1, description: "At most 2000, unless the server is set otherwise." }),
     ),
-    attributes: Type.Optional(nullable(Attributes, { description: "For `file_ids`; ignored with `files`." })),
-    metadata: Type.Optional(nullable(Attributes, { description: "Another name of `attributes`." })),
+    attributes: Type.Optional(Attributes),
+    metadata: Type.Optional(Attributes),
     chunking_strategy: Type.Optional(ChunkingStrategyRequest),
   },
   {
     $id: "CreateFileBatchRequest",
     additionalProperties: false,
-    description: "Exactly one of `file_ids` and `files`.",
+    description:
+      "Exactly one of `file_ids` and `files`. `attributes` (or `metadata`, another name) are those of `file_ids`; ignored with `files`.",
   },
 );
 export type CreateBatchBody = Static<typeof CreateBatchBody>;

@@ -175,8 +175,12 @@ describe("POST /v1/files", () => {
   });
 
   test.each([
-    ["../../etc/passwd", "etc/passwd"],
+    ["../../etc/passwd", "passwd"],
+    ["home/anna/docs/refunds.md", "refunds.md"],
     ["..\\\\..\\\\x.txt", "x.txt"],
+    ["C:\\Users\\anna\\x.txt", "x.txt"],
+    ["=?UTF-8?B?UHLDvGZ1bmcucGRm?=", "Prüfung.pdf"],
+    ["Pru\u0308fung.pdf", "Prüfung.pdf"],
     ["日本語.pdf", "日本語.pdf"],
     [`${"n".repeat(5000)}.txt`, `${"n".repeat(508)}.txt`],
   ])("keeps %s as display text", async (sent, shown) => {
@@ -184,6 +188,39 @@ describe("POST /v1/files", () => {
     const { json } = await raw(f, `${file(sent)}${purpose}--b--\r\n`);
     expect(json.filename).toBe(shown);
     expect(onDisk(f)).toEqual({ tmp: [], blobs: [json.id] });
+  });
+
+  test.each([
+    ["UTF-8''Pr%C3%BCfung.pdf", "Prüfung.pdf"],
+    ["utf-8'de'home%2Fanna%2Frefunds.md", "refunds.md"],
+    ["ISO-8859-1''Pr%FCfung.pdf", "Prüfung.pdf"],
+  ])("reads a name that is coded as %s, before the plain one", async (coded, shown) => {
+    await using f = await storeApp();
+    const disposition = `${head("file", '; filename="plain.pdf"')}; filename*=${coded}`;
+    const body = lines("--b", disposition, "Content-Type: application/octet-stream", "", "hello");
+    expect((await raw(f, `${body}${purpose}--b--\r\n`)).json.filename).toBe(shown);
+  });
+
+  test("keeps folders in dialects that are not OpenAI's", async () => {
+    await using f = await storeApp();
+    const nameIn = async (dialect: string) => {
+      const headers = { "content-type": "multipart/form-data; boundary=b", "x-vector-dialect": dialect };
+      return (await f.call("POST", "/v1/files", `${file("docs/guide.md")}${purpose}--b--\r\n`, headers)).json.filename;
+    };
+    for (const dialect of ["openai", "openai-strict", "legacy"]) expect(await nameIn(dialect)).toBe("guide.md");
+    for (const dialect of ["fightclub", "ragwalla", "aqueduct"]) expect(await nameIn(dialect)).toBe("docs/guide.md");
+  });
+
+  test("a compressed form is decoded, and stays within the largest file", async () => {
+    await using f = await storeApp({ maxFileBytes: 1000 });
+    const headers = { "content-type": "multipart/form-data; boundary=b", "content-encoding": "gzip" };
+    const sent = (text: string) => f.call("POST", "/v1/files", Bun.gzipSync(text), headers);
+    expect((await sent(`${file("a.md")}${purpose}--b--\r\n`)).json).toMatchObject({ bytes: 5, filename: "a.md" });
+    const bomb = `${purpose}${lines("--b", head("file", '; filename="a.md"'), "", "x".repeat(5_000_000))}--b--\r\n`;
+    expect((await sent(bomb)).json.error.code).toBe("payload_too_large");
+    const cut = Bun.gzipSync(`${file("a.md")}${purpose}--b--\r\n`).subarray(0, 50);
+    expect((await f.call("POST", "/v1/files", cut, headers)).json.error.code).toBe("invalid_encoding");
+    expect(onDisk(f).tmp).toEqual([]);
   });
 
   test("a name with NUL or control characters is cleaned or refused, never kept", async () => {

@@ -1,3 +1,4 @@
+import { displayName } from "../../http/filename.ts";
 import { nestFields } from "../../http/form-fields.ts";
 import { readMultipart } from "../../http/multipart.ts";
 import { AppError } from "../../errors.ts";
@@ -5,6 +6,7 @@ import { listPage, readCursor } from "../../http/openai.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
 import { assertValid, compileValidator } from "../../http/validate.ts";
+import { presenterFor } from "../presenters/choose.ts";
 import { contentResponse } from "./content.ts";
 import { presentFile } from "./present.ts";
 import { DeletedFile, FILE_LIST, FileList, ListFilesQuery, OpenAIFile, UploadFields, UploadForm } from "./schema.ts";
@@ -55,7 +57,7 @@ export function fileOperations(files: FilesService, maxFileBytes: number): Opera
           const { purpose, expires_after } = fields as UploadFields;
           const row = await files.commit(writer, {
             owner: caller,
-            filename: form.file.filename ?? "",
+            filename: displayName(form.file.filename, presenterFor(dialect).rules),
             mime: safeMime(form.file.mimeType),
             purpose,
             expiresAfterSeconds: expires_after?.seconds ?? null,

@@ -2,7 +2,7 @@ import { Type } from "@sinclair/typebox";
 import { cursorQuery, listPage, readCursor } from "../../http/openai.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
-import { presenterFor } from "../presenters/choose.ts";
+import { askingOf } from "../vector-stores/asking.ts";
 import { AddedJudgments, AddJudgmentsBody, JudgmentDeleted, JudgmentPage, JudgmentsDeleted } from "./schema.ts";
 import type { JudgmentsService } from "./service.ts";
 
@@ -35,10 +35,9 @@ export function judgmentOperations(judgments: JudgmentsService): Operation[] {
           },
         },
       },
-      async ({ caller, params, body, dialect }) => {
-        const { rules } = presenterFor(dialect);
-        const { data, ...counts } = await judgments.add(caller, params.vector_store_id, body, rules);
-        return { ...listPage(data, false, dialect), ...counts };
+      async (call) => {
+        const { data, ...counts } = await judgments.add(askingOf(call), call.body);
+        return { ...listPage(data, false, call.dialect), ...counts };
       },
     ),
     operation(
@@ -52,12 +51,11 @@ export function judgmentOperations(judgments: JudgmentsService): Operation[] {
         query: Type.Object({ ...cursorQuery() }),
         response: JudgmentPage,
         returns: "A page of judged queries",
-        errors: [...ERRORS, "judgment_not_found"],
+        errors: [...ERRORS, "invalid_value"],
       },
-      async ({ caller, params, query, dialect }) => {
-        const { rules } = presenterFor(dialect);
-        const { data, hasMore } = await judgments.list(caller, params.vector_store_id, readCursor(query), rules);
-        return listPage(data, hasMore, dialect);
+      async (call) => {
+        const { data, hasMore } = await judgments.list(askingOf(call), readCursor(call.query));
+        return listPage(data, hasMore, call.dialect);
       },
     ),
     operation(
@@ -72,9 +70,9 @@ export function judgmentOperations(judgments: JudgmentsService): Operation[] {
         returns: "How many there were",
         errors: ERRORS,
       },
-      async ({ caller, params, dialect }) => {
-        const id = params.vector_store_id;
-        const count = await judgments.removeAll(caller, id, presenterFor(dialect).rules);
+      async (call) => {
+        const id = call.params.vector_store_id;
+        const count = await judgments.removeAll(askingOf(call));
         return { id, object: "vector_store.judgments.deleted", deleted: true, count };
       },
     ),
@@ -90,9 +88,10 @@ export function judgmentOperations(judgments: JudgmentsService): Operation[] {
         returns: "That it is gone",
         errors: [...ERRORS, "judgment_not_found"],
       },
-      async ({ caller, params, dialect }) => {
-        await judgments.remove(caller, params.vector_store_id, params.judgment_id, presenterFor(dialect).rules);
-        return { id: params.judgment_id, object: "vector_store.judgment.deleted", deleted: true };
+      async (call) => {
+        const id = call.params.judgment_id;
+        await judgments.remove(askingOf(call), id);
+        return { id, object: "vector_store.judgment.deleted", deleted: true };
       },
     ),
   ];

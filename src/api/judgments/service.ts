@@ -4,12 +4,12 @@ import { newId } from "../../platform/ids.ts";
 import type { JudgmentRow } from "../../storage/judgments.ts";
 import { OF_STORE } from "../../storage/judgments.ts";
 import type { Storage } from "../../storage/storage.ts";
-import type { Caller } from "../../http/caller.ts";
 import type { Cursors } from "../../http/cursors.ts";
 import type { Cursor } from "../../http/openai.ts";
-import type { DialectRules } from "../presenters/presenter.ts";
 import { chunkIdOf } from "../search/results.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
+import type { Asking } from "../vector-stores/asking.ts";
+import { notFound } from "../../http/not-found.ts";
 import { pageQuery } from "../../http/page-query.ts";
 import { readJudgments } from "./input.ts";
 import type { AddJudgmentsBody, Judgment } from "./schema.ts";
@@ -21,12 +21,30 @@ export interface JudgmentsDeps extends Pick<Storage, "transaction" | "judgments"
   cursors: Cursors;
 }
 
-export type JudgmentsService = ReturnType<typeof judgmentsService>;
+/** What came of adding judged queries. */
+export interface AddedJudgments {
+  data: Judgment[];
+  added: number;
+  replaced: number;
+  /** That the store has now. */
+  total: number;
+}
+
+/** What should be found in a store, as people judged it. */
+export interface JudgmentsService {
+  /** Adds judged queries; one that is there already has its list replaced. All of them, or none. */
+  add(asking: Asking, body: AddJudgmentsBody): Promise<AddedJudgments>;
+  list(asking: Asking, cursor: Cursor): Promise<{ data: Judgment[]; hasMore: boolean }>;
+  remove(asking: Asking, id: string): Promise<void>;
+  /** Returns how many there were. */
+  removeAll(asking: Asking): Promise<number>;
+}
 
 const REMOVED_AT_ONCE = 1000;
 
-/** What should be found in a store, as people judged it. */
-export function judgmentsService({ transaction, judgments, clock, access, cursors }: JudgmentsDeps) {
+export function judgmentsService(deps: JudgmentsDeps): JudgmentsService {
+  const { transaction, judgments, clock, access, cursors } = deps;
+
   function show(storeId: string, row: JudgmentRow): Judgment {
     return {
       id: row.id,
@@ -43,13 +61,12 @@ export function judgmentsService({ transaction, judgments, clock, access, cursor
   }
 
   return {
-    /** Adds judged queries; one that is there already has its list replaced. All of them, or none. */
-    async add(caller: Caller, storeId: string, body: AddJudgmentsBody, rules: DialectRules) {
-      const store = await access.usable(caller, storeId, rules);
+    async add(asking, body) {
+      const store = await access.usable(asking);
       const owner = { tenantId: store.tenant_id, storeId: store.id, evaluation: OF_STORE };
       const read = await readJudgments(judgments, store, body.judgments, { strict: true });
       return await transaction(async ({ judgments, stores }) => {
-        await access.usable(caller, storeId, rules, stores);
+        await access.usable(asking, stores);
         const before = await judgments.count(owner);
         const at = clock.nowSeconds();
         const rows: JudgmentRow[] = [];
@@ -64,25 +81,24 @@ export function judgmentsService({ transaction, judgments, clock, access, cursor
       });
     },
 
-    async list(caller: Caller, storeId: string, cursor: Cursor, rules: DialectRules) {
-      const store = await access.open(caller, storeId, rules);
+    async list(asking, cursor) {
+      const store = await access.open(asking);
       const seqOf = async (id: string) =>
         (await judgments.get(store.tenant_id, store.id, id))?.seq ?? cursors.find(store.tenant_id, id);
-      const query = await pageQuery(cursor, seqOf, { code: "judgment_not_found", message: notFound });
+      const query = await pageQuery(cursor, seqOf, "judgment");
       const { rows, hasMore } = await judgments.list(store.tenant_id, store.id, query);
       cursors.remember(store.tenant_id, rows);
       return { data: rows.map((row) => show(store.id, row)), hasMore };
     },
 
-    async remove(caller: Caller, storeId: string, id: string, rules: DialectRules): Promise<void> {
-      const store = await access.open(caller, storeId, rules);
+    async remove(asking, id) {
+      const store = await access.open(asking);
       if (await judgments.remove(store.tenant_id, store.id, id)) return;
-      throw new AppError("judgment_not_found", notFound(id), { param: "judgment_id" });
+      throw notFound("judgment", id, { param: "judgment_id" });
     },
 
-    /** Returns how many there were. */
-    async removeAll(caller: Caller, storeId: string, rules: DialectRules): Promise<number> {
-      const store = await access.open(caller, storeId, rules);
+    async removeAll(asking) {
+      const store = await access.open(asking);
       const owner = { tenantId: store.tenant_id, storeId: store.id, evaluation: OF_STORE };
       return await transaction(async ({ judgments }) => {
         let count = 0;
@@ -94,8 +110,4 @@ export function judgmentsService({ transaction, judgments, clock, access, cursor
       });
     },
   };
-}
-
-function notFound(id: string): string {
-  return `No judgment found with id '${id.slice(0, 100)}'`;
 }

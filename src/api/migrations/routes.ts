@@ -2,7 +2,7 @@ import { Type } from "@sinclair/typebox";
 import { cursorQuery, listPage, listSchema, readCursor } from "../../http/openai.ts";
 import { operation } from "../../http/operation.ts";
 import type { Call, Operation, OperationSpec } from "../../http/operation.ts";
-import { presenterFor } from "../presenters/choose.ts";
+import { type Asking, askingOf } from "../vector-stores/asking.ts";
 import { MigrateBody, Migration } from "./schema.ts";
 import type { MigrationsService } from "./service.ts";
 
@@ -13,9 +13,9 @@ export function migrationOperations(migrations: MigrationsService): Operation[] 
   const about = (spec: Pick<OperationSpec, "summary" | "description" | "operationId">) =>
     ({ ...spec, tag: "Lectern", response: Migration, returns: "The migration" }) as const;
   const onOne =
-    (act: MigrationsService["get"] | MigrationsService["rollback"]) =>
-    ({ caller, params, dialect }: Call<{ vector_store_id: string; migration_id: string }>) =>
-      act(caller, params.vector_store_id, params.migration_id, presenterFor(dialect).rules);
+    (act: (asking: Asking, id: string) => Promise<Migration>) =>
+    (call: Call<{ vector_store_id: string; migration_id: string }>) =>
+      act(askingOf(call), call.params.migration_id);
   return [
     operation(
       {
@@ -45,7 +45,7 @@ export function migrationOperations(migrations: MigrationsService): Operation[] 
           },
         },
       },
-      (call) => migrations.start(call.caller, call.params.vector_store_id, call.body, presenterFor(call.dialect).rules),
+      (call) => migrations.start(askingOf(call), call.body),
     ),
     operation(
       {
@@ -58,14 +58,10 @@ export function migrationOperations(migrations: MigrationsService): Operation[] 
         query: Type.Object({ ...cursorQuery() }),
         response: listSchema(Migration, "MigrationList"),
         returns: "A page of migrations",
+        errors: ["vector_store_not_found", "invalid_value"],
       },
       async (call) => {
-        const page = await migrations.list(
-          call.caller,
-          call.params.vector_store_id,
-          readCursor(call.query),
-          presenterFor(call.dialect).rules,
-        );
+        const page = await migrations.list(askingOf(call), readCursor(call.query));
         return listPage(page.data, page.hasMore, call.dialect);
       },
     ),
@@ -77,7 +73,7 @@ export function migrationOperations(migrations: MigrationsService): Operation[] 
         role: "read",
         errors: ["migration_not_found"],
       },
-      onOne(migrations.get),
+      onOne((asking, id) => migrations.get(asking, id)),
     ),
     operation(
       {
@@ -91,7 +87,7 @@ export function migrationOperations(migrations: MigrationsService): Operation[] 
         role: "write",
         errors: ["migration_not_found", "migration_not_cancellable"],
       },
-      onOne(migrations.cancel),
+      onOne((asking, id) => migrations.cancel(asking, id)),
     ),
     operation(
       {
@@ -104,7 +100,7 @@ export function migrationOperations(migrations: MigrationsService): Operation[] 
         role: "write",
         errors: ["migration_not_found", "migration_not_promotable"],
       },
-      onOne(migrations.promote),
+      onOne((asking, id) => migrations.promote(asking, id)),
     ),
     operation(
       {
@@ -118,7 +114,7 @@ export function migrationOperations(migrations: MigrationsService): Operation[] 
         role: "write",
         errors: ["migration_not_found", "migration_not_rollbackable", "migration_in_progress"],
       },
-      onOne(migrations.rollback),
+      onOne((asking, id) => migrations.rollback(asking, id)),
     ),
   ];
 }

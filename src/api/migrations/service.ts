@@ -1,28 +1,23 @@
 import { AppError } from "../../errors.ts";
-import type { Clock } from "../../platform/clock.ts";
 import { newId } from "../../platform/ids.ts";
 import type { GenerationRow } from "../../storage/generations.ts";
 import type { KeptIdentity, MigrationRow } from "../../storage/migration-table.ts";
 import type { Storage, Tables } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
-import type { Caller } from "../../http/caller.ts";
 import type { ModelCatalog } from "../../models/model-catalog.ts";
 import type { Cursor } from "../../http/openai.ts";
-import type { DialectRules } from "../presenters/presenter.ts";
-import { readStrategy, showStrategy } from "../vector-store-files/input.ts";
+import { readStrategy } from "../vector-store-files/input.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
+import type { Asking } from "../vector-stores/asking.ts";
+import { notFound } from "../../http/not-found.ts";
 import { pageQuery } from "../../http/page-query.ts";
+import { assertCancellable, assertPromotable, notRollbackable } from "./refusals.ts";
 import type { MigrateBody, Migration } from "./schema.ts";
+import { showMigration, type ShowMigrationDeps } from "./show.ts";
 
-export interface MigrationsDeps extends Pick<
-  Storage,
-  "transaction" | "stores" | "generations" | "generationFiles" | "migrations"
-> {
-  clock: Clock;
+export interface MigrationsDeps extends ShowMigrationDeps, Pick<Storage, "transaction" | "migrations"> {
   access: StoreAccess;
   models: ModelCatalog;
-  /** US dollars for a million tokens of this model; null for one that runs here. */
-  priceOf: (model: string) => number | null;
   wakeJobs: () => void;
   /** Interrupts the job of a migration, so that it sees what was asked for. */
   interrupt: (migrationId: string) => void;
@@ -37,249 +32,199 @@ export interface MigrationPage {
 }
 
 const DEFAULT_RETAIN_HOURS = 168;
-const CANCELLABLE: ReadonlySet<string> = new Set(["queued", "building", "catching_up", "verifying", "ready", "paused"]);
-
-export type MigrationsService = ReturnType<typeof migrationsService>;
 
 /** Changing the embedding model (or the chunking) of a store that goes on serving, and going back. */
-export function migrationsService(deps: MigrationsDeps) {
-  const { generations, generationFiles, migrations, clock, access } = deps;
+export interface MigrationsService {
+  start(asking: Asking, body: MigrateBody): Promise<Migration>;
+  get(asking: Asking, id: string): Promise<Migration>;
+  list(asking: Asking, cursor: Cursor): Promise<MigrationPage>;
+  /** Nothing is left of it. */
+  cancel(asking: Asking, id: string): Promise<Migration>;
+  /** Goes live although it is a dry run or missed its gate. */
+  promote(asking: Asking, id: string): Promise<Migration>;
+  /** Instant while the old generation is up to date; otherwise it is brought up to date first. */
+  rollback(asking: Asking, id: string): Promise<Migration>;
+}
 
-  async function find(store: StoreRow, id: string, from = migrations): Promise<MigrationRow> {
-    const row = await from.get(store.tenant_id, store.id, id);
-    if (row === null)
-      throw new AppError("migration_not_found", `No migration found with id '${id.slice(0, 100)}'`, {
-        param: "migration_id",
+export function migrationsService(deps: MigrationsDeps): MigrationsService {
+  return new Migrations(deps);
+}
+
+/** What is asked of a migration's job, and under which condition. */
+interface Ask {
+  asked: "cancel" | "promote" | "rollback";
+  /** Throws where it may not be asked for. */
+  check: (row: MigrationRow) => void;
+}
+
+class Migrations implements MigrationsService {
+  readonly #deps: MigrationsDeps;
+
+  constructor(deps: MigrationsDeps) {
+    this.#deps = deps;
+  }
+
+  async start(asking: Asking, body: MigrateBody): Promise<Migration> {
+    const { access, clock, models, transaction, wakeJobs } = this.#deps;
+    await access.usable(asking);
+    const to = identityOf(models, body);
+    const strategy = readStrategy(body.chunking_strategy, "chunking_strategy");
+    const row = await transaction(async (tables, tx) => {
+      const store = await access.usable(asking, tables.stores);
+      const live = await liveGeneration(tables, store);
+      await refuseSecond(tables, store, "is being migrated already");
+      const inserted = await tables.migrations.insert({
+        id: newId("mig_"),
+        tenantId: store.tenant_id,
+        storeId: store.id,
+        createdAt: clock.nowSeconds(),
+        fromGeneration: live.id,
+        fromIdentity: identityNow(store, live),
+        toIdentity: to,
+        maxTokens: strategy?.maxTokens ?? null,
+        overlapTokens: strategy?.overlapTokens ?? null,
+        gate: body.gate ?? null,
+        dryRun: body.dry_run ?? false,
+        retainHours: body.retain_hours ?? DEFAULT_RETAIN_HOURS,
       });
-    return row;
+      await this.#schedule(tables, inserted);
+      tx.onCommit(() => wakeJobs());
+      return inserted;
+    });
+    return await showMigration(this.#deps, row);
+  }
+
+  async get(asking: Asking, id: string): Promise<Migration> {
+    return await this.#show(await this.#deps.access.visible(asking), id);
+  }
+
+  async list(asking: Asking, cursor: Cursor): Promise<MigrationPage> {
+    const { access, migrations } = this.#deps;
+    const store = await access.visible(asking);
+    const seqOf = async (id: string) => (await migrations.get(store.tenant_id, store.id, id))?.seq;
+    const query = await pageQuery(cursor, seqOf, "migration");
+    const { rows, hasMore } = await migrations.list(store.tenant_id, store.id, query);
+    return { data: await Promise.all(rows.map((row) => showMigration(this.#deps, row))), hasMore };
+  }
+
+  async cancel(asking: Asking, id: string): Promise<Migration> {
+    const store = await this.#deps.access.open(asking);
+    await this.#ask(store, id, { asked: "cancel", check: assertCancellable });
+    return await this.#show(store, id);
+  }
+
+  async promote(asking: Asking, id: string): Promise<Migration> {
+    const store = await this.#deps.access.usable(asking);
+    await this.#ask(store, id, { asked: "promote", check: assertPromotable });
+    return await this.#show(store, id);
+  }
+
+  async rollback(asking: Asking, id: string): Promise<Migration> {
+    const { access, clock, migrations, rollBackNow, notify, wakeJobs } = this.#deps;
+    const store = await access.usable(asking);
+    const row = await find(migrations, store, id);
+    const possible =
+      row.status === "completed" && row.rollback_until !== null && row.rollback_until > clock.nowSeconds();
+    if (!possible || store.live_generation !== row.to_generation) throw notRollbackable(row, store);
+    await refuseSecond(this.#deps, store, "is being migrated");
+    if (await rollBackNow(row)) {
+      notify(store.id);
+      wakeJobs();
+    } else {
+      await this.#ask(store, id, {
+        asked: "rollback",
+        check: (now) => {
+          // Another request may have been quicker.
+          if (now.status !== "completed") throw notRollbackable(now, store);
+        },
+      });
+    }
+    return await this.#show(store, id);
+  }
+
+  async #show(store: StoreRow, id: string): Promise<Migration> {
+    return await showMigration(this.#deps, await find(this.#deps.migrations, store, id));
   }
 
   /** Tells the migration's job what to do next; in one transaction with what the job must find, and with what allows it. */
-  async function ask(
-    store: StoreRow,
-    id: string,
-    asked: "cancel" | "promote" | "rollback",
-    check: (row: MigrationRow) => void,
-  ): Promise<void> {
-    await deps.transaction(async (tables, tx) => {
-      const row = await find(store, id, tables.migrations);
+  async #ask(store: StoreRow, id: string, { asked, check }: Ask): Promise<void> {
+    await this.#deps.transaction(async (tables, tx) => {
+      const row = await find(tables.migrations, store, id);
       check(row);
       await tables.migrations.update(row.tenant_id, row.id, { asked });
-      await schedule(tables, row);
+      await this.#schedule(tables, row);
       tx.onCommit(() => {
-        deps.interrupt(row.id);
-        deps.wakeJobs();
+        this.#deps.interrupt(row.id);
+        this.#deps.wakeJobs();
       });
     });
   }
 
-  async function schedule({ jobs }: Pick<Tables, "jobs">, row: MigrationRow): Promise<void> {
+  async #schedule({ jobs }: Pick<Tables, "jobs">, row: MigrationRow): Promise<void> {
     await jobs.insert({
       tenantId: row.tenant_id,
       kind: "migrate",
       storeId: row.store_id,
       subject: row.id,
       priority: 0,
-      dueMs: clock.nowMs(),
+      dueMs: this.#deps.clock.nowMs(),
     });
   }
+}
 
-  async function show(row: MigrationRow): Promise<Migration> {
-    const { from_identity: from, to_identity: to } = row;
-    const generation = row.to_generation === null ? null : await generations.get(row.tenant_id, row.to_generation);
-    const strategy =
-      row.max_tokens === null
-        ? null
-        : showStrategy({ maxTokens: row.max_tokens, overlapTokens: row.overlap_tokens ?? 0 });
-    return {
-      id: row.id,
-      object: "vector_store.migration",
-      vector_store_id: row.store_id,
-      created_at: row.created_at,
-      started_at: row.started_at,
-      completed_at: row.completed_at,
-      status: row.status,
-      from: { ...showIdentity(from), chunking_strategy: null },
-      to: { ...showIdentity({ ...to, number: generation?.number ?? to.number }), chunking_strategy: strategy },
-      progress: await progressOf(row, generation, to),
-      gate: row.gate,
-      dry_run: row.dry_run,
-      report: row.report,
-      last_error: row.error_code === null ? null : { code: row.error_code, message: row.error_message ?? "" },
-      rollback_until: row.rollback_until,
-      rolled_back_at: row.rolled_back_at,
-    };
-  }
+async function find(from: Pick<Tables["migrations"], "get">, store: StoreRow, id: string): Promise<MigrationRow> {
+  const row = await from.get(store.tenant_id, store.id, id);
+  if (row === null) throw notFound("migration", id, { param: "migration_id" });
+  return row;
+}
 
-  async function progressOf(
-    row: MigrationRow,
-    generation: GenerationRow | null,
-    to: KeptIdentity,
-  ): Promise<Migration["progress"]> {
-    const building = generation?.state === "building";
-    const behind = building ? await generationFiles.countMissing(generation) : { files: 0, chunks: 0 };
-    const end = row.completed_at ?? clock.nowSeconds();
-    const seconds = row.started_at === null ? 0 : Math.max(1, end - row.started_at);
-    const rate = seconds === 0 ? 0 : row.chunks_done / seconds;
-    const price = deps.priceOf(to.model);
-    return {
-      chunks_done: row.chunks_done,
-      chunks_total: row.chunks_done + behind.chunks,
-      files_behind: behind.files,
-      tokens: row.tokens,
-      chunks_per_second: Math.round(rate * 10) / 10,
-      eta_seconds: building && rate > 0 ? Math.ceil(behind.chunks / rate) : null,
-      cost_usd: price === null ? null : (row.tokens / 1_000_000) * price,
-    };
-  }
+/** One migration of a store at a time; `state` says what the store does now. */
+async function refuseSecond({ migrations }: Pick<Tables, "migrations">, store: StoreRow, state: string): Promise<void> {
+  const other = await migrations.unfinished(store.tenant_id, store.id);
+  if (other === null) return;
+  throw new AppError(
+    "migration_in_progress",
+    `Vector store '${store.id}' ${state} ('${other.id}'). Wait for its end, or cancel it.`,
+  );
+}
 
+async function liveGeneration({ generations }: Pick<Tables, "generations">, store: StoreRow): Promise<GenerationRow> {
+  const live = await generations.liveOf(store);
+  if (live !== null) return live;
+  throw new AppError("vector_store_unavailable", `Vector store '${store.id}' has no index yet.`);
+}
+
+function identityNow(store: StoreRow, live: GenerationRow): KeptIdentity {
   return {
-    async start(caller: Caller, storeId: string, body: MigrateBody, rules: DialectRules): Promise<Migration> {
-      await access.usable(caller, storeId, rules);
-      const choice = deps.models.choose(body.embedding_model, body.dimensions ?? null);
-      if (!choice.ok) {
-        const code = {
-          unknown: "invalid_embedding_model",
-          reranker: "invalid_embedding_model",
-          unavailable: "embedding_model_unavailable",
-          dimensions: "invalid_dimensions",
-        } as const;
-        const param = choice.reason === "dimensions" ? "dimensions" : "embedding_model";
-        throw new AppError(code[choice.reason], choice.message, { param });
-      }
-      const strategy = readStrategy(body.chunking_strategy, "chunking_strategy");
-      const to: KeptIdentity = {
-        model: choice.model,
-        model_revision: choice.revision,
-        dimensions: choice.dimensions,
-        embedding_model: choice.name,
-        embedding_dimensions: body.dimensions ?? null,
-        number: null,
-      };
-      const row = await deps.transaction(async (tables, tx) => {
-        const store = await access.usable(caller, storeId, rules, tables.stores);
-        const live = await tables.generations.liveOf(store);
-        if (live === null)
-          throw new AppError("vector_store_unavailable", `Vector store '${storeId}' has no index yet.`);
-        const from: KeptIdentity = {
-          model: live.model,
-          model_revision: live.model_revision,
-          dimensions: live.dimensions,
-          embedding_model: store.embedding_model,
-          embedding_dimensions: store.embedding_dimensions,
-          number: live.number,
-        };
-        const other = await tables.migrations.unfinished(store.tenant_id, store.id);
-        if (other !== null) {
-          throw new AppError(
-            "migration_in_progress",
-            `Vector store '${storeId}' is being migrated already ('${other.id}'). Wait for its end, or cancel it.`,
-          );
-        }
-        const inserted = await tables.migrations.insert({
-          id: newId("mig_"),
-          tenantId: store.tenant_id,
-          storeId: store.id,
-          createdAt: clock.nowSeconds(),
-          fromGeneration: live.id,
-          fromIdentity: from,
-          toIdentity: to,
-          maxTokens: strategy?.maxTokens ?? null,
-          overlapTokens: strategy?.overlapTokens ?? null,
-          gate: body.gate ?? null,
-          dryRun: body.dry_run ?? false,
-          retainHours: body.retain_hours ?? DEFAULT_RETAIN_HOURS,
-        });
-        await schedule(tables, inserted);
-        tx.onCommit(() => deps.wakeJobs());
-        return inserted;
-      });
-      return await show(row);
-    },
-
-    async get(caller: Caller, storeId: string, id: string, rules: DialectRules): Promise<Migration> {
-      return await show(await find(await access.visible(caller, storeId, rules), id));
-    },
-
-    async list(caller: Caller, storeId: string, cursor: Cursor, rules: DialectRules): Promise<MigrationPage> {
-      const store = await access.visible(caller, storeId, rules);
-      const seqOf = async (id: string) => (await migrations.get(store.tenant_id, store.id, id))?.seq;
-      const query = await pageQuery(cursor, seqOf, {
-        code: "migration_not_found",
-        message: (id) => `No migration found with id '${id.slice(0, 100)}'`,
-      });
-      const page = await migrations.list(store.tenant_id, store.id, query);
-      return { data: await Promise.all(page.rows.map(show)), hasMore: page.hasMore };
-    },
-
-    async cancel(caller: Caller, storeId: string, id: string, rules: DialectRules): Promise<Migration> {
-      const store = await access.open(caller, storeId, rules);
-      await ask(store, id, "cancel", ({ status }) => {
-        if (CANCELLABLE.has(status)) return;
-        throw new AppError(
-          "migration_not_cancellable",
-          `The migration '${id}' is ${status.replaceAll("_", " ")} and cannot be cancelled.`,
-        );
-      });
-      return await show(await find(store, id));
-    },
-
-    async promote(caller: Caller, storeId: string, id: string, rules: DialectRules): Promise<Migration> {
-      const store = await access.usable(caller, storeId, rules);
-      await ask(store, id, "promote", ({ status }) => {
-        if (status === "ready") return;
-        throw new AppError(
-          "migration_not_promotable",
-          `The migration '${id}' is ${status.replaceAll("_", " ")}; only one that is ready can be promoted.`,
-        );
-      });
-      return await show(await find(store, id));
-    },
-
-    /** Instant while the old generation is up to date; otherwise it is brought up to date first. */
-    async rollback(caller: Caller, storeId: string, id: string, rules: DialectRules): Promise<Migration> {
-      const store = await access.usable(caller, storeId, rules);
-      const row = await find(store, id);
-      const possible =
-        row.status === "completed" && row.rollback_until !== null && row.rollback_until > clock.nowSeconds();
-      if (!possible || store.live_generation !== row.to_generation) {
-        throw new AppError(
-          "migration_not_rollbackable",
-          `The migration '${id}' cannot be rolled back: ${reasonAgainst(row, store)}.`,
-        );
-      }
-      const other = await migrations.unfinished(store.tenant_id, store.id);
-      if (other !== null)
-        throw new AppError(
-          "migration_in_progress",
-          `Vector store '${storeId}' is being migrated ('${other.id}'). Wait for its end, or cancel it.`,
-        );
-      if (await deps.rollBackNow(row)) {
-        deps.notify(storeId);
-        deps.wakeJobs();
-      } else {
-        await ask(store, id, "rollback", (now) => {
-          // Another request may have been quicker.
-          if (now.status !== "completed")
-            throw new AppError(
-              "migration_not_rollbackable",
-              `The migration '${id}' cannot be rolled back: ${reasonAgainst(now, store)}.`,
-            );
-        });
-      }
-      return await show(await find(store, id));
-    },
+    model: live.model,
+    model_revision: live.model_revision,
+    dimensions: live.dimensions,
+    embedding_model: store.embedding_model,
+    embedding_dimensions: store.embedding_dimensions,
+    number: live.number,
   };
 }
 
-function reasonAgainst(row: MigrationRow, store: StoreRow): string {
-  if (row.status === "rolled_back") return "it was rolled back already";
-  if (row.status !== "completed") return `it is ${row.status.replaceAll("_", " ")}`;
-  if (store.live_generation !== row.to_generation) return "a later migration is live";
-  return "the time for it is over";
-}
+const REFUSALS = {
+  unknown: "invalid_embedding_model",
+  reranker: "invalid_embedding_model",
+  unavailable: "embedding_model_unavailable",
+  dimensions: "invalid_dimensions",
+} as const;
 
-function showIdentity(identity: KeptIdentity): Omit<Migration["from"], "chunking_strategy"> {
-  const { number, embedding_model, model_revision, dimensions } = identity;
-  return { generation: number, embedding_model, model_revision, dimensions };
+/** What the body asks for; the new generation has no number yet. Throws where there is no such model. */
+function identityOf(models: ModelCatalog, body: MigrateBody): KeptIdentity {
+  const choice = models.choose(body.embedding_model, body.dimensions ?? null);
+  if (!choice.ok) {
+    const param = choice.reason === "dimensions" ? "dimensions" : "embedding_model";
+    throw new AppError(REFUSALS[choice.reason], choice.message, { param });
+  }
+  return {
+    model: choice.model,
+    model_revision: choice.revision,
+    dimensions: choice.dimensions,
+    embedding_model: choice.name,
+    embedding_dimensions: body.dimensions ?? null,
+    number: null,
+  };
 }

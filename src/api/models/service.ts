@@ -3,7 +3,15 @@ import type { Storage } from "../../storage/storage.ts";
 import type { KnownModel, ModelCatalog } from "../../models/model-catalog.ts";
 import type { Model, ModelScan } from "./schema.ts";
 
-export type ModelsService = ReturnType<typeof modelsService>;
+/** The models that clients can name. */
+export interface ModelsService {
+  list(): Model[];
+  /** @throws AppError `model_not_found` */
+  get(name: string): Model;
+  rescan(): Promise<ModelScan>;
+  /** Only a model added to the data directory, and only while no store needs it. */
+  remove(name: string): Promise<{ id: string; object: "model"; deleted: true }>;
+}
 
 export interface ModelsDeps extends Pick<Storage, "generations"> {
   models: ModelCatalog;
@@ -15,7 +23,7 @@ export interface ModelsDeps extends Pick<Storage, "generations"> {
 
 type FoundLocation = ModelScan["models"][number]["location"];
 
-export function modelsService({ models, generations, rescan }: ModelsDeps) {
+export function modelsService({ models, generations, rescan }: ModelsDeps): ModelsService {
   function find(name: string): KnownModel {
     const known = models.get(name);
     if (known === null) {
@@ -27,9 +35,9 @@ export function modelsService({ models, generations, rescan }: ModelsDeps) {
   }
 
   return {
-    list: (): Model[] => models.list().map(show),
-    get: (name: string): Model => show(find(name)),
-    async rescan(): Promise<ModelScan> {
+    list: () => models.list().map(show),
+    get: (name) => show(find(name)),
+    async rescan() {
       const found = await rescan();
       return {
         object: "model.scan",
@@ -39,8 +47,7 @@ export function modelsService({ models, generations, rescan }: ModelsDeps) {
         }),
       };
     },
-    /** Only a model added to the data directory, and only while no store needs it. */
-    async remove(name: string): Promise<{ id: string; object: "model"; deleted: true }> {
+    async remove(name) {
       const known = find(name);
       const stores = (await generations.modelsInUse()).find((used) => used.model === known.model)?.stores ?? 0;
       const refuse = (reason: string) =>

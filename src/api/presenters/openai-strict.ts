@@ -1,5 +1,6 @@
 import { openai } from "./openai.ts";
 import type { Presenter } from "./presenter.ts";
+import { textMetadata } from "./text-metadata.ts";
 
 /** OpenAI's published schemas and nothing beside them. */
 export const openaiStrict: Presenter = {
@@ -28,7 +29,7 @@ export const openaiStrict: Presenter = {
     ...(expires_after ? { expires_after } : {}),
     expires_at: expires_at ?? null,
     last_active_at,
-    metadata: metadata && strings(metadata),
+    metadata: textMetadata(metadata),
   }),
   storeFile: ({
     id,
@@ -63,12 +64,5 @@ export const openaiStrict: Presenter = {
   }),
   content: ({ object, data, has_more, next_page }) => ({ object, data, has_more, next_page }),
   model: ({ id, object, created, owned_by }) => ({ id, object, created, owned_by }),
-  rules: { ...openai.rules, strictMetadata: true, openaiRankersOnly: true },
+  rules: { ...openai.rules, strictMetadata: true, openaiRankersOnly: true, typedOnly: true },
 };
-
-/** Metadata that another dialect stored free-form, as the map of strings that the schema wants. */
-function strings(metadata: Record<string, unknown>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(metadata).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
-  );
-}

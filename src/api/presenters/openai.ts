@@ -1,8 +1,9 @@
 import type { Presenter } from "./presenter.ts";
+import { textMetadata } from "./text-metadata.ts";
 
 /** The default: OpenAI's objects with Lectern's additions. */
 export const openai: Presenter = {
-  store: (store) => store,
+  store: (store) => ({ ...store, metadata: textMetadata(store.metadata) }),
   storeFile: (file) => file,
   batch: (batch) => batch,
   search: (page) => page,

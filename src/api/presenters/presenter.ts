@@ -33,6 +33,10 @@ export interface DialectRules {
   tooManyFiles: "array_above_max_length" | "too_many_files";
   /** `ranking_options.ranker` takes OpenAI's names and no other. */
   openaiRankersOnly?: boolean | undefined;
+  /** `filters` take OpenAI's form and no other. */
+  typedOnly?: boolean | undefined;
+  /** File names keep the folders that they are sent with. */
+  keepsFolders?: boolean | undefined;
   /** A store that is being deleted answers 409 instead of 404. */
   deletedIsUnavailable: boolean;
 }

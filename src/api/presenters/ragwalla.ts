@@ -18,4 +18,5 @@ export const ragwalla: Presenter = {
       content: result.content.map(({ text }) => text).join("\n"),
     })),
   }),
+  rules: { ...openai.rules, keepsFolders: true },
 };

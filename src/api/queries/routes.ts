@@ -1,7 +1,7 @@
 import { listPage, readCursor } from "../../http/openai.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
-import { presenterFor } from "../presenters/choose.ts";
+import { askingOf } from "../vector-stores/asking.ts";
 import { ListQueriesQuery, LoggedQueryList } from "./schema.ts";
 import type { QueriesService } from "./service.ts";
 
@@ -22,16 +22,9 @@ export function queryOperations(queries: QueriesService): Operation[] {
         returns: "A page of searches",
         errors: ["vector_store_not_found", "vector_store_suspended", "invalid_since", "invalid_value"],
       },
-      async ({ caller, params, query, dialect }) => {
-        const { rules } = presenterFor(dialect);
-        const { data, hasMore } = await queries.list(
-          caller,
-          params.vector_store_id,
-          readCursor(query),
-          query.since,
-          rules,
-        );
-        return listPage(data, hasMore, dialect);
+      async (call) => {
+        const { data, hasMore } = await queries.list(askingOf(call), readCursor(call.query), call.query.since);
+        return listPage(data, hasMore, call.dialect);
       },
     ),
   ];

@@ -1,10 +1,9 @@
 import { AppError } from "../../errors.ts";
 import type { QueryLogRow } from "../../storage/query-log.ts";
 import type { Storage } from "../../storage/storage.ts";
-import type { Caller } from "../../http/caller.ts";
 import type { Cursor } from "../../http/openai.ts";
-import type { DialectRules } from "../presenters/presenter.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
+import type { Asking } from "../vector-stores/asking.ts";
 import { pageQuery } from "../../http/page-query.ts";
 import type { LoggedQuery } from "./schema.ts";
 
@@ -14,20 +13,25 @@ export interface QueriesDeps extends Pick<Storage, "queryLog"> {
   flush: () => Promise<void>;
 }
 
-export type QueriesService = ReturnType<typeof queriesService>;
-
 /** The searches of a store, for those who may read it. */
-export function queriesService({ queryLog, access, flush }: QueriesDeps) {
+export interface QueriesService {
+  /** `since`: a time as the client writes it; all that is kept where it names none. */
+  list(asking: Asking, cursor: Cursor, since: string | undefined): Promise<{ data: LoggedQuery[]; hasMore: boolean }>;
+}
+
+export function queriesService({ queryLog, access, flush }: QueriesDeps): QueriesService {
   return {
-    async list(caller: Caller, storeId: string, cursor: Cursor, since: string | undefined, rules: DialectRules) {
-      const store = await access.open(caller, storeId, rules);
+    async list(asking, cursor, since) {
+      const store = await access.open(asking);
       const sinceSeconds = since === undefined ? 0 : readSince(since);
-      // Its place is in the id, so that a cursor stays good when its entry has been trimmed.
-      const query = await pageQuery(cursor, seqOf, {
-        code: "invalid_value",
-        message: (id) => `Invalid cursor: '${id.slice(0, 64)}' is not the id of a logged query.`,
-      });
       await flush();
+      const [newest] = (await queryLog.list(store.tenant_id, store.id, { limit: 1, order: "desc" }, 0)).rows;
+      // Its place is in the id, so that a cursor stays good when its entry has been trimmed.
+      const place = (id: string) => {
+        const seq = seqOf(id);
+        return seq === undefined || seq > (newest?.seq ?? 0) ? undefined : seq;
+      };
+      const query = await pageQuery(cursor, place, "logged query");
       const { rows, hasMore } = await queryLog.list(store.tenant_id, store.id, query, sinceSeconds);
       return { data: rows.map(show), hasMore };
     },

@@ -33,6 +33,7 @@ describe("/v1/rerank", () => {
       object: "list",
       model: OVERLAP,
       results: [result(1), result(2), result(0), result(3)],
+      meta: { api_version: { version: "2" }, billed_units: { search_units: 1 } },
       usage: { total_tokens: [QUERY, ...DOCUMENTS].reduce((sum, text) => sum + countTokens(text), 0) },
     });
   });
@@ -58,9 +59,59 @@ describe("/v1/rerank", () => {
     ]);
   });
 
+  test("reads the fields of a document that it is told to, and gives it back as it was sent", async () => {
+    await using f = await storeApp();
+    const documents = [
+      { title: "Coffee", body: "second floor", text: "reset a password", page: 1 },
+      { title: "To reset", body: "a password", page: 2, note: null },
+      "open settings",
+    ];
+    const body = { model: OVERLAP, query: QUERY, documents, return_documents: true };
+    const byText = await f.call("POST", PATH, { ...body, documents: [documents[0], documents[2]] });
+    expect(byText.json.results[0]).toMatchObject({ index: 0, document: documents[0] });
+    const byFields = await f.call("POST", PATH, { ...body, rank_fields: ["title", "body"] });
+    expect(byFields.json.results[0]).toMatchObject({ index: 1, document: documents[1] });
+    expect(byFields.json.results.at(-1)).toMatchObject({ document: { text: "open settings" } });
+  });
+
+  test("answers Voyage's clients, which send top_k, with data beside results", async () => {
+    await using f = await storeApp();
+    const body = { model: SHORT, query: QUERY, documents: DOCUMENTS, truncation: true };
+    const some = (await f.call("POST", PATH, { ...body, top_k: 1 })).json;
+    expect([some.results.length, some.data]).toEqual([1, some.results]);
+    const all = (await f.call("POST", PATH, { ...body, top_k: null })).json;
+    expect([all.results.length, all.data]).toEqual([4, all.results]);
+    expect((await f.call("POST", PATH, { ...body, top_n: 1 })).json).not.toHaveProperty("data");
+  });
+
+  test("answers the clients of text-embeddings-inference, which send texts, with a list", async () => {
+    await using f = await storeApp();
+    const body = { model: OVERLAP, query: QUERY, texts: DOCUMENTS, truncate: true, raw_scores: false };
+    const scores = DOCUMENTS.map((document) => overlap(QUERY, document));
+    const order = [1, 2, 0, 3];
+    expect((await f.call("POST", "/rerank", body)).json).toEqual(
+      order.map((index) => ({ index, score: scores[index] ?? 0 })),
+    );
+    const [best] = (await f.call("POST", "/rerank", { ...body, return_text: true })).json;
+    expect(best).toEqual({ index: 1, score: scores[1], text: DOCUMENTS[1] });
+  });
+
+  test("is served under the address of Cohere's newer clients", async () => {
+    await using f = await storeApp();
+    const body = { model: OVERLAP, query: QUERY, documents: DOCUMENTS, top_n: null, max_tokens_per_doc: null };
+    expect((await f.call("POST", "/v2/rerank", body)).json.results).toHaveLength(4);
+  });
+
   test("takes the keys of others' clients that change nothing here", async () => {
     await using f = await storeApp();
-    const body = { query: QUERY, documents: DOCUMENTS, model: OVERLAP, max_tokens_per_doc: 100, priority: 1 };
+    const body = {
+      query: QUERY,
+      documents: DOCUMENTS,
+      model: OVERLAP,
+      max_tokens_per_doc: 100,
+      priority: 1,
+      truncate_prompt_tokens: 64,
+    };
     expect((await f.call("POST", PATH, body)).status).toBe(200);
   });
 
@@ -84,7 +135,22 @@ describe("/v1/rerank", () => {
     [{ query: "x", documents: ["x", 7] }, "invalid_type", "documents[1]"],
     [{ query: "x", documents: [null] }, "invalid_type", "documents[0]"],
     [{ query: "x", documents: ["x", {}] }, "missing_required_parameter", "documents[1].text"],
-    [{ query: "x", documents: [{ text: "x", title: "y" }] }, "unknown_parameter", "documents[0].title"],
+    [{ query: "x", documents: [{ text: null }] }, "missing_required_parameter", "documents[0].text"],
+    [
+      { query: "x", documents: [{ text: "x" }], rank_fields: ["body"] },
+      "missing_required_parameter",
+      "documents[0].body",
+    ],
+    [{ query: "x", documents: [{ body: 7 }], rank_fields: ["body"] }, "invalid_type", "documents[0].body"],
+    [
+      { query: "x", documents: [{ a: "x".repeat(200_000), b: "x".repeat(200_000) }], rank_fields: ["a", "b"] },
+      "string_above_max_length",
+      "documents[0]",
+    ],
+    [{ query: "x", documents: ["x"], texts: ["x"] }, "invalid_value", "texts"],
+    [{ query: "x", texts: [{ text: "x" }] }, "invalid_type", "texts[0]"],
+    [{ query: "x", documents: ["x"], top_n: 1, top_k: 2 }, "invalid_value", "top_k"],
+    [{ query: "x", documents: ["x"], top_k: 0 }, "integer_below_min_value", "top_k"],
     [{ query: "x", documents: [{ text: 1 }] }, "invalid_type", "documents[0].text"],
     [{ query: "x", documents: Array.from({ length: 1001 }, () => "x") }, "array_above_max_length", "documents"],
     [{ query: "x", documents: ["x".repeat(262_145)] }, "string_above_max_length", "documents[0]"],

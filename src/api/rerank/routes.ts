@@ -1,10 +1,25 @@
+import { Type } from "@sinclair/typebox";
 import type { Operation } from "../../http/operation.ts";
 import { operation } from "../../http/operation.ts";
-import { MAX_TOTAL_CHARACTERS, RerankAnswer, RerankBody } from "./schema.ts";
+import { MAX_TOTAL_CHARACTERS, RankedTexts, RerankAnswer, RerankBody } from "./schema.ts";
 import type { RerankService } from "./service.ts";
 
 /** JSON may write a character with six bytes. */
 const MAX_BODY_BYTES = MAX_TOTAL_CHARACTERS * 6;
+
+/** Options of other servers that change nothing here. */
+const FOREIGN = [
+  "max_chunks_per_doc",
+  "max_tokens_per_doc",
+  "truncation",
+  "truncate",
+  "truncate_prompt_tokens",
+  "raw_scores",
+  "instruction",
+  "priority",
+  "user",
+  "extra_body",
+];
 
 export function rerankOperations(service: RerankService): Operation[] {
   return [
@@ -15,13 +30,13 @@ export function rerankOperations(service: RerankService): Operation[] {
         operationId: "rerank",
         summary: "Rank documents for a query",
         description:
-          "In the shape of Cohere and Jina. Documents longer than a reranker's window are read window by window, and the best counts.",
+          "In the shape of Cohere and Jina; with `top_k` also in Voyage's, with `texts` in that of text-embeddings-inference. `/v2/rerank` is the same. Documents longer than a reranker's window are read window by window, and the best counts.",
         tag: "Lectern",
         role: "read",
         body: RerankBody,
-        foreignKeys: ["max_chunks_per_doc", "max_tokens_per_doc", "truncation", "priority", "user", "extra_body"],
+        foreignKeys: FOREIGN,
         maxBodyBytes: MAX_BODY_BYTES,
-        response: RerankAnswer,
+        response: Type.Union([RerankAnswer, RankedTexts]),
         returns: "The documents' scores, best first",
         errors: ["model_not_found", "reranker_unavailable", "embedding_model_unavailable", "overloaded"],
         examples: {
@@ -32,11 +47,21 @@ export function rerankOperations(service: RerankService): Operation[] {
           },
         },
       },
-      ({ body, signal, keepOpen }) => {
+      async ({ body, signal, keepOpen }) => {
         // A slow machine may take minutes over a thousand long documents.
         keepOpen();
-        return service.rerank(body, signal);
+        const answer = await service.rerank(body, signal);
+        if (body.texts !== undefined) return ranked(body.texts, answer, body.return_text === true);
+        return body.top_k === undefined ? answer : { ...answer, data: answer.results };
       },
     ),
   ];
+}
+
+function ranked(texts: readonly string[], { results }: RerankAnswer, withText: boolean): RankedTexts {
+  return results.map(({ index, relevance_score: score }) => ({
+    index,
+    score,
+    ...(withText ? { text: texts[index] ?? "" } : {}),
+  }));
 }

@@ -6,8 +6,8 @@ import type { BundledRanking } from "../../search/bundled-ranker.ts";
 import { bundledScores } from "../../search/bundled-ranker.ts";
 import { rerankError } from "../../models/failures.ts";
 import type { RankerCatalog } from "../../models/ranker-catalog.ts";
+import { readRerank } from "./documents.ts";
 import type { RerankAnswer, RerankBody } from "./schema.ts";
-import { MAX_TOTAL_CHARACTERS } from "./schema.ts";
 
 export interface RerankDeps {
   rankers: RankerCatalog;
@@ -17,34 +17,40 @@ export interface RerankDeps {
   onRerank: (use: { model: string; documents: number; tokens: number; seconds: number; ok: boolean }) => void;
 }
 
-export type RerankService = ReturnType<typeof rerankService>;
+/** Which documents fit a query best. */
+export interface RerankService {
+  rerank(body: RerankBody, signal: AbortSignal): Promise<RerankAnswer>;
+}
+
+/** Cohere's clients will not do without; nothing is billed. */
+const META: RerankAnswer["meta"] = { api_version: { version: "2" }, billed_units: { search_units: 1 } };
 
 /** Texts counted between two turns of the event loop: about a millisecond of work. */
 const COUNT_SLICE_CHARACTERS = 64 * 1024;
 
-export function rerankService({ rankers, bundled, bundledName, onRerank }: RerankDeps) {
+export function rerankService({ rankers, bundled, bundledName, onRerank }: RerankDeps): RerankService {
   return {
-    async rerank(body: RerankBody, signal: AbortSignal): Promise<RerankAnswer> {
-      const texts = body.documents.map((document) => (typeof document === "string" ? document : document.text));
-      check(body.query, texts);
+    async rerank(body, signal) {
+      const { query, texts, most } = readRerank(body);
       const model = choose(body.model);
-      const tokens = await countAll([body.query, ...texts]);
-      const scores = model === null ? await byBundled(body.query, texts, tokens, signal) : await by(model);
+      const tokens = await countAll([query, ...texts]);
+      const scores = model === null ? await byBundled(query, texts, tokens, signal) : await by(model);
       const order = texts.map((_, i) => i).sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b);
       return {
         id: `rerank-${randomText(24)}`,
         object: "list",
         model: model ?? bundledName,
-        results: order.slice(0, body.top_n ?? order.length).map((index) => ({
+        results: order.slice(0, most ?? order.length).map((index) => ({
           index,
           relevance_score: float(scores[index] ?? 0),
-          ...(body.return_documents === true ? { document: { text: texts[index] ?? "" } } : {}),
+          ...(body.return_documents === true ? { document: sent(body.documents?.[index] ?? "") } : {}),
         })),
+        meta: META,
         usage: { total_tokens: tokens },
       };
 
       async function by(name: string): Promise<Float64Array> {
-        const result = await rankers.rerank(name, body.query, texts, signal);
+        const result = await rankers.rerank(name, query, texts, signal);
         if (!result.ok) throw rerankError(result, name);
         return result.scores;
       }
@@ -57,7 +63,7 @@ export function rerankService({ rankers, bundled, bundledName, onRerank }: Reran
     if (choice.ok) return choice.model;
     if (choice.reason === "unavailable") throw new AppError("reranker_unavailable", choice.message, { param: "model" });
     const list = rankers.names().map((known) => `'${known}'`);
-    const text = `Invalid 'model': ${choice.message}. Available: ${list.join(", ")}.`;
+    const text = `Invalid 'model': ${choice.message}. Available: ${list.join(", ")}; the server's --alias NAME=MODEL gives one of them another name.`;
     throw new AppError("model_not_found", text, { param: "model" });
   }
 
@@ -89,15 +95,9 @@ export function rerankService({ rankers, bundled, bundledName, onRerank }: Reran
   }
 }
 
-/** Throws a 400 for what the schema cannot say. */
-function check(query: string, texts: readonly string[]): void {
-  if (query.trim() === "") {
-    throw new AppError("invalid_value", "Invalid 'query': it holds nothing but blanks.", { param: "query" });
-  }
-  const characters = texts.reduce((sum, text) => sum + text.length, 0);
-  if (characters <= MAX_TOTAL_CHARACTERS) return;
-  const text = `Invalid 'documents': too much text. Expected at most ${MAX_TOTAL_CHARACTERS} characters altogether, but got ${characters} instead.`;
-  throw new AppError("string_above_max_length", text, { param: "documents" });
+/** A document as it comes back: an object as it was sent. */
+function sent(document: string | Record<string, unknown>): Record<string, unknown> {
+  return typeof document === "string" ? { text: document } : document;
 }
 
 async function countAll(texts: readonly string[]): Promise<number> {

@@ -1,9 +1,12 @@
+import { beyondFloat32, unitVector } from "../../embed/vectors.ts";
 import { AppError } from "../../errors.ts";
+import { numberTooLarge } from "../../http/problem-words.ts";
 import { parseFilter } from "../../search/filters.ts";
 import type { Fusion } from "../../search/ranking.ts";
 import { RANKING } from "../../search/ranking.ts";
 import type { SearchRequest } from "../../search/request.ts";
 import { rewriteQuery } from "../../search/rewrite.ts";
+import type { DialectRules } from "../presenters/presenter.ts";
 import type { RankingOptions, SearchBody } from "./schema.ts";
 
 const DEFAULT_RESULTS = 10;
@@ -11,7 +14,7 @@ const DEFAULT_RESULTS = 10;
 const MAX_QUERY_CHARACTERS = 65_536;
 
 /** Throws a 400 for what the schema cannot say. */
-export function readSearch(body: SearchBody): SearchRequest {
+export function readSearch(body: SearchBody, { typedOnly }: Pick<DialectRules, "typedOnly"> = {}): SearchRequest {
   const asked = typeof body.query === "string" ? [body.query] : body.query;
   const queryVector = body.query_vector === undefined ? null : readVector(body.query_vector);
   if (queryVector === null && asked.every((query) => query.trim() === "")) {
@@ -40,7 +43,7 @@ export function readSearch(body: SearchBody): SearchRequest {
     asked,
     searched,
     mode: body.search_mode ?? "hybrid",
-    filter: body.filters ? parseFilter(body.filters) : null,
+    filter: body.filters ? parseFilter(body.filters, { typedOnly }) : null,
     maxResults: body.max_num_results ?? body.limit ?? DEFAULT_RESULTS,
     scoreThreshold: body.ranking_options?.score_threshold ?? 0,
     fusion: fusionOf(body.ranking_options ?? {}),
@@ -62,7 +65,9 @@ function fusionOf({ ranker, hybrid_search: weights, alpha, impact_factor: impact
         param,
       });
     }
-    return { type: "rrf", weights: { vector, text }, constant };
+    // By the larger, for only their proportion counts and their sum could be too large for a number.
+    const larger = Math.max(vector, text);
+    return { type: "rrf", weights: { vector: vector / larger, text: text / larger }, constant };
   }
   if (ranker === "rrf") return { type: "rrf", weights: { vector: 1, text: 1 }, constant };
   return {
@@ -74,7 +79,11 @@ function fusionOf({ ranker, hybrid_search: weights, alpha, impact_factor: impact
 function readVector(given: number[] | string): Float32Array {
   const invalid = (reason: string) =>
     new AppError("invalid_value", `Invalid 'query_vector': ${reason}.`, { param: "query_vector" });
-  if (typeof given !== "string") return Float32Array.from(given);
+  if (typeof given !== "string") {
+    const wrong = beyondFloat32(given);
+    if (wrong !== null) throw numberTooLarge(`query_vector[${wrong}]`);
+    return unitVector(given);
+  }
   const bytes = Buffer.from(given, "base64");
   if (!/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(given) || bytes.length === 0 || bytes.length % 4 !== 0) {
     throw invalid("expected base64 of little-endian float32 numbers");
@@ -82,5 +91,5 @@ function readVector(given: number[] | string): Float32Array {
   const vector = new Float32Array(bytes.length / 4);
   new Uint8Array(vector.buffer).set(bytes);
   if (!vector.every(Number.isFinite)) throw invalid("every number must be finite");
-  return vector;
+  return unitVector(vector);
 }

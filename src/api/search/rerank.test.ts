@@ -207,7 +207,8 @@ describe("which ranker runs", () => {
     for (const ranker of ["none", "auto", "default-2024-11-15", "default_2024_08_21"]) {
       expect((await f.call("POST", path, { query: "x", ranking_options: { ranker } }, strict)).status).toBe(200);
     }
-    for (const ranker of [OVERLAP, "lectern-rank", "rrf", "weighted", "best"]) {
+    const others = ["rrf", "weighted", "neural", "default_2024_11_15", "default-2024-08-21", "AUTO", "best"];
+    for (const ranker of [OVERLAP, "lectern-rank", ...others]) {
       const { status, json } = await f.call("POST", path, { query: "x", ranking_options: { ranker } }, strict);
       expect([ranker, status, json.error?.param]).toEqual([ranker, 400, "ranking_options.ranker"]);
       expect(json.error.message).not.toContain(SHORT);

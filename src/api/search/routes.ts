@@ -2,6 +2,7 @@ import { float } from "../../http/openai.ts";
 import type { Operation } from "../../http/operation.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
+import { askingOf } from "../vector-stores/asking.ts";
 import { SearchBody, SearchPage } from "./schema.ts";
 import type { SearchService } from "./service.ts";
 
@@ -25,6 +26,7 @@ export function searchOperations(service: SearchService): Operation[] {
           "vector_store_not_found",
           "vector_store_expired",
           "vector_store_suspended",
+          "invalid_filter",
           "invalid_dimensions",
           "embedding_model_unavailable",
           "embedding_provider_error",
@@ -39,11 +41,10 @@ export function searchOperations(service: SearchService): Operation[] {
           },
         },
       },
-      async ({ caller, params, body, dialect, signal, headers }) => {
-        const { search, rules } = presenterFor(dialect);
-        const asking = { caller, storeId: params.vector_store_id, rules };
-        const { page, generation } = await service.search(asking, body, signal);
-        headers.set("x-lectern-generation", String(generation));
+      async (call) => {
+        const { search } = presenterFor(call.dialect);
+        const { page, generation } = await service.search(askingOf(call), call.body, call.signal);
+        call.headers.set("x-lectern-generation", String(generation));
         return search({ ...page, data: page.data.map((result) => ({ ...result, score: float(result.score) })) });
       },
     ),

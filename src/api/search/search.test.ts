@@ -243,8 +243,43 @@ describe("a search", () => {
     expect([refused.status, refused.json.error.param]).toEqual([400, "ranking_options.hybrid_search"]);
   });
 
+  test("takes weights and constants however large, for only their proportion counts", async () => {
+    await using f = await storeApp();
+    const { path } = await filled(f);
+    const found = async (ranking_options: object) => {
+      const { status, json } = await f.call("POST", path, { query: "refund holidays", ranking_options });
+      expect(status).toBe(200);
+      return json.data.map((hit: { file_id: string; score: number }) => [hit.file_id, hit.score]);
+    };
+    const weights = (embedding_weight: number, text_weight: number) => ({
+      hybrid_search: { embedding_weight, text_weight },
+    });
+    expect(await found(weights(1e308, 1e308))).toEqual(await found(weights(1, 1)));
+    expect(await found(weights(1e-320, 1e-320))).toEqual(await found(weights(1, 1)));
+    for (const [, score] of await found({ ranker: "rrf", impact_factor: 1e308 })) expect(score).toBeWithin(0, 1.01);
+  });
+
+  test("answers half of a character as U+FFFD, wherever it stands", async () => {
+    await using f = await storeApp();
+    const { path } = await filled(f);
+    const response = await f.request("POST", path, {
+      query: ["refund \ud800", "\udfff"],
+      filters: { topic: "\ud83d" },
+    });
+    const text = await response.text();
+    expect(response.status).toBe(200);
+    expect(JSON.parse(text).search_query).toEqual(["refund \ufffd", "\ufffd"]);
+    expect(text).not.toContain("\\ud");
+    const whole = await f.call("POST", path, { query: "refund 🚀" });
+    expect(whole.json.search_query).toEqual(["refund 🚀"]);
+  });
+
   test.each<[body: object, code: string, param: string]>([
     [{}, "missing_required_parameter", "query"],
+    [{ query: "x", query_vector: [1e39, ...new Array(63).fill(0)] }, "invalid_value", "query_vector[0]"],
+    [{ query: "x", query_vector: [0, -3.5e38, ...new Array(62).fill(0)] }, "invalid_value", "query_vector[1]"],
+    [{ query: "x", filters: { type: "like", key: "topic", value: "x" } }, "invalid_filter", "filters.type"],
+    [{ query: "x", filters: { type: "eq", key: "topic" } }, "invalid_filter", "filters.value"],
     [{ query: 7 }, "invalid_type", "query"],
     [{ query: "" }, "string_below_min_length", "query"],
     [{ query: [] }, "array_below_min_length", "query"],

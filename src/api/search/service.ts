@@ -1,11 +1,10 @@
-import type { Caller } from "../../http/caller.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { chooseRanker } from "../../search/rerank.ts";
 import type { Search, SearchDeps, SearchLatency, SearchOutcome } from "../../search/search.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
-import type { DialectRules } from "../presenters/presenter.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
+import type { Asking } from "../vector-stores/asking.ts";
 import { readSearch } from "./request.ts";
 import { resultOf } from "./results.ts";
 import type { SearchBody, SearchPage } from "./schema.ts";
@@ -44,13 +43,6 @@ export interface SearchAnswer {
   generation: number;
 }
 
-/** Who asks, and how: what a search of the API is beside its body. */
-export interface Asking {
-  caller: Caller;
-  storeId: string;
-  rules: DialectRules;
-}
-
 export interface SearchService {
   search(asking: Asking, body: SearchBody, signal: AbortSignal): Promise<SearchAnswer>;
 }
@@ -61,9 +53,10 @@ const TOUCH_SECONDS = 60;
 export function searchService(deps: SearchServiceDeps): SearchService {
   const { access, rankers, clock } = deps;
   return {
-    async search({ caller, storeId, rules }, body, signal) {
-      const store = await access.usable(caller, storeId, rules);
-      const request = readSearch(body);
+    async search(asking, body, signal) {
+      const { caller, storeId, rules } = asking;
+      const store = await access.usable(asking);
+      const request = readSearch(body, rules);
       const { openaiRankersOnly = false } = rules;
       const ranker = chooseRanker(body.ranking_options ?? {}, request, { openaiRankersOnly, rankers });
       const outcome = await deps.search({ store, generation: null, request, ranker }, signal);

@@ -1,6 +1,6 @@
 import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
-import { presenterFor } from "../presenters/choose.ts";
+import { askingOf } from "../vector-stores/asking.ts";
 import { StatsQuery, StoreStats } from "./schema.ts";
 import type { StatsService } from "./service.ts";
 
@@ -20,8 +20,7 @@ export function statsOperations(stats: StatsService): Operation[] {
         returns: "Searches and ingests over time",
         errors: ["vector_store_not_found", "vector_store_suspended", "invalid_window"],
       },
-      ({ caller, params, query, dialect }) =>
-        stats.of(caller, params.vector_store_id, query.window, presenterFor(dialect).rules),
+      (call) => stats.of(askingOf(call), call.query.window),
     ),
   ];
 }

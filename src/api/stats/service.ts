@@ -2,9 +2,8 @@ import { AppError } from "../../errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { IngestHourRow, QueryHourRow } from "../../storage/statistics.ts";
 import type { Storage } from "../../storage/storage.ts";
-import type { Caller } from "../../http/caller.ts";
-import type { DialectRules } from "../presenters/presenter.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
+import type { Asking } from "../vector-stores/asking.ts";
 import { addHistogram, type Histogram, percentile } from "./latency.ts";
 import { WINDOWS } from "./schema.ts";
 import type { StoreStats, Window } from "./schema.ts";
@@ -15,8 +14,6 @@ export interface StatsDeps extends Pick<Storage, "queryLog" | "statistics"> {
   /** Writes what waits to be counted. */
   flush: () => Promise<void>;
 }
-
-export type StatsService = ReturnType<typeof statsService>;
 
 const HOUR = 3600;
 const ROWS: Record<Window, { rows: number; hours: number }> = {
@@ -35,10 +32,15 @@ interface Row {
 }
 
 /** Rows begin at whole hours, at six hours of the day and at midnight (UTC); the last one is under way. */
-export function statsService({ queryLog, statistics, access, clock, flush }: StatsDeps) {
+export interface StatsService {
+  /** `window`: as the client names it; the last 24 hours where it does not. */
+  of(asking: Asking, window: string | undefined): Promise<StoreStats>;
+}
+
+export function statsService({ queryLog, statistics, access, clock, flush }: StatsDeps): StatsService {
   return {
-    async of(caller: Caller, storeId: string, asked: string | undefined, rules: DialectRules): Promise<StoreStats> {
-      const store = await access.open(caller, storeId, rules);
+    async of(asking, asked) {
+      const store = await access.open(asking);
       const window = readWindow(asked);
       const now = clock.nowSeconds();
       const step = ROWS[window].hours * HOUR;

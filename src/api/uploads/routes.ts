@@ -4,6 +4,8 @@ import type { UploadRow } from "../../storage/uploads.ts";
 import type { Dialect } from "../../http/dialect.ts";
 import { presentFile } from "../files/present.ts";
 import type { FilesService } from "../files/service.ts";
+import { displayName } from "../../http/filename.ts";
+import { presenterFor } from "../presenters/choose.ts";
 import { readMultipart } from "../../http/multipart.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
@@ -32,7 +34,7 @@ export function uploadOperations(uploads: UploadsService, files: FilesService): 
       async ({ body, caller, dialect }) => {
         const { filename, purpose, bytes, mime_type: mime, expires_after } = body;
         const upload = await uploads.create(caller.tenantId, {
-          filename,
+          filename: displayName(filename, presenterFor(dialect).rules),
           purpose,
           bytes,
           mime,
@@ -111,7 +113,10 @@ export function uploadOperations(uploads: UploadsService, files: FilesService): 
       },
       async ({ params, body, caller, dialect, keepOpen }) => {
         keepOpen();
-        const { upload, file } = await uploads.complete(caller, params.upload_id, body.part_ids, body.md5 ?? null);
+        const { upload, file } = await uploads.complete(caller, params.upload_id, {
+          partIds: body.part_ids,
+          md5: body.md5 ?? null,
+        });
         return presentUpload(upload, file, dialect);
       },
     ),

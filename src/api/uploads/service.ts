@@ -6,7 +6,7 @@ import type { FileRow } from "../../storage/files.ts";
 import type { Storage, Tables } from "../../storage/storage.ts";
 import type { UploadPartRow, UploadRow } from "../../storage/uploads.ts";
 import type { FilesService, Owner } from "../files/service.ts";
-import { displayName } from "../../http/filename.ts";
+import { notFound } from "../../http/not-found.ts";
 
 /**
  * Uploads in parts. Parts are blobs of their own, in any order and in parallel; completing copies them, in the order
@@ -27,153 +27,171 @@ export interface NewUpload {
   fileExpiresAfterSeconds: number | null;
 }
 
-export type UploadsService = ReturnType<typeof uploadsService>;
+export interface Completion {
+  partIds: readonly string[];
+  /** Of the whole file, as the client says; null: it does not. */
+  md5: string | null;
+}
+
+export interface UploadsService {
+  /** @throws AppError `upload_not_found`, `upload_not_pending` */
+  findPending(tenantId: string, id: string): Promise<UploadRow>;
+  create(tenantId: string, upload: NewUpload): Promise<UploadRow>;
+  /** Makes the written bytes a part; the upload may have ended while they arrived. */
+  addPart(tenantId: string, uploadId: string, writer: BlobWriter): Promise<UploadPartRow>;
+  /** @throws AppError `invalid_value` for parts that are unknown, repeated, or do not add up; the upload stays pending then. */
+  complete(owner: Owner, id: string, completion: Completion): Promise<{ upload: UploadRow; file: FileRow }>;
+  cancel(tenantId: string, id: string): Promise<UploadRow>;
+}
 
 const LIFETIME_SECONDS = 3600;
 
-export function uploadsService({ storage, blobs, clock, files }: UploadsDeps) {
+type UploadsTable = Pick<Tables, "uploads">;
+
+export function uploadsService(deps: UploadsDeps): UploadsService {
+  return new Uploads(deps);
+}
+
+class Uploads implements UploadsService {
+  readonly #deps: UploadsDeps;
   // Uploads being put together: a second completion or a cancel must not take the parts away meanwhile.
-  const completing = new Set<string>();
+  readonly #completing = new Set<string>();
 
-  const find = async (
-    tenantId: string,
-    id: string,
-    { uploads }: Pick<Tables, "uploads"> = storage,
-  ): Promise<UploadRow> => {
-    const row = await uploads.get(tenantId, id);
-    if (row === null)
-      throw new AppError("upload_not_found", `No upload found with id '${id.slice(0, 100)}'`, { param: "upload_id" });
-    return row.status === "pending" && row.expires_at <= clock.nowSeconds() ? { ...row, status: "expired" } : row;
-  };
+  constructor(deps: UploadsDeps) {
+    this.#deps = deps;
+  }
 
-  const findPending = async (
-    tenantId: string,
-    id: string,
-    from: Pick<Tables, "uploads"> = storage,
-  ): Promise<UploadRow> => {
-    const row = await find(tenantId, id, from);
-    if (row.status !== "pending" || completing.has(id)) throw notPending(row);
+  async findPending(tenantId: string, id: string, from: UploadsTable = this.#deps.storage): Promise<UploadRow> {
+    const row = await this.#find(tenantId, id, from);
+    if (row.status !== "pending" || this.#completing.has(id)) throw notPending(row);
     return row;
-  };
+  }
 
-  const dropParts = async (tenantId: string, uploadId: string) => {
+  async create(tenantId: string, upload: NewUpload): Promise<UploadRow> {
+    const createdAt = this.#deps.clock.nowSeconds();
+    return await this.#deps.storage.uploads.insert({
+      id: newId("upload_"),
+      tenant_id: tenantId,
+      filename: upload.filename,
+      bytes: upload.bytes,
+      purpose: upload.purpose,
+      mime: upload.mime,
+      created_at: createdAt,
+      expires_at: createdAt + LIFETIME_SECONDS,
+      file_expires_s: upload.fileExpiresAfterSeconds,
+    });
+  }
+
+  async addPart(tenantId: string, uploadId: string, writer: BlobWriter): Promise<UploadPartRow> {
+    const { storage, blobs, clock } = this.#deps;
+    await this.findPending(tenantId, uploadId);
+    const id = newId("part_");
+    const { bytes } = await writer.commit(id);
+    try {
+      const part: UploadPartRow = {
+        id,
+        tenant_id: tenantId,
+        upload_id: uploadId,
+        bytes,
+        created_at: clock.nowSeconds(),
+      };
+      await storage.transaction(async (tables) => {
+        await this.findPending(tenantId, uploadId, tables);
+        await tables.uploads.addPart(part);
+      });
+      return part;
+    } catch (error) {
+      await blobs.remove(id);
+      throw error;
+    }
+  }
+
+  async complete(
+    owner: Owner,
+    id: string,
+    { partIds, md5 }: Completion,
+  ): Promise<{ upload: UploadRow; file: FileRow }> {
+    const { tenantId } = owner;
+    const upload = await this.findPending(tenantId, id);
+    const parts = inOrder(await this.#deps.storage.uploads.parts(tenantId, id), partIds);
+    refuseOtherSize(parts, upload);
+    // Another completion may have begun since the row was read; a cancel that ended it shows in the row.
+    if (this.#completing.has(id)) throw notPending(upload);
+    this.#completing.add(id);
+    try {
+      const now = await this.#find(tenantId, id);
+      if (now.status !== "pending") throw notPending(now);
+      const file = await this.#join(owner, upload, { parts, md5 });
+      await this.#dropParts(tenantId, id);
+      return { upload: await this.#find(tenantId, id), file };
+    } finally {
+      this.#completing.delete(id);
+    }
+  }
+
+  async cancel(tenantId: string, id: string): Promise<UploadRow> {
+    await this.#deps.storage.transaction(async (tables) => {
+      await this.findPending(tenantId, id, tables);
+      await tables.uploads.end(tenantId, id, "cancelled", null);
+    });
+    await this.#dropParts(tenantId, id);
+    return await this.#find(tenantId, id);
+  }
+
+  /** One past its time shows as expired, whether or not the janitor has come by. */
+  async #find(tenantId: string, id: string, { uploads }: UploadsTable = this.#deps.storage): Promise<UploadRow> {
+    const row = await uploads.get(tenantId, id);
+    if (row === null) throw notFound("upload", id, { param: "upload_id" });
+    const isExpired = row.status === "pending" && row.expires_at <= this.#deps.clock.nowSeconds();
+    return isExpired ? { ...row, status: "expired" } : row;
+  }
+
+  /** Copies the parts into one file and ends the upload in the transaction of the file's row. */
+  async #join(
+    owner: Owner,
+    upload: UploadRow,
+    { parts, md5 }: { parts: readonly UploadPartRow[]; md5: string | null },
+  ): Promise<FileRow> {
+    const { files, blobs } = this.#deps;
+    const { id, filename, mime, purpose, file_expires_s: expiresAfterSeconds } = upload;
+    const writer = await files.begin(upload.bytes);
+    try {
+      for (const part of parts) {
+        for await (const chunk of Bun.file(blobs.path(part.id)).stream()) await files.write(writer, chunk);
+      }
+      const file = { owner, filename, mime, purpose, expiresAfterSeconds };
+      return await files.commit(writer, file, {
+        verify: (stored) => verify(stored, upload, md5),
+        alongside: async (row, tables) => {
+          // Past its time, and ended by the janitor meanwhile.
+          if (!(await tables.uploads.end(owner.tenantId, id, "completed", row.id)))
+            throw notPending(await this.#find(owner.tenantId, id, tables));
+        },
+      });
+    } finally {
+      await writer.discard();
+    }
+  }
+
+  async #dropParts(tenantId: string, uploadId: string): Promise<void> {
+    const { storage, blobs } = this.#deps;
     const parts = await storage.transaction(async ({ uploads }) => {
       const there = await uploads.parts(tenantId, uploadId);
       await uploads.removeParts(tenantId, uploadId);
       return there;
     });
     for (const part of parts) await blobs.remove(part.id);
-  };
+  }
+}
 
-  return {
-    find,
-    findPending,
-
-    async create(tenantId: string, upload: NewUpload): Promise<UploadRow> {
-      const createdAt = clock.nowSeconds();
-      return await storage.uploads.insert({
-        id: newId("upload_"),
-        tenant_id: tenantId,
-        filename: displayName(upload.filename),
-        bytes: upload.bytes,
-        purpose: upload.purpose,
-        mime: upload.mime,
-        created_at: createdAt,
-        expires_at: createdAt + LIFETIME_SECONDS,
-        file_expires_s: upload.fileExpiresAfterSeconds,
-      });
-    },
-
-    /** Makes the written bytes a part; the upload may have ended while they arrived. */
-    async addPart(tenantId: string, uploadId: string, writer: BlobWriter): Promise<UploadPartRow> {
-      await findPending(tenantId, uploadId);
-      const id = newId("part_");
-      const { bytes } = await writer.commit(id);
-      try {
-        const part: UploadPartRow = {
-          id,
-          tenant_id: tenantId,
-          upload_id: uploadId,
-          bytes,
-          created_at: clock.nowSeconds(),
-        };
-        await storage.transaction(async (tables) => {
-          await findPending(tenantId, uploadId, tables);
-          await tables.uploads.addPart(part);
-        });
-        return part;
-      } catch (error) {
-        await blobs.remove(id);
-        throw error;
-      }
-    },
-
-    /** @throws AppError `invalid_value` for parts that are unknown, repeated, or do not add up; the upload stays pending then. */
-    async complete(
-      owner: Owner,
-      id: string,
-      partIds: readonly string[],
-      md5: string | null,
-    ): Promise<{ upload: UploadRow; file: FileRow }> {
-      const { tenantId } = owner;
-      const upload = await findPending(tenantId, id);
-      const parts = inOrder(await storage.uploads.parts(tenantId, id), partIds);
-      const total = parts.reduce((sum, part) => sum + part.bytes, 0);
-      if (total !== upload.bytes) {
-        throw new AppError(
-          "invalid_value",
-          `The parts have ${total} bytes in all, but the upload was announced with ${upload.bytes} bytes.`,
-          { param: "part_ids" },
-        );
-      }
-      // Another completion may have begun since the row was read; a cancel that ended it shows in the row.
-      if (completing.has(id)) throw notPending(upload);
-      completing.add(id);
-      try {
-        const now = await find(tenantId, id);
-        if (now.status !== "pending") throw notPending(now);
-        const writer = await files.begin(total);
-        try {
-          for (const part of parts) {
-            for await (const chunk of Bun.file(blobs.path(part.id)).stream()) await files.write(writer, chunk);
-          }
-          const file = await files.commit(
-            writer,
-            {
-              owner,
-              filename: upload.filename,
-              mime: upload.mime,
-              purpose: upload.purpose,
-              expiresAfterSeconds: upload.file_expires_s,
-            },
-            {
-              verify: (stored) => verify(stored, upload, md5),
-              alongside: async (row, tables) => {
-                // Past its time, and ended by the janitor meanwhile.
-                if (!(await tables.uploads.end(tenantId, id, "completed", row.id)))
-                  throw notPending(await find(tenantId, id, tables));
-              },
-            },
-          );
-          await dropParts(tenantId, id);
-          return { upload: await find(tenantId, id), file };
-        } finally {
-          await writer.discard();
-        }
-      } finally {
-        completing.delete(id);
-      }
-    },
-
-    async cancel(tenantId: string, id: string): Promise<UploadRow> {
-      await storage.transaction(async (tables) => {
-        await findPending(tenantId, id, tables);
-        await tables.uploads.end(tenantId, id, "cancelled", null);
-      });
-      await dropParts(tenantId, id);
-      return await find(tenantId, id);
-    },
-  };
+function refuseOtherSize(parts: readonly UploadPartRow[], { bytes }: UploadRow): void {
+  const total = parts.reduce((sum, part) => sum + part.bytes, 0);
+  if (total === bytes) return;
+  throw new AppError(
+    "invalid_value",
+    `The parts have ${total} bytes in all, but the upload was announced with ${bytes} bytes.`,
+    { param: "part_ids" },
+  );
 }
 
 function notPending({ id, status }: UploadRow): AppError {

@@ -62,7 +62,8 @@ export function readAttributes(
   prefix = "",
 ): Attributes | null | undefined {
   const { attributes, metadata } = body;
-  if (attributes !== undefined && metadata !== undefined && !sameAttributes(attributes, metadata)) {
+  // Clients that know both names write null for the one that they do not use.
+  if (attributes && metadata && !sameAttributes(attributes, metadata)) {
     throw new AppError(
       "invalid_value",
       `Invalid '${prefix}metadata': it is another name of 'attributes', and the two differ.`,
@@ -71,8 +72,8 @@ export function readAttributes(
       },
     );
   }
-  const given = attributes === undefined ? metadata : attributes;
-  if (given) checkPairs(given, `${prefix}${attributes === undefined ? "metadata" : "attributes"}`);
+  const given = attributes ?? (metadata === undefined ? attributes : metadata);
+  if (given) checkPairs(given, `${prefix}${attributes ? "attributes" : "metadata"}`);
   return given;
 }
 
@@ -87,7 +88,7 @@ export function checkPairs(pairs: Record<string, unknown>, param: string): void 
     );
   }
   for (const [key, value] of entries) {
-    tooLong(key, MAX_KEY, param, `a key of '${param}'`);
+    tooLong(key, MAX_KEY, param, `key of '${param}'`);
     if (typeof value === "string") tooLong(value, MAX_TEXT, `${param}.${key}`, `'${param}.${key}'`);
   }
 }

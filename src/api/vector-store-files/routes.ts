@@ -5,6 +5,7 @@ import { cursorQuery, listPage, listSchema, oneOf, readCursor } from "../../http
 import type { Operation } from "../../http/operation.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
+import { askingOf } from "../vector-stores/asking.ts";
 import { presentWithId } from "../vector-stores/routes.ts";
 import {
   AttachFileBody,
@@ -51,7 +52,7 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
       },
       async (call) => {
         const presenter = presenterFor(call.dialect);
-        const file = await files.attach(call.caller, call.params.vector_store_id, call.body, presenter.rules);
+        const file = await files.attach(askingOf(call), call.body);
         await hintWhenToAsk(call, poll, file.status);
         return presenter.storeFile(file);
       },
@@ -67,12 +68,12 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         query: FileListQuery,
         response: VectorStoreFileList,
         returns: "A page of files",
-        errors: ["vector_store_not_found"],
+        errors: ["vector_store_not_found", "invalid_value"],
       },
-      async ({ caller, params, query, dialect }) => {
-        const { storeFile, rules } = presenterFor(dialect);
-        const page = await files.list(caller, params.vector_store_id, readCursor(query), query.filter ?? null, rules);
-        return listPage(page.data.map(presentWithId(storeFile)), page.hasMore, dialect);
+      async (call) => {
+        const { storeFile } = presenterFor(call.dialect);
+        const page = await files.list(askingOf(call), readCursor(call.query), call.query.filter ?? null);
+        return listPage(page.data.map(presentWithId(storeFile)), page.hasMore, call.dialect);
       },
     ),
     operation(
@@ -88,10 +89,10 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         errors: ["vector_store_not_found", "vector_store_file_not_found"],
       },
       async (call) => {
-        const { storeFile, rules } = presenterFor(call.dialect);
-        const { vector_store_id: storeId, file_id: fileId } = call.params;
-        const read = () => files.get(call.caller, storeId, fileId, rules);
-        return storeFile(await pollState(call, poll, storeId, read, (file) => file.status));
+        const { storeFile } = presenterFor(call.dialect);
+        const asking = askingOf(call);
+        const read = () => files.get(asking, call.params.file_id);
+        return storeFile(await pollState(call, poll, asking.storeId, read, (file) => file.status));
       },
     ),
     operation(
@@ -109,9 +110,9 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         examples: { body: { attributes: { category: "support", year: 2026 } } },
         alsoPatch: true,
       },
-      async ({ caller, params, body, dialect }) => {
-        const { storeFile, rules } = presenterFor(dialect);
-        return storeFile(await files.update(caller, params.vector_store_id, params.file_id, body, rules));
+      async (call) => {
+        const { storeFile } = presenterFor(call.dialect);
+        return storeFile(await files.update(askingOf(call), call.params.file_id, call.body));
       },
     ),
     operation(
@@ -127,8 +128,7 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         returns: "That it is detached",
         errors: ["vector_store_not_found", "vector_store_file_not_found"],
       },
-      ({ caller, params, dialect }) =>
-        files.detach(caller, params.vector_store_id, params.file_id, presenterFor(dialect).rules),
+      (call) => files.detach(askingOf(call), call.params.file_id),
     ),
     operation(
       {
@@ -142,9 +142,9 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         returns: "The text, one page",
         errors: ["vector_store_not_found", "vector_store_file_not_found"],
       },
-      async ({ caller, params, dialect }) => {
-        const { content, rules } = presenterFor(dialect);
-        return content(await files.content(caller, params.vector_store_id, params.file_id, rules));
+      async (call) => {
+        const { content } = presenterFor(call.dialect);
+        return content(await files.content(askingOf(call), call.params.file_id));
       },
     ),
     operation(
@@ -159,9 +159,9 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         returns: "The cancelled file",
         errors: ["vector_store_not_found", "vector_store_file_not_found", "file_not_cancellable"],
       },
-      async ({ caller, params, dialect }) => {
-        const { storeFile, rules } = presenterFor(dialect);
-        return storeFile(await files.cancel(caller, params.vector_store_id, params.file_id, rules));
+      async (call) => {
+        const { storeFile } = presenterFor(call.dialect);
+        return storeFile(await files.cancel(askingOf(call), call.params.file_id));
       },
     ),
     operation(
@@ -177,8 +177,8 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         errors: ["vector_store_not_found", "vector_store_file_not_found", "file_not_retryable"],
       },
       async (call) => {
-        const { storeFile, rules } = presenterFor(call.dialect);
-        const file = await files.retry(call.caller, call.params.vector_store_id, call.params.file_id, rules);
+        const { storeFile } = presenterFor(call.dialect);
+        const file = await files.retry(askingOf(call), call.params.file_id);
         await hintWhenToAsk(call, poll, file.status);
         return storeFile(file);
       },

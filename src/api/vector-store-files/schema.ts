@@ -94,6 +94,7 @@ export const VectorStoreFileDeleted = Type.Object(
   { id: Type.String(), object: Type.Literal("vector_store.file.deleted"), deleted: Type.Boolean() },
   { $id: "VectorStoreFileDeleted" },
 );
+export type VectorStoreFileDeleted = Static<typeof VectorStoreFileDeleted>;
 
 export const FileContentPage = Type.Object(
   {
@@ -115,17 +116,21 @@ export type FileContentPage = Static<typeof FileContentPage>;
 export const AttachFileBody = Type.Object(
   {
     file_id: Type.String({ minLength: 1 }),
-    attributes: Type.Optional(nullable(Attributes)),
+    attributes: Type.Optional(Attributes),
     chunking_strategy: Type.Optional(ChunkingStrategyRequest),
-    metadata: Type.Optional(nullable(Attributes, { description: "Another name of `attributes`." })),
+    metadata: Type.Optional(Attributes),
   },
-  { $id: "AttachFileRequest", additionalProperties: false },
+  {
+    $id: "AttachFileRequest",
+    additionalProperties: false,
+    description: "`metadata` is another name of `attributes`.",
+  },
 );
 export type AttachFileBody = Static<typeof AttachFileBody>;
 
 export const UpdateFileBody = Type.Object(
   {
-    attributes: Type.Optional(nullable(Attributes, { description: "Replaces the whole map." })),
+    attributes: Type.Optional(nullable(Attributes, { description: "Replaces the whole map; `null` clears it." })),
     metadata: Type.Optional(nullable(Attributes, { description: "Another name of `attributes`." })),
   },
   { $id: "UpdateFileAttributesRequest", additionalProperties: false },

@@ -1,4 +1,5 @@
 import { AppError } from "../../errors.ts";
+import { shown } from "../../platform/words.ts";
 import type { ChosenModel, ModelCatalog } from "../../models/model-catalog.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
 import { checkPairs } from "../vector-store-files/input.ts";
@@ -39,7 +40,7 @@ export function checkMetadata(metadata: Record<string, unknown> | null | undefin
       throw new AppError("invalid_type", `Invalid type for '${param}': expected a string.`, { param });
     }
   }
-  const bytes = Buffer.byteLength(JSON.stringify(metadata));
+  const bytes = Buffer.byteLength(JSON.stringify(metadata, refuseTooLarge));
   if (bytes <= MAX_METADATA_BYTES) return;
   throw new AppError(
     "metadata_too_large",
@@ -48,6 +49,13 @@ export function checkMetadata(metadata: Record<string, unknown> | null | undefin
       param: "metadata",
     },
   );
+}
+
+/** Of JSON's numbers those that are too large for one would be kept as null. */
+function refuseTooLarge(key: string, value: unknown): unknown {
+  if (typeof value !== "number" || Number.isFinite(value)) return value;
+  const text = `Invalid 'metadata': '${shown(key)}' is a number that is too large.`;
+  throw new AppError("invalid_metadata", text, { param: "metadata" });
 }
 
 /**

@@ -5,6 +5,7 @@ import { cursorQuery, listPage, listSchema, readCursor } from "../../http/openai
 import type { Operation } from "../../http/operation.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
+import { askingOf } from "./asking.ts";
 import { CreateStoreBody, UpdateStoreBody, VectorStore, VectorStoreDeleted } from "./schema.ts";
 import type { StoresService } from "./service.ts";
 
@@ -68,7 +69,7 @@ export function storeOperations(stores: StoresService, poll: PollDeps): Operatio
         query: Type.Object(cursorQuery()),
         response: VectorStoreList,
         returns: "A page of vector stores",
-        errors: ["vector_store_not_found"],
+        errors: ["invalid_value"],
       },
       async ({ caller, query, dialect }) => {
         const { data, hasMore } = await stores.list(caller, readCursor(query));
@@ -89,9 +90,9 @@ export function storeOperations(stores: StoresService, poll: PollDeps): Operatio
       },
       async (call) => {
         const presenter = presenterFor(call.dialect);
-        const { vector_store_id: id } = call.params;
-        const read = () => stores.get(call.caller, id, presenter.rules);
-        return presenter.store(await pollState(call, poll, id, read, (store) => store.status));
+        const asking = askingOf(call);
+        const read = () => stores.get(asking);
+        return presenter.store(await pollState(call, poll, asking.storeId, read, (store) => store.status));
       },
     ),
     operation(
@@ -110,10 +111,7 @@ export function storeOperations(stores: StoresService, poll: PollDeps): Operatio
         alsoPatch: true,
         fightclub: FIGHTCLUB,
       },
-      async ({ caller, params, body, dialect }) => {
-        const presenter = presenterFor(dialect);
-        return presenter.store(await stores.update(caller, params.vector_store_id, body, presenter.rules));
-      },
+      async (call) => presenterFor(call.dialect).store(await stores.update(askingOf(call), call.body)),
     ),
     operation(
       {
@@ -128,7 +126,7 @@ export function storeOperations(stores: StoresService, poll: PollDeps): Operatio
         returns: "That it is gone",
         errors: ["vector_store_not_found"],
       },
-      ({ caller, params, dialect }) => stores.remove(caller, params.vector_store_id, presenterFor(dialect).rules),
+      (call) => stores.remove(askingOf(call)),
     ),
   ];
 }

@@ -27,7 +27,8 @@ export type ExpiresAfter = Static<typeof ExpiresAfter>;
 
 export const Metadata = Type.Record(Type.String(), Type.Unknown(), {
   $id: "Metadata",
-  description: "Any JSON object of at most 4096 bytes. (`openai-strict`: at most 16 pairs of strings.)",
+  description:
+    "Any JSON object of at most 4096 bytes; values that are no text are answered as JSON text, but in the dialect `fightclub`. (`openai-strict`: at most 16 pairs of strings.)",
 });
 
 export const INDEX_TYPES = ["auto", "exact", "hnsw"] as const;
@@ -83,6 +84,7 @@ export const VectorStoreDeleted = Type.Object(
   { id: Type.String(), object: Type.Literal("vector_store.deleted"), deleted: Type.Boolean() },
   { $id: "VectorStoreDeleted" },
 );
+export type VectorStoreDeleted = Static<typeof VectorStoreDeleted>;
 
 export const CreateStoreBody = Type.Object(
   {
@@ -106,7 +108,7 @@ export type CreateStoreBody = Static<typeof CreateStoreBody>;
 
 export const UpdateStoreBody = Type.Object(
   {
-    name: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+    name: Type.Optional(Type.String({ description: "At most 256 bytes." })),
     description: Type.Optional(Type.Union([Type.String(), Type.Null()])),
     expires_after: Type.Optional(nullable(ExpiresAfter, { description: "`null` clears the policy." })),
     metadata: Type.Optional(nullable(Metadata)),

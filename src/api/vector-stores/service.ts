@@ -3,21 +3,22 @@ import type { Clock } from "../../platform/clock.ts";
 import { newId } from "../../platform/ids.ts";
 import { deleteStore } from "../../storage/removal.ts";
 import type { Storage, Tables } from "../../storage/storage.ts";
-import type { StoreRow } from "../../storage/stores.ts";
+import type { NewStore, StoreRow } from "../../storage/stores.ts";
 import type { Caller } from "../../http/caller.ts";
 import type { Cursors } from "../../http/cursors.ts";
-import type { ModelCatalog } from "../../models/model-catalog.ts";
+import type { ChosenModel, ModelCatalog } from "../../models/model-catalog.ts";
 import type { Cursor } from "../../http/openai.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
-import type { Attacher } from "../vector-store-files/attach.ts";
+import type { Attacher, Within } from "../vector-store-files/attach.ts";
 import { readStrategy } from "../vector-store-files/input.ts";
 import type { StoreAccess } from "./access.ts";
-import { isExpired } from "../../search/store-state.ts";
+import type { Asking } from "./asking.ts";
 import { checkMetadata, checkName, chooseModel, SECONDS_A_DAY } from "./input.ts";
 import { pageQuery } from "../../http/page-query.ts";
-import type { CreateStoreBody, UpdateStoreBody, VectorStore } from "./schema.ts";
+import type { CreateStoreBody, UpdateStoreBody, VectorStore, VectorStoreDeleted } from "./schema.ts";
+import { showStore, type ShownFrom, type ShowStoreDeps } from "./show.ts";
 
-export interface StoresDeps extends Pick<Storage, "transaction" | "stores" | "generations" | "tenants"> {
+export interface StoresDeps extends ShowStoreDeps, Pick<Storage, "transaction" | "stores" | "generations" | "tenants"> {
   clock: Clock;
   access: StoreAccess;
   attacher: Attacher;
@@ -25,8 +26,6 @@ export interface StoresDeps extends Pick<Storage, "transaction" | "stores" | "ge
   models: ModelCatalog;
   /** Stores that a tenant, and one of its keys, may have; null: no limit. */
   storeLimits: (caller: Caller) => Promise<StoreLimits>;
-  /** What answers searches of the store now. */
-  indexType: (store: StoreRow) => "exact" | "hnsw";
   /** Tells the store's indexes which kind they are to be from now on; called in the turn of the commit. */
   setIndexMode: (storeId: string, mode: StoreRow["index_mode"]) => void;
   wakeJobs: () => void;
@@ -38,198 +37,181 @@ interface StoreLimits {
   perKey: number | null;
 }
 
-/** What a store is shown with. */
-type Shown = Pick<Tables, "generations" | "tenants">;
+export interface StorePage {
+  data: VectorStore[];
+  hasMore: boolean;
+}
 
-export type StoresService = ReturnType<typeof storesService>;
+/** Vector stores. Every function that is asked by a caller throws what the client is told. */
+export interface StoresService {
+  show(row: StoreRow): Promise<VectorStore>;
+  /** Makes the store and attaches `file_ids`, or does neither. */
+  create(caller: Caller, body: CreateStoreBody, rules: DialectRules): Promise<VectorStore>;
+  list(caller: Caller, cursor: Cursor): Promise<StorePage>;
+  get(asking: Asking): Promise<VectorStore>;
+  update(asking: Asking, body: UpdateStoreBody): Promise<VectorStore>;
+  /** Gone for clients at once; its data goes in the background. Files themselves stay. */
+  remove(asking: Asking): Promise<VectorStoreDeleted>;
+}
 
-/** Vector stores. Every function takes the caller first and throws what the client is told. */
-export function storesService(deps: StoresDeps) {
-  const { stores, clock, access } = deps;
+export function storesService(deps: StoresDeps): StoresService {
+  return new Stores(deps);
+}
 
-  async function show(row: StoreRow, from: Shown = deps): Promise<VectorStore> {
-    const generation = await from.generations.liveOf(row);
-    const status = isExpired(row, clock.nowSeconds()) ? "expired" : row.n_in_progress > 0 ? "in_progress" : "completed";
-    return {
-      id: row.id,
-      object: "vector_store",
-      created_at: row.created_at,
-      name: row.name,
-      description: row.description,
-      usage_bytes: row.usage_bytes,
-      file_counts: {
-        in_progress: row.n_in_progress,
-        completed: row.n_completed,
-        failed: row.n_failed,
-        cancelled: row.n_cancelled,
-        total: row.n_in_progress + row.n_completed + row.n_failed + row.n_cancelled,
-      },
-      status,
-      expires_after: row.expires_days === null ? null : { anchor: "last_active_at", days: row.expires_days },
-      expires_at: row.expires_at,
-      last_active_at: row.last_active_at,
-      metadata: row.metadata ?? {},
-      bytes: row.file_bytes,
-      embedding_model: row.embedding_model,
-      embedding_dimensions: row.embedding_dimensions,
-      last_used_at: row.last_active_at,
-      lifecycle: await lifecycleOf(row, from),
-      ...(generation === null
-        ? {}
-        : {
-            index: {
-              generation: generation.number,
-              type: deps.indexType(row),
-              model: generation.model,
-              model_revision: generation.model_revision,
-              dimensions: generation.dimensions,
-              chunks: row.n_chunks,
-              vectors: row.n_vectors,
-            },
-          }),
-    };
+class Stores implements StoresService {
+  readonly #deps: StoresDeps;
+
+  constructor(deps: StoresDeps) {
+    this.#deps = deps;
   }
 
-  /** A suspended tenant's stores are suspended. */
-  async function lifecycleOf(row: StoreRow, { tenants }: Shown): Promise<StoreRow["lifecycle"]> {
-    const isActive = row.lifecycle === "active";
-    return isActive && (await tenants.get(row.tenant_id))?.status === "suspended" ? "suspended" : row.lifecycle;
+  show(row: StoreRow, from: ShownFrom = this.#deps): Promise<VectorStore> {
+    return showStore(this.#deps, row, from);
   }
 
-  async function refuseAboveLimits(
-    { stores }: Pick<Tables, "stores">,
-    { tenantId, keyId }: Caller,
-    { perTenant, perKey }: StoreLimits,
-  ): Promise<void> {
-    const refuse = (whose: string, most: number) =>
-      new AppError("vector_store_limit_reached", `${whose} may have ${most} vector stores at most; delete one first.`);
-    if (perTenant !== null && (await stores.countByTenant(tenantId)) >= perTenant)
-      throw refuse("This organisation", perTenant);
-    if (perKey !== null && (await stores.countByKey(tenantId, keyId)) >= perKey) throw refuse("This key", perKey);
+  async create(caller: Caller, body: CreateStoreBody, rules: DialectRules): Promise<VectorStore> {
+    const { clock, models, storeLimits, attacher, transaction } = this.#deps;
+    refuseBound(caller);
+    const name = checkName(body.name, rules);
+    checkMetadata(body.metadata, rules);
+    if (rules.nameAndModelRequired && !body.embedding_model) {
+      throw new AppError("invalid_embedding_model", "Missing required parameter: 'embedding_model'.", {
+        param: "embedding_model",
+      });
+    }
+    const strategy = readStrategy(body.chunking_strategy, "chunking_strategy");
+    const model = chooseModel(models, body);
+    const store = newStore(caller, body, { name, model: model.name, nowSeconds: clock.nowSeconds() });
+    const limits = await storeLimits(caller);
+    const most = await attacher.limitOf({ tenant_id: caller.tenantId, key_id: caller.keyId });
+    return await transaction(async (tables, tx) => {
+      await refuseAboveLimits(tables, caller, limits);
+      const made = await insert(tables, store, model);
+      if (body.file_ids === undefined || body.file_ids.length === 0) return await this.show(made, tables);
+      const wanted = body.file_ids.map((fileId) => ({ fileId, attributes: undefined, strategy, param: "file_ids" }));
+      const within: Within = { tables, tx };
+      await attacher.attachWithin(within, { caller, store: made, wanted, priority: wanted.length === 1 ? 0 : 1, most });
+      return await this.show((await tables.stores.get(caller.tenantId, store.id)) ?? made, tables);
+    });
   }
 
-  return {
-    show,
+  async list(caller: Caller, cursor: Cursor): Promise<StorePage> {
+    const { stores, cursors } = this.#deps;
+    const { tenantId } = caller;
+    const find = async (id: string) => (await stores.get(tenantId, id))?.seq ?? cursors.find(tenantId, id);
+    const page = await pageQuery(cursor, find, "vector store");
+    const only = caller.storeIds === null ? null : [...caller.storeIds];
+    const { rows, hasMore } = await stores.list(tenantId, page, only);
+    cursors.remember(tenantId, rows);
+    return { data: await Promise.all(rows.map((row) => this.show(row))), hasMore };
+  }
 
-    /** Makes the store and attaches `file_ids`, or does neither. */
-    async create(caller: Caller, body: CreateStoreBody, rules: DialectRules): Promise<VectorStore> {
-      if (caller.storeIds !== null) {
-        throw new AppError("permission_denied", "This key is limited to certain vector stores and cannot make others.");
-      }
-      if (caller.tenantStatus === "suspended") {
-        throw new AppError(
-          "vector_store_suspended",
-          "This organisation is suspended; ask the administrator of this server.",
-        );
-      }
-      const name = checkName(body.name, rules);
-      checkMetadata(body.metadata, rules);
-      if (rules.nameAndModelRequired && !body.embedding_model) {
-        throw new AppError("invalid_embedding_model", "Missing required parameter: 'embedding_model'.", {
-          param: "embedding_model",
-        });
-      }
-      const strategy = readStrategy(body.chunking_strategy, "chunking_strategy");
-      const model = chooseModel(deps.models, body);
-      const now = clock.nowSeconds();
-      const days = body.expires_after?.days ?? null;
-      const store = {
-        id: newId("vs_"),
-        tenantId: caller.tenantId,
-        keyId: caller.keyId,
+  async get(asking: Asking): Promise<VectorStore> {
+    return await this.show(await this.#deps.access.visible(asking));
+  }
+
+  async update(asking: Asking, body: UpdateStoreBody): Promise<VectorStore> {
+    const { access, transaction, setIndexMode } = this.#deps;
+    const { caller, storeId: id, rules } = asking;
+    await access.open(asking);
+    checkMetadata(body.metadata, rules);
+    const days = body.expires_after === undefined ? undefined : (body.expires_after?.days ?? null);
+    const name = body.name === undefined ? undefined : checkName(body.name, { ...rules, nameAndModelRequired: false });
+    return await transaction(async (tables, tx) => {
+      const row = await access.open(asking, tables.stores);
+      await tables.stores.update(caller.tenantId, id, {
         name,
-        description: body.description ?? null,
-        metadata: body.metadata ?? null,
-        createdAt: now,
+        description: body.description,
+        metadata: body.metadata === undefined ? undefined : (body.metadata ?? {}),
         expiresDays: days,
-        expiresAt: days === null ? null : now + days * SECONDS_A_DAY,
-        embeddingModel: model.name,
-        embeddingDimensions: body.dimensions ?? null,
-        indexMode: body.index_type ?? "auto",
-      };
-      const limits = await deps.storeLimits(caller);
-      const most = await deps.attacher.limitOf({ tenant_id: caller.tenantId, key_id: caller.keyId });
-      return await deps.transaction(async (tables, tx) => {
-        await refuseAboveLimits(tables, caller, limits);
-        await tables.stores.insert(store);
-        const generation = await tables.generations.insert({
-          tenantId: caller.tenantId,
-          storeId: store.id,
-          model: model.model,
-          modelRevision: model.revision,
-          dimensions: model.dimensions,
-          chunkSet: null,
-          state: "live",
-          createdAt: now,
-        });
-        await tables.stores.setLiveGeneration(caller.tenantId, store.id, generation.id);
-        const made = await tables.stores.get(caller.tenantId, store.id);
-        if (made === null) throw new Error("a store that was just made is not there");
-        if (body.file_ids === undefined || body.file_ids.length === 0) return await show(made, tables);
-        const wanted = body.file_ids.map((fileId) => ({ fileId, attributes: undefined, strategy, param: "file_ids" }));
-        const attaching = { caller, store: made, wanted, priority: wanted.length === 1 ? 0 : 1, most } as const;
-        await deps.attacher.attachWithin({ tables, tx }, attaching);
-        return await show((await tables.stores.get(caller.tenantId, store.id)) ?? made, tables);
+        expiresAt: days === undefined || days === null ? days : row.last_active_at + days * SECONDS_A_DAY,
+        indexMode: body.index_type,
       });
-    },
+      const { index_type: mode } = body;
+      if (mode !== undefined) tx.onCommit(() => setIndexMode(id, mode));
+      return await this.show((await tables.stores.get(caller.tenantId, id)) ?? row, tables);
+    });
+  }
 
-    async list(caller: Caller, cursor: Cursor): Promise<{ data: VectorStore[]; hasMore: boolean }> {
-      const { tenantId } = caller;
-      const find = async (id: string) => (await stores.get(tenantId, id))?.seq ?? deps.cursors.find(tenantId, id);
-      const page = await pageQuery(cursor, find, {
-        code: "vector_store_not_found",
-        message: (id) => `No vector store found with id '${id}'`,
+  async remove(asking: Asking): Promise<VectorStoreDeleted> {
+    const { access, clock, transaction, wakeJobs, notify } = this.#deps;
+    const { caller, storeId: id } = asking;
+    await transaction(async (tables, tx) => {
+      await access.visible(asking, tables.stores);
+      await deleteStore(tables, caller.tenantId, id, clock.nowMs());
+      tx.onCommit(() => {
+        access.noteDeleted(caller.tenantId, id);
+        wakeJobs();
+        notify(id);
       });
-      const { rows, hasMore } = await stores.list(
-        tenantId,
-        page,
-        caller.storeIds === null ? null : [...caller.storeIds],
-      );
-      deps.cursors.remember(tenantId, rows);
-      return { data: await Promise.all(rows.map((row) => show(row))), hasMore };
-    },
+    });
+    return { id, object: "vector_store.deleted", deleted: true };
+  }
+}
 
-    get: async (caller: Caller, id: string, rules: DialectRules): Promise<VectorStore> =>
-      show(await access.visible(caller, id, rules)),
+/** Callers that may make no store at all. */
+function refuseBound(caller: Caller): void {
+  if (caller.storeIds !== null) {
+    throw new AppError("permission_denied", "This key is limited to certain vector stores and cannot make others.");
+  }
+  if (caller.tenantStatus === "suspended") {
+    throw new AppError(
+      "vector_store_suspended",
+      "This organisation is suspended; ask the administrator of this server.",
+    );
+  }
+}
 
-    async update(caller: Caller, id: string, body: UpdateStoreBody, rules: DialectRules): Promise<VectorStore> {
-      await access.open(caller, id, rules);
-      checkMetadata(body.metadata, rules);
-      const days = body.expires_after === undefined ? undefined : (body.expires_after?.days ?? null);
-      const name =
-        body.name === undefined ? undefined : checkName(body.name, { ...rules, nameAndModelRequired: false });
-      return await deps.transaction(async (tables, tx) => {
-        const row = await access.open(caller, id, rules, tables.stores);
-        await tables.stores.update(caller.tenantId, id, {
-          name,
-          description: body.description,
-          metadata: body.metadata === undefined ? undefined : (body.metadata ?? {}),
-          expiresDays: days,
-          expiresAt: days === undefined || days === null ? days : row.last_active_at + days * SECONDS_A_DAY,
-          indexMode: body.index_type,
-        });
-        const { index_type: mode } = body;
-        if (mode !== undefined) tx.onCommit(() => deps.setIndexMode(id, mode));
-        return await show((await tables.stores.get(caller.tenantId, id)) ?? row, tables);
-      });
-    },
-
-    /** Gone for clients at once; its data goes in the background. Files themselves stay. */
-    async remove(
-      caller: Caller,
-      id: string,
-      rules: DialectRules,
-    ): Promise<{ id: string; object: "vector_store.deleted"; deleted: true }> {
-      await deps.transaction(async (tables, tx) => {
-        await access.visible(caller, id, rules, tables.stores);
-        await deleteStore(tables, caller.tenantId, id, clock.nowMs());
-        tx.onCommit(() => {
-          access.noteDeleted(caller.tenantId, id);
-          deps.wakeJobs();
-          deps.notify(id);
-        });
-      });
-      return { id, object: "vector_store.deleted", deleted: true };
-    },
+function newStore(
+  caller: Caller,
+  body: CreateStoreBody,
+  { name, model, nowSeconds }: { name: string; model: string; nowSeconds: number },
+): NewStore {
+  const days = body.expires_after?.days ?? null;
+  return {
+    id: newId("vs_"),
+    tenantId: caller.tenantId,
+    keyId: caller.keyId,
+    name,
+    description: body.description ?? null,
+    metadata: body.metadata ?? null,
+    createdAt: nowSeconds,
+    expiresDays: days,
+    expiresAt: days === null ? null : nowSeconds + days * SECONDS_A_DAY,
+    embeddingModel: model,
+    embeddingDimensions: body.dimensions ?? null,
+    indexMode: body.index_type ?? "auto",
   };
+}
+
+/** The store with its first generation, which is live at once. */
+async function insert({ stores, generations }: Tables, store: NewStore, model: ChosenModel): Promise<StoreRow> {
+  const { tenantId, id } = store;
+  await stores.insert(store);
+  const generation = await generations.insert({
+    tenantId,
+    storeId: id,
+    model: model.model,
+    modelRevision: model.revision,
+    dimensions: model.dimensions,
+    chunkSet: null,
+    state: "live",
+    createdAt: store.createdAt,
+  });
+  await stores.setLiveGeneration(tenantId, id, generation.id);
+  const made = await stores.get(tenantId, id);
+  if (made === null) throw new Error("a store that was just made is not there");
+  return made;
+}
+
+async function refuseAboveLimits(
+  { stores }: Pick<Tables, "stores">,
+  { tenantId, keyId }: Caller,
+  { perTenant, perKey }: StoreLimits,
+): Promise<void> {
+  const refuse = (whose: string, most: number) =>
+    new AppError("vector_store_limit_reached", `${whose} may have ${most} vector stores at most; delete one first.`);
+  if (perTenant !== null && (await stores.countByTenant(tenantId)) >= perTenant)
+    throw refuse("This organisation", perTenant);
+  if (perKey !== null && (await stores.countByKey(tenantId, keyId)) >= perKey) throw refuse("This key", perKey);
 }

@@ -60,7 +60,7 @@ describe("POST /v1/vector_stores", () => {
     expect(json).toMatchObject({
       name: "FAQ",
       description: "for support",
-      metadata: { team: { id: 7 } },
+      metadata: { team: '{"id":7}' },
       expires_after: { anchor: "last_active_at", days: 7 },
       expires_at: 1_800_000_000 + 7 * DAY,
       embedding_model: "text-embedding-3-small",
@@ -316,7 +316,7 @@ describe("lists of stores", () => {
     ["limit=101", 400, "integer_above_max_value", "limit"],
     ["limit=0", 400, "integer_below_min_value", "limit"],
     ["order=up", 400, "invalid_value", "order"],
-    ["after=vs_nope", 404, "vector_store_not_found", "after"],
+    ["after=vs_nope", 400, "invalid_value", "after"],
   ])("refuse %s", async (query, status, code, param) => {
     await using f = await storeApp();
     const { status: got, json } = await f.call("GET", `/v1/vector_stores?${query}`);

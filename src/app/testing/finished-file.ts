@@ -1,4 +1,4 @@
-import { shortenVectors } from "../../embed/vectors.ts";
+import { fitVectors } from "../../embed/vectors.ts";
 import { encodeTerms } from "../../index/analyzer.ts";
 import type { GenerationRow } from "../../storage/generations.ts";
 import type { StoreFileRow } from "../../storage/store-files.ts";
@@ -28,7 +28,7 @@ export async function completeFile(tables: Tables, { file, generation }: PlacedF
   const { dimensions } = generation;
   const vectors = rows.map(({ id, text }) => ({
     chunkId: id,
-    data: dimensions === DIMENSIONS ? vectorOf(text) : shortenVectors(vectorOf(text), DIMENSIONS, dimensions),
+    data: dimensions === DIMENSIONS ? vectorOf(text) : fitVectors(vectorOf(text), DIMENSIONS, dimensions),
   }));
   await tables.chunks.addVectors(file.tenant_id, generation.id, vectors);
   const usageBytes = texts.join("").length + texts.length * dimensions * 4;

@@ -71,6 +71,8 @@ export interface StoreAppOptions {
   maxFileBytes?: number;
   maxRequestsPerKey?: number;
   dialect?: Dialect;
+  /** Origins of pages that may call. */
+  corsOrigins?: readonly string[];
   log?: Log;
   /** Operations beside the server's, or in place of those of the same address. */
   more?: readonly Operation[];
@@ -228,6 +230,7 @@ function configOf(dataDir: string, options: StoreAppOptions): Config {
     maxBatchFiles: options.maxBatchFiles ?? 2000,
     maxUploadMb: (options.maxFileBytes ?? MB) / MB,
     maxUserRequests: options.maxRequestsPerKey ?? null,
+    corsOrigins: options.corsOrigins ?? [],
     maxJsonMb: 1,
     minFreeDiskMb: 0,
     slowRequestMs: 60_000,

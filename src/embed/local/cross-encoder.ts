@@ -5,6 +5,7 @@
  * A document that does not fit beside the query is read in windows that follow one another, and its best window counts:
  * cutting it off would hide what stands at its end. The query is cut only where it takes more than half of the room.
  */
+import { messageOf } from "../../platform/error-text.ts";
 import type { OnnxRuntime } from "../../platform/native.ts";
 import type { Reranked, RerankerInfo } from "../reranker.ts";
 import type { Activation, CrossEncoderSpec } from "./cross-encoder-folder.ts";
@@ -16,7 +17,7 @@ import type { ModelFiles } from "./model-files.ts";
 import type { ModelOverrides } from "./model-folder.ts";
 import { pairLengths, pairRow, templateLength } from "./pair-tokens.ts";
 import { modelRevision } from "./revision.ts";
-import { attempt, messageOf, ModelFolderError } from "./session.ts";
+import { attempt, ModelFolderError } from "./session.ts";
 import type { ModelTokenizer } from "./tokenizer.ts";
 import { createTokenizer } from "./tokenizer.ts";
 import { cutWindows, planBatches } from "./windows.ts";

@@ -4,6 +4,7 @@ import type { JsonFiles } from "./json-files.ts";
 import type { ModelFiles } from "./model-files.ts";
 import { numberOf, stringOf } from "./json-files.ts";
 import { readSafetensors } from "./safetensors.ts";
+import { messageOf } from "../../platform/error-text.ts";
 
 const ACTIVATIONS: Readonly<Record<string, DenseLayer["activation"]>> = {
   Identity: "identity",
@@ -42,7 +43,7 @@ export async function readDense(json: JsonFiles, files: ModelFiles, path: string
     if (bias !== undefined && bias.values.length !== outputs) throw new Error(`linear.bias has not ${outputs} values`);
     return { inputs, outputs, activation, weight: weight.values, bias: bias?.values ?? null };
   } catch (error) {
-    json.problems.push(`${weights}: ${error instanceof Error ? error.message : String(error)}`);
+    json.problems.push(`${weights}: ${messageOf(error)}`);
     return null;
   }
 }

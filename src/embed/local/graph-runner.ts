@@ -1,4 +1,5 @@
 /** An ONNX session on a text encoder's graph: which inputs it wants, which output is taken, one run. */
+import { messageOf } from "../../platform/error-text.ts";
 import type { OnnxRuntime } from "../../platform/native.ts";
 import type { BatchRow, GraphInputs, TokenInput } from "./graph-inputs.ts";
 import { chooseInputs, emptyPast, fillRow, IDS_INPUT } from "./graph-inputs.ts";
@@ -75,7 +76,7 @@ export class GraphRunner {
         ? ort.InferenceSession.create(await files.bytes(spec.graph), options)
         : ort.InferenceSession.create(path, options));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       return { ok: false, problems: [`${spec.graph} cannot be loaded: ${reason.split("\n")[0]}`] };
     }
     const problems: string[] = [];

@@ -1,5 +1,6 @@
 /** JSON files of a model folder, with every problem noted instead of thrown. */
 import type { ModelFiles } from "./model-files.ts";
+import { messageOf } from "../../platform/error-text.ts";
 
 export type JsonObject = Record<string, unknown>;
 
@@ -46,7 +47,7 @@ export class JsonFiles {
     try {
       return JSON.parse(new TextDecoder().decode(await this.#files.bytes(name)));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       this.problems.push(`${name} cannot be read as JSON: ${reason}`);
       return undefined;
     }

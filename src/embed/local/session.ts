@@ -8,6 +8,7 @@
  *   shape needed), inputs and outputs in buffers of our own that are used again.
  * - One model computes one run at a time; concurrent calls take turns.
  */
+import { messageOf } from "../../platform/error-text.ts";
 import type { OnnxRuntime } from "../../platform/native.ts";
 import type { EmbeddedText, EmbedKind, ModelInfo } from "../provider.ts";
 import { normaliseRow } from "../vectors.ts";
@@ -255,8 +256,4 @@ export function attempt<T>(id: string, name: string, make: () => T): T {
   } catch (error) {
     throw new ModelFolderError(id, [`${name} cannot be used: ${messageOf(error)}`]);
   }
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

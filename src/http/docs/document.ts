@@ -37,6 +37,7 @@ const PATH_PARAMETERS: Record<string, string> = {
   file_id: "Id of the file (`file-…`).",
   batch_id: "Id of the file batch (`vsfb_…`).",
   upload_id: "Id of the upload (`upload_…`).",
+  deployment: "Name of a model, or another name that the operator gave it.",
   model: "Id of the model; slashes and colons may be percent-encoded.",
 };
 
@@ -49,6 +50,7 @@ const STATUS_WORDS: Record<number, string> = {
   408: "The body came too slowly.",
   409: "The state does not allow it.",
   413: "The body is too large.",
+  415: "The body is compressed in a way that is not known here.",
   429: "Too many requests; try again after `Retry-After` seconds.",
   500: "The server failed.",
   502: "The embedding provider failed.",
@@ -73,7 +75,8 @@ const KEYED_ERRORS: readonly ErrorCode[] = [
   "rate_limit_exceeded",
   "shutting_down",
 ];
-const BODY_ERRORS: readonly ErrorCode[] = ["invalid_json", "unknown_parameter", "invalid_type", "payload_too_large"];
+const DECODING_ERRORS: readonly ErrorCode[] = ["payload_too_large", "invalid_encoding", "unsupported_encoding"];
+const BODY_ERRORS: readonly ErrorCode[] = ["invalid_json", "unknown_parameter", "invalid_type"];
 
 export function createDocument(specs: readonly OperationSpec[]): ApiDocument {
   const { components, convert } = openApiSchemas();
@@ -98,6 +101,7 @@ export function createDocument(specs: readonly OperationSpec[]): ApiDocument {
     const codes: ErrorCode[] = [...(spec.errors ?? []), "internal_error"];
     if (spec.role !== "none") codes.push(...KEYED_ERRORS);
     if (body !== undefined) codes.push(...BODY_ERRORS);
+    if (body !== undefined || multipart !== undefined) codes.push(...DECODING_ERRORS);
     return {
       operationId: spec.operationId,
       summary: spec.summary,
@@ -126,7 +130,9 @@ export function createDocument(specs: readonly OperationSpec[]): ApiDocument {
         title: "Lectern",
         version,
         description:
-          "OpenAI's Files, Vector Stores, Embeddings and Models on your own machine. Press Authorize and enter the API key once.",
+          "OpenAI's Files, Vector Stores, Embeddings and Models on your own machine. Press Authorize and enter the API key once. " +
+          "In bodies, `null` for an optional member means that it is not given, unless its schema allows null. " +
+          "Bodies may be compressed (`Content-Encoding: gzip`, `deflate`, `br`, `zstd`).",
         license: { name: "Apache-2.0", identifier: "Apache-2.0" },
       },
       servers: [{ url: "/", description: "This server." }],

@@ -35,6 +35,8 @@ const ROWS: Record<ErrorCode, Row> = {
   object_above_max_properties: bad(),
   invalid_json: unnamed(400),
   invalid_multipart: unnamed(400),
+  invalid_encoding: bad(),
+  unsupported_encoding: bad(415),
   payload_too_large: bad(413),
   request_timeout: bad(408),
   invalid_name: bad(),
@@ -45,6 +47,7 @@ const ROWS: Record<ErrorCode, Row> = {
   invalid_metadata: bad(),
   metadata_too_large: bad(),
   invalid_file_ids: bad(),
+  invalid_filter: bad(),
   too_many_files: bad(),
   invalid_since: bad(),
   invalid_window: bad(),
@@ -60,6 +63,7 @@ const ROWS: Record<ErrorCode, Row> = {
   file_batch_not_found: unnamed(404),
   upload_not_found: unnamed(404),
   model_not_found: bad(404),
+  DeploymentNotFound: bad(404),
   migration_not_found: unnamed(404),
   key_not_found: unnamed(404),
   tenant_not_found: unnamed(404),
@@ -119,14 +123,20 @@ export function asAppError(thrown: unknown): AppError {
   });
 }
 
-/** An address that nothing answers to. */
-export function unknownUrl(method: string, path: string): AppError {
-  return new AppError("unknown_url", `Invalid URL (${method} ${path.slice(0, 200)})`);
+/** An address that nothing answers to; `near` is one that is served and may have been meant. */
+export function unknownUrl(method: string, path: string, near: string | null = null): AppError {
+  const hint = near === null ? "" : `. Did you mean ${near.slice(0, 200)}?`;
+  return new AppError("unknown_url", `Invalid URL (${method} ${path.slice(0, 200)})${hint}`);
 }
 
 /** Catches what Elysia itself raises before or after a handler. */
-export function errorsPlugin(handle: (thrown: unknown, request: Request) => Response) {
-  return new Elysia({ name: "errors" }).onError({ as: "global" }, ({ error, code, request }) =>
-    handle(code === "NOT_FOUND" ? unknownUrl(request.method, new URL(request.url).pathname) : error, request),
-  );
+export function errorsPlugin(
+  handle: (thrown: unknown, request: Request) => Response,
+  near: (path: string) => string | null,
+) {
+  return new Elysia({ name: "errors" }).onError({ as: "global" }, ({ error, code, request }) => {
+    if (code !== "NOT_FOUND") return handle(error, request);
+    const { pathname } = new URL(request.url);
+    return handle(unknownUrl(request.method, pathname, near(pathname)), request);
+  });
 }

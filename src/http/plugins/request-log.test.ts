@@ -2,10 +2,19 @@ import { expect, test } from "bun:test";
 import { createLog } from "../../platform/log.ts";
 import { createMetrics } from "../../platform/metrics.ts";
 import { recordRequest } from "./request-log.ts";
+import type { Refusal } from "./request-log.ts";
 
-const RECORD = { method: "GET", route: "/v1/x", status: 200, heldMs: 0, requestId: "req_1", keyId: "key_1" };
+const RECORD = {
+  method: "GET",
+  route: "/v1/x",
+  status: 200,
+  heldMs: 0,
+  requestId: "req_1",
+  keyId: "key_1",
+  refusal: null,
+};
 
-async function recorded(times: { durationMs: number; heldMs: number }) {
+async function recorded(times: { durationMs: number; heldMs: number; refusal?: Refusal }) {
   const lines: Record<string, unknown>[] = [];
   const write = (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>);
   const metrics = createMetrics();
@@ -25,4 +34,14 @@ test("the time that a client asked to be kept waiting makes no request slow, in 
   const { line, metrics } = await recorded({ durationMs: 20_003, heldMs: 20_000 });
   expect(line).toMatchObject({ level: "info", message: "request", ms: 20_003, held_ms: 20_000 });
   expect(metrics).toMatch(/lectern_http_request_seconds_sum\S* 0\.003/);
+});
+
+test("the line of a refused request says why, that of another does not", async () => {
+  const refused = async (refusal: Refusal) => (await recorded({ durationMs: 1, heldMs: 0, refusal })).line;
+  expect(await refused({ code: "invalid_type", param: "filters.key" })).toMatchObject({
+    code: "invalid_type",
+    param: "filters.key",
+  });
+  expect(await refused({ code: "invalid_api_key", param: null })).not.toHaveProperty("param");
+  expect((await recorded({ durationMs: 1, heldMs: 0 })).line).not.toHaveProperty("code");
 });

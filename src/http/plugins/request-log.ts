@@ -13,19 +13,30 @@ export interface RequestRecord {
   heldMs: number;
   requestId: string;
   keyId: string | null;
+  /** Why it was refused. */
+  refusal: Refusal | null;
+}
+
+/** What a refused request is told, for programs: never its message, which may repeat the client's text. */
+export interface Refusal {
+  code: string;
+  param: string | null;
 }
 
 /** Asked for every few seconds by machines. */
 const PROBES = ["/healthz", "/readyz", "/metrics", "/docs"];
 
 export function recordRequest(record: RequestRecord, log: Log, metrics: Metrics, slowRequestMs: number): void {
-  const { method, route, status, durationMs, heldMs, requestId, keyId } = record;
+  const { method, route, status, durationMs, heldMs, requestId, keyId, refusal } = record;
   const workedMs = Math.max(0, durationMs - heldMs);
   metrics.count(REQUESTS, { method, route, status: String(status) });
   metrics.observe(REQUEST_SECONDS, workedMs / 1000, { method, route });
   const shown = (ms: number) => Math.round(ms * 10) / 10;
   const held = heldMs > 0 ? { held_ms: shown(heldMs) } : {};
-  const fields = { method, route, status, ms: shown(durationMs), ...held, request_id: requestId, key_id: keyId };
+  const refused =
+    refusal === null ? {} : { code: refusal.code, ...(refusal.param === null ? {} : { param: refusal.param }) };
+  const ids = { request_id: requestId, key_id: keyId };
+  const fields = { method, route, status, ms: shown(durationMs), ...held, ...refused, ...ids };
   if (workedMs >= slowRequestMs) log.warn("slow request", fields);
   else if (PROBES.includes(route)) log.debug("request", fields);
   else log.info("request", fields);

@@ -1,0 +1,109 @@
+import { AppError } from "../../errors.ts";
+import { encodeTerms } from "../../index/analyzer.ts";
+import { countTokens } from "../../chunk/tokens.ts";
+import type { ChunkOwner, ChunkRow, NewChunk } from "../../storage/chunks.ts";
+import type { GenerationRow } from "../../storage/generations.ts";
+import type { Tables } from "../../storage/storage.ts";
+import type { StoreFileRow } from "../../storage/store-files.ts";
+import type { StoreRow } from "../../storage/stores.ts";
+import { AUTO_STRATEGY } from "../vector-store-files/input.ts";
+import { INLINE } from "./inline-files.ts";
+import type { Item } from "./items.ts";
+
+/** The file that a chunk is for. */
+export interface ChunkFile {
+  fileId: string;
+  /** The first of its chunks: it says what the file is attached with. */
+  first: Item;
+  /** Files that may be in the store; null: no limit. */
+  most: number | null;
+  nowSeconds: number;
+}
+
+/** The row that a chunk belongs to; made here where the file is not attached yet, without indexing its bytes. */
+export async function fileFor(
+  { storeFiles, files }: Tables,
+  store: StoreRow,
+  { fileId, first: { param: prefix, attributes }, most, nowSeconds }: ChunkFile,
+): Promise<StoreFileRow> {
+  const param = `${prefix}file_id`;
+  const there = await storeFiles.get(store.tenant_id, store.id, fileId);
+  if (there?.status === "completed") return there;
+  if (there !== null) {
+    throw new AppError(
+      "invalid_value",
+      `Invalid '${param}': file '${fileId}' is ${there.status.replace("_", " ")} in this store; only a completed file takes more chunks.`,
+      { param },
+    );
+  }
+  const file = await files.get(store.tenant_id, fileId);
+  if (file === null) throw new AppError("file_not_found", `No such File object: ${fileId}`, { param });
+  if (most !== null && (await storeFiles.count(store.tenant_id, store.id)) >= most)
+    throw new AppError("file_limit_reached", `Vector store '${store.id}' may hold ${most} files at most.`);
+  const row = await storeFiles.insert({
+    tenantId: store.tenant_id,
+    storeId: store.id,
+    fileId,
+    filename: file.filename,
+    fileBytes: file.bytes,
+    createdAt: nowSeconds,
+    attributes,
+    ...AUTO_STRATEGY,
+  });
+  await storeFiles.setChunked(store.tenant_id, row.seq, row.revision, []);
+  await storeFiles.complete(store.tenant_id, row.seq, row.revision, { usageBytes: 0, chunks: 0, vectors: 0 });
+  return (await storeFiles.bySeq(store.tenant_id, row.seq)) ?? row;
+}
+
+/** Appends chunks to a file, in their order; returns their rows' ids. */
+export async function append(
+  { chunks, storeFiles }: Tables,
+  { file, generation }: { file: StoreFileRow; generation: GenerationRow },
+  items: readonly Item[],
+): Promise<number[]> {
+  const owner: ChunkOwner = { storeFile: file.seq, chunkSet: generation.chunk_set, revision: file.revision };
+  const at = { tenantId: file.tenant_id, storeId: file.store_id, ...owner };
+  const newest = { limit: 1, order: "desc" } as const;
+  const page = await chunks.list(file.tenant_id, file.store_id, generation.chunk_set, newest, [file.file_id]);
+  await chunks.add(at, chunksAfter(page.rows[0], file, items));
+  const rows = await chunks.withoutVector(file.tenant_id, owner, generation.id, items.length);
+  await chunks.addVectors(
+    file.tenant_id,
+    generation.id,
+    rows.map((row, i) => {
+      const item = items[i];
+      if (item === undefined) throw new Error("more chunks than were given have no vector");
+      return { chunkId: row.id, data: item.vectors };
+    }),
+  );
+  await storeFiles.setTotals(file.tenant_id, file.seq, await chunks.fileTotals(file.tenant_id, owner, generation));
+  return rows.map((row) => row.id);
+}
+
+/** The texts as chunks that follow the last one there is. */
+function chunksAfter(last: ChunkRow | undefined, file: StoreFileRow, items: readonly Item[]): NewChunk[] {
+  let start = last === undefined ? 0 : last.end_cp + 1;
+  return items.map(({ body }, i): NewChunk => {
+    const end = start + [...body.content].length;
+    const chunk: NewChunk = {
+      idx: (last?.idx ?? -1) + 1 + i,
+      text: body.content,
+      tokens: countTokens(body.content),
+      start,
+      end,
+      page: null,
+      pageEnd: null,
+      line: null,
+      lineEnd: null,
+      heading: [],
+      terms: encodeTerms({ text: body.content, heading: [], title: "", filename: nameOf(file) }),
+    };
+    start = end + 1;
+    return chunk;
+  });
+}
+
+/** A file that was made for chunks without one has no name that anybody gave it. */
+function nameOf({ filename }: StoreFileRow): string {
+  return filename === INLINE ? "" : filename;
+}

@@ -1,0 +1,59 @@
+import { createHash } from "node:crypto";
+import type { Clock } from "../../platform/clock.ts";
+import type { Blobs } from "../../storage/blobs.ts";
+import type { Storage } from "../../storage/storage.ts";
+import type { StoreRow } from "../../storage/stores.ts";
+import type { Attributes } from "../vector-store-files/schema.ts";
+
+export interface InlineFilesDeps extends Pick<Storage, "transaction" | "files" | "storeFiles"> {
+  clock: Clock;
+  blobs: Pick<Blobs, "writer">;
+}
+
+/** The name of the file that ready-made vectors belong to where the client names none. */
+export const INLINE = "inline";
+/** Chunks of one inline file, about: appending costs in proportion to what the file holds. */
+const INLINE_CHUNKS = 1000;
+
+/** The files that chunks without a file of their own belong to. */
+export class InlineFiles {
+  readonly #deps: InlineFilesDeps;
+  /** The number of the file that was not full when it was last looked for, by the id of the first. */
+  readonly #numbers = new Map<string, number>();
+
+  constructor(deps: InlineFilesDeps) {
+    this.#deps = deps;
+  }
+
+  /** The id of the inline file that takes the next chunks: a new one once the last is full, so that adding stays quick. */
+  async next(store: StoreRow, attributes: Attributes | null): Promise<string> {
+    const { storeFiles } = this.#deps;
+    const first = inlineId(store, attributes);
+    let number = this.#numbers.get(first) ?? 1;
+    const id = () => (number === 1 ? first : `${first}${number}`);
+    while (((await storeFiles.get(store.tenant_id, store.id, id()))?.n_chunks ?? 0) >= INLINE_CHUNKS) number += 1;
+    if (number > 1) this.#numbers.set(first, number);
+    return id();
+  }
+
+  /** Makes the empty file, where it is not there yet. */
+  async ensure(tenantId: string, id: string): Promise<void> {
+    const { blobs, clock, files, transaction } = this.#deps;
+    if ((await files.get(tenantId, id)) !== null) return;
+    const writer = await blobs.writer();
+    const { sha256 } = await writer.commit(id);
+    const file = { id, tenant_id: tenantId, filename: INLINE, bytes: 0, purpose: "assistants", mime: null, sha256 };
+    // Two requests may make it at the same time.
+    await transaction(async ({ files }) => {
+      if ((await files.get(tenantId, id)) === null)
+        await files.insert({ ...file, created_at: clock.nowSeconds(), expires_at: null });
+    });
+  }
+}
+
+/** The inline files of a store that have these attributes: one for each set of attributes, because filters look at files. */
+function inlineId(store: StoreRow, attributes: Attributes | null): string {
+  const pairs = Object.entries(attributes ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const which = pairs.length === 0 ? "" : createHash("sha256").update(JSON.stringify(pairs)).digest("hex").slice(0, 16);
+  return `file-${INLINE}${which}${store.id.slice(3)}`;
+}

@@ -1,0 +1,42 @@
+import { AppError } from "../../errors.ts";
+import type { DialectRules } from "../presenters/presenter.ts";
+import type { FileToAttach } from "../vector-store-files/attach-request.ts";
+import { readAttributes, readStrategy } from "../vector-store-files/input.ts";
+import type { CreateBatchBody } from "./schema.ts";
+
+/** The files of a batch, however the body names them. Throws a 400 where there are too many, or none is named. */
+export function requestedFiles(
+  body: CreateBatchBody,
+  most: number,
+  tooMany: DialectRules["tooManyFiles"],
+): FileToAttach[] {
+  const { file_ids: ids, files } = body;
+  if (ids !== undefined && files !== undefined) {
+    throw new AppError("invalid_value", "Invalid 'files': 'file_ids' and 'files' are mutually exclusive.", {
+      param: "files",
+    });
+  }
+  const given = ids ?? files;
+  const param = files === undefined ? "file_ids" : "files";
+  if (given === undefined) {
+    throw new AppError("missing_required_parameter", "Missing required parameter: 'file_ids'.", { param: "file_ids" });
+  }
+  if (given.length > most) {
+    throw new AppError(
+      tooMany,
+      `Invalid '${param}': array too long. Expected an array with maximum length ${most}, but got an array with length ${given.length} instead.`,
+      { param },
+    );
+  }
+  if (files !== undefined) {
+    return files.map((file, i) => ({
+      fileId: file.file_id,
+      attributes: readAttributes(file, `files[${i}].`),
+      strategy: readStrategy(file.chunking_strategy, `files[${i}].chunking_strategy`),
+      param: `files[${i}].file_id`,
+    }));
+  }
+  const attributes = readAttributes(body);
+  const strategy = readStrategy(body.chunking_strategy, "chunking_strategy");
+  return (ids ?? []).map((fileId) => ({ fileId, attributes, strategy, param: "file_ids" }));
+}
