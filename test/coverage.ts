@@ -119,7 +119,7 @@ async function main(rooms: readonly string[]): Promise<number> {
   try {
     const reporter = ["--coverage", "--coverage-reporter=lcov", `--coverage-dir=${directory}`];
     const paths = rooms.length === 0 ? ["./src"] : rooms.map((room) => `./src/${room}`);
-    const test = Bun.spawn([process.execPath, "test", ...reporter, ...paths], {
+    const test = Bun.spawn([process.execPath, "test", "--timeout=60000", "--only-failures", ...reporter, ...paths], {
       cwd: ROOT,
       stdout: "inherit",
       stderr: "inherit",

@@ -281,3 +281,143 @@ describe("what comes too late for a file that is gone", () => {
       expect([table, db.raw.query(`SELECT count(*) AS n FROM ${table}`).get()]).toEqual([table, { n: 0 }]);
   });
 });
+
+describe("what has a time goes when it has come:", () => {
+  async function upload(id: string): Promise<void> {
+    const writer = await createBlobs(dir).writer();
+    await writer.write(new TextEncoder().encode(id));
+    await writer.commit(id);
+  }
+
+  const onDisk = () => createBlobs(dir).list().toSorted();
+
+  test("a file leaves every store, with its bytes", async () => {
+    await addStore("vs_1");
+    const row = { id: "file-old", tenant_id: T, filename: "a.txt", bytes: 5, purpose: "assistants", mime: null };
+    await storage.files.insert({ ...row, sha256: "x", created_at: 1, expires_at: time.seconds });
+    await storage.files.insert({ ...row, id: "file-new", sha256: "y", created_at: 1, expires_at: time.seconds + 1 });
+    for (const id of ["file-old", "file-new"]) await upload(id);
+    const { seq } = await attach("vs_1", "file-old");
+    const told: unknown[] = [];
+    await using janitor = new Janitor({ ...deps(), detached: (files) => told.push(...files) });
+    await janitor.tick();
+    expect([await storage.files.get(T, "file-old"), await storage.storeFiles.bySeq(T, seq), onDisk()]).toEqual([
+      null,
+      null,
+      ["file-new"],
+    ]);
+    expect(told).toEqual([{ storeId: "vs_1", storeFile: seq }]);
+  });
+
+  test("a file that somebody deletes first is left to them", async () => {
+    const row = { id: "file-old", tenant_id: T, filename: "a.txt", bytes: 5, purpose: "assistants", mime: null };
+    await storage.files.insert({ ...row, sha256: "x", created_at: 1, expires_at: time.seconds });
+    const files = { ...storage.files, expired: () => Promise.resolve([{ tenant_id: T, id: "file-gone" }]) };
+    await using janitor = new Janitor({ ...deps(), storage: { ...storage, files } });
+    await janitor.tick();
+    expect(await storage.files.get(T, "file-old")).not.toBeNull();
+  });
+
+  test("an upload that was never completed loses its parts", async () => {
+    const open = { tenant_id: T, filename: "a", bytes: 3, purpose: "assistants", mime: "text/plain", created_at: 1 };
+    await storage.uploads.insert({ ...open, id: "upload_1", expires_at: time.seconds, file_expires_s: null });
+    await upload("part_1");
+    await storage.uploads.addPart({ id: "part_1", upload_id: "upload_1", tenant_id: T, bytes: 3, created_at: 1 });
+    await using janitor = new Janitor(deps());
+    await janitor.tick();
+    expect([(await storage.uploads.get(T, "upload_1"))?.status, onDisk()]).toEqual(["expired", []]);
+  });
+
+  test("an expired store loses its data after the time of grace, and no sooner", async () => {
+    await addStore("vs_1");
+    await storage.stores.update(T, "vs_1", { expiresAt: time.seconds - 3599 });
+    await using janitor = new Janitor(deps());
+    await janitor.tick();
+    expect(await storage.jobs.depth()).toEqual([]);
+    time.seconds += 1;
+    await janitor.tick();
+    await janitor.tick();
+    expect(await storage.jobs.depth()).toEqual([{ kind: "purge_store", waiting: 1, running: 0 }]);
+    expect((await storage.stores.get(T, "vs_1"))?.data_removed_at).toBe(time.seconds);
+  });
+
+  test("a generation kept for a rollback is retired when the time for one is over", async () => {
+    for (const state of ["retained", "live"] as const) {
+      const id = `vs_${state}`;
+      const from = await addStore(id);
+      await storage.generations.setState(T, from, state);
+      const asked = { tenantId: T, storeId: id, createdAt: 1, fromGeneration: from, fromIdentity: "{}" };
+      const plain = { toIdentity: "{}", maxTokens: null, overlapTokens: null, gate: null, dryRun: false };
+      await storage.migrations.insert({ ...asked, ...plain, id: `mig_${state}`, retainHours: 1 });
+      await storage.migrations.update(T, `mig_${state}`, { status: "completed", rollback_until: time.seconds });
+      await using janitor = new Janitor(deps());
+      await janitor.tick();
+      expect((await storage.migrations.ofJob(T, `mig_${state}`))?.rollback_until).toBeNull();
+      expect((await storage.generations.byId(from))?.state).toBe(state === "retained" ? "retired" : "live");
+    }
+    expect(await storage.jobs.depth()).toEqual([{ kind: "retire", waiting: 1, running: 0 }]);
+  });
+
+  test("log entries and cached vectors, beyond what may be kept", async () => {
+    await addFile("file-1");
+    const entry = { tenantId: T, storeId: "vs_1", query: null, sha256: "x", body: "{}" };
+    await storage.queryLog.add([
+      { ...entry, createdAt: time.seconds - 86_401 },
+      { ...entry, createdAt: time.seconds },
+    ]);
+    const scope = { tenantId: T, fileId: "file-1", revision: "r", dimensions: 2 };
+    const vectors = new Float32Array([1, 0]);
+    await storage.embeddingCache.add(scope, [{ sha256: new Uint8Array([1]), vectors }]);
+    await using janitor = new Janitor(deps());
+    await janitor.tick();
+    expect((await storage.queryLog.list(T, "vs_1", { limit: 9, order: "asc" }, 0)).rows).toHaveLength(1);
+    expect(await storage.embeddingCache.size()).toEqual({ entries: 0, bytes: 0 });
+    // A size that nothing can lower is not waited for.
+    const embeddingCache = { ...storage.embeddingCache, size: () => Promise.resolve({ entries: 1, bytes: 9 }) };
+    await using stuck = new Janitor({ ...deps(), storage: { ...storage, embeddingCache } });
+    await stuck.tick();
+  });
+
+  test("at start, bytes that no row points to and rows that no file owns", async () => {
+    const generation = await addStore("vs_1");
+    await addFile("file-1");
+    for (const id of ["file-1", "file-orphan"]) await upload(id);
+    const row = await attach("vs_1", "file-1");
+    await fill(row, generation);
+    await storage.storeFiles.remove(T, row.seq);
+    const swept = Promise.withResolvers<void>();
+    let wakes = 0;
+    await using janitor = new Janitor({
+      ...deps(),
+      wakeJobs: () => {
+        // After the sweep, and after the first round.
+        if (++wakes === 2) swept.resolve();
+      },
+    });
+    janitor.start();
+    await swept.promise;
+    expect(onDisk()).toEqual(["file-1"]);
+    expect(await storage.jobs.depth()).toEqual([{ kind: "purge_file", waiting: 1, running: 0 }]);
+  });
+
+  test("a round that fails is said, and does not stop the rest", async () => {
+    const said = Promise.withResolvers<unknown>();
+    const files = { ...storage.files, exists: () => Promise.reject(new Error("the disk is gone")) };
+    await upload("file-orphan");
+    await using janitor = new Janitor({
+      ...deps(),
+      storage: { ...storage, files },
+      log: { ...silentLog, error: (message, fields) => said.resolve([message, fields]) },
+    });
+    janitor.start();
+    expect(await said.promise).toEqual(["janitor round failed", { error: "the disk is gone" }]);
+  });
+
+  test("nothing any more once it is stopped", async () => {
+    await upload("file-orphan");
+    const janitor = new Janitor(deps());
+    janitor.start();
+    await janitor[Symbol.asyncDispose]();
+    expect(onDisk()).toEqual(["file-orphan"]);
+  });
+});

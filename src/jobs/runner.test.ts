@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
 import type { TempDir } from "../../test/helpers/temp-dir.ts";
 import { systemClock } from "../platform/clock.ts";
-import { silentLog } from "../platform/log.ts";
+import { type Log, silentLog } from "../platform/log.ts";
 import { createMetrics } from "../platform/metrics.ts";
 import { openSqlite, type SqliteDatabase } from "../storage/sqlite.ts";
 import { createStorage, type Storage, type Tables } from "../storage/storage.ts";
-import { type JobOutcome, JobRunner } from "./runner.ts";
+import { type JobHandler, type JobOutcome, JobRunner } from "./runner.ts";
 
 let temp: TempDir;
 let dir: string;
@@ -199,4 +199,117 @@ test("a job ends and others begin as soon as the rows can be written again, as a
   jobs.wake();
   expect((await nth(1)).subject).toBe("second");
   expect(await jobs.stats()).toEqual([{ kind: "ingest", waiting: 0, running: 1 }]);
+});
+
+describe("a running job is interrupted", () => {
+  test("by its subject, and no other", async () => {
+    for (const subject of ["first", "second"]) await add("one", subject, 1);
+    const { runner: jobs, started, nth } = runner(2);
+    await using _jobs = jobs;
+    await jobs.start();
+    await nth(1);
+    jobs.cancel("purge_file", "first");
+    jobs.cancel("ingest", "first");
+    expect(started.map(({ subject, signal }) => [subject, signal.aborted])).toEqual([
+      ["first", true],
+      ["second", false],
+    ]);
+  });
+
+  test("with all others of its store", async () => {
+    await add("one", "first", 1);
+    await add("two", "second", 1);
+    const { runner: jobs, started, nth } = runner(2);
+    await using _jobs = jobs;
+    await jobs.start();
+    await nth(1);
+    jobs.cancelStore("vs_two");
+    const aborted = Object.fromEntries(started.map(({ tenantId, signal }) => [tenantId, signal.aborted]));
+    expect(aborted).toEqual({ one: false, two: true });
+  });
+});
+
+/** Runs one job to its end, and gives the row that it left. */
+async function once(run: JobHandler["run"], log: Log = silentLog) {
+  const ended = Promise.withResolvers<void>();
+  const metrics = createMetrics();
+  const { retry, finish, giveBack } = storage.jobs;
+  const noting =
+    <A extends unknown[]>(write: (...args: A) => Promise<void>) =>
+    async (...args: A) => {
+      await write(...args);
+      ended.resolve();
+    };
+  const jobs = { ...storage.jobs, retry: noting(retry), finish: noting(finish), giveBack: noting(giveBack) };
+  const clock = { nowMs: () => 1_000_000, nowSeconds: () => 1_000 };
+  await using jobRunner = new JobRunner({
+    jobs,
+    clock,
+    log,
+    metrics,
+    owner: "this run",
+    handlers: [{ kind: "ingest", concurrency: 1, run }],
+  });
+  await jobRunner.start();
+  await ended.promise;
+  return db.raw.query<Record<string, unknown>, []>("SELECT due_ms, attempt, lease_owner FROM job").all();
+}
+
+describe("the row of a job that", () => {
+  test("is done goes", async () => {
+    await add("one", "file", 0);
+    expect(await once(async () => ({ type: "done" }))).toEqual([]);
+  });
+
+  test("is done but was asked for again meanwhile is due at once", async () => {
+    await add("one", "file", 0);
+    let runs = 0;
+    const rows = await once(async () => {
+      if (++runs === 1) await add("one", "file", 0);
+      return runs === 1 ? { type: "done" } : { type: "retry", inMs: 5 };
+    });
+    expect(rows).toMatchObject([{ lease_owner: null }]);
+  });
+
+  test("is to be tried again waits as long as it says", async () => {
+    await add("one", "file", 0);
+    expect(await once(async () => ({ type: "retry", inMs: 77 }))).toEqual([
+      { due_ms: 1_000_077, attempt: 1, lease_owner: null },
+    ]);
+  });
+
+  test("fails unexpectedly waits longer each time, and the failure is said", async () => {
+    const said: unknown[] = [];
+    const log: Log = { ...silentLog, error: (message, fields) => void said.push([message, fields?.["error"]]) };
+    await add("one", "file", 0);
+    db.raw.run("UPDATE job SET attempt = 2");
+    expect(await once(() => Promise.reject(new TypeError("a bug")), log)).toEqual([
+      { due_ms: 1_016_000, attempt: 3, lease_owner: null },
+    ]);
+    expect(said).toEqual([["job failed unexpectedly", "TypeError: a bug"]]);
+    const odd = { toString: () => "not an error" };
+    db.raw.run("UPDATE job SET due_ms = 0");
+    await once(() => Promise.reject(odd as unknown as Error), log);
+    expect(said.at(-1)).toEqual(["job failed unexpectedly", "not an error"]);
+  });
+});
+
+test("a job that a dead process held runs again; often lost, it waits a little first", async () => {
+  for (const subject of ["first", "often"]) await add("one", subject, 1);
+  db.raw.run("UPDATE job SET lease_owner = 'dead', lease_ms = 9e15, attempt = iif(subject = 'often', 9, 1)");
+  const { runner: jobs, started, nth } = runner(2);
+  await using _jobs = jobs;
+  await jobs.start();
+  expect((await nth(0)).subject).toBe("first");
+  expect(started).toHaveLength(1);
+  expect(await jobs.stats()).toEqual([{ kind: "ingest", waiting: 1, running: 1 }]);
+});
+
+test("a lease that another took over is not ended by the one who lost it", async () => {
+  await add("one", "file", 0);
+  const rows = once(async () => {
+    db.raw.run("UPDATE job SET lease_owner = 'another', attempt = 5");
+    return { type: "done" };
+  });
+  expect(await rows).toMatchObject([{ lease_owner: "another", attempt: 5 }]);
 });

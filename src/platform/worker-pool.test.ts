@@ -92,3 +92,10 @@ test("a worker that ends by itself rejects its call and is replaced", async () =
   expect(await reasonOf(workers.call("die", null))).toBe("crashed");
   expect(await workers.call("echo", "again")).toBe("hello again");
 });
+
+test("a call in the turn of the close starts no worker that may be ended at any time", async () => {
+  const workers = pool();
+  const call = reasonOf(workers.call("echo", "you"));
+  await workers[Symbol.asyncDispose]();
+  expect(await call).toBe("closed");
+});

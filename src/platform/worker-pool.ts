@@ -207,6 +207,8 @@ class Pool<M extends Methods> implements WorkerPool<M> {
     { method, args, call }: { method: K; args: M[K]["args"]; call: CallOptions },
   ): Promise<M[K]["result"]> {
     if (call.signal?.aborted) return Promise.reject(new WorkerCallError("aborted", "cancelled before it began"));
+    // Given its slot in the turn of the close: a worker that is started now would be stopped by nobody.
+    if (this.#closed && slot.worker === null && this.#options.terminable) return Promise.reject(this.#stopping());
     assert(slot.pending === null, "a worker was given a call while it had one");
     const { terminable } = this.#options;
     const worker = slot.worker ?? this.#start(slot);

@@ -1,0 +1,126 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { tempDir } from "../../test/helpers/temp-dir.ts";
+import { crossEncoderFolder, randomCrossEncoder } from "../embed/testing/cross-encoders.ts";
+import { type FolderFiles, SMALL_WORDS, transformerFolder } from "../embed/testing/model-folders.ts";
+import { randomTransformer } from "../embed/testing/transformer.ts";
+import { unpackNatives } from "../platform/native.ts";
+import { NativeLanes } from "./native-lane.ts";
+import type { ModelSource } from "./protocol.ts";
+
+setDefaultTimeout(60_000);
+
+const SHAPE = {
+  vocabulary: SMALL_WORDS.length,
+  positions: 32,
+  tokenTypes: 2,
+  hidden: 16,
+  heads: 2,
+  layers: 1,
+  feedForward: 32,
+};
+const NEVER = new AbortController().signal;
+
+/** What it rejects with. Awaited outside of `expect(…).rejects`, which keeps messages of workers from arriving. */
+const rejection = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => expect.unreachable(),
+    (error: unknown) => error,
+  );
+
+const dir = tempDir();
+const model: ModelSource = { type: "directory", path: dir.join("model") };
+const broken: ModelSource = { type: "directory", path: dir.join("broken") };
+let lanes: NativeLanes;
+
+function writeFolder(path: string, files: FolderFiles): void {
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(path, name)), { recursive: true });
+    writeFileSync(join(path, name), content);
+  }
+}
+
+beforeAll(async () => {
+  const folder = transformerFolder(randomTransformer({ ...SHAPE, seed: 1 }));
+  writeFolder(model.path, folder);
+  writeFolder(broken.path, { ...folder, "tokenizer.json": "{}" });
+  writeFolder(dir.join("reranker"), crossEncoderFolder(randomCrossEncoder({ ...SHAPE, seed: 2 })));
+  const natives = await unpackNatives(dir.path);
+  lanes = new NativeLanes({ natives, ingestWorkers: 2, queryThreads: 1, rerankThreads: 1 });
+});
+afterAll(async () => {
+  await lanes[Symbol.asyncDispose]();
+  dir[Symbol.dispose]();
+});
+
+describe("a model", () => {
+  test("says what it is when it is loaded, or what is wrong with its folder", async () => {
+    const loaded = await lanes.load("m", model);
+    expect(loaded).toMatchObject({ ok: true, info: { id: "m", dimensions: 16, location: "local" } });
+    const failed = await lanes.load("b", broken);
+    expect(failed.ok ? [] : failed.problems).not.toEqual([]);
+    const gone = lanes.load("n", { type: "directory", path: dir.join("nowhere") });
+    expect(String(await rejection(gone))).toContain("ENOENT");
+  });
+
+  test("gives texts their vectors in order, however they are cut into calls", async () => {
+    await lanes.warm("m", model);
+    const long = "the big red house and the small blue tree . ".repeat(300);
+    const texts = ["the cat sat", long, "a dog", long, "rain and sun"];
+    const together = await lanes.embed("ingest", "m", model, texts, "passage", NEVER);
+    expect(together.map(({ windows }) => windows > 1)).toEqual([false, true, false, true, false]);
+    for (const [i, { vectors, windows, tokens }] of together.entries()) {
+      expect(vectors).toHaveLength(windows * 16);
+      expect(tokens).toBeGreaterThan(2);
+      const [alone] = await lanes.embed("query", "m", model, [texts[i] ?? ""], "passage", NEVER);
+      const furthest = Math.max(...vectors.map((value, at) => Math.abs(value - (alone?.vectors[at] ?? Infinity))));
+      expect(furthest).toBeLessThan(1e-4);
+    }
+    expect(await lanes.embed("ingest", "m", model, [], "passage", NEVER)).toEqual([]);
+  });
+
+  test("that fails in one call fails the whole, with its reason", async () => {
+    expect(await rejection(lanes.embed("query", "b", broken, ["the cat"], "query", NEVER))).toBeInstanceOf(Error);
+    const aborted = lanes.embed("query", "m", model, ["the cat"], "query", AbortSignal.abort());
+    expect(await rejection(aborted)).toMatchObject({ name: "WorkerCallError", reason: "aborted" });
+  });
+
+  test("is forgotten where it is open, and opened again when it is needed", async () => {
+    await lanes.unload("m");
+    await lanes.unload("never loaded");
+    expect(await lanes.embed("query", "m", model, ["the cat"], "query", NEVER)).toHaveLength(1);
+  });
+});
+
+describe("a reranker", () => {
+  test("says what it is, or what is wrong with its folder", async () => {
+    expect(await lanes.loadReranker("r", dir.join("reranker"))).toMatchObject({ ok: true, info: { id: "r" } });
+    expect((await lanes.loadReranker("x", broken.path)).ok).toBe(false);
+  });
+
+  test("scores documents in their order, however long they are", async () => {
+    const long = "the big red house and the small blue tree . ".repeat(200);
+    const documents = [long, "a cat", `${long} sun`, "the dog sat on a mat", "rain"];
+    const { scores, tokens } = await lanes.rerank("r", dir.join("reranker"), "the cat", documents, NEVER);
+    expect(tokens).toBeGreaterThan(20);
+    for (const [i, document] of documents.entries()) {
+      const alone = await lanes.rerank("r", dir.join("reranker"), "the cat", [document], NEVER);
+      expect(alone.scores[0]).toBeCloseTo(scores[i] ?? Number.NaN, 4);
+    }
+    expect(await lanes.rerank("r", dir.join("reranker"), "the cat", [], NEVER)).toMatchObject({ tokens: 0 });
+    await lanes.unloadReranker("r");
+  });
+});
+
+test("the lanes say what they are doing, and reject when they have ended", async () => {
+  expect(lanes.stats()).toMatchObject({
+    query: { size: 1, busy: 0 },
+    ingest: { size: 2, busy: 0 },
+    rerank: { size: 1, busy: 0 },
+  });
+  await lanes[Symbol.asyncDispose]();
+  expect(await rejection(lanes.embed("query", "m", model, ["the cat"], "query", NEVER))).toMatchObject({
+    reason: "closed",
+  });
+});

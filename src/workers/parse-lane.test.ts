@@ -1,0 +1,208 @@
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { makePdf } from "../../test/fixtures/parse/make-pdf.ts";
+import { type TempDir, tempDir } from "../../test/helpers/temp-dir.ts";
+import { waitFor } from "../../test/helpers/wait.ts";
+import { DEFAULT_LIMITS } from "../parse/limits.ts";
+import { ParseLane, type ParseLaneOptions } from "./parse-lane.ts";
+import type { ParseSource, WorkerChunk } from "./protocol.ts";
+
+setDefaultTimeout(60_000);
+
+const STRATEGY = { maxTokens: 20, overlapTokens: 0 };
+const NEVER = new AbortController().signal;
+const MB = 1024 * 1024;
+
+/** What it rejects with. Awaited outside of `expect(…).rejects`, which keeps messages of workers from arriving. */
+const rejection = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => expect.unreachable(),
+    (error: unknown) => error,
+  );
+/** More chunks than cross the boundary at once. */
+const TEXT = Array.from({ length: 300 }, (_, i) => `Sentence number ${i} is about the figure ${i * 7919}.`).join(
+  "\n\n",
+);
+
+function laneOf(more: Partial<ParseLaneOptions> = {}): ParseLane {
+  return new ParseLane({ workers: 1, deadlineMs: 60_000, memoryBytes: 2 ** 40, limits: DEFAULT_LIMITS, ...more });
+}
+
+function sourceOf(dir: TempDir, content: string | Uint8Array, filename = "a.txt"): ParseSource {
+  const path = dir.join(filename);
+  writeFileSync(path, content);
+  return { path, filename, contentType: null, cachePath: dir.join("cache", filename) };
+}
+
+/** Options whose bound on memory the test moves; anything is too much while it is `tight`. */
+function movingBound() {
+  const bound = { isTight: true };
+  const options = {
+    workers: 2,
+    deadlineMs: 60_000,
+    limits: DEFAULT_LIMITS,
+    get memoryBytes() {
+      return bound.isTight ? -(2 ** 40) : 2 ** 40;
+    },
+  };
+  return { bound, lane: new ParseLane(options) };
+}
+
+test("a document comes in order, in slices, and is waited for", async () => {
+  using dir = tempDir();
+  await using lane = laneOf();
+  const slices: WorkerChunk[][] = [];
+  let busy = 0;
+  const outcome = await lane.parse(
+    sourceOf(dir, TEXT),
+    STRATEGY,
+    async (chunks) => {
+      expect(busy++).toBe(0);
+      await Bun.sleep(0);
+      busy -= 1;
+      slices.push(chunks);
+    },
+    NEVER,
+  );
+  expect(outcome).toEqual({ type: "parsed", warnings: [] });
+  expect(slices.length).toBeGreaterThan(2);
+  expect(slices.slice(0, -1).every((slice) => slice.length === 32)).toBe(true);
+  const chunks = slices.flat();
+  expect(chunks.map(({ idx }) => idx)).toEqual(chunks.map((_, i) => i));
+  expect(chunks[0]).toMatchObject({ start: 0, line: 1, page: null, heading: [] });
+  expect(chunks[0]?.terms.byteLength).toBeGreaterThan(0);
+  expect(lane.stats()).toMatchObject({ size: 1, busy: 0, waiting: 0 });
+});
+
+test("a document is parsed once: what is kept of it is enough later", async () => {
+  using dir = tempDir();
+  await using lane = laneOf();
+  await lane.warm();
+  const source = sourceOf(dir, TEXT);
+  const parse = async () => {
+    const texts: string[] = [];
+    await lane.parse(source, STRATEGY, (chunks) => void texts.push(...chunks.map(({ text }) => text)), NEVER);
+    return texts;
+  };
+  const first = await parse();
+  expect(existsSync(source.cachePath)).toBe(true);
+  rmSync(source.path);
+  expect(await parse()).toEqual(first);
+  expect((await lane.text(source, NEVER))?.join("")).toContain("Sentence number 299");
+  // Torn, it counts for nothing.
+  writeFileSync(source.cachePath, "torn");
+  expect(String(await rejection(parse()))).toContain("ENOENT");
+});
+
+test("a document that cannot be parsed fails with a reason, and has no text", async () => {
+  using dir = tempDir();
+  await using lane = laneOf();
+  const source = sourceOf(dir, new Uint8Array([0x7f, 0x45, 0x4c, 0x46, 0, 1, 2, 3]), "a.bin");
+  const outcome = await lane.parse(source, STRATEGY, () => expect.unreachable(), NEVER);
+  expect(outcome).toMatchObject({ type: "failed", error: { code: "unsupported_file" } });
+  expect(await lane.text(source, NEVER)).toBeNull();
+});
+
+test("the text of a document with pages comes page by page", async () => {
+  using dir = tempDir();
+  await using lane = laneOf();
+  const page = (text: string) => ({ items: [{ text, x: 72, y: 700 }] });
+  const source = sourceOf(
+    dir,
+    makePdf([page("The first page of three."), page("The second."), page("The last.")]),
+    "a.pdf",
+  );
+  const parts = await lane.text(source, NEVER);
+  expect(parts?.map((part) => part.trim())).toEqual(["The first page of three.", "The second.", "The last."]);
+});
+
+test("a document that takes too long is to blame for it", async () => {
+  using dir = tempDir();
+  await using lane = laneOf({ deadlineMs: 1 });
+  const outcome = await lane.parse(sourceOf(dir, TEXT), STRATEGY, () => undefined, NEVER);
+  const message = "The file could not be parsed within 0 seconds.";
+  expect(outcome).toEqual({ type: "failed", error: { code: "invalid_file", message } });
+});
+
+test("what throws where the chunks go is thrown, and the worker serves the next", async () => {
+  using dir = tempDir();
+  await using lane = laneOf();
+  const source = sourceOf(dir, TEXT);
+  const refuse = () => Promise.reject(new Error("the disk is full"));
+  expect(await rejection(lane.parse(source, STRATEGY, refuse, NEVER))).toEqual(new Error("the disk is full"));
+  expect(await lane.parse(source, STRATEGY, () => undefined, NEVER)).toMatchObject({ type: "parsed" });
+});
+
+describe("a document is interrupted", () => {
+  test("by its signal, before, while and between its chunks", async () => {
+    using dir = tempDir();
+    await using lane = laneOf();
+    const source = sourceOf(dir, TEXT);
+    expect(await lane.parse(source, STRATEGY, () => undefined, AbortSignal.abort())).toEqual({ type: "interrupted" });
+    const stop = new AbortController();
+    const stopping = () => stop.abort();
+    expect(await lane.parse(source, STRATEGY, stopping, stop.signal)).toEqual({ type: "interrupted" });
+    const soon = new AbortController();
+    const parsing = lane.parse(source, STRATEGY, () => undefined, soon.signal);
+    soon.abort();
+    expect(await parsing).toEqual({ type: "interrupted" });
+  });
+
+  test("by the end of the lane, also while it waits for a worker", async () => {
+    using dir = tempDir();
+    const lane = laneOf();
+    const source = sourceOf(dir, TEXT);
+    const both = [1, 2].map(() => lane.parse(source, STRATEGY, () => undefined, NEVER));
+    await lane[Symbol.asyncDispose]();
+    expect(await Promise.all(both)).toEqual([{ type: "interrupted" }, { type: "interrupted" }]);
+  });
+});
+
+describe("memory", () => {
+  test("that a document takes alone is the document's fault", async () => {
+    using dir = tempDir();
+    const { lane } = movingBound();
+    await using _lane = lane;
+    const outcome = await lane.parse(sourceOf(dir, TEXT), STRATEGY, () => undefined, NEVER);
+    const message = "The file could not be parsed because it is too large.";
+    expect(outcome).toEqual({ type: "failed", error: { code: "invalid_file", message } });
+    expect(lane.stats().restarts).toBe(2);
+  });
+
+  test("that documents take in company is no fault of those that do without alone", async () => {
+    using dir = tempDir();
+    const { lane, bound } = movingBound();
+    await using _lane = lane;
+    const parsing = ["a.txt", "b.txt"].map((name) =>
+      lane.parse(sourceOf(dir, TEXT, name), STRATEGY, () => undefined, NEVER),
+    );
+    await waitFor("both have lost their workers", () => (lane.stats().restarts >= 2 ? true : undefined));
+    bound.isTight = false;
+    expect((await Promise.all(parsing)).map(({ type }) => type)).toEqual(["parsed", "parsed"]);
+  });
+
+  test("is not waited for by one that is cancelled meanwhile", async () => {
+    using dir = tempDir();
+    const { lane } = movingBound();
+    await using _lane = lane;
+    const stop = new AbortController();
+    const parsing = lane.parse(sourceOf(dir, TEXT), STRATEGY, () => undefined, stop.signal);
+    await waitFor("it has lost its worker", () => (lane.stats().restarts >= 1 ? true : undefined));
+    stop.abort();
+    expect(await parsing).toEqual({ type: "interrupted" });
+  });
+
+  test("that the process has grown by is given back by new workers, once the lane is at rest", async () => {
+    using dir = tempDir();
+    await using lane = laneOf();
+    await lane.warm();
+    const kept: Uint8Array[] = [];
+    const grow = () => void kept.push(new Uint8Array(300 * MB).fill(1));
+    await lane.parse(sourceOf(dir, "short"), STRATEGY, grow, NEVER);
+    await waitFor("the worker is replaced", () => (lane.stats().restarts > 0 ? true : undefined));
+    expect(kept).toHaveLength(1);
+    const texts: string[] = [];
+    await lane.parse(sourceOf(dir, "short"), STRATEGY, ([chunk]) => void texts.push(chunk?.text ?? ""), NEVER);
+    expect(texts).toEqual(["short"]);
+  });
+});
