@@ -15,7 +15,7 @@ INSTALLED := node_modules/.lectern-installed
 NATIVE := dist/native/.built
 SOURCES := $(shell find src models/lectern-embed-en -type f ! -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help run dev check fmt docs test clients bench eval ocr-eval addon build install clean
+.PHONY: help run dev check fmt docs test clients coverage bench eval ocr-eval addon build install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ docs: dist/lectern ## write the parts of docs/ that are made from the program: s
 
 test: $(NATIVE) ## everything: checks, unit tests, the build, whole-system tests on the binary
 	$(BUN) test/run.ts all
+
+coverage: $(NATIVE) ## lines that the unit tests alone reach, room by room, with bounds
+	$(BUN) test/coverage.ts
 
 clients: dist/lectern ## the contract walked by clients in Python, Go, Rust and Java; one whose toolchain is missing is skipped by name
 	$(BUN) test/clients/run.ts $(CLIENTS)
