@@ -16,13 +16,16 @@
  * - Since version 2, other spellings: words without accents and transcribed (term-fold.ts), numbers in the other ways to
  *   write them and out of their compounds (term-numbers.ts), signs and emoji. They weigh less in a query than the
  *   spelling that was asked for, unless no chunk has that.
+ * - Since version 2, the later parts of words that are compounds without joints (term-tails.ts), for questions whose
+ *   word stands nowhere by itself, or seldom.
  * - Since version 2, the name of the file, in a vocabulary of its own: a name must not make a word of the texts common.
  */
 import type { QueryTerm } from "./query-term.ts";
-import { looksEnglish } from "./language.ts";
+import { isCompounding, looksEnglish } from "./language.ts";
 import { englishLexicon, type Lexicon } from "./lexicon.ts";
 import { nameTerms } from "./term-names.ts";
 import { ANALYZER_VERSION, packTerms, type TermsToPack, unpackTerms } from "./term-blob.ts";
+import { askedTails, tailTerms } from "./term-tails.ts";
 import { type Among, type Forms, NOTHING, type Proof, type TermSink, walkTerms } from "./term-walk.ts";
 
 /** How much more a word of a heading over the chunk, or of the document's title, counts. */
@@ -40,6 +43,8 @@ const MAX_QUERY_LENGTH = 16_384;
 const SPELLING = { share: 0.02, alone: 1, aloneAccented: 0.3 } as const;
 /** What a word counts that a file is called by. */
 const NAME = { share: 0.5, alone: 0.5 } as const;
+/** What a word counts that is a part of a longer one. */
+const TAIL = { share: 0.1, alone: 0.5 } as const;
 
 export type ChunkText = {
   readonly text: string;
@@ -89,6 +94,11 @@ function analysed(chunk: ChunkText): TermsToPack {
   walkTerms(chunk.text, forms, sink(0));
   for (const heading of chunk.heading) walkTerms(heading, forms, sink(HEADING_WEIGHT));
   walkTerms(chunk.title, forms, sink(TITLE_WEIGHT));
+  if (isCompounding(chunk.text)) {
+    for (const text of [chunk.text, ...chunk.heading, chunk.title])
+      for (const tail of tailTerms(text)) add(weights, hashTerm(tail), 1);
+    weights.set(COMPOUNDING_CHUNK, 1);
+  }
   weights.set(forms === "english" ? ENGLISH_CHUNK : OTHER_CHUNK, 1);
   weights.set(SPELLED_CHUNK, 1);
   return {
@@ -123,6 +133,7 @@ export function queryTerms(text: string, lexicon: Lexicon = englishLexicon()): Q
   walkTerms(asked, "all", query);
   if (query.units <= MOST_NAME_UNITS) {
     for (const name of nameTerms(asked)) query.name(name);
+    for (const { word, tail } of askedTails(asked)) query.tail(tail, word);
   }
   return query.terms();
 }
@@ -178,6 +189,11 @@ class QueryBuilder implements TermSink {
   name(term: string): void {
     const draft = this.#draft(term, SPELLED_CHUNK, NOTHING);
     Object.assign(draft, { count: 1, instead: { of: draft.instead?.of ?? hashTerm(term), ...NAME } });
+  }
+
+  tail(term: string, of: string): void {
+    const draft = this.#draft(term, COMPOUNDING_CHUNK, NOTHING);
+    Object.assign(draft, { count: 1, instead: { of: hashTerm(of), ...TAIL } });
   }
 
   terms(): QueryTerm[] {
@@ -241,6 +257,8 @@ const ENGLISH_CHUNK = hashTerm("\u0000english");
 const OTHER_CHUNK = hashTerm("\u0000other");
 /** And this one, since version 2: only these chunks have other spellings and the names of their files. */
 const SPELLED_CHUNK = hashTerm("\u0000spelled");
+/** And this one, where words have parts. */
+const COMPOUNDING_CHUNK = hashTerm("\u0000compounding");
 const AMONG: Readonly<Record<Among, number>> = {
   all: 0,
   english: ENGLISH_CHUNK,

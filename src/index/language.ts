@@ -16,6 +16,24 @@ export function looksEnglish(text: string): boolean {
   return english >= other || other < 2 || other < words * LEAST_SHARE;
 }
 
+/** Whether a text is in a language that writes compounds in one word: German, Dutch, Danish, Norwegian or Swedish. */
+export function isCompounding(text: string): boolean {
+  const different = new Set<string>();
+  let compounding = 0;
+  let other = 0;
+  let words = 0;
+  for (const [word] of text.matchAll(LATIN_WORD)) {
+    const lower = word.toLowerCase();
+    if (COMPOUNDING.has(lower)) {
+      compounding++;
+      different.add(lower);
+    } else if (ENGLISH.has(lower) || (OTHERS.has(lower) && !SHARED.has(lower))) other++;
+    if (++words === SAMPLE_WORDS) break;
+  }
+  // One of them alone may be a name.
+  return different.size >= 2 && compounding > other && compounding >= words * LEAST_SHARE;
+}
+
 const SAMPLE_WORDS = 400;
 /** Prose has a fifth and more of function words; source code and lists of names have them by accident. */
 const LEAST_SHARE = 0.06;
@@ -58,3 +76,17 @@ const OTHERS = new Set(
     .split(" ")
     .filter((word) => !ENGLISH.has(word) && !AMBIGUOUS.has(word)),
 );
+
+/** Function words of the languages that write compounds in one word, as far as they are not words of others. */
+const COMPOUNDING = new Set(
+  (
+    "der und von das mit dem ein eine einer einem einen ist sind nicht auf für sich wird auch bei nach wie oder werden " +
+    "muss müssen kann durch über zum zur dass sie wurde im " +
+    "het een van niet zijn voor aan ook maar worden wordt naar uit bij deze " +
+    "och att det som på är av för med till inte har ett om från vid kan ska skall " +
+    "ikke til af og jeg fra eller være blir bliver skal når"
+  ).split(" "),
+);
+
+/** Those that are. */
+const SHARED = new Set("de en des die den er i in om met men var als es me au".split(" "));

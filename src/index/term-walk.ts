@@ -54,8 +54,13 @@ const ASCII_SIGN = /[%$]/g;
 /** Letters of Latin and of the scripts before the punctuation marks are none. */
 const MAY_HOLD_SIGN = /[%$\u00a2-\u00b7\u00d7\u00f7\u0600-\u060f\u2020-\uffff]/;
 
+/** A text in compatibility forms, without what is not seen. */
+export function plainText(text: string): string {
+  return NON_ASCII.test(text) ? text.replace(INVISIBLE, "").normalize("NFKC") : text;
+}
+
 export function walkTerms(text: string, forms: Forms, sink: TermSink): void {
-  const plain = NON_ASCII.test(text) ? text.replace(INVISIBLE, "").normalize("NFKC") : text;
+  const plain = plainText(text);
   const spans = hasDigit(plain) ? numberSpans(asciiDigits(plain), plain) : [];
   let at = 0;
   let part = 0;
