@@ -61,7 +61,9 @@ describe("a client that hangs up", () => {
       const answer = f.app.handle(request);
       gone.abort();
       expect((await answer).status).toBe(499);
-      expect(seen.map(({ level, fields }) => [level, fields["status"], fields["code"]])).toEqual([
+      // Of the requests: a crowded machine has the database say that it took long.
+      const requests = seen.filter(({ fields }) => "status" in fields);
+      expect(requests.map(({ level, fields }) => [level, fields["status"], fields["code"]])).toEqual([
         ["info", 499, undefined],
       ]);
       const admin = { authorization: `Bearer ${KEYS.admin}` };

@@ -7,6 +7,7 @@ import { createBlobs } from "../storage/blobs.ts";
 import { remainingOf } from "../storage/deletion-check.ts";
 import { openSqlite, type SqliteDatabase } from "../storage/sqlite.ts";
 import { createParsedCache } from "../storage/parsed.ts";
+import type { KeptIdentity } from "../storage/migration-table.ts";
 import type { LoggedSearch } from "../storage/query-log.ts";
 import { deleteFile, deleteStore } from "../storage/removal.ts";
 import { createStorage, type Storage } from "../storage/storage.ts";
@@ -18,6 +19,14 @@ import type { JobHandler } from "./runner.ts";
 import { insertGeneration, insertStore } from "../storage/testing/rows.ts";
 
 const T = "ten_a";
+const IDENTITY: KeptIdentity = {
+  model: "m",
+  model_revision: "r1",
+  dimensions: 2,
+  embedding_model: "m",
+  embedding_dimensions: null,
+  number: 1,
+};
 const SEARCHED: LoggedSearch = {
   search_mode: "hybrid",
   filters: null,
@@ -346,8 +355,8 @@ describe("what has a time goes when it has come:", () => {
       const id = `vs_${state}`;
       const from = await addStore(id);
       await storage.generations.setState(T, from, state);
-      const asked = { tenantId: T, storeId: id, createdAt: 1, fromGeneration: from, fromIdentity: "{}" };
-      const plain = { toIdentity: "{}", maxTokens: null, overlapTokens: null, gate: null, dryRun: false };
+      const asked = { tenantId: T, storeId: id, createdAt: 1, fromGeneration: from, fromIdentity: IDENTITY };
+      const plain = { toIdentity: IDENTITY, maxTokens: null, overlapTokens: null, gate: null, dryRun: false };
       await storage.migrations.insert({ ...asked, ...plain, id: `mig_${state}`, retainHours: 1 });
       await storage.migrations.update(T, `mig_${state}`, { status: "completed", rollback_until: time.seconds });
       await using janitor = new Janitor(deps());
@@ -360,7 +369,7 @@ describe("what has a time goes when it has come:", () => {
 
   test("log entries and cached vectors, beyond what may be kept", async () => {
     await addFile("file-1");
-    const entry = { tenantId: T, storeId: "vs_1", query: null, sha256: "x", body: "{}" };
+    const entry = { tenantId: T, storeId: "vs_1", query: null, sha256: "x", body: SEARCHED };
     await storage.queryLog.add([
       { ...entry, createdAt: time.seconds - 86_401 },
       { ...entry, createdAt: time.seconds },

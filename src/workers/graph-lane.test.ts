@@ -3,7 +3,7 @@ import { readdirSync, truncateSync } from "node:fs";
 import { type TempDir, tempDir } from "../../test/helpers/temp-dir.ts";
 import { graphPath, type PartEntry } from "../index/generation.ts";
 import { DEFAULT_GRAPH_SETTINGS } from "../index/hnsw.ts";
-import { seededRandom } from "../index/seeded-random.ts";
+import { seededRandom } from "../../test/helpers/random.ts";
 import { unpackNatives } from "../platform/native.ts";
 import { DamagedBaseError, GraphLane } from "./graph-lane.ts";
 import type { GraphBatch, GraphPlan } from "./protocol.ts";
