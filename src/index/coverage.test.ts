@@ -61,3 +61,16 @@ test("a question of many units, and an empty one, are answered at once", () => {
   const index = new KeywordIndex();
   expect(index.evidence(queryTerms("word"), { count: 0, of: () => 0 }).size).toBe(0);
 });
+
+test("a name in every chunk of one long file is rare, one in as many chunks of many files is not", () => {
+  const index = new KeywordIndex();
+  const add = (i: number, text: string) => index.add(i, encodeTerms({ text, heading: [], title: "" }));
+  for (let i = 0; i < 3000; i++) {
+    const names = `${i < 600 ? "Kowalczyk" : ""} ${i % 5 === 4 ? "Abernathy" : ""}`;
+    add(i, `the order of ${FILLER[i % FILLER.length]} ${names}`);
+  }
+  const ofFile = (ordinal: number) => (ordinal < 600 ? 0 : Math.floor(ordinal / 10));
+  const files = { count: new Set(Array.from({ length: 3000 }, (_, i) => ofFile(i))).size, of: ofFile };
+  expect(index.evidence(queryTerms("Kowalczyk"), files).size).toBe(600);
+  expect(index.evidence(queryTerms("Abernathy"), files).size).toBe(0);
+});

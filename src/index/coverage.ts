@@ -16,8 +16,8 @@ import type { QueryTerm } from "./query-term.ts";
 const COVERED = { from: 0.6, whole: 0.8 } as const;
 /** The same of rarity; 1 is that of a word which one chunk has. */
 const RARE = { from: 0.7, whole: 0.95 } as const;
-/** What of its weight an ordinary word keeps that no chunk has, and what of its rarity one keeps that few have. */
-const ORDINARY = { missing: 0.08, rarity: 0.3 } as const;
+/** What of its weight an ordinary word keeps that no chunk has. */
+const ORDINARY = { missing: 0.08 } as const;
 /** A longer question is none for a code or a name. */
 const MOST_UNITS = 24;
 /** Units that are looked for at once: bits of a number. The lightest of more are not. */
@@ -26,6 +26,8 @@ const MOST_PIECES = 31;
 const LEAST_SHARE = 0.04;
 /** Postings looked at for a question, the rarest words first: a word that needs more is too common to matter much. */
 const MOST_POSTINGS = 50_000;
+/** Sums of the same weights in another order. */
+const ROUNDING = 1e-9;
 /** With fewer files it says nothing in how many of them a word stands. */
 const LEAST_FILES = 8;
 
@@ -35,8 +37,8 @@ export interface TermFacts {
   count: number;
   /** Its weight in this question, by its rarity. */
   weight: number;
-  /** Until `visit` answers false. */
-  forEachChunk(visit: (ordinal: number) => boolean): void;
+  /** Until `visit` answers false; with a step, of a longer list only about every so many of them. */
+  forEachChunk(visit: (ordinal: number) => boolean, step?: number): void;
 }
 
 export interface CoverageIndex {
@@ -89,7 +91,7 @@ export function evidenceOf(query: readonly QueryTerm[], index: CoverageIndex): E
   if (relevant === 0 || most < relevant * COVERED.from) return NONE;
   const anchors = new Set(provable.filter(({ rarity }) => rarity > RARE.from));
   if (anchors.size === 0) return NONE;
-  const masks = masksOf(provable, anchors, index);
+  const masks = masksOf(provable, { anchors, least: relevant * COVERED.from }, index);
   const evidence = new Map<number, number>();
   masks.chunks.forEach((ordinal, chunk) => {
     let covered = 0;
@@ -142,7 +144,8 @@ function weigh({ isOrdinary, whole, parts }: Unit, index: CoverageIndex): Weighe
   const proving = isProvable ? whole.terms : isProvableByParts ? rarestOf(pieces).terms : [];
   return {
     weight,
-    rarity: rarityOf(proving, weight, index) * (isOrdinary ? ORDINARY.rarity : 1),
+    // An ordinary word is never rare enough to count.
+    rarity: isOrdinary ? 0 : rarityOf(proving, weight, index),
     whole: isProvable ? whole : null,
     parts: isProvableByParts ? pieces : [],
   };
@@ -157,21 +160,46 @@ function rarityOf(terms: readonly TermFacts[], weight: number, index: CoverageIn
   if (terms.length === 0) return 0;
   const byChunks = Math.min(1, weight / index.rarity(1, index.chunks));
   if (byChunks >= RARE.whole || index.files < LEAST_FILES) return byChunks;
-  // In more files than about so many it is not rare by them either: rarities are logarithms.
-  const most = Math.ceil(1.5 * index.files ** (1 - RARE.from));
-  const files = new Set<number>();
-  let looked = 0;
-  for (const term of terms) {
-    term.forEachChunk((ordinal) => {
-      files.add(index.fileOf(ordinal));
-      return files.size <= most && ++looked < MOST_POSTINGS;
-    });
-  }
-  if (files.size > most || looked >= MOST_POSTINGS) return byChunks;
   const count = Math.max(...terms.map((term) => term.count));
   // What learned weights took from the word, they take here too.
   const kept = weight / index.rarity(count, index.chunks);
-  return Math.max(byChunks, Math.min(1, kept * (index.rarity(files.size, index.files) / index.rarity(1, index.files))));
+  if (kept <= RARE.from) return byChunks;
+  // In more files than about so many it is not rare by them either: rarities are logarithms.
+  const most = Math.ceil(1.5 * index.files ** (1 - RARE.from));
+  // Here and there first: neighbours in a list are of one file.
+  const step = Math.floor(count / (2 * most));
+  if (step > 1 && filesOf(terms, index, { most, step }) === null) return byChunks;
+  const files = filesOf(terms, index, { most, step: 1 });
+  if (files === null) return byChunks;
+  return Math.max(byChunks, Math.min(1, kept * (index.rarity(files, index.files) / index.rarity(1, index.files))));
+}
+
+/** In how many files the chunks are that have one of the terms; null for more than `most`, or too many to look at. */
+function filesOf(
+  terms: readonly TermFacts[],
+  index: CoverageIndex,
+  { most, step }: { most: number; step: number },
+): number | null {
+  // So few that looking through them costs less than a set does.
+  const files: number[] = [];
+  let looked = 0;
+  let last = -1;
+  for (const term of terms) {
+    term.forEachChunk((ordinal) => {
+      const file = index.fileOf(ordinal);
+      if (file !== last && !files.includes(file)) files.push(file);
+      last = file;
+      return files.length <= most && ++looked < MOST_POSTINGS;
+    }, step);
+  }
+  return files.length > most || looked >= MOST_POSTINGS ? null : files.length;
+}
+
+interface Wanted {
+  /** Only chunks that have one of these count. */
+  anchors: ReadonlySet<Weighed>;
+  /** And of them only those that have more weight than this. */
+  least: number;
 }
 
 interface Masks {
@@ -181,7 +209,7 @@ interface Masks {
 }
 
 /** Which units the chunks have that have at least one of the rare ones. */
-function masksOf(units: readonly Weighed[], anchors: ReadonlySet<Weighed>, { marks }: CoverageIndex): Masks {
+function masksOf(units: readonly Weighed[], { anchors, least }: Wanted, { marks }: CoverageIndex): Masks {
   const chunks: number[] = [];
   const wholes: number[] = [];
   const parts: number[] = [];
@@ -205,8 +233,23 @@ function masksOf(units: readonly Weighed[], anchors: ReadonlySet<Weighed>, { mar
     }
     return flag;
   };
+  const has = (mask: number, unit: number): boolean => {
+    const all = parts[unit] ?? 0;
+    return (mask & (wholes[unit] ?? 0)) !== 0 || (all !== 0 && (mask & all) === all);
+  };
+  /** Whether some chunk could still have enough, if it had all units that were not looked for yet. */
+  const isOpen = (): boolean => {
+    const weightOfChunk = (ordinal: number): number =>
+      units.reduce((sum, { weight }, i) => {
+        const isLookedFor = wholes[i] !== undefined;
+        return isLookedFor && !has(marks[ordinal] ?? 0, i) ? sum : sum + weight;
+      }, 0);
+    return chunks.some((ordinal) => weightOfChunk(ordinal) > least * (1 - ROUNDING));
+  };
   const rarestFirst = units.toSorted((a, b) => Number(anchors.has(b)) - Number(anchors.has(a)) || b.weight - a.weight);
   for (const unit of rarestFirst) {
+    // The common words of a question are its long lists.
+    if (!anchors.has(unit) && chunks.length * units.length < postingsOf(unit) && !isOpen()) break;
     const place = units.indexOf(unit);
     wholes[place] = unit.whole === null ? 0 : look(unit.whole, anchors.has(unit));
     const flags = unit.parts.map((part) => look(part, anchors.has(unit)));
@@ -214,14 +257,12 @@ function masksOf(units: readonly Weighed[], anchors: ReadonlySet<Weighed>, { mar
   }
   const found = chunks.map((ordinal) => marks[ordinal] ?? 0);
   for (const ordinal of chunks) marks[ordinal] = 0;
-  return {
-    chunks,
-    has(chunk, unit) {
-      const mask = found[chunk] ?? 0;
-      const all = parts[unit] ?? 0;
-      return (mask & (wholes[unit] ?? 0)) !== 0 || (all !== 0 && (mask & all) === all);
-    },
-  };
+  return { chunks, has: (chunk, unit) => has(found[chunk] ?? 0, unit) };
+}
+
+function postingsOf({ whole, parts }: Weighed): number {
+  const pieces = whole === null ? parts : [whole, ...parts];
+  return pieces.reduce((sum, { terms }) => sum + terms.reduce((count, term) => count + term.count, 0), 0);
 }
 
 function ramp(value: number, { from, whole }: { from: number; whole: number }): number {

@@ -190,7 +190,7 @@ export class KeywordIndex {
         return {
           count,
           weight: Math.max(0, rarity + wanted.add) * wanted.multiply,
-          forEachChunk: (visit) => this.#postings.forEach(term, visit),
+          forEachChunk: (visit, step) => this.#postings.forEach(term, visit, step),
         };
       },
     });

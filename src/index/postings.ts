@@ -90,15 +90,18 @@ export class Postings {
     }
   }
 
-  /** Visits the chunks of a term, those that are removed included until it is purged, until `visit` answers false. */
-  forEach(term: number, visit: (ordinal: number) => boolean): void {
+  /**
+   * Visits the chunks of a term, those that are removed included until it is purged, until `visit` answers false; of a
+   * longer list about every `step`th.
+   */
+  forEach(term: number, visit: (ordinal: number) => boolean, step = 1): void {
     let left = this.count(term);
     let block = left === 0 ? 0 : this.#termPages[term >>> TERMS_PER_PAGE_SHIFT]![termOffset(term) + HEAD]!;
     for (let size = SMALLEST_BLOCK; left > 0; size = nextSize(size)) {
       const page = this.#pages[(block - 1) >>> PAGE_SHIFT]!;
       const start = (block - 1) & PAGE_MASK;
       const take = Math.min(size - 1, left);
-      for (let i = start + 1; i <= start + take; i++) if (!visit(page[i]! >>> 8)) return;
+      for (let i = start + 1; i <= start + take; i += step) if (!visit(page[i]! >>> 8)) return;
       left -= take;
       block = page[start]!;
     }
