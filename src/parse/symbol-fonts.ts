@@ -22,6 +22,21 @@ export function isSymbolFont(font: string): boolean {
   return font !== "" && familyOf(font) !== null;
 }
 
+const PRIVATE_USE = /[\uf000-\uf0ff]/g;
+const PLACES = /[!-~\u00a1-\u00ff\uf000-\uf0ff]/g;
+
+/**
+ * Text in a symbol font, at its own places or in the private area; `isWhole` where the font draws the letters too.
+ * Characters of the private area that no font here explains mean nothing outside it.
+ */
+export function symbolsRead(text: string, font: string, isWhole: boolean): string {
+  if (font === "" && text.search(PRIVATE_USE) < 0) return text;
+  return text.replace(isWhole ? PLACES : PRIVATE_USE, (sign) => {
+    const code = sign.charCodeAt(0);
+    return symbolText(font, code) ?? (code < 0x100 ? sign : "");
+  });
+}
+
 const PRIVATE_AREA = 0xf000;
 /** The tables begin at the place of the space. */
 const FIRST = 0x20;

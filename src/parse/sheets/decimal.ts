@@ -68,6 +68,10 @@ export function generalText(value: number): string {
     // The shortest digits that name the number are what it shows where they fit.
     const shortest = String(value);
     if (shortest.length <= GENERAL_CHARACTERS + (value < 0 ? 1 : 0)) return shortest;
+    // So few digits are the shortest of their number again, without zeros at the end.
+    const places = size < 10 ? 9 : Math.max(2, 9 - Math.floor(Math.log10(size)));
+    const rounded = roundedTo(size, places) / 10 ** places;
+    return String(value < 0 && rounded !== 0 ? -rounded : rounded);
   }
   const whole = size < 1 ? 1 : Math.floor(Math.log10(size)) + 1;
   if (whole > PRECISION || (size < 1e-4 && smallText(size).length > GENERAL_CHARACTERS)) return scientificText(value);
