@@ -3,6 +3,8 @@ import type { ParsedDocument } from "../document.ts";
 import { decodeAs } from "../text/encoding.ts";
 import type { ParseLimits } from "../limits.ts";
 import { fieldText } from "./field-text.ts";
+import { RtfForm } from "./rtf-form.ts";
+import { RtfFormula } from "./rtf-formula.ts";
 import { RtfFonts } from "./rtf-fonts.ts";
 import { RtfRows } from "./rtf-rows.ts";
 import { RtfStyles } from "./rtf-styles.ts";
@@ -35,6 +37,8 @@ interface State {
   /** Bytes that stand for a \u character in readers without Unicode. */
   fallback: number;
   hidden: boolean;
+  /** The group is an element of the open formula. */
+  isElement: boolean;
 }
 
 const MAX_INSTRUCTION = 2000;
@@ -46,7 +50,7 @@ class RtfReader {
   #at = 0;
   /** Where the open group's first word would stand. */
   #groupStart = -1;
-  #state: State = { destination: "body", font: -1, fallback: 1, hidden: false };
+  #state: State = { destination: "body", font: -1, fallback: 1, hidden: false, isElement: false };
   readonly #stack: State[] = [];
   readonly #fonts = new RtfFonts();
   readonly #styles = new RtfStyles();
@@ -65,6 +69,8 @@ class RtfReader {
   /** What the open field does, and whether its result says the same again. */
   #instruction = "";
   #skipsResult = false;
+  #form: RtfForm | null = null;
+  #formula: RtfFormula | null = null;
 
   constructor(bytes: Uint8Array, out: DocumentBuilder) {
     this.#bytes = bytes;
@@ -99,14 +105,17 @@ class RtfReader {
   #push(): void {
     this.#flushBytes();
     this.#stack.push({ ...this.#state });
+    this.#state.isElement = false;
   }
 
   #pop(): void {
     this.#flushBytes();
     const before = this.#state.destination;
+    const line = this.#state.isElement ? (this.#formula?.close() ?? null) : null;
     const state = this.#stack.pop();
     if (state === undefined) return;
     this.#state = state;
+    if (line !== null) this.#endFormula(line);
     if (before === "aside" && state.destination !== "aside") this.#endAside();
     if (before === "styles") this.#styles.end();
     if (before === "instruction" && state.destination !== "instruction") this.#endInstruction();
@@ -150,7 +159,9 @@ class RtfReader {
   #optional(): void {
     // Some writers put it amid a group's words, where it marks nothing.
     if (this.#groupStart !== this.#at - 2) return;
-    const known = /^\s*\\(annotation|atnauthor|ud|shptxt|shpinst|footnote|fldinst)/.exec(this.#peek(30))?.[1];
+    const known = /^\s*\\(annotation|atnauthor|ud|shptxt|shpinst|footnote|fldinst|formfield|ffl|moMath)/.exec(
+      this.#peek(30),
+    )?.[1];
     if (known === undefined) this.#state.destination = "skip";
   }
 
@@ -167,8 +178,45 @@ class RtfReader {
     }
     // Inside what is skipped only the Unicode twin of a text leads back to a reader's view.
     if (state.destination === "skip" && DESTINATIONS.has(word)) return;
+    if (this.#formWord(word, value) || this.#formulaWord(word)) return;
     if (!this.#beginDestination(word) && !this.#fontWord(word, value) && !this.#characterWord(word, value))
       this.#paragraphWord(word, value);
+  }
+
+  #formWord(word: string, value: number | null): boolean {
+    const state = this.#state;
+    if (word === "formfield" && state.destination === "instruction") {
+      this.#form = new RtfForm();
+      state.destination = "form";
+    } else if (state.destination !== "form" || this.#form === null) return false;
+    else {
+      this.#form.word(word, value);
+      if (word === "ffl") state.destination = "formEntry";
+      // Names, help texts and macros.
+      else if (!/^ff(?:type|res|defres|ownhelp|ownstat|prot|size|maxlen|hps|hasl)|^ffrecalc|^fftypetxt/.test(word))
+        state.destination = "skip";
+    }
+    return true;
+  }
+
+  /** Groups of formulas; the words that follow a group's first one say how it is set. */
+  #formulaWord(word: string): boolean {
+    const state = this.#state;
+    const begins = /^moMath/.test(word) && state.destination !== "skip" && state.destination !== "formula";
+    if (begins) {
+      this.#formula = new RtfFormula();
+      state.destination = "formula";
+    }
+    if (state.destination !== "formula" || this.#formula === null || !/^m[A-Za-z]/.test(word)) return false;
+    if (state.isElement) return true;
+    state.isElement = true;
+    this.#formula.open(word);
+    return true;
+  }
+
+  #endFormula(line: string): void {
+    this.#formula = null;
+    this.#write(line);
   }
 
   #beginDestination(word: string): boolean {
@@ -199,6 +247,7 @@ class RtfReader {
         return true;
       case "field":
         this.#instruction = "";
+        this.#form = null;
         this.#skipsResult = false;
         return true;
       case "fldrslt":
@@ -296,6 +345,8 @@ class RtfReader {
       case "row":
       case "nestrow":
         return this.#endRow();
+      default:
+        if (isBody) this.#rows.word(word);
     }
   }
 
@@ -315,7 +366,10 @@ class RtfReader {
     }
     const { destination, font } = this.#state;
     if (destination === "skip") return;
-    const sign = destination === "body" || destination === "aside" ? this.#fonts.signOf(font, byte) : null;
+    const sign =
+      destination === "body" || destination === "aside" || destination === "formula"
+        ? this.#fonts.signOf(font, byte)
+        : null;
     if (sign !== null) {
       this.#flushBytes();
       this.#write(sign);
@@ -354,9 +408,13 @@ class RtfReader {
       this.#styles.addName(text);
     } else if (destination === "fonts") {
       this.#fonts.addName(this.#state.font, text);
+    } else if (destination === "formula") {
+      this.#formula?.text(text);
+    } else if (destination === "formEntry") {
+      this.#form?.entry(text);
     } else if (destination === "instruction") {
       if (this.#instruction.length < MAX_INSTRUCTION) this.#instruction += text;
-    } else if (destination !== "skip" && destination !== "info") {
+    } else if (destination !== "skip" && destination !== "info" && destination !== "form") {
       this.#info[destination] = ((this.#info[destination] ?? "") + text).slice(0, 500);
     }
   }
@@ -413,8 +471,9 @@ class RtfReader {
 
   /** Some fields say in their instruction what they show. */
   #endInstruction(): void {
-    const text = fieldText(this.#instruction);
+    const text = this.#form?.shown ?? fieldText(this.#instruction);
     this.#instruction = "";
+    this.#form = null;
     if (text === null) return;
     this.#skipsResult = true;
     this.#write(text);

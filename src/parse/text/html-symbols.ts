@@ -6,7 +6,7 @@ export class HtmlSymbols {
   readonly #fonts: string[] = [];
 
   open(tag: string, attributes: Record<string, string>): void {
-    if (!FONT_TAGS.has(tag) || this.#fonts.length >= MAX_OPEN) return;
+    if (!FONT_TAGS.has(tag)) return;
     const named = attributes["face"] ?? FAMILY.exec(attributes["style"] ?? "")?.[1];
     this.#fonts.push(named === undefined ? (this.#fonts.at(-1) ?? "") : symbolFont(named));
   }
@@ -22,7 +22,6 @@ export class HtmlSymbols {
 }
 
 const FONT_TAGS = new Set(["span", "font"]);
-const MAX_OPEN = 1000;
 const FAMILY = /(?:^|[;\s])(?:mso-symbol-font-family|font-family)\s*:\s*([^;]+)/i;
 /** Signs that are written as themselves are no places in a font. */
 const LETTERS = /^[\s!-~\u00a0-\u00ff\uf000-\uf0ff]+$/;
