@@ -10,3 +10,28 @@ export function raisedStart(before: string): number {
 export function markRaised(text: string, at: number): string {
   return at < 0 || !RAISED.test(text.slice(at)) ? text : `${text.slice(0, at)}^${text.slice(at)}`;
 }
+
+/** A text that comes piece by piece, raised or not. */
+export class RaisedText {
+  #text = "";
+  #raisedAt = -1;
+
+  say(text: string, isRaised: boolean): void {
+    if (!isRaised) this.#settle();
+    else if (this.#raisedAt < 0) this.#raisedAt = raisedStart(this.#text);
+    this.#text += text;
+  }
+
+  /** The text so far, of which nothing is kept. */
+  take(): string {
+    this.#settle();
+    const text = this.#text;
+    this.#text = "";
+    return text;
+  }
+
+  #settle(): void {
+    this.#text = markRaised(this.#text, this.#raisedAt);
+    this.#raisedAt = -1;
+  }
+}

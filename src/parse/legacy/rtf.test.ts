@@ -88,3 +88,11 @@ describe("RTF has what was chosen in old forms", () => {
     expect(await textOf(rtf(`C: ${body}\\par`), "a.rtf")).toBe(`C: ${text}`);
   });
 });
+
+test("RTF has raised characters behind a number as an exponent", async () => {
+  const text = await textOf(
+    rtf("10{\\super 6} cells, 10\\super 9\\nosupersub , 2{\\super nd} H{\\sub 2}O\\par"),
+    "a.rtf",
+  );
+  expect(text).toBe("10^6 cells, 10^9, 2nd H2O");
+});
