@@ -22,6 +22,21 @@ export function isSymbolFont(font: string): boolean {
   return font !== "" && familyOf(font) !== null;
 }
 
+const PRIVATE_USE = /[\uf000-\uf0ff]/g;
+const PLACES = /[!-~\u00a1-\u00ff\uf000-\uf0ff]/g;
+
+/**
+ * Text in a symbol font, at its own places or in the private area; `isWhole` where the font draws the letters too.
+ * Characters of the private area that no font here explains mean nothing outside it.
+ */
+export function symbolsRead(text: string, font: string, isWhole: boolean): string {
+  if (font === "" && text.search(PRIVATE_USE) < 0) return text;
+  return text.replace(isWhole ? PLACES : PRIVATE_USE, (sign) => {
+    const code = sign.charCodeAt(0);
+    return symbolText(font, code) ?? (code < 0x100 ? sign : "");
+  });
+}
+
 const PRIVATE_AREA = 0xf000;
 /** The tables begin at the place of the space. */
 const FIRST = 0x20;
@@ -51,6 +66,7 @@ function familyOf(font: string): Family | null {
   return /^webdings(?:regular|normal|mt)*$/.test(name) ? "webdings" : null;
 }
 
+// Boxes and ticks are the ones that other programs know, not their twins of the same fonts' blocks.
 // A line holds 32 places; a space stands where a font draws nothing that Unicode has.
 const FAMILIES = {
   symbol:
@@ -64,11 +80,11 @@ const FAMILIES = {
   wingdings:
     " 🖉✂✁👓🕭🕮🕯🕿✆🖂🖃📪📫📬📭🗀🗁🗎🗏🗐🗄⌛🖮🖰🖲🖳🖴🖫🖬✇✍" +
     "🖎✌🖏👍👎☜☞☝☟🖐☺😐☹💣🕱🏳🏱✈☼🌢❄🕆✞🕈✠✡☪☯🕉☸♈♉" +
-    "♊♋♌♍♎♏♐♑♒♓🙰🙵⚫🔾◼🞏🞐❑❒🞟⧫◆❖⬩⌧⮹⌘🏵🏶🙶🙷▯" +
+    "♊♋♌♍♎♏♐♑♒♓🙰🙵⚫🔾◼☐🞐❑❒🞟⧫◆❖⬩⌧⮹⌘🏵🏶🙶🙷▯" +
     "🄋➀➁➂➃➄➅➆➇➈➉🄌➊➋➌➍➎➏➐➑➒➓🙢🙠🙡🙣🙞🙜🙝🙟∙•" +
-    "⬝⭘🞆🞈🞊🞋🔿▪🞎🟁🟅★🟋🟏🟓🟑⯐⌖⯎⯏⯑✪✰🕐🕑🕒🕓🕔🕕🕖🕗🕘" +
+    "⬝⭘🞆🞈🞊🞋🔿▪☐🟁🟅★🟋🟏🟓🟑⯐⌖⯎⯏⯑✪✰🕐🕑🕒🕓🕔🕕🕖🕗🕘" +
     "🕙🕚🕛⮰⮱⮲⮳⮴⮵⮶⮷🙪🙫🙕🙔🙗🙖🙐🙑🙒🙓⌫⌦⮘⮚⮙⮛⮈⮊⮉⮋🡨" +
-    "🡪🡩🡫🡬🡭🡯🡮🡸🡺🡹🡻🡼🡽🡿🡾⇦⇨⇧⇩⬄⇳⬁⬀⬃⬂🢬🢭🗶✓🗷🗹 ",
+    "🡪🡩🡫🡬🡭🡯🡮🡸🡺🡹🡻🡼🡽🡿🡾⇦⇨⇧⇩⬄⇳⬁⬀⬃⬂🢬🢭✗✓☒☑ ",
   wingdings2:
     " 🖊🖋🖌🖍✄✀🕾🕽🗅🗆🗇🗈🗉🗊🗋🗌🗍📋🗑🗔🖵🖶🖷🖸🖭🖯🖱🖒🖓🖘🖙" +
     "🖚🖛👈👉🖜🖝🖞🖟🖠🖡👆👇🖢🖣🖑🗴🗸🗵☑⮽☒⮾⮿🛇⦸🙱🙴🙲🙳‽🙹🙺" +

@@ -1,4 +1,5 @@
 import { symbolText } from "../symbol-fonts.ts";
+import type { Destination } from "./rtf-words.ts";
 import { CHARSETS, codePageName } from "./rtf-words.ts";
 
 interface Font {
@@ -9,20 +10,30 @@ interface Font {
 }
 
 const SYMBOL_CHARSET = 2;
+const DOCUMENT_PAGES: Record<string, string> = { mac: "macintosh", pc: "cp437", pca: "cp850" };
 const MAX_NAME = 100;
 
 /** The font table: which encoding a font's bytes are in, and what the signs of symbol fonts mean. */
 export class RtfFonts {
   readonly #fonts = new Map<number, Font>();
 
-  setCharset(font: number, charset: number): void {
+  #codePage = "windows-1252";
+
+  /** Words of encodings, which hang on fonts; false for any other. */
+  word(word: string, value: number | null, { font, destination }: { font: number; destination: Destination }): boolean {
+    const page = DOCUMENT_PAGES[word];
+    if (word === "ansicpg") this.#codePage = codePageName(value);
+    else if (page !== undefined) this.#codePage = page;
+    else if (word === "fcharset" && destination === "fonts") this.#setCharset(font, value ?? 0);
+    else if (word === "cpg" && destination === "fonts") this.#entry(font).encoding = codePageName(value);
+    else return false;
+    return true;
+  }
+
+  #setCharset(font: number, charset: number): void {
     const entry = this.#entry(font);
     entry.encoding = CHARSETS[charset] ?? "";
     entry.isSymbol = charset === SYMBOL_CHARSET;
-  }
-
-  setCodePage(font: number, page: number | null): void {
-    this.#entry(font).encoding = codePageName(page);
   }
 
   /** Names come in pieces, each ended by ";". */
@@ -32,7 +43,7 @@ export class RtfFonts {
   }
 
   encodingOf(font: number): string {
-    return this.#fonts.get(font)?.encoding ?? "";
+    return this.#fonts.get(font)?.encoding || this.#codePage;
   }
 
   /** What a sign of a symbol font means, "" for one that means nothing; null for a character of any other font. */

@@ -12,6 +12,9 @@ export type Destination =
   | "subject"
   | "keywords"
   | "instruction"
+  | "form"
+  | "formEntry"
+  | "formula"
   | "aside";
 
 export const CHARSETS: Record<number, string> = {

@@ -53,3 +53,46 @@ describe("a field shows by its instruction", () => {
     else expect(shown).toBe(text);
   });
 });
+
+test("RTF says merged cells in each row", async () => {
+  const defined = (merge: string) => `\\trowd${merge}\\cellx1000\\cellx2000\\intbl `;
+  const rows =
+    `${defined("")}Region\\cell Quarter\\cell\\row${defined("\\clvmgf")}EU\\cell Q1\\cell\\row` +
+    `${defined("\\clvmrg")}\\cell Q2\\cell\\row${defined("")}US\\cell Q1\\cell\\row\\pard x\\par`;
+  expect(await textOf(rtf(rows), "a.rtf")).toBe("Region | Quarter\nEU | Q1\nEU | Q2\nUS | Q1\n\nx");
+});
+
+describe("RTF has formulas as one line", () => {
+  test.each([
+    ["x={\\mmath{\\*\\moMath{\\mf{\\mnum{\\mr 12}}{\\mden{\\mr 34}}}}} ok", "x=12/34 ok"],
+    ["{\\*\\moMathPara{\\*\\moMath{\\msSup{\\msSupPr{\\mctrlPr\\f0}}{\\me{\\mr\\f0 10}}{\\msup{\\mr 6}}}}}", "10^6"],
+    ["{\\*\\moMath{\\mf{\\mfPr{\\mtype noBar}}{\\mnum{\\mr n}}{\\mden{\\mr k}}}}", "n choose k"],
+    ["{\\*\\moMath{\\md{\\mdPr{\\mbegChr [}{\\mendChr ]}}{\\me{\\mr\\u945 ?}}}}", "[α]"],
+  ])("%j is %j", async (body, text) => {
+    expect(await textOf(rtf(`${body}\\par`), "a.rtf")).toBe(text);
+  });
+});
+
+describe("RTF has what was chosen in old forms", () => {
+  const field = (kind: string, form: string, result = "") =>
+    `{\\field{\\*\\fldinst{ ${kind} }{{\\*\\formfield{${form}}}}}{\\fldrslt ${result}}}`;
+  const colours = "{\\*\\ffname Colour}{\\*\\ffl red}{\\*\\ffl gr\\'fcn}";
+  test.each([
+    [field("FORMDROPDOWN", `\\fftype2\\ffres1\\ffhaslistbox${colours}`), "grün"],
+    [field("FORMDROPDOWN", `\\fftype2\\ffres25\\ffdefres1${colours}`), "grün"],
+    [field("FORMDROPDOWN", `\\fftype2\\ffres0${colours}`, "red"), "red"],
+    [field("FORMCHECKBOX", "\\fftype1\\ffres1{\\*\\ffname Agreed}"), "☒"],
+    [field("FORMCHECKBOX", "\\fftype1\\ffres25\\ffdefres0"), "☐"],
+    [field("FORMTEXT", "\\fftype0{\\*\\ffdeftext none}", "typed"), "typed"],
+  ])("%j is %j", async (body, text) => {
+    expect(await textOf(rtf(`C: ${body}\\par`), "a.rtf")).toBe(`C: ${text}`);
+  });
+});
+
+test("RTF has raised characters behind a number as an exponent", async () => {
+  const text = await textOf(
+    rtf("10{\\super 6} cells, 10\\super 9\\nosupersub , 2{\\super nd} H{\\sub 2}O\\par"),
+    "a.rtf",
+  );
+  expect(text).toBe("10^6 cells, 10^9, 2nd H2O");
+});

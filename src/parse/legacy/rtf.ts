@@ -2,13 +2,15 @@ import { DocumentBuilder } from "../builder.ts";
 import type { ParsedDocument } from "../document.ts";
 import { decodeAs } from "../text/encoding.ts";
 import type { ParseLimits } from "../limits.ts";
-import { fieldText } from "./field-text.ts";
+import { RaisedText } from "../raised.ts";
+import { RtfAsides } from "./rtf-asides.ts";
+import { RtfFields } from "./rtf-fields.ts";
+import { RtfFormula } from "./rtf-formula.ts";
 import { RtfFonts } from "./rtf-fonts.ts";
 import { RtfRows } from "./rtf-rows.ts";
 import { RtfStyles } from "./rtf-styles.ts";
 import type { Destination } from "./rtf-words.ts";
 import {
-  codePageName,
   DESTINATION_WORDS,
   DESTINATIONS,
   DOUBLE_BYTE,
@@ -35,9 +37,11 @@ interface State {
   /** Bytes that stand for a \u character in readers without Unicode. */
   fallback: number;
   hidden: boolean;
+  isRaised: boolean;
+  /** The group is an element of the open formula. */
+  isElement: boolean;
 }
 
-const MAX_INSTRUCTION = 2000;
 const LOOK_AHEAD = 4096;
 
 class RtfReader {
@@ -46,25 +50,20 @@ class RtfReader {
   #at = 0;
   /** Where the open group's first word would stand. */
   #groupStart = -1;
-  #state: State = { destination: "body", font: -1, fallback: 1, hidden: false };
+  #state: State = { destination: "body", font: -1, fallback: 1, hidden: false, isRaised: false, isElement: false };
   readonly #stack: State[] = [];
   readonly #fonts = new RtfFonts();
   readonly #styles = new RtfStyles();
-  #codePage = "windows-1252";
   #pendingBytes: number[] = [];
   #skipChars = 0;
-  #text = "";
-  #aside = "";
-  #asideLabel = "";
-  #asides: string[] = [];
+  readonly #text = new RaisedText();
+  readonly #asides = new RtfAsides();
   #level = 0;
   #info: Partial<Record<Destination, string>> = {};
   readonly #rows = new RtfRows();
   #inTable = false;
-  #author = "";
-  /** What the open field does, and whether its result says the same again. */
-  #instruction = "";
-  #skipsResult = false;
+  readonly #fields = new RtfFields();
+  #formula: RtfFormula | null = null;
 
   constructor(bytes: Uint8Array, out: DocumentBuilder) {
     this.#bytes = bytes;
@@ -99,17 +98,23 @@ class RtfReader {
   #push(): void {
     this.#flushBytes();
     this.#stack.push({ ...this.#state });
+    this.#state.isElement = false;
   }
 
   #pop(): void {
     this.#flushBytes();
     const before = this.#state.destination;
+    const line = this.#state.isElement ? (this.#formula?.close() ?? null) : null;
     const state = this.#stack.pop();
     if (state === undefined) return;
     this.#state = state;
-    if (before === "aside" && state.destination !== "aside") this.#endAside();
+    if (line !== null) this.#endFormula(line);
+    if (before === "aside" && state.destination !== "aside") this.#asides.end();
     if (before === "styles") this.#styles.end();
-    if (before === "instruction" && state.destination !== "instruction") this.#endInstruction();
+    if (before === "instruction" && state.destination !== "instruction") {
+      const text = this.#fields.endInstruction();
+      if (text !== null) this.#write(text);
+    }
   }
 
   #control(): void {
@@ -150,7 +155,9 @@ class RtfReader {
   #optional(): void {
     // Some writers put it amid a group's words, where it marks nothing.
     if (this.#groupStart !== this.#at - 2) return;
-    const known = /^\s*\\(annotation|atnauthor|ud|shptxt|shpinst|footnote|fldinst)/.exec(this.#peek(30))?.[1];
+    const known = /^\s*\\(annotation|atnauthor|ud|shptxt|shpinst|footnote|fldinst|formfield|ffl|moMath)/.exec(
+      this.#peek(30),
+    )?.[1];
     if (known === undefined) this.#state.destination = "skip";
   }
 
@@ -167,8 +174,34 @@ class RtfReader {
     }
     // Inside what is skipped only the Unicode twin of a text leads back to a reader's view.
     if (state.destination === "skip" && DESTINATIONS.has(word)) return;
-    if (!this.#beginDestination(word) && !this.#fontWord(word, value) && !this.#characterWord(word, value))
+    const inForm = this.#fields.formWord(word, value, state.destination);
+    if (inForm !== null) {
+      state.destination = inForm;
+      return;
+    }
+    if (this.#formulaWord(word)) return;
+    if (!this.#beginDestination(word) && !this.#fonts.word(word, value, state) && !this.#characterWord(word, value))
       this.#paragraphWord(word, value);
+  }
+
+  /** Groups of formulas; the words that follow a group's first one say how it is set. */
+  #formulaWord(word: string): boolean {
+    const state = this.#state;
+    const begins = word.startsWith("moMath") && state.destination !== "skip" && state.destination !== "formula";
+    if (begins) {
+      this.#formula = new RtfFormula();
+      state.destination = "formula";
+    }
+    if (state.destination !== "formula" || this.#formula === null || !/^m[A-Za-z]/.test(word)) return false;
+    if (state.isElement) return true;
+    state.isElement = true;
+    this.#formula.open(word);
+    return true;
+  }
+
+  #endFormula(line: string): void {
+    this.#formula = null;
+    this.#write(line);
   }
 
   #beginDestination(word: string): boolean {
@@ -189,48 +222,22 @@ class RtfReader {
         state.destination = this.#stack.at(-2)?.destination ?? "body";
         return true;
       case "atnauthor":
-        this.#openAside("");
+        state.destination = "aside";
+        this.#asides.open("");
         return true;
       case "annotation":
-        this.#openAside(`Comment${this.#author === "" ? "" : ` by ${this.#author}`}`);
+        state.destination = "aside";
+        this.#asides.openComment();
         return true;
       case "footnote":
-        this.#openAside("Footnote");
+        state.destination = "aside";
+        this.#asides.open("Footnote");
         return true;
       case "field":
-        this.#instruction = "";
-        this.#skipsResult = false;
+        this.#fields.begin();
         return true;
       case "fldrslt":
-        if (this.#skipsResult) state.destination = "skip";
-        this.#skipsResult = false;
-        return true;
-      default:
-        return false;
-    }
-  }
-
-  /** Encodings, which hang on fonts. */
-  #fontWord(word: string, value: number | null): boolean {
-    const { destination, font } = this.#state;
-    switch (word) {
-      case "ansicpg":
-        this.#codePage = codePageName(value);
-        return true;
-      case "mac":
-        this.#codePage = "macintosh";
-        return true;
-      case "pc":
-        this.#codePage = "cp437";
-        return true;
-      case "pca":
-        this.#codePage = "cp850";
-        return true;
-      case "fcharset":
-        if (destination === "fonts") this.#fonts.setCharset(font, value ?? 0);
-        return true;
-      case "cpg":
-        if (destination === "fonts") this.#fonts.setCodePage(font, value);
+        if (this.#fields.skipsResult()) state.destination = "skip";
         return true;
       default:
         return false;
@@ -256,7 +263,15 @@ class RtfReader {
       case "deleted":
         state.hidden = value !== 0;
         return true;
+      case "super":
+        state.isRaised = value !== 0;
+        return true;
+      case "nosupersub":
+      case "sub":
+        state.isRaised = false;
+        return true;
       case "plain":
+        state.isRaised = false;
         state.hidden = false;
         return true;
       default:
@@ -296,6 +311,8 @@ class RtfReader {
       case "row":
       case "nestrow":
         return this.#endRow();
+      default:
+        if (isBody) this.#rows.word(word);
     }
   }
 
@@ -315,13 +332,16 @@ class RtfReader {
     }
     const { destination, font } = this.#state;
     if (destination === "skip") return;
-    const sign = destination === "body" || destination === "aside" ? this.#fonts.signOf(font, byte) : null;
+    const sign =
+      destination === "body" || destination === "aside" || destination === "formula"
+        ? this.#fonts.signOf(font, byte)
+        : null;
     if (sign !== null) {
       this.#flushBytes();
       this.#write(sign);
       return;
     }
-    const encoding = this.#encoding();
+    const encoding = this.#fonts.encodingOf(this.#state.font);
     const isTrail = this.#pendingBytes.length > 0 && DOUBLE_BYTE.has(encoding) && hasOpenLead(this.#pendingBytes);
     if (escaped || byte > 0x7f || isTrail) {
       this.#pendingBytes.push(byte);
@@ -332,60 +352,57 @@ class RtfReader {
     }
   }
 
-  #encoding(): string {
-    const own = this.#fonts.encodingOf(this.#state.font);
-    return own === "" ? this.#codePage : own;
-  }
-
   #flushBytes(): void {
     if (this.#pendingBytes.length === 0) return;
     const bytes = Uint8Array.from(this.#pendingBytes);
     this.#pendingBytes = [];
-    this.#write(decodeAs(bytes, this.#encoding()));
+    this.#write(decodeAs(bytes, this.#fonts.encodingOf(this.#state.font)));
   }
 
   #write(text: string): void {
     const { destination, hidden } = this.#state;
     if (destination === "body") {
-      if (!hidden) this.#text += text;
+      if (!hidden) this.#text.say(text, this.#state.isRaised);
     } else if (destination === "aside") {
-      if (!hidden) this.#aside += text;
+      if (!hidden) this.#asides.add(text);
     } else if (destination === "styles") {
       this.#styles.addName(text);
     } else if (destination === "fonts") {
       this.#fonts.addName(this.#state.font, text);
+    } else if (destination === "formula") {
+      this.#formula?.text(text);
+    } else if (destination === "formEntry") {
+      this.#fields.entry(text);
     } else if (destination === "instruction") {
-      if (this.#instruction.length < MAX_INSTRUCTION) this.#instruction += text;
-    } else if (destination !== "skip" && destination !== "info") {
+      this.#fields.instruct(text);
+    } else if (destination !== "skip" && destination !== "info" && destination !== "form") {
       this.#info[destination] = ((this.#info[destination] ?? "") + text).slice(0, 500);
     }
   }
 
   #paragraphMark(): void {
-    if (this.#state.destination === "aside") this.#aside += "\n";
+    if (this.#state.destination === "aside") this.#asides.add("\n");
     else if (this.#state.destination === "body") {
-      if (this.#inTable) this.#text += "\n";
+      if (this.#inTable) this.#text.say("\n", false);
       else this.#endParagraph();
     }
   }
 
   #endParagraph(): void {
-    const text = this.#text.trim();
-    this.#text = "";
-    if (text !== "" || this.#asides.length > 0) this.#endTable();
+    const text = this.#text.take().trim();
+    const asides = this.#asides.take();
+    if (text !== "" || asides.length > 0) this.#endTable();
     if (text !== "") {
       if (this.#level > 0) this.#out.heading(this.#level, text);
       else if (/^[•·▪\-–]\t/.test(text)) this.#out.line(text.replace("\t", " "));
       else this.#out.block(text);
     }
-    for (const aside of this.#asides) this.#out.line(aside);
-    this.#asides = [];
+    for (const aside of asides) this.#out.line(aside);
   }
 
   #endCell(): void {
     if (this.#state.destination !== "body") return;
-    this.#rows.endCell(this.#text.trim());
-    this.#text = "";
+    this.#rows.endCell(this.#text.take().trim());
   }
 
   #endRow(): void {
@@ -396,28 +413,6 @@ class RtfReader {
   #endTable(): void {
     const rows = this.#rows.take();
     if (rows.length > 0) this.#out.table(rows, true);
-  }
-
-  #openAside(label: string): void {
-    this.#state.destination = "aside";
-    this.#asideLabel = label;
-    this.#aside = "";
-  }
-
-  #endAside(): void {
-    const text = this.#aside.trim();
-    if (this.#asideLabel === "") this.#author = text;
-    else if (text !== "") this.#asides.push(`[${this.#asideLabel}: ${text}]`);
-    this.#aside = "";
-  }
-
-  /** Some fields say in their instruction what they show. */
-  #endInstruction(): void {
-    const text = fieldText(this.#instruction);
-    this.#instruction = "";
-    if (text === null) return;
-    this.#skipsResult = true;
-    this.#write(text);
   }
 
   #finishInfo(): void {

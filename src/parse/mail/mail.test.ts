@@ -107,3 +107,11 @@ test("a page in a message has its footer: the signature", async () => {
 test("blind copies are named", async () => {
   expect((await read(`Bcc: c@example.org\r\n${HEAD}\r\n\r\nx`, "a.eml")).text).toContain("Bcc: c@example.org");
 });
+
+test("a report has what became of the message", async () => {
+  const parts =
+    "--b\r\nContent-Type: text/plain\r\n\r\nfailed\r\n" +
+    "--b\r\nContent-Type: message/delivery-status\r\n\r\nFinal-Recipient: rfc822;x@example.org\r\nStatus: 5.1.1\r\n--b--";
+  const text = await bodyOf(`Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n${parts}`);
+  expect(text).toBe("failed\n\nFinal-Recipient: rfc822;x@example.org\nStatus: 5.1.1");
+});

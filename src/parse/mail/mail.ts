@@ -69,6 +69,9 @@ function writeHead(message: MimePart, out: DocumentBuilder, level: number): void
   if (!Number.isNaN(date.getTime())) out.metadata["created"] ??= date.toISOString();
 }
 
+/** What became of a message, in lines of text. */
+const STATUS = new Set(["message/delivery-status", "message/disposition-notification"]);
+
 async function writeBody(part: MimePart, level: number, output: Output): Promise<void> {
   const { out, limits } = output;
   if (part.parts.length > 0) {
@@ -88,7 +91,7 @@ async function writeBody(part: MimePart, level: number, output: Output): Promise
     parseHtml(decodeText(bytes, part.parameters.get("charset") ?? htmlCharset(bytes)).text, out);
     out.title = title ?? out.title;
     out.gap();
-  } else if (!isAttachment && part.type.startsWith("text/") && part.type !== "text/css") {
+  } else if (!isAttachment && (STATUS.has(part.type) || (part.type.startsWith("text/") && part.type !== "text/css"))) {
     writeText(part, out);
   } else if (output.nested !== null && part.body.length > 0) {
     await writeAttachment(part, level, { out, nested: output.nested });

@@ -1,7 +1,8 @@
 import type { DocumentBuilder } from "../builder.ts";
 import type { ParsedDocument } from "../document.ts";
 import { FormulaReader } from "../formula.ts";
-import { isSymbolFont, symbolText } from "../symbol-fonts.ts";
+import { markRaised, raisedStart } from "../raised.ts";
+import { isSymbolFont, symbolsRead, symbolText } from "../symbol-fonts.ts";
 import type { XmlHandler } from "../xml.ts";
 import { attribute } from "../xml.ts";
 import { Alternatives } from "./alternatives.ts";
@@ -11,7 +12,6 @@ import type { WordStyle } from "./docx-styles.ts";
 import { fontOf, isOn, outlineLevel } from "./docx-styles.ts";
 import { WordTable } from "./docx-tables.ts";
 import { pictureText } from "./pictures.ts";
-import { symbolsRead } from "./shapes.ts";
 
 export interface WordContext {
   styles: ReadonlyMap<string, WordStyle>;
@@ -48,11 +48,14 @@ interface Paragraph {
   list: { id: string; level: number } | null;
   isHidden: boolean;
   font: string;
+  /** Where raised characters begin that may be an exponent; -1 for none. */
+  raisedAt: number;
   after: string[];
 }
 
 interface Run {
   isHidden: boolean;
+  isRaised: boolean;
   font: string;
 }
 
@@ -137,12 +140,12 @@ export class WordWriter implements XmlHandler {
   #openText(name: string, attributes: Record<string, string>): boolean {
     switch (name) {
       case "p":
-        this.#paragraphs.push({ text: "", level: 0, list: null, isHidden: false, font: "", after: [] });
+        this.#paragraphs.push({ text: "", level: 0, list: null, isHidden: false, font: "", raisedAt: -1, after: [] });
         return true;
       case "r": {
         const paragraph = this.#paragraphs.at(-1);
         const isHidden = (this.#runs.at(-1)?.isHidden ?? false) || paragraph?.isHidden === true;
-        this.#runs.push({ isHidden, font: paragraph?.font ?? "" });
+        this.#runs.push({ isHidden, isRaised: false, font: paragraph?.font ?? "" });
         return true;
       }
       case "t":
@@ -196,6 +199,9 @@ export class WordWriter implements XmlHandler {
       case "vanish":
         // Outside a run it hides the mark at the paragraph's end.
         if (run !== undefined) run.isHidden = isOn(attributes);
+        return true;
+      case "vertAlign":
+        if (run !== undefined) run.isRaised = value === "superscript";
         return true;
       case "rFonts":
         if (run !== undefined) run.font = fontOf(attributes) || run.font;
@@ -272,6 +278,8 @@ export class WordWriter implements XmlHandler {
   #say(text: string): void {
     const paragraph = this.#paragraphs.at(-1);
     if (paragraph === undefined || text === "" || this.#isHidden) return;
+    if (this.#runs.at(-1)?.isRaised !== true) settleRaised(paragraph);
+    else if (paragraph.raisedAt < 0) paragraph.raisedAt = raisedStart(paragraph.text);
     paragraph.text += text;
     if (text.trim() === "") return;
     this.#fields.say();
@@ -280,7 +288,9 @@ export class WordWriter implements XmlHandler {
 
   #space(text: string): void {
     const paragraph = this.#paragraphs.at(-1);
-    if (paragraph !== undefined && !this.#isHidden) paragraph.text += text;
+    if (paragraph === undefined || this.#isHidden) return;
+    settleRaised(paragraph);
+    paragraph.text += text;
   }
 
   /** Office says the words of a group again at what it holds. */
@@ -303,6 +313,7 @@ export class WordWriter implements XmlHandler {
   #endParagraph(): void {
     const paragraph = this.#paragraphs.pop();
     if (paragraph === undefined) return;
+    settleRaised(paragraph);
     const { list } = paragraph;
     // A list of the name 0 is none: it takes away what the style gives.
     const mark =
@@ -348,6 +359,11 @@ export class WordWriter implements XmlHandler {
     if (cell === undefined) this.#out.append(document, 0);
     else cell.push(document.text);
   }
+}
+
+function settleRaised(paragraph: Paragraph): void {
+  paragraph.text = markRaised(paragraph.text, paragraph.raisedAt);
+  paragraph.raisedAt = -1;
 }
 
 /** A character by its code, in a symbol font or of no font's own. */

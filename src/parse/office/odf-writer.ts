@@ -4,6 +4,8 @@ import { FormulaReader } from "../formula.ts";
 import type { ParseLimits } from "../limits.ts";
 import { SheetRows } from "../sheets/rows.ts";
 import type { XmlHandler } from "../xml.ts";
+import { markRaised, raisedStart } from "../raised.ts";
+import { symbolsRead } from "../symbol-fonts.ts";
 import { attribute } from "../xml.ts";
 import { OdfStyles } from "./odf-styles.ts";
 import { OdfTable } from "./odf-tables.ts";
@@ -51,6 +53,8 @@ interface Paragraph {
   text: string;
   level: number;
   isHidden: boolean;
+  /** Where raised characters begin that may be an exponent; -1 for none. */
+  raisedAt: number;
 }
 
 interface Aside {
@@ -108,7 +112,8 @@ export class OdfWriter implements XmlHandler {
       if (aside.field === "creator") aside.author += text;
       return;
     }
-    this.#say(text.replace(/[\n\t ]+/g, " "));
+    const { font } = this.#styles;
+    this.#say(symbolsRead(text.replace(/[\n\t ]+/g, " "), font, font !== ""));
   }
 
   close(name: string): void {
@@ -145,12 +150,12 @@ export class OdfWriter implements XmlHandler {
   #openText(name: string, attributes: Record<string, string>): boolean {
     switch (name) {
       case "p":
-        this.#paragraphs.push({ text: "", level: 0, isHidden: this.#styles.isHidden(attributes) });
+        this.#paragraphs.push({ text: "", level: 0, isHidden: this.#styles.isHidden(attributes), raisedAt: -1 });
         this.#table?.beginParagraph();
         return true;
       case "h": {
         const level = Math.min(9, Number(attribute(attributes, "outline-level") ?? "1") || 1);
-        this.#paragraphs.push({ text: "", level, isHidden: this.#styles.isHidden(attributes) });
+        this.#paragraphs.push({ text: "", level, isHidden: this.#styles.isHidden(attributes), raisedAt: -1 });
         return true;
       }
       case "s":
@@ -266,7 +271,10 @@ export class OdfWriter implements XmlHandler {
 
   #say(text: string): void {
     const paragraph = this.#paragraphs.at(-1);
-    if (paragraph !== undefined && !this.#styles.isHiding) paragraph.text += text;
+    if (paragraph === undefined || this.#styles.isHiding) return;
+    if (!this.#styles.isRaised) settleRaised(paragraph);
+    else if (paragraph.raisedAt < 0) paragraph.raisedAt = raisedStart(paragraph.text);
+    paragraph.text += text;
   }
 
   #setField(field: Aside["field"]): void {
@@ -299,6 +307,7 @@ export class OdfWriter implements XmlHandler {
   #endParagraph(): void {
     const paragraph = this.#paragraphs.pop();
     if (paragraph === undefined) return;
+    settleRaised(paragraph);
     const text = paragraph.isHidden || this.#styles.isHiding ? "" : paragraph.text.trim();
     const aside = this.#asides.at(-1);
     if (aside !== undefined) {
@@ -359,4 +368,9 @@ export class OdfWriter implements XmlHandler {
     else if (this.#table !== null && this.#context.hasTables) this.#out.table(this.#table.textRows(), true);
     this.#table = null;
   }
+}
+
+function settleRaised(paragraph: Paragraph): void {
+  paragraph.text = markRaised(paragraph.text, paragraph.raisedAt);
+  paragraph.raisedAt = -1;
 }

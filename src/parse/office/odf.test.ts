@@ -123,3 +123,31 @@ test("words about a picture of OpenDocument stand apart from the text around it"
   const frame = `<draw:frame><draw:image/><svg:title>Image1</svg:title><svg:desc>A map of the harbour</svg:desc></draw:frame>`;
   expect(await textOf("text", p(`text${frame}`))).toBe("text [Image: A map of the harbour]");
 });
+
+test("styles of OpenDocument say which characters are signs or raised", async () => {
+  const style = (name: string, properties: string) =>
+    `<style:style style:name="${name}"><style:text-properties ${properties}/></style:style>`;
+  const span = (name: string, text: string) => `<text:span text:style-name="${name}">${text}</text:span>`;
+  const made = unzipSync(
+    makeOdf(
+      "text",
+      p(
+        `tol ${span("T1", "\uf0b1")}5 ${span("T2", "m")}m, 10${span("T3", "6")} x, H${span("T4", "2")}O, 2${span("T3", "nd")}`,
+      ),
+    ),
+  );
+  const styles =
+    `<office:font-face-decls><style:font-face style:name="Symbol1" svg:font-family="Symbol"/></office:font-face-decls><office:automatic-styles>` +
+    style("T1", `style:font-name="Symbol1"`) +
+    style("T2", `fo:font-family="Symbol"`) +
+    style("T3", `style:text-position="super 58%"`) +
+    style("T4", `style:text-position="sub 58%"`) +
+    `</office:automatic-styles><office:body>`;
+  const content = new TextDecoder().decode(made["content.xml"]).replace("<office:body>", styles);
+  const result = await parseDocument({
+    bytes: makeZip({ ...made, "content.xml": content }),
+    filename: "a.odt",
+    contentType: null,
+  });
+  expect(result.ok && result.document.text).toBe("tol ±5 μm, 10^6 x, H2O, 2nd");
+});

@@ -1,6 +1,7 @@
 import { FormulaReader } from "../formula.ts";
+import { markRaised, raisedStart } from "../raised.ts";
 import { RowSpans } from "../row-spans.ts";
-import { isSymbolFont, symbolText } from "../symbol-fonts.ts";
+import { isSymbolFont, symbolsRead } from "../symbol-fonts.ts";
 import { unescaped } from "../sheets/ooxml-strings.ts";
 import { attribute, readXml } from "../xml.ts";
 import { Alternatives } from "./alternatives.ts";
@@ -46,6 +47,9 @@ class ShapeReader {
   /** The font of the letters of the run that is open, and that of its symbols; "" for none. */
   #font = "";
   #symbolFont = "";
+  #isRaised = false;
+  /** Where raised characters begin that may be an exponent; -1 for none. */
+  #raisedAt = -1;
   #lastPicture = "";
 
   open(name: string, attributes: Record<string, string>): void {
@@ -69,6 +73,10 @@ class ShapeReader {
       case "fld":
         this.#font = "";
         this.#symbolFont = "";
+        this.#isRaised = false;
+        break;
+      case "rPr":
+        this.#isRaised = Number.parseInt(attributes["baseline"] ?? "0", 10) > 0;
         break;
       case "sym":
         this.#symbolFont = attributes["typeface"] ?? "";
@@ -80,6 +88,7 @@ class ShapeReader {
         this.#inText++;
         break;
       case "br":
+        this.#settleRaised();
         this.#paragraph += "\n";
         break;
       case "tab":
@@ -97,6 +106,8 @@ class ShapeReader {
   text(text: string): void {
     if (this.#formula !== null) return this.#formula.text(text);
     if (this.#inText === 0 || this.#alternatives.isSkipping) return;
+    if (!this.#isRaised) this.#settleRaised();
+    else if (this.#raisedAt < 0) this.#raisedAt = raisedStart(this.#paragraph);
     const isWhole = isSymbolFont(this.#font);
     this.#paragraph += symbolsRead(text, isWhole ? this.#font : this.#symbolFont, isWhole);
     if (text.trim() !== "") this.#alternatives.say();
@@ -130,7 +141,13 @@ class ShapeReader {
     this.shapes.push({ type: "text", kind: "pic", paragraphs: [text] });
   }
 
+  #settleRaised(): void {
+    this.#paragraph = markRaised(this.#paragraph, this.#raisedAt);
+    this.#raisedAt = -1;
+  }
+
   #endParagraph(): void {
+    this.#settleRaised();
     const text = unescaped(this.#paragraph).replace(/\v/g, "\n").trim();
     this.#paragraph = "";
     if (text === "") return;
@@ -169,19 +186,4 @@ class ShapeReader {
       this.#table = null;
     }
   }
-}
-
-const PRIVATE_USE = /[\uf000-\uf0ff]/g;
-const PLACES = /[!-~\u00a1-\u00ff\uf000-\uf0ff]/g;
-
-/**
- * Text in a symbol font, at its own places or in the private area; `isWhole` where the font draws the letters too.
- * Characters of the private area that no font here explains mean nothing outside it.
- */
-export function symbolsRead(text: string, font: string, isWhole: boolean): string {
-  if (font === "" && text.search(PRIVATE_USE) < 0) return text;
-  return text.replace(isWhole ? PLACES : PRIVATE_USE, (sign) => {
-    const code = sign.charCodeAt(0);
-    return symbolText(font, code) ?? (code < 0x100 ? sign : "");
-  });
 }

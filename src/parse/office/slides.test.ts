@@ -129,3 +129,8 @@ describe("drawings that slides refer to", () => {
     expect(await withPart("diagramData", "diagrams/data1.xml", part)).toBe("Plan\nBuild");
   });
 });
+
+test("raised characters behind a number on slides are an exponent", async () => {
+  const raised = (text: string) => `<a:r><a:rPr baseline="30000"/><a:t>${text}</a:t></a:r>`;
+  expect(await textOf(shape(p(run("10"), raised("6"), run(" cells, m"), raised("2"))))).toBe("10^6 cells, m2");
+});

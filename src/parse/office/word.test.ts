@@ -293,3 +293,22 @@ test("phonetic guides of Word are left out", async () => {
   const ruby = `<w:r><w:ruby><w:rubyPr/><w:rt>${run("かんじ")}</w:rt><w:rubyBase>${run("漢字")}</w:rubyBase></w:ruby></w:r>`;
   expect(await textOf(p(ruby, run("を読む")))).toBe("漢字を読む");
 });
+
+test.each([
+  [[run("10"), run("6", `<w:vertAlign w:val="superscript"/>`), run(" cells")], "10^6 cells"],
+  [
+    [run("10"), run("−", `<w:vertAlign w:val="superscript"/>`), run("6", `<w:vertAlign w:val="superscript"/>`)],
+    "10^−6",
+  ],
+  [
+    [
+      run("2"),
+      run("nd", `<w:vertAlign w:val="superscript"/>`),
+      run(" of m"),
+      run("2", `<w:vertAlign w:val="superscript"/>`),
+    ],
+    "2nd of m2",
+  ],
+])("raised characters behind a number are an exponent: %#", async (runs, text) => {
+  expect(await textOf(p(...runs))).toBe(text);
+});

@@ -54,6 +54,9 @@ export function formatCode(id: number, own: ReadonlyMap<number, string>): string
   return (id >= 27 && id <= 36) || (id >= 50 && id <= 58) ? "yyyy-mm-dd" : "General";
 }
 
+/** What a format fills up with blanks. */
+const LOOSE = /^\s|\s\s|\s$/;
+
 export interface CellFormat {
   code: string;
   epoch1904: boolean;
@@ -69,7 +72,7 @@ export function numberText(value: number, { code, epoch1904 }: CellFormat): stri
     section.kind === "date"
       ? (dateBySection(value, section, epoch1904) ?? generalText(value))
       : numberBySection(value, section, unsigned);
-  return /^\s|\s\s|\s$/.test(text) ? text.replace(/\s+/g, " ").trim() : text;
+  return LOOSE.test(text) ? text.replace(/\s+/g, " ").trim() : text;
 }
 
 const ERRORS: Record<number, string> = {

@@ -14,13 +14,12 @@ export function decimal(value: number, places: number): Decimal {
     const whole = value === 0 ? "" : String(Math.abs(value));
     return { isNegative: value < 0, whole, fraction: "0".repeat(places) };
   }
-  if (Math.abs(value) < 1e9 && places <= 4) {
-    const scaled = Math.abs(value) * 10 ** places;
-    // The added part is below the fifteenth digit: it carries halves that binary fractions fall short of.
-    const digits = String(Math.round(scaled + scaled * 1e-15)).padStart(places + 1, "0");
+  if (Math.abs(value) * 10 ** places < MAX_SCALED) {
+    const rounded = roundedTo(Math.abs(value), places);
+    const digits = String(rounded).padStart(places + 1, "0");
     const cut = digits.length - places;
     const whole = cut === 1 && digits.startsWith("0") ? "" : digits.slice(0, cut);
-    return { isNegative: value < 0 && /[1-9]/.test(digits), whole, fraction: digits.slice(cut) };
+    return { isNegative: value < 0 && rounded !== 0, whole, fraction: digits.slice(cut) };
   }
   const [mantissa = "0", exponentText = "0"] = Math.abs(value)
     .toExponential(PRECISION - 1)
@@ -35,6 +34,16 @@ export function decimal(value: number, places: number): Decimal {
   const whole = all.slice(0, cut).replace(/^0+/, "");
   const fraction = all.slice(cut);
   return { isNegative: value < 0 && /[1-9]/.test(whole + fraction), whole, fraction };
+}
+
+/** Whole numbers below have fewer digits than a double keeps, so that halves can be told. */
+const MAX_SCALED = 1e12;
+
+/** A positive number in units of its last place. */
+export function roundedTo(value: number, places: number): number {
+  const scaled = value * 10 ** places;
+  // The added part is below the fifteenth digit: it carries halves that binary fractions fall short of.
+  return Math.round(scaled + scaled * 1e-15);
 }
 
 /** The first `count` digits, with zeros where there are no more, rounded by the next one. */
@@ -53,8 +62,17 @@ const GENERAL_CHARACTERS = 11;
  * since long ones are numbers of things.
  */
 export function generalText(value: number): string {
-  if (Number.isInteger(value)) return String(value);
+  if (Number.isInteger(value)) return Math.abs(value) < 1e21 ? String(value) : scientificText(value);
   const size = Math.abs(value);
+  if (size >= 1e-4 && size < 1e9) {
+    // The shortest digits that name the number are what it shows where they fit.
+    const shortest = String(value);
+    if (shortest.length <= GENERAL_CHARACTERS + (value < 0 ? 1 : 0)) return shortest;
+    // So few digits are the shortest of their number again, without zeros at the end.
+    const places = size < 10 ? 9 : Math.max(2, 9 - Math.floor(Math.log10(size)));
+    const rounded = roundedTo(size, places) / 10 ** places;
+    return String(value < 0 && rounded !== 0 ? -rounded : rounded);
+  }
   const whole = size < 1 ? 1 : Math.floor(Math.log10(size)) + 1;
   if (whole > PRECISION || (size < 1e-4 && smallText(size).length > GENERAL_CHARACTERS)) return scientificText(value);
   const places = Math.max(0, GENERAL_CHARACTERS - 1 - whole);

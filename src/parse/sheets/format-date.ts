@@ -22,17 +22,23 @@ export function dateBySection(value: number, section: FormatSection, epoch1904: 
   if (value < 0 || value >= LAST_DAY) return null;
   const moment = momentOf(value, plan.step, epoch1904);
   if (!plan.hasYear && !(section.isSystem && !plan.hasTime)) return asShown(tokens, moment);
-  const time = plan.hasTime ? timeOf(tokens, moment, section.isSystem) : "";
-  const parts = [plan.leading, isoDate(moment, plan.shown, value), time];
-  return parts.filter((part) => part !== "").join(" ") + plan.trailing;
+  const date = isoDate(moment, plan, value);
+  const time = plan.hasTime ? timeOf(moment, plan, section.isSystem) : "";
+  const text = date === "" || time === "" ? date + time : `${date} ${time}`;
+  return (plan.leading === "" || text === "" ? plan.leading + text : `${plan.leading} ${text}`) + plan.trailing;
 }
 
 /** What a section asks of every day and time, worked out once. */
 interface Plan {
-  shown: ReadonlySet<string>;
   isElapsed: boolean;
   hasYear: boolean;
+  hasMonth: boolean;
+  hasDay: boolean;
   hasTime: boolean;
+  /** The clock of twelve hours, from its first part to its last; null where the day has 24. */
+  twelve: readonly FormatToken[] | null;
+  /** Digits of a second behind its point. */
+  places: number;
   /** Milliseconds to which times are rounded. */
   step: number;
   leading: string;
@@ -54,10 +60,13 @@ function makePlan(tokens: readonly FormatToken[]): Plan {
   const shown = new Set<string>(tokens.map((token) => (token.type === "date" ? token.letter : token.type)));
   const has = (...kinds: string[]): boolean => kinds.some((kind) => shown.has(kind));
   return {
-    shown,
     isElapsed: has("elapsed"),
     hasYear: has("y", "e", "b"),
+    hasMonth: has("m"),
+    hasDay: has("d"),
     hasTime: has("h", "n", "s", "ampm"),
+    twelve: has("ampm") ? clockTokens(tokens) : null,
+    places: fractionPlaces(tokens),
     step: 1000 / 10 ** secondPlaces(tokens),
     leading: leading(tokens),
     trailing: trailing(tokens),
@@ -65,6 +74,7 @@ function makePlan(tokens: readonly FormatToken[]): Plan {
 }
 
 interface Moment {
+  /** "2024-03-05" */
   iso: string;
   weekday: number;
   /** Day 0 of the 1900 system, which shows as 0 January. */
@@ -78,52 +88,67 @@ interface Moment {
 function momentOf(value: number, step: number, epoch1904: boolean): Moment {
   // Day 60 of the 1900 system is a 29 February that never was.
   const days = epoch1904 ? value + 1462 : value < 60 ? value + 1 : value;
-  const time = Math.round(((days - 25_569) * DAY_MS) / step) * step;
-  const date = new Date(Math.round(time));
+  const time = Math.round(Math.round(((days - 25_569) * DAY_MS) / step) * step);
+  const day = Math.floor(time / DAY_MS);
+  const rest = time - day * DAY_MS;
   return {
-    iso: date.toISOString(),
+    iso: isoOfDay(day),
     weekday: (Math.floor(value) + (epoch1904 ? 5 : 6)) % 7,
     isDayZero: !epoch1904 && value < 1,
-    hours: date.getUTCHours(),
-    minutes: date.getUTCMinutes(),
-    seconds: date.getUTCSeconds(),
-    milliseconds: date.getUTCMilliseconds(),
+    hours: Math.floor(rest / 3_600_000),
+    minutes: Math.floor(rest / 60_000) % 60,
+    seconds: Math.floor(rest / 1000) % 60,
+    milliseconds: rest % 1000,
   };
+}
+
+/** Days by their number from 1970 on: a sheet has the same ones again and again. */
+const isoDays = new Map<number, string>();
+const MAX_DAYS = 10_000;
+
+function isoOfDay(day: number): string {
+  let iso = isoDays.get(day);
+  if (iso === undefined) {
+    iso = new Date(day * DAY_MS).toISOString().slice(0, 10);
+    if (isoDays.size >= MAX_DAYS) isoDays.clear();
+    isoDays.set(day, iso);
+  }
+  return iso;
 }
 
 /** Seconds are rounded to the places that are shown; what shows none is kept to the millisecond against binary noise. */
 function secondPlaces(tokens: readonly FormatToken[]): number {
-  const fraction = tokens.find((token) => token.type === "fraction");
-  if (fraction !== undefined) return Math.min(3, fraction.count);
+  const places = fractionPlaces(tokens);
+  if (places > 0) return Math.min(3, places);
   return tokens.some((token) => (token.type === "date" || token.type === "elapsed") && token.letter === "s") ? 0 : 3;
 }
 
-function isoDate(moment: Moment, shown: ReadonlySet<string>, value: number): string {
+function isoDate(moment: Moment, { hasMonth, hasDay }: Plan, value: number): string {
   if (moment.isDayZero && value > 0) return "";
-  const [year = "", month = "", day = ""] = (moment.isDayZero ? "1900-01-00" : moment.iso.slice(0, 10)).split("-");
-  if (!shown.has("m")) return shown.has("d") ? `${year}-${month}-${day}` : year;
-  return shown.has("d") ? `${year}-${month}-${day}` : `${year}-${month}`;
+  const iso = moment.isDayZero ? "1900-01-00" : moment.iso;
+  if (hasDay) return iso;
+  return hasMonth ? iso.slice(0, 7) : iso.slice(0, 4);
 }
 
+const two = (count: number): string => (count < 10 ? `0${count}` : String(count));
+
 /** The clock of a day with its date: twelve hours where the format says so, else in full. */
-function timeOf(tokens: readonly FormatToken[], moment: Moment, isSystem: boolean): string {
-  const two = (count: number): string => String(count).padStart(2, "0");
-  if (isSystem || !tokens.some((token) => token.type === "ampm"))
-    return `${two(moment.hours)}:${two(moment.minutes)}:${two(moment.seconds)}${fractionOf(tokens, moment)}`;
+function timeOf(moment: Moment, plan: Plan, isSystem: boolean): string {
+  if (!isSystem && plan.twelve !== null) return asShown(plan.twelve, moment, true);
+  const clock = `${two(moment.hours)}:${two(moment.minutes)}:${two(moment.seconds)}`;
+  return plan.places === 0 ? clock : `${clock}.${milliseconds(moment.milliseconds, plan.places)}`;
+}
+
+function clockTokens(tokens: readonly FormatToken[]): FormatToken[] {
   const first = tokens.findIndex((token) => token.type === "date" && /[hns]/.test(token.letter));
   const last = tokens.findLastIndex(
     (token) => token.type === "ampm" || (token.type === "date" && /[hns]/.test(token.letter)),
   );
-  return asShown(
-    tokens.slice(first, last + 1).filter((token) => token.type !== "date" || /[hns]/.test(token.letter)),
-    moment,
-    true,
-  );
+  return tokens.slice(first, last + 1).filter((token) => token.type !== "date" || /[hns]/.test(token.letter));
 }
 
-function fractionOf(tokens: readonly FormatToken[], moment: Moment): string {
-  const fraction = tokens.find((token) => token.type === "fraction");
-  return fraction === undefined ? "" : `.${milliseconds(moment.milliseconds, fraction.count)}`;
+function fractionPlaces(tokens: readonly FormatToken[]): number {
+  return tokens.find((token) => token.type === "fraction")?.count ?? 0;
 }
 
 /** Words before a date, such as "Stand: "; not the marks between its parts. */

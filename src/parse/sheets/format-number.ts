@@ -1,4 +1,4 @@
-import { decimal, generalText } from "./decimal.ts";
+import { decimal, generalText, roundedTo } from "./decimal.ts";
 import type { FormatSection, FormatToken } from "./number-format.ts";
 
 /** What a section asks of every number, worked out once. */
@@ -8,7 +8,18 @@ interface Plan {
   factor: number;
   kind: "fixed" | "scientific" | "fraction";
   fixed: FixedPlan;
+  /** Most formats: one run of digits between words. */
+  simple: SimplePlan | null;
   slash: number;
+}
+
+interface SimplePlan {
+  prefix: string;
+  suffix: string;
+  /** Least digits before the point. */
+  wholePlaces: number;
+  places: number;
+  groups: boolean;
 }
 
 interface FixedPlan {
@@ -35,12 +46,39 @@ function makePlan(tokens: readonly FormatToken[]): Plan {
   const slash = tokens.findIndex((token) => token.type === "slash");
   const isScientific = tokens.some((token) => token.type === "exponent");
   const isFractional = slash > 0 && isFraction(tokens, slash);
+  const kind = isScientific ? "scientific" : isFractional ? "fraction" : "fixed";
+  const fixed = fixedPlan(tokens);
   return {
     hasDigits: tokens.some((token) => token.type === "digit"),
     factor: factorOf(tokens),
-    kind: isScientific ? "scientific" : isFractional ? "fraction" : "fixed",
-    fixed: fixedPlan(tokens),
+    kind,
+    fixed,
+    simple: kind === "fixed" ? simplePlan(fixed) : null,
     slash,
+  };
+}
+
+/** Null where words stand amid the digits or places may stay empty. */
+function simplePlan({ before, after, hasPoint, places, groups }: FixedPlan): SimplePlan | null {
+  const first = before.findIndex((token) => token.type === "digit");
+  const last = before.findLastIndex((token) => token.type === "digit");
+  const whole = before.slice(first, last + 1);
+  const behind = before.slice(last + 1);
+  if (first < 0 || (hasPoint && behind.some((token) => token.type !== "comma"))) return null;
+  if (!whole.every((token) => token.type === "digit" || token.type === "comma")) return null;
+  const zeros = whole.filter((token) => token.type === "digit" && token.text === "0").length;
+  const firstZero = whole.findIndex((token) => token.type === "digit" && token.text === "0");
+  if (zeros === 0 || countDigits(whole.slice(firstZero)) !== zeros) return null;
+  const fraction = after.slice(0, places);
+  if (places > MAX_FAST_PLACES || !fraction.every((token) => token.type === "digit" && token.text === "0")) return null;
+  const rest = hasPoint ? after.slice(places) : behind;
+  if (hasPoint && places === 0) return null;
+  return {
+    prefix: before.slice(0, first).map(plain).join(""),
+    suffix: rest.map(plain).join(""),
+    wholePlaces: zeros,
+    places,
+    groups,
   };
 }
 
@@ -71,9 +109,26 @@ export function numberBySection(value: number, section: FormatSection, unsigned:
   const plan = planOf(section);
   // Words in place of a number: "n/a", "-".
   if (!plan.hasDigits) return tokens.map(plain).join("");
-  const shown = magnitudeText(Math.abs(value) * plan.factor, tokens, plan);
+  const size = Math.abs(value) * plan.factor;
+  if (plan.simple !== null && size < MAX_FAST) return simpleText(size, plan.simple, value < 0 && !unsigned);
+  const shown = magnitudeText(size, tokens, plan);
   const isZero = !/[1-9]/.test(shown.digits);
   return (value < 0 && !unsigned && !isZero ? "-" : "") + shown.text;
+}
+
+/** Below these a rounded number and its places fit into a double. */
+const MAX_FAST = 1e9;
+const MAX_FAST_PLACES = 4;
+
+function simpleText(size: number, plan: SimplePlan, isNegative: boolean): string {
+  const rounded = roundedTo(size, plan.places);
+  let digits = String(rounded);
+  const least = plan.wholePlaces + plan.places;
+  if (digits.length < least) digits = digits.padStart(least, "0");
+  const cut = digits.length - plan.places;
+  let text = plan.places === 0 ? digits : `${digits.slice(0, cut)}.${digits.slice(cut)}`;
+  if (plan.groups) for (let i = cut - 3; i > 0; i -= 3) text = `${text.slice(0, i)},${text.slice(i)}`;
+  return (isNegative && rounded !== 0 ? "-" : "") + plan.prefix + text + plan.suffix;
 }
 
 interface Shown {

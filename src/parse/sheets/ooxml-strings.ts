@@ -1,3 +1,4 @@
+import { isSymbolFont, symbolsRead } from "../symbol-fonts.ts";
 import { attribute } from "../xml.ts";
 
 /**
@@ -19,18 +20,24 @@ export class StringItem {
   #text = "";
   #inText = 0;
   #phonetic = 0;
+  /** Of the open run; "" for the cell's own. */
+  #font = "";
 
-  open(name: string): void {
+  open(name: string, attributes: Record<string, string>): void {
     if (name === "t") this.#inText++;
+    else if (name === "r") this.#font = "";
+    else if (name === "rFont") this.#font = attribute(attributes, "val") ?? "";
     else if (name === "rPh") this.#phonetic++;
   }
 
   text(text: string): void {
-    if (this.#inText > 0 && this.#phonetic === 0) this.#text += text;
+    if (this.#inText === 0 || this.#phonetic > 0) return;
+    this.#text += this.#font === "" ? text : symbolsRead(text, this.#font, isSymbolFont(this.#font));
   }
 
   close(name: string): void {
     if (name === "t") this.#inText--;
+    else if (name === "r") this.#font = "";
     else if (name === "rPh") this.#phonetic--;
   }
 

@@ -54,7 +54,7 @@ export function writeNotes(bytes: Uint8Array, hasThreads: boolean, out: Document
   let inAuthor = false;
   readXml(bytes, {
     open(name, attributes) {
-      item.open(name);
+      item.open(name, attributes);
       if (name === "author") {
         authors.push("");
         inAuthor = true;

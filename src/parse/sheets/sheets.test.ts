@@ -48,6 +48,11 @@ describe("strings of a sheet", () => {
   test.each([
     ["leave out phonetic guides", row(1, inline("A1", guided)), "大阪"],
     ["leave them out of shared ones", row(1, `<c r="A1" t="s"><v>0</v></c>`), "大阪"],
+    [
+      "have the signs of symbol fonts",
+      row(1, inline("A1", `<r><t>±</t></r><r><rPr><rFont val="Symbol"/></rPr><t>\uf0b1m</t></r><r><t>m</t></r>`)),
+      "±±μm",
+    ],
     ["decode escapes", row(1, text("A1", "one_x000D_\ntwo"), text("B1", "a_x000a_b")), "one two | a b"],
     ["decode escapes of shared ones", row(1, `<c r="A1" t="s"><v>1</v></c>`), "Grüße"],
     ["decode escapes of formulas", row(1, `<c r="A1" t="str"><f>B1</f><v>p_x0009_q</v></c>`), "p q"],

@@ -48,7 +48,7 @@ export function sharedStrings(bytes: Uint8Array | null, limits: ParseLimits): st
   if (bytes === null) return table.strings;
   const item = new StringItem();
   readXml(bytes, {
-    open: (name) => item.open(name),
+    open: (name, attributes) => item.open(name, attributes),
     text: (text) => item.text(text),
     close(name) {
       item.close(name);

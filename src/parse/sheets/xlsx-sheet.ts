@@ -54,7 +54,7 @@ class SheetReader {
       this.#value = "";
     } else if (name === "v") this.#inValue++;
     else if (EDGES.has(name)) this.#edge = "";
-    this.#inline.open(name);
+    this.#inline.open(name, attributes);
   }
 
   text(text: string): void {

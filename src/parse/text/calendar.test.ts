@@ -37,3 +37,8 @@ describe("vCard", () => {
     expect(await textOf(card, "a.vcf")).toBe("BEGIN:VCARD\nFN:Ann\nEND:VCARD");
   });
 });
+
+test("vCard may name quoted-printable alone", async () => {
+  const card = "BEGIN:VCARD\nVERSION:2.1\nN;QUOTED-PRINTABLE;CHARSET=ISO-8859-1:M=FCller\nEND:VCARD\n";
+  expect(await textOf(card, "a.vcf")).toContain(":Müller\n");
+});

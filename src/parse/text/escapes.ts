@@ -63,9 +63,43 @@ function decodeYamlEscapes(text: string): string {
   );
 }
 
+/** The end of a line below which a text stands as it is: "key: |". */
+const BLOCK_SCALAR = /(?:^|[:?-] +(?:[!&]\S* +)*)[|>][-+\d]{0,2}[ \t]*(?:[ \t]#.*)?$/;
+
+/** YAML: what stands between double quotes, outside of block scalars, in which neither quotes nor escapes mean anything. */
+export function decodeYaml(text: string): string {
+  if (!text.includes("\\")) return text;
+  const out: string[] = [];
+  let done = 0;
+  let scalarIndent = -1;
+  let scalarStart = 0;
+  for (let at = 0; at < text.length;) {
+    const end = text.indexOf("\n", at);
+    const stop = end < 0 ? text.length : end;
+    const line = text.slice(at, stop);
+    const indent = line.search(/\S/);
+    if (scalarIndent >= 0 && indent >= 0 && indent <= scalarIndent) {
+      out.push(text.slice(scalarStart, at));
+      done = at;
+      scalarIndent = -1;
+    }
+    if (scalarIndent < 0 && indent >= 0 && BLOCK_SCALAR.test(line.slice(indent, indent + MAX_KEY))) {
+      out.push(decodeQuoted(text.slice(done, stop + 1)));
+      scalarIndent = indent;
+      scalarStart = done = stop + 1;
+    }
+    at = stop + 1;
+  }
+  out.push(scalarIndent >= 0 ? text.slice(scalarStart) : decodeQuoted(text.slice(done)));
+  return out.join("");
+}
+
+const MAX_KEY = 300;
+
 const QUOTED_START = /["'#]/g;
 /** What may stand before a quote that opens a string, or before the mark of a comment. */
 const BEFORE_QUOTE = /[\s:=[{,(-]/;
+const MAX_TAG = 100;
 
 /**
  * Decodes what stands between double quotes, alone or in threes, and leaves comments and what stands between single
@@ -78,6 +112,7 @@ export function decodeQuoted(text: string): string {
   for (let at = nextStart(text, 0); at >= 0; at = nextStart(text, Math.max(at + 1, done))) {
     const mark = text[at]!;
     if (at > 0 && !BEFORE_QUOTE.test(text[at - 1]!)) continue;
+    if (mark !== "#" && isAmidWords(text, at)) continue;
     let end: number;
     if (mark === "#") {
       end = text.indexOf("\n", at);
@@ -100,6 +135,14 @@ export function decodeQuoted(text: string): string {
   }
   parts.push(text.slice(done));
   return parts.join("");
+}
+
+/** A quote behind words begins no string: `size: 5 "inch`. Tags and anchors are no words. */
+function isAmidWords(text: string, at: number): boolean {
+  let before = at - 1;
+  while (text[before] === " " || text[before] === "\t") before--;
+  if (before < 0 || before === at - 1 || /[\n:=[{,(?-]/.test(text[before]!)) return false;
+  return !/(?:^|\s)[!&]\S*$/.test(text.slice(Math.max(0, before - MAX_TAG), before + 1));
 }
 
 function nextStart(text: string, from: number): number {
@@ -137,7 +180,19 @@ export function decodeProperties(text: string): string {
 
 /** Message catalogues: strings that go on in the next line are one, and their escapes are decoded. */
 export function decodeMessages(text: string): string {
-  return decodeJsonEscapes(text.replace(/"[ \t]*\n(?:#~ ?)?[ \t]*"/g, ""));
+  const joined = text.replace(/"[ \t]*\n(?:#~ ?)?[ \t]*"/g, "");
+  // Apple writes "\U00fc".
+  return decodeJsonEscapes(joined.replace(/\\(?:\\|U(?=[0-9a-fA-F]{4}))/g, (found) => found.replace("U", "u")));
+}
+
+/** LDIF: lines that go on below are one, and values in base64 are text where they are sound UTF-8. */
+export function decodeLdif(text: string): string {
+  return text
+    .replace(/\n /g, "")
+    .replace(/^([\w;.-]{1,100}):: ?([A-Za-z0-9+/=]+)$/gm, (line, name: string, value: string) => {
+      const decoded = Buffer.from(value, "base64").toString("utf8");
+      return /[\x00-\x08\ufffd]/.test(decoded) ? line : `${name}: ${decoded}`;
+    });
 }
 
 /** Bytes behind "=XX", and lines that go on after "=". */

@@ -37,13 +37,22 @@ export class HtmlTable {
     const cell: TableCell = { text: "", hasHeading: false, isRepeated: false };
     this.rows.at(-1)?.push(cell);
     const columns = spanOf(attributes["colspan"]);
-    const rowsLeft = spanOf(attributes["rowspan"]) - 1;
+    // 0 reaches to the end of the group of rows.
+    const rowspan = attributes["rowspan"]?.trim() === "0" ? `${MAX_SPAN}` : attributes["rowspan"];
+    const rowsLeft = spanOf(rowspan) - 1;
     if (rowsLeft > 0 && this.#spans.size < MAX_SPANS) this.#spans.set(this.#column, { cell, columns, rowsLeft });
     this.#column += columns;
   }
 
   get openCell(): TableCell | undefined {
     return this.rows.at(-1)?.at(-1);
+  }
+
+  /** Cells reach no further than their group of rows. */
+  endGroup(): void {
+    this.endRow();
+    this.#spans.clear();
+    this.#column = Number.MAX_SAFE_INTEGER;
   }
 
   endRow(): void {

@@ -34,6 +34,8 @@ export function isLeftOut(
   attributes: Record<string, string>,
   { isStrict, inArticle }: { isStrict: boolean; inArticle: boolean },
 ): boolean {
+  // Formulas that a script sets, in the language of TeX.
+  if (tag === "script" && /^math\/tex/i.test(attributes["type"] ?? "")) return false;
   if (NEVER.has(tag) || GUIDES.has(tag)) return true;
   if (tag === "template") return !("shadowrootmode" in attributes);
   if (!isStrict || tag === "html" || tag === "body" || tag === "main") return false;

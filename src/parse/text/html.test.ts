@@ -12,6 +12,19 @@ describe("HTML has", () => {
       "<div><h1>D</h1><aside><p>Never open the valve.</p></aside><p>x</p></div>",
       "D\n\nNever open the valve.\n\nx",
     ],
+    ["buttons apart", "<p>x</p><button>Buy</button><button>Sell</button>", "x\n\nBuy Sell"],
+    ["words without their soft hyphens", "<p>Donau&shy;dampf&shy;schiff</p>", "Donaudampfschiff"],
+    ["formulas in the language of TeX", `<p>see <script type="math/tex">E=mc^2</script> there</p>`, "see E=mc^2 there"],
+    [
+      "cells that reach to the end of their group",
+      "<table><tbody><tr><td rowspan=0>EU<td>Q1<tr><td>Q2</tbody><tbody><tr><td>US<td>Q1</tbody></table>",
+      "EU | Q1\nEU | Q2\nUS | Q1",
+    ],
+    [
+      "signs of symbol fonts",
+      `<p>tol <span style="font-family:Symbol">\uf0b1</span>5 <font face="Symbol">m</font>m <span style="font-family:Symbol">±</span>2</p>`,
+      "tol ±5 μm ±2",
+    ],
     ["footers of quotations", "<blockquote>Cite<footer>Author</footer></blockquote><p>x</p>", "Cite\n\nAuthor\n\nx"],
     ["the footer of a page", "<h1>I</h1><footer><p>Example GmbH</p></footer>", "I\n\nExample GmbH"],
     [
@@ -145,4 +158,13 @@ describe("a fragment of HTML is read as such under other names", () => {
     expect((await read("<s> and then", "notes")).kind).toBe("text");
     expect(headingsOf(await read("<p>x</p>\n\n# A\n", "a.md"))).toEqual([[1, "A"]]);
   });
+});
+
+test.each([
+  ["<tbody><tr><td>a</td><td>b</td></tr></tbody>", "a | b"],
+  ["\n<tr><td>a</td><td>b</td></tr><tr><td>1</td><td>2</td></tr>", "a | b\n1 | 2"],
+  ["<nobr>Hello <b>x</b></nobr><p>y</p>", "Hello x\n\ny"],
+  ["<basefont face=Arial><p>Hello</p>", "Hello"],
+])("a piece of a page named .xls is read: %p", async (html, text) => {
+  expect(await textOf(html, "a.xls")).toBe(text);
 });

@@ -3,7 +3,9 @@ import { Parser } from "htmlparser2";
 import type { DocumentBuilder } from "../builder.ts";
 import { oneLine } from "../builder.ts";
 import { FormulaReader } from "../formula.ts";
+import { markRaised, raisedStart } from "../raised.ts";
 import { Drawing } from "./html-drawing.ts";
+import { HtmlSymbols } from "./html-symbols.ts";
 import { HtmlTable, isDataTable } from "./html-tables.ts";
 import { BLOCKS, isAmidWords, isCustom, isLeftOut, META_NAMES, OPTIONS, SENTENCES, VOID } from "./html-tags.ts";
 
@@ -12,6 +14,7 @@ import { BLOCKS, isAmidWords, isCustom, isLeftOut, META_NAMES, OPTIONS, SENTENCE
  * drawings; no scripts, styles or navigation. A streaming parser, so nesting of any depth costs no stack. Nothing is
  * ever fetched.
  */
+const ROWS_START = /^[\ufeff\s]*<(?:caption|colgroup|tbody|td|tfoot|th|thead|tr)[\s>]/i;
 const XML_START = /^\s*<\?xml\s/;
 
 /** In XHTML, which says so at its start or by what holds it, `<title/>` is an element without content. */
@@ -25,6 +28,8 @@ export function parseHtml(html: string, out: DocumentBuilder, isXhtml = XML_STAR
 function run(html: string, out: DocumentBuilder, { isStrict, isXhtml }: { isStrict: boolean; isXhtml: boolean }): void {
   const writer = new HtmlWriter(out, isStrict);
   const parser = new Parser(writer, { decodeEntities: true, lowerCaseTags: true, recognizeSelfClosing: isXhtml });
+  // Rows without their table, as exports leave them.
+  if (ROWS_START.test(html.slice(0, 1000))) parser.write("<table>");
   parser.write(html);
   parser.end();
 }
@@ -49,6 +54,7 @@ class HtmlWriter {
   #raisedAt = -1;
   #heading: { level: number } | null = null;
   #lists: ("ul" | { next: number })[] = [];
+  readonly #symbols = new HtmlSymbols();
   #item = "";
   #inTitle = false;
   #title = "";
@@ -82,6 +88,7 @@ class HtmlWriter {
       // Whatever else begins here: the drop-down was never closed.
       this.#closeOptions();
     }
+    this.#symbols.open(tag, attributes);
     if (BLOCKS.has(tag)) this.#flush();
     if (tag === "math" || tag.endsWith(":math")) this.#openFormula(attributes);
     else if (this.#drawing !== null || tag === "svg") this.#openInDrawing(tag, attributes);
@@ -131,14 +138,6 @@ class HtmlWriter {
     else this.#customEnd = this.#text.length;
   }
 
-  /** Characters raised behind a number make another number of it: 10<sup>6</sup> is not 106. */
-  #closeRaised(): void {
-    const at = this.#raisedAt;
-    this.#raisedAt = -1;
-    if (at < 0 || !/^[-\u2212+]?(?:\d{1,3}|n|x|k)$/.test(this.#text.slice(at))) return;
-    this.#text = `${this.#text.slice(0, at)}^${this.#text.slice(at)}`;
-  }
-
   #open(tag: string, attributes: Record<string, string>): void {
     if (SENTENCES.has(tag)) this.#sentenceDepth++;
     switch (tag) {
@@ -155,7 +154,7 @@ class HtmlWriter {
         this.#text += "\n";
         break;
       case "sup":
-        this.#raisedAt = /\d$/.test(this.#text) ? this.#text.length : -1;
+        this.#raisedAt = raisedStart(this.#text);
         break;
       case "a":
         // The number of a note.
@@ -194,6 +193,12 @@ class HtmlWriter {
         break;
       case "table":
         this.#tables.push(new HtmlTable());
+        break;
+      case "button":
+        this.#text += " ";
+        break;
+      case "tbody":
+        this.#table()?.endGroup();
         break;
       case "tr":
         this.#table()?.beginRow();
@@ -235,7 +240,10 @@ class HtmlWriter {
     const option = this.#options?.at(-1);
     if (option !== undefined && this.#skipDepth === 0) option.text += text;
     else if (this.#inTitle) this.#title += text;
-    else if (this.#skipDepth === 0) this.#text += this.#preDepth > 0 ? text : text.replace(/[ \t\r\n\f]+/g, " ");
+    else if (this.#skipDepth === 0) {
+      const read = this.#symbols.read(text);
+      this.#text += this.#preDepth > 0 ? read : read.replace(/[ \t\r\n\f]+/g, " ");
+    }
   }
 
   onclosetag(tag: string): void {
@@ -248,6 +256,7 @@ class HtmlWriter {
       this.#leaveSkipped(tag);
       return;
     }
+    this.#symbols.close(tag);
     if (tag === "title" && this.#inTitle) {
       this.#inTitle = false;
       this.#out.title ??= oneLine(this.#title).slice(0, 500) || null;
@@ -269,8 +278,12 @@ class HtmlWriter {
   #close(tag: string): void {
     if (SENTENCES.has(tag)) this.#sentenceDepth = Math.max(0, this.#sentenceDepth - 1);
     switch (tag) {
+      case "button":
+        this.#text += " ";
+        break;
       case "sup":
-        this.#closeRaised();
+        this.#text = markRaised(this.#text, this.#raisedAt);
+        this.#raisedAt = -1;
         break;
       case "pre":
       case "textarea":
@@ -409,6 +422,7 @@ const SHOWN = /[^\s\u00ad\u034f\u061c\u200b-\u200f\u2060\ufeff]/;
 
 function tidy(text: string): string {
   return text
+    .replaceAll("\u00ad", "")
     .replace(/[ \t\u00a0]+/g, " ")
     .replace(/ ?\n ?/g, "\n")
     .replace(/\n{3,}/g, "\n\n")

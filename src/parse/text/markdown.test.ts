@@ -15,6 +15,7 @@ describe("Markdown's headings", () => {
       ["1 A", "1 B"],
     ],
     ["after tildes with backticks in them", "~~~ a`b\n# x\n```\n~~~\n# B\n", ["1 B"]],
+    ["not in front matter of TOML", '+++\ntitle = "T"\n# x\n+++\n\n# B\n', ["1 B"]],
     ["not in a longer fence", "````\n```\n# x\n```\n````\n# B\n", ["1 B"]],
     ["not in a fence that never ends", "# A\n\n```\n# x\n", ["1 A"]],
     ["not in a fence of a list item", "1. item\n\n   ```sh\n   # x\n   ```\n\n# B\n", ["1 B"]],

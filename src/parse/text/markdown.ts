@@ -160,7 +160,7 @@ const FRONT_MATTER_KEYS: Record<string, string> = {
 /** Simple "key: value" lines between two rules at the top; returns where the body starts. */
 function readFrontMatter(text: string, out: DocumentBuilder): number {
   const found = /^---[ \t]*\n([^]*?)\n(?:---|\.\.\.)[ \t]*(?:\n|$)/.exec(text.slice(0, 16_384));
-  if (found === null) return 0;
+  if (found === null) return readTomlMatter(text, out);
   for (const line of found[1]!.split("\n")) {
     const pair = /^([A-Za-z][\w.-]*):\s+(.+)$/.exec(line);
     if (pair === null) continue;
@@ -171,6 +171,18 @@ function readFrontMatter(text: string, out: DocumentBuilder): number {
     const key = pair[1]!.toLowerCase();
     if (key === "title") out.title = value;
     else if (Object.hasOwn(FRONT_MATTER_KEYS, key)) out.metadata[FRONT_MATTER_KEYS[key]!] = value;
+  }
+  return found[0].length;
+}
+
+/** The same between lines of "+++", as "key = value". */
+function readTomlMatter(text: string, out: DocumentBuilder): number {
+  const found = /^\+\+\+[ \t]*\n([^]*?)\n\+\+\+[ \t]*(?:\n|$)/.exec(text.slice(0, 16_384));
+  if (found === null) return 0;
+  for (const [, key, value] of found[1]!.matchAll(/^([A-Za-z][\w.-]*)[ \t]*=[ \t]*["']?(.+?)["']?[ \t]*$/gm)) {
+    const name = key!.toLowerCase();
+    if (name === "title") out.title ??= value!.slice(0, 500);
+    else if (Object.hasOwn(FRONT_MATTER_KEYS, name)) out.metadata[FRONT_MATTER_KEYS[name]!] ??= value!.slice(0, 500);
   }
   return found[0].length;
 }

@@ -1,7 +1,7 @@
 import type { DocumentBuilder } from "../builder.ts";
 import { BREAK } from "../document.ts";
 import { decodeEntities } from "./entities.ts";
-import { decodeProperties, decodeQuoted, decodeUnicodeEscapes } from "./escapes.ts";
+import { decodeProperties, decodeQuoted, decodeUnicodeEscapes, decodeYaml } from "./escapes.ts";
 
 /** Text formats with a structure of their own: notebooks, reStructuredText, subtitles, configuration, logs. */
 
@@ -127,8 +127,8 @@ export function looksLikeSubtitles(text: string): boolean {
 }
 
 const CONFIG_ESCAPES: Record<string, (text: string) => string> = {
-  yaml: decodeQuoted,
-  yml: decodeQuoted,
+  yaml: decodeYaml,
+  yml: decodeYaml,
   toml: decodeQuoted,
   env: decodeQuoted,
   properties: decodeProperties,

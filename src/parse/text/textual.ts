@@ -7,7 +7,7 @@ import type { ParsedDocument } from "../document.ts";
 import { invalidFile, unsupportedFile } from "../document.ts";
 import type { DecodedText } from "./encoding.ts";
 import { decodeText } from "./encoding.ts";
-import { decodeMessages } from "./escapes.ts";
+import { decodeLdif, decodeMessages } from "./escapes.ts";
 import { htmlCharset, parseHtml, xmlCharset } from "./html.ts";
 import { looksLikeJson, looksLikeJsonLines, parseJson, parseJsonLines } from "./json.ts";
 import type { ParseLimits } from "../limits.ts";
@@ -76,6 +76,7 @@ type TextKind =
   | "tex"
   | "bibtex"
   | "messages"
+  | "ldif"
   | "calendar"
   | "subtitles"
   | "config"
@@ -116,6 +117,9 @@ const READERS: Record<TextKind, Reader> = {
   messages: (text, _filename, out) => {
     out.raw(decodeMessages(text));
   },
+  ldif: (text, _filename, out) => {
+    out.raw(decodeLdif(text));
+  },
   calendar: (text, _filename, out) => writeCalendar(text, out),
   subtitles: (text, _filename, out) => parseSubtitles(text, out),
   config: (text, filename, out) => parseConfig(text, extensionOf(filename), out),
@@ -154,6 +158,9 @@ const BY_EXTENSION: Record<string, TextKind> = {
   bib: "bibtex",
   po: "messages",
   pot: "messages",
+  strings: "messages",
+  ldif: "ldif",
+  ldf: "ldif",
   tex: "tex",
   dtx: "tex",
   bbl: "tex",
@@ -216,9 +223,9 @@ function kindByLook(text: string, head: string, contentType: string | null): Tex
 
 const HTML_START = new RegExp(
   String.raw`^<(?:` +
-    "a|abbr|address|article|aside|b|base|big|blockquote|body|br|button|center|code|col|colgroup|dd|details|div|dl|dt|em|fieldset|figure|" +
-    "font|footer|form|frameset|h[1-6]|head|header|hr|i|iframe|img|input|label|li|link|main|meta|nav|noscript|ol|p|picture|pre|s|script|" +
-    "section|select|small|span|strong|style|sub|summary|sup|svg|table|tbody|td|template|th|thead|title|tr|tt|u|ul|video" +
+    "a|abbr|acronym|address|area|article|aside|b|base|basefont|bdi|bdo|bgsound|big|blink|blockquote|body|br|button|center|code|col|colgroup|dd|details|div|dl|dt|em|fieldset|figure|" +
+    "font|footer|form|frameset|h[1-6]|head|header|hr|i|hgroup|iframe|img|input|kbd|label|legend|li|link|main|mark|marquee|menu|meta|nav|nobr|noscript|ol|optgroup|option|p|picture|pre|s|samp|script|" +
+    "section|select|small|span|strike|strong|style|sub|summary|sup|svg|table|tbody|td|template|th|thead|title|tr|tt|u|ul|video" +
     String.raw`)(?:\s[^<>]*)?/?>`,
   "i",
 );

@@ -26,6 +26,9 @@ test.each([
     "See\none\ntwo\nand\n1\n2",
   ],
   ["paragraphs beside stray text", "<body>stray<p>one</p><p>two</p></body>", "stray\n\none\n\ntwo"],
+  ["line breaks amid a word", `<d><l>unbeliev<lb break="no"/>able</l></d>`, "unbelievable"],
+  ["names of HTML", "<d><l>M&uuml;ller &amp;uuml; &ndash; x</l></d>", "Müller &uuml; – x"],
+  ["texts of a program", `<resources><string>It\\'s M\\u00fcller</string></resources>`, "It's Müller"],
   ["line breaks", "<d><l>one<lb/>two</l></d>", "one\ntwo"],
   [
     "formulas",

@@ -2,6 +2,8 @@ import type { DocumentBuilder } from "../builder.ts";
 import { BREAK } from "../document.ts";
 import { FormulaReader } from "../formula.ts";
 import { readXmlText } from "../xml.ts";
+import { decodeEntities } from "./entities.ts";
+import { decodeUnicodeEscapes } from "./escapes.ts";
 
 /**
  * Text of elements and of telling attributes, a line each; children of the root are units. Elements amid text ("H<sub>2</sub>O") belong to its line. No schema says which they are, so a first pass learns it from the document: an element
@@ -12,6 +14,8 @@ export function parseXmlDocument(text: string, out: DocumentBuilder): void {
   const inLine: boolean[] = [];
   const names: string[] = [];
   let current = "";
+  /** Texts of an Android program. */
+  const isResource = /<resources[\s>]/.test(text.slice(0, 4000));
   let formula: FormulaReader | null = null;
   /** Attributes of elements amid the text that is being collected. */
   let aside: string[] = [];
@@ -44,11 +48,13 @@ export function parseXmlDocument(text: string, out: DocumentBuilder): void {
         if (isInLine) aside.push(value);
         else out.line(value, names.length <= 2 ? BREAK.row : BREAK.line);
       }
-      if (LINE_BREAKS.has(name)) current += isInLine ? "\u2028" : "";
+      // TEI says so where a word goes on in the next line.
+      if (LINE_BREAKS.has(name) && attributes["break"] !== "no") current += isInLine ? "\u2028" : "";
       if (names.length === 2) out.gap();
     },
     text(part) {
-      if (formula === null) current += part;
+      // Names of HTML stand in documents whose type declared them elsewhere.
+      if (formula === null) current += isResource ? resourceText(decodeEntities(part)) : decodeEntities(part);
       else formula.text(part);
     },
     close() {
@@ -64,6 +70,10 @@ export function parseXmlDocument(text: string, out: DocumentBuilder): void {
     },
   });
   flush();
+}
+
+function resourceText(text: string): string {
+  return decodeUnicodeEscapes(text).replace(/\\(['"@?nt])/g, (_, sign: string) => (/[nt]/.test(sign) ? " " : sign));
 }
 
 const TELLING = /^(?:\w+:)?(?:name|title|label|alt|caption|summary|description|value|text|content)$/i;
