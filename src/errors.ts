@@ -116,3 +116,8 @@ export class AppError extends Error {
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`This is a bug in Lectern: ${message}`);
 }
+
+/** What a caught value says of itself; anything can be thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,9 +1,8 @@
 import type { Caller } from "../http/caller.ts";
 import type { Authenticate } from "../http/plugins/auth.ts";
-import { hashKey } from "../http/plugins/auth.ts";
+import { hashKey, keyHint, newKey } from "../http/plugins/auth.ts";
 import type { Clock } from "../platform/clock.ts";
 import { newId } from "../platform/ids.ts";
-import { keyHint, newKey } from "../api/admin/key-text.ts";
 import type { Storage } from "../storage/storage.ts";
 
 /** Last use is written at most this often per key, in seconds: it must not cost every request a write. */

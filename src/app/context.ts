@@ -6,7 +6,7 @@ import { settingsReloader } from "../config/settings-reload.ts";
 import { type App, createApp } from "../http/app.ts";
 import type { Operation } from "../http/operation.ts";
 import { type RunningServer, startServer } from "../http/server.ts";
-import { messageOf } from "../platform/error-text.ts";
+import { messageOf } from "../errors.ts";
 import { type Clock, offsetClock, systemClock } from "../platform/clock.ts";
 import { StartError, takeDataDir } from "../platform/data-dir.ts";
 import { LineWriter } from "../platform/line-writer.ts";

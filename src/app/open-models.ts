@@ -7,7 +7,8 @@ import { countUsage, providerLimits, remoteSources } from "../models/remote-mode
 import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
 import type { NativeLanes } from "../workers/native-lane.ts";
-import { countRerank } from "./rerank-metrics.ts";
+import { RERANK_SECONDS, RERANKED_DOCUMENTS, RERANKED_TOKENS, RERANKS } from "./metric-list.ts";
+import type { RerankUse } from "../models/rerankers.ts";
 
 export interface ModelParts {
   lanes: NativeLanes;
@@ -48,4 +49,12 @@ export async function openModels(config: Config, parts: ModelParts): Promise<Mod
   });
   await models.start();
   return models;
+}
+
+/** Counts what a reranker, or the bundled ranking in its place, did. */
+export function countRerank(metrics: Metrics, { model, documents, tokens, seconds, ok }: RerankUse): void {
+  metrics.count(RERANKS, { model, outcome: ok ? "ok" : "failed" });
+  metrics.count(RERANKED_DOCUMENTS, { model }, documents);
+  metrics.count(RERANKED_TOKENS, { model }, tokens);
+  metrics.observe(RERANK_SECONDS, seconds, { model });
 }

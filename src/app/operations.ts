@@ -55,7 +55,7 @@ import type { StoreRow } from "../storage/stores.ts";
 import { backups } from "./backup.ts";
 import type { Engine } from "./engine.ts";
 import { QUERY_LOG_WAITING, SEARCH_STAGE, SEARCHES } from "./metric-list.ts";
-import { countRerank } from "./rerank-metrics.ts";
+import { countRerank } from "./open-models.ts";
 import { serverStatus } from "./server-status.ts";
 
 /** Every operation of the API over one engine: the services, and what they are told of the rest. */

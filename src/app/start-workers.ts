@@ -1,6 +1,6 @@
 import type { Config } from "../config/config.ts";
 import { DEFAULT_LIMITS } from "../parse/limits.ts";
-import { messageOf } from "../platform/error-text.ts";
+import { messageOf } from "../errors.ts";
 import { StartError } from "../platform/data-dir.ts";
 import { type Natives, unpackNatives } from "../platform/native.ts";
 import { GraphLane } from "../workers/graph-lane.ts";

@@ -5,7 +5,7 @@ import { knownModel } from "../embed/known-models.ts";
 import { definedOf, type ModelOverrides, overridesFile } from "../embed/local/model-folder.ts";
 import { readModelDirectory } from "../models/models-dir.ts";
 import { readAddedModels, RemoteModelTable, REMOTE_DIALECTS, writeAddedModels } from "../models/model-tables.ts";
-import { messageOf } from "../platform/error-text.ts";
+import { messageOf } from "../errors.ts";
 import { replaceFile, syncPath } from "../platform/replace-file.ts";
 import { integerFlag } from "./arguments.ts";
 import type { Client } from "./client.ts";

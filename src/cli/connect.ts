@@ -14,9 +14,8 @@ import type { Config } from "../config/config.ts";
 import type { Arguments, Flags } from "./arguments.ts";
 import { createClient } from "./client.ts";
 import type { Client } from "./client.ts";
-import { firstKeyText } from "./first-key.ts";
 import { thisMachine } from "./machine.ts";
-import { UsageError } from "./terminal.ts";
+import { UsageError, firstKeyText } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const CONNECTION_FLAGS = {

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { scanModels } from "../models/models-dir.ts";
 import { graphPath, idsPath, openManifest } from "../index/generation.ts";
 import { verifyFile } from "../index/part-file.ts";
-import { messageOf } from "../platform/error-text.ts";
+import { messageOf } from "../errors.ts";
 import { takeDataDir } from "../platform/data-dir.ts";
 import { createBlobs } from "../storage/blobs.ts";
 import { checkDatabase } from "../storage/check.ts";

@@ -12,7 +12,7 @@ import { ModelRow, type ModelsArguments, MODELS_FLAGS, probe, scan } from "./mod
 import { printTable } from "./table.ts";
 import { UsageError } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
-import { messageOf } from "../platform/error-text.ts";
+import { messageOf } from "../errors.ts";
 
 const ModelList = Type.Object({ data: Type.Array(ModelRow) });
 const Deleted = Type.Object({ id: Type.String() });

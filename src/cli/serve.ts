@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { version } from "../platform/build-info.ts";
 import { describeSettings, readConfig } from "../config/config.ts";
-import { firstKeyText } from "./first-key.ts";
+import { firstKeyText } from "./terminal.ts";
 import { thisMachine } from "./machine.ts";
 import type { Terminal } from "./terminal.ts";
 

@@ -93,3 +93,8 @@ export function formatDuration(seconds: number): string {
   const minutes = Math.floor(whole / 60) % 60;
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
+
+/** The one time that a made-up key is shown. */
+export function firstKeyText(key: string): string {
+  return `API key (shown this once, only its hash is kept): ${key}`;
+}

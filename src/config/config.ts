@@ -12,7 +12,7 @@ import type { ModelTables, RemoteModelTable } from "../models/model-tables.ts";
 import { MAX } from "./setting.ts";
 import type { Machine, Setting } from "./setting.ts";
 import { SETTINGS } from "./settings.ts";
-import { messageOf } from "../platform/error-text.ts";
+import { messageOf } from "../errors.ts";
 
 export type SettingName = keyof typeof SETTINGS;
 type Settings = { -readonly [K in SettingName]: Static<(typeof SETTINGS)[K]["schema"]> };

@@ -11,7 +11,7 @@
  */
 import type { EmbeddedText, EmbedFailure, EmbedKind, EmbeddingProvider, EmbedResult, ModelInfo } from "./provider.ts";
 import { embedFailure } from "./provider.ts";
-import { messageOf } from "../platform/error-text.ts";
+import { messageOf } from "../errors.ts";
 
 export interface Batch {
   texts: readonly string[];

@@ -1,5 +1,5 @@
 import { decodeWords } from "../parse/mail/mime.ts";
-import { normalForm } from "../platform/normal-form.ts";
+import { normalForm } from "../platform/code-points.ts";
 
 const MAX_NAME_BYTES = 512;
 const MAX_EXTENSION_BYTES = 32;

@@ -1,4 +1,4 @@
-import { messageOf } from "../platform/error-text.ts";
+import { messageOf } from "../errors.ts";
 import type { Hnsw } from "../platform/native.ts";
 import { readIds } from "./builder.ts";
 import { graphPath, readManifest, type GenerationIdentity, type PartEntry } from "./generation.ts";

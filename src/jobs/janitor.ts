@@ -1,4 +1,4 @@
-import { messageOf } from "../platform/error-text.ts";
+import { messageOf } from "../errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Blobs } from "../storage/blobs.ts";

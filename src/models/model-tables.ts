@@ -5,7 +5,7 @@ import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { parse as parseToml, stringify } from "smol-toml";
 import { MOST_UNRELATED } from "./unrelated.ts";
-import { messageOf } from "../platform/error-text.ts";
+import { messageOf } from "../errors.ts";
 import { replaceFile } from "../platform/replace-file.ts";
 
 /**

@@ -1,12 +1,12 @@
 /** Models that an operator dropped into the data directory: <data>/models/<name>/ or <data>/models/<owner>/<name>/. */
-import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { directoryModelFiles } from "../embed/local/model-files.ts";
 import { isCrossEncoderFolder, readCrossEncoderFolder } from "../embed/local/cross-encoder-folder.ts";
 import type { ModelOverrides, ModelSpec } from "../embed/local/model-folder.ts";
 import { readModelFolder } from "../embed/local/model-folder.ts";
 import { modelRevision } from "../embed/local/revision.ts";
-import { messageOf } from "../platform/error-text.ts";
+import { messageOf } from "../errors.ts";
 
 /** `files` are those that are read, by their paths in the folder: its other graphs are not among them. */
 export type ModelDirectory =
@@ -88,4 +88,14 @@ function subdirectories(directory: string): string[] {
   return readdirSync(directory, { withFileTypes: true })
     .filter((entry) => !entry.name.startsWith(".") && (entry.isDirectory() || entry.isSymbolicLink()))
     .map((entry) => entry.name);
+}
+
+/** Takes a model's folder out of the models directory; out of sight in one step, for half of it would be a broken model. */
+export function removeModelFolder(id: string, path: string): void {
+  const gone = join(dirname(path), `.removing-${process.pid}-${Date.now()}`);
+  renameSync(path, gone);
+  rmSync(gone, { recursive: true, force: true });
+  // An owner's folder without models would be taken for a model.
+  const owner = dirname(path);
+  if (id.includes("/") && readdirSync(owner).length === 0) rmdirSync(owner);
 }

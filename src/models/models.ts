@@ -1,7 +1,7 @@
 import { EmbedBatcher } from "../embed/batcher.ts";
 import { KNOWN_MODELS } from "../embed/known-models.ts";
 import { type Catalog, followAliases, listNames, type Resolution, resolveModelName } from "./catalog.ts";
-import { scanModels } from "./models-dir.ts";
+import { scanModels, removeModelFolder } from "./models-dir.ts";
 import {
   embedFailure,
   type EmbedFailure,
@@ -19,7 +19,6 @@ import type { PassageBatching, StoreModel } from "./store-model.ts";
 import type { NativeLanes } from "../workers/native-lane.ts";
 import type { ModelSource } from "../workers/protocol.ts";
 import { openRemote, type RemoteEntry, type RemoteOptions, settingsOf } from "./remote-entry.ts";
-import { removeModelFolder } from "./remove-model.ts";
 import { Rerankers, type RerankUse } from "./rerankers.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { embedFailure } from "../embed/provider.ts";
 import type { RerankerInfo, RerankResult } from "../embed/reranker.ts";
-import { messageOf } from "../platform/error-text.ts";
+import { messageOf } from "../errors.ts";
 import { WorkerCallError } from "../platform/worker-pool.ts";
 import type { NativeLanes } from "../workers/native-lane.ts";
 

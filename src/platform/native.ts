@@ -11,7 +11,7 @@ import { renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type * as HnswlibNode from "hnswlib-node";
 import type * as OnnxruntimeNode from "onnxruntime-node";
-import { messageOf } from "./error-text.ts";
+import { messageOf } from "../errors.ts";
 import type { EmbeddedNative } from "./native-embedded.ts";
 import { embeddedNatives } from "./native-embedded.ts";
 import type { CpuLevel } from "./cpu.ts";

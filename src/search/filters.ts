@@ -2,7 +2,7 @@ import { AppError } from "../errors.ts";
 import { kindOf, shown } from "../platform/words.ts";
 import { canonicalKey, FILENAME_KEY } from "../index/filter.ts";
 import type { Filter, Scalar } from "../index/filter.ts";
-import { normalForm } from "../platform/normal-form.ts";
+import { normalForm } from "../platform/code-points.ts";
 
 /** Compound filters inside one another at most. */
 export const MAX_FILTER_DEPTH = 16;

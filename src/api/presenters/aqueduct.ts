@@ -1,6 +1,6 @@
 import { openai } from "./openai.ts";
 import type { Presenter } from "./presenter.ts";
-import { textMetadata } from "./text-metadata.ts";
+import { textMetadata } from "./presenter.ts";
 
 /** The query of a search is answered as one string; maps are never null. */
 export const aqueduct: Presenter = {

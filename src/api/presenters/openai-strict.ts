@@ -1,6 +1,6 @@
 import { openai } from "./openai.ts";
 import type { Presenter } from "./presenter.ts";
-import { textMetadata } from "./text-metadata.ts";
+import { textMetadata } from "./presenter.ts";
 
 /** OpenAI's published schemas and nothing beside them. */
 export const openaiStrict: Presenter = {

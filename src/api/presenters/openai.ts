@@ -1,5 +1,5 @@
 import type { Presenter } from "./presenter.ts";
-import { textMetadata } from "./text-metadata.ts";
+import { textMetadata } from "./presenter.ts";
 
 /** The default: OpenAI's objects with Lectern's additions. */
 export const openai: Presenter = {

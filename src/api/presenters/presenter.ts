@@ -40,3 +40,11 @@ export interface DialectRules {
   /** A store that is being deleted answers 409 instead of 404. */
   deletedIsUnavailable: boolean;
 }
+
+/** Metadata as OpenAI's schema has it, a map of texts: what was stored free-form is written out as JSON. */
+export function textMetadata(metadata: VectorStore["metadata"]): Record<string, string> | null {
+  if (metadata === null) return null;
+  return Object.fromEntries(
+    Object.entries(metadata).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
+  );
+}

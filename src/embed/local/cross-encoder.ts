@@ -5,7 +5,7 @@
  * A document that does not fit beside the query is read in windows that follow one another, and its best window counts:
  * cutting it off would hide what stands at its end. The query is cut only where it takes more than half of the room.
  */
-import { messageOf } from "../../platform/error-text.ts";
+import { messageOf } from "../../errors.ts";
 import type { OnnxRuntime } from "../../platform/native.ts";
 import type { Reranked, RerankerInfo } from "../reranker.ts";
 import type { Activation, CrossEncoderSpec } from "./cross-encoder-folder.ts";

@@ -4,7 +4,7 @@ import type { JsonFiles } from "./json-files.ts";
 import type { ModelFiles } from "./model-files.ts";
 import { numberOf, stringOf } from "./json-files.ts";
 import { readSafetensors } from "./safetensors.ts";
-import { messageOf } from "../../platform/error-text.ts";
+import { messageOf } from "../../errors.ts";
 
 const ACTIVATIONS: Readonly<Record<string, DenseLayer["activation"]>> = {
   Identity: "identity",

@@ -1,5 +1,5 @@
 /** An ONNX session on a text encoder's graph: which inputs it wants, which output is taken, one run. */
-import { messageOf } from "../../platform/error-text.ts";
+import { messageOf } from "../../errors.ts";
 import type { OnnxRuntime } from "../../platform/native.ts";
 import type { BatchRow, GraphInputs, TokenInput } from "./graph-inputs.ts";
 import { chooseInputs, emptyPast, fillRow, IDS_INPUT } from "./graph-inputs.ts";

@@ -1,6 +1,6 @@
 /** JSON files of a model folder, with every problem noted instead of thrown. */
 import type { ModelFiles } from "./model-files.ts";
-import { messageOf } from "../../platform/error-text.ts";
+import { messageOf } from "../../errors.ts";
 
 export type JsonObject = Record<string, unknown>;
 

@@ -8,7 +8,7 @@
  *   shape needed), inputs and outputs in buffers of our own that are used again.
  * - One model computes one run at a time; concurrent calls take turns.
  */
-import { messageOf } from "../../platform/error-text.ts";
+import { messageOf } from "../../errors.ts";
 import type { OnnxRuntime } from "../../platform/native.ts";
 import type { EmbeddedText, EmbedKind, ModelInfo } from "../provider.ts";
 import { normaliseRow } from "../vectors.ts";

@@ -2,12 +2,26 @@ import { createHash } from "node:crypto";
 import { AppError } from "../../errors.ts";
 import { hasRole, mayUseStore } from "../caller.ts";
 import type { Caller, Role } from "../caller.ts";
+import { randomText } from "../../platform/ids.ts";
 
 /** Finds the caller by the SHA-256 of the key; null for unknown, expired or revoked keys. */
 export type Authenticate = (sha256: Uint8Array) => Caller | null | Promise<Caller | null>;
 
 export function hashKey(key: string): Uint8Array {
   return createHash("sha256").update(key).digest();
+}
+
+/** Keys begin so that people and secret scanners recognise them; 40 characters are 238 random bits. */
+const KEY_PREFIX = "sk-lec-";
+const KEY_CHARACTERS = 40;
+
+export function newKey(): string {
+  return KEY_PREFIX + randomText(KEY_CHARACTERS);
+}
+
+/** Enough of a key for its owner to recognise it. */
+export function keyHint(key: string): string {
+  return key.length < 16 ? "…" : `${key.slice(0, 6)}…${key.slice(-4)}`;
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Escapes of data formats -> the characters that they stand for. What is no escape of a format stays as it is. */
+import { decodeHTMLStrict } from "entities";
 
 const NAMED: Record<string, string> = {
   "r\\n": "\n",
@@ -218,4 +219,9 @@ export function decodeQuotedPrintable(bytes: Uint8Array): Uint8Array {
     }
   }
   return out.subarray(0, length);
+}
+
+/** HTML's named and numbered entities, each ended by ";", as CommonMark reads them. */
+export function decodeEntities(text: string): string {
+  return text.includes("&") ? decodeHTMLStrict(text).replaceAll("\u00a0", " ") : text;
 }

@@ -1,7 +1,7 @@
 import type { DocumentBuilder } from "../builder.ts";
 import type { BreakRank } from "../document.ts";
 import { BREAK } from "../document.ts";
-import { decodeEntities } from "./entities.ts";
+import { decodeEntities } from "./escapes.ts";
 import type { MarkdownLine } from "./markdown-lines.ts";
 import { markdownLines } from "./markdown-lines.ts";
 

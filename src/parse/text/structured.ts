@@ -1,7 +1,6 @@
 import type { DocumentBuilder } from "../builder.ts";
 import { BREAK } from "../document.ts";
-import { decodeEntities } from "./entities.ts";
-import { decodeProperties, decodeQuoted, decodeUnicodeEscapes, decodeYaml } from "./escapes.ts";
+import { decodeProperties, decodeQuoted, decodeUnicodeEscapes, decodeYaml, decodeEntities } from "./escapes.ts";
 
 /** Text formats with a structure of their own: notebooks, reStructuredText, subtitles, configuration, logs. */
 

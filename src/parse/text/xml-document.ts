@@ -2,8 +2,7 @@ import type { DocumentBuilder } from "../builder.ts";
 import { BREAK } from "../document.ts";
 import { FormulaReader } from "../formula.ts";
 import { readXmlText } from "../xml.ts";
-import { decodeEntities } from "./entities.ts";
-import { decodeUnicodeEscapes } from "./escapes.ts";
+import { decodeUnicodeEscapes, decodeEntities } from "./escapes.ts";
 
 /**
  * Text of elements and of telling attributes, a line each; children of the root are units. Elements amid text ("H<sub>2</sub>O") belong to its line. No schema says which they are, so a first pass learns it from the document: an element

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { normalForm } from "./normal-form.ts";
+import { normalForm } from "./code-points.ts";
 
 test("composes accents and takes them apart", () => {
   expect(normalForm("Pru\u0308fung", "NFC")).toBe("Pr\u00fcfung");
