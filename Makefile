@@ -13,6 +13,8 @@ BUN_VERSION := $(shell sed -n 's/^ *"bun": "\([0-9.]*\)".*/\1/p' package.json)
 BUN := $(shell if [ "$$(bun --version 2>/dev/null)" = "$(BUN_VERSION)" ]; then command -v bun; else echo .bun/bun; fi)
 INSTALLED := node_modules/.lectern-installed
 NATIVE := dist/native/.built
+# Where `make clients` puts the Python packages; the Python in docs/ runs with them.
+PYTHON_OF_CLIENTS := $(CURDIR)/dist/clients/python/venv/bin/python
 SOURCES := $(shell find src models/lectern-embed-en -type f ! -name '*.test.ts' 2>/dev/null)
 
 .PHONY: help run dev check fmt docs test clients coverage bench eval ocr-eval addon build install clean
@@ -44,6 +46,7 @@ coverage: $(NATIVE) ## lines that the unit tests alone reach, room by room, with
 
 clients: dist/lectern ## the contract walked by clients in Python, Go, Rust and Java; one whose toolchain is missing is skipped by name
 	$(BUN) test/clients/run.ts $(CLIENTS)
+	if [ -x $(PYTHON_OF_CLIENTS) ]; then LECTERN_TEST_PYTHON=$(PYTHON_OF_CLIENTS) $(BUN) test --only-failures --timeout=240000 ./test/docs/transcripts.test.ts ./test/docs/examples.test.ts; fi
 
 bench: dist/lectern ## speed: a table and one JSON line per row
 	$(BUN) test/bench/run.ts

@@ -28,7 +28,6 @@ const VENV = [
 const QUIET = {
   LITELLM_LOCAL_MODEL_COST_MAP: "True",
   HAYSTACK_TELEMETRY_ENABLED: "False",
-  TIKTOKEN_CACHE_DIR: join(WORK, "python/tiktoken"),
 };
 
 const python = (name: string, walk: string): Client => ({

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { plainEnv, ROOT, runLectern, startServer } from "../helpers/server.ts";
 import type { TestServer } from "../helpers/server.ts";
 import { missingModules, PYTHON } from "./python.ts";
+import { lacks } from "../helpers/lacks.ts";
 
 const HANDBOOK = join(ROOT, "docs/examples/handbook");
 const KEY = "sk-examples-0123456789abcdef";
@@ -32,8 +33,9 @@ async function run(program: string, words: readonly string[] = [], env: Record<s
 async function pythonTest(program: string, check: (out: string) => void): Promise<void> {
   const missing = missingModules(await Bun.file(join(ROOT, "docs/examples", program)).text());
   if (missing.length > 0)
-    console.log(`skipped: docs/examples/${program} needs the Python package ${missing.join(", ")}`);
-  test.skipIf(missing.length > 0)(program, async () => check(await run(program)));
+    test.skipIf(lacks(`the Python package ${missing.join(", ")}`, missing.length === 0))(program, async () =>
+      check(await run(program)),
+    );
 }
 
 const expectSearch = (out: string) => {

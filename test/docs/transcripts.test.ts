@@ -17,6 +17,7 @@ import { missingModules, PYTHON } from "./python.ts";
 import { openShell } from "./shell.ts";
 import type { Shell } from "./shell.ts";
 import { compare, stepsOf, withIds } from "./transcript.ts";
+import { lacks } from "../helpers/lacks.ts";
 
 /** The address of every server in the documents. */
 const DOCUMENTED = "http://127.0.0.1:8080";
@@ -40,14 +41,13 @@ describe.each(runnable)("$page", ({ page, blocks }) => {
   afterAll(async () => await place[Symbol.asyncDispose]());
 
   for (const block of blocks) {
-    const lacking = lacks(block);
+    const missing = missingFor(block);
     const name = `${page}:${block.line} ${block.language}`;
-    if (lacking.length > 0) console.log(`skipped: ${name} needs ${lacking.join(", ")}`);
-    test.skipIf(lacking.length > 0)(name, async () => await runBlock(place, block));
+    test.skipIf(lacks(missing.join(", "), missing.length === 0))(name, async () => await runBlock(place, block));
   }
 });
 
-function lacks({ language, text }: Block): string[] {
+function missingFor({ language, text }: Block): string[] {
   if (language === "python") return missingModules(text).map((name) => `the Python package ${name}`);
   if (language !== "console" && language !== "sh") return [];
   return PROGRAMS.filter((program) => new RegExp(`\\b${program}\\b`).test(text) && Bun.which(program) === null);
