@@ -97,7 +97,7 @@ for (const client of CLIENTS) {
   }
   const { code, output } = await run(client.walk, directory, client, WALK_SECONDS);
   process.stdout.write(output);
-  const lines = output.split("\n");
+  const lines = Bun.stripANSI(output).split("\n");
   const ok = lines.filter((line) => line.startsWith("ok ")).length;
   const refused = lines.filter((line) => line.startsWith("FAIL ")).length;
   passed += ok;
