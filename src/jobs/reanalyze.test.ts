@@ -31,7 +31,7 @@ async function older(): Promise<Workshop> {
 
 function versions({ db }: Workshop): number[] {
   const rows = db.raw.query<{ terms: Uint8Array }, []>("SELECT terms FROM chunk_terms").all();
-  return [...new Set(rows.map(({ terms }) => terms[0] ?? 0))].sort();
+  return [...new Set(rows.map(({ terms }) => terms[0] ?? 0))].sort((a, b) => a - b);
 }
 
 test("chunks of an older version get terms of this one, and the open index takes them", async () => {
