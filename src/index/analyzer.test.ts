@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { encodeTerms, queryTerms, spellingsOf, termsOf, upgradeTerms } from "./analyzer.ts";
 import { KeywordIndex } from "./keyword.ts";
-import { looksEnglish } from "./language.ts";
+import { languageOf } from "./language.ts";
 import { stemEnglish } from "./stem.ts";
 import { seededRandom } from "../../test/helpers/random.ts";
 import { ANALYZER_VERSION, packTerms, unpackTerms } from "./term-blob.ts";
@@ -361,7 +361,7 @@ test.each([
     true,
   ],
   ["nothing", "", true],
-])("%s is told apart", (_, text, english) => expect(looksEnglish(text)).toBe(english));
+])("%s is told apart", (_, text, english) => expect(languageOf(text).isEnglish).toBe(english));
 
 test.each(
   // Examples of Porter's paper, and words whose rules interact.

@@ -21,7 +21,7 @@
  * - Since version 2, the name of the file, in a vocabulary of its own: a name must not make a word of the texts common.
  */
 import type { QueryTerm } from "./query-term.ts";
-import { isCompounding, looksEnglish } from "./language.ts";
+import { languageOf } from "./language.ts";
 import { englishLexicon, type Lexicon } from "./lexicon.ts";
 import { nameTerms } from "./term-names.ts";
 import { ANALYZER_VERSION, packTerms, type TermsToPack, unpackTerms } from "./term-blob.ts";
@@ -76,7 +76,8 @@ export function upgradeTerms(older: Uint8Array, chunk: ChunkText): Uint8Array {
 }
 
 function analysed(chunk: ChunkText): TermsToPack {
-  const forms = looksEnglish(chunk.text) ? "english" : "other";
+  const { isEnglish, isCompounding } = languageOf(chunk.text);
+  const forms = isEnglish ? "english" : "other";
   const weights = new Map<number, number>();
   const sequence: number[] = [];
   let length = 0;
@@ -94,7 +95,7 @@ function analysed(chunk: ChunkText): TermsToPack {
   walkTerms(chunk.text, forms, sink(0));
   for (const heading of chunk.heading) walkTerms(heading, forms, sink(HEADING_WEIGHT));
   walkTerms(chunk.title, forms, sink(TITLE_WEIGHT));
-  if (isCompounding(chunk.text)) {
+  if (isCompounding) {
     for (const text of [chunk.text, ...chunk.heading, chunk.title])
       for (const tail of tailTerms(text)) add(weights, hashTerm(tail), 1);
     weights.set(COMPOUNDING_CHUNK, 1);
@@ -218,14 +219,14 @@ class QueryBuilder implements TermSink {
 }
 
 /** The terms themselves, in order, for tests and for showing what a text was taken for. */
-export function termsOf(text: string, forms: Forms = looksEnglish(text) ? "english" : "other"): string[] {
+export function termsOf(text: string, forms: Forms = languageOf(text).isEnglish ? "english" : "other"): string[] {
   const terms: string[] = [];
   walkTerms(text, forms, { unit() {}, term: (term) => terms.push(term), spelling() {} });
   return terms;
 }
 
 /** The other spellings under which a text is found. */
-export function spellingsOf(text: string, forms: Forms = looksEnglish(text) ? "english" : "other"): string[] {
+export function spellingsOf(text: string, forms: Forms = languageOf(text).isEnglish ? "english" : "other"): string[] {
   const spellings: string[] = [];
   walkTerms(text, forms, { unit() {}, term() {}, spelling: (term) => spellings.push(term) });
   return spellings;

@@ -1,37 +1,39 @@
-/**
- * A guess whether a text in Latin letters is English, by counting function words that are frequent on one side only,
- * and words with letters that English does not have.
- * Text without any (source code, tables, names) is taken for English.
- */
-export function looksEnglish(text: string): boolean {
-  let english = 0;
-  let other = 0;
-  let words = 0;
-  for (const [word] of text.matchAll(LATIN_WORD)) {
-    const lower = word.toLowerCase();
-    if (ENGLISH.has(lower)) english++;
-    else if (OTHERS.has(lower) || NON_ASCII.test(lower)) other++;
-    if (++words === SAMPLE_WORDS) break;
-  }
-  return english >= other || other < 2 || other < words * LEAST_SHARE;
+export interface Language {
+  /** What has no word that tells (source code, tables, names) is taken for English. */
+  isEnglish: boolean;
+  /** German, Dutch, Danish, Norwegian or Swedish: compounds are written in one word. */
+  isCompounding: boolean;
 }
 
-/** Whether a text is in a language that writes compounds in one word: German, Dutch, Danish, Norwegian or Swedish. */
-export function isCompounding(text: string): boolean {
+/**
+ * A guess at the language of a text in Latin letters, by counting function words that are frequent on one side only, and
+ * words with letters that English does not have.
+ */
+export function languageOf(text: string): Language {
   const different = new Set<string>();
-  let compounding = 0;
+  let english = 0;
   let other = 0;
+  let compounding = 0;
+  let against = 0;
   let words = 0;
   for (const [word] of text.matchAll(LATIN_WORD)) {
     const lower = word.toLowerCase();
+    const isEnglishWord = ENGLISH.has(lower);
+    const isOtherWord = !isEnglishWord && OTHERS.has(lower);
+    if (isEnglishWord) english++;
+    else if (isOtherWord || NON_ASCII.test(lower)) other++;
     if (COMPOUNDING.has(lower)) {
       compounding++;
       different.add(lower);
-    } else if (ENGLISH.has(lower) || (OTHERS.has(lower) && !SHARED.has(lower))) other++;
+    } else if (isEnglishWord || (isOtherWord && !SHARED.has(lower))) against++;
     if (++words === SAMPLE_WORDS) break;
   }
-  // One of them alone may be a name.
-  return different.size >= 2 && compounding > other && compounding >= words * LEAST_SHARE;
+  const least = words * LEAST_SHARE;
+  return {
+    isEnglish: english >= other || other < 2 || other < least,
+    // One of them alone may be a name.
+    isCompounding: different.size >= 2 && compounding > against && compounding >= least,
+  };
 }
 
 const SAMPLE_WORDS = 400;
@@ -88,5 +90,5 @@ const COMPOUNDING = new Set(
   ).split(" "),
 );
 
-/** Those that are. */
+/** Those that are: they speak neither for nor against. */
 const SHARED = new Set("de en des die den er i in om met men var als es me au".split(" "));

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { encodeTerms, queryTerms } from "./analyzer.ts";
 import { KeywordIndex } from "./keyword.ts";
-import { isCompounding } from "./language.ts";
+import { languageOf } from "./language.ts";
 import { askedTails, tailTerms } from "./term-tails.ts";
 
 const GERMAN =
@@ -75,11 +75,11 @@ test.each([
   ["Spanish", "El ayuntamiento de la ciudad es una institución que en los últimos años no se ha renovado."],
   ["Turkish", "Bu kitap ve defter için bir var, den da bu ne kadar daha çok olarak gibi."],
   ["source code", "const der = readCertificate(path); parse(der); store.put(der); return der;"],
-])("no words are cut in %s", (_, text) => expect(isCompounding(text)).toBe(false));
+])("no words are cut in %s", (_, text) => expect(languageOf(text).isCompounding).toBe(false));
 
 test.each([GERMAN, DUTCH, SWEDISH, DANISH, NORWEGIAN, "Die Krankenversicherungskarte muss vorgelegt werden."])(
   "words are cut in: %s",
-  (text) => expect(isCompounding(text)).toBe(true),
+  (text) => expect(languageOf(text).isCompounding).toBe(true),
 );
 
 test("a word has few parts, however long it is", () => {

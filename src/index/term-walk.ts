@@ -34,6 +34,8 @@ const PREFIX_LENGTH = 5;
 
 const NON_ASCII = /[^\x00-\x7f]/;
 const ASCII_LETTERS = /^[a-z]+$/;
+/** One word without joints, digits, accents or humps, as nearly all are. */
+const PLAIN_WORD = /^[A-Za-z][a-z]*$/;
 const DIGIT = /\p{Nd}/u;
 const ASCII_DIGIT = /[0-9]/;
 /** Soft hyphens, joiners, and the selectors that make a sign a picture. */
@@ -108,7 +110,8 @@ class PartOf implements TermSink {
 }
 
 function compound(text: string, forms: Forms, sink: TermSink): void {
-  if (NON_ASCII.test(text) && UNSPACED_OR_KOREAN.test(text)) unspaced(text, forms, sink);
+  if (PLAIN_WORD.test(text)) word(text, forms, sink);
+  else if (NON_ASCII.test(text) && UNSPACED_OR_KOREAN.test(text)) unspaced(text, forms, sink);
   else spaced(text, forms, sink);
 }
 

@@ -1,4 +1,4 @@
-import { looksEnglish } from "../index/language.ts";
+import { languageOf } from "../index/language.ts";
 import type { IndexAnswer, IndexCandidate } from "../index/store-index.ts";
 
 export const SEARCH_MODES = ["hybrid", "vector", "keyword"] as const;
@@ -96,7 +96,7 @@ export function forEnglishModel(fusion: Fusion, query: string): Fusion {
   const letters = start.match(/\p{L}/gu)?.length ?? 0;
   const latin = start.match(/\p{sc=Latin}/gu)?.length ?? 0;
   const isLatin = latin * 2 >= letters;
-  if (isLatin && looksEnglish(start)) {
+  if (isLatin && languageOf(start).isEnglish) {
     const vectorWeight = weightByLength(start.match(/\S+/g)?.length ?? 0);
     return vectorWeight === fusion.vectorWeight ? fusion : { ...fusion, vectorWeight };
   }
