@@ -8,7 +8,6 @@ import { remainingOf } from "../storage/deletion-check.ts";
 import { openSqlite, type SqliteDatabase } from "../storage/sqlite.ts";
 import { createParsedCache } from "../storage/parsed.ts";
 import type { KeptIdentity } from "../storage/migration-table.ts";
-import type { LoggedSearch } from "../storage/query-log.ts";
 import { deleteFile, deleteStore } from "../storage/removal.ts";
 import { createStorage, type Storage } from "../storage/storage.ts";
 import type { StoreFileRow } from "../storage/store-files.ts";
@@ -16,6 +15,7 @@ import { createFinishDeletionHandler } from "./finish-deletion.ts";
 import { Janitor } from "./janitor.ts";
 import { createPurgeFileHandler, createPurgeStoreHandler } from "./purge.ts";
 import type { JobHandler } from "./runner.ts";
+import { SEARCHED } from "./testing/logged-search.ts";
 import { insertGeneration, insertStore } from "../storage/testing/rows.ts";
 
 const T = "ten_a";
@@ -26,16 +26,6 @@ const IDENTITY: KeptIdentity = {
   embedding_model: "m",
   embedding_dimensions: null,
   number: 1,
-};
-const SEARCHED: LoggedSearch = {
-  search_mode: "hybrid",
-  filters: null,
-  max_num_results: 10,
-  results: [],
-  latency_ms: { total: 1, embed: 0, vector: 1, keyword: 0, fetch: 0 },
-  key_id: "key_a",
-  model: "m",
-  generation: 1,
 };
 let temp: TempDir;
 let dir: string;

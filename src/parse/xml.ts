@@ -105,30 +105,6 @@ export function resolvePath(folder: string, target: string): string {
   return parts.join("/");
 }
 
-/** All text of the elements with one of these names, one string an element. */
-export function textOfElements(bytes: Uint8Array, names: ReadonlySet<string>): string[] {
-  const out: string[] = [];
-  let depth = 0;
-  let current = "";
-  readXml(bytes, {
-    open(name) {
-      if (names.has(name)) depth++;
-    },
-    text(text) {
-      if (depth > 0) current += text;
-    },
-    close(name) {
-      if (!names.has(name)) return;
-      depth--;
-      if (depth > 0) return;
-      const clean = current.replace(/\s+/g, " ").trim();
-      if (clean !== "") out.push(clean);
-      current = "";
-    },
-  });
-  return out;
-}
-
 const CORE_NAMES: Record<string, string> = {
   creator: "author",
   "initial-creator": "author",

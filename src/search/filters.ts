@@ -1,17 +1,16 @@
 import { AppError } from "../errors.ts";
 import { kindOf, shown } from "../platform/words.ts";
-import { canonicalKey, FILENAME_KEY } from "../index/filter.ts";
+import { canonicalKey, composed, FILENAME_KEY } from "../index/filter.ts";
 import type { Filter, Scalar } from "../index/filter.ts";
-import { normalForm } from "../platform/code-points.ts";
 
 /** Compound filters inside one another at most. */
 export const MAX_FILTER_DEPTH = 16;
 /** Values to compare with, in all of a filter, at most. */
 export const MAX_FILTER_VALUES = 100_000;
 
-/** Characters of a file's name at most, and so of what one may be compared with in other spellings. */
+/** Characters of a file's name at most, and so of what one may be compared with in another spelling. */
 const MAX_NAME = 512;
-/** Names in a list at most that are looked for in other spellings. */
+/** Names in a list at most that are looked for in another spelling. */
 const MAX_SPELT = 1000;
 
 const COMPARISONS = ["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"] as const;
@@ -170,28 +169,20 @@ function plain(key: string, wanted: unknown, path: string): Filter[] {
 
 function comparison(op: Comparison, key: string, value: unknown, path: string): Filter {
   const isList = Array.isArray(value);
-  const values = (isList ? value : [value]).map((item, i) => scalar(item, isList ? `${path}[${i}]` : path));
-  if (op === "in" || op === "nin") return { op, key, value: spellings(key, values) };
+  const given = (isList ? value : [value]).map((item, i) => scalar(item, isList ? `${path}[${i}]` : path));
+  const values = canonicalKey(key) === FILENAME_KEY && given.length <= MAX_SPELT ? given.map(asName) : given;
+  if (op === "in" || op === "nin") return { op, key, value: values };
   const [only] = values;
   if (isList || only === undefined) {
     const text = `Invalid '${path}': '${op}' compares with one value; use 'in' or 'nin' for a list.`;
     throw new AppError("invalid_value", text, { param: path });
   }
-  if (op !== "eq" && op !== "ne") return { op, key, value: only };
-  const spelt = spellings(key, values);
-  if (spelt.length === 1) return { op, key, value: only };
-  return { op: op === "eq" ? "in" : "nin", key, value: spelt };
+  return { op, key, value: only };
 }
 
-/** A file's name may have been kept with its accents composed, or, before that was done, as a Mac takes them apart. */
-function spellings(key: string, values: readonly Scalar[]): readonly Scalar[] {
-  if (canonicalKey(key) !== FILENAME_KEY || values.length > MAX_SPELT) return values;
-  const all = values.flatMap((value): Scalar[] =>
-    typeof value === "string" && value.length <= MAX_NAME
-      ? [value, normalForm(value, "NFC"), normalForm(value, "NFD")]
-      : [value],
-  );
-  return [...new Set(all)];
+/** Names of files are compared with their accents composed, however they were sent and however they are asked for. */
+function asName(value: Scalar): Scalar {
+  return typeof value === "string" && value.length <= MAX_NAME ? composed(value) : value;
 }
 
 function scalar(value: unknown, path: string): Scalar {
