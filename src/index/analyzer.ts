@@ -148,7 +148,8 @@ function joinedLines(text: string): string {
 }
 
 interface Draft {
-  term: string;
+  readonly term: string;
+  readonly hash: number;
   count: number;
   among: number;
   instead: QueryTerm["instead"];
@@ -176,7 +177,9 @@ class QueryBuilder implements TermSink {
     const draft = this.#draft(term, AMONG[among], proof);
     draft.count++;
     // Asked for as such, whatever else it is a spelling of.
-    if (draft.instead !== undefined) Object.assign(draft, { instead: undefined, among: AMONG[among] });
+    if (draft.instead === undefined) return;
+    draft.instead = undefined;
+    draft.among = AMONG[among];
   }
 
   spelling(term: string, proof: Proof, of: string): void {
@@ -184,38 +187,47 @@ class QueryBuilder implements TermSink {
     const draft = this.#draft(term, SPELLED_CHUNK, proof);
     if (!isNew) return;
     const alone = NON_ASCII.test(of) ? SPELLING.aloneAccented : SPELLING.alone;
-    Object.assign(draft, { count: 1, instead: { of: hashTerm(of), share: SPELLING.share, alone } });
+    draft.count = 1;
+    draft.instead = { of: hashTerm(of), share: SPELLING.share, alone };
   }
 
   name(term: string): void {
     const draft = this.#draft(term, SPELLED_CHUNK, NOTHING);
-    Object.assign(draft, { count: 1, instead: { of: draft.instead?.of ?? hashTerm(term), ...NAME } });
+    draft.count = 1;
+    draft.instead = { of: draft.instead?.of ?? draft.hash, share: NAME.share, alone: NAME.alone };
   }
 
   tail(term: string, of: string): void {
     const draft = this.#draft(term, COMPOUNDING_CHUNK, NOTHING);
-    Object.assign(draft, { count: 1, instead: { of: hashTerm(of), ...TAIL } });
+    draft.count = 1;
+    draft.instead = { of: hashTerm(of), share: TAIL.share, alone: TAIL.alone };
   }
 
   terms(): QueryTerm[] {
-    return [...this.#drafts.values()].map(({ term, count, among, instead, proves }) => {
+    const terms: QueryTerm[] = [];
+    for (const { term, hash, count, among, instead, proves } of this.#drafts.values()) {
       const learned = this.#lexicon.get(term);
-      const plain = { hash: hashTerm(term), count, among, multiply: learned?.multiply ?? 1, add: learned?.add ?? 0 };
-      return { ...plain, proves, isOrdinary: learned !== undefined, instead };
-    });
+      const multiply = learned?.multiply ?? 1;
+      const add = learned?.add ?? 0;
+      terms.push({ hash, count, multiply, add, among, instead, isOrdinary: learned !== undefined, proves });
+    }
+    return terms;
   }
 
   #draft(term: string, among: number, part: Proof): Draft {
     let draft = this.#drafts.get(term);
     if (draft === undefined) {
-      draft = { term, count: 0, among, instead: undefined, proves: [] };
+      draft = { term, hash: hashTerm(term), count: 0, among, instead: undefined, proves: [] };
       this.#drafts.set(term, draft);
     }
-    const unit = this.#unit;
-    if (part !== NOTHING && !draft.proves.some((one) => one.unit === unit && one.part === part))
-      draft.proves.push({ unit, part });
+    if (part !== NOTHING && !proves(draft, this.#unit, part)) draft.proves.push({ unit: this.#unit, part });
     return draft;
   }
+}
+
+function proves(draft: Draft, unit: number, part: Proof): boolean {
+  for (const one of draft.proves) if (one.unit === unit && one.part === part) return true;
+  return false;
 }
 
 /** The terms themselves, in order, for tests and for showing what a text was taken for. */

@@ -8,14 +8,18 @@ const SAME_SHARE = 0.95;
  */
 export function isCopy(a: Int32Array, b: Int32Array): boolean {
   const least = Math.ceil((SAME_SHARE * (a.length + b.length)) / (1 + SAME_SHARE));
-  let [i, j, shared] = [0, 0, 0];
-  while (i < a.length && j < b.length) {
-    // What is left cannot make up for what differs: of two unlike texts that shows after a few terms.
-    if (shared + Math.min(a.length - i, b.length - j) < least) return false;
-    const difference = a[i]! - b[j]!;
-    if (difference === 0) shared++;
-    if (difference <= 0) i++;
-    if (difference >= 0) j++;
+  // Terms that one of them has alone: of two unlike texts there are too many after a few terms.
+  let spareOfA = a.length - least;
+  let spareOfB = b.length - least;
+  let i = 0;
+  let j = 0;
+  while (i < a.length && j < b.length && spareOfA >= 0 && spareOfB >= 0) {
+    const one = a[i]!;
+    const other = b[j]!;
+    if (one <= other) i++;
+    if (other <= one) j++;
+    if (one < other) spareOfA--;
+    else if (other < one) spareOfB--;
   }
-  return shared >= least;
+  return spareOfA >= a.length - i && spareOfB >= b.length - j;
 }

@@ -13,7 +13,7 @@ function evidence(texts: readonly string[], query: string, fileOf = (ordinal: nu
   }
   texts.forEach((text, i) => index.add(60 + i, encodeTerms({ text, heading: [], title: "" })));
   const files = new Set(Array.from({ length: 60 + texts.length }, (_, i) => fileOf(i)));
-  const found = index.evidence(queryTerms(query), { count: files.size, of: fileOf });
+  const found = index.evidence(index.search(queryTerms(query), 1), { count: files.size, of: fileOf });
   return texts.map((_, i) => found.get(60 + i) ?? 0);
 }
 
@@ -59,7 +59,7 @@ test("a question of many units, and an empty one, are answered at once", () => {
   expect(evidence(["word"], Array.from({ length: 400 }, (_, i) => `word${i}x`).join(" "))).toEqual([0]);
   expect(evidence(["word"], "")).toEqual([0]);
   const index = new KeywordIndex();
-  expect(index.evidence(queryTerms("word"), { count: 0, of: () => 0 }).size).toBe(0);
+  expect(index.evidence(index.search(queryTerms("word"), 1), { count: 0, of: () => 0 }).size).toBe(0);
 });
 
 test("a name in every chunk of one long file is rare, one in as many chunks of many files is not", () => {
@@ -71,6 +71,6 @@ test("a name in every chunk of one long file is rare, one in as many chunks of m
   }
   const ofFile = (ordinal: number) => (ordinal < 600 ? 0 : Math.floor(ordinal / 10));
   const files = { count: new Set(Array.from({ length: 3000 }, (_, i) => ofFile(i))).size, of: ofFile };
-  expect(index.evidence(queryTerms("Kowalczyk"), files).size).toBe(600);
-  expect(index.evidence(queryTerms("Abernathy"), files).size).toBe(0);
+  expect(index.evidence(index.search(queryTerms("Kowalczyk"), 1), files).size).toBe(600);
+  expect(index.evidence(index.search(queryTerms("Abernathy"), 1), files).size).toBe(0);
 });

@@ -41,16 +41,25 @@ export interface TermFacts {
   forEachChunk(visit: (ordinal: number) => boolean, step?: number): void;
 }
 
-export interface CoverageIndex {
+/** A term of the question, and what the index knows of it. */
+export interface AskedTerm {
+  readonly wanted: QueryTerm;
+}
+
+/** What is known of the index without looking for a term. */
+export interface IndexFacts {
   chunks: number;
   files: number;
   fileOf(ordinal: number): number;
   /** By ordinal; zeros, and left so. */
   marks: Int32Array;
-  /** Null for a term that no chunk could have. */
-  facts(term: QueryTerm): TermFacts | null;
   /** The weight of a word that this many of so many have. */
   rarity(having: number, of: number): number;
+}
+
+export interface CoverageIndex<Asked extends AskedTerm> extends IndexFacts {
+  /** Null for a term that no chunk could have. */
+  facts(term: Asked): TermFacts | null;
 }
 
 /** Evidence in 0 … 1 by chunk; chunks that are not in it have none. */
@@ -79,7 +88,7 @@ interface Weighed {
   parts: Piece[];
 }
 
-export function evidenceOf(query: readonly QueryTerm[], index: CoverageIndex): Evidence {
+export function evidenceOf<Asked extends AskedTerm>(query: readonly Asked[], index: CoverageIndex<Asked>): Evidence {
   const units = unitsOf(query, index);
   if (units.length === 0 || units.length > MOST_UNITS || index.chunks === 0) return NONE;
   const weighed = units.map((unit) => weigh(unit, index));
@@ -107,12 +116,13 @@ export function evidenceOf(query: readonly QueryTerm[], index: CoverageIndex): E
   return evidence;
 }
 
-function unitsOf(query: readonly QueryTerm[], index: CoverageIndex): Unit[] {
+function unitsOf<Asked extends AskedTerm>(query: readonly Asked[], index: CoverageIndex<Asked>): Unit[] {
   const units: Unit[] = [];
   const newPiece = (): Piece => ({ terms: [], missing: 0 });
-  for (const term of query) {
+  for (const asked of query) {
+    const term = asked.wanted;
     const proofs = term.proves ?? [];
-    const facts = proofs.length === 0 ? null : index.facts(term);
+    const facts = proofs.length === 0 ? null : index.facts(asked);
     if (facts === null) continue;
     for (const { unit: number, part } of proofs) {
       const unit = (units[number] ??= { isOrdinary: false, whole: newPiece(), parts: new Map() });
@@ -134,7 +144,7 @@ function weightOf({ terms, missing }: Piece): number {
   return terms.length === 0 ? missing : Math.min(...terms.map(({ weight }) => weight));
 }
 
-function weigh({ isOrdinary, whole, parts }: Unit, index: CoverageIndex): Weighed {
+function weigh({ isOrdinary, whole, parts }: Unit, index: IndexFacts): Weighed {
   const pieces = [...parts.values()];
   const isProvableByParts = pieces.length > 0 && pieces.every(({ terms }) => terms.length > 0);
   const isProvable = whole.terms.length > 0;
@@ -156,7 +166,7 @@ function rarestOf(pieces: readonly Piece[]): Piece {
 }
 
 /** By chunks, or, where few files have it, by files: a name may stand in every chunk of the one file about it. */
-function rarityOf(terms: readonly TermFacts[], weight: number, index: CoverageIndex): number {
+function rarityOf(terms: readonly TermFacts[], weight: number, index: IndexFacts): number {
   if (terms.length === 0) return 0;
   const byChunks = Math.min(1, weight / index.rarity(1, index.chunks));
   if (byChunks >= RARE.whole || index.files < LEAST_FILES) return byChunks;
@@ -177,7 +187,7 @@ function rarityOf(terms: readonly TermFacts[], weight: number, index: CoverageIn
 /** In how many files the chunks are that have one of the terms; null for more than `most`, or too many to look at. */
 function filesOf(
   terms: readonly TermFacts[],
-  index: CoverageIndex,
+  index: IndexFacts,
   { most, step }: { most: number; step: number },
 ): number | null {
   // So few that looking through them costs less than a set does.
@@ -209,7 +219,7 @@ interface Masks {
 }
 
 /** Which units the chunks have that have at least one of the rare ones. */
-function masksOf(units: readonly Weighed[], { anchors, least }: Wanted, { marks }: CoverageIndex): Masks {
+function masksOf(units: readonly Weighed[], { anchors, least }: Wanted, { marks }: IndexFacts): Masks {
   const chunks: number[] = [];
   const wholes: number[] = [];
   const parts: number[] = [];

@@ -18,6 +18,9 @@ const MOST_TERMS = 64;
 
 type WeightedTerm = { readonly hash: number; readonly term: number; readonly idf: number };
 
+/** A term of a question as the index knows it: -1 and 0 where no chunk has it. */
+type KnownTerm = { readonly wanted: QueryTerm; readonly term: number; readonly df: number; readonly among: number };
+
 /** One finished keyword pass. Valid until the next pass over, or write to, the same index. */
 export type KeywordPass = {
   /** Best chunks first; only chunks with a score above zero. */
@@ -33,6 +36,8 @@ export type KeywordPass = {
   readonly idfSum: number;
   /** Mean document length of all chunks, in terms. */
   readonly averageLength: number;
+  /** All terms asked for, and how many chunks have them. */
+  readonly asked: readonly KnownTerm[];
   /** The terms that counted, with their weights. */
   readonly weights: readonly { readonly hash: number; readonly idf: number }[];
 };
@@ -152,9 +157,10 @@ export class KeywordIndex {
     this.#refreshNorms();
     const scores = this.#scores;
     scores.fill(0, 0, this.#ordinalLimit);
-    let { weighted, missing } = this.#weigh(query, true);
+    const asked = this.#lookUp(query);
+    let { weighted, missing } = this.#weigh(asked, true);
     // A question of nothing but words that learned weights silence ("how to") is asked as it stands.
-    if (weighted.length === 0) ({ weighted, missing } = this.#weigh(query, false));
+    if (weighted.length === 0) ({ weighted, missing } = this.#weigh(asked, false));
     let idfSum = 0;
     for (const { term, idf } of weighted) {
       idfSum += idf;
@@ -169,26 +175,24 @@ export class KeywordIndex {
       knownTerms: weighted.length,
       idfSum,
       averageLength: this.#chunks === 0 ? 0 : this.#totalLength / this.#chunks,
+      asked,
       weights: weighted,
     };
   }
 
-  /** How much of what is rare in the question chunks have. Synchronous; of chunks that are there only. */
-  evidence(query: readonly QueryTerm[], files: { count: number; of(ordinal: number): number }): Evidence {
-    return evidenceOf(query, {
+  /** How much of what is rare in a pass's question chunks have. Synchronous; of chunks that are there only. */
+  evidence({ asked }: KeywordPass, files: { count: number; of(ordinal: number): number }): Evidence {
+    return evidenceOf(asked, {
       chunks: this.#chunks,
       files: files.count,
       fileOf: (ordinal) => files.of(ordinal),
       marks: this.#marks,
       rarity: inverseDocumentFrequency,
-      facts: (wanted) => {
-        const term = this.#fresh(wanted.hash);
-        const count = this.#postings.count(term);
-        const among = wanted.among === 0 ? this.#chunks : this.#postings.count(this.#fresh(wanted.among));
-        if (count === 0 && among === 0) return null;
-        const rarity = inverseDocumentFrequency(count, Math.max(count, among));
+      facts: ({ wanted, term, df, among }) => {
+        if (df === 0 && among === 0) return null;
+        const rarity = inverseDocumentFrequency(df, Math.max(df, among));
         return {
-          count,
+          count: df,
           weight: Math.max(0, rarity + wanted.add) * wanted.multiply,
           forEachChunk: (visit, step) => this.#postings.forEach(term, visit, step),
         };
@@ -196,15 +200,25 @@ export class KeywordIndex {
     });
   }
 
+  #lookUp(query: readonly QueryTerm[]): KnownTerm[] {
+    const kinds = new Map<number, number>([[0, this.#chunks]]);
+    return query.map((wanted) => {
+      const term = this.#fresh(wanted.hash);
+      let among = kinds.get(wanted.among);
+      if (among === undefined) {
+        among = this.#postings.count(this.#fresh(wanted.among));
+        kinds.set(wanted.among, among);
+      }
+      return { wanted, term, df: this.#postings.count(term), among };
+    });
+  }
+
   /** The query's terms that some chunk has and that weigh anything, and the weight of those that no chunk has. */
-  #weigh(query: readonly QueryTerm[], learned: boolean): { weighted: WeightedTerm[]; missing: number } {
+  #weigh(asked: readonly KnownTerm[], learned: boolean): { weighted: WeightedTerm[]; missing: number } {
     const weighted: WeightedTerm[] = [];
     const missing = new Map<number, number>();
-    for (const wanted of query) {
-      const term = this.#fresh(wanted.hash);
-      const df = this.#postings.count(term);
+    for (const { wanted, term, df, among } of asked) {
       if (df === 0 && wanted.instead !== undefined) continue;
-      const among = wanted.among === 0 ? this.#chunks : this.#postings.count(this.#fresh(wanted.among));
       // A form that no chunk here could have is not missed.
       if (df === 0 && among === 0) continue;
       const rarity = inverseDocumentFrequency(df, Math.max(df, among));
@@ -213,8 +227,8 @@ export class KeywordIndex {
       else if (idf > 0) weighted.push({ hash: wanted.hash, term, idf: idf * this.#shareOf(wanted) });
     }
     // Nor is one that is there in another spelling.
-    for (const { instead, hash } of query)
-      if (instead !== undefined && missing.has(instead.of) && this.#fresh(hash) >= 0) missing.delete(instead.of);
+    if (missing.size > 0)
+      for (const { wanted, df } of asked) if (wanted.instead !== undefined && df > 0) missing.delete(wanted.instead.of);
     let missed = 0;
     for (const idf of missing.values()) missed += idf;
     return { weighted: weighted.length > MOST_TERMS ? heaviest(weighted, MOST_TERMS) : weighted, missing: missed };

@@ -21,6 +21,7 @@ import { GRAPH_FROM_VECTORS, type GraphRule, type GraphWork, type IndexKind } fr
 import { planGraphWork, wantsGraph } from "./graph-work.ts";
 import { KeywordIndex, type KeywordPass } from "./keyword.ts";
 import type { QueryTerm } from "./query-term.ts";
+import { type IndexCandidate, type LegHit, legOf } from "./legs.ts";
 import { type OpenGraph, releaseGraph } from "./open-graph.ts";
 import { type FetchTerms, refinedScores } from "./passages.ts";
 import { unpackTerms } from "./term-blob.ts";
@@ -58,19 +59,6 @@ export type IndexSearch = {
   readonly exact?: number | undefined;
   /** Whether keyword scores see where in a long chunk the words stand (default: yes). */
   readonly byWindows?: boolean | undefined;
-};
-
-export type LegHit = { readonly chunkId: number; readonly fileKey: number; readonly score: number };
-
-export type IndexCandidate = {
-  readonly chunkId: number;
-  readonly fileKey: number;
-  /** Cosine of the chunk's best window, -1 … 1; null without a query vector. */
-  readonly vectorScore: number | null;
-  /** BM25, >= 0; null without query terms. */
-  readonly keywordScore: number | null;
-  /** How much of what is rare in the question it has, 0 … 1: see coverage.ts. */
-  readonly evidence: number;
 };
 
 export type IndexAnswer = {
@@ -272,22 +260,17 @@ export class StoreIndex {
       request.terms === null ? null : this.#keywords.search(request.terms, request.depth, matching?.chunks ?? null);
     const keyword = pass === null ? null : this.#keywordLeg(pass, request.byWindows ?? true);
     const nearest = request.vector === null ? NO_HITS : this.#nearest(request.vector, request, matching);
-    const evidence = request.terms === null ? null : this.#keywords.evidence(request.terms, this.#fileCounts);
-    const found = this.#candidates({ vector: request.vector, nearest: nearest.hits, keyword, evidence });
-    // Most who ask look at the candidates only: a leg is put together when somebody does look at it.
-    const legOf = (hits: readonly VectorHit[]): LegHit[] =>
-      hits.map(({ owner, score }) => {
-        const { chunkId, fileKey } = found.get(owner)!;
-        return { chunkId, fileKey, score };
-      });
+    const evidence = pass === null ? null : this.#keywords.evidence(pass, this.#fileCounts);
+    const candidates = this.#candidates({ vector: request.vector, nearest: nearest.hits, keyword, evidence });
     return {
+      // Most who ask look at the candidates only: a leg is put together when somebody does look at it.
       get vector() {
-        return legOf(nearest.hits);
+        return legOf(nearest.hits, nearest.hits, candidates);
       },
       get keyword() {
-        return legOf(keyword?.hits ?? []);
+        return legOf(keyword?.hits ?? [], nearest.hits, candidates);
       },
-      candidates: [...found.values()],
+      candidates,
       maxKeywordScore: pass?.maxPossible ?? 0,
       attainableKeywordScore: pass?.attainable ?? 0,
       knownTerms: pass?.knownTerms ?? 0,
@@ -352,21 +335,25 @@ export class StoreIndex {
     return { hits, scoreOf };
   }
 
-  /** By chunk ordinal, those of the vector leg first. */
-  #candidates({ vector, nearest, keyword, evidence }: Legs): Map<number, IndexCandidate> {
-    const found = new Map<number, IndexCandidate>();
-    const candidate = (chunk: number, vectorScore: number | null, keywordScore: number | null): IndexCandidate => ({
-      chunkId: this.#files.chunkId(chunk),
-      fileKey: this.#files.fileKey(this.#files.fileOf(chunk)),
-      vectorScore,
-      keywordScore,
-      evidence: evidence?.get(chunk) ?? 0,
-    });
-    for (const { owner, score } of nearest) found.set(owner, candidate(owner, score, keyword?.scoreOf(owner) ?? null));
-    const others = (keyword?.hits ?? []).filter((hit) => !found.has(hit.owner));
+  /** Those of the vector leg first. */
+  #candidates({ vector, nearest, keyword, evidence }: Legs): IndexCandidate[] {
+    const files = this.#files;
+    const found: IndexCandidate[] = [];
+    const add = (chunk: number, vectorScore: number | null, keywordScore: number | null): void => {
+      const fileKey = files.fileKey(files.fileOf(chunk));
+      const proof = evidence === null || evidence.size === 0 ? 0 : (evidence.get(chunk) ?? 0);
+      found.push({ chunkId: files.chunkId(chunk), fileKey, vectorScore, keywordScore, evidence: proof });
+    };
+    const taken = new Set<number>();
+    for (const { owner, score } of nearest) {
+      taken.add(owner);
+      add(owner, score, keyword === null ? null : keyword.scoreOf(owner));
+    }
+    if (keyword === null) return found;
+    const others = keyword.hits.filter((hit) => !taken.has(hit.owner));
     const owners = others.map((hit) => hit.owner);
     const scores = vector === null || owners.length === 0 ? null : this.#vectors.scoresOf(vector, owners);
-    others.forEach(({ owner, score }, i) => found.set(owner, candidate(owner, scores?.[i] ?? null, score)));
+    for (let i = 0; i < others.length; i++) add(others[i]!.owner, scores?.[i] ?? null, others[i]!.score);
     return found;
   }
 

@@ -8,6 +8,7 @@
  * are another letter with a mark. The Russian й stays: it is a letter of its own, on every keyboard.
  */
 export function fold(text: string): string {
+  if (!NON_ASCII.test(text)) return text;
   return text
     .replaceAll("\u0439", SHORT_I)
     .normalize("NFKD")

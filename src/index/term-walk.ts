@@ -250,6 +250,7 @@ function prefix(folded: string, among: Among, sink: TermSink): void {
 }
 
 function prefixOf(folded: string): string | null {
+  if (!NON_ASCII.test(folded)) return folded.length > PREFIX_LENGTH ? `p:${folded.slice(0, PREFIX_LENGTH)}` : null;
   const letters = [...folded];
   // Here й is и, as in version 1.
   const first = () => letters.slice(0, PREFIX_LENGTH).join("").replaceAll("\u0439", "\u0438");

@@ -1,5 +1,6 @@
 import { languageOf } from "../index/language.ts";
-import type { IndexAnswer, IndexCandidate } from "../index/store-index.ts";
+import type { IndexCandidate } from "../index/legs.ts";
+import type { IndexAnswer } from "../index/store-index.ts";
 
 export const SEARCH_MODES = ["hybrid", "vector", "keyword"] as const;
 export type SearchMode = (typeof SEARCH_MODES)[number];
@@ -121,22 +122,27 @@ export function depthFor(results: number): number {
  * @param unrelatedCosine where the model's cosines begin, see ModelInfo
  */
 export function rank(found: IndexAnswer, mode: SearchMode, fusion: Fusion, unrelatedCosine = 0): Ranked[] {
-  const answer = mode === "vector" ? found : spread(found, unrelatedCosine);
-  const { candidates } = answer;
-  const keywordTop = keywordTopOf(answer);
+  const candidates = mode === "vector" ? found.candidates : spread(found.candidates, unrelatedCosine);
+  const keywordTop = keywordTopOf(candidates);
   const keyword = (candidate: IndexCandidate) => share(candidate.keywordScore ?? 0, keywordTop);
   const fused =
     mode === "vector"
       ? candidates.map(({ vectorScore }) => vectorScore ?? 0)
       : mode === "keyword"
         ? candidates.map(keyword)
-        : fuse(answer, fusion, keyword);
-  const ranked = candidates
-    .map((candidate, i) => ({ candidate, fused: fused[i] ?? 0, cosine: found.candidates[i]?.vectorScore ?? null }))
-    .filter((one) => mode !== "keyword" || one.fused > 0)
-    .sort((a, b) => b.fused - a.fused || nearer(a.candidate, b.candidate));
+        : fusion.type === "rrf"
+          ? reciprocalRanks(found, fusion.weights, fusion.constant)
+          : candidates.map((candidate) => convex(candidate, fusion.vectorWeight, keyword));
+  const ranked: (Fused & { cosine: number | null })[] = [];
+  candidates.forEach((candidate, i) => {
+    const one = { candidate, fused: fused[i] ?? 0, cosine: found.candidates[i]?.vectorScore ?? null };
+    if (mode !== "keyword" || one.fused > 0) ranked.push(one);
+  });
+  ranked.sort((a, b) => b.fused - a.fused || nearer(a.candidate, b.candidate));
   const scoreOf =
-    mode === "vector" ? ({ fused: cosine }: Fused) => clip(cosine) : calibrated(answer, mode, fusion, ranked);
+    mode === "vector"
+      ? ({ fused: cosine }: Fused) => clip(cosine)
+      : calibrated({ ranked, mode, fusion, keywordTop, attainable: found.attainableKeywordScore });
   return ranked.map((one) => ({
     chunkId: one.candidate.chunkId,
     fileKey: one.candidate.fileKey,
@@ -148,15 +154,19 @@ export function rank(found: IndexAnswer, mode: SearchMode, fusion: Fusion, unrel
 }
 
 /** Cosines from `beginning` to 1 made to reach from 0 to 1. */
-function spread(answer: IndexAnswer, beginning: number): IndexAnswer {
-  if (beginning <= 0) return answer;
-  const candidates = answer.candidates.map((candidate) => {
-    const { vectorScore } = candidate;
-    return vectorScore === null
-      ? candidate
-      : { ...candidate, vectorScore: Math.max(0, vectorScore - beginning) / (1 - beginning) };
+function spread(candidates: readonly IndexCandidate[], beginning: number): readonly IndexCandidate[] {
+  if (beginning <= 0) return candidates;
+  return candidates.map((candidate) => {
+    const { chunkId, fileKey, vectorScore, keywordScore, evidence } = candidate;
+    if (vectorScore === null) return candidate;
+    return {
+      chunkId,
+      fileKey,
+      vectorScore: Math.max(0, vectorScore - beginning) / (1 - beginning),
+      keywordScore,
+      evidence,
+    };
   });
-  return { ...answer, candidates };
 }
 
 type Fused = { readonly candidate: IndexCandidate; readonly fused: number };
@@ -178,11 +188,6 @@ function nearer(a: IndexCandidate, b: IndexCandidate): number {
   return (b.vectorScore ?? 0) - (a.vectorScore ?? 0) || a.chunkId - b.chunkId;
 }
 
-function fuse(answer: IndexAnswer, fusion: Fusion, keyword: (candidate: IndexCandidate) => number): number[] {
-  if (fusion.type === "rrf") return reciprocalRanks(answer, fusion.weights, fusion.constant);
-  return answer.candidates.map((candidate) => convex(candidate, fusion.vectorWeight, keyword));
-}
-
 function withEvidence(combination: number, { evidence }: IndexCandidate): number {
   return combination + RANKING.evidenceWeight * evidence;
 }
@@ -195,7 +200,7 @@ function convex(
   return withEvidence(vectorWeight * (candidate.vectorScore ?? 0) + (1 - vectorWeight) * keyword(candidate), candidate);
 }
 
-function keywordTopOf({ candidates }: IndexAnswer): number {
+function keywordTopOf(candidates: readonly IndexCandidate[]): number {
   let top = 0;
   for (const { keywordScore } of candidates) top = Math.max(top, keywordScore ?? 0);
   return top;
@@ -214,16 +219,20 @@ function reciprocalRanks({ candidates, vector, keyword }: IndexAnswer, weights: 
   );
 }
 
-/** What to show for a result of a hybrid or keyword search; `ranked` best first. */
-function calibrated(
-  answer: IndexAnswer,
-  mode: SearchMode,
-  fusion: Fusion,
-  ranked: readonly Fused[],
-): (one: Fused) => number {
+interface Calibrating {
+  /** Best first. */
+  ranked: readonly Fused[];
+  mode: SearchMode;
+  fusion: Fusion;
+  /** The best keyword score, and what a chunk with every word of the question would have. */
+  keywordTop: number;
+  attainable: number;
+}
+
+/** What to show for a result of a hybrid or keyword search. */
+function calibrated({ ranked, mode, fusion, keywordTop, attainable }: Calibrating): (one: Fused) => number {
   const [best] = ranked;
   if (best === undefined) return () => 0;
-  const keywordTop = keywordTopOf(answer);
   let cosine = 0;
   for (const { candidate } of ranked.slice(0, JUDGED_TOGETHER)) cosine = Math.max(cosine, candidate.vectorScore ?? 0);
   if (keywordTop === 0) {
@@ -239,9 +248,10 @@ function calibrated(
   const part = Math.min(1, vectorShare / RANKING.vectorWeight);
   const mixed = (name: keyof typeof CALIBRATION.hybrid) =>
     part * CALIBRATION.hybrid[name] + (1 - part) * CALIBRATION.keyword[name];
-  const found = Math.min(1, share(keywordTop, answer.attainableKeywordScore));
+  const factor = mixed("fused");
+  const found = Math.min(1, share(keywordTop, attainable));
   const fixed = mixed("found") * found + mixed("cosine") * cosine + mixed("constant");
-  const scoreOf = (fused: number) => logistic(mixed("fused") * fused + fixed);
+  const scoreOf = (fused: number) => logistic(factor * fused + fixed);
   if (mode === "keyword" || fusion.type === "convex") return ({ fused }) => scoreOf(fused);
   // Sums of reciprocal ranks say nothing by themselves: the best result is judged by its scores, the others keep their
   // proportion to it.
