@@ -381,3 +381,15 @@ test.each(
   const [word, stem] = pair.split(":") as [string, string];
   expect(stemEnglish(word)).toBe(stem);
 });
+
+test("a text of ASCII has the terms that it has beside other letters", () => {
+  const random = seededRandom(7);
+  const pieces = "a b Z word camelCase 1 12 345 1,234 , . _ ' - @ & + ++ # x ? $ % 7 e-mail x_y v1.2 C# it's".split(
+    " ",
+  );
+  for (let i = 0; i < 3000; i++) {
+    const text = Array.from({ length: 12 }, () => random.pick(pieces)).join(random.pick(["", " ", "\n"]));
+    for (const forms of ["english", "other"] as const)
+      expect([text, ...termsOf(text, forms), "\u043e"]).toEqual([text, ...termsOf(`${text} \u043e`, forms)]);
+  }
+});

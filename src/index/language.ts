@@ -16,7 +16,7 @@ export function languageOf(text: string): Language {
   let compounding = 0;
   let against = 0;
   let words = 0;
-  for (const [word] of text.matchAll(LATIN_WORD)) {
+  for (const [word] of text.matchAll(NON_ASCII.test(text) ? LATIN_WORD : ASCII_WORD)) {
     const lower = word.toLowerCase();
     const isEnglishWord = ENGLISH.has(lower);
     const isOtherWord = !isEnglishWord && OTHERS.has(lower);
@@ -40,6 +40,7 @@ const SAMPLE_WORDS = 400;
 /** Prose has a fifth and more of function words; source code and lists of names have them by accident. */
 const LEAST_SHARE = 0.06;
 const NON_ASCII = /[^\x00-\x7f]/;
+const ASCII_WORD = /[A-Za-z]+/g;
 const LATIN_WORD = /\p{sc=Latin}+/gu;
 
 const ENGLISH = new Set(

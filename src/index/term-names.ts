@@ -12,6 +12,7 @@ const NON_ASCII = /[^\x00-\x7f]/;
 /** An extension has a letter: the end of `core-2.17.1` is none. */
 const EXTENSION = /[^./\\]\.(?=[a-z0-9]*[a-z])([a-z0-9]{1,5})$/i;
 /** A number that says nothing without the word before it: `chapter 7`. */
+const SHORT_NUMBER_LENGTH = 6; // UTF-16 units: some scripts' digits take two
 const SHORT_NUMBER = /^\p{Nd}{1,3}$/u;
 
 /** The terms of a name, or, of a question, those of the names that it may be asking for. */
@@ -45,9 +46,10 @@ function joined(text: string): string {
 function collect(text: string, into: Set<string>): void {
   let before = "";
   const take = (term: string): void => {
-    if (!SHORT_NUMBER.test(term)) into.add(term);
+    const isShortNumber = term.length <= SHORT_NUMBER_LENGTH && SHORT_NUMBER.test(term);
+    if (!isShortNumber) into.add(term);
     else if (before !== "") into.add(before + term);
-    before = SHORT_NUMBER.test(term) ? "" : term;
+    before = isShortNumber ? "" : term;
   };
   const sink: TermSink = { unit() {}, term: take, spelling: (term) => take(term.replace(/^~/, "")) };
   walkTerms(text, "english", sink);

@@ -20,6 +20,8 @@ const KEPT_LETTERS = 6;
 /** Letters of a part that would be kept with letters of the next one. */
 const SHORT_PART = 6;
 
+const NON_ASCII = /[^\x00-\x7f]/;
+const ASCII_WORD = /[A-Za-z]+/g;
 const LATIN_WORD = /\p{sc=Latin}[\p{sc=Latin}\p{M}]*/gu;
 const ONLY_LETTERS = /^[a-z]+$/;
 const VOWEL = /[aeiouy]/;
@@ -37,15 +39,28 @@ export function* tailTerms(text: string): Generator<string> {
 
 /** The words of a question, in small letters, with the term of each as a part of compounds. */
 export function* askedTails(text: string): Generator<{ word: string; tail: string }> {
-  for (const [found] of plainText(text).matchAll(LATIN_WORD)) {
+  const plain = plainText(text);
+  for (const [found] of plain.matchAll(NON_ASCII.test(plain) ? LATIN_WORD : ASCII_WORD)) {
     if (found.length < LEAST.tail || found.length > LONGEST_WORD) continue;
     const word = found.toLowerCase();
-    const letters = lettersOf(word);
-    if (letters.length >= LEAST.tail && ONLY_LETTERS.test(letters)) yield { word, tail: termOf(letters) };
+    const tail = askedTail(word);
+    if (tail !== null) yield { word, tail };
   }
 }
 
 const MOST_KNOWN = 20_000;
+const knownAsked = new Map<string, string | null>();
+
+function askedTail(lower: string): string | null {
+  let tail = knownAsked.get(lower);
+  if (tail !== undefined) return tail;
+  const letters = lettersOf(lower);
+  tail = letters.length >= LEAST.tail && ONLY_LETTERS.test(letters) ? termOf(letters) : null;
+  if (knownAsked.size >= MOST_KNOWN) knownAsked.clear();
+  knownAsked.set(lower, tail);
+  return tail;
+}
+
 const known = new Map<string, readonly string[]>();
 
 function tailsOf(lower: string): readonly string[] {

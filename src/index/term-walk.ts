@@ -42,6 +42,9 @@ const ASCII_DIGIT = /[0-9]/;
 const INVISIBLE = /[\u00ad\u200b-\u200f\u2060\ufe0e\ufe0f\ufeff]/g;
 const COMPOUND =
   /[\p{L}\p{M}\p{N}]+(?:(?:[._'’\-\u2010\u2011@&]+|(?<=\p{Nd}),(?=\p{Nd}{3}(?!\p{Nd})))[\p{L}\p{M}\p{N}]+)*(?:\+\+|#(?!\p{L}))?/gu;
+/** The same for a text of ASCII, in half the time. */
+const ASCII_COMPOUND =
+  /[A-Za-z0-9]+(?:(?:[._'\-@&]+|(?<=[0-9]),(?=[0-9]{3}(?![0-9])))[A-Za-z0-9]+)*(?:\+\+|#(?![A-Za-z]))?/g;
 const JOINTS = /[^\p{L}\p{M}\p{N}]+/u;
 const UNSPACED_OR_KOREAN = /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}\p{sc=Hang}]/u;
 const POINTED_NUMBER = /^v?(\p{Nd}+(?:\.\p{Nd}+)+)$/iu;
@@ -67,7 +70,7 @@ export function walkTerms(text: string, forms: Forms, sink: TermSink): void {
   let at = 0;
   let part = 0;
   let current: NumberSpan | undefined;
-  for (const match of plain.matchAll(COMPOUND)) {
+  for (const match of plain.matchAll(NON_ASCII.test(plain) ? COMPOUND : ASCII_COMPOUND)) {
     while ((spans[at]?.end ?? Infinity) <= match.index) at++;
     const span = spans[at];
     const isInside = span !== undefined && span.start < match.index + match[0].length;
