@@ -17,10 +17,10 @@ NATIVE := dist/native/.built
 PYTHON_OF_CLIENTS := $(CURDIR)/dist/clients/python/venv/bin/python
 SOURCES := $(shell find src models/lectern-embed-en -type f ! -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help run dev check fmt docs test clients coverage bench eval ocr-eval addon build install clean
+.PHONY: help run dev check fmt docs test clients coverage bench bench-turns eval ocr-eval addon build install clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: dist/lectern ## install, build, and start the server on http://127.0.0.1:8080
 	dist/lectern serve $(ARGS)
@@ -50,6 +50,9 @@ clients: dist/lectern ## the contract walked by clients in Python, Go, Rust and 
 
 bench: dist/lectern ## speed: a table and one JSON line per row
 	$(BUN) test/bench/run.ts
+
+bench-turns: dist/lectern ## the same beside OTHER=<checkout>, in turns: ratios with their 95 % interval
+	$(BUN) test/bench/turns.ts $(OTHER)
 
 eval: dist/lectern ## retrieval quality: a table and one JSON line per row
 	$(BUN) test/eval/run.ts

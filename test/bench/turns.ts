@@ -1,0 +1,100 @@
+/**
+ * `make bench-turns OTHER=<checkout>`: the benchmarks of this checkout and of another one, in turns on the same machine.
+ *
+ *   BENCH=search,http  only these   ROUNDS=10  turns of each   BENCH_NORMAL=1  normal sizes instead of small ones
+ *
+ * Each checkout measures itself with its own binary and its own benchmarks; a round runs both, the first one changing.
+ * Of every figure that both report it prints the geometric mean of the ratios this : other, with the 95 % interval of
+ * Student's t over the rounds' logarithms. `worse` stands where the whole interval lies beyond the bound.
+ */
+import { ROOT } from "../helpers/server.ts";
+
+/** A ratio up to here counts as equal. */
+const BOUND = 1.03;
+const DEFAULT_ROUNDS = 10;
+const BENCHES = "start,ingest,embed,rerank,parse,search,http,load,migrate,upload";
+/** Of figures of which more is better. */
+const MORE_IS_BETTER = /_per_s|per_second|recall|rate|throughput|mib_s|share|of_raw/;
+/** Figures of time, rate and size; others are counts and settings. */
+const COMPARED = /_ms$|_us$|_s$|_mib$|_bytes$|per_s|recall|of_raw|share/;
+
+type Figures = Map<string, number>;
+
+const { env } = process;
+const other = process.argv[2] ?? "";
+if (other === "") {
+  console.error("Say which checkout to compare with: make bench-turns OTHER=../before");
+  process.exit(2);
+}
+const rounds = Number(env["ROUNDS"] ?? DEFAULT_ROUNDS);
+const ratios = new Map<string, number[]>();
+for (const bench of (env["BENCH"] ?? BENCHES).split(",")) {
+  for (let round = 0; round < rounds; round++) {
+    const order = round % 2 === 0 ? [ROOT, other] : [other, ROOT];
+    const measured = new Map<string, Figures>();
+    for (const checkout of order) measured.set(checkout, await figuresOf(checkout, bench));
+    const theirs = measured.get(other) ?? new Map<string, number>();
+    for (const [name, ours] of measured.get(ROOT) ?? []) {
+      const their = theirs.get(name);
+      if (their === undefined || !(their > 0) || !(ours > 0)) continue;
+      const ratio = MORE_IS_BETTER.test(name) ? their / ours : ours / their;
+      ratios.set(name, [...(ratios.get(name) ?? []), ratio]);
+    }
+    console.error(`${bench}: round ${round + 1} of ${rounds}`);
+  }
+}
+let worse = 0;
+for (const [name, all] of ratios) {
+  const { mean, low, high } = interval(all);
+  const isWorse = low > BOUND;
+  if (isWorse) worse++;
+  const figures = [mean, low, high].map((value) => Number(value.toFixed(3)));
+  console.log(
+    JSON.stringify({
+      figure: name,
+      ratio: figures[0],
+      low: figures[1],
+      high: figures[2],
+      n: all.length,
+      worse: isWorse,
+    }),
+  );
+}
+console.log(
+  `${ratios.size} figures, ${worse} worse than ${BOUND} (ratios above 1 are to the disadvantage of this checkout)`,
+);
+
+/** Runs one benchmark of a checkout; figures are called by benchmark, trial and column. */
+async function figuresOf(checkout: string, bench: string): Promise<Figures> {
+  const child = Bun.spawn([process.execPath, "test/bench/run.ts"], {
+    cwd: checkout,
+    env: { ...env, BENCH: bench, ...(env["BENCH_NORMAL"] === "1" ? {} : { BENCH_SMALL: "1" }) },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "ignore",
+  });
+  const figures: Figures = new Map();
+  for (const line of (await child.stdout.text()).split("\n")) {
+    if (!line.startsWith("{")) continue;
+    const row = JSON.parse(line) as Record<string, unknown>;
+    const said = Object.entries(row).filter(([key, value]) => typeof value === "string" && key !== "commit");
+    const trial = said.map(([, value]) => value).join(" ");
+    for (const [key, value] of Object.entries(row))
+      if (typeof value === "number" && COMPARED.test(key)) figures.set(`${trial} ${key}`, value);
+  }
+  await child.exited;
+  return figures;
+}
+
+/** Student's t for the 95 % interval, by degrees of freedom; from 30 on it is that of the normal distribution, nearly. */
+const T = [
+  0, 12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.2, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11, 2.1, 2.09,
+];
+
+function interval(values: readonly number[]): { mean: number; low: number; high: number } {
+  const logs = values.map((value) => Math.log(value));
+  const mean = logs.reduce((sum, one) => sum + one, 0) / logs.length;
+  const variance = logs.reduce((sum, one) => sum + (one - mean) ** 2, 0) / Math.max(1, logs.length - 1);
+  const half = (T[logs.length - 1] ?? 2.05) * Math.sqrt(variance / logs.length);
+  return { mean: Math.exp(mean), low: Math.exp(mean - half), high: Math.exp(mean + half) };
+}
