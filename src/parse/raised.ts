@@ -3,7 +3,8 @@ const RAISED = /^[-\u2212+]?(?:\d{1,3}|n|x|k)$/;
 
 /** Where raised characters begin that may be an exponent, -1 where no number stands before them. */
 export function raisedStart(before: string): number {
-  return /\d$/.test(before) ? before.length : -1;
+  const last = before.charCodeAt(before.length - 1);
+  return last >= 0x30 && last <= 0x39 ? before.length : -1;
 }
 
 /** The text with the mark of an exponent before the characters that were raised from `at` on; `at` may be -1. */

@@ -1,5 +1,4 @@
-import { Parser } from "htmlparser2";
-
+import { MarkupParser } from "./markup-parser.ts";
 import { decodeText } from "./text/encoding.ts";
 import { xmlCharset } from "./text/html.ts";
 import type { ZipArchive } from "./zip.ts";
@@ -23,7 +22,7 @@ export function decodeXml(bytes: Uint8Array): string {
 }
 
 export function readXmlText(text: string, handler: XmlHandler): void {
-  const parser = new Parser(
+  const parser = new MarkupParser(
     {
       onopentag: (name, attributes) => handler.open?.(localName(name), attributes),
       ontext: (part) => handler.text?.(part),

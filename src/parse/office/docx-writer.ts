@@ -42,6 +42,9 @@ const SKIPPED = new Set([
   "sectPrChange",
 ]);
 
+/** The text of a table in a table is copied into each one around it: deeper ones are text of their cell. */
+const MAX_TABLES = 50;
+
 interface Paragraph {
   text: string;
   level: number;
@@ -67,6 +70,8 @@ export class WordWriter implements XmlHandler {
   readonly #paragraphs: Paragraph[] = [];
   readonly #runs: Run[] = [];
   readonly #tables: WordTable[] = [];
+  /** Open tables below the deepest one that has rows. */
+  #flatTables = 0;
   readonly #alternatives = new Alternatives();
   readonly #fields = new WordFields();
   /** Of each open content control: whether it shows its placeholder. */
@@ -92,7 +97,7 @@ export class WordWriter implements XmlHandler {
     if (SKIPPED.has(name) || this.#skip > 0) return this.#openSkipped(name);
     if (this.#placeholder > 0) return;
     if (this.#formula !== null) return this.#formula.open(name, attributes);
-    if (this.#tables.at(-1)?.open(name, attributes) === true) return;
+    if (this.#rowTable()?.open(name, attributes) === true) return;
     if (this.#openText(name, attributes) || this.#openProperty(name, attributes)) return;
     this.#openPart(name, attributes);
   }
@@ -116,7 +121,7 @@ export class WordWriter implements XmlHandler {
     if (name === "sdt") this.#controls.pop();
     if (this.#skip > 0 || this.#placeholder > 0) return;
     if (this.#formula !== null) return this.#closeFormula();
-    const table = this.#tables.at(-1);
+    const table = this.#rowTable();
     if (name === "t") this.#inText--;
     else if (name === "instrText") this.#inInstruction--;
     else if (name === "r") this.#runs.pop();
@@ -227,7 +232,8 @@ export class WordWriter implements XmlHandler {
   #openPart(name: string, attributes: Record<string, string>): void {
     switch (name) {
       case "tbl":
-        this.#tables.push(new WordTable());
+        if (this.#tables.length < MAX_TABLES) this.#tables.push(new WordTable());
+        else this.#flatTables++;
         break;
       case "trPr":
         this.#inRowProperties = true;
@@ -334,7 +340,16 @@ export class WordWriter implements XmlHandler {
     for (const note of paragraph.after) this.#out.line(note);
   }
 
+  /** The table whose rows and cells begin and end here. */
+  #rowTable(): WordTable | undefined {
+    return this.#flatTables > 0 ? undefined : this.#tables.at(-1);
+  }
+
   #endTable(): void {
+    if (this.#flatTables > 0) {
+      this.#flatTables--;
+      return;
+    }
     const table = this.#tables.pop();
     if (table === undefined) return;
     const outer = this.#tables.at(-1);

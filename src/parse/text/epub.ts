@@ -29,10 +29,14 @@ export function parseEpub(zip: ZipArchive, limits: ParseLimits): ParsedDocument 
   });
   const folder = packagePath.slice(0, packagePath.lastIndexOf("/") + 1);
   const locked = lockedFiles(zip);
+  const seen = new Set<string>();
   for (const id of spine) {
     const item = items.get(id);
     if (item === undefined || item.isNavigation) continue;
     const path = resolvePath(folder, safeDecode(item.href.split("#")[0]!));
+    // The spine names each chapter once; a file of many names is read once as well.
+    if (seen.has(path)) continue;
+    seen.add(path);
     if (locked.has(path)) throw invalidFile("The book is copy-protected (DRM), so its text cannot be read.");
     const chapter = zip.read(path);
     if (chapter === null) {

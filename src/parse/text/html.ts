@@ -1,8 +1,7 @@
-import { Parser } from "htmlparser2";
-
 import type { DocumentBuilder } from "../builder.ts";
 import { oneLine } from "../builder.ts";
 import { FormulaReader } from "../formula.ts";
+import { MarkupParser } from "../markup-parser.ts";
 import { markRaised, raisedStart } from "../raised.ts";
 import { Drawing } from "./html-drawing.ts";
 import { HtmlSymbols } from "./html-symbols.ts";
@@ -27,7 +26,7 @@ export function parseHtml(html: string, out: DocumentBuilder, isXhtml = XML_STAR
 
 function run(html: string, out: DocumentBuilder, { isStrict, isXhtml }: { isStrict: boolean; isXhtml: boolean }): void {
   const writer = new HtmlWriter(out, isStrict);
-  const parser = new Parser(writer, { decodeEntities: true, lowerCaseTags: true, recognizeSelfClosing: isXhtml });
+  const parser = new MarkupParser(writer, { decodeEntities: true, lowerCaseTags: true, recognizeSelfClosing: isXhtml });
   // Rows without their table, as exports leave them.
   if (ROWS_START.test(html.slice(0, 1000))) parser.write("<table>");
   parser.write(html);
@@ -59,6 +58,8 @@ class HtmlWriter {
   #inTitle = false;
   #title = "";
   #tables: HtmlTable[] = [];
+  /** Open tables below the deepest one that has rows. */
+  #flatTables = 0;
   /** Options of the drop-down that is open. */
   #options: { text: string; selected: boolean }[] | null = null;
 
@@ -105,7 +106,7 @@ class HtmlWriter {
 
   #closeFormula(line: string): void {
     this.#formula = null;
-    const touches = /[\p{L}\p{N}]$/u.test(this.#text) && /^[\p{L}\p{N}]/u.test(line);
+    const touches = /[\p{L}\p{N}]$/u.test(this.#text.slice(-2)) && /^[\p{L}\p{N}]/u.test(line);
     this.#text += (touches ? " " : "") + line;
     if (this.#formulaIsBlock && this.#sentenceDepth === 0) this.#flush();
   }
@@ -192,20 +193,21 @@ class HtmlWriter {
         this.#heading = { level: Number(tag[1]) };
         break;
       case "table":
-        this.#tables.push(new HtmlTable());
+        if (this.#tables.length < MAX_TABLES) this.#tables.push(new HtmlTable());
+        else this.#flatTables++;
         break;
       case "button":
         this.#text += " ";
         break;
       case "tbody":
-        this.#table()?.endGroup();
+        this.#rowTable()?.endGroup();
         break;
       case "tr":
-        this.#table()?.beginRow();
+        this.#rowTable()?.beginRow();
         break;
       case "td":
       case "th":
-        this.#table()?.beginCell(tag === "th", attributes);
+        this.#rowTable()?.beginCell(tag === "th", attributes);
         break;
       case "select":
         this.#options = [];
@@ -310,7 +312,8 @@ class HtmlWriter {
         this.#heading = null;
         break;
       case "table":
-        this.#closeTable();
+        if (this.#flatTables > 0) this.#flatTables--;
+        else this.#closeTable();
         break;
     }
   }
@@ -352,12 +355,17 @@ class HtmlWriter {
 
   #listMark(): string {
     const list = this.#lists.at(-1);
-    const indent = "  ".repeat(Math.max(0, this.#lists.length - 1));
+    const indent = "  ".repeat(Math.min(MAX_INDENT, Math.max(0, this.#lists.length - 1)));
     return list === undefined || list === "ul" ? `${indent}- ` : `${indent}${list.next++}. `;
   }
 
   #table(): HtmlTable | undefined {
     return this.#tables.at(-1);
+  }
+
+  /** The table whose rows and cells begin here. */
+  #rowTable(): HtmlTable | undefined {
+    return this.#flatTables > 0 ? undefined : this.#table();
   }
 
   /** Ends the current block: into the open cell inside a table, else into the document. */
@@ -416,6 +424,11 @@ class HtmlWriter {
     }
   }
 }
+
+/** Levels of nested lists that are shown; what lies deeper stands below the last of them. */
+const MAX_INDENT = 99;
+/** The text of a table in a table is copied into each one around it: deeper ones are text of their cell. */
+const MAX_TABLES = 50;
 
 /** Anything but white space and characters without width, with which mail fills its previews. */
 const SHOWN = /[^\s\u00ad\u034f\u061c\u200b-\u200f\u2060\ufeff]/;

@@ -84,10 +84,15 @@ type TextKind =
 
 type Reader = (text: string, filename: string, out: DocumentBuilder) => void;
 
+const MAX_TITLE = 200;
+
 /** A short first line that stands alone, with more below it, is what plain text has for a title. */
 export function titleOfText(text: string): string | null {
-  const [, line] = /^\s*([^\n]{1,200})\n[ \t]*\n\s*\S/.exec(text) ?? [];
-  return line === undefined || !/\p{L}/u.test(line) ? null : line.trim();
+  const start = text.search(/\S/);
+  const end = text.indexOf("\n", start);
+  if (start < 0 || end < 0 || end - start > MAX_TITLE) return null;
+  const line = text.slice(start, end);
+  return /\p{L}/u.test(line) && /^\n[ \t]*\n\s*\S/.test(text.slice(end)) ? line.trim() : null;
 }
 
 const READERS: Record<TextKind, Reader> = {
