@@ -123,12 +123,25 @@ const CORE_NAMES: Record<string, string> = {
 export function readCoreProperties(
   zip: ZipArchive,
   part: string,
-  out: { title: string | null; metadata: Record<string, string | number | boolean> },
+  out: CorePropertiesTarget,
 ): void {
   const bytes = zip.read(part);
-  if (bytes === null) return;
+  if (bytes !== null) readXml(bytes, coreProperties(out));
+}
+
+/** The same where the elements stand in a file that holds the document too. */
+export function readCorePropertiesText(xml: string, out: CorePropertiesTarget): void {
+  readXmlText(xml, coreProperties(out));
+}
+
+interface CorePropertiesTarget {
+  title: string | null;
+  metadata: Record<string, string | number | boolean>;
+}
+
+function coreProperties(out: CorePropertiesTarget): XmlHandler {
   let current = "";
-  readXml(bytes, {
+  return {
     open: () => {
       current = "";
     },
@@ -144,7 +157,7 @@ export function readCoreProperties(
       if (key === undefined) return;
       out.metadata[key] = key === "created" || key === "modified" ? isoDate(value) : value;
     },
-  });
+  };
 }
 
 function isoDate(value: string): string {
