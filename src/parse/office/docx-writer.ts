@@ -1,7 +1,7 @@
 import type { DocumentBuilder } from "../builder.ts";
 import type { ParsedDocument } from "../document.ts";
 import { FormulaReader } from "../formula.ts";
-import { markRaised, raisedStart } from "../raised.ts";
+import { RaisedText } from "../raised.ts";
 import { isSymbolFont, symbolsRead, symbolText } from "../symbol-fonts.ts";
 import type { XmlHandler } from "../xml.ts";
 import { attribute } from "../xml.ts";
@@ -46,13 +46,11 @@ const SKIPPED = new Set([
 const MAX_TABLES = 50;
 
 interface Paragraph {
-  text: string;
+  text: RaisedText;
   level: number;
   list: { id: string; level: number } | null;
   isHidden: boolean;
   font: string;
-  /** Where raised characters begin that may be an exponent; -1 for none. */
-  raisedAt: number;
   after: string[];
 }
 
@@ -145,7 +143,14 @@ export class WordWriter implements XmlHandler {
   #openText(name: string, attributes: Record<string, string>): boolean {
     switch (name) {
       case "p":
-        this.#paragraphs.push({ text: "", level: 0, list: null, isHidden: false, font: "", raisedAt: -1, after: [] });
+        this.#paragraphs.push({
+          text: new RaisedText(),
+          level: 0,
+          list: null,
+          isHidden: false,
+          font: "",
+          after: [],
+        });
         return true;
       case "r": {
         const paragraph = this.#paragraphs.at(-1);
@@ -158,7 +163,7 @@ export class WordWriter implements XmlHandler {
         return true;
       case "tab":
       case "ptab":
-        if (this.#paragraphs.at(-1)?.text !== "") this.#space("\t");
+        if (this.#paragraphs.at(-1)?.text.isEmpty !== true) this.#space("\t");
         return true;
       case "br":
       case "cr":
@@ -284,9 +289,7 @@ export class WordWriter implements XmlHandler {
   #say(text: string): void {
     const paragraph = this.#paragraphs.at(-1);
     if (paragraph === undefined || text === "" || this.#isHidden) return;
-    if (this.#runs.at(-1)?.isRaised !== true) settleRaised(paragraph);
-    else if (paragraph.raisedAt < 0) paragraph.raisedAt = raisedStart(paragraph.text);
-    paragraph.text += text;
+    paragraph.text.say(text, this.#runs.at(-1)?.isRaised === true);
     if (text.trim() === "") return;
     this.#fields.say();
     this.#alternatives.say();
@@ -295,8 +298,7 @@ export class WordWriter implements XmlHandler {
   #space(text: string): void {
     const paragraph = this.#paragraphs.at(-1);
     if (paragraph === undefined || this.#isHidden) return;
-    settleRaised(paragraph);
-    paragraph.text += text;
+    paragraph.text.say(text, false);
   }
 
   /** Office says the words of a group again at what it holds. */
@@ -319,15 +321,15 @@ export class WordWriter implements XmlHandler {
   #endParagraph(): void {
     const paragraph = this.#paragraphs.pop();
     if (paragraph === undefined) return;
-    settleRaised(paragraph);
+    const said = paragraph.text.take().trim();
     const { list } = paragraph;
     // A list of the name 0 is none: it takes away what the style gives.
     const mark =
-      list === null || list.id === "0" || paragraph.text.trim() === ""
+      list === null || list.id === "0" || said === ""
         ? ""
         : this.#context.numbering.next(list.id, list.level);
     const isBullet = mark === "-";
-    const text = (isBullet || mark === "" ? "" : `${mark} `) + paragraph.text.trim();
+    const text = (isBullet || mark === "" ? "" : `${mark} `) + said;
     const cell = this.#tables.at(-1)?.cell;
     if (cell !== undefined) {
       if (text !== "") cell.push(text);
@@ -374,11 +376,6 @@ export class WordWriter implements XmlHandler {
     if (cell === undefined) this.#out.append(document, 0);
     else cell.push(document.text);
   }
-}
-
-function settleRaised(paragraph: Paragraph): void {
-  paragraph.text = markRaised(paragraph.text, paragraph.raisedAt);
-  paragraph.raisedAt = -1;
 }
 
 /** A character by its code, in a symbol font or of no font's own. */

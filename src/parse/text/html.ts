@@ -36,6 +36,9 @@ function run(html: string, out: DocumentBuilder, { isStrict, isXhtml }: { isStri
 class HtmlWriter {
   readonly #out: DocumentBuilder;
   readonly #strict: boolean;
+  /** Of a long block all but its end, which is what is looked at while it comes. */
+  #settled = "";
+  #hasSettledWords = false;
   #text = "";
   #skipDepth = 0;
   #skipTags: string[] = [];
@@ -108,6 +111,7 @@ class HtmlWriter {
     this.#formula = null;
     const touches = /[\p{L}\p{N}]$/u.test(this.#text.slice(-2)) && /^[\p{L}\p{N}]/u.test(line);
     this.#text += (touches ? " " : "") + line;
+    this.#settle();
     if (this.#formulaIsBlock && this.#sentenceDepth === 0) this.#flush();
   }
 
@@ -124,7 +128,7 @@ class HtmlWriter {
 
   /** A block, unless it stands in a sentence. */
   #openCustom(tag: string): void {
-    const isBlock = this.#sentenceDepth === 0 && this.#text.trim() === "";
+    const isBlock = this.#sentenceDepth === 0 && !this.#hasSettledWords && this.#text.trim() === "";
     this.#customs.push({ tag, isBlock });
     if (isBlock) this.#flush();
     else if (this.#customEnd === this.#text.length) this.#text += " ";
@@ -245,6 +249,7 @@ class HtmlWriter {
     else if (this.#skipDepth === 0) {
       const read = this.#symbols.read(text);
       this.#text += this.#preDepth > 0 ? read : read.replace(/[ \t\r\n\f]+/g, " ");
+      this.#settle();
     }
   }
 
@@ -368,9 +373,22 @@ class HtmlWriter {
     return this.#flatTables > 0 ? undefined : this.#table();
   }
 
+  /** Looking at the end of a string that grows copies all of it, so that only little may be left to look at. */
+  #settle(): void {
+    if (this.#text.length < MAX_TAIL || this.#raisedAt >= 0) return;
+    const cut = this.#text.length - LEAST_TAIL;
+    const settled = this.#text.slice(0, cut);
+    this.#settled += settled;
+    this.#hasSettledWords ||= settled.trim() !== "";
+    this.#text = this.#text.slice(cut);
+    this.#customEnd = Math.max(-1, this.#customEnd - cut);
+  }
+
   /** Ends the current block: into the open cell inside a table, else into the document. */
   #flush(): void {
-    const raw = this.#text;
+    const raw = this.#settled + this.#text;
+    this.#settled = "";
+    this.#hasSettledWords = false;
     this.#text = "";
     const text = this.#preDepth > 0 ? raw.replace(/\s+$/, "") : tidy(raw);
     this.#customEnd = -1;
@@ -425,6 +443,8 @@ class HtmlWriter {
   }
 }
 
+const MAX_TAIL = 4096;
+const LEAST_TAIL = 64;
 /** Levels of nested lists that are shown; what lies deeper stands below the last of them. */
 const MAX_INDENT = 99;
 /** The text of a table in a table is copied into each one around it: deeper ones are text of their cell. */
