@@ -11,6 +11,7 @@ const MAX_RATIO = 2.6 ** 3;
 /** Milliseconds of the processor below which nothing can be told, and those in which each of these is done. */
 const LEAST_MS = 40;
 const TRIES = 3;
+const ROUNDS = 4;
 
 /** Share of the counts in the list with which all of them take less than a minute. */
 const SCALE = 0.04;
@@ -36,11 +37,21 @@ async function leastOf(document: SlowDocument, count: number): Promise<number> {
 }
 
 describe("a document costs no more than its size, whatever it repeats", () => {
-  test.each(SLOW_DOCUMENTS.map((document) => [document.name, document] as const))("%s", async (_name, document) => {
-    const count = Math.max(20, Math.ceil(document.count * SCALE));
-    const large = await leastOf(document, count * GROWTH);
-    if (large <= LEAST_MS) return;
-    const small = await leastOf(document, count);
-    expect(large / Math.max(small, LEAST_MS / MAX_RATIO)).toBeLessThan(MAX_RATIO);
-  });
+  test.each(SLOW_DOCUMENTS.map((document) => [document.name, document] as const))(
+    "%s",
+    async (_name, document) => {
+      const count = Math.max(20, Math.ceil(document.count * SCALE));
+      let [small, large] = [Infinity, Infinity];
+      let ratio = Infinity;
+      // Others on the machine only ever add to a measure, so that a document that once passes has passed.
+      for (let round = 0; round < ROUNDS && ratio > MAX_RATIO; round++) {
+        large = Math.min(large, await leastOf(document, count * GROWTH));
+        if (large <= LEAST_MS) return;
+        small = Math.min(small, await leastOf(document, count));
+        ratio = large / Math.max(small, LEAST_MS / MAX_RATIO);
+      }
+      expect(ratio).toBeLessThan(MAX_RATIO);
+    },
+    60_000,
+  );
 });

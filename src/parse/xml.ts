@@ -1,6 +1,6 @@
 import { MarkupParser } from "./markup-parser.ts";
 import { decodeText } from "./text/encoding.ts";
-import { xmlCharset } from "./text/html.ts";
+import { xmlCharset } from "./text/markup-charset.ts";
 import type { ZipArchive } from "./zip.ts";
 
 /**
@@ -120,11 +120,7 @@ const CORE_NAMES: Record<string, string> = {
 };
 
 /** Title and metadata of Office and OpenDocument packages (Dublin Core in docProps/core.xml or meta.xml). */
-export function readCoreProperties(
-  zip: ZipArchive,
-  part: string,
-  out: CorePropertiesTarget,
-): void {
+export function readCoreProperties(zip: ZipArchive, part: string, out: CorePropertiesTarget): void {
   const bytes = zip.read(part);
   if (bytes !== null) readXml(bytes, coreProperties(out));
 }

@@ -325,9 +325,7 @@ export class WordWriter implements XmlHandler {
     const { list } = paragraph;
     // A list of the name 0 is none: it takes away what the style gives.
     const mark =
-      list === null || list.id === "0" || said === ""
-        ? ""
-        : this.#context.numbering.next(list.id, list.level);
+      list === null || list.id === "0" || said === "" ? "" : this.#context.numbering.next(list.id, list.level);
     const isBullet = mark === "-";
     const text = (isBullet || mark === "" ? "" : `${mark} `) + said;
     const cell = this.#tables.at(-1)?.cell;

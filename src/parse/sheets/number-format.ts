@@ -35,7 +35,9 @@ export interface NumberFormat {
 }
 
 /** What is worked out from the tokens of a section, once for all its cells. */
-export function planned<Plan extends object>(make: (tokens: readonly FormatToken[]) => Plan): (section: FormatSection) => Plan {
+export function planned<Plan extends object>(
+  make: (tokens: readonly FormatToken[]) => Plan,
+): (section: FormatSection) => Plan {
   const plans = new WeakMap<FormatSection, Plan>();
   return (section) => {
     const known = plans.get(section);

@@ -60,8 +60,7 @@ export function parsePackedWorkbook({ zip, main, limits }: WorkbookSource, parts
     const codes = parts.writeSheet(bytes, book, out);
     writeRelated(zip, target, { out, persons, writeNotes: parts.writeNotes });
     for (const code of codes) edges.write(code, out);
-    if (parts.warnsOfEmpty && out.length === headed && headed > before)
-      out.warnings.push(`Sheet "${name}" is empty.`);
+    if (parts.warnsOfEmpty && out.length === headed && headed > before) out.warnings.push(`Sheet "${name}" is empty.`);
   });
   out.metadata["sheets"] = sheets.length;
   return out.build(parts.kind);

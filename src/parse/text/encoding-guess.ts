@@ -1,4 +1,5 @@
 import iconv from "iconv-lite";
+import type * as jschardet from "jschardet";
 
 /**
  * Tells code pages apart by what languages look like in them, on a sample of what lies outside ASCII. The library knows
@@ -102,9 +103,8 @@ interface Reading {
  * The library's tables take longer to load than most documents to be parsed, and most are UTF-8: they are loaded by the
  * first document that is not. `require`, since whoever decodes does not wait.
  */
-function guesser(): (typeof import("jschardet"))["chardet"] {
-  const library = require("jschardet") as typeof import("jschardet");
-  return library.chardet;
+function guesser(): (typeof jschardet)["chardet"] {
+  return (require("jschardet") as typeof jschardet).chardet;
 }
 
 /** Ways to read the sample, best first. */

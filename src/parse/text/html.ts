@@ -6,6 +6,7 @@ import { markRaised, raisedStart } from "../raised.ts";
 import { Drawing } from "./html-drawing.ts";
 import { HtmlSymbols } from "./html-symbols.ts";
 import { HtmlTable, isDataTable } from "./html-tables.ts";
+import { SHOWN, tidy } from "./html-text.ts";
 import { BLOCKS, isAmidWords, isCustom, isLeftOut, META_NAMES, OPTIONS, SENTENCES, VOID } from "./html-tags.ts";
 
 /**
@@ -449,30 +450,3 @@ const LEAST_TAIL = 64;
 const MAX_INDENT = 99;
 /** The text of a table in a table is copied into each one around it: deeper ones are text of their cell. */
 const MAX_TABLES = 50;
-
-/** Anything but white space and characters without width, with which mail fills its previews. */
-const SHOWN = /[^\s\u00ad\u034f\u061c\u200b-\u200f\u2060\ufeff]/;
-
-function tidy(text: string): string {
-  return text
-    .replaceAll("\u00ad", "")
-    .replace(/[ \t\u00a0]+/g, " ")
-    .replace(/ ?\n ?/g, "\n")
-    .replace(/\n{3,}/g, "\n\n")
-    .trim();
-}
-
-/** Encoding that a page declares in its first bytes, read as the HTML standard's prescan does in essence. */
-export function htmlCharset(bytes: Uint8Array): string | null {
-  const head = Buffer.from(bytes.subarray(0, 4096))
-    .toString("latin1")
-    .replace(/<!--[^]*?-->/g, "");
-  const meta = /<meta\s[^>]*?charset\s*=\s*["']?\s*([\w.:-]+)/i.exec(head)?.[1];
-  return meta ?? xmlCharset(bytes);
-}
-
-/** Encoding named by an XML declaration. */
-export function xmlCharset(bytes: Uint8Array): string | null {
-  const head = Buffer.from(bytes.subarray(0, 400)).toString("latin1");
-  return /^\s*(?:\xef\xbb\xbf)?<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)/i.exec(head)?.[1] ?? null;
-}

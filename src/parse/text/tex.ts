@@ -24,7 +24,9 @@ export function parseTex(source: string, out: DocumentBuilder): void {
   }
   const title = /\\title(?:\[[^\]]{0,1000}\])?\{([^{}]{1,300}(?:\{[^{}]{0,300}\}[^{}]{0,300}){0,5})\}/.exec(text)?.[1];
   if (title !== undefined) out.title = plainTex(title);
-  const author = /\\author(?:\[[^\]]{0,1000}\])?\{([^{}]{1,300}(?:\{[^{}]{0,300}\}[^{}]{0,300}){0,5})\}/.exec(text)?.[1];
+  const author = /\\author(?:\[[^\]]{0,1000}\])?\{([^{}]{1,300}(?:\{[^{}]{0,300}\}[^{}]{0,300}){0,5})\}/.exec(
+    text,
+  )?.[1];
   if (author !== undefined) out.metadata["author"] = plainTex(author);
 }
 
