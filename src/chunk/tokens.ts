@@ -16,7 +16,8 @@ const SEGMENT = 8192;
 const MAX_PIECE = 2000;
 const CUT_PIECE = 128;
 const CACHE_ENTRIES = 50_000;
-const CACHE_KEY_LENGTH = 64;
+/** Parts of overlong words are counted again and again, so they are kept as well. */
+const CACHE_KEY_LENGTH = CUT_PIECE;
 const SPECIAL_TOKENS: Record<number, string> = {
   100257: "<|endoftext|>",
   100258: "<|fim_prefix|>",

@@ -45,7 +45,7 @@ export class DocumentBuilder {
     const clean = oneLine(text);
     if (clean === "") return;
     this.#add(clean, "\n\n", BREAK.section);
-    this.#headings.push({ level, text: clean, start: this.#length - clean.length });
+    this.#headings.push({ level, text: label(clean), start: this.#length - clean.length });
   }
 
   /** Text exactly as it is, with structure given as offsets into it. */
@@ -61,11 +61,11 @@ export class DocumentBuilder {
 
   headingAt(level: number, text: string, start: number): void {
     const clean = oneLine(text);
-    if (clean !== "") this.#headings.push({ level, text: clean, start });
+    if (clean !== "") this.#headings.push({ level, text: label(clean), start });
   }
 
   regionAt(start: number, end: number, header: string | null): void {
-    if (end > start) this.#regions.push({ start, end, header });
+    if (end > start) this.#regions.push({ start, end, header: header === null ? null : label(header) });
   }
 
   /** Rows as lines of cells; the first one is the header where asked. */
@@ -84,7 +84,7 @@ export class DocumentBuilder {
     this.endRegion();
     this.gap();
     this.#regionStart = this.#length;
-    this.#regionHeader = header === null ? null : oneLine(header).slice(0, 400);
+    this.#regionHeader = header === null ? null : label(oneLine(header), MAX_ROW_LABEL);
   }
 
   endRegion(): void {
@@ -190,6 +190,19 @@ function clean(text: string): string {
 
 export function oneLine(text: string): string {
   return text.replace(/\s+/g, " ").trim();
+}
+
+/**
+ * Headings and header rows are said again with each passage below them, so that long ones would cost the square of a
+ * document: what is kept of them is its beginning. The text itself keeps all of it.
+ */
+const MAX_LABEL = 1000;
+const MAX_ROW_LABEL = 400;
+
+function label(text: string, most = MAX_LABEL): string {
+  if (text.length <= most) return text;
+  const isCut = (text.charCodeAt(most - 1) & 0xfc00) === 0xd800;
+  return text.slice(0, isCut ? most - 1 : most);
 }
 
 /** Cells of one row in one line; trailing empty cells are dropped. */

@@ -1,7 +1,6 @@
-import { Parser } from "htmlparser2";
-
+import { MarkupParser } from "./markup-parser.ts";
 import { decodeText } from "./text/encoding.ts";
-import { xmlCharset } from "./text/html.ts";
+import { xmlCharset } from "./text/markup-charset.ts";
 import type { ZipArchive } from "./zip.ts";
 
 /**
@@ -23,7 +22,7 @@ export function decodeXml(bytes: Uint8Array): string {
 }
 
 export function readXmlText(text: string, handler: XmlHandler): void {
-  const parser = new Parser(
+  const parser = new MarkupParser(
     {
       onopentag: (name, attributes) => handler.open?.(localName(name), attributes),
       ontext: (part) => handler.text?.(part),
@@ -121,15 +120,24 @@ const CORE_NAMES: Record<string, string> = {
 };
 
 /** Title and metadata of Office and OpenDocument packages (Dublin Core in docProps/core.xml or meta.xml). */
-export function readCoreProperties(
-  zip: ZipArchive,
-  part: string,
-  out: { title: string | null; metadata: Record<string, string | number | boolean> },
-): void {
+export function readCoreProperties(zip: ZipArchive, part: string, out: CorePropertiesTarget): void {
   const bytes = zip.read(part);
-  if (bytes === null) return;
+  if (bytes !== null) readXml(bytes, coreProperties(out));
+}
+
+/** The same where the elements stand in a file that holds the document too. */
+export function readCorePropertiesText(xml: string, out: CorePropertiesTarget): void {
+  readXmlText(xml, coreProperties(out));
+}
+
+interface CorePropertiesTarget {
+  title: string | null;
+  metadata: Record<string, string | number | boolean>;
+}
+
+function coreProperties(out: CorePropertiesTarget): XmlHandler {
   let current = "";
-  readXml(bytes, {
+  return {
     open: () => {
       current = "";
     },
@@ -145,7 +153,7 @@ export function readCoreProperties(
       if (key === undefined) return;
       out.metadata[key] = key === "created" || key === "modified" ? isoDate(value) : value;
     },
-  });
+  };
 }
 
 function isoDate(value: string): string {

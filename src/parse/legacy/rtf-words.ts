@@ -91,11 +91,9 @@ export function codePageName(value: number | null): string {
   return CODE_PAGES[page] ?? (page >= 1250 && page <= 1258 ? `windows-${page}` : "windows-1252");
 }
 
-/** Whether the last byte begins a two-byte character. */
-export function hasOpenLead(bytes: number[]): boolean {
-  let open = false;
-  for (const byte of bytes) open = !open && byte > 0x80 && byte !== 0xa0 && byte !== 0xff;
-  return open;
+/** Whether a byte that does not end a character begins one of two bytes. */
+export function isLead(byte: number): boolean {
+  return byte > 0x80 && byte !== 0xa0 && byte !== 0xff;
 }
 
 export function isLetter(byte: number): boolean {

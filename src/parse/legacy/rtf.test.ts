@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { textOf } from "../../../test/fixtures/parse/read.ts";
+import { headingsOf, read, textOf } from "../../../test/fixtures/parse/read.ts";
 import { fieldText } from "./field-text.ts";
 
 const rtf = (body: string): string =>
@@ -95,4 +95,39 @@ test("RTF has raised characters behind a number as an exponent", async () => {
     "a.rtf",
   );
   expect(text).toBe("10^6 cells, 10^9, 2nd H2O");
+});
+
+describe("the number of an RTF paragraph says nothing of the paragraph", () => {
+  const mark = (word: string) => `{\\${word}\\pard\\plain\\s0\\f0 1.\\tab}`;
+  test.each(["listtext", "pntext"])("in a group %s", async (word) => {
+    const heading = await read(rtf(`\\pard\\outlinelevel0 ${mark(word)}Aim\\par\\pard text\\par`), "a.rtf");
+    expect(headingsOf(heading)).toEqual([[1, "1. Aim"]]);
+    const row = `\\trowd\\cellx1\\cellx2\\pard\\intbl ${mark(word)}first\\par ${mark(word)}second\\cell b\\cell\\row\\pard x\\par`;
+    expect(await textOf(rtf(row), "a.rtf")).toBe("1. first 1. second | b\n\nx");
+  });
+
+  test("but the words behind it do", async () => {
+    const document = await read(rtf(`\\pard ${mark("listtext")}\\outlinelevel1 Aim\\par`), "a.rtf");
+    expect(headingsOf(document)).toEqual([[2, "1. Aim"]]);
+  });
+});
+
+describe("RTF says of itself what the last group of a kind says", () => {
+  test.each([
+    ["{\\author Ada}{\\author Grace}", "Grace"],
+    ["{\\author Ada}{\\author }", "Ada"],
+    ["{\\author }{\\author Ada}", "Ada"],
+    ["{\\author A{\\b d}a}", "Ada"],
+    ["{\\upr{\\author ?}{\\*\\ud{\\author \\u381 Z}}}", "Ž"],
+    ["{\\author Ada}{\\author }{\\author {\\i }}", "Ada"],
+  ])("%s", async (info, author) => {
+    const document = await read(rtf(`{\\info{\\title One}{\\title Two}${info}}text\\par`), "a.rtf");
+    expect([document.title, document.metadata["author"]]).toEqual(["Two", author]);
+  });
+});
+
+test("RTF has characters of two bytes whatever they are written as", async () => {
+  const body = `{\\f0\\fcharset128 \\'93\\'fa\\'96{\\*\\x}\\'7b a${"\\'93\\'fa".repeat(5000)}\\par}`;
+  const text = await textOf(`{\\rtf1\\ansi{\\fonttbl{\\f0\\fcharset128 MS;}}\\f0 ${body}}`, "a.rtf");
+  expect(text.endsWith("日".repeat(5000))).toBe(true);
 });

@@ -7,6 +7,7 @@ import { RtfAsides } from "./rtf-asides.ts";
 import { RtfFields } from "./rtf-fields.ts";
 import { RtfFormula } from "./rtf-formula.ts";
 import { RtfFonts } from "./rtf-fonts.ts";
+import { RtfInfo } from "./rtf-info.ts";
 import { RtfRows } from "./rtf-rows.ts";
 import { RtfStyles } from "./rtf-styles.ts";
 import type { Destination } from "./rtf-words.ts";
@@ -14,8 +15,8 @@ import {
   DESTINATION_WORDS,
   DESTINATIONS,
   DOUBLE_BYTE,
-  hasOpenLead,
   isDigit,
+  isLead,
   isLetter,
   SKIPPED,
   SYMBOLS,
@@ -40,7 +41,19 @@ interface State {
   isRaised: boolean;
   /** The group is an element of the open formula. */
   isElement: boolean;
+  /** The group is the number or bullet of a paragraph, whose own settings say nothing of the paragraph. */
+  isMark: boolean;
 }
+
+const FIRST_STATE: Readonly<State> = {
+  destination: "body",
+  font: -1,
+  fallback: 1,
+  hidden: false,
+  isRaised: false,
+  isElement: false,
+  isMark: false,
+};
 
 const LOOK_AHEAD = 4096;
 
@@ -50,16 +63,18 @@ class RtfReader {
   #at = 0;
   /** Where the open group's first word would stand. */
   #groupStart = -1;
-  #state: State = { destination: "body", font: -1, fallback: 1, hidden: false, isRaised: false, isElement: false };
+  #state: State = { ...FIRST_STATE };
   readonly #stack: State[] = [];
   readonly #fonts = new RtfFonts();
   readonly #styles = new RtfStyles();
   #pendingBytes: number[] = [];
+  /** Whether the last of them begins a character of two. */
+  #isLeadOpen = false;
   #skipChars = 0;
   readonly #text = new RaisedText();
   readonly #asides = new RtfAsides();
   #level = 0;
-  #info: Partial<Record<Destination, string>> = {};
+  readonly #info = new RtfInfo();
   readonly #rows = new RtfRows();
   #inTable = false;
   readonly #fields = new RtfFields();
@@ -86,7 +101,7 @@ class RtfReader {
     this.#flushBytes();
     this.#endParagraph();
     this.#endTable();
-    this.#finishInfo();
+    this.#info.write(this.#out);
   }
 
   /** What follows the document's own group is none of it, unless a brace too many ended that early. */
@@ -216,7 +231,10 @@ class RtfReader {
       case "author":
       case "subject":
       case "keywords":
-        if (state.destination === "info") state.destination = word;
+        if (state.destination === "info") {
+          state.destination = word;
+          this.#info.begin(word);
+        }
         return true;
       case "ud":
         state.destination = this.#stack.at(-2)?.destination ?? "body";
@@ -232,6 +250,10 @@ class RtfReader {
       case "footnote":
         state.destination = "aside";
         this.#asides.open("Footnote");
+        return true;
+      case "listtext":
+      case "pntext":
+        state.isMark = true;
         return true;
       case "field":
         this.#fields.begin();
@@ -280,7 +302,7 @@ class RtfReader {
   }
 
   #paragraphWord(word: string, value: number | null): void {
-    const isBody = this.#state.destination === "body";
+    const isBody = this.#state.destination === "body" && !this.#state.isMark;
     switch (word) {
       case "s":
         this.#styles.begin(value ?? 0);
@@ -299,7 +321,7 @@ class RtfReader {
         }
         return;
       case "intbl":
-        this.#inTable = true;
+        if (!this.#state.isMark) this.#inTable = true;
         return;
       case "par":
       case "sect":
@@ -342,10 +364,11 @@ class RtfReader {
       return;
     }
     const encoding = this.#fonts.encodingOf(this.#state.font);
-    const isTrail = this.#pendingBytes.length > 0 && DOUBLE_BYTE.has(encoding) && hasOpenLead(this.#pendingBytes);
+    const isTrail = this.#isLeadOpen && DOUBLE_BYTE.has(encoding);
     if (escaped || byte > 0x7f || isTrail) {
       this.#pendingBytes.push(byte);
-      if (this.#pendingBytes.length > 4096 && !hasOpenLead(this.#pendingBytes)) this.#flushBytes();
+      this.#isLeadOpen = !this.#isLeadOpen && isLead(byte);
+      if (this.#pendingBytes.length > 4096 && !this.#isLeadOpen) this.#flushBytes();
     } else {
       this.#flushBytes();
       this.#write(String.fromCharCode(byte));
@@ -356,6 +379,7 @@ class RtfReader {
     if (this.#pendingBytes.length === 0) return;
     const bytes = Uint8Array.from(this.#pendingBytes);
     this.#pendingBytes = [];
+    this.#isLeadOpen = false;
     this.#write(decodeAs(bytes, this.#fonts.encodingOf(this.#state.font)));
   }
 
@@ -376,7 +400,7 @@ class RtfReader {
     } else if (destination === "instruction") {
       this.#fields.instruct(text);
     } else if (destination !== "skip" && destination !== "info" && destination !== "form") {
-      this.#info[destination] = ((this.#info[destination] ?? "") + text).slice(0, 500);
+      this.#info.add(destination, text);
     }
   }
 
@@ -413,14 +437,5 @@ class RtfReader {
   #endTable(): void {
     const rows = this.#rows.take();
     if (rows.length > 0) this.#out.table(rows, true);
-  }
-
-  #finishInfo(): void {
-    for (const [key, value] of Object.entries(this.#info)) {
-      const text = value.trim();
-      if (text === "") continue;
-      if (key === "title") this.#out.title = text;
-      else this.#out.metadata[key] = text;
-    }
   }
 }

@@ -1,6 +1,7 @@
 import { DocumentBuilder } from "../builder.ts";
 import { decodeText } from "../text/encoding.ts";
-import { htmlCharset, parseHtml } from "../text/html.ts";
+import { parseHtml } from "../text/html.ts";
+import { htmlCharset } from "../text/markup-charset.ts";
 import type { MimePart } from "./mime.ts";
 import { bodyBytes } from "./mime.ts";
 

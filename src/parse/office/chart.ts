@@ -11,6 +11,8 @@ interface Series {
 
 /** Points beyond this are a scatter of measurements, not something to be read. */
 const MAX_POINTS = 5000;
+/** As many as Excel draws. A row has a place for each, so that their number counts as often as there are points. */
+const MAX_SERIES = 255;
 
 /** Titles of a chart and its axes. */
 export function appendChartTitles(bytes: Uint8Array, out: DocumentBuilder): void {
@@ -43,6 +45,7 @@ const PARTS: Record<string, "categories" | "values"> = {
 class ChartReader {
   readonly titles: string[] = [];
   readonly series: Series[] = [];
+  #begun = 0;
   #part: "name" | "categories" | "values" | null = null;
   #point = 0;
   #format = "General";
@@ -65,7 +68,7 @@ class ChartReader {
         break;
       case "data":
       case "ser":
-        this.series.push({ name: "", categories: new Map(), values: new Map() });
+        if (++this.#begun <= MAX_SERIES) this.series.push({ name: "", categories: new Map(), values: new Map() });
         break;
       case "tx":
         if (this.#inTitle === 0) this.#part = "name";
@@ -100,7 +103,7 @@ class ChartReader {
   }
 
   #value(): void {
-    const current = this.series.at(-1);
+    const current = this.#begun > MAX_SERIES ? undefined : this.series.at(-1);
     const text = this.#text.trim();
     this.#text = "";
     if (current === undefined || this.#point >= MAX_POINTS || text === "") return;

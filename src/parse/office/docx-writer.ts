@@ -1,7 +1,7 @@
 import type { DocumentBuilder } from "../builder.ts";
 import type { ParsedDocument } from "../document.ts";
 import { FormulaReader } from "../formula.ts";
-import { markRaised, raisedStart } from "../raised.ts";
+import { RaisedText } from "../raised.ts";
 import { isSymbolFont, symbolsRead, symbolText } from "../symbol-fonts.ts";
 import type { XmlHandler } from "../xml.ts";
 import { attribute } from "../xml.ts";
@@ -42,14 +42,15 @@ const SKIPPED = new Set([
   "sectPrChange",
 ]);
 
+/** The text of a table in a table is copied into each one around it: deeper ones are text of their cell. */
+const MAX_TABLES = 50;
+
 interface Paragraph {
-  text: string;
+  text: RaisedText;
   level: number;
   list: { id: string; level: number } | null;
   isHidden: boolean;
   font: string;
-  /** Where raised characters begin that may be an exponent; -1 for none. */
-  raisedAt: number;
   after: string[];
 }
 
@@ -67,6 +68,8 @@ export class WordWriter implements XmlHandler {
   readonly #paragraphs: Paragraph[] = [];
   readonly #runs: Run[] = [];
   readonly #tables: WordTable[] = [];
+  /** Open tables below the deepest one that has rows. */
+  #flatTables = 0;
   readonly #alternatives = new Alternatives();
   readonly #fields = new WordFields();
   /** Of each open content control: whether it shows its placeholder. */
@@ -92,7 +95,7 @@ export class WordWriter implements XmlHandler {
     if (SKIPPED.has(name) || this.#skip > 0) return this.#openSkipped(name);
     if (this.#placeholder > 0) return;
     if (this.#formula !== null) return this.#formula.open(name, attributes);
-    if (this.#tables.at(-1)?.open(name, attributes) === true) return;
+    if (this.#rowTable()?.open(name, attributes) === true) return;
     if (this.#openText(name, attributes) || this.#openProperty(name, attributes)) return;
     this.#openPart(name, attributes);
   }
@@ -116,7 +119,7 @@ export class WordWriter implements XmlHandler {
     if (name === "sdt") this.#controls.pop();
     if (this.#skip > 0 || this.#placeholder > 0) return;
     if (this.#formula !== null) return this.#closeFormula();
-    const table = this.#tables.at(-1);
+    const table = this.#rowTable();
     if (name === "t") this.#inText--;
     else if (name === "instrText") this.#inInstruction--;
     else if (name === "r") this.#runs.pop();
@@ -140,7 +143,14 @@ export class WordWriter implements XmlHandler {
   #openText(name: string, attributes: Record<string, string>): boolean {
     switch (name) {
       case "p":
-        this.#paragraphs.push({ text: "", level: 0, list: null, isHidden: false, font: "", raisedAt: -1, after: [] });
+        this.#paragraphs.push({
+          text: new RaisedText(),
+          level: 0,
+          list: null,
+          isHidden: false,
+          font: "",
+          after: [],
+        });
         return true;
       case "r": {
         const paragraph = this.#paragraphs.at(-1);
@@ -153,7 +163,7 @@ export class WordWriter implements XmlHandler {
         return true;
       case "tab":
       case "ptab":
-        if (this.#paragraphs.at(-1)?.text !== "") this.#space("\t");
+        if (this.#paragraphs.at(-1)?.text.isEmpty !== true) this.#space("\t");
         return true;
       case "br":
       case "cr":
@@ -227,7 +237,8 @@ export class WordWriter implements XmlHandler {
   #openPart(name: string, attributes: Record<string, string>): void {
     switch (name) {
       case "tbl":
-        this.#tables.push(new WordTable());
+        if (this.#tables.length < MAX_TABLES) this.#tables.push(new WordTable());
+        else this.#flatTables++;
         break;
       case "trPr":
         this.#inRowProperties = true;
@@ -278,9 +289,7 @@ export class WordWriter implements XmlHandler {
   #say(text: string): void {
     const paragraph = this.#paragraphs.at(-1);
     if (paragraph === undefined || text === "" || this.#isHidden) return;
-    if (this.#runs.at(-1)?.isRaised !== true) settleRaised(paragraph);
-    else if (paragraph.raisedAt < 0) paragraph.raisedAt = raisedStart(paragraph.text);
-    paragraph.text += text;
+    paragraph.text.say(text, this.#runs.at(-1)?.isRaised === true);
     if (text.trim() === "") return;
     this.#fields.say();
     this.#alternatives.say();
@@ -289,8 +298,7 @@ export class WordWriter implements XmlHandler {
   #space(text: string): void {
     const paragraph = this.#paragraphs.at(-1);
     if (paragraph === undefined || this.#isHidden) return;
-    settleRaised(paragraph);
-    paragraph.text += text;
+    paragraph.text.say(text, false);
   }
 
   /** Office says the words of a group again at what it holds. */
@@ -313,15 +321,13 @@ export class WordWriter implements XmlHandler {
   #endParagraph(): void {
     const paragraph = this.#paragraphs.pop();
     if (paragraph === undefined) return;
-    settleRaised(paragraph);
+    const said = paragraph.text.take().trim();
     const { list } = paragraph;
     // A list of the name 0 is none: it takes away what the style gives.
     const mark =
-      list === null || list.id === "0" || paragraph.text.trim() === ""
-        ? ""
-        : this.#context.numbering.next(list.id, list.level);
+      list === null || list.id === "0" || said === "" ? "" : this.#context.numbering.next(list.id, list.level);
     const isBullet = mark === "-";
-    const text = (isBullet || mark === "" ? "" : `${mark} `) + paragraph.text.trim();
+    const text = (isBullet || mark === "" ? "" : `${mark} `) + said;
     const cell = this.#tables.at(-1)?.cell;
     if (cell !== undefined) {
       if (text !== "") cell.push(text);
@@ -334,7 +340,16 @@ export class WordWriter implements XmlHandler {
     for (const note of paragraph.after) this.#out.line(note);
   }
 
+  /** The table whose rows and cells begin and end here. */
+  #rowTable(): WordTable | undefined {
+    return this.#flatTables > 0 ? undefined : this.#tables.at(-1);
+  }
+
   #endTable(): void {
+    if (this.#flatTables > 0) {
+      this.#flatTables--;
+      return;
+    }
     const table = this.#tables.pop();
     if (table === undefined) return;
     const outer = this.#tables.at(-1);
@@ -359,11 +374,6 @@ export class WordWriter implements XmlHandler {
     if (cell === undefined) this.#out.append(document, 0);
     else cell.push(document.text);
   }
-}
-
-function settleRaised(paragraph: Paragraph): void {
-  paragraph.text = markRaised(paragraph.text, paragraph.raisedAt);
-  paragraph.raisedAt = -1;
 }
 
 /** A character by its code, in a symbol font or of no font's own. */

@@ -4,7 +4,7 @@ import { FormulaReader } from "../formula.ts";
 import type { ParseLimits } from "../limits.ts";
 import { SheetRows } from "../sheets/rows.ts";
 import type { XmlHandler } from "../xml.ts";
-import { markRaised, raisedStart } from "../raised.ts";
+import { RaisedText } from "../raised.ts";
 import { symbolsRead } from "../symbol-fonts.ts";
 import { attribute } from "../xml.ts";
 import { OdfStyles } from "./odf-styles.ts";
@@ -50,11 +50,9 @@ const HIDING = new Set(["section", "span", "hidden-text", "hidden-paragraph"]);
 const MAX_REPEAT = 64;
 
 interface Paragraph {
-  text: string;
+  text: RaisedText;
   level: number;
   isHidden: boolean;
-  /** Where raised characters begin that may be an exponent; -1 for none. */
-  raisedAt: number;
 }
 
 interface Aside {
@@ -150,12 +148,12 @@ export class OdfWriter implements XmlHandler {
   #openText(name: string, attributes: Record<string, string>): boolean {
     switch (name) {
       case "p":
-        this.#paragraphs.push({ text: "", level: 0, isHidden: this.#styles.isHidden(attributes), raisedAt: -1 });
+        this.#paragraphs.push({ text: new RaisedText(), level: 0, isHidden: this.#styles.isHidden(attributes) });
         this.#table?.beginParagraph();
         return true;
       case "h": {
         const level = Math.min(9, Number(attribute(attributes, "outline-level") ?? "1") || 1);
-        this.#paragraphs.push({ text: "", level, isHidden: this.#styles.isHidden(attributes), raisedAt: -1 });
+        this.#paragraphs.push({ text: new RaisedText(), level, isHidden: this.#styles.isHidden(attributes) });
         return true;
       }
       case "s":
@@ -272,9 +270,7 @@ export class OdfWriter implements XmlHandler {
   #say(text: string): void {
     const paragraph = this.#paragraphs.at(-1);
     if (paragraph === undefined || this.#styles.isHiding) return;
-    if (!this.#styles.isRaised) settleRaised(paragraph);
-    else if (paragraph.raisedAt < 0) paragraph.raisedAt = raisedStart(paragraph.text);
-    paragraph.text += text;
+    paragraph.text.say(text, this.#styles.isRaised);
   }
 
   #setField(field: Aside["field"]): void {
@@ -307,8 +303,7 @@ export class OdfWriter implements XmlHandler {
   #endParagraph(): void {
     const paragraph = this.#paragraphs.pop();
     if (paragraph === undefined) return;
-    settleRaised(paragraph);
-    const text = paragraph.isHidden || this.#styles.isHiding ? "" : paragraph.text.trim();
+    const text = paragraph.isHidden || this.#styles.isHiding ? "" : paragraph.text.take().trim();
     const aside = this.#asides.at(-1);
     if (aside !== undefined) {
       aside.text += (aside.text === "" ? "" : "\n") + text;
@@ -368,9 +363,4 @@ export class OdfWriter implements XmlHandler {
     else if (this.#table !== null && this.#context.hasTables) this.#out.table(this.#table.textRows(), true);
     this.#table = null;
   }
-}
-
-function settleRaised(paragraph: Paragraph): void {
-  paragraph.text = markRaised(paragraph.text, paragraph.raisedAt);
-  paragraph.raisedAt = -1;
 }

@@ -151,3 +151,29 @@ test("styles of OpenDocument say which characters are signs or raised", async ()
   });
   expect(result.ok && result.document.text).toBe("tol ±5 μm, 10^6 x, H2O, 2nd");
 });
+
+describe("a flat OpenDocument file says who wrote it", () => {
+  const flat = (meta: string, type: string, body: string) =>
+    `<?xml version="1.0"?><office:document xmlns:office="o" office:mimetype="application/vnd.oasis.opendocument.${type}">${meta}<office:body>${body}</office:body></office:document>`;
+  const meta = `<office:meta><dc:title>The aim</dc:title><meta:initial-creator>Ada</meta:initial-creator><meta:creation-date>2024-05-06T07:08:09</meta:creation-date></office:meta>`;
+  const note = `<text:p>words<office:annotation><dc:creator>Bob</dc:creator><text:p>n</text:p></office:annotation></text:p>`;
+  test.each([
+    ["a.fodt", "text", `<office:text>${note}</office:text>`],
+    [
+      "a.fods",
+      "spreadsheet",
+      `<office:spreadsheet><table:table table:name="t">${row(cell("words"))}</table:table></office:spreadsheet>`,
+    ],
+    ["a.fodp", "presentation", `<office:presentation><draw:page>${note}</draw:page></office:presentation>`],
+  ])("%s", async (filename, type, body) => {
+    const read = async (source: string) =>
+      await parseDocument({ bytes: new TextEncoder().encode(source), filename, contentType: null });
+    const result = await read(flat(meta, type, body));
+    if (!result.ok) throw new Error(result.error.message);
+    expect(result.document.title).toBe("The aim");
+    expect(result.document.metadata).toMatchObject({ author: "Ada", created: "2024-05-06T07:08:09.000Z" });
+    expect(result.document.text).not.toContain("The aim");
+    const without = await read(flat("<office:meta/>", type, body));
+    expect(without.ok && [without.document.title, without.document.metadata["author"]]).toEqual([null, undefined]);
+  });
+});

@@ -3,7 +3,7 @@ import type { ParsedDocument } from "../document.ts";
 import { invalidFile } from "../document.ts";
 import { FormulaReader } from "../formula.ts";
 import type { ParseLimits } from "../limits.ts";
-import { readCoreProperties, readXml, readXmlText, resolvePath } from "../xml.ts";
+import { readCoreProperties, readCorePropertiesText, readXml, readXmlText, resolvePath } from "../xml.ts";
 import type { ZipArchive } from "../zip.ts";
 import { OdfEdges } from "./odf-edges.ts";
 import type { OdfContext, OdfKind } from "./odf-writer.ts";
@@ -37,10 +37,18 @@ export function parseFlatOdf(text: string, out: DocumentBuilder, limits: ParseLi
   const type = /office:mimetype\s*=\s*"[^"]*\.(spreadsheet|presentation)/.exec(text.slice(0, 4000))?.[1];
   const kind = type === "spreadsheet" ? "ods" : type === "presentation" ? "odp" : "odt";
   const context: OdfContext = { kind, limits, hasTables: true, formula: () => null };
+  readCorePropertiesText(metaOf(text), out);
   const writer = new OdfWriter(out, context);
   readXmlText(text, writer);
   writer.finish();
   if (kind !== "odp") readXmlText(text, new OdfEdges(out, { ...context, kind: "odt" }));
+}
+
+/** The element that says something about the document; "" where there is none. */
+function metaOf(text: string): string {
+  const start = text.search(/<office:meta[\s>]/);
+  const end = start < 0 ? -1 : text.indexOf("</office:meta>", start);
+  return end < 0 ? "" : text.slice(start, end);
 }
 
 const MAX_OBJECTS = 1000;

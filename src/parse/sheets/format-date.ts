@@ -1,4 +1,5 @@
 import type { FormatSection, FormatToken } from "./number-format.ts";
+import { planned } from "./number-format.ts";
 
 const DAY_MS = 86_400_000;
 /** 31 December 9999. */
@@ -45,16 +46,7 @@ interface Plan {
   trailing: string;
 }
 
-const plans = new WeakMap<FormatSection, Plan>();
-
-function planOf(section: FormatSection): Plan {
-  let plan = plans.get(section);
-  if (plan === undefined) {
-    plan = makePlan(section.tokens);
-    plans.set(section, plan);
-  }
-  return plan;
-}
+const planOf = planned(makePlan);
 
 function makePlan(tokens: readonly FormatToken[]): Plan {
   const shown = new Set<string>(tokens.map((token) => (token.type === "date" ? token.letter : token.type)));

@@ -1,5 +1,6 @@
 import { decimal, generalText, roundedTo } from "./decimal.ts";
 import type { FormatSection, FormatToken } from "./number-format.ts";
+import { planned } from "./number-format.ts";
 
 /** What a section asks of every number, worked out once. */
 interface Plan {
@@ -31,16 +32,7 @@ interface FixedPlan {
   groups: boolean;
 }
 
-const plans = new WeakMap<FormatSection, Plan>();
-
-function planOf(section: FormatSection): Plan {
-  let plan = plans.get(section);
-  if (plan === undefined) {
-    plan = makePlan(section.tokens);
-    plans.set(section, plan);
-  }
-  return plan;
-}
+const planOf = planned(makePlan);
 
 function makePlan(tokens: readonly FormatToken[]): Plan {
   const slash = tokens.findIndex((token) => token.type === "slash");

@@ -34,6 +34,20 @@ export interface NumberFormat {
   hasConditions: boolean;
 }
 
+/** What is worked out from the tokens of a section, once for all its cells. */
+export function planned<Plan extends object>(
+  make: (tokens: readonly FormatToken[]) => Plan,
+): (section: FormatSection) => Plan {
+  const plans = new WeakMap<FormatSection, Plan>();
+  return (section) => {
+    const known = plans.get(section);
+    if (known !== undefined) return known;
+    const plan = make(section.tokens);
+    plans.set(section, plan);
+    return plan;
+  };
+}
+
 const MAX_CODE = 1000;
 const MAX_CACHED = 2000;
 const cache = new Map<string, NumberFormat>();

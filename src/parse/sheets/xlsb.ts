@@ -1,61 +1,43 @@
-import { DocumentBuilder } from "../builder.ts";
+import type { DocumentBuilder } from "../builder.ts";
 import type { ParsedDocument } from "../document.ts";
 import { invalidFile } from "../document.ts";
 import type { ParseLimits } from "../limits.ts";
 import type { Relation } from "../xml.ts";
-import { readCoreProperties, readRelations } from "../xml.ts";
 import type { ZipArchive } from "../zip.ts";
 import { errorText, formatCode } from "./cells.ts";
 import { MergedCells } from "./merged-cells.ts";
 import type { MergedRange } from "./merged-cells.ts";
-import { PageEdges } from "./page-edges.ts";
+import type { PackedBook, WorkbookParts } from "./packed-workbook.ts";
+import { parsePackedWorkbook } from "./packed-workbook.ts";
 import type { SheetCell } from "./rows.ts";
 import { SheetRows } from "./rows.ts";
-import { personNames, threadTexts, writeComment } from "./sheet-comments.ts";
-import { relatedPart, writeRelated } from "./sheet-relations.ts";
-import { StringTable, Workbook } from "./workbook.ts";
+import { threadTexts, writeComment } from "./sheet-comments.ts";
+import type { Workbook } from "./workbook.ts";
+import { StringTable } from "./workbook.ts";
 import type { XlsbData } from "./xlsb-records.ts";
 import { XLSB, xlsbRecords } from "./xlsb-records.ts";
 
+const PARTS: WorkbookParts = {
+  kind: "xlsb",
+  readBook,
+  sharedStrings,
+  cellFormats,
+  writeSheet,
+  writeNotes,
+  headsMissing: true,
+  warnsOfEmpty: false,
+};
+
 /** Excel's binary workbooks: the parts of .xlsx with their XML written as records. */
 export function parseXlsb(zip: ZipArchive, main: string, limits: ParseLimits): ParsedDocument {
-  const out = new DocumentBuilder(limits.maxTextLength);
-  readCoreProperties(zip, "docProps/core.xml", out);
-  const relations = readRelations(zip, main);
-  const part = (type: string): Uint8Array | null => relatedPart(zip, relations, type);
-  const { sheets, epoch1904 } = readBook(zip, main, relations);
-  const book = new Workbook();
-  book.epoch1904 = epoch1904;
-  book.strings = sharedStrings(part("sharedStrings"), limits);
-  book.formats = cellFormats(part("styles"));
-  const edges = new PageEdges();
-  const persons = personNames(part("person"));
-  sheets.forEach(({ name, target }, i) => {
-    out.page(i + 1);
-    out.heading(1, name);
-    const bytes = zip.read(target);
-    if (bytes === null) {
-      out.warnings.push(`Sheet "${name}" is missing from the file.`);
-      return;
-    }
-    const codes = writeSheet(bytes, book, out);
-    writeRelated(zip, target, { out, persons, writeNotes });
-    for (const code of codes) edges.write(code, out);
-  });
-  out.metadata["sheets"] = sheets.length;
-  return out.build("xlsb");
+  return parsePackedWorkbook({ zip, main, limits }, PARTS);
 }
 
-interface Book {
-  sheets: { name: string; target: string }[];
-  epoch1904: boolean;
-}
-
-function readBook(zip: ZipArchive, main: string, relations: readonly Relation[]): Book {
+function readBook(zip: ZipArchive, main: string, relations: readonly Relation[]): PackedBook {
   const bytes = zip.read(main);
   if (bytes === null) throw invalidFile("The workbook is damaged: its main part is missing.");
   const targets = new Map(relations.map((relation) => [relation.id, relation.target]));
-  const book: Book = { sheets: [], epoch1904: false };
+  const book: PackedBook = { sheets: [], epoch1904: false };
   for (const { type, data } of xlsbRecords(bytes)) {
     if (type === XLSB.bookProperties) book.epoch1904 = (data.uint32() & 1) !== 0;
     else if (type === XLSB.sheet) {

@@ -7,18 +7,13 @@ import type { SheetCell } from "./rows.ts";
 import { SheetRows } from "./rows.ts";
 import type { Workbook } from "./workbook.ts";
 
-export interface SheetEnd {
-  /** Codes of its printed headers and footers. */
-  edges: string[];
-}
-
-/** The rows of one sheet. */
-export function writeSheet(bytes: Uint8Array, book: Workbook, out: DocumentBuilder): SheetEnd {
+/** Writes the rows of one sheet; gives the codes of its printed headers and footers. */
+export function writeSheet(bytes: Uint8Array, book: Workbook, out: DocumentBuilder): string[] {
   const text = decodeXml(bytes);
   const reader = new SheetReader(book, new MergedCells(mergedRanges(text)), new SheetRows(out));
   readXmlText(text, reader);
   reader.end();
-  return { edges: reader.edges };
+  return reader.edges;
 }
 
 class SheetReader {

@@ -24,7 +24,10 @@ export function decodeCalendar(bytes: Uint8Array, declared: string | null): Cale
     .replace(/\r\n?/g, "\n")
     .replace(/\n[ \t]/g, "");
   // Version 2.1 of vCard may leave out the name "ENCODING". The last line of a quoted-printable value is the first one that does not end with "=".
-  const whole = lines.replace(/^([^:\n]*;(?:ENCODING=)?QUOTED-PRINTABLE[^:\n]*:)((?:.*=\n)*.*)$/gim, quotedValue);
+  const whole = lines.replace(
+    /^([^:\n]{0,1000};(?:ENCODING=)?QUOTED-PRINTABLE[^:\n]{0,1000}:)((?:.*=\n)*.*)$/gim,
+    quotedValue,
+  );
   const { text, encoding, warnings } = decodeText(Buffer.from(whole, "latin1"), declared);
   return { text, encoding, warnings };
 }

@@ -40,7 +40,7 @@ const MAX_INDENT = 8;
 const LEAD = /^\s*(?:\/\/|\/\*|\*|#(?!include|define|if|else|endif|pragma)|--|;;|@\w|\[\w|#\[|"""|%)/;
 
 const BRACE_CALL =
-  /^(?:(?:public|private|protected|internal|static|final|abstract|async|override|virtual|inline|constexpr|extern|unsafe|native|synchronized|default|readonly|export|sealed|partial)\s+)*[\w<>[\],.:*&?~]+(?:\s+[*&]*[\w<>[\],.:*&?~]+)*\s*\([^;]*(?:\{|,)?\s*$/;
+  /^(?:(?:public|private|protected|internal|static|final|abstract|async|override|virtual|inline|constexpr|extern|unsafe|native|synchronized|default|readonly|export|sealed|partial)\s+)*[\w<>[\],.:*&?~]+(?:\s+[\w<>[\],.:*&?~]+)*\s*\([^;]*(?:\{|,)?\s*$/;
 const KEYWORDS =
   /^(?:if|for|while|switch|catch|return|else|do|try|throw|new|await|yield|foreach|using|lock|when|case|assert|print|super|this)\b/;
 const SHAPES: readonly RegExp[] = [

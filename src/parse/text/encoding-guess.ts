@@ -1,5 +1,5 @@
 import iconv from "iconv-lite";
-import { chardet } from "jschardet";
+import type * as jschardet from "jschardet";
 
 /**
  * Tells code pages apart by what languages look like in them, on a sample of what lies outside ASCII. The library knows
@@ -99,11 +99,19 @@ interface Reading {
   text: string;
 }
 
+/**
+ * The library's tables take longer to load than most documents to be parsed, and most are UTF-8: they are loaded by the
+ * first document that is not. `require`, since whoever decodes does not wait.
+ */
+function guesser(): (typeof jschardet)["chardet"] {
+  return (require("jschardet") as typeof jschardet).chardet;
+}
+
 /** Ways to read the sample, best first. */
 function readingsOf(sample: Uint8Array): Reading[] {
   // Signs with which a text declares its own encoding are no evidence here; no character of two bytes holds them.
   const plain = sample.map((byte) => (byte === 0x3a || byte === 0x3c || byte === 0x3d ? 0x20 : byte));
-  const found = chardet.detectAll(plain, {
+  const found = guesser().detectAll(plain, {
     maxBytes: SAMPLE_BYTES,
     compatNames: false,
     ignoreThreshold: true,

@@ -2,7 +2,8 @@ import { DocumentBuilder } from "../builder.ts";
 import type { ParsedDocument } from "../document.ts";
 import { invalidFile } from "../document.ts";
 import { decodeText } from "./encoding.ts";
-import { htmlCharset, parseHtml } from "./html.ts";
+import { parseHtml } from "./html.ts";
+import { htmlCharset } from "./markup-charset.ts";
 import type { ParseLimits } from "../limits.ts";
 import { readCoreProperties, readXml, resolvePath } from "../xml.ts";
 import type { ZipArchive } from "../zip.ts";
@@ -29,10 +30,14 @@ export function parseEpub(zip: ZipArchive, limits: ParseLimits): ParsedDocument 
   });
   const folder = packagePath.slice(0, packagePath.lastIndexOf("/") + 1);
   const locked = lockedFiles(zip);
+  const seen = new Set<string>();
   for (const id of spine) {
     const item = items.get(id);
     if (item === undefined || item.isNavigation) continue;
     const path = resolvePath(folder, safeDecode(item.href.split("#")[0]!));
+    // The spine names each chapter once; a file of many names is read once as well.
+    if (seen.has(path)) continue;
+    seen.add(path);
     if (locked.has(path)) throw invalidFile("The book is copy-protected (DRM), so its text cannot be read.");
     const chapter = zip.read(path);
     if (chapter === null) {

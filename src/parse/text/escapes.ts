@@ -211,7 +211,8 @@ export function decodeQuotedPrintable(bytes: Uint8Array): Uint8Array {
       i += end;
       continue;
     }
-    const hex = Number.parseInt(String.fromCharCode(bytes[i + 1] ?? 0, bytes[i + 2] ?? 0), 16);
+    const first = bytes[i + 1] ?? 0;
+    const hex = first === 0x3d ? NaN : Number.parseInt(String.fromCharCode(first, bytes[i + 2] ?? 0), 16);
     if (Number.isNaN(hex)) out[length++] = byte;
     else {
       out[length++] = hex;

@@ -83,6 +83,6 @@ function spanOf(value: string | undefined): number {
 
 /** Tables that only lay out a page hold headings or long text. */
 export function isDataTable(rows: readonly TableCell[][]): boolean {
-  if (rows.length === 0 || Math.max(...rows.map((row) => row.length)) < 2) return false;
+  if (rows.every((row) => row.length < 2)) return false;
   return rows.every((row) => row.every((cell) => !cell.hasHeading && cell.text.length < 1500));
 }

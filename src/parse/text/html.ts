@@ -1,12 +1,12 @@
-import { Parser } from "htmlparser2";
-
 import type { DocumentBuilder } from "../builder.ts";
 import { oneLine } from "../builder.ts";
 import { FormulaReader } from "../formula.ts";
+import { MarkupParser } from "../markup-parser.ts";
 import { markRaised, raisedStart } from "../raised.ts";
 import { Drawing } from "./html-drawing.ts";
 import { HtmlSymbols } from "./html-symbols.ts";
 import { HtmlTable, isDataTable } from "./html-tables.ts";
+import { SHOWN, tidy } from "./html-text.ts";
 import { BLOCKS, isAmidWords, isCustom, isLeftOut, META_NAMES, OPTIONS, SENTENCES, VOID } from "./html-tags.ts";
 
 /**
@@ -27,7 +27,7 @@ export function parseHtml(html: string, out: DocumentBuilder, isXhtml = XML_STAR
 
 function run(html: string, out: DocumentBuilder, { isStrict, isXhtml }: { isStrict: boolean; isXhtml: boolean }): void {
   const writer = new HtmlWriter(out, isStrict);
-  const parser = new Parser(writer, { decodeEntities: true, lowerCaseTags: true, recognizeSelfClosing: isXhtml });
+  const parser = new MarkupParser(writer, { decodeEntities: true, lowerCaseTags: true, recognizeSelfClosing: isXhtml });
   // Rows without their table, as exports leave them.
   if (ROWS_START.test(html.slice(0, 1000))) parser.write("<table>");
   parser.write(html);
@@ -37,6 +37,9 @@ function run(html: string, out: DocumentBuilder, { isStrict, isXhtml }: { isStri
 class HtmlWriter {
   readonly #out: DocumentBuilder;
   readonly #strict: boolean;
+  /** Of a long block all but its end, which is what is looked at while it comes. */
+  #settled = "";
+  #hasSettledWords = false;
   #text = "";
   #skipDepth = 0;
   #skipTags: string[] = [];
@@ -59,6 +62,8 @@ class HtmlWriter {
   #inTitle = false;
   #title = "";
   #tables: HtmlTable[] = [];
+  /** Open tables below the deepest one that has rows. */
+  #flatTables = 0;
   /** Options of the drop-down that is open. */
   #options: { text: string; selected: boolean }[] | null = null;
 
@@ -105,8 +110,9 @@ class HtmlWriter {
 
   #closeFormula(line: string): void {
     this.#formula = null;
-    const touches = /[\p{L}\p{N}]$/u.test(this.#text) && /^[\p{L}\p{N}]/u.test(line);
+    const touches = /[\p{L}\p{N}]$/u.test(this.#text.slice(-2)) && /^[\p{L}\p{N}]/u.test(line);
     this.#text += (touches ? " " : "") + line;
+    this.#settle();
     if (this.#formulaIsBlock && this.#sentenceDepth === 0) this.#flush();
   }
 
@@ -123,7 +129,7 @@ class HtmlWriter {
 
   /** A block, unless it stands in a sentence. */
   #openCustom(tag: string): void {
-    const isBlock = this.#sentenceDepth === 0 && this.#text.trim() === "";
+    const isBlock = this.#sentenceDepth === 0 && !this.#hasSettledWords && this.#text.trim() === "";
     this.#customs.push({ tag, isBlock });
     if (isBlock) this.#flush();
     else if (this.#customEnd === this.#text.length) this.#text += " ";
@@ -192,20 +198,21 @@ class HtmlWriter {
         this.#heading = { level: Number(tag[1]) };
         break;
       case "table":
-        this.#tables.push(new HtmlTable());
+        if (this.#tables.length < MAX_TABLES) this.#tables.push(new HtmlTable());
+        else this.#flatTables++;
         break;
       case "button":
         this.#text += " ";
         break;
       case "tbody":
-        this.#table()?.endGroup();
+        this.#rowTable()?.endGroup();
         break;
       case "tr":
-        this.#table()?.beginRow();
+        this.#rowTable()?.beginRow();
         break;
       case "td":
       case "th":
-        this.#table()?.beginCell(tag === "th", attributes);
+        this.#rowTable()?.beginCell(tag === "th", attributes);
         break;
       case "select":
         this.#options = [];
@@ -243,6 +250,7 @@ class HtmlWriter {
     else if (this.#skipDepth === 0) {
       const read = this.#symbols.read(text);
       this.#text += this.#preDepth > 0 ? read : read.replace(/[ \t\r\n\f]+/g, " ");
+      this.#settle();
     }
   }
 
@@ -310,7 +318,8 @@ class HtmlWriter {
         this.#heading = null;
         break;
       case "table":
-        this.#closeTable();
+        if (this.#flatTables > 0) this.#flatTables--;
+        else this.#closeTable();
         break;
     }
   }
@@ -352,7 +361,7 @@ class HtmlWriter {
 
   #listMark(): string {
     const list = this.#lists.at(-1);
-    const indent = "  ".repeat(Math.max(0, this.#lists.length - 1));
+    const indent = "  ".repeat(Math.min(MAX_INDENT, Math.max(0, this.#lists.length - 1)));
     return list === undefined || list === "ul" ? `${indent}- ` : `${indent}${list.next++}. `;
   }
 
@@ -360,9 +369,27 @@ class HtmlWriter {
     return this.#tables.at(-1);
   }
 
+  /** The table whose rows and cells begin here. */
+  #rowTable(): HtmlTable | undefined {
+    return this.#flatTables > 0 ? undefined : this.#table();
+  }
+
+  /** Looking at the end of a string that grows copies all of it, so that only little may be left to look at. */
+  #settle(): void {
+    if (this.#text.length < MAX_TAIL || this.#raisedAt >= 0) return;
+    const cut = this.#text.length - LEAST_TAIL;
+    const settled = this.#text.slice(0, cut);
+    this.#settled += settled;
+    this.#hasSettledWords ||= settled.trim() !== "";
+    this.#text = this.#text.slice(cut);
+    this.#customEnd = Math.max(-1, this.#customEnd - cut);
+  }
+
   /** Ends the current block: into the open cell inside a table, else into the document. */
   #flush(): void {
-    const raw = this.#text;
+    const raw = this.#settled + this.#text;
+    this.#settled = "";
+    this.#hasSettledWords = false;
     this.#text = "";
     const text = this.#preDepth > 0 ? raw.replace(/\s+$/, "") : tidy(raw);
     this.#customEnd = -1;
@@ -417,29 +444,9 @@ class HtmlWriter {
   }
 }
 
-/** Anything but white space and characters without width, with which mail fills its previews. */
-const SHOWN = /[^\s\u00ad\u034f\u061c\u200b-\u200f\u2060\ufeff]/;
-
-function tidy(text: string): string {
-  return text
-    .replaceAll("\u00ad", "")
-    .replace(/[ \t\u00a0]+/g, " ")
-    .replace(/ ?\n ?/g, "\n")
-    .replace(/\n{3,}/g, "\n\n")
-    .trim();
-}
-
-/** Encoding that a page declares in its first bytes, read as the HTML standard's prescan does in essence. */
-export function htmlCharset(bytes: Uint8Array): string | null {
-  const head = Buffer.from(bytes.subarray(0, 4096))
-    .toString("latin1")
-    .replace(/<!--[^]*?-->/g, "");
-  const meta = /<meta\s[^>]*?charset\s*=\s*["']?\s*([\w.:-]+)/i.exec(head)?.[1];
-  return meta ?? xmlCharset(bytes);
-}
-
-/** Encoding named by an XML declaration. */
-export function xmlCharset(bytes: Uint8Array): string | null {
-  const head = Buffer.from(bytes.subarray(0, 400)).toString("latin1");
-  return /^\s*(?:\xef\xbb\xbf)?<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)/i.exec(head)?.[1] ?? null;
-}
+const MAX_TAIL = 4096;
+const LEAST_TAIL = 64;
+/** Levels of nested lists that are shown; what lies deeper stands below the last of them. */
+const MAX_INDENT = 99;
+/** The text of a table in a table is copied into each one around it: deeper ones are text of their cell. */
+const MAX_TABLES = 50;

@@ -31,8 +31,8 @@ interface Mark {
   heading: { level: number; text: string } | null;
 }
 
-const TABLE_RULE = /^\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$/;
-const ATX = /^ {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$/;
+const TABLE_RULE = /^\s*(?:\|\s*)?:?-+:?\s*(?:\|\s*:?-+:?\s*)*(?:\|\s*)?$/;
+const ATX_START = /^ {0,3}(#{1,6})(?:[ \t]+|$)/;
 const UNDERLINE = /^ {0,3}(?:=+|-+)[ \t]*$/;
 /** Longer paragraphs over a rule are no headings, whatever CommonMark makes of them. */
 const MAX_UNDERLINED = 300;
@@ -51,10 +51,10 @@ class Outline {
     const isText = kind === "text";
     const isRow = isText && line.includes("|");
     if (this.#table !== null && !isRow) this.#closeTable(at);
-    const atx = isText && !isNested ? ATX.exec(line) : null;
+    const atx = isText && !isNested ? atxHeading(line) : null;
     const under = isText && !isNested && UNDERLINE.test(line) ? this.#underlined() : null;
     if (atx !== null) {
-      if ((atx[2] ?? "") !== "") this.#heading(at, atx[1]!.length, atx[2]!);
+      if (atx.text !== "") this.#heading(at, atx.level, atx.text);
     } else if (under !== null) {
       this.#heading(under.at, line.trim().startsWith("=") ? 1 : 2, under.lines.join(" "));
     } else if (isRow) {
@@ -75,7 +75,7 @@ class Outline {
   }
 
   #heading(offset: number, level: number, text: string): void {
-    this.#marks.push({ offset, rank: BREAK.section, heading: { level, text: inlineText(text) } });
+    this.#marks.push({ offset, rank: BREAK.section, heading: { level, text: inlineText(text.slice(0, MAX_HEADING)) } });
   }
 
   #row(line: string, at: number): void {
@@ -106,25 +106,69 @@ class Outline {
   }
 }
 
-const CODE_SPAN = /(?<!`)(`+)(?!`)[^]*?[^`]\1(?!`)/g;
+/** Nobody reads more of a heading than that; its marks are looked for in no more. */
+const MAX_HEADING = 2000;
+
+/** A heading that begins with "#", without the signs that may close it. */
+function atxHeading(line: string): { level: number; text: string } | null {
+  const start = ATX_START.exec(line);
+  if (start === null) return null;
+  const from = start[0].length;
+  const end = beforeBlanks(line, line.length, from);
+  let close = end;
+  while (close > from && line[close - 1] === "#") close--;
+  const isClosed = close < end && close > from && isBlank(line[close - 1]!);
+  const text = line.slice(from, isClosed ? beforeBlanks(line, close, from) : end);
+  return NO_LINE.test(text) ? null : { level: start[1]!.length, text };
+}
+
+/** What ends a line elsewhere is in no heading. */
+const NO_LINE = /[\r\u2028\u2029]/;
+
+function isBlank(sign: string): boolean {
+  return sign === " " || sign === "\t";
+}
+
+function beforeBlanks(line: string, end: number, least: number): number {
+  let at = end;
+  while (at > least && isBlank(line[at - 1]!)) at--;
+  return at;
+}
+
+const BACKTICKS = /`+/g;
 const ESCAPED_SIGN = /\\([!"#$%&'*+,\-./:;<=>?@^_`~])/g;
 
 /** A line with its entities and escaped signs decoded, code spans left alone. */
 function plainSigns(line: string): string {
   if (!/[\\&]/.test(line)) return line;
   const plain = (part: string): string => decodeEntities(part).replace(ESCAPED_SIGN, "$1");
-  if (!line.includes("`") || line.length > MAX_SPANS_LINE) return plain(line);
+  if (!line.includes("`")) return plain(line);
   let out = "";
   let done = 0;
-  for (const match of line.matchAll(CODE_SPAN)) {
-    out += plain(line.slice(done, match.index)) + match[0];
-    done = match.index + match[0].length;
+  for (const [start, end] of codeSpans(line)) {
+    out += plain(line.slice(done, start)) + line.slice(start, end);
+    done = end;
   }
   return out + plain(line.slice(done));
 }
 
-/** Looking for the ends of code spans costs the square of a line's length. */
-const MAX_SPANS_LINE = 10_000;
+/** Code spans reach from a run of backticks to the next one that is as long. */
+function* codeSpans(line: string): Generator<[start: number, end: number]> {
+  const runs = [...line.matchAll(BACKTICKS)].map(({ 0: { length }, index }) => ({ length, index }));
+  const next = new Map<number, number>();
+  const closing = runs.map(() => -1);
+  for (let i = runs.length - 1; i >= 0; i--) {
+    const { length } = runs[i]!;
+    closing[i] = next.get(length) ?? -1;
+    next.set(length, i);
+  }
+  for (let i = 0; i < runs.length; i++) {
+    const close = closing[i]!;
+    if (close < 0) continue;
+    yield [runs[i]!.index, runs[close]!.index + runs[close]!.length];
+    i = close;
+  }
+}
 
 /** Markup that a line of text may hold; any other "<T>" is what somebody writes about. */
 const INLINE_TAG =
@@ -194,9 +238,9 @@ export function looksLikeMarkdown(text: string): boolean {
   if (/^#{1,6} \S/m.test(head)) marks += 2;
   if (/^(?:```|~~~)/m.test(head)) marks += 2;
   if (/\[[^\]\n]+\]\([^)\s]+\)/.test(head)) marks += 2;
-  if (/^\s*\|?\s*:?-{3,}:?\s*\|/m.test(head)) marks += 1;
+  if (/^[^\S\n]*(?:\|[^\S\n]*)?:?-{3,}:?\s*\|/m.test(head)) marks += 1;
   if (/\*\*[^*\n]+\*\*/.test(head)) marks += 1;
-  if (/^\s*[-*+] \S/m.test(head)) marks += 1;
+  if (/^[^\S\n]*[-*+] \S/m.test(head)) marks += 1;
   if (/^\S.*\n(?:={3,}|-{3,})\s*$/m.test(head)) marks += 1;
   return marks >= 3;
 }

@@ -108,10 +108,7 @@ export function parseSubtitles(text: string, out: DocumentBuilder): void {
     const lines = block.split("\n").map((line) => line.trim());
     const at = lines.findIndex((line) => CUE_TIME.test(line));
     if (at < 0) continue;
-    const marked = lines
-      .slice(at + 1)
-      .join(" ")
-      .replace(/<[^>]*>|\{\\[^}]*\}/g, "");
+    const marked = withoutStyles(lines.slice(at + 1).join(" "));
     const said = decodeEntities(marked)
       .replace(/[\u200e\u200f]/g, "")
       .trim();
@@ -119,6 +116,24 @@ export function parseSubtitles(text: string, out: DocumentBuilder): void {
     if (said !== "") out.line(`[${time}] ${said}`, BREAK.row);
   }
   out.endRegion();
+}
+
+/** Without tags ("<i>") and codes ("{\\an8}"). One without an end is looked for once. */
+function withoutStyles(text: string): string {
+  let out = "";
+  let done = 0;
+  const unclosed = new Set<string>();
+  for (const { 0: mark, index } of text.matchAll(/<|\{\\/g)) {
+    if (index < done || unclosed.has(mark)) continue;
+    const end = text.indexOf(mark === "<" ? ">" : "}", index);
+    if (end < 0) {
+      unclosed.add(mark);
+      continue;
+    }
+    out += text.slice(done, index);
+    done = end + 1;
+  }
+  return out + text.slice(done);
 }
 
 export function looksLikeSubtitles(text: string): boolean {

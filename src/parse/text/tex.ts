@@ -17,14 +17,16 @@ export function parseTex(source: string, out: DocumentBuilder): void {
   const text = decodeTex(source);
   const start = out.raw(text);
   for (const match of text.matchAll(
-    /\\(part|chapter|section|subsection|subsubsection|paragraph)\*?(?:\[[^\]]*\])?\{([^{}\n]{1,300}(?:\{[^{}\n]*\}[^{}\n]*){0,5})\}/g,
+    /\\(part|chapter|section|subsection|subsubsection|paragraph)\*?(?:\[[^\]]{0,1000}\])?\{([^{}\n]{1,300}(?:\{[^{}\n]*\}[^{}\n]*){0,5})\}/g,
   )) {
     out.breakAt(start + match.index, BREAK.section);
     out.headingAt(LEVELS[match[1]!] ?? 2, plainTex(match[2]!), start + match.index);
   }
-  const title = /\\title(?:\[[^\]]*\])?\{([^{}]{1,300}(?:\{[^{}]{0,300}\}[^{}]{0,300}){0,5})\}/.exec(text)?.[1];
+  const title = /\\title(?:\[[^\]]{0,1000}\])?\{([^{}]{1,300}(?:\{[^{}]{0,300}\}[^{}]{0,300}){0,5})\}/.exec(text)?.[1];
   if (title !== undefined) out.title = plainTex(title);
-  const author = /\\author(?:\[[^\]]*\])?\{([^{}]{1,300}(?:\{[^{}]{0,300}\}[^{}]{0,300}){0,5})\}/.exec(text)?.[1];
+  const author = /\\author(?:\[[^\]]{0,1000}\])?\{([^{}]{1,300}(?:\{[^{}]{0,300}\}[^{}]{0,300}){0,5})\}/.exec(
+    text,
+  )?.[1];
   if (author !== undefined) out.metadata["author"] = plainTex(author);
 }
 

@@ -8,7 +8,8 @@ import { invalidFile, unsupportedFile } from "../document.ts";
 import type { DecodedText } from "./encoding.ts";
 import { decodeText } from "./encoding.ts";
 import { decodeLdif, decodeMessages } from "./escapes.ts";
-import { htmlCharset, parseHtml, xmlCharset } from "./html.ts";
+import { parseHtml } from "./html.ts";
+import { htmlCharset, xmlCharset } from "./markup-charset.ts";
 import { looksLikeJson, looksLikeJsonLines, parseJson, parseJsonLines } from "./json.ts";
 import type { ParseLimits } from "../limits.ts";
 import { looksLikeMarkdown, parseMarkdown } from "./markdown.ts";
@@ -84,10 +85,15 @@ type TextKind =
 
 type Reader = (text: string, filename: string, out: DocumentBuilder) => void;
 
+const MAX_TITLE = 200;
+
 /** A short first line that stands alone, with more below it, is what plain text has for a title. */
 export function titleOfText(text: string): string | null {
-  const [, line] = /^\s*([^\n]{1,200})\n[ \t]*\n\s*\S/.exec(text) ?? [];
-  return line === undefined || !/\p{L}/u.test(line) ? null : line.trim();
+  const start = text.search(/\S/);
+  const end = text.indexOf("\n", start);
+  if (start < 0 || end < 0 || end - start > MAX_TITLE) return null;
+  const line = text.slice(start, end);
+  return /\p{L}/u.test(line) && /^\n[ \t]*\n\s*\S/.test(text.slice(end)) ? line.trim() : null;
 }
 
 const READERS: Record<TextKind, Reader> = {

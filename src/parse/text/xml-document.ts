@@ -61,7 +61,7 @@ export function parseXmlDocument(text: string, out: DocumentBuilder): void {
         const line = formula.close();
         if (line === null) return;
         formula = null;
-        current += (/[\p{L}\p{N}]$/u.test(current) ? " " : "") + line;
+        current += (/[\p{L}\p{N}]$/u.test(current.slice(-2)) ? " " : "") + line;
         return;
       }
       if (inLine.pop() !== true) flush();
