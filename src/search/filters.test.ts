@@ -148,7 +148,7 @@ test("a file name is found however its accents are written", () => {
 test("parseFilter refuses more values than it should compare with", () => {
   const many = (count: number) => ({ file_ids: Array.from({ length: count }, (_, i) => `file-${i}`) });
   expect(refusal(many(MAX_FILTER_VALUES))).toBeNull();
-  expect(refusal(many(MAX_FILTER_VALUES + 1))).toEqual({ code: "invalid_value", param: "filters" });
+  expect(refusal(many(MAX_FILTER_VALUES + 1))).toEqual({ code: "invalid_filter", param: "filters" });
 });
 
 test("parsing and evaluating agrees with a naive reading of random filters of every form", () => {
