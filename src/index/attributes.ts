@@ -56,8 +56,7 @@ export class AttributeIndex {
       live: this.#live,
       count: this.#count,
     });
-    const files = plan.answer();
-    return { files, count: files.count() };
+    return plan.answer();
   }
 
   #column(key: string): Column {

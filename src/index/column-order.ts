@@ -47,11 +47,11 @@ export class ColumnOrder {
 
   /** Puts the files of these values into a set. */
   addValues(ids: readonly number[], into: Bitset): void {
-    const words = into.words;
+    const [words, files] = [into.words, this.#files];
     for (const id of ids) {
       const start = this.#starts[id]!;
       const end = start + this.#counts[id]!;
-      for (let i = start; i < end; i++) words[this.#files[i]! >>> 5]! |= 1 << (this.#files[i]! & 31);
+      for (let i = start; i < end; i++) words[files[i]! >>> 5]! |= 1 << (files[i]! & 31);
     }
   }
 
@@ -63,7 +63,8 @@ export class ColumnOrder {
     const first = Math.ceil(from / this.#stride);
     const last = Math.floor(to / this.#stride);
     const [low, high] = [this.#prefixes[first]!, this.#prefixes[last]!];
-    for (let i = 0; i < high.length; i++) words[i] = high[i]! & ~low[i]!;
+    const shared = Math.min(words.length, high.length);
+    for (let i = 0; i < shared; i++) words[i] = high[i]! & ~low[i]!;
     setAll(words, this.#files.subarray(from, first * this.#stride));
     setAll(words, this.#files.subarray(last * this.#stride, to));
   }

@@ -35,18 +35,21 @@ export class FilterPlan {
   readonly #answers = new Map<Part, Bitset>();
   readonly #free: Bitset[] = [];
   readonly #root: Part;
+  readonly #isCompound: boolean;
   #numbers = 0;
 
   constructor(filter: Filter, source: FilterSource) {
     this.#source = source;
+    this.#isCompound = "filters" in filter;
     this.#root = this.#partOf(filter);
   }
 
-  /** The files that the filter keeps; the caller's to keep. */
-  answer(): Bitset {
+  /** The files that the filter keeps, and how many; the set is the caller's to keep. */
+  answer(): { files: Bitset; count: number } {
+    const { isExact, atMost } = this.#root;
     const files = new Bitset(this.#capacity);
-    this.#root.fill(files);
-    return files;
+    if (atMost > 0) this.#root.fill(files);
+    return { files, count: isExact ? atMost : files.count() };
   }
 
   get #capacity(): number {
@@ -71,39 +74,44 @@ export class FilterPlan {
         });
       }
       case "exists": {
-        const having = this.#comparison(filter.key, "exists", (column) => column.having());
+        const having = this.#comparison(filter.key, ["exists"], (column) => column.having());
         return filter.value ? having : this.#not(having);
       }
       case "eq":
       case "ne": {
         const { key, value } = filter;
-        const equal = this.#comparison(key, `eq ${JSON.stringify(value)}`, (column) => column.oneOf([value]));
+        const equal = this.#comparison(key, ["eq", value], (column) => column.oneOf([value]));
         return filter.op === "eq" ? equal : this.#not(equal);
       }
       case "in":
       case "nin": {
         const { key, value } = filter;
-        const name = value.length > NAMED_VALUES ? null : `in ${JSON.stringify(value)}`;
+        const name = value.length > NAMED_VALUES ? null : (["in", value] as const);
         const listed = this.#comparison(key, name, (column) => column.oneOf(value));
         return filter.op === "in" ? listed : this.#not(listed);
       }
       default: {
         const { op, key, value } = filter;
-        return this.#comparison(key, `${op} ${JSON.stringify(value)}`, (column) => column.inRange(op, value));
+        return this.#comparison(key, [op, value], (column) => column.inRange(op, value));
       }
     }
   }
 
-  #comparison(key: string, name: string | null, keep: (column: Column) => Kept): Part {
+  /** `name`: what is asked of the key; null where no other part is looked for that asks the same. */
+  #comparison(key: string, name: readonly unknown[] | null, keep: (column: Column) => Kept): Part {
     const canonical = canonicalKey(key);
     const make = (): Kept => {
       const column = this.#source.column(canonical);
       return column === undefined ? NOTHING : keep(column);
     };
-    return name === null ? this.#part(make()) : this.#named(`${JSON.stringify(canonical)} ${name}`, make);
+    return name === null || !this.#isCompound
+      ? this.#part(make())
+      : this.#named(JSON.stringify([canonical, ...name]), make);
   }
 
   #named(name: string, make: () => Kept): Part {
+    // Of a single comparison there is no other that could say the same.
+    if (!this.#isCompound) return this.#part(make());
     let part = this.#parts.get(name);
     if (part === undefined) this.#parts.set(name, (part = this.#part(make())));
     return part;

@@ -179,7 +179,7 @@ export class StoreIndex {
   get byteLength(): number {
     const scanned =
       this.#files.byteLength + this.#attributes.byteLength + this.#keywords.byteLength + this.#vectors.byteLength;
-    return scanned + (this.#cover?.byteLength ?? 0);
+    return scanned + this.#filters.byteLength + (this.#cover?.byteLength ?? 0);
   }
 
   /**
