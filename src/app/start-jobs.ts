@@ -239,7 +239,7 @@ function migrateDeps(config: Config, parts: JobParts, brake: IngestBrake): Migra
     dataDir,
     clock,
     failpoint: createFailpoint(config.testFailpoint),
-    embedQuery: (model, text, signal) => models.embedQuery(model, text, signal),
+    embedQuery: (model, query, signal) => models.embedQuery(model, query, signal),
     search,
     acquire: (storeId, generation) => registry.acquire(storeId, generation),
     changed: changes.notify,
