@@ -112,7 +112,7 @@ class ServerJobs implements Jobs {
       log,
       graceSeconds: () => config.expiredGraceDays * DAY_SECONDS,
       embeddingCacheBytes: () => (config.embeddingCache === "off" ? 0 : config.embeddingCacheMb * MB),
-      queryLog: () => ({ days: config.queryLogDays, rows: config.queryLogRows }),
+      queryLog: () => ({ days: config.queryLogDays, rows: config.queryLogRows, bytes: config.queryLogMb * MB }),
       detached: (files) => this.detached(files),
       wakeJobs: () => this.runner.wake(),
     });

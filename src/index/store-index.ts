@@ -23,6 +23,7 @@ import { KeywordIndex, type KeywordPass } from "./keyword.ts";
 import type { QueryTerm } from "./query-term.ts";
 import { type OpenGraph, releaseGraph } from "./open-graph.ts";
 import { type FetchTerms, refinedScores } from "./passages.ts";
+import { TopK } from "./top-k.ts";
 import { unpackTerms } from "./term-blob.ts";
 import { unitQuery, unitVectors } from "./vector-input.ts";
 
@@ -103,6 +104,14 @@ export type StoreIndexOptions = {
   readonly kind?: IndexKind | undefined;
   /** Vectors from which "by size" means yes (default: 100,000). */
   readonly graphFrom?: number | undefined;
+};
+
+/** A part of the chunks in order of their ids: those between two, exclusive, from one end on. */
+export type ChunkPage = {
+  readonly above: number;
+  readonly below: number;
+  readonly direction: "ASC" | "DESC";
+  readonly limit: number;
 };
 
 export type StoreIndexStats = {
@@ -263,6 +272,20 @@ export class StoreIndex {
   /** Frees what the garbage collector does not see. The index must not be used afterwards. */
   close(): void {
     this.attachGraph(null);
+  }
+
+  /** Ids of chunks that a filter keeps, in order, those nearest to where the page begins. */
+  chunksKept(filter: Filter, { above, below, direction, limit }: ChunkPage): number[] {
+    const sign = direction === "ASC" ? -1 : 1;
+    const top = new TopK(limit);
+    let { floor } = top;
+    this.#filters.match(filter, this.#version).chunks.forEach((chunk) => {
+      const id = this.#files.chunkId(chunk);
+      if (id <= above || id >= below || id * sign <= floor) return;
+      top.offer(id * sign, chunk);
+      floor = top.floor;
+    });
+    return Array.from(top.sorted().ids, (chunk) => this.#files.chunkId(chunk));
   }
 
   /** Throws VectorRejectedError on a query vector of another length or with NaN. */

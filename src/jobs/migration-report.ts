@@ -140,9 +140,8 @@ class GenerationComparison {
     const { queryLog, chunks } = this.#deps.storage;
     const { tenant_id: tenantId, store_id: storeId, chunk_set: chunkSet } = this.#compared.from;
     const logged = new Set<string>();
-    for (const row of (await queryLog.list(tenantId, storeId, { limit: 500, order: "desc" }, 0)).rows) {
-      for (const query of row.query ?? []) if (logged.size < MOST_QUERIES) logged.add(query);
-    }
+    for (const query of await queryLog.questions(tenantId, storeId, 500))
+      if (logged.size < MOST_QUERIES) logged.add(query);
     if (logged.size >= LEAST_LOGGED) return { queries: [...logged], source: "log" };
     const sampled = await chunks.sampleTexts(tenantId, storeId, chunkSet, MOST_QUERIES / 2);
     const generated = sampled.map(queryFrom);
