@@ -86,16 +86,16 @@ async function filteredPage(
   { filter, page }: { filter: Filter; page: PageQuery },
 ): Promise<Page<ChunkRow>> {
   const rows: ChunkRow[] = [];
-  let { above, below, direction, limit } = pageBounds(page);
+  const { direction, limit, ...bounds } = pageBounds(page);
   for (let take = limit; rows.length < limit; take = Math.min(take * 4, MOST_TAKEN)) {
     using lease = await indexes.acquire(generation.store_id, generation.id);
-    const found = lease.index.chunksKept(filter, { above, below, direction, limit: take });
+    const found = lease.index.chunksKept(filter, { ...bounds, direction, limit: take });
     const read = await chunks.listed(generation.tenant_id, found);
     rows.push(...(direction === "ASC" ? read : read.toReversed()));
     const last = found.at(-1);
     if (last === undefined || found.length < take) break;
-    if (direction === "ASC") above = last;
-    else below = last;
+    if (direction === "ASC") bounds.above = last;
+    else bounds.below = last;
   }
   return toPage(rows.slice(0, limit), page);
 }
