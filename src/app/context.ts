@@ -9,7 +9,7 @@ import { type RunningServer, startServer } from "../http/server.ts";
 import { messageOf } from "../errors.ts";
 import { type Clock, offsetClock, systemClock } from "../platform/clock.ts";
 import { StartError, takeDataDir } from "../platform/data-dir.ts";
-import { freeBytes } from "../platform/free-disk.ts";
+import { freeBytes } from "../platform/disk-reserve.ts";
 import { LineWriter } from "../platform/line-writer.ts";
 import { createLog, type Log } from "../platform/log.ts";
 import { createMetrics } from "../platform/metrics.ts";

@@ -2,7 +2,8 @@ import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { MIGRATIONS } from "./migrations/index.ts";
 import { migrate } from "./migrations/runner.ts";
-import type { LoggedSearch, NewQueryLogRow } from "./query-log.ts";
+import type { LoggedSearch } from "./logged-search.ts";
+import type { NewQueryLogRow } from "./query-log.ts";
 import { openSqlite, type SqliteDatabase } from "./sqlite.ts";
 import { createStorage, type Storage } from "./storage.ts";
 

@@ -1,24 +1,8 @@
-import type { KeyId, StoreId, TenantId } from "./ids.ts";
-import { cutSearch, HEAD, LONGEST_BODY } from "./long-search.ts";
+import type { StoreId, TenantId } from "./ids.ts";
+import { cutSearch, HEAD, type LoggedSearch, LONGEST_BODY } from "./logged-search.ts";
 import { type Page, pageBounds, type PageQuery, toPage } from "./page.ts";
 import type { Sql } from "./sql.ts";
 import { id, integer, json, nullable, type RowOf, table, text } from "./table.ts";
-
-/** What clients see of a search besides its query. */
-export interface LoggedSearch {
-  search_mode: string;
-  /** As given; null for none. Of a long one the beginning of its JSON, as text. */
-  filters: unknown;
-  /** Of a long one: what all of its JSON is. */
-  filters_cut?: { bytes: number; sha256: string | null };
-  max_num_results: number;
-  results: { file_id: string; chunk_id: string; score: number }[];
-  latency_ms: { total: number; embed: number; vector: number; keyword: number; fetch: number };
-  key_id: KeyId;
-  model: string;
-  /** Its number within the store. */
-  generation: number;
-}
 
 export const QUERY_LOG = table("query_log", {
   /** What clients see is made of it (shown-ids.ts). */

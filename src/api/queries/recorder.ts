@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Log } from "../../platform/log.ts";
-import type { LoggedSearch, NewQueryLogRow } from "../../storage/query-log.ts";
+import type { LoggedSearch } from "../../storage/logged-search.ts";
+import type { NewQueryLogRow } from "../../storage/query-log.ts";
 import type { QueryHour } from "../../storage/statistics.ts";
 import type { Storage, Tables } from "../../storage/storage.ts";
 import type { SearchRecord } from "../search/service.ts";

@@ -1,4 +1,20 @@
-import type { LoggedSearch } from "./query-log.ts";
+import type { KeyId } from "./ids.ts";
+
+/** What clients see of a search besides its query. */
+export interface LoggedSearch {
+  search_mode: string;
+  /** As given; null for none. Of a long one the beginning of its JSON, as text. */
+  filters: unknown;
+  /** Of a long one: what all of its JSON is. */
+  filters_cut?: { bytes: number; sha256: string | null };
+  max_num_results: number;
+  results: { file_id: string; chunk_id: string; score: number }[];
+  latency_ms: { total: number; embed: number; vector: number; keyword: number; fetch: number };
+  key_id: KeyId;
+  model: string;
+  /** Its number within the store. */
+  generation: number;
+}
 
 /**
  * Searches that earlier versions logged with filters of any length: they are shown by both ends of what is kept, which
