@@ -9,6 +9,7 @@ import { type RunningServer, startServer } from "../http/server.ts";
 import { messageOf } from "../errors.ts";
 import { type Clock, offsetClock, systemClock } from "../platform/clock.ts";
 import { StartError, takeDataDir } from "../platform/data-dir.ts";
+import { freeBytes } from "../platform/disk-reserve.ts";
 import { LineWriter } from "../platform/line-writer.ts";
 import { createLog, type Log } from "../platform/log.ts";
 import { createMetrics } from "../platform/metrics.ts";
@@ -73,7 +74,14 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   const { path: dataDir } = stack.use(takeDataDir(config.dataDir));
   const engine = stack.use(await createEngine({ config, dataDir, clock, log, metrics, overrides }));
   const { storage } = engine.data;
-  const queries = stack.use(new QueryRecorder({ storage, log, mode: () => config.queryLog }));
+  const queries = stack.use(
+    new QueryRecorder({
+      storage,
+      log,
+      mode: () => config.queryLog,
+      hasRoom: async () => (await freeBytes(dataDir)) >= config.minFreeDiskMb * MB,
+    }),
+  );
   const reload = settingsReloader(config, overrides.readSettings ?? (() => config), log);
   const stopping = overrides.stopping ?? new AbortController();
   const authenticate = keyAuthenticator(storage, clock, config);

@@ -206,7 +206,7 @@ function searchParts(options: OperationsOptions, shared: Shared): Operation[] {
   });
   return [
     ...searchOperations(searchService({ ...storage, ...shared, rankers, search: find, onSearch })),
-    ...chunkOperations(chunksService({ ...storage, ...shared }), insert),
+    ...chunkOperations(chunksService({ ...storage, ...shared, indexes: engine.indexes.registry }), insert),
     ...queryOperations(queriesService({ ...storage, ...shared, flush })),
     ...statsOperations(statsService({ ...storage, ...shared, flush })),
     ...judgmentOperations(judgmentsService({ ...storage, ...shared })),

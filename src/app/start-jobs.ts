@@ -112,7 +112,7 @@ class ServerJobs implements Jobs {
       log,
       graceSeconds: () => config.expiredGraceDays * DAY_SECONDS,
       embeddingCacheBytes: () => (config.embeddingCache === "off" ? 0 : config.embeddingCacheMb * MB),
-      queryLog: () => ({ days: config.queryLogDays, rows: config.queryLogRows }),
+      queryLog: () => ({ days: config.queryLogDays, rows: config.queryLogRows, bytes: config.queryLogMb * MB }),
       detached: (files) => this.detached(files),
       wakeJobs: () => this.runner.wake(),
     });
@@ -239,7 +239,7 @@ function migrateDeps(config: Config, parts: JobParts, brake: IngestBrake): Migra
     dataDir,
     clock,
     failpoint: createFailpoint(config.testFailpoint),
-    embedQuery: (model, text, signal) => models.embedQuery(model, text, signal),
+    embedQuery: (model, query, signal) => models.embedQuery(model, query, signal),
     search,
     acquire: (storeId, generation) => registry.acquire(storeId, generation),
     changed: changes.notify,

@@ -340,6 +340,14 @@ export const SETTINGS = {
     "logged searches kept at most, of all stores together; about 1.5 KB each",
     { reload: true },
   ),
+  queryLogMb: setting(
+    "Query log",
+    "query-log-mb",
+    integer(0, MAX),
+    512,
+    "megabytes of logged searches kept at most, of all stores together; the oldest go first",
+    { reload: true },
+  ),
   testClockFile: setting(
     "Testing",
     "test-clock-file",

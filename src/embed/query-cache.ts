@@ -1,7 +1,17 @@
-/** Vectors of recent queries, so that a repeated search does not wait for the model. Least recently used goes first. */
+/**
+ * Vectors of recent queries, so that a repeated search does not wait for the model. Least recently used goes first. Each
+ * tenant finds its own only: by the time it takes, nobody learns what another has asked.
+ */
 
 /** Bookkeeping of one entry beside its text and its vector, estimated. */
 const ENTRY_BYTES = 160;
+
+export interface CachedQuery {
+  tenantId: string;
+  /** Of the model, and what else its vectors depend on. */
+  revision: string;
+  text: string;
+}
 
 export interface QueryCacheStats {
   entries: number;
@@ -24,9 +34,9 @@ export class QueryCache {
     this.#maxEntries = limits.maxEntries;
   }
 
-  /** The vector of this text by this revision of a model, as it was put in: do not change it. */
-  get(revision: string, text: string): Float32Array | undefined {
-    const key = keyOf(revision, text);
+  /** The vector of a query, as it was put in: do not change it. */
+  get(query: CachedQuery): Float32Array | undefined {
+    const key = keyOf(query);
     const vector = this.#entries.get(key);
     if (vector === undefined) {
       this.#misses++;
@@ -39,8 +49,8 @@ export class QueryCache {
   }
 
   /** Keeps a copy. A vector that alone exceeds the bound is not kept. */
-  set(revision: string, text: string, vector: Float32Array): void {
-    const key = keyOf(revision, text);
+  set(query: CachedQuery, vector: Float32Array): void {
+    const key = keyOf(query);
     this.#remove(key);
     const bytes = bytesOf(key, vector);
     if (bytes > this.#maxBytes || this.#maxEntries < 1) return;
@@ -69,9 +79,9 @@ export class QueryCache {
   }
 }
 
-/** A revision holds no line break, so two pairs never make one key. */
-function keyOf(revision: string, text: string): string {
-  return `${revision}\n${text}`;
+/** Neither an id nor a revision holds a line break, so two queries never make one key. */
+function keyOf({ tenantId, revision, text }: CachedQuery): string {
+  return `${tenantId}\n${revision}\n${text}`;
 }
 
 function bytesOf(key: string, vector: Float32Array): number {

@@ -87,6 +87,44 @@ test("agrees with the meaning of filters on random trees over files that come, c
   }
 });
 
+test("agrees with the meaning of filters over many files, whichever way they are found", () => {
+  const random = seededRandom(11);
+  for (const count of [1, 31, 32, 33, 700]) {
+    const index = new AttributeIndex();
+    const files = Array.from({ length: count }, (_, file) => {
+      const attributes: Record<string, Scalar> = { a: random.below(count * 2) / 2 };
+      if (random() < 0.9) attributes["b"] = random.pick(VALUES);
+      if (random() < 0.1) attributes["c"] = `v${random.below(50)}`;
+      if (random() < 0.5) attributes["type"] = random() < 0.5;
+      const subject = { fileId: `f${file}`, filename: `n${random.below(5)}`, attributes };
+      index.set(file, subject);
+      return subject;
+    });
+    const bounds: Scalar[] = [-1, 0, 0.5, count / 2, count - 0.5, count, count * 2, "v2", "v25", "v9", "f5", "f60"];
+    for (let round = 0; round < 300; round++) {
+      const ranges = (["gt", "gte", "lt", "lte"] as const).map((op): Filter => ({
+        op,
+        key: random.pick(["a", "b", "c", "file_id"]),
+        value: random.pick(bounds),
+      }));
+      const filter: Filter = {
+        op: random.pick(["and", "or"]),
+        filters: [...ranges.slice(random.below(4)), ...(round % 2 === 0 ? [randomFilter(random, 4)] : [])],
+      };
+      const naive = files.flatMap((subject, file) => (matchesFilter(filter, subject) ? [file] : []));
+      expect(evaluated(index, filter), JSON.stringify(filter)).toEqual(naive);
+      for (const range of ranges)
+        expect(index.evaluate(range).count).toBe(files.filter((f) => matchesFilter(range, f)).length);
+      // A write in between, so that what was made for reading is made again.
+      if (round % 50 === 49) {
+        const changed = random.below(count);
+        files[changed] = { ...files[changed]!, attributes: { a: -round, b: round } };
+        index.set(changed, files[changed]);
+      }
+    }
+  }
+});
+
 test("ranges stay right while many distinct values arrive and leave", () => {
   const random = seededRandom(3);
   const index = new AttributeIndex();

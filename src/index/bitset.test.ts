@@ -36,3 +36,27 @@ test("a clone does not share words", () => {
   expect(bits.has(5)).toBe(true);
   expect(copy.has(5)).toBe(false);
 });
+
+test("joins two sets as sets are joined, whatever their capacities", () => {
+  const random = seededRandom(2);
+  for (let round = 0; round < 200; round++) {
+    const [a, b, all] = [40, 70, 100].map(
+      (most) => new Set(Array.from({ length: 20 }, () => random.below(random.below(most) + 1))),
+    ) as [Set<number>, Set<number>, Set<number>];
+    const bits = (members: Set<number>) => {
+      const set = new Bitset(random.below(2) * 128);
+      for (const member of members) set.add(member);
+      return set;
+    };
+    const joined = (join: (set: Bitset) => void) => {
+      const set = bits(a);
+      join(set);
+      return [...set.toArray()];
+    };
+    const sorted = (members: Set<number>) => [...members].sort((x, y) => x - y);
+    expect(joined((set) => set.intersect(bits(b)))).toEqual(sorted(a.intersection(b)));
+    expect(joined((set) => set.unite(bits(b)))).toEqual(sorted(a.union(b)));
+    expect(joined((set) => set.invertWithin(bits(all)))).toEqual(sorted(all.difference(a)));
+    expect(joined((set) => set.copyFrom(bits(b)))).toEqual(sorted(b));
+  }
+});

@@ -54,6 +54,41 @@ export class Bitset {
     return copy;
   }
 
+  /** Becomes the same set. The two may differ in capacity, here and below. */
+  copyFrom(other: Bitset): void {
+    const words = other.#words;
+    if (words.length > this.#words.length) this.#words = words.slice();
+    else {
+      this.#words.set(words);
+      this.#words.fill(0, words.length);
+    }
+  }
+
+  /** Keeps what is in both. */
+  intersect(other: Bitset): void {
+    const [words, others] = [this.#words, other.#words];
+    const shared = Math.min(words.length, others.length);
+    for (let i = 0; i < shared; i++) words[i]! &= others[i]!;
+    words.fill(0, shared);
+  }
+
+  /** Adds what is in the other. */
+  unite(other: Bitset): void {
+    const others = other.#words;
+    if (others.length > this.#words.length) this.#grow(others.length);
+    const words = this.#words;
+    for (let i = 0; i < others.length; i++) words[i]! |= others[i]!;
+  }
+
+  /** Becomes what is in `all` and was not in this set. */
+  invertWithin(all: Bitset): void {
+    const others = all.#words;
+    if (others.length > this.#words.length) this.#grow(others.length);
+    const words = this.#words;
+    for (let i = 0; i < others.length; i++) words[i] = others[i]! & ~words[i]!;
+    words.fill(0, others.length);
+  }
+
   count(): number {
     let total = 0;
     const words = this.#words;

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { AttributeIndex } from "./attributes.ts";
 import { Bitset } from "./bitset.ts";
 import type { ExactIndex } from "./exact.ts";
@@ -6,6 +7,10 @@ import type { Filter } from "./filter.ts";
 
 /** Filters remembered per store; agents repeat a handful. */
 const REMEMBERED = 32;
+/** Bytes of what they keep, per store. */
+const REMEMBERED_BYTES = 16 * 1024 * 1024;
+/** Characters of a filter's JSON up to which it is remembered: nobody repeats long ones, and to tell them apart is work. */
+const LONGEST_REMEMBERED = 4096;
 
 /** What a filter keeps of a store at one version of it. */
 export type Matching = {
@@ -17,12 +22,21 @@ export type Matching = {
   readonly slots: () => Int32Array;
 };
 
-/** Evaluates filters into chunks and slots, and remembers the results until the store changes. */
+interface Remembered extends Matching {
+  readonly byteLength: number;
+}
+
+/**
+ * Evaluates filters into chunks and slots, and remembers the results until the store changes: by what they say, and for
+ * as long as somebody holds it, by the very filter (the queries of one search share theirs).
+ */
 export class FilterCache {
   readonly #attributes: AttributeIndex;
   readonly #files: FileTable;
   readonly #vectors: ExactIndex;
-  readonly #known = new Map<string, Matching>();
+  /** By a hash of the filter; in order of use, the least recent first. */
+  readonly #known = new Map<string, Remembered>();
+  #held = new WeakMap<Filter, Remembered>();
   #version = -1;
 
   constructor(attributes: AttributeIndex, files: FileTable, vectors: ExactIndex) {
@@ -31,20 +45,44 @@ export class FilterCache {
     this.#vectors = vectors;
   }
 
+  get byteLength(): number {
+    return this.#bytes();
+  }
+
   /** `version` must be another one after every write to the store. */
   match(filter: Filter, version: number): Matching {
-    if (version !== this.#version) this.#known.clear();
+    if (version !== this.#version) {
+      this.#known.clear();
+      this.#held = new WeakMap();
+    }
     this.#version = version;
-    const key = JSON.stringify(filter);
-    let matching = this.#known.get(key);
-    if (matching === undefined) matching = this.#evaluate(filter);
-    else this.#known.delete(key); // put back below, as the most recent
-    this.#known.set(key, matching);
-    if (this.#known.size > REMEMBERED) this.#known.delete(this.#known.keys().next().value!);
+    const held = this.#held.get(filter);
+    if (held !== undefined) return held;
+    const key = keyOf(filter);
+    const matching = (key === null ? undefined : this.#known.get(key)) ?? this.#evaluate(filter);
+    this.#held.set(filter, matching);
+    if (key !== null) this.#remember(key, matching);
     return matching;
   }
 
-  #evaluate(filter: Filter): Matching {
+  #remember(key: string, matching: Remembered): void {
+    this.#known.delete(key); // put back as the most recent
+    this.#known.set(key, matching);
+    let bytes = this.#bytes();
+    for (const [oldest, { byteLength }] of this.#known) {
+      if (this.#known.size <= REMEMBERED && bytes <= REMEMBERED_BYTES) break;
+      this.#known.delete(oldest);
+      bytes -= byteLength;
+    }
+  }
+
+  #bytes(): number {
+    let bytes = 0;
+    for (const { byteLength } of this.#known.values()) bytes += byteLength;
+    return bytes;
+  }
+
+  #evaluate(filter: Filter): Remembered {
     const { files, count } = this.#attributes.evaluate(filter);
     const chunks = new Bitset();
     let chunkCount = 0;
@@ -58,6 +96,9 @@ export class FilterCache {
       chunkCount,
       chunks,
       slots: () => (slots ??= this.#slotsOf(chunks)),
+      get byteLength() {
+        return chunks.byteLength + (slots?.byteLength ?? 0);
+      },
     };
   }
 
@@ -67,4 +108,23 @@ export class FilterCache {
     chunks.forEach((chunk) => this.#vectors.forEachSlotOf(chunk, (slot) => slots.add(slot)));
     return slots.toArray();
   }
+}
+
+/** Null for a filter that is too long to be remembered; of such a one little is written. */
+function keyOf(filter: Filter): string | null {
+  const text = isLong(filter, { left: LONGEST_REMEMBERED }) ? null : JSON.stringify(filter);
+  if (text === null || text.length > LONGEST_REMEMBERED) return null;
+  return createHash("sha256").update(text).digest("base64");
+}
+
+/** Whether the filter has more characters than are left, as far as its lists and texts say. */
+function isLong(filter: Filter, room: { left: number }): boolean {
+  if ("filters" in filter) return filter.filters.some((part) => isLong(part, room));
+  room.left -= filter.key.length + 1;
+  if (typeof filter.value === "string") room.left -= filter.value.length;
+  else if (typeof filter.value === "object") {
+    room.left -= filter.value.length;
+    for (const value of filter.value) if (room.left >= 0 && typeof value === "string") room.left -= value.length;
+  }
+  return room.left < 0;
 }

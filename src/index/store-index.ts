@@ -24,6 +24,7 @@ import type { QueryTerm } from "./query-term.ts";
 import { type IndexCandidate, type LegHit, legOf } from "./legs.ts";
 import { type OpenGraph, releaseGraph } from "./open-graph.ts";
 import { type FetchTerms, refinedScores } from "./passages.ts";
+import { TopK } from "./top-k.ts";
 import { unpackTerms } from "./term-blob.ts";
 import { unitQuery, unitVectors } from "./vector-input.ts";
 
@@ -91,6 +92,14 @@ export type StoreIndexOptions = {
   readonly kind?: IndexKind | undefined;
   /** Vectors from which "by size" means yes (default: 100,000). */
   readonly graphFrom?: number | undefined;
+};
+
+/** A part of the chunks in order of their ids: those between two, exclusive, from one end on. */
+export type ChunkPage = {
+  readonly above: number;
+  readonly below: number;
+  readonly direction: "ASC" | "DESC";
+  readonly limit: number;
 };
 
 export type StoreIndexStats = {
@@ -167,7 +176,7 @@ export class StoreIndex {
   get byteLength(): number {
     const scanned =
       this.#files.byteLength + this.#attributes.byteLength + this.#keywords.byteLength + this.#vectors.byteLength;
-    return scanned + (this.#cover?.byteLength ?? 0);
+    return scanned + this.#filters.byteLength + (this.#cover?.byteLength ?? 0);
   }
 
   /**
@@ -251,6 +260,20 @@ export class StoreIndex {
   /** Frees what the garbage collector does not see. The index must not be used afterwards. */
   close(): void {
     this.attachGraph(null);
+  }
+
+  /** Ids of chunks that a filter keeps, in order, those nearest to where the page begins. */
+  chunksKept(filter: Filter, { above, below, direction, limit }: ChunkPage): number[] {
+    const sign = direction === "ASC" ? -1 : 1;
+    const top = new TopK(limit);
+    let { floor } = top;
+    this.#filters.match(filter, this.#version).chunks.forEach((chunk) => {
+      const id = this.#files.chunkId(chunk);
+      if (id <= above || id >= below || id * sign <= floor) return;
+      top.offer(id * sign, chunk);
+      floor = top.floor;
+    });
+    return Array.from(top.sorted().ids, (chunk) => this.#files.chunkId(chunk));
   }
 
   /** Throws VectorRejectedError on a query vector of another length or with NaN. */

@@ -53,7 +53,7 @@ function deps() {
     clock,
     log: silentLog,
     graceSeconds: () => 3600,
-    queryLog: () => ({ days: 1, rows: 1000 }),
+    queryLog: () => ({ days: 1, rows: 1000, bytes: 1e9 }),
     embeddingCacheBytes: () => 0,
     detached: () => {},
     wakeJobs: () => {},

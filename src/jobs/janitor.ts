@@ -20,8 +20,8 @@ export interface JanitorDeps {
   log: Log;
   /** Seconds that an expired store keeps its data, read at every round. */
   graceSeconds: () => number;
-  /** How long and how many searches are logged, read at every round. */
-  queryLog: () => { days: number; rows: number };
+  /** How long, how many and how much of searches is logged, read at every round. */
+  queryLog: () => { days: number; rows: number; bytes: number };
   /** Bytes of cached vectors that are kept at most. */
   embeddingCacheBytes: () => number;
   /** Files left these stores: indexes in memory forget them, running ingests stop. */
@@ -135,8 +135,9 @@ export class Janitor implements AsyncDisposable {
 
   async #trimLogs(now: number): Promise<void> {
     const { storage } = this.#deps;
-    const { days, rows } = this.#deps.queryLog();
-    while ((await storage.queryLog.trim(now - days * 86_400, rows, TRIM_STEP)) > 0 && !this.#stopped) await nextTurn();
+    const { days, rows, bytes } = this.#deps.queryLog();
+    const bounds = { since: now - days * 86_400, rows, bytes };
+    while ((await storage.queryLog.trim(bounds, TRIM_STEP)) > 0 && !this.#stopped) await nextTurn();
     await storage.statistics.trim(Math.floor(now / 3600) - STATISTICS_HOURS);
   }
 

@@ -20,7 +20,7 @@ export interface ReportDeps {
   storage: Storage;
   embedQuery(
     model: { id: string; revision: string; dimensions: number },
-    text: string,
+    query: { tenantId: string; text: string },
     signal: AbortSignal,
   ): Promise<{ ok: true; vector: Float32Array } | { ok: false; reason: string; detail: string }>;
   search: MeasuredSearch;
@@ -118,7 +118,7 @@ class GenerationComparison {
     const filesOnly = from.chunk_set !== to.chunk_set;
     const model = { id: generation.model, revision: generation.model_revision, dimensions: generation.dimensions };
     const startedAt = performance.now();
-    const embedded = await this.#deps.embedQuery(model, query, this.#signal);
+    const embedded = await this.#deps.embedQuery(model, { tenantId: from.tenant_id, text: query }, this.#signal);
     if (!embedded.ok) return null;
     const depth = filesOnly ? TOP * 5 : TOP;
     const { vector } = index.search({ vector: embedded.vector, terms: null, filter: null, depth });
@@ -140,9 +140,8 @@ class GenerationComparison {
     const { queryLog, chunks } = this.#deps.storage;
     const { tenant_id: tenantId, store_id: storeId, chunk_set: chunkSet } = this.#compared.from;
     const logged = new Set<string>();
-    for (const row of (await queryLog.list(tenantId, storeId, { limit: 500, order: "desc" }, 0)).rows) {
-      for (const query of row.query ?? []) if (logged.size < MOST_QUERIES) logged.add(query);
-    }
+    for (const query of await queryLog.questions(tenantId, storeId, 500))
+      if (logged.size < MOST_QUERIES) logged.add(query);
     if (logged.size >= LEAST_LOGGED) return { queries: [...logged], source: "log" };
     const sampled = await chunks.sampleTexts(tenantId, storeId, chunkSet, MOST_QUERIES / 2);
     const generated = sampled.map(queryFrom);

@@ -92,7 +92,15 @@ test("a provider in this process stands in for the bundled model, which is not o
     expect(models.resolve(name)).toMatchObject({ ok: true, model: "m" });
   const { signal } = new AbortController();
   const model = { id: "m", revision: "r", dimensions: 2 };
-  expect(await models.embedQuery(model, "x", signal)).toEqual({ ok: true, vector: Float32Array.of(0, 1) });
+  const queries = [
+    { tenantId: "ten_a", text: "x" },
+    { tenantId: "ten_a", text: "x" },
+    { tenantId: "ten_b", text: "x" },
+  ];
+  for (const query of queries)
+    expect(await models.embedQuery(model, query, signal)).toEqual({ ok: true, vector: Float32Array.of(0, 1) });
+  // What one tenant asked is not there for another.
+  expect(models.stats().cache).toMatchObject({ hits: 1, misses: 2 });
   expect(await models.embedPassages(model, ["x", "y"], signal)).toMatchObject({ ok: true, texts: [{}, {}] });
   expect([models.price("m"), models.remove("m")]).toEqual([null, false]);
 });

@@ -32,6 +32,12 @@ export const BUNDLED_MODEL = "lectern-embed-en";
 /** What `POST /v1/rerank` ranks with where no reranker is there: the ranking that searches have. */
 export const BUNDLED_RANKER = "lectern-rank";
 
+/** A query, and whose it is. */
+export interface AskedQuery {
+  tenantId: string;
+  text: string;
+}
+
 export type QueryVector = { ok: true; vector: Float32Array } | EmbedFailure;
 
 export interface ModelsOptions {
@@ -254,10 +260,11 @@ export class Models {
     return shorten(await entry.batcher.embed(texts, "passage", signal), entry.info.dimensions, model.dimensions);
   }
 
-  /** The vector of a query for a store; recent ones are remembered. */
-  async embedQuery(model: StoreModel, text: string, signal: AbortSignal): Promise<QueryVector> {
-    const key = `${model.revision}/${model.dimensions}`;
-    const known = this.#queries.get(key, text);
+  /** The vector of a query for a store; recent ones of the same tenant are remembered. */
+  async embedQuery(model: StoreModel, query: AskedQuery, signal: AbortSignal): Promise<QueryVector> {
+    const { tenantId, text } = query;
+    const cached = { tenantId, revision: `${model.revision}/${model.dimensions}`, text };
+    const known = this.#queries.get(cached);
     if (known !== undefined) return { ok: true, vector: known };
     const entry = this.#entryFor(model);
     if ("ok" in entry) return entry;
@@ -266,7 +273,7 @@ export class Models {
     const [first] = result.texts;
     if (first === undefined) return embedFailure("rejected", "the model gave no vector");
     const vector = fitVectors(combineWindows(first, entry.info.dimensions), entry.info.dimensions, model.dimensions);
-    this.#queries.set(key, text, vector);
+    this.#queries.set(cached, vector);
     return { ok: true, vector };
   }
 

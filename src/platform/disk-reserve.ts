@@ -1,4 +1,5 @@
 import { closeSync, openSync, rmSync, writeSync } from "node:fs";
+import { statfs } from "node:fs/promises";
 
 /** Room for a checkpoint of the database and for what says that there is no room. */
 const RESERVE_BYTES = 8 * 1024 * 1024;
@@ -25,4 +26,10 @@ export function holdDiskSpace(path: string): DiskReserve {
     if (file !== null) closeSync(file);
   }
   return { release, [Symbol.dispose]: release };
+}
+
+/** Bytes that this user may still write to the disk of a path. */
+export async function freeBytes(path: string): Promise<number> {
+  const { bavail, bsize } = await statfs(path);
+  return bavail * bsize;
 }

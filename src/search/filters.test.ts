@@ -4,7 +4,7 @@ import { AttributeIndex } from "../index/attributes.ts";
 import { matchesFilter } from "../index/filter.ts";
 import type { Scalar } from "../index/filter.ts";
 import { seededRandom } from "../../test/helpers/random.ts";
-import { MAX_FILTER_DEPTH, MAX_FILTER_VALUES, parseFilter } from "./filters.ts";
+import { MAX_FILTER_COMPARISONS, MAX_FILTER_DEPTH, MAX_FILTER_VALUES, parseFilter } from "./filters.ts";
 
 const HANDBOOK = {
   fileId: "file-1",
@@ -145,10 +145,76 @@ test("a file name is found however its accents are written", () => {
     }
 });
 
-test("parseFilter refuses more values than it should compare with", () => {
-  const many = (count: number) => ({ file_ids: Array.from({ length: count }, (_, i) => `file-${i}`) });
-  expect(refusal(many(MAX_FILTER_VALUES))).toBeNull();
-  expect(refusal(many(MAX_FILTER_VALUES + 1))).toEqual({ code: "invalid_value", param: "filters" });
+describe("parseFilter takes what is at a bound, and refuses with a way out what is beyond", () => {
+  const times = <T>(count: number, make: (i: number) => T) => Array.from({ length: count }, (_, i) => make(i));
+  const eq = (i: number) => ({ type: "eq", key: "a", value: i });
+  const wrapped = (filter: unknown, depth: number): unknown =>
+    depth === 0 ? filter : { type: "and", filters: [wrapped(filter, depth - 1)] };
+  const comparisons: [string, (count: number) => unknown][] = [
+    ["comparisons", (count) => ({ type: "or", filters: times(count, eq) })],
+    ["comparisons deep inside", (count) => wrapped({ type: "or", filters: times(count, eq) }, MAX_FILTER_DEPTH - 1)],
+    [
+      "comparisons in several compounds",
+      (count) => ({
+        type: "and",
+        filters: [
+          { type: "or", filters: times(count - 100, eq) },
+          { type: "or", filters: times(100, eq) },
+        ],
+      }),
+    ],
+    ["equalities", (count) => Object.fromEntries(times(count, (i) => [`k${i}`, i]))],
+    [
+      "$ operators",
+      (count) =>
+        Object.fromEntries(
+          times(Math.ceil(count / 2), (i) => [`k${i}`, i * 2 + 1 < count ? { $gte: 1, $lt: 2 } : { $ne: 1 }]),
+        ),
+    ],
+    ["plain filters in a compound", (count) => ({ type: "or", filters: times(count, (i) => ({ a: i })) })],
+    ["nothings in a compound", (count) => ({ type: "or", filters: times(count, () => ({})) })],
+    ["compounds of nothing", (count) => ({ type: "or", filters: times(count, () => ({ type: "and", filters: [] })) })],
+    [
+      "comparisons with the other form's members as null",
+      (count) => ({ type: "or", filters: times(count, (i) => ({ ...eq(i), filters: null })), key: null }),
+    ],
+  ];
+  test.each(comparisons)("%s", (_name, make) => {
+    expect(refusal(make(MAX_FILTER_COMPARISONS))).toBeNull();
+    expect(refusal(make(MAX_FILTER_COMPARISONS + 1))).toEqual({ code: "invalid_filter", param: "filters" });
+    expect(() => parseFilter(make(MAX_FILTER_COMPARISONS + 1))).toThrow(
+      "Invalid 'filters': it has more than 256 comparisons; for many values of one key, use one 'in' or 'nin' with a list.",
+    );
+  });
+
+  const values: [string, (count: number) => unknown][] = [
+    ["values of a plain list", (count) => ({ file_ids: times(count, (i) => `file-${i}`) })],
+    ["values of in", (count) => ({ type: "in", key: "a", value: times(count, (i) => i) })],
+    ["values of $nin", (count) => ({ a: { $nin: times(count, (i) => i) } })],
+    [
+      "values of several lists",
+      (count) => ({
+        type: "or",
+        filters: [{ a: times(count - 50_000, (i) => i) }, { type: "nin", key: "b", value: times(50_000, (i) => i) }],
+      }),
+    ],
+  ];
+  test.each(values)("%s", (_name, make) => {
+    expect(refusal(make(MAX_FILTER_VALUES))).toBeNull();
+    expect(refusal(make(MAX_FILTER_VALUES + 1))).toEqual({ code: "invalid_filter", param: "filters" });
+    expect(() => parseFilter(make(MAX_FILTER_VALUES + 1))).toThrow(
+      "more than 100000 values in its lists; give the files",
+    );
+  });
+
+  test("where only OpenAI's form exists as well", () => {
+    const many = { type: "or", filters: times(MAX_FILTER_COMPARISONS + 1, eq) };
+    expect(refusal(many, true)).toEqual({ code: "invalid_filter", param: "filters" });
+  });
+
+  test("a key of any length is named in short", () => {
+    expect(refusal({ ["k".repeat(100_000)]: null })?.param?.length).toBeLessThan(100);
+  });
 });
 
 test("parsing and evaluating agrees with a naive reading of random filters of every form", () => {

@@ -24,7 +24,7 @@ import { select } from "./select.ts";
 /** A query's vector in a generation's own dimensions, from memory or from the model. */
 export type EmbedQuery = (
   model: { id: string; revision: string; dimensions: number },
-  text: string,
+  query: { tenantId: string; text: string },
   signal: AbortSignal,
 ) => Promise<{ ok: true; vector: Float32Array } | EmbedFailure>;
 
@@ -90,6 +90,13 @@ interface Asked {
   used: IndexAnswer["used"];
 }
 
+interface Embedding {
+  tenantId: string;
+  request: SearchRequest;
+  generation: GenerationRow;
+  signal: AbortSignal;
+}
+
 export function createSearch(deps: SearchDeps): Search {
   return (asked, signal) => search(deps, asked, signal);
 }
@@ -103,7 +110,8 @@ async function search(deps: SearchDeps, asked: StoreSearch, signal: AbortSignal)
   using lease = await deps.indexes.acquire(store.id, generation.id);
   const leasedAt = performance.now();
   const queries = [...new Set(request.searched)];
-  const vectors = await vectorsOf(deps, queries, { request, generation, signal });
+  const asking = { tenantId: store.tenant_id, request, generation, signal };
+  const vectors = await vectorsOf(deps, queries, asking);
   const embeddedAt = performance.now();
   const answers = queries.map((query, i) =>
     ask(deps, lease, { model: generation.model, query, vector: vectors[i] ?? null, request }),
@@ -151,7 +159,7 @@ async function generationOf(
 async function vectorsOf(
   { embedQuery }: SearchDeps,
   queries: readonly string[],
-  { request, generation, signal }: { request: SearchRequest; generation: GenerationRow; signal: AbortSignal },
+  { tenantId, request, generation, signal }: Embedding,
 ): Promise<(Float32Array | null)[]> {
   if (request.mode === "keyword") return [];
   const { queryVector } = request;
@@ -161,7 +169,7 @@ async function vectorsOf(
     throw new AppError("invalid_dimensions", text, { param: "query_vector" });
   }
   const model = { id: generation.model, revision: generation.model_revision, dimensions: generation.dimensions };
-  const embedded = await Promise.all(queries.map((query) => embedQuery(model, query, signal)));
+  const embedded = await Promise.all(queries.map((text) => embedQuery(model, { tenantId, text }, signal)));
   return embedded.map((result) => {
     // While a store is moved to the model's new revision, keywords answer alone.
     if (!result.ok && result.isOutdated === true && request.mode === "hybrid") return null;

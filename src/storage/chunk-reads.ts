@@ -67,6 +67,8 @@ export interface ChunkReads {
   neighbours(tenantId: TenantId, id: ChunkId, before: number, after: number): Promise<ChunkNeighbour[]>;
   /** All windows of a chunk, windows x dimensions; null when it is gone. */
   vector(chunkId: ChunkId, generation: GenerationId): Promise<Float32Array | null>;
+  /** The chunks of these ids that still count, in order of their ids, as `list` has them. */
+  listed(tenantId: TenantId, ids: readonly ChunkId[]): Promise<ChunkRow[]>;
   list(
     tenantId: TenantId,
     storeId: StoreId,
@@ -105,6 +107,7 @@ const CURRENT = /*sql*/ `json_each(?2) j JOIN chunk c ON c.id = j.value
   JOIN store_file f ON f.seq = c.store_file AND f.revision = c.revision AND f.status = 'completed'
   WHERE c.tenant_id = ?1`;
 const HITS = /*sql*/ `SELECT ${CHUNK_HIT.list} FROM ${CURRENT}`;
+const OF_IDS = /*sql*/ `SELECT ${LISTED_CHUNK.list} FROM ${CURRENT} ORDER BY c.id`;
 const TEXTS = /*sql*/ `SELECT c.id, c.text FROM ${CURRENT}`;
 const NEIGHBOURS = /*sql*/ `SELECT n.idx, n.text, n.start_cp, n.end_cp, n.page, n.page_end, n.line, n.line_end FROM chunk c
   JOIN chunk n ON n.store_file = c.store_file AND n.chunk_set = c.chunk_set AND n.revision = c.revision
@@ -146,6 +149,7 @@ export function chunkReads(sql: Sql): ChunkReads {
       const row = await sql.get<{ data: Uint8Array }>(VECTOR_OF, [chunkId, generation]);
       return row === null ? null : floatsOf(row.data);
     },
+    listed: (tenantId, ids) => LISTED_CHUNK.all(sql, OF_IDS, [tenantId, JSON.stringify(ids)]),
     list: (tenantId, storeId, chunkSet, page, files) => {
       const params = [tenantId, storeId, chunkSet, files === null ? null : JSON.stringify(files)];
       return LISTED_CHUNK.page(sql, { from: LISTED, params, cursor: "c.id" }, page);

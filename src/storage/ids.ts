@@ -35,7 +35,7 @@ export type StoreFileSeq = Id<number, "file in a store">;
 export type GenerationId = Id<number, "generation">;
 /** Chunks that generations share: the id of the one that first made them. */
 export type ChunkSet = Id<number, "set of chunks">;
-/** `chunk.id`; clients see `chunk_` and the number in base 36. */
+/** `chunk.id`; what clients see is made of it (shown-ids.ts). */
 export type ChunkId = Id<number, "chunk">;
 /** `job.id` */
 export type JobId = Id<number, "job">;

@@ -12,7 +12,8 @@ import { JOB, JOB_COUNT } from "./jobs.ts";
 import { JUDGMENT } from "./judgments.ts";
 import { API_KEY } from "./keys.ts";
 import { MIGRATION } from "./migration-table.ts";
-import { QUERY_LOG } from "./query-log.ts";
+import { QUERY_LOG, QUERY_LOG_SIZE } from "./query-log.ts";
+import { SHOWN_ID } from "./shown-ids.ts";
 import { openSqlite } from "./sqlite.ts";
 import { INGEST_HOUR, QUERY_HOUR } from "./statistics.ts";
 import { STORE_FILE } from "./store-files.ts";
@@ -41,6 +42,8 @@ const TABLES: readonly Table<Columns>[] = [
   JOB_COUNT,
   MIGRATION,
   QUERY_LOG,
+  QUERY_LOG_SIZE,
+  SHOWN_ID,
   QUERY_HOUR,
   INGEST_HOUR,
   JUDGMENT,

@@ -13,6 +13,7 @@ import type { JobsTable } from "./jobs.ts";
 import { type JudgmentsTable, judgmentsTable } from "./judgments.ts";
 import { type MigrationsTable, migrationsTable } from "./migration-table.ts";
 import { type QueryLogTable, queryLogTable } from "./query-log.ts";
+import { type ShownIds, shownIds } from "./shown-ids.ts";
 import type { Database, Durability, Sql, Tx } from "./sql.ts";
 import { type StatisticsTable, statisticsTable } from "./statistics.ts";
 import { type StoreFilesTable, storeFilesTable } from "./store-files.ts";
@@ -80,6 +81,7 @@ export interface Storage extends Tables {
   transaction<T>(fn: (tables: Tables, tx: Tx) => Promise<T>, durability?: Durability): Promise<T>;
   /** For indexes in memory. */
   readonly indexReads: IndexReads;
+  readonly shownIds: ShownIds;
   settleErased(): Promise<void>;
   /** Gives up to `pages` free pages (4 KiB each) back to the file system. */
   reclaim(pages: number): Promise<void>;
@@ -90,6 +92,7 @@ export function createStorage(db: Database): Storage {
     ...tablesOf(db),
     transaction: (fn, durability) => db.transaction((tx) => fn(tablesOf(tx), tx), durability),
     indexReads: indexReads(db.now),
+    shownIds: shownIds(db.now),
     settleErased: () => db.settleErased(),
     reclaim: (pages) => db.reclaim(pages),
   };

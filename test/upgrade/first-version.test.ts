@@ -109,6 +109,19 @@ describe("of a data directory of the first version", () => {
     expect(judged).toMatchObject({ status: 0, out: expect.stringContaining('"status": "completed"') });
   }, 180_000);
 
+  test("chunks answer to the ids under which they were shown, and are shown under ids that count nothing", async () => {
+    const path = `${STORES}/${handbook.id}/chunks`;
+    const { data } = await json<{ data: { id: string }[] }>(server, "GET", `${path}?limit=100`);
+    expect(data.length).toBeGreaterThan(0);
+    expect(data.every(({ id }) => /^chunk_[0-9a-f]{32}$/.test(id))).toBe(true);
+    let known = 0;
+    for (let row = 1; row <= 200; row++) {
+      const { status } = await server.fetch(`${path}?after=chunk_${row.toString(36)}`);
+      if (status === 200) known += 1;
+    }
+    expect(known).toBe(data.length);
+  }, 180_000);
+
   test("keys open what they opened, and tenants know nothing of each other", async () => {
     const [acme, reader] = [as(server, tenant.key), as(server, facts.readKey)];
     const { data } = await json<{ data: { name: string }[] }>(acme, "GET", STORES);

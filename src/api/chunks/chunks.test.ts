@@ -64,6 +64,30 @@ describe("GET …/chunks", () => {
       });
   });
 
+  test("pages through what a filter keeps, in either direction", async () => {
+    await using f = await storeApp();
+    const store = await newStore(f);
+    for (let i = 0; i < 6; i++) await attached(f, store, `${i}.md`, [`${i}a`, `${i}b`], { odd: i % 2 === 1, n: i });
+    const filters = encodeURIComponent(
+      '{"type":"and","filters":[{"type":"eq","key":"odd","value":true},{"type":"gte","key":"n","value":1}]}',
+    );
+    const list = async (query: string) =>
+      (await f.call("GET", `/v1/vector_stores/${store}/chunks?filters=${filters}&${query}`)).json;
+    const texts = (page: { data: { text: string }[] }) => page.data.map((chunk) => chunk.text);
+    const first = await list("order=asc&limit=4");
+    expect([texts(first), first.has_more]).toEqual([["1a", "1b", "3a", "3b"], true]);
+    const rest = await list(`order=asc&limit=4&after=${first.last_id}`);
+    expect([texts(rest), rest.has_more]).toEqual([["5a", "5b"], false]);
+    const back = await list(`order=asc&limit=3&before=${rest.first_id}`);
+    expect([texts(back), back.has_more]).toEqual([["1b", "3a", "3b"], true]);
+    const newest = await list("limit=3");
+    expect([texts(newest), newest.has_more]).toEqual([["5b", "5a", "3b"], true]);
+    expect(texts(await list(`limit=3&after=${newest.last_id}`))).toEqual(["3a", "1b", "1a"]);
+    const many = JSON.stringify({ type: "or", filters: Array.from({ length: 257 }, (_, n) => ({ n })) });
+    const refused = await f.call("GET", `/v1/vector_stores/${store}/chunks?filters=${encodeURIComponent(many)}`);
+    expect([refused.status, refused.json.error]).toMatchObject([400, { code: "invalid_filter", param: "filters" }]);
+  });
+
   test("shows the chunk of a search result under the same id", async () => {
     await using f = await storeApp();
     const store = await newStore(f);

@@ -6,7 +6,6 @@ import type { StoreFileRow } from "../../storage/store-files.ts";
 import type { StoreRow } from "../../storage/stores.ts";
 import type { Caller } from "../../http/caller.ts";
 import { mayUseFile } from "../files/scope.ts";
-import { chunkIdOf } from "../search/results.ts";
 import type { Within } from "../vector-store-files/attach.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
 import type { Asking } from "../vector-stores/asking.ts";
@@ -15,7 +14,7 @@ import { InlineFiles, type InlineFilesDeps } from "./inline-files.ts";
 import { type InsertRequest, type Item, passages, withVectors } from "./items.ts";
 import type { InsertedVector } from "./schema.ts";
 
-export interface InsertDeps extends InlineFilesDeps, Pick<Storage, "generations"> {
+export interface InsertDeps extends InlineFilesDeps, Pick<Storage, "generations" | "shownIds"> {
   access: StoreAccess;
   embed: Embed;
   /** The file's chunks change: other generations of the store are behind with it. Part of the transaction. */
@@ -46,7 +45,7 @@ class Inserter implements VectorInserter {
   }
 
   async insert(asking: Asking, request: InsertRequest, signal: AbortSignal): Promise<InsertedVector[]> {
-    const { access, clock, embed, generations, transaction } = this.#deps;
+    const { access, clock, embed, generations, shownIds, transaction } = this.#deps;
     const store = await access.usable(asking);
     const generation = await generations.liveOf(store);
     if (generation === null) throw new Error("a store has no live generation");
@@ -62,7 +61,7 @@ class Inserter implements VectorInserter {
     });
     if (ids === null) return await this.insert(asking, request, signal);
     return items.map((item) => ({
-      id: chunkIdOf(ids.get(item) ?? 0),
+      id: shownIds.chunks.idOf(ids.get(item) ?? 0),
       object: "embedding",
       vector_store_id: store.id,
       content: item.body.content,

@@ -1,25 +1,28 @@
 import { AppError } from "../../errors.ts";
-import type { Filter } from "../../index/filter.ts";
-import { matchesFilter } from "../../index/filter.ts";
+import { FILE_ID_KEY, type Filter } from "../../index/filter.ts";
+import type { SearchDeps } from "../../search/search.ts";
 import type { ChunkRow } from "../../storage/chunks.ts";
+import type { GenerationRow } from "../../storage/generations.ts";
+import { type Page, pageBounds, type PageQuery, toPage } from "../../storage/page.ts";
+import type { RowIds } from "../../storage/shown-ids.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
 import type { Cursors } from "../../http/cursors.ts";
 import type { Cursor } from "../../http/openai.ts";
 import { parseFilter } from "../../search/filters.ts";
-import { chunkIdOf, rowOfChunkId } from "../search/results.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
 import type { Asking } from "../vector-stores/asking.ts";
 import { pageQuery } from "../../http/page-query.ts";
 import type { Chunk } from "./schema.ts";
 
-export interface ChunksDeps extends Pick<Storage, "chunks" | "generations"> {
+export interface ChunksDeps extends Pick<Storage, "chunks" | "generations" | "shownIds"> {
+  indexes: SearchDeps["indexes"];
   access: StoreAccess;
   cursors: Cursors;
 }
 
-/** Files looked at between two reads. */
-const SLICE = 1000;
+/** Chunks taken from the index at once at most, where it has many that do not count. */
+const MOST_TAKEN = 1024;
 
 /** Which chunks of a store are asked for. */
 export interface ChunkList {
@@ -33,28 +36,17 @@ export interface ChunksService {
   list(asking: Asking, wanted: ChunkList, cursor: Cursor): Promise<{ data: Chunk[]; hasMore: boolean }>;
 }
 
-export function chunksService({ chunks, generations, access, cursors }: ChunksDeps): ChunksService {
+export function chunksService(deps: ChunksDeps): ChunksService {
+  const { chunks, generations, access, cursors } = deps;
+  const { chunks: ids } = deps.shownIds;
+
   /** The place of a chunk that the store has now. */
   async function placeOf(store: StoreRow, chunkSet: number, id: string): Promise<number | undefined> {
-    const row = rowOfChunkId(id);
+    const row = ids.rowOf(id);
     if (row === null) return undefined;
     const here = { limit: 1, order: "asc", after: row - 1 } as const;
     const { rows } = await chunks.list(store.tenant_id, store.id, chunkSet, here, null);
     return rows[0]?.id === row ? row : undefined;
-  }
-
-  async function filesMatching(store: StoreRow, filter: Filter): Promise<string[]> {
-    const matching: string[] = [];
-    let after = 0;
-    for (;;) {
-      const files = await chunks.completedFiles(store.tenant_id, store.id, after, SLICE);
-      for (const { file_id: fileId, filename, attributes, seq } of files) {
-        const subject = { fileId, filename, attributes: attributes ?? {} };
-        if (matchesFilter(filter, subject)) matching.push(fileId);
-        after = seq;
-      }
-      if (files.length < SLICE) return matching;
-    }
   }
 
   return {
@@ -66,17 +58,46 @@ export function chunksService({ chunks, generations, access, cursors }: ChunksDe
         (await placeOf(store, generation.chunk_set, id)) ?? cursors.find(store.tenant_id, id);
       const page = await pageQuery(cursor, place, "chunk");
       const filter = query.filters === undefined ? null : parseFilter(readJson(query.filters), asking.rules);
-      const matching = filter === null ? null : await filesMatching(store, filter);
-      const only =
-        query.file_id === undefined ? matching : [query.file_id].filter((id) => matching?.includes(id) ?? true);
-      const { rows, hasMore } = await chunks.list(store.tenant_id, store.id, generation.chunk_set, page, only);
+      const { rows, hasMore } =
+        filter === null
+          ? await chunks.list(store.tenant_id, store.id, generation.chunk_set, page, fileOf(query))
+          : await filteredPage(deps, generation, { filter: within(query, filter), page });
       cursors.remember(
         store.tenant_id,
-        rows.map(({ id }) => ({ id: chunkIdOf(id), seq: id })),
+        rows.map(({ id }) => ({ id: ids.idOf(id), seq: id })),
       );
-      return { data: rows.map(show), hasMore };
+      return { data: rows.map((row) => show(row, ids)), hasMore };
     },
   };
+}
+
+function fileOf({ file_id: file }: ChunkList): string[] | null {
+  return file === undefined ? null : [file];
+}
+
+function within({ file_id: file }: ChunkList, filter: Filter): Filter {
+  return file === undefined ? filter : { op: "and", filters: [{ op: "eq", key: FILE_ID_KEY, value: file }, filter] };
+}
+
+/** Files are chosen as in a search, by the index. What it has of files that are not completed is left out. */
+async function filteredPage(
+  { chunks, indexes }: ChunksDeps,
+  generation: GenerationRow,
+  { filter, page }: { filter: Filter; page: PageQuery },
+): Promise<Page<ChunkRow>> {
+  const rows: ChunkRow[] = [];
+  const { direction, limit, ...bounds } = pageBounds(page);
+  for (let take = limit; rows.length < limit; take = Math.min(take * 4, MOST_TAKEN)) {
+    using lease = await indexes.acquire(generation.store_id, generation.id);
+    const found = lease.index.chunksKept(filter, { ...bounds, direction, limit: take });
+    const read = await chunks.listed(generation.tenant_id, found);
+    rows.push(...(direction === "ASC" ? read : read.toReversed()));
+    const last = found.at(-1);
+    if (last === undefined || found.length < take) break;
+    if (direction === "ASC") bounds.above = last;
+    else bounds.below = last;
+  }
+  return toPage(rows.slice(0, limit), page);
 }
 
 function readJson(text: string): unknown {
@@ -87,9 +108,9 @@ function readJson(text: string): unknown {
   }
 }
 
-function show(row: ChunkRow): Chunk {
+function show(row: ChunkRow, ids: RowIds): Chunk {
   return {
-    id: chunkIdOf(row.id),
+    id: ids.idOf(row.id),
     object: "vector_store.chunk",
     vector_store_id: row.store_id,
     file_id: row.file_id,

@@ -13,7 +13,10 @@ import { notFound } from "../../http/not-found.ts";
 import { pageQuery } from "../../http/page-query.ts";
 import type { EvaluateBody, Evaluation } from "./schema.ts";
 
-export interface EvaluationsDeps extends Pick<Storage, "transaction" | "evaluations" | "judgments" | "generations"> {
+export interface EvaluationsDeps extends Pick<
+  Storage,
+  "transaction" | "evaluations" | "judgments" | "generations" | "shownIds"
+> {
   clock: Clock;
   access: StoreAccess;
   wakeJobs: () => void;
@@ -33,13 +36,13 @@ export interface EvaluationsService {
 }
 
 export function evaluationsService(deps: EvaluationsDeps): EvaluationsService {
-  const { evaluations, judgments, generations, clock, access } = deps;
+  const { evaluations, generations, clock, access } = deps;
 
   return {
     async start(asking, body) {
       const store = await access.usable(asking);
       const { tenant_id: tenantId, id } = store;
-      const own = body.judgments && (await readJudgments(judgments, store, body.judgments, { strict: false }));
+      const own = body.judgments && (await readJudgments(deps, store, { given: body.judgments, strict: false }));
       const generation = await generations.liveOf(store);
       if (generation === null) throw new Error("a store has no live generation");
       const row = await deps.transaction(async ({ stores, evaluations, judgments, jobs }, tx) => {

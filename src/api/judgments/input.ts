@@ -1,8 +1,12 @@
 import { AppError } from "../../errors.ts";
-import type { JudgmentsTable, Relevant } from "../../storage/judgments.ts";
+import type { Relevant } from "../../storage/judgments.ts";
+import type { RowIds } from "../../storage/shown-ids.ts";
+import type { Storage } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
-import { rowOfChunkId } from "../search/results.ts";
 import type { JudgmentBody } from "./schema.ts";
+
+/** No chunk has this number. */
+const NO_CHUNK = 0;
 
 export interface ReadJudgment {
   query: string;
@@ -15,12 +19,11 @@ export interface ReadJudgment {
  * be found, and counts as missing.
  */
 export async function readJudgments(
-  table: Pick<JudgmentsTable, "filesOf" | "chunksOf">,
+  { judgments: table, shownIds }: Pick<Storage, "judgments" | "shownIds">,
   { tenant_id: tenantId, id: storeId }: Pick<StoreRow, "tenant_id" | "id">,
-  judgments: readonly JudgmentBody[],
-  { strict }: { strict: boolean },
+  { given, strict }: { given: readonly JudgmentBody[]; strict: boolean },
 ): Promise<ReadJudgment[]> {
-  const read = judgments.map(({ query, relevant }, i) => readOne(query, relevant, `judgments[${i}]`));
+  const read = given.map((one, i) => readOne(one, `judgments[${i}]`, shownIds.chunks));
   const all = read.flatMap((one) => one.relevant);
   const chunks = await table.chunksOf(tenantId, storeId, [...new Set(all.flatMap(({ chunk }) => chunk ?? []))]);
   const files = strict
@@ -38,7 +41,7 @@ export async function readJudgments(
   return [...new Map(read.map((one) => [one.query, one])).values()];
 }
 
-function readOne(query: string, relevant: JudgmentBody["relevant"], place: string): ReadJudgment {
+function readOne({ query, relevant }: JudgmentBody, place: string, chunkIds: RowIds): ReadJudgment {
   if (query.trim() === "") {
     const text = `Invalid '${place}.query': empty string. Expected a string with minimum length 1, but got an empty string instead.`;
     throw new AppError("string_below_min_length", text, { param: `${place}.query` });
@@ -55,8 +58,7 @@ function readOne(query: string, relevant: JudgmentBody["relevant"], place: strin
       const text = `Invalid '${at}': it names a file and a chunk; give one of 'file_id' and 'chunk_id'.`;
       throw new AppError("invalid_value", text, { param: at });
     }
-    const chunk = rowOfChunkId(chunkId);
-    if (chunk !== null) return { file: null, chunk, grade };
+    if (chunkId.startsWith("chunk_")) return { file: null, chunk: chunkIds.rowOf(chunkId) ?? NO_CHUNK, grade };
     const text = `Invalid '${at}.chunk_id': expected an ID that begins with 'chunk_'.`;
     throw new AppError("invalid_value", text, { param: `${at}.chunk_id` });
   });

@@ -6,7 +6,6 @@ import { OF_STORE } from "../../storage/judgments.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { Cursors } from "../../http/cursors.ts";
 import type { Cursor } from "../../http/openai.ts";
-import { chunkIdOf } from "../search/results.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
 import type { Asking } from "../vector-stores/asking.ts";
 import { notFound } from "../../http/not-found.ts";
@@ -15,7 +14,7 @@ import { readJudgments } from "./input.ts";
 import type { AddJudgmentsBody, Judgment } from "./schema.ts";
 import { MAX_JUDGMENTS } from "./schema.ts";
 
-export interface JudgmentsDeps extends Pick<Storage, "transaction" | "judgments"> {
+export interface JudgmentsDeps extends Pick<Storage, "transaction" | "judgments" | "shownIds"> {
   clock: Clock;
   access: StoreAccess;
   cursors: Cursors;
@@ -43,7 +42,7 @@ export interface JudgmentsService {
 const REMOVED_AT_ONCE = 1000;
 
 export function judgmentsService(deps: JudgmentsDeps): JudgmentsService {
-  const { transaction, judgments, clock, access, cursors } = deps;
+  const { transaction, judgments, clock, access, cursors, shownIds } = deps;
 
   function show(storeId: string, row: JudgmentRow): Judgment {
     return {
@@ -54,7 +53,7 @@ export function judgmentsService(deps: JudgmentsDeps): JudgmentsService {
       query: row.query,
       relevant: row.relevant.map(({ file, chunk, grade }) => ({
         file_id: file,
-        ...(chunk === null ? {} : { chunk_id: chunkIdOf(chunk) }),
+        ...(chunk === null ? {} : { chunk_id: shownIds.chunks.idOf(chunk) }),
         grade,
       })),
     };
@@ -64,7 +63,7 @@ export function judgmentsService(deps: JudgmentsDeps): JudgmentsService {
     async add(asking, body) {
       const store = await access.usable(asking);
       const owner = { tenantId: store.tenant_id, storeId: store.id, evaluation: OF_STORE };
-      const read = await readJudgments(judgments, store, body.judgments, { strict: true });
+      const read = await readJudgments({ judgments, shownIds }, store, { given: body.judgments, strict: true });
       return await transaction(async ({ judgments, stores }) => {
         await access.usable(asking, stores);
         const before = await judgments.count(owner);

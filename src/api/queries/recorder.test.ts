@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { tempDir } from "../../../test/helpers/temp-dir.ts";
 import type { TempDir } from "../../../test/helpers/temp-dir.ts";
-import { silentLog } from "../../platform/log.ts";
+import { createLog } from "../../platform/log.ts";
 import { openSqlite, type SqliteDatabase } from "../../storage/sqlite.ts";
 import { createStorage, type Storage } from "../../storage/storage.ts";
 import type { SearchRecord } from "../search/service.ts";
@@ -14,6 +14,8 @@ let dir: string;
 let db: SqliteDatabase;
 let storage: Storage;
 let mode: "on" | "hash" | "off";
+let free: boolean;
+let lines: string[];
 let recorder: QueryRecorder;
 
 beforeEach(async () => {
@@ -22,7 +24,14 @@ beforeEach(async () => {
   db = openSqlite(join(dir, "meta.sqlite"));
   storage = createStorage(db);
   mode = "on";
-  recorder = new QueryRecorder({ storage, log: silentLog, mode: () => mode });
+  lines = [];
+  free = true;
+  recorder = new QueryRecorder({
+    storage,
+    log: createLog({ level: "info", format: "json", write: (line) => void lines.push(line) }),
+    mode: () => mode,
+    hasRoom: () => Promise.resolve(free),
+  });
   for (const id of ["vs_1", "vs_2"]) {
     await insertStore(storage, { id, tenantId: "ten_a" });
   }
@@ -111,10 +120,10 @@ describe("the log", () => {
   test("forgets what is too old, and what is too much", async () => {
     for (let i = 0; i < 10; i++) recorder.record(search([`q${i}`], { createdAt: 1000 + i }));
     await recorder.flush();
-    expect(await storage.queryLog.trim(1003, 1_000, 2)).toBe(2);
-    expect(await storage.queryLog.trim(1003, 1_000, 2)).toBe(1);
-    expect(await storage.queryLog.trim(1003, 1_000, 2)).toBe(0);
-    expect(await storage.queryLog.trim(0, 4, 100)).toBe(3);
+    expect(await storage.queryLog.trim({ since: 1003, rows: 1_000, bytes: 1e9 }, 2)).toBe(2);
+    expect(await storage.queryLog.trim({ since: 1003, rows: 1_000, bytes: 1e9 }, 2)).toBe(1);
+    expect(await storage.queryLog.trim({ since: 1003, rows: 1_000, bytes: 1e9 }, 2)).toBe(0);
+    expect(await storage.queryLog.trim({ since: 0, rows: 4, bytes: 1e9 }, 100)).toBe(3);
     expect((await logged()).map(({ query }) => query)).toEqual([["q6"], ["q7"], ["q8"], ["q9"]]);
   });
 
@@ -127,4 +136,52 @@ describe("the log", () => {
       ["b", 2],
     ]);
   });
+});
+
+describe("the filters of a search", () => {
+  const filtersOf = async (filters: unknown) => {
+    recorder.record(search(["q"], { filters }));
+    await recorder.flush();
+    const body = (await logged()).at(-1)?.body;
+    return { filters: body?.filters, cut: body?.filters_cut };
+  };
+
+  test("are kept as they are up to 2 KiB, and longer ones as the beginning of their text and a hash", async () => {
+    const ofBytes = (bytes: number) => ({ a: "x".repeat(bytes - 8) });
+    for (const filters of [null, {}, { a: 1 }, ofBytes(2048)])
+      expect(await filtersOf(filters)).toEqual({ filters, cut: undefined });
+    const long = JSON.stringify(ofBytes(2049));
+    const sha256 = new Bun.CryptoHasher("sha256").update(long).digest("hex").slice(0, 16);
+    expect(await filtersOf(ofBytes(2049))).toEqual({ filters: long.slice(0, 2048), cut: { bytes: 2049, sha256 } });
+    const wide = { a: "\u{1f600}".repeat(1000) };
+    const kept = await filtersOf(wide);
+    expect(JSON.stringify(wide).startsWith(String(kept.filters))).toBe(true);
+    expect(Buffer.byteLength(String(kept.filters))).toBeLessThanOrEqual(2048);
+    expect(kept.cut?.bytes).toBe(4008);
+  });
+
+  test("are not held while a search waits to be written", async () => {
+    for (let i = 0; i < 20; i++) recorder.record(search([`q${i}`], { filters: { a: `${i}${"x".repeat(1_000_000)}` } }));
+    await recorder.flush();
+    expect(db.raw.query("SELECT max(length(body)) < 4096 AS short FROM query_log").get()).toEqual({ short: 1 });
+  });
+});
+
+test("below the least free disk space nothing is logged, said once; counts go on, and so does the log after it", async () => {
+  const say = async (text: string) => {
+    recorder.record(search([text]));
+    await recorder.flush();
+  };
+  await say("before");
+  free = false;
+  await say("lost");
+  await say("lost too");
+  free = true;
+  await say("after");
+  expect((await logged()).map(({ query }) => query?.[0])).toEqual(["before", "after"]);
+  expect(lines.map((line) => [JSON.parse(line).level, JSON.parse(line).message])).toEqual([
+    ["warn", "searches are not logged: there is too little free disk space"],
+    ["info", "searches are logged again"],
+  ]);
+  expect((await storage.statistics.queryHours("ten_a", "vs_1", 0)).map(({ queries }) => queries)).toEqual([4]);
 });

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Log } from "../../platform/log.ts";
+import type { LoggedSearch } from "../../storage/logged-search.ts";
 import type { NewQueryLogRow } from "../../storage/query-log.ts";
 import type { QueryHour } from "../../storage/statistics.ts";
 import type { Storage, Tables } from "../../storage/storage.ts";
@@ -13,16 +14,27 @@ import { bucketOf } from "../stats/latency.ts";
 export interface RecorderDeps {
   storage: Pick<Storage, "transaction">;
   log: Log;
-  /** Read at every group. */
+  /** Read at every search and at every group. */
   mode: () => "on" | "hash" | "off";
+  /** Whether the disk has room for a log, asked at every group. */
+  hasRoom: () => Promise<boolean>;
 }
+
+/** A search that waits to be written: of its filters only what is kept of them. */
+type Waiting = Omit<SearchRecord, "filters"> & KeptFilters;
+type KeptFilters = Pick<LoggedSearch, "filters" | "filters_cut">;
 
 const EVERY_MS = 250;
 const GROUP = 200;
+/** Bytes of a filter's JSON that are kept. */
+const FILTER_BYTES = 2048;
+/** Hex digits of the hash that says of two long filters whether they are the same. */
+const HASH_DIGITS = 16;
 
 export class QueryRecorder implements AsyncDisposable {
   readonly #deps: RecorderDeps;
-  #waiting: SearchRecord[] = [];
+  #waiting: Waiting[] = [];
+  #isPaused = false;
   #timer: Timer | null = null;
   /** Groups are written one after the other; whoever flushes waits for those under way as well. */
   #writing: Promise<void> = Promise.resolve();
@@ -33,7 +45,8 @@ export class QueryRecorder implements AsyncDisposable {
 
   /** Cheap; never throws. */
   record(search: SearchRecord): void {
-    this.#waiting.push(search);
+    const filters = this.#deps.mode() === "off" ? { filters: null } : keptOf(search.filters);
+    this.#waiting.push({ ...search, ...filters });
     if (this.#waiting.length === GROUP) this.#schedule(0);
     else if (this.#timer === null) this.#schedule(EVERY_MS);
   }
@@ -56,7 +69,7 @@ export class QueryRecorder implements AsyncDisposable {
     await this.flush();
   }
 
-  async #guardedWrite(group: readonly SearchRecord[]): Promise<void> {
+  async #guardedWrite(group: readonly Waiting[]): Promise<void> {
     try {
       await this.#write(group);
     } catch (error) {
@@ -64,13 +77,24 @@ export class QueryRecorder implements AsyncDisposable {
     }
   }
 
+  /** Below the least free disk space searches are counted but not logged, as uploads are refused. */
+  async #mayLog(): Promise<boolean> {
+    const { log, mode, hasRoom } = this.#deps;
+    if (mode() === "off") return false;
+    const isPaused = !(await hasRoom());
+    if (isPaused && !this.#isPaused) log.warn("searches are not logged: there is too little free disk space");
+    if (!isPaused && this.#isPaused) log.info("searches are logged again");
+    this.#isPaused = isPaused;
+    return !isPaused;
+  }
+
   #schedule(inMs: number): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.flush(), inMs);
   }
 
-  async #write(group: readonly SearchRecord[]): Promise<void> {
-    const mode = this.#deps.mode();
+  async #write(group: readonly Waiting[]): Promise<void> {
+    const mode = (await this.#mayLog()) ? this.#deps.mode() : "off";
     await this.#deps.storage.transaction(async ({ stores, queryLog, statistics }) => {
       // A store may have been deleted since; what belongs to it must not outlive it.
       const alive = new Map<string, boolean>();
@@ -88,7 +112,7 @@ async function isThere(stores: Tables["stores"], tenantId: string, storeId: stri
   return store !== null && store.lifecycle !== "deleting";
 }
 
-function rowOf(search: SearchRecord, mode: "on" | "hash"): NewQueryLogRow {
+function rowOf(search: Waiting, mode: "on" | "hash"): NewQueryLogRow {
   const { total, embed, vector, keyword, fetch } = search.latencyMs;
   return {
     tenantId: search.tenantId,
@@ -99,6 +123,7 @@ function rowOf(search: SearchRecord, mode: "on" | "hash"): NewQueryLogRow {
     body: {
       search_mode: search.searchMode,
       filters: search.filters,
+      ...(search.filters_cut === undefined ? {} : { filters_cut: search.filters_cut }),
       max_num_results: search.maxNumResults,
       results: search.results,
       latency_ms: {
@@ -115,12 +140,22 @@ function rowOf(search: SearchRecord, mode: "on" | "hash"): NewQueryLogRow {
   };
 }
 
+/** A long filter becomes a text, which is no filter: nobody can take it for what was asked. */
+function keptOf(filters: unknown): KeptFilters {
+  const json = filters === null || filters === undefined ? "" : JSON.stringify(filters);
+  const bytes = Buffer.byteLength(json);
+  if (bytes <= FILTER_BYTES) return { filters: filters ?? null };
+  const { read } = new TextEncoder().encodeInto(json.slice(0, FILTER_BYTES), new Uint8Array(FILTER_BYTES));
+  const sha256 = createHash("sha256").update(json).digest("hex").slice(0, HASH_DIGITS);
+  return { filters: json.slice(0, read).toWellFormed(), filters_cut: { bytes, sha256 } };
+}
+
 /** Microseconds are as fine as these clocks go. */
 function rounded(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }
 
-function hoursOf(searches: readonly SearchRecord[]): QueryHour[] {
+function hoursOf(searches: readonly Waiting[]): QueryHour[] {
   const hours = new Map<string, QueryHour>();
   for (const { tenantId, storeId, createdAt, latencyMs, results } of searches) {
     const hour = Math.floor(createdAt / 3600);

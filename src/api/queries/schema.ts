@@ -14,7 +14,21 @@ export const LoggedQuery = Type.Object(
     }),
     query_sha256: Type.String({ description: "SHA-256 (hex) of the query; of several, joined by line feeds." }),
     search_mode: Type.String({ description: "`hybrid`, `vector` or `keyword`." }),
-    filters: Type.Unknown({ description: "As given; null for none." }),
+    filters: Type.Unknown({
+      description: "As given; null for none. Of one longer than 2 KiB the beginning of its JSON, as a string.",
+    }),
+    filters_cut: Type.Optional(
+      Type.Object(
+        {
+          bytes: Type.Integer({ description: "Of all of its JSON." }),
+          sha256: nullable(Type.String(), {
+            description:
+              "Of all of its JSON (hex, the first 16 digits); null where it was logged by an earlier version.",
+          }),
+        },
+        { description: "Only where `filters` is cut." },
+      ),
+    ),
     max_num_results: Type.Integer(),
     results: Type.Array(Type.Object({ file_id: Type.String(), chunk_id: Type.String(), score: Type.Number() })),
     latency_ms: Type.Object({

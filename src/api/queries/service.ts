@@ -1,5 +1,6 @@
 import { AppError } from "../../errors.ts";
 import type { QueryLogRow } from "../../storage/query-log.ts";
+import type { RowIds } from "../../storage/shown-ids.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { Cursor } from "../../http/openai.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
@@ -7,7 +8,7 @@ import type { Asking } from "../vector-stores/asking.ts";
 import { pageQuery } from "../../http/page-query.ts";
 import type { LoggedQuery } from "./schema.ts";
 
-export interface QueriesDeps extends Pick<Storage, "queryLog"> {
+export interface QueriesDeps extends Pick<Storage, "queryLog" | "shownIds"> {
   access: StoreAccess;
   /** Writes what waits to be logged. */
   flush: () => Promise<void>;
@@ -19,39 +20,34 @@ export interface QueriesService {
   list(asking: Asking, cursor: Cursor, since: string | undefined): Promise<{ data: LoggedQuery[]; hasMore: boolean }>;
 }
 
-export function queriesService({ queryLog, access, flush }: QueriesDeps): QueriesService {
+export function queriesService({ queryLog, shownIds: { queries: ids }, access, flush }: QueriesDeps): QueriesService {
   return {
     async list(asking, cursor, since) {
       const store = await access.open(asking);
       const sinceSeconds = since === undefined ? 0 : readSince(since);
       await flush();
-      const [newest] = (await queryLog.list(store.tenant_id, store.id, { limit: 1, order: "desc" }, 0)).rows;
+      const newest = (await queryLog.newest(store.tenant_id, store.id)) ?? 0;
       // Its place is in the id, so that a cursor stays good when its entry has been trimmed.
       const place = (id: string) => {
-        const seq = seqOf(id);
-        return seq === undefined || seq > (newest?.seq ?? 0) ? undefined : seq;
+        const seq = ids.rowOf(id);
+        return seq === null || seq > newest ? undefined : seq;
       };
       const query = await pageQuery(cursor, place, "logged query");
       const { rows, hasMore } = await queryLog.list(store.tenant_id, store.id, query, sinceSeconds);
-      return { data: rows.map(show), hasMore };
+      return { data: rows.map((row) => show(row, ids)), hasMore };
     },
   };
 }
 
-function show({ seq, created_at, query, query_sha256, body }: QueryLogRow): LoggedQuery {
+function show({ seq, created_at, query, query_sha256, body }: QueryLogRow, ids: RowIds): LoggedQuery {
   return {
-    id: `q_${seq.toString(36)}`,
+    id: ids.idOf(seq),
     object: "vector_store.query",
     created_at,
     query,
     query_sha256,
     ...body,
   };
-}
-
-function seqOf(id: string): number | undefined {
-  const digits = /^q_([0-9a-z]{1,10})$/.exec(id)?.[1];
-  return digits === undefined ? undefined : Number.parseInt(digits, 36);
 }
 
 const ISO_8601 = /^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$/i;

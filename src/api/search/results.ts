@@ -1,20 +1,13 @@
 import { joinChunks } from "../vector-store-files/content.ts";
 import type { Hit } from "../../search/search.ts";
+import type { RowIds } from "../../storage/shown-ids.ts";
 import type { SearchResult } from "./schema.ts";
 
-/** Chunk ids as clients see them: `chunk_` and the row's number in base 36. */
-export function chunkIdOf(row: number): string {
-  return `chunk_${row.toString(36)}`;
-}
-
-/** The row's number, or null for what is no chunk id. */
-export function rowOfChunkId(id: string): number | null {
-  const digits = /^chunk_([0-9a-z]{1,10})$/.exec(id)?.[1];
-  return digits === undefined ? null : Number.parseInt(digits, 36);
-}
-
 /** One hit as clients see it, its neighbours joined to one text. */
-export function resultOf({ chunk: row, ranked, neighbours }: Hit, explain: boolean): SearchResult {
+export function resultOf(
+  { chunk: row, ranked, neighbours }: Hit,
+  { explain, chunkIds }: { explain: boolean; chunkIds: RowIds },
+): SearchResult {
   const first = neighbours[0] ?? row;
   const last = neighbours.at(-1) ?? row;
   const text = neighbours.length === 0 ? row.text : joinChunks(neighbours, first.start_cp);
@@ -26,7 +19,7 @@ export function resultOf({ chunk: row, ranked, neighbours }: Hit, explain: boole
     content: [{ type: "text", text }],
     object: "vector_store.search_result",
     type: "file_content",
-    chunk_id: chunkIdOf(row.id),
+    chunk_id: chunkIds.idOf(row.id),
     chunk_index: row.idx,
     start_offset: first.start_cp,
     end_offset: last.end_cp,

@@ -348,7 +348,7 @@ describe("a search", () => {
     await f.call("POST", path, { query: "reset a password", filters: { n: 1 }, max_num_results: 3 });
     expect((await f.call("GET", `/v1/vector_stores/${id}/queries`)).json.data).toEqual([
       {
-        id: "q_1",
+        id: expect.stringMatching(/^q_[0-9a-f]{32}$/),
         object: "vector_store.query",
         created_at: 1_800_000_000,
         query: ["reset a password"],
@@ -360,7 +360,7 @@ describe("a search", () => {
         results: [
           {
             file_id: files["password.md"] ?? "",
-            chunk_id: expect.stringMatching(/^chunk_/),
+            chunk_id: expect.stringMatching(/^chunk_[0-9a-f]{32}$/),
             score: expect.any(Number),
           },
         ],

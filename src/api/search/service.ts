@@ -28,7 +28,7 @@ export interface SearchRecord {
   index: SearchOutcome["index"];
 }
 
-export interface SearchServiceDeps {
+export interface SearchServiceDeps extends Pick<Storage, "shownIds"> {
   stores: Pick<Storage["stores"], "touch">;
   clock: Clock;
   access: StoreAccess;
@@ -51,7 +51,7 @@ export interface SearchService {
 const TOUCH_SECONDS = 60;
 
 export function searchService(deps: SearchServiceDeps): SearchService {
-  const { access, rankers, clock } = deps;
+  const { access, rankers, clock, shownIds } = deps;
   return {
     async search(asking, body, signal) {
       const { caller, storeId, rules } = asking;
@@ -61,7 +61,7 @@ export function searchService(deps: SearchServiceDeps): SearchService {
       const ranker = chooseRanker(body.ranking_options ?? {}, request, { openaiRankersOnly, rankers });
       const outcome = await deps.search({ store, generation: null, request, ranker }, signal);
       const { generation, index, latencyMs } = outcome;
-      const results = outcome.hits.map((hit) => resultOf(hit, request.explain));
+      const results = outcome.hits.map((hit) => resultOf(hit, { explain: request.explain, chunkIds: shownIds.chunks }));
       await touch(deps, store);
       deps.onSearch({
         tenantId: caller.tenantId,

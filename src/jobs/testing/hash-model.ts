@@ -36,7 +36,7 @@ export class HashModel {
 
   async embedQuery(
     model: StoreModel,
-    text: string,
+    { text }: { text: string },
     signal: AbortSignal,
   ): Promise<{ ok: true; vector: Float32Array } | EmbedFailure> {
     const embedded = await this.embed(model, [text], signal);

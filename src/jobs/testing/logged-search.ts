@@ -1,4 +1,4 @@
-import type { LoggedSearch } from "../../storage/query-log.ts";
+import type { LoggedSearch } from "../../storage/logged-search.ts";
 
 /** What the query log keeps of a search that found nothing. */
 export const SEARCHED: LoggedSearch = {
