@@ -14,6 +14,8 @@ import { evaluationOperations } from "../api/evals/routes.ts";
 import { evaluationsService } from "../api/evals/service.ts";
 import { eventOperations } from "../api/events/routes.ts";
 import { eventsService } from "../api/events/service.ts";
+import { StillAllowed } from "../api/events/still-allowed.ts";
+import { Watches } from "../api/events/watches.ts";
 import { batchOperations } from "../api/file-batches/routes.ts";
 import { batchesService } from "../api/file-batches/service.ts";
 import { fileOperations } from "../api/files/routes.ts";
@@ -96,6 +98,7 @@ function sharedParts({ config, engine, clock }: OperationsOptions) {
   const { data, jobs, models, rankers, progress, changes } = engine;
   const { storage } = data;
   const queuedFiles = async () => (await jobs.runner.stats()).find(({ kind }) => kind === "ingest")?.waiting ?? 0;
+  const following = { watches: new Watches(changes), stillAllowed: new StillAllowed() };
   const embed: Embed = (id, texts, kind, signal) => models.embed(id, texts, kind, signal);
   return {
     clock,
@@ -104,7 +107,8 @@ function sharedParts({ config, engine, clock }: OperationsOptions) {
     access: storeAccess({ stores: storage.stores, clock }),
     quotas: quotaRules(storage.tenants, config),
     wakeJobs: () => jobs.runner.wake(),
-    poll: { changes, pollAfterMs: async () => pollAfterMs(await queuedFiles()) },
+    following,
+    poll: { ...following, pollAfterMs: async () => pollAfterMs(await queuedFiles()) },
     progressOf: (storeFile: number) => progress.get(storeFile),
     notify: changes.notify,
     embed,
@@ -133,7 +137,7 @@ function fileParts({ config, engine, dataDir }: OperationsOptions, shared: Share
 
 function storeParts(options: OperationsOptions, shared: Shared) {
   const { config, engine } = options;
-  const { data, indexes, jobs, changes } = engine;
+  const { data, indexes, jobs } = engine;
   const { storage } = data;
   const { quotas, wakeJobs, poll, progressOf } = shared;
   const attach = attacher({
@@ -159,14 +163,14 @@ function storeParts(options: OperationsOptions, shared: Shared) {
   const storeFiles = storeFilesService({ ...storage, ...shared, attacher: attach });
   const { maxBatchFiles } = config;
   const batches = batchesService({ ...storage, ...shared, attacher: attach, files: storeFiles, maxBatchFiles });
-  const events = eventsService({ ...storage, ...shared, batchesService: batches, changes, progressOf });
+  const events = eventsService({ ...storage, ...shared, batchesService: batches, progressOf });
   return {
     show: (row: StoreRow) => stores.show(row),
     operations: [
       ...storeOperations(stores, poll),
       ...storeFileOperations(storeFiles, poll),
       ...batchOperations(batches, poll),
-      ...eventOperations(events),
+      ...eventOperations(events, shared.following),
       ...migrationOperations(migrationsOf(options, shared)),
     ],
   };

@@ -72,6 +72,10 @@ export interface StoreFilesTable extends StoreFileReads, StoreFileChanges {}
 interface StoreFileReads {
   get(tenantId: TenantId, storeId: StoreId, fileId: FileId): Promise<StoreFileRow | null>;
   bySeq(tenantId: TenantId, seq: StoreFileSeq): Promise<StoreFileRow | null>;
+  /** Those of them that are there, in the order of their `seq`. */
+  bySeqs(tenantId: TenantId, seqs: readonly StoreFileSeq[]): Promise<StoreFileRow[]>;
+  /** `seq` of every file of the store that is in progress. */
+  inProgress(tenantId: TenantId, storeId: StoreId): Promise<StoreFileSeq[]>;
   /** Every store this file is attached to. */
   ofFile(tenantId: TenantId, fileId: FileId): Promise<StoreFileRow[]>;
   count(tenantId: TenantId, storeId: StoreId): Promise<number>;
@@ -121,6 +125,10 @@ export function storeFilesTable(sql: Sql): StoreFilesTable {
 }
 
 const BY_FILE = /*sql*/ `SELECT ${STORE_FILE.list} FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 AND file_id = ?3`;
+const BY_SEQS = /*sql*/ `SELECT ${STORE_FILE.list} FROM store_file WHERE tenant_id = ?1
+  AND seq IN (SELECT value FROM json_each(?2)) ORDER BY seq`;
+const IN_PROGRESS = /*sql*/ `SELECT seq FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 AND status = 'in_progress'
+  ORDER BY seq`;
 const OF_FILE = /*sql*/ `SELECT ${STORE_FILE.list} FROM store_file WHERE tenant_id = ?1 AND file_id = ?2`;
 const COUNT_IN_STORE = /*sql*/ `SELECT n_in_progress + n_completed + n_failed + n_cancelled AS n FROM vector_store WHERE tenant_id = ?1 AND id = ?2`;
 const SEQS_AFTER = /*sql*/ `SELECT seq FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4`;
@@ -136,6 +144,8 @@ function reads(sql: Sql): StoreFileReads {
   return {
     get: (tenantId, storeId, fileId) => STORE_FILE.get(sql, BY_FILE, [tenantId, storeId, fileId]),
     bySeq: (tenantId, seq) => STORE_FILE.get(sql, STORE_FILE_BY_SEQ, [tenantId, seq]),
+    bySeqs: (tenantId, wanted) => STORE_FILE.all(sql, BY_SEQS, [tenantId, JSON.stringify(wanted)]),
+    inProgress: (tenantId, storeId) => seqs(IN_PROGRESS, [tenantId, storeId]),
     ofFile: (tenantId, fileId) => STORE_FILE.all(sql, OF_FILE, [tenantId, fileId]),
     count: async (tenantId, storeId) => (await sql.get<{ n: number }>(COUNT_IN_STORE, [tenantId, storeId]))?.n ?? 0,
     seqsAfter: (tenantId, storeId, afterSeq, limit) => seqs(SEQS_AFTER, [tenantId, storeId, afterSeq, limit]),
