@@ -20,6 +20,7 @@ import { batchOperations } from "../api/file-batches/routes.ts";
 import { batchesService } from "../api/file-batches/service.ts";
 import { fileOperations } from "../api/files/routes.ts";
 import { filesService } from "../api/files/service.ts";
+import { createSpace } from "../api/files/space.ts";
 import { healthOperations } from "../api/health/routes.ts";
 import { judgmentOperations } from "../api/judgments/routes.ts";
 import { judgmentsService } from "../api/judgments/service.ts";
@@ -85,7 +86,7 @@ export function createOperations(options: OperationsOptions): Operation[] {
     ...stores.operations,
     ...searchParts(options, shared),
     ...modelParts(options, shared),
-    ...adminParts(options, stores.show),
+    ...adminParts(options, shared, stores.show),
     ...backupOperations(backups({ data: options.engine.data, dataDir: options.dataDir, clock: options.clock })),
     ...healthParts(options),
   ];
@@ -94,10 +95,11 @@ export function createOperations(options: OperationsOptions): Operation[] {
 /** What several features are told. */
 type Shared = ReturnType<typeof sharedParts>;
 
-function sharedParts({ config, engine, clock }: OperationsOptions) {
+function sharedParts({ config, engine, clock, dataDir }: OperationsOptions) {
   const { data, jobs, models, rankers, progress, changes } = engine;
   const { storage } = data;
   const queuedFiles = async () => (await jobs.runner.stats()).find(({ kind }) => kind === "ingest")?.waiting ?? 0;
+  const quotas = quotaRules(storage.tenants, config);
   const following = { watches: new Watches(changes), stillAllowed: new StillAllowed() };
   const embed: Embed = (id, texts, kind, signal) => models.embed(id, texts, kind, signal);
   return {
@@ -105,7 +107,14 @@ function sharedParts({ config, engine, clock }: OperationsOptions) {
     cursors: createCursors(),
     models: modelCatalog(models, rankers.names, clock.nowSeconds()),
     access: storeAccess({ stores: storage.stores, clock }),
-    quotas: quotaRules(storage.tenants, config),
+    quotas,
+    space: createSpace({
+      storage,
+      clock,
+      dataDir,
+      minFreeBytes: config.minFreeDiskMb * MB,
+      byteLimits: quotas.bytes,
+    }),
     wakeJobs: () => jobs.runner.wake(),
     following,
     poll: { ...following, pollAfterMs: async () => pollAfterMs(await queuedFiles()) },
@@ -115,23 +124,21 @@ function sharedParts({ config, engine, clock }: OperationsOptions) {
   };
 }
 
-function fileParts({ config, engine, dataDir }: OperationsOptions, shared: Shared) {
+function fileParts({ config, engine }: OperationsOptions, shared: Shared) {
   const { storage, blobs } = engine.data;
-  const { clock, cursors, quotas, wakeJobs } = shared;
+  const { clock, cursors, space, wakeJobs } = shared;
   const files = filesService({
     storage,
     blobs,
     clock,
     cursors,
-    dataDir,
-    minFreeBytes: config.minFreeDiskMb * MB,
-    byteLimits: quotas.bytes,
+    space,
     afterDetach: (one) => {
       engine.jobs.detached([one]);
       wakeJobs();
     },
   });
-  const uploads = uploadsService({ storage, blobs, clock, files });
+  const uploads = uploadsService({ storage, blobs, clock, space, files });
   return { operations: [...fileOperations(files, config.maxUploadMb * MB), ...uploadOperations(uploads, files)] };
 }
 
@@ -242,7 +249,7 @@ function modelParts({ engine, metrics }: OperationsOptions, { models, embed }: S
   ];
 }
 
-function adminParts(options: OperationsOptions, show: SuspensionDeps["show"]): Operation[] {
+function adminParts(options: OperationsOptions, { space }: Shared, show: SuspensionDeps["show"]): Operation[] {
   const { config, engine, clock, dataDir, queries, reload } = options;
   const { data, jobs, changes } = engine;
   const { storage, blobs } = data;
@@ -250,6 +257,7 @@ function adminParts(options: OperationsOptions, show: SuspensionDeps["show"]): O
     storage,
     blobs,
     clock,
+    endUploads: (tenantId) => space.endOf(tenantId),
     detached: (detached) => jobs.detached(detached),
     wakeJobs: () => jobs.runner.wake(),
   });

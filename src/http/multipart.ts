@@ -13,6 +13,8 @@ export interface MultipartOptions {
   fileField: string;
   maxFileBytes: number;
   sink: (chunk: Uint8Array) => Promise<void>;
+  /** Aborted, with what the client is told, when the rest of the body is not wanted any more. */
+  unwanted?: AbortSignal;
   limits?: PaceLimits;
 }
 
@@ -76,6 +78,9 @@ export async function readMultipart(request: Request, options: MultipartOptions)
     stop.abort();
   };
   let written: Promise<void> = Promise.resolve();
+  const giveUp = () => fail(options.unwanted?.reason);
+  options.unwanted?.addEventListener("abort", giveUp, { once: true });
+  if (options.unwanted?.aborted === true) giveUp();
 
   parser.on("error", fail);
   parser.on("filesLimit", () => fail(invalidMultipart("it has more than one file")));
@@ -114,6 +119,8 @@ export async function readMultipart(request: Request, options: MultipartOptions)
     parser.destroy();
     await written.catch(() => {});
     throw error;
+  } finally {
+    options.unwanted?.removeEventListener("abort", giveUp);
   }
   return form;
 }

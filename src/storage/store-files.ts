@@ -32,6 +32,8 @@ export const STORE_FILE = table("store_file", {
   n_chunks: integer(),
   n_vectors: integer(),
   warnings: nullable(json<string[]>()),
+  /** Of the texts that were put in with their vectors. */
+  content_bytes: integer(),
 });
 
 export type StoreFileRow = RowOf<typeof STORE_FILE>;
@@ -108,6 +110,8 @@ interface StoreFileChanges {
   resetChunked(tenantId: TenantId, storeId: StoreId): Promise<void>;
   /** False when it was cancelled, detached or re-attached meanwhile: then nothing changed. */
   complete(tenantId: TenantId, seq: StoreFileSeq, revision: number, totals: FileTotals): Promise<boolean>;
+  /** Texts of so many bytes were put in. */
+  addContent(tenantId: TenantId, seq: StoreFileSeq, bytes: number): Promise<void>;
   /** What a completed file holds now that chunks were added to it. */
   setTotals(tenantId: TenantId, seq: StoreFileSeq, totals: FileTotals): Promise<void>;
   fail(
@@ -159,7 +163,7 @@ function reads(sql: Sql): StoreFileReads {
 
 const REMOVE = /*sql*/ `DELETE FROM store_file WHERE tenant_id = ?1 AND seq = ?2`;
 const REINDEX = /*sql*/ `UPDATE store_file SET status = 'in_progress', error_code = NULL, error_message = NULL, max_tokens = ?3,
-    overlap_tokens = ?4, revision = revision + 1, chunked = 0, usage_bytes = 0, n_chunks = 0, n_vectors = 0, warnings = NULL
+    overlap_tokens = ?4, revision = revision + 1, chunked = 0, usage_bytes = 0, n_chunks = 0, n_vectors = 0, warnings = NULL, content_bytes = 0
   WHERE tenant_id = ?1 AND seq = ?2`;
 const RESET_CHUNKED = /*sql*/ `UPDATE store_file SET chunked = 0 WHERE tenant_id = ?1 AND store_id = ?2 AND status = 'in_progress'`;
 const COMPLETE = /*sql*/ `UPDATE store_file SET status = 'completed', error_code = NULL, error_message = NULL, usage_bytes = ?4,
@@ -167,6 +171,7 @@ const COMPLETE = /*sql*/ `UPDATE store_file SET status = 'completed', error_code
   WHERE tenant_id = ?1 AND seq = ?2 AND revision = ?3 AND status = 'in_progress'`;
 const SET_TOTALS = /*sql*/ `UPDATE store_file SET usage_bytes = ?3, n_chunks = ?4, n_vectors = ?5
   WHERE tenant_id = ?1 AND seq = ?2 AND status = 'completed'`;
+const ADD_CONTENT = /*sql*/ `UPDATE store_file SET content_bytes = content_bytes + ?3 WHERE tenant_id = ?1 AND seq = ?2`;
 const FAIL = /*sql*/ `UPDATE store_file SET status = 'failed', error_code = ?4, error_message = ?5, usage_bytes = 0, n_chunks = 0, n_vectors = 0
   WHERE tenant_id = ?1 AND seq = ?2 AND revision = ?3 AND status = 'in_progress'`;
 const CANCEL = /*sql*/ `UPDATE store_file SET status = 'cancelled', usage_bytes = 0, n_chunks = 0, n_vectors = 0
@@ -199,6 +204,7 @@ function changes(sql: Sql): StoreFileChanges {
     resetChunked: async (tenantId, storeId) => void (await sql.run(RESET_CHUNKED, [tenantId, storeId])),
     complete: async (tenantId, seq, revision, { usageBytes, chunks, vectors }) =>
       (await sql.run(COMPLETE, [tenantId, seq, revision, usageBytes, chunks, vectors])) > 0,
+    addContent: async (tenantId, seq, bytes) => void (await sql.run(ADD_CONTENT, [tenantId, seq, bytes])),
     setTotals: async (tenantId, seq, { usageBytes, chunks, vectors }) =>
       void (await sql.run(SET_TOTALS, [tenantId, seq, usageBytes, chunks, vectors])),
     fail: async (tenantId, seq, revision, code, message) =>

@@ -70,7 +70,7 @@ async function untilEnded<T>(
     const isLast = await read().then(hasEnded, () => true);
     return { seen: null, isLast };
   };
-  const leave = watches.follow({ key, storeId, leastMs: LEAST_MS, mostMs: HOLD_MS, look }, ({ isLast }) => {
+  const leave = watches.follow({ key, storeId, leastMs: LEAST_MS, mostMs: HOLD_MS, eachMs: 0, look }, ({ isLast }) => {
     if (isLast) enough.abort();
   });
   const forget = stillAllowed.keepAsking(`${key} ${call.caller.keyId}`, call.callerNow, (error) => {

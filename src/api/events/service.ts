@@ -38,6 +38,8 @@ export interface EventsService {
 const LEAST_MS = 250;
 /** Progress inside a file changes without notice: looked at this often. */
 const MOST_MS = 1000;
+/** A thousand streams hear once a second. */
+const EACH_MS = 1;
 
 export function eventsService(deps: EventsDeps): EventsService {
   const { access, batchesService, batches, storeFiles, progressOf } = deps;
@@ -92,7 +94,7 @@ function subject({ access, batchesService }: EventsDeps, asking: Asking, source:
       throw error;
     }
   };
-  return { key: `events ${storeId} ${batchId ?? ""}`, storeId, leastMs: LEAST_MS, mostMs: MOST_MS, look };
+  return { key: `events ${storeId} ${batchId ?? ""}`, storeId, leastMs: LEAST_MS, mostMs: MOST_MS, eachMs: EACH_MS, look };
 }
 
 function countsOf({ n_in_progress, n_completed, n_failed, n_cancelled }: StoreRow): FileCounts {

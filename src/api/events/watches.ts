@@ -9,6 +9,8 @@ export interface Subject<Seen> {
   /** From one look to the next at least, and without a change at most. */
   leastMs: number;
   mostMs: number;
+  /** Milliseconds that each follower, of all such subjects together, puts between two looks: telling it costs as well. */
+  eachMs: number;
   /** What it is like now. `isLast`: there is nothing more to follow. Never called twice at the same time. */
   look: () => Promise<Look<Seen>>;
 }
@@ -29,6 +31,7 @@ export class Watches {
   readonly #changes: Changes;
   readonly #turns = new Turns();
   readonly #open = new Map<string, Watch<unknown>>();
+  readonly #audience: Audience = { restMs: 0 };
 
   constructor(changes: Changes) {
     this.#changes = changes;
@@ -44,7 +47,7 @@ export class Watches {
     const { key } = subject;
     let watch = this.#open.get(key) as Watch<Seen> | undefined;
     if (watch === undefined) {
-      const made = new Watch(subject, { changes: this.#changes, turns: this.#turns });
+      const made = new Watch(subject, { changes: this.#changes, turns: this.#turns, audience: this.#audience });
       made.onEnd = () => {
         if (this.#open.get(key) === (made as Watch<unknown>)) this.#open.delete(key);
       };
@@ -55,25 +58,38 @@ export class Watches {
   }
 }
 
+/** What the followers of all watches put between two looks. */
+interface Audience {
+  restMs: number;
+}
+
+interface WatchDeps {
+  changes: Changes;
+  turns: Turns;
+  audience: Audience;
+}
+
 class Watch<Seen> {
   onEnd: () => void = () => {};
   readonly #subject: Subject<Seen>;
-  readonly #deps: { changes: Changes; turns: Turns };
+  readonly #deps: WatchDeps;
   readonly #followers = new Set<Follower<Seen>>();
   readonly #over = new AbortController();
   #latest: Look<Seen> | null = null;
 
-  constructor(subject: Subject<Seen>, deps: { changes: Changes; turns: Turns }) {
+  constructor(subject: Subject<Seen>, deps: WatchDeps) {
     this.#subject = subject;
     this.#deps = deps;
   }
 
   add(follower: Follower<Seen>): () => void {
     this.#followers.add(follower);
+    this.#deps.audience.restMs += this.#subject.eachMs;
     if (this.#followers.size === 1 && this.#latest === null) void this.#run();
     else if (this.#latest !== null) follower(this.#latest);
     return () => {
-      this.#followers.delete(follower);
+      if (!this.#followers.delete(follower)) return;
+      this.#deps.audience.restMs -= this.#subject.eachMs;
       if (this.#followers.size > 0) return;
       this.onEnd();
       this.#over.abort();
@@ -81,7 +97,7 @@ class Watch<Seen> {
   }
 
   async #run(): Promise<void> {
-    const { storeId, leastMs, mostMs } = this.#subject;
+    const { storeId, leastMs, mostMs, eachMs } = this.#subject;
     const { signal } = this.#over;
     while (!signal.aborted) {
       const beganAt = performance.now();
@@ -89,7 +105,7 @@ class Watch<Seen> {
       const changed = this.#deps.changes.wait(storeId, signal, mostMs);
       await this.#deps.turns.take(() => this.#look());
       await changed;
-      await pause(leastMs - (performance.now() - beganAt), signal);
+      await pause(Math.max(leastMs, eachMs > 0 ? this.#deps.audience.restMs : 0) - (performance.now() - beganAt), signal);
     }
   }
 
