@@ -95,7 +95,8 @@ class Ledger implements Space {
 
   async assertMayKeep(tables: Tables, { owner, bytes, areNew }: Wanted): Promise<void> {
     const keyId = owner.keyId === RUN_KEY_ID ? null : owner.keyId;
-    if (!(await tables.tenants.mayKeep(owner.tenantId, keyId, this.#deps.clock.nowSeconds()))) throw ended();
+    if (!(await tables.tenants.mayKeep(owner.tenantId, keyId, this.#deps.clock.nowSeconds())))
+      throw await whyNot(tables, owner);
     const { perTenant, perKey } = await this.#deps.byteLimits(owner, tables.tenants);
     // Parts of uploads were counted when they came.
     const pending = areNew ? await tables.uploads.pendingBytes(owner.tenantId, owner.keyId) : NOTHING;
@@ -204,6 +205,13 @@ function aboveQuota(whose: string, most: number): AppError {
 
 function ended(): AppError {
   return new AppError("invalid_api_key", "The key of this request is not valid any more; nothing was stored.");
+}
+
+async function whyNot({ tenants }: Tables, { tenantId, keyId }: Owner): Promise<AppError> {
+  const isKnown = keyId === RUN_KEY_ID || (await tenants.getKey(keyId)) !== null;
+  if (!isKnown || (await tenants.get(tenantId))?.status !== "suspended") return ended();
+  const text = "This organisation is suspended and may only read and delete; ask the administrator of this server.";
+  return new AppError("vector_store_suspended", text);
 }
 
 export function diskFull(cause?: unknown): AppError {
