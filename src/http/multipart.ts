@@ -78,9 +78,7 @@ export async function readMultipart(request: Request, options: MultipartOptions)
     stop.abort();
   };
   let written: Promise<void> = Promise.resolve();
-  const giveUp = () => fail(options.unwanted?.reason);
-  options.unwanted?.addEventListener("abort", giveUp, { once: true });
-  if (options.unwanted?.aborted === true) giveUp();
+  options.unwanted?.addEventListener("abort", () => fail(options.unwanted?.reason), { once: true });
 
   parser.on("error", fail);
   parser.on("filesLimit", () => fail(invalidMultipart("it has more than one file")));
@@ -119,8 +117,6 @@ export async function readMultipart(request: Request, options: MultipartOptions)
     parser.destroy();
     await written.catch(() => {});
     throw error;
-  } finally {
-    options.unwanted?.removeEventListener("abort", giveUp);
   }
   return form;
 }

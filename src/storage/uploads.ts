@@ -85,7 +85,10 @@ export function uploadsTable(sql: Sql): UploadsTable {
     removeParts: async (tenantId, uploadId) => void (await sql.run(REMOVE_PARTS, [tenantId, uploadId])),
     expired: (nowSeconds) => UPLOAD.all(sql, EXPIRED, [nowSeconds]),
     pendingBytes: async (tenantId, keyId) =>
-      (await sql.get<{ ofTenant: number; ofKey: number }>(PENDING_BYTES, [tenantId, keyId])) ?? { ofTenant: 0, ofKey: 0 },
+      (await sql.get<{ ofTenant: number; ofKey: number }>(PENDING_BYTES, [tenantId, keyId])) ?? {
+        ofTenant: 0,
+        ofKey: 0,
+      },
     allPartIds: async () => (await sql.all<{ id: UploadPartId }>(ALL_PARTS)).map((row) => row.id),
     removeOfTenant: (tenantId) =>
       sql.atomic(async (tx) => {

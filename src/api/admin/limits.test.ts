@@ -39,7 +39,12 @@ describe("what an operator limited on a key of a tenant", () => {
   test("may be narrowed and widened again up to there, and lifted by an operator", async () => {
     await using f = await withAdmin();
     const path = await limitedKey(f);
-    for (const body of [{ quotas: { max_bytes: 10 } }, { quotas: { max_bytes: 1000 } }, { expires_at: LATER }, { name: "n" }])
+    for (const body of [
+      { quotas: { max_bytes: 10 } },
+      { quotas: { max_bytes: 1000 } },
+      { expires_at: LATER },
+      { name: "n" },
+    ])
       expect((await f.call("POST", path, body, ownAdmin)).status).toBe(200);
     expect((await f.call("POST", path, { quotas: { max_bytes: null }, expires_at: null }, OPERATOR)).status).toBe(200);
     expect((await f.call("POST", path, { quotas: { max_bytes: 5000 }, expires_at: null }, ownAdmin)).status).toBe(200);
@@ -90,7 +95,13 @@ describe("a suspended tenant", () => {
         402,
         "vector_store_suspended",
       ]);
-    for (const path of [`/v1/files/${file}`, `/v1/files/${file}/content`, "/v1/files", "/v1/vector_stores", "/v1/admin/keys"])
+    for (const path of [
+      `/v1/files/${file}`,
+      `/v1/files/${file}/content`,
+      "/v1/files",
+      "/v1/vector_stores",
+      "/v1/admin/keys",
+    ])
       expect([path, (await f.call("GET", path, undefined, ownAdmin)).status]).toEqual([path, 200]);
     expect((await f.call("POST", `/v1/uploads/${upload}/cancel`, undefined, OTHER)).status).toBe(200);
     for (const path of [`/v1/files/${file}`, `/v1/vector_stores/${store}`, "/v1/admin/keys/key_other"])
@@ -122,7 +133,10 @@ describe("the lists of a key that is limited to a store", () => {
           await f.call("GET", `/v1/${list}?${param}=${id}`, undefined, limited),
           await f.call("GET", `/v1/${list}?${param}=${nope}`, undefined, limited),
         ];
-        expect([known.status, JSON.stringify(known.json).replaceAll(id, nope)]).toEqual([400, JSON.stringify(unknown.json)]);
+        expect([known.status, JSON.stringify(known.json).replaceAll(id, nope)]).toEqual([
+          400,
+          JSON.stringify(unknown.json),
+        ]);
       }
     }
     expect((await f.call("GET", `/v1/vector_stores?after=${mine}`, undefined, limited)).status).toBe(200);

@@ -39,7 +39,11 @@ async function firstOf(response: Response) {
 
 describe("a stream ends, with a comment that says why, when", () => {
   const CASES: [string, (f: StoreApp, store: string) => unknown, RegExp][] = [
-    ["its key is revoked", (f) => f.call("DELETE", "/v1/admin/keys/key_follower", undefined, ADMIN), /^: Incorrect API/],
+    [
+      "its key is revoked",
+      (f) => f.call("DELETE", "/v1/admin/keys/key_follower", undefined, ADMIN),
+      /^: Incorrect API/,
+    ],
     ["its key expires", (f) => (f.clock.seconds += 3600), /^: Incorrect API key provided: sk-\*\*\*6789/],
     [
       "its key is limited to another store",

@@ -94,7 +94,14 @@ function subject({ access, batchesService }: EventsDeps, asking: Asking, source:
       throw error;
     }
   };
-  return { key: `events ${storeId} ${batchId ?? ""}`, storeId, leastMs: LEAST_MS, mostMs: MOST_MS, eachMs: EACH_MS, look };
+  return {
+    key: `events ${storeId} ${batchId ?? ""}`,
+    storeId,
+    leastMs: LEAST_MS,
+    mostMs: MOST_MS,
+    eachMs: EACH_MS,
+    look,
+  };
 }
 
 function countsOf({ n_in_progress, n_completed, n_failed, n_cancelled }: StoreRow): FileCounts {

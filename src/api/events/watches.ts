@@ -105,7 +105,10 @@ class Watch<Seen> {
       const changed = this.#deps.changes.wait(storeId, signal, mostMs);
       await this.#deps.turns.take(() => this.#look());
       await changed;
-      await pause(Math.max(leastMs, eachMs > 0 ? this.#deps.audience.restMs : 0) - (performance.now() - beganAt), signal);
+      await pause(
+        Math.max(leastMs, eachMs > 0 ? this.#deps.audience.restMs : 0) - (performance.now() - beganAt),
+        signal,
+      );
     }
   }
 

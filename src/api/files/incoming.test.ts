@@ -15,8 +15,7 @@ function heldForm(field: string, filename: string) {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
   const encode = (text: string) => new TextEncoder().encode(text);
-  const purpose =
-    field === "file" ? '--b\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nassistants\r\n' : "";
+  const purpose = field === "file" ? '--b\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nassistants\r\n' : "";
   const head = `${purpose}--b\r\ncontent-disposition: form-data; name="${field}"; filename="${filename}"\r\n\r\n`;
   // What is not read any more is nobody's failure.
   const write = (bytes: Uint8Array) => writer.write(bytes).catch(() => {});
@@ -169,7 +168,7 @@ describe("a body without a length", () => {
     ];
     for (const upload of uploads) void upload.give(500 * KB).then(() => upload.end());
     const answers = (await Promise.all(uploads.map(({ answer }) => answer))).map(({ status }) => status);
-    expect(answers.toSorted()).toEqual([200, 200, 403]);
+    expect(answers.toSorted((a, b) => a - b)).toEqual([200, 200, 403]);
     expect(readdirSync(join(f.dataDir, "tmp"))).toEqual([]);
   });
 

@@ -161,7 +161,8 @@ class Uploads implements UploadsService {
     { uploads }: UploadsTable = this.#deps.storage,
   ): Promise<UploadRow> {
     const row = await uploads.get(tenantId, id);
-    if (row === null || (storeIds !== null && row.key_id !== keyId)) throw notFound("upload", id, { param: "upload_id" });
+    if (row === null || (storeIds !== null && row.key_id !== keyId))
+      throw notFound("upload", id, { param: "upload_id" });
     const isExpired = row.status === "pending" && row.expires_at <= this.#deps.clock.nowSeconds();
     return isExpired ? { ...row, status: "expired" } : row;
   }

@@ -213,7 +213,10 @@ describe("a key that is limited to some stores", () => {
         await f.call("POST", `/v1/uploads/${id}/cancel`, undefined, limited),
       ];
       for (const { status, json } of asked)
-        expect([status, JSON.stringify(json).replaceAll(id, "upload_nope")]).toEqual([404, JSON.stringify(unknown.json)]);
+        expect([status, JSON.stringify(json).replaceAll(id, "upload_nope")]).toEqual([
+          404,
+          JSON.stringify(unknown.json),
+        ]);
       // For a key of all stores it is as it was.
       expect((await f.call("POST", `/v1/uploads/${id}/cancel`)).status).toBe(200);
     }
