@@ -119,7 +119,7 @@ test("two hundred streams on a batch of two thousand files hold nobody up", asyn
   for (const { socket } of [...streams, refused, refusedToo]) socket.destroy();
 });
 
-test("a client that does not read its streams costs no memory, and what it follows goes on for others", async () => {
+test("clients that do not read their streams keep nobody from hearing", async () => {
   await using server = await startServer({ args: ["--log-level", "warn"] });
   const batch = await batchOf(server, 300);
   const key = (await newKey(server, { role: "read" })).key;
