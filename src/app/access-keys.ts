@@ -1,4 +1,4 @@
-import type { Caller } from "../http/caller.ts";
+import { type Caller, RUN_KEY_ID } from "../http/caller.ts";
 import type { Authenticate } from "../http/plugins/auth.ts";
 import { hashKey, keyHint, newKey } from "../http/plugins/auth.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -48,7 +48,7 @@ export function createRunKey(tenantId: string): RunKey {
   const key = newKey();
   const hash = hashKey(key);
   const caller: Caller = {
-    keyId: "key_local",
+    keyId: RUN_KEY_ID,
     tenantId,
     tenantStatus: "active",
     role: "admin",

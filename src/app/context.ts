@@ -100,6 +100,14 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     get maxRequestsPerKey() {
       return config.maxUserRequests;
     },
+    streamBounds: {
+      get perKey() {
+        return config.maxUserStreams;
+      },
+      get perTenant() {
+        return config.maxTeamStreams;
+      },
+    },
     get slowRequestMs() {
       return config.slowRequestMs;
     },

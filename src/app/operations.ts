@@ -14,10 +14,13 @@ import { evaluationOperations } from "../api/evals/routes.ts";
 import { evaluationsService } from "../api/evals/service.ts";
 import { eventOperations } from "../api/events/routes.ts";
 import { eventsService } from "../api/events/service.ts";
+import { StillAllowed } from "../api/events/still-allowed.ts";
+import { Watches } from "../api/events/watches.ts";
 import { batchOperations } from "../api/file-batches/routes.ts";
 import { batchesService } from "../api/file-batches/service.ts";
 import { fileOperations } from "../api/files/routes.ts";
 import { filesService } from "../api/files/service.ts";
+import { createSpace } from "../api/files/space.ts";
 import { healthOperations } from "../api/health/routes.ts";
 import { judgmentOperations } from "../api/judgments/routes.ts";
 import { judgmentsService } from "../api/judgments/service.ts";
@@ -83,7 +86,7 @@ export function createOperations(options: OperationsOptions): Operation[] {
     ...stores.operations,
     ...searchParts(options, shared),
     ...modelParts(options, shared),
-    ...adminParts(options, stores.show),
+    ...adminParts(options, shared, stores.show),
     ...backupOperations(backups({ data: options.engine.data, dataDir: options.dataDir, clock: options.clock })),
     ...healthParts(options),
   ];
@@ -92,48 +95,56 @@ export function createOperations(options: OperationsOptions): Operation[] {
 /** What several features are told. */
 type Shared = ReturnType<typeof sharedParts>;
 
-function sharedParts({ config, engine, clock }: OperationsOptions) {
+function sharedParts({ config, engine, clock, dataDir }: OperationsOptions) {
   const { data, jobs, models, rankers, progress, changes } = engine;
   const { storage } = data;
   const queuedFiles = async () => (await jobs.runner.stats()).find(({ kind }) => kind === "ingest")?.waiting ?? 0;
+  const quotas = quotaRules(storage.tenants, config);
+  const following = { watches: new Watches(changes), stillAllowed: new StillAllowed() };
   const embed: Embed = (id, texts, kind, signal) => models.embed(id, texts, kind, signal);
   return {
     clock,
     cursors: createCursors(),
     models: modelCatalog(models, rankers.names, clock.nowSeconds()),
     access: storeAccess({ stores: storage.stores, clock }),
-    quotas: quotaRules(storage.tenants, config),
+    quotas,
+    space: createSpace({
+      storage,
+      clock,
+      dataDir,
+      minFreeBytes: config.minFreeDiskMb * MB,
+      byteLimits: quotas.bytes,
+    }),
     wakeJobs: () => jobs.runner.wake(),
-    poll: { changes, pollAfterMs: async () => pollAfterMs(await queuedFiles()) },
+    following,
+    poll: { ...following, pollAfterMs: async () => pollAfterMs(await queuedFiles()) },
     progressOf: (storeFile: number) => progress.get(storeFile),
     notify: changes.notify,
     embed,
   };
 }
 
-function fileParts({ config, engine, dataDir }: OperationsOptions, shared: Shared) {
+function fileParts({ config, engine }: OperationsOptions, shared: Shared) {
   const { storage, blobs } = engine.data;
-  const { clock, cursors, quotas, wakeJobs } = shared;
+  const { clock, cursors, space, wakeJobs } = shared;
   const files = filesService({
     storage,
     blobs,
     clock,
     cursors,
-    dataDir,
-    minFreeBytes: config.minFreeDiskMb * MB,
-    byteLimits: quotas.bytes,
+    space,
     afterDetach: (one) => {
       engine.jobs.detached([one]);
       wakeJobs();
     },
   });
-  const uploads = uploadsService({ storage, blobs, clock, files });
+  const uploads = uploadsService({ storage, blobs, clock, space, files });
   return { operations: [...fileOperations(files, config.maxUploadMb * MB), ...uploadOperations(uploads, files)] };
 }
 
 function storeParts(options: OperationsOptions, shared: Shared) {
   const { config, engine } = options;
-  const { data, indexes, jobs, changes } = engine;
+  const { data, indexes, jobs } = engine;
   const { storage } = data;
   const { quotas, wakeJobs, poll, progressOf } = shared;
   const attach = attacher({
@@ -159,14 +170,14 @@ function storeParts(options: OperationsOptions, shared: Shared) {
   const storeFiles = storeFilesService({ ...storage, ...shared, attacher: attach });
   const { maxBatchFiles } = config;
   const batches = batchesService({ ...storage, ...shared, attacher: attach, files: storeFiles, maxBatchFiles });
-  const events = eventsService({ ...storage, ...shared, batchesService: batches, changes, progressOf });
+  const events = eventsService({ ...storage, ...shared, batchesService: batches, progressOf });
   return {
     show: (row: StoreRow) => stores.show(row),
     operations: [
       ...storeOperations(stores, poll),
       ...storeFileOperations(storeFiles, poll),
       ...batchOperations(batches, poll),
-      ...eventOperations(events),
+      ...eventOperations(events, shared.following),
       ...migrationOperations(migrationsOf(options, shared)),
     ],
   };
@@ -238,7 +249,7 @@ function modelParts({ engine, metrics }: OperationsOptions, { models, embed }: S
   ];
 }
 
-function adminParts(options: OperationsOptions, show: SuspensionDeps["show"]): Operation[] {
+function adminParts(options: OperationsOptions, { space }: Shared, show: SuspensionDeps["show"]): Operation[] {
   const { config, engine, clock, dataDir, queries, reload } = options;
   const { data, jobs, changes } = engine;
   const { storage, blobs } = data;
@@ -246,6 +257,7 @@ function adminParts(options: OperationsOptions, show: SuspensionDeps["show"]): O
     storage,
     blobs,
     clock,
+    endUploads: (tenantId) => space.endOf(tenantId),
     detached: (detached) => jobs.detached(detached),
     wakeJobs: () => jobs.runner.wake(),
   });

@@ -217,6 +217,22 @@ export const SETTINGS = {
     "requests of one key at the same time; 429 beyond it",
     { reload: true },
   ),
+  maxUserStreams: setting(
+    "Limits",
+    "max-user-streams",
+    integerOrNone(1, MAX),
+    20,
+    "event streams of one key open at the same time; 429 beyond it",
+    { reload: true },
+  ),
+  maxTeamStreams: setting(
+    "Limits",
+    "max-team-streams",
+    integerOrNone(1, MAX),
+    200,
+    "event streams of one tenant open at the same time; 429 beyond it",
+    { reload: true },
+  ),
   maxTeamIngests: setting(
     "Limits",
     "max-team-ingests",

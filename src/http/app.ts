@@ -13,10 +13,10 @@ import { nearAddress } from "./near-address.ts";
 import type { Operation } from "./operation.ts";
 import type { Authenticate } from "./plugins/auth.ts";
 import { asAppError, errorResponse, errorsPlugin, statusOf, unknownUrl } from "./plugins/errors.ts";
-import { inFlightLimit, rateLimit } from "./plugins/limits.ts";
-import type { InFlight, OnLimit } from "./plugins/limits.ts";
+import { inFlightLimit, rateLimit, streamLimit } from "./plugins/limits.ts";
+import type { InFlight, OnLimit, StreamBounds } from "./plugins/limits.ts";
 import { recordRequest } from "./plugins/request-log.ts";
-import { serveOperation } from "./serve.ts";
+import { isEventStream, serveOperation } from "./serve.ts";
 import type { RequestState, ServeDeps } from "./serve.ts";
 import { readTarget, rewritten } from "./target.ts";
 
@@ -38,6 +38,8 @@ export interface AppDeps {
   maxJsonBytes: number;
   /** Requests of one key at once; null: any number. Read at every request. */
   maxRequestsPerKey: number | null;
+  /** Event streams that are open at once; any number where left out. */
+  streamBounds?: StreamBounds;
   /** From here on a request is logged as a warning. */
   slowRequestMs: number;
   /** Origins of pages that may call from a browser; `*` is any. None where left out. */
@@ -101,7 +103,7 @@ class HttpApp implements App {
       response = new Response(null, { status: CLIENT_GONE });
     }
     // An event stream goes on after its headers.
-    if (response.headers.get("content-type")?.startsWith("text/event-stream") !== true) connection?.limitAgain();
+    if (!isEventStream(response.headers)) connection?.limitAgain();
     const durationMs = performance.now() - startedAt;
     response.headers.set("x-request-id", state.requestId);
     response.headers.set("openai-processing-ms", String(Math.round(durationMs)));
@@ -141,7 +143,8 @@ class HttpApp implements App {
     const { operations } = this.#deps;
     const { authenticate, stopping, maxJsonBytes } = this.#deps;
     const rates = rateLimit(() => performance.now(), onLimit);
-    const serveDeps: ServeDeps = { authenticate, inFlight: this.#inFlight, rates, stopping, maxJsonBytes };
+    const streams = streamLimit(this.#deps.streamBounds ?? { perKey: null, perTenant: null }, onLimit);
+    const serveDeps: ServeDeps = { authenticate, inFlight: this.#inFlight, streams, rates, stopping, maxJsonBytes };
     const document = createDocument(operations.map(({ spec }) => spec));
     const router = new Elysia({ name: "lectern", normalize: false })
       .use(

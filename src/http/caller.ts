@@ -1,3 +1,6 @@
+/** The key of verbs on the same machine: of this run of the process only, and in no table. */
+export const RUN_KEY_ID = "key_local";
+
 export type Role = "read" | "write" | "admin";
 
 /** Who makes a request, found by the hash of the key. */

@@ -13,6 +13,8 @@ export interface MultipartOptions {
   fileField: string;
   maxFileBytes: number;
   sink: (chunk: Uint8Array) => Promise<void>;
+  /** Aborted, with what the client is told, when the rest of the body is not wanted any more. */
+  unwanted?: AbortSignal;
   limits?: PaceLimits;
 }
 
@@ -76,18 +78,14 @@ export async function readMultipart(request: Request, options: MultipartOptions)
     stop.abort();
   };
   let written: Promise<void> = Promise.resolve();
+  options.unwanted?.addEventListener("abort", () => fail(options.unwanted?.reason), { once: true });
 
   parser.on("error", fail);
   parser.on("filesLimit", () => fail(invalidMultipart("it has more than one file")));
   parser.on("fieldsLimit", () => fail(invalidMultipart(`it has more than ${MAX_FIELDS} fields`)));
   parser.on("field", (name, value, info) => {
     if (info.nameTruncated || info.valueTruncated) fail(invalidMultipart("one of its fields is too long"));
-    else if (name === fileField)
-      fail(
-        new AppError("invalid_type", `Invalid type for '${name}': expected a file, but got a string instead.`, {
-          param: name,
-        }),
-      );
+    else if (name === fileField) fail(notAFile(name));
     else form.fields.push([name, value]);
   });
   parser.on("file", (name, stream, info) => {
@@ -168,6 +166,11 @@ function invalidMultipart(reason: string, cause?: unknown): AppError {
   return new AppError("invalid_multipart", `We could not parse the multipart body of your request: ${reason}.`, {
     cause,
   });
+}
+
+function notAFile(param: string): AppError {
+  const text = `Invalid type for '${param}': expected a file, but got a string instead.`;
+  return new AppError("invalid_type", text, { param });
 }
 
 function tooLarge(field: string, maxBytes: number): AppError {

@@ -18,6 +18,8 @@ export interface OperationSpec {
   tag: Tag;
   /** The least role that may call it; "none" needs no key. */
   role: Role | "none";
+  /** Callers of a suspended tenant may use it although it neither reads nor deletes by its method. */
+  whileSuspended?: boolean;
   /** Only for administrators of the first tenant, who administer the whole server. */
   operatorOnly?: boolean;
   /** Query parameters. Text is converted by these schemas; other keys are refused. */
@@ -83,6 +85,11 @@ export interface Call<Params = unknown, Query = unknown, Body = unknown> {
   headers: Headers;
   /** Status of the answer, 200 unless set. */
   setStatus(status: number): void;
+  /**
+   * Asks once more who the caller is, for answers that go on: the key may have been revoked, have expired, be restricted
+   * to other stores, its tenant suspended. Throws what a new request would be told.
+   */
+  callerNow(): Promise<Caller>;
   /** Switches the connection's idle limit off, for handlers that bring limits of their own. */
   keepOpen(): void;
   /** Tells that these milliseconds were spent waiting because the client asked for it: they do not make a request slow. */

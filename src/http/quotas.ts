@@ -20,11 +20,13 @@ const MB = 1024 * 1024;
 export interface QuotaRules {
   /** Vector stores. */
   stores(owner: QuotaOwner): Promise<QuotaPair>;
-  /** Uploaded bytes. */
-  bytes(owner: QuotaOwner): Promise<QuotaPair>;
+  /** Uploaded bytes. `from`: the tables of a transaction that this is part of. */
+  bytes(owner: QuotaOwner, from?: QuotaTables): Promise<QuotaPair>;
   /** Files in one store: the lesser of the tenant's number and that of the key that made the store. */
   filesPerStore(store: Pick<StoreRow, "tenant_id" | "key_id">): Promise<number | null>;
 }
+
+export type QuotaTables = Pick<TenantsTable, "get" | "getKey">;
 
 export interface QuotaOwner {
   tenantId: string;
@@ -37,19 +39,19 @@ export interface QuotaPair {
   perKey: number | null;
 }
 
-export function quotaRules(tenants: Pick<TenantsTable, "get" | "getKey">, defaults: DefaultQuotas): QuotaRules {
-  const ofTenant = async (id: string): Promise<Quotas> => (await tenants.get(id))?.quotas ?? NO_QUOTAS;
-  const ofKey = async (id: string | null): Promise<Quotas> =>
-    (id === null ? null : await tenants.getKey(id))?.quotas ?? NO_QUOTAS;
+export function quotaRules(tenants: QuotaTables, defaults: DefaultQuotas): QuotaRules {
+  const ofTenant = async (id: string, from = tenants): Promise<Quotas> => (await from.get(id))?.quotas ?? NO_QUOTAS;
+  const ofKey = async (id: string | null, from = tenants): Promise<Quotas> =>
+    (id === null ? null : await from.getKey(id))?.quotas ?? NO_QUOTAS;
 
   return {
     stores: async ({ tenantId, keyId }) => ({
       perTenant: (await ofTenant(tenantId)).max_vector_stores ?? defaults.maxTeamVectorStores,
       perKey: (await ofKey(keyId)).max_vector_stores ?? defaults.maxUserVectorStores,
     }),
-    bytes: async ({ tenantId, keyId }) => ({
-      perTenant: (await ofTenant(tenantId)).max_bytes ?? mebibytes(defaults.maxTeamMb),
-      perKey: (await ofKey(keyId)).max_bytes ?? mebibytes(defaults.maxUserMb),
+    bytes: async ({ tenantId, keyId }, from) => ({
+      perTenant: (await ofTenant(tenantId, from)).max_bytes ?? mebibytes(defaults.maxTeamMb),
+      perKey: (await ofKey(keyId, from)).max_bytes ?? mebibytes(defaults.maxUserMb),
     }),
     async filesPerStore(store) {
       const tenant = (await ofTenant(store.tenant_id)).max_files_per_store ?? defaults.maxVectorStoreFiles;

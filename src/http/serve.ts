@@ -9,12 +9,23 @@ import type { Answer, Call, Operation, OperationSpec } from "./operation.ts";
 import { authenticateRequest, authorize } from "./plugins/auth.ts";
 import type { Authenticate } from "./plugins/auth.ts";
 import { unknownUrl } from "./plugins/errors.ts";
-import type { InFlight, RateLimit } from "./plugins/limits.ts";
+import type { InFlight, RateLimit, StreamLimit } from "./plugins/limits.ts";
 import type { Refusal } from "./plugins/request-log.ts";
 import { shown } from "../platform/words.ts";
 import { readQuery, unknownKey } from "./query-string.ts";
 import { assertValid, compileValidator } from "./validate.ts";
 import type { Problem, Validator } from "./validate.ts";
+
+const EVENT_STREAM = "text/event-stream";
+
+export function isEventStream(headers: Headers): boolean {
+  return headers.get("content-type")?.startsWith(EVENT_STREAM) === true;
+}
+
+/** Event streams, and backups: bodies that are made while they are sent. Those of a known length are on disk or in memory. */
+function isStreamed(response: Response): boolean {
+  return isEventStream(response.headers) || response.headers.get("content-type") === "application/x-tar";
+}
 
 /** What the edge knows of a request while it is being served. */
 export interface RequestState {
@@ -33,6 +44,7 @@ export interface RequestState {
 export interface ServeDeps {
   authenticate: Authenticate;
   inFlight: InFlight;
+  streams: StreamLimit;
   rates: RateLimit;
   stopping: AbortSignal;
   /** Bytes of a JSON body where the operation does not say otherwise. */
@@ -69,6 +81,7 @@ export function serveOperation(
     const named = requestedDialect(url.searchParams, request.headers);
     if (named !== null) state.dialect = named;
 
+    const callerNow = () => callerOf(request, spec, params, deps.authenticate);
     let caller = NOBODY;
     let leave = () => {};
     if (spec.role !== "none") {
@@ -76,10 +89,11 @@ export function serveOperation(
       state.keyId = caller.keyId;
       state.dialect = named ?? (isDialect(caller.dialect) ? caller.dialect : state.dialect);
       authorize(caller, spec.role, params["vector_store_id"], spec.operatorOnly);
+      refuseSuspended(caller, spec, params);
       if (deps.stopping.aborted)
         throw new AppError("shutting_down", "The server is shutting down.", { retryAfterSeconds: 1 });
       deps.rates.take(caller);
-      leave = deps.inFlight.enter(caller.keyId);
+      leave = entered(deps, spec, caller);
     }
     try {
       // Service addresses are asked by machines that add parameters of their own.
@@ -92,17 +106,62 @@ export function serveOperation(
       const given = bodyValidator === null ? undefined : await readBody(readable, spec, deps);
       const body = bodyValidator === null ? undefined : bodyValidator.withoutNulls(given);
       if (bodyValidator !== null) check(bodyValidator, body, spec, state.dialect);
-      return await answered(handle, { params, query, body, caller, request: readable }, state, deps.stopping);
+      const asked = { params, query, body, caller, callerNow, request: readable };
+      const response = await answered(handle, asked, state, deps.stopping);
+      if (!isStreamed(response)) return response;
+      const streamed = whileStreamed(response, state.original.signal, leave);
+      leave = () => {};
+      return streamed;
     } finally {
       leave();
     }
   };
 }
 
+/** Takes the request's places among those that are being answered; throws where none is free. */
+function entered({ inFlight, streams }: ServeDeps, { response }: OperationSpec, caller: Caller): () => void {
+  const leave = inFlight.enter(caller.keyId);
+  if (!("mediaType" in response) || response["mediaType"] !== EVENT_STREAM) return leave;
+  try {
+    const leaveStreams = streams.enter(caller);
+    return () => {
+      leaveStreams();
+      leave();
+    };
+  } catch (error) {
+    leave();
+    throw error;
+  }
+}
+
+/** Who asks, and may ask, for the operation at this moment. */
+async function callerOf(
+  { headers }: Request,
+  spec: OperationSpec,
+  params: Record<string, string>,
+  authenticate: Authenticate,
+): Promise<Caller> {
+  if (spec.role === "none") return NOBODY;
+  const caller = await authenticateRequest(headers, authenticate);
+  authorize(caller, spec.role, params["vector_store_id"], spec.operatorOnly);
+  refuseSuspended(caller, spec, params);
+  return caller;
+}
+
+/** A suspended tenant reads and deletes what is its own; its stores answer for themselves. */
+function refuseSuspended(caller: Caller, spec: OperationSpec, params: Record<string, string>): void {
+  if (caller.tenantStatus !== "suspended" || spec.whileSuspended === true) return;
+  if (spec.method !== "POST" || params["vector_store_id"] !== undefined) return;
+  throw new AppError(
+    "vector_store_suspended",
+    "This organisation is suspended and may only read and delete; ask the administrator of this server.",
+  );
+}
+
 /** What the handler answers to a request that is as its specification wants it. */
 async function answered(
   handle: Operation["handle"],
-  asked: Pick<Call, "params" | "query" | "body" | "caller" | "request">,
+  asked: Pick<Call, "params" | "query" | "body" | "caller" | "callerNow" | "request">,
   state: RequestState,
   stopping: AbortSignal,
 ): Promise<Response> {
@@ -139,6 +198,34 @@ function respond(answer: Answer, status: number, headers: Headers): Response {
   }
   headers.set("content-type", "application/json");
   return new Response(JSON.stringify(answer), { status, headers });
+}
+
+/** The answer, with its place among the requests in flight kept until its last byte or until nobody reads it any more. */
+function whileStreamed(response: Response, gone: AbortSignal, leave: () => void): Response {
+  const reader = (response.body ?? new Blob([]).stream()).getReader();
+  gone.addEventListener("abort", leave, { once: true });
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const { done, value } = await reader.read();
+          if (!done) return controller.enqueue(value);
+          leave();
+          controller.close();
+        } catch (error) {
+          leave();
+          controller.error(error);
+        }
+      },
+      async cancel(reason) {
+        leave();
+        await reader.cancel(reason);
+      },
+    },
+    // Nothing is taken before it is wanted: whoever makes the events sees that a client does not read.
+    { highWaterMark: 0 },
+  );
+  return new Response(body, { status: response.status, headers: response.headers });
 }
 
 async function readBody(request: Request, spec: OperationSpec, deps: ServeDeps): Promise<unknown> {

@@ -20,6 +20,8 @@ export const FILE = table("file", {
   expires_at: nullable(integer()),
   /** The key that uploaded it; null for files of older versions. */
   key_id: nullable(id<KeyId>()),
+  /** Of texts that were put in for it with their vectors, in all stores; kept by triggers on `store_file`. */
+  content_bytes: integer(),
 });
 
 /** What each tenant and each key has uploaded and not deleted; kept by triggers on `file`. */
@@ -32,7 +34,7 @@ export const USAGE = table("usage", {
 });
 
 export type FileRow = RowOf<typeof FILE>;
-export type NewFileRow = Omit<FileRow, "seq" | "key_id"> & { key_id?: KeyId | null };
+export type NewFileRow = Omit<FileRow, "seq" | "key_id" | "content_bytes"> & { key_id?: KeyId | null };
 
 /** The stores of a restricted key: it sees its own uploads and the files in these stores. */
 export interface FileScope {

@@ -4,6 +4,9 @@ import { NO_QUOTAS, type Quotas, wholeQuotas } from "./quotas.ts";
 import type { Sql } from "./sql.ts";
 import { blob, id, integer, json, nullable, rowid, type RowOf, Selection, table, text } from "./table.ts";
 
+/** By name of the quota, and the time by which the key ends at the latest. */
+export type OperatorLimits = Partial<Record<keyof Quotas | "expires_at", number>>;
+
 export const API_KEY = table("api_key", {
   /** Place in lists. */
   seq: rowid(),
@@ -22,6 +25,8 @@ export const API_KEY = table("api_key", {
   created_at: integer(),
   expires_at: nullable(integer()),
   last_used_at: nullable(integer()),
+  /** What an operator allowed it at most; its tenant's own administrators may not go beyond it. */
+  operator_limits: json<OperatorLimits>({}),
 });
 
 const SHOWN = API_KEY.pick(
@@ -37,6 +42,7 @@ const SHOWN = API_KEY.pick(
   "created_at",
   "expires_at",
   "last_used_at",
+  "operator_limits",
 );
 export type KeyRow = RowOf<typeof SHOWN>;
 
@@ -60,6 +66,7 @@ export interface NewKey {
   storeIds: StoreId[] | null;
   dialect: string | null;
   quotas?: Partial<Quotas>;
+  operatorLimits?: OperatorLimits;
   hint: string;
   createdAt: number;
   expiresAt: number | null;
@@ -73,6 +80,7 @@ export interface KeyChanges {
   dialect?: string | null | undefined;
   quotas?: Partial<Quotas> | undefined;
   expiresAt?: number | null | undefined;
+  operatorLimits?: OperatorLimits | undefined;
 }
 
 /** API keys of tenants, known only by their sha256. */
@@ -87,6 +95,8 @@ export interface KeysTable {
   removeKey(tenantId: TenantId, id: KeyId): Promise<boolean>;
   removeKeys(tenantId: TenantId): Promise<number>;
   touchKey(id: KeyId, at: number): Promise<void>;
+  /** Whether what this key made may be kept: its tenant is active, and the key is known and has not expired. */
+  mayKeep(tenantId: TenantId, keyId: KeyId | null, nowSeconds: number): Promise<boolean>;
 }
 
 const BY_HASH = /*sql*/ `SELECT ${WITH_TENANT.list} FROM api_key k WHERE k.hash = ?1`;
@@ -94,6 +104,9 @@ const BY_ID = /*sql*/ `SELECT ${SHOWN.list} FROM api_key WHERE id = ?1`;
 const LISTED = /*sql*/ `api_key WHERE (?1 IS NULL OR tenant_id = ?1)`;
 const REMOVE = /*sql*/ `DELETE FROM api_key WHERE tenant_id = ?1 AND id = ?2`;
 const REMOVE_ALL = /*sql*/ `DELETE FROM api_key WHERE tenant_id = ?1`;
+const MAY_KEEP = /*sql*/ `SELECT count(*) AS n FROM tenant t WHERE t.id = ?1 AND t.status = 'active'
+  AND (?2 IS NULL OR EXISTS (SELECT 1 FROM api_key k WHERE k.id = ?2 AND k.tenant_id = ?1
+                             AND (k.expires_at IS NULL OR k.expires_at > ?3)))`;
 const TOUCH = /*sql*/ `UPDATE api_key SET last_used_at = ?2 WHERE id = ?1`;
 
 export function keysTable(sql: Sql): KeysTable {
@@ -109,10 +122,20 @@ export function keysTable(sql: Sql): KeysTable {
       void (await API_KEY.update(sql, { tenant_id: tenantId, id }, columnsOf(changes))),
     removeKey: async (tenantId, id) => (await sql.run(REMOVE, [tenantId, id])) > 0,
     removeKeys: (tenantId) => sql.run(REMOVE_ALL, [tenantId]),
+    mayKeep: async (tenantId, keyId, nowSeconds) =>
+      ((await sql.get<{ n: number }>(MAY_KEEP, [tenantId, keyId, nowSeconds]))?.n ?? 0) > 0,
     touchKey: async (id, at) => void (await sql.atomic((tx) => tx.run(TOUCH, [id, at]), "work")),
   };
 }
 
-function columnsOf({ name, role, storeIds, dialect, quotas, expiresAt }: KeyChanges) {
-  return { name, role, store_ids: storeIds, dialect, quotas: quotas && wholeQuotas(quotas), expires_at: expiresAt };
+function columnsOf({ name, role, storeIds, dialect, quotas, expiresAt, operatorLimits }: KeyChanges) {
+  return {
+    name,
+    role,
+    store_ids: storeIds,
+    dialect,
+    quotas: quotas && wholeQuotas(quotas),
+    expires_at: expiresAt,
+    operator_limits: operatorLimits,
+  };
 }

@@ -32,6 +32,8 @@ export const STORE_FILE = table("store_file", {
   n_chunks: integer(),
   n_vectors: integer(),
   warnings: nullable(json<string[]>()),
+  /** Of the texts that were put in with their vectors. */
+  content_bytes: integer(),
 });
 
 export type StoreFileRow = RowOf<typeof STORE_FILE>;
@@ -72,6 +74,10 @@ export interface StoreFilesTable extends StoreFileReads, StoreFileChanges {}
 interface StoreFileReads {
   get(tenantId: TenantId, storeId: StoreId, fileId: FileId): Promise<StoreFileRow | null>;
   bySeq(tenantId: TenantId, seq: StoreFileSeq): Promise<StoreFileRow | null>;
+  /** Those of them that are there, in the order of their `seq`. */
+  bySeqs(tenantId: TenantId, seqs: readonly StoreFileSeq[]): Promise<StoreFileRow[]>;
+  /** `seq` of every file of the store that is in progress. */
+  inProgress(tenantId: TenantId, storeId: StoreId): Promise<StoreFileSeq[]>;
   /** Every store this file is attached to. */
   ofFile(tenantId: TenantId, fileId: FileId): Promise<StoreFileRow[]>;
   count(tenantId: TenantId, storeId: StoreId): Promise<number>;
@@ -104,6 +110,8 @@ interface StoreFileChanges {
   resetChunked(tenantId: TenantId, storeId: StoreId): Promise<void>;
   /** False when it was cancelled, detached or re-attached meanwhile: then nothing changed. */
   complete(tenantId: TenantId, seq: StoreFileSeq, revision: number, totals: FileTotals): Promise<boolean>;
+  /** Texts of so many bytes were put in. */
+  addContent(tenantId: TenantId, seq: StoreFileSeq, bytes: number): Promise<void>;
   /** What a completed file holds now that chunks were added to it. */
   setTotals(tenantId: TenantId, seq: StoreFileSeq, totals: FileTotals): Promise<void>;
   fail(
@@ -121,6 +129,10 @@ export function storeFilesTable(sql: Sql): StoreFilesTable {
 }
 
 const BY_FILE = /*sql*/ `SELECT ${STORE_FILE.list} FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 AND file_id = ?3`;
+const BY_SEQS = /*sql*/ `SELECT ${STORE_FILE.list} FROM store_file WHERE tenant_id = ?1
+  AND seq IN (SELECT value FROM json_each(?2)) ORDER BY seq`;
+const IN_PROGRESS = /*sql*/ `SELECT seq FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 AND status = 'in_progress'
+  ORDER BY seq`;
 const OF_FILE = /*sql*/ `SELECT ${STORE_FILE.list} FROM store_file WHERE tenant_id = ?1 AND file_id = ?2`;
 const COUNT_IN_STORE = /*sql*/ `SELECT n_in_progress + n_completed + n_failed + n_cancelled AS n FROM vector_store WHERE tenant_id = ?1 AND id = ?2`;
 const SEQS_AFTER = /*sql*/ `SELECT seq FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4`;
@@ -136,6 +148,8 @@ function reads(sql: Sql): StoreFileReads {
   return {
     get: (tenantId, storeId, fileId) => STORE_FILE.get(sql, BY_FILE, [tenantId, storeId, fileId]),
     bySeq: (tenantId, seq) => STORE_FILE.get(sql, STORE_FILE_BY_SEQ, [tenantId, seq]),
+    bySeqs: (tenantId, wanted) => STORE_FILE.all(sql, BY_SEQS, [tenantId, JSON.stringify(wanted)]),
+    inProgress: (tenantId, storeId) => seqs(IN_PROGRESS, [tenantId, storeId]),
     ofFile: (tenantId, fileId) => STORE_FILE.all(sql, OF_FILE, [tenantId, fileId]),
     count: async (tenantId, storeId) => (await sql.get<{ n: number }>(COUNT_IN_STORE, [tenantId, storeId]))?.n ?? 0,
     seqsAfter: (tenantId, storeId, afterSeq, limit) => seqs(SEQS_AFTER, [tenantId, storeId, afterSeq, limit]),
@@ -149,7 +163,7 @@ function reads(sql: Sql): StoreFileReads {
 
 const REMOVE = /*sql*/ `DELETE FROM store_file WHERE tenant_id = ?1 AND seq = ?2`;
 const REINDEX = /*sql*/ `UPDATE store_file SET status = 'in_progress', error_code = NULL, error_message = NULL, max_tokens = ?3,
-    overlap_tokens = ?4, revision = revision + 1, chunked = 0, usage_bytes = 0, n_chunks = 0, n_vectors = 0, warnings = NULL
+    overlap_tokens = ?4, revision = revision + 1, chunked = 0, usage_bytes = 0, n_chunks = 0, n_vectors = 0, warnings = NULL, content_bytes = 0
   WHERE tenant_id = ?1 AND seq = ?2`;
 const RESET_CHUNKED = /*sql*/ `UPDATE store_file SET chunked = 0 WHERE tenant_id = ?1 AND store_id = ?2 AND status = 'in_progress'`;
 const COMPLETE = /*sql*/ `UPDATE store_file SET status = 'completed', error_code = NULL, error_message = NULL, usage_bytes = ?4,
@@ -157,6 +171,7 @@ const COMPLETE = /*sql*/ `UPDATE store_file SET status = 'completed', error_code
   WHERE tenant_id = ?1 AND seq = ?2 AND revision = ?3 AND status = 'in_progress'`;
 const SET_TOTALS = /*sql*/ `UPDATE store_file SET usage_bytes = ?3, n_chunks = ?4, n_vectors = ?5
   WHERE tenant_id = ?1 AND seq = ?2 AND status = 'completed'`;
+const ADD_CONTENT = /*sql*/ `UPDATE store_file SET content_bytes = content_bytes + ?3 WHERE tenant_id = ?1 AND seq = ?2`;
 const FAIL = /*sql*/ `UPDATE store_file SET status = 'failed', error_code = ?4, error_message = ?5, usage_bytes = 0, n_chunks = 0, n_vectors = 0
   WHERE tenant_id = ?1 AND seq = ?2 AND revision = ?3 AND status = 'in_progress'`;
 const CANCEL = /*sql*/ `UPDATE store_file SET status = 'cancelled', usage_bytes = 0, n_chunks = 0, n_vectors = 0
@@ -189,6 +204,7 @@ function changes(sql: Sql): StoreFileChanges {
     resetChunked: async (tenantId, storeId) => void (await sql.run(RESET_CHUNKED, [tenantId, storeId])),
     complete: async (tenantId, seq, revision, { usageBytes, chunks, vectors }) =>
       (await sql.run(COMPLETE, [tenantId, seq, revision, usageBytes, chunks, vectors])) > 0,
+    addContent: async (tenantId, seq, bytes) => void (await sql.run(ADD_CONTENT, [tenantId, seq, bytes])),
     setTotals: async (tenantId, seq, { usageBytes, chunks, vectors }) =>
       void (await sql.run(SET_TOTALS, [tenantId, seq, usageBytes, chunks, vectors])),
     fail: async (tenantId, seq, revision, code, message) =>

@@ -1,4 +1,4 @@
-import type { FileId, TenantId, UploadId, UploadPartId } from "./ids.ts";
+import type { FileId, KeyId, TenantId, UploadId, UploadPartId } from "./ids.ts";
 import type { Sql } from "./sql.ts";
 import { id, integer, nullable, type RowOf, table, text } from "./table.ts";
 
@@ -18,6 +18,8 @@ export const UPLOAD = table("upload", {
   file_expires_s: nullable(integer()),
   /** Once it is completed. */
   file_id: nullable(id<FileId>()),
+  /** The key that began it; null for those of older versions. */
+  key_id: nullable(id<KeyId>()),
 });
 
 export const UPLOAD_PART = table("upload_part", {
@@ -30,11 +32,12 @@ export const UPLOAD_PART = table("upload_part", {
 });
 
 export type UploadRow = RowOf<typeof UPLOAD>;
+export type NewUploadRow = Omit<UploadRow, "seq" | "status" | "file_id" | "key_id"> & { key_id?: KeyId | null };
 export type UploadPartRow = RowOf<typeof UPLOAD_PART>;
 
 /** Uploads in parts. The parts' bytes are blobs under the part's id until the upload ends. */
 export interface UploadsTable {
-  insert(upload: Omit<UploadRow, "seq" | "status" | "file_id">): Promise<UploadRow>;
+  insert(upload: NewUploadRow): Promise<UploadRow>;
   get(tenantId: TenantId, id: UploadId): Promise<UploadRow | null>;
   /** Ends a pending upload; false when it was not pending any more. */
   end(
@@ -48,12 +51,12 @@ export interface UploadsTable {
   removeParts(tenantId: TenantId, uploadId: UploadId): Promise<void>;
   /** Up to 100 pending uploads of any tenant whose hour is over (for the janitor). */
   expired(nowSeconds: number): Promise<UploadRow[]>;
-  /** Bytes of parts whose uploads have not ended. */
-  pendingBytes(tenantId: TenantId): Promise<number>;
+  /** Bytes of parts whose uploads have not ended: of all, and of those that this key began. */
+  pendingBytes(tenantId: TenantId, keyId: KeyId): Promise<{ ofTenant: number; ofKey: number }>;
   /** Ids of every tenant's upload parts, for a backup. */
   allPartIds(): Promise<UploadPartId[]>;
-  /** Removes all of a tenant's; returns the ids of the parts, whose bytes are the caller's to remove. */
-  removeOfTenant(tenantId: TenantId): Promise<UploadPartId[]>;
+  /** Removes all of a tenant's; returns the parts, whose bytes are the caller's to remove. */
+  removeOfTenant(tenantId: TenantId): Promise<UploadPartRow[]>;
   /** Whether a part of this id exists (for the sweep of orphaned blobs). */
   partExists(id: UploadPartId): Promise<boolean>;
 }
@@ -63,9 +66,11 @@ const END = /*sql*/ `UPDATE upload SET status = ?3, file_id = ?4 WHERE tenant_id
 const PARTS = /*sql*/ `SELECT ${UPLOAD_PART.list} FROM upload_part WHERE tenant_id = ?1 AND upload_id = ?2 ORDER BY rowid`;
 const REMOVE_PARTS = /*sql*/ `DELETE FROM upload_part WHERE tenant_id = ?1 AND upload_id = ?2`;
 const EXPIRED = /*sql*/ `SELECT ${UPLOAD.list} FROM upload WHERE status = 'pending' AND expires_at <= ?1 LIMIT 100`;
-const PENDING_BYTES = /*sql*/ `SELECT coalesce(sum(bytes), 0) AS bytes FROM upload_part WHERE tenant_id = ?1`;
+const PENDING_BYTES = /*sql*/ `SELECT coalesce(sum(p.bytes), 0) AS ofTenant,
+  coalesce(sum(p.bytes) FILTER (WHERE u.key_id = ?2), 0) AS ofKey
+  FROM upload_part p JOIN upload u ON u.id = p.upload_id WHERE p.tenant_id = ?1`;
 const ALL_PARTS = /*sql*/ `SELECT id FROM upload_part`;
-const PARTS_OF_TENANT = /*sql*/ `SELECT id FROM upload_part WHERE tenant_id = ?1`;
+const PARTS_OF_TENANT = /*sql*/ `SELECT ${UPLOAD_PART.list} FROM upload_part WHERE tenant_id = ?1`;
 // Parts go with their upload.
 const REMOVE_OF_TENANT = /*sql*/ `DELETE FROM upload WHERE tenant_id = ?1`;
 const PART_EXISTS = /*sql*/ `SELECT count(*) AS n FROM upload_part WHERE id = ?1`;
@@ -79,13 +84,17 @@ export function uploadsTable(sql: Sql): UploadsTable {
     parts: (tenantId, uploadId) => UPLOAD_PART.all(sql, PARTS, [tenantId, uploadId]),
     removeParts: async (tenantId, uploadId) => void (await sql.run(REMOVE_PARTS, [tenantId, uploadId])),
     expired: (nowSeconds) => UPLOAD.all(sql, EXPIRED, [nowSeconds]),
-    pendingBytes: async (tenantId) => (await sql.get<{ bytes: number }>(PENDING_BYTES, [tenantId]))?.bytes ?? 0,
+    pendingBytes: async (tenantId, keyId) =>
+      (await sql.get<{ ofTenant: number; ofKey: number }>(PENDING_BYTES, [tenantId, keyId])) ?? {
+        ofTenant: 0,
+        ofKey: 0,
+      },
     allPartIds: async () => (await sql.all<{ id: UploadPartId }>(ALL_PARTS)).map((row) => row.id),
     removeOfTenant: (tenantId) =>
       sql.atomic(async (tx) => {
-        const parts = await tx.all<{ id: UploadPartId }>(PARTS_OF_TENANT, [tenantId]);
+        const parts = await UPLOAD_PART.all(tx, PARTS_OF_TENANT, [tenantId]);
         await tx.run(REMOVE_OF_TENANT, [tenantId]);
-        return parts.map((row) => row.id);
+        return parts;
       }),
     partExists: async (id) => ((await sql.get<{ n: number }>(PART_EXISTS, [id]))?.n ?? 0) > 0,
   };

@@ -2,7 +2,7 @@ import { AppError } from "../../errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { newId } from "../../platform/ids.ts";
 import type { Storage } from "../../storage/storage.ts";
-import type { KeyRow } from "../../storage/keys.ts";
+import type { KeyRow, OperatorLimits } from "../../storage/keys.ts";
 import { NO_QUOTAS } from "../../storage/quotas.ts";
 import type { Caller } from "../../http/caller.ts";
 import { isDialect } from "../../http/dialect.ts";
@@ -68,6 +68,7 @@ class Keys implements KeysService {
       storeIds,
       dialect: body.dialect ?? null,
       quotas: definedQuotas(body.quotas ?? {}),
+      operatorLimits: caller.isOperator === true ? operatorLimits({}, body) : {},
       hint: keyHint(key),
       createdAt: clock.nowSeconds(),
       expiresAt: body.expires_at ?? null,
@@ -98,7 +99,10 @@ class Keys implements KeysService {
     const storeIds = body.vector_store_ids === undefined ? row.store_ids : body.vector_store_ids;
     await this.#check(body, { tenantId, role: body.role ?? row.role, storeIds });
     await this.#deps.storage.transaction(async ({ tenants }) => {
-      const before = (await tenants.getKey(id))?.quotas ?? NO_QUOTAS;
+      const now = await tenants.getKey(id);
+      const before = now?.quotas ?? NO_QUOTAS;
+      const limits = now?.operator_limits ?? {};
+      if (caller.isOperator !== true) refuseBeyond(limits, body);
       await tenants.updateKey(tenantId, id, {
         name: body.name,
         role: body.role,
@@ -106,6 +110,7 @@ class Keys implements KeysService {
         dialect: body.dialect,
         quotas: body.quotas === undefined ? undefined : mergedQuotas(before, body.quotas),
         expiresAt: body.expires_at,
+        operatorLimits: caller.isOperator === true ? operatorLimits(limits, body) : undefined,
       });
     });
     return show(await this.#find(caller, id));
@@ -144,6 +149,35 @@ class Keys implements KeysService {
       const text = "Invalid 'quotas.concurrent_ingests': files are indexed for a tenant; set it there.";
       throw new AppError("invalid_value", text, { param: "quotas.concurrent_ingests" });
     }
+  }
+}
+
+type Limits = Pick<UpdateKeyBody, "quotas" | "expires_at">;
+
+/** The limits that a body sets, or (null) lifts. */
+function limitsIn({ quotas, expires_at: expiresAt }: Limits): [name: keyof OperatorLimits, value: number | null][] {
+  const given = Object.entries({ ...quotas, expires_at: expiresAt }).filter(([, value]) => value !== undefined);
+  return given as [keyof OperatorLimits, number | null][];
+}
+
+/** What an operator allows a key at most once it made or changed it so. */
+function operatorLimits(before: OperatorLimits, body: Limits): OperatorLimits {
+  const after: OperatorLimits = { ...before };
+  for (const [name, value] of limitsIn(body)) {
+    if (value === null) delete after[name];
+    else after[name] = value;
+  }
+  return after;
+}
+
+/** A tenant's own administrator may narrow what an operator allowed its keys, and widen it again up to there. */
+function refuseBeyond(limits: OperatorLimits, body: Limits): void {
+  for (const [name, value] of limitsIn(body)) {
+    const most = limits[name];
+    if (most === undefined || (value !== null && value <= most)) continue;
+    const param = name === "expires_at" ? name : `quotas.${name}`;
+    const text = `An operator of this server limited '${param}' of this key to ${most}; only an operator may go beyond it.`;
+    throw new AppError("permission_denied", text, { param });
   }
 }
 

@@ -109,6 +109,7 @@ function deletionOperations(deletions: DeletionsService): Operation[] {
         response: Deletion,
         returns: "The deletion, with what the check found in `remaining`",
         errors: ["deletion_not_found"],
+        whileSuspended: true,
       },
       ({ caller, params }) => deletions.verify(caller, params.deletion_id),
     ),

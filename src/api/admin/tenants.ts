@@ -2,7 +2,7 @@ import { AppError } from "../../errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { newId } from "../../platform/ids.ts";
 import type { Blobs } from "../../storage/blobs.ts";
-import { deleteFile, deleteStore, type Detached } from "../../storage/removal.ts";
+import { deleteFile, deleteStore, type Detached, scheduleEndOfDeletion } from "../../storage/removal.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { NO_QUOTAS, type Quotas } from "../../storage/quotas.ts";
 import type { TenantRow } from "../../storage/tenants.ts";
@@ -20,6 +20,8 @@ export interface TenantsDeps {
   storage: Storage;
   blobs: Pick<Blobs, "remove">;
   clock: Clock;
+  /** Ends what the tenant is uploading; when it resolves nothing of it comes any more. */
+  endUploads: (tenantId: string) => Promise<void>;
   /** Files left these stores: what is in memory forgets them. */
   detached: (files: readonly Detached[]) => void;
   wakeJobs: () => void;
@@ -38,7 +40,7 @@ export interface TenantsService {
   get(caller: Caller, id: string): Promise<Tenant>;
   update(caller: Caller, id: string, body: UpdateTenantBody): Promise<Tenant>;
   /**
-   * Its keys are revoked first; then everything it owns goes, in steps. Can be repeated where it was interrupted: the
+   * Its keys are revoked first and its uploads ended; then everything it owns goes, in steps. Can be repeated where it was interrupted: the
    * tenant stays, suspended and without keys, until nothing of it is left to be deleted.
    */
   remove(caller: Caller, id: string): Promise<void>;
@@ -109,7 +111,7 @@ class Tenants implements TenantsService {
   }
 
   async remove(caller: Caller, id: string): Promise<void> {
-    const { storage, blobs, wakeJobs } = this.#deps;
+    const { storage, endUploads, wakeJobs } = this.#deps;
     await this.find(caller, id);
     if ((await storage.tenants.first())?.id === id)
       throw new AppError("permission_denied", "The server's first tenant cannot be deleted: its keys administer it.");
@@ -117,9 +119,11 @@ class Tenants implements TenantsService {
       await tenants.removeKeys(id);
       await tenants.update(id, { status: "suspended" });
     });
+    // From here on no transaction takes anything in for the tenant.
+    await endUploads(id);
     await this.#removeStores(id);
     await this.#removeFiles(id);
-    for (const part of await storage.uploads.removeOfTenant(id)) await blobs.remove(part);
+    await this.#removeUploads(id);
     await storage.tenants.remove(id);
     wakeJobs();
   }
@@ -147,6 +151,21 @@ class Tenants implements TenantsService {
         await blobs.remove(id);
       }
     }
+  }
+
+  /** Their parts are bytes that somebody uploaded: each deletion is recorded, and proven, as that of a file is. */
+  async #removeUploads(tenantId: string): Promise<void> {
+    const { storage, blobs, clock } = this.#deps;
+    const at = clock.nowSeconds();
+    const parts = await storage.transaction(async (tables) => {
+      const removed = await tables.uploads.removeOfTenant(tenantId);
+      for (const { id, bytes } of removed) {
+        const deletion = await tables.deletions.open({ tenantId, type: "file", id, at, files: 1, bytes, cached: null });
+        await scheduleEndOfDeletion(tables, tenantId, deletion.id);
+      }
+      return removed;
+    });
+    for (const { id } of parts) await blobs.remove(id);
   }
 
   async #show(row: TenantRow): Promise<Tenant> {

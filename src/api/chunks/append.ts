@@ -9,6 +9,7 @@ import type { StoreRow } from "../../storage/stores.ts";
 import { AUTO_STRATEGY } from "../vector-store-files/input.ts";
 import { INLINE } from "./inline-files.ts";
 import type { Item } from "./items.ts";
+import type { InsertVectorBody } from "./schema.ts";
 
 /** The file that a chunk is for. */
 export interface ChunkFile {
@@ -76,8 +77,14 @@ export async function append(
       return { chunkId: row.id, data: item.vectors };
     }),
   );
+  await storeFiles.addContent(file.tenant_id, file.seq, contentBytes(items.map(({ body }) => body)));
   await storeFiles.setTotals(file.tenant_id, file.seq, await chunks.fileTotals(file.tenant_id, owner, generation));
   return rows.map((row) => row.id);
+}
+
+/** What texts take, of a tenant's quota and of the disk: UTF-8. */
+export function contentBytes(bodies: readonly Pick<InsertVectorBody, "content">[]): number {
+  return bodies.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0);
 }
 
 /** The texts as chunks that follow the last one there is. */

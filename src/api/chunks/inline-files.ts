@@ -3,11 +3,13 @@ import type { Clock } from "../../platform/clock.ts";
 import type { Blobs } from "../../storage/blobs.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
+import type { Owner, Space } from "../files/space.ts";
 import type { Attributes } from "../vector-store-files/schema.ts";
 
 export interface InlineFilesDeps extends Pick<Storage, "transaction" | "files" | "storeFiles"> {
   clock: Clock;
-  blobs: Pick<Blobs, "writer">;
+  blobs: Pick<Blobs, "writer" | "remove">;
+  space: Pick<Space, "assertMayKeep">;
 }
 
 /** The name of the file that ready-made vectors belong to where the client names none. */
@@ -37,17 +39,24 @@ export class InlineFiles {
   }
 
   /** Makes the empty file, where it is not there yet. */
-  async ensure(tenantId: string, id: string): Promise<void> {
-    const { blobs, clock, files, transaction } = this.#deps;
+  async ensure(owner: Owner, id: string): Promise<void> {
+    const { blobs, clock, files, space, transaction } = this.#deps;
+    const { tenantId } = owner;
     if ((await files.get(tenantId, id)) !== null) return;
     const writer = await blobs.writer();
     const { sha256 } = await writer.commit(id);
     const file = { id, tenant_id: tenantId, filename: INLINE, bytes: 0, purpose: "assistants", mime: null, sha256 };
-    // Two requests may make it at the same time.
-    await transaction(async ({ files }) => {
-      if ((await files.get(tenantId, id)) === null)
-        await files.insert({ ...file, created_at: clock.nowSeconds(), expires_at: null });
-    });
+    try {
+      await transaction(async (tables) => {
+        await space.assertMayKeep(tables, { owner, bytes: 0, areNew: false });
+        // Two requests may make it at the same time.
+        if ((await tables.files.get(tenantId, id)) === null)
+          await tables.files.insert({ ...file, created_at: clock.nowSeconds(), expires_at: null });
+      });
+    } catch (error) {
+      if ((await files.get(tenantId, id)) === null) await blobs.remove(id);
+      throw error;
+    }
   }
 }
 

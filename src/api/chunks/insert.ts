@@ -6,10 +6,11 @@ import type { StoreFileRow } from "../../storage/store-files.ts";
 import type { StoreRow } from "../../storage/stores.ts";
 import type { Caller } from "../../http/caller.ts";
 import { mayUseFile } from "../files/scope.ts";
+import type { Space, Wanted } from "../files/space.ts";
 import type { Within } from "../vector-store-files/attach.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
 import type { Asking } from "../vector-stores/asking.ts";
-import { append, fileFor } from "./append.ts";
+import { append, contentBytes, fileFor } from "./append.ts";
 import { InlineFiles, type InlineFilesDeps } from "./inline-files.ts";
 import { type InsertRequest, type Item, passages, withVectors } from "./items.ts";
 import type { InsertedVector } from "./schema.ts";
@@ -17,6 +18,7 @@ import type { InsertedVector } from "./schema.ts";
 export interface InsertDeps extends InlineFilesDeps, Pick<Storage, "generations" | "shownIds"> {
   access: StoreAccess;
   embed: Embed;
+  space: Pick<Space, "reserve" | "assertMayKeep">;
   /** The file's chunks change: other generations of the store are behind with it. Part of the transaction. */
   outdate: (tables: Tables, file: StoreFileRow, generation: GenerationRow) => Promise<void>;
   /** The file's chunks changed: its store's index, if it is in memory, takes them. Called in the turn of the commit. */
@@ -45,21 +47,42 @@ class Inserter implements VectorInserter {
   }
 
   async insert(asking: Asking, request: InsertRequest, signal: AbortSignal): Promise<InsertedVector[]> {
-    const { access, clock, embed, generations, shownIds, transaction } = this.#deps;
+    const { access, space } = this.#deps;
+    await access.usable(asking);
+    const wanted = { owner: asking.caller, bytes: contentBytes(request.bodies), areNew: true };
+    const room = await space.reserve(wanted);
+    try {
+      return await this.#insert(asking, { ...request, wanted }, AbortSignal.any([signal, room.signal]));
+    } catch (error) {
+      // Given up because the tenant ends: that is what the client is told.
+      room.signal.throwIfAborted();
+      throw error;
+    } finally {
+      room.release();
+    }
+  }
+
+  async #insert(
+    asking: Asking,
+    request: InsertRequest & { wanted: Wanted },
+    signal: AbortSignal,
+  ): Promise<InsertedVector[]> {
+    const { access, clock, embed, generations, shownIds, space, transaction } = this.#deps;
     const store = await access.usable(asking);
     const generation = await generations.liveOf(store);
     if (generation === null) throw new Error("a store has no live generation");
     const items = await withVectors(passages(embed, signal), generation, request);
-    const perFile = await this.#byFile(store, items);
+    const perFile = await this.#byFile(asking.caller, store, items);
     const most = (await this.#deps.maxFilesPerStore?.(store)) ?? null;
     const ids = await transaction(async (tables, tx) => {
       const now = await access.usable(asking, tables.stores);
       // Another generation went live while the texts were embedded: they need that one's vectors.
       if (now.live_generation !== generation.id) return null;
+      await space.assertMayKeep(tables, request.wanted);
       await refuseUnknown(tables, asking.caller, items);
       return await this.#append({ tables, tx }, { store: now, generation, most }, perFile);
     });
-    if (ids === null) return await this.insert(asking, request, signal);
+    if (ids === null) return await this.#insert(asking, request, signal);
     return items.map((item) => ({
       id: shownIds.chunks.idOf(ids.get(item) ?? 0),
       object: "embedding",
@@ -71,7 +94,7 @@ class Inserter implements VectorInserter {
   }
 
   /** The items of each file; files for those that name none are made. */
-  async #byFile(store: StoreRow, items: readonly Item[]): Promise<Map<string, Item[]>> {
+  async #byFile(owner: Caller, store: StoreRow, items: readonly Item[]): Promise<Map<string, Item[]>> {
     const fileIds = new Map<Item, string>();
     const inline = new Set<string>();
     for (const item of items) {
@@ -79,7 +102,7 @@ class Inserter implements VectorInserter {
       fileIds.set(item, id);
       if (item.body.file_id === undefined) inline.add(id);
     }
-    for (const id of inline) await this.#inlineFiles.ensure(store.tenant_id, id);
+    for (const id of inline) await this.#inlineFiles.ensure(owner, id);
     return Map.groupBy(items, (item) => fileIds.get(item) ?? "");
   }
 

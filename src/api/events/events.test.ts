@@ -18,6 +18,8 @@ async function read(response: Response, during: (event: SseEvent) => void = () =
     for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
       const [event = "", data = ""] = text.slice(0, end).split("\n");
       text = text.slice(end + 2);
+      // A comment.
+      if (event.startsWith(":")) continue;
       const one = { event: event.replace("event: ", ""), data: JSON.parse(data.replace("data: ", "")) };
       events.push(one);
       during(one);

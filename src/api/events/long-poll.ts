@@ -1,21 +1,21 @@
 import type { Call } from "../../http/operation.ts";
-
-/** Wakes whoever waits for something to change in a store. */
-export interface Changes {
-  /** Returns after the next change of the store, when `signal` aborts, or after `timeoutMs`; never throws. */
-  wait(storeId: string, signal: AbortSignal, timeoutMs: number): Promise<void>;
-}
+import type { AppError } from "../../errors.ts";
+import type { StillAllowed } from "./still-allowed.ts";
+import { pause, type Watches } from "./watches.ts";
 
 export interface PollDeps {
-  changes: Changes;
+  watches: Watches;
+  stillAllowed: StillAllowed;
   /** Milliseconds after which asking again makes sense, from the depth of the queue. */
   pollAfterMs: () => Promise<number>;
 }
 
-type Asker = Pick<Call, "request" | "headers" | "signal" | "stopping" | "held">;
+type Asker = Pick<Call, "request" | "headers" | "signal" | "stopping" | "held" | "caller" | "callerNow">;
 
 /** OpenAI's clients end a request on their own after minutes; proxies after 30 or 60 seconds. */
 const HOLD_MS = 20_000;
+/** From one look at a state that is waited for to the next. */
+const LEAST_MS = 25;
 /** How long `cancelled` is kept from clients that do not know it as an end and would ask again at once. */
 const CANCELLED_DELAY_MS = 1000;
 
@@ -33,17 +33,12 @@ export async function pollState<T>(
   let state = await read();
   if (saysItPolls(call.request.headers)) {
     const startedAt = performance.now();
-    const until = startedAt + HOLD_MS;
     const over = AbortSignal.any([call.signal, call.stopping]);
-    while (statusOf(state) === "in_progress" && !over.aborted) {
-      const left = until - performance.now();
-      if (left <= 0) break;
-      // Waited for from before the look: a change in between is not slept through.
-      const looking = new AbortController();
-      const changed = deps.changes.wait(storeId, AbortSignal.any([over, looking.signal]), left);
+    if (statusOf(state) === "in_progress" && !over.aborted) {
+      const key = `poll ${call.caller.tenantId} ${new URL(call.request.url).pathname}`;
+      const hasEnded = (now: T) => statusOf(now) !== "in_progress";
+      await untilEnded(call, deps, { over, storeId, key, read, hasEnded });
       state = await read();
-      if (statusOf(state) === "in_progress") await changed;
-      else looking.abort();
     }
     if (statusOf(state) === "cancelled" && asksForeverWhenCancelled(call.request.headers)) {
       await pause(CANCELLED_DELAY_MS, over);
@@ -52,6 +47,43 @@ export async function pollState<T>(
   }
   await hintWhenToAsk(call, deps, statusOf(state));
   return state;
+}
+
+interface Awaited<T> {
+  over: AbortSignal;
+  storeId: string;
+  /** The same for all who wait for the same. */
+  key: string;
+  read: () => Promise<T>;
+  hasEnded: (state: T) => boolean;
+}
+
+/** Until it has ended, cannot be read any more, or the client was held long enough. Throws where its key lost the right. */
+async function untilEnded<T>(
+  call: Asker,
+  { watches, stillAllowed }: PollDeps,
+  { over, storeId, key, read, hasEnded }: Awaited<T>,
+): Promise<void> {
+  const enough = new AbortController();
+  const refusals: AppError[] = [];
+  const look = async () => {
+    const isLast = await read().then(hasEnded, () => true);
+    return { seen: null, isLast };
+  };
+  const leave = watches.follow({ key, storeId, leastMs: LEAST_MS, mostMs: HOLD_MS, eachMs: 0, look }, ({ isLast }) => {
+    if (isLast) enough.abort();
+  });
+  const forget = stillAllowed.keepAsking(`${key} ${call.caller.keyId}`, call.callerNow, (error) => {
+    refusals.push(error);
+    enough.abort();
+  });
+  try {
+    await pause(HOLD_MS, AbortSignal.any([over, enough.signal]));
+  } finally {
+    leave();
+    forget();
+  }
+  for (const refusal of refusals) throw refusal;
 }
 
 /** Tells clients when to look again; openai-node waits 5 seconds otherwise. */
@@ -72,16 +104,4 @@ function asksForeverWhenCancelled(headers: Headers): boolean {
   if (headers.get("x-stainless-lang") !== "js") return false;
   const [major = 0, minor = 0] = (headers.get("x-stainless-package-version") ?? "").split(".").map(Number);
   return major < 7 || (major === 7 && minor < 11);
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-    function done() {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    }
-  });
 }

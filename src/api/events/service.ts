@@ -1,49 +1,106 @@
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreFileRow } from "../../storage/store-files.ts";
 import type { StoreRow } from "../../storage/stores.ts";
-import type { BatchesService } from "../file-batches/service.ts";
+import { AppError } from "../../errors.ts";
+import type { BatchesService, ShownBatch } from "../file-batches/service.ts";
+import type { Progress } from "../vector-store-files/schema.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
 import type { Asking } from "../vector-stores/asking.ts";
 import type { FileCounts } from "../vector-stores/schema.ts";
-import { progressStream, type StoreEvent, type StreamDeps } from "./progress-stream.ts";
+import { FilesProgress, type Source } from "./progress.ts";
+import type { Look, Subject } from "./watches.ts";
 
-export interface EventsDeps extends StreamDeps, Pick<Storage, "storeFiles"> {
+export interface EventsDeps extends Pick<Storage, "storeFiles" | "batches"> {
   access: StoreAccess;
   batchesService: Pick<BatchesService, "get">;
+  progressOf: (storeFile: number) => Progress | null;
 }
 
-/** What happens in a store while files are indexed, as events. Both throw before the first event only. */
+/** What a look at the files of a batch or a store saw. */
+export type Seen =
+  | { state: "running"; files: FilesProgress }
+  /** Nothing is in progress any more. `batch`: as it ended; null where a store is followed. */
+  | { state: "done"; files: FilesProgress; batch: ShownBatch | null }
+  /** It may not be followed any more, by anybody. */
+  | { state: "gone"; why: AppError };
+
+/** What happens in a store while files are indexed. Both throw what the client is told in place of events. */
 export interface EventsService {
-  /** Events of one batch until every file has ended, or `signal` aborts. */
-  batch(asking: Asking, batchId: string, signal: AbortSignal): Promise<AsyncIterable<StoreEvent>>;
-  /** Events of a whole store until nothing in it is in progress. */
-  store(asking: Asking, signal: AbortSignal): Promise<AsyncIterable<StoreEvent>>;
+  /** One batch, until every file has ended. */
+  batch(asking: Asking, batchId: string): Promise<Subject<Seen>>;
+  /** A whole store, until nothing in it is in progress. */
+  store(asking: Asking): Promise<Subject<Seen>>;
+  /** Throws where the caller, as it is now, would not be let in. */
+  mayFollow(asking: Asking): Promise<void>;
 }
+
+/** At most four events a second. */
+const LEAST_MS = 250;
+/** Progress inside a file changes without notice: looked at this often. */
+const MOST_MS = 1000;
+/** A thousand streams hear once a second. */
+const EACH_MS = 1;
 
 export function eventsService(deps: EventsDeps): EventsService {
-  const { access, batchesService, storeFiles } = deps;
+  const { access, batchesService, batches, storeFiles, progressOf } = deps;
   return {
-    async batch(asking, batchId, signal) {
-      const { caller, storeId } = asking;
-      const read = () => batchesService.get(asking, batchId);
-      const { batch } = await read();
-      return progressStream(deps, {
-        storeId,
-        batchId,
-        signal,
-        counts: async () => (await read()).batch.file_counts,
-        files: () => allFiles((page) => storeFiles.listOfBatch(caller.tenantId, batch.id, page, null)),
-        end: read,
+    async batch(asking, batchId) {
+      const { tenantId } = asking.caller;
+      const { batch } = await batchesService.get(asking, batchId);
+      return subject(deps, asking, {
+        storeId: asking.storeId,
+        batchId: batch.id,
+        forgetsEnded: false,
+        counts: () => batches.counts(tenantId, batch.id),
+        all: () => allFiles((page) => storeFiles.listOfBatch(tenantId, batch.id, page, null)),
+        inProgress: () => batches.inProgress(tenantId, batch.id),
+        rows: (seqs) => storeFiles.bySeqs(tenantId, seqs),
+        progressOf,
       });
     },
 
-    async store(asking, signal) {
+    async store(asking) {
       const { caller, storeId } = asking;
-      const counts = async () => countsOf(await access.open(asking));
-      await counts();
-      const files = runningAndEnded(storeFiles, caller.tenantId, storeId);
-      return progressStream(deps, { storeId, batchId: null, signal, counts, files, end: null });
+      await access.open(asking);
+      return subject(deps, asking, {
+        storeId,
+        batchId: null,
+        forgetsEnded: true,
+        counts: (row) => Promise.resolve(countsOf(row)),
+        all: () => allFiles((page) => storeFiles.list(caller.tenantId, storeId, page, "in_progress")),
+        inProgress: () => storeFiles.inProgress(caller.tenantId, storeId),
+        rows: (seqs) => storeFiles.bySeqs(caller.tenantId, seqs),
+        progressOf,
+      });
     },
+
+    async mayFollow(asking) {
+      await access.open(asking);
+    },
+  };
+}
+
+function subject({ access, batchesService }: EventsDeps, asking: Asking, source: Source): Subject<Seen> {
+  const files = new FilesProgress(source);
+  const { storeId, batchId } = source;
+  const look = async (): Promise<Look<Seen>> => {
+    try {
+      await files.look(await access.open(asking));
+      if (files.counts.in_progress > 0) return { seen: { state: "running", files }, isLast: false };
+      const batch = batchId === null ? null : await batchesService.get(asking, batchId);
+      return { seen: { state: "done", files, batch }, isLast: true };
+    } catch (error) {
+      if (error instanceof AppError) return { seen: { state: "gone", why: error }, isLast: true };
+      throw error;
+    }
+  };
+  return {
+    key: `events ${storeId} ${batchId ?? ""}`,
+    storeId,
+    leastMs: LEAST_MS,
+    mostMs: MOST_MS,
+    eachMs: EACH_MS,
+    look,
   };
 }
 
@@ -57,25 +114,6 @@ function countsOf({ n_in_progress, n_completed, n_failed, n_cancelled }: StoreRo
   };
 }
 
-/** Files in progress, and once more those that were when it was last asked. */
-function runningAndEnded(
-  storeFiles: EventsDeps["storeFiles"],
-  tenantId: string,
-  storeId: string,
-): () => Promise<StoreFileRow[]> {
-  let before: StoreFileRow[] = [];
-  return async () => {
-    const running = await allFiles((page) => storeFiles.list(tenantId, storeId, page, "in_progress"));
-    const still = new Set(running.map((row) => row.seq));
-    const ended: StoreFileRow[] = [];
-    for (const { seq } of before) {
-      const row = still.has(seq) ? null : await storeFiles.bySeq(tenantId, seq);
-      if (row !== null) ended.push(row);
-    }
-    before = running;
-    return [...running, ...ended];
-  };
-}
 async function allFiles(
   read: (page: { limit: number; order: "asc"; after: number | undefined }) => Promise<{
     rows: StoreFileRow[];

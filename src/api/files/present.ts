@@ -9,7 +9,7 @@ export function presentFile(row: FileRow, dialect: Dialect): OpenAIFile {
   return {
     id: row.id,
     object: "file",
-    bytes: row.bytes,
+    bytes: row.bytes + row.content_bytes,
     created_at: row.created_at,
     ...expires,
     filename: row.filename,

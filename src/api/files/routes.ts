@@ -41,21 +41,21 @@ export function fileOperations(files: FilesService, maxFileBytes: number): Opera
       },
       async ({ request, caller, dialect, keepOpen }) => {
         keepOpen();
-        const declared = Math.min(Number(request.headers.get("content-length") ?? "0"), maxFileBytes);
-        await files.refuseAboveQuota(caller, declared);
-        const writer = await files.begin(declared);
+        const bytes = Math.min(Number(request.headers.get("content-length") ?? "0"), maxFileBytes);
+        const incoming = await files.begin({ owner: caller, bytes, areNew: true });
         try {
           const form = await readMultipart(request, {
             fileField: "file",
             maxFileBytes,
-            sink: (chunk) => files.write(writer, chunk),
+            sink: (chunk) => incoming.write(chunk),
+            unwanted: incoming.signal,
           });
           const fields = nestFields(form.fields);
           if (form.file === null)
             throw new AppError("missing_required_parameter", "Missing required parameter: 'file'.", { param: "file" });
           assertValid(fieldsValidator, fields);
           const { purpose, expires_after } = fields as UploadFields;
-          const row = await files.commit(writer, {
+          const row = await files.commit(incoming, {
             owner: caller,
             filename: displayName(form.file.filename, presenterFor(dialect).rules),
             mime: safeMime(form.file.mimeType),
@@ -64,7 +64,7 @@ export function fileOperations(files: FilesService, maxFileBytes: number): Opera
           });
           return presentFile(row, dialect);
         } finally {
-          await writer.discard();
+          await incoming.discard();
         }
       },
     ),

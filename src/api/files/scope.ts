@@ -10,6 +10,11 @@ export function scopeOf(caller: Pick<Caller, "keyId" | "storeIds">): FileScope |
   return caller.storeIds === null ? undefined : { keyId: caller.keyId, storeIds: [...caller.storeIds] };
 }
 
+/** Whose lists a cursor is a place in: a restricted key's lists are its own, and so are the cursors that it was given. */
+export function cursorOwner({ tenantId, keyId, storeIds }: Pick<Caller, "tenantId" | "keyId" | "storeIds">): string {
+  return storeIds === null ? tenantId : `${tenantId} ${keyId}`;
+}
+
 /** Whether the caller may know of a file of its tenant. */
 export async function mayUseFile({ files }: Pick<Tables, "files">, caller: Caller, fileId: string): Promise<boolean> {
   const scope = scopeOf(caller);

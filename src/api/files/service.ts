@@ -1,8 +1,7 @@
-import { statfs } from "node:fs/promises";
 import { AppError } from "../../errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { newId } from "../../platform/ids.ts";
-import type { Blobs, BlobWriter } from "../../storage/blobs.ts";
+import type { Blobs } from "../../storage/blobs.ts";
 import type { FileRow } from "../../storage/files.ts";
 import type { Page } from "../../storage/page.ts";
 import { deleteFile } from "../../storage/removal.ts";
@@ -12,7 +11,9 @@ import { mayUseStore } from "../../http/caller.ts";
 import type { Caller } from "../../http/caller.ts";
 import type { Cursors } from "../../http/cursors.ts";
 import type { Cursor } from "../../http/openai.ts";
-import { mayUseFile, scopeOf } from "./scope.ts";
+import { Incoming, storing } from "./incoming.ts";
+import { cursorOwner, mayUseFile, scopeOf } from "./scope.ts";
+import type { Owner, Space, Wanted } from "./space.ts";
 
 /**
  * Uploaded files. Bytes are streamed to disk before their purpose is known (the order of a form's parts is free);
@@ -23,27 +24,12 @@ export interface FilesDeps {
   blobs: Blobs;
   clock: Clock;
   cursors: Cursors;
-  dataDir: string;
-  /** Free bytes that an upload must leave. */
-  minFreeBytes: number;
-  /** Bytes that a tenant, and one of its keys, may have uploaded; null: no limit. */
-  byteLimits: (owner: Owner) => Promise<ByteLimits>;
+  space: Space;
   /**
    * Takes a detached file out of the index in memory, stops its ingest, wakes who waits for it. Called in the turn of the
    * commit.
    */
   afterDetach: (detached: Detached) => void;
-}
-
-export interface ByteLimits {
-  perTenant: number | null;
-  perKey: number | null;
-}
-
-/** Whose a file is: the tenant's, counted for the key that uploads it. */
-export interface Owner {
-  tenantId: string;
-  keyId: string;
 }
 
 export interface NewFile {
@@ -56,6 +42,8 @@ export interface NewFile {
 }
 
 export interface CommitOptions {
+  /** False where they were counted while they came. */
+  areNew?: boolean;
   verify?: (stored: { bytes: number; md5: string }) => void;
   alongside?: (file: FileRow, tables: Tables) => Promise<void>;
 }
@@ -67,21 +55,15 @@ export interface FilesService {
   /** @throws AppError `file_not_found` */
   find(caller: Caller, id: string): Promise<FileRow>;
   /**
-   * Refuses bytes that are about to come, if they would not fit beside what is stored and what waits in uploads.
-   * @throws AppError `storage_limit_reached`
+   * Begins to store bytes, if there is room for those that are announced beside what is stored and what is on its way.
+   * @throws AppError `storage_limit_reached`, `insufficient_storage`
    */
-  refuseAboveQuota(owner: Owner, moreBytes: number): Promise<void>;
-  /**
-   * Begins to store bytes, if there is room for `expectedBytes` more.
-   * @throws AppError `insufficient_storage`
-   */
-  begin(expectedBytes: number): Promise<BlobWriter>;
-  write(writer: BlobWriter, chunk: Uint8Array): Promise<void>;
+  begin(wanted: Wanted): Promise<Incoming>;
   /**
    * Makes the written bytes a file: bytes first, then the row. `verify` may refuse the bytes by throwing, `alongside`
    * the whole; it runs in the row's transaction. Nothing is left after either.
    */
-  commit(writer: BlobWriter, file: NewFile, options?: CommitOptions): Promise<FileRow>;
+  commit(incoming: Incoming, file: NewFile, options?: CommitOptions): Promise<FileRow>;
   /** @throws AppError `invalid_value` for a cursor that never was a file of this tenant. */
   list(caller: Caller, cursor: Cursor, purpose: string | null): Promise<Page<FileRow>>;
   /** Deletes the file and takes it out of every store; when this resolves no search finds it any more. */
@@ -107,34 +89,27 @@ class Files implements FilesService {
     return row;
   }
 
-  async refuseAboveQuota(owner: Owner, moreBytes: number): Promise<void> {
-    const { storage, byteLimits } = this.#deps;
-    const pending = await storage.uploads.pendingBytes(owner.tenantId);
-    await refuseAbove(storage, owner, { ...(await byteLimits(owner)), more: moreBytes, pending });
+  async begin(wanted: Wanted): Promise<Incoming> {
+    const { blobs, space } = this.#deps;
+    const room = await space.reserve(wanted);
+    try {
+      return new Incoming(await storing(blobs.writer()), room);
+    } catch (error) {
+      room.release();
+      throw error;
+    }
   }
 
-  async begin(expectedBytes: number): Promise<BlobWriter> {
-    const { blobs, dataDir, minFreeBytes } = this.#deps;
-    const { bavail, bsize } = await statfs(dataDir);
-    if (bavail * bsize - expectedBytes < minFreeBytes) throw diskFull();
-    return await storing(blobs.writer());
-  }
-
-  async write(writer: BlobWriter, chunk: Uint8Array): Promise<void> {
-    await storing(writer.write(chunk));
-  }
-
-  async commit(writer: BlobWriter, file: NewFile, options: CommitOptions = {}): Promise<FileRow> {
-    const { storage, blobs, clock, byteLimits } = this.#deps;
+  async commit(incoming: Incoming, file: NewFile, options: CommitOptions = {}): Promise<FileRow> {
+    const { storage, blobs, clock, space } = this.#deps;
     const id = newId("file-");
-    const stored = await storing(writer.commit(id));
+    const stored = await incoming.commit(id);
     try {
       options.verify?.(stored);
       const createdAt = clock.nowSeconds();
       const seconds = file.expiresAfterSeconds ?? (file.purpose === "batch" ? BATCH_EXPIRY_SECONDS : null);
-      const limits = await byteLimits(file.owner);
       return await storage.transaction(async (tables) => {
-        await refuseAbove(tables, file.owner, { ...limits, more: stored.bytes, pending: 0 });
+        await space.assertMayKeep(tables, { owner: file.owner, bytes: stored.bytes, areNew: options.areNew ?? true });
         const row = await tables.files.insert({
           id,
           tenant_id: file.owner.tenantId,
@@ -162,7 +137,7 @@ class Files implements FilesService {
     const after =
       cursor.after === null
         ? undefined
-        : ((await this.#visible(caller, cursor.after))?.seq ?? cursors.find(tenantId, cursor.after));
+        : ((await this.#visible(caller, cursor.after))?.seq ?? cursors.find(cursorOwner(caller), cursor.after));
     if (cursor.after !== null && after === undefined) {
       throw new AppError("invalid_value", `Invalid 'after': no file found with id '${cursor.after.slice(0, 100)}'.`, {
         param: "after",
@@ -174,7 +149,7 @@ class Files implements FilesService {
       purpose ?? undefined,
       scopeOf(caller),
     );
-    cursors.remember(tenantId, page.rows);
+    cursors.remember(cursorOwner(caller), page.rows);
     return { ...page, rows: page.rows.filter((row) => !isExpired(row, clock)) };
   }
 
@@ -207,36 +182,6 @@ class Files implements FilesService {
   }
 }
 
-/** `more` bytes are about to come; `pending` ones wait in uploads, which count for the tenant alone. */
-async function refuseAbove(
-  { files }: Pick<Tables, "files">,
-  owner: Owner,
-  { perTenant, perKey, more, pending }: ByteLimits & { more: number; pending: number },
-): Promise<void> {
-  const refuse = (whose: string, most: number) =>
-    new AppError("storage_limit_reached", `${whose} may store ${most} bytes at most; delete files first.`);
-  const used = async (id: string) => (await files.usage(id)).bytes + more;
-  if (perTenant !== null && (await used(owner.tenantId)) + pending > perTenant)
-    throw refuse("This organisation", perTenant);
-  if (perKey !== null && (await used(owner.keyId)) > perKey) throw refuse("This key", perKey);
-}
-
 function isExpired(row: FileRow, clock: Clock): boolean {
   return row.expires_at !== null && row.expires_at <= clock.nowSeconds();
-}
-
-/** A full disk is an answer of its own, not an unexpected failure. */
-async function storing<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (cause) {
-    const code = (cause as { code?: unknown }).code;
-    throw code === "ENOSPC" || code === "EDQUOT" ? diskFull(cause) : cause;
-  }
-}
-
-function diskFull(cause?: unknown): AppError {
-  return new AppError("insufficient_storage", "There is not enough free disk space on the server for this upload.", {
-    cause,
-  });
 }

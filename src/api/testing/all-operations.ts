@@ -33,7 +33,7 @@ export function allOperations(): Operation[] {
     ...modelOperations(none),
     ...rerankOperations(none),
     ...chunkOperations(none, none),
-    ...eventOperations(none),
+    ...eventOperations(none, none),
     ...migrationOperations(none),
     ...queryOperations(none),
     ...statsOperations(none),

@@ -33,7 +33,7 @@ export function uploadOperations(uploads: UploadsService, files: FilesService): 
       },
       async ({ body, caller, dialect }) => {
         const { filename, purpose, bytes, mime_type: mime, expires_after } = body;
-        const upload = await uploads.create(caller.tenantId, {
+        const upload = await uploads.create(caller, {
           filename: displayName(filename, presenterFor(dialect).rules),
           purpose,
           bytes,
@@ -59,20 +59,21 @@ export function uploadOperations(uploads: UploadsService, files: FilesService): 
           "upload_not_pending",
           "invalid_multipart",
           "payload_too_large",
+          "storage_limit_reached",
           "insufficient_storage",
         ],
       },
       async ({ params, request, caller, keepOpen }) => {
-        await uploads.findPending(caller.tenantId, params.upload_id);
+        await uploads.findPending(caller, params.upload_id);
         keepOpen();
-        const declared = Number(request.headers.get("content-length") ?? "0");
-        await files.refuseAboveQuota(caller, Math.min(declared, MAX_PART_BYTES));
-        const writer = await files.begin(Math.min(declared, MAX_PART_BYTES));
+        const bytes = Math.min(Number(request.headers.get("content-length") ?? "0"), MAX_PART_BYTES);
+        const incoming = await files.begin({ owner: caller, bytes, areNew: true });
         try {
           const form = await readMultipart(request, {
             fileField: "data",
             maxFileBytes: MAX_PART_BYTES,
-            sink: (chunk) => files.write(writer, chunk),
+            sink: (chunk) => incoming.write(chunk),
+            unwanted: incoming.signal,
           });
           const stray = form.fields[0]?.[0];
           if (stray !== undefined)
@@ -81,11 +82,10 @@ export function uploadOperations(uploads: UploadsService, files: FilesService): 
             });
           if (form.file === null)
             throw new AppError("missing_required_parameter", "Missing required parameter: 'data'.", { param: "data" });
-          await files.refuseAboveQuota(caller, writer.bytes);
-          const part = await uploads.addPart(caller.tenantId, params.upload_id, writer);
+          const part = await uploads.addPart(caller, params.upload_id, incoming);
           return { id: part.id, object: "upload.part", created_at: part.created_at, upload_id: part.upload_id };
         } finally {
-          await writer.discard();
+          await incoming.discard();
         }
       },
     ),
@@ -127,6 +127,7 @@ export function uploadOperations(uploads: UploadsService, files: FilesService): 
         operationId: "cancelUpload",
         summary: "Cancel an upload",
         description: "No part may be added after it; the parts are deleted. Needs no body.",
+        whileSuspended: true,
         tag: "Uploads",
         role: "write",
         response: Upload,
@@ -134,7 +135,7 @@ export function uploadOperations(uploads: UploadsService, files: FilesService): 
         errors: ["upload_not_found", "upload_not_pending"],
       },
       async ({ params, caller, dialect }) =>
-        presentUpload(await uploads.cancel(caller.tenantId, params.upload_id), null, dialect),
+        presentUpload(await uploads.cancel(caller, params.upload_id), null, dialect),
     ),
   ];
 }

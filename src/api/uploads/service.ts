@@ -1,11 +1,14 @@
 import { AppError } from "../../errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { newId } from "../../platform/ids.ts";
-import type { Blobs, BlobWriter } from "../../storage/blobs.ts";
+import type { Blobs } from "../../storage/blobs.ts";
 import type { FileRow } from "../../storage/files.ts";
 import type { Storage, Tables } from "../../storage/storage.ts";
 import type { UploadPartRow, UploadRow } from "../../storage/uploads.ts";
-import type { FilesService, Owner } from "../files/service.ts";
+import type { Incoming } from "../files/incoming.ts";
+import type { FilesService } from "../files/service.ts";
+import type { Space } from "../files/space.ts";
+import type { Caller } from "../../http/caller.ts";
 import { notFound } from "../../http/not-found.ts";
 
 /**
@@ -16,6 +19,7 @@ export interface UploadsDeps {
   storage: Storage;
   blobs: Blobs;
   clock: Clock;
+  space: Space;
   files: FilesService;
 }
 
@@ -33,15 +37,18 @@ export interface Completion {
   md5: string | null;
 }
 
+/** A key that is restricted to some stores knows of no other uploads than its own. */
+export type Uploader = Pick<Caller, "tenantId" | "keyId" | "storeIds">;
+
 export interface UploadsService {
   /** @throws AppError `upload_not_found`, `upload_not_pending` */
-  findPending(tenantId: string, id: string): Promise<UploadRow>;
-  create(tenantId: string, upload: NewUpload): Promise<UploadRow>;
+  findPending(caller: Uploader, id: string): Promise<UploadRow>;
+  create(caller: Uploader, upload: NewUpload): Promise<UploadRow>;
   /** Makes the written bytes a part; the upload may have ended while they arrived. */
-  addPart(tenantId: string, uploadId: string, writer: BlobWriter): Promise<UploadPartRow>;
+  addPart(caller: Uploader, uploadId: string, incoming: Incoming): Promise<UploadPartRow>;
   /** @throws AppError `invalid_value` for parts that are unknown, repeated, or do not add up; the upload stays pending then. */
-  complete(owner: Owner, id: string, completion: Completion): Promise<{ upload: UploadRow; file: FileRow }>;
-  cancel(tenantId: string, id: string): Promise<UploadRow>;
+  complete(caller: Uploader, id: string, completion: Completion): Promise<{ upload: UploadRow; file: FileRow }>;
+  cancel(caller: Uploader, id: string): Promise<UploadRow>;
 }
 
 const LIFETIME_SECONDS = 3600;
@@ -61,17 +68,19 @@ class Uploads implements UploadsService {
     this.#deps = deps;
   }
 
-  async findPending(tenantId: string, id: string, from: UploadsTable = this.#deps.storage): Promise<UploadRow> {
-    const row = await this.#find(tenantId, id, from);
+  async findPending(caller: Uploader, id: string, from: UploadsTable = this.#deps.storage): Promise<UploadRow> {
+    const row = await this.#find(caller, id, from);
     if (row.status !== "pending" || this.#completing.has(id)) throw notPending(row);
     return row;
   }
 
-  async create(tenantId: string, upload: NewUpload): Promise<UploadRow> {
-    const createdAt = this.#deps.clock.nowSeconds();
-    return await this.#deps.storage.uploads.insert({
+  async create({ tenantId, keyId }: Uploader, upload: NewUpload): Promise<UploadRow> {
+    const { clock, space, storage } = this.#deps;
+    const createdAt = clock.nowSeconds();
+    const row = {
       id: newId("upload_"),
       tenant_id: tenantId,
+      key_id: keyId,
       filename: upload.filename,
       bytes: upload.bytes,
       purpose: upload.purpose,
@@ -79,14 +88,19 @@ class Uploads implements UploadsService {
       created_at: createdAt,
       expires_at: createdAt + LIFETIME_SECONDS,
       file_expires_s: upload.fileExpiresAfterSeconds,
+    };
+    return await storage.transaction(async (tables) => {
+      await space.assertMayKeep(tables, { owner: { tenantId, keyId }, bytes: 0, areNew: false });
+      return await tables.uploads.insert(row);
     });
   }
 
-  async addPart(tenantId: string, uploadId: string, writer: BlobWriter): Promise<UploadPartRow> {
-    const { storage, blobs, clock } = this.#deps;
-    await this.findPending(tenantId, uploadId);
+  async addPart(caller: Uploader, uploadId: string, incoming: Incoming): Promise<UploadPartRow> {
+    const { storage, blobs, clock, space } = this.#deps;
+    const { tenantId } = caller;
+    await this.findPending(caller, uploadId);
     const id = newId("part_");
-    const { bytes } = await writer.commit(id);
+    const { bytes } = await incoming.commit(id);
     try {
       const part: UploadPartRow = {
         id,
@@ -96,7 +110,8 @@ class Uploads implements UploadsService {
         created_at: clock.nowSeconds(),
       };
       await storage.transaction(async (tables) => {
-        await this.findPending(tenantId, uploadId, tables);
+        await this.findPending(caller, uploadId, tables);
+        await space.assertMayKeep(tables, { owner: caller, bytes, areNew: true });
         await tables.uploads.addPart(part);
       });
       return part;
@@ -107,69 +122,76 @@ class Uploads implements UploadsService {
   }
 
   async complete(
-    owner: Owner,
+    caller: Uploader,
     id: string,
     { partIds, md5 }: Completion,
   ): Promise<{ upload: UploadRow; file: FileRow }> {
-    const { tenantId } = owner;
-    const upload = await this.findPending(tenantId, id);
+    const { tenantId } = caller;
+    const upload = await this.findPending(caller, id);
     const parts = inOrder(await this.#deps.storage.uploads.parts(tenantId, id), partIds);
     refuseOtherSize(parts, upload);
     // Another completion may have begun since the row was read; a cancel that ended it shows in the row.
     if (this.#completing.has(id)) throw notPending(upload);
     this.#completing.add(id);
     try {
-      const now = await this.#find(tenantId, id);
+      const now = await this.#find(caller, id);
       if (now.status !== "pending") throw notPending(now);
-      const file = await this.#join(owner, upload, { parts, md5 });
+      const file = await this.#join(caller, upload, { parts, md5 });
       await this.#dropParts(tenantId, id);
-      return { upload: await this.#find(tenantId, id), file };
+      return { upload: await this.#find(caller, id), file };
     } finally {
       this.#completing.delete(id);
     }
   }
 
-  async cancel(tenantId: string, id: string): Promise<UploadRow> {
+  async cancel(caller: Uploader, id: string): Promise<UploadRow> {
+    const { tenantId } = caller;
     await this.#deps.storage.transaction(async (tables) => {
-      await this.findPending(tenantId, id, tables);
+      await this.findPending(caller, id, tables);
       await tables.uploads.end(tenantId, id, "cancelled", null);
     });
     await this.#dropParts(tenantId, id);
-    return await this.#find(tenantId, id);
+    return await this.#find(caller, id);
   }
 
   /** One past its time shows as expired, whether or not the janitor has come by. */
-  async #find(tenantId: string, id: string, { uploads }: UploadsTable = this.#deps.storage): Promise<UploadRow> {
+  async #find(
+    { tenantId, keyId, storeIds }: Uploader,
+    id: string,
+    { uploads }: UploadsTable = this.#deps.storage,
+  ): Promise<UploadRow> {
     const row = await uploads.get(tenantId, id);
-    if (row === null) throw notFound("upload", id, { param: "upload_id" });
+    if (row === null || (storeIds !== null && row.key_id !== keyId))
+      throw notFound("upload", id, { param: "upload_id" });
     const isExpired = row.status === "pending" && row.expires_at <= this.#deps.clock.nowSeconds();
     return isExpired ? { ...row, status: "expired" } : row;
   }
 
   /** Copies the parts into one file and ends the upload in the transaction of the file's row. */
   async #join(
-    owner: Owner,
+    caller: Uploader,
     upload: UploadRow,
     { parts, md5 }: { parts: readonly UploadPartRow[]; md5: string | null },
   ): Promise<FileRow> {
     const { files, blobs } = this.#deps;
     const { id, filename, mime, purpose, file_expires_s: expiresAfterSeconds } = upload;
-    const writer = await files.begin(upload.bytes);
+    const incoming = await files.begin({ owner: caller, bytes: upload.bytes, areNew: false });
     try {
       for (const part of parts) {
-        for await (const chunk of Bun.file(blobs.path(part.id)).stream()) await files.write(writer, chunk);
+        for await (const chunk of Bun.file(blobs.path(part.id)).stream()) await incoming.write(chunk);
       }
-      const file = { owner, filename, mime, purpose, expiresAfterSeconds };
-      return await files.commit(writer, file, {
+      const file = { owner: caller, filename, mime, purpose, expiresAfterSeconds };
+      return await files.commit(incoming, file, {
+        areNew: false,
         verify: (stored) => verify(stored, upload, md5),
         alongside: async (row, tables) => {
           // Past its time, and ended by the janitor meanwhile.
-          if (!(await tables.uploads.end(owner.tenantId, id, "completed", row.id)))
-            throw notPending(await this.#find(owner.tenantId, id, tables));
+          if (!(await tables.uploads.end(caller.tenantId, id, "completed", row.id)))
+            throw notPending(await this.#find(caller, id, tables));
         },
       });
     } finally {
-      await writer.discard();
+      await incoming.discard();
     }
   }
 

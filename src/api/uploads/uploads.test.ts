@@ -188,3 +188,48 @@ describe("bad uploads", () => {
     expect(f.blobs.list()).toEqual([]);
   });
 });
+
+describe("a key that is limited to some stores", () => {
+  const LIMITED = "sk-test-limited-0123456789";
+  const limited = { authorization: `Bearer ${LIMITED}` };
+  const ABOUT = { filename: "all.txt", purpose: "user_data", bytes: 5, mime_type: "text/plain" };
+  const form = () => {
+    const data = new FormData();
+    data.append("data", new File(["hello"], "blob"));
+    return data;
+  };
+
+  test("knows of no other uploads than those that it began", async () => {
+    await using f = await storeApp();
+    await f.addKey(LIMITED, { id: "key_limited", storeIds: ["vs_1"] });
+    const other = (await f.call("POST", "/v1/uploads", ABOUT)).json.id as string;
+    const old = (await f.call("POST", "/v1/uploads", ABOUT)).json.id as string;
+    f.db.raw.run("UPDATE upload SET key_id = NULL WHERE id = ?1", [old]);
+    for (const id of [other, old]) {
+      const unknown = await f.call("POST", `/v1/uploads/upload_nope/cancel`, undefined, limited);
+      const asked = [
+        await f.call("POST", `/v1/uploads/${id}/parts`, form(), limited),
+        await f.call("POST", `/v1/uploads/${id}/complete`, { part_ids: ["part_x"] }, limited),
+        await f.call("POST", `/v1/uploads/${id}/cancel`, undefined, limited),
+      ];
+      for (const { status, json } of asked)
+        expect([status, JSON.stringify(json).replaceAll(id, "upload_nope")]).toEqual([
+          404,
+          JSON.stringify(unknown.json),
+        ]);
+      // For a key of all stores it is as it was.
+      expect((await f.call("POST", `/v1/uploads/${id}/cancel`)).status).toBe(200);
+    }
+  });
+
+  test("uses its own to the end, and so does any key of all stores", async () => {
+    await using f = await storeApp();
+    await f.addKey(LIMITED, { id: "key_limited", storeIds: ["vs_1"] });
+    const { id } = (await f.call("POST", "/v1/uploads", ABOUT, limited)).json;
+    const part = (await f.call("POST", `/v1/uploads/${id}/parts`, form(), limited)).json.id as string;
+    const done = await f.call("POST", `/v1/uploads/${id}/complete`, { part_ids: [part] }, limited);
+    expect(done.json.file.bytes).toBe(5);
+    const second = (await f.call("POST", "/v1/uploads", ABOUT, limited)).json.id as string;
+    expect((await f.call("POST", `/v1/uploads/${second}/cancel`)).status).toBe(200);
+  });
+});

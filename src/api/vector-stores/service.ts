@@ -4,7 +4,7 @@ import { newId } from "../../platform/ids.ts";
 import { deleteStore } from "../../storage/removal.ts";
 import type { Storage, Tables } from "../../storage/storage.ts";
 import type { NewStore, StoreRow } from "../../storage/stores.ts";
-import type { Caller } from "../../http/caller.ts";
+import { type Caller, mayUseStore } from "../../http/caller.ts";
 import type { Cursors } from "../../http/cursors.ts";
 import type { ChosenModel, ModelCatalog } from "../../models/model-catalog.ts";
 import type { Cursor } from "../../http/openai.ts";
@@ -85,6 +85,8 @@ class Stores implements StoresService {
     const limits = await storeLimits(caller);
     const most = await attacher.limitOf({ tenant_id: caller.tenantId, key_id: caller.keyId });
     return await transaction(async (tables, tx) => {
+      // Its tenant may have been suspended, or deleted, since the caller was found.
+      if ((await tables.tenants.get(caller.tenantId))?.status !== "active") throw suspended();
       await refuseAboveLimits(tables, caller, limits);
       const made = await insert(tables, store, model);
       if (body.file_ids === undefined || body.file_ids.length === 0) return await this.show(made, tables);
@@ -98,7 +100,9 @@ class Stores implements StoresService {
   async list(caller: Caller, cursor: Cursor): Promise<StorePage> {
     const { stores, cursors } = this.#deps;
     const { tenantId } = caller;
-    const find = async (id: string) => (await stores.get(tenantId, id))?.seq ?? cursors.find(tenantId, id);
+    // A store that the key may not know of is no place in its list.
+    const find = async (id: string) =>
+      mayUseStore(caller, id) ? ((await stores.get(tenantId, id))?.seq ?? cursors.find(tenantId, id)) : undefined;
     const page = await pageQuery(cursor, find, "vector store");
     const only = caller.storeIds === null ? null : [...caller.storeIds];
     const { rows, hasMore } = await stores.list(tenantId, page, only);
@@ -154,12 +158,14 @@ function refuseBound(caller: Caller): void {
   if (caller.storeIds !== null) {
     throw new AppError("permission_denied", "This key is limited to certain vector stores and cannot make others.");
   }
-  if (caller.tenantStatus === "suspended") {
-    throw new AppError(
-      "vector_store_suspended",
-      "This organisation is suspended; ask the administrator of this server.",
-    );
-  }
+  if (caller.tenantStatus === "suspended") throw suspended();
+}
+
+function suspended(): AppError {
+  return new AppError(
+    "vector_store_suspended",
+    "This organisation is suspended; ask the administrator of this server.",
+  );
 }
 
 function newStore(

@@ -69,7 +69,10 @@ export interface StoreAppOptions {
   maxQueuedFiles?: number;
   maxBatchFiles?: number;
   maxFileBytes?: number;
+  minFreeMb?: number;
   maxRequestsPerKey?: number;
+  /** Event streams open at once. */
+  maxStreams?: { perKey: number; perTenant: number };
   dialect?: Dialect;
   /** Origins of pages that may call. */
   corsOrigins?: readonly string[];
@@ -230,9 +233,12 @@ function configOf(dataDir: string, options: StoreAppOptions): Config {
     maxBatchFiles: options.maxBatchFiles ?? 2000,
     maxUploadMb: (options.maxFileBytes ?? MB) / MB,
     maxUserRequests: options.maxRequestsPerKey ?? null,
+    ...(options.maxStreams === undefined
+      ? {}
+      : { maxUserStreams: options.maxStreams.perKey, maxTeamStreams: options.maxStreams.perTenant }),
     corsOrigins: options.corsOrigins ?? [],
     maxJsonMb: 1,
-    minFreeDiskMb: 0,
+    minFreeDiskMb: options.minFreeMb ?? 0,
     slowRequestMs: 60_000,
   };
 }

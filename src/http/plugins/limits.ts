@@ -12,7 +12,7 @@ export interface InFlight {
 }
 
 /** Which limit refused a request, for the metrics. */
-export type OnLimit = (limit: "in_flight" | "key" | "tenant") => void;
+export type OnLimit = (limit: "in_flight" | "streams" | "key" | "tenant") => void;
 
 export function inFlightLimit(maxPerKey: () => number | null, onLimit: OnLimit): InFlight {
   const byKey = new Map<string, number>();
@@ -40,6 +40,55 @@ export function inFlightLimit(maxPerKey: () => number | null, onLimit: OnLimit):
       };
     },
     total: () => total,
+  };
+}
+
+/** Bounds the event streams that are open at the same time, by key and by tenant. */
+export interface StreamLimit {
+  /**
+   * Takes a place; the returned function gives it back and may be called more than once.
+   * @throws AppError `rate_limit_exceeded` where the key, or its tenant, has all its places taken.
+   */
+  enter(caller: Pick<Caller, "keyId" | "tenantId">): () => void;
+}
+
+/** Null: any number. Read at every stream. */
+export interface StreamBounds {
+  readonly perKey: number | null;
+  readonly perTenant: number | null;
+}
+
+/** Streams last: asking again at once would only be refused again. */
+const STREAM_RETRY_SECONDS = 5;
+
+export function streamLimit(bounds: StreamBounds, onLimit: OnLimit): StreamLimit {
+  const open = new Map<string, number>();
+  const change = (owner: string, by: number) => {
+    const now = (open.get(owner) ?? 0) + by;
+    if (now <= 0) open.delete(owner);
+    else open.set(owner, now);
+  };
+  return {
+    enter({ keyId, tenantId }) {
+      const owners = [
+        ["this key", `key ${keyId}`, bounds.perKey],
+        ["this organisation", `tenant ${tenantId}`, bounds.perTenant],
+      ] as const;
+      for (const [whose, owner, most] of owners) {
+        if (most === null || (open.get(owner) ?? 0) < most) continue;
+        onLimit("streams");
+        throw new AppError("rate_limit_exceeded", `Too many event streams at once: ${whose} may have ${most} open.`, {
+          retryAfterSeconds: STREAM_RETRY_SECONDS,
+        });
+      }
+      for (const [, owner] of owners) change(owner, 1);
+      let left = false;
+      return () => {
+        if (left) return;
+        left = true;
+        for (const [, owner] of owners) change(owner, -1);
+      };
+    },
   };
 }
 

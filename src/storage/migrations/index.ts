@@ -7,6 +7,7 @@ import * as m006 from "./006-add-chunk-lines.ts";
 import * as m007 from "./007-add-judgments.ts";
 import * as m008 from "./008-reanalyze-chunks.ts";
 import * as m009 from "./009-bound-query-log.ts";
+import * as m010 from "./010-add-upload-owners.ts";
 
 export interface Migration {
   version: number;
@@ -27,4 +28,5 @@ export const MIGRATIONS: readonly Migration[] = [
   // Older binaries cannot read the terms of analyzer version 2.
   { version: 8, sql: m008.sql, minSafeVersion: 8 },
   { version: 9, sql: m009.sql, minSafeVersion: 8 },
+  { version: 10, sql: m010.sql, minSafeVersion: 8 },
 ];
