@@ -10,7 +10,10 @@ import * as m008 from "./008-reanalyze-chunks.ts";
 export interface Migration {
   version: number;
   sql: string;
-  /** The oldest schema version whose binaries may still open the file after this migration. */
+  /**
+   * The oldest schema version whose binaries may still open the file after this migration. One that adds or changes
+   * triggers or views is its own: an older binary opens no file with such as it does not know.
+   */
   minSafeVersion: number;
 }
 
