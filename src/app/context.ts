@@ -146,6 +146,7 @@ class Server implements Context {
     }
     engine.warm();
     this.#isStarted = true;
+    for (const warning of config.warnings) log.warn(warning);
     // On a terminal the greeting shows them.
     if (logFormat(config) === "json") for (const notice of this.notices) log.info(notice);
     log.debug("settings", redactedConfig(config));

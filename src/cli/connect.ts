@@ -20,7 +20,8 @@ import type { Terminal } from "./terminal.ts";
 
 export const CONNECTION_FLAGS = {
   url: { value: "URL", help: "address of the server; or LECTERN_URL" },
-  key: { value: "KEY", help: "API key; or LECTERN_API_KEY" },
+  key: { value: "KEY", help: "API key; or LECTERN_API_KEY. Other users see a flag in `ps`" },
+  "key-file": { value: "FILE", help: "file that holds the API key; or LECTERN_API_KEY_FILE" },
   data: { value: "DIR", help: "data directory of the server on this machine; ./lectern-data unless set" },
 } as const satisfies Flags;
 

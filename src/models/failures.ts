@@ -19,7 +19,7 @@ export function embedError(failure: EmbedFailure): AppError {
         retryAfterSeconds,
       });
     case "unavailable":
-      return new AppError("embedding_model_unavailable", "The embedding model is not available now.", {
+      return new AppError("embedding_model_unavailable", failure.advice ?? "The embedding model is not available now.", {
         retryAfterSeconds,
       });
     case "too_long":
