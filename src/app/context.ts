@@ -1,4 +1,4 @@
-import { chmodSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { QueryRecorder } from "../api/queries/recorder.ts";
 import { type Config, redactedConfig } from "../config/config.ts";
@@ -12,6 +12,7 @@ import { StartError, takeDataDir } from "../platform/data-dir.ts";
 import { LineWriter } from "../platform/line-writer.ts";
 import { createLog, type Log } from "../platform/log.ts";
 import { createMetrics } from "../platform/metrics.ts";
+import { replaceFile } from "../platform/replace-file.ts";
 import { createFirstKey, createRunKey, keyAuthenticator, type RunKey } from "./access-keys.ts";
 import { createEngine, type Engine, type EngineOverrides } from "./engine.ts";
 import { createOperations } from "./operations.ts";
@@ -49,6 +50,7 @@ export interface Overrides extends EngineOverrides {
 interface Parts {
   config: Config;
   dataDir: string;
+  notices: readonly string[];
   engine: Engine;
   app: App;
   stopping: AbortController;
@@ -70,7 +72,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   const log = overrides.log ?? logOf(config, lines);
   const clock = overrides.clock ?? (config.testClockFile === null ? systemClock : offsetClock(config.testClockFile));
   const metrics = createMetrics();
-  const { path: dataDir } = stack.use(takeDataDir(config.dataDir));
+  const { path: dataDir, notice } = stack.use(takeDataDir(config.dataDir));
   const engine = stack.use(await createEngine({ config, dataDir, clock, log, metrics, overrides }));
   const { storage } = engine.data;
   const queries = stack.use(new QueryRecorder({ storage, log, mode: () => config.queryLog }));
@@ -98,7 +100,21 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   });
   const setRunKey = (key: RunKey) => void (runKey = key);
   const teardown = stack.move();
-  return new Server({ config, dataDir, engine, app, stopping, reload, log, clock, lines, teardown, setRunKey });
+  const notices = noticesOf(config, engine, notice);
+  return new Server({
+    config,
+    dataDir,
+    notices,
+    engine,
+    app,
+    stopping,
+    reload,
+    log,
+    clock,
+    lines,
+    teardown,
+    setRunKey,
+  });
 }
 
 class Server implements Context {
@@ -112,7 +128,7 @@ class Server implements Context {
   constructor(parts: Parts) {
     this.app = parts.app;
     this.engine = parts.engine;
-    this.notices = noticesOf(parts.config, parts.engine);
+    this.notices = parts.notices;
     this.#parts = parts;
   }
 
@@ -188,8 +204,8 @@ function listen(config: Config, app: App, stopping: AbortController): RunningSer
   }
 }
 
-function noticesOf(config: Config, { models }: Engine): string[] {
-  const lines = [models.aliasNotice()];
+function noticesOf(config: Config, { models }: Engine, ofPlace: string | null): string[] {
+  const lines = [ofPlace, models.aliasNotice()];
   if (config.offline) lines.push("Offline: every outbound connection is refused.");
   if (config.testClockFile !== null) lines.push(`The clock is moved by ${config.testClockFile} (for tests only).`);
   return lines.filter((line) => line !== null);
@@ -207,8 +223,5 @@ function localUrl(url: string): string {
 
 /** For verbs of the same user on this machine; whole or absent, and nobody else's to read. */
 function writeCliFile(path: string, content: { url: string; key: string; pid: number }): void {
-  const temporary = `${path}.tmp`;
-  writeFileSync(temporary, JSON.stringify(content), { mode: 0o600 });
-  chmodSync(temporary, 0o600);
-  renameSync(temporary, path);
+  replaceFile(path, JSON.stringify(content));
 }

@@ -3,7 +3,13 @@ import { StartError } from "../platform/data-dir.ts";
 import type { Log } from "../platform/log.ts";
 import { type Blobs, createBlobs } from "../storage/blobs.ts";
 import { createParsedCache, type ParsedCache } from "../storage/parsed.ts";
-import { ForeignSchemaError, NewerSchemaError, openSqlite, type SqliteDatabase, type SqliteOptions } from "../storage/sqlite.ts";
+import {
+  ForeignSchemaError,
+  NewerSchemaError,
+  openSqlite,
+  type SqliteDatabase,
+  type SqliteOptions,
+} from "../storage/sqlite.ts";
 import { createStorage, type Storage } from "../storage/storage.ts";
 
 /** What is kept: rows, the bytes of uploads, and the parsed forms of documents, which are made again when they are gone. */

@@ -295,9 +295,7 @@ describe("a key in a file", () => {
     }
     const config = read({ env: { LECTERN_OPENAI_API_KEY_FILE: "g", LECTERN_COHERE_API_KEY_FILE: "open" }, readKey });
     expect([config.openaiApiKey, config.cohereApiKey]).toEqual(["key of g", "key of open"]);
-    expect(config.warnings).toEqual([
-      "Other users may read the key in open (cohere-api-key-file): chmod 600 open",
-    ]);
+    expect(config.warnings).toEqual(["Other users may read the key in open (cohere-api-key-file): chmod 600 open"]);
   });
 
   test("is refused beside the key, wherever either is given, and where the file is no key", () => {
@@ -314,7 +312,11 @@ describe("variables that hold keys of added models", () => {
   test("are a list, in the file as well", () => {
     const listed = (input: Partial<ConfigInput>) => [...read(input).modelKeyNames];
     expect(listed({})).toEqual([]);
-    expect(listed({ argv: ["--model-key-variables", "A, B", "--model-key-variables", "C_1"] })).toEqual(["A", "B", "C_1"]);
+    expect(listed({ argv: ["--model-key-variables", "A, B", "--model-key-variables", "C_1"] })).toEqual([
+      "A",
+      "B",
+      "C_1",
+    ]);
     for (const text of ['["A", "B"]', '"A,B"'])
       expect(listed({ argv: ["--config", "c"], readFile: () => `model-key-variables = ${text}` })).toEqual(["A", "B"]);
     expect(listed({ argv: ["--config", "c"], readFile: () => "model-key-variables = []" })).toEqual([]);

@@ -52,7 +52,13 @@ export const key = (group: string, option: string, help: string) =>
   setting(group, option, textOrNone(), null, help, { secret: true });
 /** The file that holds the key of the option of the same name without `-file`. */
 export const keyFile = (group: string, option: string) =>
-  setting(group, `${option}-file`, textOrNone(), null, `file that holds ${option}, which other users cannot see in \`ps\``);
+  setting(
+    group,
+    `${option}-file`,
+    textOrNone(),
+    null,
+    `file that holds ${option}, which other users cannot see in \`ps\``,
+  );
 
 /** Stands for "no upper bound" in the table. */
 export const MAX = Number.MAX_SAFE_INTEGER;

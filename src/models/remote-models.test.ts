@@ -116,7 +116,11 @@ describe("the key of a model of the data directory", () => {
     at("openai", { model: "text-embedding-3-large", api_key_env: "LECTERN_OPENAI_API_KEY" });
     expect(own(secret)).toEqual(["m", undefined, "sk"]);
     at("openai-compatible", { address: "http://x/v1", api_key_env: "HOUSE_KEY" });
-    expect(own({ HOUSE_KEY: "house", LECTERN_MODEL_KEY_VARIABLES: "HOUSE_KEY" })).toEqual(["m", "http://x/v1", "house"]);
+    expect(own({ HOUSE_KEY: "house", LECTERN_MODEL_KEY_VARIABLES: "HOUSE_KEY" })).toEqual([
+      "m",
+      "http://x/v1",
+      "house",
+    ]);
   });
 
   test("is not asked for while the model waits for an operator, who is told whom it calls", () => {

@@ -90,7 +90,8 @@ function hosted(config: RemoteSettings): RemoteSource[] {
 }
 
 function fromTable(config: RemoteSettings, table: RemoteModelTable, removable: boolean): RemoteSource {
-  if (table.inactive === true) return { ok: false, id: table.id, problem: whyInactive(table, removable), isInactive: true };
+  if (table.inactive === true)
+    return { ok: false, id: table.id, problem: whyInactive(table, removable), isInactive: true };
   const provider = table.dialect === "openai-compatible" ? null : providerOf(config, table.dialect);
   // A provider's key goes to the provider's address only.
   const isProviders = table.address === undefined || table.address === provider?.address;

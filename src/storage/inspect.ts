@@ -38,10 +38,8 @@ function problemIn(db: Database): string | null {
   for (const { table, column } of idColumnsAt(schema.version)) {
     // The length in bytes finds what the pattern does not see, such as what follows a zero byte.
     const strange = db
-      .query(
-        /*sql*/ `SELECT 1 FROM ${table} WHERE ${column} GLOB '*[^A-Za-z0-9_-]*'
-          OR length(CAST(${column} AS BLOB)) NOT BETWEEN 1 AND 128 OR length(CAST(${column} AS BLOB)) <> length(${column}) LIMIT 1`,
-      )
+      .query(/*sql*/ `SELECT 1 FROM ${table} WHERE ${column} GLOB '*[^A-Za-z0-9_-]*'
+          OR length(CAST(${column} AS BLOB)) NOT BETWEEN 1 AND 128 OR length(CAST(${column} AS BLOB)) <> length(${column}) LIMIT 1`)
       .get();
     if (strange !== null) return `${table}.${column} holds what is no identifier`;
   }

@@ -125,7 +125,9 @@ describe("a database from elsewhere is refused where an identifier holds", () =>
   }
 
   test("such a thing in any table", () => {
-    alter("INSERT INTO vector_store (id, tenant_id, name, created_at, last_active_at, embedding_model) VALUES ('vs_a', '..', 'x', 1, 1, 'm')");
+    alter(
+      "INSERT INTO vector_store (id, tenant_id, name, created_at, last_active_at, embedding_model) VALUES ('vs_a', '..', 'x', 1, 1, 'm')",
+    );
     expect(databaseProblem(path)).toBe("vector_store.tenant_id holds what is no identifier");
   });
 });

@@ -8,9 +8,7 @@ import { migrate } from "./migrations/runner.ts";
  * which are frozen, and no other. A later version that this one may still open may have more tables, columns and
  * indexes, never other triggers or views (see `minSafeVersion`).
  */
-export type SchemaVerdict =
-  | { ok: true; /** 0: nothing in it yet. */ version: number }
-  | { ok: false; problem: string };
+export type SchemaVerdict = { ok: true; /** 0: nothing in it yet. */ version: number } | { ok: false; problem: string };
 
 interface SchemaObject {
   type: string;
@@ -87,10 +85,11 @@ export function idColumnsAt(version: number): { table: string; column: string }[
     MIGRATIONS.filter((migration) => migration.version <= version),
   );
   return db
-    .query<{ table: string; column: string }, []>(
-      /*sql*/ `SELECT s.name AS "table", c.name AS "column" FROM sqlite_schema s, pragma_table_info(s.name) c
-        WHERE s.type = 'table' AND c.type = 'TEXT' AND (c.name = 'id' OR c.name GLOB '*_id')`,
-    )
+    .query<
+      { table: string; column: string },
+      []
+    >(/*sql*/ `SELECT s.name AS "table", c.name AS "column" FROM sqlite_schema s, pragma_table_info(s.name) c
+        WHERE s.type = 'table' AND c.type = 'TEXT' AND (c.name = 'id' OR c.name GLOB '*_id')`)
     .all();
 }
 
