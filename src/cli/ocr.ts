@@ -9,7 +9,7 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
-import { basename, resolve } from "node:path";
+import { basename } from "node:path";
 import { readConfig } from "../config/config.ts";
 import { syncPath } from "../platform/replace-file.ts";
 import { isReadableLanguage } from "../workers/ocr-bundled.ts";

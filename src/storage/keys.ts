@@ -86,6 +86,8 @@ export interface KeysTable {
   updateKey(tenantId: TenantId, id: KeyId, changes: KeyChanges): Promise<void>;
   removeKey(tenantId: TenantId, id: KeyId): Promise<boolean>;
   removeKeys(tenantId: TenantId): Promise<number>;
+  /** Of all tenants. */
+  removeAllKeys(): Promise<number>;
   touchKey(id: KeyId, at: number): Promise<void>;
 }
 
@@ -94,6 +96,7 @@ const BY_ID = /*sql*/ `SELECT ${SHOWN.list} FROM api_key WHERE id = ?1`;
 const LISTED = /*sql*/ `api_key WHERE (?1 IS NULL OR tenant_id = ?1)`;
 const REMOVE = /*sql*/ `DELETE FROM api_key WHERE tenant_id = ?1 AND id = ?2`;
 const REMOVE_ALL = /*sql*/ `DELETE FROM api_key WHERE tenant_id = ?1`;
+const REMOVE_EVERY = /*sql*/ `DELETE FROM api_key`;
 const TOUCH = /*sql*/ `UPDATE api_key SET last_used_at = ?2 WHERE id = ?1`;
 
 export function keysTable(sql: Sql): KeysTable {
@@ -109,6 +112,7 @@ export function keysTable(sql: Sql): KeysTable {
       void (await API_KEY.update(sql, { tenant_id: tenantId, id }, columnsOf(changes))),
     removeKey: async (tenantId, id) => (await sql.run(REMOVE, [tenantId, id])) > 0,
     removeKeys: (tenantId) => sql.run(REMOVE_ALL, [tenantId]),
+    removeAllKeys: () => sql.run(REMOVE_EVERY),
     touchKey: async (id, at) => void (await sql.atomic((tx) => tx.run(TOUCH, [id, at]), "work")),
   };
 }

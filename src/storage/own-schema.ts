@@ -103,9 +103,9 @@ function isInternal({ type, name, sql }: SchemaObject): boolean {
 }
 
 function isPlain({ type, sql }: SchemaObject): boolean {
-  return (type === "table" && /^CREATE TABLE /.test(sql ?? "")) || type === "index";
+  return (type === "table" && sql?.startsWith("CREATE TABLE ") === true) || type === "index";
 }
 
 function quoted(name: string): string {
-  return JSON.stringify(name.slice(0, 60));
+  return JSON.stringify(name.slice(0, 60).replace(/\p{Cc}/gu, " "));
 }
