@@ -301,8 +301,12 @@ export class Models {
     const entry = this.#entries.get(id);
     const reranker = this.rerankers.pathOf(id);
     if (reranker !== null) removeModelFolder(id, reranker);
-    else if (entry === undefined) return false;
-    else if ("provider" in entry) {
+    else if (entry === undefined) {
+      // One that cannot be used, or waits for an operator, need not be let in to be taken away.
+      if (!this.#broken.has(id) || !this.#options.remote.sources.forget(id)) return false;
+      this.#broken.delete(id);
+      this.#inactive.delete(id);
+    } else if ("provider" in entry) {
       if (!entry.removable || !this.#options.remote.sources.forget(id)) return false;
     } else {
       if (!("source" in entry) || entry.source.type !== "directory") return false;
