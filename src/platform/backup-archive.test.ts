@@ -82,7 +82,7 @@ const CASES: [string, readonly string[], Made, string][] = [
     '"models/m" is both a file and a folder',
   ],
   ["no database", ["models.toml"], {}, "there is no meta.sqlite in it"],
-  ["nothing", [], { manifest: { ...MANIFEST, files: 0 } }, "the backup is damaged"],
+  ["nothing", [], {}, "there is no meta.sqlite in it"],
   ["a checksum less", ["meta.sqlite"], { checksums: {} }, '"meta.sqlite" is damaged'],
   ["files less", ["meta.sqlite"], { manifest: { ...MANIFEST, files: 2 } }, "files are missing"],
   [

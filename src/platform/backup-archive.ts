@@ -21,7 +21,7 @@ const BackupManifest = Type.Object({
   lectern: Type.String({ pattern: "^[0-9A-Za-z.+-]{1,64}$" }),
   /** Unix seconds. */
   created_at: Type.Number({ minimum: 0, maximum: LAST_SECOND }),
-  files: Type.Integer({ minimum: 1 }),
+  files: Type.Integer({ minimum: 0 }),
 });
 export type BackupManifest = Static<typeof BackupManifest>;
 
