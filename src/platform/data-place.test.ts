@@ -104,6 +104,8 @@ test("a directory that others may write to is made this user's alone, and is fou
   }
   expect(statSync(path).mode & 0o777).toBe(0o700);
   expect(findPlace(path)).toEqual({ type: "use", path, isTooOpen: false, notice: null });
+  writeFileSync(dir.join("file"), "");
+  expect(findPlace(dir.join("file"))).toEqual({ type: "refuse", reason: "it is not a directory" });
   expect(findPlace(dir.join("not yet"))).toMatchObject({ type: "use", path: dir.join("not yet") });
 });
 

@@ -100,6 +100,7 @@ function notYours(path: string, owner: number, user: number): string {
 export function findPlace(directory: string): DataPlace {
   const path = resolve(directory);
   if (!existsSync(path)) return { type: "use", path, isTooOpen: false, notice: null };
+  if (!statSync(path).isDirectory()) return { type: "refuse", reason: "it is not a directory" };
   const place = judgePlace(path, factsOf(path));
   if (place.type === "refuse" || place.path === path || !existsSync(place.path)) return place;
   const inside = judgePlace(place.path, { ...factsOf(place.path), isMount: false });
@@ -136,12 +137,14 @@ export function strangerTo(path: string): string | null {
 
 function factsOf(path: string): PlaceFacts {
   const { uid, mode } = statSync(path);
-  const names = readdirSync(path);
+  const canUse = isWritable(path);
+  // Of a directory that cannot be read its owner says enough.
+  const names = canUse ? readdirSync(path) : [];
   const entries = names.flatMap((name) => {
     const stat = lstatSync(join(path, name), { throwIfNoEntry: false });
     return stat === undefined ? [] : [{ name, owner: stat.uid }];
   });
-  return { user: currentUser(), owner: uid, mode, isMount: isMount(path), isWritable: isWritable(path), entries };
+  return { user: currentUser(), owner: uid, mode, isMount: isMount(path), isWritable: canUse, entries };
 }
 
 function currentUser(): number | null {
