@@ -24,6 +24,7 @@ const USED: [string, Partial<PlaceFacts>, string][] = [
   ["that others may write to, empty", { mode: 0o777 }, "/d, set to 0700"],
   ["that a group may write to, in use", { mode: 0o775, entries: [mine("lock"), mine("blobs")] }, "/d, set to 0700"],
   ["that is a volume of this user's, as it is", { isMount: true, mode: 0o755 }, "/d"],
+  ["that is one's own and read-only, which is told later", { isMount: true, mode: 0o1777, isWritable: false }, "/d"],
   ["on a system without users", { user: null, owner: OTHER, mode: 0o777 }, "/d"],
   [
     "that is a volume for a group (fsGroup)",
@@ -79,12 +80,12 @@ const REFUSED: [string, Partial<PlaceFacts>, RegExp][] = [
   [
     "that is a volume for all with data in it",
     { owner: 0, mode: 0o777, isMount: true, entries: [mine("meta.sqlite")] },
-    /not empty/,
+    /chmod o-w \/d/,
   ],
   [
     "that is a volume for a group with another's file",
     { owner: 0, mode: 0o2770, entries: [mine("meta.sqlite"), theirs("x")] },
-    /not empty/,
+    /x belongs to another user/,
   ],
 ];
 

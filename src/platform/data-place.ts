@@ -52,7 +52,8 @@ export function judgePlace(path: string, facts: PlaceFacts): DataPlace {
     notice: more.notice ?? null,
   });
   const refuse = (reason: string): DataPlace => ({ type: "refuse", reason });
-  if (user === null) return use({});
+  // Of one's own that cannot be written, the system says why, such as a read-only disk.
+  if (user === null || (owner === user && !isWritable)) return use({});
   const isOpen = (mode & OTHERS_MAY_WRITE) !== 0;
   const isSticky = (mode & STICKY) !== 0;
   const holds = (name: string) => entries.some((entry) => entry.name === name);
@@ -79,6 +80,12 @@ export function judgePlace(path: string, facts: PlaceFacts): DataPlace {
     const notice = `The data lies directly in ${path}, which is not this user's alone: stop the server and move all of it into ${join(path, INSIDE)} (mode 0700), which is used from then on.`;
     return use({ notice });
   }
+  if (foreign !== undefined && holds("meta.sqlite"))
+    return refuse(planted(join(path, foreign.name), foreign.owner, user));
+  if (holds("meta.sqlite"))
+    return refuse(
+      `others may write to it: have its mode changed (chmod o-w ${path}), or move all of it into ${join(path, INSIDE)} (mode 0700), which is then used`,
+    );
   return refuse(
     `others may write to it and it is not empty; choose a directory inside it, such as ${join(path, INSIDE)}`,
   );
