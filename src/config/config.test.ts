@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { ConfigError } from "./config-error.ts";
+import { ConfigError } from "./setting.ts";
 import { describeSettings, readConfig, redactedConfig } from "./config.ts";
 import type { ConfigInput } from "./config.ts";
 

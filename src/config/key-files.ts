@@ -1,5 +1,5 @@
 import type { KeyFileRead } from "../platform/key-file.ts";
-import { ConfigError } from "./config-error.ts";
+import { ConfigError } from "./setting.ts";
 
 /**
  * Takes every key whose setting `…File` names a file out of that file into the setting without `File`. Gives a line for

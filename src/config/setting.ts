@@ -62,3 +62,8 @@ export const keyFile = (group: string, option: string) =>
 
 /** Stands for "no upper bound" in the table. */
 export const MAX = Number.MAX_SAFE_INTEGER;
+
+/** The settings cannot be used; the message is one line that names the option and the way out. */
+export class ConfigError extends Error {
+  override name = "ConfigError";
+}
