@@ -3,6 +3,8 @@ import type { Authenticate } from "../http/plugins/auth.ts";
 import { hashKey, keyHint, newKey } from "../http/plugins/auth.ts";
 import type { Clock } from "../platform/clock.ts";
 import { newId } from "../platform/ids.ts";
+import type { TenantId } from "../storage/ids.ts";
+import type { NewKey } from "../storage/keys.ts";
 import type { Storage } from "../storage/storage.ts";
 
 /** Last use is written at most this often per key, in seconds: it must not cost every request a write. */
@@ -22,20 +24,39 @@ export async function createFirstKey(
     const tenantId = newId("ten_");
     const key = given ?? newKey();
     await tenants.insert({ id: tenantId, name: "default", createdAt: nowSeconds });
-    await tenants.insertKey({
-      id: newId("key_"),
-      tenantId,
-      hash: hashKey(key),
-      name: "first administrator",
-      role: "admin",
-      storeIds: null,
-      dialect: null,
-      hint: keyHint(key),
-      createdAt: nowSeconds,
-      expiresAt: null,
-    });
+    await tenants.insertKey(administrator(tenantId, key, nowSeconds));
     return given === null ? key : null;
   });
+}
+
+/**
+ * Makes every key there is invalid, and one for the first tenant's administrator, which is returned and never kept. For a
+ * database whose keys may be known to others. Null where there is no tenant yet: the first start makes both.
+ */
+export async function replaceKeys(storage: Pick<Storage, "transaction">, nowSeconds: number): Promise<string | null> {
+  return await storage.transaction(async ({ tenants }) => {
+    await tenants.removeAllKeys();
+    const first = await tenants.first();
+    if (first === null) return null;
+    const key = newKey();
+    await tenants.insertKey(administrator(first.id, key, nowSeconds));
+    return key;
+  });
+}
+
+function administrator(tenantId: TenantId, key: string, nowSeconds: number): NewKey {
+  return {
+    id: newId("key_"),
+    tenantId,
+    hash: hashKey(key),
+    name: "first administrator",
+    role: "admin",
+    storeIds: null,
+    dialect: null,
+    hint: keyHint(key),
+    createdAt: nowSeconds,
+    expiresAt: null,
+  };
 }
 
 /** A key of this process run only, for verbs on the same machine; never written to the database. */

@@ -1,4 +1,4 @@
-import { chmodSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { QueryRecorder } from "../api/queries/recorder.ts";
 import { type Config, redactedConfig } from "../config/config.ts";
@@ -13,6 +13,7 @@ import { freeBytes } from "../platform/disk-reserve.ts";
 import { LineWriter } from "../platform/line-writer.ts";
 import { createLog, type Log } from "../platform/log.ts";
 import { createMetrics } from "../platform/metrics.ts";
+import { replaceFile } from "../platform/replace-file.ts";
 import { createFirstKey, createRunKey, keyAuthenticator, type RunKey } from "./access-keys.ts";
 import { createEngine, type Engine, type EngineOverrides } from "./engine.ts";
 import { createOperations } from "./operations.ts";
@@ -50,6 +51,7 @@ export interface Overrides extends EngineOverrides {
 interface Parts {
   config: Config;
   dataDir: string;
+  notices: readonly string[];
   engine: Engine;
   app: App;
   stopping: AbortController;
@@ -71,7 +73,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   const log = overrides.log ?? logOf(config, lines);
   const clock = overrides.clock ?? (config.testClockFile === null ? systemClock : offsetClock(config.testClockFile));
   const metrics = createMetrics();
-  const { path: dataDir } = stack.use(takeDataDir(config.dataDir));
+  const { path: dataDir, notice } = stack.use(takeDataDir(config.dataDir));
   const engine = stack.use(await createEngine({ config, dataDir, clock, log, metrics, overrides }));
   const { storage } = engine.data;
   const queries = stack.use(
@@ -114,7 +116,21 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   });
   const setRunKey = (key: RunKey) => void (runKey = key);
   const teardown = stack.move();
-  return new Server({ config, dataDir, engine, app, stopping, reload, log, clock, lines, teardown, setRunKey });
+  const notices = noticesOf(config, engine, notice);
+  return new Server({
+    config,
+    dataDir,
+    notices,
+    engine,
+    app,
+    stopping,
+    reload,
+    log,
+    clock,
+    lines,
+    teardown,
+    setRunKey,
+  });
 }
 
 class Server implements Context {
@@ -128,7 +144,7 @@ class Server implements Context {
   constructor(parts: Parts) {
     this.app = parts.app;
     this.engine = parts.engine;
-    this.notices = noticesOf(parts.config, parts.engine);
+    this.notices = parts.notices;
     this.#parts = parts;
   }
 
@@ -162,6 +178,7 @@ class Server implements Context {
     }
     engine.warm();
     this.#isStarted = true;
+    for (const warning of config.warnings) log.warn(warning);
     // On a terminal the greeting shows them.
     if (logFormat(config) === "json") for (const notice of this.notices) log.info(notice);
     log.debug("settings", redactedConfig(config));
@@ -203,8 +220,8 @@ function listen(config: Config, app: App, stopping: AbortController): RunningSer
   }
 }
 
-function noticesOf(config: Config, { models }: Engine): string[] {
-  const lines = [models.aliasNotice()];
+function noticesOf(config: Config, { models }: Engine, ofPlace: string | null): string[] {
+  const lines = [ofPlace, models.aliasNotice()];
   if (config.offline) lines.push("Offline: every outbound connection is refused.");
   if (config.testClockFile !== null) lines.push(`The clock is moved by ${config.testClockFile} (for tests only).`);
   return lines.filter((line) => line !== null);
@@ -222,8 +239,5 @@ function localUrl(url: string): string {
 
 /** For verbs of the same user on this machine; whole or absent, and nobody else's to read. */
 function writeCliFile(path: string, content: { url: string; key: string; pid: number }): void {
-  const temporary = `${path}.tmp`;
-  writeFileSync(temporary, JSON.stringify(content), { mode: 0o600 });
-  chmodSync(temporary, 0o600);
-  renameSync(temporary, path);
+  replaceFile(path, JSON.stringify(content));
 }

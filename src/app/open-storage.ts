@@ -3,7 +3,13 @@ import { StartError } from "../platform/data-dir.ts";
 import type { Log } from "../platform/log.ts";
 import { type Blobs, createBlobs } from "../storage/blobs.ts";
 import { createParsedCache, type ParsedCache } from "../storage/parsed.ts";
-import { NewerSchemaError, openSqlite, type SqliteDatabase, type SqliteOptions } from "../storage/sqlite.ts";
+import {
+  ForeignSchemaError,
+  NewerSchemaError,
+  openSqlite,
+  type SqliteDatabase,
+  type SqliteOptions,
+} from "../storage/sqlite.ts";
 import { createStorage, type Storage } from "../storage/storage.ts";
 
 /** What is kept: rows, the bytes of uploads, and the parsed forms of documents, which are made again when they are gone. */
@@ -34,6 +40,12 @@ function openDatabase(path: string, log: Log, options: SqliteOptions): SqliteDat
     if (error instanceof NewerSchemaError) {
       throw new StartError(
         `the data directory was written by a newer Lectern (${error.message}); use that version, or another directory with --data`,
+        { cause: error },
+      );
+    }
+    if (error instanceof ForeignSchemaError) {
+      throw new StartError(
+        `the database ${path} was not left as Lectern makes it (${error.message}), so nothing in it is used; restore a backup of your own, or choose another directory with --data`,
         { cause: error },
       );
     }

@@ -1,8 +1,19 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { basename, dirname, extname, join, relative, resolve } from "node:path";
 import { Value } from "@sinclair/typebox/value";
 import { knownModel } from "../embed/known-models.ts";
 import { definedOf, type ModelOverrides, overridesFile } from "../embed/local/model-folder.ts";
+import { linkProblem } from "../embed/local/model-files.ts";
 import { readModelDirectory } from "../models/models-dir.ts";
 import { readAddedModels, RemoteModelTable, REMOTE_DIALECTS, writeAddedModels } from "../models/model-tables.ts";
 import { messageOf } from "../errors.ts";
@@ -51,7 +62,13 @@ export async function addFolder(
   const partial = join(dataDir, "models", `.adding-${process.pid}`);
   try {
     mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
-    const filter = (path: string) => isPartOfModel(path, relative(source, path), read.files);
+    const filter = (path: string) => {
+      const name = relative(source, path);
+      if (name === "" || !isPartOfModel(path, name, read.files)) return name === "";
+      const problem = lstatSync(path).isSymbolicLink() ? linkProblem(source, name) : null;
+      if (problem !== null) throw new UsageError(`${folder} cannot be used: ${problem}.`);
+      return true;
+    };
     cpSync(source, partial, { recursive: true, dereference: true, filter });
     writeOverrides(join(partial, "lectern.json"), overrides);
     syncTree(partial);
@@ -188,7 +205,7 @@ function refuse(terminal: Terminal, what: string, problems: readonly string[]): 
 }
 
 function isPartOfModel(path: string, name: string, read: readonly string[]): boolean {
-  if ([".git", ".cache"].includes(basename(path))) return false;
+  if (basename(path).startsWith(".")) return false;
   if (GRAPH_FILE.test(path)) return read.includes(name);
   return !LEFT_OUT.has(extname(path).toLowerCase()) || MODULE_FOLDER.test(basename(dirname(path)));
 }

@@ -1,32 +1,17 @@
-import {
-  closeSync,
-  createReadStream,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { closeSync, createReadStream, fsyncSync, renameSync, rmSync, writeSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { Value } from "@sinclair/typebox/value";
+import { messageOf } from "../errors.ts";
 import { readBackup, type BackupManifest } from "../platform/backup-archive.ts";
+import { createAnew, syncPath } from "../platform/replace-file.ts";
 import { TarError } from "../platform/tar.ts";
 import { parseArguments } from "./arguments.ts";
-import type { Flags } from "./arguments.ts";
 import { ErrorBody, RequestFailed } from "./client.ts";
 import { connect, CONNECTION_FLAGS } from "./connect.ts";
-import { formatBytes, UsageError } from "./terminal.ts";
+import { formatBytes, printable, UsageError } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const BACKUP_FLAGS = CONNECTION_FLAGS;
-
-export const RESTORE_FLAGS = {
-  data: { value: "DIR", help: "data directory to make; it must be empty or missing. ./lectern-data unless set" },
-  check: { help: "only check the backup" },
-} as const satisfies Flags;
 
 /** `lectern backup FILE`: one consistent file, taken while the server works; whole or absent. */
 export async function backup(argv: readonly string[], terminal: Terminal): Promise<number> {
@@ -41,10 +26,10 @@ export async function backup(argv: readonly string[], terminal: Terminal): Promi
     redirect: "manual",
   });
   if (!response.ok || response.body === null)
-    throw new RequestFailed(`the server refused: ${await messageOf(response)}`, response.status, null);
+    throw new RequestFailed(`the server refused: ${await answerOf(response)}`, response.status, null);
   const partial = `${path}.partial`;
   let bytes = 0;
-  const file = openSync(partial, "w", 0o600);
+  const file = openPartial(partial);
   try {
     for await (const piece of response.body) {
       writeSync(file, piece);
@@ -58,59 +43,19 @@ export async function backup(argv: readonly string[], terminal: Terminal): Promi
     closeSync(file);
   }
   try {
-    await check(partial);
+    await checkBackup(partial);
   } catch (error) {
     rmSync(partial, { force: true });
     throw error;
   }
   renameSync(partial, path);
-  syncDirectory(dirname(resolve(path)));
+  syncPath(dirname(resolve(path)));
   terminal.err(`Backup of ${formatBytes(bytes)} written to ${path}\n`);
   return 0;
 }
 
-/** `lectern restore FILE`: checks every byte, then makes the data directory in one step. */
-export async function restore(argv: readonly string[], terminal: Terminal): Promise<number> {
-  const args = parseArguments(argv, RESTORE_FLAGS);
-  const [path, ...more] = args.words;
-  if (path === undefined || more.length > 0) throw new UsageError("Say what from: lectern restore FILE --data DIR.");
-  if (!existsSync(path)) throw new UsageError(`There is no file ${path}.`);
-  const dataDir = resolve(args.get("data") ?? terminal.env["LECTERN_DATA"] ?? "./lectern-data");
-  const manifest = await check(path);
-  const from = `a backup of ${new Date(manifest.created_at * 1000).toISOString()} by Lectern ${manifest.lectern}`;
-  if (args.has("check")) {
-    terminal.out(`${path} is whole: ${from}, ${manifest.files} files\n`);
-    return 0;
-  }
-  if (existsSync(dataDir) && readdirSync(dataDir).length > 0) {
-    throw new UsageError(`${dataDir} is not empty. Choose another directory with --data, or move it away.`);
-  }
-  const partial = `${dataDir}.restoring`;
-  rmSync(partial, { recursive: true, force: true });
-  try {
-    await readBackup(createReadStream(path), async (name, content) => {
-      const target = join(partial, name);
-      mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
-      const file = openSync(target, "wx", 0o600);
-      try {
-        for await (const piece of content) writeSync(file, piece);
-        fsyncSync(file);
-      } finally {
-        closeSync(file);
-      }
-    });
-    rmSync(dataDir, { recursive: true, force: true });
-    renameSync(partial, dataDir);
-    syncDirectory(dirname(dataDir));
-  } catch (error) {
-    rmSync(partial, { recursive: true, force: true });
-    throw refusal(path, error);
-  }
-  terminal.err(`Restored ${from} into ${dataDir}. Start it with: lectern serve --data ${dataDir}\n`);
-  return 0;
-}
-
-async function check(path: string): Promise<BackupManifest> {
+/** Reads every byte; throws the reason where something is wrong. */
+export async function checkBackup(path: string): Promise<BackupManifest> {
   try {
     return await readBackup(createReadStream(path), async (_name, content) => {
       for await (const _ of content);
@@ -120,13 +65,15 @@ async function check(path: string): Promise<BackupManifest> {
   }
 }
 
-function refusal(path: string, error: unknown): unknown {
-  return error instanceof TarError
-    ? new UsageError(`${path} cannot be restored: ${error.message}. Nothing was changed.`)
-    : error;
+/** What is wrong with a backup, or with the disk, as a person reads it; anything else is thrown as it is. */
+export function refusal(path: string, error: unknown): unknown {
+  const ofSystem = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : null;
+  if (!(error instanceof TarError) && ofSystem === null) return error;
+  const reason = error instanceof TarError ? error.message : `the system says ${ofSystem}`;
+  return new UsageError(`${path} cannot be restored: ${printable(reason)}. Nothing was changed.`, { cause: error });
 }
 
-async function messageOf(response: Response): Promise<string> {
+async function answerOf(response: Response): Promise<string> {
   const text = await response.text();
   try {
     const answer: unknown = JSON.parse(text);
@@ -137,11 +84,11 @@ async function messageOf(response: Response): Promise<string> {
   return `status ${response.status}`;
 }
 
-function syncDirectory(path: string): void {
-  const handle = openSync(path, "r");
+/** What a killed run left goes; whatever lies there is never written through. */
+function openPartial(path: string): number {
   try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
+    return createAnew(path);
+  } catch (error) {
+    throw new UsageError(`${path} cannot be made: ${messageOf(error)}`, { cause: error });
   }
 }

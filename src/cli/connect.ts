@@ -1,16 +1,19 @@
 /**
  * How a verb finds its server, in this order:
- *  1. `--url` / LECTERN_URL with `--key` / LECTERN_API_KEY;
- *  2. `<data>/cli.json`, which a running server leaves readable for its own user only;
+ *  1. `--url` / LECTERN_URL with `--key` / `--key-file` / LECTERN_API_KEY;
+ *  2. `<data>/cli.json`, which a running server leaves readable for its own user only, and which is believed where it and
+ *     its directory are this user's alone;
  *  3. when nobody holds the data directory, a server of its own inside this process, on a free port, for as long as the
  *     verb runs.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { readConfig } from "../config/config.ts";
 import type { Config } from "../config/config.ts";
+import { dataPathOf, strangerTo } from "../platform/data-place.ts";
+import { readKeyFile } from "../platform/key-file.ts";
 import type { Arguments, Flags } from "./arguments.ts";
 import { createClient } from "./client.ts";
 import type { Client } from "./client.ts";
@@ -20,7 +23,8 @@ import type { Terminal } from "./terminal.ts";
 
 export const CONNECTION_FLAGS = {
   url: { value: "URL", help: "address of the server; or LECTERN_URL" },
-  key: { value: "KEY", help: "API key; or LECTERN_API_KEY" },
+  key: { value: "KEY", help: "API key; or LECTERN_API_KEY. Other users see a flag in `ps`" },
+  "key-file": { value: "FILE", help: "file that holds the API key; or LECTERN_API_KEY_FILE" },
   data: { value: "DIR", help: "data directory of the server on this machine; ./lectern-data unless set" },
 } as const satisfies Flags;
 
@@ -53,14 +57,13 @@ export async function connectIfThere(
   { mayCreate }: { mayCreate: boolean },
 ): Promise<Connection | null> {
   const url = args.get("url") ?? terminal.env["LECTERN_URL"];
-  const key = args.get("key") ?? (terminal.env["LECTERN_API_KEY"] || undefined);
-  if (url) return remote(url, key);
+  if (url) return remote(url, keyOf(args, terminal));
 
   const config = configOf(terminal);
   const dataDir = args.get("data") ?? config.dataDir;
   const running = readCliFile(dataDir);
   if (running && (await answers(running.url)))
-    return connected({ url: running.url, key: args.get("key") ?? running.key });
+    return connected({ url: running.url, key: givenKey(args) ?? running.key });
   if (!mayCreate && !existsSync(dataDir)) return null;
   return await ownServer({ ...config, dataDir }, terminal);
 }
@@ -74,11 +77,34 @@ function configOf(terminal: Terminal): Config {
   });
 }
 
+/** The key of a named server: a flag, then the environment. */
+function keyOf(args: ConnectionArguments, { env }: Terminal): string | undefined {
+  const given = givenKey(args);
+  if (given !== undefined) return given;
+  const [key, file] = [env["LECTERN_API_KEY"] || undefined, env["LECTERN_API_KEY_FILE"] || undefined];
+  if (key !== undefined && file !== undefined)
+    throw new UsageError("LECTERN_API_KEY and LECTERN_API_KEY_FILE are both set: keep one of them.");
+  return file === undefined ? key : keyIn(file);
+}
+
+function givenKey(args: ConnectionArguments): string | undefined {
+  const file = args.get("key-file");
+  if (file === undefined) return args.get("key");
+  if (args.has("key")) throw new UsageError("--key and --key-file are both given: keep one of them.");
+  return keyIn(file);
+}
+
+function keyIn(path: string): string {
+  const file = readKeyFile(path);
+  if (!file.ok) throw new UsageError(`The file ${path}, which is to hold the key, ${file.problem}.`);
+  return file.key;
+}
+
 function remote(url: string, key: string | undefined): Connection {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
     throw new UsageError(`${JSON.stringify(url)} is not an address such as http://127.0.0.1:8080.`);
   }
-  if (!key) throw new UsageError("A key is needed for that server: --key KEY or LECTERN_API_KEY.");
+  if (!key) throw new UsageError("A key is needed for that server: --key-file FILE, --key KEY or LECTERN_API_KEY.");
   return connected({ url: url.replace(/\/+$/, "").replace(/\/v1$/, ""), key });
 }
 
@@ -86,12 +112,21 @@ function connected(server: { url: string; key: string }): Connection {
   return { client: createClient(server), [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
-/** What the running server wrote; null where there is none, or only the remains of a killed one. */
+/**
+ * What the running server wrote; null where there is none, or only the remains of a killed one. Whoever could write that
+ * file would be sent the documents: a `UsageError` where it may be somebody else's.
+ */
 export function readCliFile(dataDir: string): { url: string; key: string; pid: number } | null {
+  const path = join(dataPathOf(dataDir), "cli.json");
   let file: unknown;
   try {
-    file = JSON.parse(readFileSync(join(dataDir, "cli.json"), "utf8"));
-  } catch {
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return null;
+    const stranger = strangerTo(path);
+    if (stranger !== null)
+      throw new UsageError(`${path} is not believed: ${stranger}. Name the server with --url and --key-file.`);
+    file = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
     return null;
   }
   return Value.Check(CliFile, file) && isAlive(file.pid) ? file : null;

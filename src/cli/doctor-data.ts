@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { readAddedModels } from "../models/model-tables.ts";
 import { scanModels } from "../models/models-dir.ts";
 import { graphPath, idsPath, openManifest } from "../index/generation.ts";
 import { verifyFile } from "../index/part-file.ts";
@@ -28,13 +29,13 @@ export async function contentChecks(directory: string, fix: boolean): Promise<Ch
   let held: Disposable;
   try {
     held = takeDataDir(path);
-  } catch {
-    const refusal: Check = {
-      name: "fix",
-      state: "fail",
-      detail: "stop the server first: its data directory is in use",
-    };
-    return fix ? [refusal] : [{ name: "content", state: "ok", detail: "in use by a running server, not looked into" }];
+  } catch (error) {
+    // Another process holds it, or it may not be used, which its permissions say.
+    const inUse = messageOf(error).startsWith("another Lectern");
+    const reason = inUse ? "stop the server first: its data directory is in use" : messageOf(error);
+    if (fix) return [{ name: "fix", state: "fail", detail: reason }];
+    const detail = inUse ? "in use by a running server, not looked into" : reason;
+    return [{ name: "content", state: inUse ? "ok" : "fail", detail }];
   }
   try {
     const checks = [databaseCheck(path), await modelsCheck(path), await graphsCheck(path)];
@@ -77,7 +78,13 @@ function databaseCheck(path: string): Check {
 
 async function modelsCheck(path: string): Promise<Check> {
   const found = await scanModels(join(path, "models"));
-  const broken = found.flatMap((model) => (model.ok ? [] : [`${model.id}: ${model.problems.join(", ")}`]));
+  const added = readAddedModels(path);
+  const waiting = added.ok ? added.tables.models.filter((model) => model.inactive === true) : [];
+  const broken = [
+    ...found.flatMap((model) => (model.ok ? [] : [`${model.id}: ${model.problems.join(", ")}`])),
+    ...(added.ok ? [] : [added.problem]),
+    ...waiting.map(({ id }) => `${id}: inactive until lectern models verify ${id}`),
+  ];
   if (broken.length > 0) return { name: "models", state: "warn", detail: broken.join("; ") };
   return { name: "models", state: "ok", detail: `the bundled one and ${found.length} added` };
 }

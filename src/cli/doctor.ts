@@ -2,7 +2,9 @@ import { accessSync, constants, existsSync, readFileSync, statfsSync, statSync }
 import { dirname, join, resolve } from "node:path";
 import { readConfig } from "../config/config.ts";
 import type { Config } from "../config/config.ts";
+import { messageOf } from "../errors.ts";
 import { cpuLevel } from "../platform/cpu.ts";
+import { dataPathOf, findPlace } from "../platform/data-place.ts";
 import { versionText } from "../platform/build-info.ts";
 import { findLanguages, languageDirectory } from "../workers/ocr-languages.ts";
 import { describeProgram } from "../workers/ocr-native.ts";
@@ -32,11 +34,12 @@ export async function doctor(argv: readonly string[], terminal: Terminal): Promi
     machine: thisMachine(),
     readFile: (path) => readFileSync(path, "utf8"),
   });
-  const config = { ...given, dataDir: args.get("data") ?? given.dataDir };
+  const named = args.get("data") ?? given.dataDir;
+  const config = { ...given, dataDir: dataPathOf(named) };
   const checks = [
     ok("version", versionText),
     ok("processor", `${cpuLevel()}, ${thisMachine().cpus} CPUs for this process`),
-    ...dataChecks(config),
+    ...dataChecks(config, named),
     diskCheck(config),
     clockCheck(config),
     await ocrCheck(config),
@@ -48,7 +51,7 @@ export async function doctor(argv: readonly string[], terminal: Terminal): Promi
   return checks.some((check) => check.state === "fail") ? 1 : 0;
 }
 
-function dataChecks(config: Config): Check[] {
+function dataChecks(config: Config, named: string): Check[] {
   const path = resolve(config.dataDir);
   if (!existsSync(path)) {
     return [
@@ -59,6 +62,9 @@ function dataChecks(config: Config): Check[] {
   }
   if (!statSync(path).isDirectory()) return [fail("data", `${path} is not a directory`)];
   const checks = [isWritable(path) ? ok("data", path) : fail("data", `${path} cannot be written by this user`)];
+  const place = findPlace(named);
+  if (place.type === "refuse") return [...checks, fail("permissions", place.reason)];
+  if (place.isTooOpen) return [...checks, warn("permissions", `others may write to ${path}; the next start sets 0700`)];
   const open = [path, join(path, "meta.sqlite")].filter(
     (file) => existsSync(file) && (statSync(file).mode & 0o077) !== 0,
   );
@@ -107,7 +113,12 @@ async function ocrCheck(config: Config): Promise<Check> {
 }
 
 async function serverCheck(config: Config): Promise<Check> {
-  const running = readCliFile(config.dataDir);
+  let running: ReturnType<typeof readCliFile>;
+  try {
+    running = readCliFile(config.dataDir);
+  } catch (error) {
+    return fail("server", messageOf(error));
+  }
   if (!running) return ok("server", "none runs on this data directory (or it was started with --no-local-cli)");
   try {
     const response = await fetch(`${running.url}/readyz`, { signal: AbortSignal.timeout(5000), redirect: "manual" });

@@ -2,7 +2,9 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { Type } from "@sinclair/typebox";
 import { readConfig } from "../config/config.ts";
+import { activateAddedModels, describeRemote } from "../models/model-tables.ts";
 import { readModelDirectory } from "../models/models-dir.ts";
+import { dataPathOf } from "../platform/data-place.ts";
 import { addFolder, addRemote } from "./add-model.ts";
 import { parseArguments } from "./arguments.ts";
 import type { Client } from "./client.ts";
@@ -10,7 +12,7 @@ import { connect } from "./connect.ts";
 import { thisMachine } from "./machine.ts";
 import { ModelRow, type ModelsArguments, MODELS_FLAGS, probe, scan } from "./model-requests.ts";
 import { printTable } from "./table.ts";
-import { UsageError } from "./terminal.ts";
+import { printable, UsageError } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 import { messageOf } from "../errors.ts";
 
@@ -31,6 +33,8 @@ export async function models(argv: readonly string[], terminal: Terminal): Promi
   // Folders alone need no server.
   if (verb === "verify" && words.length > 0 && words.every(isFolder)) return await verifyFolders(words, terminal);
 
+  // Before a server is asked or started: it would not start where its default model is inactive.
+  if (verb === "verify") activate(words, args, terminal);
   await using connection = await connect(args, terminal, { mayCreate: verb === "add" });
   const { client } = connection;
   switch (verb) {
@@ -106,6 +110,12 @@ async function verifyModels(names: readonly string[], client: Client, terminal: 
   return failed === 0 ? 0 : 1;
 }
 
+/** Shows whom inactive models call and lets them be used: naming one is an operator's consent. */
+function activate(names: readonly string[], args: ModelsArguments, terminal: Terminal): void {
+  for (const model of activateAddedModels(namedDirectory(args, terminal), names))
+    terminal.err(`${model.id} is active now: ${printable(describeRemote(model))}.\n`);
+}
+
 function tell(terminal: Terminal, name: string, problems: readonly string[], found: string): void {
   if (problems.length === 0) terminal.out(`${name}: ok, ${found}\n`);
   else terminal.out(`${name}: cannot be used\n${problems.map((problem) => `  - ${problem}\n`).join("")}`);
@@ -115,11 +125,15 @@ function isFolder(word: string): boolean {
   return existsSync(word) && statSync(word).isDirectory();
 }
 
-/** Where models are put: they are files of the server on this machine. */
-function dataDirOf(args: ModelsArguments, terminal: Terminal): string {
+function namedDirectory(args: ModelsArguments, terminal: Terminal): string {
   const readFile = (path: string) => readFileSync(path, "utf8");
   const config = readConfig({ argv: [], env: terminal.env, machine: thisMachine(), readFile });
-  const dataDir = resolve(args.get("data") ?? config.dataDir);
+  return dataPathOf(args.get("data") ?? config.dataDir);
+}
+
+/** Where models are put: they are files of the server on this machine. */
+function dataDirOf(args: ModelsArguments, terminal: Terminal): string {
+  const dataDir = namedDirectory(args, terminal);
   if (!existsSync(join(dataDir, "meta.sqlite"))) {
     throw new UsageError(`${dataDir} is no data directory of a server on this machine: name it with --data.`);
   }

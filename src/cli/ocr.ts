@@ -9,7 +9,7 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
-import { basename, resolve } from "node:path";
+import { basename } from "node:path";
 import { readConfig } from "../config/config.ts";
 import { syncPath } from "../platform/replace-file.ts";
 import { isReadableLanguage } from "../workers/ocr-bundled.ts";
@@ -22,6 +22,7 @@ import {
   MAX_LANGUAGE_BYTES,
   unpacked,
 } from "../workers/ocr-languages.ts";
+import { dataPathOf } from "../platform/data-place.ts";
 import { parseArguments } from "./arguments.ts";
 import type { Flags } from "./arguments.ts";
 import { thisMachine } from "./machine.ts";
@@ -47,7 +48,7 @@ export async function ocr(argv: readonly string[], terminal: Terminal): Promise<
   const [action = "list", ...words] = args.words;
   const fits = action === "list" ? words.length === 0 : (action === "add" || action === "remove") && words.length > 0;
   if (!fits) throw new UsageError(USAGE);
-  const directory = languageDirectory(resolve(args.get("data") ?? configuredDirectory(terminal)));
+  const directory = languageDirectory(dataPathOf(args.get("data") ?? configuredDirectory(terminal)));
   switch (action) {
     case "add":
       for (const file of words) await add(file, directory, terminal);

@@ -79,5 +79,6 @@ export function serveHelp(): string {
 
 Every option is also an environment variable: --max-upload-mb is LECTERN_MAX_UPLOAD_MB.
 A flag wins over the environment, that over the file, that over the default.
+Other users of the machine see flags in \`ps\`: give keys as variables, or in files with the -file options.
 `;
 }

@@ -78,12 +78,11 @@ const VERBS: Readonly<Record<string, Verb>> = {
     },
   },
   restore: {
-    usage: "lectern restore FILE [--data DIR]",
+    usage: "lectern restore FILE [--data DIR] [--new-keys]",
     summary: "make a data directory from a backup",
     load: async () => {
-      const { restore, RESTORE_FLAGS } = await import("./backup.ts");
-      const words = "Every byte is checked before anything is written.";
-      return { help: `${words}\n\n${describeFlags(RESTORE_FLAGS)}`, run: restore };
+      const { restore, RESTORE_FLAGS } = await import("./restore.ts");
+      return { help: `${RESTORE_HELP}\n\n${describeFlags(RESTORE_FLAGS)}`, run: restore };
     },
   },
   keys: {
@@ -136,7 +135,15 @@ const VERBS: Readonly<Record<string, Verb>> = {
 const MODELS_HELP = `DIR is an ONNX sentence-embedding model or cross-encoder (a reranker) in Hugging Face's layout; it is checked, then copied
 into the data directory.
 A model at a provider or another server is added with --remote and kept in models.toml in the data directory, without its
-key: --api-key-env names the variable of the server's environment that holds it.`;
+key: --api-key-env names the variable of the server's environment that holds it, which is the provider's own
+(LECTERN_OPENAI_API_KEY) or one that the server's model-key-variables lists.
+verify NAME asks the model for a vector. One that came with a backup is inactive until then: its address and variable are
+shown, and it is used from then on.`;
+
+const RESTORE_HELP = `Every byte is checked before anything is written, then the database: its schema must be Lectern's own.
+Nothing that comes with a backup acts by itself. Its remote models are named with their address and the variable of
+their key, and are inactive until \`lectern models verify NAME\`. Its keys are valid, also those that were revoked later,
+unless --new-keys is given.`;
 
 const INGEST_HELP = `Uploads the files and waits until they can be searched. The store is made if there is none of that name. PATH is a file,
 a folder, or - for standard input, whose document --name calls something.

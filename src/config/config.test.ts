@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { ConfigError, describeSettings, readConfig, redactedConfig } from "./config.ts";
+import { ConfigError } from "./setting.ts";
+import { describeSettings, readConfig, redactedConfig } from "./config.ts";
 import type { ConfigInput } from "./config.ts";
 
 const read = (input: Partial<ConfigInput> = {}) =>
@@ -276,4 +277,55 @@ describe("origins of pages", () => {
       expect(refusal({ argv: ["--cors-origin", origin] })).toStartWith("--cors-origin must be an origin such as");
     },
   );
+});
+
+describe("a key in a file", () => {
+  const readKey = (path: string) =>
+    path === "gone"
+      ? { ok: false as const, problem: "cannot be read (ENOENT)" }
+      : { ok: true as const, key: `key of ${path}`, isOpenToOthers: path === "open" };
+
+  test("stands for the key itself, for every setting that is a key", () => {
+    const options = describeSettings().flatMap(({ option }) => (option.endsWith("api-key") ? [option] : []));
+    expect(options).toHaveLength(6);
+    for (const option of options) {
+      const config = read({ argv: [`--${option}-file`, "f"], readKey });
+      expect(Object.values(config).filter((value) => value === "key of f")).toHaveLength(1);
+      expect([redactedConfig(config)[option], config.warnings]).toEqual(["(set)", []]);
+    }
+    const config = read({ env: { LECTERN_OPENAI_API_KEY_FILE: "g", LECTERN_COHERE_API_KEY_FILE: "open" }, readKey });
+    expect([config.openaiApiKey, config.cohereApiKey]).toEqual(["key of g", "key of open"]);
+    expect(config.warnings).toEqual(["Other users may read the key in open (cohere-api-key-file): chmod 600 open"]);
+  });
+
+  test("is refused beside the key, wherever either is given, and where the file is no key", () => {
+    const both = "openai-api-key and openai-api-key-file are both set: keep one of them.";
+    expect(refusal({ argv: ["--openai-api-key=a", "--openai-api-key-file=f"], readKey })).toBe(both);
+    expect(refusal({ argv: ["--openai-api-key-file=f"], env: { LECTERN_OPENAI_API_KEY: "a" }, readKey })).toBe(both);
+    expect(refusal({ argv: ["--api-key-file=gone"], readKey })).toBe(
+      "The file gone (api-key-file) cannot be read (ENOENT).",
+    );
+  });
+});
+
+describe("variables that hold keys of added models", () => {
+  test("are a list, in the file as well", () => {
+    const listed = (input: Partial<ConfigInput>) => [...read(input).modelKeyNames];
+    expect(listed({})).toEqual([]);
+    expect(listed({ argv: ["--model-key-variables", "A, B", "--model-key-variables", "C_1"] })).toEqual([
+      "A",
+      "B",
+      "C_1",
+    ]);
+    for (const text of ['["A", "B"]', '"A,B"'])
+      expect(listed({ argv: ["--config", "c"], readFile: () => `model-key-variables = ${text}` })).toEqual(["A", "B"]);
+    expect(listed({ argv: ["--config", "c"], readFile: () => "model-key-variables = []" })).toEqual([]);
+  });
+
+  test("are names", () => {
+    expect(refusal({ argv: ["--model-key-variables", "A,B C"] })).toContain('not "B C"');
+    expect(refusal({ argv: ["--config", "c"], readFile: () => "model-key-variables = [1]" })).toContain(
+      "model-key-variables in c must be",
+    );
+  });
 });

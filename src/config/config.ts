@@ -9,7 +9,9 @@ import type { Static, TSchema } from "@sinclair/typebox";
 import { parse as parseToml } from "smol-toml";
 import { readModelTables } from "../models/model-tables.ts";
 import type { ModelTables, RemoteModelTable } from "../models/model-tables.ts";
-import { MAX } from "./setting.ts";
+import { type KeyFileRead, readKeyFile } from "../platform/key-file.ts";
+import { takeKeysFromFiles } from "./key-files.ts";
+import { ConfigError, MAX } from "./setting.ts";
 import type { Machine, Setting } from "./setting.ts";
 import { SETTINGS } from "./settings.ts";
 import { messageOf } from "../errors.ts";
@@ -26,14 +28,13 @@ export interface Config extends Settings {
   corsOrigins: readonly string[];
   /** Where keys of remote models are that are named by `api_key_env`. */
   environment: (variable: string) => string | undefined;
+  /** `--model-key-variables`. */
+  modelKeyNames: ReadonlySet<string>;
+  /** What a person should mend, a line each. */
+  warnings: readonly string[];
 }
 
 export type Dialect = Config["dialect"];
-
-/** The settings cannot be used; the message is one line that names the option and the way out. */
-export class ConfigError extends Error {
-  override name = "ConfigError";
-}
 
 export interface ConfigInput {
   /** Arguments after the verb. */
@@ -42,6 +43,8 @@ export interface ConfigInput {
   machine: Machine;
   /** The text of the file that `--config` or `LECTERN_CONFIG` names. */
   readFile: (path: string) => string;
+  /** A file that holds a key; this machine's where not given. */
+  readKey?: ((path: string) => KeyFileRead) | undefined;
 }
 
 const NAMES = Object.keys(SETTINGS) as SettingName[];
@@ -57,7 +60,7 @@ export const envName = (option: string): string => `LECTERN_${option.replaceAll(
  * All settings of a server. Throws `ConfigError` for an unknown option, a value that does not fit, two values
  * that contradict each other, or a file that cannot be read.
  */
-export function readConfig({ argv, env, machine, readFile }: ConfigInput): Config {
+export function readConfig({ argv, env, machine, readFile, readKey = readKeyFile }: ConfigInput): Config {
   const flags = readFlags(argv);
   const path = flags.get("config") ?? env["LECTERN_CONFIG"];
   flags.delete("config");
@@ -72,6 +75,7 @@ export function readConfig({ argv, env, machine, readFile }: ConfigInput): Confi
     else
       config[name] = typeof fallback === "function" ? (fallback as (machine: Machine) => unknown)(machine) : fallback;
   }
+  const warnings = takeKeysFromFiles(config, (name) => SETTINGS[name as SettingName].option, readKey);
   // Every property was fitted to its own schema just above.
   const settings = config as Settings;
   refuseContradictions(settings);
@@ -81,6 +85,8 @@ export function readConfig({ argv, env, machine, readFile }: ConfigInput): Confi
     modelNames: new Map([...Object.entries(file.tables.aliases), ...aliasPairs(settings.aliases)]),
     corsOrigins: originList(settings.corsOrigin),
     environment: (variable) => env[variable],
+    modelKeyNames: new Set(variableList(settings.modelKeyVariables)),
+    warnings,
   };
 }
 
@@ -192,9 +198,15 @@ function readFileLayer(path: string, readFile: (path: string) => string): FileLa
     const option = key.replaceAll("_", "-");
     const name = BY_OPTION.get(option);
     if (!name) throw unknownOption(`${key} in ${path}`, option, (known) => known);
-    layer.set(name, { raw, source: `${key} in ${path}` });
+    layer.set(name, { raw: joinedList(name, raw), source: `${key} in ${path}` });
   }
   return { layer, tables: read.tables };
+}
+
+/** What may be given more than once may be a list of texts in the file. */
+function joinedList(name: SettingName, raw: unknown): unknown {
+  const isList = (SETTINGS[name] as Setting<TSchema>).many === true && Array.isArray(raw);
+  return isList && raw.every((part) => typeof part === "string") ? raw.join(",") || null : raw;
 }
 
 /** `"a=b,c=d"` -> pairs. */
@@ -223,6 +235,17 @@ function originList(text: string | null): string[] {
     if (isOrigin && /^[a-z][a-z0-9+.-]*:\/\/[^/]/i.test(given)) return [`${url.protocol}//${url.host}`];
     throw new ConfigError(
       `--cors-origin must be an origin such as https://app.example, without a path, or *; not ${JSON.stringify(given)}.`,
+    );
+  });
+}
+
+/** `"HOUSE_KEY, OTHER_KEY"` -> names of variables. */
+function variableList(text: string | null): string[] {
+  return (text?.split(",") ?? []).flatMap((part) => {
+    const name = part.trim();
+    if (name === "" || /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return name === "" ? [] : [name];
+    throw new ConfigError(
+      `--model-key-variables must be names of environment variables such as HOUSE_KEY, not ${JSON.stringify(name)}.`,
     );
   });
 }

@@ -1,22 +1,27 @@
 import { Type } from "@sinclair/typebox";
-import { integer, number, setting, textOrNone } from "./setting.ts";
+import { integer, key, keyFile, number, setting, textOrNone } from "./setting.ts";
 
 /** Rows of the table of settings about hosted and other remote embedding models. */
 const apiKey = (provider: string, option: string, models: string) =>
-  setting("Providers", option, textOrNone(), null, `${provider}'s key; with it ${models} run there`, { secret: true });
+  key("Providers", option, `${provider}'s key; with it ${models} run there`);
 const address = (provider: string, option: string) =>
   setting("Providers", option, textOrNone(), null, `base address to use instead of ${provider}'s own`);
 
 export const PROVIDER_SETTINGS = {
   openaiApiKey: apiKey("OpenAI", "openai-api-key", "text-embedding-3-small, -3-large and -ada-002"),
+  openaiApiKeyFile: keyFile("Providers", "openai-api-key"),
   openaiAddress: address("OpenAI", "openai-address"),
   cohereApiKey: apiKey("Cohere", "cohere-api-key", "embed-english-v3.0 and embed-multilingual-v3.0"),
+  cohereApiKeyFile: keyFile("Providers", "cohere-api-key"),
   cohereAddress: address("Cohere", "cohere-address"),
   voyageApiKey: apiKey("Voyage", "voyage-api-key", "voyage-3-large and voyage-3-lite"),
+  voyageApiKeyFile: keyFile("Providers", "voyage-api-key"),
   voyageAddress: address("Voyage", "voyage-address"),
   mistralApiKey: apiKey("Mistral", "mistral-api-key", "mistral-embed"),
+  mistralApiKeyFile: keyFile("Providers", "mistral-api-key"),
   mistralAddress: address("Mistral", "mistral-address"),
   googleApiKey: apiKey("Google", "google-api-key", "text-embedding-004"),
+  googleApiKeyFile: keyFile("Providers", "google-api-key"),
   googleAddress: address("Google", "google-address"),
   allowPrivateAddresses: setting(
     "Providers",
@@ -24,6 +29,14 @@ export const PROVIDER_SETTINGS = {
     Type.Boolean(),
     false,
     "let embedding models be called at loopback and private addresses (Ollama, vLLM, TEI)",
+  ),
+  modelKeyVariables: setting(
+    "Providers",
+    "model-key-variables",
+    textOrNone(),
+    null,
+    "variables that hold keys of models added with `models add --remote --api-key-env`, beside their provider's own; may be repeated, or separated by commas",
+    { many: true },
   ),
   providerTimeoutSeconds: setting(
     "Providers",

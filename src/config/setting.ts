@@ -47,5 +47,23 @@ export function setting<S extends TSchema>(
   return { group, option, schema, default: fallback, help, ...more };
 }
 
+/** A key, which other users of the machine see where it is given as a flag; {@link keyFile} is its other half. */
+export const key = (group: string, option: string, help: string) =>
+  setting(group, option, textOrNone(), null, help, { secret: true });
+/** The file that holds the key of the option of the same name without `-file`. */
+export const keyFile = (group: string, option: string) =>
+  setting(
+    group,
+    `${option}-file`,
+    textOrNone(),
+    null,
+    `file that holds ${option}, which other users cannot see in \`ps\``,
+  );
+
 /** Stands for "no upper bound" in the table. */
 export const MAX = Number.MAX_SAFE_INTEGER;
+
+/** The settings cannot be used; the message is one line that names the option and the way out. */
+export class ConfigError extends Error {
+  override name = "ConfigError";
+}

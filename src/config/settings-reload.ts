@@ -1,4 +1,5 @@
-import { type Config, ConfigError, reloadSettings } from "./config.ts";
+import { type Config, reloadSettings } from "./config.ts";
+import { ConfigError } from "./setting.ts";
 import { AppError } from "../errors.ts";
 import type { Log } from "../platform/log.ts";
 

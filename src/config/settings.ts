@@ -6,7 +6,7 @@
 import { Type } from "@sinclair/typebox";
 import { DIALECTS } from "../http/dialect.ts";
 import { PROVIDER_SETTINGS } from "./provider-settings.ts";
-import { choice, integer, integerOrNone, MAX, number, setting, text, textOrNone } from "./setting.ts";
+import { choice, integer, integerOrNone, key, keyFile, MAX, number, setting, text, textOrNone } from "./setting.ts";
 
 // One table; the order is that of the help text.
 export const SETTINGS = {
@@ -29,14 +29,12 @@ export const SETTINGS = {
     "shape of answers where a request or its key asks for none",
   ),
 
-  apiKey: setting(
+  apiKey: key(
     "Access",
     "api-key",
-    textOrNone(),
-    null,
     "first administrator's key, used when the data directory is new; one is made up and printed if unset",
-    { secret: true },
   ),
+  apiKeyFile: keyFile("Access", "api-key"),
   metricsPublic: setting("Access", "metrics-public", Type.Boolean(), false, "serve /metrics without a key"),
   noLocalCli: setting(
     "Access",

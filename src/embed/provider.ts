@@ -35,6 +35,8 @@ export interface EmbedFailure {
   isOutdated?: boolean | undefined;
   /** Waiting does not help: somebody has to change a key, an address or a setting. */
   isLasting?: boolean | undefined;
+  /** What a client is told, where the operator has to do something; without anything secret. */
+  advice?: string | undefined;
 }
 
 export type EmbedResult = { ok: true; texts: EmbeddedText[] } | EmbedFailure;

@@ -18,6 +18,7 @@ import { openGraph } from "../index/open-graph.ts";
 import { concatenated } from "../embed/vectors.ts";
 import type { IndexLease } from "../index/registry.ts";
 import type { StoreIndex } from "../index/store-index.ts";
+import { pathPart } from "../platform/ids.ts";
 import type { Log } from "../platform/log.ts";
 import { loadHnsw, type Natives } from "../platform/native.ts";
 import type { GenerationRow } from "../storage/generations.ts";
@@ -49,7 +50,7 @@ const BATCH = 50;
 const ELEMENT_BYTES = 200;
 
 export function graphDirectory(dataDir: string, storeId: string, generationId: number): string {
-  return join(dataDir, "stores", storeId, `gen-${generationId}`);
+  return join(dataDir, "stores", pathPart(storeId), `gen-${generationId}`);
 }
 
 function identityOf(generation: GenerationRow): GenerationIdentity {
@@ -254,5 +255,5 @@ export async function removeStrayGraphs(storage: Storage, dataDir: string): Prom
 }
 
 export function removeGraphsOfStore(dataDir: string, storeId: string): void {
-  rmSync(join(dataDir, "stores", storeId), { recursive: true, force: true });
+  rmSync(join(dataDir, "stores", pathPart(storeId)), { recursive: true, force: true });
 }

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { holdDiskSpace } from "../platform/disk-reserve.ts";
+import { pathPart } from "../platform/ids.ts";
 import { cutOver, retireGeneration } from "../storage/cutover.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { JobRow } from "../storage/jobs.ts";
@@ -39,7 +40,7 @@ async function migrate(deps: MigrateDeps, job: JobRow, signal: AbortSignal): Pro
   const row = await deps.storage.migrations.ofJob(job.tenant_id, job.subject);
   if (row === null) return { type: "done" };
   const run = new MigrationRun(deps, { row, attempt: job.attempt }, signal);
-  using reserve = holdDiskSpace(join(deps.dataDir, "tmp", `reserve-${row.id}`));
+  using reserve = holdDiskSpace(join(deps.dataDir, "tmp", `reserve-${pathPart(row.id)}`));
   try {
     return await run.step();
   } catch (error) {

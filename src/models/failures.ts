@@ -19,9 +19,13 @@ export function embedError(failure: EmbedFailure): AppError {
         retryAfterSeconds,
       });
     case "unavailable":
-      return new AppError("embedding_model_unavailable", "The embedding model is not available now.", {
-        retryAfterSeconds,
-      });
+      return new AppError(
+        "embedding_model_unavailable",
+        failure.advice ?? "The embedding model is not available now.",
+        {
+          retryAfterSeconds,
+        },
+      );
     case "too_long":
       return new AppError("invalid_value", "The embedding model refuses a text of this length.", { param: "input" });
     case "rejected":

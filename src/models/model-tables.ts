@@ -30,6 +30,8 @@ export const RemoteModelTable = Type.Object(
     passage_prefix: Type.Optional(Type.String()),
     usd_per_million_tokens: Type.Optional(Type.Number({ minimum: 0 })),
     unrelated_cosine: Type.Optional(Type.Number({ minimum: 0, maximum: MOST_UNRELATED })),
+    /** It came with a backup, and nothing is sent before an operator has looked at it. */
+    inactive: Type.Optional(Type.Boolean()),
   },
   { additionalProperties: false },
 );
@@ -75,6 +77,43 @@ export function readAddedModels(dataDir: string): TablesRead {
 export function writeAddedModels(dataDir: string, models: readonly RemoteModelTable[]): void {
   const note = "# Written by lectern models add and remove.\n";
   replaceFile(addedPath(dataDir), models.length === 0 ? note : `${note}${stringify({ models })}\n`);
+}
+
+/**
+ * Makes every added model inactive, and gives them: they are in a data directory that somebody else may have written.
+ * Throws where the file cannot be read.
+ */
+export function deactivateAddedModels(dataDir: string): RemoteModelTable[] {
+  const added = readAddedModels(dataDir);
+  if (!added.ok) throw new Error(added.problem);
+  const { models } = added.tables;
+  if (models.length === 0) return [];
+  const inactive = models.map((model) => ({ ...model, inactive: true }));
+  writeAddedModels(dataDir, inactive);
+  return inactive;
+}
+
+/** Lets those of the names be used that are inactive, and gives them. */
+export function activateAddedModels(dataDir: string, names: readonly string[]): RemoteModelTable[] {
+  const added = readAddedModels(dataDir);
+  if (!added.ok) return [];
+  const isMeant = ({ id, inactive }: RemoteModelTable) => inactive === true && names.includes(id);
+  const activated = added.tables.models.filter(isMeant);
+  if (activated.length === 0) return [];
+  const models = added.tables.models.map((model) => {
+    const { inactive: _, ...active } = model;
+    return isMeant(model) ? active : model;
+  });
+  writeAddedModels(dataDir, models);
+  return activated;
+}
+
+/** Whom a remote model calls, and with which key, for a person who is to judge it. */
+export function describeRemote({ dialect, address, api_key, api_key_env }: RemoteModelTable): string {
+  const where = address === undefined ? `${dialect}'s own address` : `${JSON.stringify(address)} (${dialect})`;
+  if (api_key_env !== undefined) return `it calls ${where} with the key in the variable ${api_key_env}`;
+  if (api_key !== undefined) return `it calls ${where} with a key of its own`;
+  return `it calls ${where}${address === undefined ? " with the key that is set for it" : " without a key"}`;
 }
 
 function tableProblem(model: unknown): string | null {

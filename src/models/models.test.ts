@@ -104,3 +104,38 @@ test("a provider in this process stands in for the bundled model, which is not o
   expect(await models.embedPassages(model, ["x", "y"], signal)).toMatchObject({ ok: true, texts: [{}, {}] });
   expect([models.price("m"), models.remove("m")]).toEqual([null, false]);
 });
+
+test("a model that waits for an operator answers for nobody, says so, and can be taken away", async () => {
+  using directory = tempDir();
+  let listed = ["waiting"];
+  const models = new Models({
+    lanes: {} as NativeLanes,
+    directory: directory.path,
+    defaultModel: null,
+    defaultAliases: true,
+    aliases: new Map([["house", "waiting"]]),
+    remote: {
+      sources: {
+        list: () => listed.map((id) => ({ ok: false, id, problem: "inactive", isInactive: true })),
+        forget: (id: string) => listed.length > (listed = listed.filter((other) => other !== id)).length,
+      },
+      access: { policy: { offline: false } },
+    } as never,
+    defaultRanker: null,
+    onRerank: () => {},
+    ingestWorkers: 1,
+    queryCache: { maxBytes: 1000, maxEntries: 10 },
+    log: silentLog,
+    provider: { model: { ...INFO, location: "bundled" }, embed: () => Promise.reject(new Error("not asked")) },
+  });
+  await models.start();
+  const says = expect.stringContaining('"lectern models verify waiting"');
+  for (const name of ["waiting", "house"])
+    expect(models.resolve(name)).toEqual({ ok: false, reason: "unavailable", message: says });
+  const { signal } = new AbortController();
+  const asked = await models.embedQuery({ id: "waiting", revision: "r", dimensions: 2 }, "x", signal);
+  expect(asked).toMatchObject({ ok: false, reason: "unavailable", isLasting: true, advice: says });
+  expect((await models.rescan()).find(({ id }) => id === "waiting")).toMatchObject({ problems: ["inactive"] });
+  expect([models.remove("other"), models.remove("waiting"), listed]).toEqual([false, true, []]);
+  expect(models.resolve("waiting")).toMatchObject({ reason: "unknown" });
+});

@@ -93,6 +93,8 @@ export class Models {
   readonly #entries = new Map<string, Entry>();
   /** Models that cannot be used, with the reasons. */
   readonly #broken = new Map<string, readonly string[]>();
+  /** Those of them that wait for an operator. */
+  readonly #inactive = new Set<string>();
   readonly #queries: QueryCache;
   readonly rerankers: Rerankers;
   /** The model that is part of the server: what names stand for where no other is set. */
@@ -153,6 +155,7 @@ export class Models {
 
   async #rescan(): Promise<void> {
     this.#broken.clear();
+    this.#inactive.clear();
     const seen = new Set([this.bundled]);
     for (const found of await scanModels(this.#options.directory)) {
       if (seen.has(found.id)) continue;
@@ -173,6 +176,7 @@ export class Models {
       }
       seen.add(id);
       if (!source.ok) {
+        if (source.isInactive === true) this.#inactive.add(id);
         this.#report(id, [source.problem]);
         continue;
       }
@@ -197,9 +201,11 @@ export class Models {
 
   resolve(name: string | null): Resolution {
     const wanted = name ?? "";
+    const target = followAliases(wanted, this.#options.aliases);
     // Where a model was set up but cannot be used, another must not answer in its place.
-    if (this.#broken.has(wanted) && !this.#entries.has(wanted)) {
-      return { ok: false, reason: "unavailable", message: unusable(wanted) };
+    if (this.#broken.has(target) && !this.#entries.has(target)) {
+      const message = this.#inactive.has(target) ? inactive(target) : unusable(target);
+      return { ok: false, reason: "unavailable", message };
     }
     if (this.rankerOf(wanted) !== null) return { ok: false, reason: "reranker", message: isReranker(wanted) };
     const resolved = resolveModelName(name, this.catalog());
@@ -302,8 +308,12 @@ export class Models {
     const entry = this.#entries.get(id);
     const reranker = this.rerankers.pathOf(id);
     if (reranker !== null) removeModelFolder(id, reranker);
-    else if (entry === undefined) return false;
-    else if ("provider" in entry) {
+    else if (entry === undefined) {
+      // One that cannot be used, or waits for an operator, need not be let in to be taken away.
+      if (!this.#broken.has(id) || !this.#options.remote.sources.forget(id)) return false;
+      this.#broken.delete(id);
+      this.#inactive.delete(id);
+    } else if ("provider" in entry) {
       if (!entry.removable || !this.#options.remote.sources.forget(id)) return false;
     } else {
       if (!("source" in entry) || entry.source.type !== "directory") return false;
@@ -379,6 +389,8 @@ export class Models {
 
   #entryFor(model: StoreModel): Entry | EmbedFailure {
     const entry = this.#entries.get(model.id);
+    if (entry === undefined && this.#inactive.has(model.id))
+      return { ...embedFailure("unavailable", inactive(model.id)), isLasting: true, advice: inactive(model.id) };
     if (entry === undefined) {
       const detail = `the model '${model.id}' is not here: put it or its provider's settings back, or migrate the store`;
       return { ...embedFailure("unavailable", detail), isLasting: true };
@@ -413,6 +425,10 @@ function shorten(result: EmbedResult, own: number, wanted: number): EmbedResult 
 
 function unusable(id: string): string {
   return `The embedding model '${id}' is set up but cannot be used now; the server's log and "lectern models list" say why.`;
+}
+
+function inactive(id: string): string {
+  return `The embedding model '${id}' came with a backup and is inactive until an operator has looked at it: "lectern models verify ${id}" shows what it calls and lets it be used.`;
 }
 
 function isReranker(name: string): string {

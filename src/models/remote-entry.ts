@@ -10,7 +10,7 @@ import type { PassageBatching } from "./store-model.ts";
 /** A remote model as it is set up, or why it cannot be. */
 export type RemoteSource =
   | { ok: true; model: RemoteModel; /** By `lectern models remove`. */ removable: boolean }
-  | { ok: false; id: string; problem: string };
+  | { ok: false; id: string; problem: string; /** An operator has to look at it first. */ isInactive?: boolean };
 
 export interface RemoteSources {
   /** Reads the operator's files anew. */

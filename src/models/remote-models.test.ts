@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
 import type { TempDir } from "../../test/helpers/temp-dir.ts";
 import { readConfig } from "../config/config.ts";
-import { readAddedModels, writeAddedModels } from "./model-tables.ts";
+import { activateAddedModels, deactivateAddedModels, readAddedModels, writeAddedModels } from "./model-tables.ts";
 import { remoteSources } from "./remote-models.ts";
 
 let temp: TempDir;
@@ -84,4 +84,61 @@ test("models added by the verb are kept in a file of their own and can be forgot
   await Bun.write(join(dir, "models.toml"), "[[models");
   expect(remote.list()).toMatchObject([{ ok: false, id: "models.toml" }]);
   expect(remote.forget("house")).toBe(false);
+});
+
+describe("the key of a model of the data directory", () => {
+  const at = (dialect: "openai" | "openai-compatible" | "cohere", more: object) => {
+    writeAddedModels(dir, [{ id: "m", dialect, dimensions: 8, ...more }]);
+  };
+  const own = (env: Record<string, string>) => brief(env).find(([id]) => id === "m");
+  const secret = { AWS_SECRET_ACCESS_KEY: "aws", DATABASE_URL: "postgres://u:p@h", LECTERN_OPENAI_API_KEY: "sk" };
+  const refused = (variable: string) => [
+    "m",
+    `its key is in the variable ${variable}, which a model of the data directory may use only where the operator's settings list it: set model-key-variables = ["${variable}"] (or LECTERN_MODEL_KEY_VARIABLES=${variable})`,
+  ];
+
+  test("is in no variable that the operator did not list", () => {
+    for (const variable of Object.keys(secret)) {
+      at("openai-compatible", { address: "http://x/v1", api_key_env: variable });
+      expect(own(secret)).toEqual(refused(variable));
+    }
+    for (const more of [{ address: "http://x/v1" }, {}]) {
+      at("cohere", { ...more, api_key_env: "LECTERN_OPENAI_API_KEY" });
+      expect(own(secret)).toEqual(refused("LECTERN_OPENAI_API_KEY"));
+    }
+    at("openai", { address: "http://x/v1", api_key_env: "LECTERN_OPENAI_API_KEY" });
+    expect(own(secret)).toEqual(refused("LECTERN_OPENAI_API_KEY"));
+    at("openai", { model: "text-embedding-3-large", api_key_env: "AWS_SECRET_ACCESS_KEY" });
+    expect(own(secret)).toEqual(refused("AWS_SECRET_ACCESS_KEY"));
+  });
+
+  test("is its provider's at the provider's address, and any that is listed", () => {
+    at("openai", { model: "text-embedding-3-large", api_key_env: "LECTERN_OPENAI_API_KEY" });
+    expect(own(secret)).toEqual(["m", undefined, "sk"]);
+    at("openai-compatible", { address: "http://x/v1", api_key_env: "HOUSE_KEY" });
+    expect(own({ HOUSE_KEY: "house", LECTERN_MODEL_KEY_VARIABLES: "HOUSE_KEY" })).toEqual([
+      "m",
+      "http://x/v1",
+      "house",
+    ]);
+  });
+
+  test("is not asked for while the model waits for an operator, who is told whom it calls", () => {
+    at("openai-compatible", { address: "http://x/v1", api_key_env: "HOUSE_KEY" });
+    expect(deactivateAddedModels(dir)).toMatchObject([{ id: "m", inactive: true }]);
+    const env = { HOUSE_KEY: "house", LECTERN_MODEL_KEY_VARIABLES: "HOUSE_KEY" };
+    expect(sources(env).list()).toEqual([
+      {
+        ok: false,
+        id: "m",
+        isInactive: true,
+        problem:
+          'inactive, for it came with a backup: it calls "http://x/v1" (openai-compatible) with the key in the variable HOUSE_KEY; "lectern models verify m" lets it be used',
+      },
+    ]);
+    expect(activateAddedModels(dir, ["other"])).toEqual([]);
+    expect(activateAddedModels(dir, ["m"])).toMatchObject([{ id: "m" }]);
+    expect(own(env)).toEqual(["m", "http://x/v1", "house"]);
+    expect(activateAddedModels(dir, ["m"])).toEqual([]);
+  });
 });

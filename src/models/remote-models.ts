@@ -2,7 +2,7 @@ import { KNOWN_MODELS, type ProviderName } from "../embed/known-models.ts";
 import { providerSetting } from "./catalog.ts";
 import type { RemoteModel } from "../embed/remote/create.ts";
 import type { RemoteLimits, RemoteUsage } from "../embed/remote/remote-provider.ts";
-import { readAddedModels, type RemoteModelTable, writeAddedModels } from "./model-tables.ts";
+import { describeRemote, readAddedModels, type RemoteModelTable, writeAddedModels } from "./model-tables.ts";
 import type { Metrics } from "../platform/metrics.ts";
 import * as metric from "./metrics.ts";
 import type { RemoteSource, RemoteSources } from "./remote-entry.ts";
@@ -13,6 +13,8 @@ export type RemoteSettings = Readonly<Record<`${ProviderName}ApiKey` | `${Provid
   readonly remoteModels: readonly RemoteModelTable[];
   /** The value of a variable that a model's table names for its key. */
   readonly environment: (variable: string) => string | undefined;
+  /** Variables that a model of the data directory may name for its key, beside its provider's own. */
+  readonly modelKeyNames: ReadonlySet<string>;
 };
 
 export interface ProviderLimitSettings {
@@ -88,14 +90,20 @@ function hosted(config: RemoteSettings): RemoteSource[] {
 }
 
 function fromTable(config: RemoteSettings, table: RemoteModelTable, removable: boolean): RemoteSource {
+  if (table.inactive === true)
+    return { ok: false, id: table.id, problem: whyInactive(table, removable), isInactive: true };
   const provider = table.dialect === "openai-compatible" ? null : providerOf(config, table.dialect);
+  // A provider's key goes to the provider's address only.
+  const isProviders = table.address === undefined || table.address === provider?.address;
   const wanted = table.api_key_env;
+  if (wanted !== undefined && removable && !mayName(config, table, isProviders)) {
+    const problem = `its key is in the variable ${wanted}, which a model of the data directory may use only where the operator's settings list it: set model-key-variables = ["${wanted}"] (or LECTERN_MODEL_KEY_VARIABLES=${wanted})`;
+    return { ok: false, id: table.id, problem };
+  }
   const ownKey = table.api_key ?? (wanted === undefined ? undefined : config.environment(wanted));
   if (wanted !== undefined && (ownKey === undefined || ownKey === "")) {
     return { ok: false, id: table.id, problem: `the environment variable ${wanted}, which holds its key, is not set` };
   }
-  // A provider's key goes to the provider's address only.
-  const isProviders = table.address === undefined || table.address === provider?.address;
   const apiKey = ownKey ?? (isProviders ? provider?.apiKey : undefined) ?? undefined;
   if (table.address === undefined && apiKey === undefined && table.dialect !== "openai-compatible") {
     const setting = providerSetting(table.dialect);
@@ -115,6 +123,21 @@ function fromTable(config: RemoteSettings, table: RemoteModelTable, removable: b
     unrelatedCosine: table.unrelated_cosine,
   };
   return { ok: true, model, removable };
+}
+
+/**
+ * A data directory may come from elsewhere, and its models name addresses: they choose among the variables that hold keys
+ * for them, not among all that the environment has.
+ */
+function mayName(config: RemoteSettings, table: RemoteModelTable, isProviders: boolean): boolean {
+  const wanted = table.api_key_env ?? "";
+  if (config.modelKeyNames.has(wanted)) return true;
+  return table.dialect !== "openai-compatible" && isProviders && wanted === providerSetting(table.dialect);
+}
+
+function whyInactive(table: RemoteModelTable, removable: boolean): string {
+  if (!removable) return "inactive = true is set for it in the configuration file";
+  return `inactive, for it came with a backup: ${describeRemote(table)}; "lectern models verify ${table.id}" lets it be used`;
 }
 
 function idOf(source: RemoteSource): string {

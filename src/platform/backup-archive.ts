@@ -12,13 +12,16 @@ export interface BackupFile {
   bytes: number;
 }
 
+/** The last second of the year 9999. */
+const LAST_SECOND = 253_402_300_799;
+
 const BackupManifest = Type.Object({
   format: Type.Literal(1),
   /** Version that wrote it. */
-  lectern: Type.String(),
+  lectern: Type.String({ pattern: "^[0-9A-Za-z.+-]{1,64}$" }),
   /** Unix seconds. */
-  created_at: Type.Number(),
-  files: Type.Integer(),
+  created_at: Type.Number({ minimum: 0, maximum: LAST_SECOND }),
+  files: Type.Integer({ minimum: 0 }),
 });
 export type BackupManifest = Static<typeof BackupManifest>;
 
@@ -27,6 +30,11 @@ const Checksums = Type.Record(Type.String(), Type.String());
 
 const MANIFEST = "lectern-backup.json";
 const CHECKSUMS = "checksums.json";
+/** Without it there is nothing to restore. */
+const REQUIRED = "meta.sqlite";
+const MOST_MANIFEST_BYTES = 1024 * 1024;
+/** A name as long as tar has it, a checksum, and what JSON puts around them. */
+const CHECKSUM_BYTES = 400;
 
 /** The archive, piece by piece; files are read as they are sent. Throws when a file is not as long as announced. */
 export async function* writeBackup(
@@ -67,17 +75,20 @@ export async function readBackup(
   stream: AsyncIterable<Uint8Array>,
   onFile: (name: string, content: AsyncIterable<Uint8Array>) => Promise<void>,
 ): Promise<BackupManifest> {
-  const seen: Record<string, string> = {};
+  const seen = new Map<string, string>();
+  const folders = new Set<string>();
   let manifest: BackupManifest | null = null;
-  let checksums: Record<string, string> | null = null;
-  for await (const { name, content } of readTar(stream)) {
+  let checksums: Map<string, string> | null = null;
+  for await (const { name, bytes, content } of readTar(stream)) {
     if (checksums !== null) throw new TarError("something follows the checksums");
     if (manifest === null) {
       if (name !== MANIFEST) throw new TarError("this is not a backup of Lectern");
-      manifest = readManifest(await collect(content));
-    } else if (name === CHECKSUMS) checksums = parse(Checksums, await collect(content));
-    else {
-      if (!isBackupName(name)) throw new TarError(`the name '${name.slice(0, 100)}' does not belong into a backup`);
+      manifest = readManifest(await collect(content, bytes, MOST_MANIFEST_BYTES));
+    } else if (name === CHECKSUMS) {
+      const most = MOST_MANIFEST_BYTES + seen.size * CHECKSUM_BYTES;
+      checksums = new Map(Object.entries(parse(Checksums, await collect(content, bytes, most))));
+    } else {
+      refuseName(name, seen, folders);
       const hash = new Bun.CryptoHasher("sha256");
       const hashed = async function* () {
         for await (const piece of content) {
@@ -86,14 +97,31 @@ export async function readBackup(
         }
       };
       await onFile(name, hashed());
-      seen[name] = hash.digest("hex");
+      seen.set(name, hash.digest("hex"));
     }
   }
   if (manifest === null || checksums === null) throw new TarError("the backup ends too early");
-  const names = new Set([...Object.keys(seen), ...Object.keys(checksums)]);
-  for (const name of names) if (seen[name] !== checksums[name]) throw new TarError(`'${name}' is damaged`);
-  if (Object.keys(seen).length !== manifest.files) throw new TarError("files are missing");
+  for (const name of new Set([...seen.keys(), ...checksums.keys()]))
+    if (seen.get(name) !== checksums.get(name)) throw new TarError(`${quoted(name)} is damaged`);
+  if (seen.size !== manifest.files) throw new TarError("files are missing");
+  if (!seen.has(REQUIRED)) throw new TarError(`there is no ${REQUIRED} in it`);
   return manifest;
+}
+
+/** A file's name must be one that a backup writes, there once, and no folder of another's. */
+function refuseName(name: string, seen: ReadonlyMap<string, string>, folders: Set<string>): void {
+  if (!isBackupName(name)) throw new TarError(`the name ${quoted(name)} does not belong into a backup`);
+  if (seen.has(name)) throw new TarError(`${quoted(name)} is in it twice`);
+  const parts = name.split("/");
+  const above = parts.slice(1).map((_, i) => parts.slice(0, i + 1).join("/"));
+  const clash = folders.has(name) ? name : above.find((folder) => seen.has(folder));
+  if (clash !== undefined) throw new TarError(`${quoted(clash)} is both a file and a folder`);
+  for (const folder of above) folders.add(folder);
+}
+
+/** A name of the archive as it may be printed. */
+function quoted(name: string): string {
+  return JSON.stringify(name.slice(0, 100).replace(/\p{Cc}/gu, " "));
 }
 
 /** Only what a backup writes: never an absolute path, never a way out of the directory. */
@@ -101,12 +129,13 @@ function isBackupName(name: string): boolean {
   return (
     name === "meta.sqlite" ||
     name === "models.toml" ||
-    /^blobs\/[0-9a-f]{2}\/[A-Za-z0-9_-]+$/.test(name) ||
-    /^models\/(?!.*\.\.)[A-Za-z0-9._/-]+$/.test(name)
+    /^blobs\/[0-9a-f]{2}\/[A-Za-z0-9_-]{1,128}$/.test(name) ||
+    /^models(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._-]+)+$/.test(name)
   );
 }
 
-async function collect(content: AsyncIterable<Uint8Array>): Promise<string> {
+async function collect(content: AsyncIterable<Uint8Array>, bytes: number, most: number): Promise<string> {
+  if (bytes > most) throw new TarError("its list of contents is too large");
   const pieces: Uint8Array[] = [];
   for await (const piece of content) pieces.push(piece);
   return Buffer.concat(pieces).toString("utf8");
@@ -114,7 +143,8 @@ async function collect(content: AsyncIterable<Uint8Array>): Promise<string> {
 
 function readManifest(text: string): BackupManifest {
   const { format } = parse(Format, text);
-  if (format !== 1) throw new TarError(`the backup has format ${String(format)}; this Lectern reads format 1`);
+  if (format !== 1)
+    throw new TarError(`the backup has format ${JSON.stringify(format)?.slice(0, 20)}; this Lectern reads format 1`);
   return parse(BackupManifest, text);
 }
 

@@ -1,6 +1,7 @@
 import { Database } from "bun:sqlite";
-import { accessSync, constants, mkdirSync, rmSync } from "node:fs";
+import { accessSync, chmodSync, constants, lstatSync, mkdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { findPlace } from "./data-place.ts";
 
 /** Something a person must mend before the server can start; `message` is the one line that is shown. */
 export class StartError extends Error {
@@ -10,38 +11,50 @@ export class StartError extends Error {
 export interface DataDir extends Disposable {
   /** Absolute. */
   readonly path: string;
+  /** What a person should know of it. */
+  readonly notice: string | null;
 }
 
 /**
  * Makes the data directory if need be and takes it for this process alone, until disposed or until the process ends in
  * whatever way: the lock is the operating system's, so nothing stale is ever left. `<path>/tmp` is emptied.
- * Throws StartError when the directory cannot be written, or another process holds it.
+ * Throws StartError when the directory is not this user's alone (see data-place.ts), cannot be written, or another
+ * process holds it.
  */
 export function takeDataDir(directory: string): DataDir {
-  const path = resolve(directory);
   // Whatever this process writes from here on is its user's alone, also in a directory that others can enter.
   process.umask(0o077);
-  try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
-  } catch (error) {
-    throw new StartError(
-      `the data directory ${path} cannot be written (${codeOf(error)}); choose another with --data`,
-      { cause: error },
-    );
-  }
+  const { path, notice } = makePlace(resolve(directory));
   const lock = takeLock(path);
   try {
     rmSync(join(path, "tmp"), { recursive: true, force: true });
     mkdirSync(join(path, "tmp"), { recursive: true, mode: 0o700 });
   } catch (error) {
     lock.close();
-    throw new StartError(
-      `the data directory ${path} cannot be written (${codeOf(error)}); choose another with --data`,
-      { cause: error },
-    );
+    throw notWritable(path, error);
   }
-  return { path, [Symbol.dispose]: () => lock.close() };
+  return { path, notice, [Symbol.dispose]: () => lock.close() };
+}
+
+function makePlace(named: string): { path: string; notice: string | null } {
+  try {
+    mkdirSync(named, { recursive: true, mode: 0o700 });
+    const place = findPlace(named);
+    if (place.type === "refuse") throw new StartError(`the data directory ${named} cannot be used: ${place.reason}`);
+    const { path, isTooOpen, notice } = place;
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    if (isTooOpen) chmodSync(path, 0o700);
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+    return { path, notice };
+  } catch (error) {
+    throw error instanceof StartError ? error : notWritable(named, error);
+  }
+}
+
+function notWritable(path: string, error: unknown): StartError {
+  return new StartError(`the data directory ${path} cannot be written (${codeOf(error)}); choose another with --data`, {
+    cause: error,
+  });
 }
 
 /**
@@ -50,8 +63,11 @@ export function takeDataDir(directory: string): DataDir {
  */
 function takeLock(path: string): Database {
   let lock: Database | undefined;
+  const file = join(path, "lock");
+  if (lstatSync(file, { throwIfNoEntry: false })?.isFile() === false)
+    throw new StartError(`${file} is not the file that Lectern makes there; remove it`);
   try {
-    lock = new Database(join(path, "lock"), { create: true });
+    lock = new Database(file, { create: true });
     lock.run("PRAGMA busy_timeout = 0");
     // Nothing in the file is worth waiting for the disk: only that it is locked counts.
     lock.run("PRAGMA synchronous = OFF");
@@ -65,7 +81,7 @@ function takeLock(path: string): Database {
     const code = codeOf(error);
     const message = code.startsWith("SQLITE_BUSY")
       ? `another Lectern is using the data directory ${path}; stop it, or choose another directory with --data`
-      : `the data directory ${path} cannot be written (${code}); choose another with --data`;
+      : notWritable(path, error).message;
     throw new StartError(message, { cause: error });
   }
 }

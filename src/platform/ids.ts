@@ -28,6 +28,22 @@ export type IdPrefix =
   | "del_"
   | "req_";
 
+const PATH_PART = /^[A-Za-z0-9_-]{1,128}$/;
+
+/** Whether a text can be an identifier of any kind: then it is one part of a path, and leads nowhere else. */
+export function isId(text: string): boolean {
+  return PATH_PART.test(text);
+}
+
+/**
+ * The identifier, where it is about to become a part of a path. Throws for any other text: identifiers are made here, but
+ * they are read from a database, which may have been written elsewhere.
+ */
+export function pathPart(id: string): string {
+  if (!isId(id)) throw new Error(`${JSON.stringify(id.slice(0, 40))} is no identifier and names no file`);
+  return id;
+}
+
 /** A new identifier with 142 random bits: it cannot be guessed or enumerated. */
 export function newId(prefix: IdPrefix): string {
   return prefix + randomText(ID_CHARACTERS);

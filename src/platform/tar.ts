@@ -8,6 +8,7 @@ export interface TarEntry {
 }
 
 const BLOCK = 512;
+const PLAIN_FILE = "0".charCodeAt(0);
 const NAME_BYTES = 100;
 const PREFIX_BYTES = 155;
 const OCTAL_LIMIT = 8 ** 11;
@@ -86,6 +87,8 @@ function parseHeader(header: Uint8Array): TarEntry {
       .trim();
   const sum = header.reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 0x20 : byte), 0);
   if (Number.parseInt(text(148, 8), 8) !== sum) throw new TarError("a file header is damaged");
+  const type = header[156] ?? 0;
+  if (type !== 0 && type !== PLAIN_FILE) throw new TarError("it holds something that is not a plain file");
   const large = (header[124] ?? 0) >= 0x80;
   const bytes = large
     ? Number(new DataView(header.buffer, header.byteOffset).getBigUint64(128))

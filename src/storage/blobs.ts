@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync } from "node:fs";
 import { open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { newId } from "../platform/ids.ts";
+import { newId, pathPart } from "../platform/ids.ts";
 
 /**
  * Uploaded bytes by id: `<data>/blobs/<2 hex of a hash>/<id>`. An id, never a client's file name, is the path.
@@ -12,7 +12,7 @@ import { newId } from "../platform/ids.ts";
 export interface Blobs {
   /** Begins a blob; nothing is visible until `commit`. */
   writer(): Promise<BlobWriter>;
-  /** Absolute path, for streaming it out and for the parse lane. */
+  /** Absolute path, for streaming it out and for the parse lane. Throws for what is no identifier. */
   path(id: string): string;
   size(id: string): Promise<number | null>;
   remove(id: string): Promise<void>;
@@ -38,7 +38,7 @@ export function createBlobs(dataDir: string): Blobs {
   const tmp = join(dataDir, "tmp");
   mkdirSync(root, { recursive: true });
   mkdirSync(tmp, { recursive: true });
-  const path = (id: string) => join(root, shard(id), id);
+  const path = (id: string) => join(root, shard(id), pathPart(id));
 
   let held: Set<string> | null = null;
 

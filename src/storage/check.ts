@@ -2,6 +2,7 @@ import { Database } from "bun:sqlite";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { MIGRATIONS } from "./migrations/index.ts";
+import { checkSchema, distrust } from "./own-schema.ts";
 
 /** What a look at a data directory that nobody uses found. */
 export interface DatabaseReport {
@@ -19,6 +20,9 @@ export interface DatabaseReport {
 /** Reads only. `pathOf`: where the bytes of a file are. Throws what SQLite throws for a file that is no database. */
 export function checkDatabase(dataDir: string, pathOf: (fileId: string) => string): DatabaseReport {
   using db = new Database(join(dataDir, "meta.sqlite"), { readonly: true });
+  distrust(db);
+  const schema = checkSchema(db);
+  if (!schema.ok) throw new Error(schema.problem);
   const number = (sql: string) => db.query<{ n: number }, []>(sql).get()?.n ?? 0;
   const [verdict] = db.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").all();
   const files = db.query<{ id: string }, []>(/*sql*/ `SELECT id FROM file`).all();

@@ -94,6 +94,8 @@ export interface KeysTable {
   updateKey(tenantId: TenantId, id: KeyId, changes: KeyChanges): Promise<void>;
   removeKey(tenantId: TenantId, id: KeyId): Promise<boolean>;
   removeKeys(tenantId: TenantId): Promise<number>;
+  /** Of all tenants. */
+  removeAllKeys(): Promise<number>;
   touchKey(id: KeyId, at: number): Promise<void>;
   /** Whether what this key made may be kept: its tenant is active, and the key is known and has not expired. */
   mayKeep(tenantId: TenantId, keyId: KeyId | null, nowSeconds: number): Promise<boolean>;
@@ -107,6 +109,7 @@ const REMOVE_ALL = /*sql*/ `DELETE FROM api_key WHERE tenant_id = ?1`;
 const MAY_KEEP = /*sql*/ `SELECT count(*) AS n FROM tenant t WHERE t.id = ?1 AND t.status = 'active'
   AND (?2 IS NULL OR EXISTS (SELECT 1 FROM api_key k WHERE k.id = ?2 AND k.tenant_id = ?1
                              AND (k.expires_at IS NULL OR k.expires_at > ?3)))`;
+const REMOVE_EVERY = /*sql*/ `DELETE FROM api_key`;
 const TOUCH = /*sql*/ `UPDATE api_key SET last_used_at = ?2 WHERE id = ?1`;
 
 export function keysTable(sql: Sql): KeysTable {
@@ -124,6 +127,7 @@ export function keysTable(sql: Sql): KeysTable {
     removeKeys: (tenantId) => sql.run(REMOVE_ALL, [tenantId]),
     mayKeep: async (tenantId, keyId, nowSeconds) =>
       ((await sql.get<{ n: number }>(MAY_KEEP, [tenantId, keyId, nowSeconds]))?.n ?? 0) > 0,
+    removeAllKeys: () => sql.run(REMOVE_EVERY),
     touchKey: async (id, at) => void (await sql.atomic((tx) => tx.run(TOUCH, [id, at]), "work")),
   };
 }

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { Database as Connection, type Statement } from "bun:sqlite";
 import { assert } from "../errors.ts";
 import { migrate } from "./migrations/runner.ts";
+import { checkSchema, distrust } from "./own-schema.ts";
 import type { Database, Durability, Param, SyncReads, Tx } from "./sql.ts";
 
 /**
@@ -50,7 +51,15 @@ export class NewerSchemaError extends Error {
   override name = "NewerSchemaError";
 }
 
-/** Opens (creating it if need be) and migrates `path`. Throws NewerSchemaError for a file of a newer Lectern. */
+/** The file holds what Lectern did not make; the message says what. */
+export class ForeignSchemaError extends Error {
+  override name = "ForeignSchemaError";
+}
+
+/**
+ * Opens (creating it if need be) and migrates `path`. Throws NewerSchemaError for a file of a newer Lectern, and
+ * ForeignSchemaError, before anything of it has run, for one whose schema is not Lectern's.
+ */
 export function openSqlite(path: string, options: SqliteOptions = {}): SqliteDatabase {
   const raw = openWriter(path);
   if (options.flush === false) raw.run("PRAGMA synchronous = OFF");
@@ -62,6 +71,14 @@ export function openSqlite(path: string, options: SqliteOptions = {}): SqliteDat
 
 function openWriter(path: string): Connection {
   const raw = new Connection(path, { create: true, strict: true });
+  try {
+    tune(raw);
+    const schema = checkSchema(raw);
+    if (!schema.ok) throw new ForeignSchemaError(schema.problem);
+  } catch (error) {
+    raw.close();
+    throw error;
+  }
   // Takes effect in a new file only: lets `reclaim` give space back to the file system in small steps.
   raw.run("PRAGMA auto_vacuum = INCREMENTAL");
   raw.run("PRAGMA journal_mode = WAL");
@@ -72,7 +89,6 @@ function openWriter(path: string): Connection {
   raw.run("PRAGMA journal_size_limit = 67108864");
   // Zeros where that costs no further write; see `Tx.erase` for the rest.
   raw.run("PRAGMA secure_delete = FAST");
-  tune(raw);
   const migrated = migrate(raw);
   if (migrated.ok) return raw;
   raw.close();
@@ -80,6 +96,7 @@ function openWriter(path: string): Connection {
 }
 
 function tune(connection: Connection): void {
+  distrust(connection);
   connection.run("PRAGMA busy_timeout = 2000");
   // KiB. Pages are read from the mapping; only those of the write-ahead log are copied, and more than this gains nothing.
   connection.run("PRAGMA cache_size = -16384");

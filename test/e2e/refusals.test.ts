@@ -89,7 +89,7 @@ describe("a data directory that cannot be used is named with the reason", () => 
     for (const path of [dirname(where.cwd), where.cwd, join(where.cwd, "lectern")]) chmodSync(path, 0o755);
     const before = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
     const result = await run(where, ["serve", "--port", "0", "--data", where.data], { before });
-    expectRefusal(result, /cannot be written/);
+    expectRefusal(result, /belongs to user 0, not to the user of this process/);
     expect(result.err).toContain(where.data);
   });
 

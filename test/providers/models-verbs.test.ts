@@ -13,7 +13,12 @@ import { ROOT, runLectern, startServer } from "../helpers/server.ts";
 import { waitFor } from "../helpers/wait.ts";
 import { tempDir, type TempDir } from "../helpers/temp-dir.ts";
 
-const ENV = { HOUSE_KEY: FAKE_KEY, LECTERN_ALLOW_PRIVATE_ADDRESSES: "1", LECTERN_PROVIDER_ATTEMPTS: "1" };
+const ENV = {
+  HOUSE_KEY: FAKE_KEY,
+  LECTERN_MODEL_KEY_VARIABLES: "HOUSE_KEY,NO_SUCH_KEY",
+  LECTERN_ALLOW_PRIVATE_ADDRESSES: "1",
+  LECTERN_PROVIDER_ATTEMPTS: "1",
+};
 
 let dir: TempDir;
 let fake: FakeProvider;
@@ -253,6 +258,7 @@ test("where a remote model's cosines begin is measured when it is added, and kep
 const refused: [string, string[], string][] = [
   ["without the key that it needs", [], "openai-compatible answered 400: key"],
   ["whose variable is not set", ["--api-key-env", "NO_SUCH_KEY"], "NO_SUCH_KEY, which holds its key, is not set"],
+  ["whose variable is not listed", ["--api-key-env", "AWS_KEY"], 'set model-key-variables = ["AWS_KEY"]'],
   ["of other dimensions than it has", ["--api-key-env", "HOUSE_KEY", "--dimensions", "47"], "48 dimensions, not 47"],
 ];
 for (const [name, more, words] of refused) {

@@ -48,14 +48,18 @@ export function modelsService({ models, generations, rescan }: ModelsDeps): Mode
       };
     },
     async remove(name) {
-      const known = find(name);
+      // One that cannot be used now is not found, and can be taken away all the same.
+      const known = models.get(name) ?? { model: name, location: null };
       const stores = (await generations.modelsInUse()).find((used) => used.model === known.model)?.stores ?? 0;
       const refuse = (reason: string) =>
         new AppError("model_not_deletable", `The model '${name}' cannot be deleted: ${reason}.`);
       const isOwn = known.location === "bundled" || known.location === "alias";
       if (isOwn) throw refuse("it is part of the server or of its settings");
       if (stores > 0) throw refuse(`${stores} vector ${stores === 1 ? "store needs" : "stores need"} it`);
-      if (!models.remove(name)) throw refuse("it is part of the server's settings");
+      if (!models.remove(name)) {
+        find(name);
+        throw refuse("it is part of the server's settings");
+      }
       return { id: name, object: "model", deleted: true };
     },
   };

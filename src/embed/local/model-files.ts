@@ -1,6 +1,6 @@
 /** Where the files of one model come from: a directory, or files embedded in the executable. */
-import { readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync, realpathSync, statSync } from "node:fs";
+import { basename, dirname, join, sep } from "node:path";
 
 export interface ModelFiles {
   /** Relative paths with forward slashes, sorted. */
@@ -18,6 +18,7 @@ export interface ModelFiles {
 const MAX_DEPTH = 3;
 const MAX_FILES = 2000;
 
+/** Throws, with a line for the operator, where a link in the folder leads elsewhere. */
 export function directoryModelFiles(directory: string): ModelFiles {
   const names = listFiles(directory).sort();
   return {
@@ -53,16 +54,38 @@ export function memoryModelFiles(files: Readonly<Record<string, Uint8Array | str
   };
 }
 
+/**
+ * Why a link in a model folder is not followed; null for one that leads to a file of the folder itself, or of the `blobs`
+ * of a model hub's cache, whose folders are made of links: `snapshots/<revision>/model.onnx` -> `../../blobs/<hash>`. A
+ * folder may come from elsewhere, and a link in it names any file of this machine, whose bytes a model can be made to show.
+ */
+export function linkProblem(directory: string, name: string): string | null {
+  const root = realpathSync(directory);
+  const snapshots = dirname(root);
+  const allowed = [root, ...(basename(snapshots) === "snapshots" ? [join(dirname(snapshots), "blobs")] : [])];
+  let target: string;
+  try {
+    target = realpathSync(join(directory, name));
+  } catch {
+    return `the link ${name} leads nowhere`;
+  }
+  if (!allowed.some((place) => target.startsWith(place + sep)))
+    return `the link ${name} leads out of the folder, to ${target}: put the file itself there`;
+  return statSync(target).isFile() ? null : `the link ${name} does not lead to a file`;
+}
+
 function listFiles(directory: string): string[] {
   const names: string[] = [];
   const walk = (relative: string, depth: number): void => {
     for (const entry of readdirSync(join(directory, relative), { withFileTypes: true })) {
       if (entry.name.startsWith(".") || names.length >= MAX_FILES) continue;
       const name = relative === "" ? entry.name : `${relative}/${entry.name}`;
-      // A model hub's local cache is made of links, so they are followed.
-      const stat = entry.isSymbolicLink() ? statSync(join(directory, name), { throwIfNoEntry: false }) : entry;
-      if (stat?.isDirectory() && depth < MAX_DEPTH) walk(name, depth + 1);
-      else if (stat?.isFile()) names.push(name);
+      if (entry.isSymbolicLink()) {
+        const problem = linkProblem(directory, name);
+        if (problem !== null) throw new Error(problem);
+        names.push(name);
+      } else if (entry.isDirectory() && depth < MAX_DEPTH) walk(name, depth + 1);
+      else if (entry.isFile()) names.push(name);
     }
   };
   walk("", 1);

@@ -12,7 +12,10 @@ import * as m010 from "./010-add-upload-owners.ts";
 export interface Migration {
   version: number;
   sql: string;
-  /** The oldest schema version whose binaries may still open the file after this migration. */
+  /**
+   * The oldest schema version whose binaries may still open the file after this migration. One that adds or changes
+   * triggers or views is its own: an older binary opens no file with such as it does not know.
+   */
   minSafeVersion: number;
 }
 
