@@ -212,10 +212,15 @@ class QueryBuilder implements TermSink {
       this.#drafts.set(term, draft);
     }
     const unit = this.#unit;
-    if (part !== NOTHING && !draft.proves.some((one) => one.unit === unit && one.part === part))
-      draft.proves.push({ unit, part });
+    if (part !== NOTHING && !isProven(draft.proves, unit, part)) draft.proves.push({ unit, part });
     return draft;
   }
+}
+
+/** Units come one after the other: only the last entries can be of this one. */
+function isProven(proves: Draft["proves"], unit: number, part: Proof): boolean {
+  for (let i = proves.length - 1; proves[i]?.unit === unit; i--) if (proves[i]?.part === part) return true;
+  return false;
 }
 
 /** The terms themselves, in order, for tests and for showing what a text was taken for. */
