@@ -102,6 +102,7 @@ export const ROOMS: readonly Room[] = [
 export const HALL: readonly { file: string; floor: 0 | 11; duty: string }[] = [
   { file: "main.ts", floor: 11, duty: "Entry of the executable." },
   { file: "parse-entry.ts", floor: 11, duty: "Entry of the parse workers." },
+  { file: "text-entry.ts", floor: 11, duty: "Entry of the worker that analyses texts of requests." },
   { file: "ocr-entry.ts", floor: 11, duty: "Entry of the workers that read scans." },
   { file: "native-entry.ts", floor: 11, duty: "Entry of the workers that hold addons." },
   { file: "errors.ts", floor: 0, duty: "Everything that can go wrong in a way a client is told about." },

@@ -90,9 +90,9 @@ test("a provider in this process stands in for the bundled model, which is not o
   expect((await models.rescan()).map(({ id }) => id)).toEqual(["m"]);
   for (const name of [null, "m", "house", "text-embedding-3-small"])
     expect(models.resolve(name)).toMatchObject({ ok: true, model: "m" });
-  const { signal } = new AbortController();
+  const asker = { tenant: "ten_a", signal: new AbortController().signal };
   const model = { id: "m", revision: "r", dimensions: 2 };
-  expect(await models.embedQuery(model, "x", signal)).toEqual({ ok: true, vector: Float32Array.of(0, 1) });
-  expect(await models.embedPassages(model, ["x", "y"], signal)).toMatchObject({ ok: true, texts: [{}, {}] });
+  expect(await models.embedQuery(model, "x", asker)).toEqual({ ok: true, vector: Float32Array.of(0, 1) });
+  expect(await models.embedPassages(model, ["x", "y"], asker)).toMatchObject({ ok: true, texts: [{}, {}] });
   expect([models.price("m"), models.remove("m")]).toEqual([null, false]);
 });

@@ -25,7 +25,7 @@ import { select } from "./select.ts";
 export type EmbedQuery = (
   model: { id: string; revision: string; dimensions: number },
   text: string,
-  signal: AbortSignal,
+  asker: { tenant: string; signal: AbortSignal },
 ) => Promise<{ ok: true; vector: Float32Array } | EmbedFailure>;
 
 export interface SearchDeps extends Pick<Storage, "generations" | "chunks" | "indexReads"> {
@@ -161,7 +161,9 @@ async function vectorsOf(
     throw new AppError("invalid_dimensions", text, { param: "query_vector" });
   }
   const model = { id: generation.model, revision: generation.model_revision, dimensions: generation.dimensions };
-  const embedded = await Promise.all(queries.map((query) => embedQuery(model, query, signal)));
+  const embedded = await Promise.all(
+    queries.map((query) => embedQuery(model, query, { tenant: generation.tenant_id, signal })),
+  );
   return embedded.map((result) => {
     // While a store is moved to the model's new revision, keywords answer alone.
     if (!result.ok && result.isOutdated === true && request.mode === "hybrid") return null;
