@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
 import { SMALL_WORDS, transformerFolder } from "../embed/testing/model-folders.ts";
 import { randomTransformer } from "../embed/testing/transformer.ts";
-import type { ModelInfo } from "../embed/provider.ts";
+import type { EmbedKind, ModelInfo } from "../embed/provider.ts";
 import { silentLog } from "../platform/log.ts";
 import { Models } from "./models.ts";
 import type { NativeLanes } from "../workers/native-lane.ts";
@@ -61,12 +61,12 @@ test("a model that opens and then embeds nothing stops neither the start nor lat
   }
 });
 
-test("a provider in this process stands in for the bundled model, which is not opened", async () => {
-  using directory = tempDir();
-  const models = new Models({
+/** Over a provider in this process, which is told what is asked of it. */
+function withProvider(directory: string, told: (texts: readonly string[], kind: EmbedKind) => void): Models {
+  return new Models({
     // Whatever is asked of a lane fails.
     lanes: {} as NativeLanes,
-    directory: directory.path,
+    directory,
     defaultModel: null,
     defaultAliases: true,
     aliases: new Map([["house", "m"]]),
@@ -78,13 +78,18 @@ test("a provider in this process stands in for the bundled model, which is not o
     log: silentLog,
     provider: {
       model: { ...INFO, dimensions: 2, location: "bundled" },
-      embed: (texts) =>
-        Promise.resolve({
-          ok: true,
-          texts: texts.map(() => ({ vectors: Float32Array.of(0, 1), windows: 1, tokens: 1 })),
-        }),
+      embed: (texts, kind) => {
+        told(texts, kind);
+        const embedded = texts.map(() => ({ vectors: Float32Array.of(0, 1), windows: 1, tokens: 1 }));
+        return Promise.resolve({ ok: true, texts: embedded });
+      },
     },
   });
+}
+
+test("a provider in this process stands in for the bundled model, which is not opened", async () => {
+  using directory = tempDir();
+  const models = withProvider(directory.path, () => {});
   await models.start();
   await models.warm();
   expect((await models.rescan()).map(({ id }) => id)).toEqual(["m"]);
@@ -95,4 +100,18 @@ test("a provider in this process stands in for the bundled model, which is not o
   expect(await models.embedQuery(model, "x", asker)).toEqual({ ok: true, vector: Float32Array.of(0, 1) });
   expect(await models.embedPassages(model, ["x", "y"], asker)).toMatchObject({ ok: true, texts: [{}, {}] });
   expect([models.price("m"), models.remove("m")]).toEqual([null, false]);
+});
+
+test("a search's query is embedded as far as anybody writes one, without half a character at its end", async () => {
+  const asked: { texts: readonly string[]; kind: EmbedKind }[] = [];
+  using directory = tempDir();
+  const models = withProvider(directory.path, (texts, kind) => asked.push({ texts, kind }));
+  await models.start();
+  const asker = { tenant: "ten_a", signal: new AbortController().signal };
+  const long = `a${"😀".repeat(10_000)}`;
+  await models.embedQuery({ id: "m", revision: "r", dimensions: 2 }, long, asker);
+  expect(asked).toEqual([{ texts: [`a${"😀".repeat(4095)}`], kind: "query" }]);
+  // Not a search: as long as it is, among passages and still as a query.
+  await models.embed("m", [long], { ...asker, kind: "query" });
+  expect(asked[1]).toEqual({ texts: [long], kind: "query" });
 });

@@ -82,6 +82,8 @@ export interface FoundModel {
 
 /** Characters of a search's question that are embedded; nobody writes more, and the keywords read more of it. */
 const MAX_QUERY_CHARS = 8192;
+/** The first half of a character outside the basic plane. */
+const HALF_AT_END = /[\ud800-\udbff]$/;
 /** A worker has the next call before it has answered the last; a stop waits for what it has. */
 const LOCAL_TEXTS = 32;
 const CALLS_A_WORKER = 2;
@@ -261,7 +263,7 @@ export class Models {
 
   /** The vector of a search's query for a store, or of its beginning; recent ones are remembered. */
   async embedQuery(model: StoreModel, query: string, asker: Asker): Promise<QueryVector> {
-    const text = query.length > MAX_QUERY_CHARS ? query.slice(0, MAX_QUERY_CHARS).toWellFormed() : query;
+    const text = query.length > MAX_QUERY_CHARS ? query.slice(0, MAX_QUERY_CHARS).replace(HALF_AT_END, "") : query;
     const key = `${model.revision}/${model.dimensions}`;
     const known = this.#queries.get(key, text);
     if (known !== undefined) return { ok: true, vector: known };

@@ -36,7 +36,7 @@ export async function fileFor(
     );
   }
   const file = await files.get(store.tenant_id, fileId);
-  if (file === null) throw new AppError("file_not_found", `No such File object: ${fileId}`, { param });
+  if (file === null) throw noSuchFile(fileId, prefix);
   if (most !== null && (await storeFiles.count(store.tenant_id, store.id)) >= most)
     throw new AppError("file_limit_reached", `Vector store '${store.id}' may hold ${most} files at most.`);
   const row = await storeFiles.insert({
@@ -111,4 +111,9 @@ function chunksAfter(last: ChunkRow | undefined, items: readonly AnalysedItem[])
 /** What a file's chunks are found by, beside their texts: one that was made for them has no name that anybody gave it. */
 export function nameOf(filename: string): string {
   return filename === INLINE ? "" : filename;
+}
+
+/** @param prefix of the item's parameters */
+export function noSuchFile(fileId: string, prefix: string): AppError {
+  return new AppError("file_not_found", `No such File object: ${fileId}`, { param: `${prefix}file_id` });
 }

@@ -1,4 +1,3 @@
-import { AppError } from "../../errors.ts";
 import type { TextAnalysis, TextAsker } from "../../index/text-analysis.ts";
 import type { Embed } from "../../models/failures.ts";
 import type { GenerationRow } from "../../storage/generations.ts";
@@ -11,7 +10,7 @@ import { chunkIdOf } from "../search/results.ts";
 import type { Within } from "../vector-store-files/attach.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
 import type { Asking } from "../vector-stores/asking.ts";
-import { type AnalysedItem, append, fileFor, nameOf } from "./append.ts";
+import { type AnalysedItem, append, fileFor, nameOf, noSuchFile } from "./append.ts";
 import { InlineFiles, type InlineFilesDeps } from "./inline-files.ts";
 import { type InsertRequest, type Item, passages, withVectors } from "./items.ts";
 import type { InsertedVector } from "./schema.ts";
@@ -102,6 +101,7 @@ class Inserter implements VectorInserter {
     const all: FileItems[] = [];
     for (const [fileId, own] of perFile) {
       const filename = await nameIn(this.#deps, store, fileId);
+      if (filename === null) throw noSuchFile(fileId, own[0]?.param ?? "");
       const texts = own.map((item) => item.body.content);
       const facts = await this.#deps.texts.analyse({ texts, filename }, asker);
       const items = own.flatMap((item, i) => {
@@ -144,18 +144,21 @@ interface FileItems {
   items: AnalysedItem[];
 }
 
-/** What the file is called in the store, or would be. */
+/** What the file is called in the store, or would be; null where there is none. */
 async function nameIn(
   { storeFiles, files }: Pick<Tables, "storeFiles" | "files">,
   store: StoreRow,
   fileId: string,
-): Promise<string> {
+): Promise<string | null> {
   const file = (await storeFiles.get(store.tenant_id, store.id, fileId)) ?? (await files.get(store.tenant_id, fileId));
-  return nameOf(file?.filename ?? "");
+  return file === null ? null : nameOf(file.filename);
 }
 
 async function haveTheirNames(tables: Tables, store: StoreRow, perFile: readonly FileItems[]): Promise<boolean> {
-  for (const { fileId, filename } of perFile) if ((await nameIn(tables, store, fileId)) !== filename) return false;
+  for (const { fileId, filename } of perFile) {
+    const name = await nameIn(tables, store, fileId);
+    if (name !== null && name !== filename) return false;
+  }
   return true;
 }
 
@@ -163,6 +166,6 @@ async function haveTheirNames(tables: Tables, store: StoreRow, perFile: readonly
 async function refuseUnknown(tables: Pick<Tables, "files">, caller: Caller, items: readonly Item[]): Promise<void> {
   for (const { body, param } of items) {
     if (body.file_id !== undefined && !(await mayUseFile(tables, caller, body.file_id)))
-      throw new AppError("file_not_found", `No such File object: ${body.file_id}`, { param: `${param}file_id` });
+      throw noSuchFile(body.file_id, param);
   }
 }
