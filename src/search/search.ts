@@ -12,6 +12,9 @@ import type { IndexAnswer } from "../index/store-index.ts";
 import { embedError } from "../models/failures.ts";
 import type { ChunkHit } from "../storage/chunks.ts";
 import type { GenerationRow } from "../storage/generations.ts";
+import { FairLane } from "../platform/fair-lane.ts";
+import type { Slice } from "../platform/fair-queue.ts";
+import { WorkerCallError } from "../platform/worker-pool.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { StoreRow } from "../storage/stores.ts";
 import type { Ranked } from "./ranking.ts";
@@ -90,11 +93,34 @@ interface Asked {
   used: IndexAnswer["used"];
 }
 
+/** Characters of questions that a tenant may have answered in one turn: some milliseconds of the serving thread. */
+const TURN_CHARACTERS = 1024;
+
+/**
+ * The serving thread while it asks an index: tenants take turns here too, a question at a time, and other requests go on
+ * in between. How many wait is bounded by the requests that may be under way.
+ */
+type Turns = FairLane<() => Asked, Asked>;
+
 export function createSearch(deps: SearchDeps): Search {
-  return (asked, signal) => search(deps, asked, signal);
+  const turns: Turns = new FairLane({
+    quantum: TURN_CHARACTERS,
+    most: Infinity,
+    mostOfOne: Infinity,
+    slots: 1,
+    async run(question) {
+      await new Promise((resolve) => setImmediate(resolve));
+      return question();
+    },
+  });
+  return (asked, signal) => search({ ...deps, turns }, asked, signal);
 }
 
-async function search(deps: SearchDeps, asked: StoreSearch, signal: AbortSignal): Promise<SearchOutcome> {
+async function search(
+  deps: SearchDeps & { turns: Turns },
+  asked: StoreSearch,
+  signal: AbortSignal,
+): Promise<SearchOutcome> {
   const { store, request, ranker } = asked;
   const startedAt = performance.now();
   const generation = await generationOf(deps, store, asked.generation ?? store.live_generation);
@@ -105,16 +131,18 @@ async function search(deps: SearchDeps, asked: StoreSearch, signal: AbortSignal)
   const queries = [...new Set(request.searched)];
   const vectors = await vectorsOf(deps, queries, { request, generation, signal });
   const embeddedAt = performance.now();
-  const answers = queries.map((query, i) =>
-    ask(deps, lease, { model: generation.model, query, vector: vectors[i] ?? null, request }),
-  );
+  const questions = queries.map((query, i) => ({
+    item: () => ask(deps, lease, { model: generation.model, query, vector: vectors[i] ?? null, request }),
+    cost: Math.max(1, query.length),
+  }));
+  const answers = await inTurns(deps.turns, { tenant: store.tenant_id, questions, signal });
   const rankedAt = performance.now();
   const ranked =
     ranker === null
       ? mergeRanked(answers.map((answer) => answer.ranked))
       : await rerank(
           deps,
-          { tenantId: store.tenant_id, ranker, found: questions(queries, answers, request), request },
+          { tenantId: store.tenant_id, ranker, found: askedAndFound(queries, answers, request), request },
           signal,
         );
   const rerankedAt = performance.now();
@@ -173,6 +201,18 @@ async function vectorsOf(
   });
 }
 
+async function inTurns(
+  turns: Turns,
+  { tenant, questions, signal }: { tenant: string; questions: readonly Slice<() => Asked>[]; signal: AbortSignal },
+): Promise<Asked[]> {
+  try {
+    return (await turns.submit(tenant, questions, signal)) ?? [];
+  } catch (error) {
+    if (!(error instanceof WorkerCallError)) throw error;
+    throw new AppError("shutting_down", "The request was interrupted.", { cause: error });
+  }
+}
+
 function ask(
   { isEnglishModel, unrelatedCosine }: SearchDeps,
   { index }: IndexLease,
@@ -212,7 +252,7 @@ async function read(
 }
 
 /** What a reranker reads: the questions as they were asked, not as they were rewritten for the first stage. */
-function questions(queries: readonly string[], answers: readonly Asked[], { asked, searched }: SearchRequest) {
+function askedAndFound(queries: readonly string[], answers: readonly Asked[], { asked, searched }: SearchRequest) {
   return queries.map((query, i) => ({
     query: asked[searched.indexOf(query)] ?? query,
     ranked: answers[i]?.ranked ?? [],

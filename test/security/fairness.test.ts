@@ -88,13 +88,13 @@ async function probe(name: string): Promise<Seen> {
   for (let i = 0; i < SEARCHES; i++) {
     const startedAt = performance.now();
     const response = await search(other, i);
-    await response.bytes();
+    await response.arrayBuffer();
     times.push(performance.now() - startedAt);
     statuses.add(response.status);
     if (i % 15 === 0)
       for (const send of small) {
         const answer = await send(other, i);
-        await answer.bytes();
+        await answer.arrayBuffer();
         statuses.add(answer.status);
       }
   }
@@ -113,7 +113,7 @@ function attack(): { stop: () => Promise<Record<string, number>>; underWay: Prom
       for (let i = 0; !ending.signal.aborted; i++) {
         try {
           const response = await send(greedy, a * 1000 + i, ending.signal);
-          await response.bytes();
+          await response.arrayBuffer();
           const key = `${kind} ${response.status}`;
           answers[key] = (answers[key] ?? 0) + 1;
           first.resolve();
