@@ -10,12 +10,12 @@ import { as, newKey, newTenant } from "../helpers/tenants.ts";
 setDefaultTimeout(600_000);
 
 const MODEL = "lectern-embed-en";
-const SEARCHES = 150;
+const SEARCHES = 120;
 /** Of each kind at once. */
 const ATTACKERS = 4;
 /** A search may take three times what it takes alone; below this nobody notices. */
 const UNNOTICED_MS = 100;
-const TRIES = 3;
+const TRIES = 2;
 
 let server: TestServer;
 let greedy: TestServer;
