@@ -4,4 +4,5 @@
  */
 export const parseWorkerUrl = new URL("./parse-entry.ts", import.meta.url);
 export const nativeWorkerUrl = new URL("./native-entry.ts", import.meta.url);
+export const textWorkerUrl = new URL("./text-entry.ts", import.meta.url);
 export const ocrWorkerUrl = new URL("./ocr-entry.ts", import.meta.url);

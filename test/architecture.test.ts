@@ -194,6 +194,10 @@ describe("the tree", () => {
     expect(importers).toEqual([]);
   });
 
+  test("text is normalised where runs of marks are bounded, and nowhere else", () => {
+    expect(matching(program, /\.normalize\(/)).toEqual(["stream-safe.ts"]);
+  });
+
   test("addresses of workers are made beside main.ts, where they are right in the binary too", () => {
     expect(matching(program, /new URL\([^)]*-entry/).filter((path) => path !== "worker-urls.ts")).toEqual([]);
   });

@@ -8,7 +8,7 @@ export interface Room {
   floor: number;
   /** What it does, in a sentence. */
   duty: string;
-  /** Rooms it may import; `errors.ts` and `worker-urls.ts` may be imported from anywhere. */
+  /** Rooms it may import; files of the hall on floor 0 may be imported from anywhere. */
   uses: readonly string[];
 }
 
@@ -102,9 +102,12 @@ export const ROOMS: readonly Room[] = [
 export const HALL: readonly { file: string; floor: 0 | 11; duty: string }[] = [
   { file: "main.ts", floor: 11, duty: "Entry of the executable." },
   { file: "parse-entry.ts", floor: 11, duty: "Entry of the parse workers." },
+  { file: "text-entry.ts", floor: 11, duty: "Entry of the worker that analyses texts of requests." },
   { file: "ocr-entry.ts", floor: 11, duty: "Entry of the workers that read scans." },
   { file: "native-entry.ts", floor: 11, duty: "Entry of the workers that hold addons." },
   { file: "errors.ts", floor: 0, duty: "Everything that can go wrong in a way a client is told about." },
+  // Here and not in a room: parse, which imports no room, normalises text as index, embed, http and cli do.
+  { file: "stream-safe.ts", floor: 0, duty: "Unicode normalisation in linear time." },
   { file: "worker-urls.ts", floor: 0, duty: "Addresses of the worker entries." },
 ];
 

@@ -73,7 +73,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const search = createSearch({
     ...storage,
     indexes: indexes.registry,
-    embedQuery: (model, query, signal) => models.embedQuery(model, query, signal),
+    embedQuery: (model, text, asker) => models.embedQuery(model, text, asker),
     isEnglishModel: (model) => model === BUNDLED_MODEL,
     unrelatedCosine: (model) => models.info(model)?.unrelatedCosine ?? 0,
     rankers,

@@ -101,7 +101,7 @@ function sharedParts({ config, engine, clock, dataDir }: OperationsOptions) {
   const queuedFiles = async () => (await jobs.runner.stats()).find(({ kind }) => kind === "ingest")?.waiting ?? 0;
   const quotas = quotaRules(storage.tenants, config);
   const following = { watches: new Watches(changes), stillAllowed: new StillAllowed() };
-  const embed: Embed = (id, texts, kind, signal) => models.embed(id, texts, kind, signal);
+  const embed: Embed = (id, texts, asked) => models.embed(id, texts, asked);
   return {
     clock,
     cursors: createCursors(),
@@ -212,6 +212,7 @@ function searchParts(options: OperationsOptions, shared: Shared): Operation[] {
     maxFilesPerStore: quotas.filesPerStore,
     blobs,
     embed,
+    texts: engine.workers.texts,
     outdate: (tables, file, generation) => jobs.outdateFile(tables, file, generation),
     reload: (file, generation) => jobs.reloadFile(file, generation),
   });
@@ -235,15 +236,17 @@ function countSearch(metrics: Metrics, { index, latencyMs }: SearchRecord): void
 }
 
 function modelParts({ engine, metrics }: OperationsOptions, { models, embed }: Shared): Operation[] {
+  const { texts } = engine.workers;
   const rerank = rerankService({
     rankers: engine.rankers,
-    bundled: { embed, model: engine.models.bundled },
+    bundled: { embed, texts, model: engine.models.bundled },
+    texts,
     bundledName: BUNDLED_RANKER,
     onRerank: (use) => countRerank(metrics, use),
   });
   const { storage } = engine.data;
   return [
-    ...embeddingOperations(embeddingsService({ models, embed })),
+    ...embeddingOperations(embeddingsService({ models, embed, texts })),
     ...rerankOperations(rerank),
     ...modelOperations(modelsService({ models, ...storage, rescan: () => engine.models.rescan() })),
   ];

@@ -239,7 +239,7 @@ function migrateDeps(config: Config, parts: JobParts, brake: IngestBrake): Migra
     dataDir,
     clock,
     failpoint: createFailpoint(config.testFailpoint),
-    embedQuery: (model, query, signal) => models.embedQuery(model, query, signal),
+    embedQuery: (model, text, asker) => models.embedQuery(model, text, asker),
     search,
     acquire: (storeId, generation) => registry.acquire(storeId, generation),
     changed: changes.notify,
@@ -250,8 +250,8 @@ function migrateDeps(config: Config, parts: JobParts, brake: IngestBrake): Migra
 /** Vectors of passages, from the cache of vectors or from the model, and counted. */
 function passageEmbedding(config: Config, { data, models, metrics }: JobParts): EmbedPassages {
   return cachedPassages({
-    embed: async (model, texts, signal) => {
-      const embedded = await models.embedPassages(model, texts, signal);
+    embed: async (model, texts, asker) => {
+      const embedded = await models.embedPassages(model, texts, asker);
       const tokens = embedded.ok ? embedded.texts.reduce((sum, text) => sum + text.tokens, 0) : 0;
       metrics.count(EMBEDDED_TOKENS, { model: model.id }, tokens);
       return embedded;

@@ -7,6 +7,7 @@ import { GraphLane } from "../workers/graph-lane.ts";
 import { NativeLanes } from "../workers/native-lane.ts";
 import { createOcr } from "../workers/ocr-setup.ts";
 import { ParseLane } from "../workers/parse-lane.ts";
+import { TextLane } from "../workers/text-lane.ts";
 
 /** The lanes of what runs outside the serving thread. */
 export interface Workers extends AsyncDisposable {
@@ -15,6 +16,8 @@ export interface Workers extends AsyncDisposable {
   readonly lanes: NativeLanes;
   readonly parse: ParseLane;
   readonly graphs: GraphLane;
+  /** Texts that come with a request. */
+  readonly texts: TextLane;
   /** Busy, waiting and restarted workers, by lane. */
   stats(): [lane: string, stats: LaneStats][];
 }
@@ -78,13 +81,15 @@ export async function startWorkers(settings: WorkerSettings, dataDir: string): P
     }),
   );
   const graphs = stack.use(new GraphLane(natives));
+  const texts = stack.use(new TextLane());
   const teardown = stack.move();
   return {
     natives,
     lanes,
     parse,
     graphs,
-    stats: () => Object.entries({ ...lanes.stats(), parse: parse.stats() }),
+    texts,
+    stats: () => Object.entries({ ...lanes.stats(), parse: parse.stats(), text: texts.stats() }),
     [Symbol.asyncDispose]: () => teardown.disposeAsync(),
   };
 }

@@ -17,9 +17,13 @@ export interface CompileOptions {
 }
 
 const LECTERN: CompileOptions = {
-  entrypoints: ["src/main.ts", "src/parse-entry.ts", "src/native-entry.ts", "src/ocr-entry.ts"].map((path) =>
-    join(ROOT, path),
-  ),
+  entrypoints: [
+    "src/main.ts",
+    "src/parse-entry.ts",
+    "src/native-entry.ts",
+    "src/text-entry.ts",
+    "src/ocr-entry.ts",
+  ].map((path) => join(ROOT, path)),
   outfile: join(ROOT, "dist/lectern"),
   modelDirectory: join(ROOT, BUNDLED_MODEL_DIRECTORY),
 };

@@ -3,6 +3,7 @@ import { lstatSync, readdirSync, realpathSync, statSync } from "node:fs";
 import type { Dirent } from "node:fs";
 import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
 import { UsageError } from "./terminal.ts";
+import { normalized } from "../stream-safe.ts";
 
 export interface FoundFile {
   /** Where it is. */
@@ -82,7 +83,7 @@ class Walk {
   #folder(folder: string, argument: string): void {
     for (const entry of this.#entries(folder)) {
       const path = join(folder, entry.name);
-      if (entry.isFile()) this.collected.seen.add(path.normalize("NFC"));
+      if (entry.isFile()) this.collected.seen.add(normalized(path, "NFC"));
       if (entry.name.startsWith(".") || path === this.#avoid) this.#skip("hidden");
       else if (entry.isSymbolicLink()) this.#skip("symbolic links");
       else if (entry.isDirectory()) {

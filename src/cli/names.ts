@@ -9,6 +9,7 @@
  */
 import { dirname, relative, resolve, sep } from "node:path";
 import { UsageError } from "./terminal.ts";
+import { normalized } from "../stream-safe.ts";
 
 export interface FileName {
   /** null: put in by something that knows no folder, or by a version that kept none. */
@@ -47,7 +48,10 @@ const PLACE = new RegExp(`^folder-[0-9a-f]{${DIGEST_HEX}}$`);
 /** How a folder is known by its real place. */
 export function folderRoot(folder: string): string {
   const hasher = new Bun.CryptoHasher("sha256");
-  return `folder-${hasher.update(folder.split(sep).join("/").normalize("NFC")).digest("hex").slice(0, DIGEST_HEX)}`;
+  return `folder-${hasher
+    .update(normalized(folder.split(sep).join("/"), "NFC"))
+    .digest("hex")
+    .slice(0, DIGEST_HEX)}`;
 }
 
 /** Reads `DIR` or `NAME=DIR`; a folder with `=` in its own name is written `./a=b`. `real` resolves a folder. */
@@ -60,7 +64,7 @@ export function readRoot(text: string, real: (path: string) => string): ChosenRo
 
 /** The normal form of a path in a store. */
 export function storePath(path: string): string {
-  const parts = path.normalize("NFC").split("/");
+  const parts = normalized(path, "NFC").split("/");
   return parts.filter((part) => part !== "" && part !== ".").join("/");
 }
 

@@ -5,6 +5,7 @@ import type { Collected } from "./collect.ts";
 import { ancestors, folderRoot, isWithin } from "./names.ts";
 import type { ChosenRoot, FileName } from "./names.ts";
 import type { StoreFile, StoreFiles } from "./store-files.ts";
+import { normalized } from "../stream-safe.ts";
 
 export interface LeftFile {
   name: FileName;
@@ -25,7 +26,7 @@ export function filesThatLeft(
     if (folder === undefined) return false;
     const place = join(folder, name.path);
     if (!folders.named.some((one) => place !== one && isWithin(place, one))) return false;
-    if (seen.has(place.normalize("NFC")) || unreadable.some((one) => isWithin(place, one))) return false;
+    if (seen.has(normalized(place, "NFC")) || unreadable.some((one) => isWithin(place, one))) return false;
     return !mayStand(place);
   });
 }

@@ -1,17 +1,30 @@
 /**
- * The queue in front of one model, on the main thread: cuts what is asked for into batches, gives queries the next free
- * place before passages, refuses what exceeds its bound, and hands batches to a `run` function (a worker lane, a remote
- * provider). It knows neither threads nor HTTP.
+ * The queues in front of one model, on the main thread: they cut what is asked for into batches, give searches the next
+ * free place before everything else, refuse what exceeds their bound, and hand batches to a `run` function (a worker
+ * lane, a remote provider). They know neither threads nor HTTP.
  *
- * - Bounded by bytes of waiting text: a request that does not fit is answered "overloaded" at once. One request larger
- *   than the whole bound is accepted while nothing waits, or it could never run.
- * - A batch is never split after it has started; it is small, so a query waits at most one batch for a place.
- * - Where the model has a lane for queries, they use that one only, several that wait as one batch: behind a batch of
+ * - Searches have a queue of their own, everything else another. In both the tenants take turns by characters, and each
+ *   fills its own share only (fair-queue.ts): a request that does not fit is answered "overloaded" at once.
+ * - A batch is never split after it has started; it is small, so a search waits at most one batch for a place. It holds
+ *   several turns, so that a small request rides with the next one.
+ * - Where the model has a lane for queries, searches use that one only, several that wait as one batch: behind a batch of
  *   passages they would wait longer than for their turn.
  */
-import type { EmbeddedText, EmbedFailure, EmbedKind, EmbeddingProvider, EmbedResult, ModelInfo } from "./provider.ts";
+import type { EmbeddedText, EmbedFailure, EmbedKind, EmbedResult, ModelInfo } from "./provider.ts";
 import { embedFailure } from "./provider.ts";
 import { messageOf } from "../errors.ts";
+import { FairQueue, type Waiting } from "../platform/fair-queue.ts";
+
+/** What texts are embedded for. */
+export interface EmbedAsk {
+  /** Decides what the model puts before a text. */
+  kind: EmbedKind;
+  /** Whose turn it takes. */
+  tenant: string;
+  /** A search waits for it, and nothing else: `/v1/embeddings` of queries is none. */
+  isSearch: boolean;
+  signal: AbortSignal;
+}
 
 export interface Batch {
   texts: readonly string[];
@@ -29,9 +42,9 @@ export interface BatcherOptions {
   passageSlots: number;
   /** Batches in flight in the lane for queries; 0 where there is none. */
   querySlots: number;
-  /** Text waiting at most, in UTF-16 units. */
+  /** Text waiting in each queue, in UTF-16 units: of all tenants, and half of that of one. */
   maxQueuedChars?: number | undefined;
-  /** Text of one batch, in UTF-16 units; a longer text is a batch of its own. */
+  /** Text of one batch of passages, in UTF-16 units; a longer text is a batch of its own. */
   batchChars?: number | undefined;
   batchTexts?: number | undefined;
   /** Counts the texts of a new batch instead: false for one that does not fit in any more. */
@@ -45,10 +58,14 @@ export interface BatcherStats {
   overloaded: number;
 }
 
-const MAX_QUEUED_CHARS = 8_000_000;
-/** About 16 thousand tokens: some milliseconds for a table of word vectors, a second for a transformer. */
-const BATCH_CHARS = 64_000;
+const MAX_QUEUED_CHARS = 16_000_000;
+/** About 4 thousand tokens: a millisecond or two for a table of word vectors, some 200 for a transformer. */
+const BATCH_CHARS = 16_000;
+/** One query of the greatest length, or many of the usual. */
+const QUERY_BATCH_CHARS = 8192;
 const BATCH_TEXTS = 256;
+/** Turns that fit into a batch. */
+const TURNS = 4;
 const RETRY_AFTER_MS = 1000;
 
 /** One call of `embed`: done when every text has its result. */
@@ -56,8 +73,6 @@ interface Request {
   kind: EmbedKind;
   texts: readonly string[];
   results: (EmbeddedText | undefined)[];
-  /** Next text that is not in a batch yet. */
-  next: number;
   missing: number;
   signal: AbortSignal;
   settle: (result: EmbedResult) => void;
@@ -69,66 +84,73 @@ interface Part {
   index: number;
 }
 
-export class EmbedBatcher implements EmbeddingProvider {
+export class EmbedBatcher {
   readonly model: ModelInfo;
-  readonly #options: Required<{ [K in keyof BatcherOptions]: Exclude<BatcherOptions[K], undefined> }>;
-  readonly #waiting: Record<EmbedKind, Request[]> = { query: [], passage: [] };
+  readonly #options: BatcherOptions;
+  /** By the lane that they are for. */
+  readonly #waiting: Record<EmbedKind, FairQueue<Part>>;
+  readonly #newBatch: Record<EmbedKind, () => (text: string) => boolean>;
   readonly #running: Record<EmbedKind, number> = { query: 0, passage: 0 };
-  #waitingChars = 0;
   #overloaded = 0;
 
   constructor(options: BatcherOptions) {
-    this.model = options.model;
-    const batchChars = options.batchChars ?? BATCH_CHARS;
-    const batchTexts = options.batchTexts ?? BATCH_TEXTS;
-    this.#options = {
-      ...options,
-      maxQueuedChars: options.maxQueuedChars ?? MAX_QUEUED_CHARS,
-      batchChars,
-      batchTexts,
-      newBatch: options.newBatch ?? (() => bounded(batchTexts, batchChars)),
+    const {
+      model,
+      maxQueuedChars: most = MAX_QUEUED_CHARS,
+      batchChars = BATCH_CHARS,
+      batchTexts = BATCH_TEXTS,
+      newBatch,
+    } = options;
+    const queryChars = Math.min(batchChars, QUERY_BATCH_CHARS);
+    const queue = (chars: number) =>
+      new FairQueue<Part>({ quantum: Math.ceil(chars / TURNS), most, mostOfOne: most / 2 });
+    this.model = model;
+    this.#options = options;
+    this.#waiting = { query: queue(queryChars), passage: queue(batchChars) };
+    this.#newBatch = {
+      query: newBatch ?? (() => bounded(batchTexts, queryChars)),
+      passage: newBatch ?? (() => bounded(batchTexts, batchChars)),
     };
   }
 
-  embed(texts: readonly string[], kind: EmbedKind, signal: AbortSignal): Promise<EmbedResult> {
+  /** One result per text, in order; a failure is a value. */
+  embed(texts: readonly string[], { kind, tenant, isSearch, signal }: EmbedAsk): Promise<EmbedResult> {
     if (signal.aborted) return Promise.resolve(embedFailure("aborted", "the request was aborted"));
     if (texts.length === 0) return Promise.resolve({ ok: true, texts: [] });
-    const chars = texts.reduce((sum, text) => sum + text.length, 0);
-    if (this.#waitingChars > 0 && this.#waitingChars + chars > this.#options.maxQueuedChars) {
+    const { promise, resolve } = Promise.withResolvers<EmbedResult>();
+    const request: Request = {
+      kind,
+      texts,
+      results: new Array<EmbeddedText | undefined>(texts.length),
+      missing: texts.length,
+      signal,
+      settled: false,
+      settle: (result) => {
+        if (request.settled) return;
+        request.settled = true;
+        signal.removeEventListener("abort", onAbort);
+        waiting?.leave();
+        resolve(result);
+      },
+    };
+    const onAbort = (): void => request.settle(embedFailure("aborted", "the request was aborted"));
+    const parts = texts.map((text, index) => ({ item: { request, index }, cost: Math.max(1, text.length) }));
+    const waiting: Waiting | null = this.#waiting[isSearch ? "query" : "passage"].add(tenant, parts);
+    if (waiting === null) {
       this.#overloaded++;
       const detail = `the queue of model '${this.model.id}' is full`;
       return Promise.resolve(embedFailure("overloaded", detail, RETRY_AFTER_MS));
     }
-    return new Promise((resolve) => {
-      const request: Request = {
-        kind,
-        texts,
-        results: new Array<EmbeddedText | undefined>(texts.length),
-        next: 0,
-        missing: texts.length,
-        signal,
-        settled: false,
-        settle: (result) => {
-          if (request.settled) return;
-          request.settled = true;
-          signal.removeEventListener("abort", onAbort);
-          this.#leave(request);
-          resolve(result);
-        },
-      };
-      const onAbort = (): void => request.settle(embedFailure("aborted", "the request was aborted"));
-      signal.addEventListener("abort", onAbort, { once: true });
-      this.#waiting[kind].push(request);
-      this.#waitingChars += chars;
-      this.#fill();
-    });
+    signal.addEventListener("abort", onAbort, { once: true });
+    this.#fill();
+    return promise;
   }
 
   stats(): BatcherStats {
-    const all = [...this.#waiting.query, ...this.#waiting.passage];
+    const [queries, passages] = [this.#waiting.query.waiting, this.#waiting.passage.waiting];
     return {
-      waitingTexts: all.reduce((sum, request) => sum + request.texts.length - request.next, 0),
-      waitingChars: this.#waitingChars,
+      waitingTexts: queries.slices + passages.slices,
+      waitingChars: queries.cost + passages.cost,
       runningBatches: this.#running.query + this.#running.passage,
       overloaded: this.#overloaded,
     };
@@ -137,44 +159,41 @@ export class EmbedBatcher implements EmbeddingProvider {
   /** Starts batches while there is a place and something waits for it. */
   #fill(): void {
     for (let next = this.#next(); next !== null; next = this.#next()) {
-      void this.#runBatch(this.#take(next.kind), next.kind, next.lane);
+      void this.#runBatch(this.#take(next.queue), next.lane);
     }
   }
 
-  #next(): { kind: EmbedKind; lane: EmbedKind } | null {
+  #next(): { queue: EmbedKind; lane: EmbedKind } | null {
     const { querySlots, passageSlots } = this.#options;
     const passageFree = this.#running.passage < passageSlots;
-    if (this.#waiting.query.length > 0) {
-      if (querySlots === 0 && passageFree) return { kind: "query", lane: "passage" };
-      if (this.#running.query < querySlots) return { kind: "query", lane: "query" };
+    if (this.#waiting.query.waiting.slices > 0) {
+      if (querySlots === 0 && passageFree) return { queue: "query", lane: "passage" };
+      if (this.#running.query < querySlots) return { queue: "query", lane: "query" };
     }
-    return this.#waiting.passage.length > 0 && passageFree ? { kind: "passage", lane: "passage" } : null;
+    return this.#waiting.passage.waiting.slices > 0 && passageFree ? { queue: "passage", lane: "passage" } : null;
   }
 
   /**
-   * The next batch of a kind, from one request or several. A request that does not fit goes to the back of the queue, so
-   * that a small file does not wait for all of a large one.
+   * The next batch of a queue, from one request or several. A request that does not fit whole goes behind the others of
+   * its tenant, so that a small file does not wait for all of a large one.
    */
-  #take(kind: EmbedKind): Part[] {
-    const fits = this.#options.newBatch();
-    const queue = this.#waiting[kind];
+  #take(from: EmbedKind): Part[] {
+    const fits = this.#newBatch[from]();
+    const queue = this.#waiting[from];
     const parts: Part[] = [];
-    let chars = 0;
-    while (queue[0] !== undefined) {
-      const request = queue[0];
-      const text = request.texts[request.next] ?? "";
+    const belongs = ({ request, index }: Part): boolean => {
+      const [head] = parts;
+      if (head !== undefined && head.request.kind !== request.kind) return false;
       // A text that is too much for any batch is one of its own.
-      if (!fits(text) && parts.length > 0) break;
-      parts.push({ request, index: request.next++ });
-      chars += text.length;
-      if (request.next === request.texts.length) queue.shift();
-    }
-    if (queue.length > 1 && (queue[0]?.next ?? 0) > 0) queue.push(queue.shift() as Request);
-    this.#waitingChars -= chars;
+      return fits(request.texts[index] ?? "") || head === undefined;
+    };
+    for (let part = queue.take(belongs); part !== undefined; part = queue.take(belongs)) parts.push(part);
+    queue.passOn();
     return parts;
   }
 
-  async #runBatch(parts: Part[], kind: EmbedKind, lane: EmbedKind): Promise<void> {
+  async #runBatch(parts: Part[], lane: EmbedKind): Promise<void> {
+    const kind = parts[0]?.request.kind ?? lane;
     this.#running[lane]++;
     const requests = [...new Set(parts.map((part) => part.request))];
     const controller = new AbortController();
@@ -214,16 +233,6 @@ export class EmbedBatcher implements EmbeddingProvider {
     } catch (error) {
       return failureOf(error);
     }
-  }
-
-  /** Takes what is left of a request out of the queue. */
-  #leave(request: Request): void {
-    const queue = this.#waiting[request.kind];
-    const at = queue.indexOf(request);
-    if (at < 0) return;
-    queue.splice(at, 1);
-    for (let i = request.next; i < request.texts.length; i++) this.#waitingChars -= request.texts[i]?.length ?? 0;
-    request.next = request.texts.length;
   }
 }
 

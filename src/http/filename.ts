@@ -1,5 +1,5 @@
 import { decodeWords } from "../parse/mail/mime.ts";
-import { normalForm } from "../platform/code-points.ts";
+import { normalized } from "../stream-safe.ts";
 
 const MAX_NAME_BYTES = 512;
 const MAX_EXTENSION_BYTES = 32;
@@ -17,7 +17,7 @@ export interface NameOptions {
  * machine, and nobody else's business (RFC 7578, 4.2): its last part is the name, unless folders are to be kept.
  */
 export function displayName(sent: string | undefined, { keepsFolders = false }: NameOptions = {}): string {
-  const clean = normalForm(decoded(sent ?? "").toWellFormed(), "NFC")
+  const clean = normalized(decoded(sent ?? "").toWellFormed(), "NFC")
     .replaceAll("%22", '"')
     .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, "");
   const parts = clean

@@ -220,13 +220,14 @@ class QueryBuilder implements TermSink {
       draft = { term, hash: hashTerm(term), count: 0, among, instead: undefined, proves: [] };
       this.#drafts.set(term, draft);
     }
-    if (part !== NOTHING && !proves(draft, this.#unit, part)) draft.proves.push({ unit: this.#unit, part });
+    if (part !== NOTHING && !isProven(draft.proves, this.#unit, part)) draft.proves.push({ unit: this.#unit, part });
     return draft;
   }
 }
 
-function proves(draft: Draft, unit: number, part: Proof): boolean {
-  for (const one of draft.proves) if (one.unit === unit && one.part === part) return true;
+/** Units come one after the other: only the last entries can be of this one. */
+function isProven(proves: Draft["proves"], unit: number, part: Proof): boolean {
+  for (let i = proves.length - 1; proves[i]?.unit === unit; i--) if (proves[i]?.part === part) return true;
   return false;
 }
 

@@ -7,7 +7,7 @@
  * - The keys `file_id`, `file_ids` and `filename` mean the file's own id and name, whatever its attributes say.
  * - `and` of nothing matches everything, `or` of nothing matches nothing.
  */
-import { normalForm } from "../platform/code-points.ts";
+import { normalized } from "../stream-safe.ts";
 
 export type Scalar = string | number | boolean;
 export type Attributes = Readonly<Record<string, Scalar>>;
@@ -28,7 +28,7 @@ export const FILENAME_KEY = "filename";
 
 /** One spelling of a file's name: macOS sends accents as characters of their own, others do not. */
 export function composed(filename: string): string {
-  return normalForm(filename, "NFC");
+  return normalized(filename, "NFC");
 }
 
 /** The key under which a filter's key is indexed: the spellings of one reserved key are one. */

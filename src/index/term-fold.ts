@@ -2,6 +2,7 @@
  * Other spellings of a word: without what other keyboards lack. A chunk is found under them as under its own spelling,
  * which comes first all the same, because a question in that spelling meets both.
  */
+import { normalized } from "../stream-safe.ts";
 
 /**
  * Without accents, Arabic and Hebrew vowel signs, the dots that Indian scripts add for foreign sounds, and letters that
@@ -9,11 +10,8 @@
  */
 export function fold(text: string): string {
   if (!NON_ASCII.test(text)) return text;
-  return text
-    .replaceAll("\u0439", SHORT_I)
-    .normalize("NFKD")
-    .replace(MARKS, "")
-    .normalize("NFC")
+  const bare = normalized(text.replaceAll("\u0439", SHORT_I), "NFKD").replace(MARKS, "");
+  return normalized(bare, "NFC")
     .replace(LETTERS, (letter) => FOLDED_LETTERS[letter] ?? letter)
     .replaceAll(SHORT_I, "\u0439");
 }
@@ -53,7 +51,7 @@ const FOLDED_LETTERS: Readonly<Record<string, string>> = {
 
 /** `Müller` as `mueller`, `Ærø` as `aeroe`: what is written where these letters are not at hand; null without them. */
 export function transcribed(lower: string): string | null {
-  const text = lower.normalize("NFC");
+  const text = normalized(lower, "NFC");
   if (!TRANSCRIBED_LETTERS.test(text)) return null;
   return fold(text.replace(ALL_TRANSCRIBED, (letter) => TRANSCRIPTIONS[letter] ?? letter));
 }

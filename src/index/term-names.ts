@@ -4,6 +4,7 @@
  * and `report` in a text tells what it always did.
  */
 import { type TermSink, walkTerms } from "./term-walk.ts";
+import { normalized } from "../stream-safe.ts";
 
 const MOST_CHARACTERS = 512;
 /** Nobody writes a longer name without its joints. */
@@ -36,8 +37,7 @@ export function nameTerms(text: string): string[] {
 
 function joined(text: string): string {
   return NON_ASCII.test(text)
-    ? text
-        .normalize("NFKC")
+    ? normalized(text, "NFKC")
         .toLowerCase()
         .replace(/[^\p{L}\p{M}\p{N}]+/gu, "")
     : text.toLowerCase().replace(/[^a-z0-9]+/g, "");

@@ -2,6 +2,7 @@
 import { stemEnglish } from "./stem.ts";
 import { asciiDigits, fold, transcribed } from "./term-fold.ts";
 import { numbersInside, type NumberSpan, numberSpans, sameNumber, segmentsOf } from "./term-numbers.ts";
+import { normalized } from "../stream-safe.ts";
 
 /** Which forms of a word are wanted: those of an English text, of another text, or all, for a query. */
 export type Forms = "english" | "other" | "all";
@@ -61,7 +62,7 @@ const MAY_HOLD_SIGN = /[%$\u00a2-\u00b7\u00d7\u00f7\u0600-\u060f\u2020-\uffff]/;
 
 /** A text in compatibility forms, without what is not seen. */
 export function plainText(text: string): string {
-  return NON_ASCII.test(text) ? text.replace(INVISIBLE, "").normalize("NFKC") : text;
+  return NON_ASCII.test(text) ? normalized(text.replace(INVISIBLE, ""), "NFKC") : text;
 }
 
 export function walkTerms(text: string, forms: Forms, sink: TermSink): void {

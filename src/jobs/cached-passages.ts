@@ -28,7 +28,12 @@ export interface EmbedPassages {
 }
 
 export interface CachedPassagesOptions extends Pick<EmbedPassages, "batching"> {
-  embed: (model: StoreModel, texts: readonly string[], signal: AbortSignal) => Promise<EmbedResult>;
+  /** Takes the tenant's turn. */
+  embed: (
+    model: StoreModel,
+    texts: readonly string[],
+    asker: { tenant: string; signal: AbortSignal },
+  ) => Promise<EmbedResult>;
   cache: {
     get(scope: CacheScope, sha256: Uint8Array): Promise<Float32Array | null>;
     /** `alongside` runs in the transaction that adds them. */
@@ -43,6 +48,8 @@ export interface CachedPassagesOptions extends Pick<EmbedPassages, "batching"> {
   onLookup: (found: number, missing: number) => void;
 }
 
+/** Takes turns with the tenants: what is asked for no file, to see whether a model answers. */
+const SERVER = "";
 /** Entries of one transaction: a millisecond or two. */
 const WRITTEN_AT_ONCE = 16;
 
@@ -71,7 +78,7 @@ class CachedPassages implements EmbedPassages {
     { signal, source }: EmbedPassagesOptions,
   ): Promise<EmbedResult> {
     if (source !== null && this.#options.isCached(model)) return await this.#cached({ model, source, signal }, texts);
-    const embedded = await this.#options.embed(model, texts, signal);
+    const embedded = await this.#options.embed(model, texts, { tenant: source?.tenantId ?? SERVER, signal });
     if (embedded.ok) await source?.onTokens?.(tokensOf(embedded.texts), null);
     return embedded;
   }
@@ -89,7 +96,8 @@ class CachedPassages implements EmbedPassages {
     }
     this.#options.onLookup(texts.length - missing.size, missing.size);
     if (missing.size > 0) {
-      const embedded = await this.#options.embed(model, [...missing.keys()], asked.signal);
+      const { tenantId: tenant } = source;
+      const embedded = await this.#options.embed(model, [...missing.keys()], { tenant, signal: asked.signal });
       if (!embedded.ok) return embedded;
       const entries = [...missing].flatMap(([text, sha256], i) => {
         const result = embedded.texts[i];

@@ -152,10 +152,10 @@ test("an old model that is gone is not compared with; a new one that does not an
   await using _shop = made.shop;
   const without =
     (revision: string): ReportDeps["embedQuery"] =>
-    (model, query, signal) =>
+    (model, text, asker) =>
       model.revision === revision
         ? Promise.resolve(embedFailure("unavailable", "gone"))
-        : made.shop.model.embedQuery(model, query, signal);
+        : made.shop.model.embedQuery(model, text, asker);
   expect(await compare(made, null, { embedQuery: without("r1") })).toMatchObject({
     overlap_at_10: 1,
     rank_correlation: 1,

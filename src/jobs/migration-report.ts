@@ -20,8 +20,8 @@ export interface ReportDeps {
   storage: Storage;
   embedQuery(
     model: { id: string; revision: string; dimensions: number },
-    query: { tenantId: string; text: string },
-    signal: AbortSignal,
+    text: string,
+    asker: { tenant: string; signal: AbortSignal },
   ): Promise<{ ok: true; vector: Float32Array } | { ok: false; reason: string; detail: string }>;
   search: MeasuredSearch;
 }
@@ -118,7 +118,7 @@ class GenerationComparison {
     const filesOnly = from.chunk_set !== to.chunk_set;
     const model = { id: generation.model, revision: generation.model_revision, dimensions: generation.dimensions };
     const startedAt = performance.now();
-    const embedded = await this.#deps.embedQuery(model, { tenantId: from.tenant_id, text: query }, this.#signal);
+    const embedded = await this.#deps.embedQuery(model, query, { tenant: generation.tenant_id, signal: this.#signal });
     if (!embedded.ok) return null;
     const depth = filesOnly ? TOP * 5 : TOP;
     const { vector } = index.search({ vector: embedded.vector, terms: null, filter: null, depth });

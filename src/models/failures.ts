@@ -1,13 +1,13 @@
 /** What a client is told where a model gave nothing. */
 import { AppError } from "../errors.ts";
-import type { EmbedFailure, EmbedKind, EmbedResult } from "../embed/provider.ts";
+import type { EmbedAsk } from "../embed/batcher.ts";
+import type { EmbedFailure, EmbedResult } from "../embed/provider.ts";
 
 /** Vectors of texts by the model of this id, in its own dimensions; a failure is a value. */
 export type Embed = (
   model: string,
   texts: readonly string[],
-  kind: EmbedKind,
-  signal: AbortSignal,
+  asked: Omit<EmbedAsk, "isSearch">,
 ) => Promise<EmbedResult>;
 
 /** What a client is told where vectors could not be had. */

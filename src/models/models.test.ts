@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
 import { SMALL_WORDS, transformerFolder } from "../embed/testing/model-folders.ts";
 import { randomTransformer } from "../embed/testing/transformer.ts";
-import type { ModelInfo } from "../embed/provider.ts";
+import type { EmbedKind, ModelInfo } from "../embed/provider.ts";
 import { silentLog } from "../platform/log.ts";
 import { Models } from "./models.ts";
 import type { NativeLanes } from "../workers/native-lane.ts";
@@ -61,12 +61,12 @@ test("a model that opens and then embeds nothing stops neither the start nor lat
   }
 });
 
-test("a provider in this process stands in for the bundled model, which is not opened", async () => {
-  using directory = tempDir();
-  const models = new Models({
+/** Over a provider in this process, which is told what is asked of it. */
+function withProvider(directory: string, told: (texts: readonly string[], kind: EmbedKind) => void): Models {
+  return new Models({
     // Whatever is asked of a lane fails.
     lanes: {} as NativeLanes,
-    directory: directory.path,
+    directory,
     defaultModel: null,
     defaultAliases: true,
     aliases: new Map([["house", "m"]]),
@@ -78,30 +78,33 @@ test("a provider in this process stands in for the bundled model, which is not o
     log: silentLog,
     provider: {
       model: { ...INFO, dimensions: 2, location: "bundled" },
-      embed: (texts) =>
-        Promise.resolve({
-          ok: true,
-          texts: texts.map(() => ({ vectors: Float32Array.of(0, 1), windows: 1, tokens: 1 })),
-        }),
+      embed: (texts, kind) => {
+        told(texts, kind);
+        const embedded = texts.map(() => ({ vectors: Float32Array.of(0, 1), windows: 1, tokens: 1 }));
+        return Promise.resolve({ ok: true, texts: embedded });
+      },
     },
   });
+}
+
+test("a provider in this process stands in for the bundled model, which is not opened", async () => {
+  using directory = tempDir();
+  const models = withProvider(directory.path, () => {});
   await models.start();
   await models.warm();
   expect((await models.rescan()).map(({ id }) => id)).toEqual(["m"]);
   for (const name of [null, "m", "house", "text-embedding-3-small"])
     expect(models.resolve(name)).toMatchObject({ ok: true, model: "m" });
-  const { signal } = new AbortController();
+  const asker = { tenant: "ten_a", signal: new AbortController().signal };
   const model = { id: "m", revision: "r", dimensions: 2 };
-  const queries = [
-    { tenantId: "ten_a", text: "x" },
-    { tenantId: "ten_a", text: "x" },
-    { tenantId: "ten_b", text: "x" },
-  ];
-  for (const query of queries)
-    expect(await models.embedQuery(model, query, signal)).toEqual({ ok: true, vector: Float32Array.of(0, 1) });
+  for (const tenant of ["ten_a", "ten_a", "ten_b"])
+    expect(await models.embedQuery(model, "x", { ...asker, tenant })).toEqual({
+      ok: true,
+      vector: Float32Array.of(0, 1),
+    });
   // What one tenant asked is not there for another.
   expect(models.stats().cache).toMatchObject({ hits: 1, misses: 2 });
-  expect(await models.embedPassages(model, ["x", "y"], signal)).toMatchObject({ ok: true, texts: [{}, {}] });
+  expect(await models.embedPassages(model, ["x", "y"], asker)).toMatchObject({ ok: true, texts: [{}, {}] });
   expect([models.price("m"), models.remove("m")]).toEqual([null, false]);
 });
 
@@ -132,10 +135,24 @@ test("a model that waits for an operator answers for nobody, says so, and can be
   const says = expect.stringContaining('"lectern models verify waiting"');
   for (const name of ["waiting", "house"])
     expect(models.resolve(name)).toEqual({ ok: false, reason: "unavailable", message: says });
-  const { signal } = new AbortController();
-  const asked = await models.embedQuery({ id: "waiting", revision: "r", dimensions: 2 }, "x", signal);
+  const asker = { tenant: "ten_a", signal: new AbortController().signal };
+  const asked = await models.embedQuery({ id: "waiting", revision: "r", dimensions: 2 }, "x", asker);
   expect(asked).toMatchObject({ ok: false, reason: "unavailable", isLasting: true, advice: says });
   expect((await models.rescan()).find(({ id }) => id === "waiting")).toMatchObject({ problems: ["inactive"] });
   expect([models.remove("other"), models.remove("waiting"), listed]).toEqual([false, true, []]);
   expect(models.resolve("waiting")).toMatchObject({ reason: "unknown" });
+});
+
+test("a search's query is embedded as far as anybody writes one, without half a character at its end", async () => {
+  const asked: { texts: readonly string[]; kind: EmbedKind }[] = [];
+  using directory = tempDir();
+  const models = withProvider(directory.path, (texts, kind) => asked.push({ texts, kind }));
+  await models.start();
+  const asker = { tenant: "ten_a", signal: new AbortController().signal };
+  const long = `a${"😀".repeat(10_000)}`;
+  await models.embedQuery({ id: "m", revision: "r", dimensions: 2 }, long, asker);
+  expect(asked).toEqual([{ texts: [`a${"😀".repeat(4095)}`], kind: "query" }]);
+  // Not a search: as long as it is, among passages and still as a query.
+  await models.embed("m", [long], { ...asker, kind: "query" });
+  expect(asked[1]).toEqual({ texts: [long], kind: "query" });
 });

@@ -1,11 +1,10 @@
-import { EmbedBatcher } from "../embed/batcher.ts";
+import { type EmbedAsk, EmbedBatcher } from "../embed/batcher.ts";
 import { KNOWN_MODELS } from "../embed/known-models.ts";
 import { type Catalog, followAliases, listNames, type Resolution, resolveModelName } from "./catalog.ts";
 import { scanModels, removeModelFolder } from "./models-dir.ts";
 import {
   embedFailure,
   type EmbedFailure,
-  type EmbedKind,
   type EmbeddingProvider,
   type EmbedResult,
   type ModelInfo,
@@ -32,11 +31,8 @@ export const BUNDLED_MODEL = "lectern-embed-en";
 /** What `POST /v1/rerank` ranks with where no reranker is there: the ranking that searches have. */
 export const BUNDLED_RANKER = "lectern-rank";
 
-/** A query, and whose it is. */
-export interface AskedQuery {
-  tenantId: string;
-  text: string;
-}
+/** Who wants vectors. */
+export type Asker = Pick<EmbedAsk, "tenant" | "signal">;
 
 export type QueryVector = { ok: true; vector: Float32Array } | EmbedFailure;
 
@@ -84,6 +80,10 @@ export interface FoundModel {
   problems: readonly string[];
 }
 
+/** Characters of a search's question that are embedded; nobody writes more, and the keywords read more of it. */
+const MAX_QUERY_CHARS = 8192;
+/** The first half of a character outside the basic plane. */
+const HALF_AT_END = /[\ud800-\udbff]$/;
 /** A worker has the next call before it has answered the last; a stop waits for what it has. */
 const LOCAL_TEXTS = 32;
 const CALLS_A_WORKER = 2;
@@ -260,21 +260,22 @@ export class Models {
   }
 
   /** Vectors of passages for a store, in the ingest lane. */
-  async embedPassages(model: StoreModel, texts: readonly string[], signal: AbortSignal): Promise<EmbedResult> {
+  async embedPassages(model: StoreModel, texts: readonly string[], asker: Asker): Promise<EmbedResult> {
     const entry = this.#entryFor(model);
     if ("ok" in entry) return entry;
-    return shorten(await entry.batcher.embed(texts, "passage", signal), entry.info.dimensions, model.dimensions);
+    const embedded = await entry.batcher.embed(texts, { ...asker, kind: "passage", isSearch: false });
+    return shorten(embedded, entry.info.dimensions, model.dimensions);
   }
 
-  /** The vector of a query for a store; recent ones of the same tenant are remembered. */
-  async embedQuery(model: StoreModel, query: AskedQuery, signal: AbortSignal): Promise<QueryVector> {
-    const { tenantId, text } = query;
-    const cached = { tenantId, revision: `${model.revision}/${model.dimensions}`, text };
+  /** The vector of a search's query for a store, or of its beginning; recent ones of the same tenant are remembered. */
+  async embedQuery(model: StoreModel, query: string, asker: Asker): Promise<QueryVector> {
+    const text = query.length > MAX_QUERY_CHARS ? query.slice(0, MAX_QUERY_CHARS).replace(HALF_AT_END, "") : query;
+    const cached = { tenantId: asker.tenant, revision: `${model.revision}/${model.dimensions}`, text };
     const known = this.#queries.get(cached);
     if (known !== undefined) return { ok: true, vector: known };
     const entry = this.#entryFor(model);
     if ("ok" in entry) return entry;
-    const result = await entry.batcher.embed([text], "query", signal);
+    const result = await entry.batcher.embed([text], { ...asker, kind: "query", isSearch: true });
     if (!result.ok) return result;
     const [first] = result.texts;
     if (first === undefined) return embedFailure("rejected", "the model gave no vector");
@@ -283,11 +284,11 @@ export class Models {
     return { ok: true, vector };
   }
 
-  /** Vectors of any texts in the model's own dimensions, for /v1/embeddings. */
-  async embed(id: string, texts: readonly string[], kind: EmbedKind, signal: AbortSignal): Promise<EmbedResult> {
+  /** Vectors of any texts in the model's own dimensions, for /v1/embeddings: among passages, whatever their kind. */
+  async embed(id: string, texts: readonly string[], asked: Omit<EmbedAsk, "isSearch">): Promise<EmbedResult> {
     const entry = this.#entries.get(id);
     if (entry === undefined) return embedFailure("unavailable", `the model '${id}' is not here`);
-    return await entry.batcher.embed(texts, kind, signal);
+    return await entry.batcher.embed(texts, { ...asked, isSearch: false });
   }
 
   resolveDimensions(id: string, asked: number | null) {
@@ -338,13 +339,10 @@ export class Models {
     const info = { ...loaded.info, id, unrelatedCosine: await this.#unrelatedCosine(key, source, loaded.info) };
     const batcher = new EmbedBatcher({
       model: info,
-      run: async ({ texts, kind, lane, signal }) => {
-        const embedKind: EmbedKind = kind;
-        return {
-          ok: true,
-          texts: await lanes.embed(lane === "query" ? "query" : "ingest", key, source, texts, embedKind, signal),
-        };
-      },
+      run: async ({ texts, kind, lane, signal }) => ({
+        ok: true,
+        texts: await lanes.embed(lane === "query" ? "query" : "ingest", key, source, texts, kind, signal),
+      }),
       passageSlots: ingestWorkers * 2,
       querySlots: 1,
     });

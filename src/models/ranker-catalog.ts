@@ -1,6 +1,7 @@
 import type { RerankResult } from "../embed/reranker.ts";
 import { isHostedReranker } from "./hosted-rerankers.ts";
 import { BUNDLED_RANKER, type Models } from "./models.ts";
+import type { RerankAsk } from "./rerankers.ts";
 
 /** What clients may be told of rerankers, and which of them runs. */
 export interface RankerCatalog {
@@ -16,7 +17,7 @@ export interface RankerCatalog {
   installed(): string[];
   /** Candidates of a search that are reranked. */
   readonly candidates: number;
-  rerank(model: string, query: string, documents: readonly string[], signal: AbortSignal): Promise<RerankResult>;
+  rerank(model: string, asked: RerankAsk): Promise<RerankResult>;
 }
 
 /** `model` null: the ranking that searches have without a reranker. */
@@ -75,7 +76,7 @@ export function rankerCatalog(
       const [only, ...more] = rerankers.ids();
       return { ok: true, model: preferred() ?? (more.length === 0 ? (only ?? null) : null) };
     },
-    rerank: (model, query, documents, signal) => rerankers.rerank(model, query, documents, signal),
+    rerank: (model, asked) => rerankers.rerank(model, asked),
   };
   return catalog;
 }

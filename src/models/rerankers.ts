@@ -1,8 +1,10 @@
 import { embedFailure } from "../embed/provider.ts";
-import type { RerankerInfo, RerankResult } from "../embed/reranker.ts";
+import type { Reranked, RerankerInfo, RerankResult } from "../embed/reranker.ts";
 import { messageOf } from "../errors.ts";
+import { FairLane } from "../platform/fair-lane.ts";
+import type { Slice } from "../platform/fair-queue.ts";
 import { WorkerCallError } from "../platform/worker-pool.ts";
-import type { NativeLanes } from "../workers/native-lane.ts";
+import type { NativeLanes, RerankCall } from "../workers/native-lane.ts";
 
 /** What a reranker did, for the metrics. */
 export interface RerankUse {
@@ -25,18 +27,47 @@ interface Entry {
   key: string;
 }
 
-/** Characters of all documents waiting at most; one request above it is taken while nothing else waits. */
-const MOST_WAITING = 8_000_000;
-const RETRY_AFTER_MS = 2000;
+/** What is to be ranked, and whose turn it takes. */
+export interface RerankAsk {
+  tenant: string;
+  query: string;
+  documents: readonly string[];
+  signal: AbortSignal;
+}
 
-/** The rerankers of this server, which all lie in its models directory. */
+/** Characters of pairs that one call reads: some 2,000 tokens, a tenth of a second for a small model. */
+const CALL_CHARACTERS = 8_000;
+/** Characters of pairs that wait, of all tenants and of one. */
+const MOST_WAITING = 16_000_000;
+const MOST_OF_ONE = 8_000_000;
+const RETRY_AFTER_MS = 2000;
+/** A query is cut to half of a model's window, of tokens of about four characters. */
+const QUERY_CHARACTERS_A_TOKEN = 2;
+
+/** Documents of one call, with their places in the request. */
+interface Part {
+  call: RerankCall;
+  indexes: number[];
+}
+
+/**
+ * The rerankers of this server, which all lie in its models directory and share one worker. Tenants take turns in it, by
+ * characters of the pairs that it reads.
+ */
 export class Rerankers {
   readonly #options: RerankersOptions;
   readonly #entries = new Map<string, Entry>();
-  #waiting = 0;
+  readonly #lane: FairLane<Part, Reranked>;
 
   constructor(options: RerankersOptions) {
     this.#options = options;
+    this.#lane = new FairLane({
+      quantum: CALL_CHARACTERS,
+      most: MOST_WAITING,
+      mostOfOne: MOST_OF_ONE,
+      slots: 1,
+      run: ({ call }, signal) => options.lanes.rerank(call, signal),
+    });
   }
 
   ids(): string[] {
@@ -71,17 +102,16 @@ export class Rerankers {
   }
 
   /** Scores of documents for a query. */
-  async rerank(id: string, query: string, documents: readonly string[], signal: AbortSignal): Promise<RerankResult> {
+  async rerank(id: string, asked: RerankAsk): Promise<RerankResult> {
     const entry = this.#entries.get(id);
     if (entry === undefined) return embedFailure("unavailable", `the reranker '${id}' is not here`);
+    const { tenant, documents, signal } = asked;
     if (documents.length === 0) return { ok: true, scores: new Float64Array(), tokens: 0 };
-    const characters = documents.reduce((sum, text) => sum + text.length, query.length * documents.length);
-    if (this.#waiting > 0 && this.#waiting + characters > MOST_WAITING)
-      return embedFailure("overloaded", `the queue of reranker '${id}' is full`, RETRY_AFTER_MS);
-    this.#waiting += characters;
     const startedAt = performance.now();
-    const result = await this.#run(entry, query, documents, signal);
-    this.#waiting -= characters;
+    const parts = partsOf(entry, asked);
+    const submitted = this.#lane.submit(tenant, parts, signal);
+    if (submitted === null) return embedFailure("overloaded", `the queue of reranker '${id}' is full`, RETRY_AFTER_MS);
+    const result = await resultOf(submitted, parts, documents.length);
     this.#options.onUse({
       model: id,
       documents: documents.length,
@@ -91,19 +121,47 @@ export class Rerankers {
     });
     return result;
   }
+}
 
-  async #run(
-    { key, path }: Entry,
-    query: string,
-    documents: readonly string[],
-    signal: AbortSignal,
-  ): Promise<RerankResult> {
-    try {
-      return { ok: true, ...(await this.#options.lanes.rerank(key, path, query, documents, signal)) };
-    } catch (error) {
-      if (error instanceof WorkerCallError && (error.reason === "aborted" || error.reason === "closed"))
-        return embedFailure("aborted", error.message);
-      return embedFailure("rejected", messageOf(error));
-    }
+/** Documents of about the same length together: a batch is as long as its longest row. */
+function partsOf({ key, path, info }: Entry, { query, documents }: RerankAsk): Slice<Part>[] {
+  const asked = Math.min(query.length, info.maxTokens * QUERY_CHARACTERS_A_TOKEN);
+  const costOf = (i: number) => Math.max(1, asked + (documents[i]?.length ?? 0));
+  const order = documents.map((_, i) => i).sort((a, b) => costOf(a) - costOf(b));
+  const parts: Slice<Part>[] = [];
+  let indexes: number[] = [];
+  let cost = 0;
+  const end = (): void => {
+    const call = { key, path, query, documents: indexes.map((i) => documents[i] ?? "") };
+    if (indexes.length > 0) parts.push({ item: { call, indexes }, cost });
+    indexes = [];
+    cost = 0;
+  };
+  for (const i of order) {
+    if (cost + costOf(i) > CALL_CHARACTERS) end();
+    indexes.push(i);
+    cost += costOf(i);
+  }
+  end();
+  return parts;
+}
+
+async function resultOf(
+  submitted: Promise<Reranked[]>,
+  parts: readonly Slice<Part>[],
+  documents: number,
+): Promise<RerankResult> {
+  try {
+    const scores = new Float64Array(documents);
+    let tokens = 0;
+    (await submitted).forEach((one, p) => {
+      parts[p]?.item.indexes.forEach((index, i) => (scores[index] = one.scores[i] ?? 0));
+      tokens += one.tokens;
+    });
+    return { ok: true, scores, tokens };
+  } catch (error) {
+    if (error instanceof WorkerCallError && (error.reason === "aborted" || error.reason === "closed"))
+      return embedFailure("aborted", error.message);
+    return embedFailure("rejected", messageOf(error));
   }
 }

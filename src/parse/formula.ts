@@ -19,6 +19,7 @@
  *
  * Names may carry a prefix ("m:oMath", "mml:math"). Whoever has a tree calls linearFormula() with its nodes.
  */
+import { normalized } from "../stream-safe.ts";
 export interface FormulaNode {
   /** Local name. */
   name: string;
@@ -239,7 +240,7 @@ function nth(node: FormulaNode, index: number): string {
 
 /** Letters of mathematical alphabets (𝑥, 𝐀) as the letters that they are. */
 function plainLetters(text: string): string {
-  return text.replace(/[\u{1d400}-\u{1d7ff}]+/gu, (letters) => letters.normalize("NFKC"));
+  return text.replace(/[\u{1d400}-\u{1d7ff}]+/gu, (letters) => normalized(letters, "NFKC"));
 }
 
 /** U+2061 to U+2064 are operators that are not drawn. */
@@ -299,7 +300,7 @@ function accent(base: string, mark: string): Piece {
   const known = ACCENTS[mark];
   if (base === "" || known === undefined) return { text: base, kind: "run" };
   const [combining, word] = known;
-  if ([...base].length === 1) return { text: (base + combining).normalize("NFC"), kind: "run" };
+  if ([...base].length === 1) return { text: normalized(base + combining, "NFC"), kind: "run" };
   return { text: `${word}(${base})`, kind: "script" };
 }
 

@@ -3,32 +3,41 @@
  * documents being all there is to the store. Index, fusion and the scale of the scores are those of a search.
  */
 import { combineWindows } from "../embed/vectors.ts";
-import { encodeTerms, queryTerms } from "../index/analyzer.ts";
+import { queryTerms } from "../index/analyzer.ts";
 import type { IndexedFile } from "../index/store-index.ts";
 import { StoreIndex } from "../index/store-index.ts";
+import type { TextAnalysis, TextFacts } from "../index/text-analysis.ts";
 import type { Embed } from "../models/failures.ts";
 import { embedError } from "../models/failures.ts";
+import type { RerankAsk } from "../models/rerankers.ts";
 import { forEnglishModel, rank, RANKING } from "./ranking.ts";
 
-/** Characters analysed between two turns of the event loop: a few milliseconds of work. */
-const SLICE_CHARACTERS = 32 * 1024;
+/** Documents put into the index between two turns of the event loop: a millisecond or two. */
+const SLICE = 32;
 
 export interface BundledRanking {
   embed: Embed;
+  texts: TextAnalysis;
   /** The bundled embedding model. */
   model: string;
 }
 
-/** One score in [0, 1] for each document, in order; 0 where neither a word nor the vectors have anything in common. */
+export interface BundledScores {
+  /** One in [0, 1] for each document, in order; 0 where neither a word nor the vectors have anything in common. */
+  scores: Float64Array;
+  /** cl100k_base tokens of the documents. */
+  tokens: number;
+}
+
 export async function bundledScores(
-  { embed, model }: BundledRanking,
-  query: string,
-  documents: readonly string[],
-  signal: AbortSignal,
-): Promise<Float64Array> {
-  const [asked, found] = await Promise.all([
-    embed(model, [query], "query", signal),
-    embed(model, documents, "passage", signal),
+  { embed, texts, model }: BundledRanking,
+  { tenant, query, documents, signal }: RerankAsk,
+): Promise<BundledScores> {
+  const asker = { tenant, signal };
+  const [asked, found, facts] = await Promise.all([
+    embed(model, [query], { ...asker, kind: "query" }),
+    embed(model, documents, { ...asker, kind: "passage" }),
+    texts.analyse({ texts: documents, filename: "" }, asker),
   ]);
   if (!asked.ok) throw embedError(asked);
   if (!found.ok) throw embedError(found);
@@ -41,15 +50,12 @@ export async function bundledScores(
     fetchVectors: (ids) => ids.map((id) => found.texts[id]?.vectors ?? null),
   });
   try {
-    let characters = 0;
-    for (const [i, document] of documents.entries()) {
-      characters += document.length;
-      if (characters > SLICE_CHARACTERS) {
+    for (const [i, one] of facts.entries()) {
+      if (i > 0 && i % SLICE === 0) {
         await new Promise((resolve) => setImmediate(resolve));
         signal.throwIfAborted();
-        characters = 0;
       }
-      index.addFile(fileOf(i, document, found.texts[i]?.vectors ?? new Float32Array(dimensions)));
+      index.addFile(fileOf(i, one, found.texts[i]?.vectors ?? new Float32Array(dimensions)));
     }
     const answer = index.search({
       // The model knows no word of the query: then nothing is near, and only keywords can answer.
@@ -61,14 +67,13 @@ export async function bundledScores(
     const fusion = forEnglishModel({ type: "convex", vectorWeight: RANKING.vectorWeight }, query);
     const scores = new Float64Array(documents.length);
     for (const one of rank(answer, "hybrid", fusion)) scores[one.chunkId] = one.score;
-    return scores;
+    return { scores, tokens: facts.reduce((sum, one) => sum + one.tokens, 0) };
   } finally {
     index.close();
   }
 }
 
-function fileOf(i: number, text: string, vectors: Float32Array): IndexedFile {
-  const terms = encodeTerms({ text, heading: [], title: "" });
+function fileOf(i: number, { terms }: TextFacts, vectors: Float32Array): IndexedFile {
   const chunks = [{ chunkId: i, terms, vectors }];
   return { fileKey: i, fileId: String(i), filename: "", attributes: {}, chunks };
 }

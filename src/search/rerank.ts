@@ -79,7 +79,7 @@ export async function rerank(
     const texts = await chunks.texts(tenantId, ids);
     const read = chosen.filter((one) => texts.has(one.chunkId));
     const documents = read.map((one) => texts.get(one.chunkId) ?? "");
-    const result = await rankers.rerank(ranker, query, documents, signal);
+    const result = await rankers.rerank(ranker, { tenant: tenantId, query, documents, signal });
     if (!result.ok) throw rerankError(result, ranker);
     read.forEach((one, i) => {
       const score = result.scores[i] ?? 0;

@@ -12,6 +12,9 @@ import type { IndexAnswer } from "../index/store-index.ts";
 import { embedError } from "../models/failures.ts";
 import type { ChunkHit } from "../storage/chunks.ts";
 import type { GenerationRow } from "../storage/generations.ts";
+import { FairLane } from "../platform/fair-lane.ts";
+import type { Slice } from "../platform/fair-queue.ts";
+import { WorkerCallError } from "../platform/worker-pool.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { StoreRow } from "../storage/stores.ts";
 import type { Ranked } from "./ranking.ts";
@@ -24,8 +27,8 @@ import { select } from "./select.ts";
 /** A query's vector in a generation's own dimensions, from memory or from the model. */
 export type EmbedQuery = (
   model: { id: string; revision: string; dimensions: number },
-  query: { tenantId: string; text: string },
-  signal: AbortSignal,
+  text: string,
+  asker: { tenant: string; signal: AbortSignal },
 ) => Promise<{ ok: true; vector: Float32Array } | EmbedFailure>;
 
 export interface SearchDeps extends Pick<Storage, "generations" | "chunks" | "indexReads"> {
@@ -90,18 +93,36 @@ interface Asked {
   used: IndexAnswer["used"];
 }
 
-interface Embedding {
-  tenantId: string;
-  request: SearchRequest;
-  generation: GenerationRow;
-  signal: AbortSignal;
-}
+/** Characters of questions that a tenant may have answered in one turn: some milliseconds of the serving thread. */
+const TURN_CHARACTERS = 1024;
+/** A question of so many characters is answered at once where nobody waits for a turn. */
+const SHORT_QUESTION = 256;
+
+/**
+ * The serving thread while it asks an index: tenants take turns here too, a question at a time, and other requests go on
+ * in between. How many wait is bounded by the requests that may be under way.
+ */
+type Turns = FairLane<() => Asked, Asked>;
 
 export function createSearch(deps: SearchDeps): Search {
-  return (asked, signal) => search(deps, asked, signal);
+  const turns: Turns = new FairLane({
+    quantum: TURN_CHARACTERS,
+    most: Infinity,
+    mostOfOne: Infinity,
+    slots: 1,
+    async run(question) {
+      await new Promise((resolve) => setImmediate(resolve));
+      return question();
+    },
+  });
+  return (asked, signal) => search({ ...deps, turns }, asked, signal);
 }
 
-async function search(deps: SearchDeps, asked: StoreSearch, signal: AbortSignal): Promise<SearchOutcome> {
+async function search(
+  deps: SearchDeps & { turns: Turns },
+  asked: StoreSearch,
+  signal: AbortSignal,
+): Promise<SearchOutcome> {
   const { store, request, ranker } = asked;
   const startedAt = performance.now();
   const generation = await generationOf(deps, store, asked.generation ?? store.live_generation);
@@ -110,19 +131,20 @@ async function search(deps: SearchDeps, asked: StoreSearch, signal: AbortSignal)
   using lease = await deps.indexes.acquire(store.id, generation.id);
   const leasedAt = performance.now();
   const queries = [...new Set(request.searched)];
-  const asking = { tenantId: store.tenant_id, request, generation, signal };
-  const vectors = await vectorsOf(deps, queries, asking);
+  const vectors = await vectorsOf(deps, queries, { request, generation, signal });
   const embeddedAt = performance.now();
-  const answers = queries.map((query, i) =>
-    ask(deps, lease, { model: generation.model, query, vector: vectors[i] ?? null, request }),
-  );
+  const questions = queries.map((query, i) => ({
+    item: () => ask(deps, lease, { model: generation.model, query, vector: vectors[i] ?? null, request }),
+    cost: Math.max(1, query.length),
+  }));
+  const answers = await inTurns(deps.turns, { tenant: store.tenant_id, questions, signal });
   const rankedAt = performance.now();
   const ranked =
     ranker === null
       ? mergeRanked(answers.map((answer) => answer.ranked))
       : await rerank(
           deps,
-          { tenantId: store.tenant_id, ranker, found: questions(queries, answers, request), request },
+          { tenantId: store.tenant_id, ranker, found: askedAndFound(queries, answers, request), request },
           signal,
         );
   const rerankedAt = performance.now();
@@ -159,7 +181,7 @@ async function generationOf(
 async function vectorsOf(
   { embedQuery }: SearchDeps,
   queries: readonly string[],
-  { tenantId, request, generation, signal }: Embedding,
+  { request, generation, signal }: { request: SearchRequest; generation: GenerationRow; signal: AbortSignal },
 ): Promise<(Float32Array | null)[]> {
   if (request.mode === "keyword") return [];
   const { queryVector } = request;
@@ -169,7 +191,9 @@ async function vectorsOf(
     throw new AppError("invalid_dimensions", text, { param: "query_vector" });
   }
   const model = { id: generation.model, revision: generation.model_revision, dimensions: generation.dimensions };
-  const embedded = await Promise.all(queries.map((text) => embedQuery(model, { tenantId, text }, signal)));
+  const embedded = await Promise.all(
+    queries.map((query) => embedQuery(model, query, { tenant: generation.tenant_id, signal })),
+  );
   return embedded.map((result) => {
     // While a store is moved to the model's new revision, keywords answer alone.
     if (!result.ok && result.isOutdated === true && request.mode === "hybrid") return null;
@@ -177,6 +201,21 @@ async function vectorsOf(
     // The model knows no word of it: then nothing is near, and only keywords can answer.
     return result.vector.every((value) => value === 0) ? null : result.vector;
   });
+}
+
+async function inTurns(
+  turns: Turns,
+  { tenant, questions, signal }: { tenant: string; questions: readonly Slice<() => Asked>[]; signal: AbortSignal },
+): Promise<Asked[]> {
+  const [only] = questions;
+  // A turn costs a short question more than its answer holds up anybody.
+  if (questions.length === 1 && only !== undefined && only.cost <= SHORT_QUESTION && turns.isIdle) return [only.item()];
+  try {
+    return (await turns.submit(tenant, questions, signal)) ?? [];
+  } catch (error) {
+    if (!(error instanceof WorkerCallError)) throw error;
+    throw new AppError("shutting_down", "The request was interrupted.", { cause: error });
+  }
 }
 
 function ask(
@@ -218,7 +257,7 @@ async function read(
 }
 
 /** What a reranker reads: the questions as they were asked, not as they were rewritten for the first stage. */
-function questions(queries: readonly string[], answers: readonly Asked[], { asked, searched }: SearchRequest) {
+function askedAndFound(queries: readonly string[], answers: readonly Asked[], { asked, searched }: SearchRequest) {
   return queries.map((query, i) => ({
     query: asked[searched.indexOf(query)] ?? query,
     ranked: answers[i]?.ranked ?? [],

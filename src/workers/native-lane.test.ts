@@ -101,14 +101,16 @@ describe("a reranker", () => {
 
   test("scores documents in their order, however long they are", async () => {
     const long = "the big red house and the small blue tree . ".repeat(200);
+    const score = (documents: string[]) =>
+      lanes.rerank({ key: "r", path: dir.join("reranker"), query: "the cat", documents }, NEVER);
     const documents = [long, "a cat", `${long} sun`, "the dog sat on a mat", "rain"];
-    const { scores, tokens } = await lanes.rerank("r", dir.join("reranker"), "the cat", documents, NEVER);
+    const { scores, tokens } = await score(documents);
     expect(tokens).toBeGreaterThan(20);
     for (const [i, document] of documents.entries()) {
-      const alone = await lanes.rerank("r", dir.join("reranker"), "the cat", [document], NEVER);
+      const alone = await score([document]);
       expect(alone.scores[0]).toBeCloseTo(scores[i] ?? Number.NaN, 4);
     }
-    expect(await lanes.rerank("r", dir.join("reranker"), "the cat", [], NEVER)).toMatchObject({ tokens: 0 });
+    expect(await score([])).toMatchObject({ tokens: 0 });
     await lanes.unloadReranker("r");
   });
 });

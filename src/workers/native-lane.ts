@@ -23,8 +23,9 @@ export interface NativeLanesOptions {
 
 /** Characters of text per call to a worker (about 4,000 tokens): bounds how long a stop or another caller waits. */
 const CALL_CHARACTERS = 16_000;
-/** The same for rerankers, whose tokens take longer: some 2,000. */
-const RERANK_CHARACTERS = 8_000;
+
+/** A reranker, and what it is to read: little enough that others have their turn soon. */
+export type RerankCall = NativeMethods["rerank"]["args"];
 
 export class NativeLanes implements AsyncDisposable {
   readonly #pools: Record<LaneName | "rerank", WorkerPool<NativeMethods>>;
@@ -94,31 +95,9 @@ export class NativeLanes implements AsyncDisposable {
     await this.#pools.rerank.call("unload", { key });
   }
 
-  /**
-   * Scores of documents for a query, in order. Cut into calls of documents of about the same length, between which other
-   * requests take their turn. Rejects with a WorkerCallError when aborted or stopping, and as the first call that fails.
-   */
-  async rerank(
-    key: string,
-    path: string,
-    query: string,
-    documents: readonly string[],
-    signal: AbortSignal,
-  ): Promise<Reranked> {
-    const order = documents.map((_, i) => i).sort((a, b) => lengthOf(documents, a) - lengthOf(documents, b));
-    const scores = new Float64Array(documents.length);
-    let tokens = 0;
-    let at = 0;
-    for (const slice of sliceByCharacters(
-      order.map((i) => documents[i] ?? ""),
-      RERANK_CHARACTERS,
-    )) {
-      const result = await this.#pools.rerank.call("rerank", { key, path, query, documents: slice }, { signal });
-      result.scores.forEach((score, i) => (scores[order[at + i] as number] = score));
-      tokens += result.tokens;
-      at += slice.length;
-    }
-    return { scores, tokens };
+  /** Scores of documents for a query, in order. Rejects with a WorkerCallError when aborted or stopping. */
+  async rerank({ key, path, query, documents }: RerankCall, signal: AbortSignal): Promise<Reranked> {
+    return await this.#pools.rerank.call("rerank", { key, path, query, documents }, { signal });
   }
 
   stats() {
@@ -129,10 +108,6 @@ export class NativeLanes implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(Object.values(this.#pools).map((pool) => pool[Symbol.asyncDispose]()));
   }
-}
-
-function lengthOf(texts: readonly string[], index: number): number {
-  return texts[index]?.length ?? 0;
 }
 
 function sliceByCharacters(texts: readonly string[], budget: number): string[][] {

@@ -10,6 +10,7 @@ import type { ParseLimits } from "../parse/limits.ts";
 import type { Picture, ReadPage, RecognizedPage } from "../parse/ocr.ts";
 import type { PartEntry } from "../index/generation.ts";
 import type { GraphSettings } from "../index/hnsw.ts";
+import type { TextFacts } from "../index/text-analysis.ts";
 import type { Natives } from "../platform/native.ts";
 
 /** A part of a graph to be built. */
@@ -86,6 +87,19 @@ export type ParseMethods = {
 
 export interface ParseInit {
   limits: ParseLimits;
+  /** POSIX nice value of the worker's thread. */
+  nice: number;
+}
+
+/** Texts that come with a request. */
+export type TextMethods = {
+  /** cl100k_base tokens of each. */
+  count: { args: { texts: string[] }; result: number[] };
+  /** The same, and the terms of each as a chunk of a file of this name. */
+  analyse: { args: { texts: string[]; filename: string }; result: TextFacts[] };
+};
+
+export interface TextInit {
   /** POSIX nice value of the worker's thread. */
   nice: number;
 }

@@ -2,6 +2,7 @@ import { EmbedBatcher } from "../../src/embed/batcher.ts";
 import { memoryModelFiles } from "../../src/embed/local/model-files.ts";
 import { createLocalModel } from "../../src/embed/local/session.ts";
 import { createRemoteProvider } from "../../src/embed/remote/create.ts";
+import type { EmbeddingProvider } from "../../src/embed/provider.ts";
 import type { DialectName } from "../../src/embed/remote/dialect.ts";
 import { SMALL_WORDS, transformerFolder } from "../../src/embed/testing/model-folders.ts";
 import { randomTransformer } from "../../src/embed/testing/transformer.ts";
@@ -17,12 +18,16 @@ async function openLocal(): Promise<OpenedProvider> {
   const transformer = randomTransformer({ ...sizes, hidden: 16, heads: 2, layers: 2, feedForward: 32, seed: 7 });
   const files = memoryModelFiles(transformerFolder(transformer, { prompts: { query: "query: " } }));
   const local = await createLocalModel(loadOnnxRuntime(), files, { id: "local", location: "local", threads: 1 });
-  const provider = new EmbedBatcher({
+  const batcher = new EmbedBatcher({
     model: local.info,
     run: async ({ texts, kind, signal }) => ({ ok: true, texts: await local.embed(texts, kind, signal) }),
     passageSlots: 2,
     querySlots: 1,
   });
+  const provider: EmbeddingProvider = {
+    model: local.info,
+    embed: (texts, kind, signal) => batcher.embed(texts, { kind, tenant: "a", isSearch: kind === "query", signal }),
+  };
   return { provider, close: () => local.dispose() };
 }
 

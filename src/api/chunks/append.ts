@@ -1,6 +1,5 @@
 import { AppError } from "../../errors.ts";
-import { encodeTerms } from "../../index/analyzer.ts";
-import { countTokens } from "../../chunk/tokens.ts";
+import type { TextFacts } from "../../index/text-analysis.ts";
 import type { ChunkOwner, ChunkRow, NewChunk } from "../../storage/chunks.ts";
 import type { GenerationRow } from "../../storage/generations.ts";
 import type { Tables } from "../../storage/storage.ts";
@@ -38,7 +37,7 @@ export async function fileFor(
     );
   }
   const file = await files.get(store.tenant_id, fileId);
-  if (file === null) throw new AppError("file_not_found", `No such File object: ${fileId}`, { param });
+  if (file === null) throw noSuchFile(fileId, prefix);
   if (most !== null && (await storeFiles.count(store.tenant_id, store.id)) >= most)
     throw new AppError("file_limit_reached", `Vector store '${store.id}' may hold ${most} files at most.`);
   const row = await storeFiles.insert({
@@ -56,28 +55,34 @@ export async function fileFor(
   return (await storeFiles.bySeq(store.tenant_id, row.seq)) ?? row;
 }
 
+/** An item, and what was found in its text for a file of some name. */
+export interface AnalysedItem {
+  item: Item;
+  facts: TextFacts;
+}
+
 /** Appends chunks to a file, in their order; returns their rows' ids. */
 export async function append(
   { chunks, storeFiles }: Tables,
   { file, generation }: { file: StoreFileRow; generation: GenerationRow },
-  items: readonly Item[],
+  items: readonly AnalysedItem[],
 ): Promise<number[]> {
   const owner: ChunkOwner = { storeFile: file.seq, chunkSet: generation.chunk_set, revision: file.revision };
   const at = { tenantId: file.tenant_id, storeId: file.store_id, ...owner };
   const newest = { limit: 1, order: "desc" } as const;
   const page = await chunks.list(file.tenant_id, file.store_id, generation.chunk_set, newest, [file.file_id]);
-  await chunks.add(at, chunksAfter(page.rows[0], file, items));
+  await chunks.add(at, chunksAfter(page.rows[0], items));
   const rows = await chunks.withoutVector(file.tenant_id, owner, generation.id, items.length);
   await chunks.addVectors(
     file.tenant_id,
     generation.id,
     rows.map((row, i) => {
-      const item = items[i];
+      const item = items[i]?.item;
       if (item === undefined) throw new Error("more chunks than were given have no vector");
       return { chunkId: row.id, data: item.vectors };
     }),
   );
-  await storeFiles.addContent(file.tenant_id, file.seq, contentBytes(items.map(({ body }) => body)));
+  await storeFiles.addContent(file.tenant_id, file.seq, contentBytes(items.map(({ item }) => item.body)));
   await storeFiles.setTotals(file.tenant_id, file.seq, await chunks.fileTotals(file.tenant_id, owner, generation));
   return rows.map((row) => row.id);
 }
@@ -88,14 +93,14 @@ export function contentBytes(bodies: readonly Pick<InsertVectorBody, "content">[
 }
 
 /** The texts as chunks that follow the last one there is. */
-function chunksAfter(last: ChunkRow | undefined, file: StoreFileRow, items: readonly Item[]): NewChunk[] {
+function chunksAfter(last: ChunkRow | undefined, items: readonly AnalysedItem[]): NewChunk[] {
   let start = last === undefined ? 0 : last.end_cp + 1;
-  return items.map(({ body }, i): NewChunk => {
-    const end = start + [...body.content].length;
+  return items.map(({ item, facts }, i): NewChunk => {
+    const end = start + facts.codePoints;
     const chunk: NewChunk = {
       idx: (last?.idx ?? -1) + 1 + i,
-      text: body.content,
-      tokens: countTokens(body.content),
+      text: item.body.content,
+      tokens: facts.tokens,
       start,
       end,
       page: null,
@@ -103,14 +108,19 @@ function chunksAfter(last: ChunkRow | undefined, file: StoreFileRow, items: read
       line: null,
       lineEnd: null,
       heading: [],
-      terms: encodeTerms({ text: body.content, heading: [], title: "", filename: nameOf(file) }),
+      terms: facts.terms,
     };
     start = end + 1;
     return chunk;
   });
 }
 
-/** A file that was made for chunks without one has no name that anybody gave it. */
-function nameOf({ filename }: StoreFileRow): string {
+/** What a file's chunks are found by, beside their texts: one that was made for them has no name that anybody gave it. */
+export function nameOf(filename: string): string {
   return filename === INLINE ? "" : filename;
+}
+
+/** @param prefix of the item's parameters */
+export function noSuchFile(fileId: string, prefix: string): AppError {
+  return new AppError("file_not_found", `No such File object: ${fileId}`, { param: `${prefix}file_id` });
 }

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { countTokens } from "../../chunk/tokens.ts";
+import { encodeTerms } from "../../index/analyzer.ts";
 import type { StoreApp } from "../../app/testing/store-app.ts";
 import { storeApp } from "../../app/testing/store-app.ts";
 import { DIMENSIONS, vectorOf } from "../../app/testing/words-model.ts";
@@ -164,6 +166,48 @@ describe("ready-made vectors", () => {
     // The same inline file takes more.
     await f.call("POST", `/v1/vector_stores/${store}/embeddings`, { content: "more" });
     expect((await f.call("GET", `/v1/vector_stores/${store}`)).json.file_counts.total).toBe(3);
+  });
+
+  test("have the tokens, the places and the terms that an ingest of the text under the file's name gives", async () => {
+    await using f = await storeApp();
+    const store = await newStore(f);
+    const file = await attached(f, store, "returns-2024.md", ["one 😀"]);
+    const bare = await f.file("b.md");
+    const long = "Größe: 1.234,5 m² of well-known wi-fi. 😀 ".repeat(2000);
+    const items = [
+      { content: "Two 😀", file_id: file },
+      { content: "loose E1234" },
+      { content: long, file_id: file },
+      { content: "new", file_id: bare },
+      { content: `a${"\u0301\u0316".repeat(3000)}` },
+    ];
+    await f.call("POST", `/v1/vector_stores/${store}/embeddings/batch`, { embeddings: items });
+    const rows = f.db.now.all<{
+      text: string;
+      idx: number;
+      start_cp: number;
+      end_cp: number;
+    }>(/*sql*/ `SELECT c.text, c.idx, c.start_cp, c.end_cp, c.tokens, t.terms FROM chunk c
+        JOIN chunk_terms t ON t.chunk_id = c.id WHERE c.text <> 'one 😀' ORDER BY c.id`);
+    const length = [...long].length;
+    const row = (text: string, filename: string, [idx, start, end]: [number, number, number]) => ({
+      ...{ text, idx, start_cp: start, end_cp: end, tokens: countTokens(text) },
+      terms: encodeTerms({ text, heading: [], title: "", filename }),
+    });
+    const [two, loose, , fresh, marks] = items.map(({ content }) => content) as [
+      string,
+      string,
+      string,
+      string,
+      string,
+    ];
+    expect(rows).toEqual([
+      row(two, "returns-2024.md", [1, 6, 11]),
+      row(long, "returns-2024.md", [2, 12, 12 + length]),
+      row(loose, "", [0, 0, 11]),
+      row(marks, "", [1, 12, 12 + 6001]),
+      row(fresh, "b.md", [0, 0, 3]),
+    ]);
   });
 
   test.each<[body: object, status: number, code: string, param: string]>([

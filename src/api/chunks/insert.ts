@@ -1,4 +1,4 @@
-import { AppError } from "../../errors.ts";
+import type { TextAnalysis, TextAsker } from "../../index/text-analysis.ts";
 import type { Embed } from "../../models/failures.ts";
 import type { GenerationRow } from "../../storage/generations.ts";
 import type { Storage, Tables } from "../../storage/storage.ts";
@@ -10,7 +10,7 @@ import type { Space, Wanted } from "../files/space.ts";
 import type { Within } from "../vector-store-files/attach.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
 import type { Asking } from "../vector-stores/asking.ts";
-import { append, contentBytes, fileFor } from "./append.ts";
+import { type AnalysedItem, append, contentBytes, fileFor, nameOf, noSuchFile } from "./append.ts";
 import { InlineFiles, type InlineFilesDeps } from "./inline-files.ts";
 import { type InsertRequest, type Item, passages, withVectors } from "./items.ts";
 import type { InsertedVector } from "./schema.ts";
@@ -19,6 +19,7 @@ export interface InsertDeps extends InlineFilesDeps, Pick<Storage, "generations"
   access: StoreAccess;
   embed: Embed;
   space: Pick<Space, "reserve" | "assertMayKeep">;
+  texts: TextAnalysis;
   /** The file's chunks change: other generations of the store are behind with it. Part of the transaction. */
   outdate: (tables: Tables, file: StoreFileRow, generation: GenerationRow) => Promise<void>;
   /** The file's chunks changed: its store's index, if it is in memory, takes them. Called in the turn of the commit. */
@@ -28,7 +29,10 @@ export interface InsertDeps extends InlineFilesDeps, Pick<Storage, "generations"
   notify: (storeId: string) => void;
 }
 
-/** Chunks brought by the client, with vectors of its own or embedded here. All are taken in or none. */
+/**
+ * Chunks brought by the client, with vectors of its own or embedded here. All are taken in or none: what takes time is
+ * done before, outside the serving thread and in turns with other tenants; then one transaction writes the rows.
+ */
 export interface VectorInserter {
   insert(asking: Asking, request: InsertRequest, signal: AbortSignal): Promise<InsertedVector[]>;
 }
@@ -67,12 +71,13 @@ class Inserter implements VectorInserter {
     request: InsertRequest & { wanted: Wanted },
     signal: AbortSignal,
   ): Promise<InsertedVector[]> {
-    const { access, clock, embed, generations, shownIds, space, transaction } = this.#deps;
+    const { access, clock, embed, files, generations, shownIds, space, transaction } = this.#deps;
     const store = await access.usable(asking);
     const generation = await generations.liveOf(store);
     if (generation === null) throw new Error("a store has no live generation");
     const items = await withVectors(passages(embed, signal), generation, request);
-    const perFile = await this.#byFile(asking.caller, store, items);
+    await refuseUnknown({ files }, asking.caller, items);
+    const perFile = await this.#analysed(store, await this.#byFile(asking.caller, store, items), signal);
     const most = (await this.#deps.maxFilesPerStore?.(store)) ?? null;
     const ids = await transaction(async (tables, tx) => {
       const now = await access.usable(asking, tables.stores);
@@ -80,6 +85,8 @@ class Inserter implements VectorInserter {
       if (now.live_generation !== generation.id) return null;
       await space.assertMayKeep(tables, request.wanted);
       await refuseUnknown(tables, asking.caller, items);
+      // Named anew meanwhile: its chunks are found by that name.
+      if (!(await haveTheirNames(tables, now, perFile))) return null;
       return await this.#append({ tables, tx }, { store: now, generation, most }, perFile);
     });
     if (ids === null) return await this.#insert(asking, request, signal);
@@ -106,19 +113,43 @@ class Inserter implements VectorInserter {
     return Map.groupBy(items, (item) => fileIds.get(item) ?? "");
   }
 
+  /** What is in the texts, each file's for its name. */
+  async #analysed(
+    store: StoreRow,
+    perFile: ReadonlyMap<string, readonly Item[]>,
+    signal: AbortSignal,
+  ): Promise<FileItems[]> {
+    const asker: TextAsker = { tenant: store.tenant_id, signal };
+    const all: FileItems[] = [];
+    for (const [fileId, own] of perFile) {
+      const filename = await nameIn(this.#deps, store, fileId);
+      if (filename === null) throw noSuchFile(fileId, own[0]?.param ?? "");
+      const texts = own.map((item) => item.body.content);
+      const facts = await this.#deps.texts.analyse({ texts, filename }, asker);
+      const items = own.flatMap((item, i) => {
+        const found = facts[i];
+        return found === undefined ? [] : [{ item, facts: found }];
+      });
+      all.push({ fileId, filename, items });
+    }
+    return all;
+  }
+
   /** Returns the row's id of each item's chunk. */
   async #append(
     { tables, tx }: Within,
     { store, generation, most }: { store: StoreRow; generation: GenerationRow; most: number | null },
-    perFile: ReadonlyMap<string, readonly Item[]>,
+    perFile: readonly FileItems[],
   ): Promise<Map<Item, number>> {
     const { clock, outdate, reload, notify } = this.#deps;
     const idOf = new Map<Item, number>();
-    for (const [fileId, own] of perFile) {
+    for (const { fileId, items } of perFile) {
+      const [first] = items;
+      if (first === undefined) continue;
       const nowSeconds = clock.nowSeconds();
-      const file = await fileFor(tables, store, { fileId, first: own[0] as Item, most, nowSeconds });
-      const added = await append(tables, { file, generation }, own);
-      own.forEach((item, i) => idOf.set(item, added[i] ?? 0));
+      const file = await fileFor(tables, store, { fileId, first: first.item, most, nowSeconds });
+      const added = await append(tables, { file, generation }, items);
+      items.forEach(({ item }, i) => idOf.set(item, added[i] ?? 0));
       await outdate(tables, file, generation);
       tx.onCommit(() => reload(file, generation));
     }
@@ -128,10 +159,35 @@ class Inserter implements VectorInserter {
   }
 }
 
+/** The items of one file, analysed for its name. */
+interface FileItems {
+  fileId: string;
+  filename: string;
+  items: AnalysedItem[];
+}
+
+/** What the file is called in the store, or would be; null where there is none. */
+async function nameIn(
+  { storeFiles, files }: Pick<Tables, "storeFiles" | "files">,
+  store: StoreRow,
+  fileId: string,
+): Promise<string | null> {
+  const file = (await storeFiles.get(store.tenant_id, store.id, fileId)) ?? (await files.get(store.tenant_id, fileId));
+  return file === null ? null : nameOf(file.filename);
+}
+
+async function haveTheirNames(tables: Tables, store: StoreRow, perFile: readonly FileItems[]): Promise<boolean> {
+  for (const { fileId, filename } of perFile) {
+    const name = await nameIn(tables, store, fileId);
+    if (name !== null && name !== filename) return false;
+  }
+  return true;
+}
+
 /** A file that the caller names must be one that it may know of. */
-async function refuseUnknown(tables: Tables, caller: Caller, items: readonly Item[]): Promise<void> {
+async function refuseUnknown(tables: Pick<Tables, "files">, caller: Caller, items: readonly Item[]): Promise<void> {
   for (const { body, param } of items) {
     if (body.file_id !== undefined && !(await mayUseFile(tables, caller, body.file_id)))
-      throw new AppError("file_not_found", `No such File object: ${body.file_id}`, { param: `${param}file_id` });
+      throw noSuchFile(body.file_id, param);
   }
 }

@@ -54,7 +54,8 @@ export async function withVectors(
 /** Texts as passages, cut to the generation's dimensions. */
 export function passages(embed: Embed, signal: AbortSignal): EmbedTexts {
   return async (generation, texts) => {
-    const result = await embed(generation.model, texts, "passage", signal);
+    const asked = { kind: "passage", tenant: generation.tenant_id, signal } as const;
+    const result = await embed(generation.model, texts, asked);
     if (!result.ok) throw embedError(result);
     return result.texts.map((text) =>
       fitVectors(text.vectors, text.vectors.length / text.windows, generation.dimensions),

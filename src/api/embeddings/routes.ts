@@ -47,7 +47,7 @@ export function embeddingOperations(embeddings: EmbeddingsService): Operation[] 
           body: { model: "text-embedding-3-small", input: "The food was delicious and the waiter friendly." },
         },
       },
-      ({ body, signal }) => embeddings.create(body, signal),
+      ({ body, caller: { tenantId: tenant }, signal }) => embeddings.create(body, { tenant, signal }),
     ),
     operation(
       {
@@ -67,9 +67,9 @@ export function embeddingOperations(embeddings: EmbeddingsService): Operation[] 
         errors: ["DeploymentNotFound", ...ERRORS],
         examples: { body: { input: "The food was delicious and the waiter friendly." } },
       },
-      async ({ params, body, signal }) => {
+      async ({ params, body, caller: { tenantId: tenant }, signal }) => {
         try {
-          return await embeddings.create({ ...body, model: params.deployment }, signal);
+          return await embeddings.create({ ...body, model: params.deployment }, { tenant, signal });
         } catch (error) {
           throw error instanceof AppError && error.code === "model_not_found" ? noDeployment(params.deployment) : error;
         }

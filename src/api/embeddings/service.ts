@@ -1,6 +1,7 @@
 import { AppError } from "../../errors.ts";
 import { combineWindows, fitVectors } from "../../embed/vectors.ts";
 import { countTokens, decodeTokens, UnknownTokenError } from "../../chunk/tokens.ts";
+import type { TextAnalysis, TextAsker } from "../../index/text-analysis.ts";
 import type { Embed } from "../../models/failures.ts";
 import { embedError } from "../../models/failures.ts";
 import type { ChosenModel, ModelCatalog } from "../../models/model-catalog.ts";
@@ -10,25 +11,27 @@ import { MAX_INPUT_TOKENS } from "./schema.ts";
 export interface EmbeddingsDeps {
   models: ModelCatalog;
   embed: Embed;
+  texts: TextAnalysis;
 }
 
 export interface EmbeddingsService {
-  create(body: EmbeddingsBody, signal: AbortSignal): Promise<EmbeddingsAnswer>;
+  /** In turns with other tenants. */
+  create(body: EmbeddingsBody, asker: TextAsker): Promise<EmbeddingsAnswer>;
 }
 
-/** Texts counted between two turns of the event loop: about a millisecond of work. */
-const COUNT_SLICE_CHARACTERS = 64 * 1024;
+/** Characters of a request that are counted on the serving thread: a fraction of a millisecond. */
+const COUNTED_HERE = 8192;
 
-export function embeddingsService({ models, embed }: EmbeddingsDeps): EmbeddingsService {
+export function embeddingsService({ models, embed, texts: lane }: EmbeddingsDeps): EmbeddingsService {
   return {
-    async create(body, signal) {
+    async create(body, asker) {
       const model = choose(models, body);
       const inputs = inputsOf(body.input);
-      const tokens = await count(inputs);
+      const tokens = await count(lane, inputs, asker);
       const isQuery = [body.input_type, body.task].some((name) => name?.includes("query") === true);
       const kind = isQuery ? "query" : "passage";
       const texts = inputs.map((input) => input.text);
-      const result = await embed(model.model, texts, kind, signal);
+      const result = await embed(model.model, texts, { ...asker, kind });
       if (!result.ok) throw embedError(result);
       return {
         object: "list",
@@ -101,21 +104,17 @@ function decoded(ids: number[], param: string): Input {
   }
 }
 
-async function count(inputs: readonly Input[]): Promise<number> {
-  let total = 0;
-  let characters = 0;
-  for (const { text, tokens, param } of inputs) {
-    characters += text.length;
-    if (characters > COUNT_SLICE_CHARACTERS) {
-      await new Promise((resolve) => setImmediate(resolve));
-      characters = 0;
-    }
-    // A token is at most 128 bytes of text, nearly always under 20: what is surely too long is not counted.
-    const counted = tokens ?? (text.length > MAX_INPUT_TOKENS * 128 ? Infinity : countTokens(text));
-    refuseTooLong(counted, param);
-    total += counted;
-  }
-  return total;
+/** Tokens of all inputs. Few texts are counted here: that takes less than to hand them over. */
+async function count(texts: TextAnalysis, inputs: readonly Input[], asker: TextAsker): Promise<number> {
+  const open = inputs.filter(({ tokens }) => tokens === null);
+  // A token is at most 128 bytes of text, nearly always under 20: what is surely too long is not counted.
+  for (const { text, param } of open) if (text.length > MAX_INPUT_TOKENS * 128) refuseTooLong(Infinity, param);
+  const characters = open.reduce((sum, { text }) => sum + text.length, 0);
+  const uncounted = open.map(({ text }) => text);
+  const counted = characters > COUNTED_HERE ? await texts.count(uncounted, asker) : uncounted.map(countTokens);
+  open.forEach(({ param }, i) => refuseTooLong(counted[i] ?? 0, param));
+  const given = inputs.reduce((sum, { tokens }) => sum + (tokens ?? 0), 0);
+  return counted.reduce((sum, tokens) => sum + tokens, given);
 }
 
 function refuseTooLong(tokens: number, param: string): void {

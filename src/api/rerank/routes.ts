@@ -47,10 +47,10 @@ export function rerankOperations(service: RerankService): Operation[] {
           },
         },
       },
-      async ({ body, signal, keepOpen }) => {
+      async ({ body, caller: { tenantId: tenant }, signal, keepOpen }) => {
         // A slow machine may take minutes over a thousand long documents.
         keepOpen();
-        const answer = await service.rerank(body, signal);
+        const answer = await service.rerank(body, { tenant, signal });
         if (body.texts !== undefined) return ranked(body.texts, answer, body.return_text === true);
         return body.top_k === undefined ? answer : { ...answer, data: answer.results };
       },

@@ -1,17 +1,19 @@
 import { AppError } from "../../errors.ts";
-import { countTokens } from "../../chunk/tokens.ts";
 import { randomText } from "../../platform/ids.ts";
 import { float } from "../../http/openai.ts";
 import type { BundledRanking } from "../../search/bundled-ranker.ts";
 import { bundledScores } from "../../search/bundled-ranker.ts";
+import type { TextAnalysis, TextAsker } from "../../index/text-analysis.ts";
 import { rerankError } from "../../models/failures.ts";
 import type { RankerCatalog } from "../../models/ranker-catalog.ts";
+import type { RerankAsk } from "../../models/rerankers.ts";
 import { readRerank } from "./documents.ts";
 import type { RerankAnswer, RerankBody } from "./schema.ts";
 
 export interface RerankDeps {
   rankers: RankerCatalog;
   bundled: BundledRanking;
+  texts: TextAnalysis;
   /** The name that answers show where the bundled ranking ran. */
   bundledName: string;
   onRerank: (use: { model: string; documents: number; tokens: number; seconds: number; ok: boolean }) => void;
@@ -19,22 +21,26 @@ export interface RerankDeps {
 
 /** Which documents fit a query best. */
 export interface RerankService {
-  rerank(body: RerankBody, signal: AbortSignal): Promise<RerankAnswer>;
+  /** In turns with other tenants. */
+  rerank(body: RerankBody, asker: TextAsker): Promise<RerankAnswer>;
 }
 
 /** Cohere's clients will not do without; nothing is billed. */
 const META: RerankAnswer["meta"] = { api_version: { version: "2" }, billed_units: { search_units: 1 } };
 
-/** Texts counted between two turns of the event loop: about a millisecond of work. */
-const COUNT_SLICE_CHARACTERS = 64 * 1024;
+/** Scores of the documents, and the tokens of the query and of all of them. */
+interface Scored {
+  scores: Float64Array;
+  tokens: number;
+}
 
-export function rerankService({ rankers, bundled, bundledName, onRerank }: RerankDeps): RerankService {
+export function rerankService({ rankers, bundled, bundledName, texts: lane, onRerank }: RerankDeps): RerankService {
   return {
-    async rerank(body, signal) {
+    async rerank(body, asker) {
       const { query, texts, most } = readRerank(body);
       const model = choose(body.model);
-      const tokens = await countAll([query, ...texts]);
-      const scores = model === null ? await byBundled(query, texts, tokens, signal) : await by(model);
+      const asked = { ...asker, query, documents: texts };
+      const { scores, tokens } = model === null ? await byBundled(asked) : await by(model, asked);
       const order = texts.map((_, i) => i).sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b);
       return {
         id: `rerank-${randomText(24)}`,
@@ -48,14 +54,17 @@ export function rerankService({ rankers, bundled, bundledName, onRerank }: Reran
         meta: META,
         usage: { total_tokens: tokens },
       };
-
-      async function by(name: string): Promise<Float64Array> {
-        const result = await rankers.rerank(name, query, texts, signal);
-        if (!result.ok) throw rerankError(result, name);
-        return result.scores;
-      }
     },
   };
+
+  async function by(name: string, asked: RerankAsk): Promise<Scored> {
+    const [result, counted] = await Promise.all([
+      rankers.rerank(name, asked),
+      lane.count([asked.query, ...asked.documents], asked),
+    ]);
+    if (!result.ok) throw rerankError(result, name);
+    return { scores: result.scores, tokens: sum(counted) };
+  }
 
   function choose(name: string | undefined): string | null {
     if (name === undefined) return fallback();
@@ -76,21 +85,18 @@ export function rerankService({ rankers, bundled, bundledName, onRerank }: Reran
     throw new AppError("missing_required_parameter", text, { param: "model" });
   }
 
-  async function byBundled(
-    query: string,
-    texts: readonly string[],
-    tokens: number,
-    signal: AbortSignal,
-  ): Promise<Float64Array> {
+  async function byBundled(asked: RerankAsk): Promise<Scored> {
     const startedAt = performance.now();
+    let tokens = 0;
     let ok = false;
     try {
-      const scores = await bundledScores(bundled, query, texts, signal);
+      const [found, counted] = await Promise.all([bundledScores(bundled, asked), lane.count([asked.query], asked)]);
+      tokens = found.tokens + sum(counted);
       ok = true;
-      return scores;
+      return { scores: found.scores, tokens };
     } finally {
       const seconds = (performance.now() - startedAt) / 1000;
-      onRerank({ model: bundledName, documents: texts.length, tokens, seconds, ok });
+      onRerank({ model: bundledName, documents: asked.documents.length, tokens, seconds, ok });
     }
   }
 }
@@ -100,16 +106,6 @@ function sent(document: string | Record<string, unknown>): Record<string, unknow
   return typeof document === "string" ? { text: document } : document;
 }
 
-async function countAll(texts: readonly string[]): Promise<number> {
-  let total = 0;
-  let characters = 0;
-  for (const text of texts) {
-    characters += text.length;
-    if (characters > COUNT_SLICE_CHARACTERS) {
-      await new Promise((resolve) => setImmediate(resolve));
-      characters = 0;
-    }
-    total += countTokens(text);
-  }
-  return total;
+function sum(counts: readonly number[]): number {
+  return counts.reduce((all, count) => all + count, 0);
 }

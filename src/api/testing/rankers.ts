@@ -36,7 +36,7 @@ export function testRankers(): TestRankers {
       return { ok: false, reason: "unknown", message: `there is no reranker '${name}'` };
     },
     chooseHosted: (name) => (name === "rerank-v3.5" ? { ok: true, model: null } : rankers.choose(name)),
-    async rerank(model, query, documents) {
+    async rerank(model, { query, documents }) {
       rankers.read.push({ model, query, documents: [...documents] });
       await rankers.meanwhile();
       if (rankers.failure !== null) return Promise.resolve(embedFailure(rankers.failure, "for a test", 2000));

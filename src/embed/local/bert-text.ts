@@ -6,6 +6,7 @@
  * trained with it): lower case is taken character by character (no final sigma), and CJK
  * characters outside the basic plane are set apart too.
  */
+import { normalized } from "../../stream-safe.ts";
 export interface BertTextOptions {
   lowercase: boolean;
   stripAccents: boolean;
@@ -26,7 +27,7 @@ const PLAIN_ASCII = /^[\x20-\x7E]*$/;
 export function bertWords(text: string, options: BertTextOptions): string[] {
   let normal = options.camelApart ? text.replace(CAMEL, " ") : text;
   if (!PLAIN_ASCII.test(normal)) normal = cleaned(normal, options.chineseApart);
-  if (options.stripAccents) normal = normal.normalize("NFD").replace(NONSPACING, "");
+  if (options.stripAccents) normal = normalized(normal, "NFD").replace(NONSPACING, "");
   if (options.lowercase) normal = lower(normal);
   const words: string[] = [];
   for (const part of normal.split(" ")) if (part !== "") splitPunctuation(part, words);

@@ -8,6 +8,7 @@ import type { JsonObject } from "./json-files.ts";
 import { numberOf, objectOf, stringOf } from "./json-files.ts";
 import { sentenceStarts } from "./sentences.ts";
 import { WordPiece } from "./wordpiece.ts";
+import { streamSafeWithin } from "../../stream-safe.ts";
 
 /** Special tokens around a single text, with their token types. */
 export interface SpecialTokens {
@@ -54,7 +55,8 @@ export function libraryTokenizer(json: JsonObject, config: JsonObject): ModelTok
   const continuing = continuationTest(json, library);
   const enders = new Set<number>();
   for (const [piece, id] of library.get_vocab(false)) if (/^[▁Ġ]?[.!?。！？]$/.test(piece ?? "")) enders.add(id);
-  const encode = (text: string) => Int32Array.from(library.encode(text, { add_special_tokens: false }).ids);
+  const encode = (text: string) =>
+    Int32Array.from(library.encode(streamSafeWithin(text), { add_special_tokens: false }).ids);
   return {
     encode,
     encodeSentences: (text) => {

@@ -9,6 +9,7 @@ import { bertWords, isChinese } from "./bert-text.ts";
 import type { BertTextOptions } from "./bert-text.ts";
 import { HASH_START, hashStep, MISSING, WordTable } from "./word-table.ts";
 import { countCodePoints } from "../../platform/code-points.ts";
+import { normalized } from "../../stream-safe.ts";
 
 /** Blanks that are not control characters: those are dropped, not taken as blanks. */
 const SPACE = /[\p{Zs}\p{Zl}\p{Zp}]/u;
@@ -190,7 +191,7 @@ function unitClasses(chineseApart: boolean): Uint8Array {
     const char = String.fromCharCode(c);
     if (c === 9 || c === 10 || c === 13) classes[c] = BLANK;
     else if (SPACE.test(char)) classes[c] = BLANK;
-    else if ((PUNCTUATION.test(char) || (chineseApart && isChinese(c))) && char.normalize("NFD") === char) {
+    else if ((PUNCTUATION.test(char) || (chineseApart && isChinese(c))) && normalized(char, "NFD") === char) {
       classes[c] = MARK;
     }
   }

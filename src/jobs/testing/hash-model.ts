@@ -3,6 +3,12 @@ import { seededRandom } from "../../../test/helpers/random.ts";
 import type { PassageBatching, StoreModel } from "../../models/store-model.ts";
 import { Semaphore } from "../../platform/semaphore.ts";
 
+/** Whose turn it would be. */
+interface Asker {
+  tenant: string;
+  signal: AbortSignal;
+}
+
 /**
  * A model that needs no model: every word has a direction that its hash decides, and a text's vector is the sum of its
  * words', so that texts with the same words are near one another. Another model, or revision, has other directions.
@@ -17,7 +23,7 @@ export class HashModel {
   window: number | null = null;
   readonly #room = new Semaphore(64);
 
-  async embed(model: StoreModel, texts: readonly string[], signal: AbortSignal): Promise<EmbedResult> {
+  async embed(model: StoreModel, texts: readonly string[], { signal }: Asker): Promise<EmbedResult> {
     if (signal.aborted) return embedFailure("aborted", "stopped");
     this.asked.push({ model, texts });
     const failure = await this.before(model, texts);
@@ -36,10 +42,10 @@ export class HashModel {
 
   async embedQuery(
     model: StoreModel,
-    { text }: { text: string },
-    signal: AbortSignal,
+    text: string,
+    asker: Asker,
   ): Promise<{ ok: true; vector: Float32Array } | EmbedFailure> {
-    const embedded = await this.embed(model, [text], signal);
+    const embedded = await this.embed(model, [text], asker);
     return embedded.ok ? { ok: true, vector: vectorOf(model, text) } : embedded;
   }
 }

@@ -232,7 +232,7 @@ export class Workshop implements AsyncDisposable {
 
   embed() {
     return cachedPassages({
-      embed: (model, texts, signal) => this.model.embed(model, texts, signal),
+      embed: (model, texts, asker) => this.model.embed(model, texts, asker),
       batching: () => this.model.batching(),
       cache: this.storage.embeddingCache,
       isCached: () => this.isCached,
@@ -261,7 +261,7 @@ export class Workshop implements AsyncDisposable {
       dataDir,
       clock,
       failpoint,
-      embedQuery: (model, query, signal) => this.model.embedQuery(model, query, signal),
+      embedQuery: (model, text, asker) => this.model.embedQuery(model, text, asker),
       search: () => Promise.resolve({ ok: true, generation: 1, hits: [], ms: { total: 1, embed: 0 } }),
       acquire: (storeId, id) => this.indexes.acquire(storeId, id),
       changed: (storeId) => this.changed.push(storeId),
@@ -277,7 +277,10 @@ export class Workshop implements AsyncDisposable {
   /** Ids of the chunks that are nearest to a text in a generation, best first. */
   async nearest({ id, model, model_revision: revision, dimensions }: GenerationRow, text: string): Promise<number[]> {
     using lease = await this.indexes.acquire(STORE, id);
-    const embedded = await this.model.embedQuery({ id: model, revision, dimensions }, { text }, NEVER);
+    const embedded = await this.model.embedQuery({ id: model, revision, dimensions }, text, {
+      tenant: TENANT,
+      signal: NEVER,
+    });
     if (!embedded.ok) throw new Error(embedded.detail);
     const found = lease.index.search({ vector: embedded.vector, terms: null, filter: null, depth: 10 });
     return found.vector.map(({ chunkId }) => chunkId);

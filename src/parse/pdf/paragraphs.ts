@@ -1,5 +1,6 @@
 import { runsRightToLeft } from "./direction.ts";
 import type { Line } from "./painted.ts";
+import { normalized } from "../../stream-safe.ts";
 
 /** Lines of all pages -> paragraphs and headings, without what repeats at the edge of every page. */
 export interface PdfBlock {
@@ -236,7 +237,7 @@ const PRESENTATION = /[\ufb00-\ufb06\ufb13-\ufb4f\ufb50-\ufdff\ufe70-\ufefc]+/g;
 function normalise(text: string): string {
   return (
     text
-      .replace(PRESENTATION, (run) => run.normalize("NFKC"))
+      .replace(PRESENTATION, (run) => normalized(run, "NFKC"))
       // Drawn within a line it is a hyphen like any other.
       .replace(/\u00ad/g, "-")
       .replace(/[ \u00a0]{2,}/g, " ")

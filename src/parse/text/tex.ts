@@ -1,5 +1,6 @@
 import type { DocumentBuilder } from "../builder.ts";
 import { BREAK } from "../document.ts";
+import { normalized } from "../../stream-safe.ts";
 
 /** LaTeX and BibTeX: their text with accents and special characters as the characters that they stand for. */
 
@@ -169,7 +170,7 @@ function decodeProse(text: string): string {
     const mark = MARKS[sign ?? letter ?? ""];
     if (mark !== undefined) {
       const base = i1 ?? b1 ?? i2 ?? b2 ?? i3 ?? b3 ?? i4 ?? b4 ?? "";
-      return unbraced((base + mark).normalize("NFC"), open, close);
+      return unbraced(normalized(base + mark, "NFC"), open, close);
     }
     if (word !== undefined) return unbraced(LETTERS[word]!, wordOpen, wordClose);
     if (plain !== undefined) return plain;
