@@ -3,6 +3,7 @@ import { newId } from "../platform/ids.ts";
 import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
 import { canonicalPath, pathParams } from "./address.ts";
+import { JsonBodies } from "./body.ts";
 import { createCors } from "./cors.ts";
 import type { Cors } from "./cors.ts";
 import type { Dialect } from "./dialect.ts";
@@ -35,6 +36,7 @@ export interface AppDeps {
   dialect: Dialect;
   /** Aborted when the server begins to stop. */
   stopping: AbortSignal;
+  /** A ceiling for the operations that take large JSON. */
   maxJsonBytes: number;
   /** Requests of one key at once; null: any number. Read at every request. */
   maxRequestsPerKey: number | null;
@@ -141,7 +143,8 @@ class HttpApp implements App {
     const { operations } = this.#deps;
     const { authenticate, stopping, maxJsonBytes } = this.#deps;
     const rates = rateLimit(() => performance.now(), onLimit);
-    const serveDeps: ServeDeps = { authenticate, inFlight: this.#inFlight, rates, stopping, maxJsonBytes };
+    const bodies = new JsonBodies();
+    const serveDeps: ServeDeps = { authenticate, inFlight: this.#inFlight, rates, stopping, bodies, maxJsonBytes };
     const document = createDocument(operations.map(({ spec }) => spec));
     const router = new Elysia({ name: "lectern", normalize: false })
       .use(

@@ -1,6 +1,7 @@
 import { AppError } from "../errors.ts";
+import type { ErrorCode } from "../errors.ts";
 import { pathParams } from "./address.ts";
-import { DEFAULT_BODY_BYTES, readJson } from "./body.ts";
+import type { JsonBodies } from "./body.ts";
 import { decodedRequest } from "./content-encoding.ts";
 import type { Caller } from "./caller.ts";
 import { isDialect, requestedDialect } from "./dialect.ts";
@@ -13,7 +14,7 @@ import type { InFlight, RateLimit } from "./plugins/limits.ts";
 import type { Refusal } from "./plugins/request-log.ts";
 import { shown } from "../platform/words.ts";
 import { readQuery, unknownKey } from "./query-string.ts";
-import { assertValid, compileValidator } from "./validate.ts";
+import { compileValidator } from "./validate.ts";
 import type { Problem, Validator } from "./validate.ts";
 
 /** What the edge knows of a request while it is being served. */
@@ -35,8 +36,9 @@ export interface ServeDeps {
   inFlight: InFlight;
   rates: RateLimit;
   stopping: AbortSignal;
-  /** Bytes of a JSON body where the operation does not say otherwise. */
-  maxJsonBytes?: number | undefined;
+  bodies: JsonBodies;
+  /** Bytes of a JSON body, where the operation would take more. */
+  maxJsonBytes: number;
 }
 
 /** Stands in for the caller where no key is asked for. */
@@ -86,12 +88,10 @@ export function serveOperation(
       const unknown = spec.path.startsWith("/v1/") ? unknownKey(url.searchParams, spec.query) : null;
       if (unknown !== null) throw unknownParameter(unknown);
       const query = queryValidator === null || spec.query === undefined ? {} : readQuery(url.searchParams, spec.query);
-      if (queryValidator !== null) check(queryValidator, query, spec, state.dialect);
-      const takesBody = spec.body !== undefined || spec.multipart !== undefined;
-      const readable = takesBody ? decodedRequest(request) : request;
-      const given = bodyValidator === null ? undefined : await readBody(readable, spec, deps);
-      const body = bodyValidator === null ? undefined : bodyValidator.withoutNulls(given);
-      if (bodyValidator !== null) check(bodyValidator, body, spec, state.dialect);
+      if (queryValidator !== null) refuse(queryValidator.problem(query), spec, state.dialect);
+      const readable = spec.bodyLimit.kind === "none" ? request : decodedRequest(request);
+      const given = bodyValidator === null ? undefined : await readBody(readable, spec, deps, caller);
+      const body = bodyValidator === null ? undefined : accepted(bodyValidator, given, spec, state.dialect);
       return await answered(handle, { params, query, body, caller, request: readable }, state, deps.stopping);
     } finally {
       leave();
@@ -141,21 +141,32 @@ function respond(answer: Answer, status: number, headers: Headers): Response {
   return new Response(JSON.stringify(answer), { status, headers });
 }
 
-async function readBody(request: Request, spec: OperationSpec, deps: ServeDeps): Promise<unknown> {
-  const body = await readJson(request, spec.maxBodyBytes ?? deps.maxJsonBytes ?? DEFAULT_BODY_BYTES);
-  if (spec.foreignKeys === undefined || typeof body !== "object" || body === null || Array.isArray(body)) return body;
+async function readBody(request: Request, spec: OperationSpec, deps: ServeDeps, caller: Caller): Promise<unknown> {
+  if (spec.body === undefined) return undefined;
+  const limit = { ...spec.bodyLimit, bytes: Math.min(spec.bodyLimit.bytes, deps.maxJsonBytes) };
+  const body = await deps.bodies.read(request, limit, caller.tenantId);
   const { foreignKeys } = spec;
+  if (foreignKeys === undefined || typeof body !== "object" || body === null || Array.isArray(body)) return body;
+  if (!foreignKeys.some((key) => Object.hasOwn(body, key))) return body;
   return Object.fromEntries(Object.entries(body).filter(([key]) => !foreignKeys.includes(key)));
 }
 
-function check(validator: Validator, value: unknown, spec: OperationSpec, dialect: Dialect): void {
-  if (dialect !== "fightclub" || spec.fightclub === undefined) return assertValid(validator, value);
-  const problem = validator.problem(value);
-  if (problem === null) return;
-  throw new AppError(fightclubCode(problem, spec.fightclub), problem.message, { param: problem.param ?? undefined });
+/** The body as the handler gets it. */
+function accepted(validator: Validator, body: unknown, spec: OperationSpec, dialect: Dialect): unknown {
+  const { value, problem } = validator.read(body);
+  refuse(problem, spec, dialect);
+  return value;
 }
 
-function fightclubCode(problem: Problem, names: NonNullable<OperationSpec["fightclub"]>) {
+/** Throws for what is wrong with a request, if anything is. */
+function refuse(problem: Problem | null, spec: OperationSpec, dialect: Dialect): void {
+  if (problem === null) return;
+  const { fightclub } = spec;
+  const code = dialect === "fightclub" && fightclub !== undefined ? fightclubCode(problem, fightclub) : problem.code;
+  throw new AppError(code, problem.message, { param: problem.param ?? undefined });
+}
+
+function fightclubCode(problem: Problem, names: NonNullable<OperationSpec["fightclub"]>): ErrorCode {
   const name = names[problem.param?.split(/[.[]/, 1)[0] ?? ""];
   if (name === undefined) return problem.code;
   return typeof name === "string" ? name : (name[problem.code] ?? name.default ?? problem.code);

@@ -1,6 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import { cursorQuery, listPage, listSchema, readCursor } from "../../http/openai.ts";
 import type { Operation } from "../../http/operation.ts";
+import { HUGE_BODY, NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { askingOf } from "../vector-stores/asking.ts";
@@ -10,7 +11,6 @@ import { Chunk, InsertedVector, InsertedVectors, InsertVectorBody, InsertVectors
 import type { ChunksService } from "./service.ts";
 
 const STORE = "/v1/vector_stores/{vector_store_id}";
-const MAX_BODY_BYTES = 64 * 1024 * 1024;
 const ERRORS = [
   "vector_store_not_found",
   "vector_store_expired",
@@ -33,6 +33,7 @@ export function chunkOperations(chunks: ChunksService, inserter: VectorInserter)
         summary: "List the chunks of a vector store",
         tag: "Lectern",
         role: "read",
+        bodyLimit: NO_BODY,
         query: Type.Object({
           file_id: Type.Optional(Type.String({ description: "Only chunks of this file." })),
           filters: Type.Optional(Type.String({ description: "Filters as in a search, as JSON." })),
@@ -58,8 +59,8 @@ export function chunkOperations(chunks: ChunksService, inserter: VectorInserter)
         tag: "Lectern",
         role: "write",
         body: InsertVectorBody,
+        bodyLimit: HUGE_BODY,
         foreignKeys: FOREIGN,
-        maxBodyBytes: MAX_BODY_BYTES,
         response: InsertedVector,
         returns: "The chunk that was made",
         errors: ERRORS,
@@ -81,8 +82,8 @@ export function chunkOperations(chunks: ChunksService, inserter: VectorInserter)
         tag: "Lectern",
         role: "write",
         body: InsertVectorsBody,
+        bodyLimit: HUGE_BODY,
         foreignKeys: FOREIGN,
-        maxBodyBytes: MAX_BODY_BYTES,
         response: InsertedVectors,
         returns: "The chunks that were made, in order",
         errors: ERRORS,

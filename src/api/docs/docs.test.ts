@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
 import { Validator } from "@seriousme/openapi-schema-validator";
+import { LARGE_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import { allOperations } from "../testing/all-operations.ts";
 import { type StoreApp, storeApp } from "../../app/testing/store-app.ts";
@@ -21,6 +22,7 @@ const recursive = operation(
     summary: "Plant",
     tag: "Lectern",
     role: "read",
+    bodyLimit: LARGE_BODY,
     body: Type.Object(
       { tree: Tree, by: Type.Union([Type.Literal("hand"), Type.Literal("machine"), Type.Null()]) },
       { additionalProperties: false },

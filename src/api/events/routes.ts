@@ -1,4 +1,5 @@
 import type { Operation } from "../../http/operation.ts";
+import { NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import type { Presenter } from "../presenters/presenter.ts";
@@ -23,6 +24,7 @@ export function eventOperations(events: EventsService): Operation[] {
         summary: "Follow a file batch as server-sent events",
         tag: "Lectern",
         role: "read",
+        bodyLimit: NO_BODY,
         response: STREAM,
         errors: ["vector_store_not_found", "file_batch_not_found"],
       },
@@ -44,6 +46,7 @@ export function eventOperations(events: EventsService): Operation[] {
         summary: "Follow what is being indexed in a store as server-sent events",
         tag: "Lectern",
         role: "read",
+        bodyLimit: NO_BODY,
         response: STREAM,
         errors: ["vector_store_not_found"],
       },
