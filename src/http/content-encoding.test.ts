@@ -38,7 +38,9 @@ describe("a compressed body", () => {
 
   test("of nothing counts as none", async () => {
     expect(await read(zlib.gzipSync(""), "gzip")).toEqual({});
-    expect(await new JsonBodies().read(decodedRequest(request(new Uint8Array(0), "gzip")), jsonLimit(10, 10), "")).toEqual({});
+    expect(
+      await new JsonBodies().read(decodedRequest(request(new Uint8Array(0), "gzip")), jsonLimit(10, 10), ""),
+    ).toEqual({});
   });
 
   test.each(["compress", "gzip, br, zstd", "gzip;q=1", "aes128gcm", "__proto__"])(

@@ -43,8 +43,7 @@ export async function readMultipart(request: Request, options: MultipartOptions)
   if (!/^multipart\/form-data\b/i.test(contentType)) {
     throw invalidMultipart("the content type must be multipart/form-data");
   }
-  if (Number(request.headers.get("content-length") ?? "NaN") > limit.bytes)
-    throw tooLarge(fileField, fileBytes);
+  if (Number(request.headers.get("content-length") ?? "NaN") > limit.bytes) throw tooLarge(fileField, fileBytes);
   if (request.body === null) throw invalidMultipart("it is empty");
 
   const parser = createParser(contentType, fileBytes);

@@ -246,7 +246,8 @@ function discriminate(branches: Schema[], value: unknown, at: Place): Schema | P
   const object = value as Record<string, unknown>;
   const key = Object.keys(first.properties ?? {}).find((name) =>
     branches.every(
-      (branch) => branch.required?.includes(name) === true && literalsOf(branch.properties?.[name], at.names).length > 0,
+      (branch) =>
+        branch.required?.includes(name) === true && literalsOf(branch.properties?.[name], at.names).length > 0,
     ),
   );
   if (key === undefined)

@@ -1,5 +1,5 @@
 import { Type } from "@sinclair/typebox";
-import { cursorQuery, listPage, listSchema, readCursor } from "../../http/openai.ts";
+import { cursorQuery, idText, listPage, listSchema, readCursor } from "../../http/openai.ts";
 import type { Operation } from "../../http/operation.ts";
 import { HUGE_BODY, NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
@@ -35,8 +35,8 @@ export function chunkOperations(chunks: ChunksService, inserter: VectorInserter)
         role: "read",
         bodyLimit: NO_BODY,
         query: Type.Object({
-          file_id: Type.Optional(Type.String({ description: "Only chunks of this file." })),
-          filters: Type.Optional(Type.String({ description: "Filters as in a search, as JSON." })),
+          file_id: Type.Optional(idText({ description: "Only chunks of this file." })),
+          filters: Type.Optional(Type.String({ maxLength: 65_536, description: "Filters as in a search, as JSON." })),
           ...cursorQuery(),
         }),
         response: listSchema(Chunk, "VectorStoreChunkList"),
