@@ -9,11 +9,13 @@ import { type RunningServer, startServer } from "../http/server.ts";
 import { messageOf } from "../errors.ts";
 import { type Clock, offsetClock, systemClock } from "../platform/clock.ts";
 import { StartError, takeDataDir } from "../platform/data-dir.ts";
+import { EventLoopWatch } from "../platform/event-loop.ts";
 import { LineWriter } from "../platform/line-writer.ts";
 import { createLog, type Log } from "../platform/log.ts";
 import { createMetrics } from "../platform/metrics.ts";
 import { createFirstKey, createRunKey, keyAuthenticator, type RunKey } from "./access-keys.ts";
 import { createEngine, type Engine, type EngineOverrides } from "./engine.ts";
+import { EVENT_LOOP_STALL } from "./metric-list.ts";
 import { createOperations } from "./operations.ts";
 
 /**
@@ -70,6 +72,8 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   const log = overrides.log ?? logOf(config, lines);
   const clock = overrides.clock ?? (config.testClockFile === null ? systemClock : offsetClock(config.testClockFile));
   const metrics = createMetrics();
+  const eventLoop = stack.use(new EventLoopWatch());
+  metrics.gauge(EVENT_LOOP_STALL, () => eventLoop.take());
   const { path: dataDir } = stack.use(takeDataDir(config.dataDir));
   const engine = stack.use(await createEngine({ config, dataDir, clock, log, metrics, overrides }));
   const { storage } = engine.data;

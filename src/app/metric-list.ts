@@ -54,6 +54,11 @@ export const LANE_RESTARTS = gauge("lectern_lane_restarts", "Workers replaced, b
 export const QUERY_LOG_WAITING = gauge("lectern_query_log_waiting", "Searches not yet written to the query log");
 export const RESIDENT_BYTES = gauge("process_resident_memory_bytes", "Resident memory of the process");
 
+export const EVENT_LOOP_STALL = gauge(
+  "lectern_event_loop_stall_seconds",
+  "Longest time on a core that the thread that serves requests gave to one piece of work since this was last read",
+);
+
 /** By name. */
 export const ALL_METRICS: readonly (Counter | Gauge | Histogram)[] = [
   ...Object.values(http),
@@ -80,4 +85,5 @@ export const ALL_METRICS: readonly (Counter | Gauge | Histogram)[] = [
   LANE_RESTARTS,
   QUERY_LOG_WAITING,
   RESIDENT_BYTES,
+  EVENT_LOOP_STALL,
 ].sort((a, b) => a.name.localeCompare(b.name));

@@ -10,7 +10,7 @@ import type { Answer, Call, Operation, OperationSpec } from "./operation.ts";
 import { authenticateRequest, authorize } from "./plugins/auth.ts";
 import type { Authenticate } from "./plugins/auth.ts";
 import { unknownUrl } from "./plugins/errors.ts";
-import type { InFlight, RateLimit } from "./plugins/limits.ts";
+import type { InFlight, RateLimit, StrangerLimit } from "./plugins/limits.ts";
 import type { Refusal } from "./plugins/request-log.ts";
 import { shown } from "../platform/words.ts";
 import { readQuery, unknownKey } from "./query-string.ts";
@@ -23,6 +23,8 @@ export interface RequestState {
   /** The client's own request, before its address was rewritten. */
   original: Request;
   keepOpen(): void;
+  /** Where it came from. */
+  address: string;
   /** Filled in on the way, for the log and for error bodies. */
   heldMs: number;
   route: string;
@@ -35,6 +37,7 @@ export interface ServeDeps {
   authenticate: Authenticate;
   inFlight: InFlight;
   rates: RateLimit;
+  strangers: StrangerLimit;
   stopping: AbortSignal;
   bodies: JsonBodies;
   /** Bytes of a JSON body, where the operation would take more. */
@@ -74,13 +77,14 @@ export function serveOperation(
     let caller = NOBODY;
     let leave = () => {};
     if (spec.role !== "none") {
-      caller = await authenticateRequest(request.headers, deps.authenticate);
+      caller = await known(request, state, deps);
       state.keyId = caller.keyId;
       state.dialect = named ?? (isDialect(caller.dialect) ? caller.dialect : state.dialect);
+      // A refused request counts as well.
+      deps.rates.take(caller);
       authorize(caller, spec.role, params["vector_store_id"], spec.operatorOnly);
       if (deps.stopping.aborted)
         throw new AppError("shutting_down", "The server is shutting down.", { retryAfterSeconds: 1 });
-      deps.rates.take(caller);
       leave = deps.inFlight.enter(caller.keyId);
     }
     try {
@@ -97,6 +101,16 @@ export function serveOperation(
       leave();
     }
   };
+}
+
+/** The caller; whoever is none counts for the address that the request came from. */
+async function known(request: Request, state: RequestState, deps: ServeDeps): Promise<Caller> {
+  try {
+    return await authenticateRequest(request.headers, deps.authenticate);
+  } catch (error) {
+    if (error instanceof AppError && error.code === "invalid_api_key") deps.strangers.take(state.address);
+    throw error;
+  }
 }
 
 /** What the handler answers to a request that is as its specification wants it. */

@@ -10,6 +10,7 @@ import { queryTerms } from "../index/analyzer.ts";
 import type { IndexLease } from "../index/registry.ts";
 import type { IndexAnswer } from "../index/store-index.ts";
 import { embedError } from "../models/failures.ts";
+import { nextTurn } from "../platform/next-turn.ts";
 import type { ChunkHit } from "../storage/chunks.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -85,6 +86,9 @@ export interface SearchOutcome {
 /** Throws an {@link AppError} for what a client can be told: a model that cannot answer, a vector of the wrong size. */
 export type Search = (asked: StoreSearch, signal: AbortSignal) => Promise<SearchOutcome>;
 
+/** Work on the thread that serves everybody, in one piece. */
+const TURN_MS = 8;
+
 interface Asked {
   ranked: Ranked[];
   used: IndexAnswer["used"];
@@ -105,9 +109,7 @@ async function search(deps: SearchDeps, asked: StoreSearch, signal: AbortSignal)
   const queries = [...new Set(request.searched)];
   const vectors = await vectorsOf(deps, queries, { request, generation, signal });
   const embeddedAt = performance.now();
-  const answers = queries.map((query, i) =>
-    ask(deps, lease, { model: generation.model, query, vector: vectors[i] ?? null, request }),
-  );
+  const answers = await askAll(deps, lease, { model: generation.model, queries, vectors, request });
   const rankedAt = performance.now();
   const ranked =
     ranker === null
@@ -169,6 +171,30 @@ async function vectorsOf(
     // The model knows no word of it: then nothing is near, and only keywords can answer.
     return result.vector.every((value) => value === 0) ? null : result.vector;
   });
+}
+
+/** Many queries are as many searches: others have a turn between them. */
+async function askAll(
+  deps: SearchDeps,
+  lease: IndexLease,
+  asked: {
+    model: string;
+    queries: readonly string[];
+    vectors: readonly (Float32Array | null)[];
+    request: SearchRequest;
+  },
+): Promise<Asked[]> {
+  const { model, queries, vectors, request } = asked;
+  const answers: Asked[] = [];
+  let turnAt = performance.now();
+  for (const [i, query] of queries.entries()) {
+    if (performance.now() - turnAt > TURN_MS) {
+      await nextTurn();
+      turnAt = performance.now();
+    }
+    answers.push(ask(deps, lease, { model, query, vector: vectors[i] ?? null, request }));
+  }
+  return answers;
 }
 
 function ask(

@@ -1,4 +1,5 @@
 import { Type } from "@sinclair/typebox";
+import { AppError } from "../../errors.ts";
 import { cursorQuery, idText, listPage, listSchema, readCursor } from "../../http/openai.ts";
 import type { Operation } from "../../http/operation.ts";
 import { HUGE_BODY, NO_BODY } from "../../http/body-limit.ts";
@@ -7,7 +8,14 @@ import { presenterFor } from "../presenters/choose.ts";
 import { askingOf } from "../vector-stores/asking.ts";
 import { presentWithId } from "../vector-stores/routes.ts";
 import type { VectorInserter } from "./insert.ts";
-import { Chunk, InsertedVector, InsertedVectors, InsertVectorBody, InsertVectorsBody } from "./schema.ts";
+import {
+  Chunk,
+  InsertedVector,
+  InsertedVectors,
+  InsertVectorBody,
+  InsertVectorsBody,
+  MAX_CONTENTS_CHARACTERS,
+} from "./schema.ts";
 import type { ChunksService } from "./service.ts";
 
 const STORE = "/v1/vector_stores/{vector_store_id}";
@@ -90,10 +98,18 @@ export function chunkOperations(chunks: ChunksService, inserter: VectorInserter)
         examples: { body: { embeddings: [{ content: "Returns are accepted within 30 days." }] } },
       },
       async (call) => {
+        refuseTooMuchText(call.body);
         const request = { bodies: call.body.embeddings, prefix: (i: number) => `embeddings[${i}].` };
         const data = await inserter.insert(askingOf(call), request, call.signal);
         return { object: "embedding.batch", data, created_at: data[0]?.created_at ?? 0 };
       },
     ),
   ];
+}
+
+function refuseTooMuchText({ embeddings }: InsertVectorsBody): void {
+  const characters = embeddings.reduce((sum, { content }) => sum + content.length, 0);
+  if (characters <= MAX_CONTENTS_CHARACTERS) return;
+  const text = `Invalid 'embeddings': too much text. Expected at most ${MAX_CONTENTS_CHARACTERS} characters of content altogether, but got ${characters} instead.`;
+  throw new AppError("string_above_max_length", text, { param: "embeddings" });
 }

@@ -205,11 +205,11 @@ describe("/docs", () => {
     }
   });
 
-  test("the page's script shows our document and keeps the key", async () => {
+  test("the page's script shows our document and does not keep the key", async () => {
     await using f = await storeApp();
     const script = (await f.call("GET", "/docs/init.js")).json as string;
     expect(script).toContain('"url":"/docs/json"');
-    expect(script).toContain('"persistAuthorization":true');
+    expect(script).toContain('"persistAuthorization":false');
     expect(script).toContain('"validatorUrl":"none"');
   });
 

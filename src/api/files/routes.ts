@@ -1,5 +1,6 @@
 import { displayName } from "../../http/filename.ts";
 import { nestFields } from "../../http/form-fields.ts";
+import { safeMime } from "../../http/media-type.ts";
 import { readMultipart } from "../../http/multipart.ts";
 import { AppError } from "../../errors.ts";
 import { listPage, readCursor } from "../../http/openai.ts";
@@ -147,10 +148,4 @@ export function fileOperations(files: FilesService, maxFileBytes: number): Opera
       },
     ),
   ];
-}
-
-/** The type and subtype of a content type as sent, or null where it is not well-formed. */
-function safeMime(sent: string): string | null {
-  const mime = sent.split(";", 1)[0]?.trim().toLowerCase() ?? "";
-  return mime.length <= 127 && /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/.test(mime) ? mime : null;
 }

@@ -6,6 +6,7 @@ import { presentFile } from "../files/present.ts";
 import type { FilesService } from "../files/service.ts";
 import { displayName } from "../../http/filename.ts";
 import { presenterFor } from "../presenters/choose.ts";
+import { safeMime } from "../../http/media-type.ts";
 import { readMultipart } from "../../http/multipart.ts";
 import { LARGE_BODY, NO_BODY, formLimit } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
@@ -41,7 +42,7 @@ export function uploadOperations(uploads: UploadsService, files: FilesService): 
           filename: displayName(filename, presenterFor(dialect).rules),
           purpose,
           bytes,
-          mime,
+          mime: safeMime(mime) ?? "application/octet-stream",
           fileExpiresAfterSeconds: expires_after?.seconds ?? null,
         });
         return presentUpload(upload, null, dialect);

@@ -69,6 +69,7 @@ export interface StoreAppOptions {
   maxQueuedFiles?: number;
   maxBatchFiles?: number;
   maxFileBytes?: number;
+  maxJsonMb?: number;
   maxRequestsPerKey?: number;
   dialect?: Dialect;
   /** Origins of pages that may call. */
@@ -231,7 +232,7 @@ function configOf(dataDir: string, options: StoreAppOptions): Config {
     maxUploadMb: (options.maxFileBytes ?? MB) / MB,
     maxUserRequests: options.maxRequestsPerKey ?? null,
     corsOrigins: options.corsOrigins ?? [],
-    maxJsonMb: 1,
+    maxJsonMb: options.maxJsonMb ?? 64,
     minFreeDiskMb: 0,
     slowRequestMs: 60_000,
   };
