@@ -33,6 +33,8 @@ export interface Context extends AsyncDisposable {
   readonly firstKey: string | null;
   /** Reads the settings again and takes over those that can change while the server runs. Never throws; logs. */
   reload(): void;
+  /** A line in the log for what nothing else caught. */
+  report(thrown: unknown): void;
   /** What a person should know about this start, one line each. */
   readonly notices: readonly string[];
 }
@@ -131,6 +133,11 @@ class Server implements Context {
     } catch (error) {
       log.error("the settings were not reloaded", { error: messageOf(error) });
     }
+  }
+
+  report(thrown: unknown): void {
+    const cause = thrown instanceof Error ? (thrown.stack ?? String(thrown)) : String(thrown);
+    this.#parts.log.error("a failure that nothing handled", { cause });
   }
 
   async start(): Promise<{ url: string }> {

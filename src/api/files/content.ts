@@ -1,6 +1,5 @@
 import type { FileRow } from "../../storage/files.ts";
-import { attachment } from "../../http/filename.ts";
-import { safeMime } from "../../http/media-type.ts";
+import { attachment, safeMime } from "../../http/filename.ts";
 
 /**
  * A file's bytes as a download. They are somebody's upload: never shown by a browser as a page of this server

@@ -1,6 +1,5 @@
-import { displayName } from "../../http/filename.ts";
+import { displayName, safeMime } from "../../http/filename.ts";
 import { nestFields } from "../../http/form-fields.ts";
-import { safeMime } from "../../http/media-type.ts";
 import { readMultipart } from "../../http/multipart.ts";
 import { AppError } from "../../errors.ts";
 import { listPage, readCursor } from "../../http/openai.ts";

@@ -9,8 +9,8 @@ import type { JudgmentsService } from "./service.ts";
 
 const PATH = "/v1/vector_stores/{vector_store_id}/judgments";
 const ERRORS = ["vector_store_not_found", "vector_store_suspended"] as const;
-/** Thousands of queries, each with the ids of some dozen answers. */
-export const JUDGED_BODY = jsonLimit(16 * 1024 * 1024, 500_000);
+/** Thousands of queries, each with the ids of some answers. */
+export const JUDGED_BODY = jsonLimit(16 * 1024 * 1024, 300_000);
 
 /** `…/judgments` */
 export function judgmentOperations(judgments: JudgmentsService): Operation[] {

@@ -68,5 +68,5 @@ test("of requests without a valid key some lines are written, and the rest count
   now = 10_000;
   requests.record(stranger);
   requests.record(stranger);
-  expect(lines.slice(23).map((line) => line["like_it"])).toEqual([80, undefined]);
+  expect(lines.slice(23).map((line) => line["omitted"])).toEqual([80, undefined]);
 });

@@ -82,9 +82,9 @@ export class RequestLog {
     return false;
   }
 
-  #takeOmitted(): { like_it?: number } {
+  #takeOmitted(): { omitted?: number } {
     const omitted = this.#omitted;
     this.#omitted = 0;
-    return omitted === 0 ? {} : { like_it: omitted };
+    return omitted === 0 ? {} : { omitted: omitted };
   }
 }
