@@ -35,6 +35,7 @@ const terminal: Terminal = {
   signal: stop.signal,
   input: () => process.stdin,
   onReload: (reload) => void process.on("SIGHUP", reload),
+  onFailure: (report) => void process.on("uncaughtException", report).on("unhandledRejection", report),
 };
 
 if (process.stdin.isTTY && process.stderr.isTTY) {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
 import { AppError } from "../errors.ts";
 import { oneOf } from "../http/openai.ts";
+import { LARGE_BODY, NO_BODY } from "../http/body-limit.ts";
 import { operation } from "../http/operation.ts";
 import { storeApp, KEYS } from "../app/testing/store-app.ts";
 import { recorder } from "./testing/recorder.ts";
@@ -26,6 +27,7 @@ const probes = [
       summary: "Echo",
       tag: "Lectern",
       role: "write",
+      bodyLimit: LARGE_BODY,
       body: Body,
       foreignKeys: ["provider_id"],
       alsoPatch: true,
@@ -45,6 +47,7 @@ const probes = [
       summary: "Fail",
       tag: "Lectern",
       role: "read",
+      bodyLimit: LARGE_BODY,
       body: Type.Object({ query: Type.String(), code: Type.Optional(Type.String()) }, { additionalProperties: false }),
       response: Type.Object({}),
     },
@@ -61,6 +64,7 @@ const probes = [
       summary: "Echo",
       tag: "Lectern",
       role: "read",
+      bodyLimit: NO_BODY,
       query: Type.Object({
         order: Type.Optional(oneOf(["asc", "desc"])),
         limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
@@ -133,7 +137,7 @@ const BAD_REQUESTS: [what: string, method: string, path: string, body: string | 
       `{"name":"${"x".repeat(1024 * 1024)}"}`,
       413,
       {
-        message: "The request body is too large: at most 1048576 bytes are accepted here.",
+        message: "The request body is too large: at most 1048576 bytes are accepted here. Send less at once.",
         param: null,
         code: "payload_too_large",
       },
@@ -328,6 +332,7 @@ describe("keys", () => {
         summary: "s",
         tag: "Lectern",
         role: "read",
+        bodyLimit: NO_BODY,
         response: Type.Object({}),
       },
       async () => {

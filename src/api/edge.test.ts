@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
 import { AppError } from "../errors.ts";
+import { LARGE_BODY } from "../http/body-limit.ts";
 import { operation } from "../http/operation.ts";
 import { storeApp, KEYS } from "../app/testing/store-app.ts";
 import { recorder } from "./testing/recorder.ts";
@@ -16,6 +17,7 @@ const fails = operation(
     summary: "Fail",
     tag: "Lectern",
     role: "read",
+    bodyLimit: LARGE_BODY,
     body: Type.Object({ code: Type.Optional(Type.String()) }, { additionalProperties: false }),
     response: Type.Object({}),
   },
@@ -34,6 +36,7 @@ describe("a client that hangs up", () => {
         summary: "Wait",
         tag: "Lectern",
         role: "read",
+        bodyLimit: LARGE_BODY,
         body: Type.Object({}),
         response: Type.Object({}),
       },

@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { Type } from "@sinclair/typebox";
 import { readMultipart } from "../http/multipart.ts";
+import { formLimit, NO_BODY } from "../http/body-limit.ts";
 import { operation } from "../http/operation.ts";
 import { startServer } from "../http/server.ts";
 import { storeApp, KEYS } from "../app/testing/store-app.ts";
@@ -39,6 +40,7 @@ const hold = () => {
       summary: "Long-poll",
       tag: "Lectern",
       role: "read",
+      bodyLimit: NO_BODY,
       response: Type.Object({}),
     },
     async ({ stopping }) => {
@@ -55,6 +57,7 @@ const hold = () => {
       summary: "Never",
       tag: "Lectern",
       role: "read",
+      bodyLimit: NO_BODY,
       response: Type.Object({}),
     },
     () => {
@@ -205,7 +208,7 @@ describe("hostile connections", () => {
     let bytes = 0;
     const options = {
       fileField: "file",
-      maxFileBytes: 1e6,
+      limit: formLimit(1e6),
       limits,
       sink: async (chunk: Uint8Array) => void (bytes += chunk.length),
     };

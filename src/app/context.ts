@@ -9,6 +9,7 @@ import { type RunningServer, startServer } from "../http/server.ts";
 import { messageOf } from "../errors.ts";
 import { type Clock, offsetClock, systemClock } from "../platform/clock.ts";
 import { StartError, takeDataDir } from "../platform/data-dir.ts";
+import { EventLoopWatch } from "../platform/event-loop.ts";
 import { freeBytes } from "../platform/disk-reserve.ts";
 import { LineWriter } from "../platform/line-writer.ts";
 import { createLog, type Log } from "../platform/log.ts";
@@ -16,6 +17,7 @@ import { createMetrics } from "../platform/metrics.ts";
 import { replaceFile } from "../platform/replace-file.ts";
 import { createFirstKey, createRunKey, keyAuthenticator, type RunKey } from "./access-keys.ts";
 import { createEngine, type Engine, type EngineOverrides } from "./engine.ts";
+import { EVENT_LOOP_STALL } from "./metric-list.ts";
 import { createOperations } from "./operations.ts";
 
 /**
@@ -33,6 +35,8 @@ export interface Context extends AsyncDisposable {
   readonly firstKey: string | null;
   /** Reads the settings again and takes over those that can change while the server runs. Never throws; logs. */
   reload(): void;
+  /** A line in the log for what nothing else caught. */
+  report(thrown: unknown): void;
   /** What a person should know about this start, one line each. */
   readonly notices: readonly string[];
 }
@@ -73,6 +77,8 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   const log = overrides.log ?? logOf(config, lines);
   const clock = overrides.clock ?? (config.testClockFile === null ? systemClock : offsetClock(config.testClockFile));
   const metrics = createMetrics();
+  const eventLoop = stack.use(new EventLoopWatch());
+  metrics.gauge(EVENT_LOOP_STALL, () => eventLoop.take());
   const { path: dataDir, notice } = stack.use(takeDataDir(config.dataDir));
   const engine = stack.use(await createEngine({ config, dataDir, clock, log, metrics, overrides }));
   const { storage } = engine.data;
@@ -159,6 +165,11 @@ class Server implements Context {
     } catch (error) {
       log.error("the settings were not reloaded", { error: messageOf(error) });
     }
+  }
+
+  report(thrown: unknown): void {
+    const cause = thrown instanceof Error ? (thrown.stack ?? String(thrown)) : String(thrown);
+    this.#parts.log.error("a failure that nothing handled", { cause });
   }
 
   async start(): Promise<{ url: string }> {

@@ -54,6 +54,13 @@ export const LANE_RESTARTS = gauge("lectern_lane_restarts", "Workers replaced, b
 export const QUERY_LOG_WAITING = gauge("lectern_query_log_waiting", "Searches not yet written to the query log");
 export const RESIDENT_BYTES = gauge("process_resident_memory_bytes", "Resident memory of the process");
 
+export const OPEN_FDS = gauge("process_open_fds", "Files and connections that the process has open");
+export const MAX_FDS = gauge("process_max_fds", "Files and connections that the process may have open");
+export const EVENT_LOOP_STALL = gauge(
+  "lectern_event_loop_stall_seconds",
+  "Longest time on a core that the thread that serves requests gave to one piece of work since this was last read",
+);
+
 /** By name. */
 export const ALL_METRICS: readonly (Counter | Gauge | Histogram)[] = [
   ...Object.values(http),
@@ -80,4 +87,7 @@ export const ALL_METRICS: readonly (Counter | Gauge | Histogram)[] = [
   LANE_RESTARTS,
   QUERY_LOG_WAITING,
   RESIDENT_BYTES,
+  OPEN_FDS,
+  MAX_FDS,
+  EVENT_LOOP_STALL,
 ].sort((a, b) => a.name.localeCompare(b.name));

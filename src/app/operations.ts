@@ -176,7 +176,7 @@ function storeParts(options: OperationsOptions, shared: Shared) {
     operations: [
       ...storeOperations(stores, poll),
       ...storeFileOperations(storeFiles, poll),
-      ...batchOperations(batches, poll),
+      ...batchOperations(batches, poll, maxBatchFiles),
       ...eventOperations(events, shared.following),
       ...migrationOperations(migrationsOf(options, shared)),
     ],

@@ -21,6 +21,8 @@ export async function serve(argv: readonly string[], terminal: Terminal): Promis
   const { createContext } = await import("../app/context.ts");
   const context = await createContext(config, { readSettings });
   terminal.onReload?.(() => context.reload());
+  // One request's fault must not end everybody's server.
+  terminal.onFailure?.((thrown) => context.report(thrown));
   const close = () => context[Symbol.asyncDispose]();
   try {
     const { url } = await context.start();

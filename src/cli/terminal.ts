@@ -21,6 +21,8 @@ export interface Terminal {
   ask?(question: string): Promise<string>;
   /** Calls back at SIGHUP. */
   onReload?(reload: () => void): void;
+  /** Calls back with what was thrown where nobody catches; the process then goes on. */
+  onFailure?(report: (thrown: unknown) => void): void;
 }
 
 /** A verb was called in a way that it cannot follow; the message is one line that says how to. */

@@ -135,7 +135,13 @@ export const SETTINGS = {
   ...PROVIDER_SETTINGS,
 
   maxUploadMb: setting("Limits", "max-upload-mb", integer(1, 8192), 512, "largest file, in MiB"),
-  maxJsonMb: setting("Limits", "max-json-mb", integer(1, 1024), 64, "largest JSON body, in MiB"),
+  maxJsonMb: setting(
+    "Limits",
+    "max-json-mb",
+    integer(1, 1024),
+    64,
+    "largest JSON body, in MiB, of operations that take large ones",
+  ),
   maxBatchFiles: setting("Limits", "max-batch-files", integer(1, 100_000), 2000, "files in one file batch"),
   maxQueuedFiles: setting(
     "Limits",

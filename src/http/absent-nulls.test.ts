@@ -30,7 +30,7 @@ const Body = Type.Object(
 const validator = compileValidator(Body);
 
 function read(body: unknown): unknown {
-  const value = validator.withoutNulls(body);
+  const value = validator.read(body).value;
   const problem = validator.problem(value);
   return problem === null ? value : `${problem.code} ${problem.param}`;
 }

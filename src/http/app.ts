@@ -3,6 +3,7 @@ import { newId } from "../platform/ids.ts";
 import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
 import { canonicalPath, pathParams } from "./address.ts";
+import { JsonBodies } from "./body.ts";
 import { createCors } from "./cors.ts";
 import type { Cors } from "./cors.ts";
 import type { Dialect } from "./dialect.ts";
@@ -13,9 +14,9 @@ import { nearAddress } from "./near-address.ts";
 import type { Operation } from "./operation.ts";
 import type { Authenticate } from "./plugins/auth.ts";
 import { asAppError, errorResponse, errorsPlugin, statusOf, unknownUrl } from "./plugins/errors.ts";
-import { inFlightLimit, rateLimit, streamLimit } from "./plugins/limits.ts";
+import { inFlightLimit, rateLimit, strangerLimit, streamLimit } from "./plugins/limits.ts";
 import type { InFlight, OnLimit, StreamBounds } from "./plugins/limits.ts";
-import { recordRequest } from "./plugins/request-log.ts";
+import { RequestLog } from "./plugins/request-log.ts";
 import { isEventStream, serveOperation } from "./serve.ts";
 import type { RequestState, ServeDeps } from "./serve.ts";
 import { readTarget, rewritten } from "./target.ts";
@@ -35,6 +36,7 @@ export interface AppDeps {
   dialect: Dialect;
   /** Aborted when the server begins to stop. */
   stopping: AbortSignal;
+  /** A ceiling for the operations that take large JSON. */
   maxJsonBytes: number;
   /** Requests of one key at once; null: any number. Read at every request. */
   maxRequestsPerKey: number | null;
@@ -48,6 +50,8 @@ export interface AppDeps {
 
 /** What the server can do for the connection that a request came on. */
 export interface Connection {
+  /** The IP address of the other end; empty where there is none. */
+  address: string;
   /** Switches the idle limit off. */
   keepOpen(): void;
   /** Switches it on again, or the connection would be held without limit by a client that is done. */
@@ -76,6 +80,7 @@ class HttpApp implements App {
   readonly #deps: AppDeps;
   readonly #inFlight: InFlight;
   readonly #cors: Cors;
+  readonly #requestLog: RequestLog;
   readonly #router: { handle(request: Request): Promise<Response> };
   /** What the edge knows of a request, by the request that the router was given. */
   readonly #states = new WeakMap<Request, RequestState>();
@@ -85,6 +90,7 @@ class HttpApp implements App {
     const onLimit: OnLimit = (limit) => deps.metrics.count(REQUESTS_LIMITED, { limit });
     this.#inFlight = inFlightLimit(() => deps.maxRequestsPerKey, onLimit);
     deps.metrics.gauge(REQUESTS_IN_FLIGHT, () => this.#inFlight.total());
+    this.#requestLog = new RequestLog(deps);
     this.#cors = createCors(deps.corsOrigins ?? []);
     this.#router = this.#createRouter(onLimit);
   }
@@ -110,15 +116,10 @@ class HttpApp implements App {
     response.headers.set("openai-version", "2020-10-01");
     response.headers.set("x-content-type-options", "nosniff");
     this.#cors.mark(original, response.headers);
-    const { log, metrics, slowRequestMs } = this.#deps;
     const { route, requestId, keyId, heldMs, refusal } = state;
     const method = METHODS.includes(original.method) ? original.method : "OTHER";
-    recordRequest(
-      { method, route, status: response.status, durationMs, heldMs, requestId, keyId, refusal },
-      log,
-      metrics,
-      slowRequestMs,
-    );
+    const { status } = response;
+    this.#requestLog.record({ method, route, status, durationMs, heldMs, requestId, keyId, refusal });
     return response;
   }
 
@@ -144,7 +145,18 @@ class HttpApp implements App {
     const { authenticate, stopping, maxJsonBytes } = this.#deps;
     const rates = rateLimit(() => performance.now(), onLimit);
     const streams = streamLimit(this.#deps.streamBounds ?? { perKey: null, perTenant: null }, onLimit);
-    const serveDeps: ServeDeps = { authenticate, inFlight: this.#inFlight, streams, rates, stopping, maxJsonBytes };
+    const strangers = strangerLimit(() => performance.now(), onLimit);
+    const bodies = new JsonBodies();
+    const serveDeps: ServeDeps = {
+      authenticate,
+      inFlight: this.#inFlight,
+      streams,
+      rates,
+      strangers,
+      stopping,
+      bodies,
+      maxJsonBytes,
+    };
     const document = createDocument(operations.map(({ spec }) => spec));
     const router = new Elysia({ name: "lectern", normalize: false })
       .use(
@@ -215,6 +227,9 @@ function newState(original: Request, dialect: Dialect, connection?: Connection):
     requestId: newId("req_"),
     original,
     keepOpen: () => connection?.keepOpen(),
+    get address() {
+      return connection?.address ?? "";
+    },
     heldMs: 0,
     route: "unknown",
     keyId: null,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import zlib from "node:zlib";
-import { readJson } from "./body.ts";
+import { JsonBodies } from "./body.ts";
+import { jsonLimit } from "./body-limit.ts";
 import { decodedRequest } from "./content-encoding.ts";
 
 const zstd = zlib as unknown as { zstdCompressSync(data: Uint8Array, options?: object): Buffer };
@@ -13,7 +14,7 @@ function request(body: Uint8Array, encoding: string): Request {
 }
 
 const read = async (body: Uint8Array, encoding: string, most = 1e6) =>
-  await readJson(decodedRequest(request(body, encoding)), most);
+  await new JsonBodies().read(decodedRequest(request(body, encoding)), jsonLimit(most, 1000), "");
 
 describe("a compressed body", () => {
   test.each<[string, string, Uint8Array]>([
@@ -37,7 +38,9 @@ describe("a compressed body", () => {
 
   test("of nothing counts as none", async () => {
     expect(await read(zlib.gzipSync(""), "gzip")).toEqual({});
-    expect(await readJson(decodedRequest(request(new Uint8Array(0), "gzip")), 10)).toEqual({});
+    expect(
+      await new JsonBodies().read(decodedRequest(request(new Uint8Array(0), "gzip")), jsonLimit(10, 10), ""),
+    ).toEqual({});
   });
 
   test.each(["compress", "gzip, br, zstd", "gzip;q=1", "aes128gcm", "__proto__"])(

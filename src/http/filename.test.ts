@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { attachment, displayName } from "./filename.ts";
+import { attachment, displayName, safeMime } from "./filename.ts";
 
 describe("a display name", () => {
   test.each([
@@ -65,4 +65,18 @@ describe("a display name", () => {
 
 test("a download is saved under the last part of the name, in both spellings", () => {
   expect(attachment('docs/a"b é.txt')).toBe(`attachment; filename="a_b _.txt"; filename*=UTF-8''a%22b%20%C3%A9.txt`);
+});
+
+test.each([
+  ["text/plain", "text/plain"],
+  ["Text/HTML; charset=utf-8", "text/html"],
+  ["application/vnd.ms-excel", "application/vnd.ms-excel"],
+  ["text/plain\r\nx-more: 1", null],
+  ["\u2603/x", null],
+  ["text/plain x", null],
+  ["text", null],
+  ["", null],
+  [`text/${"x".repeat(200)}`, null],
+])("%j as a media type is %j", (sent, expected) => {
+  expect(safeMime(sent)).toBe(expected);
 });

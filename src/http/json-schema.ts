@@ -64,6 +64,23 @@ export function flatten(given: Schema, names: Names): Schema[] {
   return schema.anyOf === undefined ? [schema] : schema.anyOf.flatMap((branch) => flatten(branch, names));
 }
 
+/** The schema of an object's member, if it has one. */
+export function memberSchema(schema: Schema, key: string): Schema | undefined {
+  if (schema.properties !== undefined && Object.hasOwn(schema.properties, key)) return schema.properties[key];
+  for (const pattern in schema.patternProperties)
+    if (regexOf(pattern).test(key)) return schema.patternProperties[pattern];
+  return typeof schema.additionalProperties === "object" ? schema.additionalProperties : undefined;
+}
+
+const regexes = new Map<string, RegExp>();
+
+/** Of patterns in our own schemas, which are few. */
+function regexOf(pattern: string): RegExp {
+  let regex = regexes.get(pattern);
+  if (regex === undefined) regexes.set(pattern, (regex = new RegExp(pattern)));
+  return regex;
+}
+
 export function literalsOf(schema: Schema | undefined, names: Names): unknown[] {
   if (schema === undefined) return [];
   const flat = flatten(schema, names);

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import type { Readable } from "node:stream";
 import busboy from "busboy";
 import { AppError } from "../errors.ts";
+import type { FormLimit } from "./body-limit.ts";
 
 /**
  * Reads a multipart body as it arrives: the one file part goes to `sink` chunk by chunk with back pressure, so that memory
@@ -11,7 +12,7 @@ import { AppError } from "../errors.ts";
 export interface MultipartOptions {
   /** The name of the file part. */
   fileField: string;
-  maxFileBytes: number;
+  limit: FormLimit;
   sink: (chunk: Uint8Array) => Promise<void>;
   /** Aborted, with what the client is told, when the rest of the body is not wanted any more. */
   unwanted?: AbortSignal;
@@ -35,28 +36,50 @@ export interface Multipart {
 const PACE: PaceLimits = { windowMs: 30_000, minBytes: 30 * 1024, totalMs: 6 * 3600 * 1000 };
 const MAX_FIELDS = 50;
 const MAX_FIELD_BYTES = 64 * 1024;
-/** Room for boundaries, part headers and text parts beside the file. */
-const OVERHEAD_BYTES = 1024 * 1024;
 
 /** @throws AppError `invalid_multipart`, `invalid_type`, `payload_too_large`, `request_timeout`. */
 export async function readMultipart(request: Request, options: MultipartOptions): Promise<Multipart> {
-  const { fileField, maxFileBytes } = options;
+  const { fileField, limit } = options;
+  const { fileBytes } = limit;
   const contentType = request.headers.get("content-type") ?? "";
   if (!/^multipart\/form-data\b/i.test(contentType)) {
     throw invalidMultipart("the content type must be multipart/form-data");
   }
-  if (Number(request.headers.get("content-length") ?? "NaN") > maxFileBytes + OVERHEAD_BYTES)
-    throw tooLarge(fileField, maxFileBytes);
+  if (Number(request.headers.get("content-length") ?? "NaN") > limit.bytes) throw tooLarge(fileField, fileBytes);
   if (request.body === null) throw invalidMultipart("it is empty");
 
-  const form: Multipart = { fields: [], file: null };
-  let parser: busboy.Busboy;
+  const parser = createParser(contentType, fileBytes);
+  // The first failure ends everything: its waits are abandoned, the rest of the body is not read.
+  const stop = new AbortController();
+  const failure = Promise.withResolvers<never>();
+  failure.promise.catch(() => {});
+  const fail = (error: unknown) => {
+    failure.reject(error instanceof AppError ? error : invalidMultipart("it is cut short or malformed", error));
+    stop.abort();
+  };
+  const { form, written } = collect(parser, options, fail);
+  const closed = once(parser, "close");
+  closed.catch(() => {});
   try {
-    parser = busboy({
+    await Promise.race([feed(request.body, parser, { options, fail, stop: stop.signal }), failure.promise]);
+    await Promise.race([closed, failure.promise]);
+    await Promise.race([written(), failure.promise]);
+  } catch (error) {
+    stop.abort();
+    parser.destroy();
+    await written().catch(() => {});
+    throw error;
+  }
+  return form;
+}
+
+function createParser(contentType: string, fileBytes: number): busboy.Busboy {
+  try {
+    return busboy({
       headers: { "content-type": contentType },
       // One byte more than allowed, so that a file of exactly the allowed size is not reported as cut.
       limits: {
-        fileSize: maxFileBytes + 1,
+        fileSize: fileBytes + 1,
         files: 1,
         fields: MAX_FIELDS,
         fieldSize: MAX_FIELD_BYTES,
@@ -68,59 +91,49 @@ export async function readMultipart(request: Request, options: MultipartOptions)
   } catch (cause) {
     throw invalidMultipart("its boundary is missing", cause);
   }
+}
 
-  // The first failure ends everything: its waits are abandoned, the rest of the body is not read.
-  const stop = new AbortController();
-  const failure = Promise.withResolvers<never>();
-  failure.promise.catch(() => {});
-  const fail = (error: unknown) => {
-    failure.reject(error instanceof AppError ? error : invalidMultipart("it is cut short or malformed", error));
-    stop.abort();
-  };
+/** What comes out of the parser: the form as it fills, and the end of writing its file. */
+function collect(
+  parser: busboy.Busboy,
+  options: MultipartOptions,
+  fail: (error: unknown) => void,
+): { form: Multipart; written: () => Promise<void> } {
+  const { fileField } = options;
+  const form: Multipart = { fields: [], file: null };
   let written: Promise<void> = Promise.resolve();
   options.unwanted?.addEventListener("abort", () => fail(options.unwanted?.reason), { once: true });
 
   parser.on("error", fail);
   parser.on("filesLimit", () => fail(invalidMultipart("it has more than one file")));
   parser.on("fieldsLimit", () => fail(invalidMultipart(`it has more than ${MAX_FIELDS} fields`)));
-  parser.on("field", (name, value, info) => {
+  // The parser has no value for a charset that it does not know.
+  parser.on("field", (name, value: string | undefined, info) => {
     if (info.nameTruncated || info.valueTruncated) fail(invalidMultipart("one of its fields is too long"));
     else if (name === fileField) fail(notAFile(name));
+    else if (value === undefined) fail(invalidMultipart("one of its fields has a charset that is not known"));
     else form.fields.push([name, value]);
   });
   parser.on("file", (name, stream, info) => {
-    if (name !== fileField) {
-      stream.resume();
-      fail(
-        new AppError("unknown_parameter", `Unknown parameter: '${name.slice(0, 64)}'.`, { param: name.slice(0, 64) }),
-      );
+    if (name === fileField) {
+      form.file = { filename: info.filename as string | undefined, mimeType: info.mimeType };
+      written = writeFile(stream, options);
+      written.catch(fail);
       return;
     }
-    form.file = { filename: info.filename as string | undefined, mimeType: info.mimeType };
-    written = writeFile(stream, options);
-    written.catch(fail);
+    // Destroying the parser breaks it off, which nobody waits for.
+    stream.on("error", () => {}).resume();
+    const param = name.slice(0, 64);
+    fail(new AppError("unknown_parameter", `Unknown parameter: '${param}'.`, { param }));
   });
-
-  const closed = once(parser, "close");
-  closed.catch(() => {});
-  try {
-    await Promise.race([feed(request.body, parser, options.limits ?? PACE, fail, stop.signal), failure.promise]);
-    await Promise.race([closed, failure.promise]);
-    await Promise.race([written, failure.promise]);
-  } catch (error) {
-    stop.abort();
-    parser.destroy();
-    await written.catch(() => {});
-    throw error;
-  }
-  return form;
+  return { form, written: () => written };
 }
 
 async function writeFile(stream: Readable, options: MultipartOptions): Promise<void> {
   let bytes = 0;
   for await (const chunk of stream as AsyncIterable<Uint8Array>) {
     bytes += chunk.byteLength;
-    if (bytes > options.maxFileBytes) throw tooLarge(options.fileField, options.maxFileBytes);
+    if (bytes > options.limit.fileBytes) throw tooLarge(options.fileField, options.limit.fileBytes);
     await options.sink(chunk);
   }
 }
@@ -129,13 +142,13 @@ async function writeFile(stream: Readable, options: MultipartOptions): Promise<v
 async function feed(
   body: ReadableStream<Uint8Array>,
   parser: busboy.Busboy,
-  limits: PaceLimits,
-  fail: (error: unknown) => void,
-  stop: AbortSignal,
+  { options, fail, stop }: { options: MultipartOptions; fail: (error: unknown) => void; stop: AbortSignal },
 ): Promise<void> {
+  const { limits = PACE, limit } = options;
   const reader = body.getReader();
   stop.addEventListener("abort", () => void reader.cancel().catch(() => {}));
   const startedAt = performance.now();
+  let bytes = 0;
   let inWindow = 0;
   let waiting = false;
   const timer = setInterval(() => {
@@ -152,6 +165,9 @@ async function feed(
       waiting = false;
       if (done) break;
       inWindow += value.byteLength;
+      bytes += value.byteLength;
+      // What is no part of the form counts as well: the parser passes over it without a bound.
+      if (bytes > limit.bytes) throw tooLarge(options.fileField, limit.fileBytes);
       if (!parser.write(value)) await once(parser, "drain", { signal: stop });
     }
     if (!stop.aborted) parser.end();

@@ -1,5 +1,5 @@
 import { Type } from "@sinclair/typebox";
-import type { TLiteral, TObject, TSchema, TUnion } from "@sinclair/typebox";
+import type { TLiteral, TObject, TSchema, TString, TUnion } from "@sinclair/typebox";
 import type { Dialect } from "./dialect.ts";
 
 /** Wire pieces that several features share. */
@@ -10,6 +10,14 @@ export function oneOf<const Values extends readonly string[]>(
   options: { description?: string; default?: Values[number]; $id?: string } = {},
 ): TUnion<{ -readonly [K in keyof Values]: TLiteral<Values[K]> }> {
   return Type.Union(values.map((value) => Type.Literal(value)) as never, options) as never;
+}
+
+/** Characters of what a client sends as an id at most: longer than any that there are. */
+const MAX_ID = 256;
+
+/** An id in a request. */
+export function idText(options: { minLength?: number; description?: string } = {}): TString {
+  return Type.String({ maxLength: MAX_ID, ...options });
 }
 
 /** A schema or JSON null. */
@@ -46,8 +54,8 @@ export function cursorQuery(bounds: ListBounds = USUAL_LIST) {
     order: Type.Optional(
       oneOf(["asc", "desc"], { default: "desc", description: "By time of creation; newest first by default." }),
     ),
-    after: Type.Optional(Type.String({ description: "An object's id: the list goes on after it." })),
-    before: Type.Optional(Type.String({ description: "An object's id: the list ends before it." })),
+    after: Type.Optional(idText({ description: "An object's id: the list goes on after it." })),
+    before: Type.Optional(idText({ description: "An object's id: the list ends before it." })),
   };
 }
 

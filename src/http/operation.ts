@@ -1,5 +1,6 @@
 import type { Static, TObject, TSchema } from "@sinclair/typebox";
 import type { ErrorCode } from "../errors.ts";
+import type { FormLimit, JsonLimit, NoBody } from "./body-limit.ts";
 import type { Caller, Role } from "./caller.ts";
 import type { Dialect } from "./dialect.ts";
 
@@ -8,7 +9,32 @@ import type { Dialect } from "./dialect.ts";
  * `createApp` routes, authenticates, validates and answers from it, and the API document is made of it,
  * so that the three cannot disagree.
  */
-export interface OperationSpec {
+export type OperationSpec = OperationBasics & (WithoutBody | WithJson | WithForm);
+
+interface WithoutBody {
+  body?: never;
+  multipart?: never;
+  bodyLimit: NoBody;
+}
+
+interface WithJson {
+  /** A JSON body; an empty body counts as `{}`. Unknown keys are refused, conversions are not made. */
+  body: TSchema;
+  multipart?: never;
+  /** Also what is read of it: more is refused before anything is made of it. */
+  bodyLimit: JsonLimit;
+  /** Top-level body keys of other servers' clients, accepted and dropped. */
+  foreignKeys?: readonly string[];
+}
+
+interface WithForm {
+  body?: never;
+  /** The form of a multipart body, for the document only: the handler reads `call.request.body` itself. */
+  multipart: TObject;
+  bodyLimit: FormLimit;
+}
+
+interface OperationBasics {
   method: "GET" | "POST" | "DELETE";
   /** Full canonical address with `{name}` for path parameters, e.g. `/v1/files/{file_id}`. */
   path: string;
@@ -24,14 +50,6 @@ export interface OperationSpec {
   operatorOnly?: boolean;
   /** Query parameters. Text is converted by these schemas; other keys are refused. */
   query?: TObject;
-  /** A JSON body; an empty body counts as `{}`. Unknown keys are refused, conversions are not made. */
-  body?: TSchema;
-  /** Top-level body keys of other servers' clients, accepted and dropped. */
-  foreignKeys?: readonly string[];
-  /** Bytes; default 8 MB. */
-  maxBodyBytes?: number;
-  /** The form of a multipart body, for the document only: the handler reads `call.request.body` itself. */
-  multipart?: TObject;
   /** Schema of the 200 answer, or its media type where it is not JSON. */
   response: TSchema | { mediaType: string; description: string };
   /** What the 200 answer is, in a few words. */

@@ -1,6 +1,7 @@
 import { AppError } from "../errors.ts";
+import type { ErrorCode } from "../errors.ts";
 import { pathParams } from "./address.ts";
-import { DEFAULT_BODY_BYTES, readJson } from "./body.ts";
+import type { JsonBodies } from "./body.ts";
 import { decodedRequest } from "./content-encoding.ts";
 import type { Caller } from "./caller.ts";
 import { isDialect, requestedDialect } from "./dialect.ts";
@@ -9,11 +10,11 @@ import type { Answer, Call, Operation, OperationSpec } from "./operation.ts";
 import { authenticateRequest, authorize } from "./plugins/auth.ts";
 import type { Authenticate } from "./plugins/auth.ts";
 import { unknownUrl } from "./plugins/errors.ts";
-import type { InFlight, RateLimit, StreamLimit } from "./plugins/limits.ts";
+import type { InFlight, RateLimit, StrangerLimit, StreamLimit } from "./plugins/limits.ts";
 import type { Refusal } from "./plugins/request-log.ts";
 import { shown } from "../platform/words.ts";
 import { readQuery, unknownKey } from "./query-string.ts";
-import { assertValid, compileValidator } from "./validate.ts";
+import { compileValidator } from "./validate.ts";
 import type { Problem, Validator } from "./validate.ts";
 
 const EVENT_STREAM = "text/event-stream";
@@ -33,6 +34,8 @@ export interface RequestState {
   /** The client's own request, before its address was rewritten. */
   original: Request;
   keepOpen(): void;
+  /** Where it came from. */
+  address: string;
   /** Filled in on the way, for the log and for error bodies. */
   heldMs: number;
   route: string;
@@ -46,9 +49,11 @@ export interface ServeDeps {
   inFlight: InFlight;
   streams: StreamLimit;
   rates: RateLimit;
+  strangers: StrangerLimit;
   stopping: AbortSignal;
-  /** Bytes of a JSON body where the operation does not say otherwise. */
-  maxJsonBytes?: number | undefined;
+  bodies: JsonBodies;
+  /** Bytes of a JSON body, where the operation would take more. */
+  maxJsonBytes: number;
 }
 
 /** Stands in for the caller where no key is asked for. */
@@ -85,14 +90,15 @@ export function serveOperation(
     let caller = NOBODY;
     let leave = () => {};
     if (spec.role !== "none") {
-      caller = await authenticateRequest(request.headers, deps.authenticate);
+      caller = await known(request, state, deps);
       state.keyId = caller.keyId;
       state.dialect = named ?? (isDialect(caller.dialect) ? caller.dialect : state.dialect);
+      // A refused request counts as well.
+      deps.rates.take(caller);
       authorize(caller, spec.role, params["vector_store_id"], spec.operatorOnly);
       refuseSuspended(caller, spec, params);
       if (deps.stopping.aborted)
         throw new AppError("shutting_down", "The server is shutting down.", { retryAfterSeconds: 1 });
-      deps.rates.take(caller);
       leave = entered(deps, spec, caller);
     }
     try {
@@ -100,12 +106,10 @@ export function serveOperation(
       const unknown = spec.path.startsWith("/v1/") ? unknownKey(url.searchParams, spec.query) : null;
       if (unknown !== null) throw unknownParameter(unknown);
       const query = queryValidator === null || spec.query === undefined ? {} : readQuery(url.searchParams, spec.query);
-      if (queryValidator !== null) check(queryValidator, query, spec, state.dialect);
-      const takesBody = spec.body !== undefined || spec.multipart !== undefined;
-      const readable = takesBody ? decodedRequest(request) : request;
-      const given = bodyValidator === null ? undefined : await readBody(readable, spec, deps);
-      const body = bodyValidator === null ? undefined : bodyValidator.withoutNulls(given);
-      if (bodyValidator !== null) check(bodyValidator, body, spec, state.dialect);
+      if (queryValidator !== null) refuse(queryValidator.problem(query), spec, state.dialect);
+      const readable = spec.bodyLimit.kind === "none" ? request : decodedRequest(request);
+      const given = bodyValidator === null ? undefined : await readBody(readable, spec, deps, caller);
+      const body = bodyValidator === null ? undefined : accepted(bodyValidator, given, spec, state.dialect);
       const asked = { params, query, body, caller, callerNow, request: readable };
       const response = await answered(handle, asked, state, deps.stopping);
       if (!isStreamed(response)) return response;
@@ -156,6 +160,16 @@ function refuseSuspended(caller: Caller, spec: OperationSpec, params: Record<str
     "vector_store_suspended",
     "This organisation is suspended and may only read and delete; ask the administrator of this server.",
   );
+}
+
+/** The caller; whoever is none counts for the address that the request came from. */
+async function known(request: Request, state: RequestState, deps: ServeDeps): Promise<Caller> {
+  try {
+    return await authenticateRequest(request.headers, deps.authenticate);
+  } catch (error) {
+    if (error instanceof AppError && error.code === "invalid_api_key") deps.strangers.take(state.address);
+    throw error;
+  }
 }
 
 /** What the handler answers to a request that is as its specification wants it. */
@@ -228,21 +242,32 @@ function whileStreamed(response: Response, gone: AbortSignal, leave: () => void)
   return new Response(body, { status: response.status, headers: response.headers });
 }
 
-async function readBody(request: Request, spec: OperationSpec, deps: ServeDeps): Promise<unknown> {
-  const body = await readJson(request, spec.maxBodyBytes ?? deps.maxJsonBytes ?? DEFAULT_BODY_BYTES);
-  if (spec.foreignKeys === undefined || typeof body !== "object" || body === null || Array.isArray(body)) return body;
+async function readBody(request: Request, spec: OperationSpec, deps: ServeDeps, caller: Caller): Promise<unknown> {
+  if (spec.body === undefined) return undefined;
+  const limit = { ...spec.bodyLimit, bytes: Math.min(spec.bodyLimit.bytes, deps.maxJsonBytes) };
+  const body = await deps.bodies.read(request, limit, caller.tenantId);
   const { foreignKeys } = spec;
+  if (foreignKeys === undefined || typeof body !== "object" || body === null || Array.isArray(body)) return body;
+  if (!foreignKeys.some((key) => Object.hasOwn(body, key))) return body;
   return Object.fromEntries(Object.entries(body).filter(([key]) => !foreignKeys.includes(key)));
 }
 
-function check(validator: Validator, value: unknown, spec: OperationSpec, dialect: Dialect): void {
-  if (dialect !== "fightclub" || spec.fightclub === undefined) return assertValid(validator, value);
-  const problem = validator.problem(value);
-  if (problem === null) return;
-  throw new AppError(fightclubCode(problem, spec.fightclub), problem.message, { param: problem.param ?? undefined });
+/** The body as the handler gets it. */
+function accepted(validator: Validator, body: unknown, spec: OperationSpec, dialect: Dialect): unknown {
+  const { value, problem } = validator.read(body);
+  refuse(problem, spec, dialect);
+  return value;
 }
 
-function fightclubCode(problem: Problem, names: NonNullable<OperationSpec["fightclub"]>) {
+/** Throws for what is wrong with a request, if anything is. */
+function refuse(problem: Problem | null, spec: OperationSpec, dialect: Dialect): void {
+  if (problem === null) return;
+  const { fightclub } = spec;
+  const code = dialect === "fightclub" && fightclub !== undefined ? fightclubCode(problem, fightclub) : problem.code;
+  throw new AppError(code, problem.message, { param: problem.param ?? undefined });
+}
+
+function fightclubCode(problem: Problem, names: NonNullable<OperationSpec["fightclub"]>): ErrorCode {
   const name = names[problem.param?.split(/[.[]/, 1)[0] ?? ""];
   if (name === undefined) return problem.code;
   return typeof name === "string" ? name : (name[problem.code] ?? name.default ?? problem.code);

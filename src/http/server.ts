@@ -71,6 +71,9 @@ async function stop(server: Server<undefined>, app: App, stopping: AbortControll
 function connectionOf(request: Request, server: Server<undefined>, idleTimeoutSeconds: number): Connection {
   let open = false;
   return {
+    get address() {
+      return server.requestIP(request)?.address ?? "";
+    },
     keepOpen() {
       open = true;
       server.timeout(request, 0);

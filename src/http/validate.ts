@@ -3,7 +3,7 @@ import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { AppError } from "../errors.ts";
 import type { ErrorCode } from "../errors.ts";
 import { withoutNulls } from "./absent-nulls.ts";
-import { collectNames, expectedKind, fitsKind, flatten, literalsOf, resolve } from "./json-schema.ts";
+import { collectNames, expectedKind, fitsKind, flatten, literalsOf, memberSchema, resolve } from "./json-schema.ts";
 import type { Names, Schema } from "./json-schema.ts";
 import { kindOf, shown, withArticle } from "../platform/words.ts";
 import { series } from "./problem-words.ts";
@@ -16,8 +16,8 @@ import { series } from "./problem-words.ts";
 export interface Validator {
   /** Null when valid. */
   problem(value: unknown): Problem | null;
-  /** The value without the optional members that are null where the schema has no null: there it means "not given". */
-  withoutNulls(value: unknown): unknown;
+  /** A body without the optional members that are null where the schema has no null: there it means "not given". */
+  read(body: unknown): { value: unknown; problem: Problem | null };
 }
 
 export interface Problem {
@@ -40,19 +40,15 @@ function compile(schema: TSchema): Validator {
   const check = TypeCompiler.Compile(schema);
   const names: Names = new Map();
   collectNames(schema as Schema, names);
+  const problem = (value: unknown) => (check.Check(value) ? null : problemOf(schema as Schema, value, names));
   return {
-    problem(value) {
-      if (check.Check(value)) return null;
-      return (
-        firstProblem(schema as Schema, value, "", names) ?? {
-          code: "invalid_value",
-          message: "Invalid request.",
-          param: null,
-        }
-      );
+    problem,
+    read(body) {
+      // What is valid as it stands has no null in the wrong place.
+      if (check.Check(body)) return { value: body, problem: null };
+      const value = withoutNulls(schema as Schema, body, names);
+      return { value, problem: value === body ? problemOf(schema as Schema, body, names) : problem(value) };
     },
-    // What is valid as it stands has no null in the wrong place.
-    withoutNulls: (value) => (check.Check(value) ? value : withoutNulls(schema as Schema, value, names)),
   };
 }
 
@@ -62,63 +58,83 @@ export function assertValid(validator: Validator, value: unknown): void {
   if (problem !== null) throw new AppError(problem.code, problem.message, { param: problem.param ?? undefined });
 }
 
-function firstProblem(given: Schema, value: unknown, path: string, names: Names): Problem | null {
-  const schema = resolve(given, names);
-  if (schema.anyOf !== undefined) return unionProblem(schema.anyOf, value, path, names);
-  if (schema.allOf !== undefined) return firstOf(schema.allOf, (part) => firstProblem(part, value, path, names));
-  if ("const" in schema) return value === schema.const ? null : literalProblem([schema.const], value, path);
-  if (!fitsKind(schema, value)) return typeProblem([schema], value, path, names);
+/** Where the walk is. The path is written out only for a problem: a large body has millions of places. */
+interface Place {
+  readonly names: Names;
+  readonly segments: (string | number)[];
+}
+
+function problemOf(schema: Schema, value: unknown, names: Names): Problem {
+  return (
+    firstProblem(schema, value, { names, segments: [] }) ?? {
+      code: "invalid_value",
+      message: "Invalid request.",
+      param: null,
+    }
+  );
+}
+
+/** The problem of what stands at `segment` of the place. */
+function problemAt(schema: Schema, value: unknown, at: Place, segment: string | number): Problem | null {
+  at.segments.push(segment);
+  const problem = firstProblem(schema, value, at);
+  at.segments.pop();
+  return problem;
+}
+
+function firstProblem(given: Schema, value: unknown, at: Place): Problem | null {
+  const schema = resolve(given, at.names);
+  if (schema.anyOf !== undefined) return unionProblem(schema.anyOf, value, at);
+  if (schema.allOf !== undefined) return firstOf(schema.allOf, (part) => firstProblem(part, value, at));
+  if ("const" in schema) return value === schema.const ? null : literalProblem([schema.const], value, at);
+  if (!fitsKind(schema, value)) return typeProblem([schema], value, at);
   switch (schema.type) {
     case "object":
-      return objectProblem(schema, value as Record<string, unknown>, path, names);
+      return objectProblem(schema, value as Record<string, unknown>, at);
     case "array":
-      return arrayProblem(schema, value as unknown[], path, names);
+      return arrayProblem(schema, value as unknown[], at);
     case "string":
-      return stringProblem(schema, value as string, path);
+      return stringProblem(schema, value as string, at);
     case "integer":
     case "number":
-      return numberProblem(schema, value as number, path);
+      return numberProblem(schema, value as number, at);
     default:
       return null;
   }
 }
 
-function objectProblem(schema: Schema, value: Record<string, unknown>, path: string, names: Names): Problem | null {
-  const properties = schema.properties ?? {};
+function objectProblem(schema: Schema, value: Record<string, unknown>, at: Place): Problem | null {
   const keys = Object.keys(value);
   if (schema.maxProperties !== undefined && keys.length > schema.maxProperties) {
     const { maxProperties } = schema;
+    const path = pathOf(at);
     return {
       code: "object_above_max_properties",
       message: `Invalid '${path}': too many properties. Expected an object with at most ${maxProperties} properties, but got an object with ${keys.length} properties instead.`,
       param: path || null,
     };
   }
-  const patterns = Object.entries(schema.patternProperties ?? {});
   for (const key of keys) {
-    const at = join(path, key);
-    const pattern = patterns.find(([regex]) => new RegExp(regex).test(key));
-    const inner = Object.hasOwn(properties, key) ? properties[key] : pattern?.[1];
+    const inner = memberSchema(schema, key);
     if (inner !== undefined) {
-      const problem = firstProblem(inner, value[key], at, names);
+      const problem = problemAt(inner, value[key], at, key);
       if (problem !== null) return problem;
     } else if (schema.additionalProperties === false) {
-      return { code: "unknown_parameter", message: `Unknown parameter: '${at}'.`, param: at };
-    } else if (typeof schema.additionalProperties === "object") {
-      const problem = firstProblem(schema.additionalProperties, value[key], at, names);
-      if (problem !== null) return problem;
+      const path = pathOf(at, key);
+      return { code: "unknown_parameter", message: `Unknown parameter: '${path}'.`, param: path };
     }
   }
   const missing = (schema.required ?? []).find((key) => !Object.hasOwn(value, key));
   if (missing === undefined) return null;
-  const at = join(path, missing);
-  return { code: "missing_required_parameter", message: `Missing required parameter: '${at}'.`, param: at };
+  const path = pathOf(at, missing);
+  return { code: "missing_required_parameter", message: `Missing required parameter: '${path}'.`, param: path };
 }
 
-function arrayProblem(schema: Schema, value: unknown[], path: string, names: Names): Problem | null {
+function arrayProblem(schema: Schema, value: unknown[], at: Place): Problem | null {
   const { minItems, maxItems, items } = schema;
   const length = value.length;
   if (maxItems !== undefined && length > maxItems) {
+    const path = pathOf(at);
     return {
       code: "array_above_max_length",
       message: `Invalid '${path}': array too long. Expected an array with maximum length ${maxItems}, but got an array with length ${length} instead.`,
@@ -126,6 +142,7 @@ function arrayProblem(schema: Schema, value: unknown[], path: string, names: Nam
     };
   }
   if (minItems !== undefined && length < minItems) {
+    const path = pathOf(at);
     const message =
       length === 0
         ? `Invalid '${path}': empty array. Expected an array with minimum length ${minItems}, but got an empty array instead.`
@@ -133,16 +150,25 @@ function arrayProblem(schema: Schema, value: unknown[], path: string, names: Nam
     return { code: "array_below_min_length", message, param: path || null };
   }
   if (items === undefined) return null;
-  for (const [i, item] of value.entries()) {
-    const problem = firstProblem(items, item, `${path}[${i}]`, names);
+  const isFine = numberCheck(items);
+  for (let i = 0; i < length; i++) {
+    const problem = isFine?.(value[i]) === true ? null : problemAt(items, value[i], at, i);
     if (problem !== null) return problem;
   }
   return null;
 }
 
-function stringProblem(schema: Schema, value: string, path: string): Problem | null {
+/** Tells good numbers of a list quickly, of which there may be millions; null for lists of anything else. */
+function numberCheck({ type, minimum = -Infinity, maximum = Infinity }: Schema): ((value: unknown) => boolean) | null {
+  if (type !== "integer" && type !== "number") return null;
+  const fits: (value: unknown) => boolean = type === "integer" ? Number.isInteger : Number.isFinite;
+  return (value) => fits(value) && (value as number) >= minimum && (value as number) <= maximum;
+}
+
+function stringProblem(schema: Schema, value: string, at: Place): Problem | null {
   const { minLength, maxLength, pattern } = schema;
   if (maxLength !== undefined && value.length > maxLength) {
+    const path = pathOf(at);
     return {
       code: "string_above_max_length",
       message: `Invalid '${path}': string too long. Expected a string with maximum length ${maxLength}, but got a string with length ${value.length} instead.`,
@@ -150,6 +176,7 @@ function stringProblem(schema: Schema, value: string, path: string): Problem | n
     };
   }
   if (minLength !== undefined && value.length < minLength) {
+    const path = pathOf(at);
     const message =
       value === ""
         ? `Invalid '${path}': empty string. Expected a string with minimum length ${minLength}, but got an empty string instead.`
@@ -157,6 +184,7 @@ function stringProblem(schema: Schema, value: string, path: string): Problem | n
     return { code: "string_below_min_length", message, param: path };
   }
   if (pattern !== undefined && !new RegExp(pattern).test(value)) {
+    const path = pathOf(at);
     return {
       code: "invalid_value",
       message: `Invalid '${path}': the string does not have the expected form.`,
@@ -166,10 +194,11 @@ function stringProblem(schema: Schema, value: string, path: string): Problem | n
   return null;
 }
 
-function numberProblem(schema: Schema, value: number, path: string): Problem | null {
+function numberProblem(schema: Schema, value: number, at: Place): Problem | null {
   const { minimum, maximum } = schema;
   const word = schema.type === "integer" ? "integer" : "decimal";
   if (maximum !== undefined && value > maximum) {
+    const path = pathOf(at);
     return {
       code: `${word}_above_max_value`,
       message: `Invalid '${path}': ${word} above maximum value. Expected a value <= ${maximum}, but got ${value} instead.`,
@@ -177,6 +206,7 @@ function numberProblem(schema: Schema, value: number, path: string): Problem | n
     };
   }
   if (minimum !== undefined && value < minimum) {
+    const path = pathOf(at);
     return {
       code: `${word}_below_min_value`,
       message: `Invalid '${path}': ${word} below minimum value. Expected a value >= ${minimum}, but got ${value} instead.`,
@@ -187,8 +217,8 @@ function numberProblem(schema: Schema, value: number, path: string): Problem | n
 }
 
 /** The problem of the branch that the value was meant for: the one of its kind, told apart by a literal property. */
-function unionProblem(branches: Schema[], value: unknown, path: string, names: Names): Problem | null {
-  const flat = branches.flatMap((branch) => flatten(branch, names));
+function unionProblem(branches: Schema[], value: unknown, at: Place): Problem | null {
+  const flat = branches.flatMap((branch) => flatten(branch, at.names));
   const literals = flat.filter((branch) => "const" in branch);
   if (literals.some((branch) => branch.const === value)) return null;
   const ofKind = flat.filter((branch) => !("const" in branch) && fitsKind(branch, value));
@@ -198,39 +228,38 @@ function unionProblem(branches: Schema[], value: unknown, path: string, names: N
       return literalProblem(
         sameType.map((branch) => branch.const),
         value,
-        path,
+        at,
       );
-    return typeProblem(flat, value, path, names);
+    return typeProblem(flat, value, at);
   }
-  const problems = ofKind.map((branch) => firstProblem(branch, value, path, names));
+  const problems = ofKind.map((branch) => firstProblem(branch, value, at));
   if (problems.includes(null)) return null;
   if (ofKind.length === 1) return problems[0] ?? null;
-  const chosen = discriminate(ofKind, value, path, names);
-  return "code" in chosen ? chosen : firstProblem(chosen, value, path, names);
+  const chosen = discriminate(ofKind, value, at);
+  return "code" in chosen ? chosen : firstProblem(chosen, value, at);
 }
 
 /** Of several object branches the one whose literal properties the value has; or what is wrong with that property. */
-function discriminate(branches: Schema[], value: unknown, path: string, names: Names): Schema | Problem {
+function discriminate(branches: Schema[], value: unknown, at: Place): Schema | Problem {
   const first = branches[0] ?? {};
-  if (first.type === "array") return deepest(branches, value, path, names);
+  if (first.type === "array") return deepest(branches, value, at);
   const object = value as Record<string, unknown>;
   const key = Object.keys(first.properties ?? {}).find((name) =>
     branches.every(
-      (branch) => branch.required?.includes(name) === true && literalsOf(branch.properties?.[name], names).length > 0,
+      (branch) =>
+        branch.required?.includes(name) === true && literalsOf(branch.properties?.[name], at.names).length > 0,
     ),
   );
   if (key === undefined)
     return branches.find((branch) => branch.required?.every((name) => Object.hasOwn(object, name))) ?? first;
-  const at = join(path, key);
-  if (!Object.hasOwn(object, key))
-    return { code: "missing_required_parameter", message: `Missing required parameter: '${at}'.`, param: at };
-  const matching = branches.filter((branch) => literalsOf(branch.properties?.[key], names).includes(object[key]));
+  if (!Object.hasOwn(object, key)) {
+    const path = pathOf(at, key);
+    return { code: "missing_required_parameter", message: `Missing required parameter: '${path}'.`, param: path };
+  }
+  const matching = branches.filter((branch) => literalsOf(branch.properties?.[key], at.names).includes(object[key]));
   if (matching.length === 0) {
-    return literalProblem(
-      branches.flatMap((branch) => literalsOf(branch.properties?.[key], names)),
-      object[key],
-      at,
-    );
+    const supported = branches.flatMap((branch) => literalsOf(branch.properties?.[key], at.names));
+    return literalProblem(supported, object[key], { ...at, segments: [...at.segments, key] });
   }
   return (
     matching.find((branch) => branch.required?.every((name) => Object.hasOwn(object, name))) ?? matching[0] ?? first
@@ -238,16 +267,17 @@ function discriminate(branches: Schema[], value: unknown, path: string, names: N
 }
 
 /** Of several array branches the one whose problem lies furthest into the array. */
-function deepest(branches: Schema[], value: unknown, path: string, names: Names): Schema {
+function deepest(branches: Schema[], value: unknown, at: Place): Schema {
   const first = (value as unknown[])[0];
   return (
-    branches.find((branch) => branch.items !== undefined && firstProblem(branch.items, first, path, names) === null) ??
+    branches.find((branch) => branch.items !== undefined && firstProblem(branch.items, first, at) === null) ??
     branches[0] ??
     {}
   );
 }
 
-function literalProblem(supported: unknown[], value: unknown, path: string): Problem {
+function literalProblem(supported: unknown[], value: unknown, at: Place): Problem {
+  const path = pathOf(at);
   const values = [...new Set(supported)].map((one) => (typeof one === "string" ? `'${one}'` : String(one)));
   if (supported.some((one) => typeof one === typeof value)) {
     const given = typeof value === "string" ? `'${shown(value)}'` : String(value);
@@ -265,8 +295,9 @@ function literalProblem(supported: unknown[], value: unknown, path: string): Pro
   };
 }
 
-function typeProblem(schemas: Schema[], value: unknown, path: string, names: Names): Problem {
-  const kinds = [...new Set(schemas.map((schema) => expectedKind(schema, names)))];
+function typeProblem(schemas: Schema[], value: unknown, at: Place): Problem {
+  const path = pathOf(at);
+  const kinds = [...new Set(schemas.map((schema) => expectedKind(schema, at.names)))];
   const expected = kinds.length === 1 ? withArticle(kinds[0] ?? "") : `one of ${withArticle(series(kinds, "or"))}`;
   const where = path === "" ? "Invalid type for the request body" : `Invalid type for '${path}'`;
   return {
@@ -276,8 +307,12 @@ function typeProblem(schemas: Schema[], value: unknown, path: string, names: Nam
   };
 }
 
-function join(path: string, key: string): string {
-  return path === "" ? shown(key) : `${path}.${shown(key)}`;
+function pathOf({ segments }: Place, inner?: string): string {
+  const all = inner === undefined ? segments : [...segments, inner];
+  return all.reduce<string>((path, segment) => {
+    if (typeof segment === "number") return `${path}[${segment}]`;
+    return path === "" ? shown(segment) : `${path}.${shown(segment)}`;
+  }, "");
 }
 
 function firstOf<T, R>(items: T[], find: (item: T) => R | null): R | null {

@@ -2,7 +2,7 @@ import type { EmbeddedText, EmbedResult } from "../embed/provider.ts";
 import type { CacheScope } from "../storage/embedding-cache.ts";
 import type { PassageBatching, StoreModel } from "../models/store-model.ts";
 import type { Tx } from "../storage/sql.ts";
-import { nextTurn } from "./next-turn.ts";
+import { nextTurn } from "../platform/next-turn.ts";
 
 /** The file that texts come from; its cached vectors go with it. */
 export interface PassageSource {

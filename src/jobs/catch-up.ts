@@ -10,7 +10,7 @@ import {
   type FileCatchUpDeps,
 } from "./file-catch-up.ts";
 import type { Brake, IngestBrake } from "./ingest-brake.ts";
-import { nextTurn } from "./next-turn.ts";
+import { nextTurn } from "../platform/next-turn.ts";
 import { retry } from "./retry.ts";
 import type { JobHandler, JobOutcome } from "./runner.ts";
 

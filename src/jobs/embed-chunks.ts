@@ -7,7 +7,7 @@ import type { GenerationRow } from "../storage/generations.ts";
 import type { Tx } from "../storage/sql.ts";
 import type { Storage, Tables } from "../storage/storage.ts";
 import type { EmbedPassages } from "./cached-passages.ts";
-import { nextTurn } from "./next-turn.ts";
+import { nextTurn } from "../platform/next-turn.ts";
 
 export interface EmbedChunksDeps {
   storage: Storage;

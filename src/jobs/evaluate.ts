@@ -6,7 +6,7 @@ import type { MeasuredAnswer, MeasuredSearch } from "../search/measured.ts";
 import type { SearchMode as Mode } from "../search/ranking.ts";
 import { yardstick } from "./judged.ts";
 import { meanOf, percentilesOf, rounded, type Scores, scoresOf } from "./measures.ts";
-import { nextTurn } from "./next-turn.ts";
+import { nextTurn } from "../platform/next-turn.ts";
 import { retry } from "./retry.ts";
 import type { JobHandler, JobOutcome } from "./runner.ts";
 

@@ -13,7 +13,7 @@ import type { ParseLane } from "../workers/parse-lane.ts";
 import type { EmbedPassages } from "./cached-passages.ts";
 import { type ChunksToEmbed, embedChunks } from "./embed-chunks.ts";
 import { addSlice } from "./load-index.ts";
-import { nextTurn } from "./next-turn.ts";
+import { nextTurn } from "../platform/next-turn.ts";
 import { retryMs } from "./retry.ts";
 
 export interface FileCatchUpDeps {

@@ -4,7 +4,7 @@ import { type DeletionCheckDeps, parsedSubjectOf, remainingOf } from "../storage
 import type { DeletionRow } from "../storage/deletions.ts";
 import type { ParsedCache } from "../storage/parsed.ts";
 import type { Storage } from "../storage/storage.ts";
-import { nextTurn } from "./next-turn.ts";
+import { nextTurn } from "../platform/next-turn.ts";
 import { retry } from "./retry.ts";
 import type { JobHandler } from "./runner.ts";
 

@@ -13,7 +13,7 @@ import type { EmbedPassages } from "./cached-passages.ts";
 import type { ParseLane } from "../workers/parse-lane.ts";
 import { embedChunks } from "./embed-chunks.ts";
 import type { ChunkSlice } from "./load-index.ts";
-import { nextTurn } from "./next-turn.ts";
+import { nextTurn } from "../platform/next-turn.ts";
 import type { ProgressBoard } from "./progress.ts";
 import { retry, retryAfter } from "./retry.ts";
 import type { JobHandler, JobOutcome } from "./runner.ts";

@@ -6,7 +6,7 @@ import type { ParsedCache } from "../storage/parsed.ts";
 import { retireGeneration } from "../storage/cutover.ts";
 import { deleteFile, schedulePurge, type Detached } from "../storage/removal.ts";
 import type { Storage } from "../storage/storage.ts";
-import { nextTurn } from "./next-turn.ts";
+import { nextTurn } from "../platform/next-turn.ts";
 
 /**
  * Keeps promises that have a time: expired files and uploads go, expired stores lose their data after the grace

@@ -4,7 +4,7 @@ import { floatsOf, type ChunkOwner, type IndexedChunk } from "../storage/chunks.
 import type { GenerationRow } from "../storage/generations.ts";
 import type { IndexReads } from "../storage/index-reads.ts";
 import type { Storage } from "../storage/storage.ts";
-import { nextTurn } from "./next-turn.ts";
+import { nextTurn } from "../platform/next-turn.ts";
 
 /** Files per query, chunks per slice; the thread is given back about this often, in milliseconds. */
 const FILES = 200;

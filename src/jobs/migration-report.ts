@@ -6,7 +6,7 @@ import type { MeasuredAnswer, MeasuredQuery, MeasuredSearch } from "../search/me
 import { byFile, yardstick } from "./judged.ts";
 import { meanOf, percentilesOf, rounded, type Scores, scoresOf } from "./measures.ts";
 import type { Gate, MigrationReport } from "../storage/migration-table.ts";
-import { nextTurn } from "./next-turn.ts";
+import { nextTurn } from "../platform/next-turn.ts";
 
 /**
  * Compares a new generation with the live one before it goes live: on the store's judged queries if it has any, else on

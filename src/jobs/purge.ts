@@ -3,7 +3,7 @@ import type { OpenDeletion } from "../storage/deletions.ts";
 import type { JobKind, JobRow } from "../storage/jobs.ts";
 import { scheduleEndOfDeletion } from "../storage/removal.ts";
 import { type Storage, tablesOf } from "../storage/storage.ts";
-import { nextTurn } from "./next-turn.ts";
+import { nextTurn } from "../platform/next-turn.ts";
 import { retry } from "./retry.ts";
 import type { JobHandler, JobOutcome } from "./runner.ts";
 

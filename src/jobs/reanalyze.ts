@@ -5,7 +5,7 @@ import type { Failpoint } from "../platform/failpoint.ts";
 import { ANALYZER_VERSION } from "../index/term-blob.ts";
 import type { StoreIndex } from "../index/store-index.ts";
 import type { ParseLane } from "../workers/parse-lane.ts";
-import { nextTurn } from "./next-turn.ts";
+import { nextTurn } from "../platform/next-turn.ts";
 import type { JobHandler, JobOutcome } from "./runner.ts";
 
 /**

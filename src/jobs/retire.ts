@@ -1,7 +1,7 @@
 import type { Failpoint } from "../platform/failpoint.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { Storage } from "../storage/storage.ts";
-import { nextTurn } from "./next-turn.ts";
+import { nextTurn } from "../platform/next-turn.ts";
 import type { JobHandler, JobOutcome } from "./runner.ts";
 
 export interface RetireDeps {

@@ -1,4 +1,5 @@
 import { listPage, readCursor } from "../../http/openai.ts";
+import { NO_BODY, SMALL_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
 import type { KeysService } from "./keys.ts";
@@ -19,6 +20,7 @@ export function keyOperations(keys: KeysService): Operation[] {
         summary: "Create an API key",
         description: "The answer holds the key, this once.",
         body: CreateKeyBody,
+        bodyLimit: SMALL_BODY,
         response: NewApiKey,
         returns: "The key",
         errors: ["tenant_not_found", "vector_store_not_found", "invalid_value"],
@@ -31,6 +33,7 @@ export function keyOperations(keys: KeysService): Operation[] {
         ...about,
         method: "GET",
         path: "/v1/admin/keys",
+        bodyLimit: NO_BODY,
         operationId: "listApiKeys",
         summary: "List API keys",
         query: ListKeysQuery,
@@ -48,6 +51,7 @@ export function keyOperations(keys: KeysService): Operation[] {
         ...about,
         method: "GET",
         path: ONE,
+        bodyLimit: NO_BODY,
         operationId: "getApiKey",
         summary: "Retrieve an API key",
         response: ApiKey,
@@ -65,6 +69,7 @@ export function keyOperations(keys: KeysService): Operation[] {
         summary: "Modify an API key",
         description: "Counts from the next request on.",
         body: UpdateKeyBody,
+        bodyLimit: SMALL_BODY,
         response: ApiKey,
         returns: "The key",
         errors: ["key_not_found", "vector_store_not_found", "invalid_value"],
@@ -78,6 +83,7 @@ export function keyOperations(keys: KeysService): Operation[] {
         ...about,
         method: "DELETE",
         path: ONE,
+        bodyLimit: NO_BODY,
         operationId: "deleteApiKey",
         summary: "Revoke an API key",
         description: "It is unknown from the next request on.",

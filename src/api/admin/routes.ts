@@ -1,5 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import { cursorQuery, listPage, readCursor } from "../../http/openai.ts";
+import { NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation, OperationSpec } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
@@ -43,6 +44,7 @@ function suspensionOperations(suspension: SuspensionService): Operation[] {
       tag: "Administration",
       role: "admin",
       operatorOnly: true,
+      bodyLimit: NO_BODY,
       response: VectorStore,
       returns: "The vector store",
       errors: ["vector_store_not_found"],
@@ -71,6 +73,7 @@ function deletionOperations(deletions: DeletionsService): Operation[] {
         ...about,
         method: "GET",
         path: "/v1/admin/deletions",
+        bodyLimit: NO_BODY,
         operationId: "listDeletions",
         summary: "List deletions",
         description: "Deleted files and vector stores, with what went with them.",
@@ -89,6 +92,7 @@ function deletionOperations(deletions: DeletionsService): Operation[] {
         ...about,
         method: "GET",
         path: "/v1/admin/deletions/{deletion_id}",
+        bodyLimit: NO_BODY,
         operationId: "getDeletion",
         summary: "Retrieve a deletion",
         response: Deletion,
@@ -102,6 +106,7 @@ function deletionOperations(deletions: DeletionsService): Operation[] {
         ...about,
         method: "POST",
         path: "/v1/admin/deletions/{deletion_id}/verify",
+        bodyLimit: NO_BODY,
         operationId: "verifyDeletion",
         summary: "Check that nothing is left",
         description:
@@ -124,6 +129,7 @@ function serverOperations({ status, reload }: AdminDeps): Operation[] {
         ...about,
         method: "GET",
         path: "/v1/admin/status",
+        bodyLimit: NO_BODY,
         operationId: "getServerStatus",
         summary: "What the server is doing",
         response: ServerStatus,
@@ -136,6 +142,7 @@ function serverOperations({ status, reload }: AdminDeps): Operation[] {
         ...about,
         method: "POST",
         path: "/v1/admin/reload",
+        bodyLimit: NO_BODY,
         operationId: "reloadSettings",
         summary: "Read the settings again",
         description: "As the signal SIGHUP does. Needs no body.",

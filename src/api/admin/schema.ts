@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
 import { DIALECTS } from "../../http/dialect.ts";
-import { cursorQuery, deletedSchema, listSchema, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
+import { cursorQuery, deletedSchema, idText, listSchema, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
 
 const limit = (minimum: number, description: string) =>
   Type.Optional(nullable(Type.Integer({ minimum }), { description }));
@@ -74,7 +74,7 @@ export type UpdateTenantBody = Static<typeof UpdateTenantBody>;
 const role = () =>
   oneOf(["admin", "write", "read"], { description: "An admin may do what a writer may, that what a reader may." });
 const storeIds = () =>
-  nullable(Type.Array(Type.String(), { minItems: 1, maxItems: 1000 }), {
+  nullable(Type.Array(idText(), { minItems: 1, maxItems: 1000 }), {
     description: "The only vector stores that the key may use and know of; null: all of the tenant.",
   });
 const dialect = () =>
@@ -108,7 +108,7 @@ export const ApiKeyList = listSchema(ApiKey, "ApiKeyList");
 export const DeletedKey = deletedSchema("api_key.deleted", "DeletedApiKey");
 export const ListKeysQuery = Type.Object({
   ...cursorQuery(),
-  tenant_id: Type.Optional(Type.String({ description: "Only keys of this tenant." })),
+  tenant_id: Type.Optional(idText({ description: "Only keys of this tenant." })),
 });
 
 const keyInput = {
@@ -121,7 +121,7 @@ const keyInput = {
 export const CreateKeyBody = Type.Object(
   {
     name: name("For people."),
-    tenant_id: Type.Optional(Type.String({ description: "Whose key; the caller's own tenant where left out." })),
+    tenant_id: Type.Optional(idText({ description: "Whose key; the caller's own tenant where left out." })),
     role: Type.Optional(role()),
     ...keyInput,
   },

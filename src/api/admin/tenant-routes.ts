@@ -1,5 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import { cursorQuery, listPage, readCursor } from "../../http/openai.ts";
+import { NO_BODY, SMALL_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
 import { CreateTenantBody, DeletedTenant, Tenant, TenantList, UpdateTenantBody } from "./schema.ts";
@@ -21,6 +22,7 @@ export function tenantOperations(tenants: TenantsService): Operation[] {
         description: "It has no key yet: create one with `tenant_id`.",
         operatorOnly: true,
         body: CreateTenantBody,
+        bodyLimit: SMALL_BODY,
         response: Tenant,
         returns: "The tenant",
         examples: { body: { name: "ACME", quotas: { max_vector_stores: 50, requests_per_minute: 600 } } },
@@ -32,6 +34,7 @@ export function tenantOperations(tenants: TenantsService): Operation[] {
         ...about,
         method: "GET",
         path: "/v1/admin/tenants",
+        bodyLimit: NO_BODY,
         operationId: "listTenants",
         summary: "List tenants",
         description: "An administrator of another tenant than the first sees its own only.",
@@ -50,6 +53,7 @@ export function tenantOperations(tenants: TenantsService): Operation[] {
         ...about,
         method: "GET",
         path: ONE,
+        bodyLimit: NO_BODY,
         operationId: "getTenant",
         summary: "Retrieve a tenant",
         response: Tenant,
@@ -67,6 +71,7 @@ export function tenantOperations(tenants: TenantsService): Operation[] {
         summary: "Modify, suspend or resume a tenant",
         operatorOnly: true,
         body: UpdateTenantBody,
+        bodyLimit: SMALL_BODY,
         response: Tenant,
         returns: "The tenant",
         errors: ["tenant_not_found", "invalid_value"],
@@ -83,6 +88,7 @@ export function tenantOperations(tenants: TenantsService): Operation[] {
         operationId: "deleteTenant",
         summary: "Delete a tenant with everything it owns",
         operatorOnly: true,
+        bodyLimit: NO_BODY,
         response: DeletedTenant,
         returns: "That it is gone",
         errors: ["tenant_not_found"],

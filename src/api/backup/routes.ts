@@ -1,4 +1,5 @@
 import { AppError } from "../../errors.ts";
+import { NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
 
@@ -19,6 +20,7 @@ export function backupOperations(begin: BeginBackup): Operation[] {
         tag: "Administration",
         role: "admin",
         operatorOnly: true,
+        bodyLimit: NO_BODY,
         response: { mediaType: "application/x-tar", description: "The backup" },
         errors: ["overloaded"],
       },

@@ -1,16 +1,24 @@
 import { Type } from "@sinclair/typebox";
-import { cursorQuery, listPage, listSchema, readCursor } from "../../http/openai.ts";
+import { AppError } from "../../errors.ts";
+import { cursorQuery, idText, listPage, listSchema, readCursor } from "../../http/openai.ts";
 import type { Operation } from "../../http/operation.ts";
+import { HUGE_BODY, NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { askingOf } from "../vector-stores/asking.ts";
 import { presentWithId } from "../vector-stores/routes.ts";
 import type { VectorInserter } from "./insert.ts";
-import { Chunk, InsertedVector, InsertedVectors, InsertVectorBody, InsertVectorsBody } from "./schema.ts";
+import {
+  Chunk,
+  InsertedVector,
+  InsertedVectors,
+  InsertVectorBody,
+  InsertVectorsBody,
+  MAX_CONTENTS_CHARACTERS,
+} from "./schema.ts";
 import type { ChunksService } from "./service.ts";
 
 const STORE = "/v1/vector_stores/{vector_store_id}";
-const MAX_BODY_BYTES = 64 * 1024 * 1024;
 const ERRORS = [
   "vector_store_not_found",
   "vector_store_expired",
@@ -33,9 +41,10 @@ export function chunkOperations(chunks: ChunksService, inserter: VectorInserter)
         summary: "List the chunks of a vector store",
         tag: "Lectern",
         role: "read",
+        bodyLimit: NO_BODY,
         query: Type.Object({
-          file_id: Type.Optional(Type.String({ description: "Only chunks of this file." })),
-          filters: Type.Optional(Type.String({ description: "Filters as in a search, as JSON." })),
+          file_id: Type.Optional(idText({ description: "Only chunks of this file." })),
+          filters: Type.Optional(Type.String({ maxLength: 65_536, description: "Filters as in a search, as JSON." })),
           ...cursorQuery(),
         }),
         response: listSchema(Chunk, "VectorStoreChunkList"),
@@ -58,8 +67,8 @@ export function chunkOperations(chunks: ChunksService, inserter: VectorInserter)
         tag: "Lectern",
         role: "write",
         body: InsertVectorBody,
+        bodyLimit: HUGE_BODY,
         foreignKeys: FOREIGN,
-        maxBodyBytes: MAX_BODY_BYTES,
         response: InsertedVector,
         returns: "The chunk that was made",
         errors: ERRORS,
@@ -81,18 +90,26 @@ export function chunkOperations(chunks: ChunksService, inserter: VectorInserter)
         tag: "Lectern",
         role: "write",
         body: InsertVectorsBody,
+        bodyLimit: HUGE_BODY,
         foreignKeys: FOREIGN,
-        maxBodyBytes: MAX_BODY_BYTES,
         response: InsertedVectors,
         returns: "The chunks that were made, in order",
         errors: ERRORS,
         examples: { body: { embeddings: [{ content: "Returns are accepted within 30 days." }] } },
       },
       async (call) => {
+        refuseTooMuchText(call.body);
         const request = { bodies: call.body.embeddings, prefix: (i: number) => `embeddings[${i}].` };
         const data = await inserter.insert(askingOf(call), request, call.signal);
         return { object: "embedding.batch", data, created_at: data[0]?.created_at ?? 0 };
       },
     ),
   ];
+}
+
+function refuseTooMuchText({ embeddings }: InsertVectorsBody): void {
+  const characters = embeddings.reduce((sum, { content }) => sum + content.length, 0);
+  if (characters <= MAX_CONTENTS_CHARACTERS) return;
+  const text = `Invalid 'embeddings': too much text. Expected at most ${MAX_CONTENTS_CHARACTERS} characters of content altogether, but got ${characters} instead.`;
+  throw new AppError("string_above_max_length", text, { param: "embeddings" });
 }

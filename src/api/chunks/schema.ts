@@ -1,10 +1,16 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { nullable } from "../../http/openai.ts";
+import { idText, nullable } from "../../http/openai.ts";
 import { Attributes } from "../vector-store-files/schema.ts";
 
 /** Ready-made vectors of one request at most. */
 export const MAX_VECTORS = 1000;
+
+/** Characters of one text, and of all texts of one request, at most. */
+const MAX_CONTENT_CHARACTERS = 256 * 1024;
+export const MAX_CONTENTS_CHARACTERS = 4 * 1024 * 1024;
+/** Of a vector; more than any model has. */
+export const MAX_DIMENSIONS = 16_384;
 
 export const Chunk = Type.Object(
   {
@@ -33,13 +39,13 @@ export type Chunk = Static<typeof Chunk>;
 
 export const InsertVectorBody = Type.Object(
   {
-    content: Type.String({ minLength: 1 }),
-    embedding: Type.Optional(Type.Array(Type.Number(), { description: "Embedded here when left out." })),
+    content: Type.String({ minLength: 1, maxLength: MAX_CONTENT_CHARACTERS }),
+    embedding: Type.Optional(
+      Type.Array(Type.Number(), { maxItems: MAX_DIMENSIONS, description: "Embedded here when left out." }),
+    ),
     metadata: Type.Optional(Attributes),
     attributes: Type.Optional(Attributes),
-    file_id: Type.Optional(
-      Type.String({ description: "The file they belong to; `inline` of the store when left out." }),
-    ),
+    file_id: Type.Optional(idText({ description: "The file they belong to; `inline` of the store when left out." })),
   },
   { $id: "InsertEmbeddingRequest", additionalProperties: false },
 );

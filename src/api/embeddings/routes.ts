@@ -1,11 +1,11 @@
 import { AppError } from "../../errors.ts";
 import type { Operation } from "../../http/operation.ts";
+import { HUGE_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import { shown } from "../../platform/words.ts";
 import { DeploymentEmbeddingsBody, EmbeddingsAnswer, EmbeddingsBody } from "./schema.ts";
 import type { EmbeddingsService } from "./service.ts";
 
-const MAX_BODY_BYTES = 64 * 1024 * 1024;
 const ERRORS = [
   "invalid_dimensions",
   "invalid_embedding_model",
@@ -38,8 +38,8 @@ export function embeddingOperations(embeddings: EmbeddingsService): Operation[] 
         tag: "Embeddings",
         role: "read",
         body: EmbeddingsBody,
+        bodyLimit: HUGE_BODY,
         foreignKeys: FOREIGN,
-        maxBodyBytes: MAX_BODY_BYTES,
         response: EmbeddingsAnswer,
         returns: "One embedding for each input, in order",
         errors: ["model_not_found", ...ERRORS],
@@ -60,8 +60,8 @@ export function embeddingOperations(embeddings: EmbeddingsService): Operation[] 
         tag: "Embeddings",
         role: "read",
         body: DeploymentEmbeddingsBody,
+        bodyLimit: HUGE_BODY,
         foreignKeys: FOREIGN,
-        maxBodyBytes: MAX_BODY_BYTES,
         response: EmbeddingsAnswer,
         returns: "One embedding for each input, in order",
         errors: ["DeploymentNotFound", ...ERRORS],

@@ -1,13 +1,14 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { oneOf } from "../../http/openai.ts";
+import { idText, oneOf } from "../../http/openai.ts";
 
 /** Inputs of one request, and cl100k tokens of one input, at most. */
 export const MAX_INPUTS = 2048;
 export const MAX_INPUT_TOKENS = 8192;
 
-/** Of one input: as many as a text may have, which the service counts. */
-const Tokens = Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1 });
+/** Of one input. The service counts tokens, and tells in tokens how much too much there is; these bound what it is given. */
+const Tokens = Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1, maxItems: 8 * MAX_INPUT_TOKENS });
+const MAX_INPUT_CHARACTERS = 8 * 1024 * 1024;
 
 /** What the makers of embedding models call what a text is for. */
 export const INPUT_TYPES = [
@@ -24,8 +25,11 @@ const Fields = Type.Object(
   {
     input: Type.Union(
       [
-        Type.String(),
-        Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: MAX_INPUTS }),
+        Type.String({ maxLength: MAX_INPUT_CHARACTERS }),
+        Type.Array(Type.String({ minLength: 1, maxLength: MAX_INPUT_CHARACTERS }), {
+          minItems: 1,
+          maxItems: MAX_INPUTS,
+        }),
         Tokens,
         Type.Array(Tokens, { minItems: 1, maxItems: MAX_INPUTS }),
       ],
@@ -44,25 +48,25 @@ const Fields = Type.Object(
     ),
     output_dimension: Type.Optional(Type.Integer({ minimum: 1, description: "Voyage's name of `dimensions`." })),
     output_dtype: Type.Optional(oneOf(["float"], { description: "Voyage's; no other type is made here." })),
-    user: Type.Optional(Type.String()),
+    user: Type.Optional(Type.String({ maxLength: 1024 })),
     input_type: Type.Optional(
       oneOf(INPUT_TYPES, {
         description: "`query` where the input is searched for, not found; some models embed the two differently.",
       }),
     ),
-    task: Type.Optional(Type.String({ description: 'Jina\'s: `retrieval.query` is `input_type: "query"`.' })),
+    task: Type.Optional(idText({ description: 'Jina\'s: `retrieval.query` is `input_type: "query"`.' })),
   },
   { additionalProperties: false },
 );
 
 export const EmbeddingsBody = Type.Object(
-  { ...Fields.properties, model: Type.String({ minLength: 1 }) },
+  { ...Fields.properties, model: idText({ minLength: 1 }) },
   { $id: "CreateEmbeddingRequest", additionalProperties: false },
 );
 export type EmbeddingsBody = Static<typeof EmbeddingsBody>;
 
 export const DeploymentEmbeddingsBody = Type.Object(
-  { ...Fields.properties, model: Type.Optional(Type.String({ description: "Not used: the address names it." })) },
+  { ...Fields.properties, model: Type.Optional(idText({ description: "Not used: the address names it." })) },
   { $id: "CreateDeploymentEmbeddingRequest", additionalProperties: false },
 );
 

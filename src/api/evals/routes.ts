@@ -1,6 +1,7 @@
 import { Type } from "@sinclair/typebox";
-import { MAX_JUDGED_BYTES } from "../judgments/routes.ts";
+import { JUDGED_BODY } from "../judgments/routes.ts";
 import { cursorQuery, listPage, readCursor } from "../../http/openai.ts";
+import { NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
 import { askingOf } from "../vector-stores/asking.ts";
@@ -24,7 +25,7 @@ export function evaluationOperations(evaluations: EvaluationsService): Operation
         tag: "Lectern",
         role: "write",
         body: EvaluateBody,
-        maxBodyBytes: MAX_JUDGED_BYTES,
+        bodyLimit: JUDGED_BODY,
         response: Evaluation,
         returns: "The evaluation",
         errors: [...ERRORS, "vector_store_expired", "invalid_value", "overloaded"],
@@ -46,6 +47,7 @@ export function evaluationOperations(evaluations: EvaluationsService): Operation
         summary: "List a store's evaluations",
         tag: "Lectern",
         role: "read",
+        bodyLimit: NO_BODY,
         query: Type.Object({ ...cursorQuery() }),
         response: EvaluationPage,
         returns: "A page of evaluations",
@@ -64,6 +66,7 @@ export function evaluationOperations(evaluations: EvaluationsService): Operation
         summary: "Get an evaluation",
         tag: "Lectern",
         role: "read",
+        bodyLimit: NO_BODY,
         response: Evaluation,
         returns: "The evaluation",
         errors: [...ERRORS, "eval_not_found"],

@@ -1,4 +1,5 @@
 import type { Operation } from "../../http/operation.ts";
+import { NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import { askingOf } from "../vector-stores/asking.ts";
 import { eventStream, type StreamDeps } from "./event-stream.ts";
@@ -19,6 +20,7 @@ export function eventOperations(events: EventsService, deps: StreamDeps): Operat
         summary: "Follow a file batch as server-sent events",
         tag: "Lectern",
         role: "read",
+        bodyLimit: NO_BODY,
         response: STREAM,
         errors: ["vector_store_not_found", "file_batch_not_found"],
       },
@@ -38,6 +40,7 @@ export function eventOperations(events: EventsService, deps: StreamDeps): Operat
         summary: "Follow what is being indexed in a store as server-sent events",
         tag: "Lectern",
         role: "read",
+        bodyLimit: NO_BODY,
         response: STREAM,
         errors: ["vector_store_not_found"],
       },

@@ -2,6 +2,8 @@ import type { PollDeps } from "../events/long-poll.ts";
 import { hintWhenToAsk, pollState } from "../events/long-poll.ts";
 import { listPage, readCursor } from "../../http/openai.ts";
 import type { Operation } from "../../http/operation.ts";
+import { jsonLimit, LARGE_BODY, NO_BODY } from "../../http/body-limit.ts";
+import type { JsonLimit } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { askingOf } from "../vector-stores/asking.ts";
@@ -18,7 +20,14 @@ const FIGHTCLUB = {
   files: { array_above_max_length: "too_many_files", default: "invalid_file_ids" },
 } as const;
 
-export function batchOperations(batches: BatchesService, poll: PollDeps): Operation[] {
+/** As many files as the operator allows, each with some attributes. */
+function batchLimit(maxFiles: number): JsonLimit {
+  const { bytes, nodes } = LARGE_BODY;
+  return jsonLimit(Math.max(bytes, maxFiles * 128), Math.max(nodes, maxFiles * 16));
+}
+
+/** `maxFiles` of one batch. */
+export function batchOperations(batches: BatchesService, poll: PollDeps, maxFiles: number): Operation[] {
   return [
     operation(
       {
@@ -30,6 +39,7 @@ export function batchOperations(batches: BatchesService, poll: PollDeps): Operat
         tag: "Vector stores",
         role: "write",
         body: CreateBatchBody,
+        bodyLimit: batchLimit(maxFiles),
         response: FileBatch,
         returns: "The batch",
         errors: [
@@ -59,6 +69,7 @@ export function batchOperations(batches: BatchesService, poll: PollDeps): Operat
         summary: "Retrieve a file batch",
         tag: "Vector stores",
         role: "read",
+        bodyLimit: NO_BODY,
         response: FileBatch,
         returns: "The batch",
         errors: ["vector_store_not_found", "file_batch_not_found"],
@@ -81,6 +92,7 @@ export function batchOperations(batches: BatchesService, poll: PollDeps): Operat
         description: "Files of it that are still in progress are cancelled.",
         tag: "Vector stores",
         role: "write",
+        bodyLimit: NO_BODY,
         response: FileBatch,
         returns: "The batch",
         errors: ["vector_store_not_found", "file_batch_not_found"],
@@ -100,6 +112,7 @@ export function batchOperations(batches: BatchesService, poll: PollDeps): Operat
         summary: "List the files of a batch",
         tag: "Vector stores",
         role: "read",
+        bodyLimit: NO_BODY,
         query: FileListQuery,
         response: VectorStoreFileList,
         returns: "A page of files",

@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { oneOf } from "../../http/openai.ts";
+import { idText, oneOf } from "../../http/openai.ts";
 import { AttachFileBody, Attributes, ChunkingStrategyRequest, FILE_STATUSES } from "../vector-store-files/schema.ts";
 import { FileCounts } from "../vector-stores/schema.ts";
 
@@ -17,16 +17,24 @@ export const FileBatch = Type.Object(
 );
 export type FileBatch = Static<typeof FileBatch>;
 
+/** What the server can be set to at most. */
+const MAX_FILES = 100_000;
+
 export const CreateBatchBody = Type.Object(
   {
     file_ids: Type.Optional(
-      Type.Array(Type.String({ minLength: 1 }), {
+      Type.Array(idText({ minLength: 1 }), {
         minItems: 1,
+        maxItems: MAX_FILES,
         description: "At most 2000, unless the server is set otherwise.",
       }),
     ),
     files: Type.Optional(
-      Type.Array(AttachFileBody, { minItems: 1, description: "At most 2000, unless the server is set otherwise." }),
+      Type.Array(AttachFileBody, {
+        minItems: 1,
+        maxItems: MAX_FILES,
+        description: "At most 2000, unless the server is set otherwise.",
+      }),
     ),
     attributes: Type.Optional(Attributes),
     metadata: Type.Optional(Attributes),

@@ -1,5 +1,5 @@
 import type { FileRow } from "../../storage/files.ts";
-import { attachment } from "../../http/filename.ts";
+import { attachment, safeMime } from "../../http/filename.ts";
 
 /**
  * A file's bytes as a download. They are somebody's upload: never shown by a browser as a page of this server
@@ -7,7 +7,8 @@ import { attachment } from "../../http/filename.ts";
  */
 export function contentResponse(row: FileRow, path: string, request: Headers): Response {
   const headers = new Headers({
-    "content-type": row.mime ?? "application/octet-stream",
+    // What older versions kept as it was sent is looked at again.
+    "content-type": safeMime(row.mime ?? "") ?? "application/octet-stream",
     "content-disposition": attachment(row.filename),
     "content-security-policy": "default-src 'none'; sandbox",
     "accept-ranges": "bytes",

@@ -1,8 +1,9 @@
-import { displayName } from "../../http/filename.ts";
+import { displayName, safeMime } from "../../http/filename.ts";
 import { nestFields } from "../../http/form-fields.ts";
 import { readMultipart } from "../../http/multipart.ts";
 import { AppError } from "../../errors.ts";
 import { listPage, readCursor } from "../../http/openai.ts";
+import { NO_BODY, formLimit } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
 import { assertValid, compileValidator } from "../../http/validate.ts";
@@ -14,6 +15,7 @@ import type { FilesService } from "./service.ts";
 
 /** `/v1/files` */
 export function fileOperations(files: FilesService, maxFileBytes: number): Operation[] {
+  const limit = formLimit(maxFileBytes);
   const fieldsValidator = compileValidator(UploadFields);
   return [
     operation(
@@ -27,6 +29,7 @@ export function fileOperations(files: FilesService, maxFileBytes: number): Opera
         tag: "Files",
         role: "write",
         multipart: UploadForm,
+        bodyLimit: limit,
         response: OpenAIFile,
         returns: "The uploaded file.",
         errors: [
@@ -46,7 +49,7 @@ export function fileOperations(files: FilesService, maxFileBytes: number): Opera
         try {
           const form = await readMultipart(request, {
             fileField: "file",
-            maxFileBytes,
+            limit,
             sink: (chunk) => incoming.write(chunk),
             unwanted: incoming.signal,
           });
@@ -76,6 +79,7 @@ export function fileOperations(files: FilesService, maxFileBytes: number): Opera
         summary: "List files",
         tag: "Files",
         role: "read",
+        bodyLimit: NO_BODY,
         query: ListFilesQuery,
         response: FileList,
         returns: "A page of files.",
@@ -98,6 +102,7 @@ export function fileOperations(files: FilesService, maxFileBytes: number): Opera
         summary: "Retrieve a file",
         tag: "Files",
         role: "read",
+        bodyLimit: NO_BODY,
         response: OpenAIFile,
         returns: "The file.",
         errors: ["file_not_found"],
@@ -113,6 +118,7 @@ export function fileOperations(files: FilesService, maxFileBytes: number): Opera
         description: "Deletes the file and removes it from all vector stores before it answers.",
         tag: "Files",
         role: "write",
+        bodyLimit: NO_BODY,
         response: DeletedFile,
         returns: "What was deleted.",
         errors: ["file_not_found", "permission_denied"],
@@ -131,6 +137,7 @@ export function fileOperations(files: FilesService, maxFileBytes: number): Opera
         description: "The bytes as uploaded, whatever the purpose. One `Range` of bytes may be asked for.",
         tag: "Files",
         role: "read",
+        bodyLimit: NO_BODY,
         response: { mediaType: "application/octet-stream", description: "The bytes as uploaded." },
         errors: ["file_not_found", "file_content_not_found"],
       },
@@ -140,10 +147,4 @@ export function fileOperations(files: FilesService, maxFileBytes: number): Opera
       },
     ),
   ];
-}
-
-/** The type and subtype of a content type as sent, or null where it is not well-formed. */
-function safeMime(sent: string): string | null {
-  const mime = sent.split(";", 1)[0]?.trim().toLowerCase() ?? "";
-  return mime.length <= 127 && /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/.test(mime) ? mime : null;
 }

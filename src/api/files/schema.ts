@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { cursorQuery, deletedSchema, listSchema, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
+import { cursorQuery, deletedSchema, idText, listSchema, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
 import type { ListBounds } from "../../http/openai.ts";
 
 export const REQUEST_PURPOSES = ["assistants", "batch", "fine-tune", "vision", "user_data", "evals"] as const;
@@ -41,7 +41,7 @@ export const DeletedFile = deletedSchema("file", "DeletedFile");
 const { before: _none, ...fileCursor } = cursorQuery(FILE_LIST);
 export const ListFilesQuery = Type.Object({
   ...fileCursor,
-  purpose: Type.Optional(Type.String({ description: "Only files of this purpose." })),
+  purpose: Type.Optional(idText({ description: "Only files of this purpose." })),
 });
 
 /** The multipart form of an upload, as the API document shows it. */

@@ -1,5 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Metrics } from "../../platform/metrics.ts";
+import { NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
 
@@ -32,6 +33,7 @@ export function healthOperations({ checks, metrics, metricsPublic }: HealthDeps)
         summary: "Is the process alive?",
         tag: "Service",
         role: "none",
+        bodyLimit: NO_BODY,
         response: Health,
         returns: "It is.",
       },
@@ -45,6 +47,7 @@ export function healthOperations({ checks, metrics, metricsPublic }: HealthDeps)
         summary: "Can it serve requests?",
         tag: "Service",
         role: "none",
+        bodyLimit: NO_BODY,
         response: Readiness,
         returns: "It can.",
         alsoAnswers: { 503: "A check fails, or the server is stopping." },
@@ -69,6 +72,7 @@ export function healthOperations({ checks, metrics, metricsPublic }: HealthDeps)
         tag: "Service",
         role: metricsPublic ? "none" : "admin",
         operatorOnly: !metricsPublic,
+        bodyLimit: NO_BODY,
         response: { mediaType: "text/plain", description: "Metrics in Prometheus text format." },
       },
       async () =>

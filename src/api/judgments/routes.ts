@@ -1,5 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import { cursorQuery, listPage, readCursor } from "../../http/openai.ts";
+import { jsonLimit, NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
 import { askingOf } from "../vector-stores/asking.ts";
@@ -8,8 +9,8 @@ import type { JudgmentsService } from "./service.ts";
 
 const PATH = "/v1/vector_stores/{vector_store_id}/judgments";
 const ERRORS = ["vector_store_not_found", "vector_store_suspended"] as const;
-/** Thousands of queries with the ids of their answers. */
-export const MAX_JUDGED_BYTES = 16 * 1024 * 1024;
+/** Thousands of queries, each with the ids of some answers. */
+export const JUDGED_BODY = jsonLimit(16 * 1024 * 1024, 300_000);
 
 /** `…/judgments` */
 export function judgmentOperations(judgments: JudgmentsService): Operation[] {
@@ -25,7 +26,7 @@ export function judgmentOperations(judgments: JudgmentsService): Operation[] {
         tag: "Lectern",
         role: "write",
         body: AddJudgmentsBody,
-        maxBodyBytes: MAX_JUDGED_BYTES,
+        bodyLimit: JUDGED_BODY,
         response: AddedJudgments,
         returns: "What was added",
         errors: [...ERRORS, "vector_store_expired", "invalid_value", "array_above_max_length"],
@@ -48,6 +49,7 @@ export function judgmentOperations(judgments: JudgmentsService): Operation[] {
         summary: "List judged queries",
         tag: "Lectern",
         role: "read",
+        bodyLimit: NO_BODY,
         query: Type.Object({ ...cursorQuery() }),
         response: JudgmentPage,
         returns: "A page of judged queries",
@@ -66,6 +68,7 @@ export function judgmentOperations(judgments: JudgmentsService): Operation[] {
         summary: "Delete every judged query of a store",
         tag: "Lectern",
         role: "write",
+        bodyLimit: NO_BODY,
         response: JudgmentsDeleted,
         returns: "How many there were",
         errors: ERRORS,
@@ -84,6 +87,7 @@ export function judgmentOperations(judgments: JudgmentsService): Operation[] {
         summary: "Delete a judged query",
         tag: "Lectern",
         role: "write",
+        bodyLimit: NO_BODY,
         response: JudgmentDeleted,
         returns: "That it is gone",
         errors: [...ERRORS, "judgment_not_found"],

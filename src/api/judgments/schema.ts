@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { deletedSchema, listSchema, nullable, unixSeconds } from "../../http/openai.ts";
+import { deletedSchema, idText, listSchema, nullable, unixSeconds } from "../../http/openai.ts";
 
 /** Judged queries of a store, and of an evaluation that brings its own, at most. */
 export const MAX_JUDGMENTS = 10_000;
@@ -10,8 +10,8 @@ const MAX_QUERY_CHARACTERS = 8_192;
 
 const RelevantBody = Type.Object(
   {
-    file_id: Type.Optional(Type.String({ description: "A file of the store, wherever in it the answer is." })),
-    chunk_id: Type.Optional(Type.String({ description: "One chunk of the store, instead of a file." })),
+    file_id: Type.Optional(idText({ description: "A file of the store, wherever in it the answer is." })),
+    chunk_id: Type.Optional(idText({ description: "One chunk of the store, instead of a file." })),
     grade: Type.Optional(
       Type.Number({ minimum: 0, maximum: 1000, default: 1, description: "How good an answer it is; 0 is none." }),
     ),

@@ -1,5 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import { cursorQuery, listPage, listSchema, readCursor } from "../../http/openai.ts";
+import { NO_BODY, SMALL_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import type { Call, Operation, OperationSpec } from "../../http/operation.ts";
 import { type Asking, askingOf } from "../vector-stores/asking.ts";
@@ -29,6 +30,7 @@ export function migrationOperations(migrations: MigrationsService): Operation[] 
         path: "/v1/vector_stores/{vector_store_id}/migrate",
         role: "write",
         body: MigrateBody,
+        bodyLimit: SMALL_BODY,
         errors: [
           "invalid_embedding_model",
           "missing_embedding_model",
@@ -55,6 +57,7 @@ export function migrationOperations(migrations: MigrationsService): Operation[] 
         summary: "List a store's migrations",
         tag: "Lectern",
         role: "read",
+        bodyLimit: NO_BODY,
         query: Type.Object({ ...cursorQuery() }),
         response: listSchema(Migration, "MigrationList"),
         returns: "A page of migrations",
@@ -71,6 +74,7 @@ export function migrationOperations(migrations: MigrationsService): Operation[] 
         method: "GET",
         path: ONE,
         role: "read",
+        bodyLimit: NO_BODY,
         errors: ["migration_not_found"],
       },
       onOne((asking, id) => migrations.get(asking, id)),
@@ -85,6 +89,7 @@ export function migrationOperations(migrations: MigrationsService): Operation[] 
         method: "POST",
         path: `${ONE}/cancel`,
         role: "write",
+        bodyLimit: NO_BODY,
         errors: ["migration_not_found", "migration_not_cancellable"],
       },
       onOne((asking, id) => migrations.cancel(asking, id)),
@@ -98,6 +103,7 @@ export function migrationOperations(migrations: MigrationsService): Operation[] 
         method: "POST",
         path: `${ONE}/promote`,
         role: "write",
+        bodyLimit: NO_BODY,
         errors: ["migration_not_found", "migration_not_promotable"],
       },
       onOne((asking, id) => migrations.promote(asking, id)),
@@ -112,6 +118,7 @@ export function migrationOperations(migrations: MigrationsService): Operation[] 
         method: "POST",
         path: `${ONE}/rollback`,
         role: "write",
+        bodyLimit: NO_BODY,
         errors: ["migration_not_found", "migration_not_rollbackable", "migration_in_progress"],
       },
       onOne((asking, id) => migrations.rollback(asking, id)),

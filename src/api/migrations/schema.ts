@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { nullable, oneOf, unixSeconds } from "../../http/openai.ts";
+import { idText, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
 import { ChunkingStrategyRequest, ChunkingStrategyResponse } from "../vector-store-files/schema.ts";
 
 export const MigrationGate = Type.Object(
@@ -28,7 +28,7 @@ export const MigrationGate = Type.Object(
 
 export const MigrateBody = Type.Object(
   {
-    embedding_model: Type.String({ description: "The model to move to; any name that GET /v1/models lists." }),
+    embedding_model: idText({ description: "The model to move to; any name that GET /v1/models lists." }),
     dimensions: Type.Optional(
       nullable(Type.Integer({ minimum: 1, description: "Fewer dimensions, where the model allows it." })),
     ),

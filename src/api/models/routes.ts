@@ -1,4 +1,5 @@
 import type { Operation } from "../../http/operation.ts";
+import { NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { Model, ModelDeleted, ModelList, ModelScan } from "./schema.ts";
@@ -14,6 +15,7 @@ export function modelOperations(models: ModelsService): Operation[] {
         summary: "List models",
         tag: "Models",
         role: "read",
+        bodyLimit: NO_BODY,
         response: ModelList,
         returns: "All models that can be asked for",
       },
@@ -27,6 +29,7 @@ export function modelOperations(models: ModelsService): Operation[] {
         summary: "Retrieve a model",
         tag: "Models",
         role: "read",
+        bodyLimit: NO_BODY,
         response: Model,
         returns: "The model",
         errors: ["model_not_found"],
@@ -42,6 +45,7 @@ export function modelOperations(models: ModelsService): Operation[] {
         tag: "Models",
         role: "admin",
         operatorOnly: true,
+        bodyLimit: NO_BODY,
         response: ModelDeleted,
         returns: "That it is gone",
         errors: ["model_not_found", "model_not_deletable"],
@@ -59,6 +63,7 @@ export function modelOperations(models: ModelsService): Operation[] {
         tag: "Administration",
         role: "admin",
         operatorOnly: true,
+        bodyLimit: NO_BODY,
         response: ModelScan,
         returns: "All models that were found, with what is wrong with those that cannot be used",
       },

@@ -1,4 +1,5 @@
 import { listPage, readCursor } from "../../http/openai.ts";
+import { NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
 import { askingOf } from "../vector-stores/asking.ts";
@@ -17,6 +18,7 @@ export function queryOperations(queries: QueriesService): Operation[] {
         description: "The query log, kept for as long and as much as the operator allows.",
         tag: "Lectern",
         role: "read",
+        bodyLimit: NO_BODY,
         query: ListQueriesQuery,
         response: LoggedQueryList,
         returns: "A page of searches",

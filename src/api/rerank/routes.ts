@@ -1,11 +1,12 @@
 import { Type } from "@sinclair/typebox";
 import type { Operation } from "../../http/operation.ts";
+import { jsonLimit } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
-import { MAX_TOTAL_CHARACTERS, RankedTexts, RerankAnswer, RerankBody } from "./schema.ts";
+import { MAX_DOCUMENTS, MAX_TOTAL_CHARACTERS, RankedTexts, RerankAnswer, RerankBody } from "./schema.ts";
 import type { RerankService } from "./service.ts";
 
-/** JSON may write a character with six bytes. */
-const MAX_BODY_BYTES = MAX_TOTAL_CHARACTERS * 6;
+/** JSON may write a character with six bytes; a document may have a hundred fields. */
+const RERANK_BODY = jsonLimit(MAX_TOTAL_CHARACTERS * 6, 100 * MAX_DOCUMENTS);
 
 /** Options of other servers that change nothing here. */
 const FOREIGN = [
@@ -34,8 +35,8 @@ export function rerankOperations(service: RerankService): Operation[] {
         tag: "Lectern",
         role: "read",
         body: RerankBody,
+        bodyLimit: RERANK_BODY,
         foreignKeys: FOREIGN,
-        maxBodyBytes: MAX_BODY_BYTES,
         response: Type.Union([RerankAnswer, RankedTexts]),
         returns: "The documents' scores, best first",
         errors: ["model_not_found", "reranker_unavailable", "embedding_model_unavailable", "overloaded"],

@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { nullable } from "../../http/openai.ts";
+import { idText, nullable } from "../../http/openai.ts";
 
 /** Documents of one request at most. */
 export const MAX_DOCUMENTS = 1000;
@@ -9,12 +9,15 @@ export const MAX_QUERY_CHARACTERS = 65_536;
 export const MAX_DOCUMENT_CHARACTERS = 262_144;
 export const MAX_TOTAL_CHARACTERS = 8_000_000;
 
+/** Of a document that is an object. */
+const MAX_FIELDS = 100;
+
 const Text = Type.String({ maxLength: MAX_DOCUMENT_CHARACTERS });
 
 export const RerankBody = Type.Object(
   {
     model: Type.Optional(
-      Type.String({
+      idText({
         minLength: 1,
         description:
           "A reranker of `GET /v1/models`; by default the operator's, or the only one there is, or `lectern-rank`, the ranking that searches have.",
@@ -22,7 +25,7 @@ export const RerankBody = Type.Object(
     ),
     query: Type.String({ minLength: 1, maxLength: MAX_QUERY_CHARACTERS }),
     documents: Type.Optional(
-      Type.Array(Type.Union([Text, Type.Record(Type.String(), Type.Unknown())]), {
+      Type.Array(Type.Union([Text, Type.Record(Type.String(), Type.Unknown(), { maxProperties: MAX_FIELDS })]), {
         minItems: 1,
         maxItems: MAX_DOCUMENTS,
         description: `Texts, or objects with a \`text\` and whatever else; ${MAX_TOTAL_CHARACTERS} characters altogether.`,

@@ -7,11 +7,10 @@ import { RANKING } from "../../search/ranking.ts";
 import type { SearchRequest } from "../../search/request.ts";
 import { rewriteQuery } from "../../search/rewrite.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
+import { MAX_QUERY_CHARACTERS } from "./schema.ts";
 import type { RankingOptions, SearchBody } from "./schema.ts";
 
 const DEFAULT_RESULTS = 10;
-/** Characters of all queries of a request at most: they are taken apart on the thread that serves requests. */
-const MAX_QUERY_CHARACTERS = 65_536;
 
 /** Throws a 400 for what the schema cannot say. */
 export function readSearch(body: SearchBody, { typedOnly }: Pick<DialectRules, "typedOnly"> = {}): SearchRequest {

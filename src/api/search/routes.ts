@@ -1,5 +1,6 @@
 import { float } from "../../http/openai.ts";
 import type { Operation } from "../../http/operation.ts";
+import { LARGE_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { askingOf } from "../vector-stores/asking.ts";
@@ -19,6 +20,7 @@ export function searchOperations(service: SearchService): Operation[] {
         tag: "Vector stores",
         role: "read",
         body: SearchBody,
+        bodyLimit: LARGE_BODY,
         foreignKeys: ["return_metadata", "provider_id", "extra_body"],
         response: SearchPage,
         returns: "The best chunks, best first",

@@ -1,12 +1,19 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { nullable, oneOf } from "../../http/openai.ts";
+import { idText, nullable, oneOf } from "../../http/openai.ts";
 import { RANKERS } from "../../search/rankers.ts";
 import { SEARCH_MODES } from "../../search/ranking.ts";
 import { Attributes } from "../vector-store-files/schema.ts";
 
 /** Queries of one request at most. */
 export const MAX_QUERIES = 64;
+/** Characters of all queries of a request at most: they are taken apart on the thread that serves requests. */
+export const MAX_QUERY_CHARACTERS = 65_536;
+/** Of a vector; more than any model has. In base64, with line ends. */
+const MAX_DIMENSIONS = 16_384;
+const MAX_VECTOR_CHARACTERS = 8 * MAX_DIMENSIONS;
+/** Attributes that are asked for in the plain form. */
+const MAX_FILTER_MEMBERS = 1024;
 
 export const HybridWeights = Type.Object(
   { embedding_weight: Type.Number({ minimum: 0 }), text_weight: Type.Number({ minimum: 0 }) },
@@ -33,8 +40,10 @@ export const RankingOptions = Type.Object(
     impact_factor: Type.Optional(
       Type.Number({ minimum: 1, description: "With ranker `rrf`: its constant, 60 by default." }),
     ),
-    weights: Type.Optional(Type.Record(Type.String(), Type.Number(), { description: "Accepted, not used." })),
-    model: Type.Optional(Type.String({ description: "With ranker `neural`: the reranker, if it is here." })),
+    weights: Type.Optional(
+      Type.Record(Type.String(), Type.Number(), { maxProperties: 64, description: "Accepted, not used." }),
+    ),
+    model: Type.Optional(idText({ description: "With ranker `neural`: the reranker, if it is here." })),
   },
   { $id: "RankingOptions", additionalProperties: false },
 );
@@ -43,13 +52,19 @@ export type RankingOptions = Static<typeof RankingOptions>;
 export const SearchBody = Type.Object(
   {
     query: Type.Union(
-      [Type.String(), Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: MAX_QUERIES })],
+      [
+        Type.String({ maxLength: MAX_QUERY_CHARACTERS }),
+        Type.Array(Type.String({ minLength: 1, maxLength: MAX_QUERY_CHARACTERS }), {
+          minItems: 1,
+          maxItems: MAX_QUERIES,
+        }),
+      ],
       {
         description: "One query, or several answered as one.",
       },
     ),
     filters: Type.Optional(
-      nullable(Type.Record(Type.String(), Type.Unknown()), {
+      nullable(Type.Record(Type.String(), Type.Unknown(), { maxProperties: MAX_FILTER_MEMBERS }), {
         description: 'OpenAI\'s comparison and compound filters, or plain attributes such as `{"category":"support"}`.',
       }),
     ),
@@ -58,9 +73,12 @@ export const SearchBody = Type.Object(
     rewrite_query: Type.Optional(Type.Boolean({ default: false })),
     search_mode: Type.Optional(oneOf(SEARCH_MODES, { default: "hybrid" })),
     query_vector: Type.Optional(
-      Type.Union([Type.Array(Type.Number()), Type.String()], {
-        description: "Numbers, or base64 of little-endian float32: used instead of embedding `query`.",
-      }),
+      Type.Union(
+        [Type.Array(Type.Number(), { maxItems: MAX_DIMENSIONS }), Type.String({ maxLength: MAX_VECTOR_CHARACTERS })],
+        {
+          description: "Numbers, or base64 of little-endian float32: used instead of embedding `query`.",
+        },
+      ),
     ),
     context_window: Type.Optional(
       Type.Integer({

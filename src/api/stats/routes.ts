@@ -1,3 +1,4 @@
+import { NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
 import { askingOf } from "../vector-stores/asking.ts";
@@ -15,6 +16,7 @@ export function statsOperations(stats: StatsService): Operation[] {
         summary: "Statistics of a store",
         tag: "Lectern",
         role: "read",
+        bodyLimit: NO_BODY,
         query: StatsQuery,
         response: StoreStats,
         returns: "Searches and ingests over time",

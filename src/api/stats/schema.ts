@@ -57,5 +57,5 @@ export const StoreStats = Type.Object(
 export type StoreStats = Static<typeof StoreStats>;
 
 export const StatsQuery = Type.Object({
-  window: Type.Optional(Type.String({ description: "`24h` (default), `7d` or `30d`.", default: "24h" })),
+  window: Type.Optional(Type.String({ maxLength: 16, description: "`24h` (default), `7d` or `30d`.", default: "24h" })),
 });

@@ -27,7 +27,7 @@ export function allOperations(): Operation[] {
     ...uploadOperations(none, none),
     ...storeOperations(none, none),
     ...storeFileOperations(none, none),
-    ...batchOperations(none, none),
+    ...batchOperations(none, none, 2000),
     ...searchOperations(none),
     ...embeddingOperations(none),
     ...modelOperations(none),

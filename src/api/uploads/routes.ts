@@ -4,13 +4,16 @@ import type { UploadRow } from "../../storage/uploads.ts";
 import type { Dialect } from "../../http/dialect.ts";
 import { presentFile } from "../files/present.ts";
 import type { FilesService } from "../files/service.ts";
-import { displayName } from "../../http/filename.ts";
+import { displayName, safeMime } from "../../http/filename.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { readMultipart } from "../../http/multipart.ts";
+import { LARGE_BODY, NO_BODY, formLimit } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
 import { CompleteUpload, CreateUpload, MAX_PART_BYTES, PartForm, Upload, UploadPart } from "./schema.ts";
 import type { UploadsService } from "./service.ts";
+
+const PART = formLimit(MAX_PART_BYTES);
 
 /** `/v1/uploads` */
 export function uploadOperations(uploads: UploadsService, files: FilesService): Operation[] {
@@ -26,6 +29,7 @@ export function uploadOperations(uploads: UploadsService, files: FilesService): 
         tag: "Uploads",
         role: "write",
         body: CreateUpload,
+        bodyLimit: LARGE_BODY,
         response: Upload,
         returns: "The pending upload.",
         errors: ["missing_required_parameter", "invalid_value", "integer_above_max_value"],
@@ -37,7 +41,7 @@ export function uploadOperations(uploads: UploadsService, files: FilesService): 
           filename: displayName(filename, presenterFor(dialect).rules),
           purpose,
           bytes,
-          mime,
+          mime: safeMime(mime) ?? "application/octet-stream",
           fileExpiresAfterSeconds: expires_after?.seconds ?? null,
         });
         return presentUpload(upload, null, dialect);
@@ -52,6 +56,7 @@ export function uploadOperations(uploads: UploadsService, files: FilesService): 
         tag: "Uploads",
         role: "write",
         multipart: PartForm,
+        bodyLimit: PART,
         response: UploadPart,
         returns: "The part; its id goes into `part_ids` at completion.",
         errors: [
@@ -71,7 +76,7 @@ export function uploadOperations(uploads: UploadsService, files: FilesService): 
         try {
           const form = await readMultipart(request, {
             fileField: "data",
-            maxFileBytes: MAX_PART_BYTES,
+            limit: PART,
             sink: (chunk) => incoming.write(chunk),
             unwanted: incoming.signal,
           });
@@ -100,6 +105,7 @@ export function uploadOperations(uploads: UploadsService, files: FilesService): 
         tag: "Uploads",
         role: "write",
         body: CompleteUpload,
+        bodyLimit: LARGE_BODY,
         response: Upload,
         returns: "The completed upload with its file.",
         errors: [
@@ -130,6 +136,7 @@ export function uploadOperations(uploads: UploadsService, files: FilesService): 
         whileSuspended: true,
         tag: "Uploads",
         role: "write",
+        bodyLimit: NO_BODY,
         response: Upload,
         returns: "The cancelled upload.",
         errors: ["upload_not_found", "upload_not_pending"],

@@ -1,15 +1,17 @@
 import { Type } from "@sinclair/typebox";
 import { ExpiresAfter, OpenAIFile, REQUEST_PURPOSES } from "../files/schema.ts";
-import { nullable, oneOf, unixSeconds } from "../../http/openai.ts";
+import { idText, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
 
 /** Bytes of one part, and of a whole upload. */
 export const MAX_PART_BYTES = 64 * 1024 * 1024;
 export const MAX_UPLOAD_BYTES = 8 * 1024 * 1024 * 1024;
 const MAX_PARTS = 10_000;
+/** Characters; what is kept of it is shorter. */
+const MAX_FILENAME = 4096;
 
 export const CreateUpload = Type.Object(
   {
-    filename: Type.String({ minLength: 1, description: "The name of the file to be." }),
+    filename: Type.String({ minLength: 1, maxLength: MAX_FILENAME, description: "The name of the file to be." }),
     purpose: oneOf(REQUEST_PURPOSES, { description: "The purpose of the file to be." }),
     bytes: Type.Integer({
       minimum: 0,
@@ -24,12 +26,12 @@ export const CreateUpload = Type.Object(
 
 export const CompleteUpload = Type.Object(
   {
-    part_ids: Type.Array(Type.String(), {
+    part_ids: Type.Array(idText(), {
       maxItems: MAX_PARTS,
       description: "The parts, in the order in which they make the file.",
     }),
     md5: Type.Optional(
-      Type.String({ description: "MD5 of the whole file, hexadecimal; the upload is refused where it differs." }),
+      idText({ description: "MD5 of the whole file, hexadecimal; the upload is refused where it differs." }),
     ),
   },
   { $id: "CompleteUploadRequest", additionalProperties: false },

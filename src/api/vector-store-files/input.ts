@@ -1,4 +1,5 @@
 import { AppError } from "../../errors.ts";
+import { MAX_PAIRS, MAX_TEXT } from "./schema.ts";
 import type { Attributes, ChunkingStrategyRequest, ChunkingStrategyResponse } from "./schema.ts";
 
 /** What a body says of a file's attributes and chunks, checked and in the form that storage keeps. */
@@ -10,9 +11,7 @@ export interface Strategy {
 export const AUTO_STRATEGY: Strategy = { maxTokens: 800, overlapTokens: 400 };
 const MIN_CHUNK_TOKENS = 100;
 const MAX_CHUNK_TOKENS = 4096;
-const MAX_PAIRS = 16;
 const MAX_KEY = 64;
-const MAX_TEXT = 512;
 
 /**
  * Null where the body says nothing. The two numbers may stand beside `type` instead of inside `static`,

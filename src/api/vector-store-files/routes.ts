@@ -3,6 +3,7 @@ import type { PollDeps } from "../events/long-poll.ts";
 import { hintWhenToAsk, pollState } from "../events/long-poll.ts";
 import { cursorQuery, listPage, listSchema, oneOf, readCursor } from "../../http/openai.ts";
 import type { Operation } from "../../http/operation.ts";
+import { MEDIUM_BODY, NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { askingOf } from "../vector-stores/asking.ts";
@@ -39,6 +40,7 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         tag: "Vector stores",
         role: "write",
         body: AttachFileBody,
+        bodyLimit: MEDIUM_BODY,
         response: VectorStoreFile,
         returns: "The file in the store, usually in progress",
         errors: [
@@ -65,6 +67,7 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         summary: "List the files of a vector store",
         tag: "Vector stores",
         role: "read",
+        bodyLimit: NO_BODY,
         query: FileListQuery,
         response: VectorStoreFileList,
         returns: "A page of files",
@@ -84,6 +87,7 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         summary: "Retrieve a file of a vector store",
         tag: "Vector stores",
         role: "read",
+        bodyLimit: NO_BODY,
         response: VectorStoreFile,
         returns: "The file in the store",
         errors: ["vector_store_not_found", "vector_store_file_not_found"],
@@ -104,6 +108,7 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         tag: "Vector stores",
         role: "write",
         body: UpdateFileBody,
+        bodyLimit: MEDIUM_BODY,
         response: VectorStoreFile,
         returns: "The file in the store",
         errors: ["vector_store_not_found", "vector_store_file_not_found", "vector_store_suspended"],
@@ -124,6 +129,7 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         description: "The file itself stays.",
         tag: "Vector stores",
         role: "write",
+        bodyLimit: NO_BODY,
         response: VectorStoreFileDeleted,
         returns: "That it is detached",
         errors: ["vector_store_not_found", "vector_store_file_not_found"],
@@ -138,6 +144,7 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         summary: "Retrieve the text that was indexed of a file",
         tag: "Vector stores",
         role: "read",
+        bodyLimit: NO_BODY,
         response: FileContentPage,
         returns: "The text, one page",
         errors: ["vector_store_not_found", "vector_store_file_not_found"],
@@ -155,6 +162,7 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         summary: "Cancel the indexing of a file",
         tag: "Lectern",
         role: "write",
+        bodyLimit: NO_BODY,
         response: VectorStoreFile,
         returns: "The cancelled file",
         errors: ["vector_store_not_found", "vector_store_file_not_found", "file_not_cancellable"],
@@ -172,6 +180,7 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         summary: "Index a failed or cancelled file again",
         tag: "Lectern",
         role: "write",
+        bodyLimit: NO_BODY,
         response: VectorStoreFile,
         returns: "The file, in progress again",
         errors: ["vector_store_not_found", "vector_store_file_not_found", "file_not_retryable"],

@@ -1,12 +1,18 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { nullable, oneOf } from "../../http/openai.ts";
+import { idText, nullable, oneOf } from "../../http/openai.ts";
 
 export const FILE_STATUSES = ["in_progress", "completed", "cancelled", "failed"] as const;
 export type FileStatus = (typeof FILE_STATUSES)[number];
 
-export const Attributes = Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean()]), {
+/** OpenAI's limits. A character may be two of the units in which schemas count, so the exact check comes after. */
+export const MAX_PAIRS = 16;
+export const MAX_TEXT = 512;
+const AttributeText = Type.String({ maxLength: MAX_TEXT * 2 });
+
+export const Attributes = Type.Record(Type.String(), Type.Union([AttributeText, Type.Number(), Type.Boolean()]), {
   $id: "VectorStoreFileAttributes",
+  maxProperties: MAX_PAIRS,
   description:
     "At most 16 pairs; keys of at most 64 characters; values are strings of at most 512 characters, numbers or booleans.",
 });
@@ -115,7 +121,7 @@ export type FileContentPage = Static<typeof FileContentPage>;
 
 export const AttachFileBody = Type.Object(
   {
-    file_id: Type.String({ minLength: 1 }),
+    file_id: idText({ minLength: 1 }),
     attributes: Type.Optional(Attributes),
     chunking_strategy: Type.Optional(ChunkingStrategyRequest),
     metadata: Type.Optional(Attributes),

@@ -3,6 +3,7 @@ import type { PollDeps } from "../events/long-poll.ts";
 import { hintWhenToAsk, pollState } from "../events/long-poll.ts";
 import { cursorQuery, listPage, listSchema, readCursor } from "../../http/openai.ts";
 import type { Operation } from "../../http/operation.ts";
+import { MEDIUM_BODY, NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { askingOf } from "./asking.ts";
@@ -34,6 +35,7 @@ export function storeOperations(stores: StoresService, poll: PollDeps): Operatio
         tag: "Vector stores",
         role: "write",
         body: CreateStoreBody,
+        bodyLimit: MEDIUM_BODY,
         foreignKeys: ["embedding_dimension", "provider_id", "provider_vector_store_id", "extra_body"],
         response: VectorStore,
         returns: "The vector store",
@@ -66,6 +68,7 @@ export function storeOperations(stores: StoresService, poll: PollDeps): Operatio
         summary: "List vector stores",
         tag: "Vector stores",
         role: "read",
+        bodyLimit: NO_BODY,
         query: Type.Object(cursorQuery()),
         response: VectorStoreList,
         returns: "A page of vector stores",
@@ -84,6 +87,7 @@ export function storeOperations(stores: StoresService, poll: PollDeps): Operatio
         summary: "Retrieve a vector store",
         tag: "Vector stores",
         role: "read",
+        bodyLimit: NO_BODY,
         response: VectorStore,
         returns: "The vector store",
         errors: ["vector_store_not_found"],
@@ -104,6 +108,7 @@ export function storeOperations(stores: StoresService, poll: PollDeps): Operatio
         tag: "Vector stores",
         role: "write",
         body: UpdateStoreBody,
+        bodyLimit: MEDIUM_BODY,
         response: VectorStore,
         returns: "The vector store",
         errors: ["vector_store_not_found", "name_too_long", "metadata_too_large", "vector_store_suspended"],
@@ -122,6 +127,7 @@ export function storeOperations(stores: StoresService, poll: PollDeps): Operatio
         description: "Its files are not deleted.",
         tag: "Vector stores",
         role: "write",
+        bodyLimit: NO_BODY,
         response: VectorStoreDeleted,
         returns: "That it is gone",
         errors: ["vector_store_not_found"],

@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { nullable, oneOf } from "../../http/openai.ts";
+import { idText, nullable, oneOf } from "../../http/openai.ts";
 import { ChunkingStrategyRequest } from "../vector-store-files/schema.ts";
 
 /** `expired` wins over the others; no further value is ever sent in `status`. */
@@ -27,6 +27,8 @@ export type ExpiresAfter = Static<typeof ExpiresAfter>;
 
 export const Metadata = Type.Record(Type.String(), Type.Unknown(), {
   $id: "Metadata",
+  // More have no room in so many bytes.
+  maxProperties: 4096,
   description:
     "Any JSON object of at most 4096 bytes; values that are no text are answered as JSON text, but in the dialect `fightclub`. (`openai-strict`: at most 16 pairs of strings.)",
 });
@@ -86,16 +88,20 @@ export const VectorStoreDeleted = Type.Object(
 );
 export type VectorStoreDeleted = Static<typeof VectorStoreDeleted>;
 
+/** Names have a bound in bytes beside. */
+const MAX_LONG_TEXT = 16_384;
+const LongText = Type.String({ maxLength: MAX_LONG_TEXT });
+
 export const CreateStoreBody = Type.Object(
   {
-    name: Type.Optional(Type.Union([Type.String(), Type.Null()], { description: "At most 256 bytes." })),
-    description: Type.Optional(Type.Union([Type.String(), Type.Null()])),
-    file_ids: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { maxItems: 500 })),
+    name: Type.Optional(Type.Union([LongText, Type.Null()], { description: "At most 256 bytes." })),
+    description: Type.Optional(Type.Union([LongText, Type.Null()])),
+    file_ids: Type.Optional(Type.Array(idText({ minLength: 1 }), { maxItems: 500 })),
     expires_after: Type.Optional(nullable(ExpiresAfter)),
     chunking_strategy: Type.Optional(ChunkingStrategyRequest),
     metadata: Type.Optional(nullable(Metadata)),
     embedding_model: Type.Optional(
-      Type.String({
+      idText({
         description: "A model of `GET /v1/models`; the server's default when left out.",
       }),
     ),
@@ -108,8 +114,8 @@ export type CreateStoreBody = Static<typeof CreateStoreBody>;
 
 export const UpdateStoreBody = Type.Object(
   {
-    name: Type.Optional(Type.String({ description: "At most 256 bytes." })),
-    description: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+    name: Type.Optional(Type.String({ maxLength: MAX_LONG_TEXT, description: "At most 256 bytes." })),
+    description: Type.Optional(Type.Union([LongText, Type.Null()])),
     expires_after: Type.Optional(nullable(ExpiresAfter, { description: "`null` clears the policy." })),
     metadata: Type.Optional(nullable(Metadata)),
     index_type: Type.Optional(IndexType),

@@ -70,6 +70,7 @@ export interface StoreAppOptions {
   maxBatchFiles?: number;
   maxFileBytes?: number;
   minFreeMb?: number;
+  maxJsonMb?: number;
   maxRequestsPerKey?: number;
   /** Event streams open at once. */
   maxStreams?: { perKey: number; perTenant: number };
@@ -237,7 +238,7 @@ function configOf(dataDir: string, options: StoreAppOptions): Config {
       ? {}
       : { maxUserStreams: options.maxStreams.perKey, maxTeamStreams: options.maxStreams.perTenant }),
     corsOrigins: options.corsOrigins ?? [],
-    maxJsonMb: 1,
+    maxJsonMb: options.maxJsonMb ?? 64,
     minFreeDiskMb: options.minFreeMb ?? 0,
     slowRequestMs: 60_000,
   };

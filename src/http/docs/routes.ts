@@ -41,7 +41,8 @@ const PLUGIN = {
   // The plug-in would set a relative address; the badge of an outside validator is switched off.
   swaggerOptions: {
     url: SPEC_PATH,
-    persistAuthorization: true,
+    // A key that the browser kept would be there for whoever sits at it next.
+    persistAuthorization: false,
     docExpansion: "list",
     validatorUrl: "none",
   } as ElysiaSwaggerConfig["swaggerOptions"] & object,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { AppError } from "../../errors.ts";
-import { inFlightLimit, rateLimit } from "./limits.ts";
+import { inFlightLimit, rateLimit, strangerLimit } from "./limits.ts";
 
 /** A rate limit whose time the test moves, in seconds. */
 function limited() {
@@ -93,4 +93,39 @@ test("requests in flight are limited by key, read at every request", () => {
   limit.enter("a");
   expect(hit).toEqual(["in_flight", "in_flight"]);
   expect(limit.total()).toBe(4);
+});
+
+describe("requests without a valid key", () => {
+  test("are limited by the address that they come from", () => {
+    let now = 0;
+    const limited: string[] = [];
+    const strangers = strangerLimit(
+      () => now,
+      (limit) => limited.push(limit),
+    );
+    const refused = (address: string) => {
+      try {
+        strangers.take(address);
+        return null;
+      } catch (error) {
+        return (error as AppError).code;
+      }
+    };
+    for (let i = 0; i < 600; i++) expect(refused("192.0.2.1")).toBeNull();
+    expect(refused("192.0.2.1")).toBe("rate_limit_exceeded");
+    expect(refused("192.0.2.2")).toBeNull();
+    now += 1000;
+    expect(refused("192.0.2.1")).toBeNull();
+    expect(limited).toEqual(["address"]);
+  });
+
+  test("of one IPv6 network count together", () => {
+    const strangers = strangerLimit(
+      () => 0,
+      () => {},
+    );
+    for (let i = 0; i < 600; i++) strangers.take(`2001:db8:1:2:${i.toString(16)}::1`);
+    expect(() => strangers.take("2001:db8:1:2:ffff::1")).toThrow();
+    expect(() => strangers.take("2001:db8:1:3:ffff::1")).not.toThrow();
+  });
 });

@@ -12,7 +12,7 @@ export interface InFlight {
 }
 
 /** Which limit refused a request, for the metrics. */
-export type OnLimit = (limit: "in_flight" | "streams" | "key" | "tenant") => void;
+export type OnLimit = (limit: "in_flight" | "streams" | "key" | "tenant" | "address") => void;
 
 export function inFlightLimit(maxPerKey: () => number | null, onLimit: OnLimit): InFlight {
   const byKey = new Map<string, number>();
@@ -163,4 +163,47 @@ export function rateLimit(nowMs: () => number, onLimit: OnLimit): RateLimit {
       for (const bucket of taken) bucket.tokens -= 1;
     },
   };
+}
+
+/** Requests that came without a key that is known, by the address that they came from. */
+export interface StrangerLimit {
+  /** @throws AppError `rate_limit_exceeded` where there were too many. */
+  take(address: string): void;
+}
+
+/** So many that no client with a wrong key, nor several behind one proxy, meets it. */
+const STRANGERS_PER_MINUTE = 600;
+/** Addresses remembered at once; beyond it all are forgotten, for looking through them would cost each of them. */
+const MAX_ADDRESSES = 10_000;
+
+export function strangerLimit(nowMs: () => number, onLimit: OnLimit): StrangerLimit {
+  const byAddress = new Map<string, { left: number; at: number }>();
+  return {
+    take(address) {
+      if (address === "") return;
+      const network = networkOf(address);
+      const now = nowMs();
+      let bucket = byAddress.get(network);
+      if (bucket === undefined) {
+        if (byAddress.size >= MAX_ADDRESSES) byAddress.clear();
+        byAddress.set(network, (bucket = { left: STRANGERS_PER_MINUTE, at: now }));
+      }
+      const flown = ((now - bucket.at) / 60_000) * STRANGERS_PER_MINUTE;
+      bucket.left = Math.min(STRANGERS_PER_MINUTE, bucket.left + flown);
+      bucket.at = now;
+      if (bucket.left < 1) {
+        onLimit("address");
+        const text = `Too many requests without a valid API key: ${STRANGERS_PER_MINUTE} a minute are answered for one address.`;
+        throw new AppError("rate_limit_exceeded", text, { retryAfterSeconds: 1 });
+      }
+      bucket.left -= 1;
+    },
+  };
+}
+
+/** Of IPv6 the network: whoever has one address there has all of them. */
+function networkOf(address: string): string {
+  if (!address.includes(":") || address.includes(".")) return address;
+  const groups = (address.split("::", 1)[0] ?? "").split(":");
+  return [0, 1, 2, 3].map((i) => groups[i] || "0").join(":");
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { createLog } from "../../platform/log.ts";
 import { createMetrics } from "../../platform/metrics.ts";
-import { recordRequest } from "./request-log.ts";
+import { RequestLog } from "./request-log.ts";
 import type { Refusal } from "./request-log.ts";
 
 const RECORD = {
@@ -18,7 +18,8 @@ async function recorded(times: { durationMs: number; heldMs: number; refusal?: R
   const lines: Record<string, unknown>[] = [];
   const write = (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>);
   const metrics = createMetrics();
-  recordRequest({ ...RECORD, ...times }, createLog({ level: "info", format: "json", write }), metrics, 1000);
+  const log = createLog({ level: "info", format: "json", write });
+  new RequestLog({ log, metrics, slowRequestMs: 1000 }).record({ ...RECORD, ...times });
   return { line: lines[0], metrics: await metrics.render() };
 }
 
@@ -44,4 +45,28 @@ test("the line of a refused request says why, that of another does not", async (
   });
   expect(await refused({ code: "invalid_api_key", param: null })).not.toHaveProperty("param");
   expect((await recorded({ durationMs: 1, heldMs: 0 })).line).not.toHaveProperty("code");
+});
+
+test("of requests without a valid key some lines are written, and the rest counted in the next one", () => {
+  const lines: Record<string, unknown>[] = [];
+  const write = (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>);
+  const log = createLog({ level: "info", format: "json", write });
+  const metrics = createMetrics();
+  let now = 0;
+  const requests = new RequestLog({ log, metrics, slowRequestMs: 1000 }, () => now);
+  const stranger = {
+    ...RECORD,
+    status: 401,
+    keyId: null,
+    durationMs: 1,
+    refusal: { code: "invalid_api_key", param: null },
+  };
+  for (let i = 0; i < 100; i++) requests.record(stranger);
+  expect(lines).toHaveLength(20);
+  for (let i = 0; i < 3; i++) requests.record({ ...RECORD, durationMs: 1, refusal: null });
+  expect(lines).toHaveLength(23);
+  now = 10_000;
+  requests.record(stranger);
+  requests.record(stranger);
+  expect(lines.slice(23).map((line) => line["omitted"])).toEqual([80, undefined]);
 });

@@ -1,0 +1,66 @@
+import { describe, expect, test } from "bun:test";
+import type { Schema } from "../http/json-schema.ts";
+import { allOperations } from "./testing/all-operations.ts";
+
+/**
+ * Nothing in a body is without a bound of its own: what a text, a list or a map costs is known from its schema.
+ * Free-form values are here by name, with what bounds them.
+ */
+const FREE: Readonly<Record<string, string>> = {
+  "SearchRequest.filters.*": "read with a bound of its own on depth and on values",
+  "CreateVectorStoreRequest.metadata.*": "4,096 bytes of JSON",
+  "UpdateVectorStoreRequest.metadata.*": "4,096 bytes of JSON",
+  "RerankRequest.documents[].*": "texts of a document and of all of them are counted",
+};
+
+function* unbounded(schema: Schema, path: string, seen: readonly Schema[] = []): Generator<string> {
+  if (seen.includes(schema)) return;
+  const inner = [...seen, schema];
+  for (const branch of [...(schema.anyOf ?? []), ...(schema.allOf ?? [])]) yield* unbounded(branch, path, inner);
+  // What a form sends as a file is bounded by the form.
+  const isFile = (schema as { format?: string }).format === "binary";
+  const isText = schema.type === "string" && !("const" in schema) && !isFile;
+  if (isText && schema.maxLength === undefined) yield path;
+  if (schema.type === "array") {
+    if (schema.maxItems === undefined) yield path;
+    if (schema.items !== undefined) yield* unbounded(schema.items, `${path}[]`, inner);
+  }
+  if (schema.type === "object") {
+    const isClosed = schema.additionalProperties === false && schema.patternProperties === undefined;
+    if (!isClosed && schema.maxProperties === undefined) yield path;
+    for (const [key, member] of Object.entries(schema.properties ?? {}))
+      yield* unbounded(member, `${path}.${key}`, inner);
+    for (const member of Object.values(schema.patternProperties ?? {})) yield* unbounded(member, `${path}.*`, inner);
+    if (typeof schema.additionalProperties === "object")
+      yield* unbounded(schema.additionalProperties, `${path}.*`, inner);
+  }
+  const says = ["type", "anyOf", "allOf", "const", "$ref"].some((word) => Object.hasOwn(schema, word));
+  if (!says) yield path;
+}
+
+const bodies = new Map(
+  allOperations().flatMap(({ spec }) => {
+    const schema = (spec.body ?? spec.multipart) as Schema | undefined;
+    return schema === undefined ? [] : [[schema.$id ?? spec.operationId, schema] as const];
+  }),
+);
+
+describe("every text, list and map of a body has a bound", () => {
+  test.each([...bodies])("%s", (name, schema) => {
+    expect([...unbounded(schema, name)].filter((path) => !Object.hasOwn(FREE, path))).toEqual([]);
+  });
+
+  test("what is excepted is still there", () => {
+    const all = [...bodies].flatMap(([name, schema]) => [...unbounded(schema, name)]);
+    expect(Object.keys(FREE).filter((path) => !all.includes(path))).toEqual([]);
+  });
+});
+
+test("the texts of query strings have a bound", () => {
+  const open = allOperations().flatMap(({ spec }) =>
+    spec.query === undefined
+      ? []
+      : [...unbounded({ ...(spec.query as Schema), additionalProperties: false }, spec.operationId)],
+  );
+  expect(open).toEqual([]);
+});
