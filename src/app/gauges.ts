@@ -30,4 +30,5 @@ export function registerGauges(metrics: Metrics, { data, jobs, indexes, workers 
   metrics.gauge(metric.LANE_RESTARTS, () => workers.stats().map(([lane, { restarts }]) => [{ lane }, restarts]));
   metrics.gauge(metric.EMBEDDING_CACHE_BYTES, async () => (await data.storage.embeddingCache.size()).bytes);
   metrics.gauge(metric.RESIDENT_BYTES, () => process.memoryUsage.rss());
+  metrics.gauge(metric.WORKER_RESIDENT_BYTES, () => workers.residentBytes());
 }

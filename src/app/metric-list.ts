@@ -53,6 +53,10 @@ export const LANE_WAITING = gauge("lectern_lane_waiting", "Calls waiting for a w
 export const LANE_RESTARTS = gauge("lectern_lane_restarts", "Workers replaced, by lane", ["lane"]);
 export const QUERY_LOG_WAITING = gauge("lectern_query_log_waiting", "Searches not yet written to the query log");
 export const RESIDENT_BYTES = gauge("process_resident_memory_bytes", "Resident memory of the process");
+export const WORKER_RESIDENT_BYTES = gauge(
+  "lectern_worker_resident_bytes",
+  "Resident memory of the processes that read documents and scans, in addition to that of the server's process",
+);
 
 /** By name. */
 export const ALL_METRICS: readonly (Counter | Gauge | Histogram)[] = [
@@ -80,4 +84,5 @@ export const ALL_METRICS: readonly (Counter | Gauge | Histogram)[] = [
   LANE_RESTARTS,
   QUERY_LOG_WAITING,
   RESIDENT_BYTES,
+  WORKER_RESIDENT_BYTES,
 ].sort((a, b) => a.name.localeCompare(b.name));
