@@ -9,6 +9,9 @@ export type FromWorker =
   | { type: "result"; id: number; result: unknown }
   | { type: "error"; id: number; error: { name: string; message: string; stack?: string | undefined } };
 
+/** The call of a new worker that loads what the first of others would wait for; nobody waits for its answer. */
+export const WARM_UP_ID = 0;
+
 /** `killed`: the system ended it, most likely for want of memory. */
 export type CallFailure = "deadline" | "aborted" | "crashed" | "closed" | "memory" | "killed";
 

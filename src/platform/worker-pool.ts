@@ -9,7 +9,7 @@
  * - A worker that dies by itself rejects only its own call and is replaced when next needed.
  */
 import { assert } from "../errors.ts";
-import type { CallFailure, StartLink, ToWorker, WorkerLink } from "./worker-link.ts";
+import { type CallFailure, type StartLink, type ToWorker, WARM_UP_ID, type WorkerLink } from "./worker-link.ts";
 
 /** Maps a method's name to what it takes and what it gives. */
 export type Methods = Record<string, { args: unknown; result: unknown }>;
@@ -81,9 +81,6 @@ interface Pending {
 export function createWorkerPool<M extends Methods>(options: PoolOptions): WorkerPool<M> {
   return new Pool<M>(options);
 }
-
-/** No call has it, so nobody waits for the answer. */
-const WARM_UP_ID = 0;
 
 class Pool<M extends Methods> implements WorkerPool<M> {
   readonly #options: PoolOptions;

@@ -3,7 +3,15 @@ import { fileURLToPath } from "node:url";
 import { mainUrl, WORKER_VERB, type WorkerEntry } from "../worker-urls.ts";
 import type { ProcessBounds } from "./process-bounds.ts";
 import { ProcessMemory } from "./process-memory.ts";
-import type { CallFailure, FromWorker, LinkEvents, StartLink, ToWorker, WorkerLink } from "./worker-link.ts";
+import {
+  type CallFailure,
+  type FromWorker,
+  type LinkEvents,
+  type StartLink,
+  type ToWorker,
+  WARM_UP_ID,
+  type WorkerLink,
+} from "./worker-link.ts";
 
 /**
  * Workers that are processes of this same executable, bounded from outside: a process that takes too much memory is
@@ -33,6 +41,9 @@ class ProcessLink implements WorkerLink {
   readonly #child: Bun.Subprocess | null;
   readonly #memory: ProcessMemory | null;
   #watch: Timer | null = null;
+  /** The last call. */
+  #callId = WARM_UP_ID;
+  #isWarming = false;
   #hasEnded = false;
   /** The least memory seen at rest, once it has done something: what a process holds that works for nobody. */
   #restBytes = Infinity;
@@ -51,6 +62,8 @@ class ProcessLink implements WorkerLink {
 
   post(message: ToWorker): void {
     if (message.type === "call") {
+      this.#callId = message.id;
+      if (message.id === WARM_UP_ID) this.#isWarming = true;
       this.#look("rest");
       this.#watch ??= setInterval(() => this.#look("work"), WATCH_EVERY_MS);
     }
@@ -107,16 +120,20 @@ class ProcessLink implements WorkerLink {
 
   #answered(message: FromWorker): void {
     if (this.#hasEnded) return;
-    this.#stopWatching();
+    if (message.id === WARM_UP_ID) this.#isWarming = false;
+    // Else the call that came after it goes on.
+    if (message.id === this.#callId) this.#stopWatching();
     if (this.#restBytes === Infinity) this.#restBytes = this.residentBytes() || Infinity;
     this.#events.message(message);
   }
 
+  /** Until it has answered something, all that it holds counts. */
   #look(at: "rest" | "work"): void {
-    if (this.#restBytes === Infinity) return;
     const bytes = this.residentBytes();
-    if (at === "rest") this.#restBytes = Math.min(this.#restBytes, bytes || Infinity);
-    else if (bytes - this.#restBytes > this.#options.memoryBytes())
+    const isNew = this.#restBytes === Infinity;
+    if (at === "rest" && !isNew) this.#restBytes = Math.min(this.#restBytes, bytes || Infinity);
+    if (at === "rest" || (isNew && this.#isWarming)) return;
+    if (bytes - (isNew ? 0 : this.#restBytes) > this.#options.memoryBytes())
       this.#ended("memory", `a ${this.#name} process took too much memory`);
   }
 

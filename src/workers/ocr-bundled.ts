@@ -38,6 +38,8 @@ export interface OcrInit {
 
 const PAGE_MS = 300_000;
 const CHECK_MS = 60_000;
+/** What the engine takes before it has seen a picture, with room for large language data. */
+const ENGINE_BYTES = 512 * 2 ** 20;
 const CHECK_BYTES = 2 ** 30;
 const REST_MS = 20_000;
 /** A colour picture and a turned copy of it, with what is found on them. */
@@ -47,7 +49,7 @@ type PoolSettings = Pick<BundledOcrOptions, "workers" | "memoryBytes" | "bounds"
 
 function createPool({ workers, memoryBytes, bounds = NO_BOUNDS }: PoolSettings): WorkerPool<OcrMethods> {
   const init: OcrInit = { nice: BACKGROUND_NICE };
-  const start = processes({ entry: "ocr", bounds, memoryBytes: () => memoryBytes });
+  const start = processes({ entry: "ocr", bounds, memoryBytes: () => ENGINE_BYTES + memoryBytes });
   return createWorkerPool<OcrMethods>({ start, size: workers, terminable: true, init, name: "ocr" });
 }
 

@@ -25,7 +25,7 @@ const TEXT = Array.from({ length: 300 }, (_, i) => `Sentence number ${i} is abou
 );
 
 /** Some seconds of work. */
-const SLOW = TEXT.repeat(400);
+const SLOW = TEXT.repeat(60);
 
 function laneOf(more: Partial<ParseLaneOptions> = {}): ParseLane {
   return new ParseLane({ workers: 1, deadlineMs: 60_000, memoryBytes: 2 ** 40, limits: DEFAULT_LIMITS, ...more });
