@@ -30,7 +30,7 @@ export async function openModels(config: Config, parts: ModelParts): Promise<Mod
   const models = new Models({
     lanes: workers.lanes,
     trials: new ModelTrials({
-      path: join(dataDir, "native", "tried-models.json"),
+      path: join(dataDir, "tried-models.json"),
       run: (folder) => tryModel(folder, workers),
     }),
     directory: join(dataDir, "models"),

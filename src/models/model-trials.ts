@@ -5,7 +5,7 @@ import type { TriedFolder } from "../workers/model-trial.ts";
 
 /**
  * Which model folders have been tried, and what came of it. A folder is tried once: one that failed stays out until its
- * files are others, or the record is removed (`lectern doctor --fix`).
+ * files are others, or the record is removed.
  */
 export interface ModelTrialsOptions {
   /** Where outcomes are kept. No part of a backup: a folder from elsewhere is tried here. */
