@@ -10,8 +10,7 @@ import { WORKER_ENTRIES, WORKER_VERB, type WorkerEntry } from "./worker-urls.ts"
 process.umask(0o077);
 
 if (process.argv[2] === WORKER_VERB && process.send !== undefined) {
-  const name = process.argv[3] as WorkerEntry;
-  relayWorker(WORKER_ENTRIES[name], name);
+  relayWorker(WORKER_ENTRIES[process.argv[3] as WorkerEntry], (status) => process.exit(status));
   // Its server ends it.
   await new Promise(() => undefined);
 }

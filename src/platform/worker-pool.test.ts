@@ -6,7 +6,13 @@ import type { FixtureMethods } from "./worker-pool.fixture.ts";
 function pool(options: { size?: number; terminable?: boolean } = {}): WorkerPool<FixtureMethods> {
   const { size = 1, terminable = true } = options;
   const url = new URL("./worker-pool.fixture.ts", import.meta.url);
-  return createWorkerPool<FixtureMethods>({ start: threads(url), size, terminable, init: { greeting: "hello" }, name: "test" });
+  return createWorkerPool<FixtureMethods>({
+    start: threads(url),
+    size,
+    terminable,
+    init: { greeting: "hello" },
+    name: "test",
+  });
 }
 
 async function reasonOf(promise: Promise<unknown>): Promise<string> {

@@ -145,10 +145,10 @@ class Pool<M extends Methods> implements WorkerPool<M> {
     for (const entry of this.#waiting.splice(0)) entry.reject(this.#stopping());
     if (this.#options.terminable) {
       for (const slot of this.#slots) if (slot.link !== null) this.#drop(slot, "closed", "stopping");
-      await Promise.all(this.#slots.map(({ leaving }) => leaving));
+      await Promise.all(this.#slots.flatMap(({ leaving }) => leaving ?? []));
       return;
     }
-    await Promise.all(this.#slots.map(({ link }) => link?.stop()));
+    await Promise.all(this.#slots.flatMap(({ link }) => link?.stop() ?? []));
   }
 
   #stopping(): WorkerCallError {

@@ -15,7 +15,7 @@ import {
 
 /**
  * Workers that are processes of this same executable, bounded from outside: a process that takes too much memory is
- * killed, and with it goes its call and nothing else. It has an environment of its own making, no open file of this
+ * killed, and with it goes its call and nothing else. It has no environment, no open file of this
  * process, no network where the system allows, and ends when this process ends, however that happens
  * (worker-relay.ts).
  */
@@ -27,8 +27,6 @@ export interface ProcessOptions {
 }
 
 const WATCH_EVERY_MS = process.platform === "linux" ? 20 : 250;
-/** Variables that a worker gets, if they are set: none of them is a secret. */
-const ENVIRONMENT = ["TZ", "LANG", "LC_ALL", "TMPDIR"];
 
 export function processes(options: ProcessOptions): StartLink {
   return (name, events) => new ProcessLink(options, name, events);
@@ -101,8 +99,8 @@ class ProcessLink implements WorkerLink {
     try {
       return Bun.spawn([...this.#options.bounds.withoutNetwork, ...program.command, WORKER_VERB, this.#options.entry], {
         cwd: "/",
-        env: Object.fromEntries(ENVIRONMENT.flatMap((name) => [[name, process.env[name]]])),
-        // The fourth is taken by the channel's own number where it is free.
+        env: {},
+        // The fifth has a fixed number, whichever the channel takes.
         stdio: ["ignore", "ignore", "ignore", null, program.file],
         serialization: "advanced",
         ipc: (message: FromWorker) => this.#answered(message),

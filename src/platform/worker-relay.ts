@@ -6,17 +6,17 @@ const OOM_SCORE = "900";
 
 /**
  * The main thread of a worker's process. It does nothing but pass on what comes and goes, so that it sees the end of its
- * server at once, however busy its worker is, and takes the process with it.
+ * server at once, however busy its worker is, and takes the process with it. `exit` ends the process.
  */
-export function relayWorker(url: URL, name: string): void {
+export function relayWorker(url: URL, exit: (status: number) => void): void {
   // A Ctrl-C, or a service manager's signal to all processes, is for the server, which ends this one.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
   process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
   offerToTheKernel();
-  const worker = new Worker(url.href, { name });
+  const worker = new Worker(url.href);
   worker.addEventListener("message", (event: MessageEvent<FromWorker>) => void process.send?.(event.data));
-  worker.addEventListener("error", () => process.exit(1));
-  worker.addEventListener("close", () => process.exit(0));
+  worker.addEventListener("error", () => exit(1));
+  worker.addEventListener("close", () => exit(0));
   process.on("message", (message: ToWorker) => worker.postMessage(message));
 }
 

@@ -32,7 +32,13 @@ export class NativeLanes implements AsyncDisposable {
 
   constructor(options: NativeLanesOptions) {
     const pool = (name: LaneName | "rerank", size: number, init: NativeInit) =>
-      createWorkerPool<NativeMethods>({ start: threads(nativeWorkerUrl), size, terminable: false, init, name: `${name}-lane` });
+      createWorkerPool<NativeMethods>({
+        start: threads(nativeWorkerUrl),
+        size,
+        terminable: false,
+        init,
+        name: `${name}-lane`,
+      });
     const { natives } = options;
     this.#pools = {
       query: pool("query", 1, { natives, threads: options.queryThreads, nice: 0 }),

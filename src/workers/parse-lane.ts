@@ -48,14 +48,19 @@ export interface ParseTask {
 
 /** Chunks that cross the boundary at once; bounds memory on both sides. */
 const SLICE = 32;
+const MIB = 2 ** 20;
 /**
- * Processes that have grown by this much are replaced once the lane has rested for a while: a new one costs most of a
- * second on a core.
+ * Processes that have grown by this much are replaced once the lane has rested for a while: a new one costs a second or
+ * two on a core, and its first documents are slower than those of one whose code has been compiled.
  */
-const RECYCLE_BYTES = 48 * 1024 * 1024;
-const REST_MS = 2_000;
-/** So much larger, and one is replaced when its document is done: the next shall not be blamed for it. */
-const RECYCLE_NOW_BYTES = 192 * 1024 * 1024;
+const RECYCLE_BYTES = 128 * MIB;
+const REST_MS = 10_000;
+/**
+ * Grown by half the bound, one is replaced when its document is done: the next shall not be blamed for it. Most of what a
+ * process keeps is used again.
+ */
+const RECYCLE_SHARE = 0.5;
+const RECYCLE_NOW_LEAST_BYTES = 192 * MIB;
 /** Documents of one tenant that took the whole lane for so long let another tenant have the spare place. */
 const SPARE_AFTER_MS = 300;
 const SPARE_REST_MS = 20_000;
@@ -84,7 +89,7 @@ export class ParseLane implements AsyncDisposable {
       init,
       name: "parse",
       warmUp: "warm",
-      replaceAbove: RECYCLE_NOW_BYTES,
+      replaceAbove: Math.max(RECYCLE_NOW_LEAST_BYTES, options.memoryBytes * RECYCLE_SHARE),
     });
   }
 

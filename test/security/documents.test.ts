@@ -77,7 +77,9 @@ test.if(LINUX)("a server that is stopped leaves no process", async () => {
 });
 
 test("a document that takes too much memory is the only one to fail, and the server does not grow", async () => {
-  await using server = await startServer({ args: ["--parse-memory-mb", "64", "--max-file-text-mb", "64", "--parse-workers", "2"] });
+  await using server = await startServer({
+    args: ["--parse-memory-mb", "64", "--max-file-text-mb", "64", "--parse-workers", "2"],
+  });
   const [bad, good] = [await tenant(server, "bad"), await tenant(server, "good")];
   const large = await attach(bad, "large.txt", slowText(40));
   const before = LINUX ? memoryOf(server.pid).residentBytes : 0;
@@ -107,16 +109,21 @@ test.each([1, 2])("slow documents in %i workers do not hold up another tenant's 
   expect(waitedMs).toBeLessThan(5_000);
 });
 
-test.if(LINUX)("processes of documents have no secret, no socket but their channel, and go before the server", async () => {
-  await using server = await startServer();
-  const store = await newStore(server);
-  expect((await settled(server, store, await attach({ server, store }, "a.txt", "A text."))).status).toBe("completed");
-  const [child] = childrenOf(server.pid);
-  expect(readFileSync(`/proc/${child}/environ`, "latin1")).not.toMatch(/LECTERN|administrator/);
-  expect(Number(readFileSync(`/proc/${child}/oom_score_adj`, "latin1"))).toBeGreaterThanOrEqual(500);
-  const metrics = await (await server.fetch("/metrics")).text();
-  expect(Number(/^lectern_worker_resident_bytes (\d+)/m.exec(metrics)?.[1])).toBeGreaterThan(10 * 2 ** 20);
-});
+test.if(LINUX)(
+  "processes of documents have no secret, no socket but their channel, and go before the server",
+  async () => {
+    await using server = await startServer();
+    const store = await newStore(server);
+    expect((await settled(server, store, await attach({ server, store }, "a.txt", "A text."))).status).toBe(
+      "completed",
+    );
+    const [child] = childrenOf(server.pid);
+    expect(readFileSync(`/proc/${child}/environ`, "latin1")).not.toMatch(/LECTERN|administrator/);
+    expect(Number(readFileSync(`/proc/${child}/oom_score_adj`, "latin1"))).toBeGreaterThanOrEqual(500);
+    const metrics = await (await server.fetch("/metrics")).text();
+    expect(Number(/^lectern_worker_resident_bytes (\d+)/m.exec(metrics)?.[1])).toBeGreaterThan(10 * 2 ** 20);
+  },
+);
 
 test("it does without what the system does not have", async () => {
   await using server = await startServer({ env: { PATH: "/nowhere" } });
