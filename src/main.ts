@@ -2,11 +2,18 @@
  * Entry of the executable. The only file that reads the arguments and the environment, listens to signals and sets the
  * exit status; everything else is told.
  */
-import { runVerb } from "./cli/verbs.ts";
 import type { Terminal } from "./cli/terminal.ts";
+import { relayWorker } from "./platform/worker-relay.ts";
+import { WORKER_ENTRIES, WORKER_VERB, type WorkerEntry } from "./worker-urls.ts";
 
 // Documents, keys' hashes and copies of both are nobody else's to read.
 process.umask(0o077);
+
+if (process.argv[2] === WORKER_VERB && process.send !== undefined) {
+  relayWorker(WORKER_ENTRIES[process.argv[3] as WorkerEntry], (status) => process.exit(status));
+  // Its server ends it.
+  await new Promise(() => undefined);
+}
 
 const stop = new AbortController();
 
@@ -57,6 +64,7 @@ if (process.stdin.isTTY && process.stderr.isTTY) {
 const EXPECTED = new Set(["UsageError", "ConfigError", "StartError", "RequestFailed"]);
 
 try {
+  const { runVerb } = await import("./cli/verbs.ts");
   process.exitCode = await runVerb(process.argv.slice(2), terminal);
 } catch (error) {
   const expected = error instanceof Error && EXPECTED.has(error.name);

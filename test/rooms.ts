@@ -71,7 +71,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: "workers",
     floor: 4,
-    duty: "The boundary between threads, and nothing else.",
+    duty: "The boundary between the server and its workers, and nothing else.",
     uses: ["index", "embed", "parse", "platform"],
   },
   {

@@ -11,6 +11,7 @@ import { type Clock, offsetClock, systemClock } from "../platform/clock.ts";
 import { StartError, takeDataDir } from "../platform/data-dir.ts";
 import { EventLoopWatch } from "../platform/event-loop.ts";
 import { freeBytes } from "../platform/disk-reserve.ts";
+import { describeBounds } from "../platform/process-bounds.ts";
 import { LineWriter } from "../platform/line-writer.ts";
 import { createLog, type Log } from "../platform/log.ts";
 import { createMetrics } from "../platform/metrics.ts";
@@ -193,6 +194,7 @@ class Server implements Context {
     // On a terminal the greeting shows them.
     if (logFormat(config) === "json") for (const notice of this.notices) log.info(notice);
     log.debug("settings", redactedConfig(config));
+    log.debug("documents are read in processes of their own", describeBounds(engine.workers.bounds));
     log.info("started", { url: server.url, data: dataDir, default_model: config.defaultModel });
     lines.flush();
     return { url: server.url };

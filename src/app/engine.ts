@@ -62,7 +62,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const data = stack.use(openStorage(dataDir, log, { flush: overrides.flush }));
   const { storage } = data;
   const workers = stack.use(await startWorkers(config, dataDir));
-  const models = await openModels(config, { lanes: workers.lanes, dataDir, log, metrics, ...overrides });
+  const models = await openModels(config, { workers, dataDir, log, metrics, ...overrides });
   await upgradeBundledModel(models, data, clock, log);
   const rankers = overrides.rankers ?? rankerCatalog(models, config);
   const changes = createChanges();

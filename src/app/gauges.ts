@@ -36,6 +36,7 @@ export function registerGauges(metrics: Metrics, { data, jobs, indexes, workers 
     metrics.gauge(metric.MAX_FDS, () => mostOpenFiles(readFileSync("/proc/self/limits", "utf8")));
   }
   metrics.gauge(metric.RESIDENT_BYTES, () => process.memoryUsage.rss());
+  metrics.gauge(metric.WORKER_RESIDENT_BYTES, () => workers.residentBytes());
 }
 
 function mostOpenFiles(limits: string): number {

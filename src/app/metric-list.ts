@@ -53,6 +53,10 @@ export const LANE_WAITING = gauge("lectern_lane_waiting", "Calls waiting for a w
 export const LANE_RESTARTS = gauge("lectern_lane_restarts", "Workers replaced, by lane", ["lane"]);
 export const QUERY_LOG_WAITING = gauge("lectern_query_log_waiting", "Searches not yet written to the query log");
 export const RESIDENT_BYTES = gauge("process_resident_memory_bytes", "Resident memory of the process");
+export const WORKER_RESIDENT_BYTES = gauge(
+  "lectern_worker_resident_bytes",
+  "Resident memory of the processes that read documents and scans, in addition to that of the server's process",
+);
 
 export const OPEN_FDS = gauge("process_open_fds", "Files and connections that the process has open");
 export const MAX_FDS = gauge("process_max_fds", "Files and connections that the process may have open");
@@ -90,4 +94,5 @@ export const ALL_METRICS: readonly (Counter | Gauge | Histogram)[] = [
   OPEN_FDS,
   MAX_FDS,
   EVENT_LOOP_STALL,
+  WORKER_RESIDENT_BYTES,
 ].sort((a, b) => a.name.localeCompare(b.name));

@@ -2,16 +2,18 @@ import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 import type { EmbeddingProvider } from "../embed/provider.ts";
 import { resolveHost } from "../embed/remote/address.ts";
+import { ModelTrials } from "../models/model-trials.ts";
 import { Models } from "../models/models.ts";
 import { countUsage, providerLimits, remoteSources } from "../models/remote-models.ts";
 import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
-import type { NativeLanes } from "../workers/native-lane.ts";
+import { tryModel } from "../workers/model-trial.ts";
 import { RERANK_SECONDS, RERANKED_DOCUMENTS, RERANKED_TOKENS, RERANKS } from "./metric-list.ts";
 import type { RerankUse } from "../models/rerankers.ts";
+import type { Workers } from "./start-workers.ts";
 
 export interface ModelParts {
-  lanes: NativeLanes;
+  workers: Pick<Workers, "lanes" | "natives" | "bounds">;
   dataDir: string;
   log: Log;
   metrics: Metrics;
@@ -24,9 +26,13 @@ const QUERY_CACHE_BYTES = 64 * 1024 * 1024;
 
 /** Every model of this server, opened. Throws where the default model or the default reranker cannot be used. */
 export async function openModels(config: Config, parts: ModelParts): Promise<Models> {
-  const { lanes, dataDir, log, metrics, provider } = parts;
+  const { workers, dataDir, log, metrics, provider } = parts;
   const models = new Models({
-    lanes,
+    lanes: workers.lanes,
+    trials: new ModelTrials({
+      path: join(dataDir, "tried-models.json"),
+      run: (folder) => tryModel(folder, workers),
+    }),
     directory: join(dataDir, "models"),
     defaultModel: provider?.model.id ?? config.defaultModel,
     defaultRanker: config.defaultRanker,

@@ -104,6 +104,7 @@ class ServerJobs implements Jobs {
         return kind === "ingest" ? await ingestLimit(storage, config, tenantId) : null;
       },
     });
+    parts.workers.parse.onFree(() => this.runner.wake());
     this.#janitor = new Janitor({
       storage,
       blobs,

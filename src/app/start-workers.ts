@@ -3,6 +3,7 @@ import { DEFAULT_LIMITS } from "../parse/limits.ts";
 import { messageOf } from "../errors.ts";
 import { StartError } from "../platform/data-dir.ts";
 import { type Natives, unpackNatives } from "../platform/native.ts";
+import { findProcessBounds, type ProcessBounds } from "../platform/process-bounds.ts";
 import { GraphLane } from "../workers/graph-lane.ts";
 import { NativeLanes } from "../workers/native-lane.ts";
 import { createOcr } from "../workers/ocr-setup.ts";
@@ -18,6 +19,10 @@ export interface Workers extends AsyncDisposable {
   readonly graphs: GraphLane;
   /** Texts that come with a request. */
   readonly texts: TextLane;
+  /** What bounds the processes that read documents, for the log. */
+  readonly bounds: ProcessBounds;
+  /** Of the processes that read documents and scans. */
+  residentBytes(): number;
   /** Busy, waiting and restarted workers, by lane. */
   stats(): [lane: string, stats: LaneStats][];
 }
@@ -59,6 +64,7 @@ export async function startWorkers(settings: WorkerSettings, dataDir: string): P
       rerankThreads: settings.rerankThreads,
     }),
   );
+  const bounds = await findProcessBounds();
   const memoryBytes = settings.parseMemoryMb * MB;
   const ocr = stack.use(
     createOcr({
@@ -69,6 +75,7 @@ export async function startWorkers(settings: WorkerSettings, dataDir: string): P
       maxSeconds: settings.maxOcrSeconds,
       slots: Math.max(1, settings.parseWorkers >> 1),
       memoryBytes,
+      bounds,
     }),
   );
   const parse = stack.use(
@@ -76,6 +83,7 @@ export async function startWorkers(settings: WorkerSettings, dataDir: string): P
       workers: settings.parseWorkers,
       deadlineMs: settings.maxFileParseSeconds * 1000,
       memoryBytes,
+      bounds,
       limits: { ...DEFAULT_LIMITS, maxTextLength: settings.maxFileTextMb * MB },
       ocr,
     }),
@@ -89,6 +97,8 @@ export async function startWorkers(settings: WorkerSettings, dataDir: string): P
     parse,
     graphs,
     texts,
+    bounds,
+    residentBytes: () => parse.residentBytes() + ocr.residentBytes(),
     stats: () => Object.entries({ ...lanes.stats(), parse: parse.stats(), text: texts.stats() }),
     [Symbol.asyncDispose]: () => teardown.disposeAsync(),
   };

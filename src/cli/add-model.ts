@@ -17,7 +17,10 @@ import { linkProblem } from "../embed/local/model-files.ts";
 import { readModelDirectory } from "../models/models-dir.ts";
 import { readAddedModels, RemoteModelTable, REMOTE_DIALECTS, writeAddedModels } from "../models/model-tables.ts";
 import { messageOf } from "../errors.ts";
+import { unpackNatives } from "../platform/native.ts";
+import { findProcessBounds } from "../platform/process-bounds.ts";
 import { replaceFile, syncPath } from "../platform/replace-file.ts";
+import { tryModel } from "../workers/model-trial.ts";
 import { integerFlag } from "./arguments.ts";
 import type { Client } from "./client.ts";
 import { ModelRow, type ModelsArguments, probe, problemsOf, scan } from "./model-requests.ts";
@@ -37,7 +40,8 @@ const REMOTE_FLAGS = ["dialect", "model", "address", "api-key-env", "dimensions"
 const MODULE_FOLDER = /^\d+_/;
 
 /**
- * `add DIR`: checks the folder, copies it into the data directory in one step, and lets the server open it. A folder that
+ * `add DIR`: checks the folder, runs it once in a process of its own, copies it into the data directory in one step, and
+ * lets the server open it. A folder that
  * the server cannot use is taken away again. Says exactly what is wrong.
  */
 export async function addFolder(
@@ -71,6 +75,13 @@ export async function addFolder(
     };
     cpSync(source, partial, { recursive: true, dereference: true, filter });
     writeOverrides(join(partial, "lectern.json"), overrides);
+    const { kind, files } = read;
+    const natives = await unpackNatives(dataDir);
+    const wrong = await tryModel({ kind, directory: partial, files }, { natives, bounds: await findProcessBounds() });
+    if (wrong.length > 0) {
+      rmSync(partial, { recursive: true, force: true });
+      return refuse(terminal, folder, wrong);
+    }
     syncTree(partial);
     renameSync(partial, target);
     syncPath(dirname(target));

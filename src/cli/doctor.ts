@@ -5,6 +5,7 @@ import type { Config } from "../config/config.ts";
 import { messageOf } from "../errors.ts";
 import { cpuLevel } from "../platform/cpu.ts";
 import { dataPathOf, findPlace } from "../platform/data-place.ts";
+import { describeBounds, findProcessBounds } from "../platform/process-bounds.ts";
 import { versionText } from "../platform/build-info.ts";
 import { findLanguages, languageDirectory } from "../workers/ocr-languages.ts";
 import { describeProgram } from "../workers/ocr-native.ts";
@@ -42,6 +43,7 @@ export async function doctor(argv: readonly string[], terminal: Terminal): Promi
     ...dataChecks(config, named),
     diskCheck(config),
     clockCheck(config),
+    await documentsCheck(),
     await ocrCheck(config),
     await serverCheck(config),
     ...(await contentChecks(config.dataDir, args.has("fix"))),
@@ -92,6 +94,12 @@ function clockCheck(config: Config): Check {
   return new Date().getUTCFullYear() < 2026
     ? fail("clock", `${new Date().toISOString()} is in the past`)
     : ok("clock", new Date().toISOString());
+}
+
+/** What bounds the processes that read documents, on this machine. */
+async function documentsCheck(): Promise<Check> {
+  const { memory, network } = describeBounds(await findProcessBounds());
+  return ok("documents", `read in processes of their own; memory: ${memory}; network: ${network}`);
 }
 
 async function ocrCheck(config: Config): Promise<Check> {

@@ -115,13 +115,13 @@ export class FileCatchUp {
     await this.#discardChunks();
     let stored = 0;
     const store = async (chunks: readonly NewChunk[]): Promise<void> => {
-      // The parse began again (it broke the memory bound in company): so do its rows.
+      // The parse began again (its process was killed in company): so do its rows.
       if (stored > 0 && chunks[0]?.idx === 0) await this.#discardChunks();
       await storage.chunks.add({ tenantId, storeId, ...this.#owner }, chunks);
       stored += chunks.length;
     };
     const path = blobs.path(this.#file.file_id);
-    const source = { path, filename, contentType, cachePath: parsed.path({ tenantId, sha256, filename }) };
+    const source = { tenantId, path, filename, contentType, cachePath: parsed.path({ tenantId, sha256, filename }) };
     const outcome = await parse.parse(source, this.#strategy, store, signal);
     switch (outcome.type) {
       case "parsed":

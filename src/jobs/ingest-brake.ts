@@ -64,8 +64,8 @@ export class IngestBrake {
   watch(handler: JobHandler, chunksOf: (job: JobRow) => Promise<number>): JobHandler {
     return {
       ...handler,
-      run: async (job, signal) => {
-        const outcome = await handler.run(job, signal);
+      run: async (job, signal, lease) => {
+        const outcome = await handler.run(job, signal, lease);
         const state = job.store_id === null ? undefined : this.#applied.get(job.store_id);
         if (state !== undefined) state.credit -= await chunksOf(job);
         return outcome;

@@ -60,6 +60,7 @@ test("an index that is loaded while a file enters it, slice by slice, has all of
       blobs: createBlobs(dir),
       parsed: createParsedCache(dir),
       parse: {
+        tryTurn: () => ({ [Symbol.dispose]: () => undefined }),
         async parse(_source, _strategy, onChunks) {
           await onChunks(Array.from({ length: CHUNKS }, (_, idx) => chunkOf(idx)));
           return { type: "parsed", warnings: [] };

@@ -30,7 +30,7 @@ export interface IngestDeps {
   storage: Storage;
   blobs: Blobs;
   parsed: ParsedCache;
-  parse: Pick<ParseLane, "parse">;
+  parse: Pick<ParseLane, "parse" | "tryTurn">;
   /** Waits its turn, fails as a value. */
   embed: EmbedPassages;
   index: IndexWrites;
@@ -71,9 +71,12 @@ export function createIngestHandler(deps: IngestDeps): JobHandler {
   return {
     kind: "ingest",
     concurrency: deps.concurrency,
-    async run(job, signal) {
+    hasSparePlace: true,
+    lease: (tenantId) => deps.parse.tryTurn(tenantId),
+    async run(job, signal, turn = null) {
       const work = await workOf(deps.storage, job);
-      const outcome: JobOutcome = work === null ? { type: "done" } : await new FileIngest(deps, work, signal).run();
+      const outcome: JobOutcome =
+        work === null ? { type: "done" } : await new FileIngest(deps, { ...work, turn }, signal).run();
       if (outcome.type !== "done") return outcome;
       // Attached anew, or its chunks outdated by a migration, while this run was about to end: the same row serves it.
       const file = await deps.storage.storeFiles.bySeq(job.tenant_id, Number(job.subject));
@@ -111,14 +114,18 @@ class FileIngest {
   readonly #generation: GenerationRow;
   readonly #owner: ChunkOwner;
   readonly #attempt: number;
+  /** A place in the parse lane, until the file is parsed. */
+  readonly #turn: Disposable | null;
   readonly #signal: AbortSignal;
 
-  constructor(deps: IngestDeps, { file, generation, attempt }: IngestWork, signal: AbortSignal) {
+  constructor(deps: IngestDeps, work: IngestWork & { turn: Disposable | null }, signal: AbortSignal) {
+    const { file, generation, attempt, turn } = work;
     this.#deps = deps;
     this.#file = file;
     this.#generation = generation;
     this.#owner = { storeFile: file.seq, chunkSet: generation.chunk_set, revision: file.revision };
     this.#attempt = attempt;
+    this.#turn = turn;
     this.#signal = signal;
   }
 
@@ -152,6 +159,8 @@ class FileIngest {
       const parsed = await this.#parse();
       if (parsed.type !== "ok") return parsed;
     }
+    // The next file may be parsed while this one is embedded.
+    this.#turn?.[Symbol.dispose]();
     return await this.#embed();
   }
 
@@ -166,21 +175,23 @@ class FileIngest {
     if (this.#signal.aborted) return { type: "interrupted" };
 
     const source = {
+      tenantId,
       path: blobs.path(fileId),
       filename: upload.filename,
       contentType: upload.mime,
       cachePath: parsed.path({ tenantId, sha256: upload.sha256, filename: upload.filename }),
     };
-    const strategy = { maxTokens: this.#file.max_tokens, overlapTokens: this.#file.overlap_tokens };
+    const { max_tokens: maxTokens, overlap_tokens: overlapTokens } = this.#file;
+    const task = { maxTokens, overlapTokens, turn: this.#turn ?? undefined };
     let stored = 0;
     const store = async (chunks: readonly NewChunk[]): Promise<void> => {
-      // The parse began again (it broke the memory bound in company): so do its rows.
+      // The parse began again (its process was killed in company): so do its rows.
       if (stored > 0 && chunks[0]?.idx === 0) while ((await this.#removeSome()) > 0);
       await storage.chunks.add({ tenantId, storeId: this.#file.store_id, ...this.#owner }, chunks);
       stored = (chunks.at(-1)?.idx ?? -1) + 1;
       progress.set(seq, { stage: "chunk", done: stored, total: stored });
     };
-    const outcome = await this.#deps.parse.parse(source, strategy, store, this.#signal);
+    const outcome = await this.#deps.parse.parse(source, task, store, this.#signal);
     switch (outcome.type) {
       case "parsed":
         return await this.#setChunked(outcome.warnings);

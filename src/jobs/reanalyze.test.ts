@@ -7,7 +7,7 @@ const TEXT = Array.from({ length: 800 }, (_, i) => `word${i}`).join(" ");
 const OLD = 1;
 
 /** Terms of the new version, as far as their first byte says it. */
-const upgraded: ReanalyzeDeps["parse"]["upgradeTerms"] = (chunks) =>
+const upgraded: ReanalyzeDeps["parse"]["upgradeTerms"] = (_tenantId, chunks) =>
   Promise.resolve(chunks.map(({ terms }) => Uint8Array.from(terms, (byte, i) => (i === 0 ? ANALYZER_VERSION : byte))));
 
 function handlerOf(shop: Workshop, more: Partial<ReanalyzeDeps["parse"]> = {}, applied: number[] = []) {

@@ -64,6 +64,7 @@ async function reanalyzeFile(
     if (before.length === 0) return null;
     const filename = (await storage.storeFiles.bySeq(tenantId, seq))?.filename ?? "";
     const made = await parse.upgradeTerms(
+      tenantId,
       before.map(({ text, heading, terms }) => ({ text, heading: heading ?? [], filename, terms })),
       signal,
     );

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
+import { waitFor } from "../../test/helpers/wait.ts";
 import type { TempDir } from "../../test/helpers/temp-dir.ts";
 import { systemClock } from "../platform/clock.ts";
 import { type Log, silentLog } from "../platform/log.ts";
@@ -312,4 +313,68 @@ test("a lease that another took over is not ended by the one who lost it", async
     return { type: "done" };
   });
   expect(await rows).toMatchObject([{ lease_owner: "another", attempt: 5 }]);
+});
+
+describe("what a job begins with", () => {
+  /** A runner of jobs that begin with one of `places`, which each tenant may have all of. */
+  function leasing(places: number) {
+    const running: { subject: string; lease: Disposable | null; end: () => void }[] = [];
+    let free = places;
+    const runner = new JobRunner({
+      jobs: storage.jobs,
+      clock: systemClock,
+      log: silentLog,
+      metrics: createMetrics(),
+      owner: "this run",
+      handlers: [
+        {
+          kind: "ingest",
+          concurrency: 10,
+          lease() {
+            if (free === 0) return null;
+            free -= 1;
+            let isHeld = true;
+            return {
+              [Symbol.dispose]() {
+                if (isHeld) free += 1;
+                isHeld = false;
+              },
+            };
+          },
+          run: (job, _signal, lease = null) =>
+            new Promise((resolve) => {
+              running.push({ subject: job.subject, lease, end: () => resolve({ type: "done" }) });
+            }),
+        },
+      ],
+    });
+    const started = (count: number) =>
+      waitFor(`${count} have started`, () => (running.length >= count ? running : undefined));
+    return { runner, started, free: () => free };
+  }
+
+  test("is taken before its row, and given back when it ends", async () => {
+    const { runner, started, free } = leasing(1);
+    await using _runner = runner;
+    for (const subject of ["1", "2"]) await add("a", subject, 0);
+    await runner.start();
+    const [first] = await started(1);
+    expect([free(), (await runner.stats()).find(({ kind }) => kind === "ingest")]).toMatchObject([0, { waiting: 1 }]);
+    first?.end();
+    const [, second] = await started(2);
+    expect(second?.subject).toBe("2");
+    second?.end();
+    await waitFor("all is given back", () => (free() === 1 ? true : undefined));
+  });
+
+  test("may be given back before the job ends, and another job begins with it", async () => {
+    const { runner, started } = leasing(1);
+    await using _runner = runner;
+    for (const subject of ["1", "2"]) await add("a", subject, 0);
+    await runner.start();
+    const [first] = await started(1);
+    first?.lease?.[Symbol.dispose]();
+    runner.wake();
+    for (const { end } of await started(2)) end();
+  });
 });

@@ -12,13 +12,22 @@ import { type Retry, retry } from "./retry.ts";
  * Invariants: a job runs under a lease of this process run; a lease of an earlier run is void at once (the data
  * directory's lock proves that run dead); handlers are idempotent, because a job may run again from any instant.
  * Fairness: whoever has the fewest jobs running is served next, so one tenant's long batch does not hold up another's
- * single file; within a tenant single files come before batches.
+ * single file; within a tenant single files come before batches. What a job would have to wait for is taken before its
+ * row is, so that no tenant's waiting jobs fill the places of others.
  */
 export interface JobHandler {
   kind: JobKind;
   /** How many may run at once. */
   concurrency: number;
-  run(job: JobRow, signal: AbortSignal): Promise<JobOutcome>;
+  /**
+   * One job more may run, of a tenant that has none, while another tenant's take all places: what has begun is not
+   * interrupted, and may be slow.
+   */
+  hasSparePlace?: boolean;
+  /** What a job begins with and there are few of. A tenant's jobs wait while there is none for it; whoever frees one wakes the runner. */
+  lease?(tenantId: string): Disposable | null;
+  /** `lease` is the handler's to dispose of once it is not needed; what is not is, when the job ends. */
+  run(job: JobRow, signal: AbortSignal, lease?: Disposable | null): Promise<JobOutcome>;
 }
 
 export type JobOutcome =
@@ -121,7 +130,7 @@ export class JobRunner implements AsyncDisposable {
     if (!this.#started) return;
     const claimed = await this.#written(async () => {
       for (const handler of this.#options.handlers) {
-        while (this.#started && this.#runningOf(handler.kind) < handler.concurrency) {
+        while (this.#started && this.#runningOf(handler.kind) < placesOf(handler)) {
           if (!(await this.#claimNext(handler))) break;
         }
       }
@@ -148,7 +157,7 @@ export class JobRunner implements AsyncDisposable {
     const { jobs, clock, owner } = this.#options;
     const nowMs = clock.nowMs();
     const due = await jobs.dueTenants(kind, nowMs);
-    const may = await Promise.all(due.map(({ tenant_id }) => this.#mayRunMore(kind, tenant_id)));
+    const may = await Promise.all(due.map(({ tenant_id }) => this.#mayRunMore(handler, tenant_id)));
     const tenants = due
       .filter((_, i) => may[i])
       .map(({ tenant_id, priority }) => ({
@@ -158,10 +167,20 @@ export class JobRunner implements AsyncDisposable {
       .sort((a, b) => a.order[0] - b.order[0] || a.order[1] - b.order[1] || a.order[2] - b.order[2]);
     const held = this.#heldStores(kind);
     for (const { tenantId } of tenants) {
+      const lease = handler.lease?.(tenantId) ?? null;
+      if (handler.lease !== undefined && lease === null) continue;
+      let launched = false;
       // Launched in the turn of the commit: a cancel that comes after the claim finds the job running.
-      const launch = (job: JobRow) => this.#launch(handler, job);
-      const job = await jobs.claim(kind, tenantId, nowMs, owner, nowMs + LEASE_MS, held, launch);
-      if (job === null) continue;
+      const launch = (job: JobRow) => {
+        launched = true;
+        this.#launch(handler, job, lease);
+      };
+      try {
+        await jobs.claim(kind, tenantId, nowMs, owner, nowMs + LEASE_MS, held, launch);
+      } finally {
+        if (!launched) lease?.[Symbol.dispose]();
+      }
+      if (!launched) continue;
       this.#lastServed.set(tenantId, ++this.#served);
       return true;
     }
@@ -172,30 +191,45 @@ export class JobRunner implements AsyncDisposable {
     return this.#options.heldStores?.(kind) ?? [];
   }
 
-  async #mayRunMore(kind: JobKind, tenantId: string): Promise<boolean> {
+  async #mayRunMore(handler: JobHandler, tenantId: string): Promise<boolean> {
+    const { kind, concurrency } = handler;
+    if (this.#runningOf(kind) >= concurrency && !this.#mayHaveSpare(kind, tenantId)) return false;
     const limit = (await this.#options.tenantLimit?.(kind, tenantId)) ?? null;
     return limit === null || this.#runningOf(kind, tenantId) < limit;
   }
 
-  #launch(handler: JobHandler, job: JobRow): void {
+  /** Whether one other tenant has every place. */
+  #mayHaveSpare(kind: JobKind, tenantId: string): boolean {
+    const tenants = new Set<string>();
+    for (const { job } of this.#running.values()) if (job.kind === kind) tenants.add(job.tenant_id);
+    return tenants.size === 1 && !tenants.has(tenantId);
+  }
+
+  #launch(handler: JobHandler, job: JobRow, lease: Disposable | null): void {
     const abort = new AbortController();
-    const done = this.#run(handler, job, abort.signal).finally(async () => {
+    const done = this.#run(handler, job, { signal: abort.signal, lease }).finally(async () => {
       this.#running.delete(job.id);
       this.wake();
     });
     this.#running.set(job.id, { job, abort, done });
   }
 
-  async #run(handler: JobHandler, job: JobRow, signal: AbortSignal): Promise<void> {
+  async #run(
+    handler: JobHandler,
+    job: JobRow,
+    { signal, lease }: { signal: AbortSignal; lease: Disposable | null },
+  ): Promise<void> {
     const { jobs, owner, clock, log, metrics } = this.#options;
     const startedMs = performance.now();
     let outcome: JobOutcome;
     try {
-      outcome = await handler.run(job, signal);
+      outcome = await handler.run(job, signal, lease);
     } catch (error) {
       const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       log.error("job failed unexpectedly", { kind: job.kind, job: job.id, attempt: job.attempt, error: detail });
       outcome = retry("unexpected", job.attempt);
+    } finally {
+      lease?.[Symbol.dispose]();
     }
     const end = async () => {
       switch (outcome.type) {
@@ -231,4 +265,8 @@ export class JobRunner implements AsyncDisposable {
     const wait = due === null ? POLL_MS : Math.min(POLL_MS, Math.max(leastMs, due - clock.nowMs()));
     this.#timer = setTimeout(() => this.wake(), wait);
   }
+}
+
+function placesOf({ concurrency, hasSparePlace }: JobHandler): number {
+  return hasSparePlace === true ? concurrency + 1 : concurrency;
 }

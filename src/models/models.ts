@@ -1,7 +1,8 @@
 import { type EmbedAsk, EmbedBatcher } from "../embed/batcher.ts";
 import { KNOWN_MODELS } from "../embed/known-models.ts";
 import { type Catalog, followAliases, listNames, type Resolution, resolveModelName } from "./catalog.ts";
-import { scanModels, removeModelFolder } from "./models-dir.ts";
+import type { ModelTrials } from "./model-trials.ts";
+import { type ModelDirectory, scanModels, removeModelFolder } from "./models-dir.ts";
 import {
   embedFailure,
   type EmbedFailure,
@@ -49,6 +50,8 @@ export interface ModelsOptions {
   /** The reranker of searches that name none; null: none. */
   defaultRanker: string | null;
   onRerank: (use: RerankUse) => void;
+  /** First runs of folders; without it every folder is opened as it is. */
+  trials?: ModelTrials | undefined;
   ingestWorkers: number;
   queryCache: { maxBytes: number; maxEntries: number };
   log: Log;
@@ -88,6 +91,11 @@ const HALF_AT_END = /[\ud800-\udbff]$/;
 const LOCAL_TEXTS = 32;
 const CALLS_A_WORKER = 2;
 
+/** Folders that nobody has tried may hold up a start by so long, each. */
+const START_TRIAL_MS = 10_000;
+
+type UsableFolder = Extract<ModelDirectory, { ok: true }>;
+
 export class Models {
   readonly #options: ModelsOptions;
   readonly #entries = new Map<string, Entry>();
@@ -113,7 +121,7 @@ export class Models {
     const { provider, defaultModel, defaultRanker } = this.#options;
     if (provider === undefined) await this.#openLocal(BUNDLED_MODEL, "", { type: "bundled" });
     else this.#entries.set(provider.model.id, providedEntry(provider));
-    await this.rescan();
+    await this.#scan(true);
     if (defaultRanker !== null && this.rankerOf(defaultRanker) === null) {
       const why = this.#broken.get(defaultRanker)?.join("; ") ?? "no such reranker is in the models directory";
       throw new Error(`the default ranker '${defaultRanker}' cannot be used: ${why}`);
@@ -141,8 +149,7 @@ export class Models {
    * the log, and never stops the server.
    */
   async rescan(): Promise<FoundModel[]> {
-    this.#scanning = this.#scanning.then(() => this.#rescan());
-    await this.#scanning;
+    await this.#scan(false);
     const infos = [...this.#entries].map(([, { info }]) => info);
     const rerankers = this.rerankers.ids().flatMap((id) => this.rerankers.info(id) ?? []);
     const usable = [
@@ -153,14 +160,35 @@ export class Models {
     return [...usable, ...broken];
   }
 
-  async #rescan(): Promise<void> {
+  /** `isStart`: a folder that takes long to try is opened later. */
+  async #scan(isStart: boolean): Promise<void> {
+    this.#scanning = this.#scanning.then(() => this.#rescan(isStart));
+    await this.#scanning;
+  }
+
+  /** What the first run of a folder tells is wrong with it. */
+  async #problemsOf(found: UsableFolder, isStart: boolean): Promise<readonly string[]> {
+    const { trials, defaultModel, defaultRanker } = this.#options;
+    const problems = trials?.known(found.revision) ?? null;
+    if (trials === undefined || problems !== null) return problems ?? [];
+    const trial = trials.outcomeOf(found.revision, found);
+    if (!isStart || [defaultModel, defaultRanker].includes(found.id)) return await trial;
+    const inTime = await Promise.race([trial, Bun.sleep(START_TRIAL_MS).then(() => null)]);
+    if (inTime !== null) return inTime;
+    void trial.then(() => this.#scan(false));
+    return ["it is being tried, which takes long"];
+  }
+
+  async #rescan(isStart: boolean): Promise<void> {
     this.#broken.clear();
     this.#inactive.clear();
     const seen = new Set([this.bundled]);
     for (const found of await scanModels(this.#options.directory)) {
       if (seen.has(found.id)) continue;
       seen.add(found.id);
-      if (!found.ok) this.#report(found.id, found.problems);
+      const isOpen = found.ok && this.#revisionOf(found.id) === found.revision;
+      const wrong = !found.ok ? found.problems : isOpen ? [] : await this.#problemsOf(found, isStart);
+      if (!found.ok || wrong.length > 0) this.#report(found.id, wrong);
       else if (found.kind === "reranker") {
         const problems = await this.rerankers.open(found.id, found.revision, found.directory);
         if (problems.length > 0) this.#report(found.id, problems);
@@ -187,6 +215,10 @@ export class Models {
       else this.#entries.set(id, opened);
     }
     for (const id of [...this.#entries.keys(), ...this.rerankers.ids()]) if (!seen.has(id)) this.#forget(id);
+  }
+
+  #revisionOf(id: string): string | null {
+    return this.#entries.get(id)?.info.revision ?? this.rerankers.info(id)?.revision ?? null;
   }
 
   catalog(): Catalog {

@@ -1,11 +1,18 @@
 import { expect, test } from "bun:test";
+import { threads } from "./worker-link.ts";
 import { createWorkerPool, type WorkerPool } from "./worker-pool.ts";
 import type { FixtureMethods } from "./worker-pool.fixture.ts";
 
 function pool(options: { size?: number; terminable?: boolean } = {}): WorkerPool<FixtureMethods> {
   const { size = 1, terminable = true } = options;
   const url = new URL("./worker-pool.fixture.ts", import.meta.url);
-  return createWorkerPool<FixtureMethods>({ url, size, terminable, init: { greeting: "hello" }, name: "test" });
+  return createWorkerPool<FixtureMethods>({
+    start: threads(url),
+    size,
+    terminable,
+    init: { greeting: "hello" },
+    name: "test",
+  });
 }
 
 async function reasonOf(promise: Promise<unknown>): Promise<string> {
@@ -67,14 +74,6 @@ test("a session keeps its worker to itself", async () => {
     [1, 2, 3],
     [1, 2, 3],
   ]);
-});
-
-test("killBusy ends what runs with the reason given", async () => {
-  await using workers = pool({ size: 2 });
-  const spinning = [workers.call("spin", null), workers.call("spin", null)].map(reasonOf);
-  await new Promise((resolve) => setImmediate(resolve));
-  expect(workers.killBusy("memory")).toBe(2);
-  expect(await Promise.all(spinning)).toEqual(["memory", "memory"]);
 });
 
 test("a cooperative pool answers what runs before it ends, and refuses what waits", async () => {

@@ -1,5 +1,5 @@
 /**
- * A fixed pool of worker threads that answer typed calls, one call at a time each.
+ * A fixed pool of workers, threads or processes, that answer typed calls, one call at a time each.
  *
  * - A call waits for an idle worker in order of arrival; the queue is bounded by whoever calls (jobs hold leases,
  *   queries hold permits).
@@ -9,6 +9,7 @@
  * - A worker that dies by itself rejects only its own call and is replaced when next needed.
  */
 import { assert } from "../errors.ts";
+import { type CallFailure, type StartLink, type ToWorker, WARM_UP_ID, type WorkerLink } from "./worker-link.ts";
 
 /** Maps a method's name to what it takes and what it gives. */
 export type Methods = Record<string, { args: unknown; result: unknown }>;
@@ -19,8 +20,6 @@ export interface CallOptions {
   deadlineMs?: number | undefined;
   transfer?: Bun.Transferable[] | undefined;
 }
-
-export type CallFailure = "deadline" | "aborted" | "crashed" | "closed" | "memory";
 
 /** The call got no answer. What the worker itself threw arrives as a plain Error instead. */
 export class WorkerCallError extends Error {
@@ -40,24 +39,35 @@ export interface WorkerSession<M extends Methods> {
 export interface WorkerPool<M extends Methods> extends WorkerSession<M>, AsyncDisposable {
   /** Holds an idle worker while `use` runs. */
   session<T>(use: (session: WorkerSession<M>) => Promise<T>, signal?: AbortSignal): Promise<T>;
-  /** Terminable pools: ends every busy worker (their calls reject with `reason`) and gives their memory back. */
-  killBusy(reason: CallFailure): number;
-  /** Replaces idle workers, which gives their memory back. */
-  recycleIdle(): void;
+  /** Replaces idle workers that have grown by so many bytes (default: all), which gives their memory back. */
+  recycleIdle(least?: number): void;
+  /** Processes of idle workers in places from this one on are ended, and not replaced before they are needed. */
+  endIdleFrom(place: number): void;
+  /** Of the workers that are processes, in bytes. */
+  residentBytes(): number;
+  /** Of the workers that are processes. */
+  pids(): number[];
   stats(): { size: number; busy: number; waiting: number; restarts: number };
 }
 
 export interface PoolOptions {
-  url: URL;
+  /** What a worker is: `threads(url)` or `processes(…)`. */
+  start: StartLink;
   size: number;
   terminable: boolean;
   /** Sent to every new worker before its first call; plain data. */
   init: unknown;
   name: string;
+  /** Called in every new worker before anything else; a worker that was ended is replaced at once. */
+  warmUp?: string | undefined;
+  /** Bytes: a worker that has grown by more when its session ends is replaced. */
+  replaceAbove?: number | undefined;
 }
 
 interface Slot {
-  worker: Worker | null;
+  link: WorkerLink | null;
+  /** Until the worker that was here has given its memory back. */
+  leaving: Promise<void> | null;
   busy: boolean;
   pending: Pending | null;
 }
@@ -67,15 +77,6 @@ interface Pending {
   resolve(value: unknown): void;
   reject(error: Error): void;
 }
-
-/** What crosses the boundary; entries answer with `reply` below. */
-export type ToWorker =
-  | { type: "init"; init: unknown }
-  | { type: "call"; id: number; method: string; args: unknown }
-  | { type: "stop" };
-export type FromWorker =
-  | { type: "result"; id: number; result: unknown }
-  | { type: "error"; id: number; error: { name: string; message: string; stack?: string | undefined } };
 
 export function createWorkerPool<M extends Methods>(options: PoolOptions): WorkerPool<M> {
   return new Pool<M>(options);
@@ -91,12 +92,18 @@ class Pool<M extends Methods> implements WorkerPool<M> {
 
   constructor(options: PoolOptions) {
     this.#options = options;
-    this.#slots = Array.from({ length: options.size }, () => ({ worker: null, busy: false, pending: null }));
+    this.#slots = Array.from({ length: options.size }, () => ({
+      link: null,
+      leaving: null,
+      busy: false,
+      pending: null,
+    }));
   }
 
   async session<T>(use: (session: WorkerSession<M>) => Promise<T>, signal?: AbortSignal): Promise<T> {
     const slot = await this.#acquire(signal);
     try {
+      if (slot.leaving !== null) await slot.leaving;
       return await use({ call: (method, args, call = {}) => this.#callOn(slot, { method, args, call }) });
     } finally {
       this.#release(slot);
@@ -107,17 +114,25 @@ class Pool<M extends Methods> implements WorkerPool<M> {
     return this.session((held) => held.call(method, args, call), call.signal);
   }
 
-  killBusy(reason: CallFailure): number {
-    const { terminable, name } = this.#options;
-    assert(terminable, "only pure JavaScript workers may be terminated");
-    const busy = this.#slots.filter((slot) => slot.pending !== null);
-    for (const slot of busy) this.#drop(slot, reason, `a ${name} worker was ended (${reason})`);
-    return busy.length;
+  recycleIdle(least = 0): void {
+    if (!this.#options.terminable) return;
+    for (const slot of this.#slots) {
+      if (!slot.busy && slot.link !== null && slot.link.grownBytes() >= least) this.#drop(slot, "closed", "replaced");
+    }
   }
 
-  recycleIdle(): void {
-    if (!this.#options.terminable) return;
-    for (const slot of this.#slots) if (!slot.busy && slot.worker !== null) this.#drop(slot, "closed", "replaced");
+  endIdleFrom(place: number): void {
+    for (const slot of this.#slots.slice(place)) {
+      if (!slot.busy && slot.link !== null) void this.#takeAway(slot).link?.terminate();
+    }
+  }
+
+  residentBytes(): number {
+    return this.#slots.reduce((sum, { link }) => sum + (link?.residentBytes() ?? 0), 0);
+  }
+
+  pids(): number[] {
+    return this.#slots.flatMap(({ link }) => link?.pid ?? []);
   }
 
   stats(): { size: number; busy: number; waiting: number; restarts: number } {
@@ -129,44 +144,58 @@ class Pool<M extends Methods> implements WorkerPool<M> {
     this.#closed = true;
     for (const entry of this.#waiting.splice(0)) entry.reject(this.#stopping());
     if (this.#options.terminable) {
-      for (const slot of this.#slots) if (slot.worker !== null) this.#drop(slot, "closed", "stopping");
+      for (const slot of this.#slots) if (slot.link !== null) this.#drop(slot, "closed", "stopping");
+      await Promise.all(this.#slots.flatMap(({ leaving }) => leaving ?? []));
       return;
     }
-    await Promise.all(this.#slots.map((slot) => stopCooperatively(slot)));
+    await Promise.all(this.#slots.flatMap(({ link }) => link?.stop() ?? []));
   }
 
   #stopping(): WorkerCallError {
     return new WorkerCallError("closed", `the ${this.#options.name} lane is stopping`);
   }
 
-  #start(slot: Slot): Worker {
-    const { url, name, init } = this.#options;
-    const worker = new Worker(url.href, { name });
-    slot.worker = worker;
-    worker.addEventListener("message", (event: MessageEvent<FromWorker>) => {
-      const pending = slot.pending;
-      if (slot.worker !== worker || pending === null || event.data.id !== pending.id) return;
-      slot.pending = null;
-      if (event.data.type === "result") pending.resolve(event.data.result);
-      else pending.reject(rebuildError(event.data.error));
+  #start(slot: Slot): WorkerLink {
+    const { start, name, init, warmUp } = this.#options;
+    const link = start(name, {
+      message: (message) => {
+        const { pending } = slot;
+        if (slot.link !== link || pending === null || message.id !== pending.id) return;
+        slot.pending = null;
+        if (message.type === "result") pending.resolve(message.result);
+        else pending.reject(rebuildError(message.error));
+      },
+      ended: (reason, message) => {
+        if (slot.link === link) this.#drop(slot, reason, message);
+      },
     });
-    const died = (message: string) => {
-      if (slot.worker === worker) this.#drop(slot, "crashed", message);
-    };
-    worker.addEventListener("error", (event) => died(`a ${name} worker failed: ${event.message}`));
-    worker.addEventListener("close", () => died(`a ${name} worker ended`));
-    worker.postMessage({ type: "init", init } satisfies ToWorker);
-    return worker;
+    slot.link = link;
+    link.post({ type: "init", init }, []);
+    if (warmUp !== undefined) link.post({ type: "call", id: WARM_UP_ID, method: warmUp, args: null }, []);
+    return link;
   }
 
   /** Takes a slot's worker away and fails the call it had. */
   #drop(slot: Slot, reason: CallFailure, message: string): void {
-    const { worker, pending } = slot;
-    slot.worker = null;
-    slot.pending = null;
-    if (this.#options.terminable) worker?.terminate();
+    const { link, pending } = this.#takeAway(slot);
     if (!this.#closed) this.#restarts += 1;
+    if (this.#options.terminable && link !== null) {
+      const leaving = link.terminate().then(() => {
+        if (slot.leaving === leaving) slot.leaving = null;
+        // One that dies by itself is waited with: it may die at its start, over and over.
+        const isWanted = this.#options.warmUp !== undefined && reason !== "crashed" && !this.#closed;
+        if (isWanted && slot.link === null) this.#start(slot);
+      });
+      slot.leaving = leaving;
+    }
     pending?.reject(new WorkerCallError(reason, message));
+  }
+
+  #takeAway(slot: Slot): { link: WorkerLink | null; pending: Pending | null } {
+    const { link, pending } = slot;
+    slot.link = null;
+    slot.pending = null;
+    return { link, pending };
   }
 
   #acquire(signal?: AbortSignal): Promise<Slot> {
@@ -197,6 +226,9 @@ class Pool<M extends Methods> implements WorkerPool<M> {
   }
 
   #release(slot: Slot): void {
+    const { replaceAbove } = this.#options;
+    if (replaceAbove !== undefined && slot.link !== null && slot.link.grownBytes() > replaceAbove)
+      this.#drop(slot, "closed", "replaced");
     const next = this.#closed ? undefined : this.#waiting.shift();
     if (next) next.resolve(slot);
     else slot.busy = false;
@@ -208,10 +240,10 @@ class Pool<M extends Methods> implements WorkerPool<M> {
   ): Promise<M[K]["result"]> {
     if (call.signal?.aborted) return Promise.reject(new WorkerCallError("aborted", "cancelled before it began"));
     // Given its slot in the turn of the close: a worker that is started now would be stopped by nobody.
-    if (this.#closed && slot.worker === null && this.#options.terminable) return Promise.reject(this.#stopping());
+    if (this.#closed && slot.link === null && this.#options.terminable) return Promise.reject(this.#stopping());
     assert(slot.pending === null, "a worker was given a call while it had one");
     const { terminable } = this.#options;
-    const worker = slot.worker ?? this.#start(slot);
+    const link = slot.link ?? this.#start(slot);
     const id = this.#nextId++;
     return new Promise<M[K]["result"]>((resolve, reject) => {
       let timer: Timer | undefined;
@@ -238,19 +270,9 @@ class Pool<M extends Methods> implements WorkerPool<M> {
         timer = setTimeout(tooLate, call.deadlineMs);
       }
       call.signal?.addEventListener("abort", abort, { once: true });
-      worker.postMessage({ type: "call", id, method, args } satisfies ToWorker, call.transfer ?? []);
+      link.post({ type: "call", id, method, args } satisfies ToWorker, call.transfer ?? []);
     });
   }
-}
-
-/** Resolves when the worker has ended itself: after the call it is in, never in the middle of native code. */
-function stopCooperatively(slot: Slot): Promise<void> {
-  const { worker } = slot;
-  if (worker === null) return Promise.resolve();
-  return new Promise((resolve) => {
-    worker.addEventListener("close", () => resolve(), { once: true });
-    worker.postMessage({ type: "stop" } satisfies ToWorker);
-  });
 }
 
 function rebuildError(data: { name: string; message: string; stack?: string | undefined }): Error {

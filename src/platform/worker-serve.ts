@@ -1,4 +1,5 @@
-import type { FromWorker, Methods, ToWorker } from "./worker-pool.ts";
+import type { FromWorker, ToWorker } from "./worker-link.ts";
+import type { Methods } from "./worker-pool.ts";
 
 /** What a worker entry offers: every method of its map, and a `result` with buffers to hand over instead of copying. */
 export type Handlers<M extends Methods> = {
@@ -48,7 +49,7 @@ export function serveCalls<M extends Methods, Init>(
         }
         return;
       case "call":
-        current = run(message.id, message.method, message.args);
+        current = current.then(() => run(message.id, message.method, message.args));
         return;
       case "stop":
         // The call under way is answered first: native code is never left in the middle.

@@ -1,6 +1,7 @@
 import type { PartEntry } from "../index/generation.ts";
 import type { Natives } from "../platform/native.ts";
 import { BACKGROUND_NICE } from "../platform/priority.ts";
+import { threads } from "../platform/worker-link.ts";
 import { createWorkerPool, type WorkerPool } from "../platform/worker-pool.ts";
 import { nativeWorkerUrl } from "../worker-urls.ts";
 import type { GraphBatch, GraphPlan, NativeInit, NativeMethods } from "./protocol.ts";
@@ -20,7 +21,7 @@ export class GraphLane implements AsyncDisposable {
   constructor(natives: Natives) {
     const init: NativeInit = { natives, threads: 1, nice: BACKGROUND_NICE };
     this.#pool = createWorkerPool<NativeMethods>({
-      url: nativeWorkerUrl,
+      start: threads(nativeWorkerUrl),
       size: 1,
       terminable: false,
       init,

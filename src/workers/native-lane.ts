@@ -2,6 +2,7 @@ import type { EmbeddedText, EmbedKind, ModelInfo } from "../embed/provider.ts";
 import type { Reranked, RerankerInfo } from "../embed/reranker.ts";
 import type { Natives } from "../platform/native.ts";
 import { BACKGROUND_NICE } from "../platform/priority.ts";
+import { threads } from "../platform/worker-link.ts";
 import { createWorkerPool, type WorkerPool } from "../platform/worker-pool.ts";
 import { nativeWorkerUrl } from "../worker-urls.ts";
 import type { ModelSource, NativeInit, NativeMethods } from "./protocol.ts";
@@ -32,7 +33,13 @@ export class NativeLanes implements AsyncDisposable {
 
   constructor(options: NativeLanesOptions) {
     const pool = (name: LaneName | "rerank", size: number, init: NativeInit) =>
-      createWorkerPool<NativeMethods>({ url: nativeWorkerUrl, size, terminable: false, init, name: `${name}-lane` });
+      createWorkerPool<NativeMethods>({
+        start: threads(nativeWorkerUrl),
+        size,
+        terminable: false,
+        init,
+        name: `${name}-lane`,
+      });
     const { natives } = options;
     this.#pools = {
       query: pool("query", 1, { natives, threads: options.queryThreads, nice: 0 }),

@@ -35,7 +35,7 @@ async function read(dir: TempDir, bytes: Uint8Array): Promise<{ text: string; pa
   writeFileSync(path, bytes);
   const chunks: WorkerChunk[] = [];
   const outcome = await lane.parse(
-    { path, filename: "scan", contentType: null, cachePath: dir.join("cache") },
+    { tenantId: "tenant_1", path, filename: "scan", contentType: null, cachePath: dir.join("cache") },
     { maxTokens: 800, overlapTokens: 0 },
     (slice) => void chunks.push(...slice),
     within.signal,

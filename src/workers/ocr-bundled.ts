@@ -1,14 +1,15 @@
 import { imageFrames } from "../parse/image.ts";
 import type { Picture } from "../parse/ocr.ts";
 import { BACKGROUND_NICE } from "../platform/priority.ts";
+import { NO_BOUNDS, type ProcessBounds } from "../platform/process-bounds.ts";
 import { createWorkerPool, WorkerCallError, type WorkerPool } from "../platform/worker-pool.ts";
-import { ocrWorkerUrl } from "../worker-urls.ts";
+import { processes } from "../platform/worker-process.ts";
 import type { OcrBounds, OcrEngine, OcrOutcome } from "./ocr-engine.ts";
 import type { LanguageFile } from "./ocr-languages.ts";
 
 /**
- * The OCR engine inside the executable, in threads that are ended when a page takes too long or its document is
- * cancelled, and when there has been nothing to read for a while: each holds about 150 MB.
+ * The OCR engine inside the executable, in processes that are killed when a page takes too long or too much memory, when
+ * its document is cancelled, and when there has been nothing to read for a while: each holds about 150 MB.
  */
 export interface BundledOcrOptions {
   /** Data of the languages to be read, in order of preference; looked up for each page. */
@@ -17,6 +18,8 @@ export interface BundledOcrOptions {
   workers: number;
   /** Bytes of memory that a page may take. */
   memoryBytes: number;
+  /** What the system bounds the processes by; nothing unless given. */
+  bounds?: ProcessBounds | undefined;
   /** Milliseconds that one page may take. */
   pageMs?: number | undefined;
 }
@@ -35,13 +38,19 @@ export interface OcrInit {
 
 const PAGE_MS = 300_000;
 const CHECK_MS = 60_000;
+/** What the engine takes before it has seen a picture, with room for large language data. */
+const ENGINE_BYTES = 512 * 2 ** 20;
+const CHECK_BYTES = 2 ** 30;
 const REST_MS = 20_000;
 /** A colour picture and a turned copy of it, with what is found on them. */
 const BYTES_PER_PIXEL = 16;
 
-function createPool(size: number): WorkerPool<OcrMethods> {
+type PoolSettings = Pick<BundledOcrOptions, "workers" | "memoryBytes" | "bounds">;
+
+function createPool({ workers, memoryBytes, bounds = NO_BOUNDS }: PoolSettings): WorkerPool<OcrMethods> {
   const init: OcrInit = { nice: BACKGROUND_NICE };
-  return createWorkerPool<OcrMethods>({ url: ocrWorkerUrl, size, terminable: true, init, name: "ocr" });
+  const start = processes({ entry: "ocr", bounds, memoryBytes: () => ENGINE_BYTES + memoryBytes });
+  return createWorkerPool<OcrMethods>({ start, size: workers, terminable: true, init, name: "ocr" });
 }
 
 export class BundledOcr implements OcrEngine {
@@ -52,7 +61,7 @@ export class BundledOcr implements OcrEngine {
 
   constructor(options: BundledOcrOptions) {
     this.#options = options;
-    this.#pool = createPool(options.workers);
+    this.#pool = createPool(options);
   }
 
   isAvailable(): boolean {
@@ -80,15 +89,19 @@ export class BundledOcr implements OcrEngine {
     }
   }
 
+  residentBytes(): number {
+    return this.#pool.residentBytes();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#rest !== null) clearTimeout(this.#rest);
     await this.#pool[Symbol.asyncDispose]();
   }
 }
 
-/** Tries a language's data in a thread of its own. */
+/** Tries a language's data in a process of its own. */
 export async function isReadableLanguage(language: LanguageFile): Promise<boolean> {
-  await using pool = createPool(1);
+  await using pool = createPool({ workers: 1, memoryBytes: CHECK_BYTES });
   try {
     return await pool.call("check", { language }, { deadlineMs: CHECK_MS });
   } catch {

@@ -8,6 +8,8 @@ export interface OcrEngine extends AsyncDisposable {
   /** Whether a picture handed over now would be read; asked for each document. */
   isAvailable(): boolean;
   recognize(picture: Picture, within: OcrBounds): Promise<OcrOutcome>;
+  /** Of processes that it keeps between pages, in bytes. */
+  residentBytes(): number;
 }
 
 export interface OcrBounds {

@@ -48,6 +48,10 @@ export class NativeOcr implements OcrEngine {
     return await this.#run(program, picture, { withinMs: Math.min(withinMs, this.#options.pageMs ?? PAGE_MS), signal });
   }
 
+  residentBytes(): number {
+    return 0;
+  }
+
   /** Every page is a process of its own, which its call has ended. */
   async [Symbol.asyncDispose](): Promise<void> {}
 

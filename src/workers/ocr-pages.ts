@@ -1,4 +1,5 @@
 import type { RecognizedPage } from "../parse/ocr.ts";
+import type { CallFailure } from "../platform/worker-link.ts";
 import { WorkerCallError } from "../platform/worker-pool.ts";
 import type { Ocr } from "./ocr.ts";
 import type { ParseMethods, ParseSource } from "./protocol.ts";
@@ -50,12 +51,15 @@ export async function recognizePages(
   return signal.aborted ? null : pages;
 }
 
+/** What a worker may have ended of through no fault of the page. */
+const AGAIN: ReadonlySet<CallFailure> = new Set(["crashed", "killed"]);
+
 /** A worker may have been ended for what another document did. */
 async function twice<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof WorkerCallError) || (error.reason !== "memory" && error.reason !== "crashed")) throw error;
+    if (!(error instanceof WorkerCallError) || !AGAIN.has(error.reason)) throw error;
     return await work();
   }
 }

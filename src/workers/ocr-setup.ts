@@ -1,3 +1,4 @@
+import type { ProcessBounds } from "../platform/process-bounds.ts";
 import { BundledOcr } from "./ocr-bundled.ts";
 import type { OcrEngine } from "./ocr-engine.ts";
 import { findLanguages, languageDirectory } from "./ocr-languages.ts";
@@ -14,6 +15,7 @@ export interface OcrSettings {
   maxSeconds: number;
   slots: number;
   memoryBytes: number;
+  bounds?: ProcessBounds | undefined;
 }
 
 export function createOcr(settings: OcrSettings): Ocr {
@@ -22,7 +24,7 @@ export function createOcr(settings: OcrSettings): Ocr {
 }
 
 /** In order of preference; the first that is available reads a document. */
-function enginesOf({ mode, languages, dataDir, slots, memoryBytes }: OcrSettings): OcrEngine[] {
+function enginesOf({ mode, languages, dataDir, slots, memoryBytes, bounds }: OcrSettings): OcrEngine[] {
   if (mode === "off") return [];
   const native = new NativeOcr({ program: () => Bun.which("tesseract"), languages, memoryBytes });
   if (mode === "native") return [native];
@@ -35,6 +37,7 @@ function enginesOf({ mode, languages, dataDir, slots, memoryBytes }: OcrSettings
       },
       workers: slots,
       memoryBytes,
+      bounds,
     });
   // A machine's own Tesseract may know languages that nobody has added here; better some languages than none.
   return [bundled((missing) => missing.length === 0), native, bundled(() => true)];

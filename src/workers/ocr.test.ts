@@ -60,7 +60,7 @@ async function read(dir: TempDir, bytes: Uint8Array, options: Options, signal?: 
   const path = dir.join("file");
   writeFileSync(path, bytes);
   const chunks: WorkerChunk[] = [];
-  const source = { path, filename: "scan", contentType: null, cachePath: dir.join("cache") };
+  const source = { tenantId: "tenant_1", path, filename: "scan", contentType: null, cachePath: dir.join("cache") };
   const outcome = await lane.parse(
     source,
     { maxTokens: 800, overlapTokens: 0 },

@@ -43,6 +43,11 @@ export class Ocr implements AsyncDisposable {
     }
   }
 
+  /** Of processes that are kept between pages. */
+  residentBytes(): number {
+    return this.#options.engines.reduce((sum, engine) => sum + engine.residentBytes(), 0);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#options.engines.map((engine) => engine[Symbol.asyncDispose]()));
   }

@@ -1,5 +1,14 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { makePdf } from "../../test/fixtures/parse/make-pdf.ts";
 import { type TempDir, tempDir } from "../../test/helpers/temp-dir.ts";
 import { waitFor } from "../../test/helpers/wait.ts";
@@ -24,6 +33,9 @@ const TEXT = Array.from({ length: 300 }, (_, i) => `Sentence number ${i} is abou
   "\n\n",
 );
 
+/** Some seconds of work. */
+const SLOW = TEXT.repeat(60);
+
 function laneOf(more: Partial<ParseLaneOptions> = {}): ParseLane {
   return new ParseLane({ workers: 1, deadlineMs: 60_000, memoryBytes: 2 ** 40, limits: DEFAULT_LIMITS, ...more });
 }
@@ -31,21 +43,7 @@ function laneOf(more: Partial<ParseLaneOptions> = {}): ParseLane {
 function sourceOf(dir: TempDir, content: string | Uint8Array, filename = "a.txt"): ParseSource {
   const path = dir.join(filename);
   writeFileSync(path, content);
-  return { path, filename, contentType: null, cachePath: dir.join("cache", filename) };
-}
-
-/** Options whose bound on memory the test moves; anything is too much while it is `tight`. */
-function movingBound() {
-  const bound = { isTight: true };
-  const options = {
-    workers: 2,
-    deadlineMs: 60_000,
-    limits: DEFAULT_LIMITS,
-    get memoryBytes() {
-      return bound.isTight ? -(2 ** 40) : 2 ** 40;
-    },
-  };
-  return { bound, lane: new ParseLane(options) };
+  return { tenantId: "tenant_1", path, filename, contentType: null, cachePath: dir.join("cache", filename) };
 }
 
 test("a document comes in order, in slices, and is waited for", async () => {
@@ -159,50 +157,146 @@ describe("a document is interrupted", () => {
 });
 
 describe("memory", () => {
-  test("that a document takes alone is the document's fault", async () => {
+  test("that a document takes is the document's fault, and another's in company is not touched", async () => {
     using dir = tempDir();
-    const { lane } = movingBound();
-    await using _lane = lane;
-    const outcome = await lane.parse(sourceOf(dir, TEXT), STRATEGY, () => undefined, NEVER);
+    let bound = 2 ** 40;
+    await using lane = new ParseLane({
+      workers: 2,
+      deadlineMs: 60_000,
+      limits: DEFAULT_LIMITS,
+      get memoryBytes() {
+        return bound;
+      },
+    });
+    await lane.warm();
+    const held = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    const inCompany = lane.parse(
+      sourceOf(dir, TEXT, "b.txt"),
+      STRATEGY,
+      async () => {
+        begun.resolve();
+        await held.promise;
+      },
+      NEVER,
+    );
+    await begun.promise;
+    bound = -(2 ** 40);
+    const outcome = await lane.parse(sourceOf(dir, SLOW, "a.txt"), STRATEGY, () => undefined, NEVER);
     const message = "The file could not be parsed because it is too large.";
     expect(outcome).toEqual({ type: "failed", error: { code: "invalid_file", message } });
-    expect(lane.stats().restarts).toBe(2);
+    expect(lane.stats().restarts).toBe(1);
+    bound = 2 ** 40;
+    held.resolve();
+    expect(await inCompany).toMatchObject({ type: "parsed" });
+    expect(lane.stats().restarts).toBe(1);
   });
 
-  test("that documents take in company is no fault of those that do without alone", async () => {
+  test("that this process takes is no fault of a document", async () => {
     using dir = tempDir();
-    const { lane, bound } = movingBound();
-    await using _lane = lane;
-    const parsing = ["a.txt", "b.txt"].map((name) =>
-      lane.parse(sourceOf(dir, TEXT, name), STRATEGY, () => undefined, NEVER),
-    );
-    await waitFor("both have lost their workers", () => (lane.stats().restarts >= 2 ? true : undefined));
-    bound.isTight = false;
-    expect((await Promise.all(parsing)).map(({ type }) => type)).toEqual(["parsed", "parsed"]);
+    await using lane = laneOf({ memoryBytes: 200 * MB });
+    const kept: Uint8Array[] = [];
+    const grow = () => void kept.push(new Uint8Array(300 * MB).fill(1));
+    expect(await lane.parse(sourceOf(dir, "short"), STRATEGY, grow, NEVER)).toMatchObject({ type: "parsed" });
+    expect(kept).toHaveLength(1);
+  });
+});
+
+describe("a process that the system kills", () => {
+  const killed = async (lane: ParseLane) => {
+    const [pid] = await waitFor("its process", () => (lane.pids().length > 0 ? lane.pids() : undefined));
+    process.kill(pid as number, "SIGKILL");
+  };
+
+  test("once is another's fault: the document is parsed by the next", async () => {
+    using dir = tempDir();
+    await using lane = laneOf();
+    await lane.warm();
+    const parsing = lane.parse(sourceOf(dir, SLOW), STRATEGY, () => undefined, NEVER);
+    await killed(lane);
+    expect(await parsing).toMatchObject({ type: "parsed" });
+    expect(lane.stats().restarts).toBe(1);
   });
 
-  test("is not waited for by one that is cancelled meanwhile", async () => {
+  test("twice is the document's, which is too large", async () => {
     using dir = tempDir();
-    const { lane } = movingBound();
-    await using _lane = lane;
+    await using lane = laneOf();
+    await lane.warm();
+    const [first] = lane.pids();
+    const parsing = lane.parse(sourceOf(dir, SLOW), STRATEGY, () => undefined, NEVER);
+    await killed(lane);
+    await waitFor("the next process", () => lane.pids().find((pid) => pid !== first));
+    await killed(lane);
+    const message = "The file could not be parsed because it is too large.";
+    expect(await parsing).toEqual({ type: "failed", error: { code: "invalid_file", message } });
+    expect(await lane.parse(sourceOf(dir, "short", "b.txt"), STRATEGY, () => undefined, NEVER)).toMatchObject({
+      type: "parsed",
+    });
+  });
+
+  test("is not waited for by a document that is cancelled meanwhile", async () => {
+    using dir = tempDir();
+    await using lane = laneOf();
+    await lane.warm();
     const stop = new AbortController();
-    const parsing = lane.parse(sourceOf(dir, TEXT), STRATEGY, () => undefined, stop.signal);
+    const parsing = lane.parse(sourceOf(dir, SLOW), STRATEGY, () => undefined, stop.signal);
+    await killed(lane);
     await waitFor("it has lost its worker", () => (lane.stats().restarts >= 1 ? true : undefined));
     stop.abort();
     expect(await parsing).toEqual({ type: "interrupted" });
   });
+});
 
-  test("that the process has grown by is given back by new workers, once the lane is at rest", async () => {
+describe("tenants take turns", () => {
+  const ofTenant = (source: ParseSource, tenantId: string): ParseSource => ({ ...source, tenantId });
+
+  test("a document comes at once, however many slow ones of another tenant there are", async () => {
     using dir = tempDir();
     await using lane = laneOf();
     await lane.warm();
-    const kept: Uint8Array[] = [];
-    const grow = () => void kept.push(new Uint8Array(300 * MB).fill(1));
-    await lane.parse(sourceOf(dir, "short"), STRATEGY, grow, NEVER);
-    await waitFor("the worker is replaced", () => (lane.stats().restarts > 0 ? true : undefined));
-    expect(kept).toHaveLength(1);
-    const texts: string[] = [];
-    await lane.parse(sourceOf(dir, "short"), STRATEGY, ([chunk]) => void texts.push(chunk?.text ?? ""), NEVER);
-    expect(texts).toEqual(["short"]);
+    const held = Promise.withResolvers<void>();
+    const slow = [1, 2, 3].map((n) =>
+      lane.parse(ofTenant(sourceOf(dir, "slow", `${n}.txt`), "a"), STRATEGY, () => held.promise, NEVER),
+    );
+    const quick = ofTenant(sourceOf(dir, "quick", "quick.txt"), "b");
+    expect(await lane.parse(quick, STRATEGY, () => undefined, NEVER)).toMatchObject({ type: "parsed" });
+    expect(lane.stats()).toMatchObject({ size: 1, waiting: 2 });
+    held.resolve();
+    expect((await Promise.all(slow)).map(({ type }) => type)).toEqual(["parsed", "parsed", "parsed"]);
   });
+
+  test("a place that was given with a job's turn is the document's, and is given back", async () => {
+    using dir = tempDir();
+    await using lane = laneOf();
+    const turn = lane.tryTurn("a") ?? undefined;
+    expect(lane.tryTurn("a")).toBeNull();
+    const free = Promise.withResolvers<void>();
+    lane.onFree(free.resolve);
+    const source = ofTenant(sourceOf(dir, "short"), "a");
+    expect(await lane.parse(source, { ...STRATEGY, turn }, () => undefined, NEVER)).toMatchObject({ type: "parsed" });
+    await free.promise;
+    expect(lane.tryTurn("a")).not.toBeNull();
+  });
+});
+
+test("a process knows no secret of this one, and has no open file of it", async () => {
+  using dir = tempDir();
+  process.env["LECTERN_API_KEY"] = "sk-secret";
+  try {
+    await using lane = laneOf();
+    const mine = openSync(sourceOf(dir, "mine").path, "r");
+    await lane.warm();
+    closeSync(mine);
+    const [pid] = lane.pids();
+    if (process.platform !== "linux") return;
+    expect(readFileSync(`/proc/${pid}/environ`, "utf8")).not.toContain("LECTERN");
+    expect(readlinkSync(`/proc/${pid}/cwd`)).toBe("/");
+    const files = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+    expect(files.filter((file) => file.startsWith(dir.path))).toEqual([]);
+    // The channel to this process is the one socket.
+    expect(files.filter((file) => file.startsWith("socket:"))).toHaveLength(1);
+    expect(Number(readFileSync(`/proc/${pid}/oom_score_adj`, "utf8"))).toBeGreaterThanOrEqual(500);
+  } finally {
+    delete process.env["LECTERN_API_KEY"];
+  }
 });

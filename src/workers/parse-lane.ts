@@ -1,24 +1,21 @@
 import type { ParseFailure } from "../parse/document.ts";
 import type { ParseLimits } from "../parse/limits.ts";
 import { BACKGROUND_NICE } from "../platform/priority.ts";
-import {
-  createWorkerPool,
-  type WorkerCallError,
-  type WorkerPool,
-  type WorkerSession,
-} from "../platform/worker-pool.ts";
-import { parseWorkerUrl } from "../worker-urls.ts";
+import { NO_BOUNDS, type ProcessBounds } from "../platform/process-bounds.ts";
+import { type Turn, Turns } from "../platform/turns.ts";
+import type { CallFailure } from "../platform/worker-link.ts";
+import { createWorkerPool, WorkerCallError, type WorkerPool, type WorkerSession } from "../platform/worker-pool.ts";
+import { processes } from "../platform/worker-process.ts";
 import type { Ocr } from "./ocr.ts";
 import { type CallWorker, recognizePages } from "./ocr-pages.ts";
 import type { AnalysedChunk, ParseInit, ParseMethods, ParseSource, WorkerChunk } from "./protocol.ts";
 
 /**
- * The parse lane: each document has a worker to itself, a deadline, and a bound on memory.
+ * The parse lane: each document has a process to itself, a deadline, and a bound on memory.
  *
- * Bun does not honour a worker's `resourceLimits`, so a watchdog looks at the process's resident memory. When the
- * documents being parsed have grown it past the bound they all lose their workers, which gives the memory back within
- * a fraction of a second; those that were not alone are parsed again one at a time, and only one that breaks the bound
- * alone is to blame.
+ * A process that breaks its deadline or its bound is killed, and the document in it is to blame: nothing else was in
+ * there. One that the system killed may have gone for what others took, so its document is tried once more while no
+ * other such one is; killed again, it is too large. Tenants get processes by turns (platform/turns.ts).
  */
 export type ParseOutcome =
   | { type: "parsed"; warnings: string[] }
@@ -33,71 +30,99 @@ type Attempt = ParseOutcome | { type: "scanned"; pages: number[] };
 export interface ParseLaneOptions {
   workers: number;
   deadlineMs: number;
-  /** Growth of the process's resident memory that documents may cause, in bytes. */
+  /** Growth of its process's resident memory that a document may cause, in bytes. */
   memoryBytes: number;
   limits: ParseLimits;
+  /** What the system bounds the processes by; nothing unless given. */
+  bounds?: ProcessBounds | undefined;
   /** Reads scanned pages; without it they have no text. */
   ocr?: Ocr | undefined;
 }
 
-/** Chunks that cross the thread boundary at once; bounds memory on both sides. */
-const SLICE = 32;
-const WATCH_EVERY_MS = 20;
-/**
- * Workers that left the process this much larger are replaced once the lane has rested for a while: what grew may have
- * been a model or an index, and a new worker costs most of a second on a core.
- */
-const RECYCLE_BYTES = 48 * 1024 * 1024;
-const REST_MS = 2_000;
-/** So much larger, and they are replaced at the first instant of rest: under steady load none is longer. */
-const RECYCLE_NOW_BYTES = 128 * 1024 * 1024;
-
-interface Watched {
-  startRss: number;
+/** How a document is cut, and the place in the lane that its job was given with its turn. */
+export interface ParseTask {
+  maxTokens: number;
+  overlapTokens: number;
+  turn?: Turn | undefined;
 }
+
+/** Chunks that cross the boundary at once; bounds memory on both sides. */
+const SLICE = 32;
+const MIB = 2 ** 20;
+/**
+ * Processes that have grown by this much are replaced once the lane has rested for a while: a new one costs a second or
+ * two on a core, and its first documents are slower than those of one whose code has been compiled.
+ */
+const RECYCLE_BYTES = 128 * MIB;
+const REST_MS = 10_000;
+/**
+ * Grown by half the bound, one is replaced when its document is done: the next shall not be blamed for it. Most of what a
+ * process keeps is used again.
+ */
+const RECYCLE_SHARE = 0.5;
+const RECYCLE_NOW_LEAST_BYTES = 192 * MIB;
+/** Documents of one tenant that took the whole lane for so long let another tenant have the spare place. */
+const SPARE_AFTER_MS = 300;
+const SPARE_REST_MS = 20_000;
 
 export class ParseLane implements AsyncDisposable {
   readonly #options: ParseLaneOptions;
   readonly #pool: WorkerPool<ParseMethods>;
-  readonly #watched = new Set<Watched>();
+  readonly #turns: Turns;
   readonly #closing = new AbortController();
-  #watchdog: Timer | null = null;
+  #working = 0;
   #rest: Timer | null = null;
+  #spareRest: Timer | null = null;
   #exclusive: Promise<void> = Promise.resolve();
-  /** The least memory seen at rest since workers were last replaced: short calls must not raise it bit by bit. */
-  #idleRss = Infinity;
+  #onFree = (): void => undefined;
 
   constructor(options: ParseLaneOptions) {
     this.#options = options;
+    const { workers, bounds = NO_BOUNDS } = options;
     const init: ParseInit = { limits: options.limits, nice: BACKGROUND_NICE };
+    this.#turns = new Turns({ places: workers, spareAfterMs: SPARE_AFTER_MS, onFree: () => this.#onFree() });
     this.#pool = createWorkerPool<ParseMethods>({
-      url: parseWorkerUrl,
-      size: options.workers,
+      start: processes({ entry: "parse", bounds, memoryBytes: () => options.memoryBytes }),
+      // One for the spare place, which is started when somebody has it.
+      size: workers + 1,
       terminable: true,
       init,
       name: "parse",
+      warmUp: "warm",
+      replaceAbove: Math.max(RECYCLE_NOW_LEAST_BYTES, options.memoryBytes * RECYCLE_SHARE),
     });
   }
 
-  /** Starts every worker and lets it load what the first document needs. */
+  /** Starts every worker but the spare one and lets it load what the first document needs. */
   async warm(): Promise<void> {
     await Promise.all(Array.from({ length: this.#options.workers }, () => this.#pool.call("warm", null)));
+  }
+
+  /** A place for a document of this tenant, if it may have one now; `parse` is given it. */
+  tryTurn(tenantId: string): Turn | null {
+    return this.#turns.tryTake(tenantId);
+  }
+
+  /** Called when `tryTurn` may give a place that it did not give before. */
+  onFree(listener: () => void): void {
+    this.#onFree = listener;
   }
 
   /** Parses and chunks one document; `onChunks` gets them in order, in slices, and is waited for (back pressure). */
   async parse(
     source: ParseSource,
-    strategy: { maxTokens: number; overlapTokens: number },
+    task: ParseTask,
     onChunks: (chunks: WorkerChunk[]) => void | Promise<void>,
     signal: AbortSignal,
   ): Promise<ParseOutcome> {
-    const attempt = (from: ParseSource) => () =>
-      this.#pool.session((worker) => this.#guarded(() => this.#run(worker, from, strategy, onChunks, signal)), signal);
-    const outcome = await this.#withMemoryRules(attempt(source), signal);
+    const attempt = (from: ParseSource, turn?: Turn) => () =>
+      this.#inTurn(source.tenantId, signal, (worker) => this.#run(worker, from, task, onChunks, signal), turn);
+    const outcome = await this.#attempts(attempt(source, task.turn), attempt(source), signal);
     if (outcome.type !== "scanned") return outcome;
     const recognized = await this.#recognized(source, outcome.pages, signal);
     if (recognized === null) return { type: "interrupted" };
-    const read = await this.#withMemoryRules(attempt({ ...source, recognized }), signal);
+    const again = attempt({ ...source, recognized });
+    const read = await this.#attempts(again, again, signal);
     return read.type === "scanned" ? { type: "interrupted" } : read;
   }
 
@@ -105,7 +130,7 @@ export class ParseLane implements AsyncDisposable {
   async text(source: ParseSource, signal: AbortSignal): Promise<string[] | null> {
     const options = { signal, deadlineMs: this.#options.deadlineMs };
     const read = (from: ParseSource) =>
-      this.#pool.session((worker) => this.#guarded(() => worker.call("text", { source: from }, options)), signal);
+      this.#inTurn(source.tenantId, signal, (worker) => worker.call("text", { source: from }, options));
     const result = await read(source);
     if (!this.#needsOcr(source, result.scanned)) return result.ok ? result.parts : null;
     const recognized = await this.#recognized(source, result.scanned, signal);
@@ -115,27 +140,35 @@ export class ParseLane implements AsyncDisposable {
   }
 
   /** See `ParseMethods`; null when the worker died, or was ended. */
-  async upgradeTerms(chunks: AnalysedChunk[], signal: AbortSignal): Promise<Uint8Array[] | null> {
+  async upgradeTerms(tenantId: string, chunks: AnalysedChunk[], signal: AbortSignal): Promise<Uint8Array[] | null> {
     const options = { signal, deadlineMs: this.#options.deadlineMs };
     try {
-      return await this.#pool.session(
-        (worker) => this.#guarded(() => worker.call("upgradeTerms", { chunks }, options)),
-        signal,
-      );
+      return await this.#inTurn(tenantId, signal, (worker) => worker.call("upgradeTerms", { chunks }, options));
     } catch (error) {
-      if (failureOf(error) === "error") throw error;
-      return null;
+      if (error instanceof WorkerCallError) return null;
+      throw error;
     }
   }
 
-  stats() {
-    return this.#pool.stats();
+  /** Places are the workers that there are for all; the spare one's may be busy above them. */
+  stats(): { size: number; busy: number; waiting: number; restarts: number } {
+    const { busy, restarts } = this.#pool.stats();
+    return { size: this.#options.workers, busy, waiting: this.#turns.stats().waiting, restarts };
+  }
+
+  /** Of its processes. */
+  residentBytes(): number {
+    return this.#pool.residentBytes();
+  }
+
+  pids(): number[] {
+    return this.#pool.pids();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
-    if (this.#watchdog !== null) clearInterval(this.#watchdog);
     if (this.#rest !== null) clearTimeout(this.#rest);
+    if (this.#spareRest !== null) clearTimeout(this.#spareRest);
     await this.#pool[Symbol.asyncDispose]();
   }
 
@@ -149,23 +182,20 @@ export class ParseLane implements AsyncDisposable {
     if (ocr === undefined) return null;
     const ending = AbortSignal.any([signal, this.#closing.signal]);
     const call: CallWorker = (method, args) =>
-      this.#pool.session(
-        (worker) => this.#guarded(() => worker.call(method, args, { signal: ending, deadlineMs })),
-        ending,
-      );
+      this.#inTurn(source.tenantId, ending, (worker) => worker.call(method, args, { signal: ending, deadlineMs }));
     return await recognizePages({ ocr, call }, source, pages, ending);
   }
 
   async #run(
     worker: WorkerSession<ParseMethods>,
     source: ParseSource,
-    strategy: { maxTokens: number; overlapTokens: number },
+    { maxTokens, overlapTokens }: ParseTask,
     onChunks: (chunks: WorkerChunk[]) => void | Promise<void>,
     signal: AbortSignal,
   ): Promise<Attempt> {
     const endsAt = performance.now() + this.#options.deadlineMs;
     const options = () => ({ signal, deadlineMs: Math.max(1, endsAt - performance.now()) });
-    const summary = await worker.call("parse", { source, ...strategy }, options());
+    const summary = await worker.call("parse", { source, maxTokens, overlapTokens }, options());
     if (this.#needsOcr(source, summary.scanned)) return { type: "scanned", pages: summary.scanned };
     if (!summary.ok) return { type: "failed", error: summary.error };
     for (let from = 0; from < summary.chunks; from += SLICE) {
@@ -174,12 +204,43 @@ export class ParseLane implements AsyncDisposable {
     return { type: "parsed", warnings: summary.warnings };
   }
 
-  async #withMemoryRules(attempt: () => Promise<Attempt>, signal: AbortSignal): Promise<Attempt> {
+  /** Holds a worker, when it is this tenant's turn: the one given, or the next. */
+  async #inTurn<T>(
+    tenantId: string,
+    signal: AbortSignal,
+    work: (worker: WorkerSession<ParseMethods>) => Promise<T>,
+    given?: Turn,
+  ): Promise<T> {
+    using turn = given ?? (await this.#turn(tenantId, signal));
+    this.#working += 1;
+    if (this.#rest !== null) clearTimeout(this.#rest);
     try {
-      return await attempt();
+      return await this.#pool.session(work, signal);
+    } finally {
+      this.#working -= 1;
+      if (this.#working === 0) this.#cameToRest();
+      turn[Symbol.dispose]();
+    }
+  }
+
+  async #turn(tenantId: string, signal: AbortSignal): Promise<Turn> {
+    const closing = this.#closing.signal;
+    try {
+      return await this.#turns.take(tenantId, AbortSignal.any([signal, closing]));
+    } catch {
+      throw new WorkerCallError(closing.aborted ? "closed" : "aborted", "ended while it waited for its turn");
+    }
+  }
+
+  async #attempts(
+    first: () => Promise<Attempt>,
+    second: () => Promise<Attempt>,
+    signal: AbortSignal,
+  ): Promise<Attempt> {
+    try {
+      return await first();
     } catch (error) {
-      const reason = failureOf(error);
-      if (reason !== "memory") return outcomeOf(reason, this.#options.deadlineMs, error);
+      if (reasonOf(error) !== "killed") return outcomeOf(error, this.#options.deadlineMs);
     }
     // Again, alone: whoever comes here waits for the one before.
     const before = this.#exclusive;
@@ -188,60 +249,28 @@ export class ParseLane implements AsyncDisposable {
     await before;
     try {
       if (signal.aborted) return { type: "interrupted" };
-      return await attempt();
+      return await second();
     } catch (error) {
-      return outcomeOf(failureOf(error), this.#options.deadlineMs, error);
+      return outcomeOf(error, this.#options.deadlineMs);
     } finally {
       turn.resolve();
     }
   }
 
-  async #guarded<T>(work: () => Promise<T>): Promise<T> {
-    const watched: Watched = { startRss: process.memoryUsage.rss() };
-    if (this.#watched.size === 0) this.#idleRss = Math.min(this.#idleRss, watched.startRss);
-    if (this.#rest !== null) clearTimeout(this.#rest);
-    this.#watched.add(watched);
-    this.#watchdog ??= setInterval(() => this.#look(), WATCH_EVERY_MS);
-    try {
-      return await work();
-    } finally {
-      this.#watched.delete(watched);
-      if (this.#watched.size === 0) this.#cameToRest();
-    }
-  }
-
-  #look(): void {
-    let earliest: number | null = null;
-    // Insertion order: the first is the one that has run longest.
-    for (const { startRss } of this.#watched) earliest ??= startRss;
-    if (earliest === null) return;
-    if (process.memoryUsage.rss() - earliest > this.#options.memoryBytes) this.#pool.killBusy("memory");
-  }
-
   #cameToRest(): void {
-    if (this.#watchdog !== null) clearInterval(this.#watchdog);
-    this.#watchdog = null;
-    const grown = process.memoryUsage.rss() - this.#idleRss;
-    if (grown < RECYCLE_BYTES) return;
-    // At the earliest after this turn: the worker that served the last call is released in it.
-    this.#rest = setTimeout(() => this.#recycle(), grown < RECYCLE_NOW_BYTES ? REST_MS : 0);
-  }
-
-  #recycle(): void {
-    if (this.#watched.size > 0) return;
-    this.#pool.recycleIdle();
-    this.#idleRss = Infinity;
-    // The next document shall not wait for a worker to load. One that fails to start says so to whoever needs it.
-    if (!this.#closing.signal.aborted) void this.warm().catch(() => undefined);
+    if (this.#closing.signal.aborted) return;
+    this.#rest = setTimeout(() => this.#pool.recycleIdle(RECYCLE_BYTES), REST_MS);
+    if (this.#spareRest !== null) clearTimeout(this.#spareRest);
+    this.#spareRest = setTimeout(() => this.#pool.endIdleFrom(this.#options.workers), SPARE_REST_MS);
   }
 }
 
-function failureOf(error: unknown): WorkerCallError["reason"] | "error" {
-  return error instanceof Error && error.name === "WorkerCallError" ? (error as WorkerCallError).reason : "error";
+function reasonOf(error: unknown): CallFailure | null {
+  return error instanceof WorkerCallError ? error.reason : null;
 }
 
-function outcomeOf(reason: WorkerCallError["reason"] | "error", deadlineMs: number, error: unknown): ParseOutcome {
-  switch (reason) {
+function outcomeOf(error: unknown, deadlineMs: number): ParseOutcome {
+  switch (reasonOf(error)) {
     case "deadline":
       return {
         type: "failed",
@@ -251,6 +280,7 @@ function outcomeOf(reason: WorkerCallError["reason"] | "error", deadlineMs: numb
         },
       };
     case "memory":
+    case "killed":
       return {
         type: "failed",
         error: { code: "invalid_file", message: "The file could not be parsed because it is too large." },
@@ -260,7 +290,7 @@ function outcomeOf(reason: WorkerCallError["reason"] | "error", deadlineMs: numb
       return { type: "interrupted" };
     case "crashed":
       return { type: "crashed" };
-    case "error":
+    case null:
       throw error;
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The complete list of what runs outside the main thread. Plain data and buffers only; a worker has no database.
- * The parse lane is pure JavaScript and may be terminated; the native lanes hold ONNX Runtime and the HNSW addon and
- * are stopped only cooperatively.
+ * The parse lane is pure JavaScript, in processes that may be killed; the native lanes hold ONNX Runtime and the HNSW
+ * addon in threads, which are stopped only cooperatively.
  */
 import type { EmbedKind, ModelInfo } from "../embed/provider.ts";
 import type { Reranked, RerankerInfo } from "../embed/reranker.ts";
@@ -30,6 +30,8 @@ export interface GraphBatch {
 }
 
 export interface ParseSource {
+  /** Whose document it is: tenants get workers by turns. */
+  tenantId: string;
   /** Absolute path of the bytes. */
   path: string;
   filename: string;

@@ -80,7 +80,7 @@ async function run(): Promise<void> {
     const path = dir.join(`${number}`);
     const cachePath = dir.join(`${number}.cache`);
     writeFileSync(path, bytes);
-    const source = { path, filename: name, contentType: null, cachePath };
+    const source = { tenantId: "tenant_1", path, filename: name, contentType: null, cachePath };
     let chunks = 0;
     const startedMs = performance.now();
     const outcome = await lane.parse(

@@ -3,10 +3,10 @@
  * random weights. Field numbers are those of onnx.proto3.
  */
 
-export type ElementType = "float32" | "int64" | "int8" | "float16";
-const TYPE_CODES: Readonly<Record<ElementType, number>> = { float32: 1, int8: 3, int64: 7, float16: 10 };
+export type ElementType = "float32" | "int64" | "int8" | "float16" | "bool";
+const TYPE_CODES: Readonly<Record<ElementType, number>> = { float32: 1, int8: 3, int64: 7, bool: 9, float16: 10 };
 
-export type Attribute = number | number[] | { float: number };
+export type Attribute = number | number[] | { float: number } | { graph: OnnxGraph };
 
 export interface OnnxNode {
   op: string;
@@ -19,7 +19,7 @@ export interface OnnxTensor {
   name: string;
   type: ElementType;
   shape: number[];
-  data: Float32Array | BigInt64Array | Int8Array;
+  data: Float32Array | BigInt64Array | Int8Array | Uint8Array;
 }
 
 export interface OnnxValue {
@@ -37,14 +37,17 @@ export interface OnnxGraph {
 
 /** The bytes of an ONNX model file, operator set 17. */
 export function writeOnnx(graph: OnnxGraph): Uint8Array {
-  const body = Buffer.concat([
+  return Buffer.concat([integer(1, 8), bytes(7, graphBytes(graph)), bytes(8, integer(2, 17))]);
+}
+
+function graphBytes(graph: OnnxGraph): Uint8Array {
+  return Buffer.concat([
     ...graph.nodes.map((node) => bytes(1, nodeBytes(node))),
     bytes(2, text("test")),
     ...graph.weights.map((tensor) => bytes(5, tensorBytes(tensor))),
     ...graph.inputs.map((value) => bytes(11, valueBytes(value))),
     ...graph.outputs.map((value) => bytes(12, valueBytes(value))),
   ]);
-  return Buffer.concat([integer(1, 8), bytes(7, body), bytes(8, integer(2, 17))]);
 }
 
 function nodeBytes(node: OnnxNode): Uint8Array {
@@ -55,6 +58,8 @@ function nodeBytes(node: OnnxNode): Uint8Array {
       const list = value.map((v) => integer(8, v));
       return bytes(5, Buffer.concat([bytes(1, text(name)), ...list, integer(20, 7)]));
     }
+    if ("graph" in value)
+      return bytes(5, Buffer.concat([bytes(1, text(name)), bytes(6, graphBytes(value.graph)), integer(20, 5)]));
     const float = Buffer.alloc(4);
     float.writeFloatLE(value.float);
     return bytes(5, Buffer.concat([bytes(1, text(name)), varint((2 << 3) | 5), float, integer(20, 1)]));

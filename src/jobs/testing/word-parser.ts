@@ -7,12 +7,17 @@ type Strategy = Parameters<Parse>[1];
 type OnChunks = Parameters<Parse>[2];
 
 /** A parse lane on the calling thread, for plain text: as many words to a chunk as the strategy allows tokens. */
-export class WordParser implements Pick<ParseLane, "parse"> {
+export class WordParser implements Pick<ParseLane, "parse" | "tryTurn"> {
   /** File names, in the order in which they were parsed. */
   readonly parsed: string[] = [];
   /** Instead of the next parses. */
   readonly instead: ((onChunks: OnChunks, chunks: WorkerChunk[]) => ParseOutcome | Promise<ParseOutcome>)[] = [];
   warnings: string[] = [];
+
+  /** There is a place for everybody. */
+  tryTurn(): Disposable {
+    return { [Symbol.dispose]: () => undefined };
+  }
 
   async parse(source: ParseSource, strategy: Strategy, onChunks: OnChunks, signal: AbortSignal): Promise<ParseOutcome> {
     if (signal.aborted) return { type: "interrupted" };
