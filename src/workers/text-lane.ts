@@ -2,7 +2,7 @@ import { AppError } from "../errors.ts";
 import type { TextAnalysis, TextAsker, TextFacts, TextsToAnalyse } from "../index/text-analysis.ts";
 import { FairLane } from "../platform/fair-lane.ts";
 import type { Slice } from "../platform/fair-queue.ts";
-import { BACKGROUND_NICE } from "../platform/priority.ts";
+import { threads } from "../platform/worker-link.ts";
 import { createWorkerPool, WorkerCallError, type WorkerPool } from "../platform/worker-pool.ts";
 import { textWorkerUrl } from "../worker-urls.ts";
 import type { TextMethods } from "./protocol.ts";
@@ -25,6 +25,9 @@ const COUNTED_FOR_ONE = 8;
 const DEADLINE_MS = 60_000;
 const RETRY_AFTER_SECONDS = 1;
 
+/** A client waits for it: after searches, well before the reading of documents. */
+const TEXT_NICE = 5;
+
 interface Work {
   texts: string[];
   /** Null: tokens alone. */
@@ -38,8 +41,9 @@ export class TextLane implements TextAnalysis, AsyncDisposable {
   readonly #lane: FairLane<Work, Found>;
 
   constructor() {
-    const init = { nice: BACKGROUND_NICE };
-    this.#pool = createWorkerPool<TextMethods>({ url: textWorkerUrl, size: 1, terminable: true, init, name: "text" });
+    const start = threads(textWorkerUrl);
+    const init = { nice: TEXT_NICE };
+    this.#pool = createWorkerPool<TextMethods>({ start, size: 1, terminable: true, init, name: "text" });
     this.#lane = new FairLane({
       quantum: SLICE_CHARACTERS,
       most: MOST_WAITING,
