@@ -15,7 +15,7 @@ import type { QueryTerm } from "./query-term.ts";
 /** Shares of the weight at which the evidence begins, and is whole. */
 const COVERED = { from: 0.6, whole: 0.8 } as const;
 /** The same of rarity; 1 is that of a word which one chunk has. */
-const RARE = { from: 0.7, whole: 0.95 } as const;
+const RARE = { from: 0.8, whole: 1 } as const;
 /** What of its weight an ordinary word keeps that no chunk has. */
 const ORDINARY = { missing: 0.08 } as const;
 /** A longer question is none for a code or a name. */
