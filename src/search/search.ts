@@ -216,3 +216,13 @@ function questions(queries: readonly string[], answers: readonly Asked[], { aske
     ranked: answers[i]?.ranked ?? [],
   }));
 }
+/** Chunk ids as clients see them: `chunk_` and the row's number in base 36. */
+export function chunkIdOf(row: number): string {
+  return `chunk_${row.toString(36)}`;
+}
+
+/** The row's number, or null for what is no chunk id. */
+export function rowOfChunkId(id: string): number | null {
+  const digits = /^chunk_([0-9a-z]{1,10})$/.exec(id)?.[1];
+  return digits === undefined ? null : Number.parseInt(digits, 36);
+}

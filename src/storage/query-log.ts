@@ -15,6 +15,9 @@ export interface LoggedSearch {
   model: string;
   /** Its number within the store. */
   generation: number;
+  /** What it was made for: itself, or an answer of this id. */
+  source: "search" | "response";
+  source_id: string | null;
 }
 
 export const QUERY_LOG = table("query_log", {
@@ -27,7 +30,7 @@ export const QUERY_LOG = table("query_log", {
   query: nullable(json<string[]>()),
   /** Hex; of several queries, joined by line feeds. */
   query_sha256: text(),
-  body: json<LoggedSearch>(),
+  body: json<LoggedSearch>({ source: "search", source_id: null } as LoggedSearch),
 });
 
 const SHOWN = QUERY_LOG.pick("seq", "created_at", "query", "query_sha256", "body");

@@ -6,7 +6,7 @@ import type { StoreFileRow } from "../../storage/store-files.ts";
 import type { StoreRow } from "../../storage/stores.ts";
 import type { Caller } from "../../http/caller.ts";
 import { mayUseFile } from "../files/scope.ts";
-import { chunkIdOf } from "../search/results.ts";
+import { chunkIdOf } from "../../search/search.ts";
 import type { Within } from "../vector-store-files/attach.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
 import type { Asking } from "../vector-stores/asking.ts";

@@ -7,7 +7,7 @@ import type { StoreRow } from "../../storage/stores.ts";
 import type { Cursors } from "../../http/cursors.ts";
 import type { Cursor } from "../../http/openai.ts";
 import { parseFilter } from "../../search/filters.ts";
-import { chunkIdOf, rowOfChunkId } from "../search/results.ts";
+import { chunkIdOf, rowOfChunkId } from "../../search/search.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
 import type { Asking } from "../vector-stores/asking.ts";
 import { pageQuery } from "../../http/page-query.ts";

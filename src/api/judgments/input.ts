@@ -1,7 +1,7 @@
 import { AppError } from "../../errors.ts";
 import type { JudgmentsTable, Relevant } from "../../storage/judgments.ts";
 import type { StoreRow } from "../../storage/stores.ts";
-import { rowOfChunkId } from "../search/results.ts";
+import { rowOfChunkId } from "../../search/search.ts";
 import type { JudgmentBody } from "./schema.ts";
 
 export interface ReadJudgment {

@@ -6,7 +6,7 @@ import { OF_STORE } from "../../storage/judgments.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { Cursors } from "../../http/cursors.ts";
 import type { Cursor } from "../../http/openai.ts";
-import { chunkIdOf } from "../search/results.ts";
+import { chunkIdOf } from "../../search/search.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
 import type { Asking } from "../vector-stores/asking.ts";
 import { notFound } from "../../http/not-found.ts";

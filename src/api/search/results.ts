@@ -1,17 +1,6 @@
 import { joinChunks } from "../vector-store-files/content.ts";
-import type { Hit } from "../../search/search.ts";
+import { chunkIdOf, type Hit } from "../../search/search.ts";
 import type { SearchResult } from "./schema.ts";
-
-/** Chunk ids as clients see them: `chunk_` and the row's number in base 36. */
-export function chunkIdOf(row: number): string {
-  return `chunk_${row.toString(36)}`;
-}
-
-/** The row's number, or null for what is no chunk id. */
-export function rowOfChunkId(id: string): number | null {
-  const digits = /^chunk_([0-9a-z]{1,10})$/.exec(id)?.[1];
-  return digits === undefined ? null : Number.parseInt(digits, 36);
-}
 
 /** One hit as clients see it, its neighbours joined to one text. */
 export function resultOf({ chunk: row, ranked, neighbours }: Hit, explain: boolean): SearchResult {
