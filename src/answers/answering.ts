@@ -6,7 +6,7 @@
 import { countTokens } from "../chunk/tokens.ts";
 import type { Clock } from "../platform/clock.ts";
 import { languageOf } from "../index/language.ts";
-import { queriesOf } from "../search/questions.ts";
+import { focusOf, queriesOf } from "../search/questions.ts";
 import type { SearchRecord } from "../search/record.ts";
 import { chooseRanker, type RerankDeps } from "../search/rerank.ts";
 import { chunkIdOf, type Hit, type Search, type SearchOutcome } from "../search/search.ts";
@@ -95,7 +95,7 @@ class OneAnswer {
     const { minScore, weakScore, ...sentences } = this.#deps.settings();
     const results = [...this.#results.values()].sort((a, b) => b.score - a.score);
     // A passage that a tool left out by its threshold is not here; the bounds hold for the others.
-    const question = this.#queries[0] ?? "";
+    const question = focusOf(this.#request.question.text, this.#request.question.previous);
     const fit: Fit = (texts) => this.#deps.fit(question, texts, this.#signal);
     const choice = await chooseQuotations(results, question, { minScore, weakScore }, fit);
     const { text, citations, tokens, isCut } = compose(choice, sentences, this.#request.maxOutputTokens);

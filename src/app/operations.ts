@@ -28,6 +28,8 @@ import { modelsService } from "../api/models/service.ts";
 import type { QueryRecorder } from "../api/queries/recorder.ts";
 import { queryOperations } from "../api/queries/routes.ts";
 import { queriesService } from "../api/queries/service.ts";
+import { responseOperations } from "../api/responses/routes.ts";
+import { responsesService } from "../api/responses/service.ts";
 import { rerankOperations } from "../api/rerank/routes.ts";
 import { rerankService } from "../api/rerank/service.ts";
 import { searchOperations } from "../api/search/routes.ts";
@@ -50,12 +52,13 @@ import type { Embed } from "../models/failures.ts";
 import { modelCatalog } from "../models/model-catalog.ts";
 import { BUNDLED_RANKER } from "../models/models.ts";
 import type { Clock } from "../platform/clock.ts";
+import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
 import type { SearchRecord } from "../search/record.ts";
 import type { StoreRow } from "../storage/stores.ts";
 import { backups } from "./backup.ts";
 import type { Engine } from "./engine.ts";
-import { QUERY_LOG_WAITING, SEARCH_STAGE, SEARCHES } from "./metric-list.ts";
+import { ANSWERS, QUERY_LOG_WAITING, SEARCH_STAGE, SEARCHES } from "./metric-list.ts";
 import { countRerank } from "./open-models.ts";
 import { serverStatus } from "./server-status.ts";
 
@@ -65,6 +68,7 @@ export interface OperationsOptions {
   engine: Engine;
   clock: Clock;
   metrics: Metrics;
+  log: Log;
   dataDir: string;
   stopping: AbortSignal;
   /** Takes every search. */
@@ -83,6 +87,7 @@ export function createOperations(options: OperationsOptions): Operation[] {
     ...files.operations,
     ...stores.operations,
     ...searchParts(options, shared),
+    ...answerParts(options, shared),
     ...modelParts(options, shared),
     ...adminParts(options, stores.show),
     ...backupOperations(backups({ data: options.engine.data, dataDir: options.dataDir, clock: options.clock })),
@@ -195,6 +200,7 @@ function searchParts(options: OperationsOptions, shared: Shared): Operation[] {
     countSearch(metrics, record);
     queries.record(record);
   };
+  engine.searches.listen(onSearch);
   metrics.gauge(QUERY_LOG_WAITING, () => queries.waiting);
   const insert = vectorInserter({
     ...storage,
@@ -213,6 +219,26 @@ function searchParts(options: OperationsOptions, shared: Shared): Operation[] {
     ...judgmentOperations(judgmentsService({ ...storage, ...shared })),
     ...evaluationOperations(evaluationsService({ ...storage, ...shared })),
   ];
+}
+
+function answerParts({ config, engine, metrics, log }: OperationsOptions, shared: Shared): Operation[] {
+  const { data, jobs, rankers, answering, changes } = engine;
+  const responses = responsesService({
+    ...shared,
+    storage: data.storage,
+    log,
+    rankers,
+    answering,
+    changes,
+    interrupt: (id) => jobs.runner.cancel("answer", id),
+    onEnd: (end) => metrics.count(ANSWERS, { mode: "extractive", end }),
+    settings: () => ({
+      unsupportedTools: config.unsupportedTools,
+      responseDays: config.responseDays,
+      strictModels: config.strictModels,
+    }),
+  });
+  return responseOperations(responses);
 }
 
 function countSearch(metrics: Metrics, { index, latencyMs }: SearchRecord): void {

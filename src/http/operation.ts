@@ -24,6 +24,11 @@ export interface OperationSpec {
   query?: TObject;
   /** A JSON body; an empty body counts as `{}`. Unknown keys are refused, conversions are not made. */
   body?: TSchema;
+  /**
+   * The handler brings the body into the form of its schema and validates it: for what clients may send in other forms.
+   * It is given what was sent.
+   */
+  readsBody?: true;
   /** Top-level body keys of other servers' clients, accepted and dropped. */
   foreignKeys?: readonly string[];
   /** Bytes; default 8 MB. */
@@ -53,6 +58,7 @@ export const TAGS = [
   "Uploads",
   "Vector stores",
   "Embeddings",
+  "Responses",
   "Models",
   "Lectern",
   "Administration",

@@ -59,7 +59,7 @@ export function serveOperation(
 ): (request: Request, state: RequestState) => Promise<Response> {
   const { spec, handle } = operation;
   const queryValidator = spec.query === undefined ? null : compileValidator(spec.query);
-  const bodyValidator = spec.body === undefined ? null : compileValidator(spec.body);
+  const bodyValidator = spec.body === undefined || spec.readsBody === true ? null : compileValidator(spec.body);
 
   return async (request, state) => {
     state.route = spec.path;
@@ -89,8 +89,8 @@ export function serveOperation(
       if (queryValidator !== null) check(queryValidator, query, spec, state.dialect);
       const takesBody = spec.body !== undefined || spec.multipart !== undefined;
       const readable = takesBody ? decodedRequest(request) : request;
-      const given = bodyValidator === null ? undefined : await readBody(readable, spec, deps);
-      const body = bodyValidator === null ? undefined : bodyValidator.withoutNulls(given);
+      const given = spec.body === undefined ? undefined : await readBody(readable, spec, deps);
+      const body = bodyValidator === null ? given : bodyValidator.withoutNulls(given);
       if (bodyValidator !== null) check(bodyValidator, body, spec, state.dialect);
       return await answered(handle, { params, query, body, caller, request: readable }, state, deps.stopping);
     } finally {

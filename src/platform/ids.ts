@@ -26,7 +26,12 @@ export type IdPrefix =
   | "ten_"
   | "eval_"
   | "del_"
-  | "req_";
+  | "req_"
+  | "resp_"
+  | "msg_"
+  | "fs_"
+  | "fc_"
+  | "ref_";
 
 /** A new identifier with 142 random bits: it cannot be guessed or enumerated. */
 export function newId(prefix: IdPrefix): string {

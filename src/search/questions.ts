@@ -33,6 +33,13 @@ export function queriesOf(message: string, previous: string | null): string[] {
   return [...new Set(queries.filter((query) => query !== ""))].slice(0, QUESTIONS.queries);
 }
 
+/** What is asked, in one text: what a passage that was found is read for. */
+export function focusOf(message: string, previous: string | null): string {
+  const text = lastWords(message);
+  if (previous !== null && previous.trim() !== "" && goesOn(text)) return lastWords(`${previous} ${message}`);
+  return reducedQuestions(text).join(" ") || text;
+}
+
 /** What of a text is asked, at most three questions; the whole without its frames where nothing is a question. */
 export function reducedQuestions(text: string): string[] {
   const asked = text.slice(-LONGEST);

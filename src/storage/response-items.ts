@@ -52,12 +52,12 @@ export interface KeptSearchCall {
 
 export type KeptInputPart =
   | { type: "input_text"; text: string }
-  | { type: "input_image"; detail: string; image_url?: string | undefined; file_id?: string | undefined }
+  | { type: "input_image"; detail: string; image_url?: string; file_id?: string }
   | {
       type: "input_file";
-      file_id?: string | undefined;
-      file_data?: string | undefined;
-      filename?: string | undefined;
+      file_id?: string;
+      file_data?: string;
+      filename?: string;
     };
 export type KeptOutputPart =
   | { type: "output_text"; text: string; annotations: KeptCitation[]; logprobs: never[] }
@@ -111,6 +111,14 @@ export type KeptItem =
   | KeptFunctionCall
   | KeptFunctionOutput
   | KeptReference;
+
+export const ITEM_PREFIXES = {
+  message: "msg_",
+  file_search_call: "fs_",
+  function_call: "fc_",
+  function_call_output: "fc_",
+  item_reference: "ref_",
+} as const satisfies Record<KeptItem["type"], string>;
 
 /** Whether text of this file, as it is in this store, is to be emptied. */
 export type IsGone = (storeId: StoreId, fileId: FileId) => boolean;

@@ -13,6 +13,8 @@ import { JUDGMENT } from "./judgments.ts";
 import { API_KEY } from "./keys.ts";
 import { MIGRATION } from "./migration-table.ts";
 import { QUERY_LOG } from "./query-log.ts";
+import { RESPONSE_SOURCE } from "./response-sources.ts";
+import { RESPONSE, RESPONSE_ITEM } from "./responses.ts";
 import { openSqlite } from "./sqlite.ts";
 import { INGEST_HOUR, QUERY_HOUR } from "./statistics.ts";
 import { STORE_FILE } from "./store-files.ts";
@@ -50,6 +52,9 @@ const TABLES: readonly Table<Columns>[] = [
   DELETION_RANGE,
   EMBEDDING_CACHE,
   EMBEDDING_CACHE_SIZE,
+  RESPONSE,
+  RESPONSE_ITEM,
+  RESPONSE_SOURCE,
 ];
 const TYPES: Record<Column<unknown>["kind"], string> = {
   text: "TEXT",

@@ -13,6 +13,8 @@ import type { JobsTable } from "./jobs.ts";
 import { type JudgmentsTable, judgmentsTable } from "./judgments.ts";
 import { type MigrationsTable, migrationsTable } from "./migration-table.ts";
 import { type QueryLogTable, queryLogTable } from "./query-log.ts";
+import { type ResponseSourcesTable, responseSourcesTable } from "./response-sources.ts";
+import { type ResponsesTable, responsesTable } from "./responses.ts";
 import type { Database, Durability, Sql, Tx } from "./sql.ts";
 import { type StatisticsTable, statisticsTable } from "./statistics.ts";
 import { type StoreFilesTable, storeFilesTable } from "./store-files.ts";
@@ -40,6 +42,8 @@ export interface Tables {
   readonly statistics: StatisticsTable;
   readonly deletions: DeletionsTable;
   readonly embeddingCache: EmbeddingCacheTable;
+  readonly responses: ResponsesTable;
+  readonly responseSources: ResponseSourcesTable;
 }
 
 function makeTables(sql: Sql): Tables {
@@ -62,6 +66,8 @@ function makeTables(sql: Sql): Tables {
     statistics: statisticsTable(sql),
     deletions: deletionsTable(sql),
     embeddingCache: embeddingCacheTable(sql),
+    responses: responsesTable(sql),
+    responseSources: responseSourcesTable(sql),
   };
 }
 

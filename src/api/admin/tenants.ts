@@ -119,6 +119,7 @@ class Tenants implements TenantsService {
     });
     await this.#removeStores(id);
     await this.#removeFiles(id);
+    await this.#removeResponses(id);
     for (const part of await storage.uploads.removeOfTenant(id)) await blobs.remove(part);
     await storage.tenants.remove(id);
     wakeJobs();
@@ -132,6 +133,13 @@ class Tenants implements TenantsService {
       for (const row of rows)
         await storage.transaction((tables) => deleteStore(tables, tenantId, row.id, clock.nowMs()));
     }
+  }
+
+  async #removeResponses(tenantId: string): Promise<void> {
+    const { responses } = this.#deps.storage;
+    let removed: number;
+    do removed = await responses.removeOfTenant(tenantId, STEP);
+    while (removed > 0);
   }
 
   async #removeFiles(tenantId: string): Promise<void> {

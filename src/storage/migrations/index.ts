@@ -6,6 +6,7 @@ import * as m005 from "./005-count-jobs.ts";
 import * as m006 from "./006-add-chunk-lines.ts";
 import * as m007 from "./007-add-judgments.ts";
 import * as m008 from "./008-reanalyze-chunks.ts";
+import * as m012 from "./012-add-responses.ts";
 
 export interface Migration {
   version: number;
@@ -25,4 +26,6 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 7, sql: m007.sql, minSafeVersion: 5 },
   // Older binaries cannot read the terms of analyzer version 2.
   { version: 8, sql: m008.sql, minSafeVersion: 8 },
+  // Older binaries would delete files and leave what answers hold of them.
+  { version: 12, sql: m012.sql, minSafeVersion: 12 },
 ];
