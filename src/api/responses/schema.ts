@@ -19,7 +19,11 @@ export type Include = (typeof INCLUDES)[number];
 
 const LONGEST = 1024 * 1024;
 const name = () => Type.String({ pattern: "^[A-Za-z0-9_-]{1,64}$", maxLength: 64 });
-const include = () => Type.Array(oneOf(INCLUDES), { maxItems: 32 });
+const include = () =>
+  Type.Array(oneOf(INCLUDES), {
+    maxItems: 32,
+    description: "`file_search_call.results`: the passages that were found. The others are accepted, without effect.",
+  });
 const short = (description: string) =>
   Type.Optional(nullable(Type.String({ maxLength: 1024 }), { description: `${description} Without effect.` }));
 

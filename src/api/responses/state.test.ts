@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { waitFor } from "../../../test/helpers/wait.ts";
 import { KEYS, type StoreApp } from "../../app/testing/store-app.ts";
-import { ask, eventsIn, handbook } from "./testing/answers.ts";
+import { ask, eventsIn, handbook, responseOf } from "./testing/answers.ts";
 
 type Handbook = Awaited<ReturnType<typeof handbook>>;
 
@@ -195,17 +196,17 @@ describe("a stored answer", () => {
     expect(after.output[1].content[0].text).toBe(before.output[1].content[0].text);
     await f.engine.jobs.runner.start();
     const admin = { authorization: `Bearer ${KEYS.admin}` };
-    let deletion: { completed_at: number | null; removed: { results: number }; remaining: object };
-    do [deletion] = (await f.call("GET", "/v1/admin/deletions", undefined, admin)).json.data;
-    while (deletion.completed_at === null);
+    const deletion = await waitFor("the deletion is complete", async () => {
+      const [found] = (await f.call("GET", "/v1/admin/deletions", undefined, admin)).json.data;
+      return found.completed_at === null ? undefined : (found as { id: string });
+    });
     expect(deletion).toMatchObject({ removed: { results: 2 }, remaining: { results: 0, answers: 1 } });
     const bodies = JSON.stringify(
       f.db.raw.query("SELECT body FROM response_item WHERE type = 'file_search_call'").all(),
     );
     expect(bodies).not.toContain("fourteen days");
     await f.call("DELETE", `/v1/responses/${id}`);
-    const verified = (await f.call("POST", `/v1/admin/deletions/${(deletion as { id?: string }).id}/verify`, {}, admin))
-      .json;
+    const verified = (await f.call("POST", `/v1/admin/deletions/${deletion.id}/verify`, {}, admin)).json;
     expect(verified.remaining.answers).toBe(0);
   });
 
@@ -282,7 +283,7 @@ describe("in the background", () => {
       await f.request("POST", "/v1/responses", ask(f.store, { background: true, stream: true })),
       10,
     );
-    const { id } = first[0]?.data["response"] as { id: string };
+    const { id } = responseOf(first[0]);
     const rest = await eventsIn(await f.request("GET", `/v1/responses/${id}?stream=true&starting_after=9`));
     expect([rest[0]?.data.sequence_number, rest.at(-1)?.name]).toEqual([10, "response.completed"]);
   });

@@ -1,10 +1,14 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { StoreApp } from "../../app/testing/store-app.ts";
-import { ask, eventsIn, handbook, type Sent } from "./testing/answers.ts";
+import { ask, eventsIn, handbook, responseOf, type Sent } from "./testing/answers.ts";
 import { eventSchema, problemWith } from "./testing/openai-schemas.ts";
 
 // Compiling OpenAI's schemas takes a while.
 setDefaultTimeout(60_000);
+
+/** Tests look into events of every shape. */
+// oxlint-disable-next-line typescript/no-explicit-any
+type Loose = Record<string, any>;
 
 const names = (events: readonly Sent[]) => events.map(({ name }) => name);
 const stream = async (f: StoreApp, body: object, headers: Record<string, string> = {}) =>
@@ -58,7 +62,7 @@ describe("a stream", () => {
         ...MESSAGE,
         "response.completed",
       ]);
-      const data = events.map((event) => event.data as never as Record<string, any>);
+      const data = events.map((event) => event.data as Loose);
       expect(data[0]?.["response"]).toMatchObject({
         status: "in_progress",
         output: [],
@@ -114,7 +118,7 @@ describe("a stream", () => {
         param: null,
       });
       expect("error" in (error ?? {})).toBe(Object.keys(headers).length === 0);
-      const failed = events.at(-1)?.data["response"] as { id: string };
+      const failed = events.at(-1)?.data["response"] as unknown as { id: string };
       expect(failed).toMatchObject({ status: "failed", usage: null, output: [{ status: "incomplete" }] });
       expect((await f.call("GET", `/v1/responses/${failed.id}`, undefined, headers)).json).toEqual(failed);
       const next = await f.call("POST", "/v1/responses", ask(f.store, { previous_response_id: failed.id }));
@@ -151,14 +155,14 @@ describe("a stream", () => {
   test("of what is not kept is not kept", async () => {
     await using f = await handbook();
     const events = await eventsIn(await stream(f, ask(f.store, { store: false })));
-    const { id, store } = events.at(-1)?.data["response"] as { id: string; store: boolean };
+    const { id, store } = responseOf(events.at(-1));
     expect([store, (await f.call("GET", `/v1/responses/${id}`)).status]).toEqual([false, 404]);
   });
 
   test("of a stored answer plays back the same, from any event on", async () => {
     await using f = await handbook();
     const events = await eventsIn(await stream(f, ask(f.store)));
-    const { id } = events.at(-1)?.data["response"] as { id: string };
+    const { id } = responseOf(events.at(-1));
     const again = await eventsIn(await f.request("GET", `/v1/responses/${id}?stream=true`));
     expect(again).toEqual(events);
     const later = await eventsIn(await f.request("GET", `/v1/responses/${id}?stream=true&starting_after=10`));

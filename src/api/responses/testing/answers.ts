@@ -63,3 +63,10 @@ export async function eventsIn(response: Response, most = Infinity): Promise<Sen
   }
   return events;
 }
+
+/** The Response that an event carries. */
+export function responseOf(event: Sent | undefined): { id: string; store: boolean } {
+  const response = event?.data["response"];
+  if (response === undefined) throw new Error("the event has no response");
+  return response as { id: string; store: boolean };
+}
