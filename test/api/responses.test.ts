@@ -60,7 +60,7 @@ describe("openai 7", () => {
     const items = await client.responses.inputItems.list(response.id);
     expect(items.data).toMatchObject([{ type: "message", role: "user" }]);
     await client.responses.delete(response.id);
-    await expect(client.responses.retrieve(response.id)).rejects.toThrow(
+    expect((await refusalOf(client.responses.retrieve(response.id))).message).toContain(
       `Response with id '${response.id}' not found.`,
     );
   });
@@ -123,14 +123,24 @@ describe("openai 7", () => {
     expect(numbers[0]).toBe(11);
     expect((await client.responses.cancel(queued.id)).status).toBe("completed");
     const now = await client.responses.create(asked());
-    await expect(client.responses.cancel(now.id)).rejects.toThrow("Cannot cancel a synchronous response.");
+    expect((await refusalOf(client.responses.cancel(now.id))).message).toContain(
+      "Cannot cancel a synchronous response.",
+    );
   });
 
   test("is told what needs a language model", async () => {
     const refused = client.responses.create({ model: "gpt-4o", input: "Hello" });
-    await expect(refused).rejects.toMatchObject({ status: 400, code: "language_model_required", param: "tools" });
+    expect(await refusalOf(refused)).toMatchObject({ status: 400, code: "language_model_required", param: "tools" });
   });
 });
+
+/** The client's promises are none of the language's own. */
+async function refusalOf(promise: PromiseLike<unknown>): Promise<Error> {
+  return await promise.then(
+    () => new Error("it was accepted"),
+    (error: unknown) => error as Error,
+  );
+}
 
 interface Citation {
   index: number;
