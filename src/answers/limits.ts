@@ -11,8 +11,8 @@ export const ANSWER = {
   /** One quotation at most. */
   sentences: 4,
   characters: 600,
-  /** Sentences of a passage whose meaning is compared. */
-  comparedSentences: 12,
+  /** Sentences of a passage whose meaning is compared, those first that share most words with the question: a model reads each. */
+  comparedSentences: 4,
   /** A neighbour belongs to a quotation if it fits the question at least this much of what the best sentence does. */
   neighbourShare: 0.6,
 } as const;

@@ -35,22 +35,32 @@ export async function chooseQuotations(
   fit: Fit,
 ): Promise<Choice> {
   const good = passages.filter(({ score }) => score >= minScore).slice(0, ANSWER.candidates);
-  const nearest = good.length > 0 ? good : passages.filter(({ score }) => score >= weakScore).slice(0, 1);
+  if (good.length === 0) {
+    const nearest = passages.filter(({ score }) => score >= weakScore).slice(0, 1);
+    const [first] = await quotationsOf(nearest, question, fit);
+    return first === undefined ? { kind: "nothing" } : { kind: "weak", quotations: [first] };
+  }
+  // More are read only where some of the best say the same.
+  let quotations = withoutRepeats(await quotationsOf(good.slice(0, ANSWER.passages), question, fit));
+  const rest = good.slice(ANSWER.passages);
+  if (quotations.length < ANSWER.passages && rest.length > 0)
+    quotations = withoutRepeats([...quotations, ...(await quotationsOf(rest, question, fit))]);
+  if (quotations.length === 0) return { kind: "nothing" };
+  return { kind: "answer", quotations: quotations.slice(0, ANSWER.passages) };
+}
+
+async function quotationsOf(passages: readonly KeptResult[], question: string, fit: Fit): Promise<Quotation[]> {
   const windows = await windowsOf(
-    nearest.map(({ text }) => text),
+    passages.map(({ text }) => text),
     question,
     fit,
   );
   const someFit = windows.some((window) => window !== null && window.fit > 0);
-  const quoted = nearest.flatMap((passage, i) => {
+  return passages.flatMap((passage, i) => {
     const window = windows[i];
     const addsNothing = window == null || (someFit && window.fit === 0);
     return addsNothing ? [] : [quotationOf(passage, window.start, window.end)];
   });
-  const [first] = quoted;
-  if (first === undefined) return { kind: "nothing" };
-  if (good.length === 0) return { kind: "weak", quotations: [first] };
-  return { kind: "answer", quotations: withoutRepeats(quoted).slice(0, ANSWER.passages) };
 }
 
 /** A piece of a passage; UTF-16 units of its text. */

@@ -2,7 +2,7 @@
  * Which sentences of a passage are quoted: the one that fits the question best, with neighbours that do as well, within
  * the bounds of a quotation. Pure: what fits is told by a function.
  */
-import { CONTINUES } from "../search/question-words.ts";
+import { CONTINUES, EMPTY_WORDS } from "../search/question-words.ts";
 import { sentencesOf, type Span } from "../search/sentences.ts";
 import { ANSWER } from "./limits.ts";
 
@@ -18,12 +18,13 @@ export interface Window extends Span {
 export async function windowsOf(texts: readonly string[], question: string, fit: Fit): Promise<(Window | null)[]> {
   const passages = texts.map((text) => ({ text, spans: sentencesOf(text) }));
   const words = wordsOf(question);
-  const compared = passages.map(({ text, spans }) => comparable(text, spans, words));
+  // Of one sentence there is nothing to choose.
+  const compared = passages.map(({ text, spans }) => (spans.length < 2 ? [] : comparable(text, spans, words)));
   const asked = passages.flatMap(({ text, spans }, i) => (compared[i] ?? []).map((at) => sliceOf(text, spans[at])));
   const fits = asked.length === 0 ? [] : await fit(asked);
   let next = 0;
   return passages.map(({ text, spans }, i) => {
-    const scores = spans.map(() => 0);
+    const scores = spans.map(() => (spans.length < 2 ? 1 : 0));
     for (const at of compared[i] ?? []) scores[at] = fits[next++] ?? 0;
     return spans.length === 0 ? null : windowAround(text, spans, scores);
   });
@@ -82,5 +83,6 @@ function sliceOf(text: string, span: Span | undefined): string {
 }
 
 function wordsOf(text: string): Set<string> {
-  return new Set(text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []);
+  const words = text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  return new Set(words.filter((word) => !EMPTY_WORDS.has(word)));
 }
