@@ -24,7 +24,7 @@ export async function windowsOf(texts: readonly string[], question: string, fit:
   const fits = asked.length === 0 ? [] : await fit(asked);
   let next = 0;
   return passages.map(({ text, spans }, i) => {
-    const scores = spans.map(() => (spans.length < 2 ? 1 : 0));
+    const scores = spans.map((): number => (spans.length < 2 ? 1 : 0));
     for (const at of compared[i] ?? []) scores[at] = fits[next++] ?? 0;
     return spans.length === 0 ? null : windowAround(text, spans, scores);
   });
