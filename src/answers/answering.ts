@@ -152,7 +152,7 @@ class OneAnswer {
     const { n_in_progress: waiting, n_completed, n_failed, n_cancelled } = store;
     if (waiting > 0) {
       const all = waiting + n_completed + n_failed + n_cancelled;
-      this.#warnings.add(`${waiting} of ${all} files of ${store.id} are still being indexed.`);
+      this.#warnings.add(`${waiting} of ${all} files of ${store.id} are still being indexed`);
     }
     if (this.#deps.isEnglishModel(generation.model) && !isEnglish(this.#request.question.text)) {
       this.#warnings.add(

@@ -211,7 +211,7 @@ describe("an answer", () => {
     await using f = await handbook();
     await f.call("POST", `/v1/vector_stores/${f.store}/files`, { file_id: await f.file("late.md") });
     const { json } = await f.call("POST", "/v1/responses", ask(f.store));
-    expect(json.lectern.warnings).toEqual([`1 of 3 files of ${f.store} are still being indexed.`]);
+    expect(json.lectern.warnings).toEqual([`1 of 3 files of ${f.store} are still being indexed`]);
   });
 
   test("names what of the request is without effect", async () => {
