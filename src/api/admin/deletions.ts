@@ -53,7 +53,7 @@ export function deletionsService({ storage: { deletions }, clock, check }: Delet
 }
 
 function show(row: DeletionRow): Deletion {
-  const { files, chunks, vectors, keyword_postings, cache_entries, bytes } = row;
+  const { files, chunks, vectors, keyword_postings, cache_entries, bytes, results } = row;
   return {
     id: row.id,
     object: "deletion",
@@ -61,7 +61,7 @@ function show(row: DeletionRow): Deletion {
     subject: { type: row.subject_type, id: row.subject_id },
     requested_at: row.requested_at,
     completed_at: row.completed_at,
-    removed: { files, chunks, vectors, keyword_postings, cache_entries, bytes },
+    removed: { files, chunks, vectors, keyword_postings, cache_entries, bytes, results },
     remaining: row.remaining,
     verified_at: row.verified_at,
   };
