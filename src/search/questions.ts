@@ -11,6 +11,8 @@ import { CONTINUES, EMPTY_WORDS, FRAMES, MANNERS } from "./question-words.ts";
 export const QUESTIONS = {
   /** Of a long message the end is searched, for there the question stands. */
   words: 300,
+  /** The same in characters, where words are long: all queries of a message have no more than a search may. */
+  characters: 8_192,
   /** Reduced questions of one message at most. */
   reduced: 3,
   /** Queries of one message at most. */
@@ -77,6 +79,7 @@ function goesOn(text: string): boolean {
 }
 
 function lastWords(text: string): string {
-  const words = text.trim().split(/\s+/u);
-  return words.length <= QUESTIONS.words ? text.trim() : words.slice(-QUESTIONS.words).join(" ");
+  const end = text.trimEnd().slice(-QUESTIONS.characters).toWellFormed().trimStart();
+  const words = end.split(/\s+/u);
+  return words.length <= QUESTIONS.words ? end : words.slice(-QUESTIONS.words).join(" ");
 }

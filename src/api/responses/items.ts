@@ -136,7 +136,7 @@ export const DroppedItem = Type.Object(
       "tool_search_output",
     ]),
   },
-  { $id: "DroppedItem", description: "Accepted and dropped; `lectern.ignored` names it." },
+  { $id: "DroppedItem", maxProperties: 64, description: "Accepted and dropped; `lectern.ignored` names it." },
 );
 
 export const GivenItem = Type.Union([

@@ -1,6 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
 import { cursorQuery, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
+import { MAX_PAIRS, MAX_TEXT } from "../vector-store-files/schema.ts";
 import { RankingOptions } from "../search/schema.ts";
 import { GivenItem, OutputItem } from "./items.ts";
 
@@ -18,6 +19,9 @@ export const INCLUDES = [
 export type Include = (typeof INCLUDES)[number];
 
 const LONGEST = 1024 * 1024;
+/** Members of an object in a form of its own; what is inside them is bounded by the body. */
+const MOST_MEMBERS = 1024;
+const free = () => Type.Record(Type.String(), Type.Unknown(), { maxProperties: MOST_MEMBERS });
 const name = () => Type.String({ pattern: "^[A-Za-z0-9_-]{1,64}$", maxLength: 64 });
 const include = () =>
   Type.Array(oneOf(INCLUDES), {
@@ -33,7 +37,7 @@ export const FileSearchTool = Type.Object(
     vector_store_ids: Type.Array(Type.String({ maxLength: 256 }), { minItems: 1, maxItems: 10 }),
     max_num_results: Type.Optional(Type.Integer({ minimum: 1, maximum: 50, default: 20 })),
     ranking_options: Type.Optional(RankingOptions),
-    filters: Type.Optional(nullable(Type.Record(Type.String(), Type.Unknown()), { description: "As in a search." })),
+    filters: Type.Optional(nullable(free(), { description: "As in a search." })),
   },
   { $id: "FileSearchTool", additionalProperties: false },
 );
@@ -44,7 +48,7 @@ export const FunctionTool = Type.Object(
     type: Type.Literal("function"),
     name: name(),
     description: Type.Optional(nullable(Type.String({ maxLength: LONGEST }))),
-    parameters: Type.Optional(nullable(Type.Record(Type.String(), Type.Unknown()))),
+    parameters: Type.Optional(nullable(free())),
     strict: Type.Optional(nullable(Type.Boolean())),
   },
   { $id: "FunctionTool", additionalProperties: false, description: "Without effect where no language model answers." },
@@ -58,7 +62,7 @@ export const ToolChoice = Type.Union([
     {
       type: Type.Literal("allowed_tools"),
       mode: oneOf(["auto", "required"]),
-      tools: Type.Array(Type.Record(Type.String(), Type.Unknown()), { maxItems: 128 }),
+      tools: Type.Array(free(), { maxItems: 128 }),
     },
     { additionalProperties: false },
   ),
@@ -72,7 +76,7 @@ const TextFormat = Type.Union([
     {
       type: Type.Literal("json_schema"),
       name: name(),
-      schema: Type.Record(Type.String(), Type.Unknown()),
+      schema: free(),
       strict: Type.Optional(nullable(Type.Boolean())),
       description: Type.Optional(nullable(Type.String({ maxLength: LONGEST }))),
     },
@@ -90,6 +94,9 @@ const Reasoning = Type.Object(
   },
   { additionalProperties: false },
 );
+
+/** A character may be two of the units in which schemas count, so the exact check comes after. */
+const Metadata = Type.Record(Type.String(), Type.String({ maxLength: 2 * MAX_TEXT }), { maxProperties: MAX_PAIRS });
 
 export const CreateResponseBody = Type.Object(
   {
@@ -133,12 +140,12 @@ export const CreateResponseBody = Type.Object(
       ),
     ),
     truncation: Type.Optional(nullable(oneOf(["auto", "disabled"]))),
-    metadata: Type.Optional(nullable(Type.Record(Type.String(), Type.String({ maxLength: 512 })))),
+    metadata: Type.Optional(nullable(Metadata)),
     user: short("Who asks."),
     safety_identifier: short("Who asks."),
     prompt_cache_key: short("For a cache of prompts."),
     prompt_cache_retention: short("For a cache of prompts."),
-    prompt_cache_options: Type.Optional(nullable(Type.Record(Type.String(), Type.Unknown()))),
+    prompt_cache_options: Type.Optional(nullable(free())),
     service_tier: short("Of the service."),
   },
   { $id: "CreateResponseRequest", additionalProperties: false },
