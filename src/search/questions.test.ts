@@ -68,6 +68,14 @@ describe("the queries of a message", () => {
     expect(queriesOf(long, null)).toContain("What is asked?");
   });
 
+  test("are no longer together than a search may be, whatever is a word", () => {
+    for (const text of ["x".repeat(1_000_000), "日".repeat(1_000_000), "😀".repeat(500_000), " x?".repeat(300_000)]) {
+      const queries = queriesOf(text, text);
+      expect(queries.reduce((sum, query) => sum + query.length, 0)).toBeLessThanOrEqual(65_536);
+      expect(queries.every((query) => query.isWellFormed())).toBe(true);
+    }
+  });
+
   test("take linear time for hostile text", () => {
     const started = performance.now();
     for (const piece of ["in ", "(", "a,", "according to the file ", "answer in ", ". ", "and and ", "\n", "'’"])

@@ -1,7 +1,10 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { StoreApp } from "../../app/testing/store-app.ts";
+import { KEYS, type StoreApp } from "../../app/testing/store-app.ts";
 import { ask, eventsIn, handbook, responseOf, type Sent } from "./testing/answers.ts";
 import { eventSchema, problemWith } from "./testing/openai-schemas.ts";
+
+const ADMIN = { authorization: `Bearer ${KEYS.admin}` };
+const FOLLOWER = "sk-test-follower-0123456789";
 
 // Compiling OpenAI's schemas takes a while.
 setDefaultTimeout(60_000);
@@ -150,6 +153,33 @@ describe("a stream", () => {
     await reader?.cancel();
     await reading;
     expect(f.db.raw.query("SELECT count(*) AS n FROM response").get()).toEqual({ n: 0 });
+  });
+
+  test("counts among the requests in flight until its last event", async () => {
+    await using f = await handbook({ maxRequestsPerKey: 1 });
+    const response = await stream(f, ask(f.store));
+    expect((await f.call("GET", "/v1/models")).status).toBe(429);
+    expect((await eventsIn(response)).at(-1)?.name).toBe("response.completed");
+    expect((await f.call("GET", "/v1/models")).status).toBe(200);
+  });
+
+  test.each([
+    ["is revoked", (f: StoreApp) => f.call("DELETE", "/v1/admin/keys/key_follower", undefined, ADMIN)],
+    ["expires", (f: StoreApp) => (f.clock.seconds += 3600)],
+  ])("of an answer in progress ends when its key %s", async (_, lose) => {
+    await using f = await handbook();
+    await f.addKey(FOLLOWER, { id: "key_follower", role: "read", expiresAt: f.clock.seconds + 3600 });
+    const asked = await stream(f, ask(f.store, { background: true }), { authorization: `Bearer ${FOLLOWER}` });
+    const reader = (asked.body as ReadableStream<Uint8Array>).getReader();
+    const first = new TextDecoder().decode((await reader.read()).value);
+    const id = /"id":"(resp_\w+)"/.exec(first)?.[1] ?? "";
+    await lose(f);
+    f.changes.notify(id);
+    let rest = "";
+    for (let next = await reader.read(); !next.done; next = await reader.read())
+      rest += new TextDecoder().decode(next.value);
+    expect(rest).not.toContain("response.completed");
+    expect((await f.call("GET", `/v1/responses/${id}`, undefined, ADMIN)).json.status).toBe("queued");
   });
 
   test("of what is not kept is not kept", async () => {
