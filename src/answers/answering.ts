@@ -15,7 +15,7 @@ import type { KeptCitation, KeptResult } from "../storage/response-items.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { StoreRow } from "../storage/stores.ts";
 import { compose, type Sentences } from "./compose.ts";
-import { type Bounds, chooseQuotations } from "./quotations.ts";
+import { type Bounds, type Choice, chooseQuotations } from "./quotations.ts";
 import { DEFAULT_RESULTS, type FileSearchTool, searchOf, under } from "./search-tool.ts";
 import type { Fit } from "./windows.ts";
 
@@ -92,25 +92,34 @@ class OneAnswer {
   }
 
   async run(): Promise<Answer> {
-    const asker: TextAsker = { tenant: this.#request.tenantId, signal: this.#signal };
-    if (this.#queries.length > 0) for (const asked of this.#request.tools) await this.#searchAll(asked);
     const { minScore, weakScore, ...sentences } = this.#deps.settings();
-    const results = [...this.#results.values()].sort((a, b) => b.score - a.score);
-    // A passage that a tool left out by its threshold is not here; the bounds hold for the others.
-    const question = focusOf(this.#request.question.text, this.#request.question.previous);
-    const fit: Fit = (texts) => this.#deps.fit(question, texts, asker);
-    const choice = await chooseQuotations(results, question, { minScore, weakScore }, fit);
-    const counted = await this.#deps.texts.count(this.#queries, asker);
+    const asker: TextAsker = { tenant: this.#request.tenantId, signal: this.#signal };
+    const [choice, counted] = await Promise.all([
+      this.#choose({ minScore, weakScore }, asker),
+      this.#deps.texts.count(this.#queries, asker),
+    ]);
     const { text, citations, tokens, isCut } = compose(choice, sentences, this.#request.maxOutputTokens);
     return {
       queries: this.#queries,
-      results,
+      results: this.#bestFirst(),
       text,
       citations,
       isCut,
       warnings: [...this.#warnings],
       tokens: { input: counted.reduce((sum, count) => sum + count, 0), output: tokens },
     };
+  }
+
+  async #choose(bounds: Bounds, asker: TextAsker): Promise<Choice> {
+    if (this.#queries.length > 0) for (const asked of this.#request.tools) await this.#searchAll(asked);
+    // A passage that a tool left out by its threshold is not here; the bounds hold for the others.
+    const question = focusOf(this.#request.question.text, this.#request.question.previous);
+    const fit: Fit = (texts) => this.#deps.fit(question, texts, asker);
+    return await chooseQuotations(this.#bestFirst(), question, bounds, fit);
+  }
+
+  #bestFirst(): KeptResult[] {
+    return [...this.#results.values()].sort((a, b) => b.score - a.score);
   }
 
   /** All stores of one tool, whose bounds hold for them together. */

@@ -4,10 +4,9 @@
  */
 import { createAnswering, type Answering } from "../answers/answering.ts";
 import type { Config } from "../config/config.ts";
-import type { EmbeddingProvider } from "../embed/provider.ts";
+import { embedFailure, type EmbeddingProvider } from "../embed/provider.ts";
 import { ProgressBoard } from "../jobs/progress.ts";
 import { scheduleModelUpgrade } from "../jobs/upgrade-model.ts";
-import type { Embed } from "../models/failures.ts";
 import { BUNDLED_MODEL, type Models } from "../models/models.ts";
 import { type RankerCatalog, rankerCatalog } from "../models/ranker-catalog.ts";
 import { type Changes, createChanges } from "../platform/changes.ts";
@@ -15,9 +14,9 @@ import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
 import { measuredSearch } from "../search/measured.ts";
-import { type BundledRanking, bundledScores } from "../search/bundled-ranker.ts";
 import { SearchReports } from "../search/record.ts";
 import { createSearch, type Search } from "../search/search.ts";
+import { sentenceFit, type SentenceFitDeps } from "../search/sentence-fit.ts";
 import { registerGauges } from "./gauges.ts";
 import { INGEST_STAGE } from "./metric-list.ts";
 import { type Indexes, openIndexes } from "./open-indexes.ts";
@@ -133,18 +132,21 @@ type AnsweringParts = Pick<Engine, "workers" | "models" | "rankers" | "search" |
 
 function answeringOf(config: Config, parts: AnsweringParts): Answering {
   const { storage, clock, workers, models, rankers, search, searches } = parts;
-  const embed: Embed = (id, texts, asked) => models.embed(id, texts, asked);
+  const reading: SentenceFitDeps = {
+    embedQuestion: async (question, asker) => {
+      const model = models.info(models.bundled);
+      if (model === null) return embedFailure("unavailable", `the model '${models.bundled}' is not here`);
+      return await models.embedQuery(model, question, asker);
+    },
+    embedSentences: (sentences, asker) => models.embedAwaited(models.bundled, sentences, asker),
+  };
   return createAnswering({
     storage,
     clock,
     search,
     rankers,
     texts: workers.texts,
-    fit: async (query, documents, asker) => {
-      const bundled: BundledRanking = { embed, texts: workers.texts, model: models.bundled };
-      const { scores } = await bundledScores(bundled, { ...asker, query, documents });
-      return [...scores];
-    },
+    fit: (question, sentences, asker) => sentenceFit(reading, { question, sentences }, asker),
     isEnglishModel: (model) => model === BUNDLED_MODEL,
     onSearch: (record) => searches.report(record),
     settings: () => ({

@@ -1,6 +1,6 @@
 import type { Clock } from "../../platform/clock.ts";
 import { type DeletionCheckDeps, remainingOf } from "../../storage/deletion-check.ts";
-import type { DeletionRow } from "../../storage/deletions.ts";
+import type { DeletionRow, RemainingCounts } from "../../storage/deletions.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { Caller } from "../../http/caller.ts";
 import type { Cursor } from "../../http/openai.ts";
@@ -62,7 +62,13 @@ function show(row: DeletionRow): Deletion {
     requested_at: row.requested_at,
     completed_at: row.completed_at,
     removed: { files, chunks, vectors, keyword_postings, cache_entries, bytes, results },
-    remaining: row.remaining,
+    remaining: row.remaining === null ? null : inOrder(row.remaining),
     verified_at: row.verified_at,
   };
+}
+
+/** In the order of the document, whatever was not counted when the receipt was written. */
+function inOrder(left: RemainingCounts): RemainingCounts {
+  const { files, chunks, vectors, keyword_postings, cache_entries, bytes, results, answers } = left;
+  return { files, chunks, vectors, keyword_postings, cache_entries, bytes, results, answers };
 }
