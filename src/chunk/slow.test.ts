@@ -5,9 +5,9 @@ import { SLOW_DOCUMENTS } from "../../test/fixtures/parse/slow-documents.ts";
 import { parseDocument } from "../parse/parse.ts";
 import { chunkDocument } from "./chunk.ts";
 
-/** Doubled three times, a document may cost 2.6 times as much each time: twice is right, its square would be four. */
+/** Doubled three times, a document may cost 2.8 times as much each time: twice is right, its square would be four. */
 const GROWTH = 8;
-const MAX_RATIO = 2.6 ** 3;
+const MAX_RATIO = 2.8 ** 3;
 /** Milliseconds of the processor below which nothing can be told, and those in which each of these is done. */
 const LEAST_MS = 40;
 const TRIES = 3;

@@ -147,22 +147,23 @@ export class ExactIndex {
     const result = new Float64Array(owners.length);
     const slots: number[] = [];
     const positions: number[] = [];
-    owners.forEach((owner, i) => {
-      if (!this.hasOwner(owner)) return;
+    for (let i = 0; i < owners.length; i++) {
+      const owner = owners[i]!;
+      if (!this.hasOwner(owner)) continue;
       result[i] = -1;
       for (let at = this.#firstSlot[owner]!; at !== 0; at = this.#nextSlot[at - 1]!) {
         slots.push(at - 1);
         positions.push(i);
       }
-    });
+    }
     const { counts } = this.#score(unitQuery(query, this.dimensions), Int32Array.from(slots));
     // Each segment has its slots' scores in the order in which they were listed.
     const next = counts.map(() => 0);
-    slots.forEach((slot, n) => {
-      const index = Math.floor(slot / this.#segmentCapacity);
+    for (let n = 0; n < slots.length; n++) {
+      const index = Math.floor(slots[n]! / this.#segmentCapacity);
       const score = asCosine(this.#segments[index]!.scores[next[index]!++]!);
       if (score > result[positions[n]!]!) result[positions[n]!] = score;
-    });
+    }
     return result;
   }
 

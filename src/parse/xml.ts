@@ -1,6 +1,6 @@
 import { MarkupParser } from "./markup-parser.ts";
 import { decodeText } from "./text/encoding.ts";
-import { xmlCharset } from "./text/markup-charset.ts";
+import { xmlCharset } from "./text/markup-text.ts";
 import type { ZipArchive } from "./zip.ts";
 
 /**

@@ -134,10 +134,10 @@ export function rank(found: IndexAnswer, mode: SearchMode, fusion: Fusion, unrel
           ? reciprocalRanks(found, fusion.weights, fusion.constant)
           : candidates.map((candidate) => convex(candidate, fusion.vectorWeight, keyword));
   const ranked: (Fused & { cosine: number | null })[] = [];
-  candidates.forEach((candidate, i) => {
-    const one = { candidate, fused: fused[i] ?? 0, cosine: found.candidates[i]?.vectorScore ?? null };
+  for (let i = 0; i < candidates.length; i++) {
+    const one = { candidate: candidates[i]!, fused: fused[i] ?? 0, cosine: found.candidates[i]?.vectorScore ?? null };
     if (mode !== "keyword" || one.fused > 0) ranked.push(one);
-  });
+  }
   ranked.sort((a, b) => b.fused - a.fused || nearer(a.candidate, b.candidate));
   const scoreOf =
     mode === "vector"

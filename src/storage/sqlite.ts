@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { Database as Connection, type Statement } from "bun:sqlite";
 import { assert } from "../errors.ts";
 import { migrate } from "./migrations/runner.ts";
-import { checkSchema, distrust } from "./own-schema.ts";
+import { checkSchema, distrustSchema } from "./own-schema.ts";
 import type { Database, Durability, Param, SyncReads, Tx } from "./sql.ts";
 
 /**
@@ -96,7 +96,7 @@ function openWriter(path: string): Connection {
 }
 
 function tune(connection: Connection): void {
-  distrust(connection);
+  distrustSchema(connection);
   connection.run("PRAGMA busy_timeout = 2000");
   // KiB. Pages are read from the mapping; only those of the write-ahead log are copied, and more than this gains nothing.
   connection.run("PRAGMA cache_size = -16384");

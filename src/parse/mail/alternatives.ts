@@ -1,7 +1,7 @@
 import { DocumentBuilder } from "../builder.ts";
 import { decodeText } from "../text/encoding.ts";
 import { parseHtml } from "../text/html.ts";
-import { htmlCharset } from "../text/markup-charset.ts";
+import { htmlCharset } from "../text/markup-text.ts";
 import type { MimePart } from "./mime.ts";
 import { bodyBytes } from "./mime.ts";
 

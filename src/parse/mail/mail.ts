@@ -3,7 +3,7 @@ import type { ParsedDocument } from "../document.ts";
 import { decodeCalendar, looksLikeCalendar, writeCalendar } from "../text/calendar.ts";
 import { decodeText } from "../text/encoding.ts";
 import { parseHtml } from "../text/html.ts";
-import { htmlCharset } from "../text/markup-charset.ts";
+import { htmlCharset } from "../text/markup-text.ts";
 import type { ParseLimits } from "../limits.ts";
 import { chosenAlternatives } from "./alternatives.ts";
 import { unwrapFlowed } from "./flowed.ts";

@@ -5,7 +5,7 @@ import { parseRtf } from "../legacy/rtf.ts";
 import type { ParseLimits } from "../limits.ts";
 import { decodeText } from "../text/encoding.ts";
 import { parseHtml } from "../text/html.ts";
-import { htmlCharset } from "../text/markup-charset.ts";
+import { htmlCharset } from "../text/markup-text.ts";
 import type { ParseNested } from "./mail.ts";
 import { APPOINTMENT, joinPath, MsgProperties, namedIds } from "./msg-properties.ts";
 import { inflateRtf } from "./msg-rtf.ts";

@@ -8,7 +8,7 @@ import type { MimePart } from "../mail/mime.ts";
 import { bodyBytes, parseMime } from "../mail/mime.ts";
 import { decodeText } from "../text/encoding.ts";
 import { parseHtml } from "../text/html.ts";
-import { htmlCharset } from "../text/markup-charset.ts";
+import { htmlCharset } from "../text/markup-text.ts";
 import { decodeXml } from "../xml.ts";
 
 /** Reads what is itself a Word document: packed as this one is, or in one XML file. */

@@ -3,7 +3,7 @@ import type { ParsedDocument } from "../document.ts";
 import { invalidFile } from "../document.ts";
 import { decodeText } from "./encoding.ts";
 import { parseHtml } from "./html.ts";
-import { htmlCharset } from "./markup-charset.ts";
+import { htmlCharset } from "./markup-text.ts";
 import type { ParseLimits } from "../limits.ts";
 import { readCoreProperties, readXml, resolvePath } from "../xml.ts";
 import type { ZipArchive } from "../zip.ts";

@@ -6,7 +6,7 @@ import { markRaised, raisedStart } from "../raised.ts";
 import { Drawing } from "./html-drawing.ts";
 import { HtmlSymbols } from "./html-symbols.ts";
 import { HtmlTable, isDataTable } from "./html-tables.ts";
-import { SHOWN, tidy } from "./html-text.ts";
+import { SHOWN, tidy } from "./markup-text.ts";
 import { BLOCKS, isAmidWords, isCustom, isLeftOut, META_NAMES, OPTIONS, SENTENCES, VOID } from "./html-tags.ts";
 
 /**

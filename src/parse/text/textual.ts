@@ -9,7 +9,7 @@ import type { DecodedText } from "./encoding.ts";
 import { decodeText } from "./encoding.ts";
 import { decodeLdif, decodeMessages } from "./escapes.ts";
 import { parseHtml } from "./html.ts";
-import { htmlCharset, xmlCharset } from "./markup-charset.ts";
+import { htmlCharset, xmlCharset } from "./markup-text.ts";
 import { looksLikeJson, looksLikeJsonLines, parseJson, parseJsonLines } from "./json.ts";
 import type { ParseLimits } from "../limits.ts";
 import { looksLikeMarkdown, parseMarkdown } from "./markdown.ts";
