@@ -37,6 +37,11 @@ export const ERROR_CODES = [
   "invalid_since",
   "invalid_window",
   "unsupported_file",
+  "unsupported_parameter",
+  "unsupported_value",
+  "language_model_required",
+  "previous_response_not_found",
+  "tool_calls_unpaired",
   // Who asks
   "invalid_api_key",
   "permission_denied",
@@ -58,6 +63,8 @@ export const ERROR_CODES = [
   "deletion_not_found",
   "eval_not_found",
   "judgment_not_found",
+  "response_not_found",
+  "item_not_found",
   // Its state
   "vector_store_expired",
   "vector_store_unavailable",
@@ -69,6 +76,7 @@ export const ERROR_CODES = [
   "migration_not_promotable",
   "migration_not_rollbackable",
   "model_not_deletable",
+  "response_not_cancellable",
   // Limits
   "vector_store_limit_reached",
   "file_limit_reached",

@@ -120,7 +120,7 @@ describe("the rooms", () => {
     [
       "an arrow up",
       { "storage/a.ts": `import { x } from "../jobs/b.ts";`, "jobs/b.ts": "" },
-      "storage/a.ts (floor 3) imports jobs/b.ts (floor 8)",
+      "storage/a.ts (floor 3) imports jobs/b.ts (floor 9)",
     ],
     [
       "an arrow along the same floor",

@@ -11,6 +11,17 @@ const FREE: Readonly<Record<string, string>> = {
   "CreateVectorStoreRequest.metadata.*": "4,096 bytes of JSON",
   "UpdateVectorStoreRequest.metadata.*": "4,096 bytes of JSON",
   "RerankRequest.documents[].*": "texts of a document and of all of them are counted",
+  "CreateResponseRequest.input[].content[].annotations[]": "dropped",
+  "CreateResponseRequest.input[].content[].logprobs[]": "dropped",
+  "CreateResponseRequest.input[].content[].parsed": "dropped",
+  "CreateResponseRequest.input[].parsed_arguments": "dropped",
+  "CreateResponseRequest.input[].results[]": "dropped",
+  "CreateResponseRequest.tools[].filters.*": "read with a bound of its own on depth and on values",
+  "CreateResponseRequest.tools[].parameters.*":
+    "shown as it came: the body's bounds, on bytes and on texts, lists and maps",
+  "CreateResponseRequest.tool_choice.tools[].*": "as above",
+  "CreateResponseRequest.text.format.schema.*": "refused, where there is no language model",
+  "CreateResponseRequest.prompt_cache_options.*": "dropped",
 };
 
 function* unbounded(schema: Schema, path: string, seen: readonly Schema[] = []): Generator<string> {

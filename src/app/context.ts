@@ -96,7 +96,17 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   const authenticate = keyAuthenticator(storage, clock, config);
   let runKey: RunKey | null = null;
   const { signal } = stopping;
-  const operations = createOperations({ config, engine, clock, metrics, dataDir, stopping: signal, queries, reload });
+  const operations = createOperations({
+    config,
+    engine,
+    clock,
+    metrics,
+    log,
+    dataDir,
+    stopping: signal,
+    queries,
+    reload,
+  });
   const app = createApp({
     operations: overrides.operations?.(operations) ?? operations,
     authenticate: async (sha256) => (await runKey?.authenticate(sha256)) ?? (await authenticate(sha256)),

@@ -2,8 +2,9 @@
  * Everything below the API, wired with plain constructors: storage, workers, models, indexes, search, jobs. Torn down in
  * reverse order: first what makes work, then the lanes that do it, the database last.
  */
+import { createAnswering, type Answering } from "../answers/answering.ts";
 import type { Config } from "../config/config.ts";
-import type { EmbeddingProvider } from "../embed/provider.ts";
+import { embedFailure, type EmbeddingProvider } from "../embed/provider.ts";
 import { ProgressBoard } from "../jobs/progress.ts";
 import { scheduleModelUpgrade } from "../jobs/upgrade-model.ts";
 import { BUNDLED_MODEL, type Models } from "../models/models.ts";
@@ -13,7 +14,9 @@ import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
 import { measuredSearch } from "../search/measured.ts";
+import { SearchReports } from "../search/record.ts";
 import { createSearch, type Search } from "../search/search.ts";
+import { sentenceFit, type SentenceFitDeps } from "../search/sentence-fit.ts";
 import { registerGauges } from "./gauges.ts";
 import { INGEST_STAGE } from "./metric-list.ts";
 import { type Indexes, openIndexes } from "./open-indexes.ts";
@@ -49,6 +52,9 @@ export interface Engine extends AsyncDisposable {
   readonly rankers: RankerCatalog;
   readonly indexes: Indexes;
   readonly search: Search;
+  /** Where searches are reported that nobody asked for as such. */
+  readonly searches: SearchReports;
+  readonly answering: Answering;
   readonly jobs: Jobs;
   readonly changes: Changes;
   readonly progress: ProgressBoard;
@@ -78,8 +84,11 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     unrelatedCosine: (model) => models.info(model)?.unrelatedCosine ?? 0,
     rankers,
   });
+  const searches = new SearchReports();
+  const answering = answeringOf(config, { storage, clock, workers, models, rankers, search, searches });
   const jobs: Jobs = stack.use(
     createJobs(config, {
+      answering,
       data,
       dataDir,
       workers,
@@ -102,6 +111,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     rankers,
     indexes,
     search,
+    searches,
+    answering,
     jobs,
     changes,
     progress,
@@ -112,6 +123,40 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     },
     [Symbol.asyncDispose]: () => teardown.disposeAsync(),
   };
+}
+
+type AnsweringParts = Pick<Engine, "workers" | "models" | "rankers" | "search" | "searches"> & {
+  storage: OpenStorage["storage"];
+  clock: Clock;
+};
+
+function answeringOf(config: Config, parts: AnsweringParts): Answering {
+  const { storage, clock, workers, models, rankers, search, searches } = parts;
+  const reading: SentenceFitDeps = {
+    embedQuestion: async (question, asker) => {
+      const model = models.info(models.bundled);
+      if (model === null) return embedFailure("unavailable", `the model '${models.bundled}' is not here`);
+      return await models.embedQuery(model, question, asker);
+    },
+    embedSentences: (sentences, asker) => models.embedAwaited(models.bundled, sentences, asker),
+  };
+  return createAnswering({
+    storage,
+    clock,
+    search,
+    rankers,
+    texts: workers.texts,
+    fit: (question, sentences, asker) => sentenceFit(reading, { question, sentences }, asker),
+    isEnglishModel: (model) => model === BUNDLED_MODEL,
+    onSearch: (record) => searches.report(record),
+    settings: () => ({
+      minScore: config.answerMinScore,
+      weakScore: config.answerWeakScore,
+      lead: config.answerLead,
+      weak: config.answerWeak,
+      nothing: config.answerNothing,
+    }),
+  });
 }
 
 /** Stores made with another revision of the bundled model are moved to this one. */

@@ -26,6 +26,10 @@ export const EMBEDDING_CACHE = counter(
   ["found"],
 );
 export const EMBEDDING_CACHE_BYTES = gauge("lectern_embedding_cache_bytes", "Vectors kept in the embedding cache");
+export const ANSWERS = counter("lectern_answers_total", "Answers, by what gave them and how they ended", [
+  "mode",
+  "end",
+]);
 export const RERANKS = counter(
   "lectern_reranks_total",
   "Queries whose candidates were reranked, by model and outcome",
@@ -76,6 +80,7 @@ export const ALL_METRICS: readonly (Counter | Gauge | Histogram)[] = [
   EMBEDDED_TOKENS,
   EMBEDDING_CACHE,
   EMBEDDING_CACHE_BYTES,
+  ANSWERS,
   RERANKS,
   RERANKED_DOCUMENTS,
   RERANKED_TOKENS,

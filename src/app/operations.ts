@@ -31,10 +31,12 @@ import { modelsService } from "../api/models/service.ts";
 import type { QueryRecorder } from "../api/queries/recorder.ts";
 import { queryOperations } from "../api/queries/routes.ts";
 import { queriesService } from "../api/queries/service.ts";
+import { responseOperations } from "../api/responses/routes.ts";
+import { responsesService } from "../api/responses/service.ts";
 import { rerankOperations } from "../api/rerank/routes.ts";
 import { rerankService } from "../api/rerank/service.ts";
 import { searchOperations } from "../api/search/routes.ts";
-import { searchService, type SearchRecord } from "../api/search/service.ts";
+import { searchService } from "../api/search/service.ts";
 import { statsOperations } from "../api/stats/routes.ts";
 import { statsService } from "../api/stats/service.ts";
 import { uploadOperations } from "../api/uploads/routes.ts";
@@ -53,11 +55,13 @@ import type { Embed } from "../models/failures.ts";
 import { modelCatalog } from "../models/model-catalog.ts";
 import { BUNDLED_RANKER } from "../models/models.ts";
 import type { Clock } from "../platform/clock.ts";
+import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
+import type { SearchRecord } from "../search/record.ts";
 import type { StoreRow } from "../storage/stores.ts";
 import { backups } from "./backup.ts";
 import type { Engine } from "./engine.ts";
-import { QUERY_LOG_WAITING, SEARCH_STAGE, SEARCHES } from "./metric-list.ts";
+import { ANSWERS, QUERY_LOG_WAITING, SEARCH_STAGE, SEARCHES } from "./metric-list.ts";
 import { countRerank } from "./open-models.ts";
 import { serverStatus } from "./server-status.ts";
 
@@ -67,6 +71,7 @@ export interface OperationsOptions {
   engine: Engine;
   clock: Clock;
   metrics: Metrics;
+  log: Log;
   dataDir: string;
   stopping: AbortSignal;
   /** Takes every search. */
@@ -85,6 +90,7 @@ export function createOperations(options: OperationsOptions): Operation[] {
     ...files.operations,
     ...stores.operations,
     ...searchParts(options, shared),
+    ...answerParts(options, shared),
     ...modelParts(options, shared),
     ...adminParts(options, shared, stores.show),
     ...backupOperations(backups({ data: options.engine.data, dataDir: options.dataDir, clock: options.clock })),
@@ -205,6 +211,7 @@ function searchParts(options: OperationsOptions, shared: Shared): Operation[] {
     countSearch(metrics, record);
     queries.record(record);
   };
+  engine.searches.listen(onSearch);
   metrics.gauge(QUERY_LOG_WAITING, () => queries.waiting);
   const insert = vectorInserter({
     ...storage,
@@ -224,6 +231,27 @@ function searchParts(options: OperationsOptions, shared: Shared): Operation[] {
     ...judgmentOperations(judgmentsService({ ...storage, ...shared })),
     ...evaluationOperations(evaluationsService({ ...storage, ...shared })),
   ];
+}
+
+function answerParts({ config, engine, metrics, log }: OperationsOptions, shared: Shared): Operation[] {
+  const { data, workers, jobs, rankers, answering, changes } = engine;
+  const responses = responsesService({
+    ...shared,
+    storage: data.storage,
+    log,
+    rankers,
+    answering,
+    texts: workers.texts,
+    changes,
+    interrupt: (id) => jobs.runner.cancel("answer", id),
+    onEnd: (end) => metrics.count(ANSWERS, { mode: "extractive", end }),
+    settings: () => ({
+      unsupportedTools: config.unsupportedTools,
+      responseDays: config.responseDays,
+      strictModels: config.strictModels,
+    }),
+  });
+  return responseOperations(responses);
 }
 
 function countSearch(metrics: Metrics, { index, latencyMs }: SearchRecord): void {

@@ -2,6 +2,8 @@ import type { Config } from "../config/config.ts";
 import { createBuildGraphHandler } from "../jobs/build-graph.ts";
 import { cachedPassages, type EmbedPassages } from "../jobs/cached-passages.ts";
 import { type CatchUpDeps, createCatchUpHandler, scheduleCatchUp } from "../jobs/catch-up.ts";
+import type { Answering } from "../answers/answering.ts";
+import { createAnswerHandler } from "../jobs/answer.ts";
 import { createEvaluateHandler } from "../jobs/evaluate.ts";
 import { createFinishDeletionHandler } from "../jobs/finish-deletion.ts";
 import { createIngestHandler } from "../jobs/ingest.ts";
@@ -28,12 +30,13 @@ import type { MigrationRow } from "../storage/migration-table.ts";
 import type { Detached } from "../storage/removal.ts";
 import type { StoreFileRow } from "../storage/store-files.ts";
 import type { Storage, Tables } from "../storage/storage.ts";
-import { EMBEDDED_TOKENS, EMBEDDING_CACHE } from "./metric-list.ts";
+import { ANSWERS, EMBEDDED_TOKENS, EMBEDDING_CACHE } from "./metric-list.ts";
 import type { Indexes } from "./open-indexes.ts";
 import type { OpenStorage } from "./open-storage.ts";
 import type { Workers } from "./start-workers.ts";
 
 export interface JobParts {
+  answering: Answering;
   data: OpenStorage;
   dataDir: string;
   workers: Workers;
@@ -114,6 +117,7 @@ class ServerJobs implements Jobs {
       graceSeconds: () => config.expiredGraceDays * DAY_SECONDS,
       embeddingCacheBytes: () => (config.embeddingCache === "off" ? 0 : config.embeddingCacheMb * MB),
       queryLog: () => ({ days: config.queryLogDays, rows: config.queryLogRows, bytes: config.queryLogMb * MB }),
+      responseDays: () => config.responseDays,
       detached: (files) => this.detached(files),
       wakeJobs: () => this.runner.wake(),
     });
@@ -202,7 +206,7 @@ class ServerJobs implements Jobs {
   }
 
   #otherHandlers(): JobHandler[] {
-    const { data, dataDir, workers, indexes, search, clock, log } = this.#parts;
+    const { answering, data, dataDir, workers, indexes, search, changes, clock, log, metrics } = this.#parts;
     const { storage } = data;
     return [
       createBuildGraphHandler({
@@ -214,6 +218,13 @@ class ServerJobs implements Jobs {
         acquire: (storeId, generation) => indexes.registry.acquire(storeId, generation),
       }),
       createEvaluateHandler({ storage, clock, search }),
+      createAnswerHandler({
+        storage,
+        clock,
+        answering,
+        changed: changes.notify,
+        onEnd: (end) => metrics.count(ANSWERS, { mode: "extractive", end }),
+      }),
       createReanalyzeHandler({
         storage,
         parse: workers.parse,

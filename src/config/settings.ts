@@ -5,6 +5,7 @@
  */
 import { Type } from "@sinclair/typebox";
 import { DIALECTS } from "../http/dialect.ts";
+import { ANSWER_SETTINGS } from "./answer-settings.ts";
 import { PROVIDER_SETTINGS } from "./provider-settings.ts";
 import { choice, integer, integerOrNone, key, keyFile, MAX, number, setting, text, textOrNone } from "./setting.ts";
 
@@ -133,6 +134,7 @@ export const SETTINGS = {
     "space for the vectors kept, in MiB; the oldest go first",
   ),
   ...PROVIDER_SETTINGS,
+  ...ANSWER_SETTINGS,
 
   maxUploadMb: setting("Limits", "max-upload-mb", integer(1, 8192), 512, "largest file, in MiB"),
   maxJsonMb: setting(

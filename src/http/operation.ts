@@ -20,6 +20,11 @@ interface WithoutBody {
 interface WithJson {
   /** A JSON body; an empty body counts as `{}`. Unknown keys are refused, conversions are not made. */
   body: TSchema;
+  /**
+   * The handler brings the body into the form of its schema and validates it: for what clients may send in other forms.
+   * It is given what was sent, as far as its limit goes.
+   */
+  readsBody?: true;
   multipart?: never;
   /** Also what is read of it: more is refused before anything is made of it. */
   bodyLimit: JsonLimit;
@@ -73,6 +78,7 @@ export const TAGS = [
   "Uploads",
   "Vector stores",
   "Embeddings",
+  "Responses",
   "Models",
   "Lectern",
   "Administration",

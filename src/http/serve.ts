@@ -76,7 +76,7 @@ export function serveOperation(
 ): (request: Request, state: RequestState) => Promise<Response> {
   const { spec, handle } = operation;
   const queryValidator = spec.query === undefined ? null : compileValidator(spec.query);
-  const bodyValidator = spec.body === undefined ? null : compileValidator(spec.body);
+  const bodyValidator = spec.body === undefined || spec.readsBody === true ? null : compileValidator(spec.body);
 
   return async (request, state) => {
     state.route = spec.path;
@@ -108,8 +108,8 @@ export function serveOperation(
       const query = queryValidator === null || spec.query === undefined ? {} : readQuery(url.searchParams, spec.query);
       if (queryValidator !== null) refuse(queryValidator.problem(query), spec, state.dialect);
       const readable = spec.bodyLimit.kind === "none" ? request : decodedRequest(request);
-      const given = bodyValidator === null ? undefined : await readBody(readable, spec, deps, caller);
-      const body = bodyValidator === null ? undefined : accepted(bodyValidator, given, spec, state.dialect);
+      const given = spec.body === undefined ? undefined : await readBody(readable, spec, deps, caller);
+      const body = bodyValidator === null ? given : accepted(bodyValidator, given, spec, state.dialect);
       const asked = { params, query, body, caller, callerNow, request: readable };
       const response = await answered(handle, asked, state, deps.stopping);
       if (!isStreamed(response)) return response;

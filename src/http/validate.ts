@@ -54,7 +54,11 @@ function compile(schema: TSchema): Validator {
 
 /** @throws AppError for the first problem of `value`. */
 export function assertValid(validator: Validator, value: unknown): void {
-  const problem = validator.problem(value);
+  assertNone(validator.problem(value));
+}
+
+/** @throws AppError for the problem, if there is one. */
+export function assertNone(problem: Problem | null): void {
   if (problem !== null) throw new AppError(problem.code, problem.message, { param: problem.param ?? undefined });
 }
 

@@ -16,6 +16,8 @@ export interface FinishDeletionDeps extends DeletionCheckDeps {
 }
 
 const STEP = 500;
+/** Items of answers, each with up to some hundred passages. */
+const ITEMS_STEP = 20;
 
 /**
  * Subject: a deletion's id. Waits until what was deleted has been reclaimed, removes its bytes and its cache entry, and
@@ -56,8 +58,10 @@ class DeletionEnd {
       await this.#forgetEmbeddings();
     }
     await this.#forgetParsed();
+    await this.#emptyResults();
     const remaining = await remainingOf(this.#deps, this.#row);
-    const isClean = Object.values(remaining).every((count) => count === 0);
+    // The text of answers is not the file's.
+    const isClean = Object.entries(remaining).every(([what, count]) => what === "answers" || count === 0);
     await storage.transaction(async ({ deletions }) => {
       await deletions.setVerified(seq, clock.nowSeconds(), remaining);
       if (isClean) await deletions.complete(seq, clock.nowSeconds());
@@ -71,6 +75,21 @@ class DeletionEnd {
     if (subject === null || !(await Bun.file(parsed.path(subject)).exists())) return;
     await parsed.remove(subject);
     await storage.deletions.noteCacheEntries(this.#row.seq, 1);
+  }
+
+  /** What answers hold of its text: passages that were found, and quotations. */
+  async #emptyResults(): Promise<void> {
+    const { tenant_id: tenantId, subject_type: type, subject_id: id, seq } = this.#row;
+    while (!this.#signal.aborted) {
+      const emptied = await this.#deps.storage.transaction(async ({ responseSources, deletions }, tx) => {
+        tx.erase();
+        const step = await responseSources.empty(tenantId, { type, id }, ITEMS_STEP);
+        await deletions.noteResults(seq, step.results);
+        return step.items;
+      });
+      if (emptied === 0) return;
+      await nextTurn();
+    }
   }
 
   async #forgetEmbeddings(): Promise<void> {

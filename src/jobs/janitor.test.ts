@@ -55,6 +55,7 @@ function deps() {
     graceSeconds: () => 3600,
     queryLog: () => ({ days: 1, rows: 1000, bytes: 1e9 }),
     embeddingCacheBytes: () => 0,
+    responseDays: () => 30,
     detached: () => {},
     wakeJobs: () => {},
     removeIndexFiles: () => Promise.resolve(),
@@ -175,7 +176,16 @@ describe("deletions", () => {
       chunks: 3,
       vectors: 3,
       keyword_postings: 3,
-      remaining: { files: 0, chunks: 0, vectors: 0, keyword_postings: 0, cache_entries: 0, bytes: 0 },
+      remaining: {
+        files: 0,
+        chunks: 0,
+        vectors: 0,
+        keyword_postings: 0,
+        cache_entries: 0,
+        bytes: 0,
+        results: 0,
+        answers: 0,
+      },
     });
   });
 

@@ -22,6 +22,8 @@ export interface JanitorDeps {
   graceSeconds: () => number;
   /** How long, how many and how much of searches is logged, read at every round. */
   queryLog: () => { days: number; rows: number; bytes: number };
+  /** Days that answers are kept. */
+  responseDays: () => number;
   /** Bytes of cached vectors that are kept at most. */
   embeddingCacheBytes: () => number;
   /** Files left these stores: indexes in memory forget them, running ingests stop. */
@@ -33,6 +35,7 @@ const EVERY_MS = 10_000;
 /** Log entries removed in one transaction. */
 const TRIM_STEP = 2_000;
 const EMBEDDINGS_STEP = 500;
+const RESPONSES_STEP = 50;
 /** Hours of statistics that are kept: the longest window, and a day. */
 const STATISTICS_HOURS = 31 * 24;
 /** Files in progress that nothing works on, put back to work in one round. */
@@ -108,6 +111,7 @@ export class Janitor implements AsyncDisposable {
     }
     await this.#revive();
     await this.#trimLogs(now);
+    await this.#trimResponses(now);
     await storage.settleErased();
     await this.#trimEmbeddings();
     wakeJobs();
@@ -139,6 +143,13 @@ export class Janitor implements AsyncDisposable {
     const bounds = { since: now - days * 86_400, rows, bytes };
     while ((await storage.queryLog.trim(bounds, TRIM_STEP)) > 0 && !this.#stopped) await nextTurn();
     await storage.statistics.trim(Math.floor(now / 3600) - STATISTICS_HOURS);
+  }
+
+  async #trimResponses(now: number): Promise<void> {
+    const { storage, responseDays } = this.#deps;
+    const before = now - responseDays() * 86_400;
+    const step = () => storage.transaction(({ responses }) => responses.trim(before, RESPONSES_STEP), "work");
+    while ((await step()) > 0 && !this.#stopped) await nextTurn();
   }
 
   async #trimEmbeddings(): Promise<void> {

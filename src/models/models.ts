@@ -323,6 +323,13 @@ export class Models {
     return await entry.batcher.embed(texts, { ...asked, isSearch: false });
   }
 
+  /** Vectors of a few passages that somebody's search or answer waits for, in the model's own dimensions. */
+  async embedAwaited(id: string, texts: readonly string[], asker: Asker): Promise<EmbedResult> {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return embedFailure("unavailable", `the model '${id}' is not here`);
+    return await entry.batcher.embed(texts, { ...asker, kind: "passage", isSearch: true });
+  }
+
   resolveDimensions(id: string, asked: number | null) {
     const info = this.info(id);
     return info === null

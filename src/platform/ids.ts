@@ -26,7 +26,12 @@ export type IdPrefix =
   | "ten_"
   | "eval_"
   | "del_"
-  | "req_";
+  | "req_"
+  | "resp_"
+  | "msg_"
+  | "fs_"
+  | "fc_"
+  | "ref_";
 
 const PATH_PART = /^[A-Za-z0-9_-]{1,128}$/;
 

@@ -6,7 +6,7 @@ import { combineWindows } from "../embed/vectors.ts";
 import { queryTerms } from "../index/analyzer.ts";
 import type { IndexedFile } from "../index/store-index.ts";
 import { StoreIndex } from "../index/store-index.ts";
-import type { TextAnalysis, TextFacts } from "../index/text-analysis.ts";
+import type { TextAnalysis } from "../index/text-analysis.ts";
 import type { Embed } from "../models/failures.ts";
 import { embedError } from "../models/failures.ts";
 import type { RerankAsk } from "../models/rerankers.ts";
@@ -44,18 +44,36 @@ export async function bundledScores(
   const [text] = asked.texts;
   const dimensions = text === undefined || text.windows === 0 ? 0 : text.vectors.length / text.windows;
   const vector = text === undefined ? new Float32Array(dimensions) : combineWindows(text, dimensions);
+  const read = facts.map(({ terms }, i) => ({
+    terms,
+    vectors: found.texts[i]?.vectors ?? new Float32Array(dimensions),
+  }));
+  const scores = await scoresAmong(read, { query, vector, signal });
+  return { scores, tokens: facts.reduce((sum, one) => sum + one.tokens, 0) };
+}
 
+/** A document's terms, from `encodeTerms`, and vectors. */
+export interface ReadDocument {
+  terms: Uint8Array;
+  vectors: Float32Array;
+}
+
+/** Scores as above, of documents that were read. */
+export async function scoresAmong(
+  documents: readonly ReadDocument[],
+  { query, vector, signal }: { query: string; vector: Float32Array; signal: AbortSignal },
+): Promise<Float64Array> {
   const index = new StoreIndex({
-    dimensions,
-    fetchVectors: (ids) => ids.map((id) => found.texts[id]?.vectors ?? null),
+    dimensions: vector.length,
+    fetchVectors: (ids) => ids.map((id) => documents[id]?.vectors ?? null),
   });
   try {
-    for (const [i, one] of facts.entries()) {
+    for (const [i, one] of documents.entries()) {
       if (i > 0 && i % SLICE === 0) {
         await new Promise((resolve) => setImmediate(resolve));
         signal.throwIfAborted();
       }
-      index.addFile(fileOf(i, one, found.texts[i]?.vectors ?? new Float32Array(dimensions)));
+      index.addFile(fileOf(i, one));
     }
     const answer = index.search({
       // The model knows no word of the query: then nothing is near, and only keywords can answer.
@@ -67,13 +85,13 @@ export async function bundledScores(
     const fusion = forEnglishModel({ type: "convex", vectorWeight: RANKING.vectorWeight }, query);
     const scores = new Float64Array(documents.length);
     for (const one of rank(answer, "hybrid", fusion)) scores[one.chunkId] = one.score;
-    return { scores, tokens: facts.reduce((sum, one) => sum + one.tokens, 0) };
+    return scores;
   } finally {
     index.close();
   }
 }
 
-function fileOf(i: number, { terms }: TextFacts, vectors: Float32Array): IndexedFile {
+function fileOf(i: number, { terms, vectors }: ReadDocument): IndexedFile {
   const chunks = [{ chunkId: i, terms, vectors }];
   return { fileKey: i, fileId: String(i), filename: "", attributes: {}, chunks };
 }

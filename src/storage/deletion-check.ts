@@ -1,20 +1,20 @@
 import { extname } from "node:path";
 import type { Blobs } from "./blobs.ts";
-import type { DeletionRow, RemovedCounts } from "./deletions.ts";
+import type { DeletionRow, RemainingCounts } from "./deletions.ts";
 import type { StoreFileSeq, StoreId } from "./ids.ts";
 import type { ParsedCache, ParsedSubject } from "./parsed.ts";
 import type { Storage } from "./storage.ts";
 
 /** Looks for what should be gone: in the tables, among the uploaded bytes, in the caches on disk and in memory. */
 export interface DeletionCheckDeps {
-  storage: Pick<Storage, "deletions" | "files" | "embeddingCache">;
+  storage: Pick<Storage, "deletions" | "files" | "embeddingCache" | "responseSources">;
   blobs: Pick<Blobs, "size">;
   parsed: Pick<ParsedCache, "path">;
   /** Files of a store, or (null) whether anything of the store, is in an index in memory. */
   inMemory: (storeId: StoreId, storeFile: StoreFileSeq | null) => boolean;
 }
 
-export async function remainingOf(deps: DeletionCheckDeps, row: DeletionRow): Promise<RemovedCounts> {
+export async function remainingOf(deps: DeletionCheckDeps, row: DeletionRow): Promise<RemainingCounts> {
   const { storage, blobs, parsed, inMemory } = deps;
   const { files, chunks, terms, vectors } = await storage.deletions.left(row);
   let cached = 0;
@@ -26,7 +26,8 @@ export async function remainingOf(deps: DeletionCheckDeps, row: DeletionRow): Pr
   if (subject !== null && (await Bun.file(parsed.path(subject)).exists())) cached += 1;
   if (row.subject_type === "file") cached += await storage.embeddingCache.countOfFile(row.tenant_id, row.subject_id);
   const bytes = row.subject_type === "file" ? ((await blobs.size(row.subject_id)) ?? 0) : 0;
-  return { files, chunks, vectors, keyword_postings: terms, cache_entries: cached, bytes };
+  const answers = await storage.responseSources.leftOf(row.tenant_id, { type: row.subject_type, id: row.subject_id });
+  return { files, chunks, vectors, keyword_postings: terms, cache_entries: cached, bytes, ...answers };
 }
 
 /** The cache entry that went with a deleted file; null where there was none, or another file has the same bytes. */

@@ -12,6 +12,14 @@ export interface RemovedCounts {
   keyword_postings: number;
   cache_entries: number;
   bytes: number;
+  /** Passages in stored answers. */
+  results: number;
+}
+
+/** What a check found. */
+export interface RemainingCounts extends RemovedCounts {
+  /** Stored answers whose text cites it: they belong to the conversation, and go with it. */
+  answers: number;
 }
 
 /** No name and no text of what was deleted is kept. */
@@ -36,8 +44,9 @@ export const DELETION = table("deletion", {
   keyword_postings: integer(),
   cache_entries: integer(),
   bytes: integer(),
+  results: integer(),
   /** What the last check found. */
-  remaining: nullable(json<RemovedCounts>()),
+  remaining: nullable(json<RemainingCounts>({ results: 0, answers: 0 } as RemainingCounts)),
 });
 
 /** The files in stores that a deletion takes away. */
@@ -106,8 +115,9 @@ export interface DeletionsTable {
   note(deletion: OpenDeletion, removed: RemovedRows): Promise<void>;
   noteFiles(deletion: DeletionSeq, files: number): Promise<void>;
   noteCacheEntries(deletion: DeletionSeq, entries: number): Promise<void>;
+  noteResults(deletion: DeletionSeq, results: number): Promise<void>;
   complete(deletion: DeletionSeq, at: number): Promise<void>;
-  setVerified(deletion: DeletionSeq, at: number, remaining: RemovedCounts): Promise<void>;
+  setVerified(deletion: DeletionSeq, at: number, remaining: RemainingCounts): Promise<void>;
   storeFiles(deletion: DeletionSeq): Promise<{ store_file: StoreFileSeq; store_id: StoreId }[]>;
   /** Whether jobs still remove parts of it. */
   isPending(row: DeletionRow): Promise<boolean>;
@@ -125,6 +135,7 @@ const ADD_COUNTS = /*sql*/ `UPDATE deletion SET chunks = chunks + ?2, vectors = 
   WHERE seq = ?1`;
 const ADD_FILES = /*sql*/ `UPDATE deletion SET files = files + ?2 WHERE seq = ?1`;
 const ADD_CACHE = /*sql*/ `UPDATE deletion SET cache_entries = cache_entries + ?2 WHERE seq = ?1`;
+const ADD_RESULTS = /*sql*/ `UPDATE deletion SET results = results + ?2 WHERE seq = ?1`;
 const ADD_RANGE = /*sql*/ `INSERT OR REPLACE INTO deletion_range (deletion, first_id, last_id, tenant_id) VALUES (?1, ?2, ?3, ?4)`;
 const COMPLETE = /*sql*/ `UPDATE deletion SET completed_at = ?2 WHERE seq = ?1 AND completed_at IS NULL`;
 const STORE_FILES = /*sql*/ `SELECT store_file, store_id FROM deletion_file WHERE deletion = ?1`;
@@ -161,6 +172,7 @@ export function deletionsTable(sql: Sql): DeletionsTable {
     },
     noteFiles: async (deletion, files) => void (await sql.run(ADD_FILES, [deletion, files])),
     noteCacheEntries: async (deletion, entries) => void (await sql.run(ADD_CACHE, [deletion, entries])),
+    noteResults: async (deletion, results) => void (await sql.run(ADD_RESULTS, [deletion, results])),
     complete: async (deletion, at) => void (await sql.run(COMPLETE, [deletion, at])),
     setVerified: async (deletion, at, remaining) =>
       void (await DELETION.update(sql, { seq: deletion }, { verified_at: at, remaining })),

@@ -26,6 +26,8 @@ export type MigrationId = Id<string, "migration">;
 export type EvaluationId = Id<string, "evaluation">;
 /** `q_…` */
 export type JudgmentId = Id<string, "judgment">;
+/** `resp_…` */
+export type ResponseId = Id<string, "response">;
 /** `del_…` */
 export type DeletionId = Id<string, "deletion">;
 
@@ -43,3 +45,5 @@ export type JobId = Id<number, "job">;
 export type DeletionSeq = Id<number, "place of a deletion">;
 /** `evaluation.seq`; 0 stands for the store itself. */
 export type EvaluationSeq = Id<number, "place of an evaluation">;
+/** `response.seq` */
+export type ResponseSeq = Id<number, "place of a response">;

@@ -11,7 +11,8 @@ export type JobKind =
   | "retire"
   | "finish_deletion"
   | "evaluate"
-  | "reanalyze";
+  | "reanalyze"
+  | "answer";
 
 /** A finished job's row is deleted: what it did is in the rows it changed. */
 export const JOB = table("job", {

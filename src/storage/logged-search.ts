@@ -14,7 +14,13 @@ export interface LoggedSearch {
   model: string;
   /** Its number within the store. */
   generation: number;
+  /** What it was made for: itself, or an answer of this id. */
+  source: "search" | "response";
+  source_id: string | null;
 }
+
+/** Of searches that earlier versions logged. */
+export const OF_ITSELF = { source: "search", source_id: null } as const;
 
 /**
  * Searches that earlier versions logged with filters of any length: they are shown by both ends of what is kept, which
@@ -57,6 +63,7 @@ function restOf(text: string): LoggedSearch {
     key_id: "",
     model: "",
     generation: 0,
+    ...OF_ITSELF,
   };
   try {
     return { ...nothing, ...(JSON.parse(`{${text}`) as Partial<LoggedSearch>) };

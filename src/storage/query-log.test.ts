@@ -24,6 +24,8 @@ const BODY: LoggedSearch = {
   key_id: "key_1",
   model: "m",
   generation: 1,
+  source: "search",
+  source_id: null,
 };
 
 function row(query: string, more: Partial<NewQueryLogRow> = {}): NewQueryLogRow {

@@ -1,5 +1,5 @@
 import type { StoreId, TenantId } from "./ids.ts";
-import { cutSearch, HEAD, type LoggedSearch, LONGEST_BODY } from "./logged-search.ts";
+import { cutSearch, HEAD, type LoggedSearch, LONGEST_BODY, OF_ITSELF } from "./logged-search.ts";
 import { type Page, pageBounds, type PageQuery, toPage } from "./page.ts";
 import type { Sql } from "./sql.ts";
 import { id, integer, json, nullable, type RowOf, table, text } from "./table.ts";
@@ -157,7 +157,7 @@ export function queryLogTable(sql: Sql): QueryLogTable {
 
 function shownRow({ bytes, body, head, tail, ...row }: ChosenRow): QueryLogRow {
   const query = row.query === null ? null : (JSON.parse(row.query) as string[]);
-  if (body !== null) return { ...row, query, body: JSON.parse(body) as LoggedSearch };
+  if (body !== null) return { ...row, query, body: { ...OF_ITSELF, ...(JSON.parse(body) as LoggedSearch) } };
   return { ...row, query, body: cutSearch({ bytes, head: head ?? "", tail: tail ?? "" }) };
 }
 

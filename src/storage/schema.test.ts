@@ -13,6 +13,8 @@ import { JUDGMENT } from "./judgments.ts";
 import { API_KEY } from "./keys.ts";
 import { MIGRATION } from "./migration-table.ts";
 import { QUERY_LOG, QUERY_LOG_SIZE } from "./query-log.ts";
+import { RESPONSE_SOURCE } from "./response-sources.ts";
+import { RESPONSE, RESPONSE_ITEM } from "./responses.ts";
 import { SHOWN_ID } from "./shown-ids.ts";
 import { openSqlite } from "./sqlite.ts";
 import { INGEST_HOUR, QUERY_HOUR } from "./statistics.ts";
@@ -53,6 +55,9 @@ const TABLES: readonly Table<Columns>[] = [
   DELETION_RANGE,
   EMBEDDING_CACHE,
   EMBEDDING_CACHE_SIZE,
+  RESPONSE,
+  RESPONSE_ITEM,
+  RESPONSE_SOURCE,
 ];
 const TYPES: Record<Column<unknown>["kind"], string> = {
   text: "TEXT",

@@ -13,6 +13,8 @@ import type { JobsTable } from "./jobs.ts";
 import { type JudgmentsTable, judgmentsTable } from "./judgments.ts";
 import { type MigrationsTable, migrationsTable } from "./migration-table.ts";
 import { type QueryLogTable, queryLogTable } from "./query-log.ts";
+import { type ResponseSourcesTable, responseSourcesTable } from "./response-sources.ts";
+import { type ResponsesTable, responsesTable } from "./responses.ts";
 import { type ShownIds, shownIds } from "./shown-ids.ts";
 import type { Database, Durability, Sql, Tx } from "./sql.ts";
 import { type StatisticsTable, statisticsTable } from "./statistics.ts";
@@ -41,6 +43,8 @@ export interface Tables {
   readonly statistics: StatisticsTable;
   readonly deletions: DeletionsTable;
   readonly embeddingCache: EmbeddingCacheTable;
+  readonly responses: ResponsesTable;
+  readonly responseSources: ResponseSourcesTable;
 }
 
 function makeTables(sql: Sql): Tables {
@@ -63,6 +67,8 @@ function makeTables(sql: Sql): Tables {
     statistics: statisticsTable(sql),
     deletions: deletionsTable(sql),
     embeddingCache: embeddingCacheTable(sql),
+    responses: responsesTable(sql),
+    responseSources: responseSourcesTable(sql),
   };
 }
 

@@ -55,6 +55,10 @@ beforeAll(async () => {
   const judged = await json<{ first_id: string }>(a, "POST", `/v1/vector_stores/${store}/judgments`, {
     judgments: [{ query: SECRET, relevant: [{ file_id: file }] }],
   });
+  const answer = await json<{ id: string }>(a, "POST", "/v1/responses", {
+    input: SECRET,
+    tools: [{ type: "file_search", vector_store_ids: [store] }],
+  });
   const evaluation = await json<{ id: string }>(a, "POST", `/v1/vector_stores/${store}/evals`, {});
   const first = async (path: string) => (await json<{ data: { id: string }[] }>(a, "GET", path)).data[0]?.id ?? "";
   ids = {
@@ -68,6 +72,7 @@ beforeAll(async () => {
     eval_id: evaluation.id,
     tenant_id: tenantA,
     key_id: keyA.id,
+    response_id: answer.id,
     deletion_id: await first("/v1/admin/deletions"),
     query_id: await first(`/v1/vector_stores/${store}/queries`),
     chunk_id: await first(`/v1/vector_stores/${store}/chunks`),

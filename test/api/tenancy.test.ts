@@ -277,7 +277,16 @@ interface Deletion {
   verified_at: number | null;
 }
 
-const NOTHING = { files: 0, chunks: 0, vectors: 0, keyword_postings: 0, cache_entries: 0, bytes: 0 };
+const NOTHING = {
+  files: 0,
+  chunks: 0,
+  vectors: 0,
+  keyword_postings: 0,
+  cache_entries: 0,
+  bytes: 0,
+  results: 0,
+  answers: 0,
+};
 
 async function deletionOf(id: string): Promise<Deletion> {
   return await waitFor(`the deletion of ${id} is complete`, async () => {
@@ -306,6 +315,7 @@ describe("a deletion", () => {
       keyword_postings: 2,
       cache_entries: 1,
       bytes: 19,
+      results: 0,
     });
     const verified = await json<Deletion>(server, "POST", `/v1/admin/deletions/${deletion.id}/verify`);
     expect(verified.remaining).toEqual(NOTHING);

@@ -72,6 +72,14 @@ describe("of a data directory of the first version", () => {
 
   test("everything reads and is found", async () => await expectWhole(server), 180_000);
 
+  test("questions are answered from it, and answers are kept", async () => {
+    const tools = [{ type: "file_search", vector_store_ids: [handbook.id] }];
+    const body = { input: handbook.answers[0]?.query, tools };
+    const made = await json<{ id: string; status: string; output: unknown[] }>(server, "POST", "/v1/responses", body);
+    expect([made.status, made.output.length]).toEqual(["completed", 2]);
+    expect(await json<object>(server, "GET", `/v1/responses/${made.id}`)).toEqual(made);
+  });
+
   test("attributes filter, and what was deleted is gone", async () => {
     const hits = await search(server, handbook.id, {
       query: "harbour",

@@ -1,6 +1,6 @@
 import type { Clock } from "../../platform/clock.ts";
 import { type DeletionCheckDeps, remainingOf } from "../../storage/deletion-check.ts";
-import type { DeletionRow } from "../../storage/deletions.ts";
+import type { DeletionRow, RemainingCounts } from "../../storage/deletions.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { Caller } from "../../http/caller.ts";
 import type { Cursor } from "../../http/openai.ts";
@@ -53,7 +53,7 @@ export function deletionsService({ storage: { deletions }, clock, check }: Delet
 }
 
 function show(row: DeletionRow): Deletion {
-  const { files, chunks, vectors, keyword_postings, cache_entries, bytes } = row;
+  const { files, chunks, vectors, keyword_postings, cache_entries, bytes, results } = row;
   return {
     id: row.id,
     object: "deletion",
@@ -61,8 +61,14 @@ function show(row: DeletionRow): Deletion {
     subject: { type: row.subject_type, id: row.subject_id },
     requested_at: row.requested_at,
     completed_at: row.completed_at,
-    removed: { files, chunks, vectors, keyword_postings, cache_entries, bytes },
-    remaining: row.remaining,
+    removed: { files, chunks, vectors, keyword_postings, cache_entries, bytes, results },
+    remaining: row.remaining === null ? null : inOrder(row.remaining),
     verified_at: row.verified_at,
   };
+}
+
+/** In the order of the document, whatever was not counted when the receipt was written. */
+function inOrder(left: RemainingCounts): RemainingCounts {
+  const { files, chunks, vectors, keyword_postings, cache_entries, bytes, results, answers } = left;
+  return { files, chunks, vectors, keyword_postings, cache_entries, bytes, results, answers };
 }

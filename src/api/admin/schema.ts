@@ -143,8 +143,19 @@ const Counts = Type.Object(
     keyword_postings: Type.Integer({ description: "Records of keyword terms: one a chunk." }),
     cache_entries: Type.Integer({ description: "Parsed documents on disk, indexes in memory." }),
     bytes: Type.Integer(),
+    results: Type.Integer({ description: "Passages in stored answers, whose text is emptied." }),
   },
   { $id: "DeletionCounts" },
+);
+
+const Remaining = Type.Object(
+  {
+    ...Counts.properties,
+    answers: Type.Integer({
+      description: "Stored answers whose text cites it: that text is the conversation's, and goes with it.",
+    }),
+  },
+  { $id: "DeletionRemainingCounts" },
 );
 
 export const Deletion = Type.Object(
@@ -156,7 +167,7 @@ export const Deletion = Type.Object(
     requested_at: unixSeconds("From then on it was in no answer."),
     completed_at: nullable(Type.Integer(), { description: "When its data was found gone; null while it is removed." }),
     removed: Counts,
-    remaining: nullable(Counts, { description: "What the last check found; null before the first." }),
+    remaining: nullable(Remaining, { description: "What the last check found; null before the first." }),
     verified_at: nullable(Type.Integer(), { description: "When it was last checked." }),
   },
   { $id: "Deletion", description: "That something was deleted, what went with it, and whether anything is left." },

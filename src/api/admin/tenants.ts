@@ -123,6 +123,7 @@ class Tenants implements TenantsService {
     await endUploads(id);
     await this.#removeStores(id);
     await this.#removeFiles(id);
+    await this.#removeResponses(id);
     await this.#removeUploads(id);
     await storage.tenants.remove(id);
     wakeJobs();
@@ -136,6 +137,13 @@ class Tenants implements TenantsService {
       for (const row of rows)
         await storage.transaction((tables) => deleteStore(tables, tenantId, row.id, clock.nowMs()));
     }
+  }
+
+  async #removeResponses(tenantId: string): Promise<void> {
+    const { responses } = this.#deps.storage;
+    let removed: number;
+    do removed = await responses.removeOfTenant(tenantId, STEP);
+    while (removed > 0);
   }
 
   async #removeFiles(tenantId: string): Promise<void> {

@@ -190,6 +190,7 @@ describe("/v1/models", () => {
       created: 1_800_000_000,
       owned_by: "lectern",
       type: "embedding",
+      kind: "embedding",
       dimensions: DIMENSIONS,
       max_tokens: 512,
       location: "alias",
@@ -197,6 +198,8 @@ describe("/v1/models", () => {
       resolves_to: "words-64",
     });
     expect((await f.call("GET", "/v1/models/words-64")).json).toMatchObject({ id: "words-64", resolves_to: null });
+    expect(json.data.at(-1)).toMatchObject({ id: "lectern-extractive", kind: "chat", resolves_to: null });
+    expect((await f.call("GET", "/v1/models/lectern-extractive")).json).toEqual(json.data.at(-1));
   });
 
   test("does not know others, also with a slash in their name, and deletes none that is built in", async () => {

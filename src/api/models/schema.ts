@@ -11,8 +11,13 @@ export const Model = Type.Object(
     created: Type.Integer({ description: "Unix seconds." }),
     owned_by: Type.String(),
     type: Type.Optional(
-      oneOf(["embedding", "reranker"], {
+      oneOf(["embedding", "reranker", "chat"], {
         description: "Rerankers go with `ranking_options.ranker` and `POST /v1/rerank`; all others make vectors.",
+      }),
+    ),
+    kind: Type.Optional(
+      oneOf(["embedding", "reranker", "chat"], {
+        description: "What it is for; `chat`: it answers in `/v1/responses`.",
       }),
     ),
     dimensions: Type.Optional(Type.Union([Type.Integer(), Type.Null()])),

@@ -1,3 +1,4 @@
+import { EXTRACTIVE_MODEL } from "../../answers/limits.ts";
 import { AppError } from "../../errors.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { KnownModel, ModelCatalog } from "../../models/model-catalog.ts";
@@ -35,8 +36,8 @@ export function modelsService({ models, generations, rescan }: ModelsDeps): Mode
   }
 
   return {
-    list: () => models.list().map(show),
-    get: (name) => show(find(name)),
+    list: () => [...models.list().map(show), extractive(models)],
+    get: (name) => (name === EXTRACTIVE_MODEL ? extractive(models) : show(find(name))),
     async rescan() {
       const found = await rescan();
       return {
@@ -48,6 +49,8 @@ export function modelsService({ models, generations, rescan }: ModelsDeps): Mode
       };
     },
     async remove(name) {
+      if (name === EXTRACTIVE_MODEL)
+        throw new AppError("model_not_deletable", `The model '${name}' cannot be deleted: it is part of the server.`);
       // One that cannot be used now is not found, and can be taken away all the same.
       const known = models.get(name) ?? { model: name, location: null };
       const stores = (await generations.modelsInUse()).find((used) => used.model === known.model)?.stores ?? 0;
@@ -65,6 +68,23 @@ export function modelsService({ models, generations, rescan }: ModelsDeps): Mode
   };
 }
 
+/** What answers without a language model: always there. */
+function extractive(models: ModelCatalog): Model {
+  return {
+    id: EXTRACTIVE_MODEL,
+    object: "model",
+    created: models.list()[0]?.created ?? 0,
+    owned_by: "lectern",
+    type: "chat",
+    kind: "chat",
+    dimensions: null,
+    max_tokens: null,
+    location: "bundled",
+    revision: null,
+    resolves_to: null,
+  };
+}
+
 function show(model: KnownModel): Model {
   return {
     id: model.name,
@@ -72,6 +92,7 @@ function show(model: KnownModel): Model {
     created: model.created,
     owned_by: model.ownedBy,
     type: model.type,
+    kind: model.type,
     dimensions: model.dimensions,
     max_tokens: model.maxTokens,
     location: model.location,

@@ -5,7 +5,7 @@ import type { TempDir } from "../../../test/helpers/temp-dir.ts";
 import { createLog } from "../../platform/log.ts";
 import { openSqlite, type SqliteDatabase } from "../../storage/sqlite.ts";
 import { createStorage, type Storage } from "../../storage/storage.ts";
-import type { SearchRecord } from "../search/service.ts";
+import type { SearchRecord } from "../../search/record.ts";
 import { QueryRecorder } from "./recorder.ts";
 import { insertStore } from "../../storage/testing/rows.ts";
 
@@ -56,6 +56,7 @@ function search(queries: string[], more: Partial<SearchRecord> = {}): SearchReco
     latencyMs: { total: 2, embed: 1, vector: 0.5, keyword: 0, fetch: 0.5 },
     model: "m",
     generation: 1,
+    source: { type: "search", id: null },
     ...more,
   } as SearchRecord;
 }

@@ -4,7 +4,7 @@ import type { LoggedSearch } from "../../storage/logged-search.ts";
 import type { NewQueryLogRow } from "../../storage/query-log.ts";
 import type { QueryHour } from "../../storage/statistics.ts";
 import type { Storage, Tables } from "../../storage/storage.ts";
-import type { SearchRecord } from "../search/service.ts";
+import type { SearchRecord } from "../../search/record.ts";
 import { bucketOf } from "../stats/latency.ts";
 
 /**
@@ -136,6 +136,8 @@ function rowOf(search: Waiting, mode: "on" | "hash"): NewQueryLogRow {
       key_id: search.keyId,
       model: search.model,
       generation: search.generation,
+      source: search.source.type,
+      source_id: search.source.id,
     },
   };
 }

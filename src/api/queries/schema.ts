@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { cursorQuery, listSchema, nullable, unixSeconds } from "../../http/openai.ts";
+import { cursorQuery, listSchema, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
 
 const milliseconds = (description: string) => Type.Number({ description });
 
@@ -41,6 +41,8 @@ export const LoggedQuery = Type.Object(
     key_id: Type.String({ description: "The key that searched." }),
     model: Type.String({ description: "The embedding model that ran." }),
     generation: Type.Integer({ description: "The generation of the index that answered." }),
+    source: oneOf(["search", "response"], { description: "A search that was asked for, or one that an answer made." }),
+    source_id: nullable(Type.String(), { description: "The answer's id; null for a search." }),
   },
   { $id: "LoggedQuery", description: "A search that was made." },
 );

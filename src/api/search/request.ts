@@ -2,13 +2,12 @@ import { beyondFloat32, unitVector } from "../../embed/vectors.ts";
 import { AppError } from "../../errors.ts";
 import { numberTooLarge } from "../../http/problem-words.ts";
 import { parseFilter } from "../../search/filters.ts";
-import type { Fusion } from "../../search/ranking.ts";
-import { RANKING } from "../../search/ranking.ts";
+import { fusionOf } from "../../search/fusion.ts";
 import type { SearchRequest } from "../../search/request.ts";
-import { rewriteQuery } from "../../search/rewrite.ts";
+import { rewritten } from "../../search/questions.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
 import { MAX_QUERY_CHARACTERS } from "./schema.ts";
-import type { RankingOptions, SearchBody } from "./schema.ts";
+import type { SearchBody } from "./schema.ts";
 
 const DEFAULT_RESULTS = 10;
 
@@ -37,7 +36,7 @@ export function readSearch(body: SearchBody, { typedOnly }: Pick<DialectRules, "
       { param: "limit" },
     );
   }
-  const searched = body.rewrite_query === true ? asked.map(rewriteQuery) : asked;
+  const searched = body.rewrite_query === true ? asked.map(rewritten) : asked;
   return {
     asked,
     searched,
@@ -51,27 +50,6 @@ export function readSearch(body: SearchBody, { typedOnly }: Pick<DialectRules, "
     maxChunksPerFile: body.max_chunks_per_file ?? null,
     isRescored: body.ranking_options?.ranker !== "none" && body.search_mode !== "vector",
     explain: body.explain ?? false,
-  };
-}
-
-function fusionOf({ ranker, hybrid_search: weights, alpha, impact_factor: impact }: RankingOptions): Fusion {
-  const constant = impact ?? RANKING.rrfConstant;
-  if (weights) {
-    const { embedding_weight: vector, text_weight: text } = weights;
-    if (vector + text === 0) {
-      const param = "ranking_options.hybrid_search";
-      throw new AppError("invalid_value", `Invalid '${param}': at least one of the two weights must be above 0.`, {
-        param,
-      });
-    }
-    // By the larger, for only their proportion counts and their sum could be too large for a number.
-    const larger = Math.max(vector, text);
-    return { type: "rrf", weights: { vector: vector / larger, text: text / larger }, constant };
-  }
-  if (ranker === "rrf") return { type: "rrf", weights: { vector: 1, text: 1 }, constant };
-  return {
-    type: "convex",
-    vectorWeight: ranker === "weighted" ? (alpha ?? RANKING.vectorWeight) : RANKING.vectorWeight,
   };
 }
 

@@ -373,6 +373,8 @@ describe("a search", () => {
         },
         model: "words-64",
         generation: 1,
+        source: "search",
+        source_id: null,
       },
     ]);
     const metrics = (await f.call("GET", "/metrics", undefined, { authorization: `Bearer ${KEYS.admin}` })).json;

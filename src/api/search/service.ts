@@ -1,6 +1,7 @@
 import type { Clock } from "../../platform/clock.ts";
 import { chooseRanker } from "../../search/rerank.ts";
-import type { Search, SearchDeps, SearchLatency, SearchOutcome } from "../../search/search.ts";
+import type { SearchRecord } from "../../search/record.ts";
+import type { Search, SearchDeps } from "../../search/search.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
@@ -8,25 +9,6 @@ import type { Asking } from "../vector-stores/asking.ts";
 import { readSearch } from "./request.ts";
 import { resultOf } from "./results.ts";
 import type { SearchBody, SearchPage } from "./schema.ts";
-
-/** One search, for the query log and the statistics. */
-export interface SearchRecord {
-  tenantId: string;
-  storeId: string;
-  keyId: string;
-  /** Unix seconds. */
-  createdAt: number;
-  queries: string[];
-  searchMode: string;
-  filters: unknown;
-  maxNumResults: number;
-  results: { file_id: string; chunk_id: string; score: number }[];
-  latencyMs: SearchLatency;
-  model: string;
-  generation: number;
-  /** What found the nearest vectors. */
-  index: SearchOutcome["index"];
-}
 
 export interface SearchServiceDeps extends Pick<Storage, "shownIds"> {
   stores: Pick<Storage["stores"], "touch">;
@@ -77,6 +59,7 @@ export function searchService(deps: SearchServiceDeps): SearchService {
         model: generation.model,
         generation: generation.number,
         index,
+        source: { type: "search", id: null },
       });
       return {
         generation: generation.number,

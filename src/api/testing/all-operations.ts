@@ -11,6 +11,7 @@ import { migrationOperations } from "../migrations/routes.ts";
 import { modelOperations } from "../models/routes.ts";
 import type { Operation } from "../../http/operation.ts";
 import { rerankOperations } from "../rerank/routes.ts";
+import { responseOperations } from "../responses/routes.ts";
 import { queryOperations } from "../queries/routes.ts";
 import { searchOperations } from "../search/routes.ts";
 import { statsOperations } from "../stats/routes.ts";
@@ -30,6 +31,7 @@ export function allOperations(): Operation[] {
     ...batchOperations(none, none, 2000),
     ...searchOperations(none),
     ...embeddingOperations(none),
+    ...responseOperations(none),
     ...modelOperations(none),
     ...rerankOperations(none),
     ...chunkOperations(none, none),

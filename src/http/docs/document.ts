@@ -37,6 +37,7 @@ const PATH_PARAMETERS: Record<string, string> = {
   file_id: "Id of the file (`file-…`).",
   batch_id: "Id of the file batch (`vsfb_…`).",
   upload_id: "Id of the upload (`upload_…`).",
+  response_id: "Id of the answer (`resp_…`).",
   deployment: "Name of a model, or another name that the operator gave it.",
   model: "Id of the model; slashes and colons may be percent-encoded.",
 };
@@ -63,6 +64,7 @@ const TAG_WORDS: Record<(typeof TAGS)[number], string> = {
   Uploads: "Files that arrive in parts.",
   "Vector stores": "Searchable collections of files.",
   Embeddings: "Text to vectors.",
+  Responses: "Answers that quote and cite the documents.",
   Models: "The embedding models and rerankers of this server.",
   Lectern: "What goes beyond OpenAI's interface.",
   Administration: "For administrators' keys.",

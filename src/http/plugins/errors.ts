@@ -14,10 +14,13 @@ interface Row {
   type: "invalid_request_error" | "authentication_error" | "permission_error" | "rate_limit_error" | "server_error";
   /** OpenAI's hosted service has no code here: `openai-strict` says null. */
   openaiNull?: true;
+  /** Its clients know it by its message: no dialect has a code. */
+  codeless?: true;
 }
 
 const bad = (status = 400): Row => ({ status, type: "invalid_request_error" });
 const unnamed = (status: number): Row => ({ ...bad(status), openaiNull: true });
+const codeless = (status: number): Row => ({ ...bad(status), codeless: true });
 
 const ROWS: Record<ErrorCode, Row> = {
   missing_required_parameter: bad(),
@@ -52,6 +55,11 @@ const ROWS: Record<ErrorCode, Row> = {
   invalid_since: bad(),
   invalid_window: bad(),
   unsupported_file: bad(),
+  unsupported_parameter: bad(),
+  unsupported_value: bad(),
+  language_model_required: bad(),
+  previous_response_not_found: bad(),
+  tool_calls_unpaired: codeless(400),
   invalid_api_key: bad(401),
   permission_denied: bad(403),
   vector_store_suspended: bad(402),
@@ -70,6 +78,8 @@ const ROWS: Record<ErrorCode, Row> = {
   deletion_not_found: unnamed(404),
   eval_not_found: unnamed(404),
   judgment_not_found: unnamed(404),
+  response_not_found: codeless(404),
+  item_not_found: codeless(404),
   vector_store_expired: unnamed(400),
   vector_store_unavailable: bad(409),
   file_not_cancellable: bad(409),
@@ -80,6 +90,7 @@ const ROWS: Record<ErrorCode, Row> = {
   migration_not_promotable: bad(409),
   migration_not_rollbackable: bad(409),
   model_not_deletable: bad(403),
+  response_not_cancellable: codeless(400),
   vector_store_limit_reached: bad(403),
   file_limit_reached: bad(403),
   storage_limit_reached: bad(403),
@@ -104,8 +115,9 @@ function isRetryable(status: number): boolean {
 
 /** The answer to a failed request: OpenAI's envelope, with the headers that its clients obey. */
 export function errorResponse(error: AppError, dialect: Dialect): Response {
-  const { status, type, openaiNull } = ROWS[error.code];
-  const code = dialect === "openai-strict" && openaiNull === true ? null : error.code;
+  const { status, type, openaiNull, codeless: isCodeless } = ROWS[error.code];
+  const isNull = isCodeless === true || (dialect === "openai-strict" && openaiNull === true);
+  const code = isNull ? null : error.code;
   const body: ErrorBody = { error: { message: error.message, type, param: error.param, code } };
   const headers = new Headers({ "content-type": "application/json" });
   if (!isRetryable(status)) headers.set("x-should-retry", "false");

@@ -10,4 +10,6 @@ export const SEARCHED: LoggedSearch = {
   key_id: "key_a",
   model: "m",
   generation: 1,
+  source: "search",
+  source_id: null,
 };

@@ -8,6 +8,7 @@ import * as m007 from "./007-add-judgments.ts";
 import * as m008 from "./008-reanalyze-chunks.ts";
 import * as m009 from "./009-bound-query-log.ts";
 import * as m010 from "./010-add-upload-owners.ts";
+import * as m011 from "./011-add-responses.ts";
 
 export interface Migration {
   version: number;
@@ -32,4 +33,6 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 8, sql: m008.sql, minSafeVersion: 8 },
   { version: 9, sql: m009.sql, minSafeVersion: 8 },
   { version: 10, sql: m010.sql, minSafeVersion: 8 },
+  // Older binaries would delete files and leave what answers hold of them.
+  { version: 11, sql: m011.sql, minSafeVersion: 11 },
 ];
