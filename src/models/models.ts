@@ -1,4 +1,4 @@
-import { type EmbedAsk, EmbedBatcher } from "../embed/batcher.ts";
+import type { EmbedAsk } from "../embed/batcher.ts";
 import { KNOWN_MODELS } from "../embed/known-models.ts";
 import { type Catalog, followAliases, listNames, type Resolution, resolveModelName } from "./catalog.ts";
 import type { ModelTrials } from "./model-trials.ts";
@@ -11,14 +11,15 @@ import {
   type ModelInfo,
 } from "../embed/provider.ts";
 import { QueryCache } from "../embed/query-cache.ts";
-import { measureUnrelated } from "./unrelated.ts";
+import { type Entry, LOCAL_TEXTS, openLocal, providedEntry } from "./entries.ts";
 import { combineWindows, resolveDimensions, fitVectors } from "../embed/vectors.ts";
 import type { Log } from "../platform/log.ts";
 import { Semaphore } from "../platform/semaphore.ts";
 import type { PassageBatching, StoreModel } from "./store-model.ts";
 import type { NativeLanes } from "../workers/native-lane.ts";
 import type { ModelSource } from "../workers/protocol.ts";
-import { openRemote, type RemoteEntry, type RemoteOptions, settingsOf } from "./remote-entry.ts";
+import { inactive, isReranker, offline, unusable } from "./refusals.ts";
+import { openRemote, type RemoteOptions, settingsOf } from "./remote-entry.ts";
 import { Rerankers, type RerankUse } from "./rerankers.ts";
 
 /**
@@ -59,20 +60,6 @@ export interface ModelsOptions {
   provider?: EmbeddingProvider | undefined;
 }
 
-interface LocalEntry {
-  info: ModelInfo;
-  source: ModelSource;
-  /** Names the model and its revision in the lanes, which keep it open. */
-  key: string;
-  batcher: EmbedBatcher;
-  passages: PassageBatching;
-}
-
-/** A model that runs in this process. */
-type ProvidedEntry = Omit<LocalEntry, "source" | "key">;
-
-type Entry = LocalEntry | RemoteEntry | ProvidedEntry;
-
 /** What was found where models are looked for. */
 export interface FoundModel {
   id: string;
@@ -87,10 +74,6 @@ export interface FoundModel {
 const MAX_QUERY_CHARS = 8192;
 /** The first half of a character outside the basic plane. */
 const HALF_AT_END = /[\ud800-\udbff]$/;
-/** A worker has the next call before it has answered the last; a stop waits for what it has. */
-const LOCAL_TEXTS = 32;
-const CALLS_A_WORKER = 2;
-
 /** Folders that nobody has tried may hold up a start by so long, each. */
 const START_TRIAL_MS = 10_000;
 
@@ -372,39 +355,10 @@ export class Models {
 
   async #openLocal(id: string, suffix: string, source: ModelSource): Promise<void> {
     const { lanes, ingestWorkers } = this.#options;
-    const key = id + suffix;
-    const loaded = await lanes.load(key, source);
-    if (!loaded.ok) return this.#report(id, loaded.problems);
-    const info = { ...loaded.info, id, unrelatedCosine: await this.#unrelatedCosine(key, source, loaded.info) };
-    const batcher = new EmbedBatcher({
-      model: info,
-      run: async ({ texts, kind, lane, signal }) => ({
-        ok: true,
-        texts: await lanes.embed(lane === "query" ? "query" : "ingest", key, source, texts, kind, signal),
-      }),
-      passageSlots: ingestWorkers * 2,
-      querySlots: 1,
-    });
-    const passages = {
-      texts: LOCAL_TEXTS,
-      room: new Semaphore(ingestWorkers * LOCAL_TEXTS * CALLS_A_WORKER),
-      // The bundled model costs next to nothing, and finds more with windows of its own choice.
-      window: info.location === "bundled" ? null : info.maxTokens,
-    };
+    const opened = await openLocal(lanes, { id, key: id + suffix, source }, ingestWorkers);
+    if ("problems" in opened) return this.#report(id, opened.problems);
     this.#forget(id);
-    this.#entries.set(id, { info, source, key, batcher, passages });
-  }
-
-  /** The ranking was fitted to the bundled model as it is. */
-  async #unrelatedCosine(key: string, source: ModelSource, { location, dimensions }: ModelInfo): Promise<number> {
-    if (location === "bundled") return 0;
-    const { signal } = new AbortController();
-    const measured = await measureUnrelated(
-      // What fails here fails again when it is used, and is told there: a scan goes on.
-      (texts, kind) => this.#options.lanes.embed("query", key, source, texts, kind, signal).catch(() => null),
-      dimensions,
-    );
-    return measured ?? 0;
+    this.#entries.set(id, opened);
   }
 
   #report(id: string, problems: readonly string[]): void {
@@ -440,38 +394,10 @@ export class Models {
   }
 }
 
-function providedEntry(provider: EmbeddingProvider): ProvidedEntry {
-  const { model } = provider;
-  const batcher = new EmbedBatcher({
-    model,
-    run: ({ texts, kind, signal }) => provider.embed(texts, kind, signal),
-    passageSlots: 1,
-    querySlots: 1,
-  });
-  const room = new Semaphore(LOCAL_TEXTS * CALLS_A_WORKER);
-  return { info: model, batcher, passages: { texts: LOCAL_TEXTS, room, window: null } };
-}
-
 function shorten(result: EmbedResult, own: number, wanted: number): EmbedResult {
   if (!result.ok || own === wanted) return result;
   return {
     ok: true,
     texts: result.texts.map((text) => ({ ...text, vectors: fitVectors(text.vectors, own, wanted) })),
   };
-}
-
-function unusable(id: string): string {
-  return `The embedding model '${id}' is set up but cannot be used now; the server's log and "lectern models list" say why.`;
-}
-
-function inactive(id: string): string {
-  return `The embedding model '${id}' came with a backup and is inactive until an operator has looked at it: "lectern models verify ${id}" shows what it calls and lets it be used.`;
-}
-
-function isReranker(name: string): string {
-  return `The model '${name}' is a reranker, not an embedding model: it goes with 'ranking_options.ranker' of a search and with POST /v1/rerank.`;
-}
-
-function offline(id: string): string {
-  return `The embedding model '${id}' is remote, and outbound connections are switched off (--offline).`;
 }
