@@ -3,6 +3,7 @@ import type { Config } from "../config/config.ts";
 import type { EmbeddingProvider } from "../embed/provider.ts";
 import { resolveHost } from "../embed/remote/address.ts";
 import { ModelTrials } from "../models/model-trials.ts";
+import { removeUnfinished } from "../models/models-dir.ts";
 import { Models } from "../models/models.ts";
 import { countUsage, providerLimits, remoteSources } from "../models/remote-models.ts";
 import type { Log } from "../platform/log.ts";
@@ -27,13 +28,15 @@ const QUERY_CACHE_BYTES = 64 * 1024 * 1024;
 /** Every model of this server, opened. Throws where the default model or the default reranker cannot be used. */
 export async function openModels(config: Config, parts: ModelParts): Promise<Models> {
   const { workers, dataDir, log, metrics, provider } = parts;
+  const directory = join(dataDir, "models");
+  removeUnfinished(directory);
   const models = new Models({
     lanes: workers.lanes,
     trials: new ModelTrials({
       path: join(dataDir, "tried-models.json"),
       run: (folder) => tryModel(folder, workers),
     }),
-    directory: join(dataDir, "models"),
+    directory,
     defaultModel: provider?.model.id ?? config.defaultModel,
     defaultRanker: config.defaultRanker,
     defaultAliases: !config.noDefaultAliases,

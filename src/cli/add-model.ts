@@ -14,7 +14,7 @@ import { Value } from "@sinclair/typebox/value";
 import { knownModel } from "../embed/known-models.ts";
 import { definedOf, type ModelOverrides, overridesFile } from "../embed/local/model-folder.ts";
 import { linkProblem } from "../embed/local/model-files.ts";
-import { readModelDirectory } from "../models/models-dir.ts";
+import { addingFolder, readModelDirectory, removeUnfinished } from "../models/models-dir.ts";
 import { readAddedModels, RemoteModelTable, REMOTE_DIALECTS, writeAddedModels } from "../models/model-tables.ts";
 import { messageOf } from "../errors.ts";
 import { unpackNatives } from "../platform/native.ts";
@@ -63,7 +63,8 @@ export async function addFolder(
   if (existsSync(target)) {
     throw new UsageError(`There is a model '${id}' already: remove it first, or choose another name with --id.`);
   }
-  const partial = join(dataDir, "models", `.adding-${process.pid}`);
+  removeUnfinished(join(dataDir, "models"));
+  const partial = addingFolder(join(dataDir, "models"));
   try {
     mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
     const filter = (path: string) => {

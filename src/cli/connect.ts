@@ -14,6 +14,7 @@ import { readConfig } from "../config/config.ts";
 import type { Config } from "../config/config.ts";
 import { dataPathOf, strangerTo } from "../platform/data-place.ts";
 import { readKeyFile } from "../platform/key-file.ts";
+import { isAlive } from "../platform/process-alive.ts";
 import type { Arguments, Flags } from "./arguments.ts";
 import { createClient } from "./client.ts";
 import type { Client } from "./client.ts";
@@ -130,15 +131,6 @@ export function readCliFile(dataDir: string): { url: string; key: string; pid: n
     return null;
   }
   return Value.Check(CliFile, file) && isAlive(file.pid) ? file : null;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
 }
 
 /** A file that a killed server left behind may name a process that is by now another one. */

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
 import type { TempDir } from "../../test/helpers/temp-dir.ts";
-import { scanModels } from "./models-dir.ts";
+import { removeUnfinished, scanModels } from "./models-dir.ts";
 import type { FolderFiles } from "../embed/testing/model-folders.ts";
 import { SMALL_WORDS, transformerFolder } from "../embed/testing/model-folders.ts";
 import { randomTransformer } from "../embed/testing/transformer.ts";
@@ -77,4 +77,27 @@ test("the revision is that of the content, whatever the name, and changes with i
   expect(revision(b)).toBe(revision(a));
   expect(revision(again)).toBe(revision(a));
   expect(revision(changed)).not.toBe(revision(a));
+});
+
+test("what a killed process left half copied or half removed is cleared away, and nothing else", async () => {
+  const gone = Bun.spawn(["true"]);
+  await gone.exited;
+  const left = [`.adding-${gone.pid}`, `.removing-${gone.pid}-17`, `owner/.removing-${gone.pid}-17`];
+  // The number of a process is given again: what has this one's was made by one before it.
+  const ofBefore = [`.adding-${process.pid}`];
+  const others = [`.adding-${process.ppid}`, `.removing-${process.ppid}-17`, ".adding-", ".adding-1x", ".kept", "a"];
+  for (const name of [...left, ...ofBefore, ...others, "owner/model"]) put(name, folder);
+  removeUnfinished(root);
+  expect(readdirSync(root).toSorted()).toEqual([...others, "owner"].toSorted());
+  expect(readdirSync(join(root, "owner"))).toEqual(["model"]);
+  removeUnfinished(join(root, "nowhere"));
+});
+
+test("a link that is called like a half copied model is removed, and what it leads to is not", () => {
+  put("model", folder);
+  symlinkSync(join(root, "model"), join(root, `.adding-${process.pid}`));
+  const before = readdirSync(join(root, "model"), { recursive: true });
+  removeUnfinished(root);
+  expect(readdirSync(root)).toEqual(["model"]);
+  expect(readdirSync(join(root, "model"), { recursive: true })).toEqual(before);
 });

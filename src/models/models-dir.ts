@@ -7,6 +7,7 @@ import type { ModelOverrides, ModelSpec } from "../embed/local/model-folder.ts";
 import { readModelFolder } from "../embed/local/model-folder.ts";
 import { modelRevision } from "../embed/local/revision.ts";
 import { messageOf } from "../errors.ts";
+import { isLeftBehind } from "../platform/process-alive.ts";
 
 /** `files` are those that are read, by their paths in the folder: its other graphs are not among them. */
 export type ModelDirectory =
@@ -16,6 +17,8 @@ export type ModelDirectory =
 
 /** Parts of a model's id, which clients send in addresses and operators type. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$/;
+/** A folder on its way in or out, by the process that is at it: what `addingFolder` and `removeModelFolder` make. */
+const UNFINISHED = /^\.(?:adding|removing)-(\d+)(?:-\d+)?$/;
 /** Files that make a folder a model's rather than an owner's. */
 const MODEL_FILES = ["config.json", "tokenizer.json", "modules.json"];
 
@@ -88,6 +91,30 @@ function subdirectories(directory: string): string[] {
   return readdirSync(directory, { withFileTypes: true })
     .filter((entry) => !entry.name.startsWith(".") && (entry.isDirectory() || entry.isSymbolicLink()))
     .map((entry) => entry.name);
+}
+
+/** Where this process copies a model to, out of sight until it is whole. */
+export function addingFolder(modelsDirectory: string): string {
+  return join(modelsDirectory, `.adding-${process.pid}`);
+}
+
+/**
+ * Removes what processes that were killed have left half copied or half removed. For whoever is at none itself in there.
+ * What cannot be removed is in nobody's way and stays.
+ */
+export function removeUnfinished(modelsDirectory: string): void {
+  const owners = subdirectories(modelsDirectory).map((name) => join(modelsDirectory, name));
+  for (const folder of [modelsDirectory, ...owners]) {
+    if (!existsSync(folder)) continue;
+    for (const name of readdirSync(folder)) {
+      if (!isLeftBehind(name, UNFINISHED)) continue;
+      try {
+        rmSync(join(folder, name), { recursive: true, force: true });
+      } catch {
+        // Another user's.
+      }
+    }
+  }
 }
 
 /** Takes a model's folder out of the models directory; out of sight in one step, for half of it would be a broken model. */

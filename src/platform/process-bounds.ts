@@ -1,3 +1,5 @@
+import { findMemoryGroups, type MemoryGroups } from "./memory-groups.ts";
+
 /**
  * What the system can bound a process by that reads what strangers wrote. Looked for once, at the start; whatever is
  * missing is done without.
@@ -5,10 +7,12 @@
 export interface ProcessBounds {
   /** Put before a command, it takes the network away from it; empty where that cannot be done. */
   readonly withoutNetwork: readonly string[];
+  /** By which the kernel bounds its memory; null where there can be none. */
+  readonly memoryGroups: MemoryGroups | null;
 }
 
 /** Bounds that need nothing of the system. */
-export const NO_BOUNDS: ProcessBounds = { withoutNetwork: [] };
+export const NO_BOUNDS: ProcessBounds = { withoutNetwork: [], memoryGroups: null };
 
 const ASK_MS = 2_000;
 
@@ -19,21 +23,30 @@ const ASK_MS = 2_000;
 const WAYS: readonly (readonly string[])[] = [["--net"], ["--net", "--map-current-user"]];
 
 export async function findProcessBounds(): Promise<ProcessBounds> {
-  const unshare = process.platform === "linux" ? Bun.which("unshare") : null;
-  if (unshare === null) return NO_BOUNDS;
-  for (const way of WAYS) {
-    const withoutNetwork = [unshare, ...way, "--"];
-    if (await ends([...withoutNetwork, "true"])) return { withoutNetwork };
-  }
-  return NO_BOUNDS;
+  if (process.platform !== "linux") return NO_BOUNDS;
+  return { withoutNetwork: await findNoNetwork(), memoryGroups: findMemoryGroups() };
 }
 
 /** For the log and `lectern doctor`. */
-export function describeBounds({ withoutNetwork }: ProcessBounds): { network: string; memory: string } {
+export function describeBounds({ withoutNetwork, memoryGroups }: ProcessBounds): { network: string; memory: string } {
+  const kernel = memoryGroups === null ? "no control group (none can be made here)" : "bounded by control groups";
   return {
     network: withoutNetwork.length > 0 ? "none" : "not taken away (unshare is missing, or refused)",
-    memory: process.platform === "linux" ? "watched, and the first to go when the machine has none left" : "watched",
+    memory:
+      process.platform === "linux"
+        ? `watched, and the first to go when the machine has none left; ${kernel}`
+        : "watched",
   };
+}
+
+async function findNoNetwork(): Promise<readonly string[]> {
+  const unshare = Bun.which("unshare");
+  if (unshare === null) return [];
+  for (const way of WAYS) {
+    const withoutNetwork = [unshare, ...way, "--"];
+    if (await ends([...withoutNetwork, "true"])) return withoutNetwork;
+  }
+  return [];
 }
 
 async function ends(command: string[]): Promise<boolean> {

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { mainUrl, WORKER_VERB, type WorkerEntry } from "../worker-urls.ts";
+import type { MemoryGroup } from "./memory-groups.ts";
 import type { ProcessBounds } from "./process-bounds.ts";
 import { ProcessMemory } from "./process-memory.ts";
 import {
@@ -15,17 +16,22 @@ import {
 
 /**
  * Workers that are processes of this same executable, bounded from outside: a process that takes too much memory is
- * killed, and with it goes its call and nothing else. It has no environment, no open file of this
- * process, no network where the system allows, and ends when this process ends, however that happens
+ * killed, by this process or by the kernel, and with it goes its call and nothing else. It has no environment, no open
+ * file of this process, no network where the system allows, and ends when this process ends, however that happens
  * (worker-relay.ts).
  */
 export interface ProcessOptions {
   entry: WorkerEntry;
   bounds: ProcessBounds;
-  /** Bytes by which a call may make it grow beyond its rest; asked for at each look. */
+  /** Bytes by which a call may make it grow beyond its rest; asked for at each look, and at its start for the kernel. */
   memoryBytes: () => number;
 }
 
+/**
+ * What a process may hold at rest, amply: the kernel's bound is for what grows faster than it is watched, which is the
+ * precise one.
+ */
+const REST_BYTES = 512 * 2 ** 20;
 const WATCH_EVERY_MS = process.platform === "linux" ? 20 : 250;
 
 export function processes(options: ProcessOptions): StartLink {
@@ -38,6 +44,7 @@ class ProcessLink implements WorkerLink {
   readonly #events: LinkEvents;
   readonly #child: Bun.Subprocess | null;
   readonly #memory: ProcessMemory | null;
+  readonly #group: MemoryGroup | null;
   #watch: Timer | null = null;
   /** The last call. */
   #callId = WARM_UP_ID;
@@ -52,6 +59,7 @@ class ProcessLink implements WorkerLink {
     this.#events = events;
     this.#child = this.#spawn();
     this.#memory = this.#child === null ? null : new ProcessMemory(this.#child.pid);
+    this.#group = this.#child === null ? null : this.#hold(this.#child.pid);
   }
 
   get pid(): number | null {
@@ -77,6 +85,7 @@ class ProcessLink implements WorkerLink {
     this.#stopWatching();
     this.#child?.kill("SIGKILL");
     await this.#child?.exited;
+    this.#group?.remove();
   }
 
   async stop(): Promise<void> {
@@ -84,6 +93,7 @@ class ProcessLink implements WorkerLink {
     this.post({ type: "stop" });
     await this.#child?.exited;
     this.#stopWatching();
+    this.#group?.remove();
   }
 
   residentBytes(): number {
@@ -104,16 +114,25 @@ class ProcessLink implements WorkerLink {
         stdio: ["ignore", "ignore", "ignore", null, program.file],
         serialization: "advanced",
         ipc: (message: FromWorker) => this.#answered(message),
-        onExit: ({ signalCode }, code) =>
-          this.#ended(
-            signalCode === "SIGKILL" ? "killed" : "crashed",
-            `a ${this.#name} process ended (${signalCode ?? code})`,
-          ),
+        onExit: ({ signalCode }, code) => this.#exited(signalCode, code),
       });
     } catch (error) {
       queueMicrotask(() => this.#ended("crashed", `a ${this.#name} process cannot be started: ${String(error)}`));
       return null;
     }
+  }
+
+  #hold(pid: number): MemoryGroup | null {
+    const { bounds, memoryBytes } = this.#options;
+    return bounds.memoryGroups?.hold(pid, REST_BYTES + Math.max(0, memoryBytes())) ?? null;
+  }
+
+  #exited(signalCode: Bun.Subprocess["signalCode"], code: number | null): void {
+    const tookTooMuch = this.#group?.wasExhausted() === true;
+    this.#group?.remove();
+    if (tookTooMuch) return this.#tookTooMuch();
+    const reason = signalCode === "SIGKILL" ? "killed" : "crashed";
+    this.#ended(reason, `a ${this.#name} process ended (${signalCode ?? code})`);
   }
 
   #answered(message: FromWorker): void {
@@ -131,8 +150,11 @@ class ProcessLink implements WorkerLink {
     const isNew = this.#restBytes === Infinity;
     if (at === "rest" && !isNew) this.#restBytes = Math.min(this.#restBytes, bytes || Infinity);
     if (at === "rest" || (isNew && this.#isWarming)) return;
-    if (bytes - (isNew ? 0 : this.#restBytes) > this.#options.memoryBytes())
-      this.#ended("memory", `a ${this.#name} process took too much memory`);
+    if (bytes - (isNew ? 0 : this.#restBytes) > this.#options.memoryBytes()) this.#tookTooMuch();
+  }
+
+  #tookTooMuch(): void {
+    this.#ended("memory", `a ${this.#name} process took too much memory`);
   }
 
   #ended(reason: CallFailure, message: string): void {

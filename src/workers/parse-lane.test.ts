@@ -192,6 +192,33 @@ describe("memory", () => {
     expect(lane.stats().restarts).toBe(1);
   });
 
+  test("for which the kernel kills a process in its group is its document's fault, and no group stays", async () => {
+    using dir = tempDir();
+    const held = new Map<number, number>();
+    let isFull = true;
+    const hold = (pid: number, bytes: number) => {
+      held.set(pid, bytes);
+      return { wasExhausted: () => isFull, remove: () => void held.delete(pid) };
+    };
+    {
+      const bounds = { withoutNetwork: [], memoryGroups: { hold } };
+      await using lane = laneOf({ bounds, memoryBytes: 2 ** 40 });
+      await lane.warm();
+      const [pid] = lane.pids();
+      expect([...held]).toEqual([[pid as number, 2 ** 40 + 512 * MB]]);
+      const parsing = lane.parse(sourceOf(dir, SLOW), STRATEGY, () => undefined, NEVER);
+      process.kill(pid as number, "SIGKILL");
+      const message = "The file could not be parsed because it is too large.";
+      expect(await parsing).toEqual({ type: "failed", error: { code: "invalid_file", message } });
+      expect(lane.stats().restarts).toBe(1);
+      isFull = false;
+      const next = sourceOf(dir, "short", "b.txt");
+      expect(await lane.parse(next, STRATEGY, () => undefined, NEVER)).toMatchObject({ type: "parsed" });
+      expect(held.size).toBe(1);
+    }
+    expect(held.size).toBe(0);
+  });
+
   test("that this process takes is no fault of a document", async () => {
     using dir = tempDir();
     await using lane = laneOf({ memoryBytes: 200 * MB });

@@ -169,14 +169,14 @@ describe(`holds at least ${LEAST} of the words`, () => {
   for (const [folder, name, by] of onDisk) {
     const path = join(folder, name);
     if (folder === BESIDE_FOLDER && !existsSync(path)) continue;
-    test.skipIf(lacksPart(by))(
+    test.skipIf(lacks(by.program) || lacksData(by))(
       `that ${by.program} finds in ${name}`,
       async () => compare(name, new Uint8Array(readFileSync(path)), path, by),
       180_000,
     );
   }
   for (const [name, by] of MADE) {
-    test.skipIf(lacksPart(by))(
+    test.skipIf(lacks(by.program) || lacksData(by))(
       `that ${by.program} finds in a made ${name}`,
       async () => {
         using made = tempDir();
@@ -191,8 +191,8 @@ describe(`holds at least ${LEAST} of the words`, () => {
   }
 });
 
-function lacksPart(by: Extractor): boolean {
-  return lacks(by.program) || (by.needs !== undefined && lacks(by.needs.what, by.needs.isThere));
+function lacksData({ needs }: Extractor): boolean {
+  return needs !== undefined && lacks(needs.what, needs.isThere);
 }
 
 async function compare(name: string, bytes: Uint8Array, path: string, by: Extractor): Promise<void> {

@@ -56,12 +56,24 @@ async function removed(id: string): Promise<void> {
   await waitFor(`${id} is removed`, async () => ((await models("remove", id)).status === 0 ? true : undefined));
 }
 
+/** What a `models add` leaves that is killed while it copies. */
+async function leaveHalf(): Promise<string> {
+  const killed = Bun.spawn(["true"]);
+  await killed.exited;
+  const path = join(server.dataDir, "models", `.adding-${killed.pid}`);
+  mkdirSync(path, { recursive: true });
+  writeFileSync(join(path, "model.onnx"), "half of it");
+  return path;
+}
+
 const placed = () => readdirSync(join(server.dataDir, "models")).sort();
 const remote = (...more: string[]) =>
   models("add", "--remote", "--address", fake.address.replace(FAKE_HOST, "127.0.0.1"), "--model", "house", ...more);
 
 test("a folder is copied without what is never read, used at once, kept while a store needs it, then removed", async () => {
+  const half = await leaveHalf();
   const added = await models("add", folder("house-en"), "--id", "acme/house-en");
+  expect(existsSync(half)).toBe(false);
   expect(added).toMatchObject({ status: 0, out: "acme/house-en\n" });
   const target = join(server.dataDir, "models/acme/house-en");
   expect([existsSync(join(target, "config.json")), existsSync(join(target, "model.safetensors"))]).toEqual([
@@ -200,7 +212,9 @@ test("a remote model is asked for its dimensions, kept without its key, there af
   ]);
   fake.requests = [];
   await server.stop();
+  const half = await leaveHalf();
   server = await startServer({ dataDir: server.dataDir, env: ENV });
+  expect(existsSync(half)).toBe(false);
   expect(fake.requests).toEqual([]);
 
   const storeId = await newStore(server, { embedding_model: "house" });

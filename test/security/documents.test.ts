@@ -6,6 +6,7 @@ import { memoryOf } from "../helpers/process-memory.ts";
 import { startServer, type TestServer } from "../helpers/server.ts";
 import { as, newKey, newTenant } from "../helpers/tenants.ts";
 import { waitFor } from "../helpers/wait.ts";
+import { lacks } from "../helpers/lacks.ts";
 
 const LINUX = process.platform === "linux";
 /** Takes a worker for many seconds, honestly. */
@@ -55,18 +56,21 @@ const busyLane = (server: TestServer, count: number) =>
     return (lanes.find(({ name }) => name === "parse")?.busy ?? 0) >= count ? true : undefined;
   });
 
-test.if(LINUX)("a server that is killed leaves no process, however busy", async () => {
-  const server = await startServer({ args: ["--parse-workers", "2"] });
-  const store = await newStore(server);
-  for (const name of ["a.txt", "b.txt"]) await attach({ server, store }, name, slowText(8));
-  await busyLane(server, 2);
-  const children = childrenOf(server.pid);
-  expect(children.length).toBeGreaterThanOrEqual(2);
-  await server.kill();
-  await waitFor("all of its processes have ended", () => (children.some(lives) ? undefined : true), 2_000);
-});
+test.skipIf(lacks("Linux, to look at processes", LINUX))(
+  "a server that is killed leaves no process, however busy",
+  async () => {
+    const server = await startServer({ args: ["--parse-workers", "2"] });
+    const store = await newStore(server);
+    for (const name of ["a.txt", "b.txt"]) await attach({ server, store }, name, slowText(8));
+    await busyLane(server, 2);
+    const children = childrenOf(server.pid);
+    expect(children.length).toBeGreaterThanOrEqual(2);
+    await server.kill();
+    await waitFor("all of its processes have ended", () => (children.some(lives) ? undefined : true), 2_000);
+  },
+);
 
-test.if(LINUX)("a server that is stopped leaves no process", async () => {
+test.skipIf(lacks("Linux, to look at processes", LINUX))("a server that is stopped leaves no process", async () => {
   const server = await startServer();
   const store = await newStore(server);
   await attach({ server, store }, "a.txt", slowText(8));
@@ -109,7 +113,7 @@ test.each([1, 2])("slow documents in %i workers do not hold up another tenant's 
   expect(waitedMs).toBeLessThan(5_000);
 });
 
-test.if(LINUX)(
+test.skipIf(lacks("Linux, to look at processes", LINUX))(
   "processes of documents have no secret, no socket but their channel, and go before the server",
   async () => {
     await using server = await startServer();
