@@ -1,8 +1,15 @@
 import { AppError } from "../../errors.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
 import type { FileToAttach } from "../vector-store-files/attach-request.ts";
+import type { Attributes } from "../vector-store-files/schema.ts";
 import { readAttributes, readStrategy } from "../vector-store-files/input.ts";
 import type { CreateBatchBody } from "./schema.ts";
+
+/**
+ * Of attributes that are given once for all files and kept with each: so much is written in one piece. OpenAI's most
+ * files with its longest attributes take less.
+ */
+const MAX_ATTRIBUTES_BYTES = 5 * 1024 * 1024;
 
 /** The files of a batch, however the body names them. Throws a 400 where there are too many, or none is named. */
 export function requestedFiles(
@@ -37,6 +44,15 @@ export function requestedFiles(
     }));
   }
   const attributes = readAttributes(body);
+  if (attributes) refuseTooLarge(attributes, given.length);
   const strategy = readStrategy(body.chunking_strategy, "chunking_strategy");
   return (ids ?? []).map((fileId) => ({ fileId, attributes, strategy, param: "file_ids" }));
+}
+
+function refuseTooLarge(attributes: Attributes, files: number): void {
+  const bytes = Buffer.byteLength(JSON.stringify(attributes));
+  if (bytes * files <= MAX_ATTRIBUTES_BYTES) return;
+  const most = Math.floor(MAX_ATTRIBUTES_BYTES / bytes);
+  const text = `Invalid 'attributes': they take ${bytes} bytes and are kept with each of ${files} files. Attach at most ${most} files at once with them.`;
+  throw new AppError("invalid_value", text, { param: "attributes" });
 }
