@@ -25,12 +25,21 @@ const MAX_MEMORY = 256 * MIB;
 const MAX_READ_DISK = MIB;
 
 /** Disk that an operation holds back on purpose while it works. */
-const KEPT_BACK: Readonly<Record<string, number>> = { migrateVectorStore: 9 * MIB };
+const KEPT_BACK: Readonly<Record<string, number>> = {
+  migrateVectorStore: 9 * MIB,
+  // Attributes are kept with each of the files.
+  createVectorStoreFileBatch: 8 * MIB,
+};
 
 /** Bounds that do not hold yet: what is measured is printed, and not held against them. */
 const OPEN: Readonly<Record<string, string>> = {};
 
-const operations = allOperations().flatMap(({ spec }) => (spec.bodyLimit.kind === "json" ? [spec] : []));
+/** What goes on in the background after it is no other's doing. */
+const LAST = "createVectorStoreFileBatch";
+
+const operations = allOperations()
+  .flatMap(({ spec }) => (spec.bodyLimit.kind === "json" ? [spec] : []))
+  .toSorted((a, b) => Number(a.operationId === LAST) - Number(b.operationId === LAST));
 
 let server: TestServer;
 let other: TestServer;
@@ -124,7 +133,7 @@ function accepted(spec: OperationSpec): Accepted {
     ...without(
       "dimensions output_dimension task metadata limit query_vector ranking_options chunk_id top_k rank_fields",
     ),
-    ...without("texts vector_store_ids filters expires_after quotas md5 files"),
+    ...without("texts vector_store_ids filters expires_after quotas md5 files user"),
     file_id,
     attributes,
     model: "lectern-embed-en",
@@ -154,7 +163,7 @@ function accepted(spec: OperationSpec): Accepted {
       return {
         ...everywhere,
         file_ids: Array.from({ length: MANY_FILES }, (_, i) => `${MANY}${i}`),
-        attributes: Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`key${i}`, "x".repeat(150)])),
+        attributes: Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`key${i}`, "x".repeat(50)])),
       };
     default:
       return everywhere;

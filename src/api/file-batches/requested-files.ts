@@ -6,10 +6,12 @@ import { readAttributes, readStrategy } from "../vector-store-files/input.ts";
 import type { CreateBatchBody } from "./schema.ts";
 
 /**
- * Of attributes that are given once for all files and kept with each: so much is written in one piece. OpenAI's most
- * files with its longest attributes take less.
+ * Attributes that are given once for all files are kept with each, and all is written in one piece while others wait: so
+ * much of it at most, where the rows of a file take as long as so many bytes. OpenAI's most files with its longest
+ * attributes are less.
  */
-const MAX_ATTRIBUTES_BYTES = 5 * 1024 * 1024;
+const MAX_WRITTEN_BYTES = 6 * 1024 * 1024;
+const ROWS_BYTES = 2048;
 
 /** The files of a batch, however the body names them. Throws a 400 where there are too many, or none is named. */
 export function requestedFiles(
@@ -51,8 +53,8 @@ export function requestedFiles(
 
 function refuseTooLarge(attributes: Attributes, files: number): void {
   const bytes = Buffer.byteLength(JSON.stringify(attributes));
-  if (bytes * files <= MAX_ATTRIBUTES_BYTES) return;
-  const most = Math.floor(MAX_ATTRIBUTES_BYTES / bytes);
+  const most = Math.floor(MAX_WRITTEN_BYTES / (bytes + ROWS_BYTES));
+  if (files <= most) return;
   const text = `Invalid 'attributes': they take ${bytes} bytes and are kept with each of ${files} files. Attach at most ${most} files at once with them.`;
   throw new AppError("invalid_value", text, { param: "attributes" });
 }
