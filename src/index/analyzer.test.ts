@@ -342,6 +342,25 @@ test("nor do hostile numbers and signs", () => {
   expect(performance.now() - started).toBeLessThan(15_000);
 });
 
+test.each([
+  ["digits", "1", ""],
+  ["digits, and a point that parts nothing", "1", ".x 1"],
+  ["digits, and half a date", "1", "-11-1 1"],
+  ["parts of a compound", "a.", ""],
+  ["humps", "Ab", ""],
+  ["characters that are many in another form", "\ufdfa", ""],
+])("a word of nothing but %s takes no longer the longer it is", (_, unit, end) => {
+  const took = (text: string) => {
+    const startedAt = performance.now();
+    queryTerms(text);
+    encodeTerms({ text: text.slice(0, 65_536), heading: [], title: "" });
+    return performance.now() - startedAt;
+  };
+  took(unit.repeat(100));
+  // Where each character is compared with all others these are four thousand million steps.
+  expect(took(unit.repeat(65_536 / unit.normalize("NFKC").length) + end)).toBeLessThan(1500);
+});
+
 test("learned weights come with the query's stems", () => {
   const lexicon = new Map([["run", { multiply: 0.5, add: -1 }]]);
   const terms = queryTerms("running zebra", lexicon);

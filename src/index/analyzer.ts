@@ -26,14 +26,17 @@ import { englishLexicon, type Lexicon } from "./lexicon.ts";
 import { nameTerms } from "./term-names.ts";
 import { ANALYZER_VERSION, packTerms, type TermsToPack, unpackTerms } from "./term-blob.ts";
 import { askedTails, tailTerms } from "./term-tails.ts";
-import { type Among, type Forms, NOTHING, type Proof, type TermSink, walkTerms } from "./term-walk.ts";
+import { type Among, type Forms, NOTHING, type Proof, plainText, type TermSink, walkTerms } from "./term-walk.ts";
 
 /** How much more a word of a heading over the chunk, or of the document's title, counts. */
 export const HEADING_WEIGHT = 1;
 export const TITLE_WEIGHT = 1;
 
-/** Of a longer question the rest changes nothing that matters, and it is taken apart while requests wait. */
-const MAX_QUERY_LENGTH = 16_384;
+/**
+ * Of a longer question the rest changes nothing that matters, and it is taken apart while requests wait. Counted in
+ * compatibility forms too, of which one character can be eighteen.
+ */
+const MAX_QUERY_LENGTH = 8192;
 
 /**
  * What a spelling that was not asked for counts in a query, where some chunk has the one that was: enough to be found,
@@ -129,7 +132,7 @@ function add(weights: Map<number, number>, hash: number, weight: number): void {
  * judged among the chunks that can have it: an English word in one of a few German chunks is not a rare word.
  */
 export function queryTerms(text: string, lexicon: Lexicon = englishLexicon()): QueryTerm[] {
-  const asked = joinedLines(text.slice(0, MAX_QUERY_LENGTH));
+  const asked = plainText(joinedLines(text.slice(0, MAX_QUERY_LENGTH))).slice(0, MAX_QUERY_LENGTH);
   const query = new QueryBuilder(lexicon);
   walkTerms(asked, "all", query);
   if (query.units <= MOST_NAME_UNITS) {
@@ -154,6 +157,8 @@ interface Draft {
   among: number;
   instead: QueryTerm["instead"];
   proves: { unit: number; part: Proof }[];
+  /** Parts of the unit that is walked that it proves, once they are many. */
+  many: { unit: number; parts: Set<Proof> } | undefined;
 }
 
 class QueryBuilder implements TermSink {
@@ -217,18 +222,34 @@ class QueryBuilder implements TermSink {
   #draft(term: string, among: number, part: Proof): Draft {
     let draft = this.#drafts.get(term);
     if (draft === undefined) {
-      draft = { term, hash: hashTerm(term), count: 0, among, instead: undefined, proves: [] };
+      draft = { term, hash: hashTerm(term), count: 0, among, instead: undefined, proves: [], many: undefined };
       this.#drafts.set(term, draft);
     }
-    if (part !== NOTHING && !isProven(draft.proves, this.#unit, part)) draft.proves.push({ unit: this.#unit, part });
+    if (part !== NOTHING && !isProven(draft, this.#unit, part)) draft.proves.push({ unit: this.#unit, part });
     return draft;
   }
 }
 
+/** More parts of a unit are remembered in a set. */
+const FEW_PARTS = 16;
+
 /** Units come one after the other: only the last entries can be of this one. */
-function isProven(proves: Draft["proves"], unit: number, part: Proof): boolean {
-  for (let i = proves.length - 1; proves[i]?.unit === unit; i--) if (proves[i]?.part === part) return true;
+function isProven(draft: Draft, unit: number, part: Proof): boolean {
+  const { proves } = draft;
+  if (draft.many?.unit === unit) return !isAdded(draft.many.parts, part);
+  for (let i = proves.length - 1, seen = 0; proves[i]?.unit === unit; i--) {
+    if (proves[i]?.part === part) return true;
+    if (++seen < FEW_PARTS) continue;
+    const parts = new Set(proves.filter((one) => one.unit === unit).map((one) => one.part));
+    draft.many = { unit, parts };
+    return !isAdded(parts, part);
+  }
   return false;
+}
+
+function isAdded(parts: Set<Proof>, part: Proof): boolean {
+  const before = parts.size;
+  return parts.add(part).size > before;
 }
 
 /** The terms themselves, in order, for tests and for showing what a text was taken for. */

@@ -13,7 +13,9 @@ export interface NumberSpan {
 // Without lookbehind, here and below: such patterns are interpreted, ten times slower.
 /** An account (two letters and two digits first), or groups of digits with one separator between two of them. */
 const SPAN =
-  /[A-Za-z]{2}\d{2}(?: [A-Za-z0-9]{4}){2,7}(?: [A-Za-z0-9]{1,3})?(?![\p{L}\p{N}])|\+?\(?\d+(?:(?:\)? ?[/-] ?|[ .,'’]|\) ?| \()\(?\d+)+(?![\d])/gu;
+  /[A-Za-z]{2}\d{2}(?: [A-Za-z0-9]{4}){2,7}(?: [A-Za-z0-9]{1,3})?(?![\p{L}\p{N}])|\+?\(?\d+(?:(?:\)? ?[/-] ?|[ .,'’]|\) ?| \()\(?\d+)+(?![\d])/uy;
+/** Where one may begin. None begins within a run of digits at whose start none does: the run is looked at once. */
+const SPAN_START = /[A-Za-z]{2}(?=\d{2} )|\+?\(?\d+/g;
 const MAY_HOLD_SPAN = /\d[ .,'’/()-]{1,3}[\dA-Za-z]/;
 /** What comes before belongs to the same number. */
 const GLUED = /[\d.,]/;
@@ -30,8 +32,13 @@ const JOINED_DIGITS = { least: 7, most: 24, groups: 9 } as const;
 export function numberSpans(text: string, original = text): NumberSpan[] {
   if (!MAY_HOLD_SPAN.test(text)) return [];
   const spans: NumberSpan[] = [];
-  for (const match of text.matchAll(SPAN)) {
+  SPAN_START.lastIndex = 0;
+  for (let start = SPAN_START.exec(text); start !== null; start = SPAN_START.exec(text)) {
+    SPAN.lastIndex = start.index;
+    const match = SPAN.exec(text);
+    if (match === null) continue;
     const [raw] = match;
+    SPAN_START.lastIndex = match.index + raw.length;
     if (match.index > 0 && GLUED.test(text[match.index - 1] ?? "")) continue;
     const spellings = new Set<string>();
     if (IBAN.test(raw)) spellings.add(raw.replaceAll(" ", "").toLowerCase());
@@ -94,22 +101,22 @@ function dateOf(year: string | undefined, month: string | undefined, day: string
   return year + month.padStart(2, "0") + day.padStart(2, "0");
 }
 
-const POINTED = /\d+(?:\.\d+)+/g;
-const ISO_DATE = /(\d+)-(\d{2})-(\d{2})(?!\d)/g;
-const ISO_DATE_LENGTH = 10;
+// Neither of the two begins again at each digit of a long row of them.
+const POINTED = /\d+(?:\.\d+)*/g;
+const ISO_DATE = /(?:^|\D)(\d{4})-(\d{2})-(\d{2})(?!\d)/g;
 const HEXADECIMAL = /^0x([0-9a-f]{4,})$/i;
 
 /** Numbers inside a compound: the version in `log4j-core-2.17.1.jar`, both addresses of a range, a date with its time. */
 export function numbersInside(compound: string): { number: string; isWhole: boolean }[] {
   const found: { number: string; isWhole: boolean }[] = [];
   for (const [pointed] of compound.matchAll(POINTED)) {
-    if (pointed === compound) continue;
+    if (pointed === compound || !pointed.includes(".")) continue;
     found.push({ number: pointed, isWhole: true });
     const parts = pointed.split(".");
     if (parts.length > 2) found.push({ number: `${parts[0]}.${parts[1]}`, isWhole: false });
   }
-  for (const [date, ...parts] of compound.matchAll(ISO_DATE))
-    if (date !== compound && date.length === ISO_DATE_LENGTH) found.push({ number: parts.join(""), isWhole: false });
+  for (const [, ...parts] of compound.matchAll(ISO_DATE))
+    if (parts.join("-") !== compound) found.push({ number: parts.join(""), isWhole: false });
   return found;
 }
 

@@ -77,6 +77,39 @@ function runner(
   };
 }
 
+test("the event loop turns between jobs that wait for nothing but the database", async () => {
+  for (let i = 0; i < 100; i++) await add("many", String(i), 1);
+  let sinceTurn = 0;
+  let longest = 0;
+  let ended = 0;
+  const turn = () => {
+    sinceTurn = 0;
+    if (ended < 100) setImmediate(turn);
+  };
+  setImmediate(turn);
+  await using runner = new JobRunner({
+    jobs: storage.jobs,
+    clock: systemClock,
+    log: silentLog,
+    metrics: createMetrics(),
+    owner: "this run",
+    handlers: [
+      {
+        kind: "ingest",
+        concurrency: 2,
+        run: async () => {
+          longest = Math.max(longest, ++sinceTurn);
+          ended += 1;
+          return { type: "done" };
+        },
+      },
+    ],
+  });
+  await runner.start();
+  await waitFor("every job", () => ended === 100 || undefined);
+  expect(longest).toBeLessThanOrEqual(4);
+});
+
 describe("one tenant's long batch", () => {
   test("holds up another's single file by the files under way, and no more", async () => {
     await storage.transaction(async (tables) => {

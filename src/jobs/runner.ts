@@ -1,6 +1,7 @@
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
+import { nextTurn } from "../platform/next-turn.ts";
 import { JOB_SECONDS, JOBS } from "./metrics.ts";
 import type { JobKind, JobRow, JobsTable } from "../storage/jobs.ts";
 import { type Retry, retry } from "./retry.ts";
@@ -94,7 +95,8 @@ export class JobRunner implements AsyncDisposable {
   wake(): void {
     if (!this.#started || this.#pumpScheduled) return;
     this.#pumpScheduled = true;
-    this.#pumping = this.#pumping.then(() => {
+    // Not in the turn of the commit that brought the work: whoever wakes has held the thread for that.
+    this.#pumping = this.#pumping.then(nextTurn).then(() => {
       this.#pumpScheduled = false;
       return this.#pump();
     });
@@ -208,6 +210,8 @@ export class JobRunner implements AsyncDisposable {
   #launch(handler: JobHandler, job: JobRow, lease: Disposable | null): void {
     const abort = new AbortController();
     const done = this.#run(handler, job, { signal: abort.signal, lease }).finally(async () => {
+      // Thousands of jobs that wait for nothing but the database would otherwise be one piece of work.
+      await nextTurn();
       this.#running.delete(job.id);
       this.wake();
     });

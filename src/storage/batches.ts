@@ -24,7 +24,7 @@ export type BatchRow = RowOf<typeof FILE_BATCH>;
 /** File batches: a name for files attached together. Their counts are counted, never stored. */
 export interface BatchesTable {
   insert(batch: { id: BatchId; tenantId: TenantId; storeId: StoreId; createdAt: number }): Promise<void>;
-  addMember(tenantId: TenantId, batchId: BatchId, storeFile: StoreFileSeq): Promise<void>;
+  addMembers(tenantId: TenantId, batchId: BatchId, storeFiles: readonly StoreFileSeq[]): Promise<void>;
   get(tenantId: TenantId, storeId: StoreId, id: BatchId): Promise<BatchRow | null>;
   counts(tenantId: TenantId, batchId: BatchId): Promise<StatusCounts>;
   /** Members still in progress. */
@@ -32,7 +32,8 @@ export interface BatchesTable {
   setCancelled(tenantId: TenantId, id: BatchId): Promise<void>;
 }
 
-const INSERT_MEMBER = /*sql*/ `INSERT OR IGNORE INTO file_batch_member (batch_id, store_file, tenant_id) VALUES (?1, ?2, ?3)`;
+const INSERT_MEMBERS = /*sql*/ `INSERT OR IGNORE INTO file_batch_member (batch_id, store_file, tenant_id)
+  SELECT ?1, value, ?3 FROM json_each(?2)`;
 const BY_ID = /*sql*/ `SELECT ${FILE_BATCH.list} FROM file_batch WHERE tenant_id = ?1 AND store_id = ?2 AND id = ?3`;
 const COUNTS = /*sql*/ `SELECT f.status, count(*) AS n FROM file_batch_member m JOIN store_file f ON f.seq = m.store_file
   WHERE m.tenant_id = ?1 AND m.batch_id = ?2 GROUP BY f.status`;
@@ -44,8 +45,8 @@ export function batchesTable(sql: Sql): BatchesTable {
     async insert({ id, tenantId, storeId, createdAt }) {
       await FILE_BATCH.insert(sql, { id, tenant_id: tenantId, store_id: storeId, created_at: createdAt });
     },
-    addMember: async (tenantId, batchId, storeFile) =>
-      void (await sql.run(INSERT_MEMBER, [batchId, storeFile, tenantId])),
+    addMembers: async (tenantId, batchId, storeFiles) =>
+      void (await sql.run(INSERT_MEMBERS, [batchId, JSON.stringify(storeFiles), tenantId])),
     get: (tenantId, storeId, id) => FILE_BATCH.get(sql, BY_ID, [tenantId, storeId, id]),
     async counts(tenantId, batchId) {
       const result: StatusCounts = { in_progress: 0, completed: 0, failed: 0, cancelled: 0, total: 0 };

@@ -4,10 +4,10 @@ import type { Sql, Tx } from "./sql.ts";
 
 export interface ChunkWrites {
   /**
-   * Adds chunks of one file revision, in one transaction. None where the file was detached or is of another revision
-   * by now: nobody would remove them again.
+   * Adds chunks of one file revision, in one transaction; returns their ids, in their order. None where the file was
+   * detached or is of another revision by now: nobody would remove them again.
    */
-  add(owner: ChunkOwner & { tenantId: TenantId; storeId: StoreId }, chunks: readonly NewChunk[]): Promise<void>;
+  add(owner: ChunkOwner & { tenantId: TenantId; storeId: StoreId }, chunks: readonly NewChunk[]): Promise<ChunkId[]>;
   /** Vectors of chunks that were removed meanwhile are dropped. */
   addVectors(
     tenantId: TenantId,
@@ -40,7 +40,8 @@ export function chunkWrites(sql: Sql): ChunkWrites {
     add: ({ tenantId, storeId, chunkSet, storeFile, revision }, chunks) =>
       sql.atomic(async (tx) => {
         const file = await tx.get<{ revision: number }>(REVISION_OF, [tenantId, storeFile]);
-        if (file?.revision !== revision) return;
+        const ids: ChunkId[] = [];
+        if (file?.revision !== revision) return ids;
         for (const chunk of chunks) {
           const row = await tx.get<{ id: ChunkId }>(INSERT_CHUNK, [
             tenantId,
@@ -61,7 +62,9 @@ export function chunkWrites(sql: Sql): ChunkWrites {
           ]);
           if (row === null) throw new Error("INSERT … RETURNING gave no row");
           await tx.run(INSERT_TERMS, [row.id, tenantId, chunk.terms]);
+          ids.push(row.id);
         }
+        return ids;
       }, "work"),
     addVectors: (tenantId, generation, vectors) =>
       sql.atomic(async (tx) => {

@@ -46,9 +46,13 @@ export interface FileScope {
 export interface FilesTable {
   insert(file: NewFileRow): Promise<FileRow>;
   get(tenantId: TenantId, id: FileId): Promise<FileRow | null>;
+  /** Those of them that are there, in no order. */
+  times(tenantId: TenantId, ids: readonly FileId[]): Promise<Pick<FileRow, "id" | "expires_at">[]>;
   remove(tenantId: TenantId, id: FileId): Promise<boolean>;
   /** Whether a restricted key may know of the file. */
   isInScope(tenantId: TenantId, id: FileId, scope: FileScope): Promise<boolean>;
+  /** Those of them that a restricted key may know of. */
+  inScope(tenantId: TenantId, ids: readonly FileId[], scope: FileScope): Promise<FileId[]>;
   list(tenantId: TenantId, page: PageQuery, purpose?: string, scope?: FileScope): Promise<Page<FileRow>>;
   /** What a tenant, or a key, has uploaded. */
   usage(tenantOrKey: string): Promise<{ files: number; bytes: number }>;
@@ -67,8 +71,9 @@ export interface FilesTable {
 const BY_ID = /*sql*/ `SELECT ${FILE.list} FROM file WHERE tenant_id = ?1 AND id = ?2`;
 const REMOVE = /*sql*/ `DELETE FROM file WHERE tenant_id = ?1 AND id = ?2`;
 const OF_OWNER = /*sql*/ `SELECT files, bytes FROM usage WHERE owner = ?1`;
-const IN_SCOPE = /*sql*/ `SELECT count(*) AS n FROM file f WHERE f.tenant_id = ?1 AND f.id = ?2 AND (f.key_id = ?3
-  OR EXISTS (SELECT 1 FROM store_file s WHERE s.file_id = f.id AND s.tenant_id = ?1
+const TIMES = /*sql*/ `SELECT id, expires_at FROM file WHERE tenant_id = ?1 AND id IN (SELECT value FROM json_each(?2))`;
+const IN_SCOPE = /*sql*/ `SELECT f.id FROM file f
+  WHERE f.tenant_id = ?1 AND f.id IN (SELECT value FROM json_each(?2)) AND (f.key_id = ?3 OR EXISTS (SELECT 1 FROM store_file s WHERE s.file_id = f.id AND s.tenant_id = ?1
              AND s.store_id IN (SELECT value FROM json_each(?4))))`;
 const LISTED = /*sql*/ `file WHERE tenant_id = ?1 AND (?2 IS NULL OR purpose = ?2)
   AND (?3 IS NULL OR key_id = ?3 OR EXISTS (SELECT 1 FROM store_file s WHERE s.file_id = file.id
@@ -80,12 +85,17 @@ const ALL_IDS = /*sql*/ `SELECT id FROM file ORDER BY seq`;
 const ANY_WITH_ID = /*sql*/ `SELECT count(*) AS n FROM file WHERE id = ?1`;
 
 export function filesTable(sql: Sql): FilesTable {
+  const inScope: FilesTable["inScope"] = async (tenantId, ids, { keyId, storeIds }) => {
+    const values = [tenantId, JSON.stringify(ids), keyId, JSON.stringify(storeIds)];
+    return (await sql.all<{ id: FileId }>(IN_SCOPE, values)).map((row) => row.id);
+  };
   return {
     insert: (file) => FILE.insert(sql, file),
     get: (tenantId, id) => FILE.get(sql, BY_ID, [tenantId, id]),
     remove: async (tenantId, id) => (await sql.run(REMOVE, [tenantId, id])) > 0,
-    isInScope: async (tenantId, id, { keyId, storeIds }) =>
-      ((await sql.get<{ n: number }>(IN_SCOPE, [tenantId, id, keyId, JSON.stringify(storeIds)]))?.n ?? 0) > 0,
+    times: (tenantId, ids) => sql.all(TIMES, [tenantId, JSON.stringify(ids)]),
+    isInScope: async (tenantId, id, scope) => (await inScope(tenantId, [id], scope)).length > 0,
+    inScope,
     list: (tenantId, page, purpose, scope) => {
       const params = [tenantId, purpose ?? null, scope?.keyId ?? null, JSON.stringify(scope?.storeIds ?? [])];
       return FILE.page(sql, { from: LISTED, params }, page);

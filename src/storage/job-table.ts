@@ -3,11 +3,14 @@ import type { JobsTable } from "./jobs.ts";
 import type { JobId } from "./ids.ts";
 import type { Sql } from "./sql.ts";
 
-const INSERT = /*sql*/ `INSERT INTO job (tenant_id, kind, store_id, subject, priority, due_ms, payload, created_at)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-  ON CONFLICT (kind, subject) DO UPDATE SET due_ms = min(due_ms, excluded.due_ms), attempt = 0,
+const INTO = /*sql*/ `INSERT INTO job (tenant_id, kind, store_id, subject, priority, due_ms, payload, created_at)`;
+const OR_BRING_FORWARD = /*sql*/ `ON CONFLICT (kind, subject) DO UPDATE SET due_ms = min(due_ms, excluded.due_ms), attempt = 0,
     priority = min(priority, excluded.priority), payload = excluded.payload`;
+const INSERT = /*sql*/ `${INTO} VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ${OR_BRING_FORWARD}`;
+// Without a condition the conflict's ON would be taken for that of a join.
+const INSERT_EACH = /*sql*/ `${INTO} SELECT ?1, ?2, ?3, value, ?5, ?6, ?7, ?8 FROM json_each(?4) WHERE true ${OR_BRING_FORWARD}`;
 const DROP = /*sql*/ `DELETE FROM job WHERE tenant_id = ?1 AND kind = ?2 AND subject = ?3`;
+const DROP_EACH = /*sql*/ `DELETE FROM job WHERE tenant_id = ?1 AND kind = ?2 AND subject IN (SELECT value FROM json_each(?3))`;
 const OF_STORE = /*sql*/ `SELECT id, lease_owner FROM job WHERE tenant_id = ?1 AND store_id = ?2
   AND kind IN (SELECT value FROM json_each(?3))`;
 const REMOVE_BY_ID = /*sql*/ `DELETE FROM job WHERE id = ?1 AND lease_owner IS NULL`;
@@ -26,7 +29,14 @@ export function jobsTable(sql: Sql): JobsTable {
       const createdAt = Math.floor(dueMs / 1000);
       await sql.run(INSERT, [tenantId, kind, storeId, subject, priority, dueMs, payload, createdAt]);
     },
+    async insertEach({ tenantId, kind, storeId, priority, dueMs, payload = "{}" }, subjects) {
+      const createdAt = Math.floor(dueMs / 1000);
+      const list = JSON.stringify(subjects);
+      await sql.run(INSERT_EACH, [tenantId, kind, storeId, list, priority, dueMs, payload, createdAt]);
+    },
     drop: async (tenantId, kind, subject) => void (await sql.run(DROP, [tenantId, kind, subject])),
+    dropEach: async (tenantId, kind, subjects) =>
+      void (await sql.run(DROP_EACH, [tenantId, kind, JSON.stringify(subjects)])),
     dropWaiting: (tenantId, storeId, kinds) =>
       sql.atomic(async (tx) => {
         const values = [tenantId, storeId, JSON.stringify(kinds)];

@@ -62,7 +62,10 @@ export interface NewJob {
 /** Durable work with leases. A job is done exactly when its row is gone. */
 export interface JobsTable extends JobLeases {
   insert(job: NewJob): Promise<void>;
+  /** The same job for every one of these subjects. */
+  insertEach(job: Omit<NewJob, "subject">, subjects: readonly string[]): Promise<void>;
   drop(tenantId: TenantId, kind: JobKind, subject: string): Promise<void>;
+  dropEach(tenantId: TenantId, kind: JobKind, subjects: readonly string[]): Promise<void>;
   /** Drops a store's waiting jobs of these kinds; returns how many are running. */
   dropWaiting(tenantId: TenantId, storeId: StoreId, kinds: readonly JobKind[]): Promise<number>;
   /** Files in progress without a job (for the janitor). */

@@ -84,6 +84,16 @@ export async function schedulePurge(
   });
 }
 
+/** The same for many files of a store. */
+export async function schedulePurges(
+  tables: Pick<Tables, "jobs">,
+  store: { tenant_id: TenantId; id: StoreId },
+  seqs: readonly StoreFileSeq[],
+): Promise<void> {
+  const job = { tenantId: store.tenant_id, kind: "purge_file", storeId: store.id, priority: 1, dueMs: 0 } as const;
+  await tables.jobs.insertEach(job, seqs.map(String));
+}
+
 /** Everything of it is reclaimed: what is left to do is to check and to record that. */
 export async function scheduleEndOfDeletion(
   tables: Pick<Tables, "jobs">,

@@ -41,6 +41,16 @@ export type StoreFileRow = RowOf<typeof STORE_FILE>;
 /** Also read by index-reads.ts. */
 export const STORE_FILE_BY_SEQ = /*sql*/ `SELECT ${STORE_FILE.list} FROM store_file WHERE tenant_id = ?1 AND seq = ?2`;
 
+/** What is asked of a file that may be attached already. */
+const ATTACHED = STORE_FILE.pick("seq", "file_id", "filename", "status", "max_tokens", "overlap_tokens");
+export type AttachedFile = RowOf<typeof ATTACHED>;
+
+/** Files that are attached with the same. */
+export interface NewStoreFiles extends Omit<NewStoreFile, "fileId" | "filename" | "fileBytes"> {
+  /** Of the tenant. */
+  fileIds: readonly FileId[];
+}
+
 export interface NewStoreFile {
   tenantId: TenantId;
   storeId: StoreId;
@@ -76,6 +86,8 @@ interface StoreFileReads {
   bySeq(tenantId: TenantId, seq: StoreFileSeq): Promise<StoreFileRow | null>;
   /** Those of them that are there, in the order of their `seq`. */
   bySeqs(tenantId: TenantId, seqs: readonly StoreFileSeq[]): Promise<StoreFileRow[]>;
+  /** Those of these files that are attached to the store, in no order. */
+  attached(tenantId: TenantId, storeId: StoreId, fileIds: readonly FileId[]): Promise<AttachedFile[]>;
   /** `seq` of every file of the store that is in progress. */
   inProgress(tenantId: TenantId, storeId: StoreId): Promise<StoreFileSeq[]>;
   /** Every store this file is attached to. */
@@ -101,10 +113,24 @@ interface StoreFileReads {
 
 interface StoreFileChanges {
   insert(file: NewStoreFile): Promise<StoreFileRow>;
+  /** In the order given. Returns what they are, in no order. */
+  insertAll(files: NewStoreFiles): Promise<Pick<StoreFileRow, "seq" | "file_id">[]>;
   remove(tenantId: TenantId, seq: StoreFileSeq): Promise<boolean>;
   setAttributes(tenantId: TenantId, seq: StoreFileSeq, attributes: FileAttributes | null): Promise<void>;
+  /** The same for all of them. Returns those that had others, in no order. */
+  setAttributesOfAll(
+    tenantId: TenantId,
+    seqs: readonly StoreFileSeq[],
+    attributes: FileAttributes | null,
+  ): Promise<StoreFileSeq[]>;
   /** Back to `in_progress` under a new revision; what the old one left is garbage from now on. */
   reindex(tenantId: TenantId, seq: StoreFileSeq, strategy: { maxTokens: number; overlapTokens: number }): Promise<void>;
+  /** The same for all of them. */
+  reindexAll(
+    tenantId: TenantId,
+    seqs: readonly StoreFileSeq[],
+    strategy: { maxTokens: number; overlapTokens: number },
+  ): Promise<void>;
   setChunked(tenantId: TenantId, seq: StoreFileSeq, revision: number, warnings: readonly string[]): Promise<void>;
   /** Files in progress must be chunked again: another set of chunks went live. */
   resetChunked(tenantId: TenantId, storeId: StoreId): Promise<void>;
@@ -131,6 +157,8 @@ export function storeFilesTable(sql: Sql): StoreFilesTable {
 const BY_FILE = /*sql*/ `SELECT ${STORE_FILE.list} FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 AND file_id = ?3`;
 const BY_SEQS = /*sql*/ `SELECT ${STORE_FILE.list} FROM store_file WHERE tenant_id = ?1
   AND seq IN (SELECT value FROM json_each(?2)) ORDER BY seq`;
+const ATTACHED_OF = /*sql*/ `SELECT ${ATTACHED.list} FROM store_file WHERE tenant_id = ?1 AND store_id = ?2
+  AND file_id IN (SELECT value FROM json_each(?3))`;
 const IN_PROGRESS = /*sql*/ `SELECT seq FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 AND status = 'in_progress'
   ORDER BY seq`;
 const OF_FILE = /*sql*/ `SELECT ${STORE_FILE.list} FROM store_file WHERE tenant_id = ?1 AND file_id = ?2`;
@@ -149,6 +177,8 @@ function reads(sql: Sql): StoreFileReads {
     get: (tenantId, storeId, fileId) => STORE_FILE.get(sql, BY_FILE, [tenantId, storeId, fileId]),
     bySeq: (tenantId, seq) => STORE_FILE.get(sql, STORE_FILE_BY_SEQ, [tenantId, seq]),
     bySeqs: (tenantId, wanted) => STORE_FILE.all(sql, BY_SEQS, [tenantId, JSON.stringify(wanted)]),
+    attached: (tenantId, storeId, fileIds) =>
+      ATTACHED.all(sql, ATTACHED_OF, [tenantId, storeId, JSON.stringify(fileIds)]),
     inProgress: (tenantId, storeId) => seqs(IN_PROGRESS, [tenantId, storeId]),
     ofFile: (tenantId, fileId) => STORE_FILE.all(sql, OF_FILE, [tenantId, fileId]),
     count: async (tenantId, storeId) => (await sql.get<{ n: number }>(COUNT_IN_STORE, [tenantId, storeId]))?.n ?? 0,
@@ -161,10 +191,16 @@ function reads(sql: Sql): StoreFileReads {
   };
 }
 
+const INSERT_ALL = /*sql*/ `INSERT INTO store_file (tenant_id, store_id, file_id, filename, file_bytes, created_at, status,
+    attributes, max_tokens, overlap_tokens)
+  SELECT ?1, ?2, f.id, f.filename, f.bytes, ?3, 'in_progress', ?4, ?5, ?6
+  FROM json_each(?7) j CROSS JOIN file f ON f.tenant_id = ?1 AND f.id = j.value ORDER BY j.key RETURNING seq, file_id`;
+const SET_ATTRIBUTES = /*sql*/ `UPDATE store_file SET attributes = ?3
+  WHERE tenant_id = ?1 AND seq IN (SELECT value FROM json_each(?2)) AND attributes IS NOT ?3 RETURNING seq`;
 const REMOVE = /*sql*/ `DELETE FROM store_file WHERE tenant_id = ?1 AND seq = ?2`;
 const REINDEX = /*sql*/ `UPDATE store_file SET status = 'in_progress', error_code = NULL, error_message = NULL, max_tokens = ?3,
     overlap_tokens = ?4, revision = revision + 1, chunked = 0, usage_bytes = 0, n_chunks = 0, n_vectors = 0, warnings = NULL, content_bytes = 0
-  WHERE tenant_id = ?1 AND seq = ?2`;
+  WHERE tenant_id = ?1 AND seq IN (SELECT value FROM json_each(?2))`;
 const RESET_CHUNKED = /*sql*/ `UPDATE store_file SET chunked = 0 WHERE tenant_id = ?1 AND store_id = ?2 AND status = 'in_progress'`;
 const COMPLETE = /*sql*/ `UPDATE store_file SET status = 'completed', error_code = NULL, error_message = NULL, usage_bytes = ?4,
     n_chunks = ?5, n_vectors = ?6
@@ -178,6 +214,8 @@ const CANCEL = /*sql*/ `UPDATE store_file SET status = 'cancelled', usage_bytes 
   WHERE tenant_id = ?1 AND seq = ?2 AND status = 'in_progress'`;
 
 function changes(sql: Sql): StoreFileChanges {
+  const reindexAll: StoreFileChanges["reindexAll"] = async (tenantId, seqs, { maxTokens, overlapTokens }) =>
+    void (await sql.run(REINDEX, [tenantId, JSON.stringify(seqs), maxTokens, overlapTokens]));
   return {
     insert: (file) =>
       STORE_FILE.insert(sql, {
@@ -192,11 +230,21 @@ function changes(sql: Sql): StoreFileChanges {
         max_tokens: file.maxTokens,
         overlap_tokens: file.overlapTokens,
       }),
+    insertAll: ({ tenantId, storeId, createdAt, attributes, maxTokens, overlapTokens, fileIds }) => {
+      const kept = attributes === null ? null : JSON.stringify(attributes);
+      const list = JSON.stringify(fileIds);
+      return sql.all(INSERT_ALL, [tenantId, storeId, createdAt, kept, maxTokens, overlapTokens, list]);
+    },
     remove: async (tenantId, seq) => (await sql.run(REMOVE, [tenantId, seq])) > 0,
     setAttributes: async (tenantId, seq, attributes) =>
       void (await STORE_FILE.update(sql, { tenant_id: tenantId, seq }, { attributes })),
-    reindex: async (tenantId, seq, { maxTokens, overlapTokens }) =>
-      void (await sql.run(REINDEX, [tenantId, seq, maxTokens, overlapTokens])),
+    async setAttributesOfAll(tenantId, seqs, attributes) {
+      const kept = attributes === null ? null : JSON.stringify(attributes);
+      const changed = await sql.all<{ seq: StoreFileSeq }>(SET_ATTRIBUTES, [tenantId, JSON.stringify(seqs), kept]);
+      return changed.map((row) => row.seq);
+    },
+    reindex: (tenantId, seq, strategy) => reindexAll(tenantId, [seq], strategy),
+    reindexAll,
     async setChunked(tenantId, seq, revision, warnings) {
       const kept = warnings.length === 0 ? null : [...warnings];
       await STORE_FILE.update(sql, { tenant_id: tenantId, seq, revision }, { chunked: true, warnings: kept });

@@ -25,20 +25,23 @@ const MAX_MEMORY = 256 * MIB;
 const MAX_READ_DISK = MIB;
 
 /** Disk that an operation holds back on purpose while it works. */
-const KEPT_BACK: Readonly<Record<string, number>> = { migrateVectorStore: 9 * MIB };
+const KEPT_BACK: Readonly<Record<string, number>> = {
+  migrateVectorStore: 9 * MIB,
+  // Attributes are kept with each of the files.
+  createVectorStoreFileBatch: 8 * MIB,
+};
 
 /** Bounds that do not hold yet: what is measured is printed, and not held against them. */
 const OPEN: Readonly<Record<string, string>> = {
-  searchVectorStore: "filters are evaluated on the serving thread, and logged and kept whole",
-  createVectorStoreFileBatch: "thousands of files are attached in one piece",
-  createEmbedding: "texts are counted and queued for all tenants together",
-  createDeploymentEmbedding: "texts are counted and queued for all tenants together",
-  insertVectorStoreEmbedding: "texts are analysed on the serving thread",
-  insertVectorStoreEmbeddings: "texts are analysed on the serving thread",
-  evaluateVectorStore: "evaluations are run on the serving thread",
+  insertVectorStoreEmbeddings: "a thousand texts of 4 KiB are written in one transaction: 110 to 145 ms",
 };
 
-const operations = allOperations().flatMap(({ spec }) => (spec.bodyLimit.kind === "json" ? [spec] : []));
+/** What goes on in the background after it is no other's doing. */
+const LAST = "createVectorStoreFileBatch";
+
+const operations = allOperations()
+  .flatMap(({ spec }) => (spec.bodyLimit.kind === "json" ? [spec] : []))
+  .toSorted((a, b) => Number(a.operationId === LAST) - Number(b.operationId === LAST));
 
 let server: TestServer;
 let other: TestServer;
@@ -61,6 +64,7 @@ beforeAll(async () => {
   const file = await addText(keys.write, store, "a.txt", "word after word. ".repeat(2000), attributes(1));
   ids = { vector_store_id: store, file_id: file, deployment: "lectern-embed-en" };
   // Administrators change one that asks nothing: its quotas would stop the others.
+  addFiles(file);
   ids["tenant_id"] = await newTenant(server, "is changed");
   ids["key_id"] = (await newKey(server, { tenant_id: ids["tenant_id"] })).id;
   const upload = { filename: "a", purpose: "assistants", bytes: 1, mime_type: "text/plain" };
@@ -98,11 +102,24 @@ test.each(
   240_000,
 );
 
+/** Thousands of files for a batch, without their bytes, and as many for when it is asked for again. */
+const [MANY, OTHERS] = ["file-many-", "file-others-"];
+const MANY_FILES = 2000;
+
+function addFiles(like: string): void {
+  using database = new Database(join(server.dataDir, "meta.sqlite"), { readwrite: true });
+  database.run("PRAGMA busy_timeout = 10000");
+  const columns = "tenant_id, filename, bytes, purpose, mime, sha256, created_at";
+  const insert = `WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${MANY_FILES})
+    INSERT INTO file (id, ${columns}) SELECT ?1 || i, ${columns} FROM n JOIN file f WHERE f.id = ?2`;
+  for (const prefix of [MANY, OTHERS]) database.run(insert, [prefix, like]);
+}
+
 async function hold(spec: OperationSpec, bodies: readonly WorstBody[], role: keyof typeof keys): Promise<void> {
   const found: string[] = [];
   for (const body of bodies) {
     let fault = await measured(spec, body, role);
-    if (fault !== null) fault = await measured(spec, { ...body, text: body.again }, role);
+    if (fault !== null) fault = await measured(spec, { ...body, text: body.again.replaceAll(MANY, OTHERS) }, role);
     if (fault !== null) found.push(fault);
   }
   const open = OPEN[spec.operationId];
@@ -118,7 +135,7 @@ function accepted(spec: OperationSpec): Accepted {
     ...without(
       "dimensions output_dimension task metadata limit query_vector ranking_options chunk_id top_k rank_fields",
     ),
-    ...without("texts vector_store_ids filters expires_after quotas md5 files"),
+    ...without("texts vector_store_ids filters expires_after quotas md5 files user"),
     file_id,
     attributes,
     model: "lectern-embed-en",
@@ -135,8 +152,10 @@ function accepted(spec: OperationSpec): Accepted {
     case "modifyVectorStore":
       return { ...everywhere, name: "large", metadata: { text: "x".repeat(4000) } };
     case "createEmbedding":
-    case "createDeploymentEmbedding":
       return { ...everywhere, input: Array.from({ length: 200 }, () => words(40_000)) };
+    case "createDeploymentEmbedding":
+      // What answers is the same: once is enough of a minute's embedding.
+      return { ...everywhere, input: Array.from({ length: 10 }, () => words(40_000)) };
     case "insertVectorStoreEmbeddings": {
       const embedding = Array.from({ length: 256 }, () => 0.0625);
       const one = { content: words(4190), embedding, attributes };
@@ -145,7 +164,11 @@ function accepted(spec: OperationSpec): Accepted {
     case "insertVectorStoreEmbedding":
       return { ...everywhere, embedding: undefined };
     case "createVectorStoreFileBatch":
-      return { ...everywhere, file_ids: Array.from({ length: 2000 }, () => file_id) };
+      return {
+        ...everywhere,
+        file_ids: Array.from({ length: MANY_FILES }, (_, i) => `${MANY}${i}`),
+        attributes: Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`key${i}`, "x".repeat(40)])),
+      };
     default:
       return everywhere;
   }

@@ -71,20 +71,19 @@ export async function append(
   const at = { tenantId: file.tenant_id, storeId: file.store_id, ...owner };
   const newest = { limit: 1, order: "desc" } as const;
   const page = await chunks.list(file.tenant_id, file.store_id, generation.chunk_set, newest, [file.file_id]);
-  await chunks.add(at, chunksAfter(page.rows[0], items));
-  const rows = await chunks.withoutVector(file.tenant_id, owner, generation.id, items.length);
+  const ids = await chunks.add(at, chunksAfter(page.rows[0], items));
   await chunks.addVectors(
     file.tenant_id,
     generation.id,
-    rows.map((row, i) => {
+    ids.map((chunkId, i) => {
       const item = items[i]?.item;
-      if (item === undefined) throw new Error("more chunks than were given have no vector");
-      return { chunkId: row.id, data: item.vectors };
+      if (item === undefined) throw new Error("more chunks than were given were added");
+      return { chunkId, data: item.vectors };
     }),
   );
   await storeFiles.addContent(file.tenant_id, file.seq, contentBytes(items.map(({ item }) => item.body)));
   await storeFiles.setTotals(file.tenant_id, file.seq, await chunks.fileTotals(file.tenant_id, owner, generation));
-  return rows.map((row) => row.id);
+  return ids;
 }
 
 /** What texts take, of a tenant's quota and of the disk: UTF-8. */

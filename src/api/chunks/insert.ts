@@ -5,6 +5,7 @@ import type { Storage, Tables } from "../../storage/storage.ts";
 import type { StoreFileRow } from "../../storage/store-files.ts";
 import type { StoreRow } from "../../storage/stores.ts";
 import type { Caller } from "../../http/caller.ts";
+import { nextTurn } from "../../platform/next-turn.ts";
 import { mayUseFile } from "../files/scope.ts";
 import type { Space, Wanted } from "../files/space.ts";
 import type { Within } from "../vector-store-files/attach.ts";
@@ -90,6 +91,8 @@ class Inserter implements VectorInserter {
       return await this.#append({ tables, tx }, { store: now, generation, most }, perFile);
     });
     if (ids === null) return await this.#insert(asking, request, signal);
+    // Writing the rows and writing the answer take long enough each, where there are a thousand.
+    if (items.length > 1) await nextTurn();
     return items.map((item) => ({
       id: shownIds.chunks.idOf(ids.get(item) ?? 0),
       object: "embedding",

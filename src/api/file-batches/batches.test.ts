@@ -50,6 +50,60 @@ describe("a file batch", () => {
     expect(await get(c)).toMatchObject({ attributes: {}, chunking_strategy: strategy });
   });
 
+  test("takes the last of what is wanted of one file, and keeps the order of the files", async () => {
+    await using f = await storeApp();
+    const [store, a, b, c] = [await newStore(f), await f.file(), await f.file(), await f.file()];
+    const post = (files: object[]) => f.call("POST", `/v1/vector_stores/${store}/file_batches`, { files });
+    const attributes = async () => {
+      const { json } = await f.call("GET", `/v1/vector_stores/${store}/files?order=asc`);
+      return json.data.map((file: { id: string; attributes: object }) => [file.id, file.attributes]);
+    };
+    await post([
+      { file_id: c, attributes: { n: 1 } },
+      { file_id: a },
+      { file_id: c, attributes: { n: 2 } },
+      { file_id: a },
+    ]);
+    expect(await attributes()).toEqual([
+      [c, { n: 2 }],
+      [a, {}],
+    ]);
+    await post([{ file_id: a, attributes: { n: 3 } }, { file_id: b }, { file_id: c }]);
+    expect(await attributes()).toEqual([
+      [c, { n: 2 }],
+      [a, { n: 3 }],
+      [b, {}],
+    ]);
+  });
+
+  test("starts files that ended badly, or are to be cut otherwise, over, and leaves the others", async () => {
+    await using f = await storeApp();
+    const [store, a, b, c] = [await newStore(f), await f.file(), await f.file(), await f.file()];
+    const post = async (body: object) =>
+      (await f.call("POST", `/v1/vector_stores/${store}/file_batches`, { file_ids: [a, b, c], ...body })).json;
+    await post({});
+    await f.finish(store, a, ["x"]);
+    await f.fail(store, b);
+    await f.finish(store, c, ["x"]);
+    expect(await post({})).toMatchObject({ file_counts: { in_progress: 1, completed: 2, total: 3 } });
+    const chunking_strategy = { type: "static", static: { max_chunk_size_tokens: 300, chunk_overlap_tokens: 0 } };
+    expect(await post({ chunking_strategy })).toMatchObject({ file_counts: { in_progress: 3, total: 3 } });
+  });
+
+  test("is refused where attributes that are kept with each file would take too much", async () => {
+    await using f = await storeApp({ maxBatchFiles: 2000 });
+    const [store, file] = [await newStore(f), await f.file()];
+    const attributes = Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`key${i}`, "x".repeat(512)]));
+    const post = (count: number) => {
+      const body = { file_ids: Array.from({ length: count }, () => file), attributes };
+      return f.call("POST", `/v1/vector_stores/${store}/file_batches`, body);
+    };
+    // OpenAI's most files of a batch.
+    expect((await post(500)).status).toBe(200);
+    const { status, json } = await post(2000);
+    expect([status, json.error.code, json.error.param]).toEqual([400, "invalid_value", "attributes"]);
+  });
+
   test("is refused whole for one unknown file or over a limit", async () => {
     await using f = await storeApp({ maxFilesPerStore: 2, maxBatchFiles: 5 });
     const store = await newStore(f);

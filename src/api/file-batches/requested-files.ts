@@ -1,8 +1,17 @@
 import { AppError } from "../../errors.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
 import type { FileToAttach } from "../vector-store-files/attach-request.ts";
+import type { Attributes } from "../vector-store-files/schema.ts";
 import { readAttributes, readStrategy } from "../vector-store-files/input.ts";
 import type { CreateBatchBody } from "./schema.ts";
+
+/**
+ * Attributes that are given once for all files are kept with each, and all is written in one piece while others wait: so
+ * much of it at most, where the rows of a file take as long as so many bytes. OpenAI's most files with its longest
+ * attributes are less.
+ */
+const MAX_WRITTEN_BYTES = 5.5 * 1024 * 1024;
+const ROWS_BYTES = 2048;
 
 /** The files of a batch, however the body names them. Throws a 400 where there are too many, or none is named. */
 export function requestedFiles(
@@ -37,6 +46,15 @@ export function requestedFiles(
     }));
   }
   const attributes = readAttributes(body);
+  if (attributes) refuseTooLarge(attributes, given.length);
   const strategy = readStrategy(body.chunking_strategy, "chunking_strategy");
   return (ids ?? []).map((fileId) => ({ fileId, attributes, strategy, param: "file_ids" }));
+}
+
+function refuseTooLarge(attributes: Attributes, files: number): void {
+  const bytes = Buffer.byteLength(JSON.stringify(attributes));
+  const most = Math.floor(MAX_WRITTEN_BYTES / (bytes + ROWS_BYTES));
+  if (files <= most) return;
+  const text = `Invalid 'attributes': they take ${bytes} bytes and are kept with each of ${files} files. Attach at most ${most} files at once with them.`;
+  throw new AppError("invalid_value", text, { param: "attributes" });
 }

@@ -67,8 +67,7 @@ class Batches implements BatchesService {
     return await transaction(async (tables, tx) => {
       await tables.batches.insert({ id, tenantId: caller.tenantId, storeId, createdAt: clock.nowSeconds() });
       const attaching = { caller, store, wanted, priority: wanted.length === 1 ? 0 : 1, most } as const;
-      const rows = await attacher.attachWithin({ tables, tx }, attaching);
-      for (const row of rows) await tables.batches.addMember(caller.tenantId, id, row.seq);
+      await tables.batches.addMembers(caller.tenantId, id, await attacher.attachWithin({ tables, tx }, attaching));
       return await show(await find(store, id, tables), tables);
     });
   }

@@ -15,6 +15,16 @@ export function cursorOwner({ tenantId, keyId, storeIds }: Pick<Caller, "tenantI
   return storeIds === null ? tenantId : `${tenantId} ${keyId}`;
 }
 
+/** Those of these files of its tenant that the caller may know of. */
+export async function usableFiles(
+  { files }: Pick<Tables, "files">,
+  caller: Caller,
+  fileIds: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const scope = scopeOf(caller);
+  return new Set(scope === undefined ? fileIds : await files.inScope(caller.tenantId, fileIds, scope));
+}
+
 /** Whether the caller may know of a file of its tenant. */
 export async function mayUseFile({ files }: Pick<Tables, "files">, caller: Caller, fileId: string): Promise<boolean> {
   const scope = scopeOf(caller);

@@ -1,8 +1,10 @@
 import type { Clock } from "../../platform/clock.ts";
-import { schedulePurge } from "../../storage/removal.ts";
+import { schedulePurge, schedulePurges } from "../../storage/removal.ts";
 import type { Tx } from "../../storage/sql.ts";
 import type { Storage, Tables } from "../../storage/storage.ts";
-import type { StoreFileRow } from "../../storage/store-files.ts";
+import type { StoreFileSeq } from "../../storage/ids.ts";
+import type { AttachedFile, StoreFileRow } from "../../storage/store-files.ts";
+import type { StoreRow } from "../../storage/stores.ts";
 import type { Attaching, AttachingWithin, StoreOwner } from "./attach-request.ts";
 import { filesToAttach, type FoundFile } from "./attachable.ts";
 import type { Strategy } from "./input.ts";
@@ -50,8 +52,8 @@ export interface Attacher {
    * other attributes are taken over, another strategy or an earlier failure starts over.
    */
   attach(attaching: Attaching): Promise<StoreFileRow[]>;
-  /** The same as part of the caller's transaction. */
-  attachWithin(at: Within, attaching: AttachingWithin): Promise<StoreFileRow[]>;
+  /** The same as part of the caller's transaction; returns the files' `seq`, each once. */
+  attachWithin(at: Within, attaching: AttachingWithin): Promise<StoreFileSeq[]>;
   /** Starts a file that failed or was cancelled over; harmless for one that was started over meanwhile. */
   retry(row: StoreFileRow): Promise<StoreFileRow>;
   setAttributes(row: StoreFileRow, attributes: Attributes | null): Promise<StoreFileRow>;
@@ -79,25 +81,34 @@ class StoreFileAttacher implements Attacher {
 
   async attach(attaching: Attaching): Promise<StoreFileRow[]> {
     const most = await this.limitOf(attaching.store);
-    return await this.#deps.transaction((tables, tx) => this.attachWithin({ tables, tx }, { ...attaching, most }));
+    return await this.#deps.transaction(async (tables, tx) => {
+      const seqs = await this.attachWithin({ tables, tx }, { ...attaching, most });
+      return await tables.storeFiles.bySeqs(attaching.store.tenant_id, seqs);
+    });
   }
 
-  async attachWithin(at: Within, attaching: AttachingWithin): Promise<StoreFileRow[]> {
+  async attachWithin(at: Within, attaching: AttachingWithin): Promise<StoreFileSeq[]> {
     const { clock, maxQueuedFiles } = this.#deps;
     const { store } = attaching;
     const found = await filesToAttach(at.tables, attaching, { nowSeconds: clock.nowSeconds(), maxQueuedFiles });
-    const rows: StoreFileRow[] = [];
-    for (const file of found) rows.push(await this.#attachOne(at, attaching, file));
+    const seqs: StoreFileSeq[] = [];
+    // There may be thousands, and requests wait for the transaction: a statement for many, never some for each.
+    for (const alike of runsOf(found)) {
+      if (alike.isNew) seqs.push(...(await this.#attachNew(at, attaching, alike)));
+      else seqs.push(...(await this.#attachAgain(at, attaching, alike)));
+    }
     await at.tables.stores.touch(store.tenant_id, store.id, clock.nowSeconds());
     this.#changed(at, store.id);
-    return rows;
+    return seqs;
   }
 
   async retry(row: StoreFileRow): Promise<StoreFileRow> {
     return await this.#deps.transaction(async (tables, tx) => {
       const now = await current(tables, row);
       if (now === null || (now.status !== "failed" && now.status !== "cancelled")) return now ?? row;
-      return await this.#reindex({ tables, tx }, now, { strategy: strategyOf(now), priority: 0 });
+      const store = { tenant_id: now.tenant_id, id: now.store_id };
+      await this.#reindex({ tables, tx }, store, { seqs: [now.seq], strategy: strategyOf(now), priority: 0 });
+      return (await current(tables, now)) ?? now;
     });
   }
 
@@ -140,41 +151,46 @@ class StoreFileAttacher implements Attacher {
     });
   }
 
-  async #attachOne(at: Within, { store, priority }: Attaching, { file, wanted }: FoundFile): Promise<StoreFileRow> {
-    const { storeFiles } = at.tables;
-    const there = await storeFiles.get(store.tenant_id, store.id, file.id);
-    if (there === null) {
-      const { maxTokens, overlapTokens } = wanted.strategy ?? AUTO_STRATEGY;
-      const row = await storeFiles.insert({
-        tenantId: store.tenant_id,
-        storeId: store.id,
-        fileId: file.id,
-        filename: file.filename,
-        fileBytes: file.bytes,
-        createdAt: this.#deps.clock.nowSeconds(),
-        attributes: wanted.attributes ?? null,
-        maxTokens,
-        overlapTokens,
-      });
-      await this.#ingest(at.tables, row, priority);
-      return row;
-    }
-    const row = wanted.attributes === undefined ? there : await this.#setAttributes(at, there, wanted.attributes);
-    const strategy = wanted.strategy ?? strategyOf(row);
-    const sameChunks = strategy.maxTokens === row.max_tokens && strategy.overlapTokens === row.overlap_tokens;
-    const ended = row.status === "failed" || row.status === "cancelled";
-    return sameChunks && !ended ? row : await this.#reindex(at, row, { strategy, priority });
+  async #attachNew(at: Within, { store, priority }: Attaching, alike: Alike): Promise<StoreFileSeq[]> {
+    const { maxTokens, overlapTokens } = alike.strategy ?? AUTO_STRATEGY;
+    const rows = await at.tables.storeFiles.insertAll({
+      tenantId: store.tenant_id,
+      storeId: store.id,
+      fileIds: alike.files.map((file) => file.fileId),
+      createdAt: this.#deps.clock.nowSeconds(),
+      attributes: alike.attributes ?? null,
+      maxTokens,
+      overlapTokens,
+    });
+    const seqs = rows.map((row) => row.seq);
+    await this.#ingest(at, store, { seqs, priority });
+    return seqs;
   }
 
-  async #ingest({ jobs }: Tables, row: StoreFileRow, priority: 0 | 1): Promise<void> {
-    await jobs.insert({
-      tenantId: row.tenant_id,
-      kind: "ingest",
-      storeId: row.store_id,
-      subject: String(row.seq),
-      priority,
-      dueMs: this.#deps.clock.nowMs(),
-    });
+  async #attachAgain(at: Within, { store, priority }: Attaching, alike: Alike): Promise<StoreFileSeq[]> {
+    const rows = alike.files.flatMap(({ there }) => there ?? []);
+    if (alike.attributes !== undefined) await this.#setAttributesOf(at, store, { rows, attributes: alike.attributes });
+    const starting = new Map<string, { strategy: Strategy; seqs: StoreFileSeq[] }>();
+    for (const row of rows) {
+      const strategy = alike.strategy ?? strategyOf(row);
+      const sameChunks = strategy.maxTokens === row.max_tokens && strategy.overlapTokens === row.overlap_tokens;
+      if (sameChunks && row.status !== "failed" && row.status !== "cancelled") continue;
+      const name = `${strategy.maxTokens} ${strategy.overlapTokens}`;
+      const of = starting.get(name) ?? { strategy, seqs: [] };
+      of.seqs.push(row.seq);
+      starting.set(name, of);
+    }
+    for (const { strategy, seqs } of starting.values()) await this.#reindex(at, store, { seqs, strategy, priority });
+    return rows.map((row) => row.seq);
+  }
+
+  async #ingest(
+    { tables }: Within,
+    { tenant_id: tenantId, id: storeId }: StoreOfFiles,
+    { seqs, priority }: { seqs: readonly StoreFileSeq[]; priority: 0 | 1 },
+  ): Promise<void> {
+    const job = { tenantId, kind: "ingest", storeId, priority, dueMs: this.#deps.clock.nowMs() } as const;
+    await tables.jobs.insertEach(job, seqs.map(String));
   }
 
   async #stopIngest({ tables, tx }: Within, row: StoreFileRow): Promise<void> {
@@ -192,16 +208,35 @@ class StoreFileAttacher implements Attacher {
   /** Back to the beginning, with this strategy. */
   async #reindex(
     at: Within,
-    row: StoreFileRow,
-    { strategy, priority }: { strategy: Strategy; priority: 0 | 1 },
-  ): Promise<StoreFileRow> {
-    await this.#stopIngest(at, row);
-    await at.tables.storeFiles.reindex(row.tenant_id, row.seq, strategy);
-    at.tx.onCommit(() => this.#deps.index.removeFile(row.store_id, row.seq));
-    await schedulePurge(at.tables, row);
-    await this.#ingest(at.tables, row, priority);
-    this.#changed(at, row.store_id);
-    return (await current(at.tables, row)) ?? row;
+    store: StoreOfFiles,
+    { seqs, strategy, priority }: { seqs: readonly StoreFileSeq[]; strategy: Strategy; priority: 0 | 1 },
+  ): Promise<void> {
+    const { tables, tx } = at;
+    await tables.jobs.dropEach(store.tenant_id, "ingest", seqs.map(String));
+    await tables.storeFiles.reindexAll(store.tenant_id, seqs, strategy);
+    tx.onCommit(() => {
+      for (const seq of seqs) {
+        this.#deps.cancelIngest(seq);
+        this.#deps.index.removeFile(store.id, seq);
+      }
+    });
+    await schedulePurges(tables, store, seqs);
+    await this.#ingest(at, store, { seqs, priority });
+    this.#changed(at, store.id);
+  }
+
+  async #setAttributesOf(
+    { tables, tx }: Within,
+    store: StoreOfFiles,
+    { rows, attributes }: { rows: readonly AttachedFile[]; attributes: Attributes | null },
+  ): Promise<void> {
+    const seqs = rows.map((row) => row.seq);
+    const changed = new Set(await tables.storeFiles.setAttributesOfAll(store.tenant_id, seqs, attributes));
+    tx.onCommit(() => {
+      for (const { seq, file_id: fileId, filename } of rows)
+        if (changed.has(seq))
+          this.#deps.index.setAttributes(store.id, seq, { fileId, filename, attributes: attributes ?? {} });
+    });
   }
 
   async #setAttributes(at: Within, row: StoreFileRow, attributes: Attributes | null): Promise<StoreFileRow> {
@@ -224,6 +259,33 @@ async function current({ storeFiles }: Tables, row: StoreFileRow): Promise<Store
   return await storeFiles.bySeq(row.tenant_id, row.seq);
 }
 
-export function strategyOf(row: StoreFileRow): Strategy {
+/** Whose the files are. */
+type StoreOfFiles = Pick<StoreRow, "tenant_id" | "id">;
+
+/** Files that stand together and are to have the same. */
+interface Alike extends Pick<FoundFile, "attributes" | "strategy"> {
+  isNew: boolean;
+  files: FoundFile[];
+}
+
+function runsOf(found: readonly FoundFile[]): Alike[] {
+  const runs: Alike[] = [];
+  for (const file of found) {
+    const { attributes, strategy } = file;
+    const isNew = file.there === null;
+    const last = runs.at(-1);
+    // Where a request names them once for all, they are the same object.
+    if (last?.isNew === isNew && last.attributes === attributes && sameStrategy(last.strategy, strategy))
+      last.files.push(file);
+    else runs.push({ isNew, attributes, strategy, files: [file] });
+  }
+  return runs;
+}
+
+function sameStrategy(a: Strategy | null, b: Strategy | null): boolean {
+  return a?.maxTokens === b?.maxTokens && a?.overlapTokens === b?.overlapTokens;
+}
+
+export function strategyOf(row: Pick<StoreFileRow, "max_tokens" | "overlap_tokens">): Strategy {
   return { maxTokens: row.max_tokens, overlapTokens: row.overlap_tokens };
 }
