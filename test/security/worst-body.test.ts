@@ -27,8 +27,8 @@ const MAX_READ_DISK = MIB;
 /** Disk that an operation holds back on purpose while it works. */
 const KEPT_BACK: Readonly<Record<string, number>> = {
   migrateVectorStore: 9 * MIB,
-  // Attributes are kept with each of the files.
-  createVectorStoreFileBatch: 8 * MIB,
+  // Rows, jobs and attributes of each of the files, and what indexing them writes meanwhile.
+  createVectorStoreFileBatch: 16 * MIB,
 };
 
 /** Bounds that do not hold yet: what is measured is printed, and not held against them. */
@@ -39,9 +39,8 @@ const OPEN: Readonly<Record<string, string>> = {
 /** What goes on in the background after it is no other's doing. */
 const LAST = "createVectorStoreFileBatch";
 
-const operations = allOperations()
-  .flatMap(({ spec }) => (spec.bodyLimit.kind === "json" ? [spec] : []))
-  .toSorted((a, b) => Number(a.operationId === LAST) - Number(b.operationId === LAST));
+const operations = allOperations().flatMap(({ spec }) => (spec.bodyLimit.kind === "json" ? [spec] : []));
+const named = operations.map((spec) => [spec.operationId, spec] as const);
 
 let server: TestServer;
 let other: TestServer;
@@ -77,18 +76,7 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-test.each(operations.map((spec) => [spec.operationId, spec] as const))(
-  "%s",
-  async (_, spec) => {
-    const schema = spec.body as Schema;
-    const limit = spec.bodyLimit as JsonLimit;
-    const bodies = worstBodies(schema, limit, accepted(spec));
-    await hold(spec, bodies, spec.role === "admin" ? "admin" : spec.role === "write" ? "write" : "read");
-    // A key that may not ask is refused before the body is read.
-    if (spec.role !== "read") await hold(spec, bodies.slice(0, 1), "read");
-  },
-  240_000,
-);
+test.each(named.filter(([id]) => id !== LAST))("%s", (_, spec) => worstOf(spec), 240_000);
 
 const limits = new Map(operations.map((spec) => [(spec.bodyLimit as JsonLimit).bytes, spec]));
 
@@ -101,6 +89,15 @@ test.each(
   },
   240_000,
 );
+
+test.each(named.filter(([id]) => id === LAST))("%s", (_, spec) => worstOf(spec), 240_000);
+
+async function worstOf(spec: OperationSpec): Promise<void> {
+  const bodies = worstBodies(spec.body as Schema, spec.bodyLimit as JsonLimit, accepted(spec));
+  // A key that may not ask is refused before the body is read.
+  if (spec.role !== "read") await hold(spec, bodies.slice(0, 1), "read");
+  await hold(spec, bodies, spec.role === "admin" ? "admin" : spec.role === "write" ? "write" : "read");
+}
 
 /** Thousands of files for a batch, without their bytes, and as many for when it is asked for again. */
 const [MANY, OTHERS] = ["file-many-", "file-others-"];
