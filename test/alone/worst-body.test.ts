@@ -99,16 +99,16 @@ async function worstOf(spec: OperationSpec): Promise<void> {
   await hold(spec, bodies, spec.role === "admin" ? "admin" : spec.role === "write" ? "write" : "read");
 }
 
-/** Thousands of files for a batch, without their bytes, and as many for when it is asked for again. */
+/** Thousands of files for a batch, without their bytes (nor those of a file that was read before), and as many for when it is asked for again. */
 const [MANY, OTHERS] = ["file-many-", "file-others-"];
 const MANY_FILES = 2000;
 
 function addFiles(like: string): void {
   using database = new Database(join(server.dataDir, "meta.sqlite"), { readwrite: true });
   database.run("PRAGMA busy_timeout = 10000");
-  const columns = "tenant_id, filename, bytes, purpose, mime, sha256, created_at";
+  const columns = "tenant_id, filename, bytes, purpose, mime, created_at";
   const insert = `WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${MANY_FILES})
-    INSERT INTO file (id, ${columns}) SELECT ?1 || i, ${columns} FROM n JOIN file f WHERE f.id = ?2`;
+    INSERT INTO file (id, sha256, ${columns}) SELECT ?1 || i, lower(hex(randomblob(32))), ${columns} FROM n JOIN file f WHERE f.id = ?2`;
   for (const prefix of [MANY, OTHERS]) database.run(insert, [prefix, like]);
 }
 
