@@ -33,6 +33,7 @@ const KEPT_BACK: Readonly<Record<string, number>> = {
 
 /** Bounds that do not hold yet: what is measured is printed, and not held against them. */
 const OPEN: Readonly<Record<string, string>> = {
+  createVectorStoreFileBatch: "two thousand files are attached in one transaction: 64 to 111 ms",
   insertVectorStoreEmbeddings: "a thousand texts of 4 KiB are written in one transaction: 110 to 145 ms",
 };
 
