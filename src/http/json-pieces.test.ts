@@ -155,6 +155,13 @@ describe("what a body becomes is bounded before it is made", () => {
     expect(await refusal(read(`[${" ".repeat(25_000_000)}1]`))).toBe("payload_too_large");
   });
 
+  test("a megabyte of digits or blanks is no value, one of a text is", async () => {
+    const megabyte = 1024 * 1024;
+    for (const text of [`[${"1".repeat(megabyte)}]`, `[1,${" ".repeat(megabyte)}2]`, "7".repeat(megabyte)])
+      expect(await refusal(read(text, megabyte))).toBe("payload_too_large");
+    expect(await read(`["${"1".repeat(megabyte)}", 2]`, megabyte)).toHaveLength(2);
+  });
+
   test("others have turns while a large body is read", async () => {
     const text = `[${Array.from({ length: 300_000 }, () => "0.123456789").join(",")}]`;
     let turns = 0;

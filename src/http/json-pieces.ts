@@ -63,6 +63,8 @@ class JsonPieces {
   /** The bytes of the piece begin here. */
   #from = 0;
   #at = 0;
+  /** After the latest mark or text. */
+  #markedTo = 0;
   /** What comes before the piece in its container. */
   #after: "nothing" | "comma" | "child" = "nothing";
   #isWhole = false;
@@ -85,6 +87,8 @@ class JsonPieces {
     const until = Math.min(bytes.length, this.#at + TURN_BYTES);
     const { nodes, items } = this.#limit;
     if (this.#at - this.#from > MAX_PIECE_BYTES) throw tooLong("value", MAX_PIECE_BYTES);
+    // Nothing but digits or blanks for a whole turn.
+    if (this.#at - this.#markedTo >= TURN_BYTES) throw tooLong("value", TURN_BYTES);
     while (this.#at < until) {
       const byte = bytes[this.#at] ?? 0;
       // Most bytes of numbers are neither; the rest of them the branches below let pass.
@@ -96,12 +100,13 @@ class JsonPieces {
         case QUOTE:
           this.#passString();
           if (++this.#nodes > nodes) throw tooMany("texts, lists and objects", nodes);
+          this.#markedTo = this.#at;
           continue;
         case COMMA:
           if (++this.#items > items) throw tooMany("values", items);
           if (this.#at - this.#from >= this.#pieceBytes && this.#open.length > 0) {
             this.#take();
-            this.#from = ++this.#at;
+            this.#from = this.#markedTo = ++this.#at;
             this.#after = "comma";
             return false;
           }
@@ -117,8 +122,12 @@ class JsonPieces {
         case CLOSE_LIST:
         case CLOSE_OBJECT:
           this.#leave(byte === CLOSE_LIST);
+          break;
+        default:
+          this.#at++;
+          continue;
       }
-      this.#at++;
+      this.#markedTo = ++this.#at;
     }
     if (this.#at < bytes.length) return false;
     this.#end();
