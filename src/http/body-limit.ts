@@ -2,7 +2,6 @@
  * What the body of a request may be at most. Every operation states it, so that none can be forgotten: what a body costs
  * is bounded before anything is made of it, and by what the operation needs, not by what the largest one does.
  */
-export type BodyLimit = NoBody | JsonLimit | FormLimit;
 
 /** A body that comes all the same is not read. */
 export interface NoBody {

@@ -27,6 +27,7 @@ import { nameTerms } from "./term-names.ts";
 import { ANALYZER_VERSION, packTerms, type TermsToPack, unpackTerms } from "./term-blob.ts";
 import { askedTails, tailTerms } from "./term-tails.ts";
 import { type Among, type Forms, NOTHING, type Proof, plainText, type TermSink, walkTerms } from "./term-walk.ts";
+import { NON_ASCII } from "./words.ts";
 
 /** How much more a word of a heading over the chunk, or of the document's title, counts. */
 export const HEADING_WEIGHT = 1;
@@ -276,7 +277,6 @@ function windowTerms(text: string, forms: "english" | "other"): number {
   return WINDOW_TERMS[forms];
 }
 
-const NON_ASCII = /[^\x00-\x7f]/;
 
 /** FNV-1a over UTF-16 units, finished with MurmurHash3's mixer so that all bits can be used alone. */
 export function hashTerm(term: string): number {

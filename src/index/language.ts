@@ -1,3 +1,5 @@
+import { latinWords, NON_ASCII } from "./words.ts";
+
 export interface Language {
   /** What has no word that tells (source code, tables, names) is taken for English. */
   isEnglish: boolean;
@@ -16,7 +18,7 @@ export function languageOf(text: string): Language {
   let compounding = 0;
   let against = 0;
   let words = 0;
-  for (const [word] of text.matchAll(NON_ASCII.test(text) ? LATIN_WORD : ASCII_WORD)) {
+  for (const [word] of latinWords(text, LATIN_WORD)) {
     const lower = word.toLowerCase();
     const isEnglishWord = ENGLISH.has(lower);
     const isOtherWord = !isEnglishWord && OTHERS.has(lower);
@@ -39,8 +41,6 @@ export function languageOf(text: string): Language {
 const SAMPLE_WORDS = 400;
 /** Prose has a fifth and more of function words; source code and lists of names have them by accident. */
 const LEAST_SHARE = 0.06;
-const NON_ASCII = /[^\x00-\x7f]/;
-const ASCII_WORD = /[A-Za-z]+/g;
 const LATIN_WORD = /\p{sc=Latin}+/gu;
 
 const ENGLISH = new Set(

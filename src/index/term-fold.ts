@@ -3,6 +3,7 @@
  * which comes first all the same, because a question in that spelling meets both.
  */
 import { normalized } from "../stream-safe.ts";
+import { NON_ASCII } from "./words.ts";
 
 /**
  * Without accents, Arabic and Hebrew vowel signs, the dots that Indian scripts add for foreign sounds, and letters that
@@ -72,7 +73,6 @@ export function asciiDigits(text: string): string {
   });
 }
 
-const NON_ASCII = /[^\x00-\x7f]/;
 const FOREIGN_DIGITS = /[\u066b\u066c]|(?![0-9])\p{Nd}/gu;
 /** Code points of the digit zero, ascending. */
 const ZEROS = [

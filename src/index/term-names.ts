@@ -5,11 +5,11 @@
  */
 import { type TermSink, walkTerms } from "./term-walk.ts";
 import { normalized } from "../stream-safe.ts";
+import { NON_ASCII } from "./words.ts";
 
 const MOST_CHARACTERS = 512;
 /** Nobody writes a longer name without its joints. */
 const MOST_JOINED = 100;
-const NON_ASCII = /[^\x00-\x7f]/;
 /** An extension has a letter: the end of `core-2.17.1` is none. */
 const EXTENSION = /[^./\\]\.(?=[a-z0-9]*[a-z])([a-z0-9]{1,5})$/i;
 /** A number that says nothing without the word before it: `chapter 7`. */

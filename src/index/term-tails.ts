@@ -8,6 +8,7 @@
  */
 import { fold } from "./term-fold.ts";
 import { plainText } from "./term-walk.ts";
+import { latinWords, remembered } from "./words.ts";
 
 const LEAST = { word: 7, head: 3, tail: 4 } as const;
 /** Longer words are no words. */
@@ -20,8 +21,6 @@ const KEPT_LETTERS = 6;
 /** Letters of a part that would be kept with letters of the next one. */
 const SHORT_PART = 6;
 
-const NON_ASCII = /[^\x00-\x7f]/;
-const ASCII_WORD = /[A-Za-z]+/g;
 const LATIN_WORD = /\p{sc=Latin}[\p{sc=Latin}\p{M}]*/gu;
 const ONLY_LETTERS = /^[a-z]+$/;
 const VOWEL = /[aeiouy]/;
@@ -32,15 +31,14 @@ const LINKING_S = /[^aeiouy]s$/;
 
 /** For every word of a text that is a compound, the terms of its parts. Only for the languages that write such words. */
 export function* tailTerms(text: string): Generator<string> {
-  for (const [word] of plainText(text).matchAll(LATIN_WORD)) {
+  for (const [word] of latinWords(plainText(text), LATIN_WORD)) {
     if (word.length >= LEAST.word && word.length <= LONGEST_WORD) yield* tailsOf(word.toLowerCase());
   }
 }
 
 /** The words of a question, in small letters, with the term of each as a part of compounds. */
 export function* askedTails(text: string): Generator<{ word: string; tail: string }> {
-  const plain = plainText(text);
-  for (const [found] of plain.matchAll(NON_ASCII.test(plain) ? LATIN_WORD : ASCII_WORD)) {
+  for (const [found] of latinWords(plainText(text), LATIN_WORD)) {
     if (found.length < LEAST.tail || found.length > LONGEST_WORD) continue;
     const word = found.toLowerCase();
     const tail = askedTail(word);
@@ -49,28 +47,11 @@ export function* askedTails(text: string): Generator<{ word: string; tail: strin
 }
 
 const MOST_KNOWN = 20_000;
-const knownAsked = new Map<string, string | null>();
-
-function askedTail(lower: string): string | null {
-  let tail = knownAsked.get(lower);
-  if (tail !== undefined) return tail;
+const askedTail = remembered(MOST_KNOWN, (lower) => {
   const letters = lettersOf(lower);
-  tail = letters.length >= LEAST.tail && ONLY_LETTERS.test(letters) ? termOf(letters) : null;
-  if (knownAsked.size >= MOST_KNOWN) knownAsked.clear();
-  knownAsked.set(lower, tail);
-  return tail;
-}
-
-const known = new Map<string, readonly string[]>();
-
-function tailsOf(lower: string): readonly string[] {
-  let tails = known.get(lower);
-  if (tails !== undefined) return tails;
-  tails = cutTails(lettersOf(lower));
-  if (known.size >= MOST_KNOWN) known.clear();
-  known.set(lower, tails);
-  return tails;
-}
+  return letters.length >= LEAST.tail && ONLY_LETTERS.test(letters) ? termOf(letters) : null;
+});
+const tailsOf = remembered(MOST_KNOWN, (lower) => cutTails(lettersOf(lower)));
 
 function cutTails(letters: string): string[] {
   if (!ONLY_LETTERS.test(letters)) return [];

@@ -3,6 +3,7 @@ import { stemEnglish } from "./stem.ts";
 import { asciiDigits, fold, transcribed } from "./term-fold.ts";
 import { numbersInside, type NumberSpan, numberSpans, sameNumber, segmentsOf } from "./term-numbers.ts";
 import { normalized } from "../stream-safe.ts";
+import { NON_ASCII, remembered } from "./words.ts";
 
 /** Which forms of a word are wanted: those of an English text, of another text, or all, for a query. */
 export type Forms = "english" | "other" | "all";
@@ -33,7 +34,6 @@ export interface TermSink {
 const MAX_WORD_LENGTH = 64;
 const PREFIX_LENGTH = 5;
 
-const NON_ASCII = /[^\x00-\x7f]/;
 const ASCII_LETTERS = /^[a-z]+$/;
 /** One word without joints, digits, accents or humps, as nearly all are. */
 const PLAIN_WORD = /^[A-Za-z][a-z]*$/;
@@ -293,14 +293,5 @@ function ngrams(items: readonly string[], size: number, visit: (gram: string) =>
   for (let i = 0; i + size <= items.length; i++) visit(items.slice(i, i + size).join(""));
 }
 
-const STEM_CACHE_LIMIT = 50_000;
-const stems = new Map<string, string>();
-
-function stemmed(lower: string): string {
-  const known = stems.get(lower);
-  if (known !== undefined) return known;
-  const stem = stemEnglish(lower);
-  if (stems.size >= STEM_CACHE_LIMIT) stems.clear();
-  stems.set(lower, stem);
-  return stem;
-}
+const MOST_STEMS = 50_000;
+const stemmed = remembered(MOST_STEMS, stemEnglish);

@@ -11,6 +11,7 @@ import type { Embed } from "../models/failures.ts";
 import { embedError } from "../models/failures.ts";
 import type { RerankAsk } from "../models/rerankers.ts";
 import { forEnglishModel, rank, RANKING } from "./ranking.ts";
+import { nextTurn } from "../platform/next-turn.ts";
 
 /** Documents put into the index between two turns of the event loop: a millisecond or two. */
 const SLICE = 32;
@@ -70,7 +71,7 @@ export async function scoresAmong(
   try {
     for (const [i, one] of documents.entries()) {
       if (i > 0 && i % SLICE === 0) {
-        await new Promise((resolve) => setImmediate(resolve));
+        await nextTurn();
         signal.throwIfAborted();
       }
       index.addFile(fileOf(i, one));

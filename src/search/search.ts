@@ -23,6 +23,7 @@ import type { SearchRequest } from "./request.ts";
 import type { RerankDeps } from "./rerank.ts";
 import { rerank } from "./rerank.ts";
 import { select } from "./select.ts";
+import { nextTurn } from "../platform/next-turn.ts";
 
 /** A query's vector in a generation's own dimensions, from memory or from the model. */
 export type EmbedQuery = (
@@ -111,7 +112,7 @@ export function createSearch(deps: SearchDeps): Search {
     mostOfOne: Infinity,
     slots: 1,
     async run(question) {
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
       return question();
     },
   });

@@ -71,11 +71,7 @@ export function checkSchema(connection: Database): SchemaVerdict {
 
 /** What the migrations up to a version make. */
 export function schemaAt(version: number): SchemaObject[] {
-  using db = new Database(":memory:");
-  migrate(
-    db,
-    MIGRATIONS.filter((migration) => migration.version <= version),
-  );
+  using db = emptyAt(version);
   return db
     .query<SchemaObject, []>(OBJECTS)
     .all()
@@ -84,11 +80,7 @@ export function schemaAt(version: number): SchemaObject[] {
 
 /** Text columns that hold identifiers, by table. */
 export function idColumnsAt(version: number): { table: string; column: string }[] {
-  using db = new Database(":memory:");
-  migrate(
-    db,
-    MIGRATIONS.filter((migration) => migration.version <= version),
-  );
+  using db = emptyAt(version);
   return db
     .query<
       { table: string; column: string },
@@ -96,6 +88,15 @@ export function idColumnsAt(version: number): { table: string; column: string }[
     >(/*sql*/ `SELECT s.name AS "table", c.name AS "column" FROM sqlite_schema s, pragma_table_info(s.name) c
         WHERE s.type = 'table' AND c.type = 'TEXT' AND (c.name = 'id' OR c.name GLOB '*_id')`)
     .all();
+}
+
+function emptyAt(version: number): Database {
+  const db = new Database(":memory:");
+  migrate(
+    db,
+    MIGRATIONS.filter((migration) => migration.version <= version),
+  );
+  return db;
 }
 
 function isSame(a: SchemaObject, b: SchemaObject): boolean {
