@@ -4,13 +4,14 @@
  * neither HTTP nor who may see which store: that is decided before; whether a store can be searched now is asked again.
  */
 import type { Clock } from "../platform/clock.ts";
-import { languageOf } from "../index/language.ts";
+import { isMostlyLatin, languageOf } from "../index/language.ts";
 import type { TextAnalysis, TextAsker } from "../index/text-analysis.ts";
+import { placeOf } from "../search/place.ts";
 import { focusOf, queriesOf } from "../search/questions.ts";
-import type { SearchRecord } from "../search/record.ts";
+import { type Recorded, recordOf, type SearchRecord } from "../search/record.ts";
 import { chooseRanker, type RerankDeps } from "../search/rerank.ts";
 import type { Hit, Search, SearchOutcome } from "../search/search.ts";
-import { assertNotExpired, assertOpen, storeNotFound } from "../search/store-state.ts";
+import { assertNotExpired, assertOpen, storeNotFound, touch } from "../search/store-state.ts";
 import type { KeptCitation, KeptResult } from "../storage/response-items.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { StoreRow } from "../storage/stores.ts";
@@ -73,9 +74,6 @@ export function createAnswering(deps: AnsweringDeps): Answering {
   return { answer: (request, signal) => new OneAnswer(deps, request, signal).run() };
 }
 
-/** A search moves the store's time of last activity, but a commit waits for the disk: it is written at most this often. */
-const TOUCH_SECONDS = 60;
-
 class OneAnswer {
   readonly #deps: AnsweringDeps;
   readonly #request: AnswerRequest;
@@ -126,12 +124,12 @@ class OneAnswer {
   async #searchAll({ tool, param }: AnswerRequest["tools"][number]): Promise<void> {
     const found: KeptResult[] = [];
     for (const storeId of new Set(tool.vector_store_ids))
-      for (const hit of await this.#searchStore(tool, storeId, param)) found.push(this.#resultOf(hit, storeId));
+      found.push(...(await this.#searchStore(tool, storeId, param)));
     const best = found.sort((a, b) => b.score - a.score).slice(0, tool.max_num_results ?? DEFAULT_RESULTS);
     for (const result of best) this.#keep(result);
   }
 
-  async #searchStore(tool: FileSearchTool, storeId: string, param: string): Promise<readonly Hit[]> {
+  async #searchStore(tool: FileSearchTool, storeId: string, param: string): Promise<readonly KeptResult[]> {
     const { rankers, search } = this.#deps;
     this.#signal.throwIfAborted();
     const store = await this.#usable(storeId);
@@ -140,8 +138,9 @@ class OneAnswer {
     const ranker = under(param, () => chooseRanker(wish, request, { openaiRankersOnly: false, rankers }));
     const outcome = await search({ store, generation: null, request, ranker }, this.#signal);
     this.#warn(store, outcome);
-    await this.#note(store, tool, outcome);
-    return outcome.hits;
+    const results = outcome.hits.map((hit) => this.#resultOf(hit, storeId));
+    await this.#note({ store, request, outcome, results, filters: tool.filters ?? null });
+    return results;
   }
 
   #resultOf({ chunk, ranked }: Hit, storeId: string): KeptResult {
@@ -154,13 +153,8 @@ class OneAnswer {
       vector_store_id: storeId,
       chunk_id: this.#deps.storage.shownIds.chunks.idOf(chunk.id),
       chunk_index: chunk.idx,
-      page: chunk.page,
-      page_end: chunk.page_end ?? chunk.page,
-      line: chunk.line,
-      line_end: chunk.line_end,
+      ...placeOf(chunk),
       heading: chunk.heading ?? [],
-      start_offset: chunk.start_cp,
-      end_offset: chunk.end_cp,
     };
   }
 
@@ -193,41 +187,16 @@ class OneAnswer {
     }
   }
 
-  async #note(
-    store: StoreRow,
-    tool: FileSearchTool,
-    { generation, hits, index, latencyMs }: SearchOutcome,
-  ): Promise<void> {
+  async #note(done: Omit<Recorded, "keyId" | "createdAt" | "source"> & { store: StoreRow }): Promise<void> {
     const { clock, storage, onSearch } = this.#deps;
-    const { tenantId, keyId, responseId } = this.#request;
+    const { keyId, responseId } = this.#request;
     const now = clock.nowSeconds();
-    if (now - store.last_active_at >= TOUCH_SECONDS) await storage.stores.touch(tenantId, store.id, now);
-    onSearch({
-      tenantId,
-      storeId: store.id,
-      keyId,
-      createdAt: now,
-      queries: this.#queries,
-      searchMode: "hybrid",
-      filters: tool.filters ?? null,
-      maxNumResults: tool.max_num_results ?? DEFAULT_RESULTS,
-      results: hits.map(({ chunk, ranked }) => ({
-        file_id: chunk.file_id,
-        chunk_id: storage.shownIds.chunks.idOf(chunk.id),
-        score: ranked.score,
-      })),
-      latencyMs,
-      model: generation.model,
-      generation: generation.number,
-      index,
-      source: { type: "response", id: responseId },
-    });
+    await touch(storage.stores, done.store, now);
+    onSearch(recordOf({ ...done, keyId, createdAt: now, source: { type: "response", id: responseId } }));
   }
 }
 
 /** Letters that are not Latin are no English either. */
 function isEnglish(text: string): boolean {
-  const letters = text.match(/\p{L}/gu)?.length ?? 0;
-  const latin = text.match(/\p{sc=Latin}/gu)?.length ?? 0;
-  return latin * 2 >= letters && languageOf(text).isEnglish;
+  return isMostlyLatin(text) && languageOf(text).isEnglish;
 }

@@ -17,7 +17,8 @@ import { asAppError, errorResponse, errorsPlugin, statusOf, unknownUrl } from ".
 import { inFlightLimit, rateLimit, strangerLimit, streamLimit } from "./plugins/limits.ts";
 import type { InFlight, OnLimit, StreamBounds } from "./plugins/limits.ts";
 import { RequestLog } from "./plugins/request-log.ts";
-import { isEventStream, serveOperation } from "./serve.ts";
+import { isEventStream } from "./event-stream.ts";
+import { serveOperation } from "./serve.ts";
 import type { RequestState, ServeDeps } from "./serve.ts";
 import { readTarget, rewritten } from "./target.ts";
 

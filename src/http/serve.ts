@@ -10,18 +10,13 @@ import type { Answer, Call, Operation, OperationSpec } from "./operation.ts";
 import { authenticateRequest, authorize } from "./plugins/auth.ts";
 import type { Authenticate } from "./plugins/auth.ts";
 import { unknownUrl } from "./plugins/errors.ts";
+import { EVENT_STREAM, isEventStream } from "./event-stream.ts";
 import type { InFlight, RateLimit, StrangerLimit, StreamLimit } from "./plugins/limits.ts";
 import type { Refusal } from "./plugins/request-log.ts";
 import { shown } from "../platform/words.ts";
 import { readQuery, unknownKey } from "./query-string.ts";
 import { compileValidator } from "./validate.ts";
 import type { Problem, Validator } from "./validate.ts";
-
-const EVENT_STREAM = "text/event-stream";
-
-export function isEventStream(headers: Headers): boolean {
-  return headers.get("content-type")?.startsWith(EVENT_STREAM) === true;
-}
 
 /** Event streams, and backups: bodies that are made while they are sent. Those of a known length are on disk or in memory. */
 function isStreamed(response: Response): boolean {

@@ -277,7 +277,6 @@ function windowTerms(text: string, forms: "english" | "other"): number {
   return WINDOW_TERMS[forms];
 }
 
-
 /** FNV-1a over UTF-16 units, finished with MurmurHash3's mixer so that all bits can be used alone. */
 export function hashTerm(term: string): number {
   let hash = 0x811c9dc5;

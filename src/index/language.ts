@@ -38,6 +38,13 @@ export function languageOf(text: string): Language {
   };
 }
 
+/** Whether at least half of the letters are Latin; so it is where there are none. */
+export function isMostlyLatin(text: string): boolean {
+  const letters = text.match(/\p{L}/gu)?.length ?? 0;
+  const latin = text.match(/\p{sc=Latin}/gu)?.length ?? 0;
+  return latin * 2 >= letters;
+}
+
 const SAMPLE_WORDS = 400;
 /** Prose has a fifth and more of function words; source code and lists of names have them by accident. */
 const LEAST_SHARE = 0.06;

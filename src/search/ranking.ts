@@ -1,4 +1,4 @@
-import { languageOf } from "../index/language.ts";
+import { isMostlyLatin, languageOf } from "../index/language.ts";
 import type { IndexCandidate } from "../index/legs.ts";
 import type { IndexAnswer } from "../index/store-index.ts";
 
@@ -94,9 +94,7 @@ const LANGUAGE_SAMPLE = 4_000;
 export function forEnglishModel(fusion: Fusion, query: string): Fusion {
   if (fusion.type !== "convex" || fusion.vectorWeight !== RANKING.vectorWeight) return fusion;
   const start = query.slice(0, LANGUAGE_SAMPLE);
-  const letters = start.match(/\p{L}/gu)?.length ?? 0;
-  const latin = start.match(/\p{sc=Latin}/gu)?.length ?? 0;
-  const isLatin = latin * 2 >= letters;
+  const isLatin = isMostlyLatin(start);
   if (isLatin && languageOf(start).isEnglish) {
     const vectorWeight = weightByLength(start.match(/\S+/g)?.length ?? 0);
     return vectorWeight === fusion.vectorWeight ? fusion : { ...fusion, vectorWeight };

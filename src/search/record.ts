@@ -1,3 +1,5 @@
+import type { StoreRow } from "../storage/stores.ts";
+import type { SearchRequest } from "./request.ts";
 import type { SearchLatency, SearchOutcome } from "./search.ts";
 
 /** One search, for the query log and the statistics. */
@@ -19,6 +21,31 @@ export interface SearchRecord {
   index: SearchOutcome["index"];
   /** What it was made for: itself, or an answer, whose id it has. */
   source: { type: "search"; id: null } | { type: "response"; id: string };
+}
+
+export interface Recorded extends Pick<SearchRecord, "keyId" | "createdAt" | "filters" | "source"> {
+  store: Pick<StoreRow, "id" | "tenant_id">;
+  request: Pick<SearchRequest, "asked" | "mode" | "maxResults">;
+  outcome: Pick<SearchOutcome, "generation" | "index" | "latencyMs">;
+  /** As they are shown. */
+  results: readonly { file_id: string; chunk_id?: string | undefined; score: number }[];
+}
+
+export function recordOf({ store, request, outcome, results, ...rest }: Recorded): SearchRecord {
+  const { generation, index, latencyMs } = outcome;
+  return {
+    ...rest,
+    tenantId: store.tenant_id,
+    storeId: store.id,
+    queries: request.asked,
+    searchMode: request.mode,
+    maxNumResults: request.maxResults,
+    results: results.map(({ file_id, chunk_id, score }) => ({ file_id, chunk_id: chunk_id ?? "", score })),
+    latencyMs,
+    model: generation.model,
+    generation: generation.number,
+    index,
+  };
 }
 
 /** Where searches are reported; whoever keeps them listens. Nothing is kept before somebody does. */

@@ -1,5 +1,6 @@
 /** Whether a store can be searched, and what is said where it cannot. */
 import { AppError } from "../errors.ts";
+import type { Storage } from "../storage/storage.ts";
 import type { StoreRow } from "../storage/stores.ts";
 
 export type TenantStatus = "active" | "suspended";
@@ -20,6 +21,18 @@ export function assertNotExpired(row: StoreRow, nowSeconds: number): void {
 
 export function isExpired(row: StoreRow, nowSeconds: number): boolean {
   return row.data_removed_at !== null || (row.expires_at !== null && row.expires_at <= nowSeconds);
+}
+
+/** A search moves the store's time of last activity, but a commit waits for the disk: it is written at most this often. */
+const TOUCH_SECONDS = 60;
+
+/** Notes that the store was searched. */
+export async function touch(
+  stores: Pick<Storage["stores"], "touch">,
+  store: StoreRow,
+  nowSeconds: number,
+): Promise<void> {
+  if (nowSeconds - store.last_active_at >= TOUCH_SECONDS) await stores.touch(store.tenant_id, store.id, nowSeconds);
 }
 
 export function storeNotFound(id: string): AppError {

@@ -1,8 +1,8 @@
 import { constants as os, setPriority } from "node:os";
-import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Picture } from "../parse/ocr.ts";
 import { BACKGROUND_NICE } from "../platform/priority.ts";
+import { ProcessMemory } from "../platform/process-memory.ts";
 import type { OcrBounds, OcrEngine, OcrOutcome } from "./ocr-engine.ts";
 
 /**
@@ -64,8 +64,9 @@ export class NativeOcr implements OcrEngine {
     }
     const end = () => kill(child.pid);
     const timer = setTimeout(end, withinMs);
+    const memory = new ProcessMemory(child.pid);
     const watch = setInterval(() => {
-      if (residentBytes(child.pid) > this.#options.memoryBytes) end();
+      if (memory.residentBytes() > this.#options.memoryBytes) end();
     }, WATCH_EVERY_MS);
     signal.addEventListener("abort", end, { once: true });
     try {
@@ -140,17 +141,6 @@ async function readBounded(stream: ReadableStream<Uint8Array>, end: () => void):
     parts.push(part);
   }
   return Buffer.concat(parts).toString("utf8");
-}
-
-const PAGE_BYTES = 4096;
-
-/** Resident memory of a process, where the system shows it; else 0. */
-function residentBytes(pid: number): number {
-  try {
-    return Number(readFileSync(`/proc/${pid}/statm`, "latin1").split(" ")[1]) * PAGE_BYTES;
-  } catch {
-    return 0;
-  }
 }
 
 export type OcrProgram = { found: false } | { found: true; version: string; languages: string[] };

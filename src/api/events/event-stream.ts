@@ -1,3 +1,4 @@
+import { eventStreamOf } from "../../http/event-stream.ts";
 import type { Call } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { textOf } from "./progress.ts";
@@ -33,13 +34,7 @@ export function eventStream(call: Asker, deps: StreamDeps, subject: Subject<Seen
   };
   over.addEventListener("abort", stop, { once: true });
   if (over.aborted) stop();
-  return new Response(listener.body, {
-    headers: {
-      "content-type": "text/event-stream; charset=utf-8",
-      "cache-control": "no-store",
-      "x-accel-buffering": "no",
-    },
-  });
+  return eventStreamOf(listener.body, "no-store");
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Operation } from "../../http/operation.ts";
+import { EVENT_STREAM } from "../../http/event-stream.ts";
 import { NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import { askingOf } from "../vector-stores/asking.ts";
@@ -6,7 +7,7 @@ import { eventStream, type StreamDeps } from "./event-stream.ts";
 import type { EventsService } from "./service.ts";
 
 const STREAM = {
-  mediaType: "text/event-stream",
+  mediaType: EVENT_STREAM,
   description: "Events `progress`, at most four a second, then `done`.",
 };
 

@@ -1,3 +1,4 @@
+import { eventStreamOf } from "../../http/event-stream.ts";
 import type { ResponseEvent } from "./events.ts";
 
 /** A comment after so much silence keeps proxies from closing the connection. */
@@ -34,11 +35,5 @@ export function eventStream(events: (signal: AbortSignal) => AsyncGenerator<Resp
       await source.return(undefined);
     },
   });
-  return new Response(body, {
-    headers: {
-      "content-type": "text/event-stream; charset=utf-8",
-      "cache-control": "no-cache",
-      "x-accel-buffering": "no",
-    },
-  });
+  return eventStreamOf(body, "no-cache");
 }

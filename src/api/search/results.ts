@@ -1,4 +1,5 @@
 import { joinChunks } from "../vector-store-files/content.ts";
+import { placeOf } from "../../search/place.ts";
 import type { Hit } from "../../search/search.ts";
 import type { RowIds } from "../../storage/shown-ids.ts";
 import type { SearchResult } from "./schema.ts";
@@ -21,12 +22,7 @@ export function resultOf(
     type: "file_content",
     chunk_id: chunkIds.idOf(row.id),
     chunk_index: row.idx,
-    start_offset: first.start_cp,
-    end_offset: last.end_cp,
-    page: first.page,
-    page_end: last.page_end ?? last.page,
-    line: first.line,
-    line_end: last.line_end,
+    ...placeOf(first, last),
     heading: row.heading ?? [],
     ...(explain
       ? {
