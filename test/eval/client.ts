@@ -4,6 +4,8 @@ import { json, upload } from "../helpers/api.ts";
 /** A store filled through the API, and searches in it. */
 export interface FilledStore {
   id: string;
+  /** What it was uploaded as, by the file's id. */
+  documentOf(fileId: string): string;
   search(query: string, mode: SearchMode): Promise<{ hits: Hit[]; ms: number }>;
   remove(): Promise<void>;
 }
@@ -58,6 +60,7 @@ export async function fillStore(
   }
   return {
     id: store.id,
+    documentOf: (fileId) => names.get(fileId) ?? "",
     async search(query, mode) {
       const startedAt = performance.now();
       const page = await json<{ data: { file_id: string; start_offset: number; end_offset: number; score: number }[] }>(

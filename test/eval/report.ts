@@ -98,6 +98,6 @@ export async function fallen(figures: Figures, baselineFile: string): Promise<st
     .map(([key, value]) => `${key} fell from ${baseline[key]} to ${value}`);
 }
 
-function rounded(figures: Figures): Figures {
+export function rounded(figures: Figures): Figures {
   return Object.fromEntries(Object.entries(figures).map(([key, value]) => [key, Number(value.toFixed(4))]));
 }

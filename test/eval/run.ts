@@ -4,18 +4,30 @@
  *   EVAL_DIR=folder   where the test sets are (BEIR layout); default ../shared/data/eval-dev.tar.xz beside the checkout
  *   EVAL_SETS=a,b     only these sets;  EVAL_LONG=0 leaves the long documents out;  EVAL_MODEL=name  another embedding model
  *   EVAL_CHUNKS=800/400   tokens of a chunk and of its overlap with the one before
+ *   EVAL_ANSWERS=file a line for every answer given, for choosing their bounds
  *   EVAL_SAVE=1       writes the figures as the new baseline
  *
  * Prints, for keywords, vectors, the two fused, and that rescored (the default): a table and one JSON line per row; then
  * how well the scores shown keep what they promise. Fails when the mean nDCG@10 of a mode fell by more than 0.005.
  */
-import { existsSync, mkdirSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT, startServer, type TestServer } from "../helpers/server.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
-import { fillStore, MODES, type Chunking, type Hit, type SearchMode } from "./client.ts";
+import { type AnsweredQuestion, answerFigures, ask, sampleOf } from "./answers.ts";
+import { fillStore, MODES, type Chunking, type FilledStore, type Hit, type SearchMode } from "./client.ts";
 import { meanOf, scoresOf, type Scores } from "./measures.ts";
-import { fallen, figuresOf, scoreFigures, scoreTable, summarise, table, type Row, type Shown } from "./report.ts";
+import {
+  fallen,
+  figuresOf,
+  rounded,
+  scoreFigures,
+  scoreTable,
+  summarise,
+  table,
+  type Row,
+  type Shown,
+} from "./report.ts";
 import { joinPassages, readSet, setNames, type EvalSet, type LongSet } from "./sets.ts";
 
 const ARCHIVE = join(ROOT, "../shared/data/eval-dev.tar.xz");
@@ -46,13 +58,15 @@ await using server = await startServer({
 
 const rows: Row[] = [];
 const shown: Shown = { results: [], own: [], foreign: [] };
+const answered: AnsweredQuestion[][] = [];
 for (const set of sets) {
   rows.push(...(await evaluate(server, set)));
   if (env["EVAL_LONG"] !== "0" && LONG_SETS.has(set.name))
     rows.push(...(await evaluateLong(server, joinPassages(set))));
 }
 const all = [...rows, ...summarise(rows)];
-const { calibration, figures } = scoreFigures(shown);
+const { calibration, figures: scores } = scoreFigures(shown);
+const figures = { ...scores, ...rounded(answerFigures(answered)) };
 console.log(`\n${table(all)}\n\n${scoreTable(calibration, figures)}\n`);
 for (const row of all) console.log(JSON.stringify(row));
 console.log(JSON.stringify({ ...figures, calibration: calibration.bins }));
@@ -84,9 +98,25 @@ async function evaluate(on: TestServer, set: EvalSet): Promise<Row[]> {
     return { ms, scores: scoresOf([...new Set(hits.map((hit) => hit.document))], query.judgments) };
   };
   const made = await rowsOf(set.name, set.queries, rank);
-  for (const query of foreignTo(set)) shown.foreign.push((await store.search(query, "rescored")).hits[0]?.score ?? 0);
+  const foreign = foreignTo(set);
+  for (const query of foreign) shown.foreign.push((await store.search(query, "rescored")).hits[0]?.score ?? 0);
+  answered.push(await answersOf(on, { store, set, foreign }));
   await store.remove();
   return made;
+}
+
+async function answersOf(
+  on: TestServer,
+  { store, set, foreign }: { store: FilledStore; set: EvalSet; foreign: readonly string[] },
+): Promise<AnsweredQuestion[]> {
+  const asked = { storeId: store.id, documentOf: store.documentOf };
+  const done: AnsweredQuestion[] = [];
+  for (const { text, judgments, words } of sampleOf(set.queries))
+    done.push(await ask(on, asked, { text, judgments, words }));
+  for (const text of sampleOf(foreign)) done.push(await ask(on, asked, { text, judgments: null, words: [] }));
+  if (env["EVAL_ANSWERS"] !== undefined)
+    for (const one of done) appendFileSync(env["EVAL_ANSWERS"], `${JSON.stringify({ set: set.name, ...one })}\n`);
+  return done;
 }
 
 /** Every set counts the same in the table of scores, however many questions it has. */

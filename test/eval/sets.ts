@@ -6,7 +6,12 @@ import type { Judgments } from "./measures.ts";
 export interface EvalSet {
   name: string;
   documents: { id: string; title: string; text: string }[];
-  queries: { id: string; text: string; judgments: Judgments }[];
+  queries: {
+    id: string;
+    text: string;
+    judgments: Judgments;
+    /** Of the answer, any of them; none where they are not known. */ words: string[];
+  }[];
 }
 
 /** Folders below `root` that hold a test set, sorted by name. */
@@ -25,6 +30,10 @@ export async function readSet(root: string, name: string): Promise<EvalSet> {
       .map((line) => JSON.parse(line) as T);
   const corpus = await lines<{ _id: string; title?: string; text: string }>("corpus.jsonl");
   const queries = await lines<{ _id: string; text: string }>("queries.jsonl");
+  const answers = existsSync(join(root, name, "answers.jsonl"))
+    ? await lines<{ _id: string; answers: string[] }>("answers.jsonl")
+    : [];
+  const words = new Map(answers.map((one) => [one._id, one.answers]));
   const judged = new Map<string, Map<string, number>>();
   for (const line of (await Bun.file(join(root, name, "qrels.tsv")).text()).split("\n")) {
     const [query, document, grade] = line.split("\t");
@@ -36,7 +45,7 @@ export async function readSet(root: string, name: string): Promise<EvalSet> {
     documents: corpus.map(({ _id, title, text }) => ({ id: _id, title: title ?? "", text })),
     queries: queries.flatMap(({ _id, text }) => {
       const judgments = judged.get(_id);
-      return judgments === undefined ? [] : [{ id: _id, text, judgments }];
+      return judgments === undefined ? [] : [{ id: _id, text, judgments, words: words.get(_id) ?? [] }];
     }),
   };
 }
