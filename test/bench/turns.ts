@@ -27,8 +27,26 @@ if (other === "") {
   process.exit(2);
 }
 const rounds = Number(env["ROUNDS"] ?? DEFAULT_ROUNDS);
-const ratios = new Map<string, number[]>();
+let figures = 0;
+let worse = 0;
+// A row as soon as it is known: a series that is broken off has not been for nothing.
 for (const bench of (env["BENCH"] ?? BENCHES).split(",")) {
+  for (const [name, all] of await ratiosOf(bench)) {
+    const { mean, low, high } = interval(all);
+    const isWorse = low > BOUND;
+    figures++;
+    if (isWorse) worse++;
+    const [ratio, least, most] = [mean, low, high].map((value) => Number(value.toFixed(3)));
+    console.log(JSON.stringify({ figure: name, ratio, low: least, high: most, n: all.length, worse: isWorse }));
+  }
+}
+console.log(
+  `${figures} figures, ${worse} worse than ${BOUND} (ratios above 1 are to the disadvantage of this checkout)`,
+);
+
+/** The ratios of every figure of a benchmark, one a round. */
+async function ratiosOf(bench: string): Promise<Map<string, number[]>> {
+  const ratios = new Map<string, number[]>();
   for (let round = 0; round < rounds; round++) {
     const order = round % 2 === 0 ? [ROOT, other] : [other, ROOT];
     const measured = new Map<string, Figures>();
@@ -42,27 +60,8 @@ for (const bench of (env["BENCH"] ?? BENCHES).split(",")) {
     }
     console.error(`${bench}: round ${round + 1} of ${rounds}`);
   }
+  return ratios;
 }
-let worse = 0;
-for (const [name, all] of ratios) {
-  const { mean, low, high } = interval(all);
-  const isWorse = low > BOUND;
-  if (isWorse) worse++;
-  const figures = [mean, low, high].map((value) => Number(value.toFixed(3)));
-  console.log(
-    JSON.stringify({
-      figure: name,
-      ratio: figures[0],
-      low: figures[1],
-      high: figures[2],
-      n: all.length,
-      worse: isWorse,
-    }),
-  );
-}
-console.log(
-  `${ratios.size} figures, ${worse} worse than ${BOUND} (ratios above 1 are to the disadvantage of this checkout)`,
-);
 
 /** Runs one benchmark of a checkout; figures are called by benchmark, trial and column. */
 async function figuresOf(checkout: string, bench: string): Promise<Figures> {
