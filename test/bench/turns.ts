@@ -18,6 +18,11 @@ const MORE_IS_BETTER = /_per_s|per_second|recall|rate|throughput|mib_s|share|of_
 /** Figures of time, rate and size; others are counts and settings. */
 const COMPARED = /_ms$|_us$|_s$|_mib$|_bytes$|per_s|recall|of_raw|share/;
 
+/** Student's t for the 95 % interval, by degrees of freedom; from 30 on it is that of the normal distribution, nearly. */
+const T = [
+  0, 12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.2, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11, 2.1, 2.09,
+];
+
 type Figures = Map<string, number>;
 
 const { env } = process;
@@ -84,11 +89,6 @@ async function figuresOf(checkout: string, bench: string): Promise<Figures> {
   await child.exited;
   return figures;
 }
-
-/** Student's t for the 95 % interval, by degrees of freedom; from 30 on it is that of the normal distribution, nearly. */
-const T = [
-  0, 12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.2, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11, 2.1, 2.09,
-];
 
 function interval(values: readonly number[]): { mean: number; low: number; high: number } {
   const logs = values.map((value) => Math.log(value));
