@@ -5,7 +5,7 @@ import type { GenerationRow } from "../../storage/generations.ts";
 import type { Tables } from "../../storage/storage.ts";
 import type { StoreFileRow } from "../../storage/store-files.ts";
 import type { StoreRow } from "../../storage/stores.ts";
-import { AUTO_STRATEGY } from "../vector-store-files/input.ts";
+import { AUTO_STRATEGY } from "../attaching/input.ts";
 import { INLINE } from "./inline-files.ts";
 import type { Item } from "./items.ts";
 import type { InsertVectorBody } from "./schema.ts";

@@ -6,27 +6,22 @@ import type { Storage, Tables } from "../../storage/storage.ts";
 import type { StatusCounts, StoreFileStatus } from "../../storage/store-files.ts";
 import type { StoreRow } from "../../storage/stores.ts";
 import type { Cursor } from "../../http/openai.ts";
-import type { Attacher } from "../vector-store-files/attach.ts";
-import type { FileStatus } from "../vector-store-files/schema.ts";
-import type { StoreFilePage, StoreFilesService } from "../vector-store-files/service.ts";
-import type { StoreAccess } from "../vector-stores/access.ts";
-import type { Asking } from "../vector-stores/asking.ts";
+import type { Attacher } from "../attaching/attach.ts";
+import type { FileStatus } from "../attaching/schema.ts";
+import type { StoreFilePage, StoreFilePages } from "../attaching/pages.ts";
+import type { StoreAccess } from "../store-access.ts";
+import type { Asking } from "../asking.ts";
+import type { ShownBatch } from "../presenters/presenter.ts";
 import { requestedFiles } from "./requested-files.ts";
-import type { CreateBatchBody, FileBatch } from "./schema.ts";
+import type { CreateBatchBody } from "./schema.ts";
 
 export interface BatchesDeps extends Pick<Storage, "transaction" | "batches" | "storeFiles"> {
   clock: Clock;
   access: StoreAccess;
   attacher: Attacher;
-  files: Pick<StoreFilesService, "page">;
+  files: StoreFilePages;
   /** Files of one batch at most; a dialect may allow fewer. */
   maxBatchFiles: number;
-}
-
-/** A batch, and whether files of it still run although a cancel was asked for. */
-export interface ShownBatch {
-  batch: FileBatch;
-  cancelling: boolean;
 }
 
 /** Which files of which batch a page is of. */

@@ -17,7 +17,7 @@ import type { KeptItem } from "../../storage/response-items.ts";
 import type { KeptQuestion, ResponseEnd, ResponseRow } from "../../storage/responses.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { presenterFor } from "../presenters/choose.ts";
-import type { StoreAccess } from "../vector-stores/access.ts";
+import type { StoreAccess } from "../store-access.ts";
 import { eventsOf, type ResponseEvent } from "./events.ts";
 import { assertPaired, type ReadInput, readInput, textOf } from "./input.ts";
 import { type Answered, hasEnded, type View } from "./present.ts";
