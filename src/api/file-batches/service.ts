@@ -1,5 +1,6 @@
 import { AppError } from "../../errors.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { nextTurn } from "../../platform/next-turn.ts";
 import { newId } from "../../platform/ids.ts";
 import type { BatchRow } from "../../storage/batches.ts";
 import type { Storage, Tables } from "../../storage/storage.ts";
@@ -59,6 +60,8 @@ class Batches implements BatchesService {
     const wanted = requestedFiles(body, Math.min(maxBatchFiles, rules.maxBatchFiles), rules.tooManyFiles);
     const id = newId("vsfb_");
     const most = await attacher.limitOf(store);
+    // Reading a request for thousands takes long enough by itself.
+    if (wanted.length > 1) await nextTurn();
     return await transaction(async (tables, tx) => {
       await tables.batches.insert({ id, tenantId: caller.tenantId, storeId, createdAt: clock.nowSeconds() });
       const attaching = { caller, store, wanted, priority: wanted.length === 1 ? 0 : 1, most } as const;
