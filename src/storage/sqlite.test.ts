@@ -37,7 +37,7 @@ describe("a transaction that gives others a turn", () => {
   test("is one: others read what was before it until its end, and who wants to write comes after it", async () => {
     const order: string[] = [];
     const seen = new Set<number | undefined>();
-    let isOver = false;
+    const over = new AbortController();
     const whole = db.transaction(async (tx) => {
       await turns(tx, ["a", "b", "c"]);
       order.push("whole");
@@ -47,13 +47,13 @@ describe("a transaction that gives others a turn", () => {
       order.push("other");
     });
     const looking = (async () => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         seen.add(await count());
         await new Promise((resolve) => setImmediate(resolve));
       }
     })();
     await Promise.all([whole, other]);
-    isOver = true;
+    over.abort();
     await looking;
     expect(order).toEqual(["whole", "other"]);
     expect([...seen].filter((n) => n !== 0 && n !== 3 && n !== 4)).toEqual([]);

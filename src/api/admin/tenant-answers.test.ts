@@ -64,7 +64,7 @@ test("what was answered is gone from every table with its tenant, nothing of it 
   const further = await f.call("POST", "/v1/responses", { ...ask(store), previous_response_id: first.id }, again);
   expect([further.status, further.json.error.code]).toEqual([400, "previous_response_not_found"]);
 
-  f.engine.jobs.runner.start();
+  await f.engine.jobs.runner.start();
   await waitFor("everything of the tenant is gone", async () =>
     Object.keys(rowsLeft(f)).length === 0 ? true : undefined,
   );
@@ -89,7 +89,7 @@ test.each([{}, { stream: true }, { background: true }])(
       searched.resolve();
       await deleted.promise;
     });
-    f.engine.jobs.runner.start();
+    await f.engine.jobs.runner.start();
     const asked = f.call("POST", "/v1/responses", ask(store, { input: "And what of receipts?", ...more }), OTHER);
     await searched.promise;
     const removed = f.call("DELETE", TENANT, undefined, OPERATOR);

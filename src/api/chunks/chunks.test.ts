@@ -260,15 +260,15 @@ test("many texts, each with attributes of its own, are put in all at once, while
     attributes: { number: i },
   }));
   const seen = new Set<number>();
-  let isOver = false;
+  const over = new AbortController();
   const looking = (async () => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       seen.add((await f.call("GET", `/v1/vector_stores/${id}`)).json.file_counts.total);
       await new Promise((resolve) => setImmediate(resolve));
     }
   })();
   const { status, json } = await f.call("POST", `/v1/vector_stores/${id}/embeddings/batch`, { embeddings });
-  isOver = true;
+  over.abort();
   await looking;
   expect([status, new Set(json.data.map((one: { id: string }) => one.id)).size]).toEqual([200, 120]);
   expect([...seen].filter((total) => total !== 0 && total !== 120)).toEqual([]);

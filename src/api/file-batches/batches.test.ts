@@ -236,15 +236,15 @@ test("thousands of files are attached in many turns of the event loop, and yet a
   f.db.raw.run(insert, [like]);
   const file_ids = Array.from({ length: 2000 }, (_, i) => `file-many${i}`);
   const seen = new Set<number>();
-  let isOver = false;
+  const over = new AbortController();
   const looking = (async () => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       seen.add((await f.call("GET", `/v1/vector_stores/${id}`)).json.file_counts.total);
       await new Promise((resolve) => setImmediate(resolve));
     }
   })();
   const { status, json } = await f.call("POST", `/v1/vector_stores/${id}/file_batches`, { file_ids });
-  isOver = true;
+  over.abort();
   await looking;
   expect([status, json.file_counts.total]).toEqual([200, 2000]);
   expect([...seen].filter((total) => total !== 0 && total !== 2000)).toEqual([]);
