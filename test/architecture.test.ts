@@ -9,7 +9,7 @@ import { tempDir } from "./helpers/temp-dir.ts";
 import type { TempDir } from "./helpers/temp-dir.ts";
 import { toolEnv } from "./helpers/tool-env.ts";
 import { writeLintConfig } from "./lint.ts";
-import { HALL, ROOMS } from "./rooms.ts";
+import { HALL, KNOWS_EVERY_SCHEMA, ROOMS, SHARED_BY_FEATURES } from "./rooms.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const SRC = join(ROOT, "src");
@@ -77,8 +77,25 @@ function faults(paths: string[], read = text): string[] {
   return [
     ...named.map((room) => `${room} is not in the table of rooms`),
     ...up.map(({ from, to }) => `${from} (floor ${floorOf(from)}) imports ${to} (floor ${floorOf(to)})`),
+    ...betweenFeatures(pairs),
     ...circles(pairs).map((files) => `imports in a circle: ${files.join(", ")}`),
   ];
+}
+
+/** The feature of the API that a file belongs to; null for what several share, and outside the API. */
+function featureOf(path: string): string | null {
+  const [room, folder, file] = path.split("/");
+  if (room !== "api" || folder === undefined || file === undefined) return null;
+  return SHARED_BY_FEATURES.some((name) => name === folder) ? null : folder;
+}
+
+function betweenFeatures(pairs: readonly { from: string; to: string }[]): string[] {
+  const wrong = pairs.filter(({ from, to }) => {
+    const feature = featureOf(to);
+    if (!from.startsWith("api/") || feature === null || feature === featureOf(from)) return false;
+    return !(from === KNOWS_EVERY_SCHEMA && to.endsWith("/schema.ts"));
+  });
+  return wrong.map(({ from, to }) => `${from} imports ${to} of another feature`);
 }
 
 /** Files that import one another, whatever the way round (strongly connected components, Tarjan 1972). */
@@ -131,6 +148,21 @@ describe("the rooms", () => {
       "a circle",
       { "jobs/a.ts": `import { b } from "./b.ts";`, "jobs/b.ts": `import type { A } from "./a.ts";` },
       "imports in a circle: jobs/a.ts, jobs/b.ts",
+    ],
+    [
+      "a feature of the API that imports another",
+      { "api/files/a.ts": `import type { X } from "../uploads/b.ts";`, "api/uploads/b.ts": "" },
+      "api/files/a.ts imports api/uploads/b.ts of another feature",
+    ],
+    [
+      "a file that features share and that imports one of them",
+      { "api/a.ts": `import { x } from "./uploads/b.ts";`, "api/uploads/b.ts": "" },
+      "api/a.ts imports api/uploads/b.ts of another feature",
+    ],
+    [
+      "a folder that features share and that imports one of them",
+      { "api/following/a.ts": `import { x } from "../uploads/schema.ts";`, "api/uploads/schema.ts": "" },
+      "api/following/a.ts imports api/uploads/schema.ts of another feature",
     ],
     ["a file in the hall that is not in the table", { "helper.ts": "" }, "helper.ts is not in the table of rooms"],
     ["a room that is not in the table", { "extra/a.ts": "" }, "extra is not in the table of rooms"],

@@ -105,6 +105,15 @@ export const ROOMS: readonly Room[] = [
   },
 ];
 
+/**
+ * Folders of `api/` that are no feature but serve several; files that stand beside the folders do too. A feature imports
+ * these and itself, never another feature, and these import no feature.
+ */
+export const SHARED_BY_FEATURES = ["presenters", "attaching", "following", "stored-files"] as const;
+
+/** Presenters know the objects of every feature by their types. */
+export const KNOWS_EVERY_SCHEMA = "api/presenters/presenter.ts";
+
 /** Files beside the rooms. `floor` 0: imported from anywhere, importing nothing. */
 export const HALL: readonly { file: string; floor: 0 | 12; duty: string }[] = [
   { file: "main.ts", floor: 12, duty: "Entry of the executable." },

@@ -1,5 +1,5 @@
 import { expect, spyOn, test } from "bun:test";
-import { storeApp } from "../app/testing/store-app.ts";
+import { storeApp } from "./testing/store-app.ts";
 
 test("a context that is not started answers requests, starts no thread and does no job", async () => {
   using threads = spyOn(globalThis, "Worker");

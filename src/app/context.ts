@@ -9,6 +9,7 @@ import { type RunningServer, startServer } from "../http/server.ts";
 import { messageOf } from "../errors.ts";
 import { type Clock, offsetClock, systemClock } from "../platform/clock.ts";
 import { StartError, takeDataDir } from "../platform/data-dir.ts";
+import { DescriptorWatch } from "../platform/descriptors.ts";
 import { EventLoopWatch } from "../platform/event-loop.ts";
 import { freeBytes } from "../platform/disk-reserve.ts";
 import { describeBounds } from "../platform/process-bounds.ts";
@@ -80,6 +81,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   const metrics = createMetrics();
   const eventLoop = stack.use(new EventLoopWatch());
   metrics.gauge(EVENT_LOOP_STALL, () => eventLoop.take());
+  stack.use(watchDescriptors(log));
   const { path: dataDir, notice } = stack.use(takeDataDir(config.dataDir));
   const engine = stack.use(await createEngine({ config, dataDir, clock, log, metrics, overrides }));
   const { storage } = engine.data;
@@ -214,6 +216,11 @@ class Server implements Context {
     await this.#parts.teardown.disposeAsync();
     if (this.#isStarted) this.#parts.log.info("stopped");
   }
+}
+
+function watchDescriptors(log: Log): DescriptorWatch {
+  const text = "the process nears its limit of open files; at the limit no connection is accepted";
+  return new DescriptorWatch((seen) => log.warn(text, { ...seen }));
 }
 
 function logOf(config: Config, lines: LineWriter): Log {

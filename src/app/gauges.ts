@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { descriptors } from "../platform/descriptors.ts";
 import type { Metrics } from "../platform/metrics.ts";
 import * as metric from "./metric-list.ts";
 import type { Indexes } from "./open-indexes.ts";
@@ -31,15 +31,10 @@ export function registerGauges(metrics: Metrics, { data, jobs, indexes, workers 
   metrics.gauge(metric.LANE_RESTARTS, () => workers.stats().map(([lane, { restarts }]) => [{ lane }, restarts]));
   metrics.gauge(metric.EMBEDDING_CACHE_BYTES, async () => (await data.storage.embeddingCache.size()).bytes);
   // Where the system tells (proc(5)): at the limit no connection is accepted any more.
-  if (existsSync("/proc/self/fd")) {
-    metrics.gauge(metric.OPEN_FDS, () => readdirSync("/proc/self/fd").length);
-    metrics.gauge(metric.MAX_FDS, () => mostOpenFiles(readFileSync("/proc/self/limits", "utf8")));
+  if (descriptors() !== null) {
+    metrics.gauge(metric.OPEN_FDS, () => descriptors()?.open ?? 0);
+    metrics.gauge(metric.MAX_FDS, () => descriptors()?.most ?? 0);
   }
   metrics.gauge(metric.RESIDENT_BYTES, () => process.memoryUsage.rss());
   metrics.gauge(metric.WORKER_RESIDENT_BYTES, () => workers.residentBytes());
-}
-
-function mostOpenFiles(limits: string): number {
-  const most = /^Max open files\s+(\S+)/m.exec(limits)?.[1] ?? "unlimited";
-  return most === "unlimited" ? 2 ** 64 : Number(most);
 }

@@ -24,6 +24,8 @@ export async function backup(argv: readonly string[], terminal: Terminal): Promi
     headers: { authorization: `Bearer ${key}` },
     signal: terminal.signal,
     redirect: "manual",
+  }).catch((error: unknown) => {
+    throw new RequestFailed(`${url} cannot be reached; is the server running?`, 0, null, { cause: error });
   });
   if (!response.ok || response.body === null)
     throw new RequestFailed(`the server refused: ${await answerOf(response)}`, response.status, null);

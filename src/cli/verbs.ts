@@ -160,7 +160,7 @@ interrupted.`;
 /** Runs `argv[0]`. Throws `UsageError` for a verb that does not exist. */
 export async function runVerb(argv: readonly string[], terminal: Terminal): Promise<number> {
   const [first = "help", ...rest] = argv;
-  const name = ALIASES[first] ?? first;
+  const name = (Object.hasOwn(ALIASES, first) ? ALIASES[first] : undefined) ?? first;
   const verb = findVerb(name);
   if (rest.some((argument) => argument === "--help" || argument === "-h")) return await help([name], terminal);
   return await (await verb.load()).run(rest, terminal);

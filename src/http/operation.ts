@@ -57,6 +57,8 @@ interface OperationBasics {
   query?: TObject;
   /** Schema of the 200 answer, or its media type where it is not JSON. */
   response: TSchema | { mediaType: string; description: string };
+  /** The query parameter that, where it is true, makes an event stream of the answer: it takes a stream's place. */
+  streamsWith?: string;
   /** What the 200 answer is, in a few words. */
   returns?: string;
   /** Other statuses that come with the body of the 200 answer, and what they mean. */

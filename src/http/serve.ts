@@ -102,6 +102,8 @@ export function serveOperation(
       if (unknown !== null) throw unknownParameter(unknown);
       const query = queryValidator === null || spec.query === undefined ? {} : readQuery(url.searchParams, spec.query);
       if (queryValidator !== null) refuse(queryValidator.problem(query), spec, state.dialect);
+      if (spec.streamsWith !== undefined && query[spec.streamsWith] === true)
+        leave = both(leave, deps.streams.enter(caller));
       const readable = spec.bodyLimit.kind === "none" ? request : decodedRequest(request);
       const given = spec.body === undefined ? undefined : await readBody(readable, spec, deps, caller);
       const body = bodyValidator === null ? given : accepted(bodyValidator, given, spec, state.dialect);
@@ -122,15 +124,18 @@ function entered({ inFlight, streams }: ServeDeps, { response }: OperationSpec, 
   const leave = inFlight.enter(caller.keyId);
   if (!("mediaType" in response) || response["mediaType"] !== EVENT_STREAM) return leave;
   try {
-    const leaveStreams = streams.enter(caller);
-    return () => {
-      leaveStreams();
-      leave();
-    };
+    return both(leave, streams.enter(caller));
   } catch (error) {
     leave();
     throw error;
   }
+}
+
+function both(first: () => void, second: () => void): () => void {
+  return () => {
+    second();
+    first();
+  };
 }
 
 /** Who asks, and may ask, for the operation at this moment. */

@@ -11,7 +11,7 @@ export interface Answer<T> {
   transfer?: Bun.Transferable[] | undefined;
 }
 
-declare const self: Worker & { close(): void };
+declare const self: Worker;
 
 /**
  * Answers the pool's calls in this worker. `start` gets the pool's `init` value and returns the handlers;
@@ -53,7 +53,13 @@ export function serveCalls<M extends Methods, Init>(
         return;
       case "stop":
         // The call under way is answered first: native code is never left in the middle.
-        void current.then(() => (started instanceof Error ? undefined : started?.stop?.())).finally(() => self.close());
+        void current.then(() => (started instanceof Error ? undefined : started?.stop?.())).finally(endThread);
     }
   };
+}
+
+/** Bun's workers have no `close`; of a worker this ends its thread alone. */
+function endThread(): void {
+  // oxlint-disable-next-line eslint/no-restricted-properties
+  process.exit(0);
 }

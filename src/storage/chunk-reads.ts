@@ -42,6 +42,8 @@ export interface ChunkReads {
   ): Promise<UnembeddedChunk[]>;
   /** Where the chunks `fromIdx` to `toIdx` of a file begin and end, in code points. */
   places(tenantId: TenantId, at: ChunkOwner, fromIdx: number, toIdx: number): Promise<{ start: number; end: number }[]>;
+  /** The last chunk of a file revision; null where it has none. */
+  last(tenantId: TenantId, at: ChunkOwner): Promise<{ idx: number; end_cp: number } | null>;
   totals(tenantId: TenantId, at: ChunkOwner, generation: GenerationId): Promise<ChunkTotals>;
   /** What is kept of a file revision, once all of it is embedded. */
   fileTotals(
@@ -113,6 +115,8 @@ const NEIGHBOURS = /*sql*/ `SELECT n.idx, n.text, n.start_cp, n.end_cp, n.page, 
   JOIN chunk n ON n.store_file = c.store_file AND n.chunk_set = c.chunk_set AND n.revision = c.revision
   WHERE c.tenant_id = ?1 AND c.id = ?2 AND n.idx BETWEEN c.idx - ?3 AND c.idx + ?4 ORDER BY n.idx`;
 const VECTOR_OF = /*sql*/ `SELECT data FROM vector WHERE chunk_id = ?1 AND generation = ?2`;
+const LAST = /*sql*/ `SELECT idx, end_cp FROM chunk
+  WHERE tenant_id = ?1 AND store_file = ?2 AND chunk_set = ?3 AND revision = ?4 ORDER BY idx DESC LIMIT 1`;
 const LISTED = /*sql*/ `store_file f JOIN chunk c ON c.store_file = f.seq AND c.revision = f.revision AND c.chunk_set = ?3
   WHERE f.tenant_id = ?1 AND f.store_id = ?2 AND f.status = 'completed'
     AND (?4 IS NULL OR f.file_id IN (SELECT value FROM json_each(?4)))`;
@@ -149,6 +153,7 @@ export function chunkReads(sql: Sql): ChunkReads {
       const row = await sql.get<{ data: Uint8Array }>(VECTOR_OF, [chunkId, generation]);
       return row === null ? null : floatsOf(row.data);
     },
+    last: (tenantId, at) => sql.get(LAST, [tenantId, at.storeFile, at.chunkSet, at.revision]),
     listed: (tenantId, ids) => LISTED_CHUNK.all(sql, OF_IDS, [tenantId, JSON.stringify(ids)]),
     list: (tenantId, storeId, chunkSet, page, files) => {
       const params = [tenantId, storeId, chunkSet, files === null ? null : JSON.stringify(files)];

@@ -22,8 +22,8 @@ export interface Sql {
 }
 
 /**
- * A transaction under way. Inside it nothing is awaited but its own statements: no file, no model, no other lock, no
- * statement of the outer database. What must follow it is an effect.
+ * A transaction under way. Inside it nothing is awaited but its own statements and turns: no file, no model, no other
+ * lock, no statement of the outer database. What must follow it is an effect.
  */
 export interface Tx extends Sql {
   /**
@@ -31,6 +31,11 @@ export interface Tx extends Sql {
    * rollback. It is synchronous and does not throw.
    */
   onCommit(effect: () => void): void;
+  /**
+   * Lets others have a turn of the event loop in the middle of thousands of rows. The transaction stays one: others read
+   * what was committed before it, and who wants to write waits for its end.
+   */
+  nextTurn(): Promise<void>;
   /** What this transaction deletes from here on is overwritten, not only given free: somebody asked for it. */
   erase(): void;
 }

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Tx } from "./sql.ts";
-import { openSqlite, type SqliteDatabase } from "./sqlite.ts";
+import { waitFor } from "../../test/helpers/wait.ts";
+import { CHECKPOINT_PAGES, LONG_MS, openSqlite, type SqliteDatabase } from "./sqlite.ts";
 
 const INSERT = "INSERT INTO tenant (id, name, status, quotas, created_at) VALUES (?1, ?1, 'active', '{}', 1)";
 const COUNT = "SELECT count(*) AS n FROM tenant";
@@ -24,6 +25,123 @@ afterEach(async () => {
 
 const count = async () => (await db.get<{ n: number }>(COUNT))?.n;
 const add = (tx: Pick<Tx, "run">, id: string) => tx.run(INSERT, [id]);
+
+describe("a transaction that gives others a turn", () => {
+  const turns = async (tx: Tx, ids: readonly string[]) => {
+    for (const id of ids) {
+      await add(tx, id);
+      await tx.nextTurn();
+    }
+  };
+
+  test("is one: others read what was before it until its end, and who wants to write comes after it", async () => {
+    const order: string[] = [];
+    const seen = new Set<number | undefined>();
+    const over = new AbortController();
+    const whole = db.transaction(async (tx) => {
+      await turns(tx, ["a", "b", "c"]);
+      order.push("whole");
+    });
+    const other = db.transaction(async (tx) => {
+      await add(tx, "d");
+      order.push("other");
+    });
+    const looking = (async () => {
+      while (!over.signal.aborted) {
+        seen.add(await count());
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
+    await Promise.all([whole, other]);
+    over.abort();
+    await looking;
+    expect(order).toEqual(["whole", "other"]);
+    expect([...seen].filter((n) => n !== 0 && n !== 3 && n !== 4)).toEqual([]);
+    expect(seen.has(0)).toBe(true);
+    expect(await count()).toBe(4);
+  });
+
+  test("leaves nothing when it throws after a turn, or its process dies in one", async () => {
+    const failing = db.transaction(async (tx) => {
+      await turns(tx, ["a", "b"]);
+      const left = join(dir, "left.sqlite");
+      for (const end of ["", "-wal"]) copyFileSync(join(dir, `meta.sqlite${end}`), left + end);
+      throw new Error("enough");
+    });
+    expect(await failing.catch((error: Error) => error.message)).toBe("enough");
+    expect(await count()).toBe(0);
+    const left = openSqlite(join(dir, "left.sqlite"), { flush: false });
+    expect(await left.get(COUNT)).toEqual({ n: 0 });
+    await left.close();
+  });
+
+  test("may still await nothing foreign, before a turn or after", async () => {
+    for (const turnsFirst of [0, 1, 3]) {
+      const failing = db.transaction(async (tx) => {
+        await turns(
+          tx,
+          Array.from({ length: turnsFirst }, (_, i) => `t${i}`),
+        );
+        await Bun.sleep(20);
+        await add(tx, "late");
+      });
+      expect(await failing.catch((error: Error) => error.message)).toContain("awaited something other");
+      expect(await count()).toBe(0);
+    }
+    await db.transaction((tx) => add(tx, "after"));
+    expect(await count()).toBe(1);
+  });
+
+  test("is long only where a piece of it is", async () => {
+    const spin = (ms: number) => {
+      for (const until = performance.now() + ms; performance.now() < until;);
+    };
+    await db.transaction(async (tx) => {
+      for (let i = 0; i < 3; i++) {
+        spin(LONG_MS * 0.5);
+        await tx.nextTurn();
+      }
+    });
+    expect(long.filter((ms) => ms > LONG_MS * 1.4)).toEqual([]);
+    await db.transaction(async (tx) => {
+      await tx.nextTurn();
+      spin(LONG_MS * 1.5);
+    });
+    expect(long.at(-1)).toBeGreaterThan(LONG_MS * 1.4);
+  });
+});
+
+describe("the log", () => {
+  const logged = () => db.raw.query<{ log: number; checkpointed: number }, []>("PRAGMA wal_checkpoint(NOOP)").get();
+  const write = (pages: number) =>
+    db.transaction(async (tx) => {
+      const text = "x".repeat(4000);
+      for (let i = 0; i < pages; i++) await tx.run(INSERT, [`${Math.random()}${text}`]);
+    });
+
+  test("is copied into the database in a later turn than that of the large commit", async () => {
+    await write(CHECKPOINT_PAGES);
+    expect(logged()?.log).toBeGreaterThanOrEqual(CHECKPOINT_PAGES);
+    expect(logged()?.checkpointed).toBe(0);
+    await waitFor("the log is copied", async () => (logged()?.log === logged()?.checkpointed ? true : undefined));
+  });
+
+  test("is left alone while the file is frozen, and copied after", async () => {
+    const frozen = await db.freeze(() => Promise.resolve(null));
+    await write(CHECKPOINT_PAGES);
+    for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
+    expect(logged()?.checkpointed).toBe(0);
+    await frozen?.thaw();
+    await waitFor("the log is copied", async () => (logged()?.log === logged()?.checkpointed ? true : undefined));
+  });
+
+  test("does not hold up a close", async () => {
+    await write(CHECKPOINT_PAGES);
+    await db.close();
+    db = openSqlite(join(dir, "meta.sqlite"), { flush: false });
+    expect(await count()).toBe(CHECKPOINT_PAGES);
+  });
+});
 
 describe("a transaction", () => {
   test("is whole for everybody else, and absent until it is", async () => {

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { Database as Connection, type Statement } from "bun:sqlite";
 import { assert } from "../errors.ts";
+import { nextTurn } from "../platform/next-turn.ts";
 import { migrate } from "./migrations/runner.ts";
 import { checkSchema, distrustSchema } from "./own-schema.ts";
 import type { Database, Durability, Param, SyncReads, Tx } from "./sql.ts";
@@ -15,8 +16,9 @@ import type { Database, Durability, Param, SyncReads, Tx } from "./sql.ts";
  * threads never meet SQLITE_BUSY.
  *
  * A statement is executed when it is called; only its answer comes as a promise. So a transaction that awaits nothing but
- * its own statements is over before the event loop turns, and that is held against it: one that is still open when the
- * loop turns has awaited something foreign, is rolled back there and then, and throws. (A wait that is over before the
+ * its own statements is over before the event loop turns, unless it gives others a turn itself (`Tx.nextTurn`), and that
+ * is held against it: one that is still open when the loop turns has awaited something foreign, is rolled back there and
+ * then, and throws. (A wait that is over before the
  * loop has come round is not noticed, and has kept nobody waiting.) COMMIT and the effects that follow it are one
  * synchronous piece.
  *
@@ -38,13 +40,21 @@ export interface SqliteDatabase extends Database {
 export interface SqliteOptions {
   /** False: nothing waits for the disk (tests that are not about power cuts). */
   flush?: boolean | undefined;
-  /** Told how long a transaction stayed open that was longer than {@link LONG_MS}, the wait for the disk not counted. */
+  /**
+   * Told how long a transaction held the thread in one piece, where that was longer than {@link LONG_MS}; the wait for the
+   * disk is not counted.
+   */
   onLong?: (ms: number) => void;
 }
 
-/** Pages (4 KiB) in the log at which a commit copies them into the database: often and little, so that none is long. */
+/**
+ * Pages (4 KiB) in the log at which they are copied into the database: often and little, so that none is long. In a turn
+ * of the event loop of its own, for a large commit has kept the others waiting long enough.
+ */
 export const CHECKPOINT_PAGES = 1000;
-/** Others wait for the lock meanwhile, and the thread for all of it. */
+/** At which the commit itself copies them: whoever never lets the event loop turn does not grow the log for ever. */
+const LATEST_CHECKPOINT_PAGES = 16 * CHECKPOINT_PAGES;
+/** Everybody waits for the thread meanwhile. */
 export const LONG_MS = 100;
 
 export class NewerSchemaError extends Error {
@@ -85,7 +95,7 @@ function openWriter(path: string): Connection {
   // FULL: an acknowledged upload or attach survives a power cut, not only a killed process.
   raw.run("PRAGMA synchronous = FULL");
   raw.run("PRAGMA foreign_keys = ON");
-  raw.run(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+  raw.run(`PRAGMA wal_autocheckpoint = ${LATEST_CHECKPOINT_PAGES}`);
   raw.run("PRAGMA journal_size_limit = 67108864");
   // Zeros where that costs no further write; see `Tx.erase` for the rest.
   raw.run("PRAGMA secure_delete = FAST");
@@ -135,6 +145,15 @@ interface Open {
   erases: boolean;
   /** Why no further statement is taken. */
   refusal: string | null;
+  /** It has given others a turn. */
+  isPaused: boolean;
+  /** Of the piece under way, `performance.now()`. */
+  pieceFrom: number;
+  longestMs: number;
+}
+
+function endPiece(open: Open): void {
+  open.longestMs = Math.max(open.longestMs, performance.now() - open.pieceFrom);
 }
 
 const FOREIGN =
@@ -161,6 +180,8 @@ class Sqlite implements SqliteDatabase {
   #hasErased = false;
   #isFrozen = false;
   #isWatched = false;
+  #isLookDue = false;
+  #isClosed = false;
 
   constructor(raw: Connection, reader: Connection | null, options: SqliteOptions) {
     this.raw = raw;
@@ -210,14 +231,13 @@ class Sqlite implements SqliteDatabase {
     const turn = this.#take();
     if (turn !== undefined) await turn;
     let open: Open;
-    let startedAt: number;
     try {
       this.#use(durability);
       this.#writes.of("BEGIN IMMEDIATE").run();
-      open = { effects: [], erases: false, refusal: null };
+      const pieceFrom = performance.now();
+      open = { effects: [], erases: false, refusal: null, isPaused: false, pieceFrom, longestMs: 0 };
       this.#open = open;
       this.#watch();
-      startedAt = performance.now();
     } catch (error) {
       this.#release();
       throw error;
@@ -226,8 +246,8 @@ class Sqlite implements SqliteDatabase {
     try {
       result = await this.#inside.run(open, fn, this.#tx);
       assert(open.refusal === null, open.refusal ?? "");
-      const ms = performance.now() - startedAt;
-      if (ms > LONG_MS) this.#options.onLong?.(ms);
+      endPiece(open);
+      if (open.longestMs > LONG_MS) this.#options.onLong?.(open.longestMs);
       this.#writes.of("COMMIT").run();
     } catch (error) {
       // Rolled back already, and the lock given on, where the event loop turned.
@@ -235,6 +255,7 @@ class Sqlite implements SqliteDatabase {
       throw error;
     }
     this.#end(open, "the transaction has ended");
+    this.#checkpointLater();
     try {
       for (const effect of open.effects) effect();
     } finally {
@@ -257,8 +278,9 @@ class Sqlite implements SqliteDatabase {
   async freeze<T>(look: () => Promise<T>): Promise<{ seen: T; thaw(): Promise<void> } | null> {
     const thaw = () =>
       this.exclusively((raw) => {
-        raw.run(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+        raw.run(`PRAGMA wal_autocheckpoint = ${LATEST_CHECKPOINT_PAGES}`);
         this.#isFrozen = false;
+        this.#checkpointLater();
       });
     return await this.exclusively(async (raw) => {
       if (this.#isFrozen) return null;
@@ -283,6 +305,7 @@ class Sqlite implements SqliteDatabase {
 
   async close(): Promise<void> {
     await this.exclusively((raw) => {
+      this.#isClosed = true;
       this.#reads.finalize();
       this.#reader?.close();
       this.#writes.finalize();
@@ -316,6 +339,15 @@ class Sqlite implements SqliteDatabase {
       },
       atomic: (fn) => fn(tx),
       onCommit: (effect) => void own().effects.push(effect),
+      nextTurn: async () => {
+        const open = own();
+        endPiece(open);
+        open.isPaused = true;
+        await nextTurn();
+        open.isPaused = false;
+        open.pieceFrom = performance.now();
+        this.#watch();
+      },
       erase: () => {
         const open = own();
         if (open.erases) return;
@@ -350,7 +382,9 @@ class Sqlite implements SqliteDatabase {
     if (turn !== undefined) await turn;
     try {
       this.#use("full");
-      return statement();
+      const result = statement();
+      this.#checkpointLater();
+      return result;
     } finally {
       this.#release();
     }
@@ -383,13 +417,37 @@ class Sqlite implements SqliteDatabase {
     if (open.erases) this.raw.run("PRAGMA secure_delete = FAST");
   }
 
+  /** What was written is copied into the database once it is much; looked at once for all that is written in a turn. */
+  #checkpointLater(): void {
+    if (this.#isLookDue || this.#reader === null) return;
+    this.#isLookDue = true;
+    setImmediate(() => {
+      this.#isLookDue = false;
+      // The next commit looks again.
+      if (this.#open !== null || this.#isClosed || this.#isFrozen) return;
+      const log = this.#writes.of("PRAGMA wal_checkpoint(NOOP)").get() as { log: number } | null;
+      // Once more, so that requests and timers come in between.
+      if (log !== null && log.log >= CHECKPOINT_PAGES) setImmediate(() => void this.#checkpoint());
+    });
+  }
+
+  async #checkpoint(): Promise<void> {
+    try {
+      await this.exclusively(() => {
+        if (!this.#isClosed && !this.#isFrozen) this.#writes.of("PRAGMA wal_checkpoint(PASSIVE)").get();
+      });
+    } catch {
+      // On a full disk, say: everything is in the log, and the next commit tries again.
+    }
+  }
+
   /** Looks once after this turn of the event loop whether a transaction of it is still open. */
   #watch(): void {
     if (this.#isWatched) return;
     this.#isWatched = true;
     setImmediate(() => {
       this.#isWatched = false;
-      if (this.#open !== null) this.#rollBack(this.#open, FOREIGN);
+      if (this.#open !== null && !this.#open.isPaused) this.#rollBack(this.#open, FOREIGN);
     });
   }
 

@@ -51,8 +51,9 @@ class Keys implements KeysService {
     this.#deps = deps;
   }
 
-  async create(caller: Caller, body: CreateKeyBody): Promise<NewApiKey> {
+  async create(caller: Caller, asked: CreateKeyBody): Promise<NewApiKey> {
     const { storage, clock, tenants } = this.#deps;
+    const body = within(await this.#ownLimits(caller), asked);
     const tenantId = (await tenants.find(caller, body.tenant_id ?? caller.tenantId)).id;
     const role = body.role ?? "write";
     const storeIds = body.vector_store_ids ?? null;
@@ -98,11 +99,12 @@ class Keys implements KeysService {
     const tenantId = row.tenant_id;
     const storeIds = body.vector_store_ids === undefined ? row.store_ids : body.vector_store_ids;
     await this.#check(body, { tenantId, role: body.role ?? row.role, storeIds });
+    refuseBeyond(await this.#ownLimits(caller), body, OWN);
     await this.#deps.storage.transaction(async ({ tenants }) => {
       const now = await tenants.getKey(id);
       const before = now?.quotas ?? NO_QUOTAS;
       const limits = now?.operator_limits ?? {};
-      if (caller.isOperator !== true) refuseBeyond(limits, body);
+      if (caller.isOperator !== true) refuseBeyond(limits, body, OPERATORS);
       await tenants.updateKey(tenantId, id, {
         name: body.name,
         role: body.role,
@@ -118,6 +120,12 @@ class Keys implements KeysService {
 
   async remove(caller: Caller, id: string): Promise<void> {
     await this.#deps.storage.tenants.removeKey((await this.#find(caller, id)).tenant_id, id);
+  }
+
+  /** What the caller's own key is limited to: it hands on no more. The key of verbs on this machine has no row. */
+  async #ownLimits(caller: Caller): Promise<OperatorLimits> {
+    const row = await this.#deps.storage.tenants.getKey(caller.keyId);
+    return row === null ? {} : operatorLimits({}, { quotas: row.quotas, expires_at: row.expires_at });
   }
 
   async #find(caller: Caller, id: string): Promise<KeyRow> {
@@ -170,15 +178,32 @@ function operatorLimits(before: OperatorLimits, body: Limits): OperatorLimits {
   return after;
 }
 
-/** A tenant's own administrator may narrow what an operator allowed its keys, and widen it again up to there. */
-function refuseBeyond(limits: OperatorLimits, body: Limits): void {
+/** Whose limit it is that a body goes beyond, in words. */
+type Refusal = (param: string, most: number) => string;
+const OPERATORS: Refusal = (param, most) =>
+  `An operator of this server limited '${param}' of this key to ${most}; only an operator may go beyond it.`;
+const OWN: Refusal = (param, most) =>
+  `The key of this request is itself limited to ${most} in '${param}': it cannot give another key more.`;
+
+/** Limits may be narrowed, and widened again up to `limits`. */
+function refuseBeyond(limits: OperatorLimits, body: Limits, refusal: Refusal): void {
   for (const [name, value] of limitsIn(body)) {
     const most = limits[name];
     if (most === undefined || (value !== null && value <= most)) continue;
     const param = name === "expires_at" ? name : `quotas.${name}`;
-    const text = `An operator of this server limited '${param}' of this key to ${most}; only an operator may go beyond it.`;
-    throw new AppError("permission_denied", text, { param });
+    throw new AppError("permission_denied", refusal(param, most), { param });
   }
+}
+
+/** A new key as it is asked for, with the limits of the key that makes it where it names none. */
+function within(own: OperatorLimits, body: CreateKeyBody): CreateKeyBody {
+  refuseBeyond(own, body, OWN);
+  const { expires_at: expiresAt, ...quotas } = own;
+  return {
+    ...body,
+    quotas: { ...quotas, ...body.quotas },
+    ...(expiresAt === undefined ? {} : { expires_at: body.expires_at ?? expiresAt }),
+  };
 }
 
 function show(row: KeyRow): ApiKey {

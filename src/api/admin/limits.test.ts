@@ -62,6 +62,68 @@ describe("what an operator limited on a key of a tenant", () => {
   });
 });
 
+describe("an administrator's key that is limited itself", () => {
+  const LIMITED = "sk-test-limited-0123456789";
+  const limited = { authorization: `Bearer ${LIMITED}` };
+  const withLimited = async (tenantId: string) => {
+    const f = await withAdmin();
+    const more = { role: "admin", expiresAt: LATER, quotas: { max_bytes: 1000, requests_per_minute: 60 } } as const;
+    await f.addKey(LIMITED, { id: "key_limited", tenantId, ...more });
+    return f;
+  };
+  const beyond: [body: object, param: string][] = [
+    [{ quotas: { max_bytes: null } }, "quotas.max_bytes"],
+    [{ quotas: { max_bytes: 1001 } }, "quotas.max_bytes"],
+    [{ quotas: { max_vector_stores: 1, requests_per_minute: 61 } }, "quotas.requests_per_minute"],
+    [{ expires_at: null }, "expires_at"],
+    [{ expires_at: LATER + 1 }, "expires_at"],
+  ];
+
+  // An operator's too.
+  describe.each(["ten_a", "ten_b"])("of %s", (tenantId) => {
+    test.each(beyond)("makes no key with %j", async (body, param) => {
+      await using f = await withLimited(tenantId);
+      const count = async () => (await f.call("GET", "/v1/admin/keys", undefined, OPERATOR)).json.data.length as number;
+      const before = await count();
+      const made = await f.call("POST", "/v1/admin/keys", { name: "k", ...body }, limited);
+      expect(codeOf(made)).toEqual([403, "permission_denied", param]);
+      expect(await count()).toBe(before);
+    });
+
+    test.each(beyond)("gives neither another key nor itself %j", async (body, param) => {
+      await using f = await withLimited(tenantId);
+      await f.addKey("sk-test-next-0123456789", { id: "key_next", tenantId });
+      for (const id of ["key_next", "key_limited"])
+        expect(codeOf(await f.call("POST", `/v1/admin/keys/${id}`, body, limited))).toEqual([
+          403,
+          "permission_denied",
+          param,
+        ]);
+    });
+
+    test("makes keys with its own limits where none are said, and with narrower ones", async () => {
+      await using f = await withLimited(tenantId);
+      const made = await f.call("POST", "/v1/admin/keys", { name: "k", role: "admin" }, limited);
+      expect(made.json).toMatchObject({ quotas: { max_bytes: 1000, requests_per_minute: 60 }, expires_at: LATER });
+      const narrow = { name: "k", quotas: { max_bytes: 1, max_vector_stores: 2 }, expires_at: LATER - 1 };
+      expect((await f.call("POST", "/v1/admin/keys", narrow, limited)).json).toMatchObject({
+        quotas: { max_bytes: 1, max_vector_stores: 2, requests_per_minute: 60 },
+        expires_at: LATER - 1,
+      });
+      // What it made hands on no more than it has either.
+      const next = { authorization: `Bearer ${made.json.key as string}` };
+      const codes = codeOf(await f.call("POST", "/v1/admin/keys", { name: "k", expires_at: LATER + 1 }, next));
+      expect(codes).toEqual([403, "permission_denied", "expires_at"]);
+    });
+  });
+
+  test("reaches no other tenant", async () => {
+    await using f = await withLimited("ten_b");
+    const made = await f.call("POST", "/v1/admin/keys", { name: "k", tenant_id: "ten_a" }, limited);
+    expect(made.status).toBe(404);
+  });
+});
+
 describe("a suspended tenant", () => {
   const form = () => {
     const data = new FormData();

@@ -4,7 +4,7 @@ import { NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation, OperationSpec } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
-import { VectorStore } from "../vector-stores/schema.ts";
+import { VectorStore } from "../store-schema.ts";
 import type { DeletionsService } from "./deletions.ts";
 import { keyOperations } from "./key-routes.ts";
 import type { KeysService } from "./keys.ts";

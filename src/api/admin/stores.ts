@@ -1,7 +1,7 @@
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
 import { storeNotFound } from "../../search/store-state.ts";
-import type { VectorStore } from "../vector-stores/schema.ts";
+import type { VectorStore } from "../store-schema.ts";
 
 export interface SuspensionDeps extends Pick<Storage, "transaction"> {
   show: (row: StoreRow) => Promise<VectorStore>;

@@ -3,9 +3,10 @@ import type { TextFacts } from "../../index/text-analysis.ts";
 import type { ChunkOwner, ChunkRow, NewChunk } from "../../storage/chunks.ts";
 import type { GenerationRow } from "../../storage/generations.ts";
 import type { Tables } from "../../storage/storage.ts";
+import type { Within } from "../attaching/attach.ts";
 import type { StoreFileRow } from "../../storage/store-files.ts";
 import type { StoreRow } from "../../storage/stores.ts";
-import { AUTO_STRATEGY } from "../vector-store-files/input.ts";
+import { AUTO_STRATEGY } from "../attaching/input.ts";
 import { INLINE } from "./inline-files.ts";
 import type { Item } from "./items.ts";
 import type { InsertVectorBody } from "./schema.ts";
@@ -61,26 +62,30 @@ export interface AnalysedItem {
   facts: TextFacts;
 }
 
-/** Appends chunks to a file, in their order; returns their rows' ids. */
+/** Chunks written between two turns of the event loop: some milliseconds' worth. */
+const SLICE = 250;
+
+/** Appends chunks to a file, in their order; returns their rows' ids. Gives others a turn between slices of many. */
 export async function append(
-  { chunks, storeFiles }: Tables,
+  { tables: { chunks, storeFiles }, tx }: Within,
   { file, generation }: { file: StoreFileRow; generation: GenerationRow },
   items: readonly AnalysedItem[],
 ): Promise<number[]> {
   const owner: ChunkOwner = { storeFile: file.seq, chunkSet: generation.chunk_set, revision: file.revision };
   const at = { tenantId: file.tenant_id, storeId: file.store_id, ...owner };
-  const newest = { limit: 1, order: "desc" } as const;
-  const page = await chunks.list(file.tenant_id, file.store_id, generation.chunk_set, newest, [file.file_id]);
-  const ids = await chunks.add(at, chunksAfter(page.rows[0], items));
-  await chunks.addVectors(
-    file.tenant_id,
-    generation.id,
-    ids.map((chunkId, i) => {
-      const item = items[i]?.item;
-      if (item === undefined) throw new Error("more chunks than were given were added");
-      return { chunkId, data: item.vectors };
-    }),
-  );
+  const added = chunksAfter(await chunks.last(file.tenant_id, owner), items);
+  const ids: number[] = [];
+  for (let from = 0; from < items.length; from += SLICE) {
+    if (from > 0) await tx.nextTurn();
+    const slice = items.slice(from, from + SLICE);
+    const own = await chunks.add(at, added.slice(from, from + SLICE));
+    const vectors = slice.flatMap(({ item }, i) => {
+      const chunkId = own[i];
+      return chunkId === undefined ? [] : [{ chunkId, data: item.vectors }];
+    });
+    await chunks.addVectors(file.tenant_id, generation.id, vectors);
+    ids.push(...own);
+  }
   await storeFiles.addContent(file.tenant_id, file.seq, contentBytes(items.map(({ item }) => item.body)));
   await storeFiles.setTotals(file.tenant_id, file.seq, await chunks.fileTotals(file.tenant_id, owner, generation));
   return ids;
@@ -92,8 +97,8 @@ export function contentBytes(bodies: readonly Pick<InsertVectorBody, "content">[
 }
 
 /** The texts as chunks that follow the last one there is. */
-function chunksAfter(last: ChunkRow | undefined, items: readonly AnalysedItem[]): NewChunk[] {
-  let start = last === undefined ? 0 : last.end_cp + 1;
+function chunksAfter(last: Pick<ChunkRow, "idx" | "end_cp"> | null, items: readonly AnalysedItem[]): NewChunk[] {
+  let start = last === null ? 0 : last.end_cp + 1;
   return items.map(({ item, facts }, i): NewChunk => {
     const end = start + facts.codePoints;
     const chunk: NewChunk = {

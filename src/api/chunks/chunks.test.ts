@@ -251,3 +251,28 @@ describe("ready-made vectors", () => {
     ]);
   });
 });
+
+test("many texts, each with attributes of its own, are put in all at once, while others have their turns", async () => {
+  await using f = await storeApp();
+  const { id } = (await f.call("POST", "/v1/vector_stores", {})).json;
+  const embeddings = Array.from({ length: 120 }, (_, i) => ({
+    content: `word${i} of many`,
+    attributes: { number: i },
+  }));
+  const seen = new Set<number>();
+  const over = new AbortController();
+  const looking = (async () => {
+    while (!over.signal.aborted) {
+      seen.add((await f.call("GET", `/v1/vector_stores/${id}`)).json.file_counts.total);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  })();
+  const { status, json } = await f.call("POST", `/v1/vector_stores/${id}/embeddings/batch`, { embeddings });
+  over.abort();
+  await looking;
+  expect([status, new Set(json.data.map((one: { id: string }) => one.id)).size]).toEqual([200, 120]);
+  expect([...seen].filter((total) => total !== 0 && total !== 120)).toEqual([]);
+  const body = { query: "word119", search_mode: "keyword", filters: { type: "eq", key: "number", value: 119 } };
+  const found = (await f.call("POST", `/v1/vector_stores/${id}/search`, body)).json.data;
+  expect(found[0].content[0].text).toBe("word119 of many");
+}, 60_000);

@@ -3,8 +3,8 @@ import type { Clock } from "../../platform/clock.ts";
 import type { Blobs } from "../../storage/blobs.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
-import type { Owner, Space } from "../files/space.ts";
-import type { Attributes } from "../vector-store-files/schema.ts";
+import type { Owner, Space } from "../stored-files/space.ts";
+import type { Attributes } from "../attaching/schema.ts";
 
 export interface InlineFilesDeps extends Pick<Storage, "transaction" | "files" | "storeFiles"> {
   clock: Clock;

@@ -6,11 +6,11 @@ import type { StoreFileRow } from "../../storage/store-files.ts";
 import type { StoreRow } from "../../storage/stores.ts";
 import type { Caller } from "../../http/caller.ts";
 import { nextTurn } from "../../platform/next-turn.ts";
-import { mayUseFile } from "../files/scope.ts";
-import type { Space, Wanted } from "../files/space.ts";
-import type { Within } from "../vector-store-files/attach.ts";
-import type { StoreAccess } from "../vector-stores/access.ts";
-import type { Asking } from "../vector-stores/asking.ts";
+import { mayUseFile } from "../stored-files/scope.ts";
+import type { Space, Wanted } from "../stored-files/space.ts";
+import type { Within } from "../attaching/attach.ts";
+import type { StoreAccess } from "../store-access.ts";
+import type { Asking } from "../asking.ts";
 import { type AnalysedItem, append, contentBytes, fileFor, nameOf, noSuchFile } from "./append.ts";
 import { InlineFiles, type InlineFilesDeps } from "./inline-files.ts";
 import { type InsertRequest, type Item, passages, withVectors } from "./items.ts";
@@ -41,6 +41,9 @@ export interface VectorInserter {
 export function vectorInserter(deps: InsertDeps): VectorInserter {
   return new Inserter(deps);
 }
+
+/** Each costs some tenths of a millisecond, whatever it gets. */
+const FILES_A_TURN = 50;
 
 class Inserter implements VectorInserter {
   readonly #deps: InsertDeps;
@@ -80,6 +83,8 @@ class Inserter implements VectorInserter {
     await refuseUnknown({ files }, asking.caller, items);
     const perFile = await this.#analysed(store, await this.#byFile(asking.caller, store, items), signal);
     const most = (await this.#deps.maxFilesPerStore?.(store)) ?? null;
+    // Taking over a thousand analysed texts takes long enough by itself.
+    if (items.length > 1) await nextTurn();
     const ids = await transaction(async (tables, tx) => {
       const now = await access.usable(asking, tables.stores);
       // Another generation went live while the texts were embedded: they need that one's vectors.
@@ -107,8 +112,12 @@ class Inserter implements VectorInserter {
   async #byFile(owner: Caller, store: StoreRow, items: readonly Item[]): Promise<Map<string, Item[]>> {
     const fileIds = new Map<Item, string>();
     const inline = new Set<string>();
+    // Most of a request has the same attributes, and so the same file.
+    const byAttributes = new Map<string, string>();
     for (const item of items) {
-      const id = item.body.file_id ?? (await this.#inlineFiles.next(store, item.attributes));
+      const alike = JSON.stringify(item.attributes);
+      const id = item.body.file_id ?? byAttributes.get(alike) ?? (await this.#inlineFiles.next(store, item.attributes));
+      if (item.body.file_id === undefined) byAttributes.set(alike, id);
       fileIds.set(item, id);
       if (item.body.file_id === undefined) inline.add(id);
     }
@@ -140,19 +149,21 @@ class Inserter implements VectorInserter {
 
   /** Returns the row's id of each item's chunk. */
   async #append(
-    { tables, tx }: Within,
+    at: Within,
     { store, generation, most }: { store: StoreRow; generation: GenerationRow; most: number | null },
     perFile: readonly FileItems[],
   ): Promise<Map<Item, number>> {
     const { clock, outdate, reload, notify } = this.#deps;
+    const { tables, tx } = at;
     const idOf = new Map<Item, number>();
-    for (const { fileId, items } of perFile) {
+    for (const [i, { fileId, items }] of perFile.entries()) {
       const [first] = items;
       if (first === undefined) continue;
+      if (i % FILES_A_TURN === FILES_A_TURN - 1) await tx.nextTurn();
       const nowSeconds = clock.nowSeconds();
       const file = await fileFor(tables, store, { fileId, first: first.item, most, nowSeconds });
-      const added = await append(tables, { file, generation }, items);
-      items.forEach(({ item }, i) => idOf.set(item, added[i] ?? 0));
+      const added = await append(at, { file, generation }, items);
+      items.forEach(({ item }, j) => idOf.set(item, added[j] ?? 0));
       await outdate(tables, file, generation);
       tx.onCommit(() => reload(file, generation));
     }
@@ -189,8 +200,10 @@ async function haveTheirNames(tables: Tables, store: StoreRow, perFile: readonly
 
 /** A file that the caller names must be one that it may know of. */
 async function refuseUnknown(tables: Pick<Tables, "files">, caller: Caller, items: readonly Item[]): Promise<void> {
+  const known = new Set<string>();
   for (const { body, param } of items) {
-    if (body.file_id !== undefined && !(await mayUseFile(tables, caller, body.file_id)))
-      throw noSuchFile(body.file_id, param);
+    if (body.file_id === undefined || known.has(body.file_id)) continue;
+    if (!(await mayUseFile(tables, caller, body.file_id))) throw noSuchFile(body.file_id, param);
+    known.add(body.file_id);
   }
 }

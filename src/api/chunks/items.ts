@@ -4,8 +4,8 @@ import { numberTooLarge } from "../../http/problem-words.ts";
 import type { Embed } from "../../models/failures.ts";
 import { embedError } from "../../models/failures.ts";
 import type { GenerationRow } from "../../storage/generations.ts";
-import { readAttributes } from "../vector-store-files/input.ts";
-import type { Attributes } from "../vector-store-files/schema.ts";
+import { readAttributes } from "../attaching/input.ts";
+import type { Attributes } from "../attaching/schema.ts";
 import type { InsertVectorBody } from "./schema.ts";
 
 /** Texts of one request that are to become chunks. */

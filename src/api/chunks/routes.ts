@@ -5,8 +5,8 @@ import type { Operation } from "../../http/operation.ts";
 import { HUGE_BODY, NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
-import { askingOf } from "../vector-stores/asking.ts";
-import { presentWithId } from "../vector-stores/routes.ts";
+import { askingOf } from "../asking.ts";
+import { presentWithId } from "../presenters/presenter.ts";
 import type { VectorInserter } from "./insert.ts";
 import {
   Chunk,

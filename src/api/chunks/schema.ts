@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
 import { idText, nullable } from "../../http/openai.ts";
-import { Attributes } from "../vector-store-files/schema.ts";
+import { Attributes } from "../attaching/schema.ts";
 
 /** Ready-made vectors of one request at most. */
 export const MAX_VECTORS = 1000;

@@ -10,8 +10,8 @@ import type { StoreRow } from "../../storage/stores.ts";
 import type { Cursors } from "../../http/cursors.ts";
 import type { Cursor } from "../../http/openai.ts";
 import { parseFilter } from "../../search/filters.ts";
-import type { StoreAccess } from "../vector-stores/access.ts";
-import type { Asking } from "../vector-stores/asking.ts";
+import type { StoreAccess } from "../store-access.ts";
+import type { Asking } from "../asking.ts";
 import { pageQuery } from "../../http/page-query.ts";
 import type { Chunk } from "./schema.ts";
 

@@ -1,10 +1,10 @@
 import { Type } from "@sinclair/typebox";
-import { JUDGED_BODY } from "../judgments/routes.ts";
+import { JUDGED_BODY } from "../judgment-schema.ts";
 import { cursorQuery, listPage, readCursor } from "../../http/openai.ts";
 import { NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
-import { askingOf } from "../vector-stores/asking.ts";
+import { askingOf } from "../asking.ts";
 import { EvaluateBody, Evaluation, EvaluationPage } from "./schema.ts";
 import type { EvaluationsService } from "./service.ts";
 

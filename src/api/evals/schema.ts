@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { JudgmentList } from "../judgments/schema.ts";
+import { JudgmentList } from "../judgment-schema.ts";
 import { listSchema, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
 import { SEARCH_MODES } from "../../search/ranking.ts";
 

@@ -3,8 +3,8 @@ import type { Call } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { textOf } from "./progress.ts";
 import type { Seen } from "./service.ts";
-import type { Ask, StillAllowed } from "./still-allowed.ts";
-import type { Look, Subject, Watches } from "./watches.ts";
+import type { Ask, StillAllowed } from "../following/still-allowed.ts";
+import type { Look, Subject, Watches } from "../following/watches.ts";
 
 export interface StreamDeps {
   watches: Watches;

@@ -4,7 +4,7 @@ import type { StoreApp, StoreAppOptions } from "../../app/testing/store-app.ts";
 import type { NewKey } from "../../storage/keys.ts";
 import { createChanges } from "../../platform/changes.ts";
 import { FilesProgress } from "./progress.ts";
-import { Watches } from "./watches.ts";
+import { Watches } from "../following/watches.ts";
 
 const ADMIN = { authorization: `Bearer ${KEYS.admin}` };
 const FOLLOWER = "sk-test-follower-0123456789";

@@ -1,7 +1,7 @@
 import type { StoreFileRow } from "../../storage/store-files.ts";
 import type { StoreRow } from "../../storage/stores.ts";
-import type { FileStatus, Progress } from "../vector-store-files/schema.ts";
-import type { FileCounts } from "../vector-stores/schema.ts";
+import type { FileStatus, Progress } from "../attaching/schema.ts";
+import type { FileCounts } from "../store-schema.ts";
 
 export interface ProgressEvent {
   object: "vector_store.progress";

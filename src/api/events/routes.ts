@@ -2,7 +2,7 @@ import type { Operation } from "../../http/operation.ts";
 import { EVENT_STREAM } from "../../http/event-stream.ts";
 import { NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
-import { askingOf } from "../vector-stores/asking.ts";
+import { askingOf } from "../asking.ts";
 import { eventStream, type StreamDeps } from "./event-stream.ts";
 import type { EventsService } from "./service.ts";
 

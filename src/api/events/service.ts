@@ -2,17 +2,17 @@ import type { Storage } from "../../storage/storage.ts";
 import type { StoreFileRow } from "../../storage/store-files.ts";
 import type { StoreRow } from "../../storage/stores.ts";
 import { AppError } from "../../errors.ts";
-import type { BatchesService, ShownBatch } from "../file-batches/service.ts";
-import type { Progress } from "../vector-store-files/schema.ts";
-import type { StoreAccess } from "../vector-stores/access.ts";
-import type { Asking } from "../vector-stores/asking.ts";
-import type { FileCounts } from "../vector-stores/schema.ts";
+import type { ShownBatch } from "../presenters/presenter.ts";
+import type { Progress } from "../attaching/schema.ts";
+import type { StoreAccess } from "../store-access.ts";
+import type { Asking } from "../asking.ts";
+import type { FileCounts } from "../store-schema.ts";
 import { FilesProgress, type Source } from "./progress.ts";
-import type { Look, Subject } from "./watches.ts";
+import type { Look, Subject } from "../following/watches.ts";
 
 export interface EventsDeps extends Pick<Storage, "storeFiles" | "batches"> {
   access: StoreAccess;
-  batchesService: Pick<BatchesService, "get">;
+  batchesService: { get(asking: Asking, batchId: string): Promise<ShownBatch> };
   progressOf: (storeFile: number) => Progress | null;
 }
 

@@ -225,3 +225,36 @@ test("a batch's status follows from its files", () => {
   expect(batchStatus(counts(0, 1, 1, 0), false)).toBe("completed");
   expect(batchStatus(counts(0, 0, 0, 0), false)).toBe("completed");
 });
+
+test("thousands of files are attached in many turns of the event loop, and yet all at once", async () => {
+  await using f = await storeApp();
+  const { id } = (await f.call("POST", "/v1/vector_stores", {})).json;
+  const like = await f.file();
+  const insert = `WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < 2000)
+    INSERT INTO file (id, sha256, tenant_id, filename, bytes, purpose, mime, created_at)
+    SELECT 'file-many' || i, 'x' || i, tenant_id, filename, bytes, purpose, mime, created_at FROM n JOIN file f WHERE f.id = ?`;
+  f.db.raw.run(insert, [like]);
+  const file_ids = Array.from({ length: 2000 }, (_, i) => `file-many${i}`);
+  const seen = new Set<number>();
+  const over = new AbortController();
+  const looking = (async () => {
+    while (!over.signal.aborted) {
+      seen.add((await f.call("GET", `/v1/vector_stores/${id}`)).json.file_counts.total);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  })();
+  const { status, json } = await f.call("POST", `/v1/vector_stores/${id}/file_batches`, { file_ids });
+  over.abort();
+  await looking;
+  expect([status, json.file_counts.total]).toEqual([200, 2000]);
+  expect([...seen].filter((total) => total !== 0 && total !== 2000)).toEqual([]);
+  expect(seen.has(0)).toBe(true);
+  expect(await f.storage.jobs.depth()).toEqual([{ kind: "ingest", waiting: 2000, running: 0 }]);
+  // One that is unknown, at the end of many, and none is attached.
+  const { id: other } = (await f.call("POST", "/v1/vector_stores", {})).json;
+  const refused = await f.call("POST", `/v1/vector_stores/${other}/file_batches`, {
+    file_ids: [...file_ids.slice(1), "file-none"],
+  });
+  expect(refused.status).toBe(404);
+  expect((await f.call("GET", `/v1/vector_stores/${other}`)).json.file_counts.total).toBe(0);
+});

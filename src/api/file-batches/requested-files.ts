@@ -1,8 +1,8 @@
 import { AppError } from "../../errors.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
-import type { FileToAttach } from "../vector-store-files/attach-request.ts";
-import type { Attributes } from "../vector-store-files/schema.ts";
-import { readAttributes, readStrategy } from "../vector-store-files/input.ts";
+import type { FileToAttach } from "../attaching/attach-request.ts";
+import type { Attributes } from "../attaching/schema.ts";
+import { readAttributes, readStrategy } from "../attaching/input.ts";
 import type { CreateBatchBody } from "./schema.ts";
 
 /**

@@ -1,14 +1,14 @@
-import type { PollDeps } from "../events/long-poll.ts";
-import { hintWhenToAsk, pollState } from "../events/long-poll.ts";
+import type { PollDeps } from "../following/long-poll.ts";
+import { hintWhenToAsk, pollState } from "../following/long-poll.ts";
 import { listPage, readCursor } from "../../http/openai.ts";
 import type { Operation } from "../../http/operation.ts";
 import { jsonLimit, LARGE_BODY, NO_BODY } from "../../http/body-limit.ts";
 import type { JsonLimit } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
-import { askingOf } from "../vector-stores/asking.ts";
-import { FileListQuery, VectorStoreFileList } from "../vector-store-files/routes.ts";
-import { presentWithId } from "../vector-stores/routes.ts";
+import { askingOf } from "../asking.ts";
+import { FileListQuery, VectorStoreFileList } from "../attaching/schema.ts";
+import { presentWithId } from "../presenters/presenter.ts";
 import { CreateBatchBody, FileBatch } from "./schema.ts";
 import type { BatchesService } from "./service.ts";
 

@@ -1,8 +1,8 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
 import { idText, oneOf } from "../../http/openai.ts";
-import { AttachFileBody, Attributes, ChunkingStrategyRequest, FILE_STATUSES } from "../vector-store-files/schema.ts";
-import { FileCounts } from "../vector-stores/schema.ts";
+import { AttachFileBody, Attributes, ChunkingStrategyRequest, FILE_STATUSES } from "../attaching/schema.ts";
+import { FileCounts } from "../store-schema.ts";
 
 export const FileBatch = Type.Object(
   {

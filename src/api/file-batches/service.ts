@@ -1,32 +1,28 @@
 import { AppError } from "../../errors.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { nextTurn } from "../../platform/next-turn.ts";
 import { newId } from "../../platform/ids.ts";
 import type { BatchRow } from "../../storage/batches.ts";
 import type { Storage, Tables } from "../../storage/storage.ts";
 import type { StatusCounts, StoreFileStatus } from "../../storage/store-files.ts";
 import type { StoreRow } from "../../storage/stores.ts";
 import type { Cursor } from "../../http/openai.ts";
-import type { Attacher } from "../vector-store-files/attach.ts";
-import type { FileStatus } from "../vector-store-files/schema.ts";
-import type { StoreFilePage, StoreFilesService } from "../vector-store-files/service.ts";
-import type { StoreAccess } from "../vector-stores/access.ts";
-import type { Asking } from "../vector-stores/asking.ts";
+import type { Attacher } from "../attaching/attach.ts";
+import type { FileStatus } from "../attaching/schema.ts";
+import type { StoreFilePage, StoreFilePages } from "../attaching/pages.ts";
+import type { StoreAccess } from "../store-access.ts";
+import type { Asking } from "../asking.ts";
+import type { ShownBatch } from "../presenters/presenter.ts";
 import { requestedFiles } from "./requested-files.ts";
-import type { CreateBatchBody, FileBatch } from "./schema.ts";
+import type { CreateBatchBody } from "./schema.ts";
 
 export interface BatchesDeps extends Pick<Storage, "transaction" | "batches" | "storeFiles"> {
   clock: Clock;
   access: StoreAccess;
   attacher: Attacher;
-  files: Pick<StoreFilesService, "page">;
+  files: StoreFilePages;
   /** Files of one batch at most; a dialect may allow fewer. */
   maxBatchFiles: number;
-}
-
-/** A batch, and whether files of it still run although a cancel was asked for. */
-export interface ShownBatch {
-  batch: FileBatch;
-  cancelling: boolean;
 }
 
 /** Which files of which batch a page is of. */
@@ -64,6 +60,8 @@ class Batches implements BatchesService {
     const wanted = requestedFiles(body, Math.min(maxBatchFiles, rules.maxBatchFiles), rules.tooManyFiles);
     const id = newId("vsfb_");
     const most = await attacher.limitOf(store);
+    // Reading a request for thousands takes long enough by itself.
+    if (wanted.length > 1) await nextTurn();
     return await transaction(async (tables, tx) => {
       await tables.batches.insert({ id, tenantId: caller.tenantId, storeId, createdAt: clock.nowSeconds() });
       const attaching = { caller, store, wanted, priority: wanted.length === 1 ? 0 : 1, most } as const;

@@ -9,8 +9,16 @@ import type { Operation } from "../../http/operation.ts";
 import { assertValid, compileValidator } from "../../http/validate.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { contentResponse } from "./content.ts";
-import { presentFile } from "./present.ts";
-import { DeletedFile, FILE_LIST, FileList, ListFilesQuery, OpenAIFile, UploadFields, UploadForm } from "./schema.ts";
+import { presentFile } from "../stored-files/present.ts";
+import {
+  DeletedFile,
+  FILE_LIST,
+  FileList,
+  ListFilesQuery,
+  OpenAIFile,
+  UploadFields,
+  UploadForm,
+} from "../stored-files/schema.ts";
 import type { FilesService } from "./service.ts";
 
 /** `/v1/files` */

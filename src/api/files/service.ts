@@ -6,14 +6,15 @@ import type { FileRow } from "../../storage/files.ts";
 import type { Page } from "../../storage/page.ts";
 import { deleteFile } from "../../storage/removal.ts";
 import type { Detached } from "../../storage/removal.ts";
-import type { Storage, Tables } from "../../storage/storage.ts";
+import type { Storage } from "../../storage/storage.ts";
 import { mayUseStore } from "../../http/caller.ts";
 import type { Caller } from "../../http/caller.ts";
 import type { Cursors } from "../../http/cursors.ts";
 import type { Cursor } from "../../http/openai.ts";
-import { Incoming, storing } from "./incoming.ts";
-import { cursorOwner, mayUseFile, scopeOf } from "./scope.ts";
-import type { Owner, Space, Wanted } from "./space.ts";
+import { Incoming, storing } from "../stored-files/incoming.ts";
+import type { CommitOptions, FileStoring, NewFile } from "../stored-files/storing.ts";
+import { cursorOwner, mayUseFile, scopeOf } from "../stored-files/scope.ts";
+import type { Space, Wanted } from "../stored-files/space.ts";
 
 /**
  * Uploaded files. Bytes are streamed to disk before their purpose is known (the order of a form's parts is free);
@@ -32,38 +33,12 @@ export interface FilesDeps {
   afterDetach: (detached: Detached) => void;
 }
 
-export interface NewFile {
-  owner: Owner;
-  /** As it is shown, see `displayName`. */
-  filename: string;
-  mime: string | null;
-  purpose: string;
-  expiresAfterSeconds: number | null;
-}
-
-export interface CommitOptions {
-  /** False where they were counted while they came. */
-  areNew?: boolean;
-  verify?: (stored: { bytes: number; md5: string }) => void;
-  alongside?: (file: FileRow, tables: Tables) => Promise<void>;
-}
-
 /** Files of this purpose expire by themselves unless told otherwise. */
 const BATCH_EXPIRY_SECONDS = 30 * 86_400;
 
-export interface FilesService {
+export interface FilesService extends FileStoring {
   /** @throws AppError `file_not_found` */
   find(caller: Caller, id: string): Promise<FileRow>;
-  /**
-   * Begins to store bytes, if there is room for those that are announced beside what is stored and what is on its way.
-   * @throws AppError `storage_limit_reached`, `insufficient_storage`
-   */
-  begin(wanted: Wanted): Promise<Incoming>;
-  /**
-   * Makes the written bytes a file: bytes first, then the row. `verify` may refuse the bytes by throwing, `alongside`
-   * the whole; it runs in the row's transaction. Nothing is left after either.
-   */
-  commit(incoming: Incoming, file: NewFile, options?: CommitOptions): Promise<FileRow>;
   /** @throws AppError `invalid_value` for a cursor that never was a file of this tenant. */
   list(caller: Caller, cursor: Cursor, purpose: string | null): Promise<Page<FileRow>>;
   /** Deletes the file and takes it out of every store; when this resolves no search finds it any more. */

@@ -1,17 +1,21 @@
 import { Type } from "@sinclair/typebox";
 import { cursorQuery, listPage, readCursor } from "../../http/openai.ts";
-import { jsonLimit, NO_BODY } from "../../http/body-limit.ts";
+import { NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
-import { askingOf } from "../vector-stores/asking.ts";
-import { AddedJudgments, AddJudgmentsBody, JudgmentDeleted, JudgmentPage, JudgmentsDeleted } from "./schema.ts";
+import { askingOf } from "../asking.ts";
+import {
+  AddedJudgments,
+  AddJudgmentsBody,
+  JUDGED_BODY,
+  JudgmentDeleted,
+  JudgmentPage,
+  JudgmentsDeleted,
+} from "../judgment-schema.ts";
 import type { JudgmentsService } from "./service.ts";
 
 const PATH = "/v1/vector_stores/{vector_store_id}/judgments";
 const ERRORS = ["vector_store_not_found", "vector_store_suspended"] as const;
-/** Thousands of queries, each with the ids of some answers. */
-export const JUDGED_BODY = jsonLimit(16 * 1024 * 1024, 300_000);
-
 /** `…/judgments` */
 export function judgmentOperations(judgments: JudgmentsService): Operation[] {
   return [

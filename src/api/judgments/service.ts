@@ -6,13 +6,13 @@ import { OF_STORE } from "../../storage/judgments.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { Cursors } from "../../http/cursors.ts";
 import type { Cursor } from "../../http/openai.ts";
-import type { StoreAccess } from "../vector-stores/access.ts";
-import type { Asking } from "../vector-stores/asking.ts";
+import type { StoreAccess } from "../store-access.ts";
+import type { Asking } from "../asking.ts";
 import { notFound } from "../../http/not-found.ts";
 import { pageQuery } from "../../http/page-query.ts";
-import { readJudgments } from "./input.ts";
-import type { AddJudgmentsBody, Judgment } from "./schema.ts";
-import { MAX_JUDGMENTS } from "./schema.ts";
+import { readJudgments } from "../judgment-input.ts";
+import type { AddJudgmentsBody, Judgment } from "../judgment-schema.ts";
+import { MAX_JUDGMENTS } from "../judgment-schema.ts";
 
 export interface JudgmentsDeps extends Pick<Storage, "transaction" | "judgments" | "shownIds"> {
   clock: Clock;

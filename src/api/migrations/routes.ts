@@ -3,7 +3,7 @@ import { cursorQuery, listPage, listSchema, readCursor } from "../../http/openai
 import { NO_BODY, SMALL_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import type { Call, Operation, OperationSpec } from "../../http/operation.ts";
-import { type Asking, askingOf } from "../vector-stores/asking.ts";
+import { type Asking, askingOf } from "../asking.ts";
 import { MigrateBody, Migration } from "./schema.ts";
 import type { MigrationsService } from "./service.ts";
 

@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
 import { idText, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
-import { ChunkingStrategyRequest, ChunkingStrategyResponse } from "../vector-store-files/schema.ts";
+import { ChunkingStrategyRequest, ChunkingStrategyResponse } from "../attaching/schema.ts";
 
 export const MigrationGate = Type.Object(
   {

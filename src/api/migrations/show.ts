@@ -2,7 +2,7 @@ import type { Clock } from "../../platform/clock.ts";
 import type { GenerationRow } from "../../storage/generations.ts";
 import type { KeptIdentity, MigrationRow } from "../../storage/migration-table.ts";
 import type { Storage } from "../../storage/storage.ts";
-import { showStrategy } from "../vector-store-files/input.ts";
+import { showStrategy } from "../attaching/input.ts";
 import type { Migration } from "./schema.ts";
 
 export interface ShowMigrationDeps extends Pick<Storage, "generations" | "generationFiles"> {

@@ -7,8 +7,8 @@ import type { Chunk } from "../chunks/schema.ts";
 import type { FileBatch } from "../file-batches/schema.ts";
 import type { Model } from "../models/schema.ts";
 import type { SearchPage } from "../search/schema.ts";
-import type { FileContentPage, VectorStoreFile } from "../vector-store-files/schema.ts";
-import type { VectorStore } from "../vector-stores/schema.ts";
+import type { FileContentPage, VectorStoreFile } from "../attaching/schema.ts";
+import type { VectorStore } from "../store-schema.ts";
 
 export interface Presenter {
   store(store: VectorStore): object;
@@ -20,6 +20,12 @@ export interface Presenter {
   model(model: Model): object;
   chunk(chunk: Chunk): object;
   rules: DialectRules;
+}
+
+/** A batch, and whether files of it still run although a cancel was asked for. */
+export interface ShownBatch {
+  batch: FileBatch;
+  cancelling: boolean;
 }
 
 export interface DialectRules {
@@ -47,4 +53,9 @@ export function textMetadata(metadata: VectorStore["metadata"]): Record<string, 
   return Object.fromEntries(
     Object.entries(metadata).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
   );
+}
+
+/** A presenter keeps ids; its type does not say so. */
+export function presentWithId<T extends { id: string }>(present: (item: T) => object): (item: T) => { id: string } {
+  return (item) => ({ id: item.id, ...present(item) });
 }

@@ -5,7 +5,7 @@ import type { NewQueryLogRow } from "../../storage/query-log.ts";
 import type { QueryHour } from "../../storage/statistics.ts";
 import type { Storage, Tables } from "../../storage/storage.ts";
 import type { SearchRecord } from "../../search/record.ts";
-import { bucketOf } from "../stats/latency.ts";
+import { bucketOf } from "../latency.ts";
 
 /**
  * Takes every search and writes them down in groups, so that a search pays for a push onto a list and no disk write. What

@@ -2,7 +2,7 @@ import { listPage, readCursor } from "../../http/openai.ts";
 import { NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
-import { askingOf } from "../vector-stores/asking.ts";
+import { askingOf } from "../asking.ts";
 import { ListQueriesQuery, LoggedQueryList } from "./schema.ts";
 import type { QueriesService } from "./service.ts";
 

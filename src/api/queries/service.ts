@@ -3,8 +3,8 @@ import type { QueryLogRow } from "../../storage/query-log.ts";
 import type { RowIds } from "../../storage/shown-ids.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { Cursor } from "../../http/openai.ts";
-import type { StoreAccess } from "../vector-stores/access.ts";
-import type { Asking } from "../vector-stores/asking.ts";
+import type { StoreAccess } from "../store-access.ts";
+import type { Asking } from "../asking.ts";
 import { pageQuery } from "../../http/page-query.ts";
 import type { LoggedQuery } from "./schema.ts";
 

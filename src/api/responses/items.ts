@@ -2,7 +2,7 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
 import { nullable, oneOf } from "../../http/openai.ts";
-import { Attributes } from "../vector-store-files/schema.ts";
+import { Attributes } from "../attaching/schema.ts";
 
 /** Characters of one text at most; the body's bound is the same. */
 const LONGEST = 1024 * 1024;

@@ -2,7 +2,7 @@
 import { AppError } from "../../errors.ts";
 import { assertNone, compileValidator } from "../../http/validate.ts";
 import { shown } from "../../platform/words.ts";
-import { checkPairs } from "../vector-store-files/input.ts";
+import { checkPairs } from "../attaching/input.ts";
 import { CreateResponseBody, type Echo, type FileSearchTool, type Include } from "./schema.ts";
 
 export interface RequestRules {

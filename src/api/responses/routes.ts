@@ -116,6 +116,7 @@ export function responseOperations(responses: ResponsesService): Operation[] {
         tag: "Responses",
         role: "read",
         query: GetResponseQuery,
+        streamsWith: "stream",
         bodyLimit: NO_BODY,
         response: Response,
         returns: "The answer, or with `stream` its events",

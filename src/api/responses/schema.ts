@@ -1,8 +1,8 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
 import { cursorQuery, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
-import { MAX_PAIRS, MAX_TEXT } from "../vector-store-files/schema.ts";
-import { RankingOptions } from "../search/schema.ts";
+import { MAX_PAIRS, MAX_TEXT } from "../attaching/schema.ts";
+import { RankingOptions } from "../ranking-options.ts";
 import { GivenItem, OutputItem } from "./items.ts";
 
 /** What else of the output can be asked for; the first has an effect. */

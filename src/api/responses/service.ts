@@ -16,8 +16,9 @@ import { chooseRanker, type RerankDeps } from "../../search/rerank.ts";
 import type { KeptItem } from "../../storage/response-items.ts";
 import type { KeptQuestion, ResponseEnd, ResponseRow } from "../../storage/responses.ts";
 import type { Storage } from "../../storage/storage.ts";
+import { assertStillThere, type Owner } from "../stored-files/space.ts";
 import { presenterFor } from "../presenters/choose.ts";
-import type { StoreAccess } from "../vector-stores/access.ts";
+import type { StoreAccess } from "../store-access.ts";
 import { eventsOf, type ResponseEvent } from "./events.ts";
 import { assertPaired, type ReadInput, readInput, textOf } from "./input.ts";
 import { type Answered, hasEnded, type View } from "./present.ts";
@@ -158,7 +159,10 @@ class Service implements ResponsesService {
       const search = isSearched(begun) ? begun.ids.search : null;
       end = failedEnd(failureOf(error), this.#deps.clock.nowSeconds(), search);
     }
-    const answered = await this.#keep(begun, end, signal);
+    const answered = await this.#keep(begun, end, signal).catch((error: unknown) => {
+      if (!(error instanceof AppError)) throw error;
+      return endedAs(begun.row, failedEnd(failureOf(error), this.#deps.clock.nowSeconds(), null));
+    });
     yield* eventsOf(answered, begun.view).slice(sent);
   }
 
@@ -167,7 +171,9 @@ class Service implements ResponsesService {
     const { row, input } = begun;
     if ((await storage.responses.queued()) >= MOST_QUEUED)
       throw new AppError("overloaded", "Too many answers are waiting. Try again later.", { retryAfterSeconds: 2 });
-    await storage.transaction(async ({ responses, jobs }) => {
+    await storage.transaction(async (tables) => {
+      const { responses, jobs } = tables;
+      await assertStillThere(tables, ownerOf(row), clock.nowSeconds());
       await responses.insert(row, { input, output: [] });
       const job = { tenantId: row.tenant_id, kind: "answer", storeId: null, subject: row.id, priority: 0 } as const;
       await jobs.insert({ ...job, dueMs: clock.nowMs() });
@@ -327,15 +333,17 @@ class Service implements ResponsesService {
   }
 
   async #keep({ row, input, isStored }: Begun, end: ResponseEnd, signal: AbortSignal): Promise<Answered> {
-    const { status, at, outcome, output } = end;
-    const ended = { ...row, status, completed_at: status === "completed" ? at : null, outcome };
-    if (signal.aborted) return { row: ended, output };
+    const { storage, clock, onEnd } = this.#deps;
+    const answered = endedAs(row, end);
+    if (signal.aborted) return answered;
     if (isStored)
-      await this.#deps.storage.transaction(async ({ responses }) => {
-        await responses.insert(ended, { input, output });
+      await storage.transaction(async (tables) => {
+        // Answering takes a while: the tenant may have been deleted meanwhile, with all its answers.
+        await assertStillThere(tables, ownerOf(row), clock.nowSeconds());
+        await tables.responses.insert(answered.row, { input, output: end.output });
       });
-    this.#deps.onEnd(status);
-    return { row: ended, output };
+    onEnd(end.status);
+    return answered;
   }
 
   async #find(caller: Caller, id: string): Promise<ResponseRow> {
@@ -344,6 +352,14 @@ class Service implements ResponsesService {
       throw new AppError("response_not_found", `Response with id '${shown(id)}' not found.`);
     return row;
   }
+}
+
+function endedAs<Row extends Answered["row"]>(row: Row, { status, at, outcome, output }: ResponseEnd) {
+  return { row: { ...row, status, completed_at: status === "completed" ? at : null, outcome }, output };
+}
+
+function ownerOf({ tenant_id: tenantId, key_id: keyId }: Begun["row"]): Owner {
+  return { tenantId, keyId };
 }
 
 /** A key that is limited to stores sees what it made itself: answers hold passages of other stores. */

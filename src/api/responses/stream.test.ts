@@ -200,3 +200,24 @@ describe("a stream", () => {
     expect(await eventsIn(await f.request("GET", `/v1/responses/${id}?stream=true&starting_after=99`))).toEqual([]);
   });
 });
+
+test("following an answer takes a stream's place, until it ends; reading it does not", async () => {
+  await using f = await handbook({ maxStreams: { perKey: 1, perTenant: 5 } });
+  // Nothing works on it: it is followed for as long as somebody wants to.
+  const { id } = (await f.call("POST", "/v1/responses", ask(f.store, { background: true }))).json;
+  const follow = () => f.request("GET", `/v1/responses/${id}?stream=true`);
+  const first = await follow();
+  expect(first.status).toBe(200);
+  const second = await follow();
+  expect([second.status, second.headers.get("retry-after")]).toEqual([429, "5"]);
+  expect(await second.text()).toContain("this key may have 1 open");
+  expect((await f.call("GET", `/v1/responses/${id}`)).status).toBe(200);
+  expect((await f.call("GET", `/v1/responses/${id}?stream=false`)).status).toBe(200);
+  // Not one that is refused for another reason.
+  await first.body?.cancel();
+  expect((await f.call("GET", "/v1/responses/resp_none?stream=true")).status).toBe(404);
+  expect((await f.call("GET", `/v1/responses/${id}?stream=true&starting_after=-5`)).status).toBe(400);
+  const third = await follow();
+  expect(third.status).toBe(200);
+  await third.body?.cancel();
+});

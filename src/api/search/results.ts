@@ -1,4 +1,4 @@
-import { joinChunks } from "../vector-store-files/content.ts";
+import { joinChunks } from "../file-text.ts";
 import { placeOf } from "../../search/place.ts";
 import type { Hit } from "../../search/search.ts";
 import type { RowIds } from "../../storage/shown-ids.ts";

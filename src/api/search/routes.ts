@@ -3,7 +3,7 @@ import type { Operation } from "../../http/operation.ts";
 import { LARGE_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
-import { askingOf } from "../vector-stores/asking.ts";
+import { askingOf } from "../asking.ts";
 import { SearchBody, SearchPage } from "./schema.ts";
 import type { SearchService } from "./service.ts";
 

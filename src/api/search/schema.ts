@@ -1,9 +1,9 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { idText, nullable, oneOf } from "../../http/openai.ts";
-import { RANKERS } from "../../search/rankers.ts";
+import { nullable, oneOf } from "../../http/openai.ts";
 import { SEARCH_MODES } from "../../search/ranking.ts";
-import { Attributes } from "../vector-store-files/schema.ts";
+import { RankingOptions } from "../ranking-options.ts";
+import { Attributes } from "../attaching/schema.ts";
 
 /** Queries of one request at most. */
 export const MAX_QUERIES = 64;
@@ -14,40 +14,6 @@ const MAX_DIMENSIONS = 16_384;
 const MAX_VECTOR_CHARACTERS = 8 * MAX_DIMENSIONS;
 /** Attributes that are asked for in the plain form. */
 const MAX_FILTER_MEMBERS = 1024;
-
-export const HybridWeights = Type.Object(
-  { embedding_weight: Type.Number({ minimum: 0 }), text_weight: Type.Number({ minimum: 0 }) },
-  {
-    $id: "HybridSearchOptions",
-    additionalProperties: false,
-    description: "Weights of the two rankings in weighted reciprocal rank fusion.",
-  },
-);
-
-export const RankingOptions = Type.Object(
-  {
-    ranker: Type.Optional(
-      Type.Union([oneOf(RANKERS), Type.String({ minLength: 1, maxLength: 256 })], {
-        description:
-          "`auto` (default): the server's reranker, if the operator chose one. `none` and OpenAI's dated names: without one. `rrf`, `weighted`: another fusion of vectors and keywords. Any other: a reranker of `GET /v1/models`, which reads the best candidates together with the query; results and `score_threshold` then go by its scores.",
-      }),
-    ),
-    score_threshold: Type.Optional(Type.Number({ minimum: 0, maximum: 1, default: 0 })),
-    hybrid_search: Type.Optional(nullable(HybridWeights)),
-    alpha: Type.Optional(
-      Type.Number({ minimum: 0, maximum: 1, description: "With ranker `weighted`: the share of vectors." }),
-    ),
-    impact_factor: Type.Optional(
-      Type.Number({ minimum: 1, description: "With ranker `rrf`: its constant, 60 by default." }),
-    ),
-    weights: Type.Optional(
-      Type.Record(Type.String(), Type.Number(), { maxProperties: 64, description: "Accepted, not used." }),
-    ),
-    model: Type.Optional(idText({ description: "With ranker `neural`: the reranker, if it is here." })),
-  },
-  { $id: "RankingOptions", additionalProperties: false },
-);
-export type RankingOptions = Static<typeof RankingOptions>;
 
 export const SearchBody = Type.Object(
   {

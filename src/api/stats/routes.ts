@@ -1,7 +1,7 @@
 import { NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
-import { askingOf } from "../vector-stores/asking.ts";
+import { askingOf } from "../asking.ts";
 import { StatsQuery, StoreStats } from "./schema.ts";
 import type { StatsService } from "./service.ts";
 

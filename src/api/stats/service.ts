@@ -2,9 +2,9 @@ import { AppError } from "../../errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { IngestHourRow, QueryHourRow } from "../../storage/statistics.ts";
 import type { Storage } from "../../storage/storage.ts";
-import type { StoreAccess } from "../vector-stores/access.ts";
-import type { Asking } from "../vector-stores/asking.ts";
-import { addHistogram, type Histogram, percentile } from "./latency.ts";
+import type { StoreAccess } from "../store-access.ts";
+import type { Asking } from "../asking.ts";
+import { addHistogram, type Histogram, percentile } from "../latency.ts";
 import { WINDOWS } from "./schema.ts";
 import type { StoreStats, Window } from "./schema.ts";
 

@@ -2,8 +2,8 @@ import { AppError } from "../../errors.ts";
 import type { FileRow } from "../../storage/files.ts";
 import type { UploadRow } from "../../storage/uploads.ts";
 import type { Dialect } from "../../http/dialect.ts";
-import { presentFile } from "../files/present.ts";
-import type { FilesService } from "../files/service.ts";
+import { presentFile } from "../stored-files/present.ts";
+import type { FileStoring } from "../stored-files/storing.ts";
 import { displayName, safeMime } from "../../http/filename.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { readMultipart } from "../../http/multipart.ts";
@@ -16,7 +16,7 @@ import type { UploadsService } from "./service.ts";
 const PART = formLimit(MAX_PART_BYTES);
 
 /** `/v1/uploads` */
-export function uploadOperations(uploads: UploadsService, files: FilesService): Operation[] {
+export function uploadOperations(uploads: UploadsService, files: FileStoring): Operation[] {
   return [
     operation(
       {

@@ -1,5 +1,5 @@
 import { Type } from "@sinclair/typebox";
-import { ExpiresAfter, OpenAIFile, REQUEST_PURPOSES } from "../files/schema.ts";
+import { ExpiresAfter, OpenAIFile, REQUEST_PURPOSES } from "../stored-files/schema.ts";
 import { idText, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
 
 /** Bytes of one part, and of a whole upload. */

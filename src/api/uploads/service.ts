@@ -5,9 +5,9 @@ import type { Blobs } from "../../storage/blobs.ts";
 import type { FileRow } from "../../storage/files.ts";
 import type { Storage, Tables } from "../../storage/storage.ts";
 import type { UploadPartRow, UploadRow } from "../../storage/uploads.ts";
-import type { Incoming } from "../files/incoming.ts";
-import type { FilesService } from "../files/service.ts";
-import type { Space } from "../files/space.ts";
+import type { Incoming } from "../stored-files/incoming.ts";
+import type { FileStoring } from "../stored-files/storing.ts";
+import type { Space } from "../stored-files/space.ts";
 import type { Caller } from "../../http/caller.ts";
 import { notFound } from "../../http/not-found.ts";
 
@@ -20,7 +20,7 @@ export interface UploadsDeps {
   blobs: Blobs;
   clock: Clock;
   space: Space;
-  files: FilesService;
+  files: FileStoring;
 }
 
 export interface NewUpload {

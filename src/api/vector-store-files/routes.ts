@@ -1,32 +1,25 @@
-import { Type } from "@sinclair/typebox";
-import type { PollDeps } from "../events/long-poll.ts";
-import { hintWhenToAsk, pollState } from "../events/long-poll.ts";
-import { cursorQuery, listPage, listSchema, oneOf, readCursor } from "../../http/openai.ts";
+import type { PollDeps } from "../following/long-poll.ts";
+import { hintWhenToAsk, pollState } from "../following/long-poll.ts";
+import { listPage, readCursor } from "../../http/openai.ts";
 import type { Operation } from "../../http/operation.ts";
 import { MEDIUM_BODY, NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
-import { askingOf } from "../vector-stores/asking.ts";
-import { presentWithId } from "../vector-stores/routes.ts";
+import { askingOf } from "../asking.ts";
+import { presentWithId } from "../presenters/presenter.ts";
 import {
   AttachFileBody,
-  FILE_STATUSES,
   FileContentPage,
+  FileListQuery,
   UpdateFileBody,
   VectorStoreFile,
   VectorStoreFileDeleted,
-} from "./schema.ts";
+  VectorStoreFileList,
+} from "../attaching/schema.ts";
 import type { StoreFilesService } from "./service.ts";
 
 const FILES = "/v1/vector_stores/{vector_store_id}/files";
 const FILE = "/v1/vector_stores/{vector_store_id}/files/{file_id}";
-
-export const VectorStoreFileList = listSchema(VectorStoreFile, "VectorStoreFileList");
-/** Query of both lists of files in a store. */
-export const FileListQuery = Type.Object({
-  ...cursorQuery(),
-  filter: Type.Optional(oneOf(FILE_STATUSES, { description: "Only files in this state." })),
-});
 
 export function storeFileOperations(files: StoreFilesService, poll: PollDeps): Operation[] {
   return [

@@ -5,13 +5,14 @@ import type { StoreRow } from "../../storage/stores.ts";
 import type { Cursors } from "../../http/cursors.ts";
 import type { Cursor } from "../../http/openai.ts";
 import type { Page, PageQuery } from "../../storage/page.ts";
-import type { StoreAccess } from "../vector-stores/access.ts";
-import type { Asking } from "../vector-stores/asking.ts";
+import type { StoreAccess } from "../store-access.ts";
+import type { Asking } from "../asking.ts";
+import type { StoreFilePage, StoreFilePages } from "../attaching/pages.ts";
 import { pageQuery } from "../../http/page-query.ts";
-import type { Attacher } from "./attach.ts";
-import { strategyOf } from "./attach.ts";
-import { chunksOf, joinChunks } from "./content.ts";
-import { readAttributes, readStrategy, showStrategy } from "./input.ts";
+import type { Attacher } from "../attaching/attach.ts";
+import { strategyOf } from "../attaching/attach.ts";
+import { chunksOf, joinChunks } from "../file-text.ts";
+import { readAttributes, readStrategy, showStrategy } from "../attaching/input.ts";
 import type {
   AttachFileBody,
   FileContentPage,
@@ -19,7 +20,7 @@ import type {
   UpdateFileBody,
   VectorStoreFile,
   VectorStoreFileDeleted,
-} from "./schema.ts";
+} from "../attaching/schema.ts";
 
 export interface StoreFilesDeps extends Pick<Storage, "storeFiles" | "generations" | "chunks"> {
   access: StoreAccess;
@@ -28,19 +29,8 @@ export interface StoreFilesDeps extends Pick<Storage, "storeFiles" | "generation
   progressOf: (storeFile: number) => Progress | null;
 }
 
-export interface StoreFilePage {
-  data: VectorStoreFile[];
-  hasMore: boolean;
-}
-
 /** Files as they are in a store. */
-export interface StoreFilesService {
-  /** One page of a list of this store's files; `read` is the list. */
-  page(
-    store: StoreRow,
-    cursor: Cursor,
-    read: (query: PageQuery) => Promise<Page<StoreFileRow>>,
-  ): Promise<StoreFilePage>;
+export interface StoreFilesService extends StoreFilePages {
   attach(asking: Asking, body: AttachFileBody): Promise<VectorStoreFile>;
   list(asking: Asking, cursor: Cursor, filter: StoreFileStatus | null): Promise<StoreFilePage>;
   get(asking: Asking, fileId: string): Promise<VectorStoreFile>;

@@ -2,8 +2,8 @@ import { AppError } from "../../errors.ts";
 import { shown } from "../../platform/words.ts";
 import type { ChosenModel, ModelCatalog } from "../../models/model-catalog.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
-import { checkPairs } from "../vector-store-files/input.ts";
-import type { CreateStoreBody } from "./schema.ts";
+import { checkPairs } from "../attaching/input.ts";
+import type { CreateStoreBody } from "../store-schema.ts";
 
 export const SECONDS_A_DAY = 86_400;
 const MAX_NAME_BYTES = 256;

@@ -1,13 +1,14 @@
 import { Type } from "@sinclair/typebox";
-import type { PollDeps } from "../events/long-poll.ts";
-import { hintWhenToAsk, pollState } from "../events/long-poll.ts";
+import type { PollDeps } from "../following/long-poll.ts";
+import { hintWhenToAsk, pollState } from "../following/long-poll.ts";
 import { cursorQuery, listPage, listSchema, readCursor } from "../../http/openai.ts";
 import type { Operation } from "../../http/operation.ts";
 import { MEDIUM_BODY, NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
-import { askingOf } from "./asking.ts";
-import { CreateStoreBody, UpdateStoreBody, VectorStore, VectorStoreDeleted } from "./schema.ts";
+import { presentWithId } from "../presenters/presenter.ts";
+import { askingOf } from "../asking.ts";
+import { CreateStoreBody, UpdateStoreBody, VectorStore, VectorStoreDeleted } from "../store-schema.ts";
 import type { StoresService } from "./service.ts";
 
 const PATH = "/v1/vector_stores/{vector_store_id}";
@@ -135,9 +136,4 @@ export function storeOperations(stores: StoresService, poll: PollDeps): Operatio
       (call) => stores.remove(askingOf(call)),
     ),
   ];
-}
-
-/** A presenter keeps ids; its type does not say so. */
-export function presentWithId<T extends { id: string }>(present: (item: T) => object): (item: T) => { id: string } {
-  return (item) => ({ id: item.id, ...present(item) });
 }

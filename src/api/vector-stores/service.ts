@@ -9,13 +9,13 @@ import type { Cursors } from "../../http/cursors.ts";
 import type { ChosenModel, ModelCatalog } from "../../models/model-catalog.ts";
 import type { Cursor } from "../../http/openai.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
-import type { Attacher, Within } from "../vector-store-files/attach.ts";
-import { readStrategy } from "../vector-store-files/input.ts";
-import type { StoreAccess } from "./access.ts";
-import type { Asking } from "./asking.ts";
+import type { Attacher, Within } from "../attaching/attach.ts";
+import { readStrategy } from "../attaching/input.ts";
+import type { StoreAccess } from "../store-access.ts";
+import type { Asking } from "../asking.ts";
 import { checkMetadata, checkName, chooseModel, SECONDS_A_DAY } from "./input.ts";
 import { pageQuery } from "../../http/page-query.ts";
-import type { CreateStoreBody, UpdateStoreBody, VectorStore, VectorStoreDeleted } from "./schema.ts";
+import type { CreateStoreBody, UpdateStoreBody, VectorStore, VectorStoreDeleted } from "../store-schema.ts";
 import { showStore, type ShownFrom, type ShowStoreDeps } from "./show.ts";
 
 export interface StoresDeps extends ShowStoreDeps, Pick<Storage, "transaction" | "stores" | "generations" | "tenants"> {

@@ -2,7 +2,7 @@ import type { Clock } from "../../platform/clock.ts";
 import { isExpired } from "../../search/store-state.ts";
 import type { Tables } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
-import type { VectorStore } from "./schema.ts";
+import type { VectorStore } from "../store-schema.ts";
 
 /** What a store is shown with: the tables, or those of a transaction. */
 export type ShownFrom = Pick<Tables, "generations" | "tenants">;

@@ -77,6 +77,8 @@ export interface StoreAppOptions {
   dialect?: Dialect;
   /** Origins of pages that may call. */
   corsOrigins?: readonly string[];
+  /** Whether remote models may be at addresses of this machine. */
+  allowPrivateAddresses?: boolean;
   log?: Log;
   /** Operations beside the server's, or in place of those of the same address. */
   more?: readonly Operation[];
@@ -238,6 +240,7 @@ function configOf(dataDir: string, options: StoreAppOptions): Config {
       ? {}
       : { maxUserStreams: options.maxStreams.perKey, maxTeamStreams: options.maxStreams.perTenant }),
     corsOrigins: options.corsOrigins ?? [],
+    allowPrivateAddresses: options.allowPrivateAddresses ?? false,
     maxJsonMb: options.maxJsonMb ?? 64,
     minFreeDiskMb: options.minFreeMb ?? 0,
     slowRequestMs: 60_000,

@@ -1,7 +1,7 @@
-import type { Caller } from "../../http/caller.ts";
-import type { Call } from "../../http/operation.ts";
-import { presenterFor } from "../presenters/choose.ts";
-import type { DialectRules } from "../presenters/presenter.ts";
+import type { Caller } from "../http/caller.ts";
+import type { Call } from "../http/operation.ts";
+import { presenterFor } from "./presenters/choose.ts";
+import type { DialectRules } from "./presenters/presenter.ts";
 
 /** Who asks something of which vector store, and by the rules of which dialect. */
 export interface Asking {

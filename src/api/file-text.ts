@@ -1,7 +1,7 @@
-import { unitsOf } from "../../platform/code-points.ts";
-import type { ChunkRow } from "../../storage/chunks.ts";
-import type { StoreFileRow } from "../../storage/store-files.ts";
-import type { Tables } from "../../storage/storage.ts";
+import { unitsOf } from "../platform/code-points.ts";
+import type { ChunkRow } from "../storage/chunks.ts";
+import type { StoreFileRow } from "../storage/store-files.ts";
+import type { Tables } from "../storage/storage.ts";
 
 /** Chunks read at a time. */
 const SLICE = 500;

@@ -1,9 +1,9 @@
-import { AppError } from "../../errors.ts";
-import type { Relevant } from "../../storage/judgments.ts";
-import type { RowIds } from "../../storage/shown-ids.ts";
-import type { Storage } from "../../storage/storage.ts";
-import type { StoreRow } from "../../storage/stores.ts";
-import type { JudgmentBody } from "./schema.ts";
+import { AppError } from "../errors.ts";
+import type { Relevant } from "../storage/judgments.ts";
+import type { RowIds } from "../storage/shown-ids.ts";
+import type { Storage } from "../storage/storage.ts";
+import type { StoreRow } from "../storage/stores.ts";
+import type { JudgmentBody } from "./judgment-schema.ts";
 
 /** No chunk has this number. */
 const NO_CHUNK = 0;

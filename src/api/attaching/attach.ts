@@ -34,6 +34,9 @@ export interface AttachDeps extends Pick<Storage, "transaction"> {
   maxQueuedFiles: number;
 }
 
+/** Files attached between two turns of the event loop: some milliseconds' worth. */
+const SLICE = 250;
+
 /** A transaction under way. */
 export interface Within {
   tables: Tables;
@@ -92,8 +95,14 @@ class StoreFileAttacher implements Attacher {
     const { store } = attaching;
     const found = await filesToAttach(at.tables, attaching, { nowSeconds: clock.nowSeconds(), maxQueuedFiles });
     const seqs: StoreFileSeq[] = [];
-    // There may be thousands, and requests wait for the transaction: a statement for many, never some for each.
+    // There may be thousands, and requests wait meanwhile: a statement for many, and others have their turn in between.
+    let inPiece = 0;
     for (const alike of runsOf(found)) {
+      inPiece += alike.files.length;
+      if (inPiece > SLICE) {
+        await at.tx.nextTurn();
+        inPiece = alike.files.length;
+      }
       if (alike.isNew) seqs.push(...(await this.#attachNew(at, attaching, alike)));
       else seqs.push(...(await this.#attachAgain(at, attaching, alike)));
     }
@@ -268,6 +277,7 @@ interface Alike extends Pick<FoundFile, "attributes" | "strategy"> {
   files: FoundFile[];
 }
 
+/** In pieces of what may be done in one turn. */
 function runsOf(found: readonly FoundFile[]): Alike[] {
   const runs: Alike[] = [];
   for (const file of found) {
@@ -275,7 +285,12 @@ function runsOf(found: readonly FoundFile[]): Alike[] {
     const isNew = file.there === null;
     const last = runs.at(-1);
     // Where a request names them once for all, they are the same object.
-    if (last?.isNew === isNew && last.attributes === attributes && sameStrategy(last.strategy, strategy))
+    if (
+      last?.isNew === isNew &&
+      last.files.length < SLICE &&
+      last.attributes === attributes &&
+      sameStrategy(last.strategy, strategy)
+    )
       last.files.push(file);
     else runs.push({ isNew, attributes, strategy, files: [file] });
   }

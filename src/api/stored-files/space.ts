@@ -94,9 +94,7 @@ class Ledger implements Space {
   }
 
   async assertMayKeep(tables: Tables, { owner, bytes, areNew }: Wanted): Promise<void> {
-    const keyId = owner.keyId === RUN_KEY_ID ? null : owner.keyId;
-    if (!(await tables.tenants.mayKeep(owner.tenantId, keyId, this.#deps.clock.nowSeconds())))
-      throw await whyNot(tables, owner);
+    await assertStillThere(tables, owner, this.#deps.clock.nowSeconds());
     const { perTenant, perKey } = await this.#deps.byteLimits(owner, tables.tenants);
     // Parts of uploads were counted when they came.
     const pending = areNew ? await tables.uploads.pendingBytes(owner.tenantId, owner.keyId) : NOTHING;
@@ -205,6 +203,15 @@ function aboveQuota(whose: string, most: number): AppError {
 
 function ended(): AppError {
   return new AppError("invalid_api_key", "The key of this request is not valid any more; nothing was stored.");
+}
+
+/**
+ * Whether something may still be kept for an owner, as part of the transaction that keeps it.
+ * @throws AppError where the key or its tenant went meanwhile
+ */
+export async function assertStillThere(tables: Tables, owner: Owner, nowSeconds: number): Promise<void> {
+  const keyId = owner.keyId === RUN_KEY_ID ? null : owner.keyId;
+  if (!(await tables.tenants.mayKeep(owner.tenantId, keyId, nowSeconds))) throw await whyNot(tables, owner);
 }
 
 async function whyNot({ tenants }: Tables, { tenantId, keyId }: Owner): Promise<AppError> {

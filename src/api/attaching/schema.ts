@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { idText, nullable, oneOf } from "../../http/openai.ts";
+import { cursorQuery, idText, listSchema, nullable, oneOf } from "../../http/openai.ts";
 
 export const FILE_STATUSES = ["in_progress", "completed", "cancelled", "failed"] as const;
 export type FileStatus = (typeof FILE_STATUSES)[number];
@@ -95,6 +95,13 @@ export const VectorStoreFile = Type.Object(
   { $id: "VectorStoreFile" },
 );
 export type VectorStoreFile = Static<typeof VectorStoreFile>;
+
+export const VectorStoreFileList = listSchema(VectorStoreFile, "VectorStoreFileList");
+/** Query of both lists of files in a store. */
+export const FileListQuery = Type.Object({
+  ...cursorQuery(),
+  filter: Type.Optional(oneOf(FILE_STATUSES, { description: "Only files in this state." })),
+});
 
 export const VectorStoreFileDeleted = Type.Object(
   { id: Type.String(), object: Type.Literal("vector_store.file.deleted"), deleted: Type.Boolean() },

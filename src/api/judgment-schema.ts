@@ -1,7 +1,10 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { deletedSchema, idText, listSchema, nullable, unixSeconds } from "../../http/openai.ts";
+import { jsonLimit } from "../http/body-limit.ts";
+import { deletedSchema, idText, listSchema, nullable, unixSeconds } from "../http/openai.ts";
 
+/** Thousands of queries, each with the ids of some answers. */
+export const JUDGED_BODY = jsonLimit(16 * 1024 * 1024, 300_000);
 /** Judged queries of a store, and of an evaluation that brings its own, at most. */
 export const MAX_JUDGMENTS = 10_000;
 /** Files and chunks judged for one query at most. */

@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { idText, nullable, oneOf } from "../../http/openai.ts";
-import { ChunkingStrategyRequest } from "../vector-store-files/schema.ts";
+import { idText, nullable, oneOf } from "../http/openai.ts";
+import { ChunkingStrategyRequest } from "./attaching/schema.ts";
 
 /** `expired` wins over the others; no further value is ever sent in `status`. */
 export const STORE_STATUSES = ["expired", "in_progress", "completed"] as const;

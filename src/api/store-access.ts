@@ -1,9 +1,9 @@
-import { AppError } from "../../errors.ts";
-import type { Clock } from "../../platform/clock.ts";
-import { assertNotExpired, assertOpen, storeNotFound } from "../../search/store-state.ts";
-import type { Tables } from "../../storage/storage.ts";
-import type { StoreRow } from "../../storage/stores.ts";
-import { mayUseStore } from "../../http/caller.ts";
+import { AppError } from "../errors.ts";
+import type { Clock } from "../platform/clock.ts";
+import { assertNotExpired, assertOpen, storeNotFound } from "../search/store-state.ts";
+import type { Tables } from "../storage/storage.ts";
+import type { StoreRow } from "../storage/stores.ts";
+import { mayUseStore } from "../http/caller.ts";
 import type { Asking } from "./asking.ts";
 
 /** Deleted stores remembered at most, until the next start. */

@@ -3,7 +3,7 @@ import { storeNotFound } from "../../search/store-state.ts";
 import type { Tables } from "../../storage/storage.ts";
 import type { AttachedFile } from "../../storage/store-files.ts";
 import type { StoreRow } from "../../storage/stores.ts";
-import { usableFiles } from "../files/scope.ts";
+import { usableFiles } from "../stored-files/scope.ts";
 import type { AttachingWithin, FileToAttach } from "./attach-request.ts";
 
 /** A file that may be attached, and all that is wanted of it. */

@@ -1,0 +1,143 @@
+import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { Database } from "bun:sqlite";
+import { expect, test } from "bun:test";
+import { tempDir, type TempDir } from "../../test/helpers/temp-dir.ts";
+import { takeDataDir } from "../platform/data-dir.ts";
+import { openSqlite } from "../storage/sqlite.ts";
+import { createStorage } from "../storage/storage.ts";
+import { lectern } from "./testing/command.ts";
+
+/** A data directory with a tenant and a file whose bytes are there. */
+async function made(dir: TempDir): Promise<string> {
+  const data = dir.join("data");
+  mkdirSync(data, { mode: 0o700 });
+  const db = openSqlite(`${data}/meta.sqlite`, { flush: false });
+  await createStorage(db).tenants.insert({ id: "ten_a", name: "a", createdAt: 1 });
+  await db.close();
+  chmodSync(`${data}/meta.sqlite`, 0o600);
+  return data;
+}
+
+async function checks(data: string, ...more: string[]) {
+  const { status, out } = await lectern(["doctor", "--data", data, ...more], {
+    env: { LECTERN_MIN_FREE_DISK_MB: "1" },
+  });
+  const rows = out
+    .trimEnd()
+    .split("\n")
+    .map((line) => /^(ok|warn|fail) +(\w+) +(.*)$/.exec(line));
+  const found = Object.fromEntries(rows.map((row) => [row?.[2] ?? "?", { state: row?.[1], detail: row?.[3] }]));
+  return { status, found };
+}
+
+test("of a directory that is not there it says that it will be made; nothing is made by looking", async () => {
+  using dir = tempDir();
+  const { status, found } = await checks(dir.join("data"));
+  expect(status).toBe(0);
+  expect(found["data"]).toEqual({ state: "ok", detail: `${dir.join("data")} will be made at the first start` });
+  expect(Object.keys(found)).not.toContain("database");
+  expect(existsSync(dir.join("data"))).toBe(false);
+});
+
+test("a directory as the server leaves it is all right, line by line", async () => {
+  using dir = tempDir();
+  const { status, found } = await checks(await made(dir));
+  expect(status).toBe(0);
+  const names = "version processor data permissions disk clock documents ocr server database models indexes".split(" ");
+  expect(Object.keys(found)).toEqual(names);
+  expect(found["database"]).toMatchObject({ state: "ok", detail: expect.stringContaining("0 stores, 0 files") });
+  expect(found["server"]?.detail).toContain("none runs on this data directory");
+});
+
+test("a database that is wrong is a failure that names the way out", async () => {
+  using dir = tempDir();
+  const data = await made(dir);
+  const db = new Database(`${data}/meta.sqlite`);
+  db.run(`INSERT INTO file (id, tenant_id, filename, bytes, purpose, sha256, created_at)
+    VALUES ('file-a', 'ten_a', 'x', 1, 'assistants', '00', 1)`);
+  db.close();
+  expect(await checks(data)).toMatchObject({
+    status: 1,
+    found: { database: { state: "fail", detail: "the bytes of 1 files are missing; restore a backup" } },
+  });
+  writeFileSync(`${data}/meta.sqlite`, "no database, and longer than a header of sixteen bytes");
+  for (const end of ["-wal", "-shm"]) rmSync(`${data}/meta.sqlite${end}`, { force: true });
+  expect(await checks(data)).toMatchObject({ status: 1, found: { database: { state: "fail" } } });
+});
+
+test("a damaged graph is a warning: it is built again; --fix removes every cache and nothing else", async () => {
+  using dir = tempDir();
+  const data = await made(dir);
+  mkdirSync(`${data}/stores/vs_a/1`, { recursive: true });
+  writeFileSync(`${data}/stores/vs_a/1/manifest`, "torn");
+  mkdirSync(`${data}/parsed`);
+  writeFileSync(`${data}/mine.txt`, "mine");
+  const before = await checks(data);
+  expect(before).toMatchObject({ status: 0, found: { indexes: { state: "warn" } } });
+  expect(before.found["indexes"]?.detail).toContain("vs_a/1");
+  const fixed = await checks(data, "--fix");
+  expect(fixed).toMatchObject({ status: 0, found: { fix: { state: "ok" } } });
+  expect(
+    ["stores", "parsed", "native", "mine.txt", "meta.sqlite"].map((name) => existsSync(`${data}/${name}`)),
+  ).toEqual([false, false, false, true, true]);
+});
+
+test("a directory that a server holds is not looked into, nor mended", async () => {
+  using dir = tempDir();
+  const data = await made(dir);
+  using _ = takeDataDir(data);
+  const { status, found } = await checks(data);
+  expect([status, found["content"]?.detail]).toEqual([0, "in use by a running server, not looked into"]);
+  expect(await checks(data, "--fix")).toMatchObject({ status: 1, found: { fix: { state: "fail" } } });
+});
+
+test("a model that is broken or waits to be named is a warning", async () => {
+  using dir = tempDir();
+  const data = await made(dir);
+  mkdirSync(`${data}/models/half`, { recursive: true });
+  writeFileSync(`${data}/models/half/config.json`, "{}");
+  const model = 'id = "house"\ndialect = "openai-compatible"\naddress = "http://127.0.0.1:9/v1"\ninactive = true\n';
+  writeFileSync(`${data}/models.toml`, `[[models]]\n${model}`);
+  const { status, found } = await checks(data);
+  expect([status, found["models"]?.state]).toEqual([0, "warn"]);
+  expect(found["models"]?.detail).toContain("half: ");
+  expect(found["models"]?.detail).toContain("house: inactive until lectern models verify house");
+});
+
+test("a server that left its address and does not answer is a failure; one that answers is told ready or not", async () => {
+  using dir = tempDir();
+  const data = await made(dir);
+  const leave = (url: string) =>
+    writeFileSync(`${data}/cli.json`, JSON.stringify({ url, key: "k", pid: process.pid }), { mode: 0o600 });
+  const unused = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => unused.once("listening", resolve));
+  const { port } = unused.address() as { port: number };
+  await new Promise((resolve) => unused.close(resolve));
+  leave(`http://127.0.0.1:${port}`);
+  expect((await checks(data)).found["server"]).toMatchObject({
+    state: "fail",
+    detail: expect.stringMatching(/answer$/),
+  });
+  for (const [ready, state] of [
+    [200, "ok"],
+    [503, "fail"],
+  ] as const) {
+    await using server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: () => new Response("", { status: ready }),
+    });
+    leave(server.url.origin);
+    expect((await checks(data)).found["server"]?.state).toBe(state);
+  }
+});
+
+test("what others may read or write is told", async () => {
+  using dir = tempDir();
+  const data = await made(dir);
+  chmodSync(`${data}/meta.sqlite`, 0o644);
+  expect((await checks(data)).found["permissions"]).toMatchObject({ state: "warn" });
+  writeFileSync(dir.join("file"), "");
+  expect(await checks(dir.join("file"))).toMatchObject({ status: 1, found: { data: { state: "fail" } } });
+});
