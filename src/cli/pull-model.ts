@@ -5,14 +5,14 @@
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { addressProblem, resolveHost } from "../embed/remote/address.ts";
-import { definedOf, type ModelOverrides } from "../embed/local/model-folder.ts";
+import type { ModelOverrides } from "../embed/local/model-folder.ts";
 import { HUB_LIMITS, HubClient } from "../models/hub/hub-client.ts";
 import { HubError } from "../models/hub/hub-failure.ts";
 import { cardAddress, type HubName, parseHubName, PUBLIC_HUB } from "../models/hub/hub-name.ts";
 import { knownPrompts } from "../models/hub/known-prompts.ts";
 import { fetchPlan, planPull, type PullPlan } from "../models/hub/pull.ts";
 import { openStaging, type Staging } from "../models/hub/staging.ts";
-import { addingFolder, removeUnfinished } from "../models/models-dir.ts";
+import { addingFolder, readModelDirectory, removeUnfinished } from "../models/models-dir.ts";
 import { freeBytes } from "../platform/disk-reserve.ts";
 import { readKeyFile } from "../platform/key-file.ts";
 import { connect, readCliFile } from "./connect.ts";
@@ -65,6 +65,7 @@ interface Pull {
   id: string;
   endpoint: URL;
   dataDir: string;
+  /** What the flags say. */
   overrides: ModelOverrides;
 }
 
@@ -83,8 +84,7 @@ function readPull(word: string, args: ModelsArguments, terminal: Terminal): Pull
   refuseOffline(args, dataDir, terminal);
   const id = args.get("id") ?? asked.name;
   placeOf(id, dataDir);
-  const overrides = { ...knownPrompts(asked.name), ...overridesIn(args) };
-  return { asked, id, endpoint: new URL(address), dataDir, overrides: definedOf(overrides) };
+  return { asked, id, endpoint: new URL(address), dataDir, overrides: overridesIn(args) };
 }
 
 function refuseOffline(args: ModelsArguments, dataDir: string, terminal: Terminal): void {
@@ -131,9 +131,12 @@ function show({ asked, endpoint, overrides, id }: Pull, plan: PullPlan, free: nu
     "graph",
     otherGraphs.length === 0 ? graph : `${graph}; others by --variant: ${otherGraphs.map(stemOf).join(", ")}`,
   );
-  const { queryPrefix = "", passagePrefix = "" } = overrides;
-  if (queryPrefix !== "" || passagePrefix !== "")
-    line("prompts", `${JSON.stringify(queryPrefix)} before queries, ${JSON.stringify(passagePrefix)} before passages`);
+  const { queryPrefix = "", passagePrefix = "" } = { ...knownPrompts(asked.name), ...overrides };
+  const prompts = [
+    queryPrefix === "" ? "" : `${JSON.stringify(queryPrefix)} before queries`,
+    passagePrefix === "" ? "" : `${JSON.stringify(passagePrefix)} before passages`,
+  ].filter((prompt) => prompt !== "");
+  if (prompts.length > 0) line("prompts", prompts.join(", "));
   if (id !== asked.name) line("name here", id);
   const rows = files.map((file) => [file.name, formatBytes(file.bytes)]);
   printTable({ ...terminal, out: terminal.err }, ["FILE", "SIZE"], rows);
@@ -178,7 +181,8 @@ async function fetchAndAdd({ pull, plan, client }: Agreed, args: ModelsArguments
   const partial = addingFolder(models);
   staging.moveTo(partial);
   try {
-    const placing = { id: pull.id, dataDir, partial, overrides: pull.overrides };
+    const prompts = (await namesPrompts(partial)) ? {} : knownPrompts(pull.asked.name);
+    const placing = { id: pull.id, dataDir, partial, overrides: { ...prompts, ...pull.overrides } };
     const placed = await placeModel(placing, connection.client, terminal);
     if (!placed.ok) {
       tellUnusable(pull.asked.name, placed.problems, terminal);
@@ -190,6 +194,12 @@ async function fetchAndAdd({ pull, plan, client }: Agreed, args: ModelsArguments
   }
   await tellAdded(pull.id, connection.client, terminal);
   return 0;
+}
+
+/** The model's own files know better than what is said of its name. */
+async function namesPrompts(folder: string): Promise<boolean> {
+  const read = await readModelDirectory("pulled", folder);
+  return read.ok && read.kind === "embedding" && (read.spec.queryPrefix !== "" || read.spec.passagePrefix !== "");
 }
 
 async function fetchFiles(client: HubClient, plan: PullPlan, staging: Staging, terminal: Terminal): Promise<void> {

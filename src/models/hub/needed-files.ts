@@ -79,7 +79,7 @@ function rankOf(stem: string, architecture: Architecture): number {
   // Four bits, and what is made for one kind of processor.
   if (/q4|bnb4|q2/.test(stem)) return 7;
   if (/arm64/.test(stem)) return architecture === "arm64" ? 3 : 8;
-  if (/avx2$/.test(stem)) return architecture === "x64" ? 3 : 8;
+  if (stem.endsWith("avx2")) return architecture === "x64" ? 3 : 8;
   if (/avx512/.test(stem)) return architecture === "x64" ? 5 : 8;
   return /int8|uint8|quantized/.test(stem) ? 4 : 2;
 }
