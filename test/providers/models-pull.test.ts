@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { crossEncoderFolder, randomCrossEncoder } from "../../src/embed/testing/cross-encoders.ts";
+import { encoderShapes } from "../../src/embed/testing/hub-shapes.ts";
 import { type FolderFiles, SMALL_WORDS, transformerFolder } from "../../src/embed/testing/model-folders.ts";
 import { randomTransformer } from "../../src/embed/testing/transformer.ts";
 import { FAKE_COMMIT, type FakeHub, startFakeHub } from "../../src/models/hub/testing/fake-hub.ts";
@@ -129,6 +130,21 @@ test("a new data directory is made for it, and no server is needed", async () =>
   expect(placed(data)).toEqual(["acme"]);
 });
 
+const SHAPES = ["bge-m3", "Qwen3-Embedding-0.6B"];
+test.each(encoderShapes().filter(({ name }) => SHAPES.includes(name)))(
+  "$name, as the hub has it",
+  async ({ name, files }) => {
+    hub.models.set(`acme/${name}`, { files });
+    expect(await pull(`acme/${name}`)).toMatchObject({ status: 0, out: `acme/${name}\n` });
+    expect((await models("verify", `acme/${name}`)).out).toBe(`acme/${name}: ok, 16 dimensions\n`);
+    const own = join(server.dataDir, "models/acme", name);
+    expect([existsSync(join(own, "onnx/model.onnx_data")), existsSync(join(own, "lectern.json"))]).toEqual([
+      name === "bge-m3",
+      false,
+    ]);
+  },
+);
+
 test("where nobody can be asked, nothing is fetched without --yes", async () => {
   const { status, err } = await pull("acme/e5-small-v2", ["--allow-private-addresses"]);
   expect([status, err]).toEqual([1, expect.stringContaining("say --yes")]);
@@ -170,6 +186,10 @@ test("what another pull left behind is taken away by the next", async () => {
   hub.faults.set(GRAPH, ["changed"]);
   expect(await pull("acme/e5-small-v2")).toMatchObject({ status: 1, out: "" });
   expect([existsSync(left), placed().length]).toEqual([false, 1]);
+  // What is on its way is no part of a backup.
+  const backup = dir.join("backup.lectern");
+  expect((await runLectern(["backup", backup, "--data", server.dataDir])).status).toBe(0);
+  expect(await Bun.file(backup).text()).not.toContain(".pulling-");
   expect(await pull("acme/ranker")).toMatchObject({ status: 0 });
   expect(placed()).toEqual(["acme"]);
 });

@@ -127,7 +127,7 @@ export class HubClient {
       if (status === 416) return answerOf(response, { told, by: url.host, watch, asked });
       const target = status >= 300 && status < 400 ? headers.get("location") : null;
       if (target === null) {
-        throw failureOf(asked, { status, headers, by: url.host, retryAfterMs: headerWaitMs(headers, Date.now()) });
+        throw failureOf(asked, { status, headers, by: url.host, retryAfterMs: waitMs(headers) });
       }
       url = redirected(url, target);
     }
@@ -162,6 +162,12 @@ export class HubClient {
       throw watch.failure(url.host, error);
     }
   }
+}
+
+/** Also as hubs write it: `RateLimit: "resolvers";r=0;t=55`. */
+function waitMs(headers: Headers): number | null {
+  const seconds = /;\s*t=(\d+)/.exec(headers.get("ratelimit") ?? "")?.[1];
+  return headerWaitMs(headers, Date.now()) ?? (seconds === undefined ? null : Number(seconds) * 1000);
 }
 
 function takeOver(told: Headers, headers: Headers): void {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tempDir, type TempDir } from "../../../test/helpers/temp-dir.ts";
 import { HubClient, type HubOptions } from "./hub-client.ts";
@@ -223,7 +223,11 @@ describe("a fetch", () => {
   test("waits as long as a busy hub asks, and no longer than is bearable", async () => {
     fault("config.json", { status: 429, headers: { "retry-after": "1" } });
     await fetchAll();
-    expect(pauses).toEqual([1000]);
+    fault("config.json", { status: 429, headers: { ratelimit: '"resolvers";r=0;t=1' } });
+    rmSync(dir.path, { recursive: true });
+    mkdirSync(dir.path);
+    await fetchAll();
+    expect(pauses).toEqual([1000, 1000]);
     fault("list", { status: 429, headers: { "retry-after": "3600" } });
     expect(await problemOf(plan())).toContain("asks to wait 3600 seconds; with a token");
   });
