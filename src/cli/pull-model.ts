@@ -43,10 +43,8 @@ export async function pullModel(word: string, args: ModelsArguments, terminal: T
     const { plan } = planning;
     const free = await freeBytes(nearestFolder(pull.dataDir));
     show(pull, plan, free, terminal);
-    if (plan.bytes + SPARE_BYTES > free)
-      throw new UsageError(
-        `There is too little space at ${pull.dataDir}: ${formatBytes(plan.bytes)} and ${formatBytes(SPARE_BYTES)} to spare are needed, ${formatBytes(free)} are free.`,
-      );
+    const problem = spaceProblem(pull.dataDir, plan.bytes, free);
+    if (problem !== null) throw new UsageError(problem);
     if (!(await isWanted(args, terminal))) return 1;
     await ensureDataDirectory(args, terminal);
     return await fetchAndAdd({ pull, plan, client }, args, terminal);
@@ -58,6 +56,12 @@ export async function pullModel(word: string, args: ModelsArguments, terminal: T
     if (error instanceof HubError) throw new UsageError(printable(error.message), { cause: error });
     throw error;
   }
+}
+
+/** Why so many bytes are not fetched to where so many are free; null where they fit. */
+export function spaceProblem(place: string, bytes: number, free: number): string | null {
+  if (bytes + SPARE_BYTES <= free) return null;
+  return `There is too little space at ${place}: ${formatBytes(bytes)} and ${formatBytes(SPARE_BYTES)} to spare are needed, ${formatBytes(free)} are free.`;
 }
 
 interface Pull {

@@ -179,6 +179,25 @@ test("one that is killed goes on where it was, and what it left is gone in the e
   expect(placed()).toEqual(["acme"]);
 });
 
+test("one that is interrupted says how to go on", async () => {
+  hub.faults.set(GRAPH, ["stalled"]);
+  const args = ["models", "pull", "acme/e5-small-v2", "--endpoint", hub.url, "--data", server.dataDir, ...BASE];
+  const child = Bun.spawn({
+    cmd: [...LECTERN, ...args],
+    env: plainEnv(),
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  await waitFor("the graph is asked for", () =>
+    Promise.resolve(hub.seen.some(({ host }) => host === "cdn") ? true : undefined),
+  );
+  child.kill("SIGINT");
+  const [out, err, status] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  expect({ out, status }).toEqual({ out: "", status: 130 });
+  expect(err).toContain("the same command goes on");
+});
+
 test("what another pull left behind is taken away by the next", async () => {
   const left = join(server.dataDir, "models/.pulling-0123456789abcdef");
   mkdirSync(left, { recursive: true });
