@@ -91,14 +91,14 @@ function chooseScore(
   outputs: readonly GraphValue[],
   problems: string[],
 ): OutputChoice | null {
-  const most = label === null ? 1 : 2;
-  const fits = (output: GraphValue): boolean => output.shape.length === 2 && (lastSize(output) ?? 1) <= most;
+  const labels = label === null ? 1 : 2;
+  const fits = (output: GraphValue): boolean => output.shape.length === 2 && (lastSize(output) ?? labels) === labels;
   const named = SCORE_OUTPUTS.flatMap((name) => outputs.find((output) => output.name === name) ?? []).find(fits);
   const chosen = named ?? (outputs.length === 1 ? outputs.find(fits) : undefined);
   if (chosen === undefined) {
     const list = outputs.map(({ name, shape }) => `${name} [${shape.join(", ")}]`).join(", ");
-    const numbers = label === null ? "one number" : "one or two numbers";
-    problems.push(`${graph} has no output 'logits' of ${numbers} a row; it has: ${list}`);
+    const numbers = label === null ? "one number a row" : "two numbers a row, for the two labels of config.json";
+    problems.push(`${graph} has no output 'logits' of ${numbers}; it has: ${list}`);
     return null;
   }
   if (!isFloat(chosen, graph, problems)) return null;
@@ -145,11 +145,11 @@ class Scorer {
     for (const batch of planBatches(lengths, limits)) {
       signal?.throwIfAborted();
       const { values, size } = await this.#runner.run(batch.map((b) => rows[b] as BatchRow));
-      // A classifier of two labels may have been exported with one number.
-      const label = size === 1 ? null : this.#spec.fits;
-      if (size !== (label === null ? 1 : 2)) throw new Error(`the graph gives ${size} numbers a row instead of one`);
+      const { fits: label, activation } = this.#spec;
+      const labels = label === null ? 1 : 2;
+      if (size !== labels) throw new Error(`the graph gives ${size} numbers a row instead of ${labels}`);
       batch.forEach((b, r) => {
-        const score = scoreOf(values, r, { label, activation: this.#spec.activation });
+        const score = scoreOf(values, r, { label, activation });
         const document = owners[b] as number;
         scores[document] = Math.max(scores[document] as number, score);
       });
