@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { join, relative } from "node:path";
+import { join, relative, sep } from "node:path";
 import type { BeginBackup } from "../api/backup/routes.ts";
 import { type BackupFile, writeBackup } from "../platform/backup-archive.ts";
 import { version } from "../platform/build-info.ts";
@@ -32,9 +32,16 @@ export function backups({ data, dataDir, clock }: { data: OpenStorage; dataDir: 
 /** Remote models that were added by the operator; it holds no keys. */
 const REMOTE_MODELS = "models.toml";
 
+/** Hidden ones are not among them: those are models on their way in or out. */
 function filesBelow(directory: string): string[] {
   if (!existsSync(directory)) return [];
   return readdirSync(directory, { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name));
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter(
+      (path) =>
+        !relative(directory, path)
+          .split(sep)
+          .some((part) => part.startsWith(".")),
+    );
 }

@@ -197,7 +197,12 @@ class Server implements Context {
     this.#parts.setRunKey(runKey);
     if (!config.noLocalCli) {
       const path = join(dataDir, "cli.json");
-      writeCliFile(path, { url: localUrl(server.url), key: runKey.key, pid: process.pid });
+      writeCliFile(path, {
+        url: localUrl(server.url),
+        key: runKey.key,
+        pid: process.pid,
+        offline: config.offline,
+      });
       teardown.defer(() => rmSync(path, { force: true }));
     }
     engine.warm();
@@ -268,6 +273,6 @@ function localUrl(url: string): string {
 }
 
 /** For verbs of the same user on this machine; whole or absent, and nobody else's to read. */
-function writeCliFile(path: string, content: { url: string; key: string; pid: number }): void {
+function writeCliFile(path: string, content: { url: string; key: string; pid: number; offline: boolean }): void {
   replaceFile(path, JSON.stringify(content));
 }

@@ -1,29 +1,14 @@
-import {
-  cpSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from "node:fs";
+import { cpSync, existsSync, lstatSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, extname, join, relative, resolve } from "node:path";
 import { Value } from "@sinclair/typebox/value";
 import { knownModel } from "../embed/known-models.ts";
-import { definedOf, type ModelOverrides, overridesFile } from "../embed/local/model-folder.ts";
 import { linkProblem } from "../embed/local/model-files.ts";
 import { addingFolder, readModelDirectory, removeUnfinished } from "../models/models-dir.ts";
 import { readAddedModels, RemoteModelTable, REMOTE_DIALECTS, writeAddedModels } from "../models/model-tables.ts";
 import { messageOf } from "../errors.ts";
-import { unpackNatives } from "../platform/native.ts";
-import { findProcessBounds } from "../platform/process-bounds.ts";
-import { replaceFile, syncPath } from "../platform/replace-file.ts";
-import { tryModel } from "../workers/model-trial.ts";
-import { integerFlag } from "./arguments.ts";
 import type { Client } from "./client.ts";
-import { ModelRow, type ModelsArguments, probe, problemsOf, scan } from "./model-requests.ts";
+import { type ModelsArguments, probe, problemsOf, scan } from "./model-requests.ts";
+import { overridesIn, placeModel, placeOf, tellAdded, tellNoPrompts, tellUnusable } from "./place-model.ts";
 import { UsageError } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -59,14 +44,12 @@ export async function addFolder(
   const id = args.get("id") ?? basename(source);
   const read = await readModelDirectory(id, source, overrides);
   if (!read.ok) return refuse(terminal, folder, read.problems);
-  const target = join(dataDir, "models", id);
-  if (existsSync(target)) {
-    throw new UsageError(`There is a model '${id}' already: remove it first, or choose another name with --id.`);
-  }
-  removeUnfinished(join(dataDir, "models"));
-  const partial = addingFolder(join(dataDir, "models"));
+  placeOf(id, dataDir);
+  const models = join(dataDir, "models");
+  removeUnfinished(models);
+  const partial = addingFolder(models);
   try {
-    mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
+    mkdirSync(models, { recursive: true, mode: 0o700 });
     const filter = (path: string) => {
       const name = relative(source, path);
       if (name === "" || !isPartOfModel(path, name, read.files)) return name === "";
@@ -75,49 +58,15 @@ export async function addFolder(
       return true;
     };
     cpSync(source, partial, { recursive: true, dereference: true, filter });
-    writeOverrides(join(partial, "lectern.json"), overrides);
-    const { kind, files } = read;
-    const natives = await unpackNatives(dataDir);
-    const wrong = await tryModel({ kind, directory: partial, files }, { natives, bounds: await findProcessBounds() });
-    if (wrong.length > 0) {
-      rmSync(partial, { recursive: true, force: true });
-      return refuse(terminal, folder, wrong);
-    }
-    syncTree(partial);
-    renameSync(partial, target);
-    syncPath(dirname(target));
+    const placed = await placeModel({ id, dataDir, partial, overrides }, client, terminal);
+    if (!placed.ok) return refuse(terminal, folder, placed.problems);
+    if (!placed.namesPrompts) tellNoPrompts(terminal);
   } catch (error) {
     rmSync(partial, { recursive: true, force: true });
     throw error;
   }
-  const problems = problemsOf(await scan(client, terminal.signal), id);
-  if (problems.length === 0) {
-    if (read.kind === "embedding" && read.spec.queryPrefix === "" && read.spec.passagePrefix === "")
-      terminal.err(
-        "Its files name no prompts: if its card asks for some, add it with --query-prefix, --passage-prefix.\n",
-      );
-    return await added(client, id, terminal);
-  }
-  rmSync(target, { recursive: true, force: true });
-  await scan(client, terminal.signal);
-  return refuse(terminal, folder, problems);
-}
-
-function overridesIn(args: ModelsArguments): ModelOverrides {
-  return definedOf({
-    variant: args.get("variant"),
-    maxTokens: args.has("max-tokens") ? integerFlag("max-tokens", args.get("max-tokens"), 0, 1, 1_000_000) : undefined,
-    queryPrefix: args.get("query-prefix"),
-    passagePrefix: args.get("passage-prefix"),
-  });
-}
-
-/** Adds to what the folder's `lectern.json` says. */
-function writeOverrides(path: string, overrides: ModelOverrides): void {
-  if (Object.keys(overrides).length === 0) return;
-  const own: unknown = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : {};
-  if (typeof own !== "object") throw new UsageError(`${path} holds no JSON object.`);
-  replaceFile(path, `${JSON.stringify({ ...own, ...overridesFile(overrides) }, null, 2)}\n`);
+  await tellAdded(id, client, terminal);
+  return 0;
 }
 
 /**
@@ -172,7 +121,8 @@ export async function addRemote(
     await undo();
     return refuse(terminal, table.id, [messageOf(error)]);
   }
-  return await added(client, table.id, terminal);
+  await tellAdded(table.id, client, terminal);
+  return 0;
 }
 
 function remoteTable(args: ModelsArguments): RemoteModelTable {
@@ -203,16 +153,8 @@ function remoteTable(args: ModelsArguments): RemoteModelTable {
   throw new UsageError(`--${key === "usd-per-million-tokens" ? "price" : key} does not fit; see lectern help models.`);
 }
 
-async function added(client: Client, id: string, terminal: Terminal): Promise<number> {
-  const model = await client.send(ModelRow, "GET", `/v1/models/${encodeURIComponent(id)}`, undefined, terminal.signal);
-  terminal.out(`${model.id}\n`);
-  const what = model.type === "reranker" ? "a reranker" : `${model.dimensions} dimensions`;
-  terminal.err(`Added ${model.id}: ${what}, windows of ${model.max_tokens} tokens.\n`);
-  return 0;
-}
-
 function refuse(terminal: Terminal, what: string, problems: readonly string[]): number {
-  terminal.err(`${what} cannot be used:\n${problems.map((problem) => `  - ${problem}\n`).join("")}`);
+  tellUnusable(what, problems, terminal);
   return 1;
 }
 
@@ -220,13 +162,4 @@ function isPartOfModel(path: string, name: string, read: readonly string[]): boo
   if (basename(path).startsWith(".")) return false;
   if (GRAPH_FILE.test(path)) return read.includes(name);
   return !LEFT_OUT.has(extname(path).toLowerCase()) || MODULE_FOLDER.test(basename(dirname(path)));
-}
-
-function syncTree(directory: string): void {
-  for (const entry of readdirSync(directory, { withFileTypes: true })) {
-    const path = join(directory, entry.name);
-    if (entry.isDirectory()) syncTree(path);
-    else syncPath(path);
-  }
-  syncPath(directory);
 }

@@ -8,7 +8,7 @@
  */
 import { existsSync, lstatSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { readConfig } from "../config/config.ts";
 import type { Config } from "../config/config.ts";
@@ -33,7 +33,14 @@ export interface Connection extends AsyncDisposable {
   client: Client;
 }
 
-const CliFile = Type.Object({ url: Type.String(), key: Type.String(), pid: Type.Integer() });
+const CliFile = Type.Object({
+  url: Type.String(),
+  key: Type.String(),
+  pid: Type.Integer(),
+  /** That the server may make no outbound connection. */
+  offline: Type.Optional(Type.Boolean()),
+});
+type CliFile = Static<typeof CliFile>;
 
 type ConnectionArguments = Arguments<typeof CONNECTION_FLAGS>;
 
@@ -117,7 +124,7 @@ function connected(server: { url: string; key: string }): Connection {
  * What the running server wrote; null where there is none, or only the remains of a killed one. Whoever could write that
  * file would be sent the documents: a `UsageError` where it may be somebody else's.
  */
-export function readCliFile(dataDir: string): { url: string; key: string; pid: number } | null {
+export function readCliFile(dataDir: string): CliFile | null {
   const path = join(dataPathOf(dataDir), "cli.json");
   let file: unknown;
   try {

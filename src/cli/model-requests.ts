@@ -6,7 +6,7 @@ import { CONNECTION_FLAGS } from "./connect.ts";
 
 /** What the `models` verbs share: their flags, and what they ask the server. */
 export const MODELS_FLAGS = {
-  id: { value: "NAME", help: "add: name that clients use; the folder's or the model's unless set" },
+  id: { value: "NAME", help: "add, pull: name that clients use; the folder's or the model's unless set" },
   remote: { help: "add: a model at a provider or another server, instead of a folder" },
   dialect: { value: "NAME", help: "add --remote: openai, openai-compatible, cohere, voyage, mistral or google" },
   model: { value: "NAME", help: "add --remote: its name there" },
@@ -15,12 +15,21 @@ export const MODELS_FLAGS = {
   dimensions: { value: "N", help: "add --remote: length of its vectors; asked for unless set" },
   "max-tokens": {
     value: "N",
-    help: "add: tokens that it takes at once; as its files say, of a remote one 512, unless set",
+    help: "add, pull: tokens that it takes at once; as its files say, of a remote one 512, unless set",
   },
-  "query-prefix": { value: "TEXT", help: "add: put in front of what is searched for, such as 'query: '" },
-  "passage-prefix": { value: "TEXT", help: "add: put in front of what is found" },
-  variant: { value: "NAME", help: "add DIR: the graph to run, such as int8 or model_quantized; model.onnx unless set" },
+  "query-prefix": { value: "TEXT", help: "add, pull: put in front of what is searched for, such as 'query: '" },
+  "passage-prefix": { value: "TEXT", help: "add, pull: put in front of what is found" },
+  variant: {
+    value: "NAME",
+    help: "add DIR, pull: the graph to run, such as int8 or model_quantized; model.onnx unless set",
+  },
+  matryoshka: { value: "N,N", help: "add DIR, pull: shorter lengths that its vectors can be cut to, as its card says" },
   price: { value: "USD", help: "add --remote: price of a million tokens" },
+  endpoint: { value: "URL", help: "pull: hub, or a mirror of one; https://huggingface.co unless set" },
+  "token-file": { value: "FILE", help: "pull: file that holds the token of the hub, for private and gated models" },
+  "allow-private-addresses": { help: "pull: the hub may be in your own network; or LECTERN_ALLOW_PRIVATE_ADDRESSES" },
+  offline: { help: "pull: refuse; as LECTERN_OFFLINE and a server with --offline do" },
+  yes: { help: "pull: fetch without asking" },
   json: { help: "list: print the server's answer as JSON" },
   ...CONNECTION_FLAGS,
 } as const satisfies Flags;

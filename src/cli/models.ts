@@ -1,15 +1,14 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { existsSync, statSync } from "node:fs";
+import { basename, resolve } from "node:path";
 import { Type } from "@sinclair/typebox";
-import { readConfig } from "../config/config.ts";
 import { activateAddedModels, describeRemote } from "../models/model-tables.ts";
 import { readModelDirectory } from "../models/models-dir.ts";
-import { dataPathOf } from "../platform/data-place.ts";
+import { pullModel } from "./pull-model.ts";
 import { addFolder, addRemote } from "./add-model.ts";
 import { parseArguments } from "./arguments.ts";
 import type { Client } from "./client.ts";
 import { connect } from "./connect.ts";
-import { thisMachine } from "./machine.ts";
+import { dataDirOf, namedDirectory } from "./models-data.ts";
 import { ModelRow, type ModelsArguments, MODELS_FLAGS, probe, scan } from "./model-requests.ts";
 import { printTable } from "./table.ts";
 import { printable, UsageError } from "./terminal.ts";
@@ -18,7 +17,8 @@ import { messageOf } from "../errors.ts";
 
 const ModelList = Type.Object({ data: Type.Array(ModelRow) });
 const Deleted = Type.Object({ id: Type.String() });
-const USAGE = "Say what to do: lectern models list, add DIR, add --remote, verify [NAME or DIR...], or remove NAME.";
+const USAGE =
+  "Say what to do: lectern models list, add DIR, add --remote, pull NAME, verify [NAME or DIR...], or remove NAME.";
 
 export async function models(argv: readonly string[], terminal: Terminal): Promise<number> {
   const args = parseArguments(argv, MODELS_FLAGS);
@@ -27,11 +27,15 @@ export async function models(argv: readonly string[], terminal: Terminal): Promi
   const fits =
     (verb === "list" && word === undefined) ||
     (verb === "add" && more.length === 0 && (word === undefined) === args.has("remote")) ||
+    (verb === "pull" && word !== undefined && more.length === 0) ||
     verb === "verify" ||
     (verb === "remove" && word !== undefined && more.length === 0);
   if (!fits) throw new UsageError(USAGE);
   // Folders alone need no server.
   if (verb === "verify" && words.length > 0 && words.every(isFolder)) return await verifyFolders(words, terminal);
+
+  // What is fetched is fetched before a server is asked or started.
+  if (verb === "pull" && word !== undefined) return await pullModel(word, args, terminal);
 
   // Before a server is asked or started: it would not start where its default model is inactive.
   if (verb === "verify") activate(words, args, terminal);
@@ -123,19 +127,4 @@ function tell(terminal: Terminal, name: string, problems: readonly string[], fou
 
 function isFolder(word: string): boolean {
   return existsSync(word) && statSync(word).isDirectory();
-}
-
-function namedDirectory(args: ModelsArguments, terminal: Terminal): string {
-  const readFile = (path: string) => readFileSync(path, "utf8");
-  const config = readConfig({ argv: [], env: terminal.env, machine: thisMachine(), readFile });
-  return dataPathOf(args.get("data") ?? config.dataDir);
-}
-
-/** Where models are put: they are files of the server on this machine. */
-function dataDirOf(args: ModelsArguments, terminal: Terminal): string {
-  const dataDir = namedDirectory(args, terminal);
-  if (!existsSync(join(dataDir, "meta.sqlite"))) {
-    throw new UsageError(`${dataDir} is no data directory of a server on this machine: name it with --data.`);
-  }
-  return dataDir;
 }

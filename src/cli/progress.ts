@@ -21,6 +21,12 @@ const REDRAW_MS = 100;
 /** No estimate before this share is done: the first file of eight in flight says little about the rest. */
 const ESTIMATE_FROM = 0.1;
 
+/** `[████····]` */
+export function barOf(done: number, total: number): string {
+  const filled = total === 0 ? BAR_CELLS : Math.round((BAR_CELLS * Math.min(done, total)) / total);
+  return `[${"█".repeat(filled)}${"·".repeat(BAR_CELLS - filled)}]`;
+}
+
 export function createProgress(
   terminal: Terminal,
   total: { files: number; bytes: number },
@@ -40,9 +46,8 @@ export function createProgress(
     const bytes = [...partial.values()].reduce((sum, one) => sum + one, counts.bytes);
     const rate = (bytes - unchangedBytes) / seconds;
     const left = total.bytes - bytes;
-    const filled = total.bytes === 0 ? BAR_CELLS : Math.round((BAR_CELLS * Math.min(bytes, total.bytes)) / total.bytes);
     const parts = [
-      `[${"█".repeat(filled)}${"·".repeat(BAR_CELLS - filled)}]`,
+      barOf(bytes, total.bytes),
       `${done}/${total.files} files`,
       `${formatBytes(bytes)} of ${formatBytes(total.bytes)}`,
       `${formatBytes(rate)}/s`,

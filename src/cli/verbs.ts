@@ -52,8 +52,9 @@ const VERBS: Readonly<Record<string, Verb>> = {
     },
   },
   models: {
-    usage: "lectern models list | add DIR | add --remote | verify [NAME or DIR...] | remove NAME [options]",
-    summary: "add, check and remove embedding models and rerankers",
+    usage:
+      "lectern models list | add DIR | add --remote | pull NAME[@REVISION] | verify [NAME or DIR...] | remove NAME [options]",
+    summary: "add, fetch, check and remove embedding models and rerankers",
     load: async () => {
       const { models } = await import("./models.ts");
       const { MODELS_FLAGS } = await import("./model-requests.ts");
@@ -137,6 +138,8 @@ into the data directory.
 A model at a provider or another server is added with --remote and kept in models.toml in the data directory, without its
 key: --api-key-env names the variable of the server's environment that holds it, which is the provider's own
 (LECTERN_OPENAI_API_KEY) or one that the server's model-key-variables lists.
+pull NAME fetches an ONNX model by its name at a hub, such as BAAI/bge-small-en-v1.5: what is to come, its size and its
+licence are shown first. After an interruption the same command goes on. The token of --token-file goes to the hub alone.
 verify NAME asks the model for a vector. One that came with a backup is inactive until then: its address and variable are
 shown, and it is used from then on.`;
 

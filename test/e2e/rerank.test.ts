@@ -264,9 +264,12 @@ describe("models", () => {
     expect((await models("verify", "house")).out).toBe("house: ok, a reranker\n");
     expect((await models("list")).out).toMatch(/^house +local +32 +reranker/m);
 
-    const config = { ...crossEncoderConfig(SHAPE), id2label: { "0": "no", "1": "yes" } };
+    const config = (...labels: string[]) => ({
+      "config.json": JSON.stringify({ ...crossEncoderConfig(SHAPE), id2label: { ...labels } }),
+    });
     const broken: [name: string, changes: FolderFiles, words: string][] = [
-      ["two-labels", { "config.json": JSON.stringify(config) }, "the classifier has 2 labels"],
+      ["two-labels", config("no", "yes"), "no output 'logits' of two numbers a row"],
+      ["three-labels", config("no", "maybe", "yes"), "the classifier has 3 labels"],
       ["no-graph", { "onnx/model.onnx": "not a graph" }, "onnx/model.onnx cannot be loaded"],
     ];
     for (const [name, changes, words] of broken) {

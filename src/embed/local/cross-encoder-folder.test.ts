@@ -9,6 +9,7 @@ import { crossEncoderConfig, crossEncoderFolder, randomCrossEncoder } from "../t
 import { scanModels } from "../../models/models-dir.ts";
 import { isCrossEncoderFolder, readCrossEncoderFolder } from "./cross-encoder-folder.ts";
 import { memoryModelFiles } from "./model-files.ts";
+import { WAY_TO_TOKENIZER } from "./model-folder.ts";
 import { modelRevision } from "./revision.ts";
 
 const SHAPE = {
@@ -62,17 +63,21 @@ describe("a broken folder says exactly what is wrong", () => {
     return rest;
   };
   const cases: [what: string, files: FolderFiles, problem: string][] = [
-    ["no tokenizer", without("tokenizer.json"), "tokenizer.json is missing"],
-    ["no graph", without("onnx/model.onnx"), "there is no ONNX graph: onnx/model.onnx or model.onnx is expected"],
+    ["no tokenizer", without("tokenizer.json"), `tokenizer.json is missing: ${WAY_TO_TOKENIZER}`],
     [
-      "two labels",
-      crossEncoderFolder(MODEL, config({ id2label: { "0": "no", "1": "yes" } })),
-      "config.json: the classifier has 2 labels, but a reranker gives one score (num_labels 1)",
+      "no graph",
+      without("onnx/model.onnx"),
+      "there is no ONNX graph: onnx/model.onnx or model.onnx is expected; `optimum-cli export onnx --model NAME DIR` makes one",
     ],
     [
-      "labels that are not named, which are two",
-      crossEncoderFolder(MODEL, config({ id2label: undefined })),
-      "config.json: the classifier has 2 labels, but a reranker gives one score (num_labels 1)",
+      "three labels",
+      crossEncoderFolder(MODEL, config({ id2label: { "0": "contradiction", "1": "entailment", "2": "neutral" } })),
+      "config.json: the classifier has 3 labels, but a reranker has one score (num_labels 1), or two labels of which one says that the document fits",
+    ],
+    [
+      "three labels that are not named",
+      crossEncoderFolder(MODEL, config({ id2label: undefined, num_labels: 3 })),
+      "config.json: the classifier has 3 labels, but a reranker has one score (num_labels 1), or two labels of which one says that the document fits",
     ],
     [
       "another task",
@@ -112,6 +117,29 @@ describe("a broken folder says exactly what is wrong", () => {
   test("all of it at once", async () => {
     const read = await readCrossEncoderFolder(memoryModelFiles({ "config.json": JSON.stringify(CONFIG) }));
     expect(read.ok ? [] : read.problems).toHaveLength(2);
+  });
+});
+
+describe("of two labels", () => {
+  const cases: [named: unknown, fits: 0 | 1][] = [
+    [{ "0": "not_relevant", "1": "relevant" }, 1],
+    [{ "0": "yes", "1": "no" }, 0],
+    [{ "0": "relevant", "1": "irrelevant" }, 0],
+    [{ "0": "true", "1": "false" }, 0],
+    [{ "0": "LABEL_0", "1": "LABEL_1" }, 1],
+    [{ "0": "noted", "1": "unknown words" }, 0],
+    [undefined, 1],
+  ];
+  test.each(cases)("%j is told from what the other is called", async (named, fits) => {
+    const read = await readCrossEncoderFolder(folder(config({ id2label: named })));
+    expect(read).toMatchObject({ ok: true, spec: { fits, activation: "sigmoid" } });
+  });
+
+  test("label2id says the same, and a softmax is one of both", async () => {
+    const changes = { id2label: undefined, label2id: { irrelevant: 1, relevant: 0 } };
+    const softmax = { sentence_transformers: { activation_fn: "torch.nn.modules.activation.Softmax" } };
+    const read = await readCrossEncoderFolder(folder(config({ ...changes, ...softmax })));
+    expect(read).toMatchObject({ ok: true, spec: { fits: 0, activation: "sigmoid" } });
   });
 });
 
@@ -174,12 +202,12 @@ test("a scan tells rerankers from embedding models, good and broken", async () =
       }
     };
     put("acme/ranker", crossEncoderFolder(MODEL));
-    put("broken-ranker", crossEncoderFolder(MODEL, config({ id2label: undefined })));
+    put("broken-ranker", crossEncoderFolder(MODEL, config({ id2label: { "0": "a", "1": "b", "2": "c" } })));
     put("embedder", transformerFolder(MODEL.transformer));
     const found = await scanModels(root);
     expect(found.map((one) => [one.id, one.ok ? one.kind : one.problems[0]])).toEqual([
       ["acme/ranker", "reranker"],
-      ["broken-ranker", expect.stringContaining("2 labels")],
+      ["broken-ranker", expect.stringContaining("3 labels")],
       ["embedder", "embedding"],
     ]);
   } finally {

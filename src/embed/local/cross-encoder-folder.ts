@@ -1,13 +1,13 @@
 /**
- * Reads a cross-encoder in Hugging Face's layout (a sequence classifier with one label, as sentence-transformers'
- * CrossEncoder saves it) into a plain description of what has to be computed. Problems are collected as for embedding
+ * Reads a cross-encoder in Hugging Face's layout (a sequence classifier with one label, or with two of which one says that
+ * the document fits, as sentence-transformers' CrossEncoder saves it) into a plain description of what has to be computed. Problems are collected as for embedding
  * models (model-folder.ts), and graphs, windows and `lectern.json` are read by the same rules.
  */
 import { chooseGraph } from "./graph-file.ts";
 import { JsonFiles, numberOf, objectOf, stringOf } from "./json-files.ts";
 import type { JsonObject } from "./json-files.ts";
 import type { ModelFiles } from "./model-files.ts";
-import { checkTokenizer, definedOf, overridesOf, padIdOf } from "./model-folder.ts";
+import { checkTokenizer, definedOf, overridesOf, padIdOf, WAY_TO_TOKENIZER } from "./model-folder.ts";
 import type { ModelOverrides } from "./model-folder.ts";
 import { type PairTemplate, readPairTemplate } from "./pair-tokens.ts";
 import { readWindow } from "./window-config.ts";
@@ -32,6 +32,8 @@ export interface CrossEncoderSpec {
   passagePrefix: string;
   truncateTo: null;
   activation: Activation;
+  /** Of two numbers a row, the one of the label that the document fits; null where the graph gives one number. */
+  fits: 0 | 1 | null;
 }
 
 export type CrossEncoderFolder = { ok: true; spec: CrossEncoderSpec } | { ok: false; problems: string[] };
@@ -45,6 +47,8 @@ const OWN_ACTIVATIONS: readonly Activation[] = ["sigmoid", "tanh", "none"];
 const CLASSIFIER = /ForSequenceClassification$/;
 /** Labels of a classifier whose config.json names none, as transformers has it. */
 const USUAL_LABELS = 2;
+/** Names of the label that says no: "not_relevant", "no", "irrelevant", "false", "LABEL_0". */
+const SAYS_NO = /^(?:not?(?![a-z])|non[_ -]?|un|ir|false|neg|0$|label_0$)/i;
 
 /** Whether the folder holds a reranker, good or broken, rather than an embedding model. Never throws. */
 export async function isCrossEncoderFolder(files: ModelFiles): Promise<boolean> {
@@ -67,13 +71,13 @@ export async function readCrossEncoderFolder(
   const own = await json.optional("lectern.json");
   const overrides: ModelOverrides = { ...overridesOf(own), ...definedOf(given) };
   const config = (await json.required("config.json")) ?? {};
-  const tokenizer = (await json.required("tokenizer.json")) ?? {};
+  const tokenizer = (await json.required("tokenizer.json", WAY_TO_TOKENIZER)) ?? {};
   const tokenizerConfig = (await json.optional("tokenizer_config.json")) ?? {};
   const sentence = (await json.optional("sentence_bert_config.json")) ?? {};
   const general = (await json.optional("config_sentence_transformers.json")) ?? {};
 
-  checkClassifier(config, problems);
-  const activation = readActivation(own, [general, config], problems);
+  const fits = readLabels(config, problems);
+  const activation = readActivation(own, { sources: [general, config], labels: fits === null ? 1 : 2 }, problems);
   const template = readPairTemplate(tokenizer["post_processor"]);
   if (json.has("tokenizer.json")) {
     checkTokenizer("tokenizer.json", tokenizer, config, problems);
@@ -96,24 +100,41 @@ export async function readCrossEncoderFolder(
       passagePrefix: overrides.passagePrefix ?? "",
       truncateTo: null,
       activation,
+      fits,
     },
   };
 }
 
-function checkClassifier(config: JsonObject, problems: string[]): void {
+/** Which of two labels says that the document fits; null for a classifier of one. */
+function readLabels(config: JsonObject, problems: string[]): 0 | 1 | null {
   const architectures = architecturesOf(config);
   if (architectures.length > 0 && !architectures.some((name) => CLASSIFIER.test(name))) {
     problems.push(`config.json: ${architectures.join(", ")} is no sequence classifier (…ForSequenceClassification)`);
-    return;
+    return null;
   }
-  const named = objectOf(config["id2label"]) ?? objectOf(config["label2id"]);
+  const named = objectOf(config["id2label"]) ?? swapped(objectOf(config["label2id"]));
   const labels = numberOf(config["num_labels"]) ?? (named === null ? USUAL_LABELS : Object.keys(named).length);
-  if (architectures.length > 0 && labels !== 1) {
-    problems.push(`config.json: the classifier has ${labels} labels, but a reranker gives one score (num_labels 1)`);
+  if (architectures.length === 0 || labels === 1) return null;
+  if (labels !== 2) {
+    problems.push(
+      `config.json: the classifier has ${labels} labels, but a reranker has one score (num_labels 1), or two labels of which one says that the document fits`,
+    );
+    return null;
   }
+  const [first, second] = ["0", "1"].map((id) => SAYS_NO.test(stringOf(named?.[id]) ?? ""));
+  return second === true && first === false ? 0 : 1;
 }
 
-function readActivation(own: JsonObject | null, sources: JsonObject[], problems: string[]): Activation {
+function swapped(ids: JsonObject | null): JsonObject | null {
+  return ids === null ? null : Object.fromEntries(Object.entries(ids).map(([label, id]) => [String(id), label]));
+}
+
+/** Of two labels, the softmax of both is the sigmoid of their difference. */
+function readActivation(
+  own: JsonObject | null,
+  { sources, labels }: { sources: JsonObject[]; labels: 1 | 2 },
+  problems: string[],
+): Activation {
   const asked = own?.["activation"];
   if (asked !== undefined) {
     const known = OWN_ACTIVATIONS.find((name) => name === asked);
@@ -122,6 +143,7 @@ function readActivation(own: JsonObject | null, sources: JsonObject[], problems:
   }
   const name = sources.map(activationNameOf).find((one) => one !== null);
   if (name === undefined) return "sigmoid";
+  if (labels === 2 && (name === "Softmax" || name === "Tanh")) return "sigmoid";
   const activation = ACTIVATIONS[name];
   if (activation === undefined) {
     const list = Object.keys(ACTIVATIONS).join(", ");

@@ -1,5 +1,6 @@
 /**
- * A local reranker: a query and a document go through one graph together, which gives one number. Runs inside a native
+ * A local reranker: a query and a document go through one graph together, which gives one number, or one for each of two
+ * labels. Runs inside a native
  * worker, like an embedding model (session.ts), with its batches and buffers.
  *
  * A document that does not fit beside the query is read in windows that follow one another, and its best window counts:
@@ -60,7 +61,7 @@ export async function createCrossEncoder(
   const spec = folder.spec;
   const tokenizer = attempt(options.id, "tokenizer.json", () => createTokenizer(spec.tokenizer, spec.tokenizerConfig));
   const opened = await GraphRunner.open(ort, files, spec, options.threads, (outputs, problems) =>
-    chooseScore(spec.graph, outputs, problems),
+    chooseScore(spec, outputs, problems),
   );
   if (!opened.ok) throw new ModelFolderError(options.id, opened.problems);
   const runner = opened.runner;
@@ -84,14 +85,20 @@ export async function createCrossEncoder(
   }
 }
 
-/** The output with one number a row. */
-function chooseScore(graph: string, outputs: readonly GraphValue[], problems: string[]): OutputChoice | null {
-  const fits = (output: GraphValue): boolean => output.shape.length === 2 && (lastSize(output) ?? 1) === 1;
+/** The output with one number a row; with two where there are two labels. */
+function chooseScore(
+  { graph, fits: label }: CrossEncoderSpec,
+  outputs: readonly GraphValue[],
+  problems: string[],
+): OutputChoice | null {
+  const labels = label === null ? 1 : 2;
+  const fits = (output: GraphValue): boolean => output.shape.length === 2 && (lastSize(output) ?? labels) === labels;
   const named = SCORE_OUTPUTS.flatMap((name) => outputs.find((output) => output.name === name) ?? []).find(fits);
   const chosen = named ?? (outputs.length === 1 ? outputs.find(fits) : undefined);
   if (chosen === undefined) {
     const list = outputs.map(({ name, shape }) => `${name} [${shape.join(", ")}]`).join(", ");
-    problems.push(`${graph} has no output 'logits' of one number a row; it has: ${list}`);
+    const numbers = label === null ? "one number a row" : "two numbers a row, for the two labels of config.json";
+    problems.push(`${graph} has no output 'logits' of ${numbers}; it has: ${list}`);
     return null;
   }
   if (!isFloat(chosen, graph, problems)) return null;
@@ -138,9 +145,11 @@ class Scorer {
     for (const batch of planBatches(lengths, limits)) {
       signal?.throwIfAborted();
       const { values, size } = await this.#runner.run(batch.map((b) => rows[b] as BatchRow));
-      if (size !== 1) throw new Error(`the graph gives ${size} numbers a row instead of one`);
+      const { fits: label, activation } = this.#spec;
+      const labels = label === null ? 1 : 2;
+      if (size !== labels) throw new Error(`the graph gives ${size} numbers a row instead of ${labels}`);
       batch.forEach((b, r) => {
-        const score = activate(values[r] as number, this.#spec.activation);
+        const score = scoreOf(values, r, { label, activation });
         const document = owners[b] as number;
         scores[document] = Math.max(scores[document] as number, score);
       });
@@ -170,6 +179,18 @@ class Scorer {
       ? { ids: this.#tokenizer.encode(text), sentences: [] }
       : this.#tokenizer.encodeSentences(text);
   }
+}
+
+/** The score of a row: of its one number, or of its two. */
+function scoreOf(
+  values: Float32Array,
+  row: number,
+  { label, activation }: { label: 0 | 1 | null; activation: Activation },
+): number {
+  if (label === null) return activate(values[row] as number, activation);
+  const [yes, no] = [values[2 * row + label] as number, values[2 * row + 1 - label] as number];
+  // With `none`, the graph gives what the two are likely to be itself.
+  return activate(activation === "none" ? yes : yes - no, activation);
 }
 
 function activate(value: number, activation: Activation): number {

@@ -12,15 +12,22 @@ const ACTIVATIONS: Readonly<Record<string, DenseLayer["activation"]>> = {
   ReLU: "relu",
 };
 
-/** @param path the module's folder with a slash at its end */
-export async function readDense(json: JsonFiles, files: ModelFiles, path: string): Promise<DenseLayer | null> {
+/**
+ * null where the layer cannot be computed here: with a problem noted, or, where its weights alone are missing, with that
+ * put into `unread`: a graph may have the layer within.
+ * @param path the module's folder with a slash at its end
+ */
+export async function readDense(
+  { json, files, unread }: { json: JsonFiles; files: ModelFiles; unread: string[] },
+  path: string,
+): Promise<DenseLayer | null> {
   const config = await json.required(`${path}config.json`);
   const weights = `${path}model.safetensors`;
   if (!json.has(weights)) {
     const other = json.has(`${path}pytorch_model.bin`)
       ? " (pytorch_model.bin is not read: save it as safetensors)"
       : "";
-    json.problems.push(`${weights} is missing${other}`);
+    unread.push(`${weights} is missing${other}`);
     return null;
   }
   if (config === null) return null;

@@ -1,5 +1,8 @@
 /** Which of a folder's ONNX graphs is run. */
 
+/** How a model without a graph gets one. */
+const WAY_TO_GRAPH = "`optimum-cli export onnx --model NAME DIR` makes one";
+
 export interface GraphChoice {
   name: string;
   /** The graph and, where its weights lie beside it, those files. */
@@ -18,7 +21,7 @@ export function chooseGraph(
 ): GraphChoice | null {
   const graphs = names.filter((name) => name.endsWith(".onnx"));
   if (graphs.length === 0) {
-    problems.push("there is no ONNX graph: onnx/model.onnx or model.onnx is expected");
+    problems.push(`there is no ONNX graph: onnx/model.onnx or model.onnx is expected; ${WAY_TO_GRAPH}`);
     return null;
   }
   const list = graphs.join(", ");
@@ -36,13 +39,16 @@ export function chooseGraph(
     else problems.push(`variant '${variant}' fits several ONNX graphs: ${matches.join(", ")}`);
   }
   if (name === undefined) return null;
-  const chosen = name;
-  // Weights above 2 GB lie in files named after the graph: model.onnx_data, model.onnx.data, model.onnx_data_1, …
-  const files = names.filter((n) => n === chosen || n.startsWith(`${chosen}_data`) || n.startsWith(`${chosen}.data`));
-  return { name: chosen, files };
+  return { name, files: graphWithWeights(names, name) };
 }
 
-function isVariant(graph: string, variant: string): boolean {
+/** Weights above 2 GB lie in files named after the graph: model.onnx_data, model.onnx.data, model.onnx_data_1, … */
+export function graphWithWeights(names: readonly string[], graph: string): string[] {
+  return names.filter((n) => n === graph || n.startsWith(`${graph}_data`) || n.startsWith(`${graph}.data`));
+}
+
+/** Whether a graph is the one that is called `variant`. */
+export function isVariant(graph: string, variant: string): boolean {
   const stem = (graph.split("/").at(-1) ?? "").replace(/\.onnx$/, "");
   return graph === variant || stem === variant || `${stem}.onnx` === variant || stem === `model_${variant}`;
 }

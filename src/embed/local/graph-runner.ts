@@ -190,6 +190,10 @@ export function chooseVectors(
   }
   if (!isFloat(chosen, spec.graph, problems)) return null;
   const isPooled = chosen !== tokens;
+  if (!isPooled && spec.unread.length > 0) {
+    problems.push(...spec.unread);
+    return null;
+  }
   const size = lastSize(chosen);
   const width = spec.dense[0]?.inputs ?? (spec.dimensions === null ? null : spec.dimensions / spec.pooling.length);
   if (!isPooled && size !== null && width !== null && spec.dense.length === 0 && size !== width) {

@@ -18,9 +18,9 @@ export class JsonFiles {
     return this.#files.names.includes(name);
   }
 
-  /** The object in a file that must be there; null with a problem noted otherwise. */
-  async required(name: string): Promise<JsonObject | null> {
-    if (!this.has(name)) this.problems.push(`${name} is missing`);
+  /** The object in a file that must be there; null with a problem noted otherwise, and `way`, the way out of it. */
+  async required(name: string, way?: string): Promise<JsonObject | null> {
+    if (!this.has(name)) this.problems.push(`${name} is missing${way === undefined ? "" : `: ${way}`}`);
     return await this.optional(name);
   }
 

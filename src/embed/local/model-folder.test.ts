@@ -5,7 +5,7 @@ import { writeSafetensors } from "../testing/safetensors-writer.ts";
 import { randomTransformer } from "../testing/transformer.ts";
 import { memoryModelFiles } from "./model-files.ts";
 import type { ModelOverrides, ModelSpec } from "./model-folder.ts";
-import { readModelFolder } from "./model-folder.ts";
+import { readModelFolder, WAY_TO_TOKENIZER } from "./model-folder.ts";
 
 const good = transformerFolder(
   randomTransformer({
@@ -19,6 +19,8 @@ const good = transformerFolder(
     seed: 1,
   }),
 );
+const NO_GRAPH =
+  "there is no ONNX graph: onnx/model.onnx or model.onnx is expected; `optimum-cli export onnx --model NAME DIR` makes one";
 const GRAPH = good["onnx/model.onnx"] ?? "";
 
 async function problemsOf(files: FolderFiles, overrides?: ModelOverrides): Promise<string[]> {
@@ -56,17 +58,9 @@ const weights = (inputs: number, outputs: number) =>
 
 describe("a broken folder says exactly what is wrong", () => {
   const cases: [what: string, files: FolderFiles, problems: (string | RegExp)[]][] = [
-    [
-      "nothing in it",
-      {},
-      [
-        "config.json is missing",
-        "tokenizer.json is missing",
-        "there is no ONNX graph: onnx/model.onnx or model.onnx is expected",
-      ],
-    ],
-    ["no tokenizer", without("tokenizer.json"), ["tokenizer.json is missing"]],
-    ["no graph", without("onnx/model.onnx"), ["there is no ONNX graph: onnx/model.onnx or model.onnx is expected"]],
+    ["nothing in it", {}, ["config.json is missing", `tokenizer.json is missing: ${WAY_TO_TOKENIZER}`, NO_GRAPH]],
+    ["no tokenizer", without("tokenizer.json"), [`tokenizer.json is missing: ${WAY_TO_TOKENIZER}`]],
+    ["no graph", without("onnx/model.onnx"), [NO_GRAPH]],
     ["no pooling file", without("1_Pooling/config.json"), ["1_Pooling/config.json is missing"]],
     [
       "JSON that is cut off",
@@ -78,7 +72,7 @@ describe("a broken folder says exactly what is wrong", () => {
     [
       "an unknown module",
       { ...good, "modules.json": '[{"type":"a.Transformer","path":""},{"type":"b.WordWeights","path":"x"}]' },
-      ["modules.json: module WordWeights is not supported (Transformer, Pooling, Dense, Normalize are)"],
+      ["modules.json: module WordWeights is not supported (Transformer, Pooling, Dense, Normalize, Dropout are)"],
     ],
     ["a module without a type", { ...good, "modules.json": '[{"path":""}]' }, ['modules.json: entry 0 has no "type"']],
     [
@@ -110,16 +104,6 @@ describe("a broken folder says exactly what is wrong", () => {
       "several graphs without a plain one",
       { ...without("onnx/model.onnx"), "onnx/model_int8.onnx": GRAPH, "onnx/model_q4.onnx": GRAPH },
       ["several ONNX graphs and none is model.onnx; choose a variant of: onnx/model_int8.onnx, onnx/model_q4.onnx"],
-    ],
-    [
-      "a dense layer without weights",
-      withDense({ "2_Dense/config.json": dense(4, 2) }),
-      ["2_Dense/model.safetensors is missing"],
-    ],
-    [
-      "a dense layer of the old kind",
-      withDense({ "2_Dense/config.json": dense(4, 2), "2_Dense/pytorch_model.bin": "x" }),
-      ["2_Dense/model.safetensors is missing (pytorch_model.bin is not read: save it as safetensors)"],
     ],
     [
       "a dense layer of another width",
@@ -187,6 +171,7 @@ describe("a good folder", () => {
       pooling: ["mean"],
       poolPrompt: true,
       dense: [],
+      unread: [],
       dimensions: 4,
       truncateTo: null,
       matryoshka: null,

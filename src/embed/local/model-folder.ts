@@ -7,7 +7,7 @@
  */
 import type { DenseLayer, PoolingMode } from "./pooling.ts";
 import type { ModelFiles } from "./model-files.ts";
-import { readPooling } from "./pooling-config.ts";
+import { type PoolingConfig, readPooling } from "./pooling-config.ts";
 import { readDense } from "./dense-config.ts";
 import { JsonFiles, numberOf, objectOf, stringOf } from "./json-files.ts";
 import type { JsonObject } from "./json-files.ts";
@@ -44,6 +44,8 @@ export interface ModelSpec {
   /** False: the prompt's tokens are computed but not pooled. */
   poolPrompt: boolean;
   dense: DenseLayer[];
+  /** Why steps after pooling cannot be computed here: only a graph that gives finished vectors will do. */
+  unread: string[];
   /** Values of one pooled vector as the files say, or null where only the graph knows. */
   dimensions: number | null;
   /** The model's output is cut to so many values (`truncate_dim`), or null. */
@@ -56,7 +58,10 @@ export interface ModelSpec {
 export type ModelFolder = { ok: true; spec: ModelSpec } | { ok: false; problems: string[] };
 
 /** Modules that the steps after the graph are made of, by the last part of their Python class name. */
-const KNOWN_MODULES = ["Transformer", "Pooling", "Dense", "Normalize"];
+const KNOWN_MODULES = ["Transformer", "Pooling", "Dense", "Normalize", "Dropout"];
+
+/** How a folder with an older tokenizer's files gets the one file that is read. */
+export const WAY_TO_TOKENIZER = 'AutoTokenizer.from_pretrained("DIR").save_pretrained("DIR") writes it';
 
 export async function readModelFolder(files: ModelFiles, given: ModelOverrides = {}): Promise<ModelFolder> {
   const json = new JsonFiles(files);
@@ -67,7 +72,7 @@ export async function readModelFolder(files: ModelFiles, given: ModelOverrides =
   const modules = await readModules(json, problems);
   const root = modules.find((m) => m.kind === "Transformer")?.path ?? "";
   const config = (await json.required(`${root}config.json`)) ?? {};
-  const tokenizer = (await json.required(`${root}tokenizer.json`)) ?? {};
+  const tokenizer = (await json.required(`${root}tokenizer.json`, WAY_TO_TOKENIZER)) ?? {};
   const tokenizerConfig = (await json.optional(`${root}tokenizer_config.json`)) ?? {};
   const sentence = (await json.optional(`${root}sentence_bert_config.json`)) ?? {};
   const prompts = (await json.optional("config_sentence_transformers.json")) ?? {};
@@ -77,11 +82,12 @@ export async function readModelFolder(files: ModelFiles, given: ModelOverrides =
   const poolingModule = modules.find((m) => m.kind === "Pooling");
   const pooling = await readPooling(json, poolingModule?.path ?? null, notes);
   const dense: DenseLayer[] = [];
+  const unread: string[] = [];
   for (const module of modules.filter((m) => m.kind === "Dense")) {
-    const layer = await readDense(json, files, module.path);
+    const layer = await readDense({ json, files, unread }, module.path);
     if (layer !== null) dense.push(layer);
   }
-  checkChain(pooling.width, dense, problems);
+  if (unread.length === 0) checkChain(pooling.width, dense, problems);
   const maxTokens = readWindow({ config, sentence, tokenizerConfig, asked: overrides.maxTokens }, problems);
   const prefixes = readPrompts(prompts, overrides);
   const truncateTo = numberOf(prompts["truncate_dim"]);
@@ -103,12 +109,17 @@ export async function readModelFolder(files: ModelFiles, given: ModelOverrides =
       pooling: pooling.modes,
       poolPrompt: pooling.includePrompt,
       dense,
-      dimensions: dense.at(-1)?.outputs ?? (pooling.width === null ? null : pooling.width * pooling.modes.length),
+      unread,
+      dimensions: unread.length > 0 ? null : pooledSize(pooling, dense),
       truncateTo,
       matryoshka,
       notes,
     },
   };
+}
+
+function pooledSize({ width, modes }: PoolingConfig, dense: readonly DenseLayer[]): number | null {
+  return dense.at(-1)?.outputs ?? (width === null ? null : width * modes.length);
 }
 
 interface Module {

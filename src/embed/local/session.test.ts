@@ -417,6 +417,16 @@ describe("graphs that cannot be used say why", () => {
       /no output of token vectors or sentence vectors; it has: shape/,
     ],
     [
+      "a projection whose weights are not read, and none in the graph",
+      () => ({
+        ...transformerFolder(transformer),
+        "modules.json": modulesJson(["Transformer", "Pooling", "Dense"]),
+        "2_Dense/config.json": JSON.stringify({ in_features: HIDDEN, out_features: 5 }),
+        "2_Dense/pytorch_model.bin": "x",
+      }),
+      /^2_Dense\/model.safetensors is missing \(pytorch_model.bin is not read: save it as safetensors\)$/,
+    ],
+    [
       "another width than the pooling's",
       () => ({
         ...transformerFolder(transformer),

@@ -6,6 +6,7 @@ import { Tokenizer } from "@huggingface/tokenizers";
 import type { BertTextOptions } from "./bert-text.ts";
 import type { JsonObject } from "./json-files.ts";
 import { numberOf, objectOf, stringOf } from "./json-files.ts";
+import { withRustSteps } from "./pre-tokenizers.ts";
 import { sentenceStarts } from "./sentences.ts";
 import { WordPiece } from "./wordpiece.ts";
 import { streamSafeWithin } from "../../stream-safe.ts";
@@ -48,7 +49,7 @@ export function libraryTokenizer(json: JsonObject, config: JsonObject): ModelTok
     post_processor: null,
     decoder: null,
     added_tokens: [],
-    ...json,
+    ...withRustSteps(json),
   };
   const library = new Tokenizer(normalized, config);
   const special = probeSpecialTokens(library);

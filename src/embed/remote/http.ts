@@ -102,20 +102,20 @@ async function readAnswer(response: Response, maxBytes: number): Promise<HttpOut
 }
 
 /** The address that was checked takes the place of the name, so that it cannot resolve to another one meanwhile. */
-function pinned(url: URL, address: string): URL {
+export function pinned(url: URL, address: string): URL {
   const target = new URL(url);
   target.hostname = address.includes(":") ? `[${address}]` : address;
   return target;
 }
 
 /** The certificate is checked against the name, although the connection goes to an address. */
-function tlsOptions(url: URL, ca: string | undefined): { serverName?: string; ca?: string } {
+export function tlsOptions(url: URL, ca: string | undefined): { serverName?: string; ca?: string } {
   const host = url.hostname.replace(/^\[|\]$/g, "");
   return { ...(isIP(host) === 0 ? { serverName: host } : {}), ...(ca === undefined ? {} : { ca }) };
 }
 
 /** The system's code rather than the message, which may repeat the whole address. */
-function codeOf(error: unknown): string {
+export function codeOf(error: unknown): string {
   const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
   return typeof code === "string" ? code : error instanceof Error ? error.name : "unknown";
 }

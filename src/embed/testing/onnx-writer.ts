@@ -37,14 +37,31 @@ export interface OnnxGraph {
 
 /** The bytes of an ONNX model file, operator set 17. */
 export function writeOnnx(graph: OnnxGraph): Uint8Array {
-  return Buffer.concat([integer(1, 8), bytes(7, graphBytes(graph)), bytes(8, integer(2, 17))]);
+  return modelBytes(graphBytes(graph));
 }
 
-function graphBytes(graph: OnnxGraph): Uint8Array {
+/** The same with its weights in a file beside it, of the name `location`. */
+export function writeExternalOnnx(graph: OnnxGraph, location: string): { model: Uint8Array; data: Uint8Array } {
+  const outside: Outside = { location, parts: [], length: 0 };
+  const model = modelBytes(graphBytes(graph, outside));
+  return { model, data: Buffer.concat(outside.parts) };
+}
+
+interface Outside {
+  location: string;
+  parts: Uint8Array[];
+  length: number;
+}
+
+function modelBytes(graph: Uint8Array): Uint8Array {
+  return Buffer.concat([integer(1, 8), bytes(7, graph), bytes(8, integer(2, 17))]);
+}
+
+function graphBytes(graph: OnnxGraph, outside?: Outside): Uint8Array {
   return Buffer.concat([
     ...graph.nodes.map((node) => bytes(1, nodeBytes(node))),
     bytes(2, text("test")),
-    ...graph.weights.map((tensor) => bytes(5, tensorBytes(tensor))),
+    ...graph.weights.map((tensor) => bytes(5, tensorBytes(tensor, outside))),
     ...graph.inputs.map((value) => bytes(11, valueBytes(value))),
     ...graph.outputs.map((value) => bytes(12, valueBytes(value))),
   ]);
@@ -73,14 +90,25 @@ function nodeBytes(node: OnnxNode): Uint8Array {
   ]);
 }
 
-function tensorBytes(tensor: OnnxTensor): Uint8Array {
-  const { data } = tensor;
+function tensorBytes(tensor: OnnxTensor, outside?: Outside): Uint8Array {
+  const data = new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength);
   return Buffer.concat([
     ...tensor.shape.map((size) => integer(1, size)),
     integer(2, TYPE_CODES[tensor.type]),
     bytes(8, text(tensor.name)),
-    bytes(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
+    // Sizes of slices and shapes have to be known while the graph is read.
+    ...(outside === undefined || tensor.type === "int64" ? [bytes(9, data)] : outsideBytes(data, outside)),
   ]);
+}
+
+function outsideBytes(data: Uint8Array, outside: Outside): Uint8Array[] {
+  const entries = Object.entries({ location: outside.location, offset: outside.length, length: data.length });
+  outside.parts.push(data);
+  outside.length += data.length;
+  const fields = entries.map(([key, value]) =>
+    bytes(13, Buffer.concat([bytes(1, text(key)), bytes(2, text(String(value)))])),
+  );
+  return [...fields, integer(14, 1)];
 }
 
 function valueBytes(value: OnnxValue): Uint8Array {
