@@ -79,6 +79,7 @@ export const TAGS = [
   "Vector stores",
   "Embeddings",
   "Responses",
+  "Assistants",
   "Models",
   "Lectern",
   "Administration",

@@ -19,7 +19,7 @@ export type RunEndStatus = Exclude<RunStatus, "queued" | "in_progress" | "requir
 /** What a run was asked, with the assistant's where the request says nothing. */
 export interface KeptRunRequest {
   model: string;
-  instructions: string;
+  instructions: string | null;
   tools: Record<string, unknown>[];
   /** Those of the run alone, as clients see them. */
   tool_resources: KeptResources;

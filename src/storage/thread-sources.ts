@@ -36,16 +36,7 @@ export interface ThreadSourcesTable {
 const COLUMNS = { file: "file_id", vector_store: "store_id" } as const;
 type Subject = (typeof COLUMNS)[Deleted["type"]];
 
-const ADD = THREAD_SOURCE.into(
-  "step",
-  "message",
-  "store_id",
-  "file_id",
-  "tenant_id",
-  "results",
-  "quotes",
-  "cited",
-);
+const ADD = THREAD_SOURCE.into("step", "message", "store_id", "file_id", "tenant_id", "results", "quotes", "cited");
 const SOME = (column: Subject) => /*sql*/ `SELECT DISTINCT step, message FROM thread_source
   WHERE ${column} = ?2 AND tenant_id = ?1 AND (results > 0 OR quotes > 0) LIMIT ?3`;
 const OF_HOLDER = "step IS ?3 AND message IS ?4";
