@@ -218,6 +218,7 @@ function changing(deps: RunRoutesDeps): Operation[] {
         response: Run,
         returns: "The run",
         errors: ["thread_not_found", "run_not_found", "tool_outputs_refused"],
+        examples: { body: { tool_outputs: [{ tool_call_id: "call_abc123", output: "17 degrees" }] } },
       },
       async (call) => {
         const { body } = call;
