@@ -63,13 +63,13 @@ import { quotaRules } from "../http/quotas.ts";
 import type { Embed } from "../models/failures.ts";
 import { modelCatalog } from "../models/model-catalog.ts";
 import { BUNDLED_RANKER } from "../models/models.ts";
+import { containerOf } from "../parse/detect.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
 import type { SearchRecord } from "../search/record.ts";
 import type { StoreRow } from "../storage/stores.ts";
 import { backups } from "./backup.ts";
-import { canHoldText } from "./can-hold-text.ts";
 import type { Engine } from "./engine.ts";
 import { ANSWERS, QUERY_LOG_WAITING, SEARCH_STAGE, SEARCHES } from "./metric-list.ts";
 import { countRerank } from "./open-models.ts";
@@ -295,6 +295,17 @@ function assistantParts(
     ...runOperations({ ...deps, runs }),
     ...stepOperations(runs),
   ];
+}
+
+/** As much of a file's beginning as tells what it is. */
+const HEAD_BYTES = 128 * 1024;
+
+/** Whether a file is of a kind that can hold text, as far as its beginning tells; one that is not there is left to others. */
+async function canHoldText(path: string): Promise<boolean> {
+  const file = Bun.file(path);
+  if (!(await file.exists())) return true;
+  const head = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer());
+  return head.length === 0 || containerOf(head) !== "binary";
 }
 
 function countSearch(metrics: Metrics, { index, latencyMs }: SearchRecord): void {

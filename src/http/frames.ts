@@ -6,8 +6,8 @@ const SILENCE_MS = 15_000;
 
 export interface Frame {
   event: string;
-  /** One line. */
-  data: string;
+  /** An object is sent as JSON, a text as it is: one line. */
+  data: object | string;
 }
 
 /** `frames` is told by its signal that the client has left. */
@@ -29,7 +29,9 @@ export function frameStream(frames: (gone: AbortSignal) => AsyncGenerator<Frame>
       });
       if (done !== true) {
         heartbeat?.refresh();
-        controller.enqueue(encoder.encode(`event: ${value.event}\ndata: ${value.data}\n\n`));
+        const { event, data } = value;
+        const line = typeof data === "string" ? data : JSON.stringify(data);
+        controller.enqueue(encoder.encode(`event: ${event}\ndata: ${line}\n\n`));
         return;
       }
       clearInterval(heartbeat);

@@ -1,6 +1,5 @@
 /** Follows a run, event by event, until it ends, waits for its client, or whoever follows may not see it any more. */
 import type { Caller } from "../../http/caller.ts";
-import type { Frame } from "../../http/frames.ts";
 import type { Changes } from "../../platform/changes.ts";
 import { hasEnded } from "../../storage/runs.ts";
 import { DONE, eventsOf, type RunEvent } from "./events.ts";
@@ -45,9 +44,4 @@ export async function* follow(
       looking.abort();
     }
   }
-}
-
-export async function* framed(events: AsyncIterable<RunEvent>): AsyncGenerator<Frame> {
-  for await (const { event, data } of events)
-    yield { event, data: typeof data === "string" ? data : JSON.stringify(data) };
 }

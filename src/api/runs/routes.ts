@@ -10,7 +10,7 @@ import type { ThreadRow } from "../../storage/threads.ts";
 import { readBody, TEXT_BODY } from "../assistants/body.ts";
 import { showThread } from "../threads/service.ts";
 import { eventsOf, type RunEvent } from "./events.ts";
-import { follow, framed } from "./follow.ts";
+import { follow } from "./follow.ts";
 import { type RunView, showRun } from "./present.ts";
 import { refuseToolChoice } from "./request.ts";
 import {
@@ -257,7 +257,7 @@ function streamed(
   return frameStream((gone) => {
     const following = { runs, changes, callerNow: call.callerNow };
     const events = follow(following, place, { next, view, signal: AbortSignal.any([gone, over]) });
-    return framed(after(first, events));
+    return after(first, events);
   });
 }
 
