@@ -65,6 +65,11 @@ export const ERROR_CODES = [
   "judgment_not_found",
   "response_not_found",
   "item_not_found",
+  "assistant_not_found",
+  "thread_not_found",
+  "message_not_found",
+  "run_not_found",
+  "run_step_not_found",
   // Its state
   "vector_store_expired",
   "vector_store_unavailable",
@@ -77,6 +82,9 @@ export const ERROR_CODES = [
   "migration_not_rollbackable",
   "model_not_deletable",
   "response_not_cancellable",
+  "thread_locked",
+  "run_not_cancellable",
+  "tool_outputs_refused",
   // Limits
   "vector_store_limit_reached",
   "file_limit_reached",

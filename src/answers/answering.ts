@@ -30,8 +30,9 @@ export interface Question {
 export interface AnswerRequest {
   tenantId: string;
   keyId: string;
-  /** For the query log. */
+  /** For the query log: what is answered, a Response unless said otherwise. */
   responseId: string;
+  source?: "response" | "run";
   question: Question;
   tools: readonly { tool: FileSearchTool; param: string }[];
   maxOutputTokens: number | null;
@@ -189,10 +190,10 @@ class OneAnswer {
 
   async #note(done: Omit<Recorded, "keyId" | "createdAt" | "source"> & { store: StoreRow }): Promise<void> {
     const { clock, storage, onSearch } = this.#deps;
-    const { keyId, responseId } = this.#request;
+    const { keyId, responseId: id, source: type = "response" } = this.#request;
     const now = clock.nowSeconds();
     await touch(storage.stores, done.store, now);
-    onSearch(recordOf({ ...done, keyId, createdAt: now, source: { type: "response", id: responseId } }));
+    onSearch(recordOf({ ...done, keyId, createdAt: now, source: { type, id } }));
   }
 }
 

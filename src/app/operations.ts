@@ -4,6 +4,8 @@ import { deletionsService } from "../api/admin/deletions.ts";
 import { keysService } from "../api/admin/keys.ts";
 import { suspensionService, type SuspensionDeps } from "../api/admin/stores.ts";
 import { tenantsService } from "../api/admin/tenants.ts";
+import { assistantOperations } from "../api/assistants/routes.ts";
+import { assistantsService } from "../api/assistants/service.ts";
 import { backupOperations } from "../api/backup/routes.ts";
 import { vectorInserter } from "../api/chunks/insert.ts";
 import { chunkOperations } from "../api/chunks/routes.ts";
@@ -24,6 +26,8 @@ import { createSpace } from "../api/stored-files/space.ts";
 import { healthOperations } from "../api/health/routes.ts";
 import { judgmentOperations } from "../api/judgments/routes.ts";
 import { judgmentsService } from "../api/judgments/service.ts";
+import { messageOperations } from "../api/messages/routes.ts";
+import { messagesService } from "../api/messages/service.ts";
 import { migrationOperations } from "../api/migrations/routes.ts";
 import { migrationsService } from "../api/migrations/service.ts";
 import { modelOperations } from "../api/models/routes.ts";
@@ -35,10 +39,15 @@ import { responseOperations } from "../api/responses/routes.ts";
 import { responsesService } from "../api/responses/service.ts";
 import { rerankOperations } from "../api/rerank/routes.ts";
 import { rerankService } from "../api/rerank/service.ts";
+import { runOperations } from "../api/runs/routes.ts";
+import { runsService } from "../api/runs/service.ts";
+import { stepOperations } from "../api/runs/step-routes.ts";
 import { searchOperations } from "../api/search/routes.ts";
 import { searchService } from "../api/search/service.ts";
 import { statsOperations } from "../api/stats/routes.ts";
 import { statsService } from "../api/stats/service.ts";
+import { threadOperations } from "../api/threads/routes.ts";
+import { threadsService } from "../api/threads/service.ts";
 import { uploadOperations } from "../api/uploads/routes.ts";
 import { uploadsService } from "../api/uploads/service.ts";
 import { attacher } from "../api/attaching/attach.ts";
@@ -54,6 +63,7 @@ import { quotaRules } from "../http/quotas.ts";
 import type { Embed } from "../models/failures.ts";
 import { modelCatalog } from "../models/model-catalog.ts";
 import { BUNDLED_RANKER } from "../models/models.ts";
+import { containerOf } from "../parse/detect.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
@@ -91,6 +101,7 @@ export function createOperations(options: OperationsOptions): Operation[] {
     ...stores.operations,
     ...searchParts(options, shared),
     ...answerParts(options, shared),
+    ...assistantParts(options, shared, stores),
     ...modelParts(options, shared),
     ...adminParts(options, shared, stores.show),
     ...backupOperations(backups({ data: options.engine.data, dataDir: options.dataDir, clock: options.clock })),
@@ -178,6 +189,8 @@ function storeParts(options: OperationsOptions, shared: Shared) {
   const batches = batchesService({ ...storage, ...shared, attacher: attach, files: storeFiles, maxBatchFiles });
   const events = eventsService({ ...storage, ...shared, batchesService: batches, progressOf });
   return {
+    stores,
+    attacher: attach,
     show: (row: StoreRow) => stores.show(row),
     operations: [
       ...storeOperations(stores, poll),
@@ -252,6 +265,47 @@ function answerParts({ config, engine, metrics, log }: OperationsOptions, shared
     }),
   });
   return responseOperations(responses);
+}
+
+function assistantParts(
+  { config, engine, metrics }: OperationsOptions,
+  shared: Shared,
+  { stores, attacher: attach }: Pick<ReturnType<typeof storeParts>, "stores" | "attacher">,
+): Operation[] {
+  const { data, jobs, rankers, changes } = engine;
+  const { storage, blobs } = data;
+  const deps = {
+    ...shared,
+    storage,
+    rankers,
+    changes,
+    stores,
+    attacher: attach,
+    canHoldText: (fileId: string) => canHoldText(blobs.path(fileId)),
+    interrupt: (id: string) => jobs.runner.cancel("run", id),
+    onEnd: (end: string) => metrics.count(ANSWERS, { mode: "extractive", end }),
+    settings: () => config,
+  };
+  const threads = threadsService(deps);
+  const runs = runsService({ ...deps, threads });
+  return [
+    ...assistantOperations(assistantsService(deps)),
+    ...threadOperations(threads),
+    ...messageOperations(messagesService(deps)),
+    ...runOperations({ ...deps, runs }),
+    ...stepOperations(runs),
+  ];
+}
+
+/** As much of a file's beginning as tells what it is. */
+const HEAD_BYTES = 128 * 1024;
+
+/** Whether a file is of a kind that can hold text, as far as its beginning tells; one that is not there is left to others. */
+async function canHoldText(path: string): Promise<boolean> {
+  const file = Bun.file(path);
+  if (!(await file.exists())) return true;
+  const head = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer());
+  return head.length === 0 || containerOf(head) !== "binary";
 }
 
 function countSearch(metrics: Metrics, { index, latencyMs }: SearchRecord): void {

@@ -13,6 +13,7 @@ import { createMigrateHandler, type MigrateDeps } from "../jobs/migrate.ts";
 import type { ProgressBoard } from "../jobs/progress.ts";
 import { createPurgeFileHandler, createPurgeStoreHandler, type PurgeDeps } from "../jobs/purge.ts";
 import { createReanalyzeHandler } from "../jobs/reanalyze.ts";
+import { createRunHandler } from "../jobs/run.ts";
 import { createRetireHandler } from "../jobs/retire.ts";
 import { flipBack } from "../jobs/rollback.ts";
 import { JobRunner, type JobHandler } from "../jobs/runner.ts";
@@ -68,6 +69,8 @@ export interface Jobs extends AsyncDisposable {
 
 const MB = 1024 * 1024;
 const DAY_SECONDS = 86_400;
+/** Runs of one tenant at the same time: one may wait for its files for a minute. */
+const RUNS_OF_TENANT = 16;
 
 /** Builds the jobs. `config` is read anew at every use where its settings may change while the server runs. */
 export function createJobs(config: Config, parts: JobParts): Jobs {
@@ -104,6 +107,7 @@ class ServerJobs implements Jobs {
       heldStores: (kind) => (kind === "ingest" ? brake.held() : []),
       tenantLimit: async (kind, tenantId) => {
         if (kind === "evaluate") return 1;
+        if (kind === "run") return RUNS_OF_TENANT;
         return kind === "ingest" ? await ingestLimit(storage, config, tenantId) : null;
       },
     });
@@ -118,6 +122,12 @@ class ServerJobs implements Jobs {
       embeddingCacheBytes: () => (config.embeddingCache === "off" ? 0 : config.embeddingCacheMb * MB),
       queryLog: () => ({ days: config.queryLogDays, rows: config.queryLogRows, bytes: config.queryLogMb * MB }),
       responseDays: () => config.responseDays,
+      threadDays: () => config.threadDays,
+      runExpired: ({ id }) => {
+        this.runner.cancel("run", id);
+        parts.changes.notify(id);
+        metrics.count(ANSWERS, { mode: "extractive", end: "expired" });
+      },
       detached: (files) => this.detached(files),
       wakeJobs: () => this.runner.wake(),
     });
@@ -223,6 +233,13 @@ class ServerJobs implements Jobs {
         clock,
         answering,
         changed: changes.notify,
+        onEnd: (end) => metrics.count(ANSWERS, { mode: "extractive", end }),
+      }),
+      createRunHandler({
+        storage,
+        clock,
+        answering,
+        changes,
         onEnd: (end) => metrics.count(ANSWERS, { mode: "extractive", end }),
       }),
       createReanalyzeHandler({

@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import { ANSWER, LEAD, NOTHING, WEAK } from "../answers/limits.ts";
-import { choice, integer, number, setting, text } from "./setting.ts";
+import { choice, integer, integerOrNone, number, setting, text } from "./setting.ts";
 
 /** Rows of the table of settings about answers from documents. */
 export const ANSWER_SETTINGS = {
@@ -41,6 +41,30 @@ export const ANSWER_SETTINGS = {
     integer(0, 36_500),
     30,
     "days that answers are kept; 0 keeps none",
+    { reload: true },
+  ),
+  threadDays: setting(
+    "Answers",
+    "thread-days",
+    integerOrNone(1, 36_500),
+    null,
+    "days without use after which a thread goes, with its messages and runs; none keeps them",
+    { reload: true },
+  ),
+  runSeconds: setting(
+    "Answers",
+    "run-seconds",
+    integer(1, 86_400),
+    600,
+    "seconds after which a run of a thread that has not ended expires",
+    { reload: true },
+  ),
+  citationMarkers: setting(
+    "Answers",
+    "citation-markers",
+    choice(["on", "off"]),
+    "on",
+    "whether the text of a thread's messages has a marker where a citation stands",
     { reload: true },
   ),
 };

@@ -81,6 +81,7 @@ export const TAGS = [
   "Vector stores",
   "Embeddings",
   "Responses",
+  "Assistants",
   "Models",
   "Lectern",
   "Administration",

@@ -81,12 +81,15 @@ class DeletionEnd {
   async #emptyResults(): Promise<void> {
     const { tenant_id: tenantId, subject_type: type, subject_id: id, seq } = this.#row;
     while (!this.#signal.aborted) {
-      const emptied = await this.#deps.storage.transaction(async ({ responseSources, deletions }, tx) => {
-        tx.erase();
-        const step = await responseSources.empty(tenantId, { type, id }, ITEMS_STEP);
-        await deletions.noteResults(seq, step.results);
-        return step.items;
-      });
+      const emptied = await this.#deps.storage.transaction(
+        async ({ responseSources, threadSources, deletions }, tx) => {
+          tx.erase();
+          const answers = await responseSources.empty(tenantId, { type, id }, ITEMS_STEP);
+          const threads = await threadSources.empty(tenantId, { type, id }, ITEMS_STEP);
+          await deletions.noteResults(seq, answers.results + threads.results);
+          return answers.items + threads.items;
+        },
+      );
       if (emptied === 0) return;
       await nextTurn();
     }

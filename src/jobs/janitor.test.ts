@@ -56,6 +56,8 @@ function deps() {
     queryLog: () => ({ days: 1, rows: 1000, bytes: 1e9 }),
     embeddingCacheBytes: () => 0,
     responseDays: () => 30,
+    threadDays: () => null as number | null,
+    runExpired: () => {},
     detached: () => {},
     wakeJobs: () => {},
     removeIndexFiles: () => Promise.resolve(),

@@ -7,12 +7,13 @@ import { retireGeneration } from "../storage/cutover.ts";
 import { deleteFile, schedulePurge, type Detached } from "../storage/removal.ts";
 import type { Storage } from "../storage/storage.ts";
 import { nextTurn } from "../platform/next-turn.ts";
+import { keepThreads, type ThreadUpkeepDeps } from "./thread-upkeep.ts";
 
 /**
  * Keeps promises that have a time: expired files and uploads go, expired stores lose their data after the grace
  * period. At start it also removes what a crash may have left: bytes no row points to, rows no file owns.
  */
-export interface JanitorDeps {
+export interface JanitorDeps extends Omit<ThreadUpkeepDeps, "storage"> {
   storage: Storage;
   blobs: Blobs;
   parsed: ParsedCache;
@@ -112,6 +113,7 @@ export class Janitor implements AsyncDisposable {
     await this.#revive();
     await this.#trimLogs(now);
     await this.#trimResponses(now);
+    await keepThreads(this.#deps, now, () => this.#stopped);
     await storage.settleErased();
     await this.#trimEmbeddings();
     wakeJobs();

@@ -31,7 +31,12 @@ export type IdPrefix =
   | "msg_"
   | "fs_"
   | "fc_"
-  | "ref_";
+  | "ref_"
+  | "asst_"
+  | "thread_"
+  | "run_"
+  | "step_"
+  | "call_";
 
 const PATH_PART = /^[A-Za-z0-9_-]{1,128}$/;
 

@@ -19,8 +19,8 @@ export interface SearchRecord {
   generation: number;
   /** What found the nearest vectors. */
   index: SearchOutcome["index"];
-  /** What it was made for: itself, or an answer, whose id it has. */
-  source: { type: "search"; id: null } | { type: "response"; id: string };
+  /** What it was made for: itself, or an answer or a run, whose id it has. */
+  source: { type: "search"; id: null } | { type: "response" | "run"; id: string };
 }
 
 export interface Recorded extends Pick<SearchRecord, "keyId" | "createdAt" | "filters" | "source"> {

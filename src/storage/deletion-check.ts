@@ -7,7 +7,7 @@ import type { Storage } from "./storage.ts";
 
 /** Looks for what should be gone: in the tables, among the uploaded bytes, in the caches on disk and in memory. */
 export interface DeletionCheckDeps {
-  storage: Pick<Storage, "deletions" | "files" | "embeddingCache" | "responseSources">;
+  storage: Pick<Storage, "deletions" | "files" | "embeddingCache" | "responseSources" | "threadSources">;
   blobs: Pick<Blobs, "size">;
   parsed: Pick<ParsedCache, "path">;
   /** Files of a store, or (null) whether anything of the store, is in an index in memory. */
@@ -26,7 +26,10 @@ export async function remainingOf(deps: DeletionCheckDeps, row: DeletionRow): Pr
   if (subject !== null && (await Bun.file(parsed.path(subject)).exists())) cached += 1;
   if (row.subject_type === "file") cached += await storage.embeddingCache.countOfFile(row.tenant_id, row.subject_id);
   const bytes = row.subject_type === "file" ? ((await blobs.size(row.subject_id)) ?? 0) : 0;
-  const answers = await storage.responseSources.leftOf(row.tenant_id, { type: row.subject_type, id: row.subject_id });
+  const subjectOf = { type: row.subject_type, id: row.subject_id };
+  const kept = await storage.responseSources.leftOf(row.tenant_id, subjectOf);
+  const inThreads = await storage.threadSources.leftOf(row.tenant_id, subjectOf);
+  const answers = { results: kept.results + inThreads.results, answers: kept.answers + inThreads.answers };
   return { files, chunks, vectors, keyword_postings: terms, cache_entries: cached, bytes, ...answers };
 }
 

@@ -28,6 +28,16 @@ export type EvaluationId = Id<string, "evaluation">;
 export type JudgmentId = Id<string, "judgment">;
 /** `resp_…` */
 export type ResponseId = Id<string, "response">;
+/** `asst_…` */
+export type AssistantId = Id<string, "assistant">;
+/** `thread_…` */
+export type ThreadId = Id<string, "thread">;
+/** `msg_…` */
+export type MessageId = Id<string, "message">;
+/** `run_…` */
+export type RunId = Id<string, "run">;
+/** `step_…` */
+export type StepId = Id<string, "step of a run">;
 /** `del_…` */
 export type DeletionId = Id<string, "deletion">;
 
@@ -47,3 +57,7 @@ export type DeletionSeq = Id<number, "place of a deletion">;
 export type EvaluationSeq = Id<number, "place of an evaluation">;
 /** `response.seq` */
 export type ResponseSeq = Id<number, "place of a response">;
+/** `thread.seq` */
+export type ThreadSeq = Id<number, "place of a thread">;
+/** `run.seq` */
+export type RunSeq = Id<number, "place of a run">;

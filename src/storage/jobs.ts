@@ -12,7 +12,8 @@ export type JobKind =
   | "finish_deletion"
   | "evaluate"
   | "reanalyze"
-  | "answer";
+  | "answer"
+  | "run";
 
 /** A finished job's row is deleted: what it did is in the rows it changed. */
 export const JOB = table("job", {

@@ -14,8 +14,8 @@ export interface LoggedSearch {
   model: string;
   /** Its number within the store. */
   generation: number;
-  /** What it was made for: itself, or an answer of this id. */
-  source: "search" | "response";
+  /** What it was made for: itself, or an answer or a run of this id. */
+  source: "search" | "response" | "run";
   source_id: string | null;
 }
 

@@ -1,5 +1,6 @@
 /** The columns that the table modules declare are those of the schema, each with its kind and whether it may be null. */
 import { afterAll, expect, test } from "bun:test";
+import { ASSISTANT } from "./assistants.ts";
 import { FILE_BATCH, FILE_BATCH_MEMBER } from "./batches.ts";
 import { CHUNK, CHUNK_TERMS, VECTOR } from "./chunks.ts";
 import { DELETION, DELETION_FILE, DELETION_RANGE } from "./deletions.ts";
@@ -15,12 +16,17 @@ import { MIGRATION } from "./migration-table.ts";
 import { QUERY_LOG, QUERY_LOG_SIZE } from "./query-log.ts";
 import { RESPONSE_SOURCE } from "./response-sources.ts";
 import { RESPONSE, RESPONSE_ITEM } from "./responses.ts";
+import { RUN_STEP } from "./run-steps.ts";
+import { RUN } from "./runs.ts";
 import { SHOWN_ID } from "./shown-ids.ts";
 import { openSqlite } from "./sqlite.ts";
 import { INGEST_HOUR, QUERY_HOUR } from "./statistics.ts";
 import { STORE_FILE } from "./store-files.ts";
 import { VECTOR_STORE } from "./stores.ts";
 import type { Column, Columns, Table } from "./table.ts";
+import { THREAD_MESSAGE } from "./thread-messages.ts";
+import { THREAD_SOURCE } from "./thread-sources.ts";
+import { THREAD } from "./threads.ts";
 import { TENANT } from "./tenants.ts";
 import { UPLOAD, UPLOAD_PART } from "./uploads.ts";
 
@@ -58,6 +64,12 @@ const TABLES: readonly Table<Columns>[] = [
   RESPONSE,
   RESPONSE_ITEM,
   RESPONSE_SOURCE,
+  ASSISTANT,
+  THREAD,
+  THREAD_MESSAGE,
+  RUN,
+  RUN_STEP,
+  THREAD_SOURCE,
 ];
 const TYPES: Record<Column<unknown>["kind"], string> = {
   text: "TEXT",

@@ -1,3 +1,4 @@
+import { type AssistantsTable, assistantsTable } from "./assistants.ts";
 import { type BatchesTable, batchesTable } from "./batches.ts";
 import { type ChunksTable, chunksTable } from "./chunk-table.ts";
 import { type ChunkTermsTable, chunkTermsTable } from "./chunk-terms.ts";
@@ -15,12 +16,17 @@ import { type MigrationsTable, migrationsTable } from "./migration-table.ts";
 import { type QueryLogTable, queryLogTable } from "./query-log.ts";
 import { type ResponseSourcesTable, responseSourcesTable } from "./response-sources.ts";
 import { type ResponsesTable, responsesTable } from "./responses.ts";
+import { type RunsTable, runsTable } from "./runs.ts";
+import { type StepsTable, stepsTable } from "./run-steps.ts";
 import { type ShownIds, shownIds } from "./shown-ids.ts";
 import type { Database, Durability, Sql, Tx } from "./sql.ts";
 import { type StatisticsTable, statisticsTable } from "./statistics.ts";
 import { type StoreFilesTable, storeFilesTable } from "./store-files.ts";
 import { type StoresTable, storesTable } from "./stores.ts";
 import { type TenantsTable, tenantsTable } from "./tenants.ts";
+import { type MessagesTable, messagesTable } from "./thread-messages.ts";
+import { type ThreadSourcesTable, threadSourcesTable } from "./thread-sources.ts";
+import { type ThreadsTable, threadsTable } from "./threads.ts";
 import { type UploadsTable, uploadsTable } from "./uploads.ts";
 
 /** Every table over one database, or over one transaction. Functions on what a tenant owns take its id first. */
@@ -45,6 +51,12 @@ export interface Tables {
   readonly embeddingCache: EmbeddingCacheTable;
   readonly responses: ResponsesTable;
   readonly responseSources: ResponseSourcesTable;
+  readonly assistants: AssistantsTable;
+  readonly threads: ThreadsTable;
+  readonly messages: MessagesTable;
+  readonly runs: RunsTable;
+  readonly steps: StepsTable;
+  readonly threadSources: ThreadSourcesTable;
 }
 
 function makeTables(sql: Sql): Tables {
@@ -69,6 +81,12 @@ function makeTables(sql: Sql): Tables {
     embeddingCache: embeddingCacheTable(sql),
     responses: responsesTable(sql),
     responseSources: responseSourcesTable(sql),
+    assistants: assistantsTable(sql),
+    threads: threadsTable(sql),
+    messages: messagesTable(sql),
+    runs: runsTable(sql),
+    steps: stepsTable(sql),
+    threadSources: threadSourcesTable(sql),
   };
 }
 

@@ -52,7 +52,7 @@ describe("addresses and ids", () => {
     ["GET", "/nothing", null, null],
     ["PUT", "/v1/files", null, null],
     ["GET", "/v1/responses", null, null],
-    ["POST", "/v1/threads", null, null],
+    ["POST", "/v1/batches", null, null],
   ])("%s %s is an unknown address", async (method, path) => {
     const error = await refusal(server, method, path, method === "POST" ? {} : undefined);
     expect(error).toMatchObject({ status: 404, type: "invalid_request_error" });

@@ -59,6 +59,20 @@ beforeAll(async () => {
     input: SECRET,
     tools: [{ type: "file_search", vector_store_ids: [store] }],
   });
+  const assistant = await json<{ id: string }>(a, "POST", "/v1/assistants", {
+    model: SECRET,
+    tools: [{ type: "file_search" }],
+    tool_resources: { file_search: { vector_store_ids: [store] } },
+  });
+  const run = await json<{ id: string; thread_id: string }>(a, "POST", "/v1/threads/runs", {
+    assistant_id: assistant.id,
+    thread: { messages: [{ role: "user", content: SECRET }] },
+  });
+  const thread = `/v1/threads/${run.thread_id}`;
+  await waitFor("the run ends", async () => {
+    const { status } = await json<{ status: string }>(a, "GET", `${thread}/runs/${run.id}`);
+    return status === "completed" || undefined;
+  });
   const evaluation = await json<{ id: string }>(a, "POST", `/v1/vector_stores/${store}/evals`, {});
   const first = async (path: string) => (await json<{ data: { id: string }[] }>(a, "GET", path)).data[0]?.id ?? "";
   ids = {
@@ -73,6 +87,11 @@ beforeAll(async () => {
     tenant_id: tenantA,
     key_id: keyA.id,
     response_id: answer.id,
+    assistant_id: assistant.id,
+    thread_id: run.thread_id,
+    run_id: run.id,
+    message_id: await first(`${thread}/messages`),
+    step_id: await first(`${thread}/runs/${run.id}/steps`),
     deletion_id: await first("/v1/admin/deletions"),
     query_id: await first(`/v1/vector_stores/${store}/queries`),
     chunk_id: await first(`/v1/vector_stores/${store}/chunks`),

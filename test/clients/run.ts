@@ -41,6 +41,7 @@ const python = (name: string, walk: string): Client => ({
 
 const CLIENTS: readonly Client[] = [
   python("openai (Python)", "openai_walk.py"),
+  python("openai assistants (Python)", "openai_assistants_walk.py"),
   python("LangChain (Python)", "langchain_walk.py"),
   python("LlamaIndex (Python)", "llama_index_walk.py"),
   python("LiteLLM (Python)", "litellm_walk.py"),

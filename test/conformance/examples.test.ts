@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { addText, json, newStore, settled, upload } from "../helpers/api.ts";
 import { startServer } from "../helpers/server.ts";
 import type { TestServer } from "../helpers/server.ts";
+import { waitFor } from "../helpers/wait.ts";
 
 interface Documented {
   requestBody?: { content: Record<string, { example?: unknown }> };
@@ -20,12 +21,28 @@ async function idsOf(server: TestServer): Promise<Record<string, string>> {
   const part = await server.fetch(`/v1/uploads/${pending.id}/parts`, { method: "POST", body: form });
   const key = await json<{ id: string }>(server, "POST", "/v1/admin/keys", { name: "a", role: "read" });
   const tenant = await json<{ id: string }>(server, "POST", "/v1/admin/tenants", { name: "a" });
+  const tools = [{ type: "file_search" }];
+  const assistant = await json<{ id: string }>(server, "POST", "/v1/assistants", { model: "gpt-4o", tools });
+  const thread = await json<{ id: string }>(server, "POST", "/v1/threads", {});
+  const said = { role: "user", content: "Hello" };
+  const message = await json<{ id: string }>(server, "POST", `/v1/threads/${thread.id}/messages`, said);
+  const runs = `/v1/threads/${thread.id}/runs`;
+  const run = await json<{ id: string }>(server, "POST", runs, { assistant_id: assistant.id });
+  await waitFor("the run ends", async () => {
+    const { status } = await json<{ status: string }>(server, "GET", `${runs}/${run.id}`);
+    return status === "completed" || undefined;
+  });
   return {
     "{vector_store_id}": store,
     "{file_id}": file,
     "{upload_id}": pending.id,
     "{key_id}": key.id,
     "{tenant_id}": tenant.id,
+    "{assistant_id}": assistant.id,
+    "{thread_id}": thread.id,
+    "{message_id}": message.id,
+    "{run_id}": run.id,
+    asst_abc123: assistant.id,
     "{deployment}": "text-embedding-3-small",
     vs_abc123: store,
     "file-abc123": file,
@@ -33,6 +50,9 @@ async function idsOf(server: TestServer): Promise<Record<string, string>> {
     part_abc123: ((await part.json()) as { id: string }).id,
   };
 }
+
+/** Only a language model asks a client for something. */
+const NOT_ASKED_FOR = "/v1/threads/{thread_id}/runs/{run_id}/submit_tool_outputs";
 
 test("every example of a request in the API document is accepted", async () => {
   await using server = await startServer();
@@ -44,7 +64,7 @@ test("every example of a request in the API document is accepted", async () => {
   for (const [path, item] of Object.entries(paths)) {
     for (const [method, { requestBody }] of Object.entries(item)) {
       const content = requestBody?.content["application/json"];
-      if (content === undefined) continue;
+      if (content === undefined || path === NOT_ASKED_FOR) continue;
       const body = filled(JSON.stringify(content.example));
       const answer = await server.fetch(filled(path), { method: method.toUpperCase(), body });
       const text = await answer.text();

@@ -124,6 +124,7 @@ class Tenants implements TenantsService {
     await this.#removeStores(id);
     await this.#removeFiles(id);
     await this.#removeResponses(id);
+    await this.#removeConversations(id);
     await this.#removeUploads(id);
     await storage.tenants.remove(id);
     wakeJobs();
@@ -144,6 +145,16 @@ class Tenants implements TenantsService {
     let removed: number;
     do removed = await responses.removeOfTenant(tenantId, STEP);
     while (removed > 0);
+  }
+
+  /** Threads with all that is in them, and assistants. */
+  async #removeConversations(tenantId: string): Promise<void> {
+    const { threads, assistants } = this.#deps.storage;
+    for (const table of [threads, assistants]) {
+      let removed: number;
+      do removed = await table.removeOfTenant(tenantId, STEP);
+      while (removed > 0);
+    }
   }
 
   async #removeFiles(tenantId: string): Promise<void> {

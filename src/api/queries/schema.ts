@@ -41,8 +41,10 @@ export const LoggedQuery = Type.Object(
     key_id: Type.String({ description: "The key that searched." }),
     model: Type.String({ description: "The embedding model that ran." }),
     generation: Type.Integer({ description: "The generation of the index that answered." }),
-    source: oneOf(["search", "response"], { description: "A search that was asked for, or one that an answer made." }),
-    source_id: nullable(Type.String(), { description: "The answer's id; null for a search." }),
+    source: oneOf(["search", "response", "run"], {
+      description: "A search that was asked for, or one that an answer or a run made.",
+    }),
+    source_id: nullable(Type.String(), { description: "The answer's or the run's id; null for a search." }),
   },
   { $id: "LoggedQuery", description: "A search that was made." },
 );

@@ -1,8 +1,10 @@
 import { EXTRACTIVE_MODEL } from "../../answers/limits.ts";
 import { LARGE_BODY, NO_BODY } from "../../http/body-limit.ts";
+import { type Frame, frameStream } from "../../http/frames.ts";
 import { listPage, readCursor } from "../../http/openai.ts";
 import { type Call, type Operation, operation } from "../../http/operation.ts";
 import { ItemList } from "./items.ts";
+import type { ResponseEvent } from "./events.ts";
 import { pageOf } from "./page.ts";
 import { type Answered, hasEnded, showItem, showResponse, type View } from "./present.ts";
 import {
@@ -14,7 +16,6 @@ import {
   ResponseDeleted,
 } from "./schema.ts";
 import type { ResponsesService } from "./service.ts";
-import { eventStream } from "./stream.ts";
 
 const PATH = "/v1/responses";
 /** When a client that polls should ask again. */
@@ -212,6 +213,15 @@ function followed(responses: ResponsesService, call: Asker, id: string, { next, 
   return eventStream((gone) =>
     responses.follow(call.callerNow, id, { next, view, signal: AbortSignal.any([gone, over]) }),
   );
+}
+
+/** An answer's events as a body: made when the client takes them, ended when it leaves. */
+function eventStream(events: (signal: AbortSignal) => AsyncGenerator<ResponseEvent>): globalThis.Response {
+  return frameStream((gone) => framed(events(gone)));
+}
+
+async function* framed(events: AsyncGenerator<ResponseEvent>): AsyncGenerator<Frame> {
+  for await (const event of events) yield { event: event.type, data: event };
 }
 
 /** For clients that cannot see the object. */

@@ -1,4 +1,5 @@
 import { adminOperations } from "../admin/routes.ts";
+import { assistantOperations } from "../assistants/routes.ts";
 import { chunkOperations } from "../chunks/routes.ts";
 import { embeddingOperations } from "../embeddings/routes.ts";
 import { evaluationOperations } from "../evals/routes.ts";
@@ -7,14 +8,18 @@ import { batchOperations } from "../file-batches/routes.ts";
 import { fileOperations } from "../files/routes.ts";
 import { healthOperations } from "../health/routes.ts";
 import { judgmentOperations } from "../judgments/routes.ts";
+import { messageOperations } from "../messages/routes.ts";
 import { migrationOperations } from "../migrations/routes.ts";
 import { modelOperations } from "../models/routes.ts";
 import type { Operation } from "../../http/operation.ts";
 import { rerankOperations } from "../rerank/routes.ts";
 import { responseOperations } from "../responses/routes.ts";
+import { runOperations } from "../runs/routes.ts";
+import { stepOperations } from "../runs/step-routes.ts";
 import { queryOperations } from "../queries/routes.ts";
 import { searchOperations } from "../search/routes.ts";
 import { statsOperations } from "../stats/routes.ts";
+import { threadOperations } from "../threads/routes.ts";
 import { uploadOperations } from "../uploads/routes.ts";
 import { storeFileOperations } from "../vector-store-files/routes.ts";
 import { storeOperations } from "../vector-stores/routes.ts";
@@ -32,6 +37,11 @@ export function allOperations(): Operation[] {
     ...searchOperations(none),
     ...embeddingOperations(none),
     ...responseOperations(none),
+    ...assistantOperations(none),
+    ...threadOperations(none),
+    ...messageOperations(none),
+    ...runOperations(none),
+    ...stepOperations(none),
     ...modelOperations(none),
     ...rerankOperations(none),
     ...chunkOperations(none, none),

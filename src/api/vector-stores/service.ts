@@ -32,6 +32,8 @@ export interface StoresDeps extends ShowStoreDeps, Pick<Storage, "transaction" |
   notify: (storeId: string) => void;
 }
 
+export type MakeStore = (at: Within) => Promise<StoreRow>;
+
 interface StoreLimits {
   perTenant: number | null;
   perKey: number | null;
@@ -47,6 +49,8 @@ export interface StoresService {
   show(row: StoreRow): Promise<VectorStore>;
   /** Makes the store and attaches `file_ids`, or does neither. */
   create(caller: Caller, body: CreateStoreBody, rules: DialectRules): Promise<VectorStore>;
+  /** The same in two parts: throws what can be told before, and gives what a transaction of the caller's makes it with. */
+  plan(caller: Caller, body: CreateStoreBody, rules: DialectRules): Promise<MakeStore>;
   list(caller: Caller, cursor: Cursor): Promise<StorePage>;
   get(asking: Asking): Promise<VectorStore>;
   update(asking: Asking, body: UpdateStoreBody): Promise<VectorStore>;
@@ -70,7 +74,12 @@ class Stores implements StoresService {
   }
 
   async create(caller: Caller, body: CreateStoreBody, rules: DialectRules): Promise<VectorStore> {
-    const { clock, models, storeLimits, attacher, transaction } = this.#deps;
+    const make = await this.plan(caller, body, rules);
+    return await this.#deps.transaction(async (tables, tx) => await this.show(await make({ tables, tx }), tables));
+  }
+
+  async plan(caller: Caller, body: CreateStoreBody, rules: DialectRules): Promise<MakeStore> {
+    const { clock, models, storeLimits, attacher } = this.#deps;
     refuseBound(caller);
     const name = checkName(body.name, rules);
     checkMetadata(body.metadata, rules);
@@ -84,17 +93,17 @@ class Stores implements StoresService {
     const store = newStore(caller, body, { name, model: model.name, nowSeconds: clock.nowSeconds() });
     const limits = await storeLimits(caller);
     const most = await attacher.limitOf({ tenant_id: caller.tenantId, key_id: caller.keyId });
-    return await transaction(async (tables, tx) => {
+    return async (at) => {
+      const { tables } = at;
       // Its tenant may have been suspended, or deleted, since the caller was found.
       if ((await tables.tenants.get(caller.tenantId))?.status !== "active") throw suspended();
       await refuseAboveLimits(tables, caller, limits);
       const made = await insert(tables, store, model);
-      if (body.file_ids === undefined || body.file_ids.length === 0) return await this.show(made, tables);
+      if (body.file_ids === undefined || body.file_ids.length === 0) return made;
       const wanted = body.file_ids.map((fileId) => ({ fileId, attributes: undefined, strategy, param: "file_ids" }));
-      const within: Within = { tables, tx };
-      await attacher.attachWithin(within, { caller, store: made, wanted, priority: wanted.length === 1 ? 0 : 1, most });
-      return await this.show((await tables.stores.get(caller.tenantId, store.id)) ?? made, tables);
-    });
+      await attacher.attachWithin(at, { caller, store: made, wanted, priority: wanted.length === 1 ? 0 : 1, most });
+      return (await tables.stores.get(caller.tenantId, store.id)) ?? made;
+    };
   }
 
   async list(caller: Caller, cursor: Cursor): Promise<StorePage> {

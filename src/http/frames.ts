@@ -1,14 +1,20 @@
-import { eventStreamOf } from "../../http/event-stream.ts";
-import type { ResponseEvent } from "./events.ts";
+/** A body of server-sent events that are made when the client takes them, and ended when it leaves. */
+import { eventStreamOf } from "./event-stream.ts";
 
 /** A comment after so much silence keeps proxies from closing the connection. */
 const SILENCE_MS = 15_000;
 
-/** An answer's events as a body: made when the client takes them, ended when it leaves. */
-export function eventStream(events: (signal: AbortSignal) => AsyncGenerator<ResponseEvent>): Response {
+export interface Frame {
+  event: string;
+  /** An object is sent as JSON, a text as it is: one line. */
+  data: object | string;
+}
+
+/** `frames` is told by its signal that the client has left. */
+export function frameStream(frames: (gone: AbortSignal) => AsyncGenerator<Frame>): Response {
   const gone = new AbortController();
   const encoder = new TextEncoder();
-  const source = events(gone.signal);
+  const source = frames(gone.signal);
   let heartbeat: Timer | undefined;
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
@@ -23,7 +29,9 @@ export function eventStream(events: (signal: AbortSignal) => AsyncGenerator<Resp
       });
       if (done !== true) {
         heartbeat?.refresh();
-        controller.enqueue(encoder.encode(`event: ${value.type}\ndata: ${JSON.stringify(value)}\n\n`));
+        const { event, data } = value;
+        const line = typeof data === "string" ? data : JSON.stringify(data);
+        controller.enqueue(encoder.encode(`event: ${event}\ndata: ${line}\n\n`));
         return;
       }
       clearInterval(heartbeat);

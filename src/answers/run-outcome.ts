@@ -1,0 +1,32 @@
+/** From an answer to what a run keeps of it: the step that searched, and the message. */
+import type { KeptRunError } from "../storage/runs.ts";
+import type { KeptMark, KeptMessagePart, KeptRankingOptions, KeptSearch } from "../storage/thread-items.ts";
+import type { Answer } from "./answering.ts";
+import { failureOf } from "./outcome.ts";
+
+export function searchOfRun(id: string, ranking: KeptRankingOptions, answer?: Answer): KeptSearch {
+  return {
+    id,
+    type: "file_search",
+    ranking_options: ranking,
+    queries: answer?.queries ?? [],
+    results: answer?.results ?? [],
+  };
+}
+
+/** Each citation says which of the results it is of. */
+export function messageOfRun({ text, citations, results }: Answer): KeptMessagePart[] {
+  const marks = citations.map((citation): KeptMark => {
+    const at = results.findIndex(
+      ({ chunk_id, vector_store_id }) => chunk_id === citation.chunk_id && vector_store_id === citation.vector_store_id,
+    );
+    return { ...citation, passage: Math.max(0, at) };
+  });
+  return [{ type: "text", text, marks }];
+}
+
+/** What a client is told of a run that failed. */
+export function runFailure(error: unknown): KeptRunError {
+  const { code, message } = failureOf(error);
+  return { code: code === "rate_limit_exceeded" ? code : "server_error", message };
+}

@@ -1,0 +1,279 @@
+import { describe, expect, test } from "bun:test";
+import type { Answer, Answering, AnswerRequest } from "../answers/answering.ts";
+import { AppError } from "../errors.ts";
+import { createChanges } from "../platform/changes.ts";
+import { endRun } from "../storage/run-end.ts";
+import type { JobRow } from "../storage/jobs.ts";
+import type { RunRow } from "../storage/runs.ts";
+import { openSqlite } from "../storage/sqlite.ts";
+import { createStorage, type Storage } from "../storage/storage.ts";
+import { createRunHandler } from "./run.ts";
+import { keepThreads } from "./thread-upkeep.ts";
+
+const TENANT = "ten_a";
+const ANSWER: Answer = {
+  queries: ["When are refunds paid?"],
+  results: [],
+  text: "Nothing.",
+  citations: [],
+  isCut: false,
+  warnings: ["w"],
+  tokens: { input: 1, output: 2 },
+};
+const NO_EXPIRY = 1_000_000;
+
+async function desk(answer: Answering["answer"], more: Partial<RunRow> = {}) {
+  const db = openSqlite(":memory:");
+  const storage = createStorage(db);
+  const owned = { tenant_id: TENANT, key_id: "key_1", created_at: 1 };
+  const thread = await storage.threads.insert({
+    ...owned,
+    id: "thread_1",
+    used_at: 1,
+    metadata: {},
+    tool_resources: {},
+  });
+  await post(storage, "When are refunds paid?");
+  await storage.runs.insert({
+    ...owned,
+    id: "run_1",
+    thread: thread.seq,
+    thread_id: thread.id,
+    assistant_id: "asst_1",
+    status: "queued",
+    started_at: null,
+    expires_at: NO_EXPIRY,
+    cancelling_at: null,
+    ended_at: null,
+    metadata: {},
+    request: {
+      model: "gpt-3.5-turbo",
+      instructions: null,
+      tools: [{ type: "file_search", file_search: { ranking_options: { ranker: "none", score_threshold: 0.1 } } }],
+      tool_resources: {},
+      temperature: 1,
+      top_p: 1,
+      reasoning_effort: null,
+      max_completion_tokens: 300,
+      max_prompt_tokens: null,
+      truncation_strategy: { type: "auto", last_messages: null },
+      response_format: "auto",
+      tool_choice: "auto",
+      parallel_tool_calls: true,
+      stores: ["vs_1"],
+      ignored: [],
+    },
+    required_action: null,
+    outcome: null,
+    ...more,
+  });
+  const asked: AnswerRequest[] = [];
+  const ends: string[] = [];
+  const clock = { seconds: 7 };
+  const handler = createRunHandler({
+    storage,
+    clock: { nowMs: () => clock.seconds * 1000, nowSeconds: () => clock.seconds },
+    answering: {
+      answer: (request, signal) => {
+        asked.push(request);
+        return answer(request, signal);
+      },
+    },
+    changes: createChanges(),
+    onEnd: (end) => ends.push(end),
+  });
+  const run = (attempt = 1, signal = new AbortController().signal) =>
+    handler.run({ tenant_id: TENANT, subject: "run_1", attempt } as JobRow, signal);
+  const row = async () => {
+    const kept = await storage.runs.get(TENANT, "run_1");
+    if (kept === null) throw new Error("no run");
+    return kept;
+  };
+  const steps = async () => await storage.steps.ofRun(TENANT, (await row()).seq);
+  const messages = async () => await storage.messages.ofRun(TENANT, "run_1");
+  return { storage, clock, run, row, steps, messages, asked, ends, [Symbol.asyncDispose]: () => db.close() };
+}
+
+async function post({ threads, messages }: Storage, text: string) {
+  const thread = await threads.get(TENANT, "thread_1");
+  if (thread === null) throw new Error("no thread");
+  await messages.insert({
+    id: `msg_${text.length}`,
+    tenant_id: TENANT,
+    thread: thread.seq,
+    thread_id: thread.id,
+    number: await threads.use(thread, 1, 1),
+    role: "user",
+    created_at: 1,
+    run_id: null,
+    assistant_id: null,
+    status: "completed",
+    completed_at: 1,
+    incomplete_at: null,
+    reason: null,
+    content: [{ type: "text", text, marks: [] }],
+    attachments: [],
+    metadata: {},
+  });
+}
+
+const answered: Answering["answer"] = () => Promise.resolve(ANSWER);
+
+describe("a run", () => {
+  test("is worked on once: a step that searched, a message, and the end at the same time", async () => {
+    await using one = await desk(answered);
+    expect(await one.run()).toEqual({ type: "done" });
+    expect(await one.row()).toMatchObject({
+      status: "completed",
+      started_at: 7,
+      ended_at: 7,
+      outcome: { usage: { input: 1, output: 2 }, warnings: ["w"], rounds: 0 },
+    });
+    expect(one.asked).toEqual([
+      {
+        tenantId: TENANT,
+        keyId: "key_1",
+        responseId: "run_1",
+        source: "run",
+        question: { text: "When are refunds paid?", previous: null },
+        tools: [
+          {
+            tool: {
+              type: "file_search",
+              vector_store_ids: ["vs_1"],
+              max_num_results: 5,
+              ranking_options: { ranker: "none", score_threshold: 0.1 },
+            },
+            param: "tools[0].file_search",
+          },
+        ],
+        maxOutputTokens: 300,
+      },
+    ]);
+    const [search, writing] = await one.steps();
+    const [message] = await one.messages();
+    expect(search).toMatchObject({ status: "completed", usage: { input: 1, output: 0 } });
+    expect(writing?.details).toEqual({ type: "message_creation", message_id: message?.id ?? "" });
+    expect(message).toMatchObject({ role: "assistant", number: 1, status: "completed", assistant_id: "asst_1" });
+    expect(await one.run(2)).toEqual({ type: "done" });
+    expect([one.asked.length, one.ends, (await one.messages()).length]).toEqual([1, ["completed"], 1]);
+  });
+
+  test("that was cut off by a kill goes on with the step that it had begun, three times at most", async () => {
+    const stop = new AbortController();
+    let cutOff = true;
+    await using one = await desk(() => {
+      if (!cutOff) return Promise.resolve(ANSWER);
+      stop.abort();
+      return Promise.reject(new Error("aborted"));
+    });
+    expect(await one.run(1, stop.signal)).toEqual({ type: "interrupted" });
+    const [begun] = await one.steps();
+    expect([(await one.row()).status, begun?.status]).toEqual(["in_progress", "in_progress"]);
+    await one.storage.transaction(async ({ messages, threads }) => {
+      const thread = await threads.get(TENANT, "thread_1");
+      const [posted] = (
+        await messages.list(TENANT, { thread: thread?.seq ?? 0, runId: null }, { limit: 1, order: "asc" })
+      ).rows;
+      if (posted === undefined) throw new Error("no message");
+      const { seq: _, ...half } = posted;
+      await messages.insert({ ...half, id: "msg_half", run_id: "run_1", role: "assistant", status: "in_progress" });
+    });
+    cutOff = false;
+    one.clock.seconds = 9;
+    expect(await one.run(3)).toEqual({ type: "done" });
+    expect((await one.steps()).map(({ id, status }) => [id, status])).toEqual([
+      [begun?.id ?? "", "completed"],
+      [expect.any(String), "completed"],
+    ]);
+    expect((await one.messages()).map(({ status }) => status)).toEqual(["completed"]);
+    expect(await one.row()).toMatchObject({ started_at: 7, ended_at: 9 });
+    await using other = await desk(answered, { status: "in_progress" });
+    expect(await other.run(4)).toEqual({ type: "done" });
+    expect(await other.row()).toMatchObject({
+      status: "failed",
+      outcome: { error: { code: "server_error", message: "The server was stopped while it worked on the run." } },
+    });
+    expect([other.asked, other.ends]).toEqual([[], ["failed"]]);
+  });
+
+  test.each([
+    [new AppError("vector_store_not_found", "gone"), "server_error"],
+    [new AppError("overloaded", "busy"), "rate_limit_exceeded"],
+  ])("that cannot be answered fails, and so does its step: %s", async (error, code) => {
+    await using one = await desk(() => Promise.reject(error));
+    expect(await one.run()).toEqual({ type: "done" });
+    expect(await one.row()).toMatchObject({ status: "failed", outcome: { error: { code, message: error.message } } });
+    expect(await one.steps()).toMatchObject([{ status: "failed", error: { code }, ended_at: 7 }]);
+    expect(await one.storage.runs.active((await one.row()).thread)).toBeNull();
+  });
+
+  test("that fails unexpectedly is tried again by the runner", async () => {
+    await using one = await desk(() => Promise.reject(new TypeError("a bug")));
+    await expect(one.run()).rejects.toThrow("a bug");
+    expect((await one.row()).status).toBe("in_progress");
+  });
+
+  test("that was cancelled while it was worked on says nothing", async () => {
+    await using one = await desk(async () => {
+      await one.storage.runs.cancel(await one.row(), 8);
+      return ANSWER;
+    });
+    expect(await one.run()).toEqual({ type: "done" });
+    expect(await one.row()).toMatchObject({ status: "cancelled", cancelling_at: 8 });
+    expect([await one.messages(), one.ends]).toEqual([[], ["cancelled"]]);
+    expect(await one.steps()).toMatchObject([{ status: "cancelled" }]);
+  });
+
+  test("that ended while it was worked on stays so", async () => {
+    await using one = await desk(async () => {
+      const row = await one.row();
+      await one.storage.transaction(async (tables) => {
+        await endRun(tables, row, { status: "expired", at: 8 });
+      });
+      return ANSWER;
+    });
+    expect(await one.run()).toEqual({ type: "done" });
+    expect([(await one.row()).status, await one.messages(), one.ends]).toEqual(["expired", [], []]);
+  });
+
+  test("whose time was over before it began, or is over while it is worked on, expires", async () => {
+    await using late = await desk(answered, { expires_at: 7 });
+    expect(await late.run()).toEqual({ type: "done" });
+    expect([(await late.row()).status, late.asked]).toEqual(["expired", []]);
+    await using slow = await desk(
+      (_, signal) => {
+        slow.clock.seconds = 8;
+        return new Promise((_resolve, reject) =>
+          signal.addEventListener("abort", () => reject(new Error("too long")), { once: true }),
+        );
+      },
+      { expires_at: 8 },
+    );
+    expect(await slow.run()).toEqual({ type: "done" });
+    expect([(await slow.row()).status, slow.ends]).toEqual(["expired", ["expired"]]);
+  });
+
+  test("that is gone, or waits for its client, is nothing to be done", async () => {
+    await using one = await desk(answered, { status: "requires_action" });
+    expect(await one.run()).toEqual({ type: "done" });
+    await one.storage.threads.remove(TENANT, "thread_1");
+    expect([await one.run(), one.asked]).toEqual([{ type: "done" }, []]);
+  });
+});
+
+test("upkeep ends runs that nobody looks at, and removes threads that nobody uses", async () => {
+  await using one = await desk(answered, { status: "requires_action", expires_at: 50 });
+  const expired: string[] = [];
+  const upkeep = { storage: one.storage, runExpired: ({ id }: RunRow) => expired.push(id) };
+  const keep = (now: number, days: number | null) =>
+    keepThreads({ ...upkeep, threadDays: () => days }, now, () => false);
+  await keep(49, 1);
+  expect(expired).toEqual([]);
+  await keep(50, null);
+  expect([expired, (await one.row()).status]).toEqual([["run_1"], "expired"]);
+  await keep(86_400, 1);
+  expect(await one.storage.threads.get(TENANT, "thread_1")).not.toBeNull();
+  await keep(86_402, 1);
+  expect(await one.storage.threads.get(TENANT, "thread_1")).toBeNull();
+});

@@ -1,0 +1,285 @@
+import type { Answer, Answering, AnswerRequest, Question } from "../answers/answering.ts";
+import { messageOfRun, runFailure, searchOfRun } from "../answers/run-outcome.ts";
+import type { FileSearchTool } from "../answers/search-tool.ts";
+import { AppError } from "../errors.ts";
+import type { Changes } from "../platform/changes.ts";
+import type { Clock } from "../platform/clock.ts";
+import { newId } from "../platform/ids.ts";
+import { queriesOf } from "../search/questions.ts";
+import { endRun, expireRun, type RunEnd } from "../storage/run-end.ts";
+import type { StepRow } from "../storage/run-steps.ts";
+import { hasEnded, type KeptRunError, type RunRow } from "../storage/runs.ts";
+import type { Storage, Tables } from "../storage/storage.ts";
+import type { KeptRankingOptions } from "../storage/thread-items.ts";
+import type { MessageRow } from "../storage/thread-messages.ts";
+import type { JobHandler, JobOutcome } from "./runner.ts";
+import { threadStoreOf } from "./thread-store.ts";
+
+/**
+ * Works on a run of a thread. What it says is kept in one transaction with the run's end, which only succeeds while the
+ * run is in progress: so one that was cut off goes on from what is complete, and nothing is answered twice.
+ */
+export interface RunDeps {
+  storage: Pick<Storage, "runs" | "steps" | "messages" | "threads" | "stores" | "storeFiles" | "transaction">;
+  clock: Clock;
+  answering: Answering;
+  changes: Changes;
+  onEnd: (status: RunRow["status"]) => void;
+}
+
+/** A process that was killed while it worked begins anew so often. */
+const MOST_ATTEMPTS = 3;
+const DEFAULT_RESULTS = 20;
+/** OpenAI's default for its oldest models. */
+const FEW_RESULTS = 5;
+
+/** Subject: a run's id. */
+export function createRunHandler(deps: RunDeps): JobHandler {
+  return {
+    kind: "run",
+    // A run may wait for files to be indexed, which costs nothing.
+    concurrency: 32,
+    hasSparePlace: true,
+    async run(job, signal): Promise<JobOutcome> {
+      const row = await deps.storage.runs.get(job.tenant_id, job.subject);
+      if (row === null || hasEnded(row) || row.status === "requires_action") return { type: "done" };
+      return await new OneRun(deps, row, signal).work(job.attempt);
+    },
+  };
+}
+
+type Found = KeptRunTool | null;
+interface KeptRunTool {
+  max_num_results?: number;
+  ranking_options: KeptRankingOptions;
+}
+
+class OneRun {
+  readonly #deps: RunDeps;
+  readonly #row: RunRow;
+  readonly #signal: AbortSignal;
+  readonly #warnings: string[] = [];
+
+  constructor(deps: RunDeps, row: RunRow, signal: AbortSignal) {
+    this.#deps = deps;
+    this.#row = row;
+    this.#signal = signal;
+  }
+
+  async work(attempt: number): Promise<JobOutcome> {
+    const { storage } = this.#deps;
+    if (this.#row.status === "cancelling") return await this.#end({ status: "cancelled" });
+    if (await this.#expire()) return { type: "done" };
+    if (attempt > MOST_ATTEMPTS) {
+      const message = "The server was stopped while it worked on the run.";
+      return await this.#fail({ code: "server_error", message });
+    }
+    await storage.transaction(async ({ runs, messages }) => {
+      await runs.start(this.#row, this.#now());
+      // A message that the process was stopped in the middle of is written anew.
+      await messages.dropOpen(this.#row.id);
+    });
+    this.#changed();
+    try {
+      const left = Math.max(0, this.#row.expires_at * 1000 - this.#deps.clock.nowMs());
+      const timeout = AbortSignal.timeout(Math.min(left, LONGEST_TIMER_MS));
+      return await this.#answer(AbortSignal.any([this.#signal, timeout]));
+    } catch (error) {
+      return await this.#broken(error);
+    }
+  }
+
+  /** What the work threw: an end that somebody asked for, a stop of the server, or a failure. */
+  async #broken(error: unknown): Promise<JobOutcome> {
+    const row = await this.#deps.storage.runs.get(this.#row.tenant_id, this.#row.id);
+    if (row === null || hasEnded(row)) return { type: "done" };
+    if (row.status === "cancelling") return await this.#end({ status: "cancelled" });
+    if (await this.#expire()) return { type: "done" };
+    if (this.#signal.aborted) return { type: "interrupted" };
+    if (!(error instanceof AppError)) throw error;
+    return await this.#fail(runFailure(error));
+  }
+
+  async #answer(signal: AbortSignal): Promise<JobOutcome> {
+    const question = await this.#question();
+    const thread = await threadStoreOf(this.#deps, this.#row, signal);
+    this.#warnings.push(...thread.warnings);
+    const stores = [...new Set([...this.#row.request.stores, ...(thread.storeId === null ? [] : [thread.storeId])])];
+    const isSearched = stores.length > 0 && queriesOf(question.text, question.previous).length > 0;
+    const step = isSearched ? await this.#openStep() : null;
+    const answer = await this.#deps.answering.answer(this.#request(question, stores), signal);
+    signal.throwIfAborted();
+    const hasKept = await this.#keep(answer, step);
+    return hasKept ? { type: "done" } : await this.#broken(null);
+  }
+
+  /** The last message of the user, also where an assistant's came after it. */
+  async #question(): Promise<Question> {
+    const { messages } = this.#deps.storage;
+    const { tenant_id: tenantId, thread, request } = this.#row;
+    const last = await messages.lastOfUser(tenantId, thread, Number.MAX_SAFE_INTEGER);
+    if (last === null) return { text: "", previous: null };
+    const before = await messages.lastOfUser(tenantId, thread, last.seq);
+    const { last_messages: most } = request.truncation_strategy;
+    const isLeftOut = before !== null && most !== null && (await messages.countAfter(thread, before.seq)) >= most;
+    return { text: textOf(last), previous: before === null || isLeftOut ? null : textOf(before) };
+  }
+
+  #tool(): Found {
+    const tool = this.#row.request.tools.find(({ type }) => type === "file_search");
+    return tool === undefined ? null : (tool["file_search"] as KeptRunTool);
+  }
+
+  #request(question: Question, stores: string[]): AnswerRequest {
+    const { request, tenant_id: tenantId, key_id: keyId, id } = this.#row;
+    const { max_num_results: most, ranking_options: ranking } = this.#tool() ?? {};
+    const tool: FileSearchTool = {
+      type: "file_search",
+      vector_store_ids: stores,
+      max_num_results: most ?? (request.model.startsWith("gpt-3.5") ? FEW_RESULTS : DEFAULT_RESULTS),
+      ...(ranking === undefined ? {} : { ranking_options: ranking as FileSearchTool["ranking_options"] }),
+    };
+    return {
+      tenantId,
+      keyId,
+      responseId: id,
+      source: "run",
+      question,
+      tools: stores.length === 0 ? [] : [{ tool, param: "tools[0].file_search" }],
+      maxOutputTokens: request.max_completion_tokens,
+    };
+  }
+
+  /** The step that searches; after a stop the one that was begun before. */
+  async #openStep(): Promise<StepRow> {
+    const { storage } = this.#deps;
+    const { tenant_id: tenantId, seq: run } = this.#row;
+    const ranking = this.#tool()?.ranking_options ?? { ranker: "auto", score_threshold: 0 };
+    const open = (await storage.steps.ofRun(tenantId, run)).find(({ status }) => status === "in_progress");
+    if (open !== undefined) return open;
+    const step = await storage.transaction(({ steps }) =>
+      steps.insert({
+        id: newId("step_"),
+        tenant_id: tenantId,
+        run,
+        status: "in_progress",
+        created_at: this.#now(),
+        details: { type: "tool_calls", tool_calls: [searchOfRun(newId("call_"), ranking)] },
+        usage: null,
+      }),
+    );
+    this.#changed();
+    return step;
+  }
+
+  /** False where the run is in progress no more. */
+  async #keep(answer: Answer, step: StepRow | null): Promise<boolean> {
+    const at = this.#now();
+    const status = answer.isCut ? "incomplete" : "completed";
+    const hasEnded = await this.#deps.storage.transaction(async (tables, tx) => {
+      const now = await tables.runs.get(this.#row.tenant_id, this.#row.id);
+      if (now?.status !== "in_progress") return false;
+      if (step !== null) await completeSearch(tables, { step, answer, at });
+      await addMessage(tables, { run: now, answer, at });
+      const { tokens: usage, warnings } = answer;
+      const outcome = {
+        usage,
+        reason: answer.isCut ? ("max_completion_tokens" as const) : null,
+        warnings: [...this.#warnings, ...warnings],
+      };
+      tx.onCommit(() => this.#changed());
+      return await endRun(tables, now, { status, at, outcome });
+    });
+    if (hasEnded) this.#deps.onEnd(status);
+    return hasEnded;
+  }
+
+  async #fail(error: KeptRunError): Promise<JobOutcome> {
+    return await this.#end({ status: "failed", outcome: { error, warnings: this.#warnings } });
+  }
+
+  async #end(end: Omit<RunEnd, "at">): Promise<JobOutcome> {
+    const hasEnded = await this.#deps.storage.transaction(async (tables, tx) => {
+      tx.onCommit(() => this.#changed());
+      return await endRun(tables, this.#row, { ...end, at: this.#now() });
+    });
+    if (hasEnded) this.#deps.onEnd(end.status);
+    return { type: "done" };
+  }
+
+  async #expire(): Promise<boolean> {
+    const isExpired = await this.#deps.storage.transaction(async (tables, tx) => {
+      tx.onCommit(() => this.#changed());
+      return await expireRun(tables, this.#row, this.#now());
+    });
+    if (isExpired) this.#deps.onEnd("expired");
+    return isExpired;
+  }
+
+  #changed(): void {
+    this.#deps.changes.notify(this.#row.id);
+  }
+
+  #now(): number {
+    return this.#deps.clock.nowSeconds();
+  }
+}
+
+/** Longer ones are none of the language's. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+async function completeSearch(
+  { steps }: Tables,
+  { step, answer, at }: { step: StepRow; answer: Answer; at: number },
+): Promise<void> {
+  if (step.details.type !== "tool_calls") return;
+  const calls = step.details.tool_calls.map((call) =>
+    call.type === "file_search" ? searchOfRun(call.id, call.ranking_options, answer) : call,
+  );
+  const usage = { input: answer.tokens.input, output: 0 };
+  await steps.complete(step, { details: { ...step.details, tool_calls: calls }, usage, at });
+}
+
+/** The message, and the step that made it. */
+async function addMessage(
+  { threads, messages, steps }: Tables,
+  { run, answer, at }: { run: RunRow; answer: Answer; at: number },
+): Promise<void> {
+  const thread = await threads.get(run.tenant_id, run.thread_id);
+  if (thread === null) return;
+  const message: Omit<MessageRow, "seq"> = {
+    id: newId("msg_"),
+    tenant_id: run.tenant_id,
+    thread: thread.seq,
+    thread_id: thread.id,
+    number: await threads.use(thread, 1, at),
+    role: "assistant",
+    created_at: at,
+    run_id: run.id,
+    assistant_id: run.assistant_id,
+    status: answer.isCut ? "incomplete" : "completed",
+    completed_at: answer.isCut ? null : at,
+    incomplete_at: answer.isCut ? at : null,
+    reason: answer.isCut ? "max_tokens" : null,
+    content: messageOfRun(answer),
+    attachments: [],
+    metadata: {},
+  };
+  await messages.insert(message);
+  await steps.insert({
+    id: newId("step_"),
+    tenant_id: run.tenant_id,
+    run: run.seq,
+    status: "completed",
+    created_at: at,
+    details: { type: "message_creation", message_id: message.id },
+    usage: { input: 0, output: answer.tokens.output },
+  });
+}
+
+function textOf({ content }: MessageRow): string {
+  return content
+    .flatMap((part) => (part.type === "text" ? [part.text] : []))
+    .join("\n")
+    .trim();
+}
