@@ -5,7 +5,7 @@ import { jsonLimit } from "../../http/body-limit.ts";
 import { assertNone, compileValidator } from "../../http/validate.ts";
 import { countCodePoints } from "../../platform/code-points.ts";
 import { shown } from "../../platform/words.ts";
-import { checkPairs } from "../vector-store-files/input.ts";
+import { checkPairs } from "../attaching/input.ts";
 
 /** A conversation that somebody brings along, or instructions of OpenAI's greatest length in any script. */
 export const TEXT_BODY = jsonLimit(4 * 1024 * 1024, 100_000);

@@ -1,18 +1,18 @@
 /** What the tools of an assistant or a thread work on: given as stores that are there, or as files for a new one. */
 import { AppError } from "../../errors.ts";
 import type { KeptResources } from "../../storage/thread-items.ts";
-import type { CreateStoreBody } from "../vector-stores/schema.ts";
-import type { StoreAccess } from "../vector-stores/access.ts";
-import type { MakeStore, StoresService } from "../vector-stores/service.ts";
-import type { Within } from "../vector-store-files/attach.ts";
-import { checkPairs } from "../vector-store-files/input.ts";
+import type { CreateStoreBody } from "../store-schema.ts";
+import type { StoreAccess } from "../store-access.ts";
+import type { MakeStore, StoreMaker } from "../store-maker.ts";
+import type { Within } from "../attaching/attach.ts";
+import { checkPairs } from "../attaching/input.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { type Asker, assertWrites } from "./access.ts";
 import type { GivenResources, RunResources } from "./tools-schema.ts";
 
 export interface ResourceDeps {
   access: StoreAccess;
-  stores: Pick<StoresService, "plan">;
+  stores: StoreMaker;
 }
 
 /** What a transaction of the caller's makes of them; members that are null are to go. */

@@ -1,8 +1,8 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
 import { idText, nullable, oneOf } from "../../http/openai.ts";
-import { HybridWeights, RankingOptions } from "../search/schema.ts";
-import { ChunkingStrategyRequest, MAX_PAIRS, MAX_TEXT } from "../vector-store-files/schema.ts";
+import { HybridWeights, RankingOptions } from "../ranking-options.ts";
+import { ChunkingStrategyRequest, MAX_PAIRS, MAX_TEXT } from "../attaching/schema.ts";
 
 /** What assistants, threads and runs have in common: tools, what these work on, metadata. */
 

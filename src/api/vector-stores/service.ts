@@ -12,6 +12,7 @@ import type { DialectRules } from "../presenters/presenter.ts";
 import type { Attacher, Within } from "../attaching/attach.ts";
 import { readStrategy } from "../attaching/input.ts";
 import type { StoreAccess } from "../store-access.ts";
+import type { MakeStore, StoreMaker } from "../store-maker.ts";
 import type { Asking } from "../asking.ts";
 import { checkMetadata, checkName, chooseModel, SECONDS_A_DAY } from "./input.ts";
 import { pageQuery } from "../../http/page-query.ts";
@@ -32,8 +33,6 @@ export interface StoresDeps extends ShowStoreDeps, Pick<Storage, "transaction" |
   notify: (storeId: string) => void;
 }
 
-export type MakeStore = (at: Within) => Promise<StoreRow>;
-
 interface StoreLimits {
   perTenant: number | null;
   perKey: number | null;
@@ -45,12 +44,10 @@ export interface StorePage {
 }
 
 /** Vector stores. Every function that is asked by a caller throws what the client is told. */
-export interface StoresService {
+export interface StoresService extends StoreMaker {
   show(row: StoreRow): Promise<VectorStore>;
   /** Makes the store and attaches `file_ids`, or does neither. */
   create(caller: Caller, body: CreateStoreBody, rules: DialectRules): Promise<VectorStore>;
-  /** The same in two parts: throws what can be told before, and gives what a transaction of the caller's makes it with. */
-  plan(caller: Caller, body: CreateStoreBody, rules: DialectRules): Promise<MakeStore>;
   list(caller: Caller, cursor: Cursor): Promise<StorePage>;
   get(asking: Asking): Promise<VectorStore>;
   update(asking: Asking, body: UpdateStoreBody): Promise<VectorStore>;

@@ -1,7 +1,7 @@
 /** Follows a run, event by event, until it ends, waits for its client, or whoever follows may not see it any more. */
-import type { Caller } from "../../http/caller.ts";
-import type { Changes } from "../../platform/changes.ts";
-import { hasEnded } from "../../storage/runs.ts";
+import type { Caller } from "../../../http/caller.ts";
+import type { Changes } from "../../../platform/changes.ts";
+import { hasEnded } from "../../../storage/runs.ts";
 import { DONE, eventsOf, type RunEvent } from "./events.ts";
 import type { RunView } from "./present.ts";
 import type { RunPlace, RunsService } from "./service.ts";

@@ -1,10 +1,10 @@
-import type { Cursors } from "../../http/cursors.ts";
-import type { Cursor } from "../../http/openai.ts";
-import { pageQuery } from "../../http/page-query.ts";
-import type { Storage } from "../../storage/storage.ts";
-import type { MessageRow } from "../../storage/thread-messages.ts";
-import type { ThreadRow } from "../../storage/threads.ts";
-import { type Asker, assertOwn, notFound } from "../assistants/access.ts";
+import type { Cursors } from "../../../http/cursors.ts";
+import type { Cursor } from "../../../http/openai.ts";
+import { pageQuery } from "../../../http/page-query.ts";
+import type { Storage } from "../../../storage/storage.ts";
+import type { MessageRow } from "../../../storage/thread-messages.ts";
+import type { ThreadRow } from "../../../storage/threads.ts";
+import { type Asker, assertOwn, notFound } from "../access.ts";
 import { assertFree, type ExpiryDeps } from "../runs/lock.ts";
 import { knownThread } from "../threads/known.ts";
 import { type InboxDeps, planMessages } from "./inbox.ts";

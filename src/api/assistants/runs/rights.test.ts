@@ -1,7 +1,7 @@
 /** Who may know of threads and runs and change them, and what goes with files, stores, tenants and time. */
 import { describe, expect, test } from "bun:test";
-import { waitFor } from "../../../test/helpers/wait.ts";
-import { KEYS } from "../../app/testing/store-app.ts";
+import { waitFor } from "../../../../test/helpers/wait.ts";
+import { KEYS } from "../../../app/testing/store-app.ts";
 import { desk, type Desk, ended, type Headers, list, newThread, SEARCH, user } from "./testing/threads.ts";
 
 const as = (key: string): Headers => ({ authorization: `Bearer ${key}` });

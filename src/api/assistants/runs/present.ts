@@ -1,10 +1,10 @@
 /** Kept runs and their steps as clients see them. */
-import { EXTRACTIVE_MODEL } from "../../answers/limits.ts";
-import { float } from "../../http/openai.ts";
-import type { KeptResult } from "../../storage/response-items.ts";
-import type { StepRow } from "../../storage/run-steps.ts";
-import { hasEnded, type RunRow } from "../../storage/runs.ts";
-import type { KeptCall, KeptSearch, KeptTokens } from "../../storage/thread-items.ts";
+import { EXTRACTIVE_MODEL } from "../../../answers/limits.ts";
+import { float } from "../../../http/openai.ts";
+import type { KeptResult } from "../../../storage/response-items.ts";
+import type { StepRow } from "../../../storage/run-steps.ts";
+import { hasEnded, type RunRow } from "../../../storage/runs.ts";
+import type { KeptCall, KeptSearch, KeptTokens } from "../../../storage/thread-items.ts";
 import type { MessageView } from "../messages/present.ts";
 import type { Run, RunUsage } from "./schema.ts";
 import type { RunStep, StepDetails, StepResult } from "./steps-schema.ts";

@@ -2,10 +2,10 @@
  * The events of a run, made from the run itself: what has been sent of one that goes on is the beginning of what it will
  * have been when it has ended. So a run can be followed from any event on, and what is not kept cannot be said.
  */
-import type { StepRow } from "../../storage/run-steps.ts";
-import { hasEnded, type RunRow, type RunStatus } from "../../storage/runs.ts";
-import type { KeptCall, KeptSearch } from "../../storage/thread-items.ts";
-import type { MessageRow } from "../../storage/thread-messages.ts";
+import type { StepRow } from "../../../storage/run-steps.ts";
+import { hasEnded, type RunRow, type RunStatus } from "../../../storage/runs.ts";
+import type { KeptCall, KeptSearch } from "../../../storage/thread-items.ts";
+import type { MessageRow } from "../../../storage/thread-messages.ts";
 import { piecesOf, showMessage } from "../messages/present.ts";
 import { type RunView, showRun, showStep } from "./present.ts";
 

@@ -1,8 +1,8 @@
 /** From messages as clients send them to messages as they are kept. */
-import type { KeptAttachment, KeptMessagePart } from "../../storage/thread-items.ts";
-import { checkLength } from "../assistants/body.ts";
-import { MAX_CHARACTERS } from "../assistants/tools-schema.ts";
-import { checkPairs } from "../vector-store-files/input.ts";
+import type { KeptAttachment, KeptMessagePart } from "../../../storage/thread-items.ts";
+import { checkLength } from "../body.ts";
+import { MAX_CHARACTERS } from "../tools-schema.ts";
+import { checkPairs } from "../../attaching/input.ts";
 import type { CreateMessageBody, GivenContentPart } from "./schema.ts";
 
 export interface GivenMessage {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import type { KeptMark } from "../../storage/thread-items.ts";
-import type { Dialect } from "../../http/dialect.ts";
+import type { KeptMark } from "../../../storage/thread-items.ts";
+import type { Dialect } from "../../../http/dialect.ts";
 import { piecesOf } from "./present.ts";
 
 function mark(index: number, filename = "a.txt", passage = 0): KeptMark {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { problemWith } from "../responses/testing/openai-schemas.ts";
-import type { StepRow } from "../../storage/run-steps.ts";
-import type { RunRow } from "../../storage/runs.ts";
-import type { KeptCall, KeptStepDetails } from "../../storage/thread-items.ts";
-import type { MessageRow } from "../../storage/thread-messages.ts";
+import { problemWith } from "../../responses/testing/openai-schemas.ts";
+import type { StepRow } from "../../../storage/run-steps.ts";
+import type { RunRow } from "../../../storage/runs.ts";
+import type { KeptCall, KeptStepDetails } from "../../../storage/thread-items.ts";
+import type { MessageRow } from "../../../storage/thread-messages.ts";
 import { eventsOf, type Progress } from "./events.ts";
 
 const VIEW = { dialect: "openai", markers: true, content: false } as const;

@@ -2,28 +2,28 @@
  * Puts messages into a thread, with their files: what a transaction must not wait for is done before it, the rest inside,
  * so that all of it is there or nothing. A thread whose store is gone, or has expired, gets a new one with the next file.
  */
-import { AppError } from "../../errors.ts";
-import type { Caller } from "../../http/caller.ts";
-import type { Clock } from "../../platform/clock.ts";
-import { newId } from "../../platform/ids.ts";
-import { assertOpen, isExpired, storeNotFound } from "../../search/store-state.ts";
-import type { Storage, Tables } from "../../storage/storage.ts";
-import type { StoreRow } from "../../storage/stores.ts";
-import type { MessageRow } from "../../storage/thread-messages.ts";
-import type { ThreadRow } from "../../storage/threads.ts";
-import { type Asker, assertWrites } from "../assistants/access.ts";
-import { storeBody } from "../assistants/resources.ts";
-import { mayUseFile } from "../files/scope.ts";
-import { presenterFor } from "../presenters/choose.ts";
-import type { Attacher, Within } from "../vector-store-files/attach.ts";
-import type { MakeStore, StoresService } from "../vector-stores/service.ts";
-import { mayUseStore } from "../../http/caller.ts";
+import { AppError } from "../../../errors.ts";
+import type { Caller } from "../../../http/caller.ts";
+import type { Clock } from "../../../platform/clock.ts";
+import { newId } from "../../../platform/ids.ts";
+import { assertOpen, isExpired, storeNotFound } from "../../../search/store-state.ts";
+import type { Storage, Tables } from "../../../storage/storage.ts";
+import type { StoreRow } from "../../../storage/stores.ts";
+import type { MessageRow } from "../../../storage/thread-messages.ts";
+import type { ThreadRow } from "../../../storage/threads.ts";
+import { type Asker, assertWrites } from "../access.ts";
+import { storeBody } from "../resources.ts";
+import { mayUseFile } from "../../stored-files/scope.ts";
+import { presenterFor } from "../../presenters/choose.ts";
+import type { Attacher, Within } from "../../attaching/attach.ts";
+import type { MakeStore, StoreMaker } from "../../store-maker.ts";
+import { mayUseStore } from "../../../http/caller.ts";
 import type { GivenMessage } from "./input.ts";
 
 export interface InboxDeps {
   storage: Pick<Storage, "stores" | "files">;
   clock: Clock;
-  stores: Pick<StoresService, "plan">;
+  stores: StoreMaker;
   attacher: Pick<Attacher, "attachWithin" | "limitOf">;
   /** Whether what was uploaded is of a kind that can hold text. */
   canHoldText: (fileId: string) => Promise<boolean>;

@@ -1,7 +1,7 @@
-import type { Caller } from "../../http/caller.ts";
-import type { Storage } from "../../storage/storage.ts";
-import type { ThreadRow } from "../../storage/threads.ts";
-import { mayKnow, notFound } from "../assistants/access.ts";
+import type { Caller } from "../../../http/caller.ts";
+import type { Storage } from "../../../storage/storage.ts";
+import type { ThreadRow } from "../../../storage/threads.ts";
+import { mayKnow, notFound } from "../access.ts";
 
 /** Throws a 404 for a thread that the caller may not know of, too. */
 export async function knownThread(

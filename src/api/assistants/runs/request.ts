@@ -1,13 +1,13 @@
 /** From a request for a run to what is kept of it: the assistant's where it says nothing, and what is without effect. */
-import { EXTRACTIVE_MODEL } from "../../answers/limits.ts";
-import { AppError } from "../../errors.ts";
-import { shown } from "../../platform/words.ts";
-import type { AssistantRow } from "../../storage/assistants.ts";
-import type { KeptRunRequest } from "../../storage/runs.ts";
-import type { KeptResources } from "../../storage/thread-items.ts";
-import { checkLength, isObject } from "../assistants/body.ts";
-import { fileSearchIn, keptTools, type ToolRules } from "../assistants/tools.ts";
-import { MAX_CHARACTERS } from "../assistants/tools-schema.ts";
+import { EXTRACTIVE_MODEL } from "../../../answers/limits.ts";
+import { AppError } from "../../../errors.ts";
+import { shown } from "../../../platform/words.ts";
+import type { AssistantRow } from "../../../storage/assistants.ts";
+import type { KeptRunRequest } from "../../../storage/runs.ts";
+import type { KeptResources } from "../../../storage/thread-items.ts";
+import { checkLength, isObject } from "../body.ts";
+import { fileSearchIn, keptTools, type ToolRules } from "../tools.ts";
+import { MAX_CHARACTERS } from "../tools-schema.ts";
 import type { CreateRunBody } from "./schema.ts";
 
 /** What is read of both kinds of request. */

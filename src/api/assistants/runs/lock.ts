@@ -1,11 +1,11 @@
 /** A thread with an active run takes no messages and no other run. A run whose time is over holds it no longer. */
-import { AppError } from "../../errors.ts";
-import type { Clock } from "../../platform/clock.ts";
-import { expireRun } from "../../storage/run-end.ts";
-import type { RunRow } from "../../storage/runs.ts";
-import type { Storage, Tables } from "../../storage/storage.ts";
-import type { ThreadRow } from "../../storage/threads.ts";
-import type { Within } from "../vector-store-files/attach.ts";
+import { AppError } from "../../../errors.ts";
+import type { Clock } from "../../../platform/clock.ts";
+import { expireRun } from "../../../storage/run-end.ts";
+import type { RunRow } from "../../../storage/runs.ts";
+import type { Storage, Tables } from "../../../storage/storage.ts";
+import type { ThreadRow } from "../../../storage/threads.ts";
+import type { Within } from "../../attaching/attach.ts";
 
 export interface ExpiryDeps {
   storage: Pick<Storage, "transaction">;

@@ -1,7 +1,7 @@
-import { NO_BODY, SMALL_BODY } from "../../http/body-limit.ts";
-import { listPage, readCursor } from "../../http/openai.ts";
-import { type Operation, operation } from "../../http/operation.ts";
-import { readBody, TEXT_BODY } from "../assistants/body.ts";
+import { NO_BODY, SMALL_BODY } from "../../../http/body-limit.ts";
+import { listPage, readCursor } from "../../../http/openai.ts";
+import { type Operation, operation } from "../../../http/operation.ts";
+import { readBody, TEXT_BODY } from "../body.ts";
 import {
   CreateMessageBody,
   ListMessagesQuery,

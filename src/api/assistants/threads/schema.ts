@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { cursorQuery, deletedSchema, listSchema, nullable, unixSeconds } from "../../http/openai.ts";
-import { GivenResources, Metadata, ShownMetadata, ShownResources } from "../assistants/tools-schema.ts";
+import { cursorQuery, deletedSchema, listSchema, nullable, unixSeconds } from "../../../http/openai.ts";
+import { GivenResources, Metadata, ShownMetadata, ShownResources } from "../tools-schema.ts";
 import { CreateMessageBody } from "../messages/schema.ts";
 
 /** Messages that a thread is made with, or a run adds, at most. */

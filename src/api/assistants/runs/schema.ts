@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { cursorQuery, idText, listSchema, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
+import { cursorQuery, idText, listSchema, nullable, oneOf, unixSeconds } from "../../../http/openai.ts";
 import {
   AssistantTool,
   FunctionName,
@@ -15,8 +15,8 @@ import {
   shownSampling,
   ShownTool,
   upTo,
-} from "../assistants/tools-schema.ts";
-import { LecternNote } from "../responses/schema.ts";
+} from "../tools-schema.ts";
+import { LecternNote } from "../../responses/schema.ts";
 import { CreateThreadBody, GivenMessages } from "../threads/schema.ts";
 
 const ToolChoice = Type.Union([

@@ -1,6 +1,6 @@
-import { NO_BODY } from "../../http/body-limit.ts";
-import { listPage, readCursor } from "../../http/openai.ts";
-import { type Operation, operation } from "../../http/operation.ts";
+import { NO_BODY } from "../../../http/body-limit.ts";
+import { listPage, readCursor } from "../../../http/openai.ts";
+import { type Operation, operation } from "../../../http/operation.ts";
 import type { RunView } from "./present.ts";
 import { showStep } from "./present.ts";
 import type { RunsService } from "./service.ts";

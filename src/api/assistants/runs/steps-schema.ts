@@ -1,8 +1,8 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { cursorQuery, listSchema, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
-import { includeQuery, ShownMetadata } from "../assistants/tools-schema.ts";
-import { Attributes } from "../vector-store-files/schema.ts";
+import { cursorQuery, listSchema, nullable, oneOf, unixSeconds } from "../../../http/openai.ts";
+import { includeQuery, ShownMetadata } from "../tools-schema.ts";
+import { Attributes } from "../../attaching/schema.ts";
 import { RunError, RunUsage } from "./schema.ts";
 
 const optional = <T extends Parameters<typeof nullable>[0]>(schema: T) => Type.Optional(nullable(schema));

@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { cursorQuery, deletedSchema, idText, listSchema, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
-import { MAX_CHARACTERS, Metadata, ShownMetadata, upTo } from "../assistants/tools-schema.ts";
+import { cursorQuery, deletedSchema, idText, listSchema, nullable, oneOf, unixSeconds } from "../../../http/openai.ts";
+import { MAX_CHARACTERS, Metadata, ShownMetadata, upTo } from "../tools-schema.ts";
 
 const Detail = Type.Optional(oneOf(["auto", "low", "high"]));
 

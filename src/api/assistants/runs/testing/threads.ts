@@ -1,6 +1,6 @@
-import type { StoreApp, StoreAppOptions } from "../../../app/testing/store-app.ts";
-import { waitFor } from "../../../../test/helpers/wait.ts";
-import { handbook } from "../../responses/testing/answers.ts";
+import type { StoreApp, StoreAppOptions } from "../../../../app/testing/store-app.ts";
+import { waitFor } from "../../../../../test/helpers/wait.ts";
+import { handbook } from "../../../responses/testing/answers.ts";
 import type { RunEvent } from "../events.ts";
 
 export type Headers = Record<string, string>;

@@ -1,5 +1,5 @@
-import { AppError } from "../../errors.ts";
-import type { KeptCall, KeptStepDetails } from "../../storage/thread-items.ts";
+import { AppError } from "../../../errors.ts";
+import type { KeptCall, KeptStepDetails } from "../../../storage/thread-items.ts";
 import type { SubmitToolOutputsBody } from "./schema.ts";
 
 /** The calls with what came of them. Throws a 400 where one is missing or unknown: all are answered at once. */

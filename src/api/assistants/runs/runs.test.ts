@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { waitFor } from "../../../test/helpers/wait.ts";
-import { problemWith } from "../responses/testing/openai-schemas.ts";
+import { waitFor } from "../../../../test/helpers/wait.ts";
+import { problemWith } from "../../responses/testing/openai-schemas.ts";
 import { desk, type Desk, ended, endOf, eventsIn, list, newThread, SEARCH, user } from "./testing/threads.ts";
 
 const CONTENT = "step_details.tool_calls[*].file_search.results[*].content";

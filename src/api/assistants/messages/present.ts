@@ -1,8 +1,8 @@
 /** A kept message as clients see it: the markers of its citations are put into the text here. */
-import type { Dialect } from "../../http/dialect.ts";
-import { countCodePoints, unitsOf } from "../../platform/code-points.ts";
-import type { KeptMark, KeptMessagePart } from "../../storage/thread-items.ts";
-import type { MessageRow } from "../../storage/thread-messages.ts";
+import type { Dialect } from "../../../http/dialect.ts";
+import { countCodePoints, unitsOf } from "../../../platform/code-points.ts";
+import type { KeptMark, KeptMessagePart } from "../../../storage/thread-items.ts";
+import type { MessageRow } from "../../../storage/thread-messages.ts";
 import type { Message, MessageCitation, MessageContent } from "./schema.ts";
 
 export interface MessageView {

@@ -1,16 +1,16 @@
-import type { Cursors } from "../../http/cursors.ts";
-import type { Cursor } from "../../http/openai.ts";
-import { pageQuery } from "../../http/page-query.ts";
-import { newId } from "../../platform/ids.ts";
-import type { Storage } from "../../storage/storage.ts";
-import type { ThreadRow } from "../../storage/threads.ts";
-import { type Asker, assertOwn, listedKey, mayKnow } from "../assistants/access.ts";
-import { mergedResources, planResources, type ResourceDeps } from "../assistants/resources.ts";
+import type { Cursors } from "../../../http/cursors.ts";
+import type { Cursor } from "../../../http/openai.ts";
+import { pageQuery } from "../../../http/page-query.ts";
+import { newId } from "../../../platform/ids.ts";
+import type { Storage } from "../../../storage/storage.ts";
+import type { ThreadRow } from "../../../storage/threads.ts";
+import { type Asker, assertOwn, listedKey, mayKnow } from "../access.ts";
+import { mergedResources, planResources, type ResourceDeps } from "../resources.ts";
 import { type InboxDeps, planMessages, THREAD_STORE_DAYS } from "../messages/inbox.ts";
 import { givenMessage } from "../messages/input.ts";
 import type { ExpiryDeps } from "../runs/lock.ts";
-import type { Within } from "../vector-store-files/attach.ts";
-import { checkPairs } from "../vector-store-files/input.ts";
+import type { Within } from "../../attaching/attach.ts";
+import { checkPairs } from "../../attaching/input.ts";
 import { knownThread } from "./known.ts";
 import type { CreateThreadBody, ModifyThreadBody, Thread } from "./schema.ts";
 
