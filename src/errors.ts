@@ -42,6 +42,9 @@ export const ERROR_CODES = [
   "language_model_required",
   "previous_response_not_found",
   "tool_calls_unpaired",
+  "context_length_exceeded",
+  "chat_model_without_tools",
+  "chat_model_rejected_request",
   // Who asks
   "invalid_api_key",
   "permission_denied",
@@ -88,6 +91,10 @@ export const ERROR_CODES = [
   "embedding_provider_error",
   "embedding_model_unavailable",
   "reranker_unavailable",
+  "chat_model_unavailable",
+  "chat_model_timeout",
+  "chat_model_rejected_key",
+  "chat_model_not_found",
   "shutting_down",
   "internal_error",
 ] as const;
@@ -99,6 +106,8 @@ export interface AppErrorOptions {
   param?: string | undefined;
   /** Seconds after which a retry makes sense; becomes `Retry-After`. */
   retryAfterSeconds?: number | undefined;
+  /** The same request is not to be sent again: what it asked for had begun. */
+  isFinal?: boolean | undefined;
   cause?: unknown;
 }
 
@@ -111,12 +120,14 @@ export class AppError extends Error {
   readonly code: ErrorCode;
   readonly param: string | null;
   readonly retryAfterSeconds: number | null;
+  readonly isFinal: boolean;
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.param = options.param ?? null;
     this.retryAfterSeconds = options.retryAfterSeconds ?? null;
+    this.isFinal = options.isFinal === true;
   }
 }
 

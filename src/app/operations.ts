@@ -31,6 +31,7 @@ import { modelsService } from "../api/models/service.ts";
 import type { QueryRecorder } from "../api/queries/recorder.ts";
 import { queryOperations } from "../api/queries/routes.ts";
 import { queriesService } from "../api/queries/service.ts";
+import { completionOperations } from "../api/chat-completions/routes.ts";
 import { responseOperations } from "../api/responses/routes.ts";
 import { responsesService } from "../api/responses/service.ts";
 import { rerankOperations } from "../api/rerank/routes.ts";
@@ -61,7 +62,7 @@ import type { SearchRecord } from "../search/record.ts";
 import type { StoreRow } from "../storage/stores.ts";
 import { backups } from "./backup.ts";
 import type { Engine } from "./engine.ts";
-import { ANSWERS, QUERY_LOG_WAITING, SEARCH_STAGE, SEARCHES } from "./metric-list.ts";
+import { answerMode, ANSWERS, QUERY_LOG_WAITING, SEARCH_STAGE, SEARCHES } from "./metric-list.ts";
 import { countRerank } from "./open-models.ts";
 import { serverStatus } from "./server-status.ts";
 
@@ -234,24 +235,26 @@ function searchParts(options: OperationsOptions, shared: Shared): Operation[] {
 }
 
 function answerParts({ config, engine, metrics, log }: OperationsOptions, shared: Shared): Operation[] {
-  const { data, workers, jobs, rankers, answering, changes } = engine;
+  const { data, workers, jobs, rankers, responding, live, chat, changes } = engine;
   const responses = responsesService({
     ...shared,
     storage: data.storage,
     log,
     rankers,
-    answering,
+    responding,
+    live,
+    chatModels: chat.models,
     texts: workers.texts,
     changes,
     interrupt: (id) => jobs.runner.cancel("answer", id),
-    onEnd: (end) => metrics.count(ANSWERS, { mode: "extractive", end }),
+    onEnd: (end, model) => metrics.count(ANSWERS, { mode: answerMode(model), end }),
     settings: () => ({
       unsupportedTools: config.unsupportedTools,
       responseDays: config.responseDays,
       strictModels: config.strictModels,
     }),
   });
-  return responseOperations(responses);
+  return [...responseOperations(responses), ...completionOperations({ chat, settings: () => config })];
 }
 
 function countSearch(metrics: Metrics, { index, latencyMs }: SearchRecord): void {
@@ -273,10 +276,19 @@ function modelParts({ engine, metrics }: OperationsOptions, { models, embed }: S
     onRerank: (use) => countRerank(metrics, use),
   });
   const { storage } = engine.data;
+  const rescan = async () => {
+    const chat = engine.chat.models.rescan().map((source) => ({
+      id: source.ok ? source.model.id : source.id,
+      location: "remote" as const,
+      unrelated: null,
+      problems: source.ok ? [] : [source.problem],
+    }));
+    return [...(await engine.models.rescan()), ...chat];
+  };
   return [
     ...embeddingOperations(embeddingsService({ models, embed, texts })),
     ...rerankOperations(rerank),
-    ...modelOperations(modelsService({ models, ...storage, rescan: () => engine.models.rescan() })),
+    ...modelOperations(modelsService({ models, chat: engine.chat.models, ...storage, rescan })),
   ];
 }
 

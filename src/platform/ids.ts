@@ -31,6 +31,8 @@ export type IdPrefix =
   | "msg_"
   | "fs_"
   | "fc_"
+  | "call_"
+  | "conv_"
   | "ref_";
 
 const PATH_PART = /^[A-Za-z0-9_-]{1,128}$/;

@@ -15,21 +15,42 @@ export interface KeptRequest {
   include: string[];
   /** The members of the Response that repeat the request. */
   echo: Record<string, unknown>;
+  /** The chat model that is asked; absent where the answer is quoted. */
+  model?: string;
 }
 
 /** What is to be answered in the background. */
 export interface KeptQuestion {
   text: string;
   previous: string | null;
+  /** What a chat model is told beside what the Response repeats. */
+  chat?: KeptWish;
+  /** Something of the answer was sent to a client: it cannot begin anew. */
+  isShown?: boolean;
+}
+
+export interface KeptWish {
+  /** Those that were given: what is repeated has its defaults. */
+  temperature: number | null;
+  topP: number | null;
+  /** Functions whose schema is to be kept to exactly. */
+  strictFunctions: string[];
+  /** Quoting passages can take its place. */
+  canQuote: boolean;
 }
 
 /** How it ended. */
 export interface KeptOutcome {
-  usage: { input: number; output: number } | null;
+  usage: { input: number; output: number; cached?: number; reasoning?: number } | null;
   error: { code: string; message: string; type: string; param: string | null } | null;
   /** Why it is incomplete. */
-  reason: "max_output_tokens" | null;
+  reason: "max_output_tokens" | "content_filter" | null;
   warnings: string[];
+  /** What answered, if not what was asked; calls of a chat model. */
+  model?: string;
+  rounds?: number;
+  /** Where pieces of texts ended as they came, by item: the same events are sent again from it. */
+  cuts?: Record<string, number[]>;
 }
 
 export const RESPONSE = table("response", {
@@ -91,6 +112,10 @@ export interface ResponsesTable {
   /** In order; those that stand for another as that one, or not at all where it is gone. */
   items(tenantId: TenantId, response: ResponseSeq, side: "input" | "output"): Promise<KeptItem[]>;
   item(tenantId: TenantId, id: string): Promise<StoredItem | null>;
+  /** Everything that was said in the Response and in all before it, oldest first. */
+  conversation(tenantId: TenantId, response: ResponseSeq): Promise<KeptItem[]>;
+  /** Notes that a client has seen something of one that is in progress. */
+  markShown(tenantId: TenantId, id: ResponseId): Promise<void>;
   /** Calls of functions and what came of them, in the Response and in all before it. */
   calls(tenantId: TenantId, response: ResponseSeq): Promise<{ type: KeptItem["type"]; call_id: string }[]>;
   /** The last message of a user in the Response and all before it. */
@@ -129,6 +154,10 @@ const CALLS = /*sql*/ `${CHAIN} SELECT m.type, json_extract(m.body, '$.call_id')
   JOIN response_item i ON i.response = c.seq ${MEANT} WHERE m.type IN ('function_call', 'function_call_output')`;
 const LAST_MESSAGE = /*sql*/ `${CHAIN} SELECT m.body FROM chain c JOIN response_item i ON i.response = c.seq ${MEANT}
   WHERE m.type = 'message' AND json_extract(m.body, '$.role') = 'user' ORDER BY c.depth, i.seq DESC LIMIT 1`;
+const CONVERSATION = /*sql*/ `${CHAIN} SELECT m.body FROM chain c JOIN response_item i ON i.response = c.seq ${MEANT}
+  ORDER BY c.depth DESC, i.seq`;
+const MARK_SHOWN = /*sql*/ `UPDATE response SET question = json_set(question, '$.isShown', json('true'))
+  WHERE tenant_id = ?1 AND id = ?2 AND question IS NOT NULL`;
 const QUEUED = /*sql*/ `SELECT count(*) AS n FROM response WHERE status = 'queued'`;
 const OLD = /*sql*/ `SELECT tenant_id, id FROM response WHERE created_at < ?1 AND status NOT IN ('queued', 'in_progress')
   ORDER BY created_at LIMIT ?2`;
@@ -201,6 +230,18 @@ class Responses implements ResponsesTable {
 
   calls(tenantId: TenantId, response: ResponseSeq): Promise<{ type: KeptItem["type"]; call_id: string }[]> {
     return this.#sql.all(CALLS, [tenantId, response]);
+  }
+
+  async conversation(tenantId: TenantId, response: ResponseSeq): Promise<KeptItem[]> {
+    const rows = await MEANT_ITEM.all(this.#sql, CONVERSATION, [tenantId, response]);
+    return await this.#shown(
+      tenantId,
+      rows.map(({ body }) => body),
+    );
+  }
+
+  async markShown(tenantId: TenantId, responseId: ResponseId): Promise<void> {
+    await this.#sql.run(MARK_SHOWN, [tenantId, responseId]);
   }
 
   async lastUserMessage(tenantId: TenantId, response: ResponseSeq): Promise<KeptInputMessage | null> {

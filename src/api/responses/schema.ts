@@ -102,7 +102,7 @@ export const CreateResponseBody = Type.Object(
   {
     model: Type.Optional(
       nullable(Type.String({ maxLength: 256 }), {
-        description: "Any name; without a language model all answer alike.",
+        description: "A chat model, or `lectern-extractive`; any other name is the default chat model, or quotes.",
       }),
     ),
     input: Type.Union([Type.String({ maxLength: LONGEST }), Type.Array(GivenItem, { maxItems: 2048 })], {
@@ -175,7 +175,9 @@ export const ResponseError = Type.Object(
 
 export const LecternNote = Type.Object(
   {
-    answered_by: oneOf(["extractive"], { description: "Quoted from the documents, without a language model." }),
+    answered_by: oneOf(["model", "extractive"], {
+      description: "`extractive`: quoted from the documents, without a language model.",
+    }),
     model: Type.String(),
     rounds: Type.Integer({ description: "Calls of a language model." }),
     ignored: Type.Array(Type.String(), { description: "Members of the request without effect." }),

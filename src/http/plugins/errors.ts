@@ -60,6 +60,9 @@ const ROWS: Record<ErrorCode, Row> = {
   language_model_required: bad(),
   previous_response_not_found: bad(),
   tool_calls_unpaired: codeless(400),
+  context_length_exceeded: bad(),
+  chat_model_without_tools: bad(),
+  chat_model_rejected_request: bad(),
   invalid_api_key: bad(401),
   permission_denied: bad(403),
   vector_store_suspended: bad(402),
@@ -100,6 +103,10 @@ const ROWS: Record<ErrorCode, Row> = {
   embedding_provider_error: { status: 502, type: "server_error" },
   embedding_model_unavailable: { status: 503, type: "server_error" },
   reranker_unavailable: { status: 503, type: "server_error" },
+  chat_model_unavailable: { status: 502, type: "server_error" },
+  chat_model_timeout: { status: 504, type: "server_error" },
+  chat_model_rejected_key: { status: 502, type: "server_error" },
+  chat_model_not_found: { status: 502, type: "server_error" },
   shutting_down: { status: 503, type: "server_error" },
   internal_error: { status: 500, type: "server_error" },
 };
@@ -120,7 +127,7 @@ export function errorResponse(error: AppError, dialect: Dialect): Response {
   const code = isNull ? null : error.code;
   const body: ErrorBody = { error: { message: error.message, type, param: error.param, code } };
   const headers = new Headers({ "content-type": "application/json" });
-  if (!isRetryable(status)) headers.set("x-should-retry", "false");
+  if (error.isFinal || !isRetryable(status)) headers.set("x-should-retry", "false");
   if (status === 429 || status === 503)
     headers.set("retry-after", String(Math.max(1, Math.ceil(error.retryAfterSeconds ?? 1))));
   if (status === 401) headers.set("www-authenticate", "Bearer");
