@@ -60,7 +60,8 @@ export function createChatAnswering(deps: ChatAnsweringDeps): ChatAnswering {
         return await turn.run();
       } catch (error) {
         const isLate = limit.aborted && !signal.aborted;
-        const late = () => new ChatError("chat_model_timeout", `The chat model '${plan.model.id}' took too long.`, { hasBegun: true });
+        const late = () =>
+          new ChatError("chat_model_timeout", `The chat model '${plan.model.id}' took too long.`, { hasBegun: true });
         return { error: isLate ? late() : error, found: turn.firstFound };
       }
     },

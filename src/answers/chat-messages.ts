@@ -48,7 +48,11 @@ export async function conversationOf(items: readonly KeptItem[], attached: Attac
     else if (item.type === "function_call") {
       if (isLater) messages.push({ role: "assistant", content: null, tool_calls: [] });
       isLater = false;
-      addCall(messages, { id: item.call_id, type: "function", function: { name: item.name, arguments: item.arguments } });
+      addCall(messages, {
+        id: item.call_id,
+        type: "function",
+        function: { name: item.name, arguments: item.arguments },
+      });
     } else if (item.type === "message" && item.role === "assistant") {
       const text = item.content.map((part) => (part.type === "output_text" ? part.text : part.refusal)).join("\n");
       if (text !== "") addAssistant(messages, text);

@@ -66,7 +66,8 @@ export async function planOf(
   if (total > budget && wish.truncation === "disabled") throw tooLong();
   const kept = withoutOldest(messages, costs, { turn, budget });
   if (kept === null) throw tooLong();
-  if (kept.left > 0) warnings.push(`${kept.left} of ${messages.length} messages were left out: the oldest did not fit.`);
+  if (kept.left > 0)
+    warnings.push(`${kept.left} of ${messages.length} messages were left out: the oldest did not fit.`);
   const keptTokens = costs.slice(kept.left).reduce((sum, cost) => sum + cost, 0);
   return {
     request,

@@ -68,7 +68,7 @@ export class ChatTurn {
     if (goesOn && offer.hasSearch) this.#showAgain();
     const isFirst = model.search === "always" || offer.isSearchForced || !this.#deps.support.has(model);
     if (offer.hasSearch && !goesOn && isFirst) await this.#searchFirst();
-    for (let { forced } = offer, isInsisting = false; ; ) {
+    for (let { forced } = offer, isInsisting = false; ;) {
       const round = await this.#round(this.#searchRounds >= CHAT.searchRounds, forced);
       const calls = this.#callsOf(round.end, request.wish.parallelCalls);
       if (forced !== null) {

@@ -19,7 +19,12 @@ function ended(
 ): ResponseEnd {
   writer?.breakOff();
   const cuts = writer === undefined ? {} : { cuts: writer.cuts };
-  return { status, at, outcome: { usage: null, error, reason: null, warnings: [], ...cuts }, output: writer?.items ?? [] };
+  return {
+    status,
+    at,
+    outcome: { usage: null, error, reason: null, warnings: [], ...cuts },
+    output: writer?.items ?? [],
+  };
 }
 
 const BUSY: readonly string[] = ["overloaded", "rate_limit_exceeded"];

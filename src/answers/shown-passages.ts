@@ -73,7 +73,13 @@ function cut(result: KeptResult, tokens: number, budget: number): KeptResult {
 
 function attributesOf(number: number, { filename, page, page_end: pageEnd, line, heading }: KeptResult): string {
   const pages = page === null ? null : pageEnd !== null && pageEnd > page ? `${page}-${pageEnd}` : String(page);
-  const attributes = { n: number, file: filename, page: pages, line: page === null ? line : null, heading: heading.at(-1) };
+  const attributes = {
+    n: number,
+    file: filename,
+    page: pages,
+    line: page === null ? line : null,
+    heading: heading.at(-1),
+  };
   return Object.entries(attributes)
     .flatMap(([name, value]) => (value === null || value === undefined ? [] : [`${name}="${quoted(String(value))}"`]))
     .join(" ");

@@ -41,7 +41,11 @@ export function citationOf(
 
 /** For each sentence the passage that has most of its words and all of its numbers, if one has enough of them. */
 export function citationsByOverlap(text: string, passages: readonly KeptResult[], question: string): KeptCitation[] {
-  const known = passages.map((passage) => ({ passage, words: wordsOf(passage.text), numbers: numbersOf(passage.text) }));
+  const known = passages.map((passage) => ({
+    passage,
+    words: wordsOf(passage.text),
+    numbers: numbersOf(passage.text),
+  }));
   const citations: KeptCitation[] = [];
   let at = 0;
   let index = 0;
@@ -67,7 +71,8 @@ export function citationsByOverlap(text: string, passages: readonly KeptResult[]
 function supportIn(passage: KeptResult, statement: string, question: string): Quotation {
   const spans = sentencesOf(passage.text);
   const sentences = spans.map(({ start, end }) => wordsOf(passage.text.slice(start, end)));
-  const window = bestWindow(sentences, wordsOf(statement)) ?? bestWindow(sentences, wordsOf(question)) ?? { from: 0, to: 0 };
+  const window = bestWindow(sentences, wordsOf(statement)) ??
+    bestWindow(sentences, wordsOf(question)) ?? { from: 0, to: 0 };
   return quotationOf(passage, spans[window.from]?.start ?? 0, spans[window.to]?.end ?? passage.text.length);
 }
 

@@ -23,7 +23,12 @@ const DATA_URL = /^data:([^;,]{0,200})[^,]{0,200},/;
 /** What a message's files and pictures are to a language model. Which of them a key may use was decided before. */
 export function attachedParts({ storage, blobs, parsed, parse, dataDir, log }: AttachedDeps) {
   return ({ tenant, signal }: TextAsker): AttachedParts => {
-    const textOf = async (source: { path: string; filename: string; contentType: string | null; cachePath: string }) => {
+    const textOf = async (source: {
+      path: string;
+      filename: string;
+      contentType: string | null;
+      cachePath: string;
+    }) => {
       try {
         const parts = await parse.text({ tenantId: tenant, ...source }, signal);
         return parts?.join("").slice(0, MOST_CHARACTERS).toWellFormed() ?? null;

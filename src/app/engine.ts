@@ -191,7 +191,10 @@ function answeringOf(config: Config, parts: AnsweringParts): Pick<Engine, "answe
   const attached = attachedParts({ ...data, parse: workers.parse, dataDir, log });
   const chatAnswering = createChatAnswering({ ...shared, ...chat, attached, support: new ToolSupport(clock) });
   const settings = () => ({ answerFallback: config.answerFallback });
-  return { answering, responding: createResponding({ answering, chatAnswering, models: chat.models, clock, settings }) };
+  return {
+    answering,
+    responding: createResponding({ answering, chatAnswering, models: chat.models, clock, settings }),
+  };
 }
 
 /** Stores made with another revision of the bundled model are moved to this one. */

@@ -33,11 +33,10 @@ export const ANSWERS = counter("lectern_answers_total", "Answers, by what gave t
 ]);
 /** Label of what gave an answer. */
 export const answerMode = (model: string) => (model === EXTRACTIVE_MODEL ? "extractive" : "model");
-export const CHAT_CALLS = counter(
-  "lectern_chat_calls_total",
-  "Calls of chat models, by model and outcome",
-  ["model", "outcome"],
-);
+export const CHAT_CALLS = counter("lectern_chat_calls_total", "Calls of chat models, by model and outcome", [
+  "model",
+  "outcome",
+]);
 export const CHAT_TOKENS = counter(
   "lectern_chat_tokens_total",
   "Tokens that chat models were given and gave, as their servers tell, by model and kind",

@@ -62,7 +62,12 @@ export class ChatClient {
     const { silenceMs, onUse } = this.#deps;
     const leave = await this.#places.enter(model, asker.tenant, { signal: asker.signal, waitMs: silenceMs() });
     const began = performance.now();
-    const use: ChatUse = { model: model.id, outcome: "aborted", firstTokenSeconds: null, tokens: { input: 0, output: 0 } };
+    const use: ChatUse = {
+      model: model.id,
+      outcome: "aborted",
+      firstTokenSeconds: null,
+      tokens: { input: 0, output: 0 },
+    };
     const call = new OneCall(model, { ...this.#deps, silenceMs: silenceMs() }, asker.signal);
     try {
       const end = yield* timed(call.pieces(body), () => (use.firstTokenSeconds ??= (performance.now() - began) / 1000));
@@ -83,7 +88,10 @@ export class ChatClient {
   async pass(model: ChatModel, body: ChatBody, asker: ChatAsker): Promise<Response> {
     const { silenceMs, onUse } = this.#deps;
     const leave = await this.#places.enter(model, asker.tenant, { signal: asker.signal, waitMs: silenceMs() });
-    const call = new OneCall(model, { ...this.#deps, silenceMs: silenceMs() }, asker.signal);
+    const isStreamed = body["stream"] === true;
+    // Whole answers come when they are made, after a silence as long as that takes.
+    const limits = { ...this.#deps, silenceMs: isStreamed ? silenceMs() : LONGEST_MS };
+    const call = new OneCall(model, limits, asker.signal);
     const use: ChatUse = { model: model.id, outcome: "ok", firstTokenSeconds: null, tokens: { input: 0, output: 0 } };
     let isOver = false;
     const over = (outcome: string) => {
@@ -94,8 +102,11 @@ export class ChatClient {
       onUse({ ...use, outcome });
     };
     try {
-      const response = await call.open({ ...body, model: model.model }, body["stream"] === true);
-      return new Response(passedOn(call.bytes(response), over), { status: response.status, headers: kept(response.headers) });
+      const response = await call.open({ ...body, model: model.model }, { isStreamed, mayGoWithoutTools: false });
+      return new Response(passedOn(call.bytes(response), over), {
+        status: response.status,
+        headers: kept(response.headers),
+      });
     } catch (error) {
       over(asker.signal.aborted ? "aborted" : outcomeOf(error));
       throw error;
@@ -132,10 +143,8 @@ class OneCall {
   async *pieces(body: ChatBody): AsyncGenerator<ChatPiece, ChatEnd> {
     const reader = new ChunkReader();
     const thoughts = new Thoughts();
-    const response = await this.open(
-      { ...body, model: this.#model.model, stream: true, stream_options: { include_usage: true } },
-      true,
-    );
+    const asked = { ...body, model: this.#model.model, stream: true, stream_options: { include_usage: true } };
+    const response = await this.open(asked, { isStreamed: true, mayGoWithoutTools: body["tools"] !== undefined });
     let isWhole = false;
     try {
       const chunks = isStream(response) ? this.#streamed(response) : this.#whole(response);
@@ -162,7 +171,10 @@ class OneCall {
   }
 
   /** An answer with a status of 200; everything else is thrown. */
-  async open(body: ChatBody, isStreamed: boolean): Promise<Response> {
+  async open(
+    body: ChatBody,
+    { isStreamed, mayGoWithoutTools }: { isStreamed: boolean; mayGoWithoutTools: boolean },
+  ): Promise<Response> {
     const { address, apiKey, id } = this.#model;
     const url = new URL(`${address}/chat/completions`);
     const headers = {
@@ -174,12 +186,13 @@ class OneCall {
       const opened = await openJson({ url, headers, body, signal: this.#signal }, this.#deps.access);
       if (opened.kind === "open") {
         if (opened.response.status < 300) return opened.response;
-        throw await this.#refusal(opened.response, body["tools"] !== undefined);
+        throw await this.#refusal(opened.response, mayGoWithoutTools);
       }
       if (opened.kind === "aborted") throw this.#failure(null);
       if (!opened.again || attempt === 2) {
         // The detail of a forbidden address names it.
-        const reason = opened.cause === "away" ? "its server cannot be reached" : `the settings of '${id}' do not let it be called`;
+        const reason =
+          opened.cause === "away" ? "its server cannot be reached" : `the settings of '${id}' do not let it be called`;
         throw unavailable(this.#model, reason);
       }
     }
@@ -267,7 +280,10 @@ class OneCall {
   }
 }
 
-async function* timed(pieces: AsyncGenerator<ChatPiece, ChatEnd>, onPiece: () => void): AsyncGenerator<ChatPiece, ChatEnd> {
+async function* timed(
+  pieces: AsyncGenerator<ChatPiece, ChatEnd>,
+  onPiece: () => void,
+): AsyncGenerator<ChatPiece, ChatEnd> {
   for (;;) {
     const next = await pieces.next();
     if (next.done === true) return next.value;

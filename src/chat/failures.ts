@@ -22,7 +22,8 @@ export class ToolsRefused extends Error {
 
 const LONGEST_MESSAGE = 500;
 /** As Ollama, vLLM and llama.cpp say it. */
-const NO_TOOLS = /does not support tools|enable-auto-tool-choice|tool-call-parser|--jinja|unsupported param:? ?"?tools/i;
+const NO_TOOLS =
+  /does not support tools|enable-auto-tool-choice|tool-call-parser|--jinja|unsupported param:? ?"?tools/i;
 
 /** The failure of a call that was answered with a status of 300 or more. */
 export function refusalOf(
@@ -41,9 +42,13 @@ export function refusalOf(
     });
   }
   if (status === 401 || status === 403)
-    return new ChatError("chat_model_rejected_key", `The server of the chat model '${model.id}' refuses this server's key.`, {
-      isFinal: true,
-    });
+    return new ChatError(
+      "chat_model_rejected_key",
+      `The server of the chat model '${model.id}' refuses this server's key.`,
+      {
+        isFinal: true,
+      },
+    );
   if (status === 404 && (/model/i.test(message) || code === "model_not_found"))
     return new ChatError("chat_model_not_found", `The server of the chat model '${model.id}' does not have it.`, {
       isFinal: true,
@@ -55,7 +60,9 @@ export function refusalOf(
 }
 
 export function unavailable(model: ChatModel, reason: string, hasBegun = false): ChatError {
-  return new ChatError("chat_model_unavailable", `The chat model '${model.id}' cannot answer now: ${reason}.`, { hasBegun });
+  return new ChatError("chat_model_unavailable", `The chat model '${model.id}' cannot answer now: ${reason}.`, {
+    hasBegun,
+  });
 }
 
 export function silent(model: ChatModel, hasBegun: boolean): ChatError {

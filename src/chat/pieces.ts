@@ -140,7 +140,9 @@ function countOf(value: unknown): number | null {
 function textOf(value: unknown): string {
   if (typeof value === "string") return value;
   if (!Array.isArray(value)) return "";
-  return value.map((part: unknown) => (isObject(part) && typeof part["text"] === "string" ? part["text"] : "")).join("");
+  return value
+    .map((part: unknown) => (isObject(part) && typeof part["text"] === "string" ? part["text"] : ""))
+    .join("");
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

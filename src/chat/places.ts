@@ -31,9 +31,12 @@ export class Places {
     const lane = this.#lane(model);
     if (lane.running < model.parallel) return this.#begin(lane, model);
     const { promise, resolve, reject } = Promise.withResolvers<() => void>();
-    const busy = () => new AppError("overloaded", `The chat model '${model.id}' is busy. Try again later.`, { retryAfterSeconds: 5 });
+    const busy = () =>
+      new AppError("overloaded", `The chat model '${model.id}' is busy. Try again later.`, { retryAfterSeconds: 5 });
     const waiting =
-      lane.waiting.waiting.slices < MOST_WAITING ? lane.waiting.add(tenant, [{ item: { go: resolve }, cost: 1 }]) : null;
+      lane.waiting.waiting.slices < MOST_WAITING
+        ? lane.waiting.add(tenant, [{ item: { go: resolve }, cost: 1 }])
+        : null;
     if (waiting === null) throw busy();
     const leave = (error: unknown) => {
       waiting.leave();

@@ -89,10 +89,7 @@ async function unpack(path: string, partial: string): Promise<void> {
 }
 
 /** Throws where the directory holds what must not be used; takes away what would act by itself. */
-async function disarm(
-  partial: string,
-  withNewKeys: boolean,
-): Promise<{ models: AddedModel[]; key: string | null }> {
+async function disarm(partial: string, withNewKeys: boolean): Promise<{ models: AddedModel[]; key: string | null }> {
   const database = join(partial, "meta.sqlite");
   const problem = databaseProblem(database);
   if (problem !== null) throw new TarError(`its database cannot be used, for ${problem}`);

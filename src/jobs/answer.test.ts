@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Answer, Answering, AnswerRequest } from "../answers/answering.ts";
+import type { Answer, Answering } from "../answers/answering.ts";
 import { AppError } from "../errors.ts";
 import type { JobRow } from "../storage/jobs.ts";
 import type { NewResponse, ResponseStatus } from "../storage/responses.ts";
@@ -46,7 +46,7 @@ async function office(answer: Answering["answer"], status: ResponseStatus = "que
     outcome: null,
   };
   await storage.transaction(async ({ responses }) => void (await responses.insert(row, { input: [], output: [] })));
-  const asked: AnswerRequest[] = [];
+  const asked: object[] = [];
   const ends: string[] = [];
   const changed: string[] = [];
   const handler = createAnswerHandler({

@@ -120,8 +120,7 @@ export function activateAddedModels(dataDir: string, names: readonly string[]): 
     });
   const { models, chatModels } = added.tables;
   const meant = [...models, ...chatModels].filter(isMeant);
-  if (meant.length > 0)
-    writeAddedModels(dataDir, { models: activated(models), chatModels: activated(chatModels) });
+  if (meant.length > 0) writeAddedModels(dataDir, { models: activated(models), chatModels: activated(chatModels) });
   return meant;
 }
 

@@ -59,7 +59,10 @@ export function modelsService({ models, chat, generations, rescan }: ModelsDeps)
         throw new AppError("model_not_deletable", `The model '${name}' cannot be deleted: it is part of the server.`);
       if (chat.remove(name)) return { id: name, object: "model", deleted: true };
       if (chat.get(name) !== null)
-        throw new AppError("model_not_deletable", `The model '${name}' cannot be deleted: it is part of the server's settings.`);
+        throw new AppError(
+          "model_not_deletable",
+          `The model '${name}' cannot be deleted: it is part of the server's settings.`,
+        );
       // One that cannot be used now is not found, and can be taken away all the same.
       const known = models.get(name) ?? { model: name, location: null };
       const stores = (await generations.modelsInUse()).find((used) => used.model === known.model)?.stores ?? 0;

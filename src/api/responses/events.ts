@@ -86,7 +86,11 @@ export class Events {
       case "said": {
         const [item] = outputItem(step.item, this.#view);
         const part = item?.type === "message" ? item.content[0] : undefined;
-        yield this.#event("response.output_text.done", { ...this.#textPlace(), text: this.#text.join(""), logprobs: [] });
+        yield this.#event("response.output_text.done", {
+          ...this.#textPlace(),
+          text: this.#text.join(""),
+          logprobs: [],
+        });
         yield this.#event("response.content_part.done", { ...this.#textPlace(), part });
         yield* this.#done(step.item);
         return;

@@ -30,7 +30,11 @@ export class Following {
   #made = 0;
   #isMarked = false;
 
-  constructor(deps: FollowingDeps, id: string, { next, view, signal }: { next: number; view: View; signal: AbortSignal }) {
+  constructor(
+    deps: FollowingDeps,
+    id: string,
+    { next, view, signal }: { next: number; view: View; signal: AbortSignal },
+  ) {
     this.#deps = deps;
     this.#id = id;
     this.#next = next;

@@ -112,8 +112,7 @@ class Reader {
       return;
     }
     asked.push(textOf(content));
-    for (const [i, part] of content.entries())
-      if (part.type !== "input_text") this.#unheard(`${param}.content[${i}]`);
+    for (const [i, part] of content.entries()) if (part.type !== "input_text") this.#unheard(`${param}.content[${i}]`);
   }
 
   #add(item: KeptItem): void {

@@ -107,7 +107,11 @@ function checkFunctions(tools: NonNullable<CreateResponseBody["tools"]>): void {
 /** Whether what has to be called is there. */
 export function assertChoice({ tools, tool_choice: choice }: CreateResponseBody): void {
   if (typeof choice !== "object" || choice === null || choice.type === "allowed_tools") return;
-  const isThere = (tools ?? []).some((tool) => tool.type === choice.type && (tool.type !== "function" || choice.type !== "function" || tool.name === choice.name));
+  const isThere = (tools ?? []).some(
+    (tool) =>
+      tool.type === choice.type &&
+      (tool.type !== "function" || choice.type !== "function" || tool.name === choice.name),
+  );
   if (!isThere) throw invalid("tool_choice", "what it names is not among the tools");
 }
 
@@ -153,7 +157,9 @@ export function wishIn(read: ReadRequest): KeptWish {
   return {
     temperature: temperature ?? null,
     topP: topP ?? null,
-    strictFunctions: (tools ?? []).flatMap((tool) => (tool.type === "function" && tool.strict === true ? [tool.name] : [])),
+    strictFunctions: (tools ?? []).flatMap((tool) =>
+      tool.type === "function" && tool.strict === true ? [tool.name] : [],
+    ),
     canQuote: refusalWithoutModel(read) === null,
   };
 }
