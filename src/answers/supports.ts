@@ -86,7 +86,8 @@ function bestWindow(
     const shared = new Set<string>();
     for (let to = from; to < Math.min(sentences.length, from + SUPPORT.sentences); to++) {
       for (const word of sentences[to] ?? []) if (words.has(word)) shared.add(word);
-      if (shared.size > (best?.shared ?? 0)) best = { from, to, shared: shared.size };
+      const isShorter = best !== null && shared.size === best.shared && to - from < best.to - best.from;
+      if (shared.size > (best?.shared ?? 0) || (isShorter && shared.size > 0)) best = { from, to, shared: shared.size };
     }
   }
   return best;

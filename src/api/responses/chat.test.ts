@@ -328,7 +328,9 @@ describe("what goes wrong", () => {
     upstream.say({ status: 500 });
     for (const stream of [false, true]) {
       const asked = await f.request("POST", "/v1/responses", ask(f.store, { stream }));
-      const json = stream ? ((await eventsIn(asked)).at(-1)?.data["response"] as Loose) : ((await asked.json()) as Loose);
+      const json = stream
+        ? ((await eventsIn(asked)).at(-1)?.data["response"] as Loose)
+        : ((await asked.json()) as Loose);
       expect([json.status, json.model, json.lectern.answered_by]).toEqual([
         "completed",
         "lectern-extractive",
