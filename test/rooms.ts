@@ -44,7 +44,7 @@ export const ROOMS: readonly Room[] = [
     name: "jobs",
     floor: 9,
     duty: "What happens without a request: ingest, migrations, index building, evaluations, answers, deletions.",
-    uses: ["answers", "search", "models", "chat", "workers", "storage", "index", "embed", "platform"],
+    uses: ["answers", "search", "models", "workers", "storage", "index", "embed", "platform"],
   },
   {
     name: "config",

@@ -2,31 +2,17 @@
  * Answers with a language model: searches first, or when it asks, gives it the passages, and turns the numbers that it
  * writes after statements into citations. Functions of the client are its own to run: the answer ends with their calls.
  */
-import type { ChatClient } from "../chat/client.ts";
 import type { ChatModel, ChatModels } from "../chat/chat-models.ts";
 import { ChatError } from "../chat/failures.ts";
-import type { ToolSupport } from "../chat/tool-support.ts";
 import { shown } from "../platform/words.ts";
-import type { KeptOutcome } from "../storage/responses.ts";
 import { type ChatRequest, type Plan, type PlanDeps, planOf } from "./chat-plan.ts";
-import { ChatTurn } from "./chat-turn.ts";
+import { type ChatAnswered, ChatTurn, type TurnDeps } from "./chat-turn.ts";
 import { CHAT } from "./limits.ts";
-import type { Found, SearcherDeps } from "./searcher.ts";
+import type { Found } from "./searcher.ts";
 import type { AnswerWriter } from "./steps.ts";
 
-export interface ChatAnsweringDeps extends SearcherDeps, Pick<PlanDeps, "texts" | "attached"> {
+export interface ChatAnsweringDeps extends TurnDeps, Pick<PlanDeps, "attached"> {
   models: Pick<ChatModels, "get">;
-  client: Pick<ChatClient, "ask">;
-  support: ToolSupport;
-}
-
-export interface ChatAnswered {
-  status: "completed" | "incomplete";
-  reason: KeptOutcome["reason"];
-  usage: NonNullable<KeptOutcome["usage"]>;
-  /** Calls of the model. */
-  rounds: number;
-  warnings: string[];
 }
 
 /** An answer that failed; what it had found can be used. */

@@ -1,17 +1,34 @@
-import type { ChatBody } from "../chat/client.ts";
+import type { ChatBody, ChatClient } from "../chat/client.ts";
 import { ToolsRefused } from "../chat/failures.ts";
 import type { ChatEnd, FunctionCall } from "../chat/pieces.ts";
 import { focusOf, queriesOf } from "../search/questions.ts";
+import type { ToolSupport } from "../chat/tool-support.ts";
+import type { TextAnalysis } from "../index/text-analysis.ts";
 import type { KeptResult } from "../storage/response-items.ts";
-import type { ChatAnswered, ChatAnsweringDeps } from "./chat-answering.ts";
+import type { KeptOutcome } from "../storage/responses.ts";
 import { type ChatCall, type ChatMessage, textIn, withText } from "./chat-messages.ts";
 import { type Plan, withoutTools } from "./chat-plan.ts";
 import { CitedText } from "./cited-text.ts";
 import { CHAT } from "./limits.ts";
 import { readQueries, searchFunction, searchName } from "./search-function.ts";
-import { type Found, Searcher } from "./searcher.ts";
+import { type Found, Searcher, type SearcherDeps } from "./searcher.ts";
 import { PASSAGE_RULES, ShownPassages, withinBudget } from "./shown-passages.ts";
 import type { AnswerWriter } from "./steps.ts";
+
+export interface TurnDeps extends SearcherDeps {
+  client: Pick<ChatClient, "ask">;
+  support: ToolSupport;
+  texts: Pick<TextAnalysis, "count">;
+}
+
+export interface ChatAnswered {
+  status: "completed" | "incomplete";
+  reason: KeptOutcome["reason"];
+  usage: NonNullable<KeptOutcome["usage"]>;
+  /** Calls of the model. */
+  rounds: number;
+  warnings: string[];
+}
 
 interface Round {
   end: ChatEnd;
@@ -21,7 +38,7 @@ interface Round {
 
 /** One answer of a language model, in as many rounds as it takes. */
 export class ChatTurn {
-  readonly #deps: ChatAnsweringDeps;
+  readonly #deps: TurnDeps;
   readonly #plan: Plan;
   readonly #writer: AnswerWriter;
   readonly #signal: AbortSignal;
@@ -42,7 +59,7 @@ export class ChatTurn {
   #hasPassages = false;
   #firstFound: Found | null = null;
 
-  constructor(deps: ChatAnsweringDeps, { plan, writer }: { plan: Plan; writer: AnswerWriter }, signal: AbortSignal) {
+  constructor(deps: TurnDeps, { plan, writer }: { plan: Plan; writer: AnswerWriter }, signal: AbortSignal) {
     const { request, messages, warnings, passageBudget, freeTokens } = plan;
     this.#deps = deps;
     this.#plan = plan;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { eventData, EVENT_BOUNDS, TooLongStream } from "./event-data.ts";
-import { ChunkReader, OddChunk } from "./pieces.ts";
+import { type ChatPiece, ChunkReader, OddChunk } from "./pieces.ts";
 import { Thoughts } from "./thoughts.ts";
 
 const delta = (tool_calls: object[]) => ({ choices: [{ index: 0, delta: { tool_calls } }] });
@@ -60,7 +60,7 @@ test("usage and the end are what came last; other forms are no answer", () => {
 test.each([1, 2, 7, 100])("thoughts are taken out of the text in pieces of %d", (size) => {
   const thoughts = new Thoughts();
   const text = "<think>Hm <b></think>\n\nA <b>word</b> < th<think>x</think>!";
-  const pieces = [];
+  const pieces: ChatPiece[] = [];
   for (let at = 0; at < text.length; at += size) pieces.push(...thoughts.take(text.slice(at, at + size)));
   pieces.push(...thoughts.end());
   const of = (type: string) =>
