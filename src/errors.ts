@@ -67,6 +67,7 @@ export const ERROR_CODES = [
   "eval_not_found",
   "judgment_not_found",
   "response_not_found",
+  "conversation_not_found",
   "item_not_found",
   // Its state
   "vector_store_expired",
@@ -80,6 +81,7 @@ export const ERROR_CODES = [
   "migration_not_rollbackable",
   "model_not_deletable",
   "response_not_cancellable",
+  "conversation_locked",
   // Limits
   "vector_store_limit_reached",
   "file_limit_reached",

@@ -8,6 +8,8 @@ import { backupOperations } from "../api/backup/routes.ts";
 import { vectorInserter } from "../api/chunks/insert.ts";
 import { chunkOperations } from "../api/chunks/routes.ts";
 import { chunksService } from "../api/chunks/service.ts";
+import { conversationOperations } from "../api/conversations/routes.ts";
+import { conversationsService } from "../api/conversations/service.ts";
 import { embeddingOperations } from "../api/embeddings/routes.ts";
 import { embeddingsService } from "../api/embeddings/service.ts";
 import { evaluationOperations } from "../api/evals/routes.ts";
@@ -254,7 +256,11 @@ function answerParts({ config, engine, metrics, log }: OperationsOptions, shared
       strictModels: config.strictModels,
     }),
   });
-  return [...responseOperations(responses), ...completionOperations({ chat, settings: () => config })];
+  return [
+    ...responseOperations(responses),
+    ...conversationOperations(conversationsService({ ...shared, storage: data.storage })),
+    ...completionOperations({ chat, settings: () => config }),
+  ];
 }
 
 function countSearch(metrics: Metrics, { index, latencyMs }: SearchRecord): void {

@@ -98,7 +98,10 @@ async function requestOf({ storage }: AnswerDeps, row: ResponseRow): Promise<Res
       ? null
       : {
           wish: wishOf(model, echo, wish),
-          history: await storage.responses.conversation(row.tenant_id, row.seq),
+          history: await storage.responses.conversation(
+            row.tenant_id,
+            row.conversation === null ? { response: row.seq } : { conversation: row.conversation, of: row.seq },
+          ),
         };
   return {
     tenantId: row.tenant_id,

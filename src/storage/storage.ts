@@ -1,6 +1,7 @@
 import { type BatchesTable, batchesTable } from "./batches.ts";
 import { type ChunksTable, chunksTable } from "./chunk-table.ts";
 import { type ChunkTermsTable, chunkTermsTable } from "./chunk-terms.ts";
+import { type ConversationsTable, conversationsTable } from "./conversations.ts";
 import { type DeletionsTable, deletionsTable } from "./deletions.ts";
 import { type EmbeddingCacheTable, embeddingCacheTable } from "./embedding-cache.ts";
 import { type EvaluationsTable, evaluationsTable } from "./evaluations.ts";
@@ -44,6 +45,7 @@ export interface Tables {
   readonly deletions: DeletionsTable;
   readonly embeddingCache: EmbeddingCacheTable;
   readonly responses: ResponsesTable;
+  readonly conversations: ConversationsTable;
   readonly responseSources: ResponseSourcesTable;
 }
 
@@ -68,6 +70,7 @@ function makeTables(sql: Sql): Tables {
     deletions: deletionsTable(sql),
     embeddingCache: embeddingCacheTable(sql),
     responses: responsesTable(sql),
+    conversations: conversationsTable(sql),
     responseSources: responseSourcesTable(sql),
   };
 }

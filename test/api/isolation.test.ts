@@ -59,6 +59,9 @@ beforeAll(async () => {
     input: SECRET,
     tools: [{ type: "file_search", vector_store_ids: [store] }],
   });
+  const conversation = await json<{ id: string }>(a, "POST", "/v1/conversations", {
+    items: [{ role: "user", content: SECRET }],
+  });
   const evaluation = await json<{ id: string }>(a, "POST", `/v1/vector_stores/${store}/evals`, {});
   const first = async (path: string) => (await json<{ data: { id: string }[] }>(a, "GET", path)).data[0]?.id ?? "";
   ids = {
@@ -73,6 +76,8 @@ beforeAll(async () => {
     tenant_id: tenantA,
     key_id: keyA.id,
     response_id: answer.id,
+    conversation_id: conversation.id,
+    item_id: await first(`/v1/conversations/${conversation.id}/items`),
     deletion_id: await first("/v1/admin/deletions"),
     query_id: await first(`/v1/vector_stores/${store}/queries`),
     chunk_id: await first(`/v1/vector_stores/${store}/chunks`),

@@ -38,6 +38,7 @@ export function showResponse({ row, output }: Answered, view: View): Response {
     status,
     background: row.background,
     completed_at: status === "completed" ? row.completed_at : null,
+    ...(row.request.conversation === undefined ? {} : { conversation: { id: row.request.conversation } }),
     error: errorOf(row, view),
     incomplete_details: status === "incomplete" ? { reason: outcome?.reason ?? "max_output_tokens" } : null,
     instructions: echo.instructions,

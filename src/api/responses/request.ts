@@ -22,7 +22,7 @@ export interface ReadRequest {
 }
 
 /** Members that would need what is not here. */
-const UNSUPPORTED = ["prompt", "moderation", "context_management", "conversation"];
+const UNSUPPORTED = ["prompt", "moderation", "context_management"];
 const TOOLS: readonly unknown[] = ["file_search", "function"];
 /** Tools that search documents at most: each searches up to ten stores. */
 const MOST_SEARCHES = 10;
@@ -38,6 +38,10 @@ export function readRequest(sent: unknown, rules: RequestRules): ReadRequest {
   if (metadata) checkPairs(metadata, "metadata");
   if (background === true && store === false)
     throw invalid("background", "a Response that is answered in the background has to be stored");
+  if (body.conversation && body.previous_response_id)
+    throw invalid("conversation", "it cannot be given together with 'previous_response_id'");
+  if (body.conversation && store === false)
+    throw invalid("conversation", "a Response that is not stored cannot be part of one");
   checkFunctions(tools ?? []);
   const searches = (tools ?? []).flatMap((tool, i) =>
     tool.type === "file_search" ? [{ tool, param: `tools[${i}]` }] : [],
@@ -86,6 +90,12 @@ function prepare(sent: Record<string, unknown>, { unsupportedTools }: RequestRul
     });
   }
   return rest;
+}
+
+/** A body whose list of items of this name may have items without their types. */
+export function withTypes(sent: unknown, name: string): unknown {
+  if (!isObject(sent) || !Array.isArray(sent[name])) return sent;
+  return { ...sent, [name]: sent[name].map(withType) };
 }
 
 /** Messages come without their type, and references too. */

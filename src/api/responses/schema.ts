@@ -132,6 +132,15 @@ export const CreateResponseBody = Type.Object(
     include: Type.Optional(nullable(include())),
     store: Type.Optional(nullable(Type.Boolean())),
     previous_response_id: Type.Optional(nullable(Type.String({ maxLength: 256 }))),
+    conversation: Type.Optional(
+      nullable(
+        Type.Union([
+          Type.String({ maxLength: 256 }),
+          Type.Object({ id: Type.String({ maxLength: 256 }) }, { additionalProperties: false }),
+        ]),
+        { description: "Its items come before the input; input and output are added to it." },
+      ),
+    ),
     background: Type.Optional(nullable(Type.Boolean())),
     stream: Type.Optional(nullable(Type.Boolean())),
     stream_options: Type.Optional(
@@ -196,6 +205,7 @@ export const Response = Type.Object(
     status: oneOf(["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]),
     background: Type.Boolean(),
     completed_at: nullable(Type.Integer()),
+    conversation: Type.Optional(Type.Object({ id: Type.String() })),
     error: nullable(ResponseError),
     incomplete_details: nullable(Type.Object({ reason: oneOf(["max_output_tokens", "content_filter"]) })),
     instructions: echoed(Type.String()),

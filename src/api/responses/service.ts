@@ -16,12 +16,14 @@ import { newId } from "../../platform/ids.ts";
 import type { Log } from "../../platform/log.ts";
 import { shown } from "../../platform/words.ts";
 import { chooseRanker, type RerankDeps } from "../../search/rerank.ts";
+import type { ConversationSeq } from "../../storage/ids.ts";
 import type { KeptItem } from "../../storage/response-items.ts";
 import type { KeptQuestion, ResponseEnd, ResponseRow } from "../../storage/responses.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { usableFiles } from "../files/scope.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
+import { afterResponse, type Before, inConversation, NOTHING } from "./before.ts";
 import { Events, type ResponseEvent } from "./events.ts";
 import { Following } from "./following.ts";
 import { assertPaired, type ReadInput, readInput, textOf } from "./input.ts";
@@ -35,10 +37,12 @@ import {
   type RequestRules,
   wishIn,
 } from "./request.ts";
+import { assertOwn, mayKnow } from "./rights.ts";
+import { filesIn, textsIn } from "./texts.ts";
 import { StepQueue } from "./step-queue.ts";
 
 export interface ResponsesDeps {
-  storage: Pick<Storage, "responses" | "files" | "transaction">;
+  storage: Pick<Storage, "responses" | "conversations" | "files" | "transaction">;
   clock: Clock;
   log: Log;
   access: StoreAccess;
@@ -104,6 +108,8 @@ export function responsesService(deps: ResponsesDeps): ResponsesService {
 
 class Service implements ResponsesService {
   readonly #deps: ResponsesDeps;
+  /** Conversations in which an answer is being given to a request that waits for it. */
+  readonly #answered = new Set<ConversationSeq>();
 
   constructor(deps: ResponsesDeps) {
     this.#deps = deps;
@@ -118,17 +124,17 @@ class Service implements ResponsesService {
     const refusal = model === null ? refusalWithoutModel(read) : null;
     if (refusal !== null) throw refusal;
     if (model !== null) assertChoice(body);
-    const previous = await this.#previous(caller, body.previous_response_id ?? null);
-    const input = await this.#input(caller, { read, previous, hasModel: model !== null });
+    const before = await this.#before(caller, read);
+    const { previous, conversation } = before;
+    const input = await this.#input(caller, { read, before, hasModel: model !== null });
     if (model !== null) await this.#checkFiles(caller, input.said);
     await this.#checkStores(asker, searches);
     const isStored = echo.store && settings().responseDays > 0;
-    const question = await this.#question(caller, input, previous);
+    const question = await this.#question(input, before);
     const isInBackground = body.background === true;
-    if (isInBackground && !isStored)
-      throw new AppError("invalid_value", "Invalid 'background': this server keeps no Responses.", {
-        param: "background",
-      });
+    for (const [param, needed] of Object.entries({ background: isInBackground, conversation: conversation !== null }))
+      if (needed && !isStored)
+        throw new AppError("invalid_value", `Invalid '${param}': this server keeps no Responses.`, { param });
     const id = newId("resp_");
     const wish = model === null ? {} : { chat: wishIn(read) };
     const asked = { tenantId: caller.tenantId, keyId: caller.keyId, responseId: id, question, tools: searches };
@@ -137,7 +143,7 @@ class Service implements ResponsesService {
         ? null
         : {
             wish: wishOf(model.id, echo, wishIn(read)),
-            history: [...(await this.#before(caller, previous)), ...input.said],
+            history: [...(await before.items()), ...input.said],
           };
     const prepared = await responding.prepare({ ...asked, maxOutputTokens: echo.max_output_tokens, chat }, signal);
     return {
@@ -156,9 +162,11 @@ class Service implements ResponsesService {
           include,
           echo: { ...echo, store: isStored },
           ...(model === null ? {} : { model: model.id }),
+          ...(conversation === null ? {} : { conversation: conversation.id }),
         },
         question: isInBackground ? { ...question, ...wish } : null,
         outcome: null,
+        conversation: conversation?.seq ?? null,
       },
       input: input.items,
       prepared,
@@ -169,11 +177,13 @@ class Service implements ResponsesService {
   }
 
   async answer(begun: Begun, signal: AbortSignal): Promise<Answered> {
+    using _lock = this.#lock(begun);
     const end = await this.#deps.responding.respond(begun.prepared, new AnswerWriter(), signal);
     return await this.#keep(begun, end, signal);
   }
 
   async *stream(begun: Begun, signal: AbortSignal): AsyncGenerator<ResponseEvent> {
+    using _lock = this.#lock(begun);
     const events = new Events(begun.row, begun.view);
     yield* events.opening();
     yield* events.begun();
@@ -295,28 +305,23 @@ class Service implements ResponsesService {
     return chatModels.resolve(name);
   }
 
-  async #before(caller: Caller, previous: ResponseRow | null): Promise<KeptItem[]> {
-    if (previous === null) return [];
-    return await this.#deps.storage.responses.conversation(caller.tenantId, previous.seq);
-  }
-
-  async #previous(caller: Caller, id: string | null): Promise<ResponseRow | null> {
-    if (id === null) return null;
-    const row = await this.#deps.storage.responses.get(caller.tenantId, id);
-    if (row === null || !mayKnow(caller, row.key_id)) {
-      const text = `Previous response with id '${shown(id)}' not found.`;
-      throw new AppError("previous_response_not_found", text, { param: "previous_response_id" });
+  async #before(caller: Caller, { body }: ReadRequest): Promise<Before> {
+    const { storage } = this.#deps;
+    if (body.previous_response_id) return await afterResponse(storage, caller, body.previous_response_id);
+    if (!body.conversation) return NOTHING;
+    const id = typeof body.conversation === "string" ? body.conversation : body.conversation.id;
+    const before = await inConversation(storage, caller, id);
+    const { seq = null } = before.conversation ?? {};
+    if (seq !== null && (this.#answered.has(seq) || (await storage.conversations.isAnswered(seq)))) {
+      const text = "Another Response of this conversation has not ended. Try again in a few seconds.";
+      throw new AppError("conversation_locked", text, { param: "conversation" });
     }
-    if (row.status === "queued" || row.status === "in_progress" || row.status === "failed") {
-      const text = `Invalid 'previous_response_id': the Response '${row.id}' is ${row.status}.`;
-      throw new AppError("invalid_value", text, { param: "previous_response_id" });
-    }
-    return row;
+    return before;
   }
 
   async #input(
     caller: Caller,
-    { read, previous, hasModel }: { read: ReadRequest; previous: ResponseRow | null; hasModel: boolean },
+    { read, before, hasModel }: { read: ReadRequest; before: Before; hasModel: boolean },
   ): Promise<ReadInput> {
     const { responses } = this.#deps.storage;
     const find = async (id: string) => {
@@ -324,21 +329,25 @@ class Service implements ResponsesService {
       return found !== null && mayKnow(caller, found.keyId) ? found.item : null;
     };
     const input = await readInput(read.body.input, { find, hasModel });
-    const before = previous === null ? [] : await responses.calls(caller.tenantId, previous.seq);
-    if (before.length + input.calls.length > 0) assertPaired([...before, ...input.calls]);
+    const calls = await before.calls();
+    if (calls.length + input.calls.length > 0) assertPaired([...calls, ...input.calls]);
     return input;
   }
 
-  async #question(caller: Caller, { asked }: ReadInput, previous: ResponseRow | null): Promise<KeptQuestion> {
+  async #question({ asked }: ReadInput, before: Before): Promise<KeptQuestion> {
     const lastBefore = async () => {
-      if (previous === null) return null;
-      const message = await this.#deps.storage.responses.lastUserMessage(caller.tenantId, previous.seq);
+      const message = await before.lastUserMessage();
       return message === null ? null : textOf(message.content);
     };
-    const [text, before] = [asked.at(-1), asked.at(-2)];
+    const [text, earlier] = [asked.at(-1), asked.at(-2)];
     // Only what a function gave is new: the question is the one before.
     if (text === undefined) return { text: (await lastBefore()) ?? "", previous: null };
-    return { text, previous: before ?? (await lastBefore()) };
+    return { text, previous: earlier ?? (await lastBefore()) };
+  }
+
+  #lock({ row: { conversation } }: Begun): Disposable {
+    if (conversation !== null) this.#answered.add(conversation);
+    return { [Symbol.dispose]: () => conversation !== null && this.#answered.delete(conversation) };
   }
 
   /** Null where nobody waits any more. A failure is an end. */
@@ -360,9 +369,11 @@ class Service implements ResponsesService {
     const { status, at, outcome, output } = end;
     const ended = { ...row, status, completed_at: status === "completed" ? at : null, outcome };
     if (signal.aborted) return { row: ended, output };
+    // What failed is no part of a conversation.
+    const conversation = status === "failed" ? null : row.conversation;
     if (isStored)
       await this.#deps.storage.transaction(async ({ responses }) => {
-        await responses.insert(ended, { input, output });
+        await responses.insert({ ...ended, conversation }, { input, output });
       });
     this.#deps.onEnd(status, modelOf(ended));
     return { row: ended, output };
@@ -374,30 +385,4 @@ class Service implements ResponsesService {
       throw new AppError("response_not_found", `Response with id '${shown(id)}' not found.`);
     return row;
   }
-}
-
-/** A key that is limited to stores sees what it made itself: answers hold passages of other stores. */
-function mayKnow(caller: Caller, keyId: string): boolean {
-  return caller.storeIds === null || caller.keyId === keyId;
-}
-
-/** Who may only read can take back what it asked for itself. */
-function assertOwn(caller: Caller, row: ResponseRow): void {
-  if (caller.role !== "read" || caller.keyId === row.key_id) return;
-  throw new AppError("permission_denied", "A key of role 'read' can change only the Responses that it made itself.");
-}
-
-function filesIn(item: KeptItem): string[] {
-  if (item.type !== "message" || item.role === "assistant") return [];
-  return item.content.flatMap((part) =>
-    part.type !== "input_text" && part.file_id !== undefined ? [part.file_id] : [],
-  );
-}
-
-function textsIn(item: object): string[] {
-  return Object.values(item).flatMap((value: unknown) => {
-    if (typeof value === "string") return [value];
-    if (!Array.isArray(value)) return [];
-    return value.flatMap((part: unknown) => (typeof part === "object" && part !== null ? textsIn(part) : []));
-  });
 }

@@ -16,6 +16,8 @@ interface Row {
   openaiNull?: true;
   /** Its clients know it by its message: no dialect has a code. */
   codeless?: true;
+  /** Sending it again soon can help, although its status says nothing of that. */
+  again?: true;
 }
 
 const bad = (status = 400): Row => ({ status, type: "invalid_request_error" });
@@ -82,6 +84,7 @@ const ROWS: Record<ErrorCode, Row> = {
   eval_not_found: unnamed(404),
   judgment_not_found: unnamed(404),
   response_not_found: codeless(404),
+  conversation_not_found: codeless(404),
   item_not_found: codeless(404),
   vector_store_expired: unnamed(400),
   vector_store_unavailable: bad(409),
@@ -94,6 +97,7 @@ const ROWS: Record<ErrorCode, Row> = {
   migration_not_rollbackable: bad(409),
   model_not_deletable: bad(403),
   response_not_cancellable: codeless(400),
+  conversation_locked: { ...bad(409), again: true },
   vector_store_limit_reached: bad(403),
   file_limit_reached: bad(403),
   storage_limit_reached: bad(403),
@@ -122,12 +126,13 @@ function isRetryable(status: number): boolean {
 
 /** The answer to a failed request: OpenAI's envelope, with the headers that its clients obey. */
 export function errorResponse(error: AppError, dialect: Dialect): Response {
-  const { status, type, openaiNull, codeless: isCodeless } = ROWS[error.code];
+  const { status, type, openaiNull, codeless: isCodeless, again } = ROWS[error.code];
   const isNull = isCodeless === true || (dialect === "openai-strict" && openaiNull === true);
   const code = isNull ? null : error.code;
   const body: ErrorBody = { error: { message: error.message, type, param: error.param, code } };
   const headers = new Headers({ "content-type": "application/json" });
-  if (error.isFinal || !isRetryable(status)) headers.set("x-should-retry", "false");
+  if (again === true) headers.set("x-should-retry", "true");
+  else if (error.isFinal || !isRetryable(status)) headers.set("x-should-retry", "false");
   if (status === 429 || status === 503)
     headers.set("retry-after", String(Math.max(1, Math.ceil(error.retryAfterSeconds ?? 1))));
   if (status === 401) headers.set("www-authenticate", "Bearer");
