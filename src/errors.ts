@@ -42,6 +42,9 @@ export const ERROR_CODES = [
   "language_model_required",
   "previous_response_not_found",
   "tool_calls_unpaired",
+  "context_length_exceeded",
+  "chat_model_without_tools",
+  "chat_model_rejected_request",
   // Who asks
   "invalid_api_key",
   "permission_denied",
@@ -64,6 +67,7 @@ export const ERROR_CODES = [
   "eval_not_found",
   "judgment_not_found",
   "response_not_found",
+  "conversation_not_found",
   "item_not_found",
   "assistant_not_found",
   "thread_not_found",
@@ -85,6 +89,7 @@ export const ERROR_CODES = [
   "thread_locked",
   "run_not_cancellable",
   "tool_outputs_refused",
+  "conversation_locked",
   // Limits
   "vector_store_limit_reached",
   "file_limit_reached",
@@ -96,6 +101,10 @@ export const ERROR_CODES = [
   "embedding_provider_error",
   "embedding_model_unavailable",
   "reranker_unavailable",
+  "chat_model_unavailable",
+  "chat_model_timeout",
+  "chat_model_rejected_key",
+  "chat_model_not_found",
   "shutting_down",
   "internal_error",
 ] as const;
@@ -107,6 +116,8 @@ export interface AppErrorOptions {
   param?: string | undefined;
   /** Seconds after which a retry makes sense; becomes `Retry-After`. */
   retryAfterSeconds?: number | undefined;
+  /** The same request is not to be sent again: what it asked for had begun. */
+  isFinal?: boolean | undefined;
   cause?: unknown;
 }
 
@@ -119,12 +130,14 @@ export class AppError extends Error {
   readonly code: ErrorCode;
   readonly param: string | null;
   readonly retryAfterSeconds: number | null;
+  readonly isFinal: boolean;
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.param = options.param ?? null;
     this.retryAfterSeconds = options.retryAfterSeconds ?? null;
+    this.isFinal = options.isFinal === true;
   }
 }
 

@@ -17,7 +17,7 @@ export const ROOMS: readonly Room[] = [
     name: "cli",
     floor: 11,
     duty: "The verbs of the command line.",
-    uses: ["app", "config", "models", "storage", "index", "embed", "workers", "platform"],
+    uses: ["app", "config", "models", "chat", "storage", "index", "embed", "workers", "platform"],
   },
   {
     name: "app",
@@ -30,6 +30,7 @@ export const ROOMS: readonly Room[] = [
       "answers",
       "search",
       "models",
+      "chat",
       "workers",
       "http",
       "storage",
@@ -49,19 +50,19 @@ export const ROOMS: readonly Room[] = [
     name: "config",
     floor: 9,
     duty: "One table of settings: flag, environment, file, help and documentation.",
-    uses: ["answers", "models", "http", "platform"],
+    uses: ["answers", "models", "chat", "http", "platform"],
   },
   {
     name: "api",
     floor: 8,
     duty: "The features of the API, a folder for each noun of the URL.",
-    uses: ["answers", "search", "models", "http", "storage", "index", "embed", "chunk", "platform"],
+    uses: ["answers", "search", "models", "chat", "http", "storage", "index", "embed", "chunk", "platform"],
   },
   {
     name: "answers",
     floor: 7,
     duty: "From a question and the passages found for it to an answer that quotes and cites them.",
-    uses: ["search", "storage", "index", "chunk", "platform"],
+    uses: ["search", "chat", "storage", "index", "chunk", "platform"],
   },
   {
     name: "search",
@@ -73,7 +74,7 @@ export const ROOMS: readonly Room[] = [
     name: "models",
     floor: 5,
     duty: "What the name of a model stands for, and the life of the models that run here.",
-    uses: ["workers", "embed", "platform"],
+    uses: ["workers", "chat", "embed", "platform"],
   },
   {
     name: "workers",
@@ -86,6 +87,12 @@ export const ROOMS: readonly Room[] = [
     floor: 4,
     duty: "The plumbing of requests and answers: operations, validation, errors, bodies, pages.",
     uses: ["storage", "platform", "parse"],
+  },
+  {
+    name: "chat",
+    floor: 4,
+    duty: "Calls of language models at the operator's servers, and which there are.",
+    uses: ["embed", "platform"],
   },
   { name: "index", floor: 3, duty: "Vectors and keywords in memory and on disk, as caches.", uses: ["platform"] },
   {

@@ -23,3 +23,26 @@ export const EXTRACTIVE_MODEL = "lectern-extractive";
 export const LEAD = "No language model is set up on this server. These passages fit the question best:";
 export const WEAK = "No passage answers this clearly. The nearest one is:";
 export const NOTHING = "Nothing in the searched documents fits this question.";
+/** Where there is a language model, but quotations were asked for. */
+export const QUOTED_LEAD = "Quoted from the documents, without a language model:";
+/** Where the language model failed. */
+export const FALLBACK_LEAD = "The language model could not be reached. These passages fit the question best:";
+
+/** What a language model is given, and how often. */
+export const CHAT = {
+  /** Searches that follow one another at most; then it has to answer. */
+  searchRounds: 4,
+  /** Queries of one search at most. */
+  queries: 5,
+  /** Tokens of passages at most. */
+  passageTokens: 16_000,
+  /** Tokens kept for the answer where its length is not given; never more than a quarter of all. */
+  answerTokens: 1_024,
+  /** Share of its tokens that is planned with: its server counts otherwise. */
+  share: 0.9,
+  /** Tokens of a message beside its text, and of a picture. */
+  messageTokens: 6,
+  imageTokens: 1_000,
+  /** All that an answer may take. */
+  longestMs: 600_000,
+} as const;

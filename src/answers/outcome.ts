@@ -1,43 +1,30 @@
 /** How an answer ends, as it is kept: the same for one that is given at once and for one in the background. */
 import { AppError } from "../errors.ts";
-import type { KeptItem, KeptMessage, KeptSearchCall } from "../storage/response-items.ts";
 import type { KeptOutcome, ResponseEnd } from "../storage/responses.ts";
-import type { Answer } from "./answering.ts";
+import type { AnswerWriter } from "./steps.ts";
 
-/** Made before the answer, so that events can name them. */
-export interface ItemIds {
-  search: string;
-  message: string;
+/** `writer`: what there is of the answer. */
+export function failedEnd(error: KeptOutcome["error"], at: number, writer?: AnswerWriter): ResponseEnd {
+  return ended("failed", at, { error, writer });
 }
 
-export function answeredEnd(answer: Answer, ids: ItemIds, at: number): ResponseEnd {
-  const { queries, results, text, citations: annotations, isCut, tokens: usage, warnings } = answer;
-  const call: KeptSearchCall = { id: ids.search, type: "file_search_call", status: "completed", queries, results };
-  const message: KeptMessage = {
-    id: ids.message,
-    type: "message",
-    status: isCut ? "incomplete" : "completed",
-    role: "assistant",
-    content: [{ type: "output_text", text, annotations, logprobs: [] }],
-  };
+export function cancelledEnd(at: number, writer: AnswerWriter | null): ResponseEnd {
+  return ended("cancelled", at, { error: null, writer: writer ?? undefined });
+}
+
+function ended(
+  status: "failed" | "cancelled",
+  at: number,
+  { error, writer }: { error: KeptOutcome["error"]; writer: AnswerWriter | undefined },
+): ResponseEnd {
+  writer?.breakOff();
+  const cuts = writer === undefined ? {} : { cuts: writer.cuts };
   return {
-    status: isCut ? "incomplete" : "completed",
+    status,
     at,
-    outcome: { usage, error: null, reason: isCut ? "max_output_tokens" : null, warnings },
-    // A message without words is not searched for.
-    output: queries.length === 0 ? [message] : [call, message],
+    outcome: { usage: null, error, reason: null, warnings: [], ...cuts },
+    output: writer?.items ?? [],
   };
-}
-
-/** `search`: the search that was under way. */
-export function failedEnd(error: KeptOutcome["error"], at: number, search: string | null = null): ResponseEnd {
-  const open: KeptItem[] =
-    search === null ? [] : [{ id: search, type: "file_search_call", status: "incomplete", queries: [], results: null }];
-  return { status: "failed", at, outcome: { usage: null, error, reason: null, warnings: [] }, output: open };
-}
-
-export function cancelledEnd(at: number): ResponseEnd {
-  return { status: "cancelled", at, outcome: { usage: null, error: null, reason: null, warnings: [] }, output: [] };
 }
 
 const BUSY: readonly string[] = ["overloaded", "rate_limit_exceeded"];
@@ -48,6 +35,10 @@ const OURS: readonly string[] = [
   "shutting_down",
   "insufficient_storage",
   "internal_error",
+  "chat_model_unavailable",
+  "chat_model_timeout",
+  "chat_model_rejected_key",
+  "chat_model_not_found",
 ];
 
 /** What a client is told of a failure after its request was accepted. */

@@ -2,7 +2,13 @@
  * Everything below the API, wired with plain constructors: storage, workers, models, indexes, search, jobs. Torn down in
  * reverse order: first what makes work, then the lanes that do it, the database last.
  */
-import { createAnswering, type Answering } from "../answers/answering.ts";
+import { type Answering, createAnswering, type AnsweringDeps } from "../answers/answering.ts";
+import { createChatAnswering } from "../answers/chat-answering.ts";
+import { LiveAnswers } from "../answers/live-answers.ts";
+import { createResponding, type Responding } from "../answers/responding.ts";
+import type { ChatClient } from "../chat/client.ts";
+import type { ChatModels } from "../chat/chat-models.ts";
+import { ToolSupport } from "../chat/tool-support.ts";
 import type { Config } from "../config/config.ts";
 import { embedFailure, type EmbeddingProvider } from "../embed/provider.ts";
 import { ProgressBoard } from "../jobs/progress.ts";
@@ -19,6 +25,8 @@ import { createSearch, type Search } from "../search/search.ts";
 import { sentenceFit, type SentenceFitDeps } from "../search/sentence-fit.ts";
 import { registerGauges } from "./gauges.ts";
 import { INGEST_STAGE } from "./metric-list.ts";
+import { attachedParts } from "./attached-parts.ts";
+import { openChat } from "./open-chat.ts";
 import { type Indexes, openIndexes } from "./open-indexes.ts";
 import { openModels } from "./open-models.ts";
 import { type OpenStorage, openStorage } from "./open-storage.ts";
@@ -55,6 +63,10 @@ export interface Engine extends AsyncDisposable {
   /** Where searches are reported that nobody asked for as such. */
   readonly searches: SearchReports;
   readonly answering: Answering;
+  readonly responding: Responding;
+  /** Answers that are being written in the background. */
+  readonly live: LiveAnswers;
+  readonly chat: { models: ChatModels; client: ChatClient };
   readonly jobs: Jobs;
   readonly changes: Changes;
   readonly progress: ProgressBoard;
@@ -85,10 +97,25 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     rankers,
   });
   const searches = new SearchReports();
-  const answering = answeringOf(config, { storage, clock, workers, models, rankers, search, searches });
+  const chat = openChat(config, { dataDir, log, metrics });
+  const live = new LiveAnswers(changes.notify);
+  const { answering, responding } = answeringOf(config, {
+    data,
+    dataDir,
+    clock,
+    log,
+    workers,
+    models,
+    rankers,
+    search,
+    searches,
+    chat,
+  });
   const jobs: Jobs = stack.use(
     createJobs(config, {
       answering,
+      responding,
+      live,
       data,
       dataDir,
       workers,
@@ -113,6 +140,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     search,
     searches,
     answering,
+    responding,
+    live,
+    chat,
     jobs,
     changes,
     progress,
@@ -125,13 +155,14 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   };
 }
 
-type AnsweringParts = Pick<Engine, "workers" | "models" | "rankers" | "search" | "searches"> & {
-  storage: OpenStorage["storage"];
+type AnsweringParts = Pick<Engine, "data" | "workers" | "models" | "rankers" | "search" | "searches" | "chat"> & {
   clock: Clock;
+  dataDir: string;
+  log: Log;
 };
 
-function answeringOf(config: Config, parts: AnsweringParts): Answering {
-  const { storage, clock, workers, models, rankers, search, searches } = parts;
+function answeringOf(config: Config, parts: AnsweringParts): Pick<Engine, "answering" | "responding"> {
+  const { data, dataDir, clock, log, workers, models, rankers, search, searches, chat } = parts;
   const reading: SentenceFitDeps = {
     embedQuestion: async (question, asker) => {
       const model = models.info(models.bundled);
@@ -140,8 +171,8 @@ function answeringOf(config: Config, parts: AnsweringParts): Answering {
     },
     embedSentences: (sentences, asker) => models.embedAwaited(models.bundled, sentences, asker),
   };
-  return createAnswering({
-    storage,
+  const shared: AnsweringDeps = {
+    storage: data.storage,
     clock,
     search,
     rankers,
@@ -156,7 +187,15 @@ function answeringOf(config: Config, parts: AnsweringParts): Answering {
       weak: config.answerWeak,
       nothing: config.answerNothing,
     }),
-  });
+  };
+  const answering = createAnswering(shared);
+  const attached = attachedParts({ ...data, parse: workers.parse, dataDir, log });
+  const chatAnswering = createChatAnswering({ ...shared, ...chat, attached, support: new ToolSupport(clock) });
+  const settings = () => ({ answerFallback: config.answerFallback });
+  return {
+    answering,
+    responding: createResponding({ answering, chatAnswering, models: chat.models, clock, settings }),
+  };
 }
 
 /** Stores made with another revision of the bundled model are moved to this one. */

@@ -1,4 +1,5 @@
 /** What is counted of the whole, and every metric that there is. */
+import { EXTRACTIVE_MODEL } from "../answers/limits.ts";
 import * as http from "../http/metrics.ts";
 import * as jobs from "../jobs/metrics.ts";
 import * as models from "../models/metrics.ts";
@@ -30,6 +31,23 @@ export const ANSWERS = counter("lectern_answers_total", "Answers, by what gave t
   "mode",
   "end",
 ]);
+/** Label of what gave an answer. */
+export const answerMode = (model: string) => (model === EXTRACTIVE_MODEL ? "extractive" : "model");
+export const CHAT_CALLS = counter("lectern_chat_calls_total", "Calls of chat models, by model and outcome", [
+  "model",
+  "outcome",
+]);
+export const CHAT_TOKENS = counter(
+  "lectern_chat_tokens_total",
+  "Tokens that chat models were given and gave, as their servers tell, by model and kind",
+  ["model", "kind"],
+);
+export const CHAT_FIRST_TOKEN = histogram(
+  "lectern_chat_first_token_seconds",
+  "Time until the first piece of a chat model's answer, by model",
+  ["model"],
+);
+export const CHAT_WAITING = gauge("lectern_chat_waiting", "Calls of chat models that wait for their turn");
 export const RERANKS = counter(
   "lectern_reranks_total",
   "Queries whose candidates were reranked, by model and outcome",
@@ -81,6 +99,10 @@ export const ALL_METRICS: readonly (Counter | Gauge | Histogram)[] = [
   EMBEDDING_CACHE,
   EMBEDDING_CACHE_BYTES,
   ANSWERS,
+  CHAT_CALLS,
+  CHAT_TOKENS,
+  CHAT_FIRST_TOKEN,
+  CHAT_WAITING,
   RERANKS,
   RERANKED_DOCUMENTS,
   RERANKED_TOKENS,

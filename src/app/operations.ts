@@ -10,6 +10,8 @@ import { backupOperations } from "../api/backup/routes.ts";
 import { vectorInserter } from "../api/chunks/insert.ts";
 import { chunkOperations } from "../api/chunks/routes.ts";
 import { chunksService } from "../api/chunks/service.ts";
+import { conversationOperations } from "../api/responses/conversations/routes.ts";
+import { conversationsService } from "../api/responses/conversations/service.ts";
 import { embeddingOperations } from "../api/embeddings/routes.ts";
 import { embeddingsService } from "../api/embeddings/service.ts";
 import { evaluationOperations } from "../api/evals/routes.ts";
@@ -35,6 +37,7 @@ import { modelsService } from "../api/models/service.ts";
 import type { QueryRecorder } from "../api/queries/recorder.ts";
 import { queryOperations } from "../api/queries/routes.ts";
 import { queriesService } from "../api/queries/service.ts";
+import { completionOperations } from "../api/chat-completions/routes.ts";
 import { responseOperations } from "../api/responses/routes.ts";
 import { responsesService } from "../api/responses/service.ts";
 import { rerankOperations } from "../api/rerank/routes.ts";
@@ -71,7 +74,7 @@ import type { SearchRecord } from "../search/record.ts";
 import type { StoreRow } from "../storage/stores.ts";
 import { backups } from "./backup.ts";
 import type { Engine } from "./engine.ts";
-import { ANSWERS, QUERY_LOG_WAITING, SEARCH_STAGE, SEARCHES } from "./metric-list.ts";
+import { answerMode, ANSWERS, QUERY_LOG_WAITING, SEARCH_STAGE, SEARCHES } from "./metric-list.ts";
 import { countRerank } from "./open-models.ts";
 import { serverStatus } from "./server-status.ts";
 
@@ -247,24 +250,30 @@ function searchParts(options: OperationsOptions, shared: Shared): Operation[] {
 }
 
 function answerParts({ config, engine, metrics, log }: OperationsOptions, shared: Shared): Operation[] {
-  const { data, workers, jobs, rankers, answering, changes } = engine;
+  const { data, workers, jobs, rankers, responding, live, chat, changes } = engine;
   const responses = responsesService({
     ...shared,
     storage: data.storage,
     log,
     rankers,
-    answering,
+    responding,
+    live,
+    chatModels: chat.models,
     texts: workers.texts,
     changes,
     interrupt: (id) => jobs.runner.cancel("answer", id),
-    onEnd: (end) => metrics.count(ANSWERS, { mode: "extractive", end }),
+    onEnd: (end, model) => metrics.count(ANSWERS, { mode: answerMode(model), end }),
     settings: () => ({
       unsupportedTools: config.unsupportedTools,
       responseDays: config.responseDays,
       strictModels: config.strictModels,
     }),
   });
-  return responseOperations(responses);
+  return [
+    ...responseOperations(responses),
+    ...conversationOperations(conversationsService({ ...shared, storage: data.storage })),
+    ...completionOperations({ chat, settings: () => config }),
+  ];
 }
 
 function assistantParts(
@@ -327,10 +336,19 @@ function modelParts({ engine, metrics }: OperationsOptions, { models, embed }: S
     onRerank: (use) => countRerank(metrics, use),
   });
   const { storage } = engine.data;
+  const rescan = async () => {
+    const chat = engine.chat.models.rescan().map((source) => ({
+      id: source.ok ? source.model.id : source.id,
+      location: "remote" as const,
+      unrelated: null,
+      problems: source.ok ? [] : [source.problem],
+    }));
+    return [...(await engine.models.rescan()), ...chat];
+  };
   return [
     ...embeddingOperations(embeddingsService({ models, embed, texts })),
     ...rerankOperations(rerank),
-    ...modelOperations(modelsService({ models, ...storage, rescan: () => engine.models.rescan() })),
+    ...modelOperations(modelsService({ models, chat: engine.chat.models, ...storage, rescan })),
   ];
 }
 

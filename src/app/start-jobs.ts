@@ -2,7 +2,10 @@ import type { Config } from "../config/config.ts";
 import { createBuildGraphHandler } from "../jobs/build-graph.ts";
 import { cachedPassages, type EmbedPassages } from "../jobs/cached-passages.ts";
 import { type CatchUpDeps, createCatchUpHandler, scheduleCatchUp } from "../jobs/catch-up.ts";
+import { EXTRACTIVE_MODEL } from "../answers/limits.ts";
+import type { LiveAnswers } from "../answers/live-answers.ts";
 import type { Answering } from "../answers/answering.ts";
+import type { Responding } from "../answers/responding.ts";
 import { createAnswerHandler } from "../jobs/answer.ts";
 import { createEvaluateHandler } from "../jobs/evaluate.ts";
 import { createFinishDeletionHandler } from "../jobs/finish-deletion.ts";
@@ -31,13 +34,15 @@ import type { MigrationRow } from "../storage/migration-table.ts";
 import type { Detached } from "../storage/removal.ts";
 import type { StoreFileRow } from "../storage/store-files.ts";
 import type { Storage, Tables } from "../storage/storage.ts";
-import { ANSWERS, EMBEDDED_TOKENS, EMBEDDING_CACHE } from "./metric-list.ts";
+import { answerMode, ANSWERS, EMBEDDED_TOKENS, EMBEDDING_CACHE } from "./metric-list.ts";
 import type { Indexes } from "./open-indexes.ts";
 import type { OpenStorage } from "./open-storage.ts";
 import type { Workers } from "./start-workers.ts";
 
 export interface JobParts {
   answering: Answering;
+  responding: Responding;
+  live: LiveAnswers;
   data: OpenStorage;
   dataDir: string;
   workers: Workers;
@@ -216,7 +221,8 @@ class ServerJobs implements Jobs {
   }
 
   #otherHandlers(): JobHandler[] {
-    const { answering, data, dataDir, workers, indexes, search, changes, clock, log, metrics } = this.#parts;
+    const { answering, responding, live, data, dataDir, workers, indexes, search, changes, clock, log, metrics } =
+      this.#parts;
     const { storage } = data;
     return [
       createBuildGraphHandler({
@@ -231,9 +237,14 @@ class ServerJobs implements Jobs {
       createAnswerHandler({
         storage,
         clock,
-        answering,
+        log,
+        responding,
+        live,
         changed: changes.notify,
-        onEnd: (end) => metrics.count(ANSWERS, { mode: "extractive", end }),
+        onEnd: (end, { request }, outcome) => {
+          const mode = answerMode(outcome.model ?? request.model ?? EXTRACTIVE_MODEL);
+          metrics.count(ANSWERS, { mode, end });
+        },
       }),
       createRunHandler({
         storage,

@@ -94,9 +94,9 @@ export async function addRemote(
   // The server asks for the dimensions of a model that nobody knows, so that they are right whatever was said.
   const isKnown = knownModel(table.model ?? table.id)?.provider === table.dialect;
   const { dimensions: said, ...unsized } = table;
-  writeAddedModels(dataDir, [...others, isKnown ? table : unsized]);
+  writeAddedModels(dataDir, { models: [...others, isKnown ? table : unsized] });
   const undo = async () => {
-    writeAddedModels(dataDir, others);
+    writeAddedModels(dataDir, { models: others });
     await scan(client, terminal.signal);
   };
   const scanned = await scan(client, terminal.signal);
@@ -115,7 +115,7 @@ export async function addRemote(
       ...(max_tokens !== null && { max_tokens }),
       ...(unrelated !== null && { unrelated_cosine: Math.round(unrelated * 1000) / 1000 }),
     };
-    writeAddedModels(dataDir, [...others, { ...table, ...found }]);
+    writeAddedModels(dataDir, { models: [...others, { ...table, ...found }] });
     await scan(client, terminal.signal);
   } catch (error) {
     await undo();

@@ -8,10 +8,18 @@ import { CONNECTION_FLAGS } from "./connect.ts";
 export const MODELS_FLAGS = {
   id: { value: "NAME", help: "add, pull: name that clients use; the folder's or the model's unless set" },
   remote: { help: "add: a model at a provider or another server, instead of a folder" },
+  chat: { help: "add: a language model that answers, at an OpenAI-compatible server" },
   dialect: { value: "NAME", help: "add --remote: openai, openai-compatible, cohere, voyage, mistral or google" },
-  model: { value: "NAME", help: "add --remote: its name there" },
-  address: { value: "URL", help: "add --remote: base address up to the version, such as http://127.0.0.1:11434/v1" },
-  "api-key-env": { value: "VARIABLE", help: "add --remote: variable of the server's environment that holds the key" },
+  model: { value: "NAME", help: "add --remote, --chat: its name there" },
+  address: {
+    value: "URL",
+    help: "add --remote, --chat: base address up to the version, such as http://127.0.0.1:11434/v1",
+  },
+  "api-key-env": {
+    value: "VARIABLE",
+    help: "add --remote, --chat: variable of the server's environment that holds the key",
+  },
+  "context-tokens": { value: "N", help: "add --chat: tokens that it really takes at once; 8192 unless set" },
   dimensions: { value: "N", help: "add --remote: length of its vectors; asked for unless set" },
   "max-tokens": {
     value: "N",
@@ -71,6 +79,7 @@ export function problemsOf(scanned: Scanned, id: string): string[] {
   return model === undefined ? ["the server does not find it: does it use this data directory?"] : model.problems;
 }
 
+const ChatAnswer = Type.Object({ choices: Type.Array(Type.Unknown(), { minItems: 1 }) });
 const RerankAnswer = Type.Object({ results: Type.Array(Type.Object({ relevance_score: Type.Number() })) });
 
 /**
@@ -79,6 +88,11 @@ const RerankAnswer = Type.Object({ results: Type.Array(Type.Object({ relevance_s
  */
 export async function probe(client: Client, id: string, signal: AbortSignal): Promise<ModelRow> {
   const model = await client.send(ModelRow, "GET", `/v1/models/${encodeURIComponent(id)}`, undefined, signal);
+  if (model.type === "chat") {
+    const chat = { model: id, messages: [{ role: "user", content: "Say yes." }], max_tokens: 16 };
+    await client.send(ChatAnswer, "POST", "/v1/chat/completions", chat, signal);
+    return model;
+  }
   if (model.type === "reranker") {
     await client.send(RerankAnswer, "POST", "/v1/rerank", { model: id, query: "A", documents: ["A probe."] }, signal);
     return model;

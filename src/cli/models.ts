@@ -4,6 +4,7 @@ import { Type } from "@sinclair/typebox";
 import { activateAddedModels, describeRemote } from "../models/model-tables.ts";
 import { readModelDirectory } from "../models/models-dir.ts";
 import { pullModel } from "./pull-model.ts";
+import { addChatModel } from "./add-chat-model.ts";
 import { addFolder, addRemote } from "./add-model.ts";
 import { parseArguments } from "./arguments.ts";
 import type { Client } from "./client.ts";
@@ -18,7 +19,7 @@ import { messageOf } from "../errors.ts";
 const ModelList = Type.Object({ data: Type.Array(ModelRow) });
 const Deleted = Type.Object({ id: Type.String() });
 const USAGE =
-  "Say what to do: lectern models list, add DIR, add --remote, pull NAME, verify [NAME or DIR...], or remove NAME.";
+  "Say what to do: lectern models list, add DIR, add --remote, add --chat, pull NAME, verify [NAME or DIR...], or remove NAME.";
 
 export async function models(argv: readonly string[], terminal: Terminal): Promise<number> {
   const args = parseArguments(argv, MODELS_FLAGS);
@@ -26,7 +27,7 @@ export async function models(argv: readonly string[], terminal: Terminal): Promi
   const [word, ...more] = words;
   const fits =
     (verb === "list" && word === undefined) ||
-    (verb === "add" && more.length === 0 && (word === undefined) === args.has("remote")) ||
+    (verb === "add" && more.length === 0 && (word === undefined) === (args.has("remote") || args.has("chat"))) ||
     (verb === "pull" && word !== undefined && more.length === 0) ||
     verb === "verify" ||
     (verb === "remove" && word !== undefined && more.length === 0);
@@ -47,6 +48,7 @@ export async function models(argv: readonly string[], terminal: Terminal): Promi
     case "add": {
       const dataDir = dataDirOf(args, terminal);
       if (word !== undefined) return await addFolder(word, args, dataDir, client, terminal);
+      if (args.has("chat")) return await addChatModel(args, dataDir, client, terminal);
       return await addRemote(args, dataDir, client, terminal);
     }
     case "verify":
@@ -103,7 +105,7 @@ async function verifyModels(names: readonly string[], client: Client, terminal: 
     if (problems.length === 0) {
       try {
         const { type, dimensions } = await probe(client, id, terminal.signal);
-        found = type === "reranker" ? "a reranker" : `${dimensions} dimensions`;
+        found = type === "embedding" ? `${dimensions} dimensions` : `a ${type === "chat" ? "chat model" : "reranker"}`;
       } catch (error) {
         problems = [messageOf(error)];
       }

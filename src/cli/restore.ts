@@ -3,7 +3,7 @@ import { renameSync, rmSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { replaceKeys } from "../app/access-keys.ts";
 import { messageOf } from "../errors.ts";
-import { deactivateAddedModels, describeRemote, type RemoteModelTable } from "../models/model-tables.ts";
+import { type AddedModel, deactivateAddedModels, describeRemote } from "../models/model-tables.ts";
 import { readBackup } from "../platform/backup-archive.ts";
 import { findPlace } from "../platform/data-place.ts";
 import { syncPath } from "../platform/replace-file.ts";
@@ -41,7 +41,7 @@ export async function restore(argv: readonly string[], terminal: Terminal): Prom
   }
   const target = targetOf(args.get("data") ?? (terminal.env["LECTERN_DATA"] || "./lectern-data"));
   const partial = `${target}.restoring`;
-  let made: { models: RemoteModelTable[]; key: string | null };
+  let made: { models: AddedModel[]; key: string | null };
   try {
     rmSync(partial, { recursive: true, force: true });
     mkdirSync(dirname(partial), { recursive: true, mode: 0o700 });
@@ -89,14 +89,11 @@ async function unpack(path: string, partial: string): Promise<void> {
 }
 
 /** Throws where the directory holds what must not be used; takes away what would act by itself. */
-async function disarm(
-  partial: string,
-  withNewKeys: boolean,
-): Promise<{ models: RemoteModelTable[]; key: string | null }> {
+async function disarm(partial: string, withNewKeys: boolean): Promise<{ models: AddedModel[]; key: string | null }> {
   const database = join(partial, "meta.sqlite");
   const problem = databaseProblem(database);
   if (problem !== null) throw new TarError(`its database cannot be used, for ${problem}`);
-  let models: RemoteModelTable[];
+  let models: AddedModel[];
   try {
     models = deactivateAddedModels(partial);
   } catch (error) {
@@ -114,7 +111,7 @@ async function replaceKeysOf(path: string): Promise<string | null> {
   }
 }
 
-function tellModels(models: readonly RemoteModelTable[], terminal: Terminal): void {
+function tellModels(models: readonly AddedModel[], terminal: Terminal): void {
   for (const model of models)
     terminal.err(
       `The remote model ${model.id} is inactive: ${printable(describeRemote(model))}. Let it be used with: lectern models verify ${model.id}\n`,

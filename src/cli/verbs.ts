@@ -43,6 +43,14 @@ const VERBS: Readonly<Record<string, Verb>> = {
       return { help: `STORE is a name or an id.\n\n${describeFlags(SEARCH_FLAGS)}`, run: search };
     },
   },
+  ask: {
+    usage: 'lectern ask STORE "question" [options]',
+    summary: "answer a question from a vector store's documents",
+    load: async () => {
+      const { ask, ASK_FLAGS, ASK_HELP } = await import("./ask.ts");
+      return { help: `${ASK_HELP}\n\n${describeFlags(ASK_FLAGS)}`, run: ask };
+    },
+  },
   eval: {
     usage: "lectern eval STORE [--queries FILE] [options]",
     summary: "measure how well a store answers judged queries",
@@ -53,8 +61,8 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
   models: {
     usage:
-      "lectern models list | add DIR | add --remote | pull NAME[@REVISION] | verify [NAME or DIR...] | remove NAME [options]",
-    summary: "add, fetch, check and remove embedding models and rerankers",
+      "lectern models list | add DIR | add --remote | add --chat | pull NAME[@REVISION] | verify [NAME or DIR...] | remove NAME [options]",
+    summary: "add, fetch, check and remove embedding models, rerankers and chat models",
     load: async () => {
       const { models } = await import("./models.ts");
       const { MODELS_FLAGS } = await import("./model-requests.ts");
@@ -138,9 +146,10 @@ into the data directory.
 A model at a provider or another server is added with --remote and kept in models.toml in the data directory, without its
 key: --api-key-env names the variable of the server's environment that holds it, which is the provider's own
 (LECTERN_OPENAI_API_KEY) or one that the server's model-key-variables lists.
+A language model that answers is added with --chat in the same way; its variable has to be listed.
 pull NAME fetches an ONNX model by its name at a hub, such as BAAI/bge-small-en-v1.5: what is to come, its size and its
 licence are shown first. After an interruption the same command goes on. The token of --token-file goes to the hub alone.
-verify NAME asks the model for a vector. One that came with a backup is inactive until then: its address and variable are
+verify NAME asks the model for a vector, or a word. One that came with a backup is inactive until then: its address and variable are
 shown, and it is used from then on.`;
 
 const RESTORE_HELP = `Every byte is checked before anything is written, then the database: its schema must be Lectern's own.

@@ -287,7 +287,7 @@ describe("a key in a file", () => {
 
   test("stands for the key itself, for every setting that is a key", () => {
     const options = describeSettings().flatMap(({ option }) => (option.endsWith("api-key") ? [option] : []));
-    expect(options).toHaveLength(6);
+    expect(options).toHaveLength(7);
     for (const option of options) {
       const config = read({ argv: [`--${option}-file`, "f"], readKey });
       expect(Object.values(config).filter((value) => value === "key of f")).toHaveLength(1);

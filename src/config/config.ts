@@ -7,6 +7,7 @@
  */
 import type { Static, TSchema } from "@sinclair/typebox";
 import { parse as parseToml } from "smol-toml";
+import type { ChatModelTable } from "../chat/tables.ts";
 import { readModelTables } from "../models/model-tables.ts";
 import type { ModelTables, RemoteModelTable } from "../models/model-tables.ts";
 import { type KeyFileRead, readKeyFile } from "../platform/key-file.ts";
@@ -22,6 +23,8 @@ type Settings = { -readonly [K in SettingName]: Static<(typeof SETTINGS)[K]["sch
 export interface Config extends Settings {
   /** `[[models]]` of the configuration file. */
   remoteModels: readonly RemoteModelTable[];
+  /** `[[chat_models]]` of the configuration file. */
+  chatModels: readonly ChatModelTable[];
   /** `--alias` and `[aliases]`: a name that clients may use -> a model, or another name. */
   modelNames: ReadonlyMap<string, string>;
   /** `--cors-origin`, as browsers write origins; `*` is any. */
@@ -82,6 +85,7 @@ export function readConfig({ argv, env, machine, readFile, readKey = readKeyFile
   return {
     ...settings,
     remoteModels: file.tables.models,
+    chatModels: file.tables.chatModels,
     modelNames: new Map([...Object.entries(file.tables.aliases), ...aliasPairs(settings.aliases)]),
     corsOrigins: originList(settings.corsOrigin),
     environment: (variable) => env[variable],
@@ -106,7 +110,8 @@ export function reloadSettings(config: Config, wanted: Config): { applied: strin
   const canReload = (name: SettingName) => (SETTINGS[name] as Setting<TSchema>).reload === true;
   Object.assign(config, Object.fromEntries(changed.filter(canReload).map((name) => [name, wanted[name]])));
   const optionsOf = (names: readonly SettingName[]) => names.map((name) => SETTINGS[name].option);
-  const tables = ({ remoteModels, modelNames }: Config) => JSON.stringify([remoteModels, [...modelNames]]);
+  const tables = ({ remoteModels, chatModels, modelNames }: Config) =>
+    JSON.stringify([remoteModels, chatModels, [...modelNames]]);
   const newModels = tables(config) === tables(wanted) ? [] : ["models"];
   return {
     applied: optionsOf(changed.filter(canReload)),
@@ -180,7 +185,7 @@ interface FileLayer {
   tables: ModelTables;
 }
 
-const NO_FILE: FileLayer = { layer: new Map(), tables: { models: [], aliases: {} } };
+const NO_FILE: FileLayer = { layer: new Map(), tables: { models: [], aliases: {}, chatModels: [] } };
 
 function readFileLayer(path: string, readFile: (path: string) => string): FileLayer {
   let table: Record<string, unknown>;
@@ -194,7 +199,7 @@ function readFileLayer(path: string, readFile: (path: string) => string): FileLa
   const read = readModelTables(table);
   if (!read.ok) throw new ConfigError(`Configuration file ${path} cannot be used: ${read.problem}.`);
   for (const [key, raw] of Object.entries(table)) {
-    if (key === "models" || key === "aliases") continue;
+    if (["models", "chat_models", "aliases"].includes(key)) continue;
     const option = key.replaceAll("_", "-");
     const name = BY_OPTION.get(option);
     if (!name) throw unknownOption(`${key} in ${path}`, option, (known) => known);
@@ -300,6 +305,8 @@ function expected(variants: TSchema[]): string {
 }
 
 function refuseContradictions(config: Settings): void {
+  if ((config.chatAddress === null) !== (config.chatModel === null))
+    throw new ConfigError("chat-address and chat-model go together: set both, or none.");
   const { maxUserVectorStores: key, maxTeamVectorStores: tenant } = config;
   if (key !== null && tenant !== null && key > tenant) {
     throw new ConfigError(

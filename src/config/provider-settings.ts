@@ -28,7 +28,7 @@ export const PROVIDER_SETTINGS = {
     "allow-private-addresses",
     Type.Boolean(),
     false,
-    "let embedding models be called at loopback and private addresses (Ollama, vLLM, TEI)",
+    "let models be called at loopback and private addresses (Ollama, vLLM, TEI)",
   ),
   modelKeyVariables: setting(
     "Providers",

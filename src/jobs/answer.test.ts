@@ -1,10 +1,13 @@
 import { describe, expect, test } from "bun:test";
-import type { Answer, Answering, AnswerRequest } from "../answers/answering.ts";
+import type { Answer, Answering } from "../answers/answering.ts";
 import { AppError } from "../errors.ts";
 import type { JobRow } from "../storage/jobs.ts";
 import type { NewResponse, ResponseStatus } from "../storage/responses.ts";
 import { openSqlite } from "../storage/sqlite.ts";
 import { createStorage } from "../storage/storage.ts";
+import { LiveAnswers } from "../answers/live-answers.ts";
+import { createResponding } from "../answers/responding.ts";
+import { silentLog } from "../platform/log.ts";
 import { createAnswerHandler } from "./answer.ts";
 
 const TENANT = "ten_a";
@@ -43,18 +46,26 @@ async function office(answer: Answering["answer"], status: ResponseStatus = "que
     outcome: null,
   };
   await storage.transaction(async ({ responses }) => void (await responses.insert(row, { input: [], output: [] })));
-  const asked: AnswerRequest[] = [];
+  const asked: object[] = [];
   const ends: string[] = [];
   const changed: string[] = [];
   const handler = createAnswerHandler({
     storage,
     clock: { nowMs: () => 7_000, nowSeconds: () => 7 },
-    answering: {
-      answer: (request, signal) => {
-        asked.push(request);
-        return answer(request, signal);
+    log: silentLog,
+    live: new LiveAnswers(() => {}),
+    responding: createResponding({
+      answering: {
+        answer: (request, signal) => {
+          asked.push(request);
+          return answer(request, signal);
+        },
       },
-    },
+      chatAnswering: { plan: () => Promise.reject(new Error("no model")), answer: () => Promise.reject(new Error()) },
+      models: { list: () => [] },
+      clock: { nowMs: () => 7_000, nowSeconds: () => 7 },
+      settings: () => ({ answerFallback: "none" }),
+    }),
     changed: (id) => changed.push(id),
     onEnd: (end) => ends.push(end),
   });
@@ -84,6 +95,7 @@ describe("an answer in the background", () => {
         question: { text: "q", previous: "p" },
         tools: [{ tool: { type: "file_search", vector_store_ids: ["vs_1"] }, param: "tools[1]" }],
         maxOutputTokens: 99,
+        chat: null,
       },
     ]);
     expect(await one.run(2)).toEqual({ type: "done" });

@@ -1,25 +1,30 @@
-import { AppError } from "../errors.ts";
-import type { Answering, AnswerRequest } from "../answers/answering.ts";
-import { answeredEnd, failedEnd, failureOf } from "../answers/outcome.ts";
+import { AppError, messageOf } from "../errors.ts";
+import { wishOf } from "../answers/chat-wish.ts";
+import type { LiveAnswers } from "../answers/live-answers.ts";
+import { failedEnd, failureOf } from "../answers/outcome.ts";
+import type { Responding, RespondRequest } from "../answers/responding.ts";
 import type { FileSearchTool } from "../answers/search-tool.ts";
+import { AnswerWriter, WrittenOff } from "../answers/steps.ts";
 import type { Clock } from "../platform/clock.ts";
-import { newId } from "../platform/ids.ts";
+import type { Log } from "../platform/log.ts";
 import type { KeptOutcome, ResponseEnd, ResponseRow } from "../storage/responses.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { JobHandler, JobOutcome } from "./runner.ts";
 
 /**
- * Answers what was asked for in the background. Nothing of an answer is seen before all of it is kept, in one
- * transaction that only succeeds while the answer has not ended: so one that was cut off is made again from its
- * beginning, and nothing is answered twice.
+ * Answers what was asked for in the background. All of an answer is kept in one transaction, that only succeeds while the
+ * answer has not ended. One that was cut off is made again from its beginning, unless something of it was sent to a client:
+ * then it has failed. So nothing is answered twice.
  */
 export interface AnswerDeps {
   storage: Pick<Storage, "responses" | "transaction">;
   clock: Clock;
-  answering: Answering;
+  log: Log;
+  responding: Responding;
+  live: LiveAnswers;
   /** Wakes those who follow the answer of this id. */
   changed: (responseId: string) => void;
-  onEnd: (status: ResponseRow["status"]) => void;
+  onEnd: (status: ResponseRow["status"], row: ResponseRow, outcome: KeptOutcome) => void;
 }
 
 /** A process that was killed while it answered begins anew so often. */
@@ -34,31 +39,43 @@ export function createAnswerHandler(deps: AnswerDeps): JobHandler {
     async run(job, signal): Promise<JobOutcome> {
       const row = await deps.storage.responses.get(job.tenant_id, job.subject);
       if (row === null || (row.status !== "queued" && row.status !== "in_progress")) return { type: "done" };
-      if (job.attempt > MOST_ATTEMPTS) {
+      if (job.attempt > MOST_ATTEMPTS || row.question?.isShown === true) {
         await end(deps, row, failedEnd(serverError("The server was stopped while it answered."), now(deps)));
         return { type: "done" };
       }
       await deps.storage.responses.start(row.tenant_id, row.id);
       deps.changed(row.id);
       const result = await answered(deps, row, signal);
-      if (result === null) return { type: "interrupted" };
-      await end(deps, row, result);
-      return { type: "done" };
+      return { type: result === null ? "interrupted" : "done" };
     },
   };
 }
 
 /** Null when interrupted. */
 async function answered(deps: AnswerDeps, row: ResponseRow, signal: AbortSignal): Promise<ResponseEnd | null> {
+  const { responding, live, log } = deps;
   const timeout = AbortSignal.timeout(LONGEST_MS);
+  const either = AbortSignal.any([signal, timeout]);
+  const request = await requestOf(deps, row);
+  // What is quoted is there all at once, and made again if need be.
+  const writer = request.chat === null ? new AnswerWriter() : live.begin(row.id);
   try {
-    const answer = await deps.answering.answer(requestOf(row), AbortSignal.any([signal, timeout]));
-    return answeredEnd(answer, { search: newId("fs_"), message: newId("msg_") }, now(deps));
+    const result = await responding.respond(await responding.prepare(request, either), writer, either);
+    await end(deps, row, result);
+    return result;
   } catch (error) {
-    if (signal.aborted) return null;
-    if (timeout.aborted) return failedEnd(serverError("Answering took longer than 600 seconds."), now(deps));
-    if (error instanceof AppError) return failedEnd(failureOf(error), now(deps));
-    throw error;
+    // Cancelled, if it is not the stop: what there is of it is kept already.
+    if (signal.aborted || error instanceof WrittenOff) return null;
+    if (!timeout.aborted && !(error instanceof AppError)) {
+      if (request.chat === null) throw error;
+      log.error("an answer failed", { error: messageOf(error) });
+    }
+    const failure = timeout.aborted ? serverError("Answering took longer than 600 seconds.") : failureOf(error);
+    const result = failedEnd(failure, now(deps), writer);
+    await end(deps, row, result);
+    return result;
+  } finally {
+    live.end(row.id, writer);
   }
 }
 
@@ -67,21 +84,33 @@ async function end({ storage, changed, onEnd }: AnswerDeps, row: ResponseRow, re
     tx.onCommit(() => changed(row.id));
     return await responses.end(row.tenant_id, row.id, result);
   });
-  if (hasEnded) onEnd(result.status);
+  if (hasEnded) onEnd(result.status, row, result.outcome);
 }
 
-function requestOf(row: ResponseRow): AnswerRequest {
-  const { echo } = row.request;
+async function requestOf({ storage }: AnswerDeps, row: ResponseRow): Promise<RespondRequest> {
+  const { echo, model } = row.request;
+  const { chat: wish, ...question } = row.question ?? { text: "", previous: null };
   const tools = (echo["tools"] as { type: string }[]).flatMap((tool, i) =>
     tool.type === "file_search" ? [{ tool: tool as FileSearchTool, param: `tools[${i}]` }] : [],
   );
+  const chat =
+    model === undefined || wish === undefined
+      ? null
+      : {
+          wish: wishOf(model, echo, wish),
+          history: await storage.responses.conversation(
+            row.tenant_id,
+            row.conversation === null ? { response: row.seq } : { conversation: row.conversation, of: row.seq },
+          ),
+        };
   return {
     tenantId: row.tenant_id,
     keyId: row.key_id,
     responseId: row.id,
-    question: row.question ?? { text: "", previous: null },
+    question,
     tools,
     maxOutputTokens: echo["max_output_tokens"] as number | null,
+    chat,
   };
 }
 

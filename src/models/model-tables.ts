@@ -4,13 +4,14 @@ import type { Static } from "@sinclair/typebox";
 import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { parse as parseToml, stringify } from "smol-toml";
+import { type ChatModelTable, describeChat, readChatTables } from "../chat/tables.ts";
 import { MOST_UNRELATED } from "./unrelated.ts";
 import { messageOf } from "../errors.ts";
 import { replaceFile } from "../platform/replace-file.ts";
 
 /**
- * `[[models]]` and `[aliases]`, as the configuration file has them, and `<data>/models.toml`, where `lectern models add`
- * keeps the remote models that it added. Keys of providers are never in the latter: it names the variable that holds one.
+ * `[[models]]`, `[[chat_models]]` and `[aliases]`, as the configuration file has them, and `<data>/models.toml`, where
+ * `lectern models add` keeps the remote models that it added. Keys of providers are never in the latter: it names the variable that holds one.
  */
 export const REMOTE_DIALECTS = ["openai", "openai-compatible", "cohere", "voyage", "mistral", "google"] as const;
 
@@ -40,11 +41,12 @@ export type RemoteModelTable = Static<typeof RemoteModelTable>;
 export interface ModelTables {
   models: RemoteModelTable[];
   aliases: Record<string, string>;
+  chatModels: ChatModelTable[];
 }
 
 export type TablesRead = { ok: true; tables: ModelTables } | { ok: false; problem: string };
 
-/** Checks `models` and `aliases` of a parsed file. The problem is one line without any value, which may be a key. */
+/** Checks `models`, `chat_models` and `aliases` of a parsed file. The problem is one line without any value, which may be a key. */
 export function readModelTables(file: Record<string, unknown>): TablesRead {
   const { models = [], aliases = {} } = file;
   if (!Array.isArray(models)) return { ok: false, problem: "models must be a list: write [[models]]" };
@@ -56,7 +58,11 @@ export function readModelTables(file: Record<string, unknown>): TablesRead {
   const twice = tables.find((model, i) => tables.findIndex((other) => other.id === model.id) !== i);
   if (twice !== undefined) return { ok: false, problem: `two models have the id '${twice.id}'` };
   if (!isTextTable(aliases)) return { ok: false, problem: 'aliases must be a table of texts: NAME = "MODEL"' };
-  return { ok: true, tables: { models: tables, aliases } };
+  const chat = readChatTables(file["chat_models"]);
+  if (!chat.ok) return chat;
+  const both = tables.find(({ id }) => chat.tables.some((other) => other.id === id));
+  if (both !== undefined) return { ok: false, problem: `'${both.id}' is a model and a chat model` };
+  return { ok: true, tables: { models: tables, aliases, chatModels: chat.tables } };
 }
 
 const addedPath = (dataDir: string): string => join(dataDir, "models.toml");
@@ -64,7 +70,7 @@ const addedPath = (dataDir: string): string => join(dataDir, "models.toml");
 /** The models that were added by the verb; none where there is no file. */
 export function readAddedModels(dataDir: string): TablesRead {
   const path = addedPath(dataDir);
-  if (!existsSync(path)) return { ok: true, tables: { models: [], aliases: {} } };
+  if (!existsSync(path)) return { ok: true, tables: { models: [], aliases: {}, chatModels: [] } };
   try {
     return readModelTables(parseToml(readFileSync(path, "utf8")));
   } catch (error) {
@@ -73,43 +79,55 @@ export function readAddedModels(dataDir: string): TablesRead {
   }
 }
 
-/** Durable, and never half. */
-export function writeAddedModels(dataDir: string, models: readonly RemoteModelTable[]): void {
+/** Durable, and never half. Of the two lists the one that is not given stays as it is. */
+export function writeAddedModels(
+  dataDir: string,
+  { models, chatModels }: { models?: readonly RemoteModelTable[]; chatModels?: readonly ChatModelTable[] },
+): void {
+  const before = readAddedModels(dataDir);
+  const kept = before.ok ? before.tables : { models: [], chatModels: [] };
+  const tables = { models: models ?? kept.models, chat_models: chatModels ?? kept.chatModels };
+  const filled = Object.fromEntries(Object.entries(tables).filter(([, list]) => list.length > 0));
   const note = "# Written by lectern models add and remove.\n";
-  replaceFile(addedPath(dataDir), models.length === 0 ? note : `${note}${stringify({ models })}\n`);
+  replaceFile(addedPath(dataDir), Object.keys(filled).length === 0 ? note : `${note}${stringify(filled)}\n`);
 }
+
+/** One that was added, of whatever kind. */
+export type AddedModel = RemoteModelTable | ChatModelTable;
 
 /**
  * Makes every added model inactive, and gives them: they are in a data directory that somebody else may have written.
  * Throws where the file cannot be read.
  */
-export function deactivateAddedModels(dataDir: string): RemoteModelTable[] {
+export function deactivateAddedModels(dataDir: string): AddedModel[] {
   const added = readAddedModels(dataDir);
   if (!added.ok) throw new Error(added.problem);
-  const { models } = added.tables;
-  if (models.length === 0) return [];
-  const inactive = models.map((model) => ({ ...model, inactive: true }));
-  writeAddedModels(dataDir, inactive);
-  return inactive;
+  const models = added.tables.models.map((model) => ({ ...model, inactive: true }));
+  const chatModels = added.tables.chatModels.map((model) => ({ ...model, inactive: true }));
+  if (models.length + chatModels.length > 0) writeAddedModels(dataDir, { models, chatModels });
+  return [...models, ...chatModels];
 }
 
 /** Lets those of the names be used that are inactive, and gives them. */
-export function activateAddedModels(dataDir: string, names: readonly string[]): RemoteModelTable[] {
+export function activateAddedModels(dataDir: string, names: readonly string[]): AddedModel[] {
   const added = readAddedModels(dataDir);
   if (!added.ok) return [];
-  const isMeant = ({ id, inactive }: RemoteModelTable) => inactive === true && names.includes(id);
-  const activated = added.tables.models.filter(isMeant);
-  if (activated.length === 0) return [];
-  const models = added.tables.models.map((model) => {
-    const { inactive: _, ...active } = model;
-    return isMeant(model) ? active : model;
-  });
-  writeAddedModels(dataDir, models);
-  return activated;
+  const isMeant = ({ id, inactive }: AddedModel) => inactive === true && names.includes(id);
+  const activated = <T extends AddedModel>(models: readonly T[]): T[] =>
+    models.map((model) => {
+      const { inactive: _, ...active } = model;
+      return isMeant(model) ? (active as T) : model;
+    });
+  const { models, chatModels } = added.tables;
+  const meant = [...models, ...chatModels].filter(isMeant);
+  if (meant.length > 0) writeAddedModels(dataDir, { models: activated(models), chatModels: activated(chatModels) });
+  return meant;
 }
 
 /** Whom a remote model calls, and with which key, for a person who is to judge it. */
-export function describeRemote({ dialect, address, api_key, api_key_env }: RemoteModelTable): string {
+export function describeRemote(model: AddedModel): string {
+  if (!("dialect" in model)) return describeChat(model);
+  const { dialect, address, api_key, api_key_env } = model;
   const where = address === undefined ? `${dialect}'s own address` : `${JSON.stringify(address)} (${dialect})`;
   if (api_key_env !== undefined) return `it calls ${where} with the key in the variable ${api_key_env}`;
   if (api_key !== undefined) return `it calls ${where} with a key of its own`;

@@ -76,8 +76,8 @@ describe("the key of a model of the operator's", () => {
 
 test("models added by the verb are kept in a file of their own and can be forgotten; a broken file is told", async () => {
   const added = { id: "house", dialect: "openai-compatible", address: "http://own/v1", dimensions: 8 } as const;
-  writeAddedModels(dir, [added]);
-  expect(readAddedModels(dir)).toEqual({ ok: true, tables: { models: [added], aliases: {} } });
+  writeAddedModels(dir, { models: [added] });
+  expect(readAddedModels(dir)).toEqual({ ok: true, tables: { models: [added], aliases: {}, chatModels: [] } });
   const remote = sources({});
   expect(remote.list()).toMatchObject([{ ok: true, removable: true, model: { id: "house", dimensions: 8 } }]);
   expect([remote.forget("other"), remote.forget("house"), remote.list()]).toEqual([false, true, []]);
@@ -88,7 +88,7 @@ test("models added by the verb are kept in a file of their own and can be forgot
 
 describe("the key of a model of the data directory", () => {
   const at = (dialect: "openai" | "openai-compatible" | "cohere", more: object) => {
-    writeAddedModels(dir, [{ id: "m", dialect, dimensions: 8, ...more }]);
+    writeAddedModels(dir, { models: [{ id: "m", dialect, dimensions: 8, ...more }] });
   };
   const own = (env: Record<string, string>) => brief(env).find(([id]) => id === "m");
   const secret = { AWS_SECRET_ACCESS_KEY: "aws", DATABASE_URL: "postgres://u:p@h", LECTERN_OPENAI_API_KEY: "sk" };

@@ -41,10 +41,7 @@ export function remoteSources(config: RemoteSettings, dataDir: string): RemoteSo
     forget(id) {
       const added = readAddedModels(dataDir);
       if (!added.ok || !added.tables.models.some((model) => model.id === id)) return false;
-      writeAddedModels(
-        dataDir,
-        added.tables.models.filter((model) => model.id !== id),
-      );
+      writeAddedModels(dataDir, { models: added.tables.models.filter((model) => model.id !== id) });
       return true;
     },
   };

@@ -36,7 +36,8 @@ export type IdPrefix =
   | "thread_"
   | "run_"
   | "step_"
-  | "call_";
+  | "call_"
+  | "conv_";
 
 const PATH_PART = /^[A-Za-z0-9_-]{1,128}$/;
 

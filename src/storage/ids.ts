@@ -26,6 +26,8 @@ export type MigrationId = Id<string, "migration">;
 export type EvaluationId = Id<string, "evaluation">;
 /** `q_…` */
 export type JudgmentId = Id<string, "judgment">;
+/** `conv_…` */
+export type ConversationId = Id<string, "conversation">;
 /** `resp_…` */
 export type ResponseId = Id<string, "response">;
 /** `asst_…` */
@@ -41,6 +43,8 @@ export type StepId = Id<string, "step of a run">;
 /** `del_…` */
 export type DeletionId = Id<string, "deletion">;
 
+/** `conversation.seq` */
+export type ConversationSeq = Id<number, "conversation">;
 /** `store_file.seq`: a file in a store. */
 export type StoreFileSeq = Id<number, "file in a store">;
 /** `generation.id`; what clients see is its number within the store. */

@@ -38,7 +38,8 @@ export interface KeptCitation {
   vector_store_id: StoreId;
   chunk_id: string;
   page: number | null;
-  cited_by: "quote";
+  /** The text quotes it; the language model named it; its words are those of the sentence before. */
+  cited_by: "quote" | "model" | "overlap";
 }
 
 export interface KeptSearchCall {

@@ -1,5 +1,5 @@
 import { newId } from "../platform/ids.ts";
-import type { KeyId, ResponseId, ResponseSeq, TenantId } from "./ids.ts";
+import type { ConversationSeq, KeyId, ResponseId, ResponseSeq, TenantId } from "./ids.ts";
 import { ITEM_PREFIXES, type KeptInputMessage, type KeptItem, withoutSources } from "./response-items.ts";
 import { responseSourcesTable, sourcesOf } from "./response-sources.ts";
 import type { Sql } from "./sql.ts";
@@ -15,21 +15,44 @@ export interface KeptRequest {
   include: string[];
   /** The members of the Response that repeat the request. */
   echo: Record<string, unknown>;
+  /** Id of the conversation that it belongs to. */
+  conversation?: string;
+  /** The chat model that is asked; absent where the answer is quoted. */
+  model?: string;
 }
 
 /** What is to be answered in the background. */
 export interface KeptQuestion {
   text: string;
   previous: string | null;
+  /** What a chat model is told beside what the Response repeats. */
+  chat?: KeptWish;
+  /** Something of the answer was sent to a client: it cannot begin anew. */
+  isShown?: boolean;
+}
+
+export interface KeptWish {
+  /** Those that were given: what is repeated has its defaults. */
+  temperature: number | null;
+  topP: number | null;
+  /** Functions whose schema is to be kept to exactly. */
+  strictFunctions: string[];
+  /** Quoting passages can take its place. */
+  canQuote: boolean;
 }
 
 /** How it ended. */
 export interface KeptOutcome {
-  usage: { input: number; output: number } | null;
+  usage: { input: number; output: number; cached?: number; reasoning?: number } | null;
   error: { code: string; message: string; type: string; param: string | null } | null;
   /** Why it is incomplete. */
-  reason: "max_output_tokens" | null;
+  reason: "max_output_tokens" | "content_filter" | null;
   warnings: string[];
+  /** What answered, if not what was asked; calls of a chat model. */
+  model?: string;
+  rounds?: number;
+  /** Where pieces of texts ended as they came, by item: the same events are sent again from it. */
+  cuts?: Record<string, number[]>;
 }
 
 export const RESPONSE = table("response", {
@@ -50,6 +73,8 @@ export const RESPONSE = table("response", {
   /** Null once it ended, and of those that are answered at once. */
   question: nullable(json<KeptQuestion>()),
   outcome: nullable(json<KeptOutcome>()),
+  /** Whose items come before its own, and which its own are added to when it ends. */
+  conversation: nullable(integer<ConversationSeq>()),
 });
 
 export const RESPONSE_ITEM = table("response_item", {
@@ -60,10 +85,15 @@ export const RESPONSE_ITEM = table("response_item", {
   side: text<"input" | "output">(),
   type: text<KeptItem["type"]>(),
   body: json<KeptItem>(),
+  /** Taken out of the conversation of its Response. */
+  removed: boolean(),
 });
 
 export type ResponseRow = RowOf<typeof RESPONSE>;
-export type NewResponse = Omit<ResponseRow, "seq">;
+export type NewResponse = Omit<ResponseRow, "seq" | "conversation"> & Partial<Pick<ResponseRow, "conversation">>;
+
+/** Of a Response everything that was said in it and before it; of a conversation what was said in it, and in one Response more. */
+export type Said = { response: ResponseSeq } | { conversation: ConversationSeq; of: ResponseSeq | null };
 
 /** A stored item, and the key that made the Response it belongs to. */
 export interface StoredItem {
@@ -91,6 +121,10 @@ export interface ResponsesTable {
   /** In order; those that stand for another as that one, or not at all where it is gone. */
   items(tenantId: TenantId, response: ResponseSeq, side: "input" | "output"): Promise<KeptItem[]>;
   item(tenantId: TenantId, id: string): Promise<StoredItem | null>;
+  /** Oldest first. */
+  conversation(tenantId: TenantId, said: Said): Promise<KeptItem[]>;
+  /** Notes that a client has seen something of one that is in progress. */
+  markShown(tenantId: TenantId, id: ResponseId): Promise<void>;
   /** Calls of functions and what came of them, in the Response and in all before it. */
   calls(tenantId: TenantId, response: ResponseSeq): Promise<{ type: KeptItem["type"]; call_id: string }[]>;
   /** The last message of a user in the Response and all before it. */
@@ -107,7 +141,9 @@ const LONGEST_CHAIN = 1_000;
 
 const BY_ID = /*sql*/ `SELECT ${RESPONSE.list} FROM response WHERE tenant_id = ?1 AND id = ?2`;
 const START = /*sql*/ `UPDATE response SET status = 'in_progress' WHERE tenant_id = ?1 AND id = ?2 AND status = 'queued'`;
-const END = /*sql*/ `UPDATE response SET status = ?3, completed_at = ?4, outcome = ?5, question = NULL
+/** What failed is no part of a conversation. */
+const END = /*sql*/ `UPDATE response SET status = ?3, completed_at = ?4, outcome = ?5, question = NULL,
+    conversation = CASE WHEN ?3 IN ('completed', 'incomplete') THEN conversation END
   WHERE tenant_id = ?1 AND id = ?2 AND status IN ('queued', 'in_progress')`;
 const RELINK = /*sql*/ `UPDATE response SET parent = ?2 WHERE parent = ?1`;
 const REMOVE = /*sql*/ `DELETE FROM response WHERE seq = ?1`;
@@ -129,8 +165,16 @@ const CALLS = /*sql*/ `${CHAIN} SELECT m.type, json_extract(m.body, '$.call_id')
   JOIN response_item i ON i.response = c.seq ${MEANT} WHERE m.type IN ('function_call', 'function_call_output')`;
 const LAST_MESSAGE = /*sql*/ `${CHAIN} SELECT m.body FROM chain c JOIN response_item i ON i.response = c.seq ${MEANT}
   WHERE m.type = 'message' AND json_extract(m.body, '$.role') = 'user' ORDER BY c.depth, i.seq DESC LIMIT 1`;
+const CONVERSATION = /*sql*/ `${CHAIN} SELECT m.body FROM chain c JOIN response_item i ON i.response = c.seq ${MEANT}
+  ORDER BY c.depth DESC, i.seq`;
+const IN_CONVERSATION = /*sql*/ `SELECT m.body FROM response c JOIN response_item i ON i.response = c.seq ${MEANT}
+  WHERE c.conversation = ?2 AND c.tenant_id = ?1 AND i.removed = 0 AND (c.status IN ('completed', 'incomplete') OR c.seq = ?3)
+  ORDER BY i.seq`;
+const MARK_SHOWN = /*sql*/ `UPDATE response SET question = json_set(question, '$.isShown', json('true'))
+  WHERE tenant_id = ?1 AND id = ?2 AND question IS NOT NULL`;
 const QUEUED = /*sql*/ `SELECT count(*) AS n FROM response WHERE status = 'queued'`;
 const OLD = /*sql*/ `SELECT tenant_id, id FROM response WHERE created_at < ?1 AND status NOT IN ('queued', 'in_progress')
+  AND conversation IS NULL
   ORDER BY created_at LIMIT ?2`;
 const OF_TENANT = /*sql*/ `DELETE FROM response WHERE seq IN (SELECT seq FROM response WHERE tenant_id = ?1 LIMIT ?2)`;
 
@@ -146,7 +190,7 @@ class Responses implements ResponsesTable {
   }
 
   async insert(response: NewResponse, { input, output }: Record<"input" | "output", readonly KeptItem[]>) {
-    const row = await RESPONSE.insert(this.#sql, response);
+    const row = await RESPONSE.insert(this.#sql, { conversation: null, ...response });
     await this.#add(row, "input", input);
     await this.#add(row, "output", output);
     return row;
@@ -203,6 +247,21 @@ class Responses implements ResponsesTable {
     return this.#sql.all(CALLS, [tenantId, response]);
   }
 
+  async conversation(tenantId: TenantId, said: Said): Promise<KeptItem[]> {
+    const rows =
+      "response" in said
+        ? await MEANT_ITEM.all(this.#sql, CONVERSATION, [tenantId, said.response])
+        : await MEANT_ITEM.all(this.#sql, IN_CONVERSATION, [tenantId, said.conversation, said.of]);
+    return await this.#shown(
+      tenantId,
+      rows.map(({ body }) => body),
+    );
+  }
+
+  async markShown(tenantId: TenantId, responseId: ResponseId): Promise<void> {
+    await this.#sql.run(MARK_SHOWN, [tenantId, responseId]);
+  }
+
   async lastUserMessage(tenantId: TenantId, response: ResponseSeq): Promise<KeptInputMessage | null> {
     const row = await MEANT_ITEM.get(this.#sql, LAST_MESSAGE, [tenantId, response]);
     return row === null ? null : (row.body as KeptInputMessage);
@@ -229,7 +288,7 @@ class Responses implements ResponsesTable {
   async #add(row: ResponseRow, side: "input" | "output", items: readonly KeptItem[]): Promise<void> {
     const { tenant_id: tenantId, seq: response } = row;
     for (const body of await this.#shown(tenantId, await this.#withNewIds(tenantId, items))) {
-      const kept = { id: body.id, tenant_id: tenantId, response, side, type: body.type, body };
+      const kept = { id: body.id, tenant_id: tenantId, response, side, type: body.type, body, removed: false };
       const { seq } = await RESPONSE_ITEM.insert(this.#sql, kept);
       await responseSourcesTable(this.#sql).add(tenantId, seq, sourcesOf(body));
     }

@@ -3,6 +3,7 @@ import { afterAll, expect, test } from "bun:test";
 import { ASSISTANT } from "./assistants.ts";
 import { FILE_BATCH, FILE_BATCH_MEMBER } from "./batches.ts";
 import { CHUNK, CHUNK_TERMS, VECTOR } from "./chunks.ts";
+import { CONVERSATION } from "./conversations.ts";
 import { DELETION, DELETION_FILE, DELETION_RANGE } from "./deletions.ts";
 import { EMBEDDING_CACHE, EMBEDDING_CACHE_SIZE } from "./embedding-cache.ts";
 import { EVALUATION } from "./evaluations.ts";
@@ -61,6 +62,7 @@ const TABLES: readonly Table<Columns>[] = [
   DELETION_RANGE,
   EMBEDDING_CACHE,
   EMBEDDING_CACHE_SIZE,
+  CONVERSATION,
   RESPONSE,
   RESPONSE_ITEM,
   RESPONSE_SOURCE,

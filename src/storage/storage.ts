@@ -2,6 +2,7 @@ import { type AssistantsTable, assistantsTable } from "./assistants.ts";
 import { type BatchesTable, batchesTable } from "./batches.ts";
 import { type ChunksTable, chunksTable } from "./chunk-table.ts";
 import { type ChunkTermsTable, chunkTermsTable } from "./chunk-terms.ts";
+import { type ConversationsTable, conversationsTable } from "./conversations.ts";
 import { type DeletionsTable, deletionsTable } from "./deletions.ts";
 import { type EmbeddingCacheTable, embeddingCacheTable } from "./embedding-cache.ts";
 import { type EvaluationsTable, evaluationsTable } from "./evaluations.ts";
@@ -50,6 +51,7 @@ export interface Tables {
   readonly deletions: DeletionsTable;
   readonly embeddingCache: EmbeddingCacheTable;
   readonly responses: ResponsesTable;
+  readonly conversations: ConversationsTable;
   readonly responseSources: ResponseSourcesTable;
   readonly assistants: AssistantsTable;
   readonly threads: ThreadsTable;
@@ -80,6 +82,7 @@ function makeTables(sql: Sql): Tables {
     deletions: deletionsTable(sql),
     embeddingCache: embeddingCacheTable(sql),
     responses: responsesTable(sql),
+    conversations: conversationsTable(sql),
     responseSources: responseSourcesTable(sql),
     assistants: assistantsTable(sql),
     threads: threadsTable(sql),

@@ -73,6 +73,9 @@ beforeAll(async () => {
     const { status } = await json<{ status: string }>(a, "GET", `${thread}/runs/${run.id}`);
     return status === "completed" || undefined;
   });
+  const conversation = await json<{ id: string }>(a, "POST", "/v1/conversations", {
+    items: [{ role: "user", content: SECRET }],
+  });
   const evaluation = await json<{ id: string }>(a, "POST", `/v1/vector_stores/${store}/evals`, {});
   const first = async (path: string) => (await json<{ data: { id: string }[] }>(a, "GET", path)).data[0]?.id ?? "";
   ids = {
@@ -92,6 +95,8 @@ beforeAll(async () => {
     run_id: run.id,
     message_id: await first(`${thread}/messages`),
     step_id: await first(`${thread}/runs/${run.id}/steps`),
+    conversation_id: conversation.id,
+    item_id: await first(`/v1/conversations/${conversation.id}/items`),
     deletion_id: await first("/v1/admin/deletions"),
     query_id: await first(`/v1/vector_stores/${store}/queries`),
     chunk_id: await first(`/v1/vector_stores/${store}/chunks`),

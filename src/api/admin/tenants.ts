@@ -141,9 +141,11 @@ class Tenants implements TenantsService {
   }
 
   async #removeResponses(tenantId: string): Promise<void> {
-    const { responses } = this.#deps.storage;
+    const { responses, conversations } = this.#deps.storage;
     let removed: number;
     do removed = await responses.removeOfTenant(tenantId, STEP);
+    while (removed > 0);
+    do removed = await conversations.removeOfTenant(tenantId, STEP);
     while (removed > 0);
   }
 

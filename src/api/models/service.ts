@@ -1,5 +1,6 @@
 import { EXTRACTIVE_MODEL } from "../../answers/limits.ts";
 import { AppError } from "../../errors.ts";
+import type { ChatModel, ChatModels } from "../../chat/chat-models.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { KnownModel, ModelCatalog } from "../../models/model-catalog.ts";
 import type { Model, ModelScan } from "./schema.ts";
@@ -16,6 +17,7 @@ export interface ModelsService {
 
 export interface ModelsDeps extends Pick<Storage, "generations"> {
   models: ModelCatalog;
+  chat: Pick<ChatModels, "list" | "get" | "remove">;
   /** Looks for models again; those without problems can be used. */
   rescan: () => Promise<
     { id: string; location: FoundLocation; unrelated: number | null; problems: readonly string[] }[]
@@ -24,7 +26,7 @@ export interface ModelsDeps extends Pick<Storage, "generations"> {
 
 type FoundLocation = ModelScan["models"][number]["location"];
 
-export function modelsService({ models, generations, rescan }: ModelsDeps): ModelsService {
+export function modelsService({ models, chat, generations, rescan }: ModelsDeps): ModelsService {
   function find(name: string): KnownModel {
     const known = models.get(name);
     if (known === null) {
@@ -36,8 +38,12 @@ export function modelsService({ models, generations, rescan }: ModelsDeps): Mode
   }
 
   return {
-    list: () => [...models.list().map(show), extractive(models)],
-    get: (name) => (name === EXTRACTIVE_MODEL ? extractive(models) : show(find(name))),
+    list: () => [...models.list().map(show), ...chat.list().map((one) => showChat(one, models)), extractive(models)],
+    get(name) {
+      const one = chat.get(name);
+      if (one !== null) return showChat(one, models);
+      return name === EXTRACTIVE_MODEL ? extractive(models) : show(find(name));
+    },
     async rescan() {
       const found = await rescan();
       return {
@@ -51,6 +57,12 @@ export function modelsService({ models, generations, rescan }: ModelsDeps): Mode
     async remove(name) {
       if (name === EXTRACTIVE_MODEL)
         throw new AppError("model_not_deletable", `The model '${name}' cannot be deleted: it is part of the server.`);
+      if (chat.remove(name)) return { id: name, object: "model", deleted: true };
+      if (chat.get(name) !== null)
+        throw new AppError(
+          "model_not_deletable",
+          `The model '${name}' cannot be deleted: it is part of the server's settings.`,
+        );
       // One that cannot be used now is not found, and can be taken away all the same.
       const known = models.get(name) ?? { model: name, location: null };
       const stores = (await generations.modelsInUse()).find((used) => used.model === known.model)?.stores ?? 0;
@@ -65,6 +77,17 @@ export function modelsService({ models, generations, rescan }: ModelsDeps): Mode
       }
       return { id: name, object: "model", deleted: true };
     },
+  };
+}
+
+function showChat({ id, model, contextTokens }: ChatModel, models: ModelCatalog): Model {
+  return {
+    ...extractive(models),
+    id,
+    owned_by: "organization-owner",
+    max_tokens: contextTokens,
+    location: "remote",
+    resolves_to: model === id ? null : model,
   };
 }
 

@@ -8,6 +8,8 @@ import { invalid } from "./request.ts";
 
 export interface ReadInput {
   items: KeptItem[];
+  /** The same, with what references stand for. */
+  said: KeptItem[];
   /** Texts of the messages of users, in order; of references too. */
   asked: string[];
   /** Paths of what is without effect. */
@@ -20,35 +22,39 @@ export interface ReadInput {
 export type FindItem = (id: string) => Promise<KeptItem | null>;
 
 /** Throws a 404 for a reference to nothing, a 400 for what is not served. */
-export async function readInput(input: string | readonly GivenItem[], find: FindItem): Promise<ReadInput> {
+export async function readInput(
+  input: string | readonly GivenItem[],
+  { find, hasModel }: { find: FindItem; /** A language model reads all of it. */ hasModel: boolean },
+): Promise<ReadInput> {
   if (typeof input === "string") {
     const content = [{ type: "input_text" as const, text: input }];
     const message = { id: newId("msg_"), type: "message", status: "completed", role: "user", content } as const;
-    return { items: [message], asked: [input], ignored: [], calls: [] };
+    return { items: [message], said: [message], asked: [input], ignored: [], calls: [] };
   }
-  const reader = new Reader(find);
+  const reader = new Reader(find, hasModel);
   for (const [i, item] of input.entries()) await reader.take(item, `input[${i}]`);
   return reader.read;
 }
 
 class Reader {
-  readonly read: ReadInput = { items: [], asked: [], ignored: [], calls: [] };
+  readonly read: ReadInput = { items: [], said: [], asked: [], ignored: [], calls: [] };
   readonly #find: FindItem;
+  readonly #hasModel: boolean;
   /** Ids that no further item can have. */
   readonly #taken = new Set<string>();
 
-  constructor(find: FindItem) {
+  constructor(find: FindItem, hasModel: boolean) {
     this.#find = find;
+    this.#hasModel = hasModel;
   }
 
   async take(item: GivenItem, param: string): Promise<void> {
-    const { items, ignored } = this.read;
     switch (item.type) {
       case "message":
         return this.#message(item, param);
       case "function_call": {
         const { call_id, name, arguments: text } = item;
-        items.push({ id: this.#idOf(item), type: item.type, status: "completed", arguments: text, call_id, name });
+        this.#add({ id: this.#idOf(item), type: item.type, status: "completed", arguments: text, call_id, name });
         this.#call(item.type, call_id);
         break;
       }
@@ -58,12 +64,12 @@ class Reader {
           typeof item.output === "string"
             ? item.output
             : item.output.map((part, i) => inputPart(part, `${param}.output[${i}]`));
-        items.push({ id: this.#idOf(item), type: item.type, status: "completed", call_id, output });
+        this.#add({ id: this.#idOf(item), type: item.type, status: "completed", call_id, output });
         this.#call(item.type, call_id);
         break;
       }
       case "file_search_call":
-        items.push({
+        this.#add({
           id: this.#idOf(item),
           type: item.type,
           status: "completed",
@@ -74,12 +80,14 @@ class Reader {
       case "item_reference":
         return await this.#reference(item.id, param);
       default:
+        this.read.ignored.push(param);
+        return;
     }
-    ignored.push(param);
+    this.#unheard(param);
   }
 
   #message(item: Extract<GivenItem, { type: "message" }>, param: string): void {
-    const { items, asked, ignored } = this.read;
+    const { asked } = this.read;
     const parts: GivenPart[] =
       typeof item.content === "string"
         ? [
@@ -92,19 +100,29 @@ class Reader {
       const content = parts.map((part, i) => outputPart(part, `${param}.content[${i}]`));
       // Some clients send the message that a cut stream left.
       if (content.every((part) => part.type === "output_text" && part.text === "")) return;
-      items.push({ id: this.#idOf(item), type: "message", status: "completed", role: "assistant", content });
-      ignored.push(param);
+      this.#add({ id: this.#idOf(item), type: "message", status: "completed", role: "assistant", content });
+      this.#unheard(param);
       return;
     }
     const content = parts.map((part, i) => inputPart(part, `${param}.content[${i}]`));
     const { role } = item;
-    items.push({ id: this.#idOf(item), type: "message", status: "completed", role, content });
+    this.#add({ id: this.#idOf(item), type: "message", status: "completed", role, content });
     if (role !== "user") {
-      ignored.push(param);
+      this.#unheard(param);
       return;
     }
     asked.push(textOf(content));
-    for (const [i, part] of content.entries()) if (part.type !== "input_text") ignored.push(`${param}.content[${i}]`);
+    for (const [i, part] of content.entries()) if (part.type !== "input_text") this.#unheard(`${param}.content[${i}]`);
+  }
+
+  #add(item: KeptItem): void {
+    this.read.items.push(item);
+    this.read.said.push(item);
+  }
+
+  /** Without a language model it has no effect. */
+  #unheard(param: string): void {
+    if (!this.#hasModel) this.read.ignored.push(param);
   }
 
   async #reference(id: string | undefined, param: string): Promise<void> {
@@ -118,6 +136,7 @@ class Reader {
       throw new AppError("item_not_found", text, { param: "input" });
     }
     this.read.items.push({ id: newId("ref_"), type: "item_reference", to: meant.id });
+    this.read.said.push(meant);
     if (meant.type === "message" && meant.role === "user") this.read.asked.push(textOf(meant.content));
     if (meant.type === "function_call" || meant.type === "function_call_output") this.#call(meant.type, meant.call_id);
   }

@@ -165,7 +165,12 @@ export const FileCitation = Type.Object(
     vector_store_id: Type.Optional(Type.String()),
     chunk_id: Type.Optional(Type.String()),
     page: Type.Optional(nullable(Type.Integer())),
-    cited_by: Type.Optional(oneOf(["quote"], { description: "The text quotes it." })),
+    cited_by: Type.Optional(
+      oneOf(["quote", "model", "overlap"], {
+        description:
+          "`quote`: the text quotes it; `model`: the language model named it; `overlap`: the sentence before has its words.",
+      }),
+    ),
   },
   { $id: "FileCitation" },
 );
@@ -228,9 +233,6 @@ export const FileSearchCall = Type.Object(
 );
 export type FileSearchCall = Static<typeof FileSearchCall>;
 
-export const OutputItem = Type.Union([FileSearchCall, OutputMessage]);
-export type OutputItem = Static<typeof OutputItem>;
-
 export const InputMessage = Type.Object(
   {
     id: Type.String(),
@@ -252,6 +254,11 @@ export const FunctionCall = Type.Object(
   },
   { $id: "FunctionCall" },
 );
+export type FunctionCall = Static<typeof FunctionCall>;
+
+export const OutputItem = Type.Union([FileSearchCall, OutputMessage, FunctionCall]);
+export type OutputItem = Static<typeof OutputItem>;
+
 export const FunctionOutput = Type.Object(
   {
     id: Type.String(),

@@ -38,12 +38,13 @@ export function showResponse({ row, output }: Answered, view: View): Response {
     status,
     background: row.background,
     completed_at: status === "completed" ? row.completed_at : null,
+    ...(row.request.conversation === undefined ? {} : { conversation: { id: row.request.conversation } }),
     error: errorOf(row, view),
     incomplete_details: status === "incomplete" ? { reason: outcome?.reason ?? "max_output_tokens" } : null,
     instructions: echo.instructions,
     max_output_tokens: echo.max_output_tokens,
     max_tool_calls: echo.max_tool_calls,
-    model: EXTRACTIVE_MODEL,
+    model: modelOf(row),
     output: output.flatMap((item) => outputItem(item, view)),
     parallel_tool_calls: echo.parallel_tool_calls,
     previous_response_id: row.previous_id,
@@ -65,9 +66,9 @@ export function showResponse({ row, output }: Answered, view: View): Response {
         ? null
         : {
             input_tokens: usage.input,
-            input_tokens_details: { cached_tokens: 0, cache_write_tokens: 0 },
+            input_tokens_details: { cached_tokens: usage.cached ?? 0, cache_write_tokens: 0 },
             output_tokens: usage.output,
-            output_tokens_details: { reasoning_tokens: 0 },
+            output_tokens_details: { reasoning_tokens: usage.reasoning ?? 0 },
             total_tokens: usage.input + usage.output,
           },
     user: echo.user,
@@ -76,13 +77,19 @@ export function showResponse({ row, output }: Answered, view: View): Response {
   };
 }
 
-function noteOf({ request, outcome }: Answered["row"]): NonNullable<Response["lectern"]> {
+/** What answers, or answered. */
+export function modelOf({ request, outcome }: Answered["row"]): string {
+  return outcome?.model ?? request.model ?? EXTRACTIVE_MODEL;
+}
+
+function noteOf(row: Answered["row"]): NonNullable<Response["lectern"]> {
+  const model = modelOf(row);
   return {
-    answered_by: "extractive",
-    model: EXTRACTIVE_MODEL,
-    rounds: 0,
-    ignored: request.ignored,
-    warnings: outcome?.warnings ?? [],
+    answered_by: model === EXTRACTIVE_MODEL ? "extractive" : "model",
+    model,
+    rounds: row.outcome?.rounds ?? 0,
+    ignored: row.request.ignored,
+    warnings: row.outcome?.warnings ?? [],
   };
 }
 
@@ -107,7 +114,9 @@ export function showItem(item: KeptItem, view: View): Item | null {
   }
 }
 
-function outputItem(item: KeptItem, view: View): OutputItem[] {
+/** Empty for what is no output. */
+export function outputItem(item: KeptItem, view: View): OutputItem[] {
+  if (item.type === "function_call") return [item];
   if (item.type === "file_search_call") {
     const isShown = view.include.includes("file_search_call.results");
     const results = isShown ? (item.results?.map((result) => passageOf(result, view)) ?? null) : null;

@@ -3,6 +3,7 @@ import { AppError } from "../../errors.ts";
 import { assertNone, compileValidator } from "../../http/validate.ts";
 import { shown } from "../../platform/words.ts";
 import { checkPairs } from "../attaching/input.ts";
+import type { KeptWish } from "../../storage/responses.ts";
 import { CreateResponseBody, type Echo, type FileSearchTool, type Include } from "./schema.ts";
 
 export interface RequestRules {
@@ -16,12 +17,12 @@ export interface ReadRequest {
   include: Include[];
   /** The tools that search, with their place in the request. */
   searches: { tool: FileSearchTool; param: string }[];
-  /** Paths of members without effect; those of the input come later. */
+  /** Paths of tools that were left out. */
   ignored: string[];
 }
 
 /** Members that would need what is not here. */
-const UNSUPPORTED = ["prompt", "moderation", "context_management", "conversation"];
+const UNSUPPORTED = ["prompt", "moderation", "context_management"];
 const TOOLS: readonly unknown[] = ["file_search", "function"];
 /** Tools that search documents at most: each searches up to ten stores. */
 const MOST_SEARCHES = 10;
@@ -37,6 +38,10 @@ export function readRequest(sent: unknown, rules: RequestRules): ReadRequest {
   if (metadata) checkPairs(metadata, "metadata");
   if (background === true && store === false)
     throw invalid("background", "a Response that is answered in the background has to be stored");
+  if (body.conversation && body.previous_response_id)
+    throw invalid("conversation", "it cannot be given together with 'previous_response_id'");
+  if (body.conversation && store === false)
+    throw invalid("conversation", "a Response that is not stored cannot be part of one");
   checkFunctions(tools ?? []);
   const searches = (tools ?? []).flatMap((tool, i) =>
     tool.type === "file_search" ? [{ tool, param: `tools[${i}]` }] : [],
@@ -50,7 +55,7 @@ export function readRequest(sent: unknown, rules: RequestRules): ReadRequest {
     echo: echoOf(body),
     include: body.include ?? [],
     searches,
-    ignored: [...ignored, ...withoutEffect(body)],
+    ignored,
   };
 }
 
@@ -87,6 +92,12 @@ function prepare(sent: Record<string, unknown>, { unsupportedTools }: RequestRul
   return rest;
 }
 
+/** A body whose list of items of this name may have items without their types. */
+export function withTypes(sent: unknown, name: string): unknown {
+  if (!isObject(sent) || !Array.isArray(sent[name])) return sent;
+  return { ...sent, [name]: sent[name].map(withType) };
+}
+
 /** Messages come without their type, and references too. */
 function withType(item: unknown): unknown {
   if (!isObject(item) || (item["type"] !== undefined && item["type"] !== null)) return item;
@@ -103,22 +114,35 @@ function checkFunctions(tools: NonNullable<CreateResponseBody["tools"]>): void {
   }
 }
 
-function withoutEffect(body: CreateResponseBody): string[] {
+/** Whether what has to be called is there. */
+export function assertChoice({ tools, tool_choice: choice }: CreateResponseBody): void {
+  if (typeof choice !== "object" || choice === null || choice.type === "allowed_tools") return;
+  const isThere = (tools ?? []).some(
+    (tool) =>
+      tool.type === choice.type &&
+      (tool.type !== "function" || choice.type !== "function" || tool.name === choice.name),
+  );
+  if (!isThere) throw invalid("tool_choice", "what it names is not among the tools");
+}
+
+/** Paths of members without effect; those of the input come later. */
+export function ignoredIn({ body, ignored }: ReadRequest, hasModel: boolean): string[] {
   const { tools, reasoning, top_logprobs: logprobs, text } = body;
-  const hasReasoning = Object.values(reasoning ?? {}).some((value) => value !== null);
+  const { effort, ...other } = reasoning ?? {};
+  const isGiven = (value: unknown) => value !== undefined && value !== null;
+  const hasReasoning = Object.values(hasModel ? other : { ...other, effort }).some(isGiven);
   return [
-    ...WITHOUT_EFFECT.filter((name) => body[name] !== undefined && body[name] !== null),
-    ...(tools ?? []).flatMap(({ type }, i) => (type === "function" ? [`tools[${i}]`] : [])),
+    ...ignored,
+    ...(hasModel ? [] : WITHOUT_EFFECT.filter((name) => isGiven(body[name]))),
+    ...(tools ?? []).flatMap(({ type }, i) => (type === "function" && !hasModel ? [`tools[${i}]`] : [])),
     ...(hasReasoning ? ["reasoning"] : []),
     ...((logprobs ?? 0) > 0 ? ["top_logprobs"] : []),
     ...((text?.verbosity ?? "medium") === "medium" ? [] : ["text.verbosity"]),
   ];
 }
 
-/**
- * What only a language model could answer. Throws a 400 that says what is missing and what works without.
- */
-export function assertAnswerable({ body, searches }: ReadRequest): void {
+/** What only a language model could answer: a 400 that says what is missing and what works without; null for the rest. */
+export function refusalWithoutModel({ body, searches }: ReadRequest): AppError | null {
   const { tool_choice: choice, text, tools } = body;
   const refuse = (param: string) => {
     const message =
@@ -126,15 +150,28 @@ export function assertAnswerable({ body, searches }: ReadRequest): void {
     return new AppError("language_model_required", message, { param });
   };
   if (choice === "none" || (choice === "required" && searches.length === 0 && (tools ?? []).length > 0))
-    throw refuse("tool_choice");
+    return refuse("tool_choice");
   if (typeof choice === "object" && choice !== null) {
     const searchesDocuments =
       choice.type === "file_search" ||
       (choice.type === "allowed_tools" && choice.tools.some((tool) => tool["type"] === "file_search"));
-    if (!searchesDocuments) throw refuse("tool_choice");
+    if (!searchesDocuments) return refuse("tool_choice");
   }
-  if (searches.length === 0) throw refuse("tools");
-  if ((text?.format?.type ?? "text") !== "text") throw refuse("text.format");
+  if (searches.length === 0) return refuse("tools");
+  return (text?.format?.type ?? "text") === "text" ? null : refuse("text.format");
+}
+
+/** What a language model is told beside what the Response repeats. */
+export function wishIn(read: ReadRequest): KeptWish {
+  const { temperature, top_p: topP, tools } = read.body;
+  return {
+    temperature: temperature ?? null,
+    topP: topP ?? null,
+    strictFunctions: (tools ?? []).flatMap((tool) =>
+      tool.type === "function" && tool.strict === true ? [tool.name] : [],
+    ),
+    canQuote: refusalWithoutModel(read) === null,
+  };
 }
 
 function echoOf(body: CreateResponseBody): Echo {

@@ -6,7 +6,7 @@ import { type Call, type Operation, operation } from "../../http/operation.ts";
 import { ItemList } from "./items.ts";
 import type { ResponseEvent } from "./events.ts";
 import { pageOf } from "./page.ts";
-import { type Answered, hasEnded, showItem, showResponse, type View } from "./present.ts";
+import { type Answered, hasEnded, modelOf, showItem, showResponse, type View } from "./present.ts";
 import {
   CreateResponseBody,
   GetResponseQuery,
@@ -33,6 +33,15 @@ const STORES = [
   "reranker_unavailable",
   "overloaded",
 ] as const;
+const CHAT_FAILURES = [
+  "context_length_exceeded",
+  "chat_model_without_tools",
+  "chat_model_rejected_request",
+  "chat_model_unavailable",
+  "chat_model_timeout",
+  "chat_model_rejected_key",
+  "chat_model_not_found",
+] as const;
 const EXAMPLE = {
   model: EXTRACTIVE_MODEL,
   input: "How long do refunds take?",
@@ -49,7 +58,7 @@ export function responseOperations(responses: ResponsesService): Operation[] {
         operationId: "createResponse",
         summary: "Answer a question from documents",
         description:
-          "Quotes the best passages word for word and cites them. With `stream` the answer comes as OpenAI's server-sent events; with `background` it is worked on after the answer to this request.",
+          "With a chat model its answer, with citations of the passages that it was given; without one the best passages, quoted word for word and cited. With `stream` the answer comes as OpenAI's server-sent events; with `background` it is worked on after the answer to this request.",
         tag: "Responses",
         role: "read",
         body: CreateResponseBody,
@@ -68,20 +77,25 @@ export function responseOperations(responses: ResponsesService): Operation[] {
           "item_not_found",
           "tool_calls_unpaired",
           "model_not_found",
+          ...CHAT_FAILURES,
         ],
         examples: { body: EXAMPLE },
       },
       async (call) => {
         const begun = await responses.begin(call, call.body);
         const { view, row } = begun;
-        markMode(call, row.request.ignored);
+        markMode(call, row);
         call.keepOpen();
         if (row.background) {
           const queued = await responses.queue(begun);
           if (!begun.isStreamed) return shown(call, queued, view);
           return followed(responses, call, row.id, { next: 0, view });
         }
-        if (!begun.isStreamed) return shown(call, await responses.answer(begun, call.signal), view);
+        if (!begun.isStreamed) {
+          const answered = await responses.answer(begun, call.signal);
+          markMode(call, answered.row);
+          return shown(call, answered, view);
+        }
         return eventStream((gone) => responses.stream(begun, AbortSignal.any([gone, call.signal])));
       },
     ),
@@ -126,8 +140,8 @@ export function responseOperations(responses: ResponsesService): Operation[] {
       async (call) => {
         const id = call.params.response_id;
         const answered = await responses.get(call.caller, id);
-        const { ignored, include: before } = answered.row.request;
-        markMode(call, ignored);
+        const { include: before } = answered.row.request;
+        markMode(call, answered.row);
         const include = call.query.include ?? [];
         if (call.query.stream !== true) return shown(call, answered, { dialect: call.dialect, include });
         call.keepOpen();
@@ -170,7 +184,7 @@ export function responseOperations(responses: ResponsesService): Operation[] {
       },
       async (call) => {
         const answered = await responses.cancel(call.caller, call.params.response_id);
-        markMode(call, answered.row.request.ignored);
+        markMode(call, answered.row);
         return shown(call, answered, { dialect: call.dialect, include: [] });
       },
     ),
@@ -225,10 +239,11 @@ async function* framed(events: AsyncGenerator<ResponseEvent>): AsyncGenerator<Fr
 }
 
 /** For clients that cannot see the object. */
-function markMode({ headers }: Pick<Call, "headers">, ignored: readonly string[]): void {
-  headers.set("x-lectern-answer-mode", "extractive");
-  headers.set("x-lectern-answer-model", EXTRACTIVE_MODEL);
-  const named = ignored.join(",");
+function markMode({ headers }: Pick<Call, "headers">, row: Answered["row"]): void {
+  const model = modelOf(row);
+  headers.set("x-lectern-answer-mode", model === EXTRACTIVE_MODEL ? "extractive" : "model");
+  headers.set("x-lectern-answer-model", model);
+  const named = row.request.ignored.join(",");
   if (named !== "")
     headers.set("x-lectern-ignored", named.length > MOST_IGNORED ? `${named.slice(0, MOST_IGNORED)}...` : named);
 }

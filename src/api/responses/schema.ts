@@ -4,6 +4,7 @@ import { cursorQuery, nullable, oneOf, unixSeconds } from "../../http/openai.ts"
 import { MAX_PAIRS, MAX_TEXT } from "../attaching/schema.ts";
 import { RankingOptions } from "../ranking-options.ts";
 import { GivenItem, OutputItem } from "./items.ts";
+import { LecternNote } from "../lectern-note.ts";
 
 /** What else of the output can be asked for; the first has an effect. */
 export const INCLUDES = [
@@ -102,7 +103,7 @@ export const CreateResponseBody = Type.Object(
   {
     model: Type.Optional(
       nullable(Type.String({ maxLength: 256 }), {
-        description: "Any name; without a language model all answer alike.",
+        description: "A chat model, or `lectern-extractive`; any other name is the default chat model, or quotes.",
       }),
     ),
     input: Type.Union([Type.String({ maxLength: LONGEST }), Type.Array(GivenItem, { maxItems: 2048 })], {
@@ -132,6 +133,15 @@ export const CreateResponseBody = Type.Object(
     include: Type.Optional(nullable(include())),
     store: Type.Optional(nullable(Type.Boolean())),
     previous_response_id: Type.Optional(nullable(Type.String({ maxLength: 256 }))),
+    conversation: Type.Optional(
+      nullable(
+        Type.Union([
+          Type.String({ maxLength: 256 }),
+          Type.Object({ id: Type.String({ maxLength: 256 }) }, { additionalProperties: false }),
+        ]),
+        { description: "Its items come before the input; input and output are added to it." },
+      ),
+    ),
     background: Type.Optional(nullable(Type.Boolean())),
     stream: Type.Optional(nullable(Type.Boolean())),
     stream_options: Type.Optional(
@@ -173,17 +183,6 @@ export const ResponseError = Type.Object(
   { $id: "ResponseError" },
 );
 
-export const LecternNote = Type.Object(
-  {
-    answered_by: oneOf(["extractive"], { description: "Quoted from the documents, without a language model." }),
-    model: Type.String(),
-    rounds: Type.Integer({ description: "Calls of a language model." }),
-    ignored: Type.Array(Type.String(), { description: "Members of the request without effect." }),
-    warnings: Type.Array(Type.String()),
-  },
-  { $id: "LecternNote" },
-);
-
 const echoed = <T extends Parameters<typeof nullable>[0]>(schema: T) => nullable(schema);
 
 export const Response = Type.Object(
@@ -194,6 +193,7 @@ export const Response = Type.Object(
     status: oneOf(["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]),
     background: Type.Boolean(),
     completed_at: nullable(Type.Integer()),
+    conversation: Type.Optional(Type.Object({ id: Type.String() })),
     error: nullable(ResponseError),
     incomplete_details: nullable(Type.Object({ reason: oneOf(["max_output_tokens", "content_filter"]) })),
     instructions: echoed(Type.String()),

@@ -1,7 +1,11 @@
-import type { Answering } from "../../answers/answering.ts";
-import { answeredEnd, cancelledEnd, failedEnd, failureOf, type ItemIds } from "../../answers/outcome.ts";
+import { wishOf } from "../../answers/chat-wish.ts";
 import { EXTRACTIVE_MODEL } from "../../answers/limits.ts";
+import type { LiveAnswers } from "../../answers/live-answers.ts";
+import { cancelledEnd, failedEnd, failureOf } from "../../answers/outcome.ts";
+import type { Prepared, Responding } from "../../answers/responding.ts";
+import { AnswerWriter } from "../../answers/steps.ts";
 import { searchOf, under } from "../../answers/search-tool.ts";
+import type { ChatModel, ChatModels } from "../../chat/chat-models.ts";
 import { AppError, messageOf } from "../../errors.ts";
 import type { Caller } from "../../http/caller.ts";
 import type { Dialect } from "../../http/dialect.ts";
@@ -11,48 +15,63 @@ import type { Clock } from "../../platform/clock.ts";
 import { newId } from "../../platform/ids.ts";
 import type { Log } from "../../platform/log.ts";
 import { shown } from "../../platform/words.ts";
-import { queriesOf } from "../../search/questions.ts";
 import { chooseRanker, type RerankDeps } from "../../search/rerank.ts";
+import type { ConversationSeq } from "../../storage/ids.ts";
 import type { KeptItem } from "../../storage/response-items.ts";
 import type { KeptQuestion, ResponseEnd, ResponseRow } from "../../storage/responses.ts";
 import type { Storage } from "../../storage/storage.ts";
+import { usableFiles } from "../stored-files/scope.ts";
 import { assertStillThere, type Owner } from "../stored-files/space.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import type { StoreAccess } from "../store-access.ts";
-import { eventsOf, type ResponseEvent } from "./events.ts";
+import { afterResponse, type Before, inConversation, NOTHING } from "./before.ts";
+import { Events, type ResponseEvent } from "./events.ts";
+import { Following } from "./following.ts";
 import { assertPaired, type ReadInput, readInput, textOf } from "./input.ts";
-import { type Answered, hasEnded, type View } from "./present.ts";
-import { assertAnswerable, type ReadRequest, readRequest, type RequestRules } from "./request.ts";
+import { type Answered, modelOf, type View } from "./present.ts";
+import {
+  assertChoice,
+  ignoredIn,
+  type ReadRequest,
+  readRequest,
+  refusalWithoutModel,
+  type RequestRules,
+  wishIn,
+} from "./request.ts";
+import { assertOwn, mayKnow } from "./rights.ts";
+import { filesIn, textsIn } from "./texts.ts";
+import { StepQueue } from "./step-queue.ts";
 
 export interface ResponsesDeps {
-  storage: Pick<Storage, "responses" | "transaction">;
+  storage: Pick<Storage, "responses" | "conversations" | "files" | "transaction">;
   clock: Clock;
   log: Log;
   access: StoreAccess;
   rankers: RerankDeps["rankers"];
-  answering: Answering;
+  responding: Responding;
+  chatModels: Pick<ChatModels, "get" | "resolve">;
+  live: LiveAnswers;
   texts: Pick<TextAnalysis, "count">;
   changes: Changes;
   notify: (key: string) => void;
   wakeJobs: () => void;
   /** Stops the job that answers in the background. */
   interrupt: (responseId: string) => void;
-  onEnd: (status: ResponseRow["status"]) => void;
+  onEnd: (status: ResponseRow["status"], model: string) => void;
   settings: () => RequestRules & { responseDays: number; strictModels: boolean };
 }
 
 export interface ResponseAsker {
   caller: Caller;
   dialect: Dialect;
+  signal: AbortSignal;
 }
 
 /** An accepted request: nothing but the answer is missing. */
 export interface Begun {
   row: Omit<ResponseRow, "seq">;
   input: readonly KeptItem[];
-  question: KeptQuestion;
-  searches: ReadRequest["searches"];
-  ids: ItemIds;
+  prepared: Prepared;
   isStored: boolean;
   isStreamed: boolean;
   view: View;
@@ -83,8 +102,6 @@ export interface ResponsesService {
 
 /** Answers in the background that wait at most, of all tenants together. */
 const MOST_QUEUED = 100;
-/** Looked at this often even where nobody tells of a change. */
-const LOOK_EVERY_MS = 5_000;
 
 export function responsesService(deps: ResponsesDeps): ResponsesService {
   return new Service(deps);
@@ -92,31 +109,47 @@ export function responsesService(deps: ResponsesDeps): ResponsesService {
 
 class Service implements ResponsesService {
   readonly #deps: ResponsesDeps;
+  /** Conversations in which an answer is being given to a request that waits for it. */
+  readonly #answered = new Set<ConversationSeq>();
 
   constructor(deps: ResponsesDeps) {
     this.#deps = deps;
   }
 
   async begin(asker: ResponseAsker, sent: unknown): Promise<Begun> {
-    const { settings, clock } = this.#deps;
-    const { caller, dialect } = asker;
+    const { settings, clock, responding } = this.#deps;
+    const { caller, dialect, signal } = asker;
     const read = readRequest(sent, settings());
-    const { body, echo, include, searches, ignored } = read;
-    this.#checkModel(body.model ?? EXTRACTIVE_MODEL);
-    assertAnswerable(read);
-    const previous = await this.#previous(caller, body.previous_response_id ?? null);
-    const input = await this.#input(caller, read, previous);
+    const { body, echo, include, searches } = read;
+    const model = this.#modelOf(body.model ?? null);
+    const refusal = model === null ? refusalWithoutModel(read) : null;
+    if (refusal !== null) throw refusal;
+    if (model !== null) assertChoice(body);
+    const before = await this.#before(caller, read);
+    const { previous, conversation } = before;
+    const input = await this.#input(caller, { read, before, hasModel: model !== null });
+    if (model !== null) await this.#checkFiles(caller, input.said);
     await this.#checkStores(asker, searches);
     const isStored = echo.store && settings().responseDays > 0;
-    const question = await this.#question(caller, input, previous);
+    const question = await this.#question(input, before);
     const isInBackground = body.background === true;
-    if (isInBackground && !isStored)
-      throw new AppError("invalid_value", "Invalid 'background': this server keeps no Responses.", {
-        param: "background",
-      });
+    for (const [param, needed] of Object.entries({ background: isInBackground, conversation: conversation !== null }))
+      if (needed && !isStored)
+        throw new AppError("invalid_value", `Invalid '${param}': this server keeps no Responses.`, { param });
+    const id = newId("resp_");
+    const wish = model === null ? {} : { chat: wishIn(read) };
+    const asked = { tenantId: caller.tenantId, keyId: caller.keyId, responseId: id, question, tools: searches };
+    const chat =
+      model === null
+        ? null
+        : {
+            wish: wishOf(model.id, echo, wishIn(read)),
+            history: [...(await before.items()), ...input.said],
+          };
+    const prepared = await responding.prepare({ ...asked, maxOutputTokens: echo.max_output_tokens, chat }, signal);
     return {
       row: {
-        id: newId("resp_"),
+        id,
         tenant_id: caller.tenantId,
         key_id: caller.keyId,
         parent: previous?.seq ?? null,
@@ -125,14 +158,19 @@ class Service implements ResponsesService {
         background: isInBackground,
         created_at: clock.nowSeconds(),
         completed_at: null,
-        request: { ignored: [...ignored, ...input.ignored], include, echo: { ...echo, store: isStored } },
-        question: isInBackground ? question : null,
+        request: {
+          ignored: [...ignoredIn(read, model !== null), ...input.ignored],
+          include,
+          echo: { ...echo, store: isStored },
+          ...(model === null ? {} : { model: model.id }),
+          ...(conversation === null ? {} : { conversation: conversation.id }),
+        },
+        question: isInBackground ? { ...question, ...wish } : null,
         outcome: null,
+        conversation: conversation?.seq ?? null,
       },
       input: input.items,
-      question,
-      searches,
-      ids: { search: newId("fs_"), message: newId("msg_") },
+      prepared,
       isStored,
       isStreamed: body.stream === true,
       view: { dialect, include },
@@ -140,30 +178,26 @@ class Service implements ResponsesService {
   }
 
   async answer(begun: Begun, signal: AbortSignal): Promise<Answered> {
-    const end = await this.#ended(begun, signal);
+    using _lock = this.#lock(begun);
+    const end = await this.#deps.responding.respond(begun.prepared, new AnswerWriter(), signal);
     return await this.#keep(begun, end, signal);
   }
 
   async *stream(begun: Begun, signal: AbortSignal): AsyncGenerator<ResponseEvent> {
-    let sent = 0;
-    for (const event of eventsOf(opened(begun), begun.view)) {
-      sent += 1;
-      yield event;
-    }
-    let end: ResponseEnd;
-    try {
-      end = await this.#ended(begun, signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      if (!(error instanceof AppError)) this.#deps.log.error("an answer failed", { error: messageOf(error) });
-      const search = isSearched(begun) ? begun.ids.search : null;
-      end = failedEnd(failureOf(error), this.#deps.clock.nowSeconds(), search);
-    }
+    using _lock = this.#lock(begun);
+    const events = new Events(begun.row, begun.view);
+    yield* events.opening();
+    yield* events.begun();
+    const steps = new StepQueue();
+    const ending = this.#written(begun, steps, signal);
+    for await (const step of steps) yield* events.step(step);
+    const end = await ending;
+    if (end === null) return;
     const answered = await this.#keep(begun, end, signal).catch((error: unknown) => {
       if (!(error instanceof AppError)) throw error;
-      return endedAs(begun.row, failedEnd(failureOf(error), this.#deps.clock.nowSeconds(), null));
+      return endedAs(begun.row, failedEnd(failureOf(error), this.#deps.clock.nowSeconds()));
     });
-    yield* eventsOf(answered, begun.view).slice(sent);
+    yield* events.ending(answered);
   }
 
   async queue(begun: Begun): Promise<Answered> {
@@ -187,32 +221,15 @@ class Service implements ResponsesService {
     return { row, output: await this.#deps.storage.responses.items(row.tenant_id, row.seq, "output") };
   }
 
-  async *follow(
+  follow(
     callerNow: () => Promise<Caller>,
     id: string,
-    { next: first, view, signal }: { next: number; view: View; signal: AbortSignal },
+    from: { next: number; view: View; signal: AbortSignal },
   ): AsyncGenerator<ResponseEvent> {
-    let next = first;
-    while (!signal.aborted) {
-      // Waited for from before the look: a change in between is not slept through.
-      const looking = new AbortController();
-      const changed = this.#deps.changes.wait(id, AbortSignal.any([signal, looking.signal]), LOOK_EVERY_MS);
-      try {
-        const answered = await callerNow()
-          .then((caller) => this.get(caller, id))
-          .catch(() => null);
-        // Deleted meanwhile, or the key lost the right to it.
-        if (answered === null) return;
-        for (const event of eventsOf(answered, view).slice(next)) {
-          next += 1;
-          yield event;
-        }
-        if (hasEnded(answered)) return;
-        await changed;
-      } finally {
-        looking.abort();
-      }
-    }
+    const { changes, live, storage } = this.#deps;
+    const answeredNow = async () => await this.get(await callerNow(), id);
+    const markShown = async ({ row }: Answered) => await storage.responses.markShown(row.tenant_id, id);
+    return new Following({ changes, live, answeredNow, markShown }, id, from).events();
   }
 
   async remove(caller: Caller, id: string): Promise<void> {
@@ -231,12 +248,13 @@ class Service implements ResponsesService {
   }
 
   async cancel(caller: Caller, id: string): Promise<Answered> {
-    const { storage, interrupt, notify, clock, onEnd } = this.#deps;
+    const { storage, interrupt, notify, clock, onEnd, live } = this.#deps;
     const row = await this.#find(caller, id);
     if (!row.background) throw new AppError("response_not_cancellable", "Cannot cancel a synchronous response.");
     assertOwn(caller, row);
+    const cancelled = cancelledEnd(clock.nowSeconds(), row.completed_at === null ? live.breakOff(row.id) : null);
     const isCancelled = await storage.transaction(async ({ responses, jobs }, tx) => {
-      if (!(await responses.end(row.tenant_id, row.id, cancelledEnd(clock.nowSeconds())))) return false;
+      if (!(await responses.end(row.tenant_id, row.id, cancelled))) return false;
       await jobs.drop(row.tenant_id, "answer", row.id);
       tx.onCommit(() => {
         interrupt(row.id);
@@ -244,7 +262,7 @@ class Service implements ResponsesService {
       });
       return true;
     });
-    if (isCancelled) onEnd("cancelled");
+    if (isCancelled) onEnd("cancelled", modelOf(row));
     return await this.get(caller, id);
   }
 
@@ -261,6 +279,16 @@ class Service implements ResponsesService {
     return counted.reduce((sum, count) => sum + count, 0);
   }
 
+  /** Files and pictures of messages are read: only those that the key may know of. */
+  async #checkFiles(caller: Caller, items: readonly KeptItem[]): Promise<void> {
+    const { storage } = this.#deps;
+    const ids = new Set(items.flatMap(filesIn));
+    const known = await usableFiles(storage, caller, [...ids]);
+    for (const id of ids)
+      if (!known.has(id) || (await storage.files.get(caller.tenantId, id)) === null)
+        throw new AppError("file_not_found", `No such File object: ${shown(id)}`, { param: "input" });
+  }
+
   /** Throws what `/search` would. */
   async #checkStores({ caller, dialect }: ResponseAsker, searches: ReadRequest["searches"]): Promise<void> {
     const { access, rankers } = this.#deps;
@@ -273,77 +301,91 @@ class Service implements ResponsesService {
     }
   }
 
-  #checkModel(model: string): void {
-    if (!this.#deps.settings().strictModels || model === EXTRACTIVE_MODEL) return;
-    const text = `The model \`${shown(model)}\` does not exist or you do not have access to it.`;
-    throw new AppError("model_not_found", text);
+  /** Null where passages are quoted. */
+  #modelOf(name: string | null): ChatModel | null {
+    const { chatModels, settings } = this.#deps;
+    if (name === EXTRACTIVE_MODEL) return null;
+    if (name !== null && settings().strictModels && chatModels.get(name) === null) {
+      const text = `The model \`${shown(name)}\` does not exist or you do not have access to it.`;
+      throw new AppError("model_not_found", text);
+    }
+    return chatModels.resolve(name);
   }
 
-  async #previous(caller: Caller, id: string | null): Promise<ResponseRow | null> {
-    if (id === null) return null;
-    const row = await this.#deps.storage.responses.get(caller.tenantId, id);
-    if (row === null || !mayKnow(caller, row.key_id)) {
-      const text = `Previous response with id '${shown(id)}' not found.`;
-      throw new AppError("previous_response_not_found", text, { param: "previous_response_id" });
+  async #before(caller: Caller, { body }: ReadRequest): Promise<Before> {
+    const { storage } = this.#deps;
+    if (body.previous_response_id) return await afterResponse(storage, caller, body.previous_response_id);
+    if (!body.conversation) return NOTHING;
+    const id = typeof body.conversation === "string" ? body.conversation : body.conversation.id;
+    const before = await inConversation(storage, caller, id);
+    const { seq = null } = before.conversation ?? {};
+    if (seq !== null && (this.#answered.has(seq) || (await storage.conversations.isAnswered(seq)))) {
+      const text = "Another Response of this conversation has not ended. Try again in a few seconds.";
+      throw new AppError("conversation_locked", text, { param: "conversation" });
     }
-    if (row.status === "queued" || row.status === "in_progress" || row.status === "failed") {
-      const text = `Invalid 'previous_response_id': the Response '${row.id}' is ${row.status}.`;
-      throw new AppError("invalid_value", text, { param: "previous_response_id" });
-    }
-    return row;
+    return before;
   }
 
-  async #input(caller: Caller, { body }: ReadRequest, previous: ResponseRow | null): Promise<ReadInput> {
+  async #input(
+    caller: Caller,
+    { read, before, hasModel }: { read: ReadRequest; before: Before; hasModel: boolean },
+  ): Promise<ReadInput> {
     const { responses } = this.#deps.storage;
-    const input = await readInput(body.input, async (id) => {
+    const find = async (id: string) => {
       const found = await responses.item(caller.tenantId, id);
       return found !== null && mayKnow(caller, found.keyId) ? found.item : null;
-    });
-    const before = previous === null ? [] : await responses.calls(caller.tenantId, previous.seq);
-    if (before.length + input.calls.length > 0) assertPaired([...before, ...input.calls]);
+    };
+    const input = await readInput(read.body.input, { find, hasModel });
+    const calls = await before.calls();
+    if (calls.length + input.calls.length > 0) assertPaired([...calls, ...input.calls]);
     return input;
   }
 
-  async #question(caller: Caller, { asked }: ReadInput, previous: ResponseRow | null): Promise<KeptQuestion> {
+  async #question({ asked }: ReadInput, before: Before): Promise<KeptQuestion> {
     const lastBefore = async () => {
-      if (previous === null) return null;
-      const message = await this.#deps.storage.responses.lastUserMessage(caller.tenantId, previous.seq);
+      const message = await before.lastUserMessage();
       return message === null ? null : textOf(message.content);
     };
-    const [text, before] = [asked.at(-1), asked.at(-2)];
+    const [text, earlier] = [asked.at(-1), asked.at(-2)];
     // Only what a function gave is new: the question is the one before.
     if (text === undefined) return { text: (await lastBefore()) ?? "", previous: null };
-    return { text, previous: before ?? (await lastBefore()) };
+    return { text, previous: earlier ?? (await lastBefore()) };
   }
 
-  async #ended({ row, question, searches, ids }: Begun, signal: AbortSignal): Promise<ResponseEnd> {
-    const { answering, clock } = this.#deps;
-    const answer = await answering.answer(
-      {
-        tenantId: row.tenant_id,
-        keyId: row.key_id,
-        responseId: row.id,
-        question,
-        tools: searches,
-        maxOutputTokens: row.request.echo["max_output_tokens"] as number | null,
-      },
-      signal,
-    );
-    return answeredEnd(answer, ids, clock.nowSeconds());
+  #lock({ row: { conversation } }: Begun): Disposable {
+    if (conversation !== null) this.#answered.add(conversation);
+    return { [Symbol.dispose]: () => conversation !== null && this.#answered.delete(conversation) };
+  }
+
+  /** Null where nobody waits any more. A failure is an end. */
+  async #written(begun: Begun, steps: StepQueue, signal: AbortSignal): Promise<ResponseEnd | null> {
+    const { responding, log, clock } = this.#deps;
+    const writer = new AnswerWriter((step) => steps.push(step));
+    try {
+      return await responding.respond(begun.prepared, writer, signal);
+    } catch (error) {
+      if (signal.aborted) return null;
+      if (!(error instanceof AppError)) log.error("an answer failed", { error: messageOf(error) });
+      return failedEnd(failureOf(error), clock.nowSeconds(), writer);
+    } finally {
+      steps.end();
+    }
   }
 
   async #keep({ row, input, isStored }: Begun, end: ResponseEnd, signal: AbortSignal): Promise<Answered> {
     const { storage, clock, onEnd } = this.#deps;
-    const answered = endedAs(row, end);
-    if (signal.aborted) return answered;
+    const ended = endedAs(row, end);
+    if (signal.aborted) return ended;
+    // What failed is no part of a conversation.
+    const conversation = end.status === "failed" ? null : row.conversation;
     if (isStored)
       await storage.transaction(async (tables) => {
         // Answering takes a while: the tenant may have been deleted meanwhile, with all its answers.
         await assertStillThere(tables, ownerOf(row), clock.nowSeconds());
-        await tables.responses.insert(answered.row, { input, output: end.output });
+        await tables.responses.insert({ ...ended.row, conversation }, { input, output: end.output });
       });
-    onEnd(end.status);
-    return answered;
+    onEnd(end.status, modelOf(ended.row));
+    return ended;
   }
 
   async #find(caller: Caller, id: string): Promise<ResponseRow> {
@@ -360,34 +402,4 @@ function endedAs<Row extends Answered["row"]>(row: Row, { status, at, outcome, o
 
 function ownerOf({ tenant_id: tenantId, key_id: keyId }: Begun["row"]): Owner {
   return { tenantId, keyId };
-}
-
-/** A key that is limited to stores sees what it made itself: answers hold passages of other stores. */
-function mayKnow(caller: Caller, keyId: string): boolean {
-  return caller.storeIds === null || caller.keyId === keyId;
-}
-
-/** Who may only read can take back what it asked for itself. */
-function assertOwn(caller: Caller, row: ResponseRow): void {
-  if (caller.role !== "read" || caller.keyId === row.key_id) return;
-  throw new AppError("permission_denied", "A key of role 'read' can change only the Responses that it made itself.");
-}
-
-/** What can be told before the search: that it is made. */
-function opened(begun: Begun): Answered {
-  const { row, ids } = begun;
-  const call: KeptItem = { id: ids.search, type: "file_search_call", status: "searching", queries: [], results: null };
-  return { row, output: isSearched(begun) ? [call] : [] };
-}
-
-function isSearched({ question }: Begun): boolean {
-  return queriesOf(question.text, question.previous).length > 0;
-}
-
-function textsIn(item: object): string[] {
-  return Object.values(item).flatMap((value: unknown) => {
-    if (typeof value === "string") return [value];
-    if (!Array.isArray(value)) return [];
-    return value.flatMap((part: unknown) => (typeof part === "object" && part !== null ? textsIn(part) : []));
-  });
 }

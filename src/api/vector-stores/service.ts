@@ -9,7 +9,7 @@ import type { Cursors } from "../../http/cursors.ts";
 import type { ChosenModel, ModelCatalog } from "../../models/model-catalog.ts";
 import type { Cursor } from "../../http/openai.ts";
 import type { DialectRules } from "../presenters/presenter.ts";
-import type { Attacher, Within } from "../attaching/attach.ts";
+import type { Attacher } from "../attaching/attach.ts";
 import { readStrategy } from "../attaching/input.ts";
 import type { StoreAccess } from "../store-access.ts";
 import type { MakeStore, StoreMaker } from "../store-maker.ts";

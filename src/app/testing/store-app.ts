@@ -80,6 +80,8 @@ export interface StoreAppOptions {
   /** Whether remote models may be at addresses of this machine. */
   allowPrivateAddresses?: boolean;
   log?: Log;
+  /** Settings that have no name of their own here. */
+  settings?: Partial<Config>;
   /** Operations beside the server's, or in place of those of the same address. */
   more?: readonly Operation[];
   /** Which of the server's own are served; default all. */
@@ -244,6 +246,7 @@ function configOf(dataDir: string, options: StoreAppOptions): Config {
     maxJsonMb: options.maxJsonMb ?? 64,
     minFreeDiskMb: options.minFreeMb ?? 0,
     slowRequestMs: 60_000,
+    ...options.settings,
   };
 }
 

@@ -30,47 +30,59 @@ export interface HttpAccess {
 }
 
 export async function postJson(request: HttpRequest, access: HttpAccess): Promise<HttpOutcome> {
-  if (request.signal.aborted) return { kind: "aborted" };
-  const target = await checkAddress(request.url, access.policy, access.resolve);
-  if (!target.ok) {
-    return {
-      kind: "failure",
-      again: false,
-      cause: target.isPassing === true ? "away" : "settings",
-      detail: target.detail,
-    };
-  }
   const timeout = AbortSignal.timeout(request.timeoutMs);
+  const opened = await openJson({ ...request, signal: AbortSignal.any([request.signal, timeout]) }, access);
   try {
-    const response = await fetch(pinned(request.url, target.address), {
-      method: "POST",
-      headers: {
-        ...request.headers,
-        "content-type": "application/json",
-        accept: "application/json",
-        host: request.url.host,
-      },
-      body: JSON.stringify(request.body),
-      redirect: "manual",
-      signal: AbortSignal.any([request.signal, timeout]),
-      tls: tlsOptions(request.url, access.ca),
-    });
-    if (response.status >= 300 && response.status < 400) {
-      await response.body?.cancel();
-      return {
-        kind: "failure",
-        again: false,
-        cause: "settings",
-        detail: `the provider redirects (${response.status}), which is not followed`,
-      };
-    }
-    return await readAnswer(response, request.maxAnswerBytes);
+    if (opened.kind === "open") return await readAnswer(opened.response, request.maxAnswerBytes);
+    if (opened.kind === "failure") return opened;
+    throw timeout.reason;
   } catch (error) {
     if (request.signal.aborted) return { kind: "aborted" };
     const detail = timeout.aborted
       ? `no answer within ${request.timeoutMs} ms`
       : `the connection failed: ${codeOf(error)}`;
     return { kind: "failure", again: true, cause: "away", detail };
+  }
+}
+
+export type Opened = { kind: "open"; response: Response } | Exclude<HttpOutcome, { kind: "answer" }>;
+
+/** The same without reading what is answered: as long as the signal lives. A redirect is a failure. */
+export async function openJson(
+  request: Pick<HttpRequest, "url" | "headers" | "body" | "signal">,
+  access: HttpAccess,
+): Promise<Opened> {
+  if (request.signal.aborted) return { kind: "aborted" };
+  const target = await checkAddress(request.url, access.policy, access.resolve);
+  if (!target.ok) {
+    const cause = target.isPassing === true ? "away" : "settings";
+    return { kind: "failure", again: false, cause, detail: target.detail };
+  }
+  try {
+    const response = await fetch(pinned(request.url, target.address), {
+      method: "POST",
+      headers: {
+        accept: "application/json",
+        ...request.headers,
+        "content-type": "application/json",
+        host: request.url.host,
+      },
+      body: JSON.stringify(request.body),
+      redirect: "manual",
+      signal: request.signal,
+      tls: tlsOptions(request.url, access.ca),
+    });
+    if (response.status < 300 || response.status >= 400) return { kind: "open", response };
+    await response.body?.cancel();
+    return {
+      kind: "failure",
+      again: false,
+      cause: "settings",
+      detail: `the provider redirects (${response.status}), which is not followed`,
+    };
+  } catch (error) {
+    if (request.signal.aborted) return { kind: "aborted" };
+    return { kind: "failure", again: true, cause: "away", detail: `the connection failed: ${codeOf(error)}` };
   }
 }
 

@@ -16,6 +16,8 @@ interface Row {
   openaiNull?: true;
   /** Its clients know it by its message: no dialect has a code. */
   codeless?: true;
+  /** Sending it again soon can help, although its status says nothing of that. */
+  again?: true;
 }
 
 const bad = (status = 400): Row => ({ status, type: "invalid_request_error" });
@@ -60,6 +62,9 @@ const ROWS: Record<ErrorCode, Row> = {
   language_model_required: bad(),
   previous_response_not_found: bad(),
   tool_calls_unpaired: codeless(400),
+  context_length_exceeded: bad(),
+  chat_model_without_tools: bad(),
+  chat_model_rejected_request: bad(),
   invalid_api_key: bad(401),
   permission_denied: bad(403),
   vector_store_suspended: bad(402),
@@ -79,6 +84,7 @@ const ROWS: Record<ErrorCode, Row> = {
   eval_not_found: unnamed(404),
   judgment_not_found: unnamed(404),
   response_not_found: codeless(404),
+  conversation_not_found: codeless(404),
   item_not_found: codeless(404),
   assistant_not_found: codeless(404),
   thread_not_found: codeless(404),
@@ -99,6 +105,7 @@ const ROWS: Record<ErrorCode, Row> = {
   thread_locked: codeless(400),
   run_not_cancellable: codeless(400),
   tool_outputs_refused: codeless(400),
+  conversation_locked: { ...bad(409), again: true },
   vector_store_limit_reached: bad(403),
   file_limit_reached: bad(403),
   storage_limit_reached: bad(403),
@@ -108,6 +115,10 @@ const ROWS: Record<ErrorCode, Row> = {
   embedding_provider_error: { status: 502, type: "server_error" },
   embedding_model_unavailable: { status: 503, type: "server_error" },
   reranker_unavailable: { status: 503, type: "server_error" },
+  chat_model_unavailable: { status: 502, type: "server_error" },
+  chat_model_timeout: { status: 504, type: "server_error" },
+  chat_model_rejected_key: { status: 502, type: "server_error" },
+  chat_model_not_found: { status: 502, type: "server_error" },
   shutting_down: { status: 503, type: "server_error" },
   internal_error: { status: 500, type: "server_error" },
 };
@@ -123,12 +134,13 @@ function isRetryable(status: number): boolean {
 
 /** The answer to a failed request: OpenAI's envelope, with the headers that its clients obey. */
 export function errorResponse(error: AppError, dialect: Dialect): Response {
-  const { status, type, openaiNull, codeless: isCodeless } = ROWS[error.code];
+  const { status, type, openaiNull, codeless: isCodeless, again } = ROWS[error.code];
   const isNull = isCodeless === true || (dialect === "openai-strict" && openaiNull === true);
   const code = isNull ? null : error.code;
   const body: ErrorBody = { error: { message: error.message, type, param: error.param, code } };
   const headers = new Headers({ "content-type": "application/json" });
-  if (!isRetryable(status)) headers.set("x-should-retry", "false");
+  if (again === true) headers.set("x-should-retry", "true");
+  else if (error.isFinal || !isRetryable(status)) headers.set("x-should-retry", "false");
   if (status === 429 || status === 503)
     headers.set("retry-after", String(Math.max(1, Math.ceil(error.retryAfterSeconds ?? 1))));
   if (status === 401) headers.set("www-authenticate", "Bearer");

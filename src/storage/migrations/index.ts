@@ -10,6 +10,7 @@ import * as m009 from "./009-bound-query-log.ts";
 import * as m010 from "./010-add-upload-owners.ts";
 import * as m011 from "./011-add-responses.ts";
 import * as m012 from "./012-add-assistants.ts";
+import * as m013 from "./013-add-conversations.ts";
 
 export interface Migration {
   version: number;
@@ -38,4 +39,6 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 11, sql: m011.sql, minSafeVersion: 11 },
   // Older binaries would delete files and leave what runs hold of them.
   { version: 12, sql: m012.sql, minSafeVersion: 12 },
+  // Older binaries would take conversations' items away with their age.
+  { version: 13, sql: m013.sql, minSafeVersion: 13 },
 ];

@@ -16,7 +16,7 @@ import {
   ShownTool,
   upTo,
 } from "../tools-schema.ts";
-import { LecternNote } from "../../responses/schema.ts";
+import { LecternNote } from "../../lectern-note.ts";
 import { CreateThreadBody, GivenMessages } from "../threads/schema.ts";
 
 const ToolChoice = Type.Union([

@@ -41,7 +41,11 @@ export interface Sent {
 }
 
 /** The events of a stream, to its end or up to `most` of them. */
-export async function eventsIn(response: Response, most = Infinity): Promise<Sent[]> {
+export async function eventsIn(
+  response: Response,
+  most = Infinity,
+  onEvent: (event: Sent) => unknown = () => {},
+): Promise<Sent[]> {
   const events: Sent[] = [];
   let text = "";
   const reader = (response.body ?? new Blob().stream()).pipeThrough(new TextDecoderStream()).getReader();
@@ -54,7 +58,9 @@ export async function eventsIn(response: Response, most = Infinity): Promise<Sen
     for (const part of parts) {
       if (part.startsWith(":")) continue;
       const [, name = "", data = ""] = /^event: (.*)\ndata: (.*)$/.exec(part) ?? [];
-      events.push({ name, data: JSON.parse(data) as ResponseEvent });
+      const event = { name, data: JSON.parse(data) as ResponseEvent };
+      events.push(event);
+      onEvent(event);
       if (events.length === most) {
         await reader.cancel();
         return events;
