@@ -6,10 +6,9 @@ import { shown } from "../../platform/words.ts";
 import type { ConversationRow } from "../../storage/conversations.ts";
 import type { KeptItem } from "../../storage/response-items.ts";
 import type { Storage } from "../../storage/storage.ts";
-import { conversationOf } from "../responses/before.ts";
+import { assertOwn, conversationOf, mayKnow } from "../responses/before.ts";
 import { readInput } from "../responses/input.ts";
 import type { GivenItem } from "../responses/items.ts";
-import { assertOwn, mayKnow } from "../responses/rights.ts";
 
 export interface ConversationsDeps {
   storage: Pick<Storage, "conversations" | "responses" | "transaction">;

@@ -23,7 +23,7 @@ import type { Storage } from "../../storage/storage.ts";
 import { usableFiles } from "../files/scope.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import type { StoreAccess } from "../vector-stores/access.ts";
-import { afterResponse, type Before, inConversation, NOTHING } from "./before.ts";
+import { afterResponse, assertOwn, type Before, inConversation, mayKnow, NOTHING } from "./before.ts";
 import { Events, type ResponseEvent } from "./events.ts";
 import { Following } from "./following.ts";
 import { assertPaired, type ReadInput, readInput, textOf } from "./input.ts";
@@ -37,7 +37,6 @@ import {
   type RequestRules,
   wishIn,
 } from "./request.ts";
-import { assertOwn, mayKnow } from "./rights.ts";
 import { filesIn, textsIn } from "./texts.ts";
 import { StepQueue } from "./step-queue.ts";
 

@@ -1,5 +1,7 @@
 import { adminOperations } from "../admin/routes.ts";
+import { completionOperations } from "../chat-completions/routes.ts";
 import { chunkOperations } from "../chunks/routes.ts";
+import { conversationOperations } from "../conversations/routes.ts";
 import { embeddingOperations } from "../embeddings/routes.ts";
 import { evaluationOperations } from "../evals/routes.ts";
 import { eventOperations } from "../events/routes.ts";
@@ -32,6 +34,8 @@ export function allOperations(): Operation[] {
     ...searchOperations(none),
     ...embeddingOperations(none),
     ...responseOperations(none),
+    ...conversationOperations(none),
+    ...completionOperations(none),
     ...modelOperations(none),
     ...rerankOperations(none),
     ...chunkOperations(none, none),
