@@ -25,8 +25,11 @@ function* withUnknownKey(value: unknown, path = ""): Generator<{ path: string; v
 /** Maps that hold whatever the client likes. */
 const FREE_FORM = /(^|\.)(metadata|attributes|filters)(\.|\[|$)/;
 
+/** Bodies that are sent on as they came. */
+const SENT_ON = ["createChatCompletion"];
+
 const withBody = allOperations().flatMap(({ spec }) =>
-  spec.body === undefined ? [] : [{ spec, body: spec.body as TSchema }],
+  spec.body === undefined || SENT_ON.includes(spec.operationId) ? [] : [{ spec, body: spec.body as TSchema }],
 );
 
 describe("an unknown parameter anywhere is refused by name", () => {

@@ -20,7 +20,7 @@ const FREE: Readonly<Record<string, string>> = {
   "CreateResponseRequest.tools[].parameters.*":
     "shown as it came: the body's bounds, on bytes and on texts, lists and maps",
   "CreateResponseRequest.tool_choice.tools[].*": "as above",
-  "CreateResponseRequest.text.format.schema.*": "refused, where there is no language model",
+  "CreateResponseRequest.text.format.schema.*": "sent on as it came: as above",
   "CreateResponseRequest.prompt_cache_options.*": "dropped",
   ...Object.fromEntries(
     ["CreateAssistantRequest", "ModifyAssistantRequest", "CreateRunRequest", "CreateThreadAndRunRequest"].flatMap(
@@ -30,6 +30,17 @@ const FREE: Readonly<Record<string, string>> = {
       ],
     ),
   ),
+  "CreateChatCompletionRequest.messages[].*": "sent on as it came: the body's bounds, as above",
+  "CreateConversationRequest.items[].content[].annotations[]": "dropped",
+  "CreateConversationRequest.items[].content[].logprobs[]": "dropped",
+  "CreateConversationRequest.items[].content[].parsed": "dropped",
+  "CreateConversationRequest.items[].parsed_arguments": "dropped",
+  "CreateConversationRequest.items[].results[]": "dropped",
+  "CreateConversationItemsRequest.items[].content[].annotations[]": "dropped",
+  "CreateConversationItemsRequest.items[].content[].logprobs[]": "dropped",
+  "CreateConversationItemsRequest.items[].content[].parsed": "dropped",
+  "CreateConversationItemsRequest.items[].parsed_arguments": "dropped",
+  "CreateConversationItemsRequest.items[].results[]": "dropped",
 };
 
 function* unbounded(schema: Schema, path: string, seen: readonly Schema[] = []): Generator<string> {

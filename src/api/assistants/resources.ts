@@ -3,7 +3,7 @@ import { AppError } from "../../errors.ts";
 import type { KeptResources } from "../../storage/thread-items.ts";
 import type { CreateStoreBody } from "../store-schema.ts";
 import type { StoreAccess } from "../store-access.ts";
-import type { MakeStore, StoreMaker } from "../store-maker.ts";
+import type { MakeStore, StoreMaker } from "../attaching/attach.ts";
 import type { Within } from "../attaching/attach.ts";
 import { checkPairs } from "../attaching/input.ts";
 import { presenterFor } from "../presenters/choose.ts";

@@ -10,6 +10,9 @@ import { filesToAttach, type FoundFile } from "./attachable.ts";
 import type { Strategy } from "./input.ts";
 import { AUTO_STRATEGY, sameAttributes } from "./input.ts";
 import type { Attributes } from "./schema.ts";
+import type { Caller } from "../../http/caller.ts";
+import type { DialectRules } from "../presenters/presenter.ts";
+import type { CreateStoreBody } from "../store-schema.ts";
 
 /** What the indexes in memory are told when a file of a store changes or goes; called in the turn of the commit. */
 export interface IndexHooks {
@@ -303,4 +306,13 @@ function sameStrategy(a: Strategy | null, b: Strategy | null): boolean {
 
 export function strategyOf(row: Pick<StoreFileRow, "max_tokens" | "overlap_tokens">): Strategy {
   return { maxTokens: row.max_tokens, overlapTokens: row.overlap_tokens };
+}
+
+/** Makes a vector store as part of the caller's transaction. */
+export type MakeStore = (at: Within) => Promise<StoreRow>;
+
+/** Vector stores for features that make them beside something else. */
+export interface StoreMaker {
+  /** Throws what can be told before; what it gives makes the store and attaches `file_ids`, or does neither. */
+  plan(caller: Caller, body: CreateStoreBody, rules: DialectRules): Promise<MakeStore>;
 }

@@ -19,8 +19,9 @@ const BODY = jsonLimit(16 * 1024 * 1024, 100_000);
 const validator = compileValidator(ChatCompletionBody);
 
 /** `/v1/chat/completions`: passed on to a chat model, so that one address serves a whole application. */
-export function completionOperations({ chat, settings }: CompletionDeps): Operation[] {
+export function completionOperations(deps: CompletionDeps): Operation[] {
   const modelOf = (name: string | null): ChatModel => {
+    const { chat, settings } = deps;
     if (name !== null && name !== EXTRACTIVE_MODEL && settings().strictModels && chat.models.get(name) === null) {
       const text = `The model \`${shown(name)}\` does not exist or you do not have access to it.`;
       throw new AppError("model_not_found", text);
@@ -65,7 +66,7 @@ export function completionOperations({ chat, settings }: CompletionDeps): Operat
         const model = modelOf(typeof name === "string" ? name : null);
         call.headers.set("x-lectern-answer-model", model.id);
         call.keepOpen();
-        return await chat.client.pass(model, body, { tenant: call.caller.tenantId, signal: call.signal });
+        return await deps.chat.client.pass(model, body, { tenant: call.caller.tenantId, signal: call.signal });
       },
     ),
   ];

@@ -6,7 +6,6 @@ import type { ConversationRow } from "../../storage/conversations.ts";
 import type { KeptInputMessage, KeptItem } from "../../storage/response-items.ts";
 import type { ResponseRow } from "../../storage/responses.ts";
 import type { Storage } from "../../storage/storage.ts";
-import { mayKnow } from "./rights.ts";
 
 type Tables = Pick<Storage, "responses" | "conversations">;
 type Calls = { type: KeptItem["type"]; call_id: string }[];
@@ -84,4 +83,15 @@ export async function conversationOf(
 
 function isUserMessage(item: KeptItem): item is KeptInputMessage {
   return item.type === "message" && item.role === "user";
+}
+
+/** A key that is limited to stores sees what it made itself: answers hold passages of other stores. */
+export function mayKnow(caller: Caller, keyId: string): boolean {
+  return caller.storeIds === null || caller.keyId === keyId;
+}
+
+/** Who may only read can take back what it asked for itself. */
+export function assertOwn(caller: Caller, { key_id: keyId }: { key_id: string }, what = "Responses"): void {
+  if (caller.role !== "read" || caller.keyId === keyId) return;
+  throw new AppError("permission_denied", `A key of role 'read' can change only the ${what} that it made itself.`);
 }

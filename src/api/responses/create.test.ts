@@ -298,12 +298,12 @@ describe("a request", () => {
       "Unsupported parameter: 'prompt' is not supported by this server.",
     ],
     [
-      "of a conversation",
+      "of a conversation that is not there",
       () => ({ conversation: "conv_1" }),
-      400,
-      "unsupported_parameter",
-      "conversation",
-      message("conversation"),
+      404,
+      null,
+      null,
+      "Conversation with id 'conv_1' not found.",
     ],
     [
       "with another tool",

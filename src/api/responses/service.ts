@@ -24,7 +24,7 @@ import { usableFiles } from "../stored-files/scope.ts";
 import { assertStillThere, type Owner } from "../stored-files/space.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import type { StoreAccess } from "../store-access.ts";
-import { afterResponse, type Before, inConversation, NOTHING } from "./before.ts";
+import { afterResponse, assertOwn, type Before, inConversation, mayKnow, NOTHING } from "./before.ts";
 import { Events, type ResponseEvent } from "./events.ts";
 import { Following } from "./following.ts";
 import { assertPaired, type ReadInput, readInput, textOf } from "./input.ts";
@@ -38,7 +38,6 @@ import {
   type RequestRules,
   wishIn,
 } from "./request.ts";
-import { assertOwn, mayKnow } from "./rights.ts";
 import { filesIn, textsIn } from "./texts.ts";
 import { StepQueue } from "./step-queue.ts";
 

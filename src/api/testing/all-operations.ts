@@ -1,6 +1,8 @@
 import { adminOperations } from "../admin/routes.ts";
 import { assistantOperations } from "../assistants/routes.ts";
+import { completionOperations } from "../chat-completions/routes.ts";
 import { chunkOperations } from "../chunks/routes.ts";
+import { conversationOperations } from "../responses/conversations/routes.ts";
 import { embeddingOperations } from "../embeddings/routes.ts";
 import { evaluationOperations } from "../evals/routes.ts";
 import { eventOperations } from "../events/routes.ts";
@@ -42,6 +44,8 @@ export function allOperations(): Operation[] {
     ...messageOperations(none),
     ...runOperations(none),
     ...stepOperations(none),
+    ...conversationOperations(none),
+    ...completionOperations(none),
     ...modelOperations(none),
     ...rerankOperations(none),
     ...chunkOperations(none, none),

@@ -12,7 +12,7 @@ import type { DialectRules } from "../presenters/presenter.ts";
 import type { Attacher } from "../attaching/attach.ts";
 import { readStrategy } from "../attaching/input.ts";
 import type { StoreAccess } from "../store-access.ts";
-import type { MakeStore, StoreMaker } from "../store-maker.ts";
+import type { MakeStore, StoreMaker } from "../attaching/attach.ts";
 import type { Asking } from "../asking.ts";
 import { checkMetadata, checkName, chooseModel, SECONDS_A_DAY } from "./input.ts";
 import { pageQuery } from "../../http/page-query.ts";

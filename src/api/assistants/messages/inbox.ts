@@ -16,7 +16,7 @@ import { storeBody } from "../resources.ts";
 import { mayUseFile } from "../../stored-files/scope.ts";
 import { presenterFor } from "../../presenters/choose.ts";
 import type { Attacher, Within } from "../../attaching/attach.ts";
-import type { MakeStore, StoreMaker } from "../../store-maker.ts";
+import type { MakeStore, StoreMaker } from "../../attaching/attach.ts";
 import { mayUseStore } from "../../../http/caller.ts";
 import type { GivenMessage } from "./input.ts";
 

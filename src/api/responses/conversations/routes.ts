@@ -25,7 +25,10 @@ const PATH = "/v1/conversations";
 const ONE = `${PATH}/{conversation_id}` as const;
 const NOT_FOUND = "conversation_not_found" as const;
 const ITEMS = ["missing_required_parameter", "invalid_value", "unsupported_value", "item_not_found"] as const;
-const EXAMPLE = { items: [{ role: "user", content: "How long do refunds take?" }], metadata: { topic: "refunds" } };
+const EXAMPLE = {
+  items: [{ type: "message", role: "user", content: "How long do refunds take?" }],
+  metadata: { topic: "refunds" },
+};
 
 const created = compileValidator(CreateConversationBody);
 const added = compileValidator(CreateItemsBody);

@@ -6,10 +6,9 @@ import { shown } from "../../../platform/words.ts";
 import type { ConversationRow } from "../../../storage/conversations.ts";
 import type { KeptItem } from "../../../storage/response-items.ts";
 import type { Storage } from "../../../storage/storage.ts";
-import { conversationOf } from "../before.ts";
+import { assertOwn, conversationOf, mayKnow } from "../before.ts";
 import { readInput } from "../input.ts";
 import type { GivenItem } from "../items.ts";
-import { assertOwn, mayKnow } from "../rights.ts";
 
 export interface ConversationsDeps {
   storage: Pick<Storage, "conversations" | "responses" | "transaction">;
