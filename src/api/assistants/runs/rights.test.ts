@@ -221,6 +221,44 @@ describe("what a run holds", () => {
   });
 });
 
+test("a tenant that is deleted takes its threads and assistants with it", async () => {
+  await using f = await desk();
+  const other = as(KEYS.other);
+  await newThread(f, { messages: [user()] }, other);
+  expect((await f.call("POST", "/v1/assistants", { model: "m" }, other)).status).toBe(200);
+  expect((await f.call("DELETE", "/v1/admin/tenants/ten_b", undefined, as(KEYS.admin))).status).toBe(200);
+  const left = f.db.raw.query(
+    "SELECT (SELECT count(*) FROM thread WHERE tenant_id = 'ten_b') + (SELECT count(*) FROM assistant WHERE tenant_id = 'ten_b') + (SELECT count(*) FROM thread_message) AS n",
+  );
+  expect(left.get()).toEqual({ n: 0 });
+});
+
+test("a suspended tenant's keys ask for nothing, and what it asked for before fails", async () => {
+  await using f = await desk();
+  const other = as(KEYS.other);
+  const { json: store } = await f.call("POST", "/v1/vector_stores", {}, other);
+  const resources = { file_search: { vector_store_ids: [store.id] } };
+  const made = { model: "m", tools: [SEARCH], tool_resources: resources };
+  const { json: assistant } = await f.call("POST", "/v1/assistants", made, other);
+  const { json: run } = await f.call(
+    "POST",
+    "/v1/threads/runs",
+    { assistant_id: assistant.id, thread: { messages: [user()] } },
+    other,
+  );
+  await f.call("POST", "/v1/admin/tenants/ten_b", { status: "suspended" }, as(KEYS.admin));
+  expect((await f.call("POST", "/v1/threads", {}, other)).status).toBe(402);
+  await f.engine.jobs.runner.start();
+  await waitFor(
+    "the run ends",
+    async () => (await f.storage.runs.get("ten_b", run.id as string))?.ended_at ?? undefined,
+  );
+  expect(await f.storage.runs.get("ten_b", run.id as string)).toMatchObject({
+    status: "failed",
+    outcome: { error: { code: "server_error" } },
+  });
+});
+
 interface Result {
   file_name: string;
   content: { text: string }[];
