@@ -22,6 +22,12 @@ export type ProvidedEntry = Omit<LocalEntry, "source" | "key">;
 
 export type Entry = LocalEntry | RemoteEntry | ProvidedEntry;
 
+/**
+ * Milliseconds of a batch, the one before it included. A small file, or another tenant's, waits about so long; a search
+ * for half of it.
+ */
+const BATCH_MS = { passage: 500, query: 100 };
+
 /** A worker has the next call before it has answered the last; a stop waits for what it has. */
 export const LOCAL_TEXTS = 32;
 const CALLS_A_WORKER = 2;
@@ -47,8 +53,9 @@ export async function openLocal(
       ok: true,
       texts: await lanes.embed(lane === "query" ? "query" : "ingest", key, source, texts, kind, signal),
     }),
-    passageSlots: ingestWorkers * 2,
+    passageSlots: ingestWorkers * CALLS_A_WORKER,
     querySlots: 1,
+    batchMs: BATCH_MS,
   });
   const passages = {
     texts: LOCAL_TEXTS,

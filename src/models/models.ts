@@ -299,11 +299,18 @@ export class Models {
     return { ok: true, vector };
   }
 
-  /** Vectors of any texts in the model's own dimensions, for /v1/embeddings: among passages, whatever their kind. */
-  async embed(id: string, texts: readonly string[], asked: Omit<EmbedAsk, "isSearch">): Promise<EmbedResult> {
+  /**
+   * Vectors of any texts in the model's own dimensions, for /v1/embeddings: among passages, whatever their kind, unless
+   * they are as short as a question.
+   */
+  async embed(
+    id: string,
+    texts: readonly string[],
+    asked: Omit<EmbedAsk, "isSearch" | "isRequest">,
+  ): Promise<EmbedResult> {
     const entry = this.#entries.get(id);
     if (entry === undefined) return embedFailure("unavailable", `the model '${id}' is not here`);
-    return await entry.batcher.embed(texts, { ...asked, isSearch: false });
+    return await entry.batcher.embed(texts, { ...asked, isSearch: false, isRequest: true });
   }
 
   /** Vectors of a few passages that somebody's search or answer waits for, in the model's own dimensions. */
