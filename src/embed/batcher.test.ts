@@ -213,7 +213,7 @@ test("batches hold what a lane answers in time", async () => {
     },
   });
   await batcher.embed(new Array(40).fill(text) as string[], ask("passage"));
-  expect(sizes.slice(0, 3)).toEqual([4, 5, 5]);
+  expect(sizes.slice(0, 3)).toEqual([2, 5, 5]);
   sizes.length = 0;
   await batcher.embed(new Array(4).fill(text) as string[], ask("query"));
   expect(sizes).toEqual([1, 1, 1, 1]);

@@ -72,7 +72,7 @@ const BATCH_CHARS = 16_000;
 /** One query of the greatest length, or many of the usual. */
 const QUERY_BATCH_CHARS = 8192;
 /** A search waits for a batch of queries and has nothing from its size. */
-const LEAST_CHARS: Record<EmbedKind, number> = { query: 512, passage: 2048 };
+const LEAST_CHARS: Record<EmbedKind, number> = { query: 512, passage: 1024 };
 const BATCH_TEXTS = 256;
 /** A request as short as a question, all its texts together. */
 const SHORT_REQUEST_CHARS = 512;
