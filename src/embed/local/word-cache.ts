@@ -1,7 +1,9 @@
 /**
  * Token ids of a text put together from those of its words, which are computed once each. The library's tokenizers take
  * some 25,000 tokens a second, a tenth of the time of a small model; words repeat, and most tokenizers cut at blanks
- * first, so that a word has the same tokens wherever it stands. Whether one does is tried when it is opened.
+ * first, so that a word has the same tokens wherever it stands. Whether one does is tried when it is opened. Where cuts of
+ * a word score the same, the library's sums from the text's beginning leave it to rounding; a word alone is cut as Rust's
+ * `tokenizers` cuts it, which models are trained with.
  */
 import { normalized } from "../../stream-safe.ts";
 import { IdBuffer } from "./wordpiece.ts";
