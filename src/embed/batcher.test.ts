@@ -167,7 +167,7 @@ describe("short requests of clients", () => {
   const request = (tenant = "a"): EmbedAsk => ({ ...ask("passage", never, tenant), isRequest: true });
   const run = (started: { batch: Batch }[]) => started.map(({ batch: { texts, lane } }) => [texts.join(""), lane]);
 
-  test("have the lane of queries while no search waits, and long ones have not", async () => {
+  test("have the lane of queries in turns with searches, and long ones have not", async () => {
     const { batcher, started } = held({ querySlots: 1 });
     void batcher.embed(["0", "1"], ask("passage"));
     void batcher.embed(["2"], request());
@@ -182,6 +182,15 @@ describe("short requests of clients", () => {
       ["4", "query"],
       ["3", "query"],
     ]);
+  });
+
+  test("wait for one batch of searches, however many come", async () => {
+    const { batcher, started, texts } = held({ querySlots: 1, batchTexts: 1 });
+    for (const digit of ["0", "1", "2"]) void batcher.embed([digit], ask("query", never, "greedy"));
+    void batcher.embed(["8"], request("other"));
+    void batcher.embed(["9"], request("other"));
+    for (let i = 0; i < started.length; i++) await started[i]?.finish();
+    expect(texts()).toEqual(["0", "8", "1", "9", "2"]);
   });
 
   test("wait among passages where queries have no lane", async () => {

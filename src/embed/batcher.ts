@@ -8,8 +8,8 @@
  * - A batch is never split after it has started; it is small (batch-size.ts), so a search waits at most one batch for a
  *   place. It holds several turns, so that a small request rides with the next one.
  * - Where the model has a lane for queries, searches use that one only, several that wait as one batch: behind a batch of
- *   passages they would wait longer than for their turn. While none waits, a short request takes the place, one at a
- *   time, so that a question which a client has embedded does not wait for all files.
+ *   passages they would wait longer than for their turn. Short requests have that lane too, in turns with searches, so
+ *   that a question which a client has embedded does not wait for all files.
  */
 import type { EmbeddedText, EmbedFailure, EmbedKind, EmbedResult, ModelInfo } from "./provider.ts";
 import { embedFailure } from "./provider.ts";
@@ -96,7 +96,7 @@ interface Part {
   index: number;
 }
 
-/** `short`: requests that have the lane for queries while no search wants it. */
+/** `short`: requests that share the lane for queries with searches. */
 type QueueName = EmbedKind | "short";
 
 export class EmbedBatcher {
@@ -107,6 +107,8 @@ export class EmbedBatcher {
   /** By the lane. */
   readonly #size: Record<EmbedKind, BatchSize>;
   readonly #now: () => number;
+  /** Whose batch the lane for queries had last. */
+  #lastQuery: "query" | "short" = "short";
   readonly #running: Record<EmbedKind, number> = { query: 0, passage: 0 };
   #overloaded = 0;
 
@@ -211,11 +213,12 @@ export class EmbedBatcher {
     const waits = (queue: QueueName) => this.#waiting[queue].waiting.slices > 0;
     const passageFree = this.#running.passage < passageSlots;
     const queryFree = this.#running.query < querySlots;
-    if (waits("query")) {
-      if (querySlots === 0 && passageFree) return { queue: "query", lane: "passage" };
-      if (queryFree) return { queue: "query", lane: "query" };
+    if (querySlots === 0 && waits("query") && passageFree) return { queue: "query", lane: "passage" };
+    if (queryFree && (waits("query") || waits("short"))) {
+      const isShort = waits("short") && (this.#lastQuery === "query" || !waits("query"));
+      this.#lastQuery = isShort ? "short" : "query";
+      return { queue: this.#lastQuery, lane: "query" };
     }
-    if (waits("short") && queryFree) return { queue: "short", lane: "query" };
     return waits("passage") && passageFree ? { queue: "passage", lane: "passage" } : null;
   }
 
