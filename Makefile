@@ -15,7 +15,7 @@ INSTALLED := node_modules/.lectern-installed
 NATIVE := dist/native/.built
 # Where `make clients` puts the Python packages; the Python in docs/ runs with them.
 PYTHON_OF_CLIENTS := $(CURDIR)/dist/clients/python/venv/bin/python
-SOURCES := $(shell find src models/lectern-embed-en -type f ! -name '*.test.ts' 2>/dev/null)
+SOURCES := $(shell find src models/lectern-embed* -type f ! -name '*.test.ts' 2>/dev/null)
 
 .PHONY: help run dev check fmt docs test clients coverage bench bench-turns eval ocr-eval addon build install clean
 

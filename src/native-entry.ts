@@ -87,12 +87,9 @@ class NativeWorker {
     return kept(this.#models, id, () => {
       const { natives, threads } = this.#init;
       const isBundled = source.type === "bundled";
-      const files = isBundled ? embeddedModelFiles(bundledModelFiles()) : directoryModelFiles(source.path);
-      return createLocalModel(loadOnnxRuntime(natives), files, {
-        id,
-        location: isBundled ? "bundled" : "local",
-        threads,
-      });
+      const files = isBundled ? embeddedModelFiles(bundledModelFiles(source.name)) : directoryModelFiles(source.path);
+      const location = isBundled ? "bundled" : "local";
+      return createLocalModel(loadOnnxRuntime(natives), files, { id, location, threads });
     });
   }
 

@@ -55,6 +55,18 @@ export const IndexInfo = Type.Object(
 );
 export type IndexInfo = Static<typeof IndexInfo>;
 
+export const StoreProgress = Type.Object(
+  {
+    files_left: Type.Integer(),
+    eta_seconds: nullable(
+      Type.Integer({
+        description: "Until they are indexed, by the pace of the last minutes; `null` while that cannot be told.",
+      }),
+    ),
+  },
+  { $id: "VectorStoreProgress" },
+);
+
 export const VectorStore = Type.Object(
   {
     id: Type.String(),
@@ -76,6 +88,7 @@ export const VectorStore = Type.Object(
     embedding_dimensions: Type.Optional(Type.Union([Type.Integer(), Type.Null()])),
     last_used_at: Type.Optional(Type.Union([Type.Integer(), Type.Null()])),
     lifecycle: Type.Optional(oneOf(LIFECYCLES)),
+    progress: Type.Optional(StoreProgress),
     index: Type.Optional(IndexInfo),
   },
   { $id: "VectorStore" },

@@ -212,7 +212,7 @@ class Server implements Context {
     if (logFormat(config) === "json") for (const notice of this.notices) log.info(notice);
     log.debug("settings", redactedConfig(config));
     log.debug("documents are read in processes of their own", describeBounds(engine.workers.bounds));
-    log.info("started", { url: server.url, data: dataDir, default_model: config.defaultModel });
+    log.info("started", { url: server.url, data: dataDir, default_model: engine.models.catalog().defaultModel });
     lines.flush();
     return { url: server.url };
   }
@@ -255,8 +255,8 @@ function listen(config: Config, app: App, stopping: AbortController): RunningSer
   }
 }
 
-function noticesOf(config: Config, { models }: Engine, ofPlace: string | null): string[] {
-  const lines = [ofPlace, models.aliasNotice()];
+function noticesOf(config: Config, { models, modelNotice }: Engine, ofPlace: string | null): string[] {
+  const lines = [ofPlace, modelNotice, models.aliasNotice()];
   if (config.offline) lines.push("Offline: every outbound connection is refused.");
   if (config.testClockFile !== null) lines.push(`The clock is moved by ${config.testClockFile} (for tests only).`);
   return lines.filter((line) => line !== null);

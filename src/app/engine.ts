@@ -13,7 +13,9 @@ import type { Config } from "../config/config.ts";
 import { embedFailure, type EmbeddingProvider } from "../embed/provider.ts";
 import { ProgressBoard } from "../jobs/progress.ts";
 import { scheduleModelUpgrade } from "../jobs/upgrade-model.ts";
-import { BUNDLED_MODEL, type Models } from "../models/models.ts";
+import { WORD_TABLE } from "../models/bundled-model.ts";
+import type { BundledModel } from "../models/entries.ts";
+import type { Models } from "../models/models.ts";
 import { type RankerCatalog, rankerCatalog } from "../models/ranker-catalog.ts";
 import { type Changes, createChanges } from "../platform/changes.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -28,6 +30,7 @@ import { INGEST_STAGE } from "./metric-list.ts";
 import { attachedParts } from "./attached-parts.ts";
 import { openChat } from "./open-chat.ts";
 import { type Indexes, openIndexes } from "./open-indexes.ts";
+import { defaultModelOf } from "./default-model.ts";
 import { openModels } from "./open-models.ts";
 import { type OpenStorage, openStorage } from "./open-storage.ts";
 import { createJobs, type Jobs } from "./start-jobs.ts";
@@ -35,8 +38,10 @@ import { startWorkers, type Workers } from "./start-workers.ts";
 
 /** What tests put in the place of parts that are slow, or that nobody can foresee. */
 export interface EngineOverrides {
-  /** In place of the bundled model; runs in this process. */
+  /** In place of the bundled models; runs in this process. */
   provider?: EmbeddingProvider | undefined;
+  /** In place of those that come with this program, and of what a new data directory has for its default. */
+  bundled?: { models: readonly BundledModel[]; newest: string } | undefined;
   /** In place of the rerankers of the models directory. */
   rankers?: RankerCatalog | undefined;
   /** False: nothing waits for the disk. */
@@ -57,6 +62,8 @@ export interface Engine extends AsyncDisposable {
   readonly data: OpenStorage;
   readonly workers: Workers;
   readonly models: Models;
+  /** What a person should know of the default model, in a line. */
+  readonly modelNotice: string | null;
   readonly rankers: RankerCatalog;
   readonly indexes: Indexes;
   readonly search: Search;
@@ -80,8 +87,11 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const data = stack.use(openStorage(dataDir, log, { flush: overrides.flush }));
   const { storage } = data;
   const workers = stack.use(await startWorkers(config, dataDir));
-  const models = await openModels(config, { workers, dataDir, log, metrics, ...overrides });
-  await upgradeBundledModel(models, data, clock, log);
+  const { name: defaultModel, notice: modelNotice } = await defaultModelOf(config, storage, overrides.bundled?.newest);
+  const { provider, bundled } = overrides;
+  const ofModels = { workers, dataDir, log, metrics, defaultModel, provider, bundled: bundled?.models };
+  const models = await openModels(config, ofModels);
+  await upgradeBundledModels(models, data, clock, log);
   const rankers = overrides.rankers ?? rankerCatalog(models, config);
   const changes = createChanges();
   const progress = new ProgressBoard((stage, seconds) => metrics.observe(INGEST_STAGE, seconds, { stage }));
@@ -92,7 +102,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     ...storage,
     indexes: indexes.registry,
     embedQuery: (model, text, asker) => models.embedQuery(model, text, asker),
-    isEnglishModel: (model) => model === BUNDLED_MODEL,
+    isEnglishModel: (model) => model === WORD_TABLE,
     unrelatedCosine: (model) => models.info(model)?.unrelatedCosine ?? 0,
     rankers,
   });
@@ -135,6 +145,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     data,
     workers,
     models,
+    modelNotice,
     rankers,
     indexes,
     search,
@@ -178,7 +189,7 @@ function answeringOf(config: Config, parts: AnsweringParts): Pick<Engine, "answe
     rankers,
     texts: workers.texts,
     fit: (question, sentences, asker) => sentenceFit(reading, { question, sentences }, asker),
-    isEnglishModel: (model) => model === BUNDLED_MODEL,
+    isEnglishModel: (model) => model === WORD_TABLE,
     onSearch: (record) => searches.report(record),
     settings: () => ({
       minScore: config.answerMinScore,
@@ -198,9 +209,8 @@ function answeringOf(config: Config, parts: AnsweringParts): Pick<Engine, "answe
   };
 }
 
-/** Stores made with another revision of the bundled model are moved to this one. */
-async function upgradeBundledModel(models: Models, { storage }: OpenStorage, clock: Clock, log: Log): Promise<void> {
-  const bundled = models.info(models.bundled);
-  if (bundled === null) return;
-  await scheduleModelUpgrade(storage, { id: bundled.id, revision: bundled.revision }, clock, log);
+/** Stores made with another revision of a bundled model are moved to this one. */
+async function upgradeBundledModels(models: Models, { storage }: OpenStorage, clock: Clock, log: Log): Promise<void> {
+  for (const { id, revision } of models.bundledInfos())
+    await scheduleModelUpgrade(storage, { id, revision }, clock, log);
 }

@@ -3,6 +3,8 @@ import type { Config } from "../config/config.ts";
 import type { EmbeddingProvider } from "../embed/provider.ts";
 import { resolveHost } from "../embed/remote/address.ts";
 import { ModelTrials } from "../models/model-trials.ts";
+import { bundledModelInfo, bundledModels } from "../models/bundled-model.ts";
+import type { BundledModel } from "../models/entries.ts";
 import { removeUnfinished } from "../models/models-dir.ts";
 import { Models } from "../models/models.ts";
 import { countUsage, providerLimits, remoteSources } from "../models/remote-models.ts";
@@ -18,7 +20,11 @@ export interface ModelParts {
   dataDir: string;
   log: Log;
   metrics: Metrics;
-  /** In place of the bundled model. */
+  /** Where neither the settings nor a client name one. */
+  defaultModel: string;
+  /** In place of those that come with this program. */
+  bundled?: readonly BundledModel[] | undefined;
+  /** In place of all of them. */
   provider?: EmbeddingProvider | undefined;
 }
 
@@ -27,7 +33,7 @@ const QUERY_CACHE_BYTES = 64 * 1024 * 1024;
 
 /** Every model of this server, opened. Throws where the default model or the default reranker cannot be used. */
 export async function openModels(config: Config, parts: ModelParts): Promise<Models> {
-  const { workers, dataDir, log, metrics, provider } = parts;
+  const { workers, dataDir, log, metrics, provider, bundled = ofThisProgram() } = parts;
   const directory = join(dataDir, "models");
   removeUnfinished(directory);
   const models = new Models({
@@ -37,7 +43,8 @@ export async function openModels(config: Config, parts: ModelParts): Promise<Mod
       run: (folder) => tryModel(folder, workers),
     }),
     directory,
-    defaultModel: provider?.model.id ?? config.defaultModel,
+    bundled,
+    defaultModel: provider?.model.id ?? config.defaultModel ?? parts.defaultModel,
     defaultRanker: config.defaultRanker,
     defaultAliases: !config.noDefaultAliases,
     aliases: config.modelNames,
@@ -58,6 +65,14 @@ export async function openModels(config: Config, parts: ModelParts): Promise<Mod
   });
   await models.start();
   return models;
+}
+
+function ofThisProgram(): BundledModel[] {
+  return bundledModels().map((name) => ({
+    id: name,
+    source: { type: "bundled", name },
+    info: bundledModelInfo(name),
+  }));
 }
 
 /** Counts what a reranker, or the bundled ranking in its place, did. */

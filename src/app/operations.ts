@@ -184,6 +184,7 @@ function storeParts(options: OperationsOptions, shared: Shared) {
     attacher: attach,
     storeLimits: quotas.stores,
     indexType: (store) => indexes.kindOf(store),
+    secondsLeft: (store) => engine.progress.secondsLeft(store.id, store.n_in_progress),
     setIndexMode: (storeId, mode) => indexes.setMode(storeId, mode),
     wakeJobs,
   });

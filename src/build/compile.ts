@@ -4,7 +4,6 @@
  */
 import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { BUNDLED_MODEL_DIRECTORY } from "../models/bundled-model.ts";
 import { embedPlugin } from "./embed-plugin.ts";
 
 const ROOT = resolve(import.meta.dir, "../..");
@@ -13,7 +12,6 @@ export interface CompileOptions {
   /** The first one is the program, the others its workers. */
   entrypoints: string[];
   outfile: string;
-  modelDirectory: string;
 }
 
 const LECTERN: CompileOptions = {
@@ -25,7 +23,6 @@ const LECTERN: CompileOptions = {
     "src/ocr-entry.ts",
   ].map((path) => join(ROOT, path)),
   outfile: join(ROOT, "dist/lectern"),
-  modelDirectory: join(ROOT, BUNDLED_MODEL_DIRECTORY),
 };
 
 /** Builds beside `outfile` and renames at the end, so that a failed build leaves the previous binary alone. */
@@ -50,7 +47,7 @@ export async function compile(options: CompileOptions): Promise<void> {
     sourcemap: "inline",
     env: "disable",
     define: { LECTERN_BUILD_COMMIT: JSON.stringify(await gitCommit()), "process.env.NODE_ENV": '"production"' },
-    plugins: [await embedPlugin(ROOT, options.modelDirectory)],
+    plugins: [await embedPlugin(ROOT)],
     metafile: true,
     throw: true,
   });

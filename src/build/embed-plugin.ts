@@ -1,22 +1,26 @@
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { BunPlugin } from "bun";
-import { modelFileNames } from "../models/bundled-model.ts";
+import { directoryModelFiles } from "../embed/local/model-files.ts";
+import { createLocalModel } from "../embed/local/session.ts";
+import type { ModelInfo } from "../embed/provider.ts";
+import { bundledDirectories, DEFAULT_BUNDLED_MODEL, modelFileNames, WORD_TABLE } from "../models/bundled-model.ts";
+import { measureUnrelated } from "../models/unrelated.ts";
 import { levelsOf } from "../platform/cpu.ts";
-import { hnswFileName } from "../platform/native.ts";
+import { hnswFileName, loadOnnxRuntime } from "../platform/native.ts";
 
 /**
  * Fills the modules that are empty in a source checkout (native-embedded.ts, model-embedded.ts) with the files of this
  * machine's platform, and points packages that look for their addon on the disk to what platform/native.ts loaded.
  */
-export async function embedPlugin(root: string, modelDirectory: string): Promise<BunPlugin> {
+export async function embedPlugin(root: string): Promise<BunPlugin> {
   const natives = await nativeModule(nativeFiles(root));
-  const model = modelModule(modelDirectory);
+  const models = await modelsModule(root);
   return {
     name: "embed",
     setup(build) {
       build.onLoad({ filter: /\/src\/platform\/native-embedded\.ts$/ }, () => ({ contents: natives, loader: "ts" }));
-      build.onLoad({ filter: /\/src\/models\/model-embedded\.ts$/ }, () => ({ contents: model, loader: "ts" }));
+      build.onLoad({ filter: /\/src\/models\/model-embedded\.ts$/ }, () => ({ contents: models, loader: "ts" }));
       build.onLoad({ filter: /\/onnxruntime-node\/dist\/binding\.js$/ }, async ({ path }) => ({
         contents: withLoadedBinding(await Bun.file(path).text()),
         loader: "js",
@@ -58,12 +62,38 @@ async function nativeModule(paths: string[]): Promise<string> {
   return `${fileImports(paths)}\nexport const embeddedNatives = [${entries.join(",\n")}];\n`;
 }
 
-function modelModule(directory: string): string {
-  const names = modelFileNames(directory);
-  if (names.length === 0) throw new Error(`${directory} holds no model`);
-  const entries = names.map((name, i) => `${JSON.stringify(name)}: file${i}`);
-  const paths = names.map((name) => join(directory, name));
-  return `${fileImports(paths)}\nexport const embeddedModel = { ${entries.join(", ")} };\n`;
+/** Every bundled model that the checkout has, with what is known of it: a start need not open those that nobody uses. */
+async function modelsModule(root: string): Promise<string> {
+  const models = bundledDirectories(root);
+  for (const wanted of [WORD_TABLE, DEFAULT_BUNDLED_MODEL])
+    if (!models.some(({ name }) => name === wanted)) throw new Error(`models/${wanted} holds no model`);
+  const paths: string[] = [];
+  const entries: string[] = [];
+  for (const { name, directory } of models) {
+    const files = modelFileNames(directory).map((file) => {
+      paths.push(join(directory, file));
+      return `${JSON.stringify(file)}: file${paths.length - 1}`;
+    });
+    const info = JSON.stringify(await measured(name, directory));
+    entries.push(`${JSON.stringify(name)}: { files: { ${files.join(", ")} }, info: ${info} }`);
+  }
+  return `${fileImports(paths)}\nexport const embeddedModels = { ${entries.join(",\n")} };\n`;
+}
+
+async function measured(id: string, directory: string): Promise<ModelInfo> {
+  const model = await createLocalModel(loadOnnxRuntime(), directoryModelFiles(directory), {
+    id,
+    location: "bundled",
+    threads: 1,
+  });
+  try {
+    // The ranking is fitted to the table as it is.
+    const unrelated =
+      id === WORD_TABLE ? 0 : await measureUnrelated((texts, kind) => model.embed(texts, kind), model.info.dimensions);
+    return { ...model.info, unrelatedCosine: unrelated ?? 0 };
+  } finally {
+    await model.dispose();
+  }
 }
 
 function fileImports(paths: string[]): string {

@@ -5,6 +5,7 @@
  */
 import { Type } from "@sinclair/typebox";
 import { DIALECTS } from "../http/dialect.ts";
+import { DEFAULT_BUNDLED_MODEL } from "../models/bundled-model.ts";
 import { ANSWER_SETTINGS } from "./answer-settings.ts";
 import { PROVIDER_SETTINGS } from "./provider-settings.ts";
 import { choice, integer, integerOrNone, key, keyFile, MAX, number, setting, text, textOrNone } from "./setting.ts";
@@ -71,9 +72,10 @@ export const SETTINGS = {
   defaultModel: setting(
     "Models",
     "default-model",
-    text(),
-    "lectern-embed-en",
-    "embedding model of stores that name none",
+    textOrNone(),
+    null,
+    "embedding model of stores that name none, and behind names of hosted models",
+    { defaultText: `${DEFAULT_BUNDLED_MODEL}; what a data directory was made with` },
   ),
   defaultRanker: setting(
     "Models",

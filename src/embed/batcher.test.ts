@@ -163,6 +163,71 @@ test("queries that no search waits for run among passages, in batches of their o
   ]);
 });
 
+describe("short requests of clients", () => {
+  const request = (tenant = "a"): EmbedAsk => ({ ...ask("passage", never, tenant), isRequest: true });
+  const run = (started: { batch: Batch }[]) => started.map(({ batch: { texts, lane } }) => [texts.join(""), lane]);
+
+  test("have the lane of queries in turns with searches, and long ones have not", async () => {
+    const { batcher, started } = held({ querySlots: 1 });
+    void batcher.embed(["0", "1"], ask("passage"));
+    void batcher.embed(["2"], request());
+    void batcher.embed(["3"], request());
+    void batcher.embed(["4"], ask("query"));
+    void batcher.embed(["5".repeat(600)], request());
+    for (let i = 0; i < started.length; i++) await started[i]?.finish();
+    expect(run(started)).toEqual([
+      ["01", "passage"],
+      ["2", "query"],
+      ["5".repeat(600), "passage"],
+      ["4", "query"],
+      ["3", "query"],
+    ]);
+  });
+
+  test("wait for one batch of searches, however many come", async () => {
+    const { batcher, started, texts } = held({ querySlots: 1, batchTexts: 1 });
+    for (const digit of ["0", "1", "2"]) void batcher.embed([digit], ask("query", never, "greedy"));
+    void batcher.embed(["8"], request("other"));
+    void batcher.embed(["9"], request("other"));
+    for (let i = 0; i < started.length; i++) await started[i]?.finish();
+    expect(texts()).toEqual(["0", "8", "1", "9", "2"]);
+  });
+
+  test("wait among passages where queries have no lane", async () => {
+    const { batcher, started } = held();
+    void batcher.embed(["0"], ask("passage"));
+    void batcher.embed(["1"], request());
+    for (let i = 0; i < started.length; i++) await started[i]?.finish();
+    expect(run(started)).toEqual([
+      ["0", "passage"],
+      ["1", "passage"],
+    ]);
+  });
+});
+
+test("batches hold what a lane answers in time", async () => {
+  let nowMs = 0;
+  const sizes: number[] = [];
+  const text = "1".padStart(1000, "0");
+  const batcher = new EmbedBatcher({
+    model,
+    passageSlots: 1,
+    querySlots: 1,
+    batchMs: { passage: 1000, query: 100 },
+    now: () => nowMs,
+    run: async (batch) => {
+      sizes.push(batch.texts.length);
+      nowMs += batch.texts.length * 200;
+      return await Promise.resolve(done(batch));
+    },
+  });
+  await batcher.embed(new Array(40).fill(text) as string[], ask("passage"));
+  expect(sizes.slice(0, 3)).toEqual([2, 5, 5]);
+  sizes.length = 0;
+  await batcher.embed(new Array(4).fill(text) as string[], ask("query"));
+  expect(sizes).toEqual([1, 1, 1, 1]);
+});
+
 describe("bounds", () => {
   test("what does not fit into the queue is overloaded, with a time to come back", async () => {
     const { batcher, started } = held({ maxQueuedChars: 8, batchTexts: 1 });

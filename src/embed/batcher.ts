@@ -5,13 +5,15 @@
  *
  * - Searches have a queue of their own, everything else another. In both the tenants take turns by characters, and each
  *   fills its own share only (fair-queue.ts): a request that does not fit is answered "overloaded" at once.
- * - A batch is never split after it has started; it is small, so a search waits at most one batch for a place. It holds
- *   several turns, so that a small request rides with the next one.
+ * - A batch is never split after it has started; it is small (batch-size.ts), so a search waits at most one batch for a
+ *   place. It holds several turns, so that a small request rides with the next one.
  * - Where the model has a lane for queries, searches use that one only, several that wait as one batch: behind a batch of
- *   passages they would wait longer than for their turn.
+ *   passages they would wait longer than for their turn. Short requests have that lane too, in turns with searches, so
+ *   that a question which a client has embedded does not wait for all files.
  */
 import type { EmbeddedText, EmbedFailure, EmbedKind, EmbedResult, ModelInfo } from "./provider.ts";
 import { embedFailure } from "./provider.ts";
+import { BatchSize } from "./batch-size.ts";
 import { messageOf } from "../errors.ts";
 import { FairQueue, type Waiting } from "../platform/fair-queue.ts";
 
@@ -23,6 +25,8 @@ export interface EmbedAsk {
   tenant: string;
   /** A search waits for it, and nothing else: `/v1/embeddings` of queries is none. */
   isSearch: boolean;
+  /** A client waits for it; of what is no search, a job does otherwise. */
+  isRequest?: boolean | undefined;
   signal: AbortSignal;
 }
 
@@ -44,11 +48,15 @@ export interface BatcherOptions {
   querySlots: number;
   /** Text waiting in each queue, in UTF-16 units: of all tenants, and half of that of one. */
   maxQueuedChars?: number | undefined;
-  /** Text of one batch of passages, in UTF-16 units; a longer text is a batch of its own. */
+  /** Text of one batch of passages, in UTF-16 units, at most; a longer text is a batch of its own. */
   batchChars?: number | undefined;
+  /** Milliseconds that a batch of passages, and one of queries, is to take; without them batches are as large as may be. */
+  batchMs?: Record<EmbedKind, number> | undefined;
   batchTexts?: number | undefined;
   /** Counts the texts of a new batch instead: false for one that does not fit in any more. */
   newBatch?: (() => (text: string) => boolean) | undefined;
+  /** Milliseconds; for tests. */
+  now?: (() => number) | undefined;
 }
 
 export interface BatcherStats {
@@ -63,7 +71,11 @@ const MAX_QUEUED_CHARS = 16_000_000;
 const BATCH_CHARS = 16_000;
 /** One query of the greatest length, or many of the usual. */
 const QUERY_BATCH_CHARS = 8192;
+/** A search waits for a batch of queries and has nothing from its size. */
+const LEAST_CHARS: Record<EmbedKind, number> = { query: 512, passage: 1024 };
 const BATCH_TEXTS = 256;
+/** A request as short as a question, all its texts together. */
+const SHORT_REQUEST_CHARS = 512;
 /** Turns that fit into a batch. */
 const TURNS = 4;
 const RETRY_AFTER_MS = 1000;
@@ -84,12 +96,19 @@ interface Part {
   index: number;
 }
 
+/** `short`: requests that share the lane for queries with searches. */
+type QueueName = EmbedKind | "short";
+
 export class EmbedBatcher {
   readonly model: ModelInfo;
   readonly #options: BatcherOptions;
-  /** By the lane that they are for. */
-  readonly #waiting: Record<EmbedKind, FairQueue<Part>>;
-  readonly #newBatch: Record<EmbedKind, () => (text: string) => boolean>;
+  readonly #waiting: Record<QueueName, FairQueue<Part>>;
+  readonly #newBatch: Record<QueueName, () => (text: string) => boolean>;
+  /** By the lane. */
+  readonly #size: Record<EmbedKind, BatchSize>;
+  readonly #now: () => number;
+  /** Whose batch the lane for queries had last. */
+  #lastQuery: "query" | "short" = "short";
   readonly #running: Record<EmbedKind, number> = { query: 0, passage: 0 };
   #overloaded = 0;
 
@@ -101,20 +120,40 @@ export class EmbedBatcher {
       batchTexts = BATCH_TEXTS,
       newBatch,
     } = options;
-    const queryChars = Math.min(batchChars, QUERY_BATCH_CHARS);
-    const queue = (chars: number) =>
-      new FairQueue<Part>({ quantum: Math.ceil(chars / TURNS), most, mostOfOne: most / 2 });
+    const size = (lane: EmbedKind, mostChars: number) =>
+      new BatchSize({ least: LEAST_CHARS[lane], most: mostChars, targetMs: options.batchMs?.[lane] ?? null });
+    const sizes = {
+      query: size("query", Math.min(batchChars, QUERY_BATCH_CHARS)),
+      passage: size("passage", batchChars),
+    };
+    const queue = (chars: () => number) =>
+      new FairQueue<Part>({
+        get quantum() {
+          return Math.ceil(chars() / TURNS);
+        },
+        most,
+        mostOfOne: most / 2,
+      });
     this.model = model;
     this.#options = options;
-    this.#waiting = { query: queue(queryChars), passage: queue(batchChars) };
+    this.#size = sizes;
+    this.#now = options.now ?? (() => performance.now());
+    this.#waiting = {
+      query: queue(() => sizes.query.chars),
+      passage: queue(() => sizes.passage.chars),
+      short: queue(() => SHORT_REQUEST_CHARS),
+    };
+    const short = () => bounded(batchTexts, Math.min(batchChars, SHORT_REQUEST_CHARS));
     this.#newBatch = {
-      query: newBatch ?? (() => bounded(batchTexts, queryChars)),
-      passage: newBatch ?? (() => bounded(batchTexts, batchChars)),
+      query: newBatch ?? (() => bounded(batchTexts, sizes.query.chars)),
+      passage: newBatch ?? (() => bounded(batchTexts, sizes.passage.chars)),
+      short: newBatch ?? short,
     };
   }
 
   /** One result per text, in order; a failure is a value. */
-  embed(texts: readonly string[], { kind, tenant, isSearch, signal }: EmbedAsk): Promise<EmbedResult> {
+  embed(texts: readonly string[], asked: EmbedAsk): Promise<EmbedResult> {
+    const { kind, tenant, signal } = asked;
     if (signal.aborted) return Promise.resolve(embedFailure("aborted", "the request was aborted"));
     if (texts.length === 0) return Promise.resolve({ ok: true, texts: [] });
     const { promise, resolve } = Promise.withResolvers<EmbedResult>();
@@ -135,7 +174,7 @@ export class EmbedBatcher {
     };
     const onAbort = (): void => request.settle(embedFailure("aborted", "the request was aborted"));
     const parts = texts.map((text, index) => ({ item: { request, index }, cost: Math.max(1, text.length) }));
-    const waiting: Waiting | null = this.#waiting[isSearch ? "query" : "passage"].add(tenant, parts);
+    const waiting: Waiting | null = this.#waiting[this.#queueFor(asked, texts)].add(tenant, parts);
     if (waiting === null) {
       this.#overloaded++;
       const detail = `the queue of model '${this.model.id}' is full`;
@@ -147,13 +186,19 @@ export class EmbedBatcher {
   }
 
   stats(): BatcherStats {
-    const [queries, passages] = [this.#waiting.query.waiting, this.#waiting.passage.waiting];
+    const waiting = Object.values(this.#waiting).map((queue) => queue.waiting);
     return {
-      waitingTexts: queries.slices + passages.slices,
-      waitingChars: queries.cost + passages.cost,
+      waitingTexts: waiting.reduce((sum, { slices }) => sum + slices, 0),
+      waitingChars: waiting.reduce((sum, { cost }) => sum + cost, 0),
       runningBatches: this.#running.query + this.#running.passage,
       overloaded: this.#overloaded,
     };
+  }
+
+  #queueFor({ isSearch, isRequest }: EmbedAsk, texts: readonly string[]): QueueName {
+    if (isSearch) return "query";
+    if (isRequest !== true || this.#options.querySlots === 0) return "passage";
+    return charsOf(texts) <= SHORT_REQUEST_CHARS ? "short" : "passage";
   }
 
   /** Starts batches while there is a place and something waits for it. */
@@ -163,21 +208,25 @@ export class EmbedBatcher {
     }
   }
 
-  #next(): { queue: EmbedKind; lane: EmbedKind } | null {
+  #next(): { queue: QueueName; lane: EmbedKind } | null {
     const { querySlots, passageSlots } = this.#options;
+    const waits = (queue: QueueName) => this.#waiting[queue].waiting.slices > 0;
     const passageFree = this.#running.passage < passageSlots;
-    if (this.#waiting.query.waiting.slices > 0) {
-      if (querySlots === 0 && passageFree) return { queue: "query", lane: "passage" };
-      if (this.#running.query < querySlots) return { queue: "query", lane: "query" };
+    const queryFree = this.#running.query < querySlots;
+    if (querySlots === 0 && waits("query") && passageFree) return { queue: "query", lane: "passage" };
+    if (queryFree && (waits("query") || waits("short"))) {
+      const isShort = waits("short") && (this.#lastQuery === "query" || !waits("query"));
+      this.#lastQuery = isShort ? "short" : "query";
+      return { queue: this.#lastQuery, lane: "query" };
     }
-    return this.#waiting.passage.waiting.slices > 0 && passageFree ? { queue: "passage", lane: "passage" } : null;
+    return waits("passage") && passageFree ? { queue: "passage", lane: "passage" } : null;
   }
 
   /**
    * The next batch of a queue, from one request or several. A request that does not fit whole goes behind the others of
    * its tenant, so that a small file does not wait for all of a large one.
    */
-  #take(from: EmbedKind): Part[] {
+  #take(from: QueueName): Part[] {
     const fits = this.#newBatch[from]();
     const queue = this.#waiting[from];
     const parts: Part[] = [];
@@ -203,7 +252,10 @@ export class EmbedBatcher {
     for (const request of requests) request.signal.addEventListener("abort", onAbort);
     try {
       const shared = { kind, lane, signal: controller.signal };
-      const result = await this.#call({ ...shared, texts: textsOf(parts) });
+      const texts = textsOf(parts);
+      const startedMs = this.#now();
+      const result = await this.#call({ ...shared, texts });
+      if (result.ok) this.#size[lane].took(charsOf(texts), this.#now() - startedMs);
       if (result.ok) deliver(parts, result.texts);
       else if (requests.length === 1 || !isAboutTheText(result)) for (const request of requests) request.settle(result);
       else {
@@ -243,6 +295,10 @@ function bounded(most: number, mostChars: number): (text: string) => boolean {
     chars += text.length;
     return ++texts <= most && chars <= mostChars;
   };
+}
+
+function charsOf(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + text.length, 0);
 }
 
 function textsOf(parts: Part[]): string[] {

@@ -6,9 +6,9 @@
 /** One text's vectors: more than one where the text is longer than the model's window. */
 export interface EmbeddedText {
   /**
-   * `windows` x `dimensions`, row-major; every row has unit length, or is all zero where the model
-   * knows nothing of the text (only unknown tokens). May be a view into a buffer that it shares with
-   * the other texts of the same call: copy it to keep it for long.
+   * `windows` x `dimensions`, row-major; every row has unit length, or is all zero where the model knows nothing of that
+   * window (only unknown tokens) but something of another. No text is all zero. May be a view into a buffer that it shares
+   * with the other texts of the same call: copy it to keep it for long.
    */
   vectors: Float32Array;
   windows: number;

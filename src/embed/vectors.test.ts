@@ -30,8 +30,13 @@ describe("one vector for a text", () => {
     expect(combined[1]).toBeCloseTo(Math.SQRT1_2, 6);
   });
 
-  test("opposite, zero and broken vectors become zero, never NaN", () => {
-    expect([...combineWindows({ vectors: Float32Array.of(1, 0, -1, 0), windows: 2, tokens: 3 }, 2)]).toEqual([0, 0]);
+  test("windows that cancel leave the first that has a direction", () => {
+    expect([...combineWindows({ vectors: Float32Array.of(1, 0, -1, 0), windows: 2, tokens: 3 }, 2)]).toEqual([1, 0]);
+    const behind = Float32Array.of(0, 0, 0, -1, 0, 1);
+    expect([...combineWindows({ vectors: behind, windows: 3, tokens: 3 }, 2)]).toEqual([0, -1]);
+  });
+
+  test("zero and broken rows become zero, never NaN", () => {
     for (const bad of [
       [0, 0],
       [NaN, 1],
@@ -49,6 +54,13 @@ test("shortened vectors keep their first values and have unit length", () => {
   expect([...short]).toEqual([...Float32Array.of(0.6, 0.8, 0, 1)]);
   const same = Float32Array.of(1, 0);
   expect(fitVectors(same, 2, 2)).toBe(same);
+});
+
+test("a vector whose first values all are zero keeps a direction, and zeros stay zeros", () => {
+  const short = fitVectors(Float32Array.of(0, 0, 0.6, -0.8, 0, 0, 1, 0, 0, 0, 0, 0), 4, 2);
+  expect([...short.subarray(2)]).toEqual([1, 0, 0, 0]);
+  expect(Math.hypot(...short.subarray(0, 2))).toBeCloseTo(1, 6);
+  expect([...fitVectors(Float32Array.of(0, 0, 1, -1), 4, 2)].map((x) => x.toFixed(3))).toEqual(["0.707", "0.707"]);
 });
 
 test("vectors of more dimensions than they have are filled with zeros, row by row", () => {

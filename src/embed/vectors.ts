@@ -15,7 +15,7 @@ export function normaliseRow(values: Float32Array, start: number, dimensions: nu
 
 /**
  * One unit vector for a whole text: the mean of its windows. Windows of a text are cut evenly
- * (to within one word), so the mean by length is the mean.
+ * (to within one word), so the mean by length is the mean. Where they cancel, it is the first that is not zero.
  */
 export function combineWindows(text: EmbeddedText, dimensions: number): Float32Array {
   const out = text.vectors.slice(0, dimensions);
@@ -24,13 +24,21 @@ export function combineWindows(text: EmbeddedText, dimensions: number): Float32A
       out[d] = (out[d] as number) + (text.vectors[w * dimensions + d] as number);
     }
   }
-  if (text.windows > 1) normaliseRow(out, 0, dimensions);
-  return out;
+  if (text.windows < 2) return out;
+  normaliseRow(out, 0, dimensions);
+  if (out.some((x) => x !== 0)) return out;
+  const first = Math.max(
+    0,
+    text.vectors.findIndex((x) => x !== 0),
+  );
+  const start = first - (first % dimensions);
+  return text.vectors.slice(start, start + dimensions);
 }
 
 /**
  * Rows of `wanted` dimensions: the first ones, scaled to unit length again; where more are wanted than there are, zeros
- * follow, which change neither a row's length nor its cosine with another.
+ * follow, which change neither a row's length nor its cosine with another. A row whose first ones all are zero has the
+ * others folded into their place.
  */
 export function fitVectors(vectors: Float32Array, dimensions: number, wanted: number): Float32Array {
   if (wanted === dimensions) return vectors;
@@ -39,9 +47,19 @@ export function fitVectors(vectors: Float32Array, dimensions: number, wanted: nu
   const out = new Float32Array(rows * wanted);
   for (let r = 0; r < rows; r++) {
     out.set(vectors.subarray(r * dimensions, r * dimensions + kept), r * wanted);
-    if (kept < dimensions) normaliseRow(out, r * wanted, wanted);
+    if (kept === dimensions) continue;
+    normaliseRow(out, r * wanted, wanted);
+    if (out.subarray(r * wanted, (r + 1) * wanted).every((x) => x === 0)) {
+      foldRow(vectors.subarray(r * dimensions, (r + 1) * dimensions), out.subarray(r * wanted, (r + 1) * wanted));
+    }
   }
   return out;
+}
+
+/** Squares, so that nothing cancels. */
+function foldRow(from: Float32Array, to: Float32Array): void {
+  for (let i = 0; i < from.length; i++) to[i % to.length] = (to[i % to.length] as number) + (from[i] as number) ** 2;
+  normaliseRow(to, 0, to.length);
 }
 
 /** The place of the first number that no float32 can hold; null where there is none. */

@@ -91,7 +91,8 @@ class CachedPassages implements EmbedPassages {
     for (const text of new Set(texts)) {
       const sha256 = new Bun.CryptoHasher("sha256").update(text).digest();
       const vectors = await this.#options.cache.get(scope, sha256);
-      if (vectors === null) missing.set(text, sha256);
+      // Earlier versions kept zeros for texts that their model knew nothing of.
+      if (vectors === null || vectors.every((x) => x === 0)) missing.set(text, sha256);
       else results.set(text, { vectors, windows: vectors.length / model.dimensions, tokens: 0 });
     }
     this.#options.onLookup(texts.length - missing.size, missing.size);

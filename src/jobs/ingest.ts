@@ -14,7 +14,7 @@ import type { ParseLane } from "../workers/parse-lane.ts";
 import { embedChunks } from "./embed-chunks.ts";
 import type { ChunkSlice } from "./load-index.ts";
 import { nextTurn } from "../platform/next-turn.ts";
-import type { ProgressBoard } from "./progress.ts";
+import type { IngestProgress, ProgressBoard } from "./progress.ts";
 import { retry, retryAfter } from "./retry.ts";
 import type { JobHandler, JobOutcome } from "./runner.ts";
 import { scheduleCatchUp } from "./catch-up.ts";
@@ -141,6 +141,10 @@ class FileIngest {
     }
   }
 
+  #progress(progress: IngestProgress): void {
+    this.#deps.progress.set(this.#file.seq, progress, this.#file.store_id);
+  }
+
   /** Until every chunk has its vector. */
   async #prepare(): Promise<Step> {
     if (this.#attempt > MAX_EMBED_ATTEMPTS)
@@ -165,9 +169,9 @@ class FileIngest {
   }
 
   async #parse(): Promise<Step> {
-    const { storage, blobs, parsed, progress } = this.#deps;
-    const { tenant_id: tenantId, file_id: fileId, seq } = this.#file;
-    progress.set(seq, { stage: "parse", done: 0, total: 1 });
+    const { storage, blobs, parsed } = this.#deps;
+    const { tenant_id: tenantId, file_id: fileId } = this.#file;
+    this.#progress({ stage: "parse", done: 0, total: 1 });
     const upload = await storage.files.get(tenantId, fileId);
     if (upload === null) return { type: "done" };
     // What an interrupted try left of this revision.
@@ -189,7 +193,7 @@ class FileIngest {
       if (stored > 0 && chunks[0]?.idx === 0) while ((await this.#removeSome()) > 0);
       await storage.chunks.add({ tenantId, storeId: this.#file.store_id, ...this.#owner }, chunks);
       stored = (chunks.at(-1)?.idx ?? -1) + 1;
-      progress.set(seq, { stage: "chunk", done: stored, total: stored });
+      this.#progress({ stage: "chunk", done: stored, total: stored });
     };
     const outcome = await this.#deps.parse.parse(source, task, store, this.#signal);
     switch (outcome.type) {
@@ -221,14 +225,14 @@ class FileIngest {
   }
 
   async #embed(): Promise<Step> {
-    const { storage, embed, progress } = this.#deps;
-    const { seq, tenant_id: tenantId, file_id: fileId } = this.#file;
+    const { storage, embed } = this.#deps;
+    const { tenant_id: tenantId, file_id: fileId } = this.#file;
     const { chunks: total, vectors } = await storage.chunks.totals(tenantId, this.#owner, this.#generation.id);
     let done = vectors;
-    progress.set(seq, { stage: "embed", done, total });
+    this.#progress({ stage: "embed", done, total });
     const onSlice = (added: number): void => {
       done += added;
-      progress.set(seq, { stage: "embed", done, total });
+      this.#progress({ stage: "embed", done, total });
     };
     const work = { generation: this.#generation, owner: this.#owner, fileId, onSlice };
     const failure = await embedChunks({ storage, embed, slice: EMBED_SLICE }, work, this.#signal);
@@ -241,7 +245,7 @@ class FileIngest {
    * file's status.
    */
   async #indexAndComplete(): Promise<JobOutcome> {
-    const { storage, index, progress } = this.#deps;
+    const { storage, index } = this.#deps;
     const { store_id: storeId, tenant_id: tenantId, seq, revision } = this.#file;
     const generation = this.#generation;
     const load = index.loadOf(storeId, generation.id);
@@ -256,7 +260,7 @@ class FileIngest {
         index.addChunks(current, generation, { chunks, from });
         if (chunks.length < INDEX_SLICE) break;
         const done = from + chunks.length;
-        progress.set(seq, { stage: "index", done, total: done });
+        this.#progress({ stage: "index", done, total: done });
         await nextTurn();
       }
       const outcome = await this.#complete(() => {

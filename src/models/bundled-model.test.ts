@@ -2,7 +2,15 @@ import { expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
-import { bundledModelFiles, modelFileNames } from "./bundled-model.ts";
+import {
+  BUNDLED_MODELS,
+  bundledDirectories,
+  bundledModelFiles,
+  bundledModels,
+  DEFAULT_BUNDLED_MODEL,
+  modelFileNames,
+  WORD_TABLE,
+} from "./bundled-model.ts";
 
 test("a model's files are named below its folder, without its card and hidden files", () => {
   const temp = tempDir();
@@ -16,8 +24,25 @@ test("a model's files are named below its folder, without its card and hidden fi
   expect(names).toEqual(["1_Pooling/config.json", "onnx/model.onnx", "tokenizer.json"]);
 });
 
-test("the bundled model is complete and readable", async () => {
-  const files = bundledModelFiles();
+test("bundled models are those of known names whose folders hold a model", () => {
+  using temp = tempDir();
+  for (const name of ["models/lectern-embed/tokenizer.json", "models/train/tokenizer.json", "models/lexicon/a.json"]) {
+    mkdirSync(dirname(join(temp.path, name)), { recursive: true });
+    writeFileSync(join(temp.path, name), "{}");
+  }
+  expect(bundledDirectories(temp.path)).toEqual([
+    { name: "lectern-embed", directory: join(temp.path, "models/lectern-embed") },
+  ]);
+});
+
+test("the table of words and the default are among those that are here", () => {
+  expect(bundledModels()).toContain(WORD_TABLE);
+  expect(bundledModels()).toContain(DEFAULT_BUNDLED_MODEL);
+  expect(BUNDLED_MODELS).toEqual(expect.arrayContaining(bundledModels()));
+});
+
+test.each(bundledModels())("%s is complete and readable", async (name) => {
+  const files = bundledModelFiles(name);
   expect([...files.keys()]).toContain("tokenizer.json");
   const graphs = [...files].filter(([name]) => name.endsWith(".onnx"));
   expect(graphs.length).toBe(1);

@@ -7,7 +7,7 @@ import type { EmbedFailure, EmbedResult } from "../embed/provider.ts";
 export type Embed = (
   model: string,
   texts: readonly string[],
-  asked: Omit<EmbedAsk, "isSearch">,
+  asked: Omit<EmbedAsk, "isSearch" | "isRequest">,
 ) => Promise<EmbedResult>;
 
 /** What a client is told where vectors could not be had. */

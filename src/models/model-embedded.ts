@@ -1,5 +1,14 @@
+import type { ModelInfo } from "../embed/provider.ts";
+
+/** A bundled model inside the compiled binary. */
+export interface EmbeddedModel {
+  /** Name -> path that Bun.file() reads. */
+  files: Readonly<Record<string, string>>;
+  info: ModelInfo;
+}
+
 /**
- * The files of the bundled model inside the compiled binary: name -> path that Bun.file() reads. Empty in a source
- * checkout; src/build/compile.ts puts the real list here when it makes the binary.
+ * The bundled models by their names. Empty in a source checkout; src/build/compile.ts puts the real list here when it
+ * makes the binary.
  */
-export const embeddedModel: Readonly<Record<string, string>> = {};
+export const embeddedModels: Readonly<Record<string, EmbeddedModel>> = {};

@@ -43,6 +43,7 @@ test("a model that opens and then embeds nothing stops neither the start nor lat
     const models = new Models({
       lanes: lanes as NativeLanes,
       directory,
+      bundled: [{ id: "lectern-embed-en", source: { type: "bundled", name: "lectern-embed-en" }, info: null }],
       defaultModel: null,
       defaultAliases: false,
       aliases: new Map(),
@@ -67,6 +68,7 @@ function withProvider(directory: string, told: (texts: readonly string[], kind: 
     // Whatever is asked of a lane fails.
     lanes: {} as NativeLanes,
     directory,
+    bundled: [],
     defaultModel: null,
     defaultAliases: true,
     aliases: new Map([["house", "m"]]),
@@ -114,6 +116,7 @@ test("a model that waits for an operator answers for nobody, says so, and can be
   const models = new Models({
     lanes: {} as NativeLanes,
     directory: directory.path,
+    bundled: [],
     defaultModel: null,
     defaultAliases: true,
     aliases: new Map([["house", "waiting"]]),

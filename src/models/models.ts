@@ -11,7 +11,8 @@ import {
   type ModelInfo,
 } from "../embed/provider.ts";
 import { QueryCache } from "../embed/query-cache.ts";
-import { type Entry, LOCAL_TEXTS, openLocal, providedEntry } from "./entries.ts";
+import { WORD_TABLE } from "./bundled-model.ts";
+import { type BundledModel, type Entry, LOCAL_TEXTS, openBundled, openLocal, providedEntry } from "./entries.ts";
 import { combineWindows, resolveDimensions, fitVectors } from "../embed/vectors.ts";
 import type { Log } from "../platform/log.ts";
 import { Semaphore } from "../platform/semaphore.ts";
@@ -28,8 +29,6 @@ import { Rerankers, type RerankUse } from "./rerankers.ts";
  * A store is bound to a model's id and revision. A model whose files changed is another revision: stores made with the
  * old one say so instead of mixing two vector spaces.
  */
-export const BUNDLED_MODEL = "lectern-embed-en";
-
 /** What `POST /v1/rerank` ranks with where no reranker is there: the ranking that searches have. */
 export const BUNDLED_RANKER = "lectern-rank";
 
@@ -42,7 +41,9 @@ export interface ModelsOptions {
   lanes: NativeLanes;
   /** `<data>/models` */
   directory: string;
-  /** What clients that name no model get; null: the bundled model. */
+  /** Those that come with the server. */
+  bundled: readonly BundledModel[];
+  /** What clients that name no model get; null: the table of words. */
   defaultModel: string | null;
   defaultAliases: boolean;
   /** Operator's names -> models or other names. */
@@ -56,7 +57,7 @@ export interface ModelsOptions {
   ingestWorkers: number;
   queryCache: { maxBytes: number; maxEntries: number };
   log: Log;
-  /** Runs in this process, in place of the bundled model, which is then not opened. */
+  /** Runs in this process, in place of the bundled models, which are then not opened. */
   provider?: EmbeddingProvider | undefined;
 }
 
@@ -88,13 +89,13 @@ export class Models {
   readonly #inactive = new Set<string>();
   readonly #queries: QueryCache;
   readonly rerankers: Rerankers;
-  /** The model that is part of the server: what names stand for where no other is set. */
+  /** What the bundled ranking and answers read with, whatever the default is: they are fitted to it. */
   readonly bundled: string;
   #scanning: Promise<void> = Promise.resolve();
 
   constructor(options: ModelsOptions) {
     this.#options = options;
-    this.bundled = options.provider?.model.id ?? BUNDLED_MODEL;
+    this.bundled = options.provider?.model.id ?? WORD_TABLE;
     this.#queries = new QueryCache(options.queryCache);
     this.rerankers = new Rerankers({ lanes: options.lanes, onUse: options.onRerank });
   }
@@ -102,7 +103,7 @@ export class Models {
   /** Opens every model there is. Throws when the default model or the default reranker cannot be used. */
   async start(): Promise<void> {
     const { provider, defaultModel, defaultRanker } = this.#options;
-    if (provider === undefined) await this.#openLocal(BUNDLED_MODEL, "", { type: "bundled" });
+    if (provider === undefined) for (const model of this.#options.bundled) await this.#openBundled(model);
     else this.#entries.set(provider.model.id, providedEntry(provider));
     await this.#scan(true);
     if (defaultRanker !== null && this.rankerOf(defaultRanker) === null) {
@@ -111,13 +112,18 @@ export class Models {
     }
     if (defaultModel === null) return;
     const resolved = resolveModelName(defaultModel, this.catalog());
-    if (resolved.ok) return;
-    const problems = this.#broken.get(defaultModel);
-    throw new Error(
-      problems === undefined
-        ? resolved.message
-        : `the default model '${defaultModel}' cannot be used: ${problems.join("; ")}`,
-    );
+    const entry = resolved.ok ? this.#entries.get(resolved.model) : undefined;
+    const problems = entry === undefined ? this.#broken.get(defaultModel) : await this.#problemsWith(entry);
+    if (resolved.ok && (problems === undefined || problems.length === 0)) return;
+    const why = `the default model '${defaultModel}' cannot be used: ${problems?.join("; ")}`;
+    throw new Error(resolved.ok || problems !== undefined ? why : resolved.message);
+  }
+
+  /** Opens a bundled model, of which all may be known but that it runs here. */
+  async #problemsWith(entry: Entry): Promise<readonly string[]> {
+    if (!("source" in entry) || entry.source.type !== "bundled") return [];
+    const loaded = await this.#options.lanes.load(entry.key, entry.source);
+    return loaded.ok ? [] : loaded.problems;
   }
 
   /** Opens the default model where files are embedded, ahead of the first one. */
@@ -165,7 +171,8 @@ export class Models {
   async #rescan(isStart: boolean): Promise<void> {
     this.#broken.clear();
     this.#inactive.clear();
-    const seen = new Set([this.bundled]);
+    const { provider, bundled } = this.#options;
+    const seen = new Set(provider === undefined ? bundled.map(({ id }) => id) : [provider.model.id]);
     for (const found of await scanModels(this.#options.directory)) {
       if (seen.has(found.id)) continue;
       seen.add(found.id);
@@ -258,6 +265,11 @@ export class Models {
     return this.#entries.get(id)?.info ?? null;
   }
 
+  /** The models that come with the server. */
+  bundledInfos(): ModelInfo[] {
+    return [...this.#entries.values()].map(({ info }) => info).filter(({ location }) => location === "bundled");
+  }
+
   /** One line for the start: which well-known names the default model answers for. */
   aliasNotice(): string | null {
     const { defaultModel, defaultAliases } = this.#options;
@@ -299,11 +311,18 @@ export class Models {
     return { ok: true, vector };
   }
 
-  /** Vectors of any texts in the model's own dimensions, for /v1/embeddings: among passages, whatever their kind. */
-  async embed(id: string, texts: readonly string[], asked: Omit<EmbedAsk, "isSearch">): Promise<EmbedResult> {
+  /**
+   * Vectors of any texts in the model's own dimensions, for /v1/embeddings: among passages, whatever their kind, unless
+   * they are as short as a question.
+   */
+  async embed(
+    id: string,
+    texts: readonly string[],
+    asked: Omit<EmbedAsk, "isSearch" | "isRequest">,
+  ): Promise<EmbedResult> {
     const entry = this.#entries.get(id);
     if (entry === undefined) return embedFailure("unavailable", `the model '${id}' is not here`);
-    return await entry.batcher.embed(texts, { ...asked, isSearch: false });
+    return await entry.batcher.embed(texts, { ...asked, isSearch: false, isRequest: true });
   }
 
   /** Vectors of a few passages that somebody's search or answer waits for, in the model's own dimensions. */
@@ -359,6 +378,12 @@ export class Models {
     if ("problems" in opened) return this.#report(id, opened.problems);
     this.#forget(id);
     this.#entries.set(id, opened);
+  }
+
+  async #openBundled(model: BundledModel): Promise<void> {
+    const opened = await openBundled(this.#options.lanes, model, this.#options.ingestWorkers);
+    if ("problems" in opened) this.#report(model.id, opened.problems);
+    else this.#entries.set(model.id, opened);
   }
 
   #report(id: string, problems: readonly string[]): void {

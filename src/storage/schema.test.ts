@@ -10,6 +10,7 @@ import { EVALUATION } from "./evaluations.ts";
 import { FILE, USAGE } from "./files.ts";
 import { GENERATION_FILE } from "./generation-files.ts";
 import { GENERATION } from "./generations.ts";
+import { INSTANCE } from "./instance.ts";
 import { JOB, JOB_COUNT } from "./jobs.ts";
 import { JUDGMENT } from "./judgments.ts";
 import { API_KEY } from "./keys.ts";
@@ -32,6 +33,7 @@ import { TENANT } from "./tenants.ts";
 import { UPLOAD, UPLOAD_PART } from "./uploads.ts";
 
 const TABLES: readonly Table<Columns>[] = [
+  INSTANCE,
   TENANT,
   API_KEY,
   FILE,

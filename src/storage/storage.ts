@@ -10,6 +10,7 @@ import { type FilesTable, filesTable } from "./files.ts";
 import { type GenerationFilesTable, generationFilesTable } from "./generation-files.ts";
 import { type GenerationsTable, generationsTable } from "./generations.ts";
 import { type IndexReads, indexReads } from "./index-reads.ts";
+import { type InstanceTable, instanceTable } from "./instance.ts";
 import { jobsTable } from "./job-table.ts";
 import type { JobsTable } from "./jobs.ts";
 import { type JudgmentsTable, judgmentsTable } from "./judgments.ts";
@@ -32,6 +33,7 @@ import { type UploadsTable, uploadsTable } from "./uploads.ts";
 
 /** Every table over one database, or over one transaction. Functions on what a tenant owns take its id first. */
 export interface Tables {
+  readonly instance: InstanceTable;
   readonly tenants: TenantsTable;
   readonly files: FilesTable;
   readonly uploads: UploadsTable;
@@ -63,6 +65,7 @@ export interface Tables {
 
 function makeTables(sql: Sql): Tables {
   return {
+    instance: instanceTable(sql),
     tenants: tenantsTable(sql),
     files: filesTable(sql),
     uploads: uploadsTable(sql),

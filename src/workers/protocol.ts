@@ -107,7 +107,7 @@ export interface TextInit {
 }
 
 /** Which model's files a native worker reads. */
-export type ModelSource = { type: "bundled" } | { type: "directory"; path: string };
+export type ModelSource = { type: "bundled"; name: string } | { type: "directory"; path: string };
 
 export type NativeMethods = {
   /** Loads a model, if it is not loaded yet. `problems` say what is wrong with its files. */

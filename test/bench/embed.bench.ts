@@ -1,13 +1,17 @@
 import { createTokenizer } from "../../src/embed/local/tokenizer.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 import { type Bench, type BenchContext, rate, round } from "./bench.ts";
+import { lanesTrial } from "./embed-lanes.ts";
 import { addMiniLm, bundledModel, type ComparedModel, makeTexts, miniLmModel, openModel, rawRun } from "./models.ts";
+import { questionTrial } from "./question-trial.ts";
 
 const TURNS = 3;
 
 export const embed: Bench = {
-  about: "texts to vectors in one lane of one thread, against ONNX Runtime alone on ready-made tensors (best shape)",
-  minutes: 4,
+  about:
+    "texts to vectors: in one thread against ONNX Runtime alone on ready-made tensors (best shape); through the lanes of an " +
+    "ingest against ONNX Runtime alone on the same texts; a question's vector, idle and while files are indexed",
+  minutes: 8,
   async run(context) {
     const seconds = context.scale === "small" ? 0.3 : 2;
     const texts = await makeTexts(300, 500, 42);
@@ -15,6 +19,8 @@ export const embed: Bench = {
     const models = [bundledModel(), miniLmModel(await addMiniLm(dir.path))];
     await tokenizerTrial(context, models[0]!, texts, seconds);
     for (const model of models) await compare(context, model, texts, seconds);
+    for (const threads of [1, 2]) await lanesTrial(context, models[1]!, threads);
+    await questionTrial(context);
   },
 };
 

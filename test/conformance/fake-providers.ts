@@ -30,6 +30,8 @@ export type Trouble =
   | "wrong-dimension"
   | "wrong-count"
   | "not-numbers"
+  | "nan"
+  | "zeros"
   | "used-up";
 
 export interface FakeProvider extends AsyncDisposable {
@@ -281,6 +283,8 @@ export async function startFakeProvider(dialect: DialectName, dimensions: number
     if (trouble === "wrong-count") vectors = (vectors as number[][]).slice(1);
     if (trouble === "wrong-dimension") vectors = (vectors as number[][]).map((vector) => vector.slice(1));
     if (trouble === "not-numbers") vectors = (vectors as number[][]).map((vector) => vector.map(() => "1"));
+    if (trouble === "nan") vectors = (vectors as number[][]).map((vector) => vector.map(() => Number.NaN));
+    if (trouble === "zeros") vectors = (vectors as number[][]).map((vector) => vector.map(() => 0));
     const tokens = strings.reduce((sum, text) => sum + text.split(/\s+/).length, 0);
     provider.tokens += tokens;
     const answer = Response.json(shape.answer(vectors as number[][], tokens, body));

@@ -214,6 +214,8 @@ for (const dialect of DIALECTS) {
       ["wrong-dimension", "rejected", 1, /vectors of 23 dimensions, 24 are expected/],
       ["wrong-count", "rejected", 1, /1 vectors for 2 texts/],
       ["not-numbers", "rejected", 1, /not a list of numbers|base64/],
+      ["nan", "rejected", 1, /not a list of numbers|no number/],
+      ["zeros", "rejected", 1, /a vector of zeros/],
       ["huge", "rejected", 1, /larger than 100000 bytes/],
       ["truncated", "unavailable", 6, /not complete JSON/],
       ["cut-off", "unavailable", 6, /connection failed/],

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readConfig } from "../../src/config/config.ts";
-import { LECTERN, plainEnv, ROOT, startServer } from "../helpers/server.ts";
+import { LECTERN, plainEnv, PRODUCT_DEFAULT, ROOT, startServer } from "../helpers/server.ts";
 import type { TestServer } from "../helpers/server.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 import type { TempDir } from "../helpers/temp-dir.ts";
@@ -68,9 +68,12 @@ async function openPlace(): Promise<Place> {
   mkdirSync(dir.join("dist"));
   const program = `#!/bin/sh\nexec ${LECTERN.map((word) => `'${word}'`).join(" ")} "$@"\n`;
   writeFileSync(dir.join("dist/lectern"), program, { mode: 0o755 });
-  const server = await startServer({ dataDir: dir.join("lectern-data"), env: { LECTERN_API_KEY: KEY } });
+  const server = await startServer({
+    dataDir: dir.join("lectern-data"),
+    env: { LECTERN_API_KEY: KEY, ...PRODUCT_DEFAULT },
+  });
   const path = `${dir.join("dist")}:${process.env["PATH"] ?? ""}`;
-  const env = plainEnv({ HOME: dir.path, PATH: path, SERVER_KEY: KEY });
+  const env = plainEnv({ HOME: dir.path, PATH: path, SERVER_KEY: KEY, ...PRODUCT_DEFAULT });
   const shell = openShell(dir.path, env);
   return {
     dir,

@@ -17,13 +17,20 @@ export const LECTERN: readonly string[] =
 /** The administrator's key of servers that tests start. It holds spaces, as the official clients' suites do. */
 export const TEST_KEY = "test key of the administrator 0123456789";
 
+/**
+ * The default model of servers and verbs that tests start, whatever the product's is: the table of words is quick, and
+ * what tests say of scores is said of it. A test of the product's default starts with `env: PRODUCT_DEFAULT`.
+ */
+export const TEST_DEFAULT_MODEL = "lectern-embed-en";
+export const PRODUCT_DEFAULT = { LECTERN_DEFAULT_MODEL: "" };
+
 /** Nothing of the caller's environment but what any program needs. */
 export function plainEnv(more: Record<string, string> = {}): Record<string, string> {
   const kept = ["PATH", "HOME", "TMPDIR", "LANG", "BUN_INSTALL"].flatMap((name) => {
     const value = process.env[name];
     return value === undefined ? [] : [[name, value] as const];
   });
-  return { ...Object.fromEntries(kept), ...more };
+  return { ...Object.fromEntries(kept), LECTERN_DEFAULT_MODEL: TEST_DEFAULT_MODEL, ...more };
 }
 
 export interface StartOptions {

@@ -166,6 +166,8 @@ describe("a provider in trouble", () => {
 
   const final: [Trouble, string][] = [
     ["wrong-dimension", "1535 dimensions, 1536 are expected"],
+    ["zeros", "answered a vector of zeros"],
+    ["nan", "something that is no number"],
     ["wrong-count", "0 vectors for 1 texts"],
   ];
   for (const [trouble, words] of final) {
@@ -218,6 +220,7 @@ describe("a migration to a provider", () => {
     ["unauthorised", "embedding_model_unavailable", "is the provider's key right?"],
     ["not-found", "embedding_provider_error", "The model does not exist"],
     ["wrong-dimension", "embedding_provider_error", "1535 dimensions, 1536 are expected"],
+    ["zeros", "embedding_provider_error", "answered a vector of zeros"],
     ["redirect", "embedding_model_unavailable", "which is not followed"],
   ];
   for (const [trouble, code, words] of wrong) {

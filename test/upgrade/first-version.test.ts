@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import written from "../fixtures/data-v1.json" with { type: "json" };
 import { addText, json, refusal, search, settled } from "../helpers/api.ts";
-import { LECTERN, plainEnv, ROOT, runLectern, startServer } from "../helpers/server.ts";
+import { LECTERN, plainEnv, PRODUCT_DEFAULT, ROOT, runLectern, startServer } from "../helpers/server.ts";
 import type { TestServer } from "../helpers/server.ts";
 import { as, newKey } from "../helpers/tenants.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
@@ -25,7 +25,8 @@ async function unpack(dir: TempDir): Promise<string> {
   return dir.join("data");
 }
 
-const start = (dataDir: string) => startServer({ dataDir, env: { LECTERN_API_KEY: facts.adminKey } });
+const start = (dataDir: string) =>
+  startServer({ dataDir, env: { LECTERN_API_KEY: facts.adminKey, ...PRODUCT_DEFAULT } });
 
 /** What must hold of every opened copy, before anything is changed. */
 async function expectWhole(server: TestServer): Promise<void> {
@@ -71,6 +72,18 @@ describe("of a data directory of the first version", () => {
   });
 
   test("everything reads and is found", async () => await expectWhole(server), 180_000);
+
+  test("clients that name no model, or a hosted one, get the model that they got before", async () => {
+    const { index } = await json<{ index: { model: string } }>(server, "POST", STORES, {});
+    expect(index.model).toBe("lectern-embed-en");
+    for (const model of ["text-embedding-3-small", "text-embedding-ada-002"]) {
+      const answer = await json<{ model: string }>(server, "POST", "/v1/embeddings", { model, input: "a" });
+      expect([model, answer.model]).toEqual([model, "lectern-embed-en"]);
+    }
+    const { data: models } = await json<{ data: { id: string }[] }>(server, "GET", "/v1/models");
+    if (models.some(({ id }) => id === "lectern-embed"))
+      expect(server.log()).toContain("This data directory was made with lectern-embed-en");
+  });
 
   test("questions are answered from it, and answers are kept", async () => {
     const tools = [{ type: "file_search", vector_store_ids: [handbook.id] }];

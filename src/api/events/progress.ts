@@ -11,6 +11,7 @@ export interface ProgressEvent {
   /** Files that changed since the last event. */
   files: { id: string; status: FileStatus; progress: Progress | null }[];
   chunks_per_second: number;
+  /** Until the files that are followed have ended, by what was done since the stream began; null while nothing was. */
   eta_seconds: number | null;
 }
 
@@ -41,6 +42,9 @@ interface Entry {
   status: FileStatus;
   progress: Progress | null;
   chunks: number;
+  bytes: number;
+  /** How much of it was done when it was seen first. */
+  shareAtStart: number;
   /** Grows with every change of any file: streams remember up to which they were told. */
   version: number;
   changedAtMs: number;
@@ -54,6 +58,8 @@ const PAGE = 2000;
 const FULL_LOOK_MS = 5000;
 /** Whoever has not heard of a file's end by then is closed (event-stream.ts). */
 const ENDED_KEPT_MS = 60_000;
+/** From so many on, what was done tells a pace. */
+const LEAST_SECONDS = 0.5;
 const QUEUED: Progress = { stage: "queued", done: 0, total: 0 };
 
 /**
@@ -66,18 +72,24 @@ export class FilesProgress {
   /** By `seq`, in the order of their last change. */
   readonly #entries = new Map<number, Entry>();
   readonly #running = new Set<number>();
-  readonly #startedAt = performance.now();
+  readonly #nowMs: () => number;
+  readonly #startedAt: number;
   readonly #encoder = new TextEncoder();
   readonly #made = new Map<number, Told | null>();
   #version = 0;
   #chunks = 0;
+  /** Done of files that are not known any more. */
+  #bytesForgotten = 0;
   #chunksAtStart: number | null = null;
   #counts: FileCounts | null = null;
   #mark = "";
   #readAt = 0;
+  #lookedAt = 0;
 
-  constructor(source: Source) {
+  constructor(source: Source, nowMs: () => number = () => performance.now()) {
     this.#source = source;
+    this.#nowMs = nowMs;
+    this.#startedAt = nowMs();
   }
 
   get counts(): FileCounts {
@@ -87,9 +99,10 @@ export class FilesProgress {
 
   /** Takes in what changed; `store` is its row as it is now. */
   async look(store: StoreRow): Promise<void> {
-    const now = performance.now();
+    const now = this.#nowMs();
     const mark = markOf(store);
     const isFirst = this.#counts === null;
+    this.#lookedAt = now;
     if (isFirst || mark !== this.#mark || now - this.#readAt > FULL_LOOK_MS) {
       await (isFirst ? this.#readAll() : this.#readChanged());
       this.#counts = await this.#source.counts(store);
@@ -127,7 +140,7 @@ export class FilesProgress {
 
   #dataAfter(upTo: number): { data: ProgressEvent; last: number } {
     const news = this.#newsAfter(upTo);
-    const seconds = (this.#readAt - this.#startedAt) / 1000;
+    const seconds = (this.#lookedAt - this.#startedAt) / 1000;
     const perSecond = (this.#chunksNow() - (this.#chunksAtStart ?? 0)) / seconds;
     const data: ProgressEvent = {
       object: "vector_store.progress",
@@ -135,8 +148,8 @@ export class FilesProgress {
       batch_id: this.#source.batchId,
       file_counts: this.counts,
       files: news.files.map(({ id, status, progress }) => ({ id, status, progress })),
-      chunks_per_second: seconds < 0.5 ? 0 : Math.max(0, Math.round(perSecond * 10) / 10),
-      eta_seconds: eta(this.counts, seconds),
+      chunks_per_second: seconds < LEAST_SECONDS ? 0 : Math.max(0, Math.round(perSecond * 10) / 10),
+      eta_seconds: this.#secondsLeft(seconds),
     };
     return { data, last: news.last };
   }
@@ -177,11 +190,13 @@ export class FilesProgress {
     }
   }
 
-  #take({ seq, file_id: id, status, n_chunks: chunks }: StoreFileRow): void {
+  #take({ seq, file_id: id, status, n_chunks: chunks, file_bytes: bytes }: StoreFileRow): void {
     const progress = status === "in_progress" ? { ...(this.#source.progressOf(seq) ?? QUEUED) } : null;
     const entry = this.#entries.get(seq);
-    if (entry === undefined) this.#change({ seq, id, status, progress, chunks: 0, version: 0, changedAtMs: 0 });
-    else this.#update(entry, { status, progress });
+    if (entry === undefined) {
+      const shareAtStart = shareDone({ status, progress });
+      this.#change({ seq, id, status, progress, chunks: 0, bytes, shareAtStart, version: 0, changedAtMs: 0 });
+    } else this.#update(entry, { status, progress });
     const kept = this.#entries.get(seq);
     if (kept !== undefined) {
       this.#chunks += chunks - kept.chunks;
@@ -202,7 +217,7 @@ export class FilesProgress {
   #change(entry: Entry): void {
     this.#version += 1;
     entry.version = this.#version;
-    entry.changedAtMs = performance.now();
+    entry.changedAtMs = this.#nowMs();
     this.#entries.delete(entry.seq);
     this.#entries.set(entry.seq, entry);
   }
@@ -215,8 +230,23 @@ export class FilesProgress {
   #forgetEnded(now: number): void {
     for (const entry of this.#entries.values()) {
       if (now - entry.changedAtMs < ENDED_KEPT_MS) return;
-      if (entry.status !== "in_progress") this.#entries.delete(entry.seq);
+      if (entry.status === "in_progress") continue;
+      this.#bytesForgotten += (entry.bytes + 1) * (1 - entry.shareAtStart);
+      this.#entries.delete(entry.seq);
     }
+  }
+
+  /** By bytes: files differ. Null while nothing was done; forgotten files (see `forgetsEnded`) are in `#bytesForgotten`. */
+  #secondsLeft(seconds: number): number | null {
+    let [done, left] = [this.#bytesForgotten, 0];
+    for (const entry of this.#entries.values()) {
+      const share = shareDone(entry);
+      // A byte for the file itself: empty ones are work too.
+      done += (entry.bytes + 1) * Math.max(0, share - entry.shareAtStart);
+      left += (entry.bytes + 1) * (1 - share);
+    }
+    if (this.counts.in_progress === 0) return 0;
+    return done <= 0 || seconds < LEAST_SECONDS ? null : Math.max(1, Math.round((left / done) * seconds));
   }
 
   #chunksNow(): number {
@@ -248,9 +278,9 @@ function inOrder(files: Entry[]): Entry[] {
   return files.toSorted((a, b) => a.seq - b.seq);
 }
 
-/** From the files that ended so far; null while none has. */
-function eta({ in_progress: left, total }: FileCounts, seconds: number): number | null {
-  if (left === 0) return 0;
-  const ended = total - left;
-  return ended === 0 || seconds < 0.5 ? null : Math.ceil((left / ended) * seconds);
+/** How much of a file's work is done, 0 to 1: embedding is nearly all of it. */
+function shareDone({ status, progress }: { status: FileStatus; progress: Progress | null }): number {
+  if (status !== "in_progress") return 1;
+  if (progress?.stage === "index") return 1;
+  return progress?.stage === "embed" && progress.total > 0 ? progress.done / progress.total : 0;
 }

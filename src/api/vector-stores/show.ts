@@ -11,11 +11,13 @@ export interface ShowStoreDeps {
   clock: Clock;
   /** What answers searches of the store now. */
   indexType: (store: StoreRow) => "exact" | "hnsw";
+  /** Until the store's files in progress are indexed; null while that cannot be told. */
+  secondsLeft: (store: StoreRow) => number | null;
 }
 
 /** A vector store as clients see it. */
 export async function showStore(
-  { clock, indexType }: ShowStoreDeps,
+  { clock, indexType, secondsLeft }: ShowStoreDeps,
   row: StoreRow,
   from: ShownFrom,
 ): Promise<VectorStore> {
@@ -45,6 +47,7 @@ export async function showStore(
     embedding_dimensions: row.embedding_dimensions,
     last_used_at: row.last_active_at,
     lifecycle: await lifecycleOf(row, from),
+    ...(row.n_in_progress === 0 ? {} : { progress: { files_left: row.n_in_progress, eta_seconds: secondsLeft(row) } }),
     ...(generation === null
       ? {}
       : {

@@ -323,3 +323,14 @@ describe("lists of stores", () => {
     expect([got, json.error.code, json.error.param]).toEqual([status, code, param]);
   });
 });
+
+test("a store whose files are being indexed tells how many are left, and for how long", async () => {
+  await using f = await storeApp();
+  const file = await f.file();
+  const { id } = (await f.call("POST", "/v1/vector_stores", { file_ids: [file] })).json;
+  const shown = async (headers: Record<string, string> = {}) =>
+    (await f.call("GET", `/v1/vector_stores/${id}`, undefined, headers)).json.progress;
+  expect(await shown()).toEqual({ files_left: 1, eta_seconds: null });
+  await f.finish(id, file, ["one"]);
+  expect(await shown()).toBeUndefined();
+});

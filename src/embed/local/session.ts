@@ -12,6 +12,7 @@ import { messageOf } from "../../errors.ts";
 import type { OnnxRuntime } from "../../platform/native.ts";
 import type { EmbeddedText, EmbedKind, ModelInfo } from "../provider.ts";
 import { normaliseRow } from "../vectors.ts";
+import { characterDirection } from "./character-direction.ts";
 import type { ModelFiles } from "./model-files.ts";
 import type { ModelOverrides, ModelSpec } from "./model-folder.ts";
 import { readModelFolder } from "./model-folder.ts";
@@ -81,7 +82,11 @@ export async function createLocalModel(
     return {
       info,
       notes: [...spec.notes, ...runner.notes],
-      embed: (texts, kind, signal) => embedder.embed(texts, kind, signal),
+      embed: async (texts, kind, signal) => {
+        const embedded = await embedder.embed(texts, kind, signal);
+        embedded.forEach((text, i) => giveDirection(text, texts[i] ?? "", dimensions));
+        return embedded;
+      },
       dispose: () => runner.dispose(),
     };
   } catch (error) {
@@ -127,6 +132,16 @@ async function probe(embedder: Embedder, id: string, spec: ModelSpec): Promise<n
   return embedder.dimensions;
 }
 
+/**
+ * Gives a text whose windows all are zero the direction of its characters. Where the model knows something in one window,
+ * that is the text's direction, and its other windows stay zero: vectors that clients keep elsewhere must not change.
+ */
+function giveDirection({ vectors, windows }: EmbeddedText, text: string, dimensions: number): void {
+  if (vectors.some((x) => x !== 0)) return;
+  const direction = characterDirection(text, dimensions);
+  for (let w = 0; w < windows; w++) vectors.set(direction, w * dimensions);
+}
+
 /** A window of one text: `start` to `end` of its tokens. */
 interface Window extends BatchRow {
   text: number;
@@ -164,7 +179,7 @@ class Embedder {
     const windows: Window[] = [];
     const results = texts.map((text, i) => this.#addWindows(windows, text, kind, i));
     const lengths = windows.map((window) => this.#runner.lengthOf(window));
-    // A window without a single token (nothing but blanks, and no special tokens) stays the zero vector.
+    // A window without a single token (nothing but blanks, and no special tokens) stays the zero vector here.
     const full = lengths.flatMap((length, i) => (length > 0 ? [i] : []));
     const limits = { maxTokens: this.#batchTokens, rows: this.#runner.fixedRows };
     const batches = planBatches(

@@ -312,6 +312,11 @@ export class RemoteProvider implements EmbeddingProvider {
       const detail = `${dialect.name} answered vectors of ${wrong.length} dimensions, ${this.model.dimensions} are expected`;
       return failed(embedFailure("rejected", detail));
     }
+    if (vectors.some((vector) => vector.every((x) => x === 0))) {
+      return failed(
+        embedFailure("rejected", `${dialect.name} answered a vector of zeros, which is similar to nothing`),
+      );
+    }
     if (tokens !== null) shareOut(tokens, batch);
     return { ok: true, vectors };
   }

@@ -11,6 +11,7 @@ import * as m010 from "./010-add-upload-owners.ts";
 import * as m011 from "./011-add-responses.ts";
 import * as m012 from "./012-add-assistants.ts";
 import * as m013 from "./013-add-conversations.ts";
+import * as m014 from "./014-add-instance.ts";
 
 export interface Migration {
   version: number;
@@ -41,4 +42,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 12, sql: m012.sql, minSafeVersion: 12 },
   // Older binaries would take conversations' items away with their age.
   { version: 13, sql: m013.sql, minSafeVersion: 13 },
+  { version: 14, sql: m014.sql, minSafeVersion: 13 },
 ];
