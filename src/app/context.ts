@@ -4,6 +4,7 @@ import { QueryRecorder } from "../api/queries/recorder.ts";
 import { type Config, redactedConfig } from "../config/config.ts";
 import { settingsReloader } from "../config/settings-reload.ts";
 import { type App, createApp } from "../http/app.ts";
+import { consolePages } from "../http/console/pages.ts";
 import type { Operation } from "../http/operation.ts";
 import { type RunningServer, startServer } from "../http/server.ts";
 import { messageOf } from "../errors.ts";
@@ -17,6 +18,7 @@ import { createLog, type Log } from "../platform/log.ts";
 import { createMetrics } from "../platform/metrics.ts";
 import { replaceFile } from "../platform/replace-file.ts";
 import { createFirstKey, createRunKey, keyAuthenticator, type RunKey } from "./access-keys.ts";
+import { ConsoleSessions } from "./console-sessions.ts";
 import { createEngine, type Engine, type EngineOverrides } from "./engine.ts";
 import { EVENT_LOOP_STALL } from "./metric-list.ts";
 import { createOperations } from "./operations.ts";
@@ -34,6 +36,8 @@ export interface Context extends AsyncDisposable {
   readonly engine: Engine;
   /** The administrator's key that was made up at the first start, to be shown once. */
   readonly firstKey: string | null;
+  /** A link that opens the console signed in, once and within a quarter of an hour; null where there is no console. */
+  consoleLink(): string | null;
   /** Reads the settings again and takes over those that can change while the server runs. Never throws; logs. */
   reload(): void;
   /** A line in the log for what nothing else caught. */
@@ -64,10 +68,17 @@ interface Parts {
   log: Log;
   clock: Clock;
   lines: LineWriter;
+  sessions: ConsoleSessions;
   /** Takes everything down. */
   teardown: AsyncDisposableStack;
   /** Lets verbs of this machine in, from the start on. */
-  setRunKey(key: RunKey): void;
+  setRunKey(key: RunKey, started: Started): void;
+}
+
+/** What is known once the server listens. */
+interface Started {
+  url: string;
+  tenantId: string;
 }
 
 const MB = 1024 * 1024;
@@ -95,6 +106,12 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   const stopping = overrides.stopping ?? new AbortController();
   const authenticate = keyAuthenticator(storage, clock, config);
   let runKey: RunKey | null = null;
+  let started: Started = { url: "", tenantId: "" };
+  const sessions = new ConsoleSessions({
+    clock,
+    address: () => `${config.publicUrl ?? localUrl(started.url)}/console/`,
+    tenantId: () => started.tenantId,
+  });
   const { signal } = stopping;
   const operations = createOperations({
     config,
@@ -105,11 +122,14 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     dataDir,
     stopping: signal,
     queries,
+    links: sessions,
     reload,
   });
   const app = createApp({
     operations: overrides.operations?.(operations) ?? operations,
-    authenticate: async (sha256) => (await runKey?.authenticate(sha256)) ?? (await authenticate(sha256)),
+    authenticate: async (sha256) =>
+      (await runKey?.authenticate(sha256)) ?? (await sessions.authenticate(sha256)) ?? (await authenticate(sha256)),
+    ...(config.noConsole ? {} : { console: consolePages() }),
     log,
     metrics,
     dialect: config.dialect,
@@ -131,7 +151,10 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
       return config.slowRequestMs;
     },
   });
-  const setRunKey = (key: RunKey) => void (runKey = key);
+  const setRunKey = (key: RunKey, known: Started) => {
+    runKey = key;
+    started = known;
+  };
   const teardown = stack.move();
   const notices = noticesOf(config, engine, notice);
   return new Server({
@@ -145,6 +168,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     log,
     clock,
     lines,
+    sessions,
     teardown,
     setRunKey,
   });
@@ -169,6 +193,11 @@ class Server implements Context {
     return this.#firstKey;
   }
 
+  consoleLink(): string | null {
+    const { config, sessions } = this.#parts;
+    return config.noConsole ? null : sessions.atStart();
+  }
+
   reload(): void {
     const { reload, log } = this.#parts;
     try {
@@ -191,8 +220,9 @@ class Server implements Context {
     teardown.defer(() => server.stop(config.graceSeconds * 1000).then(() => undefined));
     // Only now: a start that failed before must not have used up the key that is shown once.
     this.#firstKey = await createFirstKey(storage, config.apiKey, clock.nowSeconds());
-    const runKey = createRunKey((await storage.tenants.first())?.id ?? "");
-    this.#parts.setRunKey(runKey);
+    const tenantId = (await storage.tenants.first())?.id ?? "";
+    const runKey = createRunKey(tenantId);
+    this.#parts.setRunKey(runKey, { url: server.url, tenantId });
     if (!config.noLocalCli) {
       const path = join(dataDir, "cli.json");
       writeCliFile(path, { url: localUrl(server.url), key: runKey.key, pid: process.pid });

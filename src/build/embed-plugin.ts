@@ -1,22 +1,25 @@
-import { readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { BunPlugin } from "bun";
+import { bundleConsole } from "../http/console/bundle.ts";
 import { modelFileNames } from "../models/bundled-model.ts";
 import { levelsOf } from "../platform/cpu.ts";
 import { hnswFileName } from "../platform/native.ts";
 
 /**
- * Fills the modules that are empty in a source checkout (native-embedded.ts, model-embedded.ts) with the files of this
+ * Fills the modules that are empty in a source checkout (native-embedded.ts, model-embedded.ts, console/embedded.ts) with the files of this
  * machine's platform, and points packages that look for their addon on the disk to what platform/native.ts loaded.
  */
 export async function embedPlugin(root: string, modelDirectory: string): Promise<BunPlugin> {
   const natives = await nativeModule(nativeFiles(root));
   const model = modelModule(modelDirectory);
+  const consoleFiles = await consoleModule(join(root, "dist/console"));
   return {
     name: "embed",
     setup(build) {
       build.onLoad({ filter: /\/src\/platform\/native-embedded\.ts$/ }, () => ({ contents: natives, loader: "ts" }));
       build.onLoad({ filter: /\/src\/models\/model-embedded\.ts$/ }, () => ({ contents: model, loader: "ts" }));
+      build.onLoad({ filter: /\/src\/http\/console\/embedded\.ts$/ }, () => ({ contents: consoleFiles, loader: "ts" }));
       build.onLoad({ filter: /\/onnxruntime-node\/dist\/binding\.js$/ }, async ({ path }) => ({
         contents: withLoadedBinding(await Bun.file(path).text()),
         loader: "js",
@@ -64,6 +67,20 @@ function modelModule(directory: string): string {
   const entries = names.map((name, i) => `${JSON.stringify(name)}: file${i}`);
   const paths = names.map((name) => join(directory, name));
   return `${fileImports(paths)}\nexport const embeddedModel = { ${entries.join(", ")} };\n`;
+}
+
+/** Builds the console's page into `directory`, and names its files. */
+async function consoleModule(directory: string): Promise<string> {
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  const files = await bundleConsole();
+  const paths = files.map(({ name, bytes }) => {
+    const path = join(directory, name);
+    writeFileSync(path, bytes);
+    return path;
+  });
+  const entries = files.map(({ name }, i) => `${JSON.stringify(name)}: file${i}`);
+  return `${fileImports(paths)}\nexport const embeddedConsole = { ${entries.join(", ")} };\n`;
 }
 
 function fileImports(paths: string[]): string {

@@ -1,5 +1,6 @@
 import { adminOperations } from "../admin/routes.ts";
 import { chunkOperations } from "../chunks/routes.ts";
+import { consoleOperations } from "../console/routes.ts";
 import { embeddingOperations } from "../embeddings/routes.ts";
 import { evaluationOperations } from "../evals/routes.ts";
 import { eventOperations } from "../events/routes.ts";
@@ -7,6 +8,7 @@ import { batchOperations } from "../file-batches/routes.ts";
 import { fileOperations } from "../files/routes.ts";
 import { healthOperations } from "../health/routes.ts";
 import { judgmentOperations } from "../judgments/routes.ts";
+import { meOperations } from "../me/routes.ts";
 import { migrationOperations } from "../migrations/routes.ts";
 import { modelOperations } from "../models/routes.ts";
 import type { Operation } from "../../http/operation.ts";
@@ -42,5 +44,7 @@ export function allOperations(): Operation[] {
     ...judgmentOperations(none),
     ...evaluationOperations(none),
     ...adminOperations(none),
+    ...meOperations(none),
+    ...consoleOperations(none),
   ];
 }

@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { PollDeps } from "../events/long-poll.ts";
 import { hintWhenToAsk, pollState } from "../events/long-poll.ts";
-import { cursorQuery, listPage, listSchema, oneOf, readCursor } from "../../http/openai.ts";
+import { cursorQuery, listPage, listSchema, nameText, oneOf, readCursor } from "../../http/openai.ts";
 import type { Operation } from "../../http/operation.ts";
 import { MEDIUM_BODY, NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
@@ -10,6 +10,7 @@ import { askingOf } from "../vector-stores/asking.ts";
 import { presentWithId } from "../vector-stores/routes.ts";
 import {
   AttachFileBody,
+  FILE_SORTS,
   FILE_STATUSES,
   FileContentPage,
   UpdateFileBody,
@@ -22,10 +23,18 @@ const FILES = "/v1/vector_stores/{vector_store_id}/files";
 const FILE = "/v1/vector_stores/{vector_store_id}/files/{file_id}";
 
 export const VectorStoreFileList = listSchema(VectorStoreFile, "VectorStoreFileList");
-/** Query of both lists of files in a store. */
+/** Query of the list of a batch's files, and a part of that of all. */
 export const FileListQuery = Type.Object({
   ...cursorQuery(),
   filter: Type.Optional(oneOf(FILE_STATUSES, { description: "Only files in this state." })),
+});
+
+const StoreFileListQuery = Type.Object({
+  ...FileListQuery.properties,
+  filename: Type.Optional(nameText("Only files whose name contains this, whatever the case.")),
+  sort: Type.Optional(
+    oneOf(FILE_SORTS, { default: "created_at", description: "What `order` goes by; names are compared without case." }),
+  ),
 });
 
 export function storeFileOperations(files: StoreFilesService, poll: PollDeps): Operation[] {
@@ -68,14 +77,15 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         tag: "Vector stores",
         role: "read",
         bodyLimit: NO_BODY,
-        query: FileListQuery,
+        query: StoreFileListQuery,
         response: VectorStoreFileList,
         returns: "A page of files",
         errors: ["vector_store_not_found", "invalid_value"],
       },
       async (call) => {
         const { storeFile } = presenterFor(call.dialect);
-        const page = await files.list(askingOf(call), readCursor(call.query), call.query.filter ?? null);
+        const { filter = null, filename = null, sort = "created_at" } = call.query;
+        const page = await files.list(askingOf(call), readCursor(call.query), { status: filter, filename, sort });
         return listPage(page.data.map(presentWithId(storeFile)), page.hasMore, call.dialect);
       },
     ),
