@@ -25,6 +25,7 @@ export function PlaygroundPage({ route }: { route: Route }) {
   const asked = askedOf(route);
   const [draft, setDraft] = useState(asked);
   const isDrafted = useRef(address);
+  const results = useRef<HTMLDivElement>(null);
   useEffect(() => {
     // Back and forward change the address without the form.
     if (isDrafted.current !== address) setDraft(askedOf(route));
@@ -36,6 +37,8 @@ export function PlaygroundPage({ route }: { route: Route }) {
   );
   const submit = (event: Event) => {
     event.preventDefault();
+    // Keys are for the hits now; in the field they would be written.
+    results.current?.focus({ preventScroll: true });
     const next = addressOf({ ...route, query: queryOf(draft) });
     isDrafted.current = next;
     if (next === address) result.reload();
@@ -53,26 +56,28 @@ export function PlaygroundPage({ route }: { route: Route }) {
         <Settings asked={draft} onChange={setDraft} />
         <Suggesting store={route.store} asked={draft} onChange={setDraft} />
       </form>
-      <Load of={result}>
-        {(found) => {
-          if (found === null) return asked.query === "" ? <p class="quiet">{WORD.before}</p> : null;
-          return (
-            <>
-              <Hits route={route} page={found.answer} timing={found.timing} />
-              <div class="row">
-                {LANGUAGES.map((language) => (
-                  <CopyButton
-                    key={language}
-                    label={WORD.copyAs(language)}
-                    text={() => snippet(language, { api: api.base, store: route.store, body: bodyOf(asked) })}
-                  />
-                ))}
-              </div>
-              <p class="quiet">{WORD.keys}</p>
-            </>
-          );
-        }}
-      </Load>
+      <div ref={results} tabIndex={-1} class="stack">
+        <Load of={result}>
+          {(found) => {
+            if (found === null) return asked.query === "" ? <p class="quiet">{WORD.before}</p> : null;
+            return (
+              <>
+                <Hits route={route} page={found.answer} timing={found.timing} />
+                <div class="row">
+                  {LANGUAGES.map((language) => (
+                    <CopyButton
+                      key={language}
+                      label={WORD.copyAs(language)}
+                      text={() => snippet(language, { api: api.base, store: route.store, body: bodyOf(asked) })}
+                    />
+                  ))}
+                </div>
+                <p class="quiet">{WORD.keys}</p>
+              </>
+            );
+          }}
+        </Load>
+      </div>
     </>
   );
 }
