@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { QueryRecorder } from "../api/queries/recorder.ts";
 import { type Config, redactedConfig } from "../config/config.ts";
 import { settingsReloader } from "../config/settings-reload.ts";
-import { type App, createApp } from "../http/app.ts";
-import { consolePages } from "../http/console/pages.ts";
+import { type App, type AppDeps, createApp } from "../http/app.ts";
+import { consolePages } from "../http/web-console/pages.ts";
 import type { Operation } from "../http/operation.ts";
 import { type RunningServer, startServer } from "../http/server.ts";
 import { messageOf } from "../errors.ts";
@@ -125,31 +125,13 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     links: sessions,
     reload,
   });
-  const app = createApp({
+  const app = appOf(config, {
     operations: overrides.operations?.(operations) ?? operations,
     authenticate: async (sha256) =>
       (await runKey?.authenticate(sha256)) ?? (await sessions.authenticate(sha256)) ?? (await authenticate(sha256)),
-    ...(config.noConsole ? {} : { console: consolePages() }),
     log,
     metrics,
-    dialect: config.dialect,
     stopping: signal,
-    maxJsonBytes: config.maxJsonMb * MB,
-    corsOrigins: config.corsOrigins,
-    get maxRequestsPerKey() {
-      return config.maxUserRequests;
-    },
-    streamBounds: {
-      get perKey() {
-        return config.maxUserStreams;
-      },
-      get perTenant() {
-        return config.maxTeamStreams;
-      },
-    },
-    get slowRequestMs() {
-      return config.slowRequestMs;
-    },
   });
   const setRunKey = (key: RunKey, known: Started) => {
     runKey = key;
@@ -171,6 +153,34 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     sessions,
     teardown,
     setRunKey,
+  });
+}
+
+/** The interface with what it takes from the settings; those that a reload may change are read at every request. */
+function appOf(
+  config: Config,
+  parts: Pick<AppDeps, "operations" | "authenticate" | "log" | "metrics" | "stopping">,
+): App {
+  return createApp({
+    ...parts,
+    dialect: config.dialect,
+    maxJsonBytes: config.maxJsonMb * MB,
+    corsOrigins: config.corsOrigins,
+    ...(config.noConsole ? {} : { console: consolePages() }),
+    get maxRequestsPerKey() {
+      return config.maxUserRequests;
+    },
+    streamBounds: {
+      get perKey() {
+        return config.maxUserStreams;
+      },
+      get perTenant() {
+        return config.maxTeamStreams;
+      },
+    },
+    get slowRequestMs() {
+      return config.slowRequestMs;
+    },
   });
 }
 

@@ -15,7 +15,7 @@ const TABS: readonly Page[] = ["playground", "answers"];
 
 /** `#/stores/vs_…/files/file-…?chunk=12` */
 export function parseRoute(hash: string): Route {
-  const [path = "", search = ""] = splitOnce(hash.replace(/^#/, ""), "?");
+  const [path, search] = splitOnce(hash.replace(/^#/, ""), "?");
   const query = Object.fromEntries(new URLSearchParams(search));
   const parts = path.split("/").filter((part) => part !== "");
   const route = (page: Page, store = "", file = ""): Route => ({ page, store, file, query });

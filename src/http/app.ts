@@ -7,7 +7,7 @@ import { JsonBodies } from "./body.ts";
 import { createCors } from "./cors.ts";
 import type { Cors } from "./cors.ts";
 import type { Dialect } from "./dialect.ts";
-import type { ConsolePages } from "./console/pages.ts";
+import type { ConsolePages } from "./web-console/pages.ts";
 import { createDocument } from "./docs/document.ts";
 import { docsPlugin } from "./docs/routes.ts";
 import { REQUESTS_IN_FLIGHT, REQUESTS_LIMITED } from "./metrics.ts";

@@ -13,9 +13,9 @@ const PASSAGE = "The zebra 🦓 crossing is repainted every second spring.";
 test.skipIf(lacks("chromium", chromium !== null))("stay text, and marks stand where they should", async () => {
   using where = place();
   await using server = await serve(where);
-  const { store, files } = await indexed(server, `Store ${HTML}`, [
+  const { store, files } = await indexed(server, `Store \u202E${HTML}`, [
     {
-      name: `a\u202Eb\u0007 ${HTML}.txt`.replaceAll("/", "_"),
+      name: `b ${HTML}.txt`.replaceAll("/", "_"),
       text: `# ${HTML}\n\n${BEFORE}${PASSAGE}\n\nAfter it.`,
       attributes: { note: HTML, link: "javascript:document.title=3", site: "https://example.com/a", "<b>": "\u202Ex" },
     },
@@ -23,9 +23,9 @@ test.skipIf(lacks("chromium", chromium !== null))("stay text, and marks stand wh
   ]);
   await using opened = await openConsole(where, server.url, API_KEY);
   const { page } = opened;
-  await page.untilText("<img src=x");
+  await page.untilText("Store ‹U+202E›<img src=x");
   await page.click(`a[href*="${store}"]`);
-  await page.untilText("a‹U+202E›b␇ <img");
+  await page.untilText("b <img src=x onerror");
 
   await page.click('a[href$="/playground"]');
   await page.type('input[name="query"]', "zebra crossing repainted");
@@ -42,6 +42,7 @@ test.skipIf(lacks("chromium", chromium !== null))("stay text, and marks stand wh
   expect(await page.textOf(".text mark")).toBe(PASSAGE);
   expect(await page.evaluate<number>("document.querySelectorAll('.text mark').length")).toBe(1);
   expect(await page.textOf(".text")).toContain(HTML);
+  expect(await page.textOf(".attributes")).toContain("‹U+202E›x");
   const links = await page.evaluate<string[]>(
     "[...document.querySelectorAll('.attributes a')].map((a) => a.href + ' ' + a.rel + ' ' + a.target)",
   );
@@ -51,6 +52,6 @@ test.skipIf(lacks("chromium", chromium !== null))("stay text, and marks stand wh
   await page.evaluate(`location.hash = "#/stores/${store}/files/${files[1]}"`);
   await page.untilText("Characters 1 to 200,000 of 1,000,000");
   expect(await page.evaluate<boolean>("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
-  expect(await page.evaluate<string>("document.title")).toMatch(/^Store <img src=x/);
+  expect(await page.evaluate<string>("document.title")).toMatch(/^Store ‹U\+202E›<img src=x/);
   opened.expectClean();
 });

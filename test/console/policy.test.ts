@@ -79,7 +79,11 @@ test.skipIf(hasNoBrowser)(
     using where = place();
     await using server = await serve(where);
     const { store, files } = await indexed(server, "Handbook", [
-      { name: "lunch.md", text: "# Lunch\n\nLunch is at noon in the hall.\n", attributes: { year: 2026 } },
+      {
+        name: "lunch.md",
+        text: `# Lunch\n\nLunch is at noon in the hall.\n\n${"The hall is large. ".repeat(400)}`,
+        attributes: { year: 2026 },
+      },
     ]);
     using proxy = Bun.serve({
       port: 0,
@@ -119,7 +123,7 @@ test.skipIf(hasNoBrowser)(
     await look("files");
     await to(`#/stores/${store}/files/${files[0]}?chunk=0`, "Chunk 0");
     await look("document");
-    await to(`#/stores/${store}/playground?q=when+is+lunch`, "1 hit");
+    await to(`#/stores/${store}/playground?q=when+is+lunch`, "Copy as curl");
     await look("playground");
     await to(`#/stores/${store}/answers`, "Ask a question");
     await page.type('input[name="question"]', "When is lunch?");

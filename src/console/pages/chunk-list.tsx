@@ -1,6 +1,7 @@
 import type { Chunk } from "../../api/chunks/schema.ts";
 import { useEffect, useRef } from "preact/hooks";
 import { Name } from "../parts/text.tsx";
+import { showInside } from "../parts/show-inside.ts";
 import { addressOf, type Route } from "../route.ts";
 import { WORDS } from "../words.ts";
 
@@ -23,7 +24,7 @@ export function ChunkList({ route, chunks, hovered, onHover }: ChunkListProps) {
   const asked = route.query["chunk"] ?? "";
   const list = useRef<HTMLOListElement>(null);
   useEffect(() => {
-    list.current?.querySelector('[aria-current="true"]')?.scrollIntoView({ block: "nearest" });
+    showInside(list.current, '[aria-current="true"]');
   }, [asked, chunks]);
   return (
     <section aria-label={WORD.chunks} class="chunk-side">

@@ -4,6 +4,7 @@ import { Field } from "../parts/fields.tsx";
 import type { CodePoints } from "../text/code-points.ts";
 import { numberText } from "../text/format.ts";
 import { type Piece, piecesOf, type Range, windowAround } from "../text/pieces.ts";
+import { showInside } from "../parts/show-inside.ts";
 import { visible } from "../text/visible.ts";
 import { WORDS } from "../words.ts";
 
@@ -32,7 +33,7 @@ export function DocumentText({ text, chunks, mark, hovered, onHover }: DocumentT
       setWindow(windowAround(shownMark.start, text.length, WINDOW));
   }, [shownMark, text]);
   useEffect(() => {
-    box.current?.querySelector("mark")?.scrollIntoView({ block: "center" });
+    showInside(box.current, "mark");
   }, [shownMark, window]);
   const ranges = useMemo(() => chunks.map(({ start_offset: start, end_offset: end }) => ({ start, end })), [chunks]);
   const pieces = useMemo(
@@ -41,7 +42,7 @@ export function DocumentText({ text, chunks, mark, hovered, onHover }: DocumentT
   );
   const move = (start: number) => setWindow({ start, end: Math.min(text.length, start + WINDOW) });
   return (
-    <section aria-label={WORD.text} class="text-side">
+    <div class="text-side">
       <Find text={text} onFound={setFound} />
       {(window.start > 0 || window.end < text.length) && (
         <p class="quiet">
@@ -63,7 +64,7 @@ export function DocumentText({ text, chunks, mark, hovered, onHover }: DocumentT
           {WORD.after}
         </button>
       )}
-    </section>
+    </div>
   );
 }
 

@@ -9,7 +9,7 @@ import { piecesOf } from "../text/pieces.ts";
 import { visible } from "../text/visible.ts";
 import { WORDS } from "../words.ts";
 import { placeText } from "./chunk-list.tsx";
-import { isTyping } from "./playground.tsx";
+import { isTyping } from "../state/keys.ts";
 
 const WORD = WORDS.playground;
 
@@ -82,7 +82,7 @@ function Passage({ text, queries }: { text: string; queries: readonly string[] }
   const points = new CodePoints(text);
   const pieces = piecesOf(points, { start: 0, end: points.length }, { ranges: [], marks: matchedWords(text, queries) });
   return (
-    <blockquote class="passage" dir="auto">
+    <blockquote class="passage" dir="auto" tabIndex={0}>
       {pieces.map((piece) => {
         const shown = visible(piece.text, { keepLines: true });
         return piece.isMarked ? <mark key={piece.start}>{shown}</mark> : <span key={piece.start}>{shown}</span>;

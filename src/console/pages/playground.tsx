@@ -7,6 +7,7 @@ import { Load } from "../parts/load.tsx";
 import { addressOf, type Route } from "../route.ts";
 import { snippet, type Language } from "../snippets.ts";
 import { useConsole } from "../state/console.ts";
+import { isTyping } from "../state/keys.ts";
 import { useLoad } from "../state/use-load.ts";
 import { setQuery } from "../state/use-route.ts";
 import { visible } from "../text/visible.ts";
@@ -104,13 +105,6 @@ function QueryField({ value, onChange }: { value: string; onChange: (value: stri
         onInput={(event) => onChange(event.currentTarget.value)}
       />
     </Field>
-  );
-}
-
-/** Keys belong to the field in which somebody writes. */
-export function isTyping({ target, ctrlKey, metaKey, altKey }: KeyboardEvent): boolean {
-  return (
-    ctrlKey || metaKey || altKey || (target instanceof Element && target.closest("input, textarea, select") !== null)
   );
 }
 

@@ -91,18 +91,20 @@ function Row({ store, onChange }: { store: VectorStore; onChange: () => void }) 
       <td data-label={words.used}>
         <Time at={store.last_active_at} />
       </td>
-      <td data-label={words.actions} class="actions">
-        <CopyButton text={() => store.id} label={words.copyId} />
-        {mayWrite(known) && (
-          <>
-            <button type="button" onClick={() => setDialog("rename")}>
-              {words.rename}
-            </button>
-            <button type="button" onClick={() => setDialog("remove")}>
-              {words.remove}
-            </button>
-          </>
-        )}
+      <td data-label={words.actions}>
+        <div class="actions">
+          <CopyButton text={() => store.id} label={words.copyId} />
+          {mayWrite(known) && (
+            <>
+              <button type="button" onClick={() => setDialog("rename")}>
+                {words.rename}
+              </button>
+              <button type="button" onClick={() => setDialog("remove")}>
+                {words.remove}
+              </button>
+            </>
+          )}
+        </div>
         {dialog === "rename" && <RenameStore store={store} onClose={close} onDone={changed} />}
         {dialog === "remove" && <RemoveStore store={store} onClose={close} onDone={changed} />}
       </td>

@@ -1,4 +1,4 @@
-import { useEffect, useReducer } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { Bar, Name } from "../parts/text.tsx";
 import { useConsole } from "../state/console.ts";
 import { bytesText, durationText } from "../text/format.ts";
@@ -14,7 +14,7 @@ const ORDER: Record<Task["stage"], number> = { failed: 0, running: 1, waiting: 2
 /** What is on its way into a store, with pause, cancel and another try. */
 export function UploadList({ store }: { store: string }) {
   const { uploads } = useConsole();
-  const [, redraw] = useReducer((count: number, _: undefined) => count + 1, 0);
+  const [, redraw] = useState(0);
   useEffect(() => {
     let isDue = false;
     // Progress comes by the hundred a second; a screen shows a few.
@@ -23,7 +23,7 @@ export function UploadList({ store }: { store: string }) {
       isDue = true;
       setTimeout(() => {
         isDue = false;
-        redraw(undefined);
+        redraw((count) => count + 1);
       }, 100);
     });
   }, [uploads]);

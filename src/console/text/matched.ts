@@ -1,3 +1,4 @@
+import { normalized } from "../../stream-safe.ts";
 import type { Range } from "./pieces.ts";
 
 /** Words that say little: they are not marked where others are. */
@@ -27,7 +28,7 @@ export function matchedWords(passage: string, queries: readonly string[]): Range
 }
 
 function folded(word: string): string {
-  return word.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+  return normalized(word, "NFD").replace(/\p{M}/gu, "").toLowerCase();
 }
 
 /** Endings differ: `return` and `returns`, `policy` and `policies`. */

@@ -21,7 +21,7 @@ export function piecesOf(
   { ranges, marks }: { ranges: readonly Range[]; marks: readonly Range[] },
 ): Piece[] {
   const end = Math.min(window.end, text.length);
-  const start = Math.max(0, window.start);
+  const start = Math.min(Math.max(0, window.start), end);
   const cuts = new Set([start, end]);
   const inside = ranges.flatMap((range, index) => (range.end > start && range.start < end ? [{ range, index }] : []));
   for (const { start: from, end: to } of [...inside.map(({ range }) => range), ...marks])
