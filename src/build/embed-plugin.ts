@@ -7,7 +7,7 @@ import { levelsOf } from "../platform/cpu.ts";
 import { hnswFileName } from "../platform/native.ts";
 
 /**
- * Fills the modules that are empty in a source checkout (native-embedded.ts, model-embedded.ts, web-console/embedded.ts) with the files of this
+ * Fills the modules that are empty in a source checkout (native-embedded.ts, model-embedded.ts, console-embedded.ts) with the files of this
  * machine's platform, and points packages that look for their addon on the disk to what platform/native.ts loaded.
  */
 export async function embedPlugin(root: string, modelDirectory: string): Promise<BunPlugin> {
@@ -19,7 +19,7 @@ export async function embedPlugin(root: string, modelDirectory: string): Promise
     setup(build) {
       build.onLoad({ filter: /\/src\/platform\/native-embedded\.ts$/ }, () => ({ contents: natives, loader: "ts" }));
       build.onLoad({ filter: /\/src\/models\/model-embedded\.ts$/ }, () => ({ contents: model, loader: "ts" }));
-      build.onLoad({ filter: /\/src\/http\/web-console\/embedded\.ts$/ }, () => ({
+      build.onLoad({ filter: /\/src\/http\/web-console\/console-embedded\.ts$/ }, () => ({
         contents: consoleFiles,
         loader: "ts",
       }));

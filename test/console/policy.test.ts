@@ -81,7 +81,7 @@ test.skipIf(hasNoBrowser)(
     const { store, files } = await indexed(server, "Handbook", [
       {
         name: "lunch.md",
-        text: `# Lunch\n\nLunch is at noon in the hall.\n\n${"The hall is large. ".repeat(400)}`,
+        text: "# Lunch\n\nLunch is at noon in the hall.\n",
         attributes: { year: 2026 },
       },
     ]);

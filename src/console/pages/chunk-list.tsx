@@ -1,7 +1,6 @@
 import type { Chunk } from "../../api/chunks/schema.ts";
 import { useEffect, useRef } from "preact/hooks";
 import { Name } from "../parts/text.tsx";
-import { showInside } from "../parts/show-inside.ts";
 import { addressOf, type Route } from "../route.ts";
 import { WORDS } from "../words.ts";
 
@@ -56,4 +55,12 @@ export function ChunkList({ route, chunks, hovered, onHover }: ChunkListProps) {
       </ol>
     </section>
   );
+}
+
+/** Scrolls a box, and not the page around it, until the first such element stands in its upper part. */
+export function showInside(box: HTMLElement | null, selector: string): void {
+  const element = box?.querySelector<HTMLElement>(selector);
+  if (!box || !element) return;
+  const top = element.getBoundingClientRect().top - box.getBoundingClientRect().top + box.scrollTop;
+  box.scrollTop = top - box.clientHeight / 5;
 }

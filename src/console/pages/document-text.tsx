@@ -4,9 +4,9 @@ import { Field } from "../parts/fields.tsx";
 import type { CodePoints } from "../text/code-points.ts";
 import { numberText } from "../text/format.ts";
 import { type Piece, piecesOf, type Range, windowAround } from "../text/pieces.ts";
-import { showInside } from "../parts/show-inside.ts";
 import { visible } from "../text/visible.ts";
 import { WORDS } from "../words.ts";
+import { showInside } from "./chunk-list.tsx";
 
 export interface DocumentTextProps {
   text: CodePoints;

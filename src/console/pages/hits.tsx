@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { SearchPage, SearchResult } from "../../api/search/schema.ts";
 import type { Timing } from "../api.ts";
+import { isTyping } from "../parts/fields.tsx";
 import { Bar, Name } from "../parts/text.tsx";
 import { addressOf, type Route } from "../route.ts";
 import { CodePoints } from "../text/code-points.ts";
@@ -9,7 +10,6 @@ import { piecesOf } from "../text/pieces.ts";
 import { visible } from "../text/visible.ts";
 import { WORDS } from "../words.ts";
 import { placeText } from "./chunk-list.tsx";
-import { isTyping } from "../state/keys.ts";
 
 const WORD = WORDS.playground;
 

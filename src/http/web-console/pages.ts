@@ -1,5 +1,5 @@
 import { bundleConsole, sourceMark } from "./bundle.ts";
-import { embeddedConsole } from "./embedded.ts";
+import { embeddedConsole } from "./console-embedded.ts";
 
 /**
  * The web console's files: static, without a key, since they hold no data. Everything else that the console does goes
