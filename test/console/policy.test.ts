@@ -84,6 +84,7 @@ test.skipIf(hasNoBrowser)(
         text: "# Lunch\n\nLunch is at noon in the hall.\n",
         attributes: { year: 2026 },
       },
+      { name: "rules.txt", text: "Parcels are weighed twice before they leave. ".repeat(400) },
     ]);
     using proxy = Bun.serve({
       port: 0,
