@@ -78,9 +78,12 @@ export function useFiles(api: Api, store: string, query: string, known: FileCoun
   }, [page]);
   const reload = useCallback(() => setTurn((before) => before + 1), []);
 
+  // Another choice of files is no reason to follow anew.
+  const latest = useRef(page);
+  latest.current = page;
   useEffect(() => {
     const refresh = refresher(async (ids) => {
-      const top = await page(null);
+      const top = await latest.current(null);
       const inTop = new Set(top.data.map(({ id }) => id));
       const shown = new Set(now.current.state.rows.map(({ id }) => id));
       const others = [...ids].filter((id) => shown.has(id) && !inTop.has(id)).slice(0, MOST_ASKED);
@@ -105,7 +108,7 @@ export function useFiles(api: Api, store: string, query: string, known: FileCoun
       leave();
       refresh.stop();
     };
-  }, [api, store, page]);
+  }, [api, store]);
   return { ...state, counts, isAway, loadMore, reload };
 }
 
