@@ -16,7 +16,7 @@ const SRC = join(ROOT, "src");
 
 const sources = readdirSync(SRC, { recursive: true })
   .map(String)
-  .filter((path) => path.endsWith(".ts") && !path.endsWith(".d.ts"))
+  .filter((path) => /\.tsx?$/.test(path) && !path.endsWith(".d.ts"))
   .sort();
 /** What the binary is made of: no tests, no parts of tests, no build. */
 const program = sources.filter((path) => !/\.(test|fixture)\.ts$|(^|\/)testing\/|^build\//.test(path));
@@ -27,7 +27,9 @@ function text(path: string): string {
 
 /** Modules that `path` loads when it runs: type imports do not count. Relative ones as paths below src. */
 function imports(path: string): string[] {
-  const found = new Bun.Transpiler({ loader: "ts" }).scanImports(text(path)).map((one) => one.path);
+  const found = new Bun.Transpiler({ loader: path.endsWith("x") ? "tsx" : "ts" })
+    .scanImports(text(path))
+    .map((one) => one.path);
   return found.map((name) => (name.startsWith(".") ? relative(SRC, join(SRC, dirname(path), name)) : name));
 }
 
@@ -56,7 +58,7 @@ function roomOf(path: string): string {
 /** Every relative import of `paths`, of types too, as pairs of paths below src. */
 function arrows(paths: string[], read = text): { from: string; to: string }[] {
   return paths.flatMap((from) =>
-    [...read(from).matchAll(/(?:\bfrom|\bimport\(|^import)\s*"(\.[^"]+\.ts)"/gm)].map((match) => ({
+    [...read(from).matchAll(/(?:\bfrom|\bimport\(|^import)\s*"(\.[^"]+\.tsx?)"/gm)].map((match) => ({
       from,
       to: relative(SRC, join(SRC, dirname(from), match[1] ?? "")),
     })),
@@ -187,7 +189,7 @@ function describeRooms(): string {
 /** Files shorter than this are types, tables, or one of a family that has a file each. */
 const FEW_LINES = 15;
 const SHORT =
-  /^(storage\/migrations\/|api\/presenters\/|(\w+\/)?metrics\.ts$|worker-urls\.ts$|platform\/build-info\.ts$)|-embedded\.ts$/;
+  /^(storage\/migrations\/|api\/presenters\/|(\w+\/)?metrics\.ts$|worker-urls\.ts$|platform\/build-info\.ts$|console\/main\.tsx$)|-embedded\.ts$/;
 
 describe("the tree", () => {
   test("every room says what its main thing is: no type is taken from what a function happens to return", () => {
@@ -236,7 +238,13 @@ describe("the tree", () => {
 
   test("nothing looks for files next to its source, except where the binary has another answer", () => {
     const users = matching(program, /import\.meta\.(dir|dirname|path|filename|url|resolve)\b|__dirname/);
-    const allowed = ["main.ts", "models/bundled-model.ts", "platform/native.ts", "worker-urls.ts"];
+    const allowed = [
+      "http/web-console/bundle.ts",
+      "main.ts",
+      "models/bundled-model.ts",
+      "platform/native.ts",
+      "worker-urls.ts",
+    ];
     expect(users.filter((path) => !allowed.includes(path))).toEqual([]);
   });
 });
@@ -277,7 +285,8 @@ describe("storage", () => {
   test("hands out values: nobody else reads JSON and calls it what it should be", () => {
     // Its own file, under a checksum that is compared first.
     const checked = ["index/generation.ts"];
-    const others = program.filter((path) => !/^(storage|http)\//.test(path) && !checked.includes(path));
+    // The console reads what this server answers, as the API's schemas have it.
+    const others = program.filter((path) => !/^(storage|http|console)\//.test(path) && !checked.includes(path));
     expect(others.filter((path) => castJson(text(path)) > 0)).toEqual([]);
   });
 
@@ -309,6 +318,25 @@ describe("storage", () => {
     ["const x: unknown = JSON.parse(text);\nconst as = 1; // JSON.parse(x) as T", 0],
   ])("JSON that is only called something is found: %s", (source, expected) => {
     expect(castJson(source)).toBe(expected);
+  });
+});
+
+describe("the console", () => {
+  const own = program.filter((path) => path.startsWith("console/"));
+
+  test("has types of the API's schemas from other rooms, and loads nothing of them", () => {
+    const out = arrows(own).filter(({ to }) => !to.startsWith("console/"));
+    const wrong = out.filter(({ to }) => !/^api\/([\w-]+\/schema|[\w-]+-schema)\.ts$/.test(to) && to !== "stream-safe.ts");
+    expect(wrong).toEqual([]);
+    // Before the bundler has read which JSX this is.
+    const loaded = own.flatMap(imports).filter((name) => !/^(console\/|preact|react|stream-safe\.ts$)/.test(name));
+    expect(loaded).toEqual([]);
+    expect(out.length).toBeGreaterThan(10);
+  });
+
+  test("makes no HTML of text, by whatever name", () => {
+    const html = /innerHTML|outerHTML|insertAdjacentHTML|setHTMLUnsafe|document\.write|srcdoc|\beval\(|new Function/i;
+    expect(matching(own, html)).toEqual([]);
   });
 });
 
@@ -350,6 +378,16 @@ describe("the linter", () => {
     ["api/a.ts", "no-restricted-imports", `import { x } from "../app/context.ts"; export const y = x;`],
     ["app/b.ts", "no-restricted-imports", `import { x } from "../main.ts"; export const y = x;`],
     ["errors.ts", "no-restricted-imports", `import { x } from "./config/config.ts"; export const y = x;`],
+    ["console/a.ts", "no-restricted-imports", `import { x } from "../http/openai.ts"; export const y = x;`],
+    ["console/b.ts", "no-restricted-imports", `import { join } from "node:path"; export const y = join;`],
+    ["console/c.ts", "no-restricted-imports", `import type { X } from "../config/config.ts"; export type Y = X;`],
+    ["console/d.ts", "no-restricted-properties", `export const y = (e: Element) => (e.innerHTML = "x");`],
+    ["console/e.ts", "no-restricted-properties", `document.write("x");`],
+    ["console/f.tsx", "no-danger", `export const y = <p dangerouslySetInnerHTML={{ __html: "x" }} />;`],
+    ["console/g.ts", "no-restricted-globals", `localStorage.setItem("a", "b");`],
+    ["console/h.ts", "no-eval", `eval("x");`],
+    ["console/i.ts", "no-new-func", `export const y = new Function("x");`],
+    ["api/b.ts", "no-restricted-imports", `import { h } from "preact"; export const y = h;`],
     ["jobs/b.ts", "no-restricted-properties", `export const y = process.env;`],
     ["jobs/c.ts", "no-restricted-properties", `export const y = Bun.env;`],
     ["jobs/d.ts", "no-restricted-properties", `process.dlopen({ exports: {} }, "x");`],

@@ -43,6 +43,7 @@ function roomOverrides(): Override[] {
       { regex: toRooms(refused), message },
       { regex: `^(\\.{1,2}/)+(${hall.join("|")})$`, message: "Entries are at the top." },
       outside,
+      ...(room.refuses === undefined ? [] : [{ regex: room.refuses.pattern, message: room.refuses.message }]),
     ];
     return restricted([`**/src/${room.name}/**`], patterns);
   });

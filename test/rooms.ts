@@ -10,6 +10,8 @@ export interface Room {
   duty: string;
   /** Rooms it may import; files of the hall on floor 0 may be imported from anywhere. */
   uses: readonly string[];
+  /** Modules of any kind that it may not import. */
+  refuses?: { pattern: string; message: string };
 }
 
 export const ROOMS: readonly Room[] = [
@@ -45,6 +47,13 @@ export const ROOMS: readonly Room[] = [
     floor: 9,
     duty: "What happens without a request: ingest, migrations, index building, evaluations, answers, deletions.",
     uses: ["answers", "search", "models", "workers", "storage", "index", "embed", "platform"],
+  },
+  {
+    name: "console",
+    floor: 9,
+    duty: "The web console: what runs in a browser. Of other rooms it has the types of the API's schemas only.",
+    uses: ["api"],
+    refuses: { pattern: "^(bun|node):", message: "The console runs in a browser." },
   },
   {
     name: "config",
@@ -150,6 +159,7 @@ export const PACKAGES: readonly { pattern: string; files: readonly string[]; mes
     files: ["http/app.ts", "http/plugins/**", "http/docs/**", "api/**/routes.ts", "api/**/schema.ts"],
     message: "Only the HTTP room's application, its plug-ins and routes import elysia.",
   },
+  { pattern: "^preact(/.*)?$", files: ["console/**"], message: "Only the console is made of preact." },
   {
     pattern: "/native(-embedded)?\\.ts$",
     files: [

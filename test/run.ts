@@ -39,6 +39,7 @@ const CHECKS: Stage[] = [
   { name: "format", command: tool("oxfmt/bin/oxfmt", "-c", "test/oxfmt.json", "--check", ...FORMATTED) },
   { name: "lint", command: [bun, "test/lint.ts"] },
   { name: "types", command: tool("typescript/bin/tsc", "--noEmit", "-p", ".") },
+  { name: "types of the console", command: tool("typescript/bin/tsc", "--noEmit", "-p", "src/console") },
   { name: "architecture", command: tests("./test/architecture.test.ts"), counts: true },
 ];
 const STAGES: Stage[] = [

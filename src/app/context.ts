@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { QueryRecorder } from "../api/queries/recorder.ts";
 import { type Config, redactedConfig } from "../config/config.ts";
 import { settingsReloader } from "../config/settings-reload.ts";
-import { type App, createApp } from "../http/app.ts";
+import { type App, type AppDeps, createApp } from "../http/app.ts";
+import { consolePages } from "../http/web-console/pages.ts";
 import type { Operation } from "../http/operation.ts";
 import { type RunningServer, startServer } from "../http/server.ts";
 import { messageOf } from "../errors.ts";
@@ -18,6 +19,7 @@ import { createLog, type Log } from "../platform/log.ts";
 import { createMetrics } from "../platform/metrics.ts";
 import { replaceFile } from "../platform/replace-file.ts";
 import { createFirstKey, createRunKey, keyAuthenticator, type RunKey } from "./access-keys.ts";
+import { ConsoleSessions } from "./console-sessions.ts";
 import { createEngine, type Engine, type EngineOverrides } from "./engine.ts";
 import { EVENT_LOOP_STALL } from "./metric-list.ts";
 import { createOperations } from "./operations.ts";
@@ -35,6 +37,8 @@ export interface Context extends AsyncDisposable {
   readonly engine: Engine;
   /** The administrator's key that was made up at the first start, to be shown once. */
   readonly firstKey: string | null;
+  /** A link that opens the console signed in, once and within a quarter of an hour; null where there is no console. */
+  consoleLink(): string | null;
   /** Reads the settings again and takes over those that can change while the server runs. Never throws; logs. */
   reload(): void;
   /** A line in the log for what nothing else caught. */
@@ -65,10 +69,17 @@ interface Parts {
   log: Log;
   clock: Clock;
   lines: LineWriter;
+  sessions: ConsoleSessions;
   /** Takes everything down. */
   teardown: AsyncDisposableStack;
   /** Lets verbs of this machine in, from the start on. */
-  setRunKey(key: RunKey): void;
+  setRunKey(key: RunKey, started: Started): void;
+}
+
+/** What is known once the server listens. */
+interface Started {
+  url: string;
+  tenantId: string;
 }
 
 const MB = 1024 * 1024;
@@ -97,6 +108,12 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   const stopping = overrides.stopping ?? new AbortController();
   const authenticate = keyAuthenticator(storage, clock, config);
   let runKey: RunKey | null = null;
+  let started: Started = { url: "", tenantId: "" };
+  const sessions = new ConsoleSessions({
+    clock,
+    address: () => `${config.publicUrl ?? localUrl(started.url)}/console/`,
+    tenantId: () => started.tenantId,
+  });
   const { signal } = stopping;
   const operations = createOperations({
     config,
@@ -107,17 +124,51 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     dataDir,
     stopping: signal,
     queries,
+    links: sessions,
     reload,
   });
-  const app = createApp({
+  const app = appOf(config, {
     operations: overrides.operations?.(operations) ?? operations,
-    authenticate: async (sha256) => (await runKey?.authenticate(sha256)) ?? (await authenticate(sha256)),
+    authenticate: async (sha256) =>
+      (await runKey?.authenticate(sha256)) ?? (await sessions.authenticate(sha256)) ?? (await authenticate(sha256)),
     log,
     metrics,
-    dialect: config.dialect,
     stopping: signal,
+  });
+  const setRunKey = (key: RunKey, known: Started) => {
+    runKey = key;
+    started = known;
+  };
+  const teardown = stack.move();
+  const notices = noticesOf(config, engine, notice);
+  return new Server({
+    config,
+    dataDir,
+    notices,
+    engine,
+    app,
+    stopping,
+    reload,
+    log,
+    clock,
+    lines,
+    sessions,
+    teardown,
+    setRunKey,
+  });
+}
+
+/** The interface with what it takes from the settings; those that a reload may change are read at every request. */
+function appOf(
+  config: Config,
+  parts: Pick<AppDeps, "operations" | "authenticate" | "log" | "metrics" | "stopping">,
+): App {
+  return createApp({
+    ...parts,
+    dialect: config.dialect,
     maxJsonBytes: config.maxJsonMb * MB,
     corsOrigins: config.corsOrigins,
+    ...(config.noConsole ? {} : { console: consolePages() }),
     get maxRequestsPerKey() {
       return config.maxUserRequests;
     },
@@ -132,23 +183,6 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     get slowRequestMs() {
       return config.slowRequestMs;
     },
-  });
-  const setRunKey = (key: RunKey) => void (runKey = key);
-  const teardown = stack.move();
-  const notices = noticesOf(config, engine, notice);
-  return new Server({
-    config,
-    dataDir,
-    notices,
-    engine,
-    app,
-    stopping,
-    reload,
-    log,
-    clock,
-    lines,
-    teardown,
-    setRunKey,
   });
 }
 
@@ -169,6 +203,11 @@ class Server implements Context {
 
   get firstKey(): string | null {
     return this.#firstKey;
+  }
+
+  consoleLink(): string | null {
+    const { config, sessions } = this.#parts;
+    return config.noConsole ? null : sessions.atStart();
   }
 
   reload(): void {
@@ -193,8 +232,9 @@ class Server implements Context {
     teardown.defer(() => server.stop(config.graceSeconds * 1000).then(() => undefined));
     // Only now: a start that failed before must not have used up the key that is shown once.
     this.#firstKey = await createFirstKey(storage, config.apiKey, clock.nowSeconds());
-    const runKey = createRunKey((await storage.tenants.first())?.id ?? "");
-    this.#parts.setRunKey(runKey);
+    const tenantId = (await storage.tenants.first())?.id ?? "";
+    const runKey = createRunKey(tenantId);
+    this.#parts.setRunKey(runKey, { url: server.url, tenantId });
     if (!config.noLocalCli) {
       const path = join(dataDir, "cli.json");
       writeCliFile(path, {

@@ -8,6 +8,7 @@ import { WORD_TABLE } from "../models/bundled-model.ts";
 import type { BundledModel } from "../models/entries.ts";
 import { silentLog } from "../platform/log.ts";
 import { type Context, createContext } from "./context.ts";
+import { ALL_STORES } from "../storage/stores.ts";
 
 const NEWER = "newer";
 const HOSTED = "text-embedding-3-small";
@@ -84,7 +85,11 @@ test("a data directory of the first version keeps the table of words, its stores
   const seen = await started(dir.path, { newest: NEWER }, async (context) => {
     const { generations, stores } = context.engine.data.storage;
     const tenant = await context.engine.data.storage.tenants.first();
-    const page = await stores.list(tenant?.id ?? ("" as never), { limit: 10, order: "asc", after: undefined }, null);
+    const page = await stores.list(
+      tenant?.id ?? ("" as never),
+      { limit: 10, order: "asc", after: undefined },
+      ALL_STORES,
+    );
     const live = await Promise.all(page.rows.map((row) => generations.liveOf(row)));
     return { ...facts(context), models: [...new Set(live.map((generation) => generation?.model))] };
   });

@@ -8,6 +8,7 @@ import { assistantOperations } from "../api/assistants/routes.ts";
 import { assistantsService } from "../api/assistants/service.ts";
 import { backupOperations } from "../api/backup/routes.ts";
 import { vectorInserter } from "../api/chunks/insert.ts";
+import { type ConsoleLinks, consoleOperations } from "../api/console/routes.ts";
 import { chunkOperations } from "../api/chunks/routes.ts";
 import { chunksService } from "../api/chunks/service.ts";
 import { conversationOperations } from "../api/responses/conversations/routes.ts";
@@ -30,6 +31,8 @@ import { judgmentOperations } from "../api/judgments/routes.ts";
 import { judgmentsService } from "../api/judgments/service.ts";
 import { messageOperations } from "../api/assistants/messages/routes.ts";
 import { messagesService } from "../api/assistants/messages/service.ts";
+import { meOperations } from "../api/me/routes.ts";
+import { meService } from "../api/me/service.ts";
 import { migrationOperations } from "../api/migrations/routes.ts";
 import { migrationsService } from "../api/migrations/service.ts";
 import { modelOperations } from "../api/models/routes.ts";
@@ -60,17 +63,19 @@ import { storeAccess } from "../api/store-access.ts";
 import { storeOperations } from "../api/vector-stores/routes.ts";
 import { storesService } from "../api/vector-stores/service.ts";
 import type { Config } from "../config/config.ts";
-import { createCursors } from "../http/cursors.ts";
+import { createCursors, createPlaces } from "../http/cursors.ts";
 import type { Operation } from "../http/operation.ts";
 import { quotaRules } from "../http/quotas.ts";
 import type { Embed } from "../models/failures.ts";
 import { modelCatalog } from "../models/model-catalog.ts";
 import { BUNDLED_RANKER } from "../models/models.ts";
 import { containerOf } from "../parse/detect.ts";
+import { version } from "../platform/build-info.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
 import type { SearchRecord } from "../search/record.ts";
+import type { SortPlace } from "../storage/page.ts";
 import type { StoreRow } from "../storage/stores.ts";
 import { backups } from "./backup.ts";
 import type { Engine } from "./engine.ts";
@@ -89,6 +94,8 @@ export interface OperationsOptions {
   stopping: AbortSignal;
   /** Takes every search. */
   queries: QueryRecorder;
+  /** One-time links to the console. */
+  links: ConsoleLinks;
   /** Reads the settings again. */
   reload: AdminDeps["reload"];
 }
@@ -108,6 +115,7 @@ export function createOperations(options: OperationsOptions): Operation[] {
     ...modelParts(options, shared),
     ...adminParts(options, shared, stores.show),
     ...backupOperations(backups({ data: options.engine.data, dataDir: options.dataDir, clock: options.clock })),
+    ...selfParts(options),
     ...healthParts(options),
   ];
 }
@@ -125,6 +133,7 @@ function sharedParts({ config, engine, clock, dataDir }: OperationsOptions) {
   return {
     clock,
     cursors: createCursors(),
+    sorted: createPlaces<SortPlace>(),
     models: modelCatalog(models, rankers.names, clock.nowSeconds()),
     access: storeAccess({ stores: storage.stores, clock }),
     quotas,
@@ -374,6 +383,19 @@ function adminParts(options: OperationsOptions, { space }: Shared, show: Suspens
     status: () => serverStatus({ config, engine, dataDir, startedAt, queries }),
     reload,
   });
+}
+
+/** What a client asks about itself, and how a person comes in. */
+function selfParts({ config, engine, links }: OperationsOptions): Operation[] {
+  const features = {
+    version,
+    default_model: engine.models.catalog().defaultModel,
+    max_upload_bytes: config.maxUploadMb * MB,
+    public_url: config.publicUrl,
+    console: !config.noConsole,
+  };
+  const me = meOperations(meService({ tenants: engine.data.storage.tenants, features }));
+  return config.noConsole ? me : [...me, ...consoleOperations(links)];
 }
 
 function healthParts({ config, engine, metrics, stopping }: OperationsOptions): Operation[] {

@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { BunPlugin } from "bun";
 import { directoryModelFiles } from "../embed/local/model-files.ts";
@@ -6,21 +6,27 @@ import { createLocalModel } from "../embed/local/session.ts";
 import type { ModelInfo } from "../embed/provider.ts";
 import { bundledDirectories, DEFAULT_BUNDLED_MODEL, modelFileNames, WORD_TABLE } from "../models/bundled-model.ts";
 import { measureUnrelated } from "../models/unrelated.ts";
+import { bundleConsole } from "../http/web-console/bundle.ts";
 import { levelsOf } from "../platform/cpu.ts";
 import { hnswFileName, loadOnnxRuntime } from "../platform/native.ts";
 
 /**
- * Fills the modules that are empty in a source checkout (native-embedded.ts, model-embedded.ts) with the files of this
+ * Fills the modules that are empty in a source checkout (native-embedded.ts, model-embedded.ts, console-embedded.ts) with the files of this
  * machine's platform, and points packages that look for their addon on the disk to what platform/native.ts loaded.
  */
 export async function embedPlugin(root: string): Promise<BunPlugin> {
   const natives = await nativeModule(nativeFiles(root));
   const models = await modelsModule(root);
+  const consoleFiles = await consoleModule(join(root, "dist/console"));
   return {
     name: "embed",
     setup(build) {
       build.onLoad({ filter: /\/src\/platform\/native-embedded\.ts$/ }, () => ({ contents: natives, loader: "ts" }));
       build.onLoad({ filter: /\/src\/models\/model-embedded\.ts$/ }, () => ({ contents: models, loader: "ts" }));
+      build.onLoad({ filter: /\/src\/http\/web-console\/console-embedded\.ts$/ }, () => ({
+        contents: consoleFiles,
+        loader: "ts",
+      }));
       build.onLoad({ filter: /\/onnxruntime-node\/dist\/binding\.js$/ }, async ({ path }) => ({
         contents: withLoadedBinding(await Bun.file(path).text()),
         loader: "js",
@@ -94,6 +100,20 @@ async function measured(id: string, directory: string): Promise<ModelInfo> {
   } finally {
     await model.dispose();
   }
+}
+
+/** Builds the console's page into `directory`, and names its files. */
+async function consoleModule(directory: string): Promise<string> {
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  const files = await bundleConsole();
+  const paths = files.map(({ name, bytes }) => {
+    const path = join(directory, name);
+    writeFileSync(path, bytes);
+    return path;
+  });
+  const entries = files.map(({ name }, i) => `${JSON.stringify(name)}: file${i}`);
+  return `${fileImports(paths)}\nexport const embeddedConsole = { ${entries.join(", ")} };\n`;
 }
 
 function fileImports(paths: string[]): string {

@@ -76,7 +76,7 @@ export async function connectIfThere(
   return await ownServer({ ...config, dataDir }, terminal);
 }
 
-function configOf(terminal: Terminal): Config {
+export function configOf(terminal: Terminal): Config {
   return readConfig({
     argv: [],
     env: terminal.env,

@@ -27,7 +27,11 @@ export async function serve(argv: readonly string[], terminal: Terminal): Promis
   try {
     const { url } = await context.start();
     terminal.out(`lectern ${version} listening on ${url}\n`);
-    terminal.err(greeting(url, config.dataDir, context.firstKey, context.notices, terminal.errIsTerminal));
+    const friendly = terminal.errIsTerminal;
+    // Only where a person reads it: a link in a log would be a key in a log.
+    const link = friendly ? context.consoleLink() : null;
+    const { firstKey, notices } = context;
+    terminal.err(greeting({ url, dataDir: config.dataDir, firstKey, notices, friendly, link }));
     await aborted(terminal.signal);
   } catch (error) {
     // The key is in the data directory by now; not showing it would lock its owner out.
@@ -43,16 +47,20 @@ export async function serve(argv: readonly string[], terminal: Terminal): Promis
 
 const HANGING_SECONDS = 3;
 
-function greeting(
-  url: string,
-  dataDir: string,
-  firstKey: string | null,
-  notices: readonly string[],
-  friendly: boolean,
-): string {
+interface Greeting {
+  url: string;
+  dataDir: string;
+  firstKey: string | null;
+  notices: readonly string[];
+  friendly: boolean;
+  link: string | null;
+}
+
+function greeting({ url, dataDir, firstKey, notices, friendly, link }: Greeting): string {
   const lines: string[] = [];
   if (firstKey) lines.push(`  ${firstKeyText(firstKey)}`);
   if (friendly) {
+    if (link !== null) lines.push(`  Console           ${link}`, `                    (works once, within 15 minutes)`);
     lines.push(`  API for clients   ${url}/v1`, `  API explorer      ${url}/docs`, `  Data directory    ${dataDir}`);
     lines.push(...notices.map((notice) => `  ${notice}`), `  Stop with Ctrl-C.`);
     return `\n${lines.join("\n")}\n\n`;

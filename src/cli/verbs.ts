@@ -113,6 +113,14 @@ const VERBS: Readonly<Record<string, Verb>> = {
       return { help: `${words}\n\n${describeFlags(TENANTS_FLAGS)}`, run: tenants };
     },
   },
+  open: {
+    usage: "lectern open [options]",
+    summary: "open the web console in a browser, signed in",
+    load: async () => {
+      const { open, OPEN_FLAGS, OPEN_HELP } = await import("./open.ts");
+      return { help: `${OPEN_HELP}\n\n${describeFlags(OPEN_FLAGS)}`, run: open };
+    },
+  },
   doctor: {
     usage: "lectern doctor [options]",
     summary: "check the machine, the data directory and the running server",

@@ -88,6 +88,7 @@ export function readConfig({ argv, env, machine, readFile, readKey = readKeyFile
     chatModels: file.tables.chatModels,
     modelNames: new Map([...Object.entries(file.tables.aliases), ...aliasPairs(settings.aliases)]),
     corsOrigins: originList(settings.corsOrigin),
+    publicUrl: settings.publicUrl === null ? null : publicAddress(settings.publicUrl),
     environment: (variable) => env[variable],
     modelKeyNames: new Set(variableList(settings.modelKeyVariables)),
     warnings,
@@ -242,6 +243,16 @@ function originList(text: string | null): string[] {
       `--cors-origin must be an origin such as https://app.example, without a path, or *; not ${JSON.stringify(given)}.`,
     );
   });
+}
+
+/** The address without a slash at its end, so that paths can follow it. */
+function publicAddress(given: string): string {
+  const url = URL.canParse(given) ? new URL(given) : null;
+  const isAddress = url !== null && /^https?:$/.test(url.protocol) && `${url.search}${url.hash}${url.username}` === "";
+  if (isAddress) return url.href.replace(/\/+$/, "");
+  throw new ConfigError(
+    `--public-url must be an address such as https://docs.example/lectern, not ${JSON.stringify(given)}.`,
+  );
 }
 
 /** `"HOUSE_KEY, OTHER_KEY"` -> names of variables. */

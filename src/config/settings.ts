@@ -23,6 +23,14 @@ export const SETTINGS = {
     120,
     "seconds after which a connection on which nothing moves is closed",
   ),
+  publicUrl: setting(
+    "Serving",
+    "public-url",
+    textOrNone(),
+    null,
+    "address at which people reach this server, such as https://docs.example/lectern; for the links that it writes",
+  ),
+  noConsole: setting("Serving", "no-console", Type.Boolean(), false, "do not serve the web console"),
   dialect: setting(
     "Serving",
     "dialect",

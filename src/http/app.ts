@@ -7,6 +7,7 @@ import { JsonBodies } from "./body.ts";
 import { createCors } from "./cors.ts";
 import type { Cors } from "./cors.ts";
 import type { Dialect } from "./dialect.ts";
+import type { ConsolePages } from "./web-console/pages.ts";
 import { createDocument } from "./docs/document.ts";
 import { docsPlugin } from "./docs/routes.ts";
 import { REQUESTS_IN_FLIGHT, REQUESTS_LIMITED } from "./metrics.ts";
@@ -45,6 +46,8 @@ export interface AppDeps {
   streamBounds?: StreamBounds;
   /** From here on a request is logged as a warning. */
   slowRequestMs: number;
+  /** The web console; none where left out. */
+  console?: ConsolePages;
   /** Origins of pages that may call from a browser; `*` is any. None where left out. */
   corsOrigins?: readonly string[];
 }
@@ -126,19 +129,28 @@ class HttpApp implements App {
 
   async #answer(original: Request, state: RequestState): Promise<Response> {
     try {
-      const target = readTarget(original);
-      target.pathname = canonicalPath(target.pathname);
-      if (original.method === "OPTIONS") return this.#options(original, target.pathname);
-      if (target.pathname.startsWith("/docs")) state.route = "/docs";
-      const request = rewritten(original, target);
-      this.#states.set(request, state);
-      const response = await this.#router.handle(request);
+      const response = await this.#routed(original, state);
       if (original.method !== "HEAD") return response;
       await response.body?.cancel();
       return new Response(null, { status: response.status, headers: response.headers });
     } catch (thrown) {
       return this.#fail(thrown, state);
     }
+  }
+
+  async #routed(original: Request, state: RequestState): Promise<Response> {
+    const target = readTarget(original);
+    const page = await this.#deps.console?.answer(original, target.pathname);
+    if (page) {
+      state.route = "/console";
+      return page;
+    }
+    target.pathname = canonicalPath(target.pathname);
+    if (original.method === "OPTIONS") return this.#options(original, target.pathname);
+    if (target.pathname.startsWith("/docs")) state.route = "/docs";
+    const request = rewritten(original, target);
+    this.#states.set(request, state);
+    return await this.#router.handle(request);
   }
 
   #createRouter(onLimit: OnLimit) {

@@ -10,15 +10,35 @@ export interface Cursors {
   find(tenantId: string, id: string): number | undefined;
 }
 
+/** The same for lists whose places are more than a number. */
+export interface Places<Place> {
+  remember(tenantId: string, rows: readonly { id: string; place: Place }[]): void;
+  find(tenantId: string, id: string): Place | undefined;
+}
+
 const MAX_ENTRIES = 50_000;
 
 export function createCursors(): Cursors {
-  const places = new Map<string, number>();
-  const note = (tenantId: string, row: { id: string; seq: number } | undefined) => {
+  const places = createPlaces<number>();
+  return {
+    remember(tenantId, rows) {
+      const ends = [rows[0], rows.at(-1)].filter((row) => row !== undefined);
+      places.remember(
+        tenantId,
+        ends.map(({ id, seq }) => ({ id, place: seq })),
+      );
+    },
+    find: (tenantId, id) => places.find(tenantId, id),
+  };
+}
+
+export function createPlaces<Place>(): Places<Place> {
+  const places = new Map<string, Place>();
+  const note = (tenantId: string, row: { id: string; place: Place } | undefined) => {
     if (row === undefined) return;
     const key = `${tenantId} ${row.id}`;
     places.delete(key);
-    places.set(key, row.seq);
+    places.set(key, row.place);
     if (places.size <= MAX_ENTRIES) return;
     const oldest = places.keys().next();
     if (oldest.done !== true) places.delete(oldest.value);

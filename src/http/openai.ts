@@ -20,6 +20,14 @@ export function idText(options: { minLength?: number; description?: string } = {
   return Type.String({ maxLength: MAX_ID, ...options });
 }
 
+/** Characters of a name that is looked for at most. */
+const MAX_NAME = 256;
+
+/** Part of a name, in a query that looks for it. */
+export function nameText(description: string): TString {
+  return Type.String({ minLength: 1, maxLength: MAX_NAME, description });
+}
+
 /** A schema or JSON null. */
 export function nullable<T extends TSchema>(schema: T, options: { description?: string } = {}) {
   return Type.Union([schema, Type.Null()], options);

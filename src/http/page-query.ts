@@ -1,5 +1,4 @@
 import { AppError } from "../errors.ts";
-import type { PageQuery } from "../storage/page.ts";
 import type { Cursor } from "./openai.ts";
 import { shown } from "../platform/words.ts";
 
@@ -7,12 +6,12 @@ import { shown } from "../platform/words.ts";
  * A client's cursor as places in the list. `find` gives the place of an id, also of one that was removed since its
  * page was handed out. An id that never was is no cursor: a 400, whatever is listed; `kind` says in words what that is.
  */
-export async function pageQuery(
+export async function pageQuery<Place>(
   cursor: Cursor,
-  find: (id: string) => number | undefined | Promise<number | undefined>,
+  find: (id: string) => Place | undefined | Promise<Place | undefined>,
   kind: string,
-): Promise<PageQuery> {
-  const place = async (param: "after" | "before"): Promise<number | undefined> => {
+): Promise<{ limit: number; order: "asc" | "desc"; after: Place | undefined; before: Place | undefined }> {
+  const place = async (param: "after" | "before"): Promise<Place | undefined> => {
     const id = cursor[param];
     if (id === null) return undefined;
     const seq = await find(id);

@@ -13,6 +13,7 @@ import {
   statesOf,
 } from "./testing/migrations.ts";
 import { Killed, STORE, TENANT, Workshop } from "./testing/workshop.ts";
+import { ALL_FILES } from "../storage/store-files.ts";
 
 const TEXTS = [
   Array.from({ length: 95 }, (_, i) => `word${i}`).join(" "),
@@ -45,7 +46,7 @@ async function visible(shop: Workshop) {
   return {
     model: [store.embedding_model, live.model, live.model_revision, live.dimensions],
     counts: [store.n_completed, store.n_chunks, store.n_vectors, store.usage_bytes],
-    files: (await storage.storeFiles.list(TENANT, STORE, { limit: 10, order: "asc" }, null)).rows,
+    files: (await storage.storeFiles.list(TENANT, STORE, { limit: 10, order: "asc" }, ALL_FILES)).rows,
     index: [lease.index.stats.chunks, lease.index.stats.vectors],
     hits: hits.map(({ text }) => text).toSorted(),
     missing: await storage.generationFiles.countMissing(live),

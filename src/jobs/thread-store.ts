@@ -5,6 +5,7 @@ import { isExpired } from "../search/store-state.ts";
 import type { RunRow } from "../storage/runs.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { StoreRow } from "../storage/stores.ts";
+import { ALL_FILES } from "../storage/store-files.ts";
 
 export interface ThreadStoreDeps {
   storage: Pick<Storage, "threads" | "stores" | "storeFiles">;
@@ -70,7 +71,7 @@ async function indexed(
 async function failedFiles({ storeFiles }: Pick<Storage, "storeFiles">, store: StoreRow): Promise<string[]> {
   if (store.n_failed === 0) return [];
   const page = { limit: NAMED, order: "desc" } as const;
-  const { rows } = await storeFiles.list(store.tenant_id, store.id, page, "failed");
+  const { rows } = await storeFiles.list(store.tenant_id, store.id, page, { ...ALL_FILES, status: "failed" });
   return rows.map(
     ({ file_id, filename, error_message }) =>
       `${filename} (${file_id}) was not searched: ${error_message ?? "it failed."}`,

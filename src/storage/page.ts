@@ -7,6 +7,20 @@ export interface PageQuery {
   before?: number | undefined;
 }
 
+/** A place in a list that is ordered by something else than time: what the row at it had there, and its `seq`. */
+export interface SortPlace {
+  value: string | number;
+  seq: number;
+}
+
+/** As {@link PageQuery}, for such a list. Rows with the same value are in the order of their `seq`. */
+export interface SortedQuery {
+  limit: number;
+  order: "asc" | "desc";
+  after?: SortPlace | undefined;
+  before?: SortPlace | undefined;
+}
+
 export interface Page<T> {
   rows: T[];
   hasMore: boolean;
@@ -36,12 +50,12 @@ export function pageBounds(page: PageQuery): PageBounds {
   };
 }
 
-export function toPage<T>(rows: T[], page: PageQuery): Page<T> {
+export function toPage<T>(rows: T[], page: PageQuery | SortedQuery): Page<T> {
   const hasMore = rows.length > page.limit;
   const kept = hasMore ? rows.slice(0, page.limit) : rows;
   return { rows: isBackwards(page) ? kept.reverse() : kept, hasMore };
 }
 
-function isBackwards(page: PageQuery): boolean {
+export function isBackwards(page: PageQuery | SortedQuery): boolean {
   return page.before !== undefined && page.after === undefined;
 }

@@ -10,6 +10,7 @@ import { migrate } from "./migrations/runner.ts";
 import { createStorage, type Storage } from "./storage.ts";
 import { deleteFile } from "./removal.ts";
 import { insertGeneration, insertStore, insertStoreFile } from "./testing/rows.ts";
+import { ALL_STORES } from "./stores.ts";
 
 const T = "ten_a";
 let temp: TempDir;
@@ -148,7 +149,7 @@ describe("lists", () => {
     expect(await storage.files.get(T, "file-b")).toBeNull();
     expect((await storage.files.list(T, { limit: 10, order: "asc" })).rows).toEqual([]);
     expect(await storage.stores.get(T, "vs_b")).toBeNull();
-    expect((await storage.stores.list(T, { limit: 10, order: "asc" }, null)).rows).toEqual([]);
+    expect((await storage.stores.list(T, { limit: 10, order: "asc" }, ALL_STORES)).rows).toEqual([]);
   });
 });
 

@@ -1,7 +1,8 @@
 import type { BatchId, FileId, StoreFileSeq, StoreId, TenantId } from "./ids.ts";
-import type { Page, PageQuery } from "./page.ts";
+import { containsPattern } from "./contains.ts";
+import type { Page, PageQuery, SortedQuery } from "./page.ts";
 import type { Sql } from "./sql.ts";
-import { boolean, id, integer, json, nullable, type RowOf, table, text } from "./table.ts";
+import { boolean, id, integer, json, nullable, type PageSource, type RowOf, table, text } from "./table.ts";
 
 export type StoreFileStatus = "in_progress" | "completed" | "failed" | "cancelled";
 export type StoreFileErrorCode = "server_error" | "unsupported_file" | "invalid_file";
@@ -78,6 +79,29 @@ export interface StatusCounts {
   total: number;
 }
 
+/** Which files of a store a list has. */
+export interface WantedFiles {
+  status: StoreFileStatus | null;
+  /** Those whose name contains this, whatever the case; null: all. */
+  filename: string | null;
+}
+
+export const ALL_FILES: WantedFiles = { status: null, filename: null };
+
+export type FileSort = "filename" | "bytes" | "status";
+
+/** By which a row is ordered: a value of every row, never null. */
+const SORTED_BY: Record<FileSort, string> = {
+  filename: "filename COLLATE NOCASE",
+  bytes: "file_bytes",
+  status: "status",
+};
+
+/** What a row has at the place by which it is ordered. */
+export function sortValueOf(row: StoreFileRow, by: FileSort): string | number {
+  return by === "bytes" ? row.file_bytes : row[by];
+}
+
 /** Files attached to stores. Counts in vector_store follow by trigger. */
 export interface StoreFilesTable extends StoreFileReads, StoreFileChanges {}
 
@@ -97,11 +121,13 @@ interface StoreFileReads {
   seqsAfter(tenantId: TenantId, storeId: StoreId, afterSeq: StoreFileSeq, limit: number): Promise<StoreFileSeq[]>;
   /** The first `limit` files of a store, for the janitor's small steps. */
   firstOf(tenantId: TenantId, storeId: StoreId, limit: number): Promise<StoreFileSeq[]>;
-  list(
+  list(tenantId: TenantId, storeId: StoreId, page: PageQuery, wanted: WantedFiles): Promise<Page<StoreFileRow>>;
+  /** The same files in another order. */
+  sorted(
     tenantId: TenantId,
     storeId: StoreId,
-    page: PageQuery,
-    status: StoreFileStatus | null,
+    page: SortedQuery,
+    wanted: WantedFiles & { by: FileSort },
   ): Promise<Page<StoreFileRow>>;
   listOfBatch(
     tenantId: TenantId,
@@ -165,10 +191,15 @@ const OF_FILE = /*sql*/ `SELECT ${STORE_FILE.list} FROM store_file WHERE tenant_
 const COUNT_IN_STORE = /*sql*/ `SELECT n_in_progress + n_completed + n_failed + n_cancelled AS n FROM vector_store WHERE tenant_id = ?1 AND id = ?2`;
 const SEQS_AFTER = /*sql*/ `SELECT seq FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4`;
 const FIRST_OF = /*sql*/ `SELECT seq FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 ORDER BY seq LIMIT ?3`;
-const LISTED = /*sql*/ `store_file WHERE tenant_id = ?1 AND store_id = ?2 AND (?3 IS NULL OR status = ?3)`;
+const LISTED = /*sql*/ `store_file WHERE tenant_id = ?1 AND store_id = ?2 AND (?3 IS NULL OR status = ?3)
+  AND (?4 IS NULL OR filename GLOB ?4)`;
 const LISTED_OF_BATCH = /*sql*/ `file_batch_member m JOIN store_file f ON f.seq = m.store_file
   WHERE m.tenant_id = ?1 AND m.batch_id = ?2 AND (?3 IS NULL OR f.status = ?3)`;
 const QUALIFIED = STORE_FILE.as("f");
+
+function listed(tenantId: TenantId, storeId: StoreId, { status, filename }: WantedFiles): PageSource {
+  return { from: LISTED, params: [tenantId, storeId, status, filename === null ? null : containsPattern(filename)] };
+}
 
 function reads(sql: Sql): StoreFileReads {
   const seqs = async (statement: string, params: readonly (string | number)[]) =>
@@ -184,8 +215,9 @@ function reads(sql: Sql): StoreFileReads {
     count: async (tenantId, storeId) => (await sql.get<{ n: number }>(COUNT_IN_STORE, [tenantId, storeId]))?.n ?? 0,
     seqsAfter: (tenantId, storeId, afterSeq, limit) => seqs(SEQS_AFTER, [tenantId, storeId, afterSeq, limit]),
     firstOf: (tenantId, storeId, limit) => seqs(FIRST_OF, [tenantId, storeId, limit]),
-    list: (tenantId, storeId, page, status) =>
-      STORE_FILE.page(sql, { from: LISTED, params: [tenantId, storeId, status] }, page),
+    list: (tenantId, storeId, page, wanted) => STORE_FILE.page(sql, listed(tenantId, storeId, wanted), page),
+    sorted: (tenantId, storeId, page, { by, ...wanted }) =>
+      STORE_FILE.sortedPage(sql, listed(tenantId, storeId, wanted), SORTED_BY[by], page),
     listOfBatch: (tenantId, batchId, page, status) =>
       QUALIFIED.page(sql, { from: LISTED_OF_BATCH, params: [tenantId, batchId, status], cursor: "f.seq" }, page),
   };

@@ -1,3 +1,4 @@
+import { containsPattern } from "./contains.ts";
 import type { GenerationId, KeyId, StoreId, TenantId } from "./ids.ts";
 import type { Page, PageQuery } from "./page.ts";
 import type { Sql } from "./sql.ts";
@@ -69,14 +70,23 @@ export interface StoreChanges {
   embeddingDimensions?: number | null | undefined;
 }
 
+/** Which stores a list has. */
+export interface WantedStores {
+  /** The ids a restricted key may see; null: all. */
+  only: readonly StoreId[] | null;
+  /** Those whose name contains this, whatever the case; null: all. */
+  name: string | null;
+}
+
+export const ALL_STORES: WantedStores = { only: null, name: null };
+
 /** Vector stores. A store whose lifecycle is `deleting` is returned by `get` (some dialects say 409), never by lists. */
 export interface StoresTable {
   insert(store: NewStore): Promise<void>;
   get(tenantId: TenantId, id: StoreId): Promise<StoreRow | null>;
   /** For operators only, who administer the stores of all tenants. */
   ofAnyTenant(id: StoreId): Promise<StoreRow | null>;
-  /** `only`: the ids a restricted key may see. */
-  list(tenantId: TenantId, page: PageQuery, only: readonly StoreId[] | null): Promise<Page<StoreRow>>;
+  list(tenantId: TenantId, page: PageQuery, wanted: WantedStores): Promise<Page<StoreRow>>;
   update(tenantId: TenantId, id: StoreId, changes: StoreChanges): Promise<void>;
   setLiveGeneration(tenantId: TenantId, id: StoreId, generation: GenerationId): Promise<void>;
   /** The store was used: moves `last_active_at` and with it the expiry. */
@@ -94,7 +104,7 @@ export interface StoresTable {
 const BY_ID = /*sql*/ `SELECT ${VECTOR_STORE.list} FROM vector_store WHERE tenant_id = ?1 AND id = ?2`;
 const ANY_BY_ID = /*sql*/ `SELECT ${VECTOR_STORE.list} FROM vector_store WHERE id = ?1`;
 const LISTED = /*sql*/ `vector_store WHERE tenant_id = ?1 AND lifecycle <> 'deleting'
-  AND (?2 IS NULL OR id IN (SELECT value FROM json_each(?2)))`;
+  AND (?2 IS NULL OR id IN (SELECT value FROM json_each(?2))) AND (?3 IS NULL OR name GLOB ?3)`;
 const TOUCH = /*sql*/ `UPDATE vector_store SET last_active_at = ?3,
     expires_at = CASE WHEN expires_days IS NULL THEN NULL ELSE ?3 + expires_days * 86400 END
   WHERE tenant_id = ?1 AND id = ?2 AND (last_active_at <> ?3)`;
@@ -114,8 +124,12 @@ export function storesTable(sql: Sql): StoresTable {
     },
     get: (tenantId, id) => VECTOR_STORE.get(sql, BY_ID, [tenantId, id]),
     ofAnyTenant: (id) => VECTOR_STORE.get(sql, ANY_BY_ID, [id]),
-    list: (tenantId, page, only) => {
-      const params = [tenantId, only === null ? null : JSON.stringify(only)];
+    list: (tenantId, page, { only, name }) => {
+      const params = [
+        tenantId,
+        only === null ? null : JSON.stringify(only),
+        name === null ? null : containsPattern(name),
+      ];
       return VECTOR_STORE.page(sql, { from: LISTED, params }, page);
     },
     update: (tenantId, id, changes) => update(tenantId, id, columnsOf(changes)),

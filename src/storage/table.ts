@@ -1,4 +1,4 @@
-import { type Page, type PageQuery, pageBounds, toPage } from "./page.ts";
+import { isBackwards, type Page, type PageQuery, pageBounds, type SortedQuery, toPage } from "./page.ts";
 import type { Param, Sql } from "./sql.ts";
 
 /**
@@ -95,6 +95,27 @@ export class Selection<C extends Columns> {
       [...params, above, below, limit],
     );
     return toPage(rows, page);
+  }
+
+  /** A page in the order of `by`, an expression over a row that is never null. */
+  async sortedPage(sql: Sql, { from, params }: PageSource, by: string, page: SortedQuery): Promise<Page<Row<C>>> {
+    const ascending = page.order === "asc";
+    const direction = ascending !== isBackwards(page) ? "ASC" : "DESC";
+    const bounds = [
+      { place: page.after, beyond: ascending ? ">" : "<" },
+      { place: page.before, beyond: ascending ? "<" : ">" },
+    ];
+    const given: Param[] = [...params];
+    let conditions = "";
+    for (const { place, beyond } of bounds) {
+      if (place === undefined) continue;
+      given.push(place.value, place.seq);
+      conditions += /*sql*/ ` AND (${by}, seq) ${beyond} (?${given.length - 1}, ?${given.length})`;
+    }
+    given.push(page.limit + 1);
+    const statement = /*sql*/ `SELECT ${this.list} FROM ${from}${conditions}
+      ORDER BY ${by} ${direction}, seq ${direction} LIMIT ?${given.length}`;
+    return toPage(await this.all(sql, statement, given), page);
   }
 
   /** Makes values of kept rows, in their place: only what is kept in another form is touched. */

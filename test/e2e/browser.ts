@@ -14,6 +14,18 @@ export interface Page extends AsyncDisposable {
   type(selector: string, text: string): Promise<void>;
   /** Waits until the element is there and resolves to its text. */
   textOf(selector: string): Promise<string>;
+  /** Waits until the expression is true in the page. */
+  until(what: string, expression: string): Promise<void>;
+  /** Waits until the page's text holds this. */
+  untilText(text: string): Promise<void>;
+  /** One key, such as `j` or `Enter`, as typed. */
+  press(key: string): Promise<void>;
+  /** Drops files, or folders, of this machine onto the middle of the page. */
+  drop(paths: readonly string[]): Promise<void>;
+  /** The size of the window, and the colours that the system is set to. */
+  view(view: { width: number; height: number; scheme?: "light" | "dark" }): Promise<void>;
+  /** What is seen, as PNG. */
+  screenshot(): Promise<Uint8Array>;
   /** Every address asked for. */
   requests(): readonly string[];
   /** Requests that failed or were answered with an error, and what the console was told of errors. */
@@ -91,7 +103,8 @@ export async function openPage(where: Place): Promise<Page> {
       await send("Page.navigate", { url });
     },
     async evaluate<T>(expression: string) {
-      const { result, exceptionDetails } = await send("Runtime.evaluate", { expression, returnByValue: true });
+      const asked = { expression, returnByValue: true, awaitPromise: true };
+      const { result, exceptionDetails } = await send("Runtime.evaluate", asked);
       if (exceptionDetails !== undefined) throw new Error(`${expression}: ${JSON.stringify(exceptionDetails)}`);
       return (result as { value: T }).value;
     },
@@ -110,6 +123,7 @@ export async function openPage(where: Place): Promise<Page> {
         // A page that is just being left answers with an error.
         return (await page.evaluate<string | null>(expression).catch(() => null)) ?? undefined;
       }),
+    ...actions(send, (expression) => page.evaluate(expression)),
     requests: () => requests,
     failures: () => failures,
     async [Symbol.asyncDispose]() {
@@ -121,9 +135,46 @@ export async function openPage(where: Place): Promise<Page> {
   return page;
 }
 
+type Send = (method: string, params?: object) => Promise<Record<string, unknown>>;
+
+function actions(
+  send: Send,
+  evaluate: (expression: string) => Promise<unknown>,
+): Pick<Page, "until" | "untilText" | "press" | "drop" | "view" | "screenshot"> {
+  const until = async (what: string, expression: string) => {
+    // A page that is just being left answers with an error.
+    await waitFor(what, async () => (await evaluate(expression).catch(() => false)) === true || undefined);
+  };
+  return {
+    until,
+    untilText: (text) => until(`"${text}" is seen`, `document.body.innerText.includes(${JSON.stringify(text)})`),
+    async press(key) {
+      const text = key.length === 1 ? { text: key } : key === "Enter" ? { text: "\r" } : {};
+      const code = key === "Enter" ? { windowsVirtualKeyCode: 13 } : {};
+      await send("Input.dispatchKeyEvent", { type: "keyDown", key, ...text, ...code });
+      await send("Input.dispatchKeyEvent", { type: "keyUp", key, ...code });
+    },
+    async drop(paths) {
+      const data = { items: [], files: paths, dragOperationsMask: 1 };
+      const at = { x: 300, y: 300, data };
+      for (const type of ["dragEnter", "dragOver", "drop"]) await send("Input.dispatchDragEvent", { type, ...at });
+    },
+    async view({ width, height, scheme = "light" }) {
+      await send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: false });
+      await send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: scheme }] });
+    },
+    async screenshot() {
+      const { data } = await send("Page.captureScreenshot", { format: "png" });
+      return Buffer.from(String(data), "base64");
+    },
+  };
+}
+
 function watch({ method, params = {} }: Message, requests: string[], failures: string[]): void {
   if (method === "Network.requestWillBeSent") requests.push((params["request"] as { url: string }).url);
-  if (method === "Network.loadingFailed") failures.push(`failed: ${String(params["errorText"])}`);
+  // What the page itself gave up is no failure.
+  if (method === "Network.loadingFailed" && params["canceled"] !== true)
+    failures.push(`failed: ${String(params["errorText"])}`);
   if (method === "Network.responseReceived") {
     const { status, url } = params["response"] as { status: number; url: string };
     if (status >= 400) failures.push(`${status} ${url}`);

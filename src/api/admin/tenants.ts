@@ -11,6 +11,7 @@ import type { Cursor } from "../../http/openai.ts";
 import { notFound } from "../../http/not-found.ts";
 import { pageQuery } from "../../http/page-query.ts";
 import type { CreateTenantBody, QuotasInput, Tenant, UpdateTenantBody } from "./schema.ts";
+import { ALL_STORES } from "../../storage/stores.ts";
 
 /**
  * Tenants. Only operators (administrators of the first tenant) make, change and delete them; the administrator of
@@ -133,7 +134,7 @@ class Tenants implements TenantsService {
   async #removeStores(tenantId: string): Promise<void> {
     const { storage, clock } = this.#deps;
     for (;;) {
-      const { rows } = await storage.stores.list(tenantId, { limit: STEP, order: "asc" }, null);
+      const { rows } = await storage.stores.list(tenantId, { limit: STEP, order: "asc" }, ALL_STORES);
       if (rows.length === 0) return;
       for (const row of rows)
         await storage.transaction((tables) => deleteStore(tables, tenantId, row.id, clock.nowMs()));

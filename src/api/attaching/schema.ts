@@ -5,6 +5,10 @@ import { cursorQuery, idText, listSchema, nullable, oneOf } from "../../http/ope
 export const FILE_STATUSES = ["in_progress", "completed", "cancelled", "failed"] as const;
 export type FileStatus = (typeof FILE_STATUSES)[number];
 
+/** What lists can be ordered by. */
+export const FILE_SORTS = ["created_at", "filename", "bytes", "status"] as const;
+export type FileSortName = (typeof FILE_SORTS)[number];
+
 /** OpenAI's limits. A character may be two of the units in which schemas count, so the exact check comes after. */
 export const MAX_PAIRS = 16;
 export const MAX_TEXT = 512;

@@ -128,14 +128,14 @@ describe("/docs/json", () => {
     }
   });
 
-  test("asks for the key once, for everything but the service addresses", async () => {
+  test("asks for the key once, for everything but the service addresses and what makes one of a link", async () => {
     await using f = await storeApp();
     const document = await documentOf(f);
     expect(document["security"]).toEqual([{ apiKey: [] }]);
     const open = Object.entries(document.paths).filter(([, methods]) =>
       Object.values(methods).some((one) => one["security"] !== undefined),
     );
-    expect(open.map(([path]) => path).toSorted()).toEqual(["/healthz", "/readyz"]);
+    expect(open.map(([path]) => path).toSorted()).toEqual(["/healthz", "/readyz", "/v1/console/session"]);
   });
 });
 

@@ -5,6 +5,7 @@ import type { NewKey } from "../../storage/keys.ts";
 import { createChanges } from "../../platform/changes.ts";
 import { FilesProgress } from "./progress.ts";
 import { Watches } from "../following/watches.ts";
+import { ALL_FILES } from "../../storage/store-files.ts";
 
 const ADMIN = { authorization: `Bearer ${KEYS.admin}` };
 const FOLLOWER = "sk-test-follower-0123456789";
@@ -204,7 +205,7 @@ test("of many files each is told once, a thousand in an event, and later only wh
   await using _kit = f;
   const row = await f.storage.stores.get("ten_a", store);
   if (row === null) throw new Error("no store");
-  const template = (await f.storage.storeFiles.list("ten_a", store, { limit: 1, order: "asc" }, null)).rows[0];
+  const template = (await f.storage.storeFiles.list("ten_a", store, { limit: 1, order: "asc" }, ALL_FILES)).rows[0];
   if (template === undefined) throw new Error("no file");
   const rows = Array.from({ length: 2500 }, (_, i) => ({ ...template, seq: i + 1, file_id: `file-${i + 1}` }));
   let asked: readonly number[] = [];
@@ -213,6 +214,7 @@ test("of many files each is told once, a thousand in an event, and later only wh
     storeId: store,
     batchId: "vsfb_1",
     forgetsEnded: false,
+    tellsCounts: false,
     counts: async () => counts,
     all: async () => rows,
     inProgress: async () => rows.filter((one) => one.status === "in_progress").map(({ seq }) => seq),

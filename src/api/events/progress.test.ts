@@ -34,6 +34,7 @@ class Files {
       storeId: "vs_1",
       batchId: forgetsEnded ? null : "vsfb_1",
       forgetsEnded,
+      tellsCounts: false,
       counts: () => Promise.resolve(counts()),
       all: () => Promise.resolve(forgetsEnded ? left() : this.rows),
       inProgress: () => Promise.resolve(left().map(({ seq }) => seq)),

@@ -21,6 +21,8 @@ export interface Source {
   batchId: string | null;
   /** A batch's files all count; of a store only those in progress do, and each once more when it has ended. */
   forgetsEnded: boolean;
+  /** A change of the counts is told although no file that is followed changed: one was deleted. */
+  tellsCounts: boolean;
   counts: (store: StoreRow) => Promise<FileCounts>;
   /** In pages, in the order of their `seq`. */
   all: () => Promise<StoreFileRow[]>;
@@ -82,6 +84,8 @@ export class FilesProgress {
   #bytesForgotten = 0;
   #chunksAtStart: number | null = null;
   #counts: FileCounts | null = null;
+  /** When the counts last changed, as a version. */
+  #countsVersion = 0;
   #mark = "";
   #readAt = 0;
   #lookedAt = 0;
@@ -105,7 +109,7 @@ export class FilesProgress {
     this.#lookedAt = now;
     if (isFirst || mark !== this.#mark || now - this.#readAt > FULL_LOOK_MS) {
       await (isFirst ? this.#readAll() : this.#readChanged());
-      this.#counts = await this.#source.counts(store);
+      this.#takeCounts(await this.#source.counts(store));
       this.#mark = mark;
       this.#readAt = now;
     }
@@ -126,7 +130,7 @@ export class FilesProgress {
     let told = this.#made.get(upTo);
     if (told === undefined) {
       const { data, last } = this.#dataAfter(upTo);
-      const isNews = upTo === 0 || data.files.length > 0;
+      const isNews = upTo === 0 || data.files.length > 0 || upTo < this.#countsVersion;
       told = isNews ? { bytes: this.#encoder.encode(textOf("progress", data)), upTo: last } : null;
       this.#made.set(upTo, told);
     }
@@ -204,6 +208,13 @@ export class FilesProgress {
     }
     if (status === "in_progress") this.#running.add(seq);
     else this.#running.delete(seq);
+  }
+
+  #takeCounts(counts: FileCounts): void {
+    const before = this.#counts;
+    this.#counts = counts;
+    if (!this.#source.tellsCounts || before === null) return;
+    if (JSON.stringify(before) !== JSON.stringify(counts)) this.#countsVersion = this.#version += 1;
   }
 
   #update(entry: Entry, { status = entry.status, progress }: { status?: FileStatus; progress: Progress | null }): void {

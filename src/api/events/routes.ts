@@ -1,3 +1,4 @@
+import { Type } from "@sinclair/typebox";
 import type { Operation } from "../../http/operation.ts";
 import { EVENT_STREAM } from "../../http/event-stream.ts";
 import { NO_BODY } from "../../http/body-limit.ts";
@@ -42,11 +43,19 @@ export function eventOperations(events: EventsService, deps: StreamDeps): Operat
         tag: "Lectern",
         role: "read",
         bodyLimit: NO_BODY,
+        query: Type.Object({
+          follow: Type.Optional(
+            Type.Boolean({
+              default: false,
+              description: "Stays open when nothing is in progress, and tells of files that come and go later.",
+            }),
+          ),
+        }),
         response: STREAM,
         errors: ["vector_store_not_found"],
       },
       async (call) => {
-        const subject = await events.store(askingOf(call));
+        const subject = await events.store(askingOf(call), { follow: call.query.follow === true });
         call.keepOpen();
         return eventStream(call, deps, subject, async () =>
           events.mayFollow(askingOf({ ...call, caller: await call.callerNow() })),

@@ -1,4 +1,5 @@
 import type { Storage } from "../../storage/storage.ts";
+import { ALL_FILES } from "../../storage/store-files.ts";
 import type { StoreFileRow } from "../../storage/store-files.ts";
 import type { StoreRow } from "../../storage/stores.ts";
 import { AppError } from "../../errors.ts";
@@ -28,8 +29,8 @@ export type Seen =
 export interface EventsService {
   /** One batch, until every file has ended. */
   batch(asking: Asking, batchId: string): Promise<Subject<Seen>>;
-  /** A whole store, until nothing in it is in progress. */
-  store(asking: Asking): Promise<Subject<Seen>>;
+  /** A whole store, until nothing in it is in progress; `follow`: for as long as anybody listens. */
+  store(asking: Asking, options: { follow: boolean }): Promise<Subject<Seen>>;
   /** Throws where the caller, as it is now, would not be let in. */
   mayFollow(asking: Asking): Promise<void>;
 }
@@ -51,6 +52,7 @@ export function eventsService(deps: EventsDeps): EventsService {
         storeId: asking.storeId,
         batchId: batch.id,
         forgetsEnded: false,
+        tellsCounts: false,
         counts: () => batches.counts(tenantId, batch.id),
         all: () => allFiles((page) => storeFiles.listOfBatch(tenantId, batch.id, page, null)),
         inProgress: () => batches.inProgress(tenantId, batch.id),
@@ -59,15 +61,17 @@ export function eventsService(deps: EventsDeps): EventsService {
       });
     },
 
-    async store(asking) {
+    async store(asking, { follow }) {
       const { caller, storeId } = asking;
       await access.open(asking);
       return subject(deps, asking, {
         storeId,
         batchId: null,
         forgetsEnded: true,
+        tellsCounts: follow,
         counts: (row) => Promise.resolve(countsOf(row)),
-        all: () => allFiles((page) => storeFiles.list(caller.tenantId, storeId, page, "in_progress")),
+        all: () =>
+          allFiles((page) => storeFiles.list(caller.tenantId, storeId, page, { ...ALL_FILES, status: "in_progress" })),
         inProgress: () => storeFiles.inProgress(caller.tenantId, storeId),
         rows: (seqs) => storeFiles.bySeqs(caller.tenantId, seqs),
         progressOf,
@@ -82,11 +86,11 @@ export function eventsService(deps: EventsDeps): EventsService {
 
 function subject({ access, batchesService }: EventsDeps, asking: Asking, source: Source): Subject<Seen> {
   const files = new FilesProgress(source);
-  const { storeId, batchId } = source;
+  const { storeId, batchId, tellsCounts: follow } = source;
   const look = async (): Promise<Look<Seen>> => {
     try {
       await files.look(await access.open(asking));
-      if (files.counts.in_progress > 0) return { seen: { state: "running", files }, isLast: false };
+      if (follow || files.counts.in_progress > 0) return { seen: { state: "running", files }, isLast: false };
       const batch = batchId === null ? null : await batchesService.get(asking, batchId);
       return { seen: { state: "done", files, batch }, isLast: true };
     } catch (error) {
@@ -95,7 +99,7 @@ function subject({ access, batchesService }: EventsDeps, asking: Asking, source:
     }
   };
   return {
-    key: `events ${storeId} ${batchId ?? ""}`,
+    key: `events ${storeId} ${batchId ?? ""}${follow ? "follow" : ""}`,
     storeId,
     leastMs: LEAST_MS,
     mostMs: MOST_MS,

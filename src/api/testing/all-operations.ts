@@ -3,6 +3,7 @@ import { assistantOperations } from "../assistants/routes.ts";
 import { completionOperations } from "../chat-completions/routes.ts";
 import { chunkOperations } from "../chunks/routes.ts";
 import { conversationOperations } from "../responses/conversations/routes.ts";
+import { consoleOperations } from "../console/routes.ts";
 import { embeddingOperations } from "../embeddings/routes.ts";
 import { evaluationOperations } from "../evals/routes.ts";
 import { eventOperations } from "../events/routes.ts";
@@ -11,6 +12,7 @@ import { fileOperations } from "../files/routes.ts";
 import { healthOperations } from "../health/routes.ts";
 import { judgmentOperations } from "../judgments/routes.ts";
 import { messageOperations } from "../assistants/messages/routes.ts";
+import { meOperations } from "../me/routes.ts";
 import { migrationOperations } from "../migrations/routes.ts";
 import { modelOperations } from "../models/routes.ts";
 import type { Operation } from "../../http/operation.ts";
@@ -56,5 +58,7 @@ export function allOperations(): Operation[] {
     ...judgmentOperations(none),
     ...evaluationOperations(none),
     ...adminOperations(none),
+    ...meOperations(none),
+    ...consoleOperations(none),
   ];
 }

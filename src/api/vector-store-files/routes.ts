@@ -1,6 +1,7 @@
+import { Type } from "@sinclair/typebox";
 import type { PollDeps } from "../following/long-poll.ts";
 import { hintWhenToAsk, pollState } from "../following/long-poll.ts";
-import { listPage, readCursor } from "../../http/openai.ts";
+import { listPage, nameText, oneOf, readCursor } from "../../http/openai.ts";
 import type { Operation } from "../../http/operation.ts";
 import { MEDIUM_BODY, NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
@@ -9,6 +10,7 @@ import { askingOf } from "../asking.ts";
 import { presentWithId } from "../presenters/presenter.ts";
 import {
   AttachFileBody,
+  FILE_SORTS,
   FileContentPage,
   FileListQuery,
   UpdateFileBody,
@@ -20,6 +22,14 @@ import type { StoreFilesService } from "./service.ts";
 
 const FILES = "/v1/vector_stores/{vector_store_id}/files";
 const FILE = "/v1/vector_stores/{vector_store_id}/files/{file_id}";
+
+const StoreFileListQuery = Type.Object({
+  ...FileListQuery.properties,
+  filename: Type.Optional(nameText("Only files whose name contains this, whatever the case.")),
+  sort: Type.Optional(
+    oneOf(FILE_SORTS, { default: "created_at", description: "What `order` goes by; names are compared without case." }),
+  ),
+});
 
 export function storeFileOperations(files: StoreFilesService, poll: PollDeps): Operation[] {
   return [
@@ -61,14 +71,15 @@ export function storeFileOperations(files: StoreFilesService, poll: PollDeps): O
         tag: "Vector stores",
         role: "read",
         bodyLimit: NO_BODY,
-        query: FileListQuery,
+        query: StoreFileListQuery,
         response: VectorStoreFileList,
         returns: "A page of files",
         errors: ["vector_store_not_found", "invalid_value"],
       },
       async (call) => {
         const { storeFile } = presenterFor(call.dialect);
-        const page = await files.list(askingOf(call), readCursor(call.query), call.query.filter ?? null);
+        const { filter = null, filename = null, sort = "created_at" } = call.query;
+        const page = await files.list(askingOf(call), readCursor(call.query), { status: filter, filename, sort });
         return listPage(page.data.map(presentWithId(storeFile)), page.hasMore, call.dialect);
       },
     ),

@@ -1,10 +1,10 @@
 import { AppError } from "../../errors.ts";
 import type { Storage } from "../../storage/storage.ts";
-import type { StoreFileRow, StoreFileStatus } from "../../storage/store-files.ts";
+import { sortValueOf, type StoreFileRow, type WantedFiles } from "../../storage/store-files.ts";
 import type { StoreRow } from "../../storage/stores.ts";
-import type { Cursors } from "../../http/cursors.ts";
+import type { Cursors, Places } from "../../http/cursors.ts";
 import type { Cursor } from "../../http/openai.ts";
-import type { Page, PageQuery } from "../../storage/page.ts";
+import type { Page, PageQuery, SortPlace } from "../../storage/page.ts";
 import type { StoreAccess } from "../store-access.ts";
 import type { Asking } from "../asking.ts";
 import type { StoreFilePage, StoreFilePages } from "../attaching/pages.ts";
@@ -16,6 +16,7 @@ import { readAttributes, readStrategy, showStrategy } from "../attaching/input.t
 import type {
   AttachFileBody,
   FileContentPage,
+  FileSortName,
   Progress,
   UpdateFileBody,
   VectorStoreFile,
@@ -26,13 +27,20 @@ export interface StoreFilesDeps extends Pick<Storage, "storeFiles" | "generation
   access: StoreAccess;
   attacher: Attacher;
   cursors: Cursors;
+  /** The same for lists in another order. */
+  sorted: Places<SortPlace>;
   progressOf: (storeFile: number) => Progress | null;
+}
+
+/** Which files, and in which order. */
+export interface WantedList extends WantedFiles {
+  sort: FileSortName;
 }
 
 /** Files as they are in a store. */
 export interface StoreFilesService extends StoreFilePages {
   attach(asking: Asking, body: AttachFileBody): Promise<VectorStoreFile>;
-  list(asking: Asking, cursor: Cursor, filter: StoreFileStatus | null): Promise<StoreFilePage>;
+  list(asking: Asking, cursor: Cursor, wanted: WantedList): Promise<StoreFilePage>;
   get(asking: Asking, fileId: string): Promise<VectorStoreFile>;
   update(asking: Asking, fileId: string, body: UpdateFileBody): Promise<VectorStoreFile>;
   detach(asking: Asking, fileId: string): Promise<VectorStoreFileDeleted>;
@@ -87,10 +95,28 @@ class StoreFiles implements StoreFilesService {
     return this.#show(row);
   }
 
-  async list(asking: Asking, cursor: Cursor, filter: StoreFileStatus | null): Promise<StoreFilePage> {
-    const { access, storeFiles } = this.#deps;
+  async list(asking: Asking, cursor: Cursor, { sort, ...wanted }: WantedList): Promise<StoreFilePage> {
+    const { access, storeFiles, sorted } = this.#deps;
     const store = await access.open(asking);
-    return await this.page(store, cursor, (query) => storeFiles.list(store.tenant_id, store.id, query, filter));
+    const { tenant_id: tenantId, id: storeId } = store;
+    if (sort === "created_at")
+      return await this.page(store, cursor, (query) => storeFiles.list(tenantId, storeId, query, wanted));
+    const key = (fileId: string) => `${sort} ${storeId} ${fileId}`;
+    const placeOf = (row: StoreFileRow): SortPlace => ({ value: sortValueOf(row, sort), seq: row.seq });
+    // Where it stood when it was handed out: what it is ordered by may have changed since, its state above all.
+    const find = async (fileId: string) => {
+      const known = sorted.find(tenantId, key(fileId));
+      if (known !== undefined) return known;
+      const row = await storeFiles.get(tenantId, storeId, fileId);
+      return row === null ? undefined : placeOf(row);
+    };
+    const query = await pageQuery(cursor, find, "file");
+    const { rows, hasMore } = await storeFiles.sorted(tenantId, storeId, query, { ...wanted, by: sort });
+    sorted.remember(
+      tenantId,
+      rows.map((row) => ({ id: key(row.file_id), place: placeOf(row) })),
+    );
+    return { data: rows.map((row) => this.#show(row)), hasMore };
   }
 
   async get(asking: Asking, fileId: string): Promise<VectorStoreFile> {

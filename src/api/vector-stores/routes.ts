@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { PollDeps } from "../following/long-poll.ts";
 import { hintWhenToAsk, pollState } from "../following/long-poll.ts";
-import { cursorQuery, listPage, listSchema, readCursor } from "../../http/openai.ts";
+import { cursorQuery, listPage, listSchema, nameText, readCursor } from "../../http/openai.ts";
 import type { Operation } from "../../http/operation.ts";
 import { MEDIUM_BODY, NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
@@ -70,13 +70,16 @@ export function storeOperations(stores: StoresService, poll: PollDeps): Operatio
         tag: "Vector stores",
         role: "read",
         bodyLimit: NO_BODY,
-        query: Type.Object(cursorQuery()),
+        query: Type.Object({
+          ...cursorQuery(),
+          name: Type.Optional(nameText("Only stores whose name contains this, whatever the case.")),
+        }),
         response: VectorStoreList,
         returns: "A page of vector stores",
         errors: ["invalid_value"],
       },
       async ({ caller, query, dialect }) => {
-        const { data, hasMore } = await stores.list(caller, readCursor(query));
+        const { data, hasMore } = await stores.list(caller, readCursor(query), query.name ?? null);
         return listPage(data.map(presentWithId(presenterFor(dialect).store)), hasMore, dialect);
       },
     ),

@@ -48,7 +48,8 @@ export interface StoresService extends StoreMaker {
   show(row: StoreRow): Promise<VectorStore>;
   /** Makes the store and attaches `file_ids`, or does neither. */
   create(caller: Caller, body: CreateStoreBody, rules: DialectRules): Promise<VectorStore>;
-  list(caller: Caller, cursor: Cursor): Promise<StorePage>;
+  /** `name`: only those whose name contains it. */
+  list(caller: Caller, cursor: Cursor, name: string | null): Promise<StorePage>;
   get(asking: Asking): Promise<VectorStore>;
   update(asking: Asking, body: UpdateStoreBody): Promise<VectorStore>;
   /** Gone for clients at once; its data goes in the background. Files themselves stay. */
@@ -103,7 +104,7 @@ class Stores implements StoresService {
     };
   }
 
-  async list(caller: Caller, cursor: Cursor): Promise<StorePage> {
+  async list(caller: Caller, cursor: Cursor, name: string | null): Promise<StorePage> {
     const { stores, cursors } = this.#deps;
     const { tenantId } = caller;
     // A store that the key may not know of is no place in its list.
@@ -111,7 +112,7 @@ class Stores implements StoresService {
       mayUseStore(caller, id) ? ((await stores.get(tenantId, id))?.seq ?? cursors.find(tenantId, id)) : undefined;
     const page = await pageQuery(cursor, find, "vector store");
     const only = caller.storeIds === null ? null : [...caller.storeIds];
-    const { rows, hasMore } = await stores.list(tenantId, page, only);
+    const { rows, hasMore } = await stores.list(tenantId, page, { only, name });
     cursors.remember(tenantId, rows);
     return { data: await Promise.all(rows.map((row) => this.show(row))), hasMore };
   }

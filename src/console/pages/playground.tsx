@@ -1,0 +1,202 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { Model } from "../../api/models/schema.ts";
+import type { SearchPage } from "../../api/search/schema.ts";
+import type { VectorStoreFile } from "../../api/attaching/schema.ts";
+import { CopyButton, Choice, Field, isTyping } from "../parts/fields.tsx";
+import { Load } from "../parts/load.tsx";
+import { addressOf, type Route } from "../route.ts";
+import { snippet, type Language } from "../snippets.ts";
+import { useConsole } from "../state/console.ts";
+import { useLoad } from "../state/use-load.ts";
+import { setQuery } from "../state/use-route.ts";
+import { visible } from "../text/visible.ts";
+import { WORDS } from "../words.ts";
+import { FilterBuilder } from "./filter-builder.tsx";
+import { Hits } from "./hits.tsx";
+import { type Asked, askedOf, bodyOf, queryOf } from "./search-state.ts";
+
+const WORD = WORDS.playground;
+const LANGUAGES: readonly Language[] = ["curl", "Python", "TypeScript"];
+
+/** Searching without a chat around it: what is found, where it stands, and how its score came about. */
+export function PlaygroundPage({ route }: { route: Route }) {
+  const { api } = useConsole();
+  const address = addressOf(route);
+  const asked = askedOf(route);
+  const [draft, setDraft] = useState(asked);
+  const isDrafted = useRef(address);
+  const results = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // Back and forward change the address without the form.
+    if (isDrafted.current !== address) setDraft(askedOf(route));
+    isDrafted.current = address;
+  }, [address]);
+  const path = `vector_stores/${encodeURIComponent(route.store)}/search`;
+  const result = useLoad(address, async (signal) =>
+    asked.query === "" ? null : await api.timed<SearchPage>(path, { ...bodyOf(asked), explain: true }, signal),
+  );
+  const submit = (event: Event) => {
+    event.preventDefault();
+    // Keys are for the hits now; in the field they would be written.
+    results.current?.focus({ preventScroll: true });
+    const next = addressOf({ ...route, query: queryOf(draft) });
+    isDrafted.current = next;
+    if (next === address) result.reload();
+    else setQuery({ ...route, query: {} }, queryOf(draft));
+  };
+  return (
+    <>
+      <form class="stack" role="search" onSubmit={submit}>
+        <div class="row fields">
+          <QueryField value={draft.query} onChange={(query) => setDraft({ ...draft, query })} />
+          <button type="submit" class="primary">
+            {WORD.search}
+          </button>
+        </div>
+        <Settings asked={draft} onChange={setDraft} />
+        <Suggesting store={route.store} asked={draft} onChange={setDraft} />
+      </form>
+      <div ref={results} tabIndex={-1} class="stack">
+        <Load of={result}>
+          {(found) => {
+            if (found === null) return asked.query === "" ? <p class="quiet">{WORD.before}</p> : null;
+            return (
+              <>
+                <Hits route={route} page={found.answer} timing={found.timing} />
+                <div class="row">
+                  {LANGUAGES.map((language) => (
+                    <CopyButton
+                      key={language}
+                      label={WORD.copyAs(language)}
+                      text={() => snippet(language, { api: api.base, store: route.store, body: bodyOf(asked) })}
+                    />
+                  ))}
+                </div>
+                <p class="quiet">{WORD.keys}</p>
+              </>
+            );
+          }}
+        </Load>
+      </div>
+    </>
+  );
+}
+
+function QueryField({ value, onChange }: { value: string; onChange: (value: string) => void }) {
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    const focus = (event: KeyboardEvent) => {
+      if (event.key !== "/" || isTyping(event)) return;
+      event.preventDefault();
+      field.current?.select();
+    };
+    addEventListener("keydown", focus);
+    return () => removeEventListener("keydown", focus);
+  }, []);
+  return (
+    <Field label={WORD.query}>
+      <input
+        ref={field}
+        name="query"
+        type="search"
+        autoComplete="off"
+        value={value}
+        onInput={(event) => onChange(event.currentTarget.value)}
+      />
+    </Field>
+  );
+}
+
+interface AskedProps {
+  asked: Asked;
+  onChange: (asked: Asked) => void;
+}
+
+function Settings({ asked, onChange }: AskedProps) {
+  const { api } = useConsole();
+  const models = useLoad("rerankers", (signal) => api.get<{ data: Model[] }>("models", signal));
+  const rerankers = (models.data?.data ?? []).filter(({ type }) => type === "reranker");
+  return (
+    <details>
+      <summary>{WORD.options}</summary>
+      <div class="row fields">
+        <Choice
+          label={WORD.mode}
+          value={asked.mode}
+          options={Object.entries(WORD.modes)}
+          onChange={(mode) => onChange({ ...asked, mode })}
+        />
+        <NumberField
+          label={WORD.number}
+          value={asked.number}
+          most={50}
+          least={1}
+          onChange={(number) => onChange({ ...asked, number })}
+        />
+        <NumberField
+          label={WORD.threshold}
+          value={asked.threshold}
+          most={1}
+          step={0.01}
+          onChange={(threshold) => onChange({ ...asked, threshold })}
+        />
+        <Choice
+          label={WORD.ranker}
+          value={asked.ranker}
+          options={[...Object.entries(WORD.rankers), ...rerankers.map(({ id }) => [id, visible(id)] as const)]}
+          onChange={(ranker) => onChange({ ...asked, ranker })}
+        />
+        <NumberField
+          label={WORD.context}
+          value={asked.context}
+          most={5}
+          onChange={(context) => onChange({ ...asked, context })}
+        />
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={asked.isRewritten}
+            onChange={(event) => onChange({ ...asked, isRewritten: event.currentTarget.checked })}
+          />
+          <span>{WORD.rewrite}</span>
+        </label>
+      </div>
+    </details>
+  );
+}
+
+interface NumberFieldProps {
+  label: string;
+  value: number;
+  least?: number;
+  most: number;
+  step?: number;
+  onChange: (value: number) => void;
+}
+
+function NumberField({ label, value, least = 0, most, step = 1, onChange }: NumberFieldProps) {
+  return (
+    <Field label={label}>
+      <input
+        type="number"
+        min={least}
+        max={most}
+        step={step}
+        value={value}
+        onChange={(event) => onChange(Math.min(most, Math.max(least, Number(event.currentTarget.value) || 0)))}
+      />
+    </Field>
+  );
+}
+
+/** The filter, with names and values of the store's first files to choose from. */
+function Suggesting({ store, asked, onChange }: AskedProps & { store: string }) {
+  const { api } = useConsole();
+  const path = `vector_stores/${encodeURIComponent(store)}/files?limit=100`;
+  const files = useLoad(path, (signal) => api.get<{ data: VectorStoreFile[] }>(path, signal));
+  const known = new Map<string, Set<string>>();
+  for (const { attributes } of files.data?.data ?? [])
+    for (const [name, value] of Object.entries(attributes ?? {}))
+      known.set(name, (known.get(name) ?? new Set()).add(String(value)));
+  return <FilterBuilder filter={asked.filter} known={known} onChange={(filter) => onChange({ ...asked, filter })} />;
+}

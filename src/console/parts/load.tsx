@@ -1,0 +1,62 @@
+import type { ComponentChildren } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { ApiError } from "../api.ts";
+import type { Loaded } from "../state/use-load.ts";
+import { visible } from "../text/visible.ts";
+import { WORDS } from "../words.ts";
+
+/** What is loaded, or why it is not there: loading, refused, failed, old. */
+export function Load<T>({ of, children }: { of: Loaded<T>; children: (data: T) => ComponentChildren }) {
+  if (of.data === null) return of.error === null ? <Skeleton /> : <Failure error={of.error} retry={of.reload} />;
+  return (
+    <>
+      {of.isStale && <Stale />}
+      {children(of.data)}
+    </>
+  );
+}
+
+export function Stale() {
+  return (
+    <p class="banner" role="status">
+      {WORDS.stale}
+    </p>
+  );
+}
+
+const SOON_MS = 200;
+
+/** What comes at once needs no sign that it is coming. */
+export function Skeleton() {
+  const [isShown, show] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => show(true), SOON_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  if (!isShown) return <div class="skeleton-space" />;
+  return (
+    <div class="skeleton" role="status">
+      <span class="hidden">{WORDS.loading}</span>
+      <i />
+      <i />
+      <i />
+    </div>
+  );
+}
+
+export function Failure({ error, retry }: { error: Error; retry?: () => void }) {
+  const isForbidden = error instanceof ApiError && error.status === 403;
+  const requestId = error instanceof ApiError ? error.requestId : "";
+  return (
+    <div class="failure" role="alert">
+      {isForbidden && <p>{WORDS.forbidden}</p>}
+      <p>{visible(WORDS.errorText(error))}</p>
+      {requestId !== "" && <p class="quiet">{WORDS.requestId(requestId)}</p>}
+      {retry !== undefined && !isForbidden && (
+        <button type="button" onClick={retry}>
+          {WORDS.retry}
+        </button>
+      )}
+    </div>
+  );
+}

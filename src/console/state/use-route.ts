@@ -1,0 +1,25 @@
+import { useEffect, useState } from "preact/hooks";
+import { addressOf, parseRoute, type Route } from "../route.ts";
+
+export function useRoute(): Route {
+  const [route, setRoute] = useState(() => parseRoute(location.hash));
+  useEffect(() => {
+    const read = () => setRoute(parseRoute(location.hash));
+    addEventListener("hashchange", read);
+    return () => removeEventListener("hashchange", read);
+  }, []);
+  return route;
+}
+
+/** Goes there; the way back leads here. */
+export function goTo(route: Parameters<typeof addressOf>[0]): void {
+  location.hash = addressOf(route);
+}
+
+/** Changes the query of the address without a step on the way back. */
+export function setQuery(route: Route, changes: Record<string, string>): void {
+  const next = addressOf({ ...route, query: { ...route.query, ...changes } });
+  if (next === location.hash) return;
+  history.replaceState(null, "", next);
+  dispatchEvent(new HashChangeEvent("hashchange"));
+}

@@ -1,0 +1,88 @@
+/** The console in a real browser, on the compiled binary: what its tests share. */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { expect } from "bun:test";
+import type { Place, Server } from "../e2e/binary.ts";
+import { type Page, openPage } from "../e2e/browser.ts";
+import { waitFor } from "../helpers/wait.ts";
+
+export interface Opened extends AsyncDisposable {
+  page: Page;
+  /** Fails where the page asked elsewhere, was told of a violation, or something went wrong that the test did not expect. */
+  expectClean(expected?: RegExp): void;
+}
+
+/** A browser on the console, signed in with `key` where one is given. */
+export async function openConsole(where: Place, url: string, key?: string): Promise<Opened> {
+  const page = await openPage(where);
+  await page.view({ width: 1100, height: 800 });
+  await page.open(`${url}/console/`);
+  if (key !== undefined) {
+    await page.type('input[name="key"]', key);
+    await page.click('button[type="submit"]');
+    await page.untilText("Sign out");
+  }
+  return {
+    page,
+    expectClean(expected) {
+      const failures = page.failures().filter((line) => expected === undefined || !expected.test(line));
+      expect(failures).toEqual([]);
+      const elsewhere = page.requests().filter((one) => !one.startsWith(url) && !/^(data|blob|about):/.test(one));
+      expect(elsewhere).toEqual([]);
+    },
+    [Symbol.asyncDispose]: () => page[Symbol.asyncDispose](),
+  };
+}
+
+/** Writes files below `directory`, and gives their paths. */
+export function files(directory: string, contents: Record<string, string | Uint8Array>): string[] {
+  return Object.entries(contents).map(([name, content]) => {
+    const path = join(directory, name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, content);
+    return path;
+  });
+}
+
+interface Document {
+  name: string;
+  text: string;
+  attributes?: Record<string, string | number | boolean>;
+}
+
+/** A store with these documents, indexed; its id and theirs. */
+export async function indexed(server: Server, name: string, documents: readonly Document[]) {
+  const send = async (path: string, body: object) => {
+    const headers = { "content-type": "application/json" };
+    const response = await server.request(path, { method: "POST", headers, body: JSON.stringify(body) });
+    return (await response.json()) as { id: string };
+  };
+  const { id: store } = await send("/v1/vector_stores", { name });
+  const ids: string[] = [];
+  for (const document of documents) {
+    const form = new FormData();
+    form.append("purpose", "assistants");
+    form.append("file", new File([document.text], document.name));
+    const uploaded = (await (await server.request("/v1/files", { method: "POST", body: form })).json()) as {
+      id: string;
+    };
+    await send(`/v1/vector_stores/${store}/files`, { file_id: uploaded.id, attributes: document.attributes ?? {} });
+    ids.push(uploaded.id);
+  }
+  await waitFor("the documents are indexed", async () => {
+    const answer = await (await server.request(`/v1/vector_stores/${store}`)).json();
+    return (answer as { file_counts: { in_progress: number } }).file_counts.in_progress === 0 || undefined;
+  });
+  return { store, files: ids };
+}
+
+const AXE = join(import.meta.dir, "../../node_modules/axe-core/axe.min.js");
+
+/** What axe finds wrong with the page as it is, by rule and element. */
+export async function axeFaults(page: Page): Promise<string[]> {
+  if (!(await page.evaluate<boolean>("typeof axe === 'object'"))) await page.evaluate(`${readFileSync(AXE, "utf8")};1`);
+  return await page.evaluate<string[]>(
+    `axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) =>
+      violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ": " + html.slice(0, 200))))`,
+  );
+}
