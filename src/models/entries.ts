@@ -55,6 +55,7 @@ export async function openLocal(
     room: new Semaphore(ingestWorkers * LOCAL_TEXTS * CALLS_A_WORKER),
     // The bundled model costs next to nothing, and finds more with windows of its own choice.
     window: info.location === "bundled" ? null : info.maxTokens,
+    windowTokens: info.windowTokens,
   };
   return { info, source, key, batcher, passages };
 }
@@ -85,5 +86,6 @@ export function providedEntry(provider: EmbeddingProvider): ProvidedEntry {
     querySlots: 1,
   });
   const room = new Semaphore(LOCAL_TEXTS * CALLS_A_WORKER);
-  return { info: model, batcher, passages: { texts: LOCAL_TEXTS, room, window: null } };
+  const passages = { texts: LOCAL_TEXTS, room, window: null, windowTokens: model.windowTokens };
+  return { info: model, batcher, passages };
 }

@@ -182,6 +182,7 @@ describe("a good folder", () => {
       padId: 0,
       vocabularySize: SMALL_WORDS.length,
       maxTokens: 64,
+      readsContext: true,
       queryPrefix: "",
       passagePrefix: "",
       pooling: ["mean"],

@@ -21,6 +21,8 @@ export class HashModel {
   /** Texts of one call. */
   batch = 8;
   window: number | null = null;
+  /** Of generations made by a migration. */
+  windowTokens: number | null = null;
   readonly #room = new Semaphore(64);
 
   async embed(model: StoreModel, texts: readonly string[], { signal }: Asker): Promise<EmbedResult> {
@@ -37,7 +39,7 @@ export class HashModel {
   }
 
   batching(): PassageBatching {
-    return { texts: this.batch, room: this.#room, window: this.window };
+    return { texts: this.batch, room: this.#room, window: this.window, windowTokens: this.windowTokens };
   }
 
   async embedQuery(

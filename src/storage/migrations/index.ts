@@ -9,6 +9,7 @@ import * as m008 from "./008-reanalyze-chunks.ts";
 import * as m009 from "./009-bound-query-log.ts";
 import * as m010 from "./010-add-upload-owners.ts";
 import * as m011 from "./011-add-responses.ts";
+import * as m012 from "./012-share-windows.ts";
 
 export interface Migration {
   version: number;
@@ -35,4 +36,6 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 10, sql: m010.sql, minSafeVersion: 8 },
   // Older binaries would delete files and leave what answers hold of them.
   { version: 11, sql: m011.sql, minSafeVersion: 11 },
+  // Older binaries would find a chunk by the windows that it brought alone.
+  { version: 12, sql: m012.sql, minSafeVersion: 12 },
 ];
