@@ -113,11 +113,7 @@ function rangesOf(text: string, windowTokens: number): Range[] {
 }
 
 /** The beginning of the sentence that is nearest to the even place, else of a word, never within a character. */
-function cutNear(
-  text: string,
-  sentences: readonly number[],
-  { start, size }: { start: number; size: number },
-): number {
+function cutNear(text: string, sentences: readonly number[], { start, size }: { start: number; size: number }): number {
   const even = Math.round(start + size);
   let best: number | null = null;
   for (const place of sentences) {

@@ -3,8 +3,8 @@
  * best rescored with full precision.
  *
  * Vectors belong to owners (chunk ordinals); an owner has one vector per window, which it may share with owners before it
- * (slot-owners.ts), and counts with its best one, of which its second best may take a little (`secondShare`), so that
- * those that share their best are told apart. Nothing is approximate in the answer: the rounding error of each score is
+ * (slot-owners.ts), and counts with its best one, less a little for the next best ones (`nextShare`), so that owners
+ * that share their best are told apart. Nothing is approximate in the answer: the rounding error of each score is
  * bounded, and every owner that could still be among the asked-for best is rescored.
  *
  * Memory: dimensions (to the next 32) + 20 bytes a vector, + 8 bytes an owner, + 10 where owners share.
@@ -43,22 +43,29 @@ export type ExactSearchOptions = {
 const ERROR_DEVIATIONS = 6 / Math.sqrt(12);
 /** Rescoring reads from storage; beyond this many the candidates are near-duplicates and any of them will do. */
 const MOST_RESCORED = 2_000;
+/** The vectors of an owner that storage no longer has. */
+const GONE = new Float32Array(0);
+/** Windows after the best one that count: a tenth of a tenth of a tenth decides nothing but ties. */
+const MOST_NEXT = 3;
 
 export class ExactIndex {
   readonly dimensions: number;
   readonly #segmentCapacity: number;
   readonly #segments: ScanSegment[] = [];
   readonly #owners = new SlotOwners();
-  readonly #secondShare: number;
+  readonly #nextShare: number;
   #largestScale = 0;
   #places = new Int32Array(64); // scratch of BestOwners, by owner
   /** Owners rescored since the start. */
   rescored = 0;
 
-  /** @param secondShare 0 … 1: how much of what an owner's second best window is below its best one is taken from the best */
-  constructor(dimensions: number, secondShare = 0) {
+  /**
+   * @param nextShare 0 … 1: an owner scores what its best window does, less this share of what the next best one is below
+   * it, and this share of that share of what the one after that is below it, and so on
+   */
+  constructor(dimensions: number, nextShare = 0) {
     this.dimensions = dimensions;
-    this.#secondShare = secondShare;
+    this.#nextShare = nextShare;
     this.#segmentCapacity = segmentCapacity(dimensions);
   }
 
@@ -139,24 +146,31 @@ export class ExactIndex {
 
   /** Similarity of a query to single owners, as `search` scores them, from the 8-bit vectors; 0 for unknown owners. */
   scoresOf(query: Float32Array, owners: readonly number[]): Float64Array {
-    const best = this.#bestOf(unitQuery(query, this.dimensions), owners);
-    return Float64Array.from(best, (two) => (two.best === -Infinity ? 0 : asCosine(this.#scoreOf(two))));
+    const cosines = this.#roundedOf(unitQuery(query, this.dimensions), owners);
+    return Float64Array.from(cosines, (list) => (list.length === 0 ? 0 : asCosine(this.#scoreOf(list))));
   }
 
-  /** What `search` scores an owner whose best window has this similarity, from the 8-bit vectors of its others. */
-  withSecond(query: Float32Array, hits: readonly VectorHit[]): VectorHit[] {
-    if (this.#secondShare === 0) return [...hits];
+  /** What `search` scores owners whose best windows have these similarities, from the 8-bit vectors of the others. */
+  withNext(query: Float32Array, hits: readonly VectorHit[]): VectorHit[] {
+    if (this.#nextShare === 0) return [...hits];
     const owners = hits.map((hit) => hit.owner);
-    const others = this.#bestOf(unitQuery(query, this.dimensions), owners);
-    return hits.map(({ owner, score }, i) => ({ owner, score: this.#scoreOf({ ...others[i]!, best: score }) }));
+    const cosines = this.#roundedOf(unitQuery(query, this.dimensions), owners);
+    return hits.map(({ owner, score }, i) => {
+      const [, ...others] = cosines[i]!.sort(descending);
+      return { owner, score: this.#scoreOf([score, ...others]) };
+    });
   }
 
-  #scoreOf({ best, second }: BestTwo): number {
-    return second === -Infinity ? best : best - this.#secondShare * Math.max(0, best - second);
+  /** The score of an owner whose windows have these similarities; at most the best of them. */
+  #scoreOf(cosines: readonly number[]): number {
+    if (this.#nextShare === 0) return Math.max(...cosines);
+    const [best = -1, ...others] = cosines.toSorted(descending);
+    let share = 1;
+    return others.slice(0, MOST_NEXT).reduce((score, one) => score - (share *= this.#nextShare) * (best - one), best);
   }
 
-  /** The best two windows of each owner by the 8-bit vectors. */
-  #bestOf(unit: Float32Array, owners: readonly number[]): BestTwo[] {
+  /** The similarities of each owner's windows by the 8-bit vectors. */
+  #roundedOf(unit: Float32Array, owners: readonly number[]): number[][] {
     const places = new Map<number, number>();
     const slots: number[] = [];
     for (const owner of owners) {
@@ -174,9 +188,9 @@ export class ExactIndex {
       return this.#segments[index]!.scores[next[index]!++]!;
     });
     return owners.map((owner) => {
-      const two = { best: -Infinity, second: -Infinity };
-      this.#owners.forEachSlot(owner, (slot) => offer(two, scores[places.get(slot)!]!));
-      return two;
+      const cosines: number[] = [];
+      this.#owners.forEachSlot(owner, (slot) => cosines.push(scores[places.get(slot)!]!));
+      return cosines;
     });
   }
 
@@ -186,7 +200,7 @@ export class ExactIndex {
     for (let i = 0; i < owners.length; i++) {
       if (known?.has(owners[i]!) !== true) hits.push({ owner: owners[i]!, score: scores[i]! });
     }
-    const scored = this.#secondShare === 0 ? hits : this.withSecond(unit, hits).sort(byScore);
+    const scored = this.#nextShare === 0 ? hits : this.withNext(unit, hits).sort(byScore);
     return scored.map(({ owner, score }) => ({ owner, score: asCosine(score) }));
   }
 
@@ -296,27 +310,17 @@ export class ExactIndex {
     for (const { owner } of owners) this.#owners.forEachSource(owner, (source) => wanted.add(source));
     const sources = [...wanted];
     const fetched = fetch(sources);
-    const cosines = new Map(sources.map((source, i) => [source, cosinesOf(unit, fetched[i] ?? null)]));
+    const cosines = new Map(sources.map((source, i) => [source, cosinesOf(unit, fetched[i] ?? GONE)]));
     return owners.map(({ owner, score }) => {
-      const two: BestTwo = { best: -Infinity, second: -Infinity };
+      const own: number[] = [];
       this.#owners.forEachSource(owner, (source, count) => {
         const known = cosines.get(source)!;
-        for (let i = Math.max(0, known.length - count); i < known.length; i++) offer(two, known[i]!);
+        for (let i = Math.max(0, known.length - count); i < known.length; i++) own.push(known[i]!);
       });
       // Vectors that storage no longer has keep their rounded score: the row is about to leave the index.
-      return { owner, score: asCosine(two.best === -Infinity ? score : this.#scoreOf(two)) };
+      return { owner, score: asCosine(own.length === 0 ? score : this.#scoreOf(own)) };
     });
   }
-}
-
-/** The similarities of an owner's best two windows; -Infinity where it has none. */
-type BestTwo = { best: number; second: number };
-
-function offer(two: BestTwo, score: number): void {
-  if (score > two.best) {
-    two.second = two.best;
-    two.best = score;
-  } else if (score > two.second) two.second = score;
 }
 
 type Candidate = { readonly owner: number; readonly score: number; readonly slot: number };
@@ -344,6 +348,10 @@ function merged(exactly: readonly VectorHit[], others: readonly VectorHit[], dep
   return hits;
 }
 
+function descending(a: number, b: number): number {
+  return b - a;
+}
+
 function byScore(a: VectorHit, b: VectorHit): number {
   return b.score - a.score || a.owner - b.owner;
 }
@@ -354,10 +362,10 @@ function asCosine(score: number): number {
 }
 
 /** The cosines of a unit query with windows, in their order. */
-function cosinesOf(unit: Float32Array, windows: Float32Array | null): Float64Array {
+function cosinesOf(unit: Float32Array, windows: Float32Array): Float64Array {
   const dimensions = unit.length;
-  const cosines = new Float64Array(windows === null ? 0 : windows.length / dimensions);
-  for (let n = 0; windows !== null && n < cosines.length; n++) {
+  const cosines = new Float64Array(windows.length / dimensions);
+  for (let n = 0; n < cosines.length; n++) {
     const start = n * dimensions;
     let dot = 0;
     let squares = 0;

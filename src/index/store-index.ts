@@ -83,8 +83,8 @@ export type IndexAnswer = {
 
 export type StoreIndexOptions = {
   readonly dimensions: number;
-  /** What a chunk's second best window takes of the best one's score, see ExactIndex (default: nothing). */
-  readonly secondShare?: number | undefined;
+  /** What a chunk's next best windows take of the best one's score, see ExactIndex (default: nothing). */
+  readonly nextShare?: number | undefined;
   /** Reads the full-precision vectors that chunks came with, by id, in the order asked; null for a chunk that is gone. */
   readonly fetchVectors: (chunkIds: readonly number[]) => readonly (Float32Array | null)[];
   /**
@@ -150,7 +150,7 @@ export class StoreIndex {
 
   constructor(options: StoreIndexOptions) {
     this.dimensions = options.dimensions;
-    this.#vectors = new ExactIndex(options.dimensions, options.secondShare);
+    this.#vectors = new ExactIndex(options.dimensions, options.nextShare);
     this.#graphRule = { kind: options.kind ?? "auto", from: options.graphFrom ?? GRAPH_FROM_VECTORS };
     this.#filters = new FilterCache(this.#attributes, this.#files, this.#vectors);
     const { fetchTerms } = options;
@@ -330,7 +330,7 @@ export class StoreIndex {
     const limits = { depth: options.depth, sure: Math.min(options.exact, options.depth) };
     const walked = cover.search(unitQuery(vector, this.dimensions), limits, matching?.chunks ?? null, kept);
     if (walked === null) return null;
-    const scored = this.#vectors.withSecond(vector, walked);
+    const scored = this.#vectors.withNext(vector, walked);
     if (cover.tailVectors === 0) return bestOf(scored, options.depth);
     const slots = cover.tailSlots();
     const fresh = this.#vectors.search(vector, { ...options, slots, allowed: matching?.chunks ?? null });

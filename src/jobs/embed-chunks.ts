@@ -67,13 +67,7 @@ class ChunkEmbedding {
     const { generation, owner } = this.#work;
     const { texts: most, room } = this.#batching;
     for (let after = -1; !this.#isOver();) {
-      const chunks = await storage.chunks.withoutVector(
-        generation.tenant_id,
-        owner,
-        generation.id,
-        most,
-        after,
-      );
+      const chunks = await storage.chunks.withoutVector(generation.tenant_id, owner, generation.id, most, after);
       const last = chunks.at(-1);
       if (last === undefined) {
         // Texts may have been added to the file meanwhile.

@@ -7,10 +7,10 @@ import type { Storage } from "../storage/storage.ts";
 import { nextTurn } from "../platform/next-turn.ts";
 
 /**
- * Where chunks share windows, two of them are often found by the same one: the next best tells which of them has more of
- * what was asked for.
+ * Where chunks share windows, two of them are often found by the same one: the next best ones tell which of them has more
+ * of what was asked for.
  */
-export const SECOND_SHARE = 0.1;
+export const NEXT_SHARE = 0.1;
 /** Files per query, chunks per slice; the thread is given back about this often, in milliseconds. */
 const FILES = 200;
 const CHUNKS = 32;
@@ -28,7 +28,7 @@ export async function loadIndex(
   const { tenant_id: tenantId, store_id: storeId } = generation;
   const index = new StoreIndex({
     dimensions: generation.dimensions,
-    secondShare: generation.window_tokens === null ? 0 : SECOND_SHARE,
+    nextShare: generation.window_tokens === null ? 0 : NEXT_SHARE,
     graphFrom,
     fetchVectors: (ids) => storage.indexReads.vectors(ids, generation.id),
     fetchTerms: (ids) => storage.indexReads.terms(ids),
