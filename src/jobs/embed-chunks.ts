@@ -99,7 +99,8 @@ class ChunkEmbedding {
     try {
       const { storage } = this.#deps;
       const cut = await cutChunks({ storage, generation, owner, batching: this.#batching }, chunks);
-      const texts = [...new Set(cut.flatMap((one) => one.texts))];
+      // Of like length next to one another: in a batch every row is as long as the longest.
+      const texts = [...new Set(cut.flatMap((one) => one.texts))].sort((a, b) => a.length - b.length);
       const source = { tenantId: generation.tenant_id, fileId, onTokens };
       const embedded = await this.#deps.embed.embed(this.#model, texts, { signal: this.#signal, source });
       if (!embedded.ok) {
