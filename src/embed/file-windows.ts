@@ -19,6 +19,8 @@ export const WINDOW_TOKENS = 256;
 
 /** UTF-8 bytes of a token in vocabularies of many languages, about; a stretch must be cut alike whatever is beside it. */
 const BYTES_PER_TOKEN = 4;
+/** A shorter window says too little alone: it takes words from beside it. */
+const SHORTEST_BYTES = 200;
 /** How far from its even place a cut between sentences may lie, as a share of a window. */
 const SENTENCE_REACH = 0.35;
 /** UTF-16 units in which a space is looked for where no sentence ends. */
@@ -56,10 +58,16 @@ export function windowsOf(
     const to = i === cuts.length - 1 ? text.length : unitsOf(text, cut - start);
     const ranges = rangesOf(text.slice(from, to), windowTokens);
     if (cut <= sharedUntil) windows.shared += ranges.length;
-    else for (const range of ranges) windows.own.push(widened(text, from + range.start, from + range.end).trim());
+    else for (const range of ranges) windows.own.push(textOf(text, from + range.start, from + range.end));
   });
   if (windows.own.length === 0 && windows.shared === 0) windows.own.push(text);
   return windows;
+}
+
+/** The text that is embedded for a window. */
+function textOf(text: string, from: number, to: number): string {
+  const own = text.slice(from, to);
+  return (Buffer.byteLength(own) < SHORTEST_BYTES ? widened(text, from, to) : own).trim();
 }
 
 /** The ends of the stretches of a chunk, rising, and up to where they are those of chunks before it. */
