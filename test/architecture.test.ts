@@ -326,7 +326,9 @@ describe("the console", () => {
 
   test("has types of the API's schemas from other rooms, and loads nothing of them", () => {
     const out = arrows(own).filter(({ to }) => !to.startsWith("console/"));
-    const wrong = out.filter(({ to }) => !/^api\/([\w-]+\/schema|[\w-]+-schema)\.ts$/.test(to) && to !== "stream-safe.ts");
+    const wrong = out.filter(
+      ({ to }) => !/^api\/([\w-]+\/schema|[\w-]+-schema)\.ts$/.test(to) && to !== "stream-safe.ts",
+    );
     expect(wrong).toEqual([]);
     // Before the bundler has read which JSX this is.
     const loaded = own.flatMap(imports).filter((name) => !/^(console\/|preact|react|stream-safe\.ts$)/.test(name));

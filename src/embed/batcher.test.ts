@@ -12,6 +12,7 @@ const model: ModelInfo = {
   matryoshka: null,
   matryoshkaExact: false,
   maxTokens: 512,
+  windowTokens: null,
   location: "local",
   queryPrefix: "",
   passagePrefix: "",

@@ -31,7 +31,8 @@ export function blocksOf({ text, start, end }: PlacedText, places: readonly numb
   return blocks.length < 2 ? [text] : blocks;
 }
 
-function widened(text: string, from: number, to: number): string {
+/** The stretch from `from` to `to`; one that says too little alone with whole words from before it, the first from behind it. */
+export function widened(text: string, from: number, to: number): string {
   if (to - from >= SHORTEST_BLOCK) return text.slice(from, to);
   if (from > 0) {
     const space = text.slice(Math.max(0, to - SHORTEST_BLOCK), from).search(/\s/);

@@ -55,6 +55,11 @@ export interface ModelInfo {
   matryoshkaExact: boolean;
   /** Tokens of one window, special tokens included. */
   maxTokens: number;
+  /**
+   * About how many tokens of a file are best embedded together, for a model in which a word's part in the vector depends
+   * on the words around it. Null for one that reads words alone (a table): it is given chunks.
+   */
+  windowTokens: number | null;
   location: "bundled" | "local" | "remote";
   /**
    * Cosine of a question and a passage that have nothing to do with each other, on average: where its scale begins. 0

@@ -2,20 +2,22 @@
  * The exact vector index of one store: every vector rounded to 8 bits in WebAssembly memory, scanned by SIMD, the
  * best rescored with full precision.
  *
- * Vectors belong to owners (chunk ordinals); an owner has one vector per window and counts with its best one. Slots
- * are dense: removing moves the last vector into the hole. Nothing is approximate in the answer: the rounding error
- * of each score is bounded, and every owner that could still be among the asked-for best is rescored.
+ * Vectors belong to owners (chunk ordinals); an owner has one vector per window, which it may share with owners before it
+ * (slot-owners.ts), and counts with its best one, less a little for the next best ones (`nextShare`), so that owners
+ * that share their best are told apart. Nothing is approximate in the answer: the rounding error of each score is
+ * bounded, and every owner that could still be among the asked-for best is rescored.
  *
- * Memory: dimensions (to the next 32) + 20 bytes a vector, + 8 bytes an owner.
+ * Memory: dimensions (to the next 32) + 20 bytes a vector, + 8 bytes an owner, + 10 where owners share.
  */
 import { BestOwners, type OwnerScores } from "./best-owners.ts";
 import type { Bitset } from "./bitset.ts";
-import { likelyFloor } from "./top-k.ts";
 import { ScanSegment, segmentCapacity } from "./scan-segment.ts";
+import { NOT_SHARED, type Shared, SlotOwners } from "./slot-owners.ts";
+import { likelyFloor } from "./top-k.ts";
 import { unitQuery } from "./vector-input.ts";
 
 /**
- * Full-precision vectors of the given owners: for each, its windows one after another (`windows × dimensions`), or
+ * Full-precision vectors of the given owners: for each, the windows that it brought one after another (`windows × dimensions`), or
  * null if they are gone. Need not be of unit length.
  */
 export type FetchVectors = (owners: readonly number[]) => readonly (Float32Array | null)[];
@@ -41,75 +43,75 @@ export type ExactSearchOptions = {
 const ERROR_DEVIATIONS = 6 / Math.sqrt(12);
 /** Rescoring reads from storage; beyond this many the candidates are near-duplicates and any of them will do. */
 const MOST_RESCORED = 2_000;
+/** The vectors of an owner that storage no longer has. */
+const GONE = new Float32Array(0);
+/** Windows after the best one that count: a tenth of a tenth of a tenth decides nothing but ties. */
+const MOST_NEXT = 3;
 
 export class ExactIndex {
   readonly dimensions: number;
   readonly #segmentCapacity: number;
   readonly #segments: ScanSegment[] = [];
-  #count = 0;
-  #owners = 0;
+  readonly #owners = new SlotOwners();
+  readonly #nextShare: number;
   #largestScale = 0;
-  #ownerOf = new Int32Array(64); // by slot
-  #nextSlot = new Int32Array(64); // by slot; next slot of the same owner + 1, 0 = last
-  #firstSlot = new Int32Array(64); // by owner; slot + 1, 0 = none
   #places = new Int32Array(64); // scratch of BestOwners, by owner
   /** Owners rescored since the start. */
   rescored = 0;
 
-  constructor(dimensions: number) {
+  /**
+   * @param nextShare 0 … 1: an owner scores what its best window does, less this share of what the next best one is below
+   * it, and this share of that share of what the one after that is below it, and so on
+   */
+  constructor(dimensions: number, nextShare = 0) {
     this.dimensions = dimensions;
+    this.#nextShare = nextShare;
     this.#segmentCapacity = segmentCapacity(dimensions);
   }
 
   /** Vectors held; slots are 0 … count-1. */
   get count(): number {
-    return this.#count;
+    return this.#owners.count;
   }
 
   get byteLength(): number {
     const vectors = this.#segments.reduce((sum, segment) => sum + segment.byteLength, 0);
-    return vectors + this.#ownerOf.byteLength * 2 + this.#firstSlot.byteLength * 2;
+    return vectors + this.#owners.byteLength + this.#places.byteLength;
   }
 
   hasOwner(owner: number): boolean {
-    return owner < this.#firstSlot.length && this.#firstSlot[owner] !== 0;
+    return this.#owners.has(owner);
   }
 
+  /** Of the vectors that the owner brought. */
   forEachSlotOf(owner: number, visit: (slot: number) => void): void {
-    if (owner >= this.#firstSlot.length) return;
-    for (let at = this.#firstSlot[owner]!; at !== 0; at = this.#nextSlot[at - 1]!) visit(at - 1);
+    this.#owners.forEachOwn(owner, visit);
   }
 
-  /** Adds an owner's vectors, already of unit length (`unitVectors`). */
-  add(owner: number, vectors: Float32Array): void {
-    if (owner >= this.#firstSlot.length) {
-      this.#firstSlot = grown(this.#firstSlot, owner + 1);
-      this.#places = new Int32Array(this.#firstSlot.length);
-    }
-    if (vectors.length > 0 && !this.hasOwner(owner)) this.#owners++;
-    for (let offset = 0; offset < vectors.length; offset += this.dimensions) {
-      const slot = this.#count++;
-      if (slot >= this.#ownerOf.length) {
-        this.#ownerOf = grown(this.#ownerOf, slot + 1);
-        this.#nextSlot = grown(this.#nextSlot, slot + 1);
-      }
-      const scale = this.#segmentOf(slot).write(slot % this.#segmentCapacity, vectors, offset, this.dimensions);
+  /** Everybody who has the vector that `owner` brought, `behind` others after it. */
+  forEachSharer(owner: number, behind: number, visit: (owner: number) => void): void {
+    this.#owners.forEachSharer(owner, behind, visit);
+  }
+
+  /** Adds an owner with the vectors that it brings, already of unit length (`unitVectors`), and those that it shares. */
+  add(owner: number, vectors: Float32Array, shared: Shared = NOT_SHARED): void {
+    const first = this.count;
+    const count = vectors.length / this.dimensions;
+    for (let i = 0; i < count; i++) {
+      const place = (first + i) % this.#segmentCapacity;
+      const scale = this.#segmentOf(first + i).write(place, vectors, i * this.dimensions, this.dimensions);
       if (scale > this.#largestScale) this.#largestScale = scale;
-      this.#ownerOf[slot] = owner;
-      this.#nextSlot[slot] = this.#firstSlot[owner]!;
-      this.#firstSlot[owner] = slot + 1;
     }
+    this.#owners.add(owner, count, shared);
+    if (this.#owners.limit > this.#places.length) this.#places = new Int32Array(this.#owners.limit);
   }
 
-  /** Removes an owner's vectors; other vectors may change their slots. */
+  /** Removes the vectors that an owner brought, for all who share them; other vectors may change their slots. */
   remove(owner: number): void {
-    if (this.hasOwner(owner)) this.#owners--;
-    while (this.hasOwner(owner)) {
-      const slot = this.#firstSlot[owner]! - 1;
-      this.#firstSlot[owner] = this.#nextSlot[slot]!;
-      const last = --this.#count;
-      if (slot !== last) this.#moveSlot(last, slot);
-    }
+    const capacity = this.#segmentCapacity;
+    this.#owners.remove(owner, (from, to) =>
+      this.#segmentOf(to).copyFrom(this.#segmentOf(from), from % capacity, to % capacity),
+    );
   }
 
   /** The best owners by cosine similarity, best first. Synchronous. Throws VectorRejectedError on a bad query. */
@@ -122,13 +124,13 @@ export class ExactIndex {
     const limit = Math.max(options.depth, exact * 2 + 32);
     const best = new BestOwners(limit, this.#places);
     // Where a filter keeps a part of the owners, so many more of all scores are above the worst that is wanted.
-    const kept = allowed === null ? 1 : allowed.count() / this.#owners;
-    const bottom = this.#likelyFloor(scan, Math.min(this.#count, limit / kept));
+    const kept = allowed === null ? 1 : allowed.count() / this.#owners.owners;
+    const bottom = this.#likelyFloor(scan, Math.min(this.count, limit / kept));
     this.#collect(scan, allowed, best, bottom);
     if (best.size < limit && bottom > -Infinity) this.#collect(scan, allowed, best, -Infinity);
     const { floor } = best;
     const found = best.drained();
-    if (options.fetch === null || exact === 0) return merged([], found, null, options.depth);
+    if (options.fetch === null || exact === 0) return merged([], this.#others(unit, found, null), options.depth);
     const certain = this.#rescored(unit, candidatesOf(found, 0, exact), options.fetch);
     // The exact-th best owner has this score for certain, whatever the others turn out to have.
     const bar = certain.length < exact ? -Infinity : Math.min(...certain.map((hit) => hit.score)) - scan.error;
@@ -139,52 +141,72 @@ export class ExactIndex {
     const most = Math.max(MOST_RESCORED, exact * 4) - certain.length;
     const exactly = [...certain, ...this.#rescored(unit, contenders.slice(0, most), options.fetch)];
     for (const hit of exactly) known.add(hit.owner);
-    return merged(exactly.sort(byScore), found, known, options.depth);
+    return merged(exactly.sort(byScore), this.#others(unit, found, known), options.depth);
   }
 
-  /** Similarity of a query to single owners (their best windows), from the 8-bit vectors; 0 for unknown owners. */
+  /** Similarity of a query to single owners, as `search` scores them, from the 8-bit vectors; 0 for unknown owners. */
   scoresOf(query: Float32Array, owners: readonly number[]): Float64Array {
-    const result = new Float64Array(owners.length);
+    const cosines = this.#roundedOf(unitQuery(query, this.dimensions), owners);
+    return Float64Array.from(cosines, (list) => (list.length === 0 ? 0 : asCosine(this.#scoreOf(list))));
+  }
+
+  /** What `search` scores owners whose best windows have these similarities, from the 8-bit vectors of the others. */
+  withNext(query: Float32Array, hits: readonly VectorHit[]): VectorHit[] {
+    if (this.#nextShare === 0) return [...hits];
+    const owners = hits.map((hit) => hit.owner);
+    const cosines = this.#roundedOf(unitQuery(query, this.dimensions), owners);
+    return hits.map(({ owner, score }, i) => {
+      const [, ...others] = cosines[i]!.sort(descending);
+      return { owner, score: this.#scoreOf([score, ...others]) };
+    });
+  }
+
+  /** The score of an owner whose windows have these similarities; at most the best of them. */
+  #scoreOf(cosines: readonly number[]): number {
+    if (this.#nextShare === 0) return Math.max(...cosines);
+    const [best = -1, ...others] = cosines.toSorted(descending);
+    let share = 1;
+    return others.slice(0, MOST_NEXT).reduce((score, one) => score - (share *= this.#nextShare) * (best - one), best);
+  }
+
+  /** The similarities of each owner's windows by the 8-bit vectors. */
+  #roundedOf(unit: Float32Array, owners: readonly number[]): number[][] {
+    const places = new Map<number, number>();
     const slots: number[] = [];
-    const positions: number[] = [];
-    for (let i = 0; i < owners.length; i++) {
-      const owner = owners[i]!;
-      if (!this.hasOwner(owner)) continue;
-      result[i] = -1;
-      for (let at = this.#firstSlot[owner]!; at !== 0; at = this.#nextSlot[at - 1]!) {
-        slots.push(at - 1);
-        positions.push(i);
-      }
+    for (const owner of owners) {
+      this.#owners.forEachSlot(owner, (slot) => {
+        if (places.has(slot)) return;
+        places.set(slot, slots.length);
+        slots.push(slot);
+      });
     }
-    const { counts } = this.#score(unitQuery(query, this.dimensions), Int32Array.from(slots));
+    const { counts } = this.#score(unit, Int32Array.from(slots));
     // Each segment has its slots' scores in the order in which they were listed.
     const next = counts.map(() => 0);
-    for (let n = 0; n < slots.length; n++) {
-      const index = Math.floor(slots[n]! / this.#segmentCapacity);
-      const score = asCosine(this.#segments[index]!.scores[next[index]!++]!);
-      if (score > result[positions[n]!]!) result[positions[n]!] = score;
+    const scores = slots.map((slot) => {
+      const index = Math.floor(slot / this.#segmentCapacity);
+      return this.#segments[index]!.scores[next[index]!++]!;
+    });
+    return owners.map((owner) => {
+      const cosines: number[] = [];
+      this.#owners.forEachSlot(owner, (slot) => cosines.push(scores[places.get(slot)!]!));
+      return cosines;
+    });
+  }
+
+  /** Those found that are not known exactly, best first. */
+  #others(unit: Float32Array, { owners, scores }: OwnerScores, known: ReadonlySet<number> | null): VectorHit[] {
+    const hits: VectorHit[] = [];
+    for (let i = 0; i < owners.length; i++) {
+      if (known?.has(owners[i]!) !== true) hits.push({ owner: owners[i]!, score: scores[i]! });
     }
-    return result;
+    const scored = this.#nextShare === 0 ? hits : this.withNext(unit, hits).sort(byScore);
+    return scored.map(({ owner, score }) => ({ owner, score: asCosine(score) }));
   }
 
   #segmentOf(slot: number): ScanSegment {
     const index = Math.floor(slot / this.#segmentCapacity);
     return (this.#segments[index] ??= new ScanSegment(this.dimensions));
-  }
-
-  #moveSlot(from: number, to: number): void {
-    const capacity = this.#segmentCapacity;
-    this.#segmentOf(to).copyFrom(this.#segmentOf(from), from % capacity, to % capacity);
-    const owner = this.#ownerOf[from]!;
-    this.#ownerOf[to] = owner;
-    this.#nextSlot[to] = this.#nextSlot[from]!;
-    if (this.#firstSlot[owner] === from + 1) {
-      this.#firstSlot[owner] = to + 1;
-      return;
-    }
-    let at = this.#firstSlot[owner]! - 1;
-    while (this.#nextSlot[at] !== from + 1) at = this.#nextSlot[at]! - 1;
-    this.#nextSlot[at] = to + 1;
   }
 
   /** Runs the kernel over all slots or the given ones; the scores lie in the segments until the next run. */
@@ -194,7 +216,7 @@ export class ExactIndex {
     const capacity = this.#segmentCapacity;
     if (slots === null) {
       this.#segments.forEach((segment, i) => {
-        const count = Math.min(capacity, Math.max(0, this.#count - i * capacity));
+        const count = Math.min(capacity, Math.max(0, this.count - i * capacity));
         segment.scan(values, step, count);
         counts.push(count);
       });
@@ -219,7 +241,8 @@ export class ExactIndex {
 
   /** Offers every owner with a score above `bottom`. */
   #collect(scan: Scan, allowed: Bitset | null, best: BestOwners, bottom: number): void {
-    const ownerOf = this.#ownerOf;
+    const owners = this.#owners;
+    const { isShared } = owners;
     let floor = Math.max(bottom, best.floor);
     for (const [index, segment] of this.#segments.entries()) {
       const { scores, list } = segment;
@@ -229,16 +252,22 @@ export class ExactIndex {
         const score = scores[i]!;
         if (score <= floor) continue;
         const slot = base + (scan.listed ? list[i]! : i);
-        const owner = ownerOf[slot]!;
-        if (allowed !== null && !allowed.has(owner)) continue;
-        best.offer(owner, score, slot);
+        const owner = owners.ownerOf(slot);
+        if (isShared) {
+          owners.forEachOwner(slot, (one) => {
+            if (allowed === null || allowed.has(one)) best.offer(one, score, slot);
+          });
+        } else {
+          if (allowed !== null && !allowed.has(owner)) continue;
+          best.offer(owner, score, slot);
+        }
         floor = Math.max(bottom, best.floor);
       }
     }
   }
 
   #likelyFloor(scan: Scan, owners: number): number {
-    const slots = Math.ceil((owners * this.#count) / Math.max(1, this.#owners));
+    const slots = Math.ceil((owners * this.count) / Math.max(1, this.#owners.owners));
     return likelyFloor(
       this.#segments.map(({ scores }, i) => ({ scores, count: scan.counts[i]! })),
       slots,
@@ -250,10 +279,11 @@ export class ExactIndex {
     const found = new Map<number, Candidate>();
     this.#forEachScore(scan, (slot, score) => {
       if (score + this.#errorOf(slot) < bar) return;
-      const owner = this.#ownerOf[slot]!;
-      if (allowed !== null && !allowed.has(owner)) return;
-      const known = found.get(owner);
-      if (known === undefined || known.score < score) found.set(owner, { owner, score, slot });
+      this.#owners.forEachOwner(slot, (owner) => {
+        if (allowed !== null && !allowed.has(owner)) return;
+        const known = found.get(owner);
+        if (known === undefined || known.score < score) found.set(owner, { owner, score, slot });
+      });
     });
     return [...found.values()].sort((a, b) => b.score - a.score || a.owner - b.owner);
   }
@@ -276,11 +306,19 @@ export class ExactIndex {
   #rescored(unit: Float32Array, owners: readonly Candidate[], fetch: FetchVectors): VectorHit[] {
     if (owners.length === 0) return [];
     this.rescored += owners.length;
-    const vectors = fetch(owners.map((candidate) => candidate.owner));
-    return owners.map(({ owner, score }, i) => {
-      const full = vectors[i] ?? null;
+    const wanted = new Set<number>();
+    for (const { owner } of owners) this.#owners.forEachSource(owner, (source) => wanted.add(source));
+    const sources = [...wanted];
+    const fetched = fetch(sources);
+    const cosines = new Map(sources.map((source, i) => [source, cosinesOf(unit, fetched[i] ?? GONE)]));
+    return owners.map(({ owner, score }) => {
+      const own: number[] = [];
+      this.#owners.forEachSource(owner, (source, count) => {
+        const known = cosines.get(source)!;
+        for (let i = Math.max(0, known.length - count); i < known.length; i++) own.push(known[i]!);
+      });
       // Vectors that storage no longer has keep their rounded score: the row is about to leave the index.
-      return { owner, score: asCosine(full === null ? score : bestCosine(unit, full)) };
+      return { owner, score: asCosine(own.length === 0 ? score : this.#scoreOf(own)) };
     });
   }
 }
@@ -296,25 +334,22 @@ function candidatesOf({ owners, scores, slots }: OwnerScores, from: number, to: 
   return list;
 }
 
-/** The best `depth` of hits with exact scores and of all others that were found, both best first already. */
-function merged(
-  exactly: readonly VectorHit[],
-  found: OwnerScores,
-  known: ReadonlySet<number> | null,
-  depth: number,
-): VectorHit[] {
+/** The best `depth` of hits with exact scores and of others, both best first already. */
+function merged(exactly: readonly VectorHit[], others: readonly VectorHit[], depth: number): VectorHit[] {
   const hits: VectorHit[] = [];
   let next = 0;
-  for (let i = 0; i < found.owners.length && hits.length < depth; i++) {
-    const owner = found.owners[i]!;
-    if (known?.has(owner) === true) continue;
-    const hit = { owner, score: asCosine(found.scores[i]!) };
+  for (let i = 0; i < others.length && hits.length < depth; i++) {
+    const hit = others[i]!;
     while (next < exactly.length && hits.length < depth && byScore(exactly[next]!, hit) < 0)
       hits.push(exactly[next++]!);
     if (hits.length < depth) hits.push(hit);
   }
   while (next < exactly.length && hits.length < depth) hits.push(exactly[next++]!);
   return hits;
+}
+
+function descending(a: number, b: number): number {
+  return b - a;
 }
 
 function byScore(a: VectorHit, b: VectorHit): number {
@@ -326,11 +361,12 @@ function asCosine(score: number): number {
   return Math.min(1, Math.max(-1, score));
 }
 
-/** The best cosine of a unit query with any of an owner's windows. */
-function bestCosine(unit: Float32Array, windows: Float32Array): number {
+/** The cosines of a unit query with windows, in their order. */
+function cosinesOf(unit: Float32Array, windows: Float32Array): Float64Array {
   const dimensions = unit.length;
-  let best = -1;
-  for (let start = 0; start + dimensions <= windows.length; start += dimensions) {
+  const cosines = new Float64Array(windows.length / dimensions);
+  for (let n = 0; n < cosines.length; n++) {
+    const start = n * dimensions;
     let dot = 0;
     let squares = 0;
     for (let i = 0; i < dimensions; i++) {
@@ -338,10 +374,9 @@ function bestCosine(unit: Float32Array, windows: Float32Array): number {
       dot += value * unit[i]!;
       squares += value * value;
     }
-    const cosine = squares > 0 ? dot / Math.sqrt(squares) : 0;
-    if (cosine > best) best = cosine;
+    cosines[n] = squares > 0 ? dot / Math.sqrt(squares) : 0;
   }
-  return best;
+  return cosines;
 }
 
 /** The query in 16-bit steps, fine enough to add next to no error and coarse enough for 32-bit sums. */
@@ -353,10 +388,4 @@ function roundQuery(unit: Float32Array, stride: number): { values: Int16Array; s
   const values = new Int16Array(stride);
   for (let i = 0; i < unit.length; i++) values[i] = step > 0 ? Math.round(unit[i]! / step) : 0;
   return { values, step };
-}
-
-function grown(from: Int32Array, size: number): Int32Array<ArrayBuffer> {
-  const to = new Int32Array(Math.max(size, from.length * 2));
-  to.set(from);
-  return to;
 }

@@ -51,6 +51,11 @@ export class FileTable {
     return this.#chunkIds[chunk]!;
   }
 
+  /** The chunk that was added to a file last, or -1. */
+  lastChunkOf(file: number): number {
+    return this.#lastChunk[file]! - 1;
+  }
+
   /** The file of a chunk, or -1 where there is no such chunk (any more). */
   fileOf(chunk: number): number {
     return chunk < this.#chunkLimit ? this.#fileOf[chunk]! - 1 : -1;

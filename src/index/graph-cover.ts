@@ -31,7 +31,7 @@ type MappedPart = {
 };
 
 /**
- * An open graph over the live chunks of a store: which chunks it covers, which are the fresh tail that must be scanned,
+ * An open graph over the live chunks of a store, each with the vectors that it brought: which chunks it covers, which are the fresh tail that must be scanned,
  * and a search that leaves out what is no longer there.
  */
 export class GraphCover {
@@ -116,7 +116,7 @@ export class GraphCover {
   /**
    * The best covered chunks among `allowed` (null: all), best first: `sure` of them at least, up to `depth`; or null
    * where the graph cannot prove that so many are left: then scan. `kept` is the share of all chunks that is allowed.
-   * Scores are exact.
+   * Scores are those of their best windows, exact.
    */
   search(unit: Float32Array, limits: WalkLimits, allowed: Bitset | null, kept: number): VectorHit[] | null {
     const best = new Map<number, number>();
@@ -147,10 +147,14 @@ export class GraphCover {
       const { labels, similarities } = graph.search(unit, k, Math.max(LEAST_EF, k + (k >>> 1)));
       const found = new Map<number, number>();
       for (let i = 0; i < labels.length; i++) {
-        const chunk = mapped.chunkOf[labels[i]!]!;
+        const label = labels[i]!;
+        const chunk = mapped.chunkOf[label]!;
         // An ordinal that was given to another chunk since is not in the part's set.
-        if (!mapped.chunks.has(chunk) || found.has(chunk)) continue;
-        if (allowed === null || allowed.has(chunk)) found.set(chunk, Math.min(1, Math.max(-1, similarities[i]!)));
+        if (!mapped.chunks.has(chunk)) continue;
+        const score = Math.min(1, Math.max(-1, similarities[i]!));
+        this.#vectors.forEachSharer(chunk, behind(mapped.chunkOf, label), (one) => {
+          if (!found.has(one) && (allowed === null || allowed.has(one))) found.set(one, score);
+        });
       }
       const full = found.size >= sure || labels.length === graph.count;
       if (!full && k < graph.count) continue;
@@ -192,4 +196,11 @@ export class GraphCover {
     this.#coveredVectors += live;
     return { part, chunkOf, chunks, live, spread: 1 };
   }
+}
+
+/** How many of the windows that a chunk brought follow the one of this label. */
+function behind(chunkOf: Int32Array, label: number): number {
+  let end = label + 1;
+  while (end < chunkOf.length && chunkOf[end] === chunkOf[label]) end++;
+  return end - label - 1;
 }

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
 import { loadHnsw } from "../platform/native.ts";
@@ -17,15 +17,29 @@ import { VectorRejectedError } from "./vector-input.ts";
 const DIMENSIONS = 24;
 const WORDS = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu".split(" ");
 
+/** Whether chunks share windows with those before them, and what the next best windows of a chunk count. */
+interface Form {
+  shares: boolean;
+  nextShare: number;
+}
+
+const OWN: Form = { shares: false, nextShare: 0 };
+
 /** What SQLite would hold: files by key, chunks by id. */
 class Model {
   readonly files = new Map<number, IndexedFile>();
   readonly texts = new Map<number, string>();
   #nextChunk = 1;
   #random: SeededRandom;
+  readonly #form: Form;
 
-  constructor(random: SeededRandom) {
+  constructor(random: SeededRandom, form = OWN) {
     this.#random = random;
+    this.#form = form;
+  }
+
+  get shares(): boolean {
+    return this.#form.shares;
   }
 
   readonly fetchVectors = (ids: readonly number[]): (Float32Array | null)[] => {
@@ -33,37 +47,56 @@ class Model {
     return ids.map((id) => byId.get(id) ?? null);
   };
 
-  newChunk(): IndexedChunk {
+  /** A chunk that shares some of the last windows of the one before it, and may bring none. */
+  newChunk(before?: IndexedChunk): IndexedChunk {
     const random = this.#random;
     const text = Array.from({ length: 3 + random.below(10) }, () => random.pick(WORDS)).join(" ");
-    const vectors = random.vector(DIMENSIONS * (1 + random.below(3)));
+    const most = before === undefined ? 0 : before.vectors.length / DIMENSIONS + (before.shared ?? 0);
+    const shared = this.#form.shares && most > 0 ? random.below(most + 1) : 0;
+    const vectors = random.vector(DIMENSIONS * ((shared > 0 ? 0 : 1) + random.below(3)));
     this.texts.set(this.#nextChunk, text);
-    return { chunkId: this.#nextChunk++, terms: encodeTerms({ text, heading: [], title: "" }), vectors };
+    return { chunkId: this.#nextChunk++, terms: encodeTerms({ text, heading: [], title: "" }), vectors, shared };
+  }
+
+  newChunks(count: number, before?: IndexedChunk): IndexedChunk[] {
+    const chunks: IndexedChunk[] = [];
+    for (let i = 0; i < count; i++) chunks.push(this.newChunk(chunks.at(-1) ?? before));
+    return chunks;
   }
 
   newFile(fileKey: number): IndexedFile {
     const random = this.#random;
     const attributes: Record<string, Scalar> = { n: random.below(10) };
     if (random() < 0.5) attributes["tag"] = random.pick(WORDS);
-    const chunks = Array.from({ length: random.below(6) }, () => this.newChunk());
+    const chunks = this.newChunks(random.below(6));
     const file = { fileKey, fileId: `file-${fileKey}`, filename: `${fileKey % 4}.txt`, attributes, chunks };
     this.files.set(fileKey, file);
     return file;
   }
 
-  /** Chunk id -> cosine of its best window, of the files that the filter keeps. */
+  /** Chunk id -> cosine of its best window, less what its next best ones take of it, of the files that the filter keeps. */
   cosines(query: Float32Array, filter: Filter | null): Map<number, number> {
     const scores = new Map<number, number>();
     for (const file of this.files.values()) {
       if (filter !== null && !matchesFilter(filter, file)) continue;
-      for (const chunk of file.chunks) scores.set(chunk.chunkId, bestCosine(query, chunk.vectors));
+      const sequence: number[] = [];
+      for (const { chunkId, vectors, shared } of file.chunks) {
+        const [begin, own] = [sequence.length - (shared ?? 0), cosinesOf(query, vectors)];
+        sequence.push(...own);
+        const [best = -1, ...next] = sequence.slice(begin).sort((a, b) => b - a);
+        const taken = next.slice(0, 3).map((one, rank) => this.#form.nextShare ** (rank + 1) * (best - one));
+        scores.set(
+          chunkId,
+          taken.reduce((score, part) => score - part, best),
+        );
+      }
     }
     return scores;
   }
 }
 
-function bestCosine(query: Float32Array, windows: Float32Array): number {
-  let best = -1;
+function cosinesOf(query: Float32Array, windows: Float32Array): number[] {
+  const cosines: number[] = [];
   for (let at = 0; at < windows.length; at += DIMENSIONS) {
     let [dot, qq, ww] = [0, 0, 0];
     for (let i = 0; i < DIMENSIONS; i++) {
@@ -71,9 +104,9 @@ function bestCosine(query: Float32Array, windows: Float32Array): number {
       qq += query[i]! ** 2;
       ww += windows[at + i]! ** 2;
     }
-    best = Math.max(best, dot / Math.sqrt(qq * ww));
+    cosines.push(dot / Math.sqrt(qq * ww));
   }
-  return best;
+  return cosines;
 }
 
 function randomWrite(random: SeededRandom, model: Model, index: StoreIndex): void {
@@ -90,7 +123,7 @@ function randomWrite(random: SeededRandom, model: Model, index: StoreIndex): voi
     index.setAttributes(key, attributes);
   } else {
     const file = model.files.get(key);
-    const more = [model.newChunk(), model.newChunk()];
+    const more = model.newChunks(2, file?.chunks.at(-1));
     if (file !== undefined) model.files.set(key, { ...file, chunks: [...file.chunks, ...more] });
     index.addChunks(key, more);
   }
@@ -119,7 +152,11 @@ function expectRight(random: SeededRandom, model: Model, index: StoreIndex): voi
   const answer = index.search({ vector, terms: queryTerms(words), filter, depth: 8 });
   const cosines = model.cosines(vector, filter);
   const nearest = [...cosines].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, 8);
-  expect(answer.vector.map((hit) => hit.chunkId)).toEqual(nearest.map(([id]) => id));
+  // Chunks that share all that counts come in any order.
+  const named = (id: number) => (model.shares ? cosines.get(id)?.toFixed(6) : id);
+  const hits = answer.vector.map((hit) => hit.chunkId);
+  expect(hits.map(named)).toEqual(nearest.map(([id]) => named(id)));
+  expect(new Set(hits).size).toBe(nearest.length);
   answer.vector.forEach((hit, i) => expect(hit.score).toBeCloseTo(nearest[i]![1], 4));
   const matching = [...cosines.keys()].filter((id) =>
     words.split(" ").some((w) => model.texts.get(id)!.split(" ").includes(w)),
@@ -139,81 +176,92 @@ function expectRight(random: SeededRandom, model: Model, index: StoreIndex): voi
   }
 }
 
-test("every search agrees with brute force while files come, change, grow and go", () => {
-  const random = seededRandom(2026);
-  const model = new Model(random);
-  const index = new StoreIndex({ dimensions: DIMENSIONS, fetchVectors: model.fetchVectors });
-  for (let round = 0; round < 400; round++) {
-    for (let i = 0; i < 4; i++) randomWrite(random, model, index);
-    expectRight(random, model, index);
-  }
-  const chunks = [...model.files.values()].flatMap((file) => file.chunks);
-  expect(index.stats).toMatchObject({ files: model.files.size, chunks: chunks.length, used: "exact" });
+const FORMS: [string, Form][] = [
+  ["of their own", OWN],
+  ["that they share", { shares: true, nextShare: 0 }],
+];
+const BLENDED: [string, Form] = ["that they share, the next best counting", { shares: true, nextShare: 0.1 }];
+
+describe.each([...FORMS, BLENDED])("of chunks with windows %s", (_, form) => {
+  test("every search agrees with brute force while files come, change, grow and go", () => {
+    const random = seededRandom(2026);
+    const model = new Model(random, form);
+    const { nextShare } = form;
+    const index = new StoreIndex({ dimensions: DIMENSIONS, nextShare, fetchVectors: model.fetchVectors });
+    for (let round = 0; round < 400; round++) {
+      for (let i = 0; i < 4; i++) randomWrite(random, model, index);
+      expectRight(random, model, index);
+    }
+    const chunks = [...model.files.values()].flatMap((file) => file.chunks);
+    expect(index.stats).toMatchObject({ files: model.files.size, chunks: chunks.length, used: "exact" });
+  });
 });
 
-test("with a graph the same searches are right too: tail, deletions, growth and rebuild included", async () => {
-  const temp = tempDir();
-  const directory = temp.path;
-  const random = seededRandom(31);
-  const model = new Model(random);
-  const index = new StoreIndex({ dimensions: DIMENSIONS, fetchVectors: model.fetchVectors, kind: "hnsw" });
-  let parts: PartEntry[] = [];
-  const identity = { test: true };
-  const kinds = new Set<string>();
-  let [extended, rebuilt, walked] = [0, 0, 0];
-  try {
-    for (let key = 1000; key < 1120; key++) index.addFile(model.newFile(key));
-    for (let round = 0; round < 150; round++) {
-      for (let i = 0; i < 3; i++) randomWrite(random, model, index);
-      if (round % 3 === 0) {
-        const key = 1000 + random.below(120);
-        model.files.delete(key);
-        index.removeFile(key);
-      }
-      if (round % 5 === 0) index.addFile(model.newFile(2000 + round));
-      const work = index.graphWork();
-      if (work !== null) {
-        const serial = nextSerial(join(directory, "g"));
-        const settings = DEFAULT_GRAPH_SETTINGS;
-        const plan = {
-          directory: join(directory, "g"),
-          serial,
-          dimensions: DIMENSIONS,
-          settings,
-          expected: 0,
-          base: work.base,
-        };
-        const builder = await PartBuilder.start(loadHnsw(), plan);
-        for (const [i, vectors] of model.fetchVectors(work.chunkIds).entries()) {
-          const windows = vectors!.length / DIMENSIONS;
-          builder.add(new Float64Array(windows).fill(work.chunkIds[i]!), vectors!);
+describe.each(FORMS)("of chunks with windows %s", (_, form) => {
+  test("with a graph the same searches are right too: tail, deletions, growth and rebuild included", async () => {
+    const temp = tempDir();
+    const directory = temp.path;
+    const random = seededRandom(31);
+    const model = new Model(random, form);
+    const index = new StoreIndex({ dimensions: DIMENSIONS, fetchVectors: model.fetchVectors, kind: "hnsw" });
+    let parts: PartEntry[] = [];
+    const identity = { test: true };
+    const kinds = new Set<string>();
+    let [extended, rebuilt, walked] = [0, 0, 0];
+    try {
+      for (let key = 1000; key < 1120; key++) index.addFile(model.newFile(key));
+      for (let round = 0; round < 150; round++) {
+        for (let i = 0; i < 3; i++) randomWrite(random, model, index);
+        if (round % 3 === 0) {
+          const key = 1000 + random.below(120);
+          model.files.delete(key);
+          index.removeFile(key);
         }
-        if (work.base !== null) extended++;
-        if (work.replaces.length > 0) rebuilt++;
-        parts = partsAfter(parts, work, builder.finish());
-        publishManifest(join(directory, "g"), { identity, parts });
-        const opened = await openGraph(loadHnsw(), join(directory, "g"), identity, DIMENSIONS);
-        if (!opened.ok) throw new Error(opened.detail);
-        index.attachGraph(opened.graph);
+        if (round % 5 === 0) index.addFile(model.newFile(2000 + round));
+        const work = index.graphWork();
+        if (work !== null) {
+          const serial = nextSerial(join(directory, "g"));
+          const settings = DEFAULT_GRAPH_SETTINGS;
+          const plan = {
+            directory: join(directory, "g"),
+            serial,
+            dimensions: DIMENSIONS,
+            settings,
+            expected: 0,
+            base: work.base,
+          };
+          const builder = await PartBuilder.start(loadHnsw(), plan);
+          for (const [i, vectors] of model.fetchVectors(work.chunkIds).entries()) {
+            const windows = vectors!.length / DIMENSIONS;
+            builder.add(new Float64Array(windows).fill(work.chunkIds[i]!), vectors!);
+          }
+          if (work.base !== null) extended++;
+          if (work.replaces.length > 0) rebuilt++;
+          parts = partsAfter(parts, work, builder.finish());
+          publishManifest(join(directory, "g"), { identity, parts });
+          const opened = await openGraph(loadHnsw(), join(directory, "g"), identity, DIMENSIONS);
+          if (!opened.ok) throw new Error(opened.detail);
+          index.attachGraph(opened.graph);
+        }
+        expectRight(random, model, index);
+        const { used } = index.search({ vector: random.vector(DIMENSIONS), terms: null, filter: null, depth: 3 });
+        kinds.add(used);
+        if (used === "hnsw") walked++;
+        const { covered, tail, vectors } = index.stats;
+        expect(covered + tail).toBe(vectors);
       }
+      expect(extended + rebuilt).toBeGreaterThan(0);
+      expect(rebuilt).toBeGreaterThan(0);
+      expect(walked).toBeGreaterThan(form.shares ? 50 : 75);
+      index.setKind("exact");
+      expect(index.stats.used).toBe("exact");
+      expect(index.graphWork()).toBeNull();
       expectRight(random, model, index);
-      const { used } = index.search({ vector: random.vector(DIMENSIONS), terms: null, filter: null, depth: 3 });
-      kinds.add(used);
-      if (used === "hnsw") walked++;
-      const { covered, tail, vectors } = index.stats;
-      expect(covered + tail).toBe(vectors);
+    } finally {
+      index.close();
+      temp[Symbol.dispose]();
     }
-    expect(extended + rebuilt).toBeGreaterThan(0);
-    expect(rebuilt).toBeGreaterThan(0);
-    expect(walked).toBeGreaterThan(75);
-    index.setKind("exact");
-    expect(index.stats.used).toBe("exact");
-    expect(index.graphWork()).toBeNull();
-    expectRight(random, model, index);
-  } finally {
-    index.close();
-    temp[Symbol.dispose]();
-  }
+  });
 });
 
 test("a refused file changes nothing", () => {

@@ -35,6 +35,8 @@ export type IndexedChunk = {
   readonly terms: Uint8Array;
   /** Windows × dimensions, flattened. Need not be normalised. */
   readonly vectors: Float32Array;
+  /** How many of the windows before these, in the file's chunks before it, are its too (default: none). */
+  readonly shared?: number | undefined;
 };
 
 export type IndexedFile = {
@@ -81,7 +83,9 @@ export type IndexAnswer = {
 
 export type StoreIndexOptions = {
   readonly dimensions: number;
-  /** Reads full-precision vectors by chunk id, in the order asked; null for a chunk that is gone. */
+  /** What a chunk's next best windows take of the best one's score, see ExactIndex (default: nothing). */
+  readonly nextShare?: number | undefined;
+  /** Reads the full-precision vectors that chunks came with, by id, in the order asked; null for a chunk that is gone. */
   readonly fetchVectors: (chunkIds: readonly number[]) => readonly (Float32Array | null)[];
   /**
    * Reads term blobs by chunk id, in the order asked; with it, keyword scores see where in a chunk the words stand
@@ -146,7 +150,7 @@ export class StoreIndex {
 
   constructor(options: StoreIndexOptions) {
     this.dimensions = options.dimensions;
-    this.#vectors = new ExactIndex(options.dimensions);
+    this.#vectors = new ExactIndex(options.dimensions, options.nextShare);
     this.#graphRule = { kind: options.kind ?? "auto", from: options.graphFrom ?? GRAPH_FROM_VECTORS };
     this.#filters = new FilterCache(this.#attributes, this.#files, this.#vectors);
     const { fetchTerms } = options;
@@ -325,10 +329,12 @@ export class StoreIndex {
       return null;
     const limits = { depth: options.depth, sure: Math.min(options.exact, options.depth) };
     const walked = cover.search(unitQuery(vector, this.dimensions), limits, matching?.chunks ?? null, kept);
-    if (walked === null || cover.tailVectors === 0) return walked;
+    if (walked === null) return null;
+    const scored = this.#vectors.withNext(vector, walked);
+    if (cover.tailVectors === 0) return bestOf(scored, options.depth);
     const slots = cover.tailSlots();
     const fresh = this.#vectors.search(vector, { ...options, slots, allowed: matching?.chunks ?? null });
-    return [...walked, ...fresh].sort((a, b) => b.score - a.score || a.owner - b.owner).slice(0, options.depth);
+    return bestOf([...fresh, ...scored], options.depth);
   }
 
   /**
@@ -394,9 +400,10 @@ export class StoreIndex {
 
   #addChunks(file: number, chunks: readonly IndexedChunk[], vectors: readonly Float32Array[]): void {
     chunks.forEach((chunk, i) => {
+      const previous = this.#files.lastChunkOf(file);
       const ordinal = this.#files.addChunk(file, chunk.chunkId);
       this.#keywords.add(ordinal, chunk.terms);
-      this.#vectors.add(ordinal, vectors[i]!);
+      this.#vectors.add(ordinal, vectors[i]!, { previous, shared: chunk.shared ?? 0 });
       this.#cover?.chunkAdded(ordinal);
     });
   }
@@ -407,4 +414,11 @@ export class StoreIndex {
       this.#files.freeChunks(this.#keywords.sweep(SWEEP_BUDGET));
     }
   }
+}
+
+/** Best first, each owner once: one may be found by windows of its own, and by such as it shares. */
+function bestOf(hits: readonly VectorHit[], depth: number): VectorHit[] {
+  const best = new Map<number, VectorHit>();
+  for (const hit of hits) if (hit.score > (best.get(hit.owner)?.score ?? -Infinity)) best.set(hit.owner, hit);
+  return [...best.values()].sort((a, b) => b.score - a.score || a.owner - b.owner).slice(0, depth);
 }

@@ -28,7 +28,7 @@ async function setUp(isCached = true) {
       const vectors = (text: string) => Float32Array.from([text.length, 1]);
       return { ok: true, texts: texts.map((text) => ({ vectors: vectors(text), windows: 1, tokens: 3 })) };
     },
-    batching: () => ({ texts: 8, room: new Semaphore(8), window: null }),
+    batching: () => ({ texts: 8, room: new Semaphore(8), window: null, windowTokens: null }),
     cache: storage.embeddingCache,
     isCached: () => isCached,
     onLookup: () => {},

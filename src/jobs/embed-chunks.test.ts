@@ -43,7 +43,7 @@ async function embedAll(window: number | null) {
       storage,
       slice: 32,
       embed: {
-        batching: () => ({ texts: 32, room: new Semaphore(64), window }),
+        batching: () => ({ texts: 32, room: new Semaphore(64), window, windowTokens: null }),
         embed: (_model: unknown, texts: readonly string[]) => {
           embedded.push(...texts);
           // As many windows as a model of 256 tokens would need.

@@ -1,12 +1,13 @@
-import { blocksOf } from "../embed/blocks.ts";
 import { type EmbeddedText, type EmbedFailure, embedFailure } from "../embed/provider.ts";
-import { concatenated } from "../embed/vectors.ts";
+import { combineWindows, concatenated } from "../embed/vectors.ts";
 import type { PassageBatching, StoreModel } from "../models/store-model.ts";
-import type { ChunkOwner } from "../storage/chunks.ts";
+import type { UnembeddedChunk } from "../storage/chunk-reads.ts";
+import type { ChunkOwner, NewVectors } from "../storage/chunks.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { Tx } from "../storage/sql.ts";
 import type { Storage, Tables } from "../storage/storage.ts";
 import type { EmbedPassages } from "./cached-passages.ts";
+import { type CutChunk, cutChunks } from "./cut-chunks.ts";
 import { nextTurn } from "../platform/next-turn.ts";
 
 export interface EmbedChunksDeps {
@@ -30,8 +31,7 @@ export interface ChunksToEmbed {
 /**
  * Embeds the chunks of one file that have no vectors in a generation yet. As many calls run beside one another as the
  * model has room for, and each is written down as it is answered: interrupted at any point, another call goes on from
- * there. A chunk that is more than the model takes at once is embedded in the blocks that it shares with its neighbours,
- * each of them once.
+ * there. What chunks share is embedded once.
  *
  * @returns null when all have vectors, or why some have none: `aborted` where the signal said so.
  */
@@ -41,19 +41,6 @@ export async function embedChunks(
   signal: AbortSignal,
 ): Promise<EmbedFailure | null> {
   return await new ChunkEmbedding(deps, work, signal).run();
-}
-
-/** Chunks before and behind one that can overlap it: an overlap is at most half a chunk. */
-const NEIGHBOURS = 4;
-
-/** A chunk that has no vectors yet. Offsets in code points. */
-interface Pending {
-  id: number;
-  idx: number;
-  text: string;
-  tokens: number;
-  start: number;
-  end: number;
 }
 
 class ChunkEmbedding {
@@ -80,13 +67,7 @@ class ChunkEmbedding {
     const { generation, owner } = this.#work;
     const { texts: most, room } = this.#batching;
     for (let after = -1; !this.#isOver();) {
-      const chunks: Pending[] = await storage.chunks.withoutVector(
-        generation.tenant_id,
-        owner,
-        generation.id,
-        most,
-        after,
-      );
+      const chunks = await storage.chunks.withoutVector(generation.tenant_id, owner, generation.id, most, after);
       const last = chunks.at(-1);
       if (last === undefined) {
         // Texts may have been added to the file meanwhile.
@@ -113,11 +94,13 @@ class ChunkEmbedding {
     return this.#failure !== null || this.#error !== null;
   }
 
-  async #embed(chunks: readonly Pending[], giveBack: () => void): Promise<void> {
-    const { generation, fileId, onTokens } = this.#work;
+  async #embed(chunks: readonly UnembeddedChunk[], giveBack: () => void): Promise<void> {
+    const { generation, owner, fileId, onTokens } = this.#work;
     try {
-      const blocks = await this.#blocksOf(chunks);
-      const texts = [...new Set(blocks.flat())];
+      const { storage } = this.#deps;
+      const cut = await cutChunks({ storage, generation, owner, batching: this.#batching }, chunks);
+      // Of like length next to one another: in a batch every row is as long as the longest.
+      const texts = [...new Set(cut.flatMap((one) => one.texts))].sort((a, b) => a.length - b.length);
       const source = { tenantId: generation.tenant_id, fileId, onTokens };
       const embedded = await this.#deps.embed.embed(this.#model, texts, { signal: this.#signal, source });
       if (!embedded.ok) {
@@ -125,7 +108,11 @@ class ChunkEmbedding {
         return;
       }
       const byText = new Map(embedded.texts.map((text, i) => [texts[i], text]));
-      await this.#write(chunks.map(({ id: chunkId }, i) => ({ chunkId, data: joined(blocks[i] ?? [], byText) })));
+      const vectors = chunks.map(({ id: chunkId }, i) => {
+        const own = cut[i] ?? { texts: [], shared: 0 };
+        return { chunkId, data: this.#joined(own, byText), shared: own.shared };
+      });
+      await this.#write(vectors);
     } catch (error) {
       this.#error ??= error instanceof Error ? error : new Error(String(error));
     } finally {
@@ -133,7 +120,7 @@ class ChunkEmbedding {
     }
   }
 
-  async #write(vectors: readonly { chunkId: number; data: Float32Array }[]): Promise<void> {
+  async #write(vectors: readonly NewVectors[]): Promise<void> {
     const { storage, slice } = this.#deps;
     const { generation, onSlice } = this.#work;
     for (let from = 0; from < vectors.length; from += slice) {
@@ -146,23 +133,16 @@ class ChunkEmbedding {
     }
   }
 
-  async #blocksOf(chunks: readonly Pending[]): Promise<string[][]> {
-    const { generation, owner } = this.#work;
-    const { window } = this.#batching;
-    const [first, last] = [chunks[0], chunks.at(-1)];
-    if (first === undefined || last === undefined || window === null || chunks.every((one) => one.tokens <= window))
-      return chunks.map(({ text }) => [text]);
-    const [from, to] = [first.idx - NEIGHBOURS, last.idx + NEIGHBOURS];
-    const around = await this.#deps.storage.chunks.places(generation.tenant_id, owner, from, to);
-    const places = around.flatMap(({ start, end }) => [start, end]);
-    return chunks.map((chunk) => (chunk.tokens <= window ? [chunk.text] : blocksOf(chunk, places)));
+  /** A chunk without a vector would count as embedded and be found by no search: better to fail loudly. */
+  #joined({ texts, shared }: CutChunk, byText: ReadonlyMap<string | undefined, EmbeddedText>): Float32Array {
+    const { window_tokens: windowTokens, dimensions } = this.#work.generation;
+    const parts = texts.map((one) => {
+      const text = byText.get(one);
+      if (text === undefined || text.vectors.length === 0) throw new Error("an embedder gave fewer vectors than texts");
+      // Chunks count on one vector of each window, whatever the model made of it.
+      return windowTokens === null ? text.vectors : combineWindows(text, dimensions);
+    });
+    if (parts.length === 0 && shared === 0) throw new Error("a chunk is without a text");
+    return concatenated(parts);
   }
-}
-
-/** A chunk with an empty vector would count as embedded and be found by no search: better to fail loudly. */
-function joined(blocks: readonly string[], byText: ReadonlyMap<string | undefined, EmbeddedText>): Float32Array {
-  const parts = blocks.map((block) => byText.get(block)?.vectors ?? new Float32Array(0));
-  if (parts.length === 0 || parts.some((part) => part.length === 0))
-    throw new Error("an embedder gave fewer vectors than texts");
-  return concatenated(parts);
 }

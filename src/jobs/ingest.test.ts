@@ -71,7 +71,7 @@ test("an index that is loaded while a file enters it, slice by slice, has all of
           ok: true,
           texts: texts.map(() => ({ vectors: new Float32Array([1, 0, 0, 0]), windows: 1, tokens: 1 })),
         }),
-        batching: () => ({ texts: 64, room: new Semaphore(64), window: null }),
+        batching: () => ({ texts: 64, room: new Semaphore(64), window: null, windowTokens: null }),
       },
       index,
       changed() {},

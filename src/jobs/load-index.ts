@@ -6,6 +6,11 @@ import type { IndexReads } from "../storage/index-reads.ts";
 import type { Storage } from "../storage/storage.ts";
 import { nextTurn } from "../platform/next-turn.ts";
 
+/**
+ * Where chunks share windows, two of them are often found by the same one: the next best ones tell which of them has more
+ * of what was asked for.
+ */
+export const NEXT_SHARE = 0.1;
 /** Files per query, chunks per slice; the thread is given back about this often, in milliseconds. */
 const FILES = 200;
 const CHUNKS = 32;
@@ -23,6 +28,7 @@ export async function loadIndex(
   const { tenant_id: tenantId, store_id: storeId } = generation;
   const index = new StoreIndex({
     dimensions: generation.dimensions,
+    nextShare: generation.window_tokens === null ? 0 : NEXT_SHARE,
     graphFrom,
     fetchVectors: (ids) => storage.indexReads.vectors(ids, generation.id),
     fetchTerms: (ids) => storage.indexReads.terms(ids),
@@ -67,6 +73,7 @@ export function addSlice(
     chunkId: chunk.chunk_id,
     terms: chunk.terms,
     vectors: floatsOf(chunk.data),
+    shared: chunk.shared,
   }));
   if (slice.from > 0) return index.addChunks(file.seq, chunks);
   const { seq: fileKey, file_id: fileId, filename, attributes } = file;

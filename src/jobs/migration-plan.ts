@@ -84,6 +84,8 @@ export class MigrationPlan {
   async #insert(from: GenerationRow, wanted: KeptIdentity): Promise<GenerationRow> {
     const { storage, clock } = this.#deps;
     const { tenant_id: tenantId, store_id: storeId, id, max_tokens: maxTokens } = this.#row;
+    const model = { id: wanted.model, revision: wanted.model_revision, dimensions: wanted.dimensions };
+    const { windowTokens } = this.#deps.embed.batching(model);
     return await storage.transaction(async ({ generations, migrations }) => {
       const generation = await generations.insert({
         tenantId,
@@ -94,6 +96,7 @@ export class MigrationPlan {
         chunkSet: maxTokens === null ? from.chunk_set : null,
         state: "building",
         createdAt: clock.nowSeconds(),
+        windowTokens,
       });
       await migrations.update(tenantId, id, { to_generation: generation.id, started_at: clock.nowSeconds() });
       return generation;

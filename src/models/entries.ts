@@ -93,6 +93,7 @@ function localEntry(
     room: new Semaphore(ingestWorkers * LOCAL_TEXTS * CALLS_A_WORKER),
     // The table costs next to nothing, and finds more with windows of its own choice.
     window: id === WORD_TABLE ? null : info.maxTokens,
+    windowTokens: info.windowTokens,
   };
   return { info, source, key, batcher, passages };
 }
@@ -123,5 +124,6 @@ export function providedEntry(provider: EmbeddingProvider): ProvidedEntry {
     querySlots: 1,
   });
   const room = new Semaphore(LOCAL_TEXTS * CALLS_A_WORKER);
-  return { info: model, batcher, passages: { texts: LOCAL_TEXTS, room, window: null } };
+  const passages = { texts: LOCAL_TEXTS, room, window: null, windowTokens: model.windowTokens };
+  return { info: model, batcher, passages };
 }

@@ -24,6 +24,8 @@ export interface ChosenModel {
   model: string;
   revision: string;
   dimensions: number;
+  /** See ModelInfo. */
+  windowTokens: number | null;
 }
 
 /** Which model runs for a name, or why none does; `message` is for the client. */
@@ -93,6 +95,7 @@ export function modelCatalog(models: Models, rankers: () => readonly string[], c
         model,
         revision: models.info(model)?.revision ?? "",
         dimensions: size.dimensions,
+        windowTokens: models.info(model)?.windowTokens ?? null,
       };
     },
     remove: (name) => models.remove(name),

@@ -17,6 +17,7 @@ const INFO: ModelInfo = {
   matryoshka: null,
   matryoshkaExact: false,
   maxTokens: 128,
+  windowTokens: null,
   location: "local",
   queryPrefix: "",
   passagePrefix: "",

@@ -283,7 +283,8 @@ export class Models {
   /** A model that is not here has no room to wait for: asking it says why. */
   passageBatching(model: StoreModel): PassageBatching {
     const entry = this.#entryFor(model);
-    return "ok" in entry ? { texts: LOCAL_TEXTS, room: new Semaphore(LOCAL_TEXTS), window: null } : entry.passages;
+    if (!("ok" in entry)) return entry.passages;
+    return { texts: LOCAL_TEXTS, room: new Semaphore(LOCAL_TEXTS), window: null, windowTokens: null };
   }
 
   /** Vectors of passages for a store, in the ingest lane. */

@@ -89,7 +89,12 @@ export async function openRemote(
     info,
     batcher,
     // The next request's texts wait while the last one's are answered.
-    passages: { texts, room: new Semaphore(2 * requests * texts), window: provider.model.maxTokens },
+    passages: {
+      texts,
+      room: new Semaphore(2 * requests * texts),
+      window: provider.model.maxTokens,
+      windowTokens: provider.model.windowTokens,
+    },
     provider,
     settings: settingsOf(source.model),
     removable: source.removable,

@@ -18,4 +18,6 @@ export interface PassageBatching {
    * shares with its neighbours. Null where chunks are given whole.
    */
   window: number | null;
+  /** Tokens of a window of a file, in a generation made with the model now; null: its vectors are those of chunks. */
+  windowTokens: number | null;
 }

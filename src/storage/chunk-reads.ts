@@ -2,6 +2,7 @@ import {
   CHUNK_HIT,
   type ChunkHit,
   type ChunkOwner,
+  type ChunkPlace,
   type ChunkRow,
   floatsOf,
   type IndexedChunk,
@@ -40,8 +41,8 @@ export interface ChunkReads {
     limit: number,
     afterIdx?: number,
   ): Promise<UnembeddedChunk[]>;
-  /** Where the chunks `fromIdx` to `toIdx` of a file begin and end, in code points. */
-  places(tenantId: TenantId, at: ChunkOwner, fromIdx: number, toIdx: number): Promise<{ start: number; end: number }[]>;
+  /** Where the chunks `fromIdx` to `toIdx` of a file begin and end, in order. */
+  places(tenantId: TenantId, at: ChunkOwner, fromIdx: number, toIdx: number): Promise<ChunkPlace[]>;
   /** The last chunk of a file revision; null where it has none. */
   last(tenantId: TenantId, at: ChunkOwner): Promise<{ idx: number; end_cp: number } | null>;
   totals(tenantId: TenantId, at: ChunkOwner, generation: GenerationId): Promise<ChunkTotals>;
@@ -67,7 +68,7 @@ export interface ChunkReads {
   texts(tenantId: TenantId, ids: readonly ChunkId[]): Promise<Map<ChunkId, string>>;
   /** A chunk with up to `before` and `after` neighbours of the same file, in order. */
   neighbours(tenantId: TenantId, id: ChunkId, before: number, after: number): Promise<ChunkNeighbour[]>;
-  /** All windows of a chunk, windows x dimensions; null when it is gone. */
+  /** The vectors that a chunk brought, windows x dimensions; null when it is gone. */
   vector(chunkId: ChunkId, generation: GenerationId): Promise<Float32Array | null>;
   /** The chunks of these ids that still count, in order of their ids, as `list` has them. */
   listed(tenantId: TenantId, ids: readonly ChunkId[]): Promise<ChunkRow[]>;
@@ -88,7 +89,7 @@ interface ChunkTotals {
 }
 
 /** Also read by index-reads.ts. */
-export const CHUNKS_FOR_INDEX = /*sql*/ `SELECT c.id AS chunk_id, c.store_file, t.terms, v.data FROM chunk c
+export const CHUNKS_FOR_INDEX = /*sql*/ `SELECT c.id AS chunk_id, c.store_file, t.terms, v.data, v.shared FROM chunk c
   JOIN chunk_terms t ON t.chunk_id = c.id
   JOIN vector v ON v.chunk_id = c.id AND v.generation = ?5
   WHERE c.tenant_id = ?1 AND c.store_file = ?2 AND c.chunk_set = ?3 AND c.revision = ?4 AND c.idx >= ?6
@@ -97,8 +98,8 @@ const WITHOUT_VECTOR = /*sql*/ `SELECT c.id, c.idx, c.text, c.tokens, c.start_cp
   WHERE c.tenant_id = ?1 AND c.store_file = ?2 AND c.chunk_set = ?3 AND c.revision = ?4 AND c.idx > ?7
     AND NOT EXISTS (SELECT 1 FROM vector v WHERE v.chunk_id = c.id AND v.generation = ?5)
   ORDER BY c.idx LIMIT ?6`;
-const PLACES = /*sql*/ `SELECT start_cp AS start, end_cp AS end FROM chunk
-  WHERE tenant_id = ?1 AND store_file = ?2 AND chunk_set = ?3 AND revision = ?4 AND idx BETWEEN ?5 AND ?6`;
+const PLACES = /*sql*/ `SELECT idx, start_cp AS start, end_cp AS end, length(text) AS length FROM chunk
+  WHERE tenant_id = ?1 AND store_file = ?2 AND chunk_set = ?3 AND revision = ?4 AND idx BETWEEN ?5 AND ?6 ORDER BY idx`;
 const TOTALS = /*sql*/ `SELECT count(*) AS chunks, count(v.id) AS vectors, coalesce(sum(octet_length(c.text)), 0) AS text_bytes,
          coalesce(sum(octet_length(v.data)), 0) AS vector_bytes
   FROM chunk c LEFT JOIN vector v ON v.chunk_id = c.id AND v.generation = ?5

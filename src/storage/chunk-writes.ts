@@ -1,4 +1,4 @@
-import { bytesOf, CHUNK, type ChunkOwner, type NewChunk } from "./chunks.ts";
+import { bytesOf, CHUNK, type ChunkOwner, type NewChunk, type NewVectors } from "./chunks.ts";
 import type { ChunkId, ChunkSet, GenerationId, StoreFileSeq, StoreId, TenantId } from "./ids.ts";
 import type { Sql, Tx } from "./sql.ts";
 
@@ -9,11 +9,7 @@ export interface ChunkWrites {
    */
   add(owner: ChunkOwner & { tenantId: TenantId; storeId: StoreId }, chunks: readonly NewChunk[]): Promise<ChunkId[]>;
   /** Vectors of chunks that were removed meanwhile are dropped. */
-  addVectors(
-    tenantId: TenantId,
-    generation: GenerationId,
-    vectors: readonly { chunkId: ChunkId; data: Float32Array }[],
-  ): Promise<void>;
+  addVectors(tenantId: TenantId, generation: GenerationId, vectors: readonly NewVectors[]): Promise<void>;
   /** Copies a file's chunks, with their terms, into another set; what the set had of the file goes first. */
   copyToSet(storeFile: StoreFileSeq, revision: number, from: ChunkSet, to: ChunkSet): Promise<void>;
 }
@@ -21,9 +17,9 @@ export interface ChunkWrites {
 const OF_TEXT = ["text", "tokens", "start_cp", "end_cp", "page", "page_end", "line", "line_end", "heading"] as const;
 const INSERT_CHUNK = /*sql*/ `${CHUNK.into("tenant_id", "store_id", "chunk_set", "store_file", "revision", "idx", ...OF_TEXT)} RETURNING id`;
 const INSERT_TERMS = /*sql*/ `INSERT INTO chunk_terms (chunk_id, tenant_id, terms) VALUES (?1, ?2, ?3)`;
-const INSERT_VECTOR = /*sql*/ `INSERT INTO vector (tenant_id, generation, chunk_id, data)
-  SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM chunk WHERE id = ?3)
-  ON CONFLICT (chunk_id, generation) DO UPDATE SET data = excluded.data`;
+const INSERT_VECTOR = /*sql*/ `INSERT INTO vector (tenant_id, generation, chunk_id, data, shared)
+  SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM chunk WHERE id = ?3)
+  ON CONFLICT (chunk_id, generation) DO UPDATE SET data = excluded.data, shared = excluded.shared`;
 const REVISION_OF = /*sql*/ `SELECT revision FROM store_file WHERE tenant_id = ?1 AND seq = ?2`;
 const IDS_OF_SET = /*sql*/ `SELECT id FROM chunk WHERE store_file = ?1 AND chunk_set = ?2`;
 const COPY_CHUNKS = /*sql*/ `INSERT INTO chunk (tenant_id, store_id, chunk_set, store_file, revision, idx, ${OF_TEXT.join(", ")})
@@ -68,8 +64,8 @@ export function chunkWrites(sql: Sql): ChunkWrites {
       }, "work"),
     addVectors: (tenantId, generation, vectors) =>
       sql.atomic(async (tx) => {
-        for (const { chunkId, data } of vectors)
-          await tx.run(INSERT_VECTOR, [tenantId, generation, chunkId, bytesOf(data)]);
+        for (const { chunkId, data, shared = 0 } of vectors)
+          await tx.run(INSERT_VECTOR, [tenantId, generation, chunkId, bytesOf(data), shared]);
       }, "work"),
     copyToSet: (storeFile, revision, from, to) =>
       sql.atomic(async (tx) => {

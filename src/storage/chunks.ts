@@ -38,14 +38,16 @@ export const CHUNK_TERMS = table("chunk_terms", {
   terms: blob(),
 });
 
-/** All windows of a chunk in one generation. */
+/** The vectors that a chunk brought into a generation: with those that it shares with chunks before it, all of its. */
 export const VECTOR = table("vector", {
   id: integer(),
   tenant_id: id<TenantId>(),
   generation: integer<GenerationId>(),
   chunk_id: integer<ChunkId>(),
-  /** Float32 little endian, windows x dimensions, unit length. */
+  /** Float32 little endian, windows x dimensions, unit length; none where all of the chunk stands in those before it. */
   data: blob(),
+  /** How many vectors before its own, in the file's chunks before it, are its too: the last ones. */
+  shared: integer(),
 });
 
 const OF_HIT = ["id", "idx", "text", "start_cp", "end_cp", "page", "page_end", "line", "line_end", "heading"] as const;
@@ -92,8 +94,27 @@ export interface IndexedChunk {
   chunk_id: ChunkId;
   store_file: StoreFileSeq;
   terms: Uint8Array;
-  /** float32 little endian, windows x dimensions. */
+  /** float32 little endian, windows x dimensions: those that it brought. */
   data: Uint8Array;
+  /** How many of the vectors before them are its too. */
+  shared: number;
+}
+
+/** What a chunk brings into a generation. */
+export interface NewVectors {
+  chunkId: ChunkId;
+  data: Float32Array;
+  /** How many of the vectors before these are the chunk's too; none where that is not said. */
+  shared?: number | undefined;
+}
+
+/** Where a chunk stands in its file, in code points. */
+export interface ChunkPlace {
+  idx: number;
+  start: number;
+  end: number;
+  /** Of its text: another one than that of its place where the text is not what stands there. */
+  length: number;
 }
 
 /** Told what was removed, in the transaction that removes it. */

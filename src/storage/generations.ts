@@ -1,7 +1,7 @@
 import type { ChunkSet, GenerationId, StoreId, TenantId } from "./ids.ts";
 import type { Sql } from "./sql.ts";
 import type { StoreRow } from "./stores.ts";
-import { id, integer, type RowOf, table, text } from "./table.ts";
+import { id, integer, nullable, type RowOf, table, text } from "./table.ts";
 
 export const GENERATION = table("generation", {
   id: integer<GenerationId>(),
@@ -17,6 +17,8 @@ export const GENERATION = table("generation", {
   chunk_set: integer<ChunkSet>(),
   state: text<"live" | "building" | "retained" | "retired">(),
   created_at: integer(),
+  /** Its vectors are those of the files' windows of about so many tokens, each kept once; null: each chunk has its own. */
+  window_tokens: nullable(integer()),
 });
 
 export type GenerationRow = RowOf<typeof GENERATION>;
@@ -31,6 +33,7 @@ export interface NewGeneration {
   chunkSet: ChunkSet | null;
   state: GenerationRow["state"];
   createdAt: number;
+  windowTokens: number | null;
 }
 
 /** Index generations: which model made the vectors of a store, and which of them searches read. */
@@ -52,9 +55,9 @@ export interface GenerationsTable {
   idsOfStore(storeId: StoreId): Promise<GenerationId[]>;
 }
 
-const INSERT = /*sql*/ `INSERT INTO generation (tenant_id, store_id, number, model, model_revision, dimensions, chunk_set, state, created_at)
+const INSERT = /*sql*/ `INSERT INTO generation (tenant_id, store_id, number, model, model_revision, dimensions, chunk_set, state, created_at, window_tokens)
   VALUES (?1, ?2, (SELECT coalesce(max(number), 0) + 1 FROM generation WHERE store_id = ?2), ?3, ?4, ?5,
-          coalesce(?6, 0), ?7, ?8) RETURNING ${GENERATION.list}`;
+          coalesce(?6, 0), ?7, ?8, ?9) RETURNING ${GENERATION.list}`;
 // A new set of chunks is named after the generation that first made it.
 const OWN_CHUNK_SET = /*sql*/ `UPDATE generation SET chunk_set = id WHERE id = ?1 AND chunk_set = 0`;
 const SELECT = /*sql*/ `SELECT ${GENERATION.list} FROM generation`;
@@ -69,9 +72,9 @@ const IDS_OF_STORE = /*sql*/ `SELECT id FROM generation WHERE store_id = ?1 AND 
 export function generationsTable(sql: Sql): GenerationsTable {
   const get = (tenantId: TenantId, id: GenerationId) => GENERATION.get(sql, BY_ID, [tenantId, id]);
   return {
-    insert: ({ tenantId, storeId, model, modelRevision, dimensions, chunkSet, state, createdAt }) =>
+    insert: ({ tenantId, storeId, model, modelRevision, dimensions, chunkSet, state, createdAt, windowTokens }) =>
       sql.atomic(async (tx) => {
-        const values = [tenantId, storeId, model, modelRevision, dimensions, chunkSet, state, createdAt];
+        const values = [tenantId, storeId, model, modelRevision, dimensions, chunkSet, state, createdAt, windowTokens];
         const row = await GENERATION.get(tx, INSERT, values);
         if (row === null) throw new Error("INSERT … RETURNING gave no row");
         if (chunkSet !== null) return row;

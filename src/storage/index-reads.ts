@@ -15,7 +15,7 @@ export interface IndexReads {
   storeFile(tenantId: TenantId, seq: StoreFileSeq): StoreFileRow | null;
   /** A slice of a file's chunks with terms and vectors, from `fromIdx` on. */
   chunks(tenantId: TenantId, at: ChunkOwner, generation: GenerationId, fromIdx: number, limit: number): IndexedChunk[];
-  /** All windows of each chunk, windows x dimensions, in the order asked; null for one that is gone. */
+  /** The vectors that each chunk brought, windows x dimensions, in the order asked; null for one that is gone. */
   vectors(chunkIds: readonly ChunkId[], generation: GenerationId): (Float32Array | null)[];
   /** Encoded keyword terms of chunks, in the order asked; null for one that is gone. */
   terms(chunkIds: readonly ChunkId[]): (Uint8Array | null)[];

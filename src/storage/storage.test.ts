@@ -206,6 +206,31 @@ describe("files in stores", () => {
     expect(storage.indexReads.vectors([], generation.id)).toEqual([]);
   });
 
+  test("a chunk that shares vectors with those before it counts as embedded, and its vectors count once", async () => {
+    const generation = await addStore("vs_1");
+    await addFile("file-1");
+    const row = await attach("vs_1", "file-1");
+    const owner = { tenantId: T, storeId: "vs_1", chunkSet: generation.chunk_set, storeFile: row.seq, revision: 1 };
+    const [first = 0, second = 0] = await storage.chunks.add(owner, [chunk(0), chunk(1), chunk(2)]);
+    await storage.chunks.addVectors(T, generation.id, [
+      { chunkId: first, data: Float32Array.of(1, 0, 0, 1) },
+      { chunkId: second, data: new Float32Array(), shared: 2 },
+    ]);
+    const left = await storage.chunks.withoutVector(T, owner, generation.id, 10);
+    expect(left.map(({ idx }) => idx)).toEqual([2]);
+    expect(await storage.chunks.fileTotals(T, owner, generation)).toMatchObject({ chunks: 3, vectors: 2 });
+    const loaded = await storage.chunks.forIndex(T, owner, generation.id, 0, 10);
+    expect(loaded.map(({ shared, data }) => [shared, data.byteLength])).toEqual([
+      [0, 16],
+      [2, 0],
+    ]);
+    const places = await storage.chunks.places(T, owner, 0, 1);
+    expect(places.map(({ idx, length }) => [idx, length])).toEqual([
+      [0, chunk(0).text.length],
+      [1, chunk(1).text.length],
+    ]);
+  });
+
   test("a sample of chunks is spread evenly over the store, in any set of chunks", async () => {
     const generation = await addStore("vs_1");
     const other = generation.chunk_set + 1;

@@ -49,12 +49,17 @@ const THINGS = [
   "glass",
 ];
 
-/** Puts another model into the data directory: the bundled one with windows of 16 tokens, so that its vectors differ. */
+/**
+ * Puts another model into the data directory: the bundled one with windows of 16 tokens, so that its vectors differ. Its
+ * folder does not say that it is a table of words, so its vectors are those of windows that chunks share.
+ */
 export async function addSecondModel(dataDir: string): Promise<void> {
   const folder = join(dataDir, "models", SECOND_MODEL);
   mkdirSync(join(dataDir, "models"), { recursive: true });
   cpSync(join(ROOT, "models/lectern-embed-en"), folder, { recursive: true });
   await Bun.write(join(folder, "sentence_bert_config.json"), JSON.stringify({ max_seq_length: 16 }));
+  const config = (await Bun.file(join(folder, "config.json")).json()) as object;
+  await Bun.write(join(folder, "config.json"), JSON.stringify({ ...config, architectures: ["Reader"] }));
 }
 
 /** A text of about `chunks` chunks of 100 tokens, the same for the same seed. */

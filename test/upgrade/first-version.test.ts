@@ -2,6 +2,7 @@
  * A data directory that the first version wrote is opened by this one: everything reads, is found and can be changed,
  * whatever instant of the first start a kill -9 comes at.
  */
+import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import written from "../fixtures/data-v1.json" with { type: "json" };
@@ -11,12 +12,14 @@ import type { TestServer } from "../helpers/server.ts";
 import { as, newKey } from "../helpers/tenants.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 import type { TempDir } from "../helpers/temp-dir.ts";
-import { migrationEnd, untilIndexed } from "../migrate/corpus.ts";
+import { waitFor } from "../helpers/wait.ts";
+import { addSecondModel, migrationEnd, SECOND_MODEL, untilIndexed } from "../migrate/corpus.ts";
 import type { FirstVersion } from "./first-version.ts";
 
 const facts: FirstVersion = written;
 const { handbook, notes, tenant } = facts;
 const STORES = "/v1/vector_stores";
+const SHARING = { type: "static", static: { max_chunk_size_tokens: 100, chunk_overlap_tokens: 50 } };
 
 /** A copy of the directory, gone with `dir`. */
 async function unpack(dir: TempDir): Promise<string> {
@@ -214,3 +217,54 @@ test("killed at any instant of the first start, the directory opens", async () =
     await expectWhole(server);
   }
 }, 600_000);
+
+test("a store of the first version keeps its form until it is migrated, also where that is killed halfway", async () => {
+  using dir = tempDir();
+  const dataDir = await unpack(dir);
+  await addSecondModel(dataDir);
+  const path = `${STORES}/${handbook.id}`;
+  /** Of the live generation: whether its vectors are of windows that chunks share, and how many chunks share some. */
+  const formOf = async (server: TestServer) => {
+    const { index } = await json<{ index: { chunks: number; vectors: number } }>(server, "GET", path);
+    using db = new Database(join(dataDir, "meta.sqlite"), { readonly: true });
+    const row = db
+      .query<{ window_tokens: number | null; sharing: number; vectors: number }, [string]>(
+        `SELECT g.window_tokens, sum(v.shared > 0) AS sharing, sum(length(v.data)) / 4 / g.dimensions AS vectors
+         FROM vector_store s JOIN generation g ON g.id = s.live_generation JOIN vector v ON v.generation = g.id
+         WHERE s.id = ?`,
+      )
+      .get(handbook.id);
+    return { ...index, ...row };
+  };
+  let id: string;
+  {
+    await using doomed = await startServer({
+      dataDir,
+      env: { LECTERN_API_KEY: facts.adminKey, LECTERN_TEST_FAILPOINT: "migrate:vectors-added" },
+    });
+    await expectWhole(doomed);
+    expect(await formOf(doomed)).toMatchObject({ window_tokens: null, sharing: 0 });
+    const migration = { embedding_model: SECOND_MODEL, chunking_strategy: SHARING };
+    ({ id } = await json<{ id: string }>(doomed, "POST", `${path}/migrate`, migration));
+    const isUp = () =>
+      doomed.fetch("/healthz").then(
+        () => true,
+        () => false,
+      );
+    await waitFor("the process is killed", async () => ((await isUp()) ? undefined : true), 100_000);
+  }
+  await using server = await start(dataDir);
+  expect(await migrationEnd(server, handbook.id, id)).toMatchObject({ status: "completed", last_error: null });
+  const migrated = await formOf(server);
+  expect(migrated.window_tokens).toBe(16);
+  expect(migrated.sharing).toBeGreaterThan(0);
+  expect(migrated.vectors).toBe((await json<{ index: { vectors: number } }>(server, "GET", path)).index.vectors);
+  // Another model and another chunking answer in another order.
+  for (const { query, mode, names } of handbook.answers) {
+    const hits = await search(server, handbook.id, { query, search_mode: mode, max_num_results: 3 });
+    expect([query, mode, hits.length > 0]).toEqual([query, mode, names.length > 0]);
+  }
+  await json(server, "POST", `${path}/migrations/${id}/rollback`, {});
+  await waitFor("the old form is back", async () => ((await formOf(server)).window_tokens === null ? true : undefined));
+  await expectWhole(server);
+}, 300_000);

@@ -210,6 +210,7 @@ async function insert({ stores, generations }: Tables, store: NewStore, model: C
     chunkSet: null,
     state: "live",
     createdAt: store.createdAt,
+    windowTokens: model.windowTokens,
   });
   await stores.setLiveGeneration(tenantId, id, generation.id);
   const made = await stores.get(tenantId, id);

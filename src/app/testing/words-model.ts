@@ -19,6 +19,7 @@ export class WordsModel implements EmbeddingProvider {
     matryoshka: [16, 32],
     matryoshkaExact: false,
     maxTokens: 512,
+    windowTokens: null,
     location: "bundled",
     unrelatedCosine: 0,
     queryPrefix: "",

@@ -166,6 +166,7 @@ describe("a good folder", () => {
       padId: 0,
       vocabularySize: SMALL_WORDS.length,
       maxTokens: 64,
+      readsContext: true,
       queryPrefix: "",
       passagePrefix: "",
       pooling: ["mean"],
@@ -184,6 +185,15 @@ describe("a good folder", () => {
     expect(spec.pooling).toEqual(["mean"]);
     expect(spec.notes[0]).toStartWith("no pooling is configured");
     expect((await specOf(without("modules.json"))).notes).toEqual([]);
+  });
+
+  test("reads context unless it says that it is a table of words", async () => {
+    const readsContext = async (config: object) =>
+      (await specOf({ ...good, "config.json": JSON.stringify(config) })).readsContext;
+    expect(await readsContext({ model_type: "lectern-static", architectures: ["StaticEmbedding"] })).toBe(false);
+    expect(await readsContext({ model_type: "model2vec", architectures: ["StaticModel"] })).toBe(false);
+    for (const architectures of [["BertModel"], [], undefined, "XLMRobertaModel", [7]])
+      expect(await readsContext({ architectures })).toBe(true);
   });
 
   test("may keep the transformer in a folder of its own", async () => {

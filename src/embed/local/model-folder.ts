@@ -38,6 +38,8 @@ export interface ModelSpec {
   /** Rows of the embedding table as config.json says, or null. */
   vocabularySize: number | null;
   maxTokens: number;
+  /** Whether a token's part in a vector depends on the others; not so in a table of words. */
+  readsContext: boolean;
   queryPrefix: string;
   passagePrefix: string;
   pooling: PoolingMode[];
@@ -58,6 +60,7 @@ export interface ModelSpec {
 export type ModelFolder = { ok: true; spec: ModelSpec } | { ok: false; problems: string[] };
 
 /** Modules that the steps after the graph are made of, by the last part of their Python class name. */
+const TABLES = ["StaticEmbedding", "StaticModel"];
 const KNOWN_MODULES = ["Transformer", "Pooling", "Dense", "Normalize", "Dropout"];
 
 /** How a folder with an older tokenizer's files gets the one file that is read. */
@@ -105,6 +108,7 @@ export async function readModelFolder(files: ModelFiles, given: ModelOverrides =
       padId: padIdOf(tokenizer, tokenizerConfig, config),
       vocabularySize: numberOf(config["vocab_size"]),
       maxTokens,
+      readsContext: !isTable(config),
       ...prefixes,
       pooling: pooling.modes,
       poolPrompt: pooling.includePrompt,
@@ -120,6 +124,12 @@ export async function readModelFolder(files: ModelFiles, given: ModelOverrides =
 
 function pooledSize({ width, modes }: PoolingConfig, dense: readonly DenseLayer[]): number | null {
   return dense.at(-1)?.outputs ?? (width === null ? null : width * modes.length);
+}
+
+/** A table of words says so as its architecture. */
+function isTable(config: JsonObject): boolean {
+  const architectures = config["architectures"];
+  return Array.isArray(architectures) && architectures.some((name) => TABLES.includes(String(name)));
 }
 
 interface Module {

@@ -11,6 +11,7 @@
 import { messageOf } from "../../errors.ts";
 import type { OnnxRuntime } from "../../platform/native.ts";
 import type { EmbeddedText, EmbedKind, ModelInfo } from "../provider.ts";
+import { WINDOW_TOKENS } from "../file-windows.ts";
 import { normaliseRow } from "../vectors.ts";
 import { characterDirection } from "./character-direction.ts";
 import type { ModelFiles } from "./model-files.ts";
@@ -111,6 +112,7 @@ function modelInfo(
     matryoshka: sizes === null ? null : [...sizes, dimensions],
     matryoshkaExact: false,
     maxTokens,
+    windowTokens: spec.readsContext ? Math.min(WINDOW_TOKENS, maxTokens) : null,
     location: options.location,
     queryPrefix: spec.queryPrefix,
     passagePrefix: spec.passagePrefix,

@@ -73,6 +73,8 @@ export function createRemoteProvider(
     matryoshka: known?.matryoshka?.filter((size) => size <= dimensions) ?? null,
     matryoshkaExact: known?.matryoshkaExact ?? false,
     maxTokens: remote.maxTokens ?? known?.maxTokens ?? 512,
+    // As much as it takes: what a call costs is decided by its texts, not by their number.
+    windowTokens: remote.maxTokens ?? known?.maxTokens ?? 512,
     location: "remote",
     queryPrefix: remote.queryPrefix ?? "",
     passagePrefix: remote.passagePrefix ?? "",

@@ -21,7 +21,13 @@ export class HashModel {
   /** Texts of one call. */
   batch = 8;
   window: number | null = null;
+  /** Of the generations that a migration makes. */
+  windowTokens: number | null;
   readonly #room = new Semaphore(64);
+
+  constructor(windowTokens: number | null = null) {
+    this.windowTokens = windowTokens;
+  }
 
   async embed(model: StoreModel, texts: readonly string[], { signal }: Asker): Promise<EmbedResult> {
     if (signal.aborted) return embedFailure("aborted", "stopped");
@@ -37,7 +43,7 @@ export class HashModel {
   }
 
   batching(): PassageBatching {
-    return { texts: this.batch, room: this.#room, window: this.window };
+    return { texts: this.batch, room: this.#room, window: this.window, windowTokens: this.windowTokens };
   }
 
   async embedQuery(

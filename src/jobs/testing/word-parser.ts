@@ -6,7 +6,7 @@ type Parse = ParseLane["parse"];
 type Strategy = Parameters<Parse>[1];
 type OnChunks = Parameters<Parse>[2];
 
-/** A parse lane on the calling thread, for plain text: as many words to a chunk as the strategy allows tokens. */
+/** A parse lane on the calling thread, for plain text: as many words to a chunk, and shared, as the strategy allows tokens. */
 export class WordParser implements Pick<ParseLane, "parse" | "tryTurn"> {
   /** File names, in the order in which they were parsed. */
   readonly parsed: string[] = [];
@@ -22,7 +22,7 @@ export class WordParser implements Pick<ParseLane, "parse" | "tryTurn"> {
   async parse(source: ParseSource, strategy: Strategy, onChunks: OnChunks, signal: AbortSignal): Promise<ParseOutcome> {
     if (signal.aborted) return { type: "interrupted" };
     this.parsed.push(source.filename);
-    const chunks = chunksOf(await Bun.file(source.path).text(), strategy.maxTokens);
+    const chunks = chunksOf(await Bun.file(source.path).text(), strategy);
     const instead = this.instead.shift();
     if (instead !== undefined) return await instead(onChunks, chunks);
     for (let from = 0; from < chunks.length; from += SLICE) await onChunks(chunks.slice(from, from + SLICE));
@@ -32,10 +32,10 @@ export class WordParser implements Pick<ParseLane, "parse" | "tryTurn"> {
 
 const SLICE = 4;
 
-function chunksOf(text: string, words: number): WorkerChunk[] {
+function chunksOf(text: string, { maxTokens: words, overlapTokens }: Strategy): WorkerChunk[] {
   const found = [...text.matchAll(/\S+/g)];
   const chunks: WorkerChunk[] = [];
-  for (let from = 0; from < found.length; from += words) {
+  for (let from = 0; from === 0 || from + overlapTokens < found.length; from += words - overlapTokens) {
     const [first, last] = [found[from], found.slice(from, from + words).at(-1)];
     if (first === undefined || last === undefined) break;
     const [start, end] = [first.index, last.index + last[0].length];

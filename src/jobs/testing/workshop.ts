@@ -34,6 +34,9 @@ export const MODEL = { model: "m", modelRevision: "r1", dimensions: 8 };
 const OWNER = "this run";
 const NEVER = new AbortController().signal;
 
+/** How workshops that are made from now on keep vectors, if nothing else is said: of chunks, or of windows that chunks share. */
+export const form: { windowTokens: number | null; overlapTokens: number } = { windowTokens: null, overlapTokens: 0 };
+
 /** The process ended as if the power went. */
 export class Killed extends Error {
   override name = "Killed";
@@ -46,7 +49,7 @@ export class Workshop implements AsyncDisposable {
   readonly blobs: Blobs;
   readonly parsed: ParsedCache;
   readonly indexes: IndexRegistry;
-  readonly model = new HashModel();
+  readonly model = new HashModel(form.windowTokens);
   readonly parser = new WordParser();
   readonly progress = new ProgressBoard();
   readonly brake: IngestBrake;
@@ -113,10 +116,12 @@ export class Workshop implements AsyncDisposable {
   }
 
   /** A store with a live generation. */
-  async store(more: { dimensions?: number } = {}): Promise<GenerationRow> {
+  async store(more: { dimensions?: number; windowTokens?: number | null } = {}): Promise<GenerationRow> {
     await this.storage.tenants.insert({ id: TENANT, name: "a", createdAt: 1 });
     await insertStore(this.storage, { tenantId: TENANT, id: STORE });
-    const generation = await insertGeneration(this.storage, { tenantId: TENANT, storeId: STORE, ...MODEL, ...more });
+    const { windowTokens } = form;
+    const made = { tenantId: TENANT, storeId: STORE, ...MODEL, windowTokens, ...more };
+    const generation = await insertGeneration(this.storage, made);
     await this.storage.stores.setLiveGeneration(TENANT, STORE, generation.id);
     return generation;
   }
@@ -125,7 +130,7 @@ export class Workshop implements AsyncDisposable {
   async attach(
     fileId: string,
     text: string | null,
-    strategy = { maxTokens: 10, overlapTokens: 0 },
+    strategy = { maxTokens: 10, overlapTokens: form.overlapTokens },
   ): Promise<StoreFileRow> {
     const bytes = new TextEncoder().encode(text ?? "");
     const writer = await this.blobs.writer();

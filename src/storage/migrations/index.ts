@@ -12,6 +12,7 @@ import * as m011 from "./011-add-responses.ts";
 import * as m012 from "./012-add-assistants.ts";
 import * as m013 from "./013-add-conversations.ts";
 import * as m014 from "./014-add-instance.ts";
+import * as m015 from "./015-share-windows.ts";
 
 export interface Migration {
   version: number;
@@ -43,4 +44,6 @@ export const MIGRATIONS: readonly Migration[] = [
   // Older binaries would take conversations' items away with their age.
   { version: 13, sql: m013.sql, minSafeVersion: 13 },
   { version: 14, sql: m014.sql, minSafeVersion: 13 },
+  // Older binaries would find a chunk by the windows that it brought alone.
+  { version: 15, sql: m015.sql, minSafeVersion: 15 },
 ];

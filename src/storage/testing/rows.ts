@@ -29,7 +29,8 @@ export async function insertGeneration(
   { generations }: Pick<Storage, "generations">,
   generation: { tenantId: string; storeId: string } & Partial<Parameters<Storage["generations"]["insert"]>[0]>,
 ): Promise<GenerationRow> {
-  const plain = { model: "m", modelRevision: "r", dimensions: 2, chunkSet: null, state: "live" as const, createdAt: 1 };
+  const vectors = { model: "m", modelRevision: "r", dimensions: 2, windowTokens: null };
+  const plain = { ...vectors, chunkSet: null, state: "live" as const, createdAt: 1 };
   return await generations.insert({ ...plain, ...generation });
 }
 
