@@ -98,14 +98,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   // The jobs are made last and run on what is made before: nothing is woken before they are started.
   const wakeJobs = () => jobs.runner.wake();
   const indexes = stack.use(await openIndexes(config, { dataDir, storage, natives: workers.natives, log, wakeJobs }));
-  const search = createSearch({
-    ...storage,
-    indexes: indexes.registry,
-    embedQuery: (model, text, asker) => models.embedQuery(model, text, asker),
-    isEnglishModel: (model) => model === WORD_TABLE,
-    unrelatedCosine: (model) => models.info(model)?.unrelatedCosine ?? 0,
-    rankers,
-  });
+  const search = searchOf({ storage, indexes, models, rankers });
   const searches = new SearchReports();
   const chat = openChat(config, { dataDir, log, metrics });
   const live = new LiveAnswers(changes.notify);
@@ -213,4 +206,20 @@ function answeringOf(config: Config, parts: AnsweringParts): Pick<Engine, "answe
 async function upgradeBundledModels(models: Models, { storage }: OpenStorage, clock: Clock, log: Log): Promise<void> {
   for (const { id, revision } of models.bundledInfos())
     await scheduleModelUpgrade(storage, { id, revision }, clock, log);
+}
+
+function searchOf({
+  storage,
+  indexes,
+  models,
+  rankers,
+}: Pick<Engine, "indexes" | "models" | "rankers"> & { storage: OpenStorage["storage"] }): Search {
+  return createSearch({
+    ...storage,
+    indexes: indexes.registry,
+    embedQuery: (model, text, asker) => models.embedQuery(model, text, asker),
+    isEnglishModel: (model) => model === WORD_TABLE,
+    unrelatedCosine: (model) => models.info(model)?.unrelatedCosine ?? 0,
+    rankers,
+  });
 }
