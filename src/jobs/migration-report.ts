@@ -225,12 +225,13 @@ async function selfRetrieval(storage: Storage, generation: GenerationRow, index:
     // A text of which the model knows no word has no direction, and nothing to be found by.
     if (vector === undefined || !vector.some((x) => x !== 0)) continue;
     asked += 1;
-    const hits = index.search({ vector, terms: null, filter: null, depth: DEPTH }).vector;
-    const itself = hits.find(({ chunkId }) => chunkId === id);
+    const depth = generation.window_tokens === null ? 1 : DEPTH;
+    const hits = index.search({ vector, terms: null, filter: null, depth }).vector;
     const best = hits[0]?.score ?? -1;
     // Where chunks share windows the best may be another that has this one; by so much can its other windows lift it.
-    const lift = generation.window_tokens === null ? 0 : 2 * NEXT_SHARE;
-    if (hits[0]?.chunkId === id || best >= 1 - TIE || (itself !== undefined && itself.score >= best - lift)) found += 1;
+    const isLifted = (score: number) => generation.window_tokens !== null && score >= best - 2 * NEXT_SHARE;
+    const isFound = hits.some(({ chunkId, score }, i) => chunkId === id && (i === 0 || isLifted(score)));
+    if (isFound || best >= 1 - TIE) found += 1;
     await nextTurn();
   }
   return asked === 0 ? 1 : found / asked;
