@@ -107,7 +107,10 @@ describe("schema", () => {
       .all()
       .map(({ name }) => name)
       .filter(
-        (name) => !["schema_version", "instance", "tenant", "embedding_cache_size", "query_log_size", "shown_id"].includes(name),
+        (name) =>
+          !["schema_version", "instance", "tenant", "embedding_cache_size", "query_log_size", "shown_id"].includes(
+            name,
+          ),
       );
     for (const table of tables) {
       const columns = db.raw.query<{ name: string }, []>(`PRAGMA table_info(${table})`).all();

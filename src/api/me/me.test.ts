@@ -27,7 +27,7 @@ test("every key learns who it is", async () => {
     expires_at: 1_800_003_600,
     features: {
       version: expect.any(String),
-      default_model: "lectern-embed-en",
+      default_model: "words-64",
       max_upload_bytes: 1024 * 1024,
       public_url: null,
       console: true,
