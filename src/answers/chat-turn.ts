@@ -86,8 +86,10 @@ export class ChatTurn {
     const isFirst = model.search === "always" || offer.isSearchForced || !this.#deps.support.has(model);
     if (offer.hasSearch && !goesOn && isFirst) await this.#searchFirst();
     for (let { forced } = offer, isInsisting = false; ;) {
-      const round = await this.#round(this.#searchRounds >= CHAT.searchRounds, forced);
-      const calls = this.#callsOf(round.end, request.wish.parallelCalls);
+      const isLast = this.#searchRounds >= CHAT.searchRounds;
+      const round = await this.#round(isLast, forced);
+      // Some models go on to call what they are not offered any more.
+      const calls = isLast ? [] : this.#callsOf(round.end, request.wish.parallelCalls);
       if (forced !== null) {
         if (calls.length === 0 && !isInsisting) {
           isInsisting = true;

@@ -228,6 +228,10 @@ describe("an answer of a chat model", () => {
     upstream.say(({ body }) => ("tools" in body ? { calls: [search(["x"])] } : { text: "Enough." }));
     const limited = (await f.call("POST", "/v1/responses", ask(f.store, { max_tool_calls: 1 }))).json;
     expect(types(limited.output)).toEqual(["file_search_call", "message"]);
+    upstream.say({ calls: [search(["never ending"])] });
+    const { json: deaf } = await f.call("POST", "/v1/responses", ask(f.store));
+    expect([deaf.status, deaf.lectern.rounds, deaf.output.at(-1).type]).toEqual(["completed", 5, "message"]);
+    expect(deaf.lectern.warnings).toContain("The chat model gave no text.");
   });
 
   test("that must call a function and does not is asked once more", async () => {
