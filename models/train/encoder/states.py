@@ -1,0 +1,62 @@
+"""What the frozen lower layers make of every text: the states that the tuned layers begin with, and the pooled
+vectors of the encoder as it was. Kept in blocks; run it again to go on.
+"""
+import argparse
+import os
+import time
+
+import numpy as np
+
+from cached import BLOCK, session
+from encoder import by_length, padded
+from export import PAD, STATES
+from teach import learn, own, pieces
+
+
+def block(graph, rows):
+    mean, states = np.zeros((len(rows), 384), np.float16), [None] * len(rows)
+    for some in by_length(rows, 2048):
+        ids, mask = padded([rows[i] for i in some], PAD)
+        pooled, inner = graph.run(["mean", STATES], {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
+        mean[some] = pooled
+        for at, i in enumerate(some):
+            states[i] = inner[at, :len(rows[i])].astype(np.float16)
+    return {"mean": mean, "states": np.concatenate(states), "lengths": np.array(list(map(len, rows)))}
+
+
+def load(folder, count):
+    """(pooled [texts, 384], states of each text) of the blocks that are there."""
+    means, states = [], []
+    for at in range(0, count, BLOCK):
+        path = os.path.join(folder, f"{at:07d}.npz")
+        if not os.path.exists(path):
+            break
+        got = np.load(path)
+        means.append(got["mean"].astype(np.float32))
+        states += np.split(got["states"], np.cumsum(got["lengths"])[:-1])
+    return np.concatenate(means), states
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    for name in ("learn", "model", "out"):
+        parser.add_argument("--" + name, required=True)
+    parser.add_argument("--count", type=int, default=60_000)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--backwards", action="store_true", help="from the last block on: a second process, until both meet")
+    o = parser.parse_args()
+    os.makedirs(o.out, exist_ok=True)
+    graph = session(os.path.join(o.model, "onnx", "model.onnx"), o.threads)
+    rows = pieces(os.path.join(o.model, "tokenizer.json"), own(learn(o.learn, o.count))[1])
+    begin = time.time()
+    blocks = range(0, len(rows), BLOCK)
+    for at in reversed(blocks) if o.backwards else blocks:
+        path = os.path.join(o.out, f"{at:07d}.npz")
+        if not os.path.exists(path):
+            np.savez(f"{path}.{os.getpid()}.npz", **block(graph, rows[at:at + BLOCK]))
+            os.replace(f"{path}.{os.getpid()}.npz", path)
+    print(f"{len(rows)} texts, {sum(map(len, rows))} pieces in {time.time() - begin:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
