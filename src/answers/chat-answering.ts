@@ -4,10 +4,11 @@
  */
 import type { ChatModel, ChatModels } from "../chat/chat-models.ts";
 import { ChatError } from "../chat/failures.ts";
+import { AppError } from "../errors.ts";
 import { shown } from "../platform/words.ts";
 import { type ChatRequest, type Plan, type PlanDeps, planOf } from "./chat-plan.ts";
 import { type ChatAnswered, ChatTurn, type TurnDeps } from "./chat-turn.ts";
-import { CHAT } from "./limits.ts";
+import { CHAT, EXTRACTIVE_MODEL } from "./limits.ts";
 import type { Found } from "./searcher.ts";
 import type { AnswerWriter } from "./steps.ts";
 
@@ -26,6 +27,23 @@ export interface ChatAnswering {
   plan(request: ChatRequest, signal: AbortSignal): Promise<Plan>;
   /** Writes the answer; a failure is given, not thrown, and leaves open what was open. */
   answer(plan: Plan, writer: AnswerWriter, signal: AbortSignal): Promise<ChatAnswered | ChatFailed>;
+}
+
+/**
+ * The chat model that answers where a client gives this name, or none; null where passages are quoted. Throws a 404 for a
+ * name that is not known, where names are not taken for the default.
+ */
+export function modelFor(
+  models: Pick<ChatModels, "get" | "resolve">,
+  name: string | null,
+  { strictModels }: { strictModels: boolean },
+): ChatModel | null {
+  if (name === EXTRACTIVE_MODEL) return null;
+  if (name !== null && strictModels && models.get(name) === null) {
+    const text = `The model \`${shown(name)}\` does not exist or you do not have access to it.`;
+    throw new AppError("model_not_found", text);
+  }
+  return models.resolve(name);
 }
 
 export function createChatAnswering(deps: ChatAnsweringDeps): ChatAnswering {

@@ -30,7 +30,7 @@ export interface Plan {
   /** Tokens of passages in all, and of everything that may come beside the answer. */
   passageBudget: number;
   freeTokens: number;
-  /** Only what a function gave is new. */
+  /** Of this turn something is done already. */
   goesOn: boolean;
   /** Found before, in the same turn. */
   shownBefore: KeptResult[];
@@ -78,7 +78,7 @@ export async function planOf(
     turn: kept.turn,
     passageBudget,
     freeTokens: available - keptTokens,
-    goesOn: history.at(-1)?.type === "function_call_output",
+    goesOn: isGoingOn(history.at(-1)),
     shownBefore: foundInTurn(history),
     warnings,
   };
@@ -103,6 +103,11 @@ function answerTokens({ maxOutputTokens }: ChatWish, { contextTokens }: ChatMode
 function imagesIn({ content }: ChatMessage): number {
   if (!Array.isArray(content)) return 0;
   return CHAT.imageTokens * content.filter((part) => part.type === "image_url").length;
+}
+
+/** What a function gave is new, or a search after which the process was stopped: the turn is under way. */
+function isGoingOn(last: KeptItem | undefined): boolean {
+  return last?.type === "function_call_output" || (last?.type === "file_search_call" && last.results !== null);
 }
 
 /** Passages that were found since the last message of the user: the turn goes on. */

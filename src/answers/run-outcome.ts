@@ -1,4 +1,5 @@
 /** From an answer to what a run keeps of it: the step that searched, and the message. */
+import type { KeptCitation, KeptResult } from "../storage/response-items.ts";
 import type { KeptRunError } from "../storage/runs.ts";
 import type { KeptMark, KeptMessagePart, KeptRankingOptions, KeptSearch } from "../storage/thread-items.ts";
 import type { Answer } from "./answering.ts";
@@ -14,15 +15,16 @@ export function searchOfRun(id: string, ranking: KeptRankingOptions, answer?: An
   };
 }
 
-/** Each citation says which of the results it is of. */
 export function messageOfRun({ text, citations, results }: Answer): KeptMessagePart[] {
-  const marks = citations.map((citation): KeptMark => {
-    const at = results.findIndex(
-      ({ chunk_id, vector_store_id }) => chunk_id === citation.chunk_id && vector_store_id === citation.vector_store_id,
-    );
-    return { ...citation, passage: Math.max(0, at) };
-  });
-  return [{ type: "text", text, marks }];
+  return [{ type: "text", text, marks: citations.map((citation) => markOf(citation, results)) }];
+}
+
+/** The citation, with which of the results it is of. */
+export function markOf(citation: KeptCitation, results: readonly KeptResult[]): KeptMark {
+  const at = results.findIndex(
+    ({ chunk_id, vector_store_id }) => chunk_id === citation.chunk_id && vector_store_id === citation.vector_store_id,
+  );
+  return { ...citation, passage: Math.max(0, at) };
 }
 
 /** What a client is told of a run that failed. */

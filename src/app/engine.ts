@@ -118,6 +118,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     createJobs(config, {
       answering,
       responding,
+      hasModels: () => chat.models.list().length > 0,
       live,
       data,
       dataDir,

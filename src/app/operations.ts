@@ -82,6 +82,9 @@ import type { Engine } from "./engine.ts";
 import { answerMode, ANSWERS, QUERY_LOG_WAITING, SEARCH_STAGE, SEARCHES } from "./metric-list.ts";
 import { countRerank } from "./open-models.ts";
 import { serverStatus } from "./server-status.ts";
+import { modelFor } from "../answers/chat-answering.ts";
+import type { RunRow } from "../storage/runs.ts";
+import { EXTRACTIVE_MODEL } from "../answers/limits.ts";
 
 /** Every operation of the API over one engine: the services, and what they are told of the rest. */
 export interface OperationsOptions {
@@ -291,7 +294,7 @@ function assistantParts(
   shared: Shared,
   { stores, attacher: attach }: Pick<ReturnType<typeof storeParts>, "stores" | "attacher">,
 ): Operation[] {
-  const { data, jobs, rankers, changes } = engine;
+  const { data, jobs, rankers, changes, chat } = engine;
   const { storage, blobs } = data;
   const deps = {
     ...shared,
@@ -302,7 +305,9 @@ function assistantParts(
     attacher: attach,
     canHoldText: (fileId: string) => canHoldText(blobs.path(fileId)),
     interrupt: (id: string) => jobs.runner.cancel("run", id),
-    onEnd: (end: string) => metrics.count(ANSWERS, { mode: "extractive", end }),
+    chatModel: (name: string) => modelFor(chat.models, name, config),
+    onEnd: (end: string, { request }: RunRow) =>
+      metrics.count(ANSWERS, { mode: answerMode(request.answers ?? EXTRACTIVE_MODEL), end }),
     settings: () => config,
   };
   const threads = threadsService(deps);

@@ -41,6 +41,7 @@ import type { Workers } from "./start-workers.ts";
 
 export interface JobParts {
   answering: Answering;
+  hasModels: () => boolean;
   responding: Responding;
   live: LiveAnswers;
   data: OpenStorage;
@@ -221,8 +222,21 @@ class ServerJobs implements Jobs {
   }
 
   #otherHandlers(): JobHandler[] {
-    const { answering, responding, live, data, dataDir, workers, indexes, search, changes, clock, log, metrics } =
-      this.#parts;
+    const {
+      answering,
+      responding,
+      hasModels,
+      live,
+      data,
+      dataDir,
+      workers,
+      indexes,
+      search,
+      changes,
+      clock,
+      log,
+      metrics,
+    } = this.#parts;
     const { storage } = data;
     return [
       createBuildGraphHandler({
@@ -249,9 +263,12 @@ class ServerJobs implements Jobs {
       createRunHandler({
         storage,
         clock,
+        log,
         answering,
+        responding,
+        hasModels,
         changes,
-        onEnd: (end) => metrics.count(ANSWERS, { mode: "extractive", end }),
+        onEnd: (end, model) => metrics.count(ANSWERS, { mode: answerMode(model), end }),
       }),
       createReanalyzeHandler({
         storage,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Answer, Answering, AnswerRequest } from "../answers/answering.ts";
+import type { Responding } from "../answers/responding.ts";
 import { AppError } from "../errors.ts";
 import { createChanges } from "../platform/changes.ts";
 import { endRun } from "../storage/run-end.ts";
@@ -22,7 +23,10 @@ const ANSWER: Answer = {
 };
 const NO_EXPIRY = 1_000_000;
 
-async function desk(answer: Answering["answer"], more: Partial<RunRow> = {}) {
+type Respond = Responding["respond"];
+const NO_MODEL: Respond = () => Promise.reject(new Error("no model answers here"));
+
+async function desk(answer: Answering["answer"], more: Partial<RunRow> = {}, respond = NO_MODEL) {
   const db = openSqlite(":memory:");
   const storage = createStorage(db);
   const owned = { tenant_id: TENANT, key_id: "key_1", created_at: 1 };
@@ -69,16 +73,23 @@ async function desk(answer: Answering["answer"], more: Partial<RunRow> = {}) {
   });
   const asked: AnswerRequest[] = [];
   const ends: string[] = [];
+  const logged: string[] = [];
   const clock = { seconds: 7 };
   const handler = createRunHandler({
     storage,
     clock: { nowMs: () => clock.seconds * 1000, nowSeconds: () => clock.seconds },
+    log: { error: (message) => logged.push(message) },
     answering: {
       answer: (request, signal) => {
         asked.push(request);
         return answer(request, signal);
       },
     },
+    responding: {
+      prepare: (request) => Promise.resolve({ request, plan: null }),
+      respond,
+    },
+    hasModels: () => false,
     changes: createChanges(),
     onEnd: (end) => ends.push(end),
   });
@@ -91,7 +102,7 @@ async function desk(answer: Answering["answer"], more: Partial<RunRow> = {}) {
   };
   const steps = async () => await storage.steps.ofRun(TENANT, (await row()).seq);
   const messages = async () => await storage.messages.ofRun(TENANT, "run_1");
-  return { storage, clock, run, row, steps, messages, asked, ends, [Symbol.asyncDispose]: () => db.close() };
+  return { storage, clock, run, row, steps, messages, asked, ends, logged, [Symbol.asyncDispose]: () => db.close() };
 }
 
 async function post({ threads, messages }: Storage, text: string) {
@@ -276,4 +287,68 @@ test("upkeep ends runs that nobody looks at, and removes threads that nobody use
   expect(await one.storage.threads.get(TENANT, "thread_1")).not.toBeNull();
   await keep(86_402, 1);
   expect(await one.storage.threads.get(TENANT, "thread_1")).toBeNull();
+});
+
+describe("a run of a chat model", () => {
+  const request = async () => {
+    await using one = await desk(answered);
+    return { ...(await one.row()).request, answers: "qwen3" };
+  };
+  const end = { status: "completed" as const, at: 7, output: [] };
+  const outcome = { usage: { input: 5, output: 6 }, error: null, reason: null, warnings: [], rounds: 1 };
+
+  test("that was stopped in the middle goes on from its searches, and says nothing twice", async () => {
+    const seen: string[][] = [];
+    const respond: Respond = async ({ request: { chat } }, writer, signal) => {
+      seen.push((chat?.history ?? []).map(({ type }) => type));
+      if (seen.length > 1) {
+        writer.text("Fourteen days.");
+        writer.endMessage("completed");
+        return { ...end, outcome };
+      }
+      writer.search();
+      writer.searched(["refunds"], []);
+      writer.text("Fourte");
+      stop.abort();
+      throw signal.reason;
+    };
+    const stop = new AbortController();
+    await using one = await desk(answered, { request: await request() }, respond);
+    expect(await one.run(1, stop.signal)).toEqual({ type: "interrupted" });
+    expect((await one.messages()).map(({ status }) => status)).toEqual(["in_progress"]);
+    expect(await one.run(2)).toEqual({ type: "done" });
+    expect(seen).toEqual([["message"], ["message", "file_search_call"]]);
+    expect((await one.steps()).map(({ details, status }) => [details.type, status])).toEqual([
+      ["tool_calls", "completed"],
+      ["message_creation", "completed"],
+    ]);
+    expect((await one.messages()).map(({ status, content }) => [status, content])).toEqual([
+      ["completed", [{ type: "text", text: "Fourteen days.", marks: [], cuts: [14] }]],
+    ]);
+    expect(await one.row()).toMatchObject({ status: "completed", outcome: { usage: { input: 5, output: 6 } } });
+    expect(one.ends).toEqual(["completed"]);
+  });
+
+  test("whose end comes after it was cancelled stays cancelled", async () => {
+    const respond: Respond = async (_, writer) => {
+      writer.text("Too late.");
+      writer.endMessage("completed");
+      await one.storage.runs.cancel(await one.row(), 7);
+      return { ...end, outcome };
+    };
+    await using one = await desk(answered, { request: await request() }, respond);
+    expect(await one.run()).toEqual({ type: "done" });
+    expect((await one.row()).status).toBe("cancelled");
+    expect(one.ends).toEqual(["cancelled"]);
+  });
+
+  test("that fails for a reason of ours tells no more than that, and is not tried again", async () => {
+    await using one = await desk(answered, { request: await request() }, () => Promise.reject(new TypeError("a bug")));
+    expect(await one.run()).toEqual({ type: "done" });
+    expect((await one.row()).outcome?.error).toEqual({
+      code: "server_error",
+      message: "The server had an error while answering.",
+    });
+    expect(one.logged).toEqual(["a run failed"]);
+  });
 });

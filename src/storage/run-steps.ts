@@ -34,6 +34,8 @@ export interface StepsTable {
   ofRun(tenantId: TenantId, run: RunSeq): Promise<StepRow[]>;
   /** What came of one that is in progress; inside a transaction of the caller. A file deleted meanwhile is not in it. */
   complete(step: StepRow, done: { details: KeptStepDetails; usage: KeptTokens; at: number }): Promise<void>;
+  /** What a run has not finished goes. Inside a transaction of the caller. */
+  dropOpen(run: RunSeq): Promise<void>;
   /** Ends what is in progress otherwise; inside a transaction of the caller. */
   close(
     run: RunSeq,
@@ -47,6 +49,8 @@ const OF_RUN = /*sql*/ `SELECT ${RUN_STEP.list} FROM run_step WHERE tenant_id = 
 const COMPLETE = /*sql*/ `UPDATE run_step SET status = 'completed', ended_at = ?2, details = ?3, usage = ?4
   WHERE seq = ?1 AND status = 'in_progress'`;
 const CLOSE = /*sql*/ `UPDATE run_step SET status = ?2, ended_at = ?3, error = ?4 WHERE run = ?1 AND status = 'in_progress'`;
+
+const DROP_OPEN = /*sql*/ `DELETE FROM run_step WHERE run = ?1 AND status = 'in_progress'`;
 
 export function stepsTable(sql: Sql): StepsTable {
   return new Steps(sql);
@@ -86,6 +90,10 @@ class Steps implements StepsTable {
     const values = [step.seq, done.at, JSON.stringify(details), JSON.stringify(done.usage)];
     if ((await this.#sql.run(COMPLETE, values)) === 0) return;
     await threadSourcesTable(this.#sql).add(step.tenant_id, { step: step.seq }, stepSources(details));
+  }
+
+  async dropOpen(run: RunSeq): Promise<void> {
+    await this.#sql.run(DROP_OPEN, [run]);
   }
 
   async close(

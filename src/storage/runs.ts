@@ -36,6 +36,8 @@ export interface KeptRunRequest {
   stores: StoreId[];
   /** Members without effect. */
   ignored: string[];
+  /** Id of the chat model that is to answer; without it passages are quoted. */
+  answers?: string;
 }
 
 export interface KeptRunError {
@@ -49,6 +51,8 @@ export interface KeptRunOutcome {
   error: KeptRunError | null;
   /** Why it is incomplete. */
   reason: "max_completion_tokens" | "max_prompt_tokens" | null;
+  /** What answered, where it is not what was to answer. */
+  model?: string | undefined;
   /** Calls of a language model. */
   rounds: number;
   warnings: string[];

@@ -15,7 +15,13 @@ export interface KeptMark extends KeptCitation {
 }
 
 export type KeptMessagePart =
-  | { type: "text"; text: string; marks: KeptMark[] }
+  | {
+      type: "text";
+      text: string;
+      marks: KeptMark[];
+      /** Where the pieces ended as they came, in UTF-16 units; without it every paragraph is a piece. */
+      cuts?: number[];
+    }
   | { type: "image_url"; image_url: { url: string; detail: string } }
   | { type: "image_file"; image_file: { file_id: FileId; detail: string } };
 
@@ -57,6 +63,10 @@ export type KeptStepDetails =
 export interface KeptTokens {
   input: number;
   output: number;
+  /** Of the input; none where it is not known. */
+  cached?: number;
+  /** Of the output. */
+  reasoning?: number;
 }
 
 /** What a step holds of each file. */

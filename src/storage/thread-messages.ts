@@ -45,6 +45,10 @@ export interface MessagesTable {
   countAfter(thread: ThreadSeq, seq: number): Promise<number>;
   setMetadata(tenantId: TenantId, id: MessageId, metadata: Record<string, string>): Promise<void>;
   remove(tenantId: TenantId, id: MessageId): Promise<boolean>;
+  /** What a run has said so far of a message in progress, `added` being new in it. Inside a transaction of the caller. */
+  extend(message: MessageRow, content: KeptMessagePart[], added: readonly KeptMessagePart[]): Promise<void>;
+  /** A message in progress is whole. Inside a transaction of the caller. */
+  complete(message: MessageRow, at: number): Promise<void>;
   /** What a run has not finished stays with its text so far. Inside a transaction of the caller. */
   close(runId: RunId, reason: NonNullable<MessageRow["reason"]>, at: number): Promise<void>;
   /** What a run has not finished goes. Inside a transaction of the caller. */
@@ -60,6 +64,9 @@ const COUNT_AFTER = /*sql*/ `SELECT count(*) AS n FROM thread_message WHERE thre
 const REMOVE = /*sql*/ `DELETE FROM thread_message WHERE tenant_id = ?1 AND id = ?2`;
 const CLOSE = /*sql*/ `UPDATE thread_message SET status = 'incomplete', incomplete_at = ?3, reason = ?2
   WHERE run_id = ?1 AND status = 'in_progress'`;
+const EXTEND = /*sql*/ `UPDATE thread_message SET content = ?2 WHERE seq = ?1 AND status = 'in_progress'`;
+const COMPLETE = /*sql*/ `UPDATE thread_message SET status = 'completed', completed_at = ?2
+  WHERE seq = ?1 AND status = 'in_progress'`;
 const DROP_OPEN = /*sql*/ `DELETE FROM thread_message WHERE run_id = ?1 AND status = 'in_progress'`;
 
 export function messagesTable(sql: Sql): MessagesTable {
@@ -116,6 +123,17 @@ class Messages implements MessagesTable {
       tx.erase();
       return (await tx.run(REMOVE, [tenantId, messageId])) > 0;
     });
+  }
+
+  async extend(message: MessageRow, content: KeptMessagePart[], added: readonly KeptMessagePart[]): Promise<void> {
+    const { tenant_id: tenantId, seq } = message;
+    const [shown = content, fresh = []] = await this.#shown(tenantId, [content, [...added]]);
+    if ((await this.#sql.run(EXTEND, [seq, JSON.stringify(shown)])) === 0) return;
+    await threadSourcesTable(this.#sql).add(tenantId, { message: seq }, messageSources(fresh));
+  }
+
+  async complete({ seq }: MessageRow, at: number): Promise<void> {
+    await this.#sql.run(COMPLETE, [seq, at]);
   }
 
   async close(runId: RunId, reason: NonNullable<MessageRow["reason"]>, at: number): Promise<void> {

@@ -1,5 +1,5 @@
+import { modelFor } from "../../answers/chat-answering.ts";
 import { wishOf } from "../../answers/chat-wish.ts";
-import { EXTRACTIVE_MODEL } from "../../answers/limits.ts";
 import type { LiveAnswers } from "../../answers/live-answers.ts";
 import { cancelledEnd, failedEnd, failureOf } from "../../answers/outcome.ts";
 import type { Prepared, Responding } from "../../answers/responding.ts";
@@ -303,12 +303,7 @@ class Service implements ResponsesService {
   /** Null where passages are quoted. */
   #modelOf(name: string | null): ChatModel | null {
     const { chatModels, settings } = this.#deps;
-    if (name === EXTRACTIVE_MODEL) return null;
-    if (name !== null && settings().strictModels && chatModels.get(name) === null) {
-      const text = `The model \`${shown(name)}\` does not exist or you do not have access to it.`;
-      throw new AppError("model_not_found", text);
-    }
-    return chatModels.resolve(name);
+    return modelFor(chatModels, name, settings());
   }
 
   async #before(caller: Caller, { body }: ReadRequest): Promise<Before> {

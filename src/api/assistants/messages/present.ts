@@ -44,7 +44,7 @@ export interface Piece {
 }
 
 export function piecesOf(
-  { text, marks }: { text: string; marks: readonly KeptMark[] },
+  { text, marks, cuts }: { text: string; marks: readonly KeptMark[]; cuts?: readonly number[] | undefined },
   number: number,
   view: MessageView,
 ): Piece[] {
@@ -53,12 +53,13 @@ export function piecesOf(
   let [taken, passed, written] = [0, 0, 0];
   const say = (until: number) => {
     const words = text.slice(taken, until);
+    const ends = cuts?.filter((cut) => cut > taken && cut < until).map((cut) => cut - taken);
     taken = until;
     const points = countCodePoints(words);
     passed += points;
     written += points;
-    // A paragraph each.
-    if (words !== "") pieces.push(...words.split(/(?=\n\n)/).map((paragraph) => ({ text: paragraph, citation: null })));
+    const parts = ends === undefined ? words.split(/(?=\n\n)/) : cutAt(words, ends);
+    for (const part of parts) if (part !== "") pieces.push({ text: part, citation: null });
   };
   for (const mark of marks) {
     say(taken + unitsOf(text.slice(taken), mark.index - passed));
@@ -69,6 +70,10 @@ export function piecesOf(
   }
   say(text.length);
   return pieces;
+}
+
+function cutAt(words: string, ends: readonly number[]): string[] {
+  return [...ends, words.length].map((end, i) => words.slice(ends[i - 1] ?? 0, end));
 }
 
 function markerOf({ passage, filename }: KeptMark, number: number, { dialect }: MessageView): string {

@@ -13,7 +13,7 @@ export interface ExpiryDeps {
   /** Stops the job that works on the run. */
   interrupt: (runId: string) => void;
   notify: (key: string) => void;
-  onEnd: (status: RunRow["status"]) => void;
+  onEnd: (status: RunRow["status"], run: RunRow) => void;
 }
 
 /** Throws a 400 where another run is active. Part of the caller's transaction. */
@@ -45,7 +45,7 @@ async function expiredWithin(
     tx.onCommit(() => {
       interrupt(run.id);
       notify(run.id);
-      onEnd("expired");
+      onEnd("expired", run);
     });
   return isExpired;
 }

@@ -52,11 +52,18 @@ export function showRun(row: RunRow, view: Pick<RunView, "dialect">): Run {
   };
 }
 
-function noteOf({ status, request, outcome }: RunRow): NonNullable<Run["lectern"]> {
+/** Id of what answered, or is to answer. */
+export function answererOf({ request, outcome }: RunRow): string {
+  return outcome?.model ?? request.answers ?? EXTRACTIVE_MODEL;
+}
+
+function noteOf(row: RunRow): NonNullable<Run["lectern"]> {
+  const { status, request, outcome } = row;
   const isAnswered = status === "completed" || status === "incomplete";
+  const model = answererOf(row);
   return {
-    answered_by: isAnswered ? "extractive" : null,
-    model: isAnswered ? EXTRACTIVE_MODEL : null,
+    answered_by: isAnswered ? (model === EXTRACTIVE_MODEL ? "extractive" : "model") : null,
+    model: isAnswered ? model : null,
     rounds: outcome?.rounds ?? 0,
     ignored: request.ignored,
     warnings: outcome?.warnings ?? [],
@@ -74,8 +81,8 @@ function usageOf(tokens: KeptTokens | null): RunUsage | null {
     prompt_tokens: tokens.input,
     completion_tokens: tokens.output,
     total_tokens: tokens.input + tokens.output,
-    prompt_token_details: { cached_tokens: 0 },
-    completion_tokens_details: { reasoning_tokens: 0 },
+    prompt_token_details: { cached_tokens: tokens.cached ?? 0 },
+    completion_tokens_details: { reasoning_tokens: tokens.reasoning ?? 0 },
   };
 }
 
@@ -98,7 +105,7 @@ export function showStep(row: StepRow, run: RunRow, view: RunView): RunStep {
     failed_at: at("failed"),
     last_error: row.error,
     step_details: showDetails(row, view),
-    usage: usageOf(row.usage),
+    usage: status === "in_progress" ? null : usageOf(row.usage),
     metadata: {},
   };
 }

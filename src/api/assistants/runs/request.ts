@@ -1,7 +1,5 @@
 /** From a request for a run to what is kept of it: the assistant's where it says nothing, and what is without effect. */
-import { EXTRACTIVE_MODEL } from "../../../answers/limits.ts";
 import { AppError } from "../../../errors.ts";
-import { shown } from "../../../platform/words.ts";
 import type { AssistantRow } from "../../../storage/assistants.ts";
 import type { KeptRunRequest } from "../../../storage/runs.ts";
 import type { KeptResources } from "../../../storage/thread-items.ts";
@@ -14,7 +12,8 @@ import type { CreateRunBody } from "./schema.ts";
 export type RunBody = Omit<CreateRunBody, "additional_messages">;
 
 export interface RunRules extends ToolRules {
-  strictModels: boolean;
+  /** The chat model that answers where this name is given; null: passages are quoted. Throws for a name that is not known. */
+  chatModel: (name: string) => { id: string } | null;
 }
 
 /** Throws a 400 for a tool that can never be chosen. */
@@ -52,7 +51,8 @@ export function keptRequest(
     stores: (own.file_search ?? definition.tool_resources.file_search)?.vector_store_ids ?? [],
     ignored: [] as string[],
   };
-  checkModel(request.model, rules);
+  const model = rules.chatModel(request.model);
+  if (model !== null) return { ...request, answers: model.id, ignored: unused(request) };
   assertAnswerable(request);
   return { ...request, ignored: withoutEffect(request, body) };
 }
@@ -64,12 +64,6 @@ function truncationOf({ truncation_strategy: given }: RunBody): KeptRunRequest["
     throw new AppError("missing_required_parameter", `Missing required parameter: '${param}'.`, { param });
   }
   return { type, last_messages: type === "auto" ? null : last };
-}
-
-function checkModel(model: string, { strictModels }: RunRules): void {
-  if (!strictModels || model === EXTRACTIVE_MODEL) return;
-  const text = `The model \`${shown(model)}\` does not exist or you do not have access to it.`;
-  throw new AppError("model_not_found", text);
 }
 
 /** What only a language model could answer. */
@@ -97,6 +91,14 @@ function withoutEffect(request: KeptRunRequest, body: RunBody): string[] {
     ...(top_p === 1 ? [] : ["top_p"]),
     ...(reasoning_effort === null ? [] : ["reasoning_effort"]),
     ...tools.flatMap(({ type }, i) => (type === "file_search" ? [] : [`tools[${i}]`])),
+    ...(max_prompt_tokens === null ? [] : ["max_prompt_tokens"]),
+  ];
+}
+
+/** What is without effect where a language model answers. */
+function unused({ tools, max_prompt_tokens }: KeptRunRequest): string[] {
+  return [
+    ...tools.flatMap(({ type }, i) => (type === "code_interpreter" ? [`tools[${i}]`] : [])),
     ...(max_prompt_tokens === null ? [] : ["max_prompt_tokens"]),
   ];
 }

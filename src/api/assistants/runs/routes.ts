@@ -11,7 +11,7 @@ import { readBody, TEXT_BODY } from "../body.ts";
 import { showThread } from "../threads/service.ts";
 import { eventsOf, type RunEvent } from "./events.ts";
 import { follow } from "./follow.ts";
-import { type RunView, showRun } from "./present.ts";
+import { answererOf, type RunView, showRun } from "./present.ts";
 import { refuseToolChoice } from "./request.ts";
 import {
   CreateRunBody,
@@ -287,10 +287,11 @@ function shown(call: Pick<Call, "headers" | "dialect">, run: RunRow): Run {
 }
 
 /** For clients that cannot see the object. */
-function markMode({ headers }: Pick<Call, "headers">, { request }: RunRow): void {
-  headers.set("x-lectern-answer-mode", "extractive");
-  headers.set("x-lectern-answer-model", EXTRACTIVE_MODEL);
-  const named = request.ignored.join(",");
+function markMode({ headers }: Pick<Call, "headers">, run: RunRow): void {
+  const model = answererOf(run);
+  headers.set("x-lectern-answer-mode", model === EXTRACTIVE_MODEL ? "extractive" : "model");
+  headers.set("x-lectern-answer-model", model);
+  const named = run.request.ignored.join(",");
   if (named !== "")
     headers.set("x-lectern-ignored", named.length > MOST_IGNORED ? `${named.slice(0, MOST_IGNORED)}...` : named);
 }

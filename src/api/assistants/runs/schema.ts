@@ -114,7 +114,7 @@ export type RunUsage = Static<typeof RunUsage>;
 
 export const RunNote = Type.Object(
   {
-    answered_by: nullable(oneOf(["extractive"]), { description: "Null until it ends." }),
+    answered_by: nullable(oneOf(["model", "extractive"]), { description: "Null until it ends." }),
     model: nullable(Type.String()),
     rounds: LecternNote.properties.rounds,
     ignored: LecternNote.properties.ignored,

@@ -23,7 +23,7 @@ import type { Within } from "../../attaching/attach.ts";
 import type { Progress } from "./events.ts";
 import { assertFree, type ExpiryDeps, settled } from "./lock.ts";
 import { withOutputs } from "./outputs.ts";
-import { keptRequest, type RunBody } from "./request.ts";
+import { keptRequest, type RunBody, type RunRules } from "./request.ts";
 import type { CreateRunBody, CreateThreadAndRunBody, SubmitToolOutputsBody } from "./schema.ts";
 
 export interface RunsDeps extends ResourceDeps, InboxDeps, ExpiryDeps {
@@ -33,7 +33,8 @@ export interface RunsDeps extends ResourceDeps, InboxDeps, ExpiryDeps {
   rankers: RerankDeps["rankers"];
   cursors: Cursors;
   wakeJobs: () => void;
-  settings: () => { runSeconds: number; strictModels: boolean };
+  chatModel: RunRules["chatModel"];
+  settings: () => { runSeconds: number };
 }
 
 /** A run by its address. */
@@ -159,7 +160,7 @@ class Runs implements RunsService {
       tx.onCommit(() => {
         interrupt(run.id);
         notify(run.id);
-        if (isCancelled) onEnd("cancelled");
+        if (isCancelled) onEnd("cancelled", run);
       });
     });
     return await this.get(asker.caller, place);
@@ -207,11 +208,11 @@ class Runs implements RunsService {
     body: RunBody,
     { resources = null, images = [] }: { resources?: CreateThreadAndRunBody["tool_resources"]; images?: string[] },
   ): Promise<(at: Within, thread: ThreadRow) => Promise<RunRow>> {
-    const { storage, rankers, settings } = this.#deps;
+    const { storage, rankers, chatModel } = this.#deps;
     const { caller, dialect } = asker;
     const assistant = await knownAssistant(storage, caller, body.assistant_id);
     const own = await planResources(this.#deps, asker, resources ?? {}, { param: "tool_resources", expiresDays: null });
-    const rules = { rules: presenterFor(dialect).rules, rankers, strictModels: settings().strictModels };
+    const rules = { rules: presenterFor(dialect).rules, rankers, chatModel };
     const request = (kept: KeptRunRequest["tool_resources"]) => keptRequest(body, assistant, { ...rules, own: kept });
     // Before anything is made: what it is refused for does not depend on the stores.
     request({});
@@ -222,7 +223,7 @@ class Runs implements RunsService {
       const { stores } = kept;
       for (const id of [...stores, ...(thread.tool_resources.file_search?.vector_store_ids ?? [])])
         if (!mayUseStore(caller, id)) throw storeNotFound(id);
-      const asked = { ...kept, ignored: [...kept.ignored, ...images] };
+      const asked = { ...kept, ignored: [...kept.ignored, ...(kept.answers === undefined ? images : [])] };
       return await this.#insert(at, { asker, thread, request: asked, assistantId: assistant.id, body });
     };
   }
