@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { FromWorker, ToWorker } from "./worker-link.ts";
 import { relayWorker } from "./worker-relay.ts";
+import { lacks } from "../../test/helpers/lacks.ts";
 
 const SCORE = "/proc/self/oom_score_adj";
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "disconnect", "message"] as const;
@@ -79,10 +80,13 @@ test("the process outlives the signals of its server's terminal, and dies when i
   await ended.promise;
 });
 
-test.skipIf(!existsSync(SCORE))("the kernel, out of memory, takes it before its server", async () => {
-  const ended = Promise.withResolvers<number>();
-  relayWorker(fixture, ended.resolve);
-  expect(Number(readFileSync(SCORE, "utf8"))).toBe(900);
-  receive({ type: "stop" });
-  await ended.promise;
-});
+test.skipIf(lacks("the score of a process that runs out of memory", existsSync(SCORE)))(
+  "the kernel, out of memory, takes it before its server",
+  async () => {
+    const ended = Promise.withResolvers<number>();
+    relayWorker(fixture, ended.resolve);
+    expect(Number(readFileSync(SCORE, "utf8"))).toBe(900);
+    receive({ type: "stop" });
+    await ended.promise;
+  },
+);

@@ -5,9 +5,7 @@ import { chromium } from "../e2e/browser.ts";
 import { lacks } from "../helpers/lacks.ts";
 import { axeFaults, indexed, openConsole } from "./console.ts";
 
-const hasNoBrowser = lacks("chromium", chromium !== null);
-
-test.skipIf(hasNoBrowser)(
+test.skipIf(lacks("chromium", chromium !== null))(
   "the policy refuses inline handlers and HTML from text, and the test hears of it",
   async () => {
     using where = place();
@@ -38,7 +36,7 @@ test.skipIf(hasNoBrowser)(
   },
 );
 
-test.skipIf(hasNoBrowser)(
+test.skipIf(lacks("chromium", chromium !== null))(
   "a key that reads is shown stores, documents and searches, and nothing that it may not do",
   async () => {
     using where = place();
@@ -73,7 +71,7 @@ test.skipIf(hasNoBrowser)(
   },
 );
 
-test.skipIf(hasNoBrowser)(
+test.skipIf(lacks("chromium", chromium !== null))(
   "below a path of a proxy everything works, and every page passes axe in both colours",
   async () => {
     using where = place();
