@@ -259,10 +259,10 @@ test("a store of the first version keeps its form until it is migrated, also whe
   expect(migrated.window_tokens).toBe(16);
   expect(migrated.sharing).toBeGreaterThan(0);
   expect(migrated.vectors).toBe((await json<{ index: { vectors: number } }>(server, "GET", path)).index.vectors);
-  // Another model and another chunking answer in another order.
+  // Another model and another chunking answer in another order, and what the old model had no vector for.
   for (const { query, mode, names } of handbook.answers) {
     const hits = await search(server, handbook.id, { query, search_mode: mode, max_num_results: 3 });
-    expect([query, mode, hits.length > 0]).toEqual([query, mode, names.length > 0]);
+    if (names.length > 0) expect([query, mode, hits.length > 0]).toEqual([query, mode, true]);
   }
   await json(server, "POST", `${path}/migrations/${id}/rollback`, {});
   await waitFor("the old form is back", async () => ((await formOf(server)).window_tokens === null ? true : undefined));
