@@ -3,7 +3,7 @@ import type { KeptMessage } from "../storage/response-items.ts";
 import { MarkerReader } from "./markers.ts";
 import type { ShownPassages } from "./shown-passages.ts";
 import type { AnswerWriter } from "./steps.ts";
-import { citationOf, citationsByOverlap } from "./supports.ts";
+import { supportOf, citationsByOverlap } from "./supports.ts";
 
 /** Characters before a citation in which its statement is looked for. */
 const LOOK_BACK = 4_000;
@@ -71,7 +71,7 @@ export class CitedText {
       if (passage === null || this.#cited.has(key)) continue;
       this.#cited.add(key);
       this.#writer.cite(
-        citationOf(passage, this.#tail, { index: this.#index, citedBy: "model", question: this.#question }),
+        supportOf(passage, this.#tail, { index: this.#index, citedBy: "model", question: this.#question }),
       );
     }
   }

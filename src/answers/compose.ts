@@ -3,7 +3,7 @@ import { countTokens } from "../chunk/tokens.ts";
 import { countCodePoints } from "../platform/code-points.ts";
 import { sentencesOf } from "../search/sentences.ts";
 import type { KeptCitation } from "../storage/response-items.ts";
-import { type Choice, type Quotation, shortenedTo, spaced } from "./quotations.ts";
+import { type Choice, citationOf, type Quotation, shortenedTo, spaced } from "./quotations.ts";
 
 /** The fixed sentences of answers, in the operator's words. An empty one is left out. */
 export interface Sentences {
@@ -53,7 +53,8 @@ function written(lead: string, quotations: readonly Quotation[]): Composed {
   const citations: KeptCitation[] = [];
   for (const quotation of quotations) {
     paragraphs.push(`“${spaced(quotation.quote)}” — ${sourceOf(quotation)}`);
-    citations.push(citationOf(quotation, countCodePoints(paragraphs.join(BETWEEN))));
+    const index = countCodePoints(paragraphs.join(BETWEEN));
+    citations.push(citationOf(quotation, { index, citedBy: "quote" }));
   }
   const text = paragraphs.join(BETWEEN);
   return { text, citations, tokens: countTokens(text), isCut: false };
@@ -61,22 +62,6 @@ function written(lead: string, quotations: readonly Quotation[]): Composed {
 
 /** An empty line separates paragraphs, and stands nowhere else. */
 export const BETWEEN = "\n\n";
-
-function citationOf({ passage, quote, start, end }: Quotation, index: number): KeptCitation {
-  return {
-    type: "file_citation",
-    index,
-    file_id: passage.file_id,
-    filename: passage.filename,
-    quote,
-    start_offset: start,
-    end_offset: end,
-    vector_store_id: passage.vector_store_id,
-    chunk_id: passage.chunk_id,
-    page: passage.page,
-    cited_by: "quote",
-  };
-}
 
 /** The file's name and the page, lines or heading, as far as known. */
 function sourceOf({ passage, line, lineEnd }: Quotation): string {

@@ -1,6 +1,6 @@
 /** From ranked passages to what is quoted of them: each says something that those before it do not. */
 import { countCodePoints } from "../platform/code-points.ts";
-import type { KeptResult } from "../storage/response-items.ts";
+import type { KeptCitation, KeptResult } from "../storage/response-items.ts";
 import { ANSWER } from "./limits.ts";
 import { type Fit, windowsOf } from "./windows.ts";
 
@@ -77,6 +77,26 @@ export function quotationOf(passage: KeptResult, start: number, end: number): Qu
     end: from + countCodePoints(quote),
     line,
     lineEnd: line === null ? null : line + linesIn(quote),
+  };
+}
+
+/** A citation of it that stands after `index` code points of the answer's text. */
+export function citationOf(
+  { passage, quote, start, end }: Quotation,
+  { index, citedBy }: { index: number; citedBy: KeptCitation["cited_by"] },
+): KeptCitation {
+  return {
+    type: "file_citation",
+    index,
+    file_id: passage.file_id,
+    filename: passage.filename,
+    quote,
+    start_offset: start,
+    end_offset: end,
+    vector_store_id: passage.vector_store_id,
+    chunk_id: passage.chunk_id,
+    page: passage.page,
+    cited_by: citedBy,
   };
 }
 

@@ -1,9 +1,15 @@
 /** From an answer to what a run keeps of it: the step that searched, and the message. */
 import type { KeptCitation, KeptResult } from "../storage/response-items.ts";
-import type { KeptRunError } from "../storage/runs.ts";
+import type { KeptRunError, RunRow } from "../storage/runs.ts";
 import type { KeptMark, KeptMessagePart, KeptRankingOptions, KeptSearch } from "../storage/thread-items.ts";
 import type { Answer } from "./answering.ts";
+import { EXTRACTIVE_MODEL } from "./limits.ts";
 import { failureOf } from "./outcome.ts";
+
+/** Id of what answered a run, or is to answer it. */
+export function answererOf({ request, outcome }: Pick<RunRow, "request" | "outcome">): string {
+  return outcome?.model ?? request.answers ?? EXTRACTIVE_MODEL;
+}
 
 export function searchOfRun(id: string, ranking: KeptRankingOptions, answer?: Answer): KeptSearch {
   return {

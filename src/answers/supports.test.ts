@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
-import { citationOf, citationsByOverlap } from "./supports.ts";
+import { supportOf, citationsByOverlap } from "./supports.ts";
 import { passage } from "./testing/passages.ts";
 
 const TEXT =
   "The shop opens at nine. Refunds are paid within 14 days of the return. Gift cards are not refunded at all. Parking is free.";
 
 const quoted = (said: string, question = "") =>
-  citationOf(passage(TEXT, { start_offset: 100 }), said, { index: 7, citedBy: "model", question });
+  supportOf(passage(TEXT, { start_offset: 100 }), said, { index: 7, citedBy: "model", question });
 
 test("a citation quotes the sentences that a statement rests on, as a slice of the file", () => {
   const one = quoted("Hello. Refunds take 14 days after the return.");

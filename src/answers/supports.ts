@@ -1,9 +1,9 @@
 /** Which sentences of a passage a statement rests on, and which passages a statement rests on that names none. */
-import { EMPTY_WORDS } from "../search/question-words.ts";
+import { contentWords } from "../search/question-words.ts";
 import { sentencesOf } from "../search/sentences.ts";
 import { countCodePoints } from "../platform/code-points.ts";
 import type { KeptCitation, KeptResult } from "../storage/response-items.ts";
-import { type Quotation, quotationOf } from "./quotations.ts";
+import { citationOf, type Quotation, quotationOf } from "./quotations.ts";
 
 const SUPPORT = {
   /** Sentences of one quotation at most. */
@@ -18,32 +18,19 @@ const SUPPORT = {
 } as const;
 
 /** A citation of the passage behind this much of the text. */
-export function citationOf(
+export function supportOf(
   passage: KeptResult,
   said: string,
-  { index, citedBy, question }: { index: number; citedBy: "model" | "overlap"; question: string },
+  { question, ...place }: { index: number; citedBy: "model" | "overlap"; question: string },
 ): KeptCitation {
-  const { quote, start, end } = supportIn(passage, lastSentence(said), question);
-  return {
-    type: "file_citation",
-    index,
-    file_id: passage.file_id,
-    filename: passage.filename,
-    quote,
-    start_offset: start,
-    end_offset: end,
-    vector_store_id: passage.vector_store_id,
-    chunk_id: passage.chunk_id,
-    page: passage.page,
-    cited_by: citedBy,
-  };
+  return citationOf(supportIn(passage, lastSentence(said), question), place);
 }
 
 /** For each sentence the passage that has most of its words and all of its numbers, if one has enough of them. */
 export function citationsByOverlap(text: string, passages: readonly KeptResult[], question: string): KeptCitation[] {
   const known = passages.map((passage) => ({
     passage,
-    words: wordsOf(passage.text),
+    words: contentWords(passage.text),
     numbers: numbersOf(passage.text),
   }));
   const citations: KeptCitation[] = [];
@@ -53,7 +40,7 @@ export function citationsByOverlap(text: string, passages: readonly KeptResult[]
     const sentence = text.slice(start, end);
     index += countCodePoints(text.slice(at, end));
     at = end;
-    const words = [...wordsOf(sentence)];
+    const words = [...contentWords(sentence)];
     if (words.length < SUPPORT.words) continue;
     const numbers = [...numbersOf(sentence)];
     let best: { passage: KeptResult; shared: number } | null = null;
@@ -62,7 +49,7 @@ export function citationsByOverlap(text: string, passages: readonly KeptResult[]
       if (shared < SUPPORT.share * words.length || !numbers.every((number) => one.numbers.has(number))) continue;
       if (best === null || shared > best.shared) best = { passage: one.passage, shared };
     }
-    if (best !== null) citations.push(citationOf(best.passage, sentence, { index, citedBy: "overlap", question }));
+    if (best !== null) citations.push(supportOf(best.passage, sentence, { index, citedBy: "overlap", question }));
   }
   return citations;
 }
@@ -70,9 +57,9 @@ export function citationsByOverlap(text: string, passages: readonly KeptResult[]
 /** One to three sentences in a row with most words of the statement, else of the question. */
 function supportIn(passage: KeptResult, statement: string, question: string): Quotation {
   const spans = sentencesOf(passage.text);
-  const sentences = spans.map(({ start, end }) => wordsOf(passage.text.slice(start, end)));
-  const window = bestWindow(sentences, wordsOf(statement)) ??
-    bestWindow(sentences, wordsOf(question)) ?? { from: 0, to: 0 };
+  const sentences = spans.map(({ start, end }) => contentWords(passage.text.slice(start, end)));
+  const window = bestWindow(sentences, contentWords(statement)) ??
+    bestWindow(sentences, contentWords(question)) ?? { from: 0, to: 0 };
   return quotationOf(passage, spans[window.from]?.start ?? 0, spans[window.to]?.end ?? passage.text.length);
 }
 
@@ -97,11 +84,6 @@ function lastSentence(said: string): string {
   const end = said.slice(-SUPPORT.lookBack);
   const span = sentencesOf(end).at(-1);
   return span === undefined ? "" : end.slice(span.start, span.end);
-}
-
-function wordsOf(text: string): Set<string> {
-  const words = text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
-  return new Set(words.filter((word) => !EMPTY_WORDS.has(word)));
 }
 
 /** Numbers as they are written, without what may separate thousands or end a sentence. */

@@ -2,7 +2,7 @@
  * Which sentences of a passage are quoted: the one that fits the question best, with neighbours that do as well, within
  * the bounds of a quotation. Pure: what fits is told by a function.
  */
-import { CONTINUES, EMPTY_WORDS } from "../search/question-words.ts";
+import { CONTINUES, contentWords } from "../search/question-words.ts";
 import { sentencesOf, type Span } from "../search/sentences.ts";
 import { ANSWER } from "./limits.ts";
 
@@ -17,7 +17,7 @@ export interface Window extends Span {
 /** For each passage the piece to be quoted; null where it has no words. */
 export async function windowsOf(texts: readonly string[], question: string, fit: Fit): Promise<(Window | null)[]> {
   const passages = texts.map((text) => ({ text, spans: sentencesOf(text) }));
-  const words = wordsOf(question);
+  const words = contentWords(question);
   // Of one sentence there is nothing to choose.
   const compared = passages.map(({ text, spans }) => (spans.length < 2 ? [] : comparable(text, spans, words)));
   const asked = passages.flatMap(({ text, spans }, i) => (compared[i] ?? []).map((at) => sliceOf(text, spans[at])));
@@ -34,7 +34,7 @@ export async function windowsOf(texts: readonly string[], question: string, fit:
 function comparable(text: string, spans: readonly Span[], words: ReadonlySet<string>): number[] {
   const shared = spans.map((span) => {
     let count = 0;
-    for (const word of wordsOf(sliceOf(text, span))) if (words.has(word)) count++;
+    for (const word of contentWords(sliceOf(text, span))) if (words.has(word)) count++;
     return count;
   });
   return spans
@@ -80,9 +80,4 @@ function lengthOf(spans: readonly Span[], first: number, last: number): number {
 
 function sliceOf(text: string, span: Span | undefined): string {
   return span === undefined ? "" : text.slice(span.start, span.end);
-}
-
-function wordsOf(text: string): Set<string> {
-  const words = text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
-  return new Set(words.filter((word) => !EMPTY_WORDS.has(word)));
 }

@@ -1,3 +1,5 @@
+import { modelFor } from "../answers/chat-answering.ts";
+import { answererOf } from "../answers/run-outcome.ts";
 import type { AdminDeps } from "../api/admin/routes.ts";
 import { adminOperations } from "../api/admin/routes.ts";
 import { deletionsService } from "../api/admin/deletions.ts";
@@ -76,15 +78,13 @@ import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
 import type { SearchRecord } from "../search/record.ts";
 import type { SortPlace } from "../storage/page.ts";
+import type { RunRow } from "../storage/runs.ts";
 import type { StoreRow } from "../storage/stores.ts";
 import { backups } from "./backup.ts";
 import type { Engine } from "./engine.ts";
 import { answerMode, ANSWERS, QUERY_LOG_WAITING, SEARCH_STAGE, SEARCHES } from "./metric-list.ts";
 import { countRerank } from "./open-models.ts";
 import { serverStatus } from "./server-status.ts";
-import { modelFor } from "../answers/chat-answering.ts";
-import type { RunRow } from "../storage/runs.ts";
-import { EXTRACTIVE_MODEL } from "../answers/limits.ts";
 
 /** Every operation of the API over one engine: the services, and what they are told of the rest. */
 export interface OperationsOptions {
@@ -306,8 +306,7 @@ function assistantParts(
     canHoldText: (fileId: string) => canHoldText(blobs.path(fileId)),
     interrupt: (id: string) => jobs.runner.cancel("run", id),
     chatModel: (name: string) => modelFor(chat.models, name, config),
-    onEnd: (end: string, { request }: RunRow) =>
-      metrics.count(ANSWERS, { mode: answerMode(request.answers ?? EXTRACTIVE_MODEL), end }),
+    onEnd: (end: string, run: RunRow) => metrics.count(ANSWERS, { mode: answerMode(answererOf(run)), end }),
     settings: () => config,
   };
   const threads = threadsService(deps);

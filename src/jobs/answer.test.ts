@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Answer, Answering } from "../answers/answering.ts";
+import type { Answering } from "../answers/answering.ts";
 import { AppError } from "../errors.ts";
 import type { JobRow } from "../storage/jobs.ts";
 import type { NewResponse, ResponseStatus } from "../storage/responses.ts";
@@ -9,17 +9,10 @@ import { LiveAnswers } from "../answers/live-answers.ts";
 import { createResponding } from "../answers/responding.ts";
 import { silentLog } from "../platform/log.ts";
 import { createAnswerHandler } from "./answer.ts";
+import { EMPTY_ANSWER } from "../answers/testing/passages.ts";
 
 const TENANT = "ten_a";
-const ANSWER: Answer = {
-  queries: ["q"],
-  results: [],
-  text: "Nothing.",
-  citations: [],
-  isCut: false,
-  warnings: ["w"],
-  tokens: { input: 1, output: 2 },
-};
+const ANSWER = { ...EMPTY_ANSWER, queries: ["q"] };
 
 async function office(answer: Answering["answer"], status: ResponseStatus = "queued") {
   const db = openSqlite(":memory:");

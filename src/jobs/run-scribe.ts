@@ -1,12 +1,13 @@
 import { AnswerWriter, type AnswerStep, WrittenOff } from "../answers/steps.ts";
-import { markOf } from "../answers/run-outcome.ts";
+import { markOf, searchOfRun } from "../answers/run-outcome.ts";
 import { newId } from "../platform/ids.ts";
-import type { KeptFunctionCall, KeptResult, KeptSearchCall } from "../storage/response-items.ts";
+import type { KeptItem, KeptResult, KeptSearchCall } from "../storage/response-items.ts";
 import type { StepRow } from "../storage/run-steps.ts";
 import type { RunRow } from "../storage/runs.ts";
 import type { Storage, Tables } from "../storage/storage.ts";
 import type { KeptCall, KeptMark, KeptRankingOptions, KeptTokens } from "../storage/thread-items.ts";
 import type { MessageRow } from "../storage/thread-messages.ts";
+import { insertMessage, insertStep, NOTHING_USED } from "./run-rows.ts";
 
 /**
  * Writes down what a language model does in a run while it does it, so that whoever follows the run sees it, and a stop
@@ -24,7 +25,6 @@ export interface ScribeDeps {
 
 /** Between two times that text is written down. */
 const WRITE_EVERY_MS = 150;
-const NOTHING_USED: KeptTokens = { input: 0, output: 0 };
 
 interface OpenMessage {
   step: StepRow;
@@ -73,11 +73,15 @@ export class RunScribe {
     if (this.#failure !== null) throw this.#failure;
   }
 
-  /** Completes the message that was said last; inside the transaction that ends the run. */
-  async finish(tables: Tables, usage: KeptTokens): Promise<void> {
+  /** Completes the message that was said last, if one is open; inside a transaction of the caller. */
+  async finish({ steps, messages }: Tables, usage: KeptTokens): Promise<void> {
     const open = this.#open;
     this.#open = null;
-    if (open !== null) await completed(tables, open, { usage, at: this.#deps.now() });
+    if (open === null) return;
+    const { step, message } = open;
+    const at = this.#deps.now();
+    await messages.complete(message, at);
+    await steps.complete(step, { details: step.details, usage, at });
   }
 
   #take(step: AnswerStep): void {
@@ -115,10 +119,10 @@ export class RunScribe {
   }
 
   async #beginSearch(): Promise<void> {
-    const call = { id: newId("call_"), type: "file_search", ranking_options: this.#ranking, queries: [], results: [] };
+    const details = { type: "tool_calls" as const, tool_calls: [searchOfRun(newId("call_"), this.#ranking)] };
     this.#search = await this.#write(async (tables) => {
-      await this.#completeOpen(tables);
-      return await tables.steps.insert(this.#step({ type: "tool_calls", tool_calls: [call as never] }));
+      await this.finish(tables, NOTHING_USED);
+      return await this.#insertStep(tables, details);
     });
   }
 
@@ -135,31 +139,18 @@ export class RunScribe {
   }
 
   async #beginMessage(): Promise<void> {
-    const { id: runId, tenant_id, thread_id, assistant_id } = this.#run;
-    const at = this.#deps.now();
     this.#open = await this.#write(async (tables) => {
-      await this.#completeOpen(tables);
-      const thread = await tables.threads.get(tenant_id, thread_id);
-      if (thread === null) throw new WrittenOff();
-      const message = await tables.messages.insert({
-        id: newId("msg_"),
-        tenant_id,
-        thread: thread.seq,
-        thread_id,
-        number: await tables.threads.use(thread, 1, at),
-        role: "assistant",
-        created_at: at,
-        run_id: runId,
-        assistant_id,
-        status: "in_progress",
+      await this.finish(tables, NOTHING_USED);
+      const open = {
+        status: "in_progress" as const,
         completed_at: null,
         incomplete_at: null,
         reason: null,
         content: [],
-        attachments: [],
-        metadata: {},
-      });
-      const step = await tables.steps.insert(this.#step({ type: "message_creation", message_id: message.id }));
+      };
+      const message = await insertMessage(tables, this.#run, { at: this.#deps.now(), ...open });
+      if (message === null) throw new WrittenOff();
+      const step = await this.#insertStep(tables, { type: "message_creation", message_id: message.id });
       const isShown = !this.#isPlain || this.#results.length === 0;
       return { step, message, text: "", marks: [], cuts: [], written: { marks: 0, text: 0 }, isShown };
     });
@@ -187,14 +178,8 @@ export class RunScribe {
     await this.#write(async ({ messages }) => await messages.extend(message, content, added));
   }
 
-  async #completeOpen(tables: Tables): Promise<void> {
-    await this.finish(tables, NOTHING_USED);
-  }
-
-  #step(details: StepRow["details"]): Omit<StepRow, "seq" | "ended_at" | "error"> {
-    const { tenant_id, seq: run } = this.#run;
-    const created_at = this.#deps.now();
-    return { id: newId("step_"), tenant_id, run, status: "in_progress", created_at, details, usage: null };
+  #insertStep(tables: Tables, details: StepRow["details"]): Promise<StepRow> {
+    return insertStep(tables, this.#run, { at: this.#deps.now(), status: "in_progress", details, usage: null });
   }
 
   /** Only while the run is in progress: what ended is not written to any more. */
@@ -208,20 +193,11 @@ export class RunScribe {
   }
 }
 
-async function completed(
-  { steps, messages }: Tables,
-  { step, message }: OpenMessage,
-  { usage, at }: { usage: KeptTokens; at: number },
-): Promise<void> {
-  await messages.complete(message, at);
-  await steps.complete(step, { details: step.details, usage, at });
-}
-
 /** The client's functions that a model called, as a step keeps them. */
-export function callsOf(items: readonly { type: string }[]): KeptCall[] {
-  return items.flatMap((item) => {
-    if (item.type !== "function_call") return [];
-    const { call_id: id, name, arguments: text } = item as KeptFunctionCall;
-    return [{ id, type: "function" as const, name, arguments: text, output: null }];
-  });
+export function callsOf(items: readonly KeptItem[]): KeptCall[] {
+  return items.flatMap((item) =>
+    item.type === "function_call"
+      ? [{ id: item.call_id, type: "function" as const, name: item.name, arguments: item.arguments, output: null }]
+      : [],
+  );
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Answer, Answering, AnswerRequest } from "../answers/answering.ts";
+import type { Answering, AnswerRequest } from "../answers/answering.ts";
 import type { Responding } from "../answers/responding.ts";
 import { AppError } from "../errors.ts";
 import { createChanges } from "../platform/changes.ts";
@@ -10,17 +10,9 @@ import { openSqlite } from "../storage/sqlite.ts";
 import { createStorage, type Storage } from "../storage/storage.ts";
 import { createRunHandler } from "./run.ts";
 import { keepThreads } from "./thread-upkeep.ts";
+import { EMPTY_ANSWER } from "../answers/testing/passages.ts";
 
 const TENANT = "ten_a";
-const ANSWER: Answer = {
-  queries: ["When are refunds paid?"],
-  results: [],
-  text: "Nothing.",
-  citations: [],
-  isCut: false,
-  warnings: ["w"],
-  tokens: { input: 1, output: 2 },
-};
 const NO_EXPIRY = 1_000_000;
 
 type Respond = Responding["respond"];
@@ -128,7 +120,7 @@ async function post({ threads, messages }: Storage, text: string) {
   });
 }
 
-const answered: Answering["answer"] = () => Promise.resolve(ANSWER);
+const answered: Answering["answer"] = () => Promise.resolve(EMPTY_ANSWER);
 
 describe("a run", () => {
   test("is worked on once: a step that searched, a message, and the end at the same time", async () => {
@@ -174,7 +166,7 @@ describe("a run", () => {
     const stop = new AbortController();
     let cutOff = true;
     await using one = await desk(() => {
-      if (!cutOff) return Promise.resolve(ANSWER);
+      if (!cutOff) return Promise.resolve(EMPTY_ANSWER);
       stop.abort();
       return Promise.reject(new Error("aborted"));
     });
@@ -228,7 +220,7 @@ describe("a run", () => {
   test("that was cancelled while it was worked on says nothing", async () => {
     await using one = await desk(async () => {
       await one.storage.runs.cancel(await one.row(), 8);
-      return ANSWER;
+      return EMPTY_ANSWER;
     });
     expect(await one.run()).toEqual({ type: "done" });
     expect(await one.row()).toMatchObject({ status: "cancelled", cancelling_at: 8 });
@@ -242,7 +234,7 @@ describe("a run", () => {
       await one.storage.transaction(async (tables) => {
         await endRun(tables, row, { status: "expired", at: 8 });
       });
-      return ANSWER;
+      return EMPTY_ANSWER;
     });
     expect(await one.run()).toEqual({ type: "done" });
     expect([(await one.row()).status, await one.messages(), one.ends]).toEqual(["expired", [], []]);

@@ -1,7 +1,7 @@
 import type { Answer, Answering, AnswerRequest, Question } from "../answers/answering.ts";
 import { EXTRACTIVE_MODEL, QUOTED_LEAD } from "../answers/limits.ts";
 import type { Responding } from "../answers/responding.ts";
-import { messageOfRun, runFailure, searchOfRun } from "../answers/run-outcome.ts";
+import { answererOf, messageOfRun, runFailure, searchOfRun } from "../answers/run-outcome.ts";
 import { historyOfRun, wishOfRun } from "../answers/run-request.ts";
 import type { FileSearchTool } from "../answers/search-tool.ts";
 import { AppError, messageOf } from "../errors.ts";
@@ -16,6 +16,7 @@ import { hasEnded, type KeptRunError, type RunRow } from "../storage/runs.ts";
 import type { Storage, Tables } from "../storage/storage.ts";
 import type { KeptCall, KeptRankingOptions, KeptTokens } from "../storage/thread-items.ts";
 import type { MessageRow } from "../storage/thread-messages.ts";
+import { insertMessage, insertStep, NOTHING_USED } from "./run-rows.ts";
 import { callsOf, RunScribe } from "./run-scribe.ts";
 import type { JobHandler, JobOutcome } from "./runner.ts";
 import { threadStoreOf } from "./thread-store.ts";
@@ -188,22 +189,11 @@ class OneRun {
     calls: readonly KeptCall[],
     { scribe, usage }: { scribe: RunScribe; usage: KeptTokens },
   ): Promise<JobOutcome> {
-    const { tenant_id, seq: run, id } = this.#row;
     const hasKept = await this.#deps.storage.transaction(async (tables, tx) => {
-      const now = await tables.runs.get(tenant_id, id);
-      if (now === null || !(await tables.runs.requireAction(now, calls))) return false;
+      if (!(await tables.runs.requireAction(this.#row, calls))) return false;
       await scribe.finish(tables, NOTHING_USED);
       const details = { type: "tool_calls" as const, tool_calls: [...calls] };
-      const created_at = this.#now();
-      await tables.steps.insert({
-        id: newId("step_"),
-        tenant_id,
-        run,
-        status: "in_progress",
-        created_at,
-        details,
-        usage,
-      });
+      await insertStep(tables, this.#row, { at: this.#now(), status: "in_progress", details, usage });
       tx.onCommit(() => this.#changed());
       return true;
     });
@@ -280,16 +270,9 @@ class OneRun {
     const ranking = this.#ranking();
     const open = (await storage.steps.ofRun(tenantId, run)).find(({ status }) => status === "in_progress");
     if (open !== undefined) return open;
-    const step = await storage.transaction(({ steps }) =>
-      steps.insert({
-        id: newId("step_"),
-        tenant_id: tenantId,
-        run,
-        status: "in_progress",
-        created_at: this.#now(),
-        details: { type: "tool_calls", tool_calls: [searchOfRun(newId("call_"), ranking)] },
-        usage: null,
-      }),
+    const details = { type: "tool_calls" as const, tool_calls: [searchOfRun(newId("call_"), ranking)] };
+    const step = await storage.transaction((tables) =>
+      insertStep(tables, this.#row, { at: this.#now(), status: "in_progress", details, usage: null }),
     );
     this.#changed();
     return step;
@@ -325,13 +308,15 @@ class OneRun {
   async #end(end: Omit<RunEnd, "at">, scribe?: RunScribe, usage = NOTHING_USED): Promise<JobOutcome> {
     const hasEnded = await this.#deps.storage.transaction(async (tables, tx) => {
       tx.onCommit(() => this.#changed());
-      const now = await tables.runs.get(this.#row.tenant_id, this.#row.id);
-      if (end.status === "completed" && now?.status !== "in_progress") return false;
-      if (end.status === "completed") await scribe?.finish(tables, usage);
+      if (end.status === "completed") {
+        const now = await tables.runs.get(this.#row.tenant_id, this.#row.id);
+        if (now?.status !== "in_progress") return false;
+        await scribe?.finish(tables, usage);
+      }
       return await endRun(tables, this.#row, { ...end, at: this.#now() });
     });
     if (end.status === "completed" && !hasEnded) return await this.#broken(null);
-    if (hasEnded) this.#deps.onEnd(end.status, end.outcome?.model ?? this.#row.request.answers ?? EXTRACTIVE_MODEL);
+    if (hasEnded) this.#deps.onEnd(end.status, end.outcome?.model ?? answererOf(this.#row));
     return { type: "done" };
   }
 
@@ -340,7 +325,7 @@ class OneRun {
       tx.onCommit(() => this.#changed());
       return await expireRun(tables, this.#row, this.#now());
     });
-    if (isExpired) this.#deps.onEnd("expired", this.#row.request.answers ?? EXTRACTIVE_MODEL);
+    if (isExpired) this.#deps.onEnd("expired", answererOf(this.#row));
     return isExpired;
   }
 
@@ -352,8 +337,6 @@ class OneRun {
     return this.#deps.clock.nowSeconds();
   }
 }
-
-const NOTHING_USED: KeptTokens = { input: 0, output: 0 };
 
 function added(a: KeptTokens, b: KeptTokens): KeptTokens {
   return {
@@ -385,37 +368,23 @@ async function completeSearch(
 
 /** The message, and the step that made it. */
 async function addMessage(
-  { threads, messages, steps }: Tables,
+  tables: Tables,
   { run, answer, at }: { run: RunRow; answer: Answer; at: number },
 ): Promise<void> {
-  const thread = await threads.get(run.tenant_id, run.thread_id);
-  if (thread === null) return;
-  const message: Omit<MessageRow, "seq"> = {
-    id: newId("msg_"),
-    tenant_id: run.tenant_id,
-    thread: thread.seq,
-    thread_id: thread.id,
-    number: await threads.use(thread, 1, at),
-    role: "assistant",
-    created_at: at,
-    run_id: run.id,
-    assistant_id: run.assistant_id,
+  const message = await insertMessage(tables, run, {
+    at,
     status: answer.isCut ? "incomplete" : "completed",
     completed_at: answer.isCut ? null : at,
     incomplete_at: answer.isCut ? at : null,
     reason: answer.isCut ? "max_tokens" : null,
     content: messageOfRun(answer),
-    attachments: [],
-    metadata: {},
-  };
-  await messages.insert(message);
-  await steps.insert({
-    id: newId("step_"),
-    tenant_id: run.tenant_id,
-    run: run.seq,
+  });
+  if (message === null) return;
+  const details = { type: "message_creation" as const, message_id: message.id };
+  await insertStep(tables, run, {
+    at,
     status: "completed",
-    created_at: at,
-    details: { type: "message_creation", message_id: message.id },
+    details,
     usage: { input: 0, output: answer.tokens.output },
   });
 }

@@ -23,12 +23,6 @@ import { inactive, isReranker, offline, unusable } from "./refusals.ts";
 import { openRemote, type RemoteOptions, settingsOf } from "./remote-entry.ts";
 import { Rerankers, type RerankUse } from "./rerankers.ts";
 
-/**
- * The embedding models of this server: which there are, what names stand for, and vectors from them.
- *
- * A store is bound to a model's id and revision. A model whose files changed is another revision: stores made with the
- * old one say so instead of mixing two vector spaces.
- */
 /** What `POST /v1/rerank` ranks with where no reranker is there: the ranking that searches have. */
 export const BUNDLED_RANKER = "lectern-rank";
 
@@ -80,6 +74,12 @@ const START_TRIAL_MS = 10_000;
 
 type UsableFolder = Extract<ModelDirectory, { ok: true }>;
 
+/**
+ * The embedding models of this server: which there are, what names stand for, and vectors from them.
+ *
+ * A store is bound to a model's id and revision. A model whose files changed is another revision: stores made with the
+ * old one say so instead of mixing two vector spaces.
+ */
 export class Models {
   readonly #options: ModelsOptions;
   readonly #entries = new Map<string, Entry>();

@@ -76,3 +76,9 @@ export const EMPTY_WORDS: ReadonlySet<string> = new Set(
     "qué cuál cuáles quién cuándo dónde por cómo es son era ser puede el los las uno una unos unas del al lo yo nos se con para sobre y o si no este esta estos estas su sus"
   ).split(" "),
 );
+
+/** The words of a text that say what it is about, in lower case. */
+export function contentWords(text: string): Set<string> {
+  const words = text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  return new Set(words.filter((word) => !EMPTY_WORDS.has(word)));
+}

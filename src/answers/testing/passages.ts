@@ -1,3 +1,4 @@
+import type { Answer } from "../answering.ts";
 import type { KeptResult } from "../../storage/response-items.ts";
 
 /** A passage that was found, for tests. */
@@ -32,3 +33,14 @@ export function wordFit(question: string): (texts: readonly string[]) => Promise
       texts.map((text) => asked.filter((word) => words(text).has(word)).length / Math.max(1, asked.length)),
     );
 }
+
+/** An answer that found nothing, for tests. */
+export const EMPTY_ANSWER: Answer = {
+  queries: ["When are refunds paid?"],
+  results: [],
+  text: "Nothing.",
+  citations: [],
+  isCut: false,
+  warnings: ["w"],
+  tokens: { input: 1, output: 2 },
+};

@@ -4,7 +4,7 @@
  * models (model-folder.ts), and graphs, windows and `lectern.json` are read by the same rules.
  */
 import { chooseGraph } from "./graph-file.ts";
-import { JsonFiles, numberOf, objectOf, stringOf } from "./json-files.ts";
+import { architecturesOf, JsonFiles, numberOf, objectOf, stringOf } from "./json-files.ts";
 import type { JsonObject } from "./json-files.ts";
 import type { ModelFiles } from "./model-files.ts";
 import { checkTokenizer, definedOf, overridesOf, padIdOf, WAY_TO_TOKENIZER } from "./model-folder.ts";
@@ -162,9 +162,4 @@ function activationNameOf(config: JsonObject): string | null {
     stringOf(config["sbert_ce_default_activation_function"]) ??
     stringOf(config["activation_fn"]);
   return name?.split(".").at(-1) ?? null;
-}
-
-function architecturesOf(config: JsonObject): string[] {
-  const list = config["architectures"];
-  return Array.isArray(list) ? list.filter((name): name is string => typeof name === "string") : [];
 }

@@ -1,7 +1,6 @@
 /**
  * A local reranker: a query and a document go through one graph together, which gives one number, or one for each of two
- * labels. Runs inside a native
- * worker, like an embedding model (session.ts), with its batches and buffers.
+ * labels. Runs inside a native worker, like an embedding model (session.ts), with its batches and buffers.
  *
  * A document that does not fit beside the query is read in windows that follow one another, and its best window counts:
  * cutting it off would hide what stands at its end. The query is cut only where it takes more than half of the room.

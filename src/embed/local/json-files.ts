@@ -65,3 +65,9 @@ export function stringOf(value: unknown): string | null {
 export function numberOf(value: unknown): number | null {
   return typeof value === "number" && Number.isFinite(value) ? value : null;
 }
+
+/** What a model's config.json says that it is. */
+export function architecturesOf(config: JsonObject): string[] {
+  const list = config["architectures"];
+  return Array.isArray(list) ? list.filter((name): name is string => typeof name === "string") : [];
+}

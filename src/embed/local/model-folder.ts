@@ -9,7 +9,7 @@ import type { DenseLayer, PoolingMode } from "./pooling.ts";
 import type { ModelFiles } from "./model-files.ts";
 import { type PoolingConfig, readPooling } from "./pooling-config.ts";
 import { readDense } from "./dense-config.ts";
-import { JsonFiles, numberOf, objectOf, stringOf } from "./json-files.ts";
+import { architecturesOf, JsonFiles, numberOf, objectOf, stringOf } from "./json-files.ts";
 import type { JsonObject } from "./json-files.ts";
 import { chooseGraph } from "./graph-file.ts";
 import { readWindow } from "./window-config.ts";
@@ -59,8 +59,9 @@ export interface ModelSpec {
 
 export type ModelFolder = { ok: true; spec: ModelSpec } | { ok: false; problems: string[] };
 
-/** Modules that the steps after the graph are made of, by the last part of their Python class name. */
+/** What tables of words say that they are. */
 const TABLES = ["StaticEmbedding", "StaticModel"];
+/** Modules that the steps after the graph are made of, by the last part of their Python class name. */
 const KNOWN_MODULES = ["Transformer", "Pooling", "Dense", "Normalize", "Dropout"];
 
 /** How a folder with an older tokenizer's files gets the one file that is read. */
@@ -128,8 +129,7 @@ function pooledSize({ width, modes }: PoolingConfig, dense: readonly DenseLayer[
 
 /** A table of words says so as its architecture. */
 function isTable(config: JsonObject): boolean {
-  const architectures = config["architectures"];
-  return Array.isArray(architectures) && architectures.some((name) => TABLES.includes(String(name)));
+  return architecturesOf(config).some((name) => TABLES.includes(name));
 }
 
 interface Module {

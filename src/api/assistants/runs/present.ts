@@ -1,5 +1,6 @@
 /** Kept runs and their steps as clients see them. */
 import { EXTRACTIVE_MODEL } from "../../../answers/limits.ts";
+import { answererOf } from "../../../answers/run-outcome.ts";
 import { float } from "../../../http/openai.ts";
 import type { KeptResult } from "../../../storage/response-items.ts";
 import type { StepRow } from "../../../storage/run-steps.ts";
@@ -50,11 +51,6 @@ export function showRun(row: RunRow, view: Pick<RunView, "dialect">): Run {
     parallel_tool_calls: request.parallel_tool_calls,
     ...(view.dialect === "openai-strict" ? {} : { lectern: noteOf(row) }),
   };
-}
-
-/** Id of what answered, or is to answer. */
-export function answererOf({ request, outcome }: RunRow): string {
-  return outcome?.model ?? request.answers ?? EXTRACTIVE_MODEL;
 }
 
 function noteOf(row: RunRow): NonNullable<Run["lectern"]> {

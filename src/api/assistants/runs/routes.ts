@@ -1,4 +1,5 @@
 import { EXTRACTIVE_MODEL } from "../../../answers/limits.ts";
+import { answererOf } from "../../../answers/run-outcome.ts";
 import { NO_BODY, SMALL_BODY } from "../../../http/body-limit.ts";
 import type { ErrorCode } from "../../../errors.ts";
 import { frameStream } from "../../../http/frames.ts";
@@ -11,7 +12,7 @@ import { readBody, TEXT_BODY } from "../body.ts";
 import { showThread } from "../threads/service.ts";
 import { eventsOf, type RunEvent } from "./events.ts";
 import { follow } from "./follow.ts";
-import { answererOf, type RunView, showRun } from "./present.ts";
+import { type RunView, showRun } from "./present.ts";
 import { refuseToolChoice } from "./request.ts";
 import {
   CreateRunBody,

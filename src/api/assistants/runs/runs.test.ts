@@ -1,7 +1,18 @@
 import { describe, expect, test } from "bun:test";
 import { waitFor } from "../../../../test/helpers/wait.ts";
 import { problemWith } from "../../responses/testing/openai-schemas.ts";
-import { desk, type Desk, ended, endOf, eventsIn, list, newThread, SEARCH, user } from "./testing/threads.ts";
+import {
+  desk,
+  type Desk,
+  ended,
+  endOf,
+  eventsIn,
+  holdSearches,
+  list,
+  newThread,
+  SEARCH,
+  user,
+} from "./testing/threads.ts";
 
 const CONTENT = "step_details.tool_calls[*].file_search.results[*].content";
 
@@ -343,11 +354,7 @@ describe("a thread with an active run", () => {
     await using f = await desk();
     await f.engine.jobs.runner.start();
     const thread = await newThread(f);
-    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
-    f.onEmbed(async (signal) => {
-      begin();
-      await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
-    });
+    const begun = holdSearches(f);
     const streaming = f.request("POST", `/v1/threads/${thread}/runs`, { assistant_id: f.assistant, stream: true });
     const events = eventsIn(await streaming);
     await begun;
@@ -387,11 +394,7 @@ describe("a thread with an active run", () => {
     await using f = await desk();
     await f.engine.jobs.runner.start();
     const thread = await newThread(f);
-    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
-    f.onEmbed(async (signal) => {
-      begin();
-      await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
-    });
+    const begun = holdSearches(f);
     await create(f, thread);
     await begun;
     expect((await f.call("DELETE", `/v1/threads/${thread}`)).json).toMatchObject({ deleted: true });

@@ -60,3 +60,13 @@ export async function eventsIn(response: Response): Promise<RunEvent[]> {
       return { event, data: data === "[DONE]" ? data : (JSON.parse(data) as object) };
     });
 }
+
+/** Every search from now on waits until it is called off; resolves when one has begun. */
+export function holdSearches(f: StoreApp): Promise<void> {
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  f.onEmbed(async (signal) => {
+    begin();
+    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  });
+  return begun;
+}
