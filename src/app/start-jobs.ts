@@ -3,6 +3,7 @@ import { createBuildGraphHandler } from "../jobs/build-graph.ts";
 import { cachedPassages, type EmbedPassages } from "../jobs/cached-passages.ts";
 import { type CatchUpDeps, createCatchUpHandler, scheduleCatchUp } from "../jobs/catch-up.ts";
 import { EXTRACTIVE_MODEL } from "../answers/limits.ts";
+import { answererOf } from "../answers/run-outcome.ts";
 import type { LiveAnswers } from "../answers/live-answers.ts";
 import type { Answering } from "../answers/answering.ts";
 import type { Responding } from "../answers/responding.ts";
@@ -129,10 +130,10 @@ class ServerJobs implements Jobs {
       queryLog: () => ({ days: config.queryLogDays, rows: config.queryLogRows, bytes: config.queryLogMb * MB }),
       responseDays: () => config.responseDays,
       threadDays: () => config.threadDays,
-      runExpired: ({ id }) => {
-        this.runner.cancel("run", id);
-        parts.changes.notify(id);
-        metrics.count(ANSWERS, { mode: "extractive", end: "expired" });
+      runExpired: (run) => {
+        this.runner.cancel("run", run.id);
+        parts.changes.notify(run.id);
+        metrics.count(ANSWERS, { mode: answerMode(answererOf(run)), end: "expired" });
       },
       detached: (files) => this.detached(files),
       wakeJobs: () => this.runner.wake(),
