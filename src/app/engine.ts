@@ -24,6 +24,7 @@ import type { Metrics } from "../platform/metrics.ts";
 import { measuredSearch } from "../search/measured.ts";
 import { SearchReports } from "../search/record.ts";
 import { createSearch, type Search } from "../search/search.ts";
+import { readerScale, tableScale } from "../search/scale.ts";
 import { sentenceFit, type SentenceFitDeps } from "../search/sentence-fit.ts";
 import { registerGauges } from "./gauges.ts";
 import { INGEST_STAGE } from "./metric-list.ts";
@@ -219,8 +220,8 @@ function searchOf({
     ...storage,
     indexes: indexes.registry,
     embedQuery: (model, text, asker) => models.embedQuery(model, text, asker),
-    isEnglishModel: (model) => model === WORD_TABLE,
-    unrelatedCosine: (model) => models.info(model)?.unrelatedCosine ?? 0,
+    scaleOf: (model, query) =>
+      model === WORD_TABLE ? tableScale(query) : readerScale(query, models.info(model)?.unrelatedCosine ?? 0),
     rankers,
   });
 }

@@ -12,7 +12,7 @@ import { embeddedModels } from "./model-embedded.ts";
  */
 export const WORD_TABLE = "lectern-embed-en";
 /** What a new data directory gives clients that name no model, or a hosted one. */
-export const DEFAULT_BUNDLED_MODEL: string = WORD_TABLE;
+export const DEFAULT_BUNDLED_MODEL: string = "lectern-embed";
 /** Every model that may come with Lectern, by the name of its folder below `models/`. */
 export const BUNDLED_MODELS: readonly string[] = [WORD_TABLE, "lectern-embed"];
 

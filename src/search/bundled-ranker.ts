@@ -10,7 +10,8 @@ import type { TextAnalysis } from "../index/text-analysis.ts";
 import type { Embed } from "../models/failures.ts";
 import { embedError } from "../models/failures.ts";
 import type { RerankAsk } from "../models/rerankers.ts";
-import { forEnglishModel, rank, RANKING } from "./ranking.ts";
+import { DEFAULT_FUSION, rank } from "./ranking.ts";
+import { tableScale } from "./scale.ts";
 import { nextTurn } from "../platform/next-turn.ts";
 
 /** Documents put into the index between two turns of the event loop: a millisecond or two. */
@@ -83,9 +84,8 @@ export async function scoresAmong(
       filter: null,
       depth: documents.length,
     });
-    const fusion = forEnglishModel({ type: "convex", vectorWeight: RANKING.vectorWeight }, query);
     const scores = new Float64Array(documents.length);
-    for (const one of rank(answer, "hybrid", fusion)) scores[one.chunkId] = one.score;
+    for (const one of rank(answer, "hybrid", DEFAULT_FUSION, tableScale(query))) scores[one.chunkId] = one.score;
     return scores;
   } finally {
     index.close();

@@ -1,5 +1,5 @@
 import { AppError } from "../errors.ts";
-import { type Fusion, RANKING } from "./ranking.ts";
+import { DEFAULT_FUSION, type Fusion, RANKING } from "./ranking.ts";
 
 export interface FusionWish {
   ranker?: string | undefined;
@@ -24,8 +24,5 @@ export function fusionOf({ ranker, hybrid_search: weights, alpha, impact_factor:
     return { type: "rrf", weights: { vector: vector / larger, text: text / larger }, constant };
   }
   if (ranker === "rrf") return { type: "rrf", weights: { vector: 1, text: 1 }, constant };
-  return {
-    type: "convex",
-    vectorWeight: ranker === "weighted" ? (alpha ?? RANKING.vectorWeight) : RANKING.vectorWeight,
-  };
+  return ranker === "weighted" && alpha !== undefined ? { type: "convex", vectorWeight: alpha } : DEFAULT_FUSION;
 }

@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import type { IndexAnswer } from "../index/store-index.ts";
 import type { Fusion } from "./ranking.ts";
-import { forEnglishModel, mergeRanked, rank, RANKING } from "./ranking.ts";
+import { DEFAULT_FUSION, mergeRanked, rank } from "./ranking.ts";
+import { readerScale, TABLE, TABLE_SCALE, tableScale } from "./scale.ts";
 
 const CONVEX: Fusion = { type: "convex", vectorWeight: 0.35 };
+const HIGH = { ...TABLE_SCALE, unrelatedCosine: 0.7 };
 const RRF: Fusion = { type: "rrf", weights: { vector: 1, text: 1 }, constant: 60 };
 
 /** Chunks 1, 2, … with their two scores, and the evidence. */
@@ -63,14 +65,14 @@ describe("rank", () => {
     ];
     const plain = rank(answer(legs), "hybrid", CONVEX);
     const high = legs.map(([cosine, keyword]): [number, number] => [0.7 + 0.3 * cosine, keyword]);
-    const spread = rank(answer(high), "hybrid", CONVEX, 0.7);
+    const spread = rank(answer(high), "hybrid", CONVEX, HIGH);
     expect(order(plain)).toEqual([2, 1, 4, 3]);
     expect(spread.map(({ chunkId, score }) => [chunkId, score.toFixed(4)])).toEqual(
       plain.map(({ chunkId, score }) => [chunkId, score.toFixed(4)]),
     );
     // What is shown of the vectors stays the cosine; and alone they are in their own order anyway.
     expect(spread.map(({ vector }) => vector)).toEqual(order(spread).map((id) => high[id - 1]?.[0] ?? null));
-    expect(rank(answer(high), "vector", CONVEX, 0.7)[0]).toMatchObject({ chunkId: 2, score: 0.94 });
+    expect(rank(answer(high), "vector", CONVEX, HIGH)[0]).toMatchObject({ chunkId: 2, score: 0.94 });
   });
 
   test("gives scores within 0 and 1, falling, in every mode", () => {
@@ -233,26 +235,56 @@ test("mergeRanked keeps each chunk once, with its best score", () => {
   ]);
 });
 
-test("an English model has less of a say in a question that is not English", () => {
-  const usual: Fusion = { type: "convex", vectorWeight: RANKING.vectorWeight };
-  const weightOf = (query: string) => {
-    const fusion = forEnglishModel(usual, query);
-    return fusion.type === "convex" ? fusion.vectorWeight : null;
-  };
+test("the table of words has less of a say in a question that is not English, and in a passage", () => {
+  const weightOf = (query: string) => tableScale(query).vectorWeight(0.5);
   for (const query of ["how do I reset my password", "glacier", "E1234 timeout", ""]) {
-    expect([query, weightOf(query)]).toEqual([query, RANKING.vectorWeight]);
+    expect([query, weightOf(query)]).toEqual([query, TABLE.vectorWeight]);
   }
   for (const [query, weight] of [
-    ["¿Cuántas personas viven en la ciudad de los reyes?", RANKING.foreignVectorWeight.latin],
-    ["Сколько людей живёт в городе", RANKING.foreignVectorWeight.other],
-    ["市の人口は何人ですか", RANKING.foreignVectorWeight.other],
+    ["¿Cuántas personas viven en la ciudad de los reyes?", TABLE.foreignVectorWeight.latin],
+    ["Сколько людей живёт в городе", TABLE.foreignVectorWeight.other],
+    ["市の人口は何人ですか", TABLE.foreignVectorWeight.other],
   ] as const) {
     expect([query, weightOf(query)]).toEqual([query, weight]);
   }
   const passageOf = (words: number) => "the keeper of the lighthouse ".repeat(words / 5);
-  expect(weightOf(passageOf(100))).toBe(RANKING.vectorWeight);
-  expect(weightOf(passageOf(150))).toBeCloseTo((RANKING.vectorWeight + RANKING.passageVectorWeight) / 2, 10);
-  expect(weightOf(passageOf(400))).toBeCloseTo(RANKING.passageVectorWeight, 10);
-  const asked: Fusion = { type: "convex", vectorWeight: 0.9 };
-  expect(forEnglishModel(asked, "Сколько людей")).toBe(asked);
+  expect(weightOf(passageOf(100))).toBe(TABLE.vectorWeight);
+  expect(weightOf(passageOf(150))).toBeCloseTo((TABLE.vectorWeight + TABLE.passageVectorWeight) / 2, 10);
+  expect(weightOf(passageOf(400))).toBeCloseTo(TABLE.passageVectorWeight, 10);
+});
+
+describe("a model that reads", () => {
+  const scale = readerScale("how long does a refund take", 0);
+  /** One that the vectors like, and one that has the words. */
+  const legs: [number, number][] = [
+    [0.6, 1],
+    [0.35, 5],
+  ];
+
+  test("decides where the documents hardly have a word of the question, as in another language", () => {
+    const first = (attainableKeywordScore: number) =>
+      rank({ ...answer(legs), attainableKeywordScore }, "hybrid", DEFAULT_FUSION, scale)[0]?.chunkId;
+    expect([first(200), first(5.5)]).toEqual([1, 2]);
+  });
+
+  test("has less of a say in a long text than in a question, and the share that was asked for where one was", () => {
+    const weightOf = (query: string) => readerScale(query, 0).vectorWeight(0.3);
+    expect(weightOf("how long does a refund take")).toBeGreaterThan(
+      weightOf("the keeper of the lighthouse ".repeat(20)),
+    );
+    const order = (vectorWeight: number) =>
+      rank(answer(legs), "hybrid", { type: "convex", vectorWeight }, scale).map(({ chunkId }) => chunkId);
+    expect([order(0), order(1)]).toEqual([
+      [2, 1],
+      [1, 2],
+    ]);
+  });
+
+  test("leaves the first place to the only one with the code that was asked for", () => {
+    const given = answer([[0.6, 1], [0.1, 6, 1]], 8); // prettier-ignore
+    const [best, other] = rank(given, "hybrid", DEFAULT_FUSION, scale);
+    expect(best).toMatchObject({ chunkId: 2 });
+    expect(best?.score).toBeGreaterThan(0.5);
+    expect(other?.score).toBeLessThan(0.5);
+  });
 });

@@ -1,6 +1,6 @@
-import { isMostlyLatin, languageOf } from "../index/language.ts";
 import type { IndexCandidate } from "../index/legs.ts";
 import type { IndexAnswer } from "../index/store-index.ts";
+import { type Factors, KEYWORD_FACTORS, type Scale, TABLE_SCALE } from "./scale.ts";
 
 export const SEARCH_MODES = ["hybrid", "vector", "keyword"] as const;
 export type SearchMode = (typeof SEARCH_MODES)[number];
@@ -29,20 +29,6 @@ export type SearchMode = (typeof SEARCH_MODES)[number];
  * cosine itself.
  */
 export const RANKING = {
-  /** Share of vectors in the combination; keywords have the rest. Measured on the development sets. */
-  vectorWeight: 0.4,
-  /**
-   * The same for a question in another language than the model's. In another script the model knows the names and
-   * numbers only, which helps; in Latin letters it takes foreign words for English ones.
-   */
-  foreignVectorWeight: { latin: 0, other: 0.05 },
-  /**
-   * The same for a passage put as a question: its vector is vague, while many of its words are in what is about the same.
-   * In between, the share falls with the number of words.
-   */
-  passageVectorWeight: 0.2,
-  questionWords: 100,
-  passageWords: 200,
   /** What whole evidence adds to the combination. */
   evidenceWeight: 0.5,
   /** The constant of reciprocal rank fusion. */
@@ -50,16 +36,6 @@ export const RANKING = {
   /** Candidates that each leg gives, at least; more where more results are asked for. */
   minDepth: 200,
   depthPerResult: 3,
-} as const;
-
-/** Log odds of relevance: factors of the combination, of the share of the question that was found, of the best cosine. */
-const CALIBRATION = {
-  /** With vectors at their usual share or more. */
-  hybrid: { fused: 8.1, found: 1.3, cosine: 1.5, constant: -8.2 },
-  /** Without vectors; at a share in between, so are the factors. */
-  keyword: { fused: 7, found: 3.5, cosine: 0, constant: -8.5 },
-  /** Where no chunk has a word of the question. */
-  vector: { cosine: 8.1, constant: -4.5 },
 } as const;
 
 /** The best cosine of so many best results counts. */
@@ -70,10 +46,13 @@ export interface Weights {
   text: number;
 }
 
-export type Fusion = { type: "convex"; vectorWeight: number } | { type: "rrf"; weights: Weights; constant: number };
+/** `vectorWeight` null: as the model and the question say. */
+export type Fusion =
+  | { type: "convex"; vectorWeight: number | null }
+  | { type: "rrf"; weights: Weights; constant: number };
 
 /** Of a search that chooses none. */
-export const DEFAULT_FUSION: Fusion = { type: "convex", vectorWeight: RANKING.vectorWeight };
+export const DEFAULT_FUSION: Fusion = { type: "convex", vectorWeight: null };
 
 export interface Ranked {
   chunkId: number;
@@ -87,28 +66,6 @@ export interface Ranked {
   rescored?: number | undefined;
 }
 
-/** Characters of a question that tell its language, and that it is a passage. */
-const LANGUAGE_SAMPLE = 4_000;
-
-/** The usual combination, with less weight for vectors where an English model meets another language or a whole passage. */
-export function forEnglishModel(fusion: Fusion, query: string): Fusion {
-  if (fusion.type !== "convex" || fusion.vectorWeight !== RANKING.vectorWeight) return fusion;
-  const start = query.slice(0, LANGUAGE_SAMPLE);
-  const isLatin = isMostlyLatin(start);
-  if (isLatin && languageOf(start).isEnglish) {
-    const vectorWeight = weightByLength(start.match(/\S+/g)?.length ?? 0);
-    return vectorWeight === fusion.vectorWeight ? fusion : { ...fusion, vectorWeight };
-  }
-  const { latin: little, other } = RANKING.foreignVectorWeight;
-  return { ...fusion, vectorWeight: isLatin ? little : other };
-}
-
-function weightByLength(words: number): number {
-  const { vectorWeight, passageVectorWeight, questionWords, passageWords } = RANKING;
-  const length = Math.min(1, Math.max(0, (words - questionWords) / (passageWords - questionWords)));
-  return vectorWeight + (passageVectorWeight - vectorWeight) * length;
-}
-
 /** Candidates of each leg that are enough for this many results. */
 export function depthFor(results: number): number {
   return Math.max(RANKING.minDepth, results * RANKING.depthPerResult);
@@ -117,12 +74,14 @@ export function depthFor(results: number): number {
 /**
  * One query's answer, best first. The order is total, so that an answer never varies.
  *
- * @param unrelatedCosine where the model's cosines begin, see ModelInfo
+ * @param scale of the model whose vectors were asked, for this question
  */
-export function rank(found: IndexAnswer, mode: SearchMode, fusion: Fusion, unrelatedCosine = 0): Ranked[] {
-  const candidates = mode === "vector" ? found.candidates : spread(found.candidates, unrelatedCosine);
+export function rank(found: IndexAnswer, mode: SearchMode, wish: Fusion, scale: Scale = TABLE_SCALE): Ranked[] {
+  const candidates = mode === "vector" ? found.candidates : spread(found.candidates, scale.unrelatedCosine);
   const keywordTop = keywordTopOf(candidates);
-  const keyword = (candidate: IndexCandidate) => share(candidate.keywordScore ?? 0, keywordTop);
+  const share = Math.min(1, shareOf(keywordTop, found.attainableKeywordScore));
+  const fusion = weighted(wish, scale, share);
+  const keyword = (candidate: IndexCandidate) => shareOf(candidate.keywordScore ?? 0, keywordTop);
   const fused =
     mode === "vector"
       ? candidates.map(({ vectorScore }) => vectorScore ?? 0)
@@ -130,7 +89,7 @@ export function rank(found: IndexAnswer, mode: SearchMode, fusion: Fusion, unrel
         ? candidates.map(keyword)
         : fusion.type === "rrf"
           ? reciprocalRanks(found, fusion.weights, fusion.constant)
-          : candidates.map((candidate) => convex(candidate, fusion.vectorWeight, keyword));
+          : candidates.map((candidate) => convex(candidate, fusion.vectorWeight ?? 0, keyword));
   const ranked: (Fused & { cosine: number | null })[] = [];
   for (let i = 0; i < candidates.length; i++) {
     const one = { candidate: candidates[i]!, fused: fused[i] ?? 0, cosine: found.candidates[i]?.vectorScore ?? null };
@@ -140,7 +99,7 @@ export function rank(found: IndexAnswer, mode: SearchMode, fusion: Fusion, unrel
   const scoreOf =
     mode === "vector"
       ? ({ fused: cosine }: Fused) => clip(cosine)
-      : calibrated({ ranked, mode, fusion, keywordTop, attainable: found.attainableKeywordScore });
+      : calibrated({ ranked, mode, fusion, keywordTop, found: share, scale });
   return ranked.map((one) => ({
     chunkId: one.candidate.chunkId,
     fileKey: one.candidate.fileKey,
@@ -149,6 +108,12 @@ export function rank(found: IndexAnswer, mode: SearchMode, fusion: Fusion, unrel
     keyword: one.candidate.keywordScore,
     fused: one.fused,
   }));
+}
+
+/** With its weight: the one asked for, or the one that the model has for this question and what was found. */
+function weighted(wish: Fusion, scale: Scale, found: number): Fusion {
+  if (wish.type !== "convex" || wish.vectorWeight !== null) return wish;
+  return { type: "convex", vectorWeight: scale.vectorWeight(found) };
 }
 
 /** Cosines from `beginning` to 1 made to reach from 0 to 1. */
@@ -222,20 +187,21 @@ interface Calibrating {
   ranked: readonly Fused[];
   mode: SearchMode;
   fusion: Fusion;
-  /** The best keyword score, and what a chunk with every word of the question would have. */
+  /** The best keyword score, and its share of what a chunk with every word of the question would have. */
   keywordTop: number;
-  attainable: number;
+  found: number;
+  scale: Scale;
 }
 
 /** What to show for a result of a hybrid or keyword search. */
-function calibrated({ ranked, mode, fusion, keywordTop, attainable }: Calibrating): (one: Fused) => number {
+function calibrated({ ranked, mode, fusion, keywordTop, found, scale }: Calibrating): (one: Fused) => number {
   const [best] = ranked;
   if (best === undefined) return () => 0;
   let cosine = 0;
   for (const { candidate } of ranked.slice(0, JUDGED_TOGETHER)) cosine = Math.max(cosine, candidate.vectorScore ?? 0);
   if (keywordTop === 0) {
     // Nothing but cosines, whatever their share; a question that neither leg knows anything of gets nothing.
-    const { cosine: factor, constant } = CALIBRATION.vector;
+    const { cosine: factor, constant } = scale.calibration.vector;
     return ({ candidate }) => {
       const own = candidate.vectorScore ?? 0;
       return own > 0 ? logistic(factor * own + constant) : 0;
@@ -243,24 +209,23 @@ function calibrated({ ranked, mode, fusion, keywordTop, attainable }: Calibratin
   }
   const hasVectors = mode === "hybrid" && best.candidate.vectorScore !== null;
   const vectorShare = hasVectors ? vectorShareOf(fusion) : 0;
-  const part = Math.min(1, vectorShare / RANKING.vectorWeight);
-  const mixed = (name: keyof typeof CALIBRATION.hybrid) =>
-    part * CALIBRATION.hybrid[name] + (1 - part) * CALIBRATION.keyword[name];
+  const { hybrid } = scale.calibration;
+  const part = Math.min(1, vectorShare / hybrid.share);
+  const mixed = (name: keyof Factors) => part * hybrid[name] + (1 - part) * KEYWORD_FACTORS[name];
   const factor = mixed("fused");
-  const found = Math.min(1, share(keywordTop, attainable));
   const fixed = mixed("found") * found + mixed("cosine") * cosine + mixed("constant");
   const scoreOf = (fused: number) => logistic(factor * fused + fixed);
   if (mode === "keyword" || fusion.type === "convex") return ({ fused }) => scoreOf(fused);
   // Sums of reciprocal ranks say nothing by themselves: the best result is judged by its scores, the others keep their
   // proportion to it.
   const confidence = scoreOf(
-    convex(best.candidate, vectorShare, ({ keywordScore }) => share(keywordScore ?? 0, keywordTop)),
+    convex(best.candidate, vectorShare, ({ keywordScore }) => shareOf(keywordScore ?? 0, keywordTop)),
   );
   return ({ fused }) => (best.fused > 0 ? (confidence * fused) / best.fused : 0);
 }
 
 function vectorShareOf(fusion: Fusion): number {
-  if (fusion.type === "convex") return fusion.vectorWeight;
+  if (fusion.type === "convex") return fusion.vectorWeight ?? 0;
   const { vector, text } = fusion.weights;
   return vector / (vector + text);
 }
@@ -269,7 +234,7 @@ function logistic(logOdds: number): number {
   return 1 / (1 + Math.exp(-logOdds));
 }
 
-function share(value: number, top: number): number {
+function shareOf(value: number, top: number): number {
   return top > 0 ? Math.max(0, value) / top : 0;
 }
 

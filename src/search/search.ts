@@ -18,10 +18,11 @@ import { WorkerCallError } from "../platform/worker-pool.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { StoreRow } from "../storage/stores.ts";
 import type { Ranked } from "./ranking.ts";
-import { depthFor, forEnglishModel, mergeRanked, rank } from "./ranking.ts";
+import { depthFor, mergeRanked, rank } from "./ranking.ts";
 import type { SearchRequest } from "./request.ts";
 import type { RerankDeps } from "./rerank.ts";
 import { rerank } from "./rerank.ts";
+import type { Scale } from "./scale.ts";
 import { select } from "./select.ts";
 import { nextTurn } from "../platform/next-turn.ts";
 
@@ -37,10 +38,8 @@ export interface SearchDeps extends Pick<Storage, "generations" | "chunks" | "in
   indexes: { acquire(storeId: string, generation: number): Promise<IndexLease> };
   embedQuery: EmbedQuery;
   rankers: RerankDeps["rankers"];
-  /** Whether this model knows English only: then it has less of a say in questions that are not. */
-  isEnglishModel: (model: string) => boolean;
-  /** See ModelInfo. */
-  unrelatedCosine: (model: string) => number;
+  /** What a model's cosines mean for a question. */
+  scaleOf: (model: string, query: string) => Scale;
 }
 
 export interface StoreSearch {
@@ -220,12 +219,11 @@ async function inTurns(
 }
 
 function ask(
-  { isEnglishModel, unrelatedCosine }: SearchDeps,
+  { scaleOf }: SearchDeps,
   { index }: IndexLease,
   asked: { model: string; query: string; vector: Float32Array | null; request: SearchRequest },
 ): Asked {
   const { model, query, vector, request } = asked;
-  const fusion = isEnglishModel(model) ? forEnglishModel(request.fusion, query) : request.fusion;
   const wanted = request.maxChunksPerFile === null ? request.maxResults : request.maxResults * 4;
   const answer: IndexAnswer = index.search({
     vector,
@@ -235,7 +233,7 @@ function ask(
     exact: wanted * 2,
     byWindows: request.isRescored,
   });
-  return { ranked: rank(answer, request.mode, fusion, unrelatedCosine(model)), used: answer.used };
+  return { ranked: rank(answer, request.mode, request.fusion, scaleOf(model, query)), used: answer.used };
 }
 
 async function read(

@@ -39,6 +39,8 @@ const LONG_SETS = new Set(["cisi", "pubmedqa", "se-beer", "xquad-es"]);
 /** Results whose scores are looked at, and questions of each other set that are put to a store. */
 const JUDGED_RESULTS = 20;
 const FOREIGN_QUESTIONS = 15;
+/** Questions of each language that are put to the documents of every other. */
+const QUESTIONS_ACROSS = 200;
 
 const env = process.env;
 using unpacked = tempDir();
@@ -59,11 +61,14 @@ await using server = await startServer({
 const rows: Row[] = [];
 const shown: Shown = { results: [], own: [], foreign: [] };
 const answered: AnsweredQuestion[][] = [];
+/** The same documents in several languages, with their stores. */
+const translated: { set: EvalSet; store: FilledStore }[] = [];
 for (const set of sets) {
   rows.push(...(await evaluate(server, set)));
   if (env["EVAL_LONG"] !== "0" && LONG_SETS.has(set.name))
     rows.push(...(await evaluateLong(server, joinPassages(set))));
 }
+if (translated.length > 1) rows.push(...(await evaluateAcross()));
 const all = [...rows, ...summarise(rows)];
 const { calibration, figures: scores } = scoreFigures(shown);
 const figures = { ...scores, ...rounded(answerFigures(answered)) };
@@ -101,7 +106,23 @@ async function evaluate(on: TestServer, set: EvalSet): Promise<Row[]> {
   const foreign = foreignTo(set);
   for (const query of foreign) shown.foreign.push((await store.search(query, "rescored")).hits[0]?.score ?? 0);
   answered.push(await answersOf(on, { store, set, foreign }));
-  await store.remove();
+  if (isTranslated(set.name)) translated.push({ set, store });
+  else await store.remove();
+  return made;
+}
+
+/** Questions in one language, documents in another: every ordered pair counts the same. Judgments have the same ids. */
+async function evaluateAcross(): Promise<Row[]> {
+  const step = Math.max(1, Math.floor((translated[0]?.set.queries.length ?? 0) / QUESTIONS_ACROSS));
+  const pairs = translated.flatMap((to) => translated.filter((from) => from !== to).map((from) => ({ to, from })));
+  const asked = pairs.flatMap(({ to: { store }, from: { set } }) =>
+    set.queries.filter((_, i) => i % step === 0).map((query) => ({ store, query })),
+  );
+  const made = await rowsOf("across languages", asked, async ({ store, query }, mode) => {
+    const { hits, ms } = await store.search(query.text, mode);
+    return { ms, scores: scoresOf([...new Set(hits.map((hit) => hit.document))], query.judgments) };
+  });
+  for (const { store } of translated) await store.remove();
   return made;
 }
 
@@ -131,13 +152,17 @@ function note(hits: readonly Hit[], { judgments }: EvalSet["queries"][number], q
 
 /** Questions of sets about other things, in the same language as far as sets tell. */
 function foreignTo({ name }: EvalSet): string[] {
-  const familyOf = (set: string) => (set.startsWith("xquad") ? "xquad" : set.slice(0, 3));
-  if (familyOf(name) === "xquad") return [];
-  const others = sets.filter((set) => familyOf(set.name) !== familyOf(name) && familyOf(set.name) !== "xquad");
+  const familyOf = (set: string) => (isTranslated(set) ? "xquad" : set.slice(0, 3));
+  if (isTranslated(name)) return [];
+  const others = sets.filter((set) => familyOf(set.name) !== familyOf(name) && !isTranslated(set.name));
   return others.flatMap(({ queries }) => {
     const step = Math.max(1, Math.floor(queries.length / FOREIGN_QUESTIONS));
     return queries.filter((_, i) => i % step === 0).map((query) => query.text);
   });
+}
+
+function isTranslated(set: string): boolean {
+  return set.startsWith("xquad");
 }
 
 /** The answer is a place in a long file: each relevant span counts for the first chunk that covers it. */

@@ -1,6 +1,7 @@
-"""Stage 3: the texts that are learned from: English pairs, texts in other languages, with the English original if there is one.
+"""Stage 3: the texts that are learned from: English questions with their passages, texts in other languages with the English
+original where there is one.
 
-One JSON object a line: {"id", "kind": "query" or "passage", "text", "lang", "pair": number of the pair or null, "en"}.
+One JSON object a line: {"id", "kind": "query" or "passage", "text", "lang", "pair": number of the pair or null}.
 """
 import argparse
 import json
@@ -40,16 +41,20 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     for name in ("pairs", "multilingual", "out"):
         parser.add_argument("--" + name, required=True)
-    parser.add_argument("--english", type=int, default=20_000, help="pairs")
-    parser.add_argument("--others", type=int, default=20_000, help="texts")
+    parser.add_argument("--english", type=int, default=16_000, help="pairs")
+    parser.add_argument("--others", type=int, default=14_000, help="texts")
     o = parser.parse_args()
     rng = random.Random(7)
     rows = []
     for number, (q, p) in enumerate(english(o.pairs, o.english, rng)):
-        rows += [{"kind": "query", "text": q, "lang": "en", "pair": number, "en": None}, {"kind": "passage", "text": p, "lang": "en", "pair": number, "en": None}]
-    for row in others(o.multilingual, o.others):
-        original = row["en"][:OTHER_CHARS] if row["en"] else None
-        rows.append({"kind": rng.choice(["query", "passage"]), "text": row["text"][:OTHER_CHARS], "lang": row["lang"], "pair": None, "en": original})
+        rows += [{"kind": "query", "text": q, "lang": "en", "pair": number}, {"kind": "passage", "text": p, "lang": "en", "pair": number}]
+    for number, row in enumerate(others(o.multilingual, o.others), o.english):
+        # A question in one language, the passage in the other: now this way round, now that.
+        kinds = rng.choice([("query", "passage"), ("passage", "query")])
+        pair = number if row["en"] else None
+        rows.append({"kind": kinds[0], "text": row["text"][:OTHER_CHARS], "lang": row["lang"], "pair": pair})
+        if pair is not None:
+            rows.append({"kind": kinds[1], "text": row["en"][:OTHER_CHARS], "lang": "en", "pair": pair})
     # Pairs stay together, everything else in any order: a beginning of the file is a sample of it.
     units, at = [], 0
     while at < len(rows):

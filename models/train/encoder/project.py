@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from encoder import embed
 from export import PAD, load
 from space import principal
-from teach import PIECES
+from states import PIECES
 
 SOURCES = ("arxiv", "docs", "openstax", "qa_misc", "medquad", "wiki")
 PAIRS_A_SOURCE, TEXTS_A_LANGUAGE, LINES = 80, 12, 4000

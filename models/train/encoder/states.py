@@ -2,15 +2,31 @@
 vectors of the encoder as it was. Kept in blocks; run it again to go on.
 """
 import argparse
+import json
 import os
 import time
 
 import numpy as np
+from tokenizers import Tokenizer
 
 from cached import BLOCK, session
 from encoder import by_length, padded
 from export import PAD, STATES
-from teach import learn, own, pieces
+
+
+PIECES = 96
+
+
+def learn(path, count):
+    with open(path, encoding="utf-8") as f:
+        return [json.loads(line) for _, line in zip(range(count), f)]
+
+
+def pieces(path, texts):
+    tokenizer = Tokenizer.from_file(path)
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(PIECES)
+    return [e.ids for e in tokenizer.encode_batch(texts)]
 
 
 def block(graph, rows):
@@ -43,14 +59,12 @@ def main():
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--count", type=int, default=60_000)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--backwards", action="store_true", help="from the last block on: a second process, until both meet")
     o = parser.parse_args()
     os.makedirs(o.out, exist_ok=True)
     graph = session(os.path.join(o.model, "onnx", "model.onnx"), o.threads)
-    rows = pieces(os.path.join(o.model, "tokenizer.json"), own(learn(o.learn, o.count))[1])
+    rows = pieces(os.path.join(o.model, "tokenizer.json"), [f"{r['kind']}: {r['text']}" for r in learn(o.learn, o.count)])
     begin = time.time()
-    blocks = range(0, len(rows), BLOCK)
-    for at in reversed(blocks) if o.backwards else blocks:
+    for at in range(0, len(rows), BLOCK):
         path = os.path.join(o.out, f"{at:07d}.npz")
         if not os.path.exists(path):
             np.savez(f"{path}.{os.getpid()}.npz", **block(graph, rows[at:at + BLOCK]))

@@ -1,8 +1,9 @@
-"""The last layers and the map to 256 values learn. The layers below stay; their states are read from states.py.
+"""Stage 5: the last layers and the map to 256 values learn. The layers below stay; their states are read from states.py.
 
-Loss = 1 - cosine with the target, + divergence of the similarities in the batch at a low temperature, both on the first 64,
-128 and 256 values, + the pairs of the batch against each other. A checkpoint every few minutes; started again with the same
-folder it goes on. Seeds are fixed, and the order of the batches is the seed's.
+Every text of a pair is to find its other half (a question its passage, a text its translation) among all texts of the batch,
+and all are to stay near where they were. Loss = cross entropy of the pairs + 1 - cosine with the vector before + divergence
+of the similarities in the batch from those before, each on the first 64, 128 and 256 values. A checkpoint every few minutes;
+started again with the same folder it goes on. Seeds are fixed, and the order of the batches is the seed's.
 """
 import argparse
 import os
@@ -15,40 +16,27 @@ from torch.nn import functional as F
 import states
 from encoder import PREFIXES, cosine_schedule
 from export import load
-from space import Target
-from teach import english, learn
-from cached import BLOCK
+from states import learn
 
 TUNED = 2
-HELD = 256
+HELD = 512
 PAIR_TEMPERATURE, TEMPERATURE = 0.05, 0.05
-
-
-def read_english(folder, count):
-    blocks = [os.path.join(folder, f"{at:07d}.npy") for at in range(0, count, BLOCK)]
-    return np.concatenate([np.load(b).astype(np.float32) for b in blocks if os.path.exists(b)])
+PAIR_WEIGHT, NEAR_WEIGHT, ALIKE_WEIGHT = 0.3, 1.0, 0.5
+MOST_LIKE = 0.95
 
 
 class Texts:
-    def __init__(self, o):
-        rows = learn(o.learn, o.count)
-        self.mean, self.states = states.load(o.states, o.count)
-        rows = rows[:len(self.mean)]
-        taught = read_english(o.english, o.count)
-        reached = 0
-        for n, r in enumerate(rows):  # as many as both stages have come to
-            reached += bool(r["lang"] == "en" or r["en"])
-            if reached > len(taught):
-                rows = rows[:n]
-                break
-        self.rows, self.mean = rows, self.mean[:len(rows)]
-        self.target = Target(rows, taught[:len(english(rows)[0])], self.mean)
-        self.length = np.array([len(s) for s in self.states[:len(rows)]])
+    def __init__(self, o, project):
+        mean, self.states = states.load(o.states, o.count)
+        self.rows = learn(o.learn, o.count)[:len(mean)]
+        with torch.inference_mode():
+            self.before = F.normalize(project(torch.from_numpy(mean)), dim=1).numpy()
+        self.length = np.array([len(s) for s in self.states])
         numbers = {}
-        for i, r in enumerate(rows):
+        for i, r in enumerate(self.rows):
             if r["pair"] is not None:
                 numbers.setdefault(r["pair"], []).append(i)
-        self.partner = np.full(len(rows), -1)
+        self.partner = np.full(len(self.rows), -1)
         for pair in numbers.values():
             if len(pair) == 2:
                 self.partner[pair] = pair[::-1]
@@ -61,12 +49,12 @@ class Texts:
         out = []
         for at in range(0, len(order), size * 16):
             some = order[at:at + size * 16]
-            some = some[np.argsort(self.length[some], kind="stable")]
+            width = np.maximum(self.length[some], np.where(self.partner[some] < 0, 0, self.length[self.partner[some]]))
+            some = some[np.argsort(width, kind="stable")]
             out += [some[i:i + size] for i in range(0, len(some), size)]
         for i in rng.permutation(len(out)):
-            chosen = out[i]
-            partners = self.partner[chosen]
-            yield np.concatenate([chosen, partners[partners >= 0]])
+            partners = self.partner[out[i]]
+            yield np.concatenate([out[i], partners[partners >= 0]])
 
     def padded(self, some):
         width = self.length[some].max()
@@ -75,6 +63,11 @@ class Texts:
         for row, i in enumerate(some):
             x[row, :self.length[i]], mask[row, :self.length[i]] = self.states[i], 1
         return torch.from_numpy(x), torch.from_numpy(mask)
+
+    def partners_within(self, some):
+        """The place in `some` of each text's other half, or -1."""
+        place = {int(i): n for n, i in enumerate(some)}
+        return torch.tensor([place.get(int(self.partner[i]), -1) for i in some])
 
 
 def forward(layers, project, x, mask):
@@ -85,30 +78,33 @@ def forward(layers, project, x, mask):
     return project(F.normalize((x * m).sum(1) / m.sum(1), dim=1))
 
 
-def loss_of(v, t, partner):
-    """partner: number in the batch of each text's other half, or -1."""
+def loss_of(v, before, partner):
     total = 0.0
+    have = partner >= 0
     for size in PREFIXES:
-        a, b = F.normalize(v[:, :size], dim=1), F.normalize(t[:, :size], dim=1)
+        a, b = F.normalize(v[:, :size], dim=1), F.normalize(before[:, :size], dim=1)
         diagonal = torch.eye(len(a), dtype=torch.bool)
-        mine = (a @ a.T / TEMPERATURE).masked_fill(diagonal, -1e9)
-        theirs = (b @ b.T / TEMPERATURE).masked_fill(diagonal, -1e9)
-        like = F.kl_div(F.log_softmax(mine, 1), F.softmax(theirs, 1), reduction="batchmean")
-        have = partner >= 0
-        pairs = F.cross_entropy((a @ a.T / PAIR_TEMPERATURE).masked_fill(diagonal, -1e9)[have], partner[have]) if have.any() else 0.0
-        total = total + (1 - (a * b).sum(1)).mean() + 0.5 * like + 0.1 * pairs
+        theirs = b @ b.T
+        mine = a @ a.T
+        alike = F.kl_div(F.log_softmax((mine / TEMPERATURE).masked_fill(diagonal, -1e9), 1), F.softmax((theirs / TEMPERATURE).masked_fill(diagonal, -1e9), 1), reduction="batchmean")
+        total = total + NEAR_WEIGHT * (1 - (a * b).sum(1)).mean() + ALIKE_WEIGHT * alike
+        if have.any():
+            # What says nearly the same as the other half is no wrong answer.
+            right = F.one_hot(partner.clamp_min(0), len(a)).bool()
+            same = (theirs[partner.clamp_min(0)] > MOST_LIKE) & ~right
+            total = total + PAIR_WEIGHT * F.cross_entropy((mine / PAIR_TEMPERATURE).masked_fill(diagonal | same, -1e9)[have], partner[have])
     return total / len(PREFIXES)
 
 
-def within(texts, some):
-    place = {int(i): n for n, i in enumerate(some)}
-    return torch.tensor([place.get(int(texts.partner[i]), -1) for i in some])
-
-
-def agreement(texts, layers, project):
+def held_out(texts, layers, project):
+    """(cosine with the vectors before, share of the held-out texts whose nearest is their other half)."""
     with torch.inference_mode():
-        v = forward(layers, project, *texts.padded(np.arange(HELD)))
-        return F.cosine_similarity(v, torch.from_numpy(texts.target.vectors[:HELD])).mean().item()
+        some = np.arange(HELD)
+        v = F.normalize(torch.cat([forward(layers, project, *texts.padded(some[i:i + 64])) for i in range(0, HELD, 64)]), dim=1)
+        partner = texts.partners_within(some)
+        have = partner >= 0
+        near = (v @ v.T).fill_diagonal_(-1).argmax(1)
+        return (v * torch.from_numpy(texts.before[:HELD])).sum(1).mean().item(), (near == partner)[have].float().mean().item()
 
 
 def groups(layers, project, rate):
@@ -118,11 +114,11 @@ def groups(layers, project, rate):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    for name in ("learn", "weights", "states", "english", "out"):
+    for name in ("learn", "weights", "states", "out"):
         parser.add_argument("--" + name, required=True)
-    parser.add_argument("--count", type=int, default=60_000)
-    parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--batch", type=int, default=48)
+    parser.add_argument("--count", type=int, default=60_000, help="texts")
+    parser.add_argument("--steps", type=int, default=900)
+    parser.add_argument("--batch", type=int, default=64, help="pairs and single texts")
     parser.add_argument("--rate", type=float, default=5e-5)
     parser.add_argument("--minutes", type=float, default=100, help="stops then; the rate falls with the steps")
     parser.add_argument("--threads", type=int, default=2)
@@ -130,13 +126,9 @@ def main():
     torch.set_num_threads(o.threads)
     torch.manual_seed(0)
     os.makedirs(o.out, exist_ok=True)
-    texts = Texts(o)
-    print(f"{len(texts.rows)} texts; ridge map: cosine {texts.target.cosine:.4f} with the teacher where it was not fitted", flush=True)
     model = load(o.weights)
-    with torch.no_grad():
-        model.project.weight.copy_(torch.tensor(texts.target.matrix))
-        model.project.bias.copy_(torch.tensor(texts.target.offset))
-    torch.save(model.state_dict(), os.path.join(o.out, "ridge.pt"))
+    texts = Texts(o, model.project)
+    print(f"{len(texts.rows)} texts, {(texts.partner >= 0).sum() // 2} pairs, {texts.length.sum()} pieces", flush=True)
     train(o, texts, model)
 
 
@@ -150,7 +142,8 @@ def train(o, texts, model):
         optimiser.load_state_dict(held["optimiser"])
         step = held["step"]
     begin = saved = time.time()
-    print(f"step {step}: held-out cosine {agreement(texts, layers, project):.4f}", flush=True)
+    report = lambda: print(f"step {step}: held-out cosine {{:.4f}}, pairs {{:.4f}}".format(*held_out(texts, layers, project)), flush=True)
+    report()
     epoch, done = 0, 0
     while step < o.steps and time.time() - begin < o.minutes * 60:
         for some in texts.batches(np.random.default_rng(epoch), o.batch):
@@ -160,7 +153,7 @@ def train(o, texts, model):
             for g in optimiser.param_groups:
                 g["lr"] = g["rate"] * cosine_schedule(step, o.steps, 20)
             v = forward(layers, project, *texts.padded(some))
-            loss = loss_of(v, torch.from_numpy(texts.target.vectors[some]), within(texts, some))
+            loss = loss_of(v, torch.from_numpy(texts.before[some]), texts.partners_within(some))
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_([w for g in optimiser.param_groups for w in g["params"]], 1.0)
@@ -168,12 +161,13 @@ def train(o, texts, model):
             step += 1
             if step % 25 == 0:
                 print(f"step {step}, {time.time() - begin:.0f} s, loss {loss.item():.4f}", flush=True)
-            if time.time() - saved > 120 or step >= o.steps or time.time() - begin > o.minutes * 60:
-                print(f"step {step}: held-out cosine {agreement(texts, layers, project):.4f}", flush=True)
+            is_over = step >= o.steps or time.time() - begin > o.minutes * 60
+            if time.time() - saved > 120 or is_over:
+                report()
                 torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step}, path + ".part")
                 os.replace(path + ".part", path)
                 saved = time.time()
-                if step >= o.steps or time.time() - begin > o.minutes * 60:
+                if is_over:
                     break
         epoch += 1
     torch.save(model.state_dict(), os.path.join(o.out, "tuned.pt"))

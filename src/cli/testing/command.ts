@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { KEYS, type StoreApp } from "../../app/testing/store-app.ts";
 import type { Terminal } from "../terminal.ts";
+import { TEST_DEFAULT_MODEL } from "../../../test/helpers/server.ts";
 import { runVerb } from "../verbs.ts";
 
 /** What a command said and how it ended. What a verb throws for a person to read is the message, as main.ts shows it. */
@@ -12,7 +13,10 @@ export interface Said {
 
 const EXPECTED = ["UsageError", "ConfigError", "StartError", "RequestFailed"];
 
-/** Runs `lectern <argv>` in this process, without an environment unless `terminal` has one. */
+/** The whole environment where a test gives none: a server that a verb starts has the quick model. */
+const ENVIRONMENT = { LECTERN_DEFAULT_MODEL: TEST_DEFAULT_MODEL };
+
+/** Runs `lectern <argv>` in this process. */
 export async function lectern(argv: readonly string[], terminal: Partial<Terminal> = {}): Promise<Said> {
   const said: Said = { status: 0, out: "", err: "" };
   try {
@@ -23,7 +27,7 @@ export async function lectern(argv: readonly string[], terminal: Partial<Termina
       errIsTerminal: false,
       columns: 100,
       color: false,
-      env: {},
+      env: ENVIRONMENT,
       signal: new AbortController().signal,
       ...terminal,
     });
