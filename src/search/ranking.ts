@@ -1,6 +1,6 @@
 import type { IndexCandidate } from "../index/legs.ts";
 import type { IndexAnswer } from "../index/store-index.ts";
-import { type Factors, KEYWORD_FACTORS, type Scale, TABLE_SCALE } from "./scale.ts";
+import { type Factors, KEYWORD_FACTORS, LITTLE_FOUND, type Scale, TABLE_SCALE } from "./scale.ts";
 
 export const SEARCH_MODES = ["hybrid", "vector", "keyword"] as const;
 export type SearchMode = (typeof SEARCH_MODES)[number];
@@ -213,7 +213,8 @@ function calibrated({ ranked, mode, fusion, keywordTop, found, scale }: Calibrat
   const part = Math.min(1, vectorShare / hybrid.share);
   const mixed = (name: keyof Factors) => part * hybrid[name] + (1 - part) * KEYWORD_FACTORS[name];
   const factor = mixed("fused");
-  const fixed = mixed("found") * found + mixed("cosine") * cosine + mixed("constant");
+  const foreign = Math.max(0, 1 - found / LITTLE_FOUND);
+  const fixed = mixed("found") * found + mixed("cosine") * cosine + mixed("foreign") * foreign + mixed("constant");
   const scoreOf = (fused: number) => logistic(factor * fused + fixed);
   if (mode === "keyword" || fusion.type === "convex") return ({ fused }) => scoreOf(fused);
   // Sums of reciprocal ranks say nothing by themselves: the best result is judged by its scores, the others keep their

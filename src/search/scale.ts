@@ -39,7 +39,12 @@ export interface Factors {
   found: number;
   cosine: number;
   constant: number;
+  /** Where hardly a word of the question was found, as in another language: see {@link LITTLE_FOUND}. */
+  foreign: number;
 }
+
+/** From this share of the question that was found down to none, a question is more and more one of another language. */
+export const LITTLE_FOUND = 0.15;
 
 export interface Calibration {
   /** With vectors at this share or more; at a share in between, so are the factors between these and keywords alone. */
@@ -49,12 +54,12 @@ export interface Calibration {
 }
 
 const TABLE_CALIBRATION: Calibration = {
-  hybrid: { fused: 8.1, found: 1.3, cosine: 1.5, constant: -8.2, share: TABLE.vectorWeight },
+  hybrid: { fused: 8.1, found: 1.3, cosine: 1.5, constant: -8.2, foreign: 0, share: TABLE.vectorWeight },
   vector: { cosine: 8.1, constant: -4.5 },
 };
 
 /** Of a search without vectors. */
-export const KEYWORD_FACTORS: Factors = { fused: 7, found: 3.5, cosine: 0, constant: -8.5 };
+export const KEYWORD_FACTORS: Factors = { fused: 7, found: 3.5, cosine: 0, constant: -8.5, foreign: 0 };
 
 /** The table's, for a question that says nothing of its own: see {@link tableScale}. */
 export const TABLE_SCALE: Scale = {
@@ -91,7 +96,7 @@ function wordsOf(text: string): number {
 const READER = { constant: 4, words: -0.6, found: -3.5, fewestWords: 4, mostWords: 100 } as const;
 
 const READER_CALIBRATION: Calibration = {
-  hybrid: { fused: 19.1, found: 0.7, cosine: -8.9, constant: -6.5, share: 0.4 },
+  hybrid: { fused: 21.7, found: 1.5, cosine: -9.8, constant: -7.6, foreign: 3.2, share: 0.4 },
   vector: { cosine: 16.4, constant: -6.4 },
 };
 
