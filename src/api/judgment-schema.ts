@@ -35,7 +35,16 @@ export type JudgmentBody = Static<typeof JudgmentBody>;
 export const JudgmentList = Type.Array(JudgmentBody, { minItems: 1, maxItems: MAX_JUDGMENTS });
 
 export const AddJudgmentsBody = Type.Object(
-  { judgments: JudgmentList },
+  {
+    judgments: JudgmentList,
+    merge: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description:
+          "The given files and chunks are added to those that are judged for the query already, or get another grade; the rest of its list stays. Every grade may then be 0.",
+      }),
+    ),
+  },
   { $id: "AddJudgmentsRequest", additionalProperties: false },
 );
 export type AddJudgmentsBody = Static<typeof AddJudgmentsBody>;
@@ -50,6 +59,7 @@ export const Judgment = Type.Object(
     relevant: Type.Array(
       Type.Object({
         file_id: nullable(Type.String(), { description: "Of a chunk: the file that it was of when it was judged." }),
+        filename: nullable(Type.String(), { description: "Null where the file is not in the store any more." }),
         chunk_id: Type.Optional(Type.String({ description: "Where one chunk is meant." })),
         grade: Type.Number(),
       }),
@@ -65,7 +75,7 @@ export const AddedJudgments = Type.Object(
   {
     ...JudgmentPage.properties,
     added: Type.Integer({ description: "Queries that were not judged before." }),
-    replaced: Type.Integer({ description: "Queries that were, and have a new list of answers." }),
+    replaced: Type.Integer({ description: "Queries that were, and have another list of answers now." }),
     total: Type.Integer({ description: "Judged queries of the store." }),
   },
   { $id: "AddedJudgments", description: "What was added, in the order given." },

@@ -126,6 +126,19 @@ test("every mode that needs the query's vector bears the time that the first one
   expect(Object.values(metrics ?? {}).map((one) => one.latency_ms.p50)).toEqual([12, 11, 3]);
 });
 
+test("a query that was judged by what is no answer alone is left out of the means, and alone is nothing to measure", async () => {
+  const owner = { tenantId: T, storeId: S, evaluation: 0 };
+  const relevant: Relevant[] = [{ file: "file-gone", chunk: null, grade: 0 }];
+  await storage.judgments.put(owner, { id: newId("q_"), query: "nothing fits", relevant }, 1);
+  const alone = await ask();
+  await run(alone.id, found);
+  expect(await rowOf(alone.id)).toMatchObject({ status: "failed", error_code: "invalid_value" });
+  await judge(2);
+  const { id } = await ask({ modes: ["keyword"] });
+  await run(id, found);
+  expect(await rowOf(id)).toMatchObject({ status: "completed", queries: 2, missing: 0 });
+});
+
 describe("a run that cannot go on", () => {
   const refused = (passing: boolean): MeasuredAnswer => ({ ok: false, code: "overloaded", message: "no", passing });
 

@@ -4,7 +4,7 @@ import { type JudgmentOwner, OF_STORE, type Relevant } from "../storage/judgment
 import type { Storage } from "../storage/storage.ts";
 import type { MeasuredAnswer, MeasuredSearch } from "../search/measured.ts";
 import type { SearchMode as Mode } from "../search/ranking.ts";
-import { yardstick } from "./judged.ts";
+import { hasAnswer, yardstick } from "./judged.ts";
 import { meanOf, percentilesOf, rounded, type Scores, scoresOf } from "./measures.ts";
 import { nextTurn } from "../platform/next-turn.ts";
 import { retry } from "./retry.ts";
@@ -32,6 +32,8 @@ const MOST_ATTEMPTS = 10;
 const REMOVED_AT_ONCE = 500;
 /** A search that waits for a model at another server keeps nobody else waiting. */
 const LONGEST_REST_MS = 20;
+const NOTHING_TO_FIND =
+  "There is no judged query with an answer, a grade above 0: they were deleted, or every grade in them is 0.";
 
 /** Subject: an evaluation's id. */
 export function createEvaluateHandler(deps: EvaluateDeps): JobHandler {
@@ -86,8 +88,7 @@ class Evaluation {
     const measured = await this.#measure();
     switch (measured.type) {
       case "measured":
-        if (measured.queries === 0)
-          return await this.#fail("invalid_value", "The judged queries were deleted before they were run.");
+        if (measured.queries === 0) return await this.#fail("invalid_value", NOTHING_TO_FIND);
         await storage.evaluations.complete(tenantId, id, { at: clock.nowSeconds(), ...measured });
         return null;
       case "interrupted":
@@ -117,6 +118,8 @@ class Evaluation {
       const slice = await this.#deps.storage.judgments.slice(owner, after, SLICE);
       missing += await this.#countMissing(slice);
       for (const one of slice) {
+        // Nothing is known that should be found: it would only lower every mean.
+        if (!hasAnswer(one.relevant)) continue;
         const refusal = await this.#runQuery(one);
         if (refusal !== null) return refusal;
         queries += 1;
@@ -159,7 +162,7 @@ class Evaluation {
     return null;
   }
 
-  /** Judged files and chunks that no search can find any more. */
+  /** Answers that no search can find any more. */
   async #countMissing(judged: readonly JudgedQuery[]): Promise<number> {
     const { judgments } = this.#deps.storage;
     const { tenant_id: tenantId, store_id: storeId } = this.#row;
@@ -169,7 +172,7 @@ class Evaluation {
     const chunks = await judgments.chunksOf(tenantId, storeId, distinct(relevant.map(({ chunk }) => chunk)));
     const isThere = ({ file, chunk }: Relevant) =>
       chunk === null ? files.get(file ?? "")?.searchable === true : chunks.has(chunk);
-    return relevant.filter((one) => !isThere(one)).length;
+    return relevant.filter((one) => one.grade > 0 && !isThere(one)).length;
   }
 }
 

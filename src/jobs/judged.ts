@@ -43,6 +43,11 @@ export function yardstick(relevant: readonly Relevant[]): Yardstick {
   };
 }
 
+/** Whether there is anything to be found. A query may have been judged by what is no answer alone. */
+export function hasAnswer(relevant: readonly Relevant[]): boolean {
+  return relevant.some(({ grade }) => grade > 0);
+}
+
 /** Every chunk stands for its file: for comparing generations, whose chunks are not the same ones. */
 export function byFile(relevant: readonly Relevant[]): Relevant[] {
   return relevant.map(({ file, grade }) => ({ file, chunk: null, grade }));

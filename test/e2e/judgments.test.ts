@@ -119,7 +119,7 @@ describe("judged queries", () => {
       vector_store_id: store,
       created_at: expect.any(Number),
       query: "volcano ash valley",
-      relevant: [{ file_id: files["bread.md"] ?? "", chunk_id: chunk?.id ?? "", grade: 2 }],
+      relevant: [{ file_id: files["bread.md"] ?? "", filename: "bread.md", chunk_id: chunk?.id ?? "", grade: 2 }],
     } as never);
 
     const all: Judgment[] = [];

@@ -26,7 +26,7 @@ export function judgmentOperations(judgments: JudgmentsService): Operation[] {
         operationId: "addVectorStoreJudgments",
         summary: "Add judged queries",
         description:
-          "Queries with the files or chunks that answer them, for evaluations and for the reports of migrations. A query that is there already gets the new list.",
+          "Queries with the files or chunks that answer them, for evaluations and for the reports of migrations. A query that is there already gets the new list; with `merge`, only the files and chunks that are given change in it.",
         tag: "Lectern",
         role: "write",
         body: AddJudgmentsBody,
