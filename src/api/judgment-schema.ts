@@ -49,6 +49,15 @@ export const AddJudgmentsBody = Type.Object(
 );
 export type AddJudgmentsBody = Static<typeof AddJudgmentsBody>;
 
+/** What is judged for a query, as it is shown. */
+export const ShownRelevant = Type.Object({
+  file_id: nullable(Type.String(), { description: "Of a chunk: the file that it was of when it was judged." }),
+  filename: nullable(Type.String(), { description: "Null where the file is not in the store any more." }),
+  chunk_id: Type.Optional(Type.String({ description: "Where one chunk is meant." })),
+  grade: Type.Number(),
+});
+export type ShownRelevant = Static<typeof ShownRelevant>;
+
 export const Judgment = Type.Object(
   {
     id: Type.String({ description: "`q_…`" }),
@@ -56,14 +65,7 @@ export const Judgment = Type.Object(
     vector_store_id: Type.String(),
     created_at: unixSeconds("When the query was first judged."),
     query: Type.String(),
-    relevant: Type.Array(
-      Type.Object({
-        file_id: nullable(Type.String(), { description: "Of a chunk: the file that it was of when it was judged." }),
-        filename: nullable(Type.String(), { description: "Null where the file is not in the store any more." }),
-        chunk_id: Type.Optional(Type.String({ description: "Where one chunk is meant." })),
-        grade: Type.Number(),
-      }),
-    ),
+    relevant: Type.Array(ShownRelevant),
   },
   { $id: "Judgment", description: "A query with what should be found." },
 );

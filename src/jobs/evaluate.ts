@@ -7,15 +7,17 @@ import type { SearchMode as Mode } from "../search/ranking.ts";
 import { hasAnswer, yardstick } from "./judged.ts";
 import { meanOf, percentilesOf, rounded, type Scores, scoresOf } from "./measures.ts";
 import { nextTurn } from "../platform/next-turn.ts";
+import { QueryResults } from "./query-results.ts";
 import { retry } from "./retry.ts";
 import type { JobHandler, JobOutcome } from "./runner.ts";
 
 /**
  * Runs a store's judged queries, or those that an evaluation brought along, through the search that users have, one
- * after another, and keeps what came of it. Nothing is kept on the way: a run that was cut off is made again.
+ * after another, and keeps what came of it. Nothing is kept on the way: a run that was cut off is made again. Of a
+ * store's own queries what was found for each is kept too (query-results.ts).
  */
 export interface EvaluateDeps {
-  storage: Pick<Storage, "evaluations" | "judgments">;
+  storage: Pick<Storage, "evaluations" | "evaluationResults" | "judgments">;
   clock: Clock;
   search: MeasuredSearch;
 }
@@ -56,6 +58,7 @@ export function createEvaluateHandler(deps: EvaluateDeps): JobHandler {
 }
 
 interface JudgedQuery {
+  seq: number;
   query: string;
   relevant: Relevant[];
 }
@@ -69,12 +72,14 @@ class Evaluation {
   readonly #row: EvaluationRow;
   readonly #signal: AbortSignal;
   readonly #figures: Map<Mode, { scores: Scores[]; latencies: number[] }>;
+  readonly #results: QueryResults;
   #generation: number | null = null;
 
   constructor(deps: EvaluateDeps, row: EvaluationRow, signal: AbortSignal) {
     this.#deps = deps;
     this.#row = row;
     this.#signal = signal;
+    this.#results = new QueryResults(deps.storage.evaluationResults, row);
     this.#figures = new Map(row.modes.map((mode) => [mode, { scores: [], latencies: [] }]));
   }
 
@@ -89,6 +94,7 @@ class Evaluation {
     switch (measured.type) {
       case "measured":
         if (measured.queries === 0) return await this.#fail("invalid_value", NOTHING_TO_FIND);
+        await this.#results.keep();
         await storage.evaluations.complete(tenantId, id, { at: clock.nowSeconds(), ...measured });
         return null;
       case "interrupted":
@@ -135,9 +141,9 @@ class Evaluation {
   }
 
   /** In every mode; null when all answered. */
-  async #runQuery({ query, relevant }: JudgedQuery): Promise<Refusal | null> {
+  async #runQuery({ seq, query, relevant }: JudgedQuery): Promise<Refusal | null> {
     const { tenant_id: tenantId, store_id: storeId, k } = this.#row;
-    const { grades, onePerFile, results, rank } = yardstick(relevant);
+    const { grades, onePerFile, results, rank, grade } = yardstick(relevant);
     const answers: { mode: Mode; answer: Answer }[] = [];
     for (const mode of this.#figures.keys()) {
       const asked = { tenantId, storeId, generation: null, query, mode, results: results(k), onePerFile };
@@ -156,7 +162,9 @@ class Evaluation {
     const embedMs = Math.max(...answers.map(({ answer }) => answer.ms.embed));
     for (const { mode, answer } of answers) {
       const of = this.#figures.get(mode);
-      of?.scores.push(scoresOf(rank(answer.hits), grades, k));
+      const scores = scoresOf(rank(answer.hits), grades, k);
+      of?.scores.push(scores);
+      this.#results.note(mode, seq, { scores, hits: answer.hits.map((hit) => ({ ...hit, grade: grade(hit) })) });
       of?.latencies.push(answer.ms.total - answer.ms.embed + (mode === "keyword" ? 0 : embedMs));
     }
     return null;

@@ -10,6 +10,8 @@ export interface Yardstick {
   results(k: number): number;
   /** Ids as in `grades`, best first. */
   rank(hits: readonly MeasuredHit[]): string[];
+  /** Null where nobody judged it. */
+  grade(hit: MeasuredHit): number | null;
 }
 
 /** A search gives no more. */
@@ -40,6 +42,7 @@ export function yardstick(relevant: readonly Relevant[]): Yardstick {
     onePerFile: filesAreJudged && !isMixed,
     results: (k) => (isMixed ? MOST_RESULTS : k),
     rank: (hits) => [...new Set(hits.map(keyOf))],
+    grade: (hit) => grades.get(keyOf(hit)) ?? null,
   };
 }
 

@@ -13,6 +13,7 @@ import { notFound } from "../../http/not-found.ts";
 import { pageQuery } from "../../http/page-query.ts";
 import { merged, readJudgments } from "../judgment-input.ts";
 import type { AddJudgmentsBody, Judgment } from "../judgment-schema.ts";
+import { showRelevant } from "../judgment-show.ts";
 import { MAX_JUDGMENTS, MAX_RELEVANT } from "../judgment-schema.ts";
 
 export interface JudgmentsDeps extends Pick<Storage, "transaction" | "judgments" | "shownIds"> {
@@ -120,12 +121,7 @@ async function shown(
     vector_store_id: storeId,
     created_at: row.created_at,
     query: row.query,
-    relevant: row.relevant.map(({ file, chunk, grade }) => ({
-      file_id: file,
-      filename: files.get(file ?? "")?.filename ?? null,
-      ...(chunk === null ? {} : { chunk_id: shownIds.chunks.idOf(chunk) }),
-      grade,
-    })),
+    relevant: showRelevant(row.relevant, files, shownIds.chunks),
   }));
 }
 
