@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
 import { jsonLimit } from "../http/body-limit.ts";
-import { deletedSchema, idText, listSchema, nullable, unixSeconds } from "../http/openai.ts";
+import { cursorQuery, deletedSchema, idText, listSchema, nullable, unixSeconds } from "../http/openai.ts";
 
 /** Thousands of queries, each with the ids of some answers. */
 export const JUDGED_BODY = jsonLimit(16 * 1024 * 1024, 300_000);
@@ -72,6 +72,13 @@ export const Judgment = Type.Object(
 export type Judgment = Static<typeof Judgment>;
 
 export const JudgmentPage = listSchema(Judgment, "JudgmentList");
+
+export const ListJudgmentsQuery = Type.Object({
+  ...cursorQuery(),
+  query: Type.Optional(
+    Type.String({ maxLength: MAX_QUERY_CHARACTERS, description: "Only what is judged for exactly this query." }),
+  ),
+});
 
 export const AddedJudgments = Type.Object(
   {

@@ -26,6 +26,9 @@ test("merged judgments change only what is given, and keep the query's place", a
   const again = await post([{ query: "q", relevant: [{ file_id: b, grade: 0 }, { file_id: c }] }]);
   expect(gradesOf(again)).toEqual([["a.txt 2", "b.txt 0", "c.txt 1"]]);
   expect([again.json.data[0].id, again.json.added, again.json.replaced]).toEqual([first.json.data[0].id, 0, 1]);
+  const path = `/v1/vector_stores/${again.json.data[0].vector_store_id}/judgments`;
+  expect((await f.call("GET", `${path}?query=q`)).json.data).toEqual(again.json.data);
+  expect((await f.call("GET", `${path}?query=Q`)).json.data).toEqual([]);
   // Without it the list is another one, as before.
   expect(gradesOf(await post([{ query: "q", relevant: [{ file_id: c }] }], {}))).toEqual([["c.txt 1"]]);
 });

@@ -35,7 +35,8 @@ export interface AddedJudgments {
 export interface JudgmentsService {
   /** Adds judged queries; one that is there already has its list replaced, or added to. All of them, or none. */
   add(asking: Asking, body: AddJudgmentsBody): Promise<AddedJudgments>;
-  list(asking: Asking, cursor: Cursor): Promise<{ data: Judgment[]; hasMore: boolean }>;
+  /** `asked`: only what is judged for exactly this query. */
+  list(asking: Asking, cursor: Cursor, asked?: string): Promise<{ data: Judgment[]; hasMore: boolean }>;
   remove(asking: Asking, id: string): Promise<void>;
   /** Returns how many there were. */
   removeAll(asking: Asking): Promise<number>;
@@ -77,8 +78,13 @@ export function judgmentsService(deps: JudgmentsDeps): JudgmentsService {
       return { data: await shown(deps, store, rows), ...counts };
     },
 
-    async list(asking, cursor) {
+    async list(asking, cursor, asked) {
       const store = await access.open(asking);
+      if (asked !== undefined) {
+        const owner = { tenantId: store.tenant_id, storeId: store.id, evaluation: OF_STORE };
+        const row = await judgments.ofQuery(owner, asked);
+        return { data: await shown(deps, store, row === null ? [] : [row]), hasMore: false };
+      }
       const seqOf = async (id: string) =>
         (await judgments.get(store.tenant_id, store.id, id))?.seq ?? cursors.find(store.tenant_id, id);
       const query = await pageQuery(cursor, seqOf, "judgment");
