@@ -3,8 +3,8 @@ export const QUALITY_WORDS = {
   judging: {
     good: "Good",
     bad: "Not good",
-    goodHit: (name: string) => `${name} is a good answer`,
-    badHit: (name: string) => `${name} is no answer`,
+    goodHit: (name: string) => `Good: ${name}`,
+    badHit: (name: string) => `Not good: ${name}`,
     nothingRight: "Nothing here is right",
     nothingHelp:
       "What was found is judged as no answer. Choose the document that should have been found, if there is one.",

@@ -98,6 +98,7 @@ test.skipIf(lacks("chromium", chromium !== null))(
     await page.type('dialog[open] input[name="find-file"]', "BREAD");
     await press(page, "Add bread.md", "dialog");
     await page.untilText("Should have been found: bread.md");
+    expect(await accessFaults(page)).toEqual({});
     await press(page, "Judge", "dialog");
     await page.until("the dialog is closed", `document.querySelector("dialog") === null`);
     expect((await judgedIn(server, store))["strings"]).toEqual(["violin.md 0 chunk", "bread.md 1"]);
@@ -249,6 +250,7 @@ test.skipIf(lacks("chromium", chromium !== null))(
     await press(page, "Judge volcano");
     await page.type('dialog[open] input[name="find-file"]', "volc");
     await press(page, "Add volcano.md", "dialog");
+    expect(await accessFaults(page)).toEqual({});
     await press(page, "Save", "dialog");
     await page.until("the dialog is closed", `document.querySelector("dialog") === null`);
     expect(await judgedIn(server, store)).toEqual({ volcano: ["volcano.md 1"] });

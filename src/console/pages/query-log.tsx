@@ -1,10 +1,10 @@
-import { useId, useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { Judgment } from "../../api/judgment-schema.ts";
 import type { LoggedQuery } from "../../api/queries/schema.ts";
 import { Field } from "../parts/fields.tsx";
 import { Load } from "../parts/load.tsx";
 import { Name, State, Time } from "../parts/text.tsx";
-import { addressOf, type Route } from "../route.ts";
+import { addressOf, parseRoute, type Route } from "../route.ts";
 import { mayWrite, useConsole } from "../state/console.ts";
 import { useLoad } from "../state/use-load.ts";
 import { setQuery } from "../state/use-route.ts";
@@ -64,6 +64,7 @@ function listQuery({ text = "", empty = "", slow = "", key = "", since = "", unt
 function Filters({ route, keys }: { route: Route; keys: readonly string[] }) {
   const id = useId();
   const { query } = route;
+  const typed = useTyped();
   const time = (name: "since" | "until") => (
     <Field label={WORD[name]}>
       <input
@@ -82,7 +83,7 @@ function Filters({ route, keys }: { route: Route; keys: readonly string[] }) {
           name="text"
           maxLength={256}
           defaultValue={query["text"] ?? ""}
-          onInput={(event) => setQuery(route, { text: event.currentTarget.value })}
+          onInput={(event) => typed({ text: event.currentTarget.value })}
         />
       </Field>
       <Field label={WORD.slow}>
@@ -91,7 +92,7 @@ function Filters({ route, keys }: { route: Route; keys: readonly string[] }) {
           name="slow"
           min={0}
           defaultValue={query["slow"] ?? ""}
-          onInput={(event) => setQuery(route, { slow: event.currentTarget.value })}
+          onInput={(event) => typed({ slow: event.currentTarget.value })}
         />
       </Field>
       <Field label={WORD.key}>
@@ -121,6 +122,24 @@ function Filters({ route, keys }: { route: Route; keys: readonly string[] }) {
       </label>
     </div>
   );
+}
+
+/** The address follows what is typed after a moment: the server looks through many searches for each wish. */
+const REST_MS = 300;
+
+function useTyped(): (changes: Record<string, string>) => void {
+  const waiting = useRef<{ timer?: ReturnType<typeof setTimeout>; changes: Record<string, string> }>({ changes: {} });
+  useEffect(() => () => clearTimeout(waiting.current.timer), []);
+  return (changes) => {
+    clearTimeout(waiting.current.timer);
+    const all = { ...waiting.current.changes, ...changes };
+    const tell = () => {
+      waiting.current = { changes: {} };
+      // Other wishes may have come meanwhile: the address has them.
+      setQuery(parseRoute(location.hash), all);
+    };
+    waiting.current = { timer: setTimeout(tell, REST_MS), changes: all };
+  };
 }
 
 interface TableProps {
