@@ -13,17 +13,24 @@ export interface ReadJudgment {
   relevant: Relevant[];
 }
 
+export interface GivenJudgments {
+  given: readonly JudgmentBody[];
+  /** Every file and chunk must be in the store; otherwise one that is not can never be found, and counts as missing. */
+  strict: boolean;
+  /** They are added to lists that are there: grades may all be 0, and of a query that is given twice both lists count. */
+  merge?: boolean | undefined;
+}
+
 /**
  * Judged queries as they are kept; of a query that is there twice the last one. Throws a 400 that names the place for
- * what the schema cannot say. `strict`: every file and chunk must be in the store; otherwise one that is not can never
- * be found, and counts as missing.
+ * what the schema cannot say.
  */
 export async function readJudgments(
   { judgments: table, shownIds }: Pick<Storage, "judgments" | "shownIds">,
   { tenant_id: tenantId, id: storeId }: Pick<StoreRow, "tenant_id" | "id">,
-  { given, strict }: { given: readonly JudgmentBody[]; strict: boolean },
+  { given, strict, merge = false }: GivenJudgments,
 ): Promise<ReadJudgment[]> {
-  const read = given.map((one, i) => readOne(one, `judgments[${i}]`, shownIds.chunks));
+  const read = given.map((one, i) => readOne(one, `judgments[${i}]`, { chunkIds: shownIds.chunks, merge }));
   const all = read.flatMap((one) => one.relevant);
   const chunks = await table.chunksOf(tenantId, storeId, [...new Set(all.flatMap(({ chunk }) => chunk ?? []))]);
   const files = strict
@@ -38,10 +45,27 @@ export async function readJudgments(
       } else if (strict && !files.has(one.file ?? "")) throw notThere(`${place}.file_id`, "file");
     }
   }
-  return [...new Map(read.map((one) => [one.query, one])).values()];
+  const byQuery = new Map<string, ReadJudgment>();
+  for (const one of read) {
+    const before = merge ? byQuery.get(one.query) : undefined;
+    byQuery.set(one.query, before === undefined ? one : { ...one, relevant: merged(before.relevant, one.relevant) });
+  }
+  return [...byQuery.values()];
 }
 
-function readOne({ query, relevant }: JudgmentBody, place: string, chunkIds: RowIds): ReadJudgment {
+/** One list with the other's answers added to it, or regraded in it. */
+export function merged(before: readonly Relevant[], added: readonly Relevant[]): Relevant[] {
+  const keyOf = ({ file, chunk }: Relevant) => (chunk === null ? `file ${file}` : `chunk ${chunk}`);
+  const byKey = new Map(before.map((one) => [keyOf(one), one]));
+  for (const one of added) byKey.set(keyOf(one), one);
+  return [...byKey.values()];
+}
+
+function readOne(
+  { query, relevant }: JudgmentBody,
+  place: string,
+  { chunkIds, merge }: { chunkIds: RowIds; merge: boolean },
+): ReadJudgment {
   if (query.trim() === "") {
     const text = `Invalid '${place}.query': empty string. Expected a string with minimum length 1, but got an empty string instead.`;
     throw new AppError("string_below_min_length", text, { param: `${place}.query` });
@@ -62,8 +86,8 @@ function readOne({ query, relevant }: JudgmentBody, place: string, chunkIds: Row
     const text = `Invalid '${at}.chunk_id': expected an ID that begins with 'chunk_'.`;
     throw new AppError("invalid_value", text, { param: `${at}.chunk_id` });
   });
-  if (read.some(({ grade }) => grade > 0)) return { query, relevant: read };
-  const text = `Invalid '${place}.relevant': at least one grade must be above 0, or nothing could ever be found.`;
+  if (merge || read.some(({ grade }) => grade > 0)) return { query, relevant: read };
+  const text = `Invalid '${place}.relevant': at least one grade must be above 0, or nothing could ever be found. With 'merge' all of them may be 0.`;
   throw new AppError("invalid_value", text, { param: `${place}.relevant` });
 }
 

@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
 import { jsonLimit } from "../http/body-limit.ts";
-import { deletedSchema, idText, listSchema, nullable, unixSeconds } from "../http/openai.ts";
+import { cursorQuery, deletedSchema, idText, listSchema, nullable, unixSeconds } from "../http/openai.ts";
 
 /** Thousands of queries, each with the ids of some answers. */
 export const JUDGED_BODY = jsonLimit(16 * 1024 * 1024, 300_000);
@@ -35,10 +35,28 @@ export type JudgmentBody = Static<typeof JudgmentBody>;
 export const JudgmentList = Type.Array(JudgmentBody, { minItems: 1, maxItems: MAX_JUDGMENTS });
 
 export const AddJudgmentsBody = Type.Object(
-  { judgments: JudgmentList },
+  {
+    judgments: JudgmentList,
+    merge: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description:
+          "The given files and chunks are added to those that are judged for the query already, or get another grade; the rest of its list stays. Every grade may then be 0.",
+      }),
+    ),
+  },
   { $id: "AddJudgmentsRequest", additionalProperties: false },
 );
 export type AddJudgmentsBody = Static<typeof AddJudgmentsBody>;
+
+/** What is judged for a query, as it is shown. */
+export const ShownRelevant = Type.Object({
+  file_id: nullable(Type.String(), { description: "Of a chunk: the file that it was of when it was judged." }),
+  filename: nullable(Type.String(), { description: "Null where the file is not in the store any more." }),
+  chunk_id: Type.Optional(Type.String({ description: "Where one chunk is meant." })),
+  grade: Type.Number(),
+});
+export type ShownRelevant = Static<typeof ShownRelevant>;
 
 export const Judgment = Type.Object(
   {
@@ -47,13 +65,7 @@ export const Judgment = Type.Object(
     vector_store_id: Type.String(),
     created_at: unixSeconds("When the query was first judged."),
     query: Type.String(),
-    relevant: Type.Array(
-      Type.Object({
-        file_id: nullable(Type.String(), { description: "Of a chunk: the file that it was of when it was judged." }),
-        chunk_id: Type.Optional(Type.String({ description: "Where one chunk is meant." })),
-        grade: Type.Number(),
-      }),
-    ),
+    relevant: Type.Array(ShownRelevant),
   },
   { $id: "Judgment", description: "A query with what should be found." },
 );
@@ -61,11 +73,18 @@ export type Judgment = Static<typeof Judgment>;
 
 export const JudgmentPage = listSchema(Judgment, "JudgmentList");
 
+export const ListJudgmentsQuery = Type.Object({
+  ...cursorQuery(),
+  query: Type.Optional(
+    Type.String({ maxLength: MAX_QUERY_CHARACTERS, description: "Only what is judged for exactly this query." }),
+  ),
+});
+
 export const AddedJudgments = Type.Object(
   {
     ...JudgmentPage.properties,
     added: Type.Integer({ description: "Queries that were not judged before." }),
-    replaced: Type.Integer({ description: "Queries that were, and have a new list of answers." }),
+    replaced: Type.Integer({ description: "Queries that were, and have another list of answers now." }),
     total: Type.Integer({ description: "Judged queries of the store." }),
   },
   { $id: "AddedJudgments", description: "What was added, in the order given." },

@@ -8,6 +8,8 @@ import { suspensionService, type SuspensionDeps } from "../api/admin/stores.ts";
 import { tenantsService } from "../api/admin/tenants.ts";
 import { assistantOperations } from "../api/assistants/routes.ts";
 import { assistantsService } from "../api/assistants/service.ts";
+import { attributeOperations } from "../api/attributes/routes.ts";
+import { attributesService } from "../api/attributes/service.ts";
 import { backupOperations } from "../api/backup/routes.ts";
 import { vectorInserter } from "../api/chunks/insert.ts";
 import { type ConsoleLinks, consoleOperations } from "../api/console/routes.ts";
@@ -257,6 +259,7 @@ function searchParts(options: OperationsOptions, shared: Shared): Operation[] {
     ...chunkOperations(chunksService({ ...storage, ...shared, indexes: engine.indexes.registry }), insert),
     ...queryOperations(queriesService({ ...storage, ...shared, flush })),
     ...statsOperations(statsService({ ...storage, ...shared, flush })),
+    ...attributeOperations(attributesService({ ...storage, ...shared })),
     ...judgmentOperations(judgmentsService({ ...storage, ...shared })),
     ...evaluationOperations(evaluationsService({ ...storage, ...shared })),
   ];

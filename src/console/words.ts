@@ -77,7 +77,13 @@ export const WORDS = {
       deleting: "deleting",
       deleted: "deleted",
     } as Readonly<Record<string, string>>,
-    tabs: { files: "Files", playground: "Playground", answers: "Answers" } as Readonly<Record<string, string>>,
+    tabs: {
+      files: "Files",
+      playground: "Playground",
+      answers: "Answers",
+      quality: "Quality",
+      queries: "Queries",
+    } as Readonly<Record<string, string>>,
   },
 
   files: {
@@ -221,6 +227,7 @@ export const WORDS = {
     open: "Open in the document",
     copyAs: (language: string) => `Copy as ${language}`,
     keys: "Keys: / query, j and k move, Enter opens.",
+    judgingKeys: "Keys: / query, j and k move, g good, b not good, Enter opens.",
   },
 
   answers: {

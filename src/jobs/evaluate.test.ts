@@ -126,6 +126,77 @@ test("every mode that needs the query's vector bears the time that the first one
   expect(Object.values(metrics ?? {}).map((one) => one.latency_ms.p50)).toEqual([12, 11, 3]);
 });
 
+test("a query that was judged by what is no answer alone is left out of the means, and alone is nothing to measure", async () => {
+  const owner = { tenantId: T, storeId: S, evaluation: 0 };
+  const relevant: Relevant[] = [{ file: "file-gone", chunk: null, grade: 0 }];
+  await storage.judgments.put(owner, { id: newId("q_"), query: "nothing fits", relevant }, 1);
+  const alone = await ask();
+  await run(alone.id, found);
+  expect(await rowOf(alone.id)).toMatchObject({ status: "failed", error_code: "invalid_value" });
+  await judge(2);
+  const { id } = await ask({ modes: ["keyword"] });
+  await run(id, found);
+  expect(await rowOf(id)).toMatchObject({ status: "completed", queries: 2, missing: 0 });
+});
+
+describe("what was found for each query", () => {
+  const hybrid = async (seq: number) => {
+    const of = { tenantId: T, evaluation: seq, mode: "hybrid" as const };
+    const { rows } = await storage.evaluationResults.list(of, { limit: 100, order: "desc" });
+    return rows.map(({ query, scores, hits }) => [query, scores.ndcg, scores.before, hits.length]);
+  };
+
+  test("is kept with what it was before, what got worse first", async () => {
+    await judge(4);
+    const first = await ask();
+    await run(first.id, found);
+    // Files a and b are found in this order, and are what even and odd queries want.
+    expect(await hybrid(first.seq)).toEqual([
+      ["query 1", 0.6309, null, 2],
+      ["query 3", 0.6309, null, 2],
+      ["query 0", 1, null, 2],
+      ["query 2", 1, null, 2],
+    ]);
+    const second = await ask();
+    const turned: Search = (asked, call) => {
+      const answer = found(asked, call);
+      return answer.ok && asked.query === "query 0" ? { ...answer, hits: answer.hits.toReversed() } : answer;
+    };
+    await run(second.id, turned);
+    expect((await hybrid(second.seq))[0]).toEqual(["query 0", 0.6309, 1, 2]);
+    expect((await hybrid(second.seq)).slice(1).map(([query, , before]) => [query, before])).toEqual([
+      ["query 1", 0.6309],
+      ["query 3", 0.6309],
+      ["query 2", 1],
+    ]);
+  });
+
+  test("goes with the judged query, is there once after a second attempt, and only for the newest evaluations", async () => {
+    await judge(3);
+    const rows = [];
+    for (let i = 0; i < 8; i++) {
+      const row = await ask();
+      rows.push(row);
+      await run(row.id, found);
+    }
+    const counts = await Promise.all(rows.map(async ({ seq }) => (await hybrid(seq)).length));
+    expect(counts).toEqual([0, 0, 3, 3, 3, 3, 3, 3]);
+    const newest = rows[7]!;
+    db.raw.run(/*sql*/ `UPDATE evaluation SET status = 'in_progress' WHERE seq = ${newest.seq}`);
+    await run(newest.id, found);
+    expect(await hybrid(newest.seq)).toHaveLength(3);
+    await storage.judgments.removeSome({ tenantId: T, storeId: S, evaluation: 0 }, 2);
+    expect(await hybrid(newest.seq)).toHaveLength(1);
+  });
+
+  test("is not kept of what an evaluation brought along", async () => {
+    const row = await ask({ own: true });
+    await judge(2, row.seq);
+    await run(row.id, found);
+    expect(await hybrid(row.seq)).toEqual([]);
+  });
+});
+
 describe("a run that cannot go on", () => {
   const refused = (passing: boolean): MeasuredAnswer => ({ ok: false, code: "overloaded", message: "no", passing });
 

@@ -4,18 +4,20 @@ import { type JudgmentOwner, OF_STORE, type Relevant } from "../storage/judgment
 import type { Storage } from "../storage/storage.ts";
 import type { MeasuredAnswer, MeasuredSearch } from "../search/measured.ts";
 import type { SearchMode as Mode } from "../search/ranking.ts";
-import { yardstick } from "./judged.ts";
+import { hasAnswer, yardstick } from "./judged.ts";
 import { meanOf, percentilesOf, rounded, type Scores, scoresOf } from "./measures.ts";
 import { nextTurn } from "../platform/next-turn.ts";
+import { QueryResults } from "./query-results.ts";
 import { retry } from "./retry.ts";
 import type { JobHandler, JobOutcome } from "./runner.ts";
 
 /**
  * Runs a store's judged queries, or those that an evaluation brought along, through the search that users have, one
- * after another, and keeps what came of it. Nothing is kept on the way: a run that was cut off is made again.
+ * after another, and keeps what came of it. Nothing is kept on the way: a run that was cut off is made again. Of a
+ * store's own queries what was found for each is kept too (query-results.ts).
  */
 export interface EvaluateDeps {
-  storage: Pick<Storage, "evaluations" | "judgments">;
+  storage: Pick<Storage, "evaluations" | "evaluationResults" | "judgments">;
   clock: Clock;
   search: MeasuredSearch;
 }
@@ -32,6 +34,8 @@ const MOST_ATTEMPTS = 10;
 const REMOVED_AT_ONCE = 500;
 /** A search that waits for a model at another server keeps nobody else waiting. */
 const LONGEST_REST_MS = 20;
+const NOTHING_TO_FIND =
+  "There is no judged query with an answer, a grade above 0: they were deleted, or every grade in them is 0.";
 
 /** Subject: an evaluation's id. */
 export function createEvaluateHandler(deps: EvaluateDeps): JobHandler {
@@ -54,6 +58,7 @@ export function createEvaluateHandler(deps: EvaluateDeps): JobHandler {
 }
 
 interface JudgedQuery {
+  seq: number;
   query: string;
   relevant: Relevant[];
 }
@@ -67,12 +72,14 @@ class Evaluation {
   readonly #row: EvaluationRow;
   readonly #signal: AbortSignal;
   readonly #figures: Map<Mode, { scores: Scores[]; latencies: number[] }>;
+  readonly #results: QueryResults;
   #generation: number | null = null;
 
   constructor(deps: EvaluateDeps, row: EvaluationRow, signal: AbortSignal) {
     this.#deps = deps;
     this.#row = row;
     this.#signal = signal;
+    this.#results = new QueryResults(deps.storage.evaluationResults, row);
     this.#figures = new Map(row.modes.map((mode) => [mode, { scores: [], latencies: [] }]));
   }
 
@@ -86,8 +93,8 @@ class Evaluation {
     const measured = await this.#measure();
     switch (measured.type) {
       case "measured":
-        if (measured.queries === 0)
-          return await this.#fail("invalid_value", "The judged queries were deleted before they were run.");
+        if (measured.queries === 0) return await this.#fail("invalid_value", NOTHING_TO_FIND);
+        await this.#results.keep();
         await storage.evaluations.complete(tenantId, id, { at: clock.nowSeconds(), ...measured });
         return null;
       case "interrupted":
@@ -117,6 +124,8 @@ class Evaluation {
       const slice = await this.#deps.storage.judgments.slice(owner, after, SLICE);
       missing += await this.#countMissing(slice);
       for (const one of slice) {
+        // Nothing is known that should be found: it would only lower every mean.
+        if (!hasAnswer(one.relevant)) continue;
         const refusal = await this.#runQuery(one);
         if (refusal !== null) return refusal;
         queries += 1;
@@ -132,9 +141,9 @@ class Evaluation {
   }
 
   /** In every mode; null when all answered. */
-  async #runQuery({ query, relevant }: JudgedQuery): Promise<Refusal | null> {
+  async #runQuery({ seq, query, relevant }: JudgedQuery): Promise<Refusal | null> {
     const { tenant_id: tenantId, store_id: storeId, k } = this.#row;
-    const { grades, onePerFile, results, rank } = yardstick(relevant);
+    const { grades, onePerFile, results, rank, grade } = yardstick(relevant);
     const answers: { mode: Mode; answer: Answer }[] = [];
     for (const mode of this.#figures.keys()) {
       const asked = { tenantId, storeId, generation: null, query, mode, results: results(k), onePerFile };
@@ -153,13 +162,15 @@ class Evaluation {
     const embedMs = Math.max(...answers.map(({ answer }) => answer.ms.embed));
     for (const { mode, answer } of answers) {
       const of = this.#figures.get(mode);
-      of?.scores.push(scoresOf(rank(answer.hits), grades, k));
+      const scores = scoresOf(rank(answer.hits), grades, k);
+      of?.scores.push(scores);
+      this.#results.note(mode, seq, { scores, hits: answer.hits.map((hit) => ({ ...hit, grade: grade(hit) })) });
       of?.latencies.push(answer.ms.total - answer.ms.embed + (mode === "keyword" ? 0 : embedMs));
     }
     return null;
   }
 
-  /** Judged files and chunks that no search can find any more. */
+  /** Answers that no search can find any more. */
   async #countMissing(judged: readonly JudgedQuery[]): Promise<number> {
     const { judgments } = this.#deps.storage;
     const { tenant_id: tenantId, store_id: storeId } = this.#row;
@@ -169,7 +180,7 @@ class Evaluation {
     const chunks = await judgments.chunksOf(tenantId, storeId, distinct(relevant.map(({ chunk }) => chunk)));
     const isThere = ({ file, chunk }: Relevant) =>
       chunk === null ? files.get(file ?? "")?.searchable === true : chunks.has(chunk);
-    return relevant.filter((one) => !isThere(one)).length;
+    return relevant.filter((one) => one.grade > 0 && !isThere(one)).length;
   }
 }
 

@@ -7,6 +7,7 @@ import { createBlobs } from "../storage/blobs.ts";
 import { remainingOf } from "../storage/deletion-check.ts";
 import { openSqlite, type SqliteDatabase } from "../storage/sqlite.ts";
 import { createParsedCache } from "../storage/parsed.ts";
+import { ALL_SEARCHES } from "../storage/query-log.ts";
 import type { KeptIdentity } from "../storage/migration-table.ts";
 import { deleteFile, deleteStore } from "../storage/removal.ts";
 import { createStorage, type Storage } from "../storage/storage.ts";
@@ -381,7 +382,7 @@ describe("what has a time goes when it has come:", () => {
     await storage.embeddingCache.add(scope, [{ sha256: new Uint8Array([1]), vectors }]);
     await using janitor = new Janitor(deps());
     await janitor.tick();
-    expect((await storage.queryLog.list(T, "vs_1", { limit: 9, order: "asc" }, 0)).rows).toHaveLength(1);
+    expect((await storage.queryLog.list(T, "vs_1", { limit: 9, order: "asc" }, ALL_SEARCHES)).rows).toHaveLength(1);
     expect(await storage.embeddingCache.size()).toEqual({ entries: 0, bytes: 0 });
     // A size that nothing can lower is not waited for.
     const embeddingCache = { ...storage.embeddingCache, size: () => Promise.resolve({ entries: 1, bytes: 9 }) };

@@ -10,6 +10,8 @@ export interface Yardstick {
   results(k: number): number;
   /** Ids as in `grades`, best first. */
   rank(hits: readonly MeasuredHit[]): string[];
+  /** Null where nobody judged it. */
+  grade(hit: MeasuredHit): number | null;
 }
 
 /** A search gives no more. */
@@ -40,7 +42,13 @@ export function yardstick(relevant: readonly Relevant[]): Yardstick {
     onePerFile: filesAreJudged && !isMixed,
     results: (k) => (isMixed ? MOST_RESULTS : k),
     rank: (hits) => [...new Set(hits.map(keyOf))],
+    grade: (hit) => grades.get(keyOf(hit)) ?? null,
   };
+}
+
+/** Whether there is anything to be found. A query may have been judged by what is no answer alone. */
+export function hasAnswer(relevant: readonly Relevant[]): boolean {
+  return relevant.some(({ grade }) => grade > 0);
 }
 
 /** Every chunk stands for its file: for comparing generations, whose chunks are not the same ones. */

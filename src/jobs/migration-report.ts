@@ -4,7 +4,7 @@ import type { GenerationRow } from "../storage/generations.ts";
 import { OF_STORE, type Relevant } from "../storage/judgments.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { MeasuredAnswer, MeasuredQuery, MeasuredSearch } from "../search/measured.ts";
-import { byFile, yardstick } from "./judged.ts";
+import { byFile, hasAnswer, yardstick } from "./judged.ts";
 import { meanOf, percentilesOf, rounded, type Scores, scoresOf } from "./measures.ts";
 import type { Gate, MigrationReport } from "../storage/migration-table.ts";
 import { nextTurn } from "../platform/next-turn.ts";
@@ -135,7 +135,8 @@ class GenerationComparison {
     const { tenant_id: tenantId, store_id: storeId } = this.#compared.from;
     const owner = { tenantId, storeId, evaluation: OF_STORE };
     const rows = await this.#deps.storage.judgments.slice(owner, 0, MOST_JUDGED);
-    return rows.map(({ query, relevant }) => ({ query, relevant: byFile(relevant) }));
+    const answered = rows.filter(({ relevant }) => hasAnswer(relevant));
+    return answered.map(({ query, relevant }) => ({ query, relevant: byFile(relevant) }));
   }
 
   /** The newest different logged queries, or the beginnings of sentences of chunks spread over the store. */

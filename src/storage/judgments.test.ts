@@ -99,8 +99,8 @@ describe("what was judged is there", () => {
     await complete(await attach("vs_2", "file-3"));
     const found = await storage.judgments.filesOf(T, "vs_1", ["file-1", "file-2", "file-3", "file-4"]);
     expect([...found]).toEqual([
-      ["file-1", { searchable: true }],
-      ["file-2", { searchable: false }],
+      ["file-1", { filename: "file-1", searchable: true }],
+      ["file-2", { filename: "file-2", searchable: false }],
     ]);
     expect((await storage.judgments.filesOf("ten_b", "vs_1", ["file-1"])).size).toBe(0);
   });

@@ -50,6 +50,8 @@ export interface JudgmentsTable {
   /** Adds a judged query, or gives one that is there a new list of answers; inside a transaction of the caller. */
   put(owner: JudgmentOwner, judgment: NewJudgment, at: number): Promise<JudgmentRow>;
   get(tenantId: TenantId, storeId: StoreId, id: JudgmentId): Promise<JudgmentRow | null>;
+  /** What is judged for this query. */
+  ofQuery(owner: JudgmentOwner, query: string): Promise<JudgmentRow | null>;
   count(owner: JudgmentOwner): Promise<number>;
   /** Judged queries after `afterSeq`, in the order in which they came. */
   slice(owner: JudgmentOwner, afterSeq: number, limit: number): Promise<JudgmentRow[]>;
@@ -60,12 +62,12 @@ export interface JudgmentsTable {
     owner: Omit<JudgmentOwner, "evaluation"> & { evaluation: EvaluationSeq | null },
     limit: number,
   ): Promise<number>;
-  /** Of these files those in the store, and whether a search can find them. */
+  /** Of these files those in the store, with their names, and whether a search can find them. */
   filesOf(
     tenantId: TenantId,
     storeId: StoreId,
     fileIds: readonly FileId[],
-  ): Promise<Map<FileId, { searchable: boolean }>>;
+  ): Promise<Map<FileId, { filename: string; searchable: boolean }>>;
   /** Of these chunks those that searches of the store can find, with their files. */
   chunksOf(tenantId: TenantId, storeId: StoreId, chunkIds: readonly ChunkId[]): Promise<Map<ChunkId, FileId>>;
 }
@@ -74,6 +76,7 @@ const PUT = /*sql*/ `${JUDGMENT.into("id", "tenant_id", "store_id", "evaluation"
   ON CONFLICT (store_id, evaluation, query) DO UPDATE SET relevant = excluded.relevant RETURNING ${SHOWN.list}`;
 const LISTED = /*sql*/ `judgment WHERE tenant_id = ?1 AND store_id = ?2 AND evaluation = 0`;
 const BY_ID = /*sql*/ `SELECT ${SHOWN.list} FROM ${LISTED} AND id = ?3`;
+const OF_QUERY = /*sql*/ `SELECT ${SHOWN.list} FROM judgment WHERE tenant_id = ?1 AND store_id = ?2 AND evaluation = ?3 AND query = ?4`;
 const COUNT = /*sql*/ `SELECT count(*) AS n FROM judgment WHERE tenant_id = ?1 AND store_id = ?2 AND evaluation = ?3`;
 const AFTER = /*sql*/ `SELECT ${SHOWN.list} FROM judgment WHERE tenant_id = ?1 AND store_id = ?2 AND evaluation = ?3 AND seq > ?4
   ORDER BY seq LIMIT ?5`;
@@ -81,8 +84,8 @@ const REMOVE_ONE = /*sql*/ `DELETE FROM ${LISTED} AND id = ?3`;
 const REMOVE_SOME = /*sql*/ `DELETE FROM judgment WHERE seq IN (SELECT seq FROM judgment WHERE tenant_id = ?1 AND store_id = ?2
   AND (?3 IS NULL OR evaluation = ?3) LIMIT ?4)`;
 const JUDGED_FILE = new Selection(
-  { file_id: id<FileId>(), searchable: boolean() },
-  "f.file_id, f.status = 'completed' AS searchable",
+  { file_id: id<FileId>(), filename: text(), searchable: boolean() },
+  "f.file_id, f.filename, f.status = 'completed' AS searchable",
 );
 const FILES = /*sql*/ `SELECT ${JUDGED_FILE.list} FROM json_each(?3) j
   JOIN store_file f ON f.store_id = ?2 AND f.file_id = j.value WHERE f.tenant_id = ?1`;
@@ -101,6 +104,8 @@ export function judgmentsTable(sql: Sql): JudgmentsTable {
       return row;
     },
     get: (tenantId, storeId, id) => SHOWN.get(sql, BY_ID, [tenantId, storeId, id]),
+    ofQuery: ({ tenantId, storeId, evaluation }, query) =>
+      SHOWN.get(sql, OF_QUERY, [tenantId, storeId, evaluation, query]),
     count: async ({ tenantId, storeId, evaluation }) =>
       (await sql.get<{ n: number }>(COUNT, [tenantId, storeId, evaluation]))?.n ?? 0,
     slice: ({ tenantId, storeId, evaluation }, afterSeq, limit) =>
@@ -118,7 +123,7 @@ export function judgmentsTable(sql: Sql): JudgmentsTable {
       }),
     async filesOf(tenantId, storeId, fileIds) {
       const rows = await JUDGED_FILE.all(sql, FILES, [tenantId, storeId, JSON.stringify(fileIds)]);
-      return new Map(rows.map(({ file_id: file, searchable }) => [file, { searchable }]));
+      return new Map(rows.map(({ file_id: file, ...more }) => [file, more]));
     },
     async chunksOf(tenantId, storeId, chunkIds) {
       const values = [tenantId, storeId, JSON.stringify(chunkIds)];

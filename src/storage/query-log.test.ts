@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { MIGRATIONS } from "./migrations/index.ts";
 import { migrate } from "./migrations/runner.ts";
 import type { LoggedSearch } from "./logged-search.ts";
-import type { NewQueryLogRow } from "./query-log.ts";
+import { ALL_SEARCHES, type NewQueryLogRow, type WantedSearches } from "./query-log.ts";
 import { openSqlite, type SqliteDatabase } from "./sqlite.ts";
 import { createStorage, type Storage } from "./storage.ts";
 
@@ -33,7 +33,7 @@ function row(query: string, more: Partial<NewQueryLogRow> = {}): NewQueryLogRow 
 }
 
 const list = async (limit: number, order: "asc" | "desc" = "asc", at: { after?: number; before?: number } = {}) =>
-  await storage.queryLog.list("ten_a", "vs_1", { limit, order, ...at }, 0);
+  await storage.queryLog.list("ten_a", "vs_1", { limit, order, ...at }, ALL_SEARCHES);
 const texts = (rows: readonly { query: string[] | null }[]) => rows.map(({ query }) => query?.[0]?.slice(0, 4));
 const size = () => db.raw.query<{ bytes: number }, []>("SELECT bytes FROM query_log_size").get()?.bytes;
 const BIG = "x".repeat(1_500_000);
@@ -117,4 +117,46 @@ test("questions are the newest texts, without those that nobody would ask again"
     5,
     null,
   ]);
+});
+
+test.each<[name: string, wanted: Partial<WantedSearches>, found: string[]]>([
+  ["nothing wished", {}, ["Ümla", "slow", "none", "two ", "hash"]],
+  ["a part of the query, whatever its case", { text: "ÜMLAUT" }, ["Ümla"]],
+  ["signs of patterns and of JSON", { text: '*"[x]' }, ["slow"]],
+  ["one of several queries", { text: "second" }, ["two "]],
+  ["empty answers", { empty: true }, ["none"]],
+  ["a least time", { leastMs: 200 }, ["slow"]],
+  ["a key", { keyId: "key_2" }, ["two "]],
+  ["a time", { since: 110, until: 130 }, ["slow", "none"]],
+  ["several at once", { empty: true, text: "two" }, []],
+])("searches are chosen by %s", async (_, wanted, found) => {
+  await storage.queryLog.add([
+    row("Ümlaut"),
+    row('slow *"[x] one', { createdAt: 110, body: { ...BODY, latency_ms: { ...BODY.latency_ms, total: 250.5 } } }),
+    row("none", { createdAt: 120, body: { ...BODY, results: [] } }),
+    row("", { createdAt: 130, query: ["two first", "a second"], body: { ...BODY, key_id: "key_2" } }),
+    row("", { createdAt: 140, query: null }),
+  ]);
+  const page = { limit: 10, order: "asc" } as const;
+  const { rows } = await storage.queryLog.list("ten_a", "vs_1", page, { ...ALL_SEARCHES, ...wanted });
+  expect(rows.map(({ query }) => query?.[0]?.slice(0, 4) ?? "hash")).toEqual(found);
+});
+
+test("chosen searches come in pages in both orders, however far apart they are", async () => {
+  const empty = { ...BODY, results: [] };
+  await storage.queryLog.add([...Array(1000).keys()].map((i) => row(`${i}`, i % 250 === 7 ? { body: empty } : {})));
+  for (const [order, expected] of [
+    ["asc", ["7", "257", "507", "757"]],
+    ["desc", ["757", "507", "257", "7"]],
+  ] as const) {
+    const seen: (string | undefined)[] = [];
+    for (let after: number | undefined; ;) {
+      const page = { limit: 3, order, after };
+      const { rows, hasMore } = await storage.queryLog.list("ten_a", "vs_1", page, { ...ALL_SEARCHES, empty: true });
+      seen.push(...rows.map(({ query }) => query?.[0]));
+      if (!hasMore) break;
+      after = rows.at(-1)?.seq;
+    }
+    expect(seen).toEqual([...expected]);
+  }
 });

@@ -1,4 +1,6 @@
-import type { StoreId, TenantId } from "./ids.ts";
+import { nextTurn } from "../platform/next-turn.ts";
+import { containsPattern } from "./contains.ts";
+import type { KeyId, StoreId, TenantId } from "./ids.ts";
 import { cutSearch, HEAD, type LoggedSearch, LONGEST_BODY, OF_ITSELF } from "./logged-search.ts";
 import { type Page, pageBounds, type PageQuery, toPage } from "./page.ts";
 import type { Sql } from "./sql.ts";
@@ -45,6 +47,30 @@ export interface NewQueryLogRow {
   body: LoggedSearch;
 }
 
+/** Which searches a list has. */
+export interface WantedSearches {
+  /** Unix seconds: from then on, and before then. */
+  since: number;
+  until: number;
+  /** Asked for something that contains this, whatever the case; null: all. */
+  text: string | null;
+  /** Found nothing. */
+  empty: boolean;
+  /** Took so long at least; null: all. */
+  leastMs: number | null;
+  /** Made with this key; null: all. */
+  keyId: KeyId | null;
+}
+
+export const ALL_SEARCHES: WantedSearches = {
+  since: 0,
+  until: Number.MAX_SAFE_INTEGER,
+  text: null,
+  empty: false,
+  leastMs: null,
+  keyId: null,
+};
+
 /** What the log may hold, of all stores together. */
 export interface LogBounds {
   /** Unix seconds; what is older goes. */
@@ -64,7 +90,7 @@ export interface QueryLogTable {
   /** Inside a transaction of the caller. */
   add(rows: readonly NewQueryLogRow[]): Promise<void>;
   /** A page ends early, and says that there is more, where its entries would have more than 4 MiB. */
-  list(tenantId: TenantId, storeId: StoreId, page: PageQuery, sinceSeconds: number): Promise<Page<QueryLogRow>>;
+  list(tenantId: TenantId, storeId: StoreId, page: PageQuery, wanted: WantedSearches): Promise<Page<QueryLogRow>>;
   /** The place of the newest entry; null where there is none. */
   newest(tenantId: TenantId, storeId: StoreId): Promise<number | null>;
   /** What was asked in the newest `limit` searches, the newest first, without texts that are too long for a question. */
@@ -80,6 +106,10 @@ export interface QueryLogTable {
 /** Entries that the most frequent queries are counted over, the newest first: it bounds what a look at them costs. */
 const TOP_OVER = 20_000;
 
+/** Entries that are held against what a list wants, in one turn and in all: so far does it look. */
+const LOOK = 100;
+const LOOK_OVER = 20_000;
+
 /** Bytes of the entries of a page, and of those that one transaction removes; always one entry at least. */
 const PAGE_BYTES = 4 * 1024 * 1024;
 const TRIM_BYTES = 64 * 1024 * 1024;
@@ -88,7 +118,15 @@ const QUESTION_BYTES = 8192;
 
 const BYTES = /*sql*/ `octet_length(body) + coalesce(octet_length(query), 0) AS bytes`;
 const INSERT = QUERY_LOG.into("tenant_id", "store_id", "created_at", "query", "query_sha256", "body");
-const LISTED = /*sql*/ `query_log WHERE tenant_id = ?1 AND store_id = ?2 AND created_at >= ?3`;
+const SIZES = (direction: "ASC" | "DESC") => /*sql*/ `SELECT seq, ${BYTES} FROM query_log
+  WHERE tenant_id = ?1 AND store_id = ?2 AND created_at >= ?3 AND created_at < ?4 AND seq > ?5 AND seq < ?6
+  ORDER BY seq ${direction} LIMIT ?7`;
+/** A body or a query that is too long to be read fits no wish about it. */
+const FITTING = /*sql*/ `SELECT seq FROM query_log WHERE seq IN (SELECT value FROM json_each(?1))
+  AND (?2 IS NULL OR (octet_length(query) <= ${QUESTION_BYTES} AND query GLOB ?2))
+  AND CASE WHEN ?3 = 0 AND ?4 IS NULL AND ?5 IS NULL THEN 1 WHEN octet_length(body) > ${LONGEST_BODY} THEN 0 ELSE
+    (?3 = 0 OR json_array_length(body, '$.results') = 0) AND (?4 IS NULL OR body ->> '$.latency_ms.total' >= ?4)
+    AND (?5 IS NULL OR body ->> '$.key_id' = ?5) END`;
 const CHOSEN = /*sql*/ `SELECT seq, created_at, query, query_sha256, octet_length(body) AS bytes,
     CASE WHEN octet_length(body) <= ?2 THEN body END AS body,
     CASE WHEN octet_length(body) > ?2 THEN substr(body, 1, ?3) END AS head,
@@ -121,16 +159,12 @@ export function queryLogTable(sql: Sql): QueryLogTable {
         await sql.run(INSERT, [tenantId, storeId, createdAt, kept, sha256, JSON.stringify(body)]);
       }
     },
-    async list(tenantId, storeId, page, sinceSeconds) {
-      const { above, below, direction, limit } = pageBounds(page);
-      const sizes = await sql.all<Size>(
-        /*sql*/ `SELECT seq, ${BYTES} FROM ${LISTED} AND seq > ?4 AND seq < ?5 ORDER BY seq ${direction} LIMIT ?6`,
-        [tenantId, storeId, sinceSeconds, above, below, limit],
-      );
-      const { rows: wanted, hasMore } = toPage(sizes, { ...page, limit: countWithin(sizes, PAGE_BYTES, page.limit) });
-      const params = [JSON.stringify(wanted.map(({ seq }) => seq)), LONGEST_BODY, HEAD];
+    async list(tenantId, storeId, page, wanted) {
+      const sizes = await sizesOf(sql, { tenantId, storeId, page, wanted });
+      const { rows: chosen, hasMore } = toPage(sizes, { ...page, limit: countWithin(sizes, PAGE_BYTES, page.limit) });
+      const params = [JSON.stringify(chosen.map(({ seq }) => seq)), LONGEST_BODY, HEAD];
       const rows = new Map((await sql.all<ChosenRow>(CHOSEN, params)).map((row) => [row.seq, shownRow(row)]));
-      return { rows: wanted.flatMap(({ seq }) => rows.get(seq) ?? []), hasMore };
+      return { rows: chosen.flatMap(({ seq }) => rows.get(seq) ?? []), hasMore };
     },
     newest: async (tenantId, storeId) =>
       (await sql.get<{ seq: number | null }>(NEWEST, [tenantId, storeId]))?.seq ?? null,
@@ -153,6 +187,38 @@ export function queryLogTable(sql: Sql): QueryLogTable {
         return await tx.run(REMOVE_OF_STORE, [tenantId, storeId, limit]);
       }),
   };
+}
+
+interface Listed {
+  tenantId: TenantId;
+  storeId: StoreId;
+  page: PageQuery;
+  wanted: WantedSearches;
+}
+
+/** Of the entries of a page, and one more where there is more. */
+async function sizesOf(sql: Sql, { tenantId, storeId, page, wanted }: Listed): Promise<Size[]> {
+  const { since, until, text, empty, leastMs, keyId } = wanted;
+  const { direction, limit, ...bounds } = pageBounds(page);
+  let { above, below } = bounds;
+  const from = (most: number) => sql.all<Size>(SIZES(direction), [tenantId, storeId, since, until, above, below, most]);
+  if (text === null && !empty && leastMs === null && keyId === null) return await from(limit);
+  // As it is kept: as the JSON of a list of texts.
+  const pattern = text === null ? null : containsPattern(JSON.stringify(text).slice(1, -1));
+  const fitting: Size[] = [];
+  for (let looked = 0; looked < LOOK_OVER && fitting.length < limit; looked += LOOK) {
+    if (looked > 0) await nextTurn();
+    const sizes = await from(LOOK);
+    const seqs = JSON.stringify(sizes.map(({ seq }) => seq));
+    const rows = await sql.all<{ seq: number }>(FITTING, [seqs, pattern, empty, leastMs, keyId]);
+    const fits = new Set(rows.map(({ seq }) => seq));
+    fitting.push(...sizes.filter(({ seq }) => fits.has(seq)));
+    const last = sizes.at(-1);
+    if (last === undefined || sizes.length < LOOK) break;
+    if (direction === "ASC") above = last.seq;
+    else below = last.seq;
+  }
+  return fitting.slice(0, limit);
 }
 
 function shownRow({ bytes, body, head, tail, ...row }: ChosenRow): QueryLogRow {

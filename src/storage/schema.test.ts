@@ -6,6 +6,7 @@ import { CHUNK, CHUNK_TERMS, VECTOR } from "./chunks.ts";
 import { CONVERSATION } from "./conversations.ts";
 import { DELETION, DELETION_FILE, DELETION_RANGE } from "./deletions.ts";
 import { EMBEDDING_CACHE, EMBEDDING_CACHE_SIZE } from "./embedding-cache.ts";
+import { EVALUATION_RESULT } from "./evaluation-results.ts";
 import { EVALUATION } from "./evaluations.ts";
 import { FILE, USAGE } from "./files.ts";
 import { GENERATION_FILE } from "./generation-files.ts";
@@ -59,6 +60,7 @@ const TABLES: readonly Table<Columns>[] = [
   INGEST_HOUR,
   JUDGMENT,
   EVALUATION,
+  EVALUATION_RESULT,
   DELETION,
   DELETION_FILE,
   DELETION_RANGE,

@@ -5,6 +5,7 @@ import { type ChunkTermsTable, chunkTermsTable } from "./chunk-terms.ts";
 import { type ConversationsTable, conversationsTable } from "./conversations.ts";
 import { type DeletionsTable, deletionsTable } from "./deletions.ts";
 import { type EmbeddingCacheTable, embeddingCacheTable } from "./embedding-cache.ts";
+import { type EvaluationResultsTable, evaluationResultsTable } from "./evaluation-results.ts";
 import { type EvaluationsTable, evaluationsTable } from "./evaluations.ts";
 import { type FilesTable, filesTable } from "./files.ts";
 import { type GenerationFilesTable, generationFilesTable } from "./generation-files.ts";
@@ -49,6 +50,7 @@ export interface Tables {
   readonly queryLog: QueryLogTable;
   readonly judgments: JudgmentsTable;
   readonly evaluations: EvaluationsTable;
+  readonly evaluationResults: EvaluationResultsTable;
   readonly statistics: StatisticsTable;
   readonly deletions: DeletionsTable;
   readonly embeddingCache: EmbeddingCacheTable;
@@ -81,6 +83,7 @@ function makeTables(sql: Sql): Tables {
     queryLog: queryLogTable(sql),
     judgments: judgmentsTable(sql),
     evaluations: evaluationsTable(sql),
+    evaluationResults: evaluationResultsTable(sql),
     statistics: statisticsTable(sql),
     deletions: deletionsTable(sql),
     embeddingCache: embeddingCacheTable(sql),

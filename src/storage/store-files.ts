@@ -46,6 +46,9 @@ export const STORE_FILE_BY_SEQ = /*sql*/ `SELECT ${STORE_FILE.list} FROM store_f
 const ATTACHED = STORE_FILE.pick("seq", "file_id", "filename", "status", "max_tokens", "overlap_tokens");
 export type AttachedFile = RowOf<typeof ATTACHED>;
 
+const DESCRIBED = STORE_FILE.pick("seq", "attributes");
+export type AttributesRow = RowOf<typeof DESCRIBED>;
+
 /** Files that are attached with the same. */
 export interface NewStoreFiles extends Omit<NewStoreFile, "fileId" | "filename" | "fileBytes"> {
   /** Of the tenant. */
@@ -119,6 +122,13 @@ interface StoreFileReads {
   count(tenantId: TenantId, storeId: StoreId): Promise<number>;
   /** `seq` of the store's files after `afterSeq`, whatever their status. */
   seqsAfter(tenantId: TenantId, storeId: StoreId, afterSeq: StoreFileSeq, limit: number): Promise<StoreFileSeq[]>;
+  /** What the newest files before `beforeSeq` say of themselves, the newest first. */
+  attributesBefore(
+    tenantId: TenantId,
+    storeId: StoreId,
+    beforeSeq: StoreFileSeq,
+    limit: number,
+  ): Promise<AttributesRow[]>;
   /** The first `limit` files of a store, for the janitor's small steps. */
   firstOf(tenantId: TenantId, storeId: StoreId, limit: number): Promise<StoreFileSeq[]>;
   list(tenantId: TenantId, storeId: StoreId, page: PageQuery, wanted: WantedFiles): Promise<Page<StoreFileRow>>;
@@ -190,6 +200,8 @@ const IN_PROGRESS = /*sql*/ `SELECT seq FROM store_file WHERE tenant_id = ?1 AND
 const OF_FILE = /*sql*/ `SELECT ${STORE_FILE.list} FROM store_file WHERE tenant_id = ?1 AND file_id = ?2`;
 const COUNT_IN_STORE = /*sql*/ `SELECT n_in_progress + n_completed + n_failed + n_cancelled AS n FROM vector_store WHERE tenant_id = ?1 AND id = ?2`;
 const SEQS_AFTER = /*sql*/ `SELECT seq FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4`;
+const ATTRIBUTES_BEFORE = /*sql*/ `SELECT ${DESCRIBED.list} FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 AND seq < ?3
+  ORDER BY seq DESC LIMIT ?4`;
 const FIRST_OF = /*sql*/ `SELECT seq FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 ORDER BY seq LIMIT ?3`;
 const LISTED = /*sql*/ `store_file WHERE tenant_id = ?1 AND store_id = ?2 AND (?3 IS NULL OR status = ?3)
   AND (?4 IS NULL OR filename GLOB ?4)`;
@@ -214,6 +226,8 @@ function reads(sql: Sql): StoreFileReads {
     ofFile: (tenantId, fileId) => STORE_FILE.all(sql, OF_FILE, [tenantId, fileId]),
     count: async (tenantId, storeId) => (await sql.get<{ n: number }>(COUNT_IN_STORE, [tenantId, storeId]))?.n ?? 0,
     seqsAfter: (tenantId, storeId, afterSeq, limit) => seqs(SEQS_AFTER, [tenantId, storeId, afterSeq, limit]),
+    attributesBefore: (tenantId, storeId, beforeSeq, limit) =>
+      DESCRIBED.all(sql, ATTRIBUTES_BEFORE, [tenantId, storeId, beforeSeq, limit]),
     firstOf: (tenantId, storeId, limit) => seqs(FIRST_OF, [tenantId, storeId, limit]),
     list: (tenantId, storeId, page, wanted) => STORE_FILE.page(sql, listed(tenantId, storeId, wanted), page),
     sorted: (tenantId, storeId, page, { by, ...wanted }) =>

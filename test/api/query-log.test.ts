@@ -57,6 +57,16 @@ test("every search is logged with what was asked, what was found and how long it
   await search(server, store, { query: ["one", "two"], search_mode: "keyword" });
   const { data, has_more } = await logOf(server, store);
   expect(has_more).toBe(false);
+  const queriesOf = async (wanted: string) => (await logOf(server, store, `?${wanted}`)).data.map(({ query }) => query);
+  expect(await queriesOf("query=REFUND")).toEqual([["refunds"]]);
+  expect(await queriesOf("empty=false&min_latency_ms=0")).toHaveLength(2);
+  expect(await queriesOf("min_latency_ms=86400000")).toEqual([]);
+  expect(await queriesOf("key_id=key_nobody")).toEqual([]);
+  expect(await queriesOf("until=2000-01-01")).toEqual([]);
+  expect(await refusal(server, "GET", `/v1/vector_stores/${store}/queries?until=soon`)).toMatchObject({
+    status: 400,
+    param: "until",
+  });
   expect(data.map(({ query }) => query)).toEqual([["one", "two"], ["refunds"]]);
   const [keyword, hybrid] = data;
   expect(hybrid).toMatchObject({

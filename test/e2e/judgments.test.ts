@@ -32,6 +32,13 @@ interface Judgment {
   query: string;
   relevant: { file_id: string; chunk_id?: string; grade: number }[];
 }
+interface Result {
+  query: string;
+  mode: string;
+  ndcg_at_k: number;
+  previous_ndcg_at_k: number | null;
+  found: { file_id: string; filename: string | null; chunk_id: string; grade: number | null }[];
+}
 interface List<T> {
   data: T[];
   first_id: string | null;
@@ -119,7 +126,7 @@ describe("judged queries", () => {
       vector_store_id: store,
       created_at: expect.any(Number),
       query: "volcano ash valley",
-      relevant: [{ file_id: files["bread.md"] ?? "", chunk_id: chunk?.id ?? "", grade: 2 }],
+      relevant: [{ file_id: files["bread.md"] ?? "", filename: "bread.md", chunk_id: chunk?.id ?? "", grade: 2 }],
     } as never);
 
     const all: Judgment[] = [];
@@ -248,6 +255,53 @@ describe("an evaluation", () => {
     const list = await json<List<Evaluation>>(server, "GET", path(store, "evals"));
     expect(list.data.map((one) => one.id)).toEqual([own.id, started.id]);
     expect((await json<List<Evaluation>>(server, "GET", path(store, `evals?after=${own.id}`))).data).toHaveLength(1);
+  });
+
+  test("says what it found for each query, page by page, with what was judged", async () => {
+    const { store, files } = await filled(server);
+    await judge(server, store, [
+      ...byFile(files).slice(0, 2),
+      { query: "violin strings", relevant: [{ file_id: files["bread.md"] }] },
+    ]);
+    const { id } = await measured(server, store);
+    const results = (rest: string) => json<List<Result>>(server, "GET", path(store, `evals/${id}/results?${rest}`));
+    const all: Result[] = [];
+    for (let after = ""; ;) {
+      const page = await results(`limit=1&mode=keyword${after}`);
+      all.push(...page.data);
+      if (!page.has_more) break;
+      after = `&after=${page.last_id}`;
+    }
+    expect(all[0]).toMatchObject({
+      object: "vector_store.eval.result",
+      query: "violin strings",
+      mode: "keyword",
+      ndcg_at_k: 0,
+      previous_ndcg_at_k: null,
+      relevant: [{ file_id: files["bread.md"], filename: "bread.md", grade: 1 }],
+    });
+    expect(all[0]?.found[0]).toEqual({
+      file_id: files["violin.md"] ?? "",
+      filename: "violin.md",
+      chunk_id: expect.stringMatching(/^chunk_/) as never,
+      grade: null,
+    });
+    expect(all.slice(1).map(({ query, found }) => [query, found[0]?.filename, found[0]?.grade])).toEqual([
+      ["when are refunds paid", "refunds.md", 1],
+      ["volcano ash valley", "volcano.md", 1],
+    ]);
+    const again = await measured(server, store);
+    const second = await json<List<Result>>(server, "GET", path(store, `evals/${again.id}/results`));
+    expect(second.data.map(({ mode, previous_ndcg_at_k: before }) => [mode, before])).toEqual([
+      ["hybrid", 0.6309],
+      ["hybrid", 1],
+      ["hybrid", 1],
+    ]);
+    expect(await refusal(server, "GET", path(store, "evals/eval_none/results"))).toMatchObject({ status: 404 });
+    expect(await refusal(server, "GET", path(store, `evals/${id}/results?after=q_none`))).toMatchObject({
+      status: 400,
+      param: "after",
+    });
   });
 
   test("is not in the query log, and is no search in the statistics", async () => {

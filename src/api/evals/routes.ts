@@ -5,7 +5,7 @@ import { NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
 import { askingOf } from "../asking.ts";
-import { EvaluateBody, Evaluation, EvaluationPage } from "./schema.ts";
+import { EvaluateBody, Evaluation, EvaluationPage, EvaluationResultPage, ListResultsQuery } from "./schema.ts";
 import type { EvaluationsService } from "./service.ts";
 
 const PATH = "/v1/vector_stores/{vector_store_id}/evals";
@@ -72,6 +72,31 @@ export function evaluationOperations(evaluations: EvaluationsService): Operation
         errors: [...ERRORS, "eval_not_found"],
       },
       (call) => evaluations.get(askingOf(call), call.params.eval_id),
+    ),
+    operation(
+      {
+        method: "GET",
+        path: `${PATH}/{eval_id}/results`,
+        operationId: "listVectorStoreEvaluationResults",
+        summary: "List what an evaluation found for each query",
+        description:
+          "Of the newest evaluations of the judged queries that are kept with the store, five at least. What got worse since the evaluation before comes first, then what was answered worst.",
+        tag: "Lectern",
+        role: "read",
+        bodyLimit: NO_BODY,
+        query: ListResultsQuery,
+        response: EvaluationResultPage,
+        returns: "A page of judged queries with what was found",
+        errors: [...ERRORS, "eval_not_found", "invalid_value"],
+      },
+      async (call) => {
+        const { eval_id: id } = call.params;
+        const { data, hasMore } = await evaluations.results(askingOf(call), id, {
+          cursor: readCursor(call.query),
+          mode: call.query.mode,
+        });
+        return listPage(data, hasMore, call.dialect);
+      },
     ),
   ];
 }

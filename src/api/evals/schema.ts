@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { JudgmentList } from "../judgment-schema.ts";
-import { listSchema, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
+import { JudgmentList, ShownRelevant } from "../judgment-schema.ts";
+import { cursorQuery, listSchema, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
 import { SEARCH_MODES } from "../../search/ranking.ts";
 
 /** A search gives no more results. */
@@ -68,3 +68,40 @@ export const Evaluation = Type.Object(
 export type Evaluation = Static<typeof Evaluation>;
 
 export const EvaluationPage = listSchema(Evaluation, "EvaluationList");
+
+export const EvaluationResult = Type.Object(
+  {
+    id: Type.String({ description: "`q_…`: the judged query's." }),
+    object: Type.Literal("vector_store.eval.result"),
+    query: Type.String(),
+    mode: oneOf(SEARCH_MODES),
+    ndcg_at_k: Type.Number({ minimum: 0, maximum: 1 }),
+    recall_at_k: Type.Number({ minimum: 0, maximum: 1 }),
+    mrr_at_k: Type.Number({ minimum: 0, maximum: 1 }),
+    previous_ndcg_at_k: nullable(Type.Number({ minimum: 0, maximum: 1 }), {
+      description: "In the evaluation before, with the same `k`; null where the query was not in it.",
+    }),
+    relevant: Type.Array(ShownRelevant, { description: "What is judged for it now." }),
+    found: Type.Array(
+      Type.Object({
+        file_id: Type.String(),
+        filename: nullable(Type.String(), { description: "Null where the file is not in the store any more." }),
+        chunk_id: Type.String(),
+        grade: nullable(Type.Number(), { description: "Null where nobody had judged it." }),
+      }),
+      { description: "The first ten results, best first." },
+    ),
+  },
+  { $id: "EvaluationResult", description: "What an evaluation found for one judged query." },
+);
+export type EvaluationResult = Static<typeof EvaluationResult>;
+
+export const EvaluationResultPage = listSchema(EvaluationResult, "EvaluationResultList");
+
+export const ListResultsQuery = Type.Object({
+  ...cursorQuery(),
+  order: Type.Optional(
+    oneOf(["asc", "desc"], { default: "desc", description: "What got worse comes first by default." }),
+  ),
+  mode: Type.Optional(oneOf(SEARCH_MODES, { description: "The first one that was measured unless given." })),
+});

@@ -5,20 +5,23 @@ import type { EvaluationRow } from "../../storage/evaluations.ts";
 import { OF_STORE } from "../../storage/judgments.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { readJudgments } from "../judgment-input.ts";
+import { showRelevant } from "../judgment-show.ts";
+import type { Cursors } from "../../http/cursors.ts";
 import type { Cursor } from "../../http/openai.ts";
-import { SEARCH_MODES } from "../../search/ranking.ts";
+import { SEARCH_MODES, type SearchMode } from "../../search/ranking.ts";
 import type { StoreAccess } from "../store-access.ts";
 import type { Asking } from "../asking.ts";
 import { notFound } from "../../http/not-found.ts";
 import { pageQuery } from "../../http/page-query.ts";
-import type { EvaluateBody, Evaluation } from "./schema.ts";
+import type { EvaluateBody, Evaluation, EvaluationResult } from "./schema.ts";
 
 export interface EvaluationsDeps extends Pick<
   Storage,
-  "transaction" | "evaluations" | "judgments" | "generations" | "shownIds"
+  "transaction" | "evaluations" | "evaluationResults" | "judgments" | "generations" | "shownIds"
 > {
   clock: Clock;
   access: StoreAccess;
+  cursors: Cursors;
   wakeJobs: () => void;
 }
 
@@ -28,11 +31,19 @@ const MOST_UNFINISHED = 10;
 /** Ended ones that are kept. */
 const KEPT = 200;
 
+export interface AskedResults {
+  cursor: Cursor;
+  /** The first one that was measured unless given. */
+  mode: SearchMode | undefined;
+}
+
 /** Measuring a store on judged queries. The work is a job's; here it is asked for and shown. */
 export interface EvaluationsService {
   start(asking: Asking, body: EvaluateBody): Promise<Evaluation>;
   get(asking: Asking, id: string): Promise<Evaluation>;
   list(asking: Asking, cursor: Cursor): Promise<{ data: Evaluation[]; hasMore: boolean }>;
+  /** What it found for each query, the worst first; nothing until it is complete, and of one that is too old. */
+  results(asking: Asking, id: string, asked: AskedResults): Promise<{ data: EvaluationResult[]; hasMore: boolean }>;
 }
 
 export function evaluationsService(deps: EvaluationsDeps): EvaluationsService {
@@ -93,7 +104,48 @@ export function evaluationsService(deps: EvaluationsDeps): EvaluationsService {
       const { rows, hasMore } = await evaluations.list(store.tenant_id, store.id, query);
       return { data: rows.map(show), hasMore };
     },
+
+    results: (asking, id, asked) => listResults(deps, { asking, id, ...asked }),
   };
+}
+
+async function listResults(deps: EvaluationsDeps, wanted: AskedResults & { asking: Asking; id: string }) {
+  const { access, evaluations, evaluationResults, judgments, cursors, shownIds } = deps;
+  const { tenant_id: tenantId, id: storeId } = await access.open(wanted.asking);
+  const row = await evaluations.get(tenantId, storeId, wanted.id);
+  if (row === null) throw notFound("eval", wanted.id, { param: "eval_id" });
+  const mode = wanted.mode ?? row.modes[0] ?? "hybrid";
+  const of = { tenantId, evaluation: row.seq, mode };
+  // The same query has a place in other lists.
+  const cursorOf = (id: string) => `${wanted.id} ${mode} ${id}`;
+  const place = async (id: string) => (await evaluationResults.seqOf(of, id)) ?? cursors.find(tenantId, cursorOf(id));
+  const query = await pageQuery(wanted.cursor, place, "result of the evaluation");
+  if (row.status !== "completed") return { data: [], hasMore: false };
+  const { rows, hasMore } = await evaluationResults.list(of, query);
+  cursors.remember(
+    tenantId,
+    rows.map(({ id, seq }) => ({ id: cursorOf(id), seq })),
+  );
+  const named = rows.flatMap(({ relevant, hits }) => [...relevant, ...hits].flatMap(({ file }) => file ?? []));
+  const files = await judgments.filesOf(tenantId, storeId, [...new Set(named)]);
+  const data = rows.map(({ id, query, relevant, scores, hits }): EvaluationResult => ({
+    id,
+    object: "vector_store.eval.result",
+    query,
+    mode,
+    ndcg_at_k: scores.ndcg,
+    recall_at_k: scores.recall,
+    mrr_at_k: scores.mrr,
+    previous_ndcg_at_k: scores.before,
+    relevant: showRelevant(relevant, files, shownIds.chunks),
+    found: hits.map(({ file, chunk, grade }) => ({
+      file_id: file,
+      filename: files.get(file)?.filename ?? null,
+      chunk_id: shownIds.chunks.idOf(chunk),
+      grade,
+    })),
+  }));
+  return { data, hasMore };
 }
 
 function show(row: EvaluationRow): Evaluation {

@@ -1,5 +1,4 @@
-import { Type } from "@sinclair/typebox";
-import { cursorQuery, listPage, readCursor } from "../../http/openai.ts";
+import { listPage, readCursor } from "../../http/openai.ts";
 import { NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
@@ -11,6 +10,7 @@ import {
   JudgmentDeleted,
   JudgmentPage,
   JudgmentsDeleted,
+  ListJudgmentsQuery,
 } from "../judgment-schema.ts";
 import type { JudgmentsService } from "./service.ts";
 
@@ -26,7 +26,7 @@ export function judgmentOperations(judgments: JudgmentsService): Operation[] {
         operationId: "addVectorStoreJudgments",
         summary: "Add judged queries",
         description:
-          "Queries with the files or chunks that answer them, for evaluations and for the reports of migrations. A query that is there already gets the new list.",
+          "Queries with the files or chunks that answer them, for evaluations and for the reports of migrations. A query that is there already gets the new list; with `merge`, only the files and chunks that are given change in it.",
         tag: "Lectern",
         role: "write",
         body: AddJudgmentsBody,
@@ -54,13 +54,13 @@ export function judgmentOperations(judgments: JudgmentsService): Operation[] {
         tag: "Lectern",
         role: "read",
         bodyLimit: NO_BODY,
-        query: Type.Object({ ...cursorQuery() }),
+        query: ListJudgmentsQuery,
         response: JudgmentPage,
         returns: "A page of judged queries",
         errors: [...ERRORS, "invalid_value"],
       },
       async (call) => {
-        const { data, hasMore } = await judgments.list(askingOf(call), readCursor(call.query));
+        const { data, hasMore } = await judgments.list(askingOf(call), readCursor(call.query), call.query.query);
         return listPage(data, hasMore, call.dialect);
       },
     ),

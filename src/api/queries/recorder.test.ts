@@ -4,6 +4,7 @@ import { tempDir } from "../../../test/helpers/temp-dir.ts";
 import type { TempDir } from "../../../test/helpers/temp-dir.ts";
 import { createLog } from "../../platform/log.ts";
 import { openSqlite, type SqliteDatabase } from "../../storage/sqlite.ts";
+import { ALL_SEARCHES } from "../../storage/query-log.ts";
 import { createStorage, type Storage } from "../../storage/storage.ts";
 import type { SearchRecord } from "../../search/record.ts";
 import { QueryRecorder } from "./recorder.ts";
@@ -62,7 +63,7 @@ function search(queries: string[], more: Partial<SearchRecord> = {}): SearchReco
 }
 
 const logged = async (storeId = "vs_1", tenantId = "ten_a") =>
-  (await storage.queryLog.list(tenantId, storeId, { limit: 1000, order: "asc" }, 0)).rows;
+  (await storage.queryLog.list(tenantId, storeId, { limit: 1000, order: "asc" }, ALL_SEARCHES)).rows;
 
 describe("the recorder", () => {
   test("writes searches in groups, in order, each to its store", async () => {

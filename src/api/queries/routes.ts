@@ -15,7 +15,8 @@ export function queryOperations(queries: QueriesService): Operation[] {
         path: "/v1/vector_stores/{vector_store_id}/queries",
         operationId: "listVectorStoreQueries",
         summary: "List a store's searches",
-        description: "The query log, kept for as long and as much as the operator allows.",
+        description:
+          "The query log, kept for as long and as much as the operator allows. Where `query`, `empty`, `min_latency_ms` or `key_id` choose, it looks through 20,000 searches from where the page begins.",
         tag: "Lectern",
         role: "read",
         bodyLimit: NO_BODY,
@@ -25,7 +26,7 @@ export function queryOperations(queries: QueriesService): Operation[] {
         errors: ["vector_store_not_found", "vector_store_suspended", "invalid_since", "invalid_value"],
       },
       async (call) => {
-        const { data, hasMore } = await queries.list(askingOf(call), readCursor(call.query), call.query.since);
+        const { data, hasMore } = await queries.list(askingOf(call), readCursor(call.query), call.query);
         return listPage(data, hasMore, call.dialect);
       },
     ),

@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { cursorQuery, listSchema, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
+import { cursorQuery, idText, listSchema, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
 
 const milliseconds = (description: string) => Type.Number({ description });
 
@@ -57,4 +57,14 @@ export const ListQueriesQuery = Type.Object({
   since: Type.Optional(
     Type.String({ description: "Only searches made from then on: ISO-8601 or Unix seconds.", maxLength: 64 }),
   ),
+  until: Type.Optional(Type.String({ description: "Only searches made before then.", maxLength: 64 })),
+  query: Type.Optional(
+    Type.String({ description: "Only searches for something that contains this, whatever the case.", maxLength: 256 }),
+  ),
+  empty: Type.Optional(Type.Boolean({ description: "Only searches that found nothing." })),
+  min_latency_ms: Type.Optional(
+    Type.Number({ minimum: 0, maximum: 86_400_000, description: "Only searches that took so long at least." }),
+  ),
+  key_id: Type.Optional(idText({ description: "Only searches made with this key." })),
 });
+export type ListQueriesQuery = Static<typeof ListQueriesQuery>;

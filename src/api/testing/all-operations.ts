@@ -1,5 +1,6 @@
 import { adminOperations } from "../admin/routes.ts";
 import { assistantOperations } from "../assistants/routes.ts";
+import { attributeOperations } from "../attributes/routes.ts";
 import { completionOperations } from "../chat-completions/routes.ts";
 import { chunkOperations } from "../chunks/routes.ts";
 import { conversationOperations } from "../responses/conversations/routes.ts";
@@ -55,6 +56,7 @@ export function allOperations(): Operation[] {
     ...migrationOperations(none),
     ...queryOperations(none),
     ...statsOperations(none),
+    ...attributeOperations(none),
     ...judgmentOperations(none),
     ...evaluationOperations(none),
     ...adminOperations(none),

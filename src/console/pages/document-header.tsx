@@ -1,7 +1,6 @@
 import type { Chunk } from "../../api/chunks/schema.ts";
 import type { VectorStoreFile } from "../../api/attaching/schema.ts";
-import { useState } from "preact/hooks";
-import { Failure } from "../parts/load.tsx";
+import { Download } from "../parts/download.tsx";
 import { Name } from "../parts/text.tsx";
 import { useConsole } from "../state/console.ts";
 import { bytesText, numberText } from "../text/format.ts";
@@ -13,27 +12,20 @@ const WORD = WORDS.document;
 
 export function DocumentHeader({ file, chunks }: { file: VectorStoreFile; chunks: readonly Chunk[] }) {
   const { api } = useConsole();
-  const [error, setError] = useState<Error | null>(null);
   const pages = Math.max(0, ...chunks.map(({ page_end: page }) => page ?? 0));
   const attributes = Object.entries(file.attributes ?? {});
-  const download = async () => {
-    try {
-      save(await api.bytes(`files/${file.id}/content`), file.filename ?? file.id);
-    } catch (thrown) {
-      setError(thrown instanceof Error ? thrown : new Error(String(thrown)));
-    }
-  };
   return (
     <header class="stack">
       <div class="row spread">
         <h2>
           <Name of={file.filename ?? file.id} />
         </h2>
-        <button type="button" onClick={() => void download()}>
-          {WORD.download}
-        </button>
+        <Download
+          label={WORD.download}
+          name={file.filename ?? file.id}
+          content={() => api.bytes(`files/${file.id}/content`)}
+        />
       </div>
-      {error !== null && <Failure error={error} />}
       <p class="row">
         <FileState file={file} />
         <span>{bytesText(file.bytes ?? 0)}</span>
@@ -79,14 +71,4 @@ function Value({ of }: { of: string | number | boolean }) {
       <Name of={`${address.host}${address.pathname}`} />
     </a>
   );
-}
-
-/** Under its own name, as bytes: it is never opened as a page, which would run as this one. */
-function save(content: Blob, name: string): void {
-  const address = URL.createObjectURL(new Blob([content], { type: "application/octet-stream" }));
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }

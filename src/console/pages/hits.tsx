@@ -1,29 +1,48 @@
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type { SearchPage, SearchResult } from "../../api/search/schema.ts";
 import type { Timing } from "../api.ts";
 import { isTyping } from "../parts/fields.tsx";
+import { Failure } from "../parts/load.tsx";
 import { Bar, Name } from "../parts/text.tsx";
 import { addressOf, type Route } from "../route.ts";
+import { answerOf, type Judging } from "../state/judging.ts";
 import { CodePoints } from "../text/code-points.ts";
 import { matchedWords } from "../text/matched.ts";
 import { piecesOf } from "../text/pieces.ts";
 import { visible } from "../text/visible.ts";
 import { WORDS } from "../words.ts";
+import { QUALITY_WORDS } from "../words-quality.ts";
 import { placeText } from "./chunk-list.tsx";
+import { NothingRight } from "./nothing-right.tsx";
 
 const WORD = WORDS.playground;
+const JUDGING = QUALITY_WORDS.judging;
 
-export function Hits({ route, page, timing }: { route: Route; page: SearchPage; timing: Timing }) {
+export interface HitsProps {
+  route: Route;
+  page: SearchPage;
+  timing: Timing;
+  judging: Judging;
+}
+
+export function Hits({ route, page, timing, judging }: HitsProps) {
   const list = useRef<HTMLOListElement>(null);
+  const judge = (hit: SearchResult, grade: number) => void judging.judge([answerOf(hit, grade)]).catch(() => {});
+  const onKey = useRef<(event: KeyboardEvent) => void>(() => {});
+  onKey.current = (event) => {
+    if (!"jkgb".includes(event.key) || isTyping(event)) return;
+    const links = [...(list.current?.querySelectorAll<HTMLAnchorElement>("a.hit-link") ?? [])];
+    const at = links.findIndex((link) => link.closest("li")?.contains(document.activeElement) === true);
+    const hit = page.data[at];
+    if (event.key === "j") links[Math.min(links.length - 1, at + 1)]?.focus();
+    else if (event.key === "k") links[Math.max(0, at - 1)]?.focus();
+    else if (hit !== undefined && judging.isAllowed) judge(hit, event.key === "g" ? 1 : 0);
+  };
   useEffect(() => {
-    const move = (event: KeyboardEvent) => {
-      if ((event.key !== "j" && event.key !== "k") || isTyping(event)) return;
-      const links = [...(list.current?.querySelectorAll<HTMLAnchorElement>("a.hit-link") ?? [])];
-      const at = links.findIndex((link) => link === document.activeElement);
-      links[event.key === "j" ? Math.min(links.length - 1, at + 1) : Math.max(0, at - 1)]?.focus();
-    };
-    addEventListener("keydown", move);
-    return () => removeEventListener("keydown", move);
+    const listen = (event: KeyboardEvent) => onKey.current(event);
+    addEventListener("keydown", listen);
+    return () => removeEventListener("keydown", listen);
   }, []);
   const server = timing.serverMs === null ? null : String(timing.serverMs);
   const searched = page.search_query.map((query) => visible(query)).join(" · ");
@@ -40,14 +59,53 @@ export function Hits({ route, page, timing }: { route: Route; page: SearchPage; 
       {page.data.length === 0 && <p>{WORD.none}</p>}
       <ol class="plain hits" ref={list}>
         {page.data.map((hit, i) => (
-          <Hit key={hit.chunk_id ?? i} route={route} hit={hit} queries={page.search_query} />
+          <Hit key={hit.chunk_id ?? i} route={route} hit={hit} queries={page.search_query}>
+            {judging.isAllowed && (
+              <Thumbs hit={hit} grade={judging.gradeOf(hit)} onJudge={(grade) => judge(hit, grade)} />
+            )}
+          </Hit>
         ))}
       </ol>
+      {judging.error !== null && <Failure error={judging.error} />}
+      {judging.isAllowed && <NothingRight store={route.store} hits={page.data} judging={judging} />}
     </section>
   );
 }
 
-function Hit({ route, hit, queries }: { route: Route; hit: SearchResult; queries: readonly string[] }) {
+interface ThumbsProps {
+  hit: SearchResult;
+  grade: number | null;
+  onJudge: (grade: number) => void;
+}
+
+/** Good or not, as the query's judgment says; pressed is what the server has. */
+function Thumbs({ hit, grade, onJudge }: ThumbsProps) {
+  const name = visible(hit.filename);
+  return (
+    <div class="row tight thumbs">
+      <button
+        type="button"
+        aria-pressed={grade !== null && grade > 0}
+        aria-label={JUDGING.goodHit(name)}
+        onClick={() => onJudge(1)}
+      >
+        <span aria-hidden="true">▲</span> {JUDGING.good}
+      </button>
+      <button type="button" aria-pressed={grade === 0} aria-label={JUDGING.badHit(name)} onClick={() => onJudge(0)}>
+        <span aria-hidden="true">▼</span> {JUDGING.bad}
+      </button>
+    </div>
+  );
+}
+
+interface HitProps {
+  route: Route;
+  hit: SearchResult;
+  queries: readonly string[];
+  children: ComponentChildren;
+}
+
+function Hit({ route, hit, queries, children }: HitProps) {
   const query = { chunk: String(hit.chunk_index ?? 0) };
   const place = placeText(hit);
   const heading = (hit.heading ?? []).join(" › ");
@@ -73,6 +131,7 @@ function Hit({ route, hit, queries }: { route: Route; hit: SearchResult; queries
       </p>
       <Passage text={hit.content.map((part) => part.text).join("\n")} queries={queries} />
       {hit.scores !== undefined && <Explained scores={hit.scores} />}
+      {children}
     </li>
   );
 }

@@ -1,12 +1,14 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Model } from "../../api/models/schema.ts";
 import type { SearchPage } from "../../api/search/schema.ts";
-import type { VectorStoreFile } from "../../api/attaching/schema.ts";
+import type { StoreAttributes } from "../../api/attributes/schema.ts";
+import { typedText } from "../filter.ts";
 import { CopyButton, Choice, Field, isTyping } from "../parts/fields.tsx";
 import { Load } from "../parts/load.tsx";
 import { addressOf, type Route } from "../route.ts";
 import { snippet, type Language } from "../snippets.ts";
 import { useConsole } from "../state/console.ts";
+import { useJudging } from "../state/judging.ts";
 import { useLoad } from "../state/use-load.ts";
 import { setQuery } from "../state/use-route.ts";
 import { visible } from "../text/visible.ts";
@@ -33,8 +35,9 @@ export function PlaygroundPage({ route }: { route: Route }) {
   }, [address]);
   const path = `vector_stores/${encodeURIComponent(route.store)}/search`;
   const result = useLoad(address, async (signal) =>
-    asked.query === "" ? null : await api.timed<SearchPage>(path, { ...bodyOf(asked), explain: true }, signal),
+    asked.query === "" ? undefined : await api.timed<SearchPage>(path, { ...bodyOf(asked), explain: true }, signal),
   );
+  const judging = useJudging(route.store, asked.query);
   const submit = (event: Event) => {
     event.preventDefault();
     // Keys are for the hits now; in the field they would be written.
@@ -59,10 +62,10 @@ export function PlaygroundPage({ route }: { route: Route }) {
       <div ref={results} tabIndex={-1} class="stack">
         <Load of={result}>
           {(found) => {
-            if (found === null) return asked.query === "" ? <p class="quiet">{WORD.before}</p> : null;
+            if (found === undefined) return <p class="quiet">{WORD.before}</p>;
             return (
               <>
-                <Hits route={route} page={found.answer} timing={found.timing} />
+                <Hits route={route} page={found.answer} timing={found.timing} judging={judging} />
                 <div class="row">
                   {LANGUAGES.map((language) => (
                     <CopyButton
@@ -72,7 +75,7 @@ export function PlaygroundPage({ route }: { route: Route }) {
                     />
                   ))}
                 </div>
-                <p class="quiet">{WORD.keys}</p>
+                <p class="quiet">{judging.isAllowed ? WORD.judgingKeys : WORD.keys}</p>
               </>
             );
           }}
@@ -189,14 +192,13 @@ function NumberField({ label, value, least = 0, most, step = 1, onChange }: Numb
   );
 }
 
-/** The filter, with names and values of the store's first files to choose from. */
+/** The filter, with names and values that the store's files have to choose from. */
 function Suggesting({ store, asked, onChange }: AskedProps & { store: string }) {
   const { api } = useConsole();
-  const path = `vector_stores/${encodeURIComponent(store)}/files?limit=100`;
-  const files = useLoad(path, (signal) => api.get<{ data: VectorStoreFile[] }>(path, signal));
-  const known = new Map<string, Set<string>>();
-  for (const { attributes } of files.data?.data ?? [])
-    for (const [name, value] of Object.entries(attributes ?? {}))
-      known.set(name, (known.get(name) ?? new Set()).add(String(value)));
+  const path = `vector_stores/${encodeURIComponent(store)}/attributes`;
+  const attributes = useLoad(path, (signal) => api.get<StoreAttributes>(path, signal));
+  const known = new Map(
+    (attributes.data?.data ?? []).map(({ key, values }) => [key, new Set(values.map(({ value }) => typedText(value)))]),
+  );
   return <FilterBuilder filter={asked.filter} known={known} onChange={(filter) => onChange({ ...asked, filter })} />;
 }

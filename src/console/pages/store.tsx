@@ -11,9 +11,11 @@ import { AnswersPage } from "./answers.tsx";
 import { DocumentPage } from "./document.tsx";
 import { FilesPage } from "./files.tsx";
 import { PlaygroundPage } from "./playground.tsx";
+import { QualityPage } from "./quality.tsx";
+import { QueriesPage } from "./queries.tsx";
 import { storeState } from "./store-table.tsx";
 
-const TABS: readonly Page[] = ["files", "playground", "answers"];
+const TABS: readonly Page[] = ["files", "playground", "answers", "quality", "queries"];
 
 /** One store: its name, its state, and the page that the address names. */
 export function StorePage({ route }: { route: Route }) {
@@ -60,5 +62,7 @@ function Inside({ route, store }: { route: Route; store: VectorStore }) {
   if (route.page === "document") return <DocumentPage route={route} key={route.file} />;
   if (route.page === "playground") return <PlaygroundPage route={route} />;
   if (route.page === "answers") return <AnswersPage route={route} />;
+  if (route.page === "quality") return <QualityPage route={route} />;
+  if (route.page === "queries") return <QueriesPage route={route} />;
   return <FilesPage route={route} counts={store.file_counts} />;
 }

@@ -9,6 +9,13 @@ export function bytesText(bytes: number): string {
 const numbers = new Intl.NumberFormat("en");
 const dates = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
+const hours = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "numeric" });
+
+/** Short, for the axis of a plot. */
+export function hourText(seconds: number): string {
+  return hours.format(seconds * 1000);
+}
+
 export function numberText(value: number): string {
   return numbers.format(value);
 }
@@ -31,4 +38,17 @@ export function durationText(seconds: number): string {
 
 export function percentText(part: number): string {
   return `${Math.round(part * 100)} %`;
+}
+
+/** What a field for a time has of Unix seconds, in the reader's own time; empty for what is no time. */
+export function localText(seconds: string | undefined): string {
+  if (seconds === undefined || !/^\d{1,11}$/.test(seconds)) return "";
+  const ms = Number(seconds) * 1000;
+  return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
+/** The way back. */
+export function secondsOf(local: string): string {
+  const ms = Date.parse(local);
+  return Number.isNaN(ms) ? "" : String(Math.floor(ms / 1000));
 }

@@ -13,6 +13,7 @@ import * as m012 from "./012-add-assistants.ts";
 import * as m013 from "./013-add-conversations.ts";
 import * as m014 from "./014-add-instance.ts";
 import * as m015 from "./015-share-windows.ts";
+import * as m016 from "./016-keep-results.ts";
 
 export interface Migration {
   version: number;
@@ -46,4 +47,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 14, sql: m014.sql, minSafeVersion: 13 },
   // Older binaries would find a chunk by the windows that it brought alone.
   { version: 15, sql: m015.sql, minSafeVersion: 15 },
+  { version: 16, sql: m016.sql, minSafeVersion: 15 },
 ];
