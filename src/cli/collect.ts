@@ -2,7 +2,7 @@
 import { lstatSync, readdirSync, realpathSync, statSync } from "node:fs";
 import type { Dirent } from "node:fs";
 import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
-import { UsageError } from "./terminal.ts";
+import { VerbFailed } from "./terminal.ts";
 import { normalized } from "../stream-safe.ts";
 
 export interface FoundFile {
@@ -140,7 +140,7 @@ export function realPlace(path: string): string {
   try {
     return realpathSync(path);
   } catch {
-    throw new UsageError(`${path} does not exist or cannot be read.`);
+    throw new VerbFailed(`${path} does not exist or cannot be read.`);
   }
 }
 

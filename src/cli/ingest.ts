@@ -1,11 +1,11 @@
 /** `lectern ingest`: files and folders, and what left them, into and out of a vector store. */
 import { Type } from "@sinclair/typebox";
 import { parseArguments } from "./arguments.ts";
-import { findStore, StoreRow } from "./client.ts";
 import type { Client } from "./client.ts";
 import { collectFiles } from "./collect.ts";
 import type { Collected } from "./collect.ts";
 import { connect, connectIfThere } from "./connect.ts";
+import { findStore, STORES, StoreRow } from "./find-store.ts";
 import { currentVersion, FileIngest, sha256Of, storedName } from "./ingest-file.ts";
 import type { NamedFile } from "./ingest-file.ts";
 import { INGEST_FLAGS, readIngestOptions } from "./ingest-options.ts";
@@ -18,7 +18,7 @@ import { inParallel } from "./parallel.ts";
 import { filesThatLeft } from "./prune.ts";
 import type { LeftFile } from "./prune.ts";
 import { readStoreFiles, StoreFiles } from "./store-files.ts";
-import { printable, UsageError } from "./terminal.ts";
+import { printable, VerbFailed } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
 const Deleted = Type.Object({ id: Type.String() });
@@ -31,7 +31,7 @@ export async function ingest(argv: readonly string[], terminal: Terminal): Promi
   const left = [...collected.skipped].map(([reason, count]) => `${count} ${reason}`).join(", ");
   if (left && !options.quiet) terminal.err(`left out: ${left}\n`);
   if (collected.files.length === 0 && options.inputName === null && !options.prune)
-    throw new UsageError("There is no file to ingest.");
+    throw new VerbFailed("There is no file to ingest.");
 
   using input = options.inputName === null ? null : await readInput(terminal);
   if (terminal.signal.aborted) return EXIT.interrupted;
@@ -70,7 +70,7 @@ class Ingest {
     const { signal } = this.#terminal;
     const store =
       (await findStore(client, word, signal)) ??
-      (await client.send(StoreRow, "POST", "/v1/vector_stores", { name: word }));
+      (await client.send(StoreRow, "POST", STORES, { name: word }));
     const known = await readStoreFiles(client, store.id, signal);
     const files = this.#name(known);
     const report = new IngestReport(this.#terminal, this.#options, files);
