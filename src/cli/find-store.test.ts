@@ -2,7 +2,11 @@ import { expect, test } from "bun:test";
 import { createClient } from "./client.ts";
 import { findStore, storeNamed } from "./find-store.ts";
 
-const ROWS = ["twice", "twice", "once", "handbook"].map((name, i) => ({ id: `vs_${i + 1}`, name, status: "completed" }));
+const ROWS = ["twice", "twice", "once", "handbook"].map((name, i) => ({
+  id: `vs_${i + 1}`,
+  name,
+  status: "completed",
+}));
 
 /** A client of a server that has these stores. */
 function withStores() {

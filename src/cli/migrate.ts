@@ -14,7 +14,10 @@ export const MIGRATE_FLAGS = {
   model: { value: "NAME", help: "embedding model to move to; lectern models list names them" },
   dimensions: { value: "N", help: "shorter vectors, where the model can" },
   "chunk-tokens": { value: "N", help: "other chunks too: their size, 100 to 4096 tokens" },
-  "chunk-overlap": { value: "N", help: "what neighbouring chunks share; half of --chunk-tokens at most, and unless set" },
+  "chunk-overlap": {
+    value: "N",
+    help: "what neighbouring chunks share; half of --chunk-tokens at most, and unless set",
+  },
   "dry-run": { help: "build and compare, and wait for lectern promote" },
   "min-overlap": { value: "SHARE", help: "gate: least share of the ten best that both have, 0 to 1" },
   "min-recall": { value: "SHARE", help: "gate: least recall at 10, 0 to 1" },
@@ -155,7 +158,10 @@ function bodyOf(args: Arguments<typeof MIGRATE_FLAGS>): object {
   const size = whole("chunk-tokens", CHUNK_TOKENS.least, CHUNK_TOKENS.most);
   const overlap = whole("chunk-overlap", 0, Math.floor((size ?? CHUNK_TOKENS.most) / 2));
   if (overlap !== undefined && size === undefined) throw new UsageError("--chunk-overlap goes with --chunk-tokens.");
-  const chunks = size === undefined ? undefined : { max_chunk_size_tokens: size, chunk_overlap_tokens: overlap ?? Math.floor(size / 2) };
+  const chunks =
+    size === undefined
+      ? undefined
+      : { max_chunk_size_tokens: size, chunk_overlap_tokens: overlap ?? Math.floor(size / 2) };
   // What is undefined is left out of the JSON.
   return {
     embedding_model: args.get("model"),

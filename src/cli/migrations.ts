@@ -93,7 +93,13 @@ export async function followMigration(
 }
 
 function lineOf({ status, progress }: Migration): string {
-  const { chunks_done: done, chunks_total: total, chunks_per_second: rate, eta_seconds: eta, cost_usd: cost } = progress;
+  const {
+    chunks_done: done,
+    chunks_total: total,
+    chunks_per_second: rate,
+    eta_seconds: eta,
+    cost_usd: cost,
+  } = progress;
   const parts = [
     status.replaceAll("_", " "),
     ...(total === 0 ? [] : [barOf(done, total), `${done}/${total} chunks`]),

@@ -60,7 +60,8 @@ export async function stores(argv: readonly string[], terminal: Terminal): Promi
   const [action = "list", word = "", ...rest] = args.words;
   const wanted = { list: 0, show: 1, delete: 1, rename: 2 }[action];
   if (!ACTIONS.includes(action) || wanted !== args.words.slice(1).length) throw new UsageError(USAGE);
-  if (action === "rename" && rest.join("").trim() === "") throw new UsageError("A store needs a name that is not empty.");
+  if (action === "rename" && rest.join("").trim() === "")
+    throw new UsageError("A store needs a name that is not empty.");
   if (action === "delete" && !args.has("yes") && !terminal.ask)
     throw new UsageError("Everything that is indexed in the store is deleted; say --yes if that is meant.");
 
@@ -140,7 +141,9 @@ function show(store: StoreDetail, terminal: Terminal): void {
     [counts.failed, "failed"],
     [counts.cancelled, "cancelled"],
   ] as const;
-  const files = [String(counts.total), ...others.filter(([n]) => n > 0).map(([n, state]) => `${n} ${state}`)].join(", ");
+  const files = [String(counts.total), ...others.filter(([n]) => n > 0).map(([n, state]) => `${n} ${state}`)].join(
+    ", ",
+  );
   const eta = progress?.eta_seconds ?? null;
   printFields(terminal, [
     ["id", store.id],

@@ -21,14 +21,13 @@ test.each(VERBS)("help %s and %s --help are the same, and begin with how it is c
   expect(await lectern([verb, "--nonsense", "--help"])).toEqual(help);
 });
 
-test.each("ingest sync search ask eval stores files status migrate promote rollback models backup keys tenants".split(" "))(
-  "help %s names the flags that say which server",
-  async (verb) => {
-    const { out } = await lectern(["help", verb]);
-    for (const line of describeFlags(CONNECTION_FLAGS).trimEnd().split("\n"))
-      expect(out.replaceAll(/ +/g, " ")).toContain(line.replaceAll(/ +/g, " "));
-  },
-);
+test.each(
+  "ingest sync search ask eval stores files status migrate promote rollback models backup keys tenants".split(" "),
+)("help %s names the flags that say which server", async (verb) => {
+  const { out } = await lectern(["help", verb]);
+  for (const line of describeFlags(CONNECTION_FLAGS).trimEnd().split("\n"))
+    expect(out.replaceAll(/ +/g, " ")).toContain(line.replaceAll(/ +/g, " "));
+});
 
 test.each(VERBS)("the options that completion knows of %s are those of its help", async (verb) => {
   const { help, flags = {} } = (await TABLE[verb]?.load()) ?? { help: "" };

@@ -43,6 +43,16 @@ export const VERBS: Readonly<Record<string, Verb>> = {
       return { help: `${INGEST_HELP}\n\n${describeFlags(INGEST_FLAGS)}`, flags: INGEST_FLAGS, run: ingest };
     },
   },
+  sync: {
+    usage: "lectern sync DIR --store NAME [--watch] [options]",
+    summary: "keep a vector store in step with a folder",
+    takesPaths: true,
+    load: async () => {
+      const { sync } = await import("./sync.ts");
+      const { SYNC_FLAGS, SYNC_HELP } = await import("./sync-options.ts");
+      return { help: `${SYNC_HELP}\n\n${describeFlags(SYNC_FLAGS)}`, flags: SYNC_FLAGS, run: sync };
+    },
+  },
   search: {
     usage: 'lectern search STORE "words" [options]',
     summary: "search a vector store",
