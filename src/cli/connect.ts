@@ -144,10 +144,13 @@ export function readCliFile(dataDir: string): CliFile | null {
   return Value.Check(CliFile, file) && isAlive(file.pid) ? file : null;
 }
 
+/** A machine with much to do is slow to answer; one where nobody listens says so at once. */
+const ANSWER_MS = 10_000;
+
 /** A file that a killed server left behind may name a process that is by now another one. */
 async function answers(url: string): Promise<boolean> {
   try {
-    return (await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(3000), redirect: "manual" })).ok;
+    return (await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(ANSWER_MS), redirect: "manual" })).ok;
   } catch {
     return false;
   }

@@ -18,8 +18,8 @@ const GATHER_MS = 50;
 const LOOK_MS = 2000;
 /** Against reports that were lost. */
 const SAFETY_MS = 60_000;
-/** Looks take at most one part in so many of the time while changes pour in, and where nothing is reported. */
-const REST = { changes: 3, looking: 20 };
+/** While changes pour in, the pause between two looks is a multiple of what the last one took, up to a bound. */
+const REST = { changes: 3, mostMs: 500, looking: 20 };
 
 export function folderNews(
   folder: string,
@@ -38,7 +38,7 @@ export function folderNews(
   /** How long until the next look, as things are. */
   const pauseMs = (): number => {
     const passedMs = nowMs() - last.endMs;
-    const least = hasChanged ? Math.max(GATHER_MS, last.ms * REST.changes) : Infinity;
+    const least = hasChanged ? Math.max(GATHER_MS, Math.min(REST.mostMs, last.ms * REST.changes)) : Infinity;
     const soon = last.againMs ?? Infinity;
     const regular =
       watcher.problem === null
