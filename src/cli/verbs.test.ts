@@ -49,6 +49,8 @@ test("the version is one line", async () => {
   const { out } = await lectern(["version"]);
   expect(out).toMatch(/^lectern \d+\.\d+\.\d+.*\n$/);
   expect(await lectern(["--version"])).toEqual({ status: 0, out, err: "" });
+  const { version, build } = JSON.parse((await lectern(["version", "--json"])).out);
+  expect([out, build]).toEqual([`lectern ${build}\n`, expect.stringContaining(version)]);
 });
 
 /** Arguments that no verb can follow: status 2 and one line, before any server is asked or started. */
@@ -106,6 +108,7 @@ test.each([
   [["tenants", "burn"], "Say what to do with tenants: create, list, set, suspend, resume, delete."],
   [["tenants", "suspend"], "Say which: lectern tenants suspend NAME."],
   [["tenants", "delete", "acme"], "say --yes if that is meant"],
+  [["version", "now"], "lectern version takes no words."],
   [["doctor", "--repair"], "--repair is not an option here"],
   [["serve", "--prot", "1"], "--prot"],
 ])("%j is refused with a sentence", async (argv, sentence) => {

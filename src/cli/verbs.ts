@@ -1,8 +1,9 @@
 /** The verbs of the command line: one row each, from which `lectern help` derives. */
 import { version, versionText } from "../platform/build-info.ts";
 import { nearest } from "../config/config.ts";
-import { describeFlags } from "./arguments.ts";
+import { describeFlags, parseArguments } from "./arguments.ts";
 import type { Flags } from "./arguments.ts";
+import { printJson } from "./output.ts";
 import { UsageError } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -216,16 +217,9 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     },
   },
   version: {
-    usage: "lectern version",
+    usage: "lectern version [--json]",
     summary: "print the version",
-    load: () =>
-      Promise.resolve({
-        help: "",
-        run: (_argv, terminal) => {
-          terminal.out(`lectern ${versionText}\n`);
-          return Promise.resolve(0);
-        },
-      }),
+    load: () => Promise.resolve({ help: describeFlags(VERSION_FLAGS), flags: VERSION_FLAGS, run: printVersion }),
   },
   help: {
     usage: "lectern help [VERB]",
@@ -284,6 +278,16 @@ function findVerb(name: string): Verb {
   throw new UsageError(
     `There is no verb ${JSON.stringify(name)}; ${near ? `did you mean ${near}?` : "lectern help lists them."}`,
   );
+}
+
+const VERSION_FLAGS = { json: { help: "print it as JSON" } } as const satisfies Flags;
+
+function printVersion(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const args = parseArguments(argv, VERSION_FLAGS);
+  if (args.words.length > 0) throw new UsageError("lectern version takes no words.");
+  if (args.has("json")) printJson(terminal, { object: "version", version, build: versionText });
+  else terminal.out(`lectern ${versionText}\n`);
+  return Promise.resolve(0);
 }
 
 async function help(argv: readonly string[], terminal: Terminal): Promise<number> {

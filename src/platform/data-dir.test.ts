@@ -27,7 +27,9 @@ test("a second process is refused while the first holds it, and not afterwards",
   using dir = tempDir();
   const held = takeDataDir(dir.path);
   expect(tryFromAnotherProcess(dir.path)).toMatch(
-    new RegExp(`^StartError: another Lectern \\(process ${process.pid}, since 20[0-9T:-]+Z\\) is using the data directory`),
+    new RegExp(
+      `^StartError: another Lectern \\(process ${process.pid}, since 20[0-9T:-]+Z\\) is using the data directory`,
+    ),
   );
   held[Symbol.dispose]();
   expect(tryFromAnotherProcess(dir.path)).toBe("taken");
