@@ -5,7 +5,7 @@
 import type { Flag, Flags } from "./arguments.ts";
 import { UsageError } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
-import type { Verb } from "./verbs.ts";
+import type { Verb } from "./verb.ts";
 
 export const COMPLETION_HELP = `bash: put  source <(lectern completion bash)  into ~/.bashrc.
 zsh:  lectern completion zsh > FOLDER/_lectern  where FOLDER is in fpath before compinit runs.
