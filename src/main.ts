@@ -2,7 +2,9 @@
  * Entry of the executable. The only file that reads the arguments and the environment, listens to signals and sets the
  * exit status; everything else is told.
  */
+import { exitStatusOf } from "./cli/terminal.ts";
 import type { Terminal } from "./cli/terminal.ts";
+import { messageOf } from "./errors.ts";
 import { relayWorker } from "./platform/worker-relay.ts";
 import { WORKER_ENTRIES, WORKER_VERB, type WorkerEntry } from "./worker-urls.ts";
 
@@ -60,16 +62,13 @@ if (process.stdin.isTTY && process.stderr.isTTY) {
   };
 }
 
-/** Failures that a person can act on; anything else is a bug and shows its stack. */
-const EXPECTED = new Set(["UsageError", "ConfigError", "StartError", "RequestFailed"]);
-
 try {
   const { runVerb } = await import("./cli/verbs.ts");
   process.exitCode = await runVerb(process.argv.slice(2), terminal);
 } catch (error) {
-  const expected = error instanceof Error && EXPECTED.has(error.name);
-  terminal.err(`lectern: ${expected ? error.message : Bun.inspect(error)}\n`);
-  process.exitCode = 1;
+  const status = exitStatusOf(error);
+  terminal.err(`lectern: ${status === null ? Bun.inspect(error) : messageOf(error)}\n`);
+  process.exitCode = status ?? 1;
 }
 // What was written to a slow pipe is still on its way; ending now would cut it off.
 await Promise.all([process.stdout, process.stderr].map(flushed));

@@ -4,7 +4,7 @@ import { readAddedModels, writeAddedModels } from "../models/model-tables.ts";
 import { integerFlag } from "./arguments.ts";
 import type { Client } from "./client.ts";
 import { type ModelsArguments, problemsOf, scan } from "./model-requests.ts";
-import { type Terminal, UsageError } from "./terminal.ts";
+import { type Terminal, UsageError, VerbFailed } from "./terminal.ts";
 
 /** Flags of `add` that say nothing of a chat model. */
 const FOREIGN = [
@@ -29,10 +29,10 @@ export async function addChatModel(
   if (stray !== undefined) throw new UsageError(`--${stray} is not for models add --chat.`);
   const table = tableOf(args);
   const before = readAddedModels(dataDir);
-  if (!before.ok) throw new UsageError(before.problem);
+  if (!before.ok) throw new VerbFailed(before.problem);
   const { chatModels, models } = before.tables;
   if ([...chatModels, ...models].some(({ id }) => id === table.id))
-    throw new UsageError(`There is a model '${table.id}' already: remove it first, or choose another name with --id.`);
+    throw new VerbFailed(`There is a model '${table.id}' already: remove it first, or choose another name with --id.`);
   writeAddedModels(dataDir, { chatModels: [...chatModels, table] });
   const problems = problemsOf(await scan(client, terminal.signal), table.id);
   if (problems.length === 0) {

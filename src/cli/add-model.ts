@@ -9,7 +9,7 @@ import { messageOf } from "../errors.ts";
 import type { Client } from "./client.ts";
 import { type ModelsArguments, probe, problemsOf, scan } from "./model-requests.ts";
 import { overridesIn, placeModel, placeOf, tellAdded, tellNoPrompts, tellUnusable } from "./place-model.ts";
-import { UsageError } from "./terminal.ts";
+import { UsageError, VerbFailed } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Weights of other runtimes: never read, and often larger than all the rest. */
@@ -40,7 +40,7 @@ export async function addFolder(
   if (stray !== undefined) throw new UsageError(`--${stray} is for models add --remote, not for a folder.`);
   const overrides = overridesIn(args);
   const source = resolve(folder);
-  if (!existsSync(source) || !statSync(source).isDirectory()) throw new UsageError(`There is no folder ${folder}.`);
+  if (!existsSync(source) || !statSync(source).isDirectory()) throw new VerbFailed(`There is no folder ${folder}.`);
   const id = args.get("id") ?? basename(source);
   const read = await readModelDirectory(id, source, overrides);
   if (!read.ok) return refuse(terminal, folder, read.problems);
@@ -54,7 +54,7 @@ export async function addFolder(
       const name = relative(source, path);
       if (name === "" || !isPartOfModel(path, name, read.files)) return name === "";
       const problem = lstatSync(path).isSymbolicLink() ? linkProblem(source, name) : null;
-      if (problem !== null) throw new UsageError(`${folder} cannot be used: ${problem}.`);
+      if (problem !== null) throw new VerbFailed(`${folder} cannot be used: ${problem}.`);
       return true;
     };
     cpSync(source, partial, { recursive: true, dereference: true, filter });
@@ -82,14 +82,14 @@ export async function addRemote(
   if (args.has("variant")) throw new UsageError("--variant is for a folder, not for models add --remote.");
   const table = remoteTable(args);
   const before = readAddedModels(dataDir);
-  if (!before.ok) throw new UsageError(before.problem);
+  if (!before.ok) throw new VerbFailed(before.problem);
   const others = before.tables.models.filter(({ id }) => id !== table.id);
   if (others.length < before.tables.models.length) {
-    throw new UsageError(`There is a model '${table.id}' already: remove it first, or choose another name with --id.`);
+    throw new VerbFailed(`There is a model '${table.id}' already: remove it first, or choose another name with --id.`);
   }
   const earlier = await scan(client, terminal.signal);
   if (earlier.some(({ id }) => id === table.id)) {
-    throw new UsageError(`There is a model '${table.id}' already, which was not added by this verb.`);
+    throw new VerbFailed(`There is a model '${table.id}' already, which was not added by this verb.`);
   }
   // The server asks for the dimensions of a model that nobody knows, so that they are right whatever was said.
   const isKnown = knownModel(table.model ?? table.id)?.provider === table.dialect;

@@ -9,6 +9,8 @@ export interface Flag {
   value?: string;
   /** May be given more than once. */
   many?: boolean;
+  /** The values that there are, where they are a few words: for completion. */
+  choices?: readonly string[];
 }
 
 export type Flags = Readonly<Record<string, Flag>>;

@@ -2,7 +2,7 @@ import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
 import { parseArguments } from "./arguments.ts";
 import type { Flags } from "./arguments.ts";
-import { findStore } from "./client.ts";
+import { storeNamed } from "./find-store.ts";
 import { connect, CONNECTION_FLAGS } from "./connect.ts";
 import { printable, UsageError } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
@@ -51,8 +51,7 @@ export async function ask(argv: readonly string[], terminal: Terminal): Promise<
 
   await using connection = await connect(args, terminal, { mayCreate: false });
   const { client } = connection;
-  const store = await findStore(client, storeWord, terminal.signal);
-  if (!store) throw new UsageError(`There is no store ${JSON.stringify(storeWord)}.`);
+  const store = await storeNamed(client, storeWord, terminal.signal);
   const body = {
     input: question,
     tools: [{ type: "file_search", vector_store_ids: [store.id] }],

@@ -8,7 +8,7 @@ import { TarError } from "../platform/tar.ts";
 import { parseArguments } from "./arguments.ts";
 import { ErrorBody, RequestFailed } from "./client.ts";
 import { connect, CONNECTION_FLAGS } from "./connect.ts";
-import { formatBytes, printable, UsageError } from "./terminal.ts";
+import { formatBytes, printable, UsageError, VerbFailed } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const BACKUP_FLAGS = CONNECTION_FLAGS;
@@ -72,7 +72,7 @@ export function refusal(path: string, error: unknown): unknown {
   const ofSystem = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : null;
   if (!(error instanceof TarError) && ofSystem === null) return error;
   const reason = error instanceof TarError ? error.message : `the system says ${ofSystem}`;
-  return new UsageError(`${path} cannot be restored: ${printable(reason)}. Nothing was changed.`, { cause: error });
+  return new VerbFailed(`${path} cannot be restored: ${printable(reason)}. Nothing was changed.`, { cause: error });
 }
 
 async function answerOf(response: Response): Promise<string> {
@@ -91,6 +91,6 @@ function openPartial(path: string): number {
   try {
     return createAnew(path);
   } catch (error) {
-    throw new UsageError(`${path} cannot be made: ${messageOf(error)}`, { cause: error });
+    throw new VerbFailed(`${path} cannot be made: ${messageOf(error)}`, { cause: error });
   }
 }

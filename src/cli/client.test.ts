@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
-import { createClient, findStore, listAll, RequestFailed } from "./client.ts";
+import { createClient, listAll, RequestFailed } from "./client.ts";
 
 let server: Bun.Server<undefined> | null = null;
 afterEach(async () => {
@@ -58,19 +58,4 @@ test("lists are read to their end, page by page", async () => {
     );
   });
   expect(await Array.fromAsync(listAll(client, Row, "/v1/x"))).toEqual([{ id: "a" }, { id: "b" }, { id: "c" }]);
-});
-
-test("a store is found by its id or its name; a name that two have is refused with their ids", async () => {
-  const rows = ["vs_1", "vs_2", "vs_3"].map((id, i) => ({ id, name: i < 2 ? "twice" : "once", status: "completed" }));
-  const client = against((request) => {
-    const id = new URL(request.url).pathname.split("/")[3];
-    if (!id) return Response.json({ data: rows, has_more: false });
-    const row = rows.find((candidate) => candidate.id === id);
-    return row ? Response.json(row) : failure(404, "no");
-  });
-  expect((await findStore(client, "vs_2"))?.id).toBe("vs_2");
-  expect((await findStore(client, "once"))?.id).toBe("vs_3");
-  expect(await findStore(client, "vs_9")).toBeNull();
-  const error = await findStore(client, "twice").catch((caught: unknown) => caught);
-  expect(String(error)).toContain("2 stores are named twice; say which by its id: vs_1, vs_2.");
 });

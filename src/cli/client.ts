@@ -2,7 +2,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static, TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import { UsageError } from "./terminal.ts";
 
 export interface Server {
   /** Without a slash at the end and without /v1. */
@@ -167,33 +166,3 @@ export async function* listAll<S extends TSchema>(
 }
 
 const WithId = Type.Object({ id: Type.String() });
-
-export const StoreRow = Type.Object({
-  id: Type.String(),
-  name: Type.Union([Type.String(), Type.Null()]),
-  status: Type.String(),
-});
-
-/** The store with that id, else the one with that name; null if there is none. Throws `UsageError` if several have it. */
-export async function findStore(
-  client: Client,
-  word: string,
-  signal?: AbortSignal,
-): Promise<Static<typeof StoreRow> | null> {
-  if (/^vs_\w+$/.test(word)) {
-    try {
-      return await client.send(StoreRow, "GET", `/v1/vector_stores/${word}`, undefined, signal);
-    } catch (error) {
-      if (!(error instanceof RequestFailed && error.status === 404)) throw error;
-    }
-  }
-  const [store, ...others] = await Array.fromAsync(named(client, word, signal));
-  if (others.length === 0) return store ?? null;
-  const ids = [store, ...others].map((row) => row?.id).join(", ");
-  throw new UsageError(`${others.length + 1} stores are named ${word}; say which by its id: ${ids}.`);
-}
-
-async function* named(client: Client, name: string, signal?: AbortSignal) {
-  for await (const store of listAll(client, StoreRow, "/v1/vector_stores", signal))
-    if (store.name === name) yield store;
-}

@@ -27,16 +27,21 @@ test("a folder is walked in name order; what holds no text, is hidden or generat
     "docs/node_modules/x/readme.md": "x",
     "docs/data/meta.sqlite": "x",
     "docs/data/blob": "x",
+    "docs/notes.md~": "x",
+    "docs/~$report.docx": "x",
+    "docs/film.md.part": "x",
   });
   symlinkSync(dir.path, join(dir.path, "docs/loop"));
   const argument = join(dir.path, "docs");
   const { files, skipped } = collectFiles([argument], OPTIONS);
+  const stamp = expect.any(String);
   expect(files).toEqual([
-    { path: join(dir.path, "docs/a/deep.txt"), key: "docs/a/deep.txt", bytes: 4, argument },
-    { path: join(dir.path, "docs/b.md"), key: "docs/b.md", bytes: 1, argument },
+    { path: join(dir.path, "docs/a/deep.txt"), key: "docs/a/deep.txt", bytes: 4, stamp, argument },
+    { path: join(dir.path, "docs/b.md"), key: "docs/b.md", bytes: 1, stamp, argument },
   ]);
   expect(Object.fromEntries(skipped)).toEqual({
     hidden: 1,
+    temporary: 3,
     "generated folders": 2,
     empty: 1,
     "symbolic links": 1,

@@ -1,8 +1,8 @@
-/** Which files `lectern ingest` takes. */
+/** Which files `lectern ingest` and `lectern sync` take. */
 import { lstatSync, readdirSync, realpathSync, statSync } from "node:fs";
 import type { Dirent } from "node:fs";
 import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
-import { UsageError } from "./terminal.ts";
+import { VerbFailed } from "./terminal.ts";
 import { normalized } from "../stream-safe.ts";
 
 export interface FoundFile {
@@ -11,6 +11,8 @@ export interface FoundFile {
   /** The path below the folder that all arguments have in common, with / between the parts. */
   key: string;
   bytes: number;
+  /** Changes whenever the file is written, replaced or moved. */
+  stamp: string;
   /** The real place of the argument by which it was found. */
   argument: string;
 }
@@ -38,6 +40,10 @@ export interface CollectOptions {
 
 const SKIPPED_DIRECTORIES = new Set(["node_modules", "__pycache__", "bower_components", "venv"]);
 
+/** What editors, browsers and copying programs write beside a file while it is not yet what it will be. */
+const TEMPORARY =
+  /~$|^#.*#$|^~\$|^4913$|\.(tmp|temp|part|partial|crdownload|download|swp|swo|swx)$|___jb_(tmp|old)___$/i;
+
 /** Names of files that hold no text; the server would refuse each of them, one by one. */
 const WITHOUT_TEXT = new Set(
   `7z a aac ai aiff apk avi avif bin blend bmp br bz2 class cur dat db deb dll dmg dylib eot exe flac flv gif gz ico icns
@@ -50,7 +56,7 @@ const WITHOUT_TEXT = new Set(
 
 /**
  * Files under the given paths, folders walked in name order; symbolic links below a folder are not followed. Throws
- * `UsageError` for a path that does not exist.
+ * `VerbFailed` for a path that does not exist.
  */
 export function collectFiles(paths: readonly string[], options: CollectOptions): Collected {
   const roots = paths.map((path) => realPlace(path));
@@ -85,6 +91,7 @@ class Walk {
       const path = join(folder, entry.name);
       if (entry.isFile()) this.collected.seen.add(normalized(path, "NFC"));
       if (entry.name.startsWith(".") || path === this.#avoid) this.#skip("hidden");
+      else if (entry.isFile() && TEMPORARY.test(entry.name)) this.#skip("temporary");
       else if (entry.isSymbolicLink()) this.#skip("symbolic links");
       else if (entry.isDirectory()) {
         if (SKIPPED_DIRECTORIES.has(entry.name) || isDataDirectory(path)) this.#skip("generated folders");
@@ -117,7 +124,8 @@ class Walk {
     if (!isNamed && WITHOUT_TEXT.has(extname(path).toLowerCase())) return this.#skip("no text by their name");
     if (this.#taken.has(path)) return;
     this.#taken.add(path);
-    this.collected.files.push({ path, key, bytes: stat.size, argument });
+    const stamp = `${stat.ino} ${stat.size} ${stat.mtimeMs} ${stat.ctimeMs}`;
+    this.collected.files.push({ path, key, bytes: stat.size, stamp, argument });
   }
 
   #unreadable(path: string): void {
@@ -131,6 +139,13 @@ class Walk {
   }
 }
 
+/** Whether what stands there is left out whatever else: `path` is below a folder that is taken. */
+export function isLeftOut(path: string): boolean {
+  const parts = path.split(sep);
+  const inside = parts.some((part) => part.startsWith(".") || SKIPPED_DIRECTORIES.has(part));
+  return inside || TEMPORARY.test(parts.at(-1) ?? "");
+}
+
 function matches(globs: readonly Bun.Glob[], key: string): boolean {
   return globs.some((glob) => glob.match(key) || glob.match(basename(key)));
 }
@@ -140,7 +155,7 @@ export function realPlace(path: string): string {
   try {
     return realpathSync(path);
   } catch {
-    throw new UsageError(`${path} does not exist or cannot be read.`);
+    throw new VerbFailed(`${path} does not exist or cannot be read.`);
   }
 }
 

@@ -65,20 +65,21 @@ test("the key of a named server comes from a flag, a file, or a variable", async
   expect(await ask(["--key", KEYS.read], { LECTERN_API_KEY: "sk-wrong" })).toMatchObject(found);
 });
 
-test.each<[flags: string[], env: Record<string, string>, sentence: string]>([
-  [["--url", "here"], {}, '"here" is not an address'],
-  [["--url", "file:///etc/passwd"], {}, "is not an address"],
-  [["--url", "http://127.0.0.1:1"], {}, "A key is needed for that server"],
-  [["--url", "http://127.0.0.1:1", "--key", "a", "--key-file", "b"], {}, "--key and --key-file are both given"],
+test.each<[status: number, flags: string[], env: Record<string, string>, sentence: string]>([
+  [2, ["--url", "here"], {}, '"here" is not an address'],
+  [2, ["--url", "file:///etc/passwd"], {}, "is not an address"],
+  [2, ["--url", "http://127.0.0.1:1"], {}, "A key is needed for that server"],
+  [2, ["--url", "http://127.0.0.1:1", "--key", "a", "--key-file", "b"], {}, "--key and --key-file are both given"],
   [
+    1,
     ["--url", "http://127.0.0.1:1", "--key-file", "/nowhere/key"],
     {},
     "The file /nowhere/key, which is to hold the key",
   ],
-  [[], { LECTERN_URL: "http://127.0.0.1:1", LECTERN_API_KEY: "a", LECTERN_API_KEY_FILE: "b" }, "are both set"],
-  [["--url", "http://127.0.0.1:1", "--key", "k"], {}, "cannot be reached; is the server running?"],
-])("%j with %j is refused with a sentence", async (flags, env, sentence) => {
+  [2, [], { LECTERN_URL: "http://127.0.0.1:1", LECTERN_API_KEY: "a", LECTERN_API_KEY_FILE: "b" }, "are both set"],
+  [1, ["--url", "http://127.0.0.1:1", "--key", "k"], {}, "cannot be reached; is the server running?"],
+])("with status %d %j with %j is refused", async (expected, flags, env, sentence) => {
   const { status, err } = await lectern(["search", "s", "q", ...flags], { env });
-  expect(status).toBe(1);
+  expect(status).toBe(expected);
   expect(err).toContain(sentence);
 });

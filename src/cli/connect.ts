@@ -19,7 +19,7 @@ import type { Arguments, Flags } from "./arguments.ts";
 import { createClient } from "./client.ts";
 import type { Client } from "./client.ts";
 import { thisMachine } from "./machine.ts";
-import { UsageError, firstKeyText } from "./terminal.ts";
+import { UsageError, firstKeyText, VerbFailed } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const CONNECTION_FLAGS = {
@@ -44,7 +44,7 @@ type CliFile = Static<typeof CliFile>;
 
 type ConnectionArguments = Arguments<typeof CONNECTION_FLAGS>;
 
-/** Throws `UsageError` when there is nothing to talk to; `mayCreate` allows a new data directory. */
+/** Throws `VerbFailed` when there is nothing to talk to; `mayCreate` allows a new data directory. */
 export async function connect(
   args: ConnectionArguments,
   terminal: Terminal,
@@ -52,10 +52,23 @@ export async function connect(
 ): Promise<Connection> {
   const connection = await connectIfThere(args, terminal, { mayCreate });
   if (connection) return connection;
-  const dataDir = args.get("data") ?? configOf(terminal).dataDir;
-  throw new UsageError(
+  const dataDir = dataDirOf(args, terminal);
+  throw new VerbFailed(
     `No server is known: ${dataDir} does not exist. Start one with "lectern serve", or name one with --url and --key.`,
   );
+}
+
+/** The server that is named or that runs on the data directory; null where neither is so. */
+export async function connectToRunning(args: ConnectionArguments, terminal: Terminal): Promise<Client | null> {
+  const url = args.get("url") ?? terminal.env["LECTERN_URL"];
+  if (url) return remote(url, keyOf(args, terminal));
+  const running = readCliFile(dataDirOf(args, terminal));
+  if (!running || !(await answers(running.url))) return null;
+  return createClient({ url: running.url, key: givenKey(args) ?? running.key });
+}
+
+export function dataDirOf(args: ConnectionArguments, terminal: Terminal): string {
+  return args.get("data") ?? configOf(terminal).dataDir;
 }
 
 /** null when no server is named and there is no data directory to open. */
@@ -64,16 +77,11 @@ export async function connectIfThere(
   terminal: Terminal,
   { mayCreate }: { mayCreate: boolean },
 ): Promise<Connection | null> {
-  const url = args.get("url") ?? terminal.env["LECTERN_URL"];
-  if (url) return remote(url, keyOf(args, terminal));
-
-  const config = configOf(terminal);
-  const dataDir = args.get("data") ?? config.dataDir;
-  const running = readCliFile(dataDir);
-  if (running && (await answers(running.url)))
-    return connected({ url: running.url, key: givenKey(args) ?? running.key });
+  const running = await connectToRunning(args, terminal);
+  if (running) return { client: running, [Symbol.asyncDispose]: () => Promise.resolve() };
+  const dataDir = dataDirOf(args, terminal);
   if (!mayCreate && !existsSync(dataDir)) return null;
-  return await ownServer({ ...config, dataDir }, terminal);
+  return await ownServer({ ...configOf(terminal), dataDir }, terminal);
 }
 
 export function configOf(terminal: Terminal): Config {
@@ -104,25 +112,21 @@ function givenKey(args: ConnectionArguments): string | undefined {
 
 function keyIn(path: string): string {
   const file = readKeyFile(path);
-  if (!file.ok) throw new UsageError(`The file ${path}, which is to hold the key, ${file.problem}.`);
+  if (!file.ok) throw new VerbFailed(`The file ${path}, which is to hold the key, ${file.problem}.`);
   return file.key;
 }
 
-function remote(url: string, key: string | undefined): Connection {
+function remote(url: string, key: string | undefined): Client {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
     throw new UsageError(`${JSON.stringify(url)} is not an address such as http://127.0.0.1:8080.`);
   }
   if (!key) throw new UsageError("A key is needed for that server: --key-file FILE, --key KEY or LECTERN_API_KEY.");
-  return connected({ url: url.replace(/\/+$/, "").replace(/\/v1$/, ""), key });
-}
-
-function connected(server: { url: string; key: string }): Connection {
-  return { client: createClient(server), [Symbol.asyncDispose]: () => Promise.resolve() };
+  return createClient({ url: url.replace(/\/+$/, "").replace(/\/v1$/, ""), key });
 }
 
 /**
  * What the running server wrote; null where there is none, or only the remains of a killed one. Whoever could write that
- * file would be sent the documents: a `UsageError` where it may be somebody else's.
+ * file would be sent the documents: a `VerbFailed` where it may be somebody else's.
  */
 export function readCliFile(dataDir: string): CliFile | null {
   const path = join(dataPathOf(dataDir), "cli.json");
@@ -131,19 +135,22 @@ export function readCliFile(dataDir: string): CliFile | null {
     if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return null;
     const stranger = strangerTo(path);
     if (stranger !== null)
-      throw new UsageError(`${path} is not believed: ${stranger}. Name the server with --url and --key-file.`);
+      throw new VerbFailed(`${path} is not believed: ${stranger}. Name the server with --url and --key-file.`);
     file = JSON.parse(readFileSync(path, "utf8"));
   } catch (error) {
-    if (error instanceof UsageError) throw error;
+    if (error instanceof VerbFailed) throw error;
     return null;
   }
   return Value.Check(CliFile, file) && isAlive(file.pid) ? file : null;
 }
 
+/** A machine with much to do is slow to answer; one where nobody listens says so at once. */
+const ANSWER_MS = 10_000;
+
 /** A file that a killed server left behind may name a process that is by now another one. */
 async function answers(url: string): Promise<boolean> {
   try {
-    return (await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(3000), redirect: "manual" })).ok;
+    return (await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(ANSWER_MS), redirect: "manual" })).ok;
   } catch {
     return false;
   }

@@ -141,3 +141,11 @@ test("what others may read or write is told", async () => {
   writeFileSync(dir.join("file"), "");
   expect(await checks(dir.join("file"))).toMatchObject({ status: 1, found: { data: { state: "fail" } } });
 });
+
+test("--json is the same checks for a program", async () => {
+  using dir = tempDir();
+  const { status, out } = await lectern(["doctor", "--data", dir.join("none"), "--json"]);
+  const { object, checks } = JSON.parse(out) as { object: string; checks: object[] };
+  expect([status, object]).toEqual([0, "doctor"]);
+  expect(checks).toContainEqual({ name: "data", state: "ok", detail: expect.stringContaining("will be made") });
+});

@@ -14,11 +14,13 @@ import type { Flags } from "./arguments.ts";
 import { readCliFile } from "./connect.ts";
 import { type Check, contentChecks } from "./doctor-data.ts";
 import { thisMachine } from "./machine.ts";
+import { printJson } from "./output.ts";
 import { formatBytes } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const DOCTOR_FLAGS = {
   data: { value: "DIR", help: "data directory; ./lectern-data unless set" },
+  json: { help: "print the checks as JSON" },
   fix: { help: "remove every cache (indexes, parsed documents, unpacked files); the next start makes them again" },
 } as const satisfies Flags;
 
@@ -48,9 +50,14 @@ export async function doctor(argv: readonly string[], terminal: Terminal): Promi
     await serverCheck(config),
     ...(await contentChecks(config.dataDir, args.has("fix"))),
   ];
+  const status = checks.some((check) => check.state === "fail") ? 1 : 0;
+  if (args.has("json")) {
+    printJson(terminal, { object: "doctor", checks });
+    return status;
+  }
   const width = Math.max(...checks.map((check) => check.name.length));
   for (const check of checks) terminal.out(`${check.state.padEnd(4)}  ${check.name.padEnd(width)}  ${check.detail}\n`);
-  return checks.some((check) => check.state === "fail") ? 1 : 0;
+  return status;
 }
 
 function dataChecks(config: Config, named: string): Check[] {

@@ -3,12 +3,13 @@ import type { Static } from "@sinclair/typebox";
 import { integerFlag, parseArguments } from "./arguments.ts";
 import type { Flags } from "./arguments.ts";
 import type { Client } from "./client.ts";
-import { findStore, listAll } from "./client.ts";
+import { listAll } from "./client.ts";
 import { connect, CONNECTION_FLAGS } from "./connect.ts";
+import { storeNamed } from "./find-store.ts";
 import { fileFinder, readJudgedFile } from "./judged-file.ts";
 import type { FileJudgment } from "./judged-file.ts";
 import { printTable } from "./table.ts";
-import { UsageError } from "./terminal.ts";
+import { UsageError, VerbFailed } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const EVAL_FLAGS = {
@@ -71,8 +72,7 @@ export async function evaluate(argv: readonly string[], terminal: Terminal): Pro
 
   await using connection = await connect(args, terminal, { mayCreate: false });
   const { client } = connection;
-  const store = await findStore(client, storeWord, terminal.signal);
-  if (!store) throw new UsageError(`There is no store ${JSON.stringify(storeWord)}.`);
+  const store = await storeNamed(client, storeWord, terminal.signal);
   const judgments = judged && (await resolve(client, store.id, judged, terminal.signal));
   if (judgments === null) {
     const uploaded = await client.send(
@@ -83,7 +83,7 @@ export async function evaluate(argv: readonly string[], terminal: Terminal): Pro
       terminal.signal,
     );
     if (uploaded.data.length === 0)
-      throw new UsageError("The store has no judged queries; --queries FILE brings some.");
+      throw new VerbFailed("The store has no judged queries; --queries FILE brings some.");
   }
   const path = `${STORES}/${store.id}/evals`;
   const body = { k, ...(modes && { modes }), ...(judgments && { judgments }) };
@@ -131,7 +131,7 @@ async function resolve(
   if (known > 0) return judgments;
   const [first] = answers;
   const example = first !== undefined && "name" in first ? `, such as ${JSON.stringify(first.name)},` : "";
-  throw new UsageError(`No file that FILE names${example} is in the store.`);
+  throw new VerbFailed(`No file that FILE names${example} is in the store.`);
 }
 
 async function finderOf(client: Client, storeId: string, signal: AbortSignal) {

@@ -1,7 +1,8 @@
-/** One file into a store: recognised, or uploaded, attached and waited for. */
+/** One file into a store: recognised, moved, or uploaded, attached and waited for. `known` is kept as it then is. */
 import { Type } from "@sinclair/typebox";
 import { RequestFailed } from "./client.ts";
 import type { Client } from "./client.ts";
+import { messageOf } from "../errors.ts";
 import type { FileName, Named } from "./names.ts";
 import type { Outcome } from "./progress.ts";
 import { StoreFile } from "./store-files.ts";
@@ -12,11 +13,14 @@ export interface NamedFile extends Named {
   /** Where it is. */
   path: string;
   bytes: number;
+  /** Of a file that was found: changes whenever it does. */
+  stamp?: string;
 }
 
 export interface IngestDeps {
   client: Client;
   storeId: string;
+  /** What the store holds; changed with it. */
   known: StoreFiles;
   attributes: Readonly<Record<string, string | number | boolean>>;
   /** Tells how much of a file is done, 0 to 1. */
@@ -56,13 +60,38 @@ export class FileIngest {
       if (this.#signal.aborted) return null;
       if (error instanceof RequestFailed && (error.status === 401 || error.status === 403 || error.status === 0))
         throw error;
-      return { kind: "failed", reason: error instanceof Error ? error.message : String(error) };
+      const isPassing = error instanceof RequestFailed && (error.status === 429 || error.status >= 500);
+      return { kind: "failed", reason: messageOf(error), ...(isPassing && { isPassing }) };
     }
+  }
+
+  /** What the store holds under another name is this file from now on; nothing is indexed again. */
+  async move(file: NamedFile, stored: StoreFile): Promise<Outcome> {
+    const from = stored.attributes?.["path"];
+    try {
+      await this.#adopt(stored, file.name);
+    } catch (error) {
+      if (error instanceof RequestFailed && error.status === 0) throw error;
+      // Somebody else took it out.
+      if (error instanceof RequestFailed && error.status === 404) this.#deps.known.forget(stored.id);
+      return { kind: "failed", reason: messageOf(error), isPassing: true };
+    }
+    return { kind: "moved", from: typeof from === "string" ? from : "", fileId: stored.id };
+  }
+
+  /** Takes a file out of the store; no matter where it is gone already. */
+  async remove(id: string): Promise<void> {
+    try {
+      await this.#deps.client.send(Deleted, "DELETE", `/v1/files/${id}`);
+    } catch (error) {
+      if (!(error instanceof RequestFailed && error.status === 404)) throw error;
+    }
+    this.#deps.known.forget(id);
   }
 
   async #ingest(file: NamedFile): Promise<Outcome | null> {
     const sha256 = await sha256Of(file.path);
-    const before = this.#deps.known.get(storedName(file));
+    const before = [...this.#deps.known.get(storedName(file))];
     const same = currentVersion(before, sha256);
     if (same?.status === "completed") {
       if (file.adopted) await this.#adopt(same, file.name);
@@ -100,6 +129,7 @@ export class FileIngest {
       const body = { file_id: uploaded.id, attributes: { ...attributes, ...own } };
       const attached = await client.send(StoreFile, "POST", `/v1/vector_stores/${storeId}/files`, body);
       isAttached = true;
+      this.#deps.known.replace(attached);
       return attached;
     } finally {
       // What made the attaching fail is what counts, not that the server may be gone for this too.
@@ -120,6 +150,7 @@ export class FileIngest {
       current = await client.send(StoreFile, "GET", `/v1/vector_stores/${storeId}/files/${current.id}`);
       onShare(file, shareOf(current));
     }
+    this.#deps.known.replace(current);
     return current;
   }
 
@@ -127,11 +158,12 @@ export class FileIngest {
     const { client, storeId } = this.#deps;
     const sha256 = file.attributes?.["sha256"];
     const attributes = { ...file.attributes, ...ownAttributes(name, typeof sha256 === "string" ? sha256 : "") };
-    await client.send(StoreFile, "POST", `/v1/vector_stores/${storeId}/files/${file.id}`, { attributes });
+    const path = `/v1/vector_stores/${storeId}/files/${file.id}`;
+    this.#deps.known.replace(await client.send(StoreFile, "POST", path, { attributes }));
   }
 
   async #remove(files: readonly StoreFile[], keptId: string): Promise<void> {
-    for (const { id } of files) if (id !== keptId) await this.#deps.client.send(Deleted, "DELETE", `/v1/files/${id}`);
+    for (const { id } of files) if (id !== keptId) await this.remove(id);
   }
 }
 

@@ -39,6 +39,12 @@ export interface IngestOptions {
   attributes: Attributes;
   root: ChosenRoot | null;
   prune: boolean;
+  /** Documents of files that moved are recognised, also where nothing is taken out. */
+  findsMoves: boolean;
+  /** A folder without a single file is believed, and its documents are taken out. */
+  takesEmpty: boolean;
+  /** Of which the JSON lines are named. */
+  verb: "ingest" | "sync";
   dryRun: boolean;
   yes: boolean;
   json: boolean;
@@ -70,6 +76,9 @@ export function readIngestOptions(args: IngestArguments, terminal: Terminal): In
     attributes,
     root: root === undefined ? null : readRoot(root, realPlace),
     ...flags,
+    findsMoves: flags.prune,
+    takesEmpty: true,
+    verb: "ingest",
     json: args.has("json"),
     quiet: args.has("quiet"),
     concurrency,

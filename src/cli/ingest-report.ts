@@ -1,4 +1,4 @@
-/** What `ingest` says: for people, or as JSON lines (`--json`), or failures only (`--quiet`). */
+/** What `ingest` and `sync` say: for people, or as JSON lines (`--json`), or failures only (`--quiet`). */
 import type { NamedFile } from "./ingest-file.ts";
 import type { IngestOptions } from "./ingest-options.ts";
 import type { FileName } from "./names.ts";
@@ -10,13 +10,14 @@ import type { Terminal } from "./terminal.ts";
 export const EXIT = { done: 0, failed: 1, interrupted: 130 } as const;
 
 /** What a dry run found out about a file. */
-export type Intent = "would_index" | "would_replace" | "unchanged" | "would_remove";
+export type Intent = "would_index" | "would_replace" | "would_move" | "unchanged" | "would_remove";
 
 interface FileLine {
   name: FileName;
   status: Outcome["kind"] | "removed" | Intent;
   bytes?: number;
   fileId?: string | undefined;
+  from?: string;
   error?: string;
 }
 
@@ -46,8 +47,9 @@ export class IngestReport {
   settle(file: NamedFile, outcome: Outcome): void {
     this.#progress.settle({ key: file.name.path, bytes: file.bytes }, outcome);
     const { kind: status, fileId } = outcome;
-    const error = outcome.kind === "failed" ? { error: outcome.reason } : {};
-    this.#line({ name: file.name, status, bytes: file.bytes, fileId, ...error });
+    const more =
+      outcome.kind === "failed" ? { error: outcome.reason } : outcome.kind === "moved" ? { from: outcome.from } : {};
+    this.#line({ name: file.name, status, bytes: file.bytes, fileId, ...more });
   }
 
   /** Of a dry run. */
@@ -73,7 +75,8 @@ export class IngestReport {
   /** The closing lines; the exit status. */
   close(storeId: string | null): number {
     const { counts, failures } = this.#progress;
-    const rest = this.#options.dryRun ? 0 : this.#files.length - counts.indexed - counts.unchanged - counts.failed;
+    const done = counts.indexed + counts.unchanged + counts.moved + counts.failed;
+    const rest = this.#options.dryRun ? 0 : this.#files.length - done;
     if (failures.length > 0) {
       this.#terminal.err(`${failures.length} failed:\n`);
       for (const { key, reason } of failures) this.#terminal.err(`  ${printable(key)}: ${printable(reason)}\n`);
@@ -87,53 +90,60 @@ export class IngestReport {
   #summary(storeId: string | null, rest: number): string {
     const where = `in store ${printable(this.#options.store)}${storeId === null ? "" : ` ${storeId}`}`;
     if (this.#options.dryRun) {
-      const [index, replace, unchanged, remove] = this.#intended();
-      const removal = this.#options.prune ? `, ${remove} to remove` : "";
-      return `${index} to index, ${replace} to replace, ${unchanged} unchanged${removal} ${where}; nothing was changed\n`;
+      const { would_index, would_replace, would_move, unchanged, would_remove } = this.#intended();
+      const moves = would_move > 0 ? `, ${would_move} to move` : "";
+      const removal = this.#options.prune ? `, ${would_remove} to remove` : "";
+      return `${would_index} to index, ${would_replace} to replace, ${unchanged} unchanged${moves}${removal} ${where}; nothing was changed\n`;
     }
-    const { indexed, unchanged, failed, bytes } = this.#progress.counts;
+    const { indexed, unchanged, moved, failed, bytes } = this.#progress.counts;
     const seconds = (performance.now() - this.#startedMs) / 1000;
     return (
       `${indexed} indexed, ${unchanged} unchanged, ${failed} failed` +
-      `${this.#removed > 0 ? `, ${this.#removed} removed` : ""}${rest > 0 ? `, ${rest} not reached` : ""} ` +
+      `${moved > 0 ? `, ${moved} moved` : ""}${this.#removed > 0 ? `, ${this.#removed} removed` : ""}${rest > 0 ? `, ${rest} not reached` : ""} ` +
       `(${formatBytes(bytes)} in ${formatDuration(seconds)}) ${where}\n`
     );
   }
 
   #jsonSummary(storeId: string | null, rest: number): void {
-    const [index, replace, unchanged, remove] = this.#intended();
     const { counts } = this.#progress;
     const done = {
       indexed: counts.indexed,
       unchanged: counts.unchanged,
+      moved: counts.moved,
       failed: counts.failed,
       removed: this.#removed,
     };
-    const intended = { would_index: index, would_replace: replace, unchanged, would_remove: remove };
     this.#json({
-      object: "ingest.summary",
+      object: `${this.#options.verb}.summary`,
       store_id: storeId,
       dry_run: this.#options.dryRun,
-      ...(this.#options.dryRun ? intended : { ...done, not_reached: rest }),
+      ...(this.#options.dryRun ? this.#intended() : { ...done, not_reached: rest }),
       bytes: this.#files.reduce((sum, file) => sum + file.bytes, 0),
       seconds: Math.round(performance.now() - this.#startedMs) / 1000,
     });
   }
 
-  #intended(): number[] {
-    const kinds: Intent[] = ["would_index", "would_replace", "unchanged", "would_remove"];
-    return kinds.map((kind) => this.#intents.get(kind) ?? 0);
+  #intended(): Record<Intent, number> {
+    const of = (kind: Intent) => this.#intents.get(kind) ?? 0;
+    return {
+      would_index: of("would_index"),
+      would_replace: of("would_replace"),
+      would_move: of("would_move"),
+      unchanged: of("unchanged"),
+      would_remove: of("would_remove"),
+    };
   }
 
-  #line({ name, status, bytes, fileId, error }: FileLine): void {
+  #line({ name, status, bytes, fileId, from, error }: FileLine): void {
     if (!this.#options.json) return;
     this.#json({
-      object: "ingest.file",
+      object: `${this.#options.verb}.file`,
       path: name.path,
       path_root: name.root,
       status,
       ...(fileId !== undefined && { file_id: fileId }),
       ...(bytes !== undefined && { bytes }),
+      ...(from !== undefined && { from }),
       ...(error !== undefined && { error }),
     });
   }

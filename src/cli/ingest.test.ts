@@ -92,7 +92,7 @@ test("--prune takes out what left the folder: with --yes, or when the person say
   await server.run(argv);
   rmSync(dir.join("docs/deep/b.txt"));
   const refused = await server.run([...argv, "--prune"]);
-  expect([refused.status, refused.err]).toEqual([1, expect.stringContaining("say --yes if that is meant")]);
+  expect([refused.status, refused.err]).toEqual([2, expect.stringContaining("say --yes if that is meant")]);
   const asked: string[] = [];
   const ask = (answer: string) => ({ ask: (question: string) => (asked.push(question), Promise.resolve(answer)) });
   expect((await server.run([...argv, "--prune"], ask("no"))).err).toContain("Nothing was removed.");
@@ -153,18 +153,18 @@ test("a key that is refused ends it at once, with the server's sentence", async 
 });
 
 test.each([
-  [["--attributes", "=1"], '--attributes takes KEY=VALUE, not "=1".'],
-  [["--attributes", "path=x"], "The attribute path is kept by ingest itself"],
-  [["--concurrency", "0"], "--concurrency must be a whole number from 1 to 64"],
-  [["--name", "x.md"], "--name is for standard input"],
-  [["-"], "Standard input is one document and needs a name"],
-  [["-", "-", "--name", "x.md"], "Standard input is one document and needs a name"],
-  [["--root", "/nowhere/at/all"], "/nowhere/at/all"],
-  [["--include", "*.pdf"], "There is no file to ingest."],
-])("with %j it is refused before anything is sent", async (more, sentence) => {
+  [2, ["--attributes", "=1"], '--attributes takes KEY=VALUE, not "=1".'],
+  [2, ["--attributes", "path=x"], "The attribute path is kept by ingest itself"],
+  [2, ["--concurrency", "0"], "--concurrency must be a whole number from 1 to 64"],
+  [2, ["--name", "x.md"], "--name is for standard input"],
+  [2, ["-"], "Standard input is one document and needs a name"],
+  [2, ["-", "-", "--name", "x.md"], "Standard input is one document and needs a name"],
+  [1, ["--root", "/nowhere/at/all"], "/nowhere/at/all"],
+  [1, ["--include", "*.pdf"], "There is no file to ingest."],
+] as const)("with status %d and %j it is refused before anything is sent", async (expected, more, sentence) => {
   using dir = tempDir();
   const argv = ["ingest", folder(dir), "--store", "s", "--url", "http://127.0.0.1:1", "--key", "k", ...more];
   const { status, err } = await lectern(argv);
-  expect(status).toBe(1);
+  expect(status).toBe(expected);
   expect(err).toContain(sentence);
 });

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { UsageError } from "./terminal.ts";
+import { VerbFailed } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface InputFile extends Disposable {
@@ -13,7 +13,7 @@ export interface InputFile extends Disposable {
 
 /** Standard input as a file, which can be read as often as it takes; gone at the end of the block. */
 export async function inputFile(terminal: Terminal): Promise<InputFile> {
-  if (!terminal.input) throw new UsageError("There is no standard input.");
+  if (!terminal.input) throw new VerbFailed("There is no standard input.");
   const folder = mkdtempSync(join(tmpdir(), "lectern-input-"));
   const remove = () => rmSync(folder, { recursive: true, force: true });
   const path = join(folder, "input");

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import { UsageError } from "./terminal.ts";
+import { UsageError, VerbFailed } from "./terminal.ts";
 
 /** A query with its answers, as a file says it. */
 export interface FileJudgment {
@@ -37,9 +37,9 @@ const QRELS = ["qrels/test.tsv", "qrels.tsv"];
 /** Reads JSON lines, or a folder in BEIR's layout. Throws `UsageError` that names the line at fault. */
 export async function readJudgedFile(path: string): Promise<FileJudgment[]> {
   const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat === undefined) throw new UsageError(`There is no file ${JSON.stringify(path)}.`);
+  if (stat === undefined) throw new VerbFailed(`There is no file ${JSON.stringify(path)}.`);
   const read = stat.isDirectory() ? await readBeir(path) : await readLines(path, Line, toJudgment);
-  if (read.length === 0) throw new UsageError(`${path} holds no judged queries.`);
+  if (read.length === 0) throw new VerbFailed(`${path} holds no judged queries.`);
   return read;
 }
 
@@ -51,7 +51,7 @@ function toJudgment({ query, relevant }: Static<typeof Line>, place: string): Fi
       const { file_id: id, filename, chunk_id: chunk, grade = 1 } = answer;
       const [name, ...others] = [id, filename, chunk].filter((one) => one !== undefined);
       if (name === undefined || others.length > 0)
-        throw new UsageError(`${place}: every answer has one of file_id, filename and chunk_id.`);
+        throw new VerbFailed(`${place}: every answer has one of file_id, filename and chunk_id.`);
       return chunk === undefined ? { name, grade } : { chunk, grade };
     }),
   };
@@ -90,7 +90,7 @@ async function readLines<S extends typeof Line | typeof BeirQuery, T>(
     const parsed = parseJson(line, place);
     if (Value.Check(schema, parsed)) return [read(parsed, place)];
     const wanted = Object.keys(schema.properties).join(" and ");
-    throw new UsageError(`${place}: expected an object with ${wanted}.`);
+    throw new VerbFailed(`${place}: expected an object with ${wanted}.`);
   });
 }
 
@@ -98,7 +98,7 @@ function parseJson(text: string, place: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new UsageError(`${place}: this is not valid JSON.`);
+    throw new VerbFailed(`${place}: this is not valid JSON.`);
   }
 }
 
@@ -124,7 +124,7 @@ export function fileFinder(files: readonly NamedFile[]): (name: string) => strin
   return (name) => {
     const found = kinds.find((ids) => ids.has(name))?.get(name) ?? [];
     if (found.length > 1) {
-      throw new UsageError(`${found.length} files of the store are named ${name}; say which by its path or id.`);
+      throw new VerbFailed(`${found.length} files of the store are named ${name}; say which by its path or id.`);
     }
     return found[0];
   };

@@ -41,16 +41,16 @@ test("the list is a row a key, of one tenant where one is named; the head is for
 });
 
 test.each([
-  [["keys", "create", "k", "--store", "none"], 'There is no store "none".'],
-  [["keys", "create", "k", "--tenant", "none"], 'There is no tenant "none".'],
-  [["keys", "create", "k", "--days", "0"], "--days must be a whole number from 1"],
-  [["keys", "create", "k", "--role", "king"], "'king'"],
-  [["keys", "revoke", "none"], 'There is no key "none".'],
-])("%j fails with a sentence and makes nothing", async (argv, sentence) => {
+  [1, ["keys", "create", "k", "--store", "none"], 'There is no store "none".'],
+  [1, ["keys", "create", "k", "--tenant", "none"], 'There is no tenant "none".'],
+  [2, ["keys", "create", "k", "--days", "0"], "--days must be a whole number from 1"],
+  [1, ["keys", "create", "k", "--role", "king"], "'king'"],
+  [1, ["keys", "revoke", "none"], 'There is no key "none".'],
+] as const)("with status %d and a sentence %j fails and makes nothing", async (expected, argv, sentence) => {
   await using f = await storeApp();
   await using server = serveApp(f);
   const { status, out, err } = await server.run(argv);
-  expect([status, out]).toEqual([1, ""]);
+  expect([status, out]).toEqual([expected, ""]);
   expect(err).toContain(sentence);
   expect(JSON.parse((await server.run(["keys", "list", "--json"])).out)).toHaveLength(4);
 });

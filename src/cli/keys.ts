@@ -2,16 +2,17 @@ import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
 import { integerFlag, parseArguments } from "./arguments.ts";
 import type { Arguments, Flags } from "./arguments.ts";
-import { type Client, findStore, listAll } from "./client.ts";
+import { type Client, listAll } from "./client.ts";
 import { connect, CONNECTION_FLAGS } from "./connect.ts";
+import { storeNamed } from "./find-store.ts";
 import { findTenant } from "./tenants.ts";
 import { printTable } from "./table.ts";
-import { UsageError } from "./terminal.ts";
+import { UsageError, VerbFailed } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const KEYS_FLAGS = {
   tenant: { value: "NAME", help: "whose keys; create: the first tenant's unless set" },
-  role: { value: "ROLE", help: "create: admin, write (unless set) or read" },
+  role: { value: "ROLE", help: "create: admin, write (unless set) or read", choices: ["admin", "write", "read"] },
   store: { value: "STORE", help: "create: the only vector store that the key may use", many: true },
   days: { value: "N", help: "create: days after which the key is unknown" },
   dialect: { value: "NAME", help: "create: dialect of its answers" },
@@ -84,8 +85,7 @@ async function create(
   const stores = [];
   for (const word of args.all("store")) {
     // Stores of other tenants than the first are known by id only.
-    const store = /^vs_\w+$/.test(word) ? { id: word } : await findStore(client, word, signal);
-    if (store === null) throw new UsageError(`There is no store ${JSON.stringify(word)}.`);
+    const store = /^vs_\w+$/.test(word) ? { id: word } : await storeNamed(client, word, signal);
     stores.push(store.id);
   }
   const body = {
@@ -109,10 +109,10 @@ async function findKey(client: Client, word: string, signal: AbortSignal): Promi
   const rows = await Array.fromAsync(listAll(client, Key, PATH, signal));
   const found = rows.filter((row) => row.id === word);
   const [key, ...others] = found.length > 0 ? found : rows.filter((row) => row.name === word);
-  if (key === undefined) throw new UsageError(`There is no key ${JSON.stringify(word)}.`);
+  if (key === undefined) throw new VerbFailed(`There is no key ${JSON.stringify(word)}.`);
   if (others.length > 0) {
     const ids = [key, ...others].map((row) => row.id).join(", ");
-    throw new UsageError(`${others.length + 1} keys are named ${word}; say which by its id: ${ids}.`);
+    throw new VerbFailed(`${others.length + 1} keys are named ${word}; say which by its id: ${ids}.`);
   }
   return key;
 }

@@ -4,7 +4,7 @@ import { type Config, readConfig } from "../config/config.ts";
 import { dataPathOf } from "../platform/data-place.ts";
 import { thisMachine } from "./machine.ts";
 import type { ModelsArguments } from "./model-requests.ts";
-import { type Terminal, UsageError } from "./terminal.ts";
+import { type Terminal, VerbFailed } from "./terminal.ts";
 
 /** The settings that the environment names, as a server that is started here would have them. */
 export function settingsOf(terminal: Terminal): Config {
@@ -26,6 +26,6 @@ export function isDataDirectory(dataDir: string): boolean {
 export function dataDirOf(args: ModelsArguments, terminal: Terminal): string {
   const dataDir = namedDirectory(args, terminal);
   if (!isDataDirectory(dataDir))
-    throw new UsageError(`${dataDir} is no data directory of a server on this machine: name it with --data.`);
+    throw new VerbFailed(`${dataDir} is no data directory of a server on this machine: name it with --data.`);
   return dataDir;
 }

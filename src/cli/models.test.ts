@@ -115,22 +115,22 @@ test("a link that leads out of the folder is not followed", async () => {
   expect(existsSync(models) ? readdirSync(models) : []).toEqual([]);
 });
 
-test.each<[argv: string[], sentence: string]>([
-  [["add", "/nowhere/at/all"], "There is no folder /nowhere/at/all."],
-  [["add", "/tmp", "--price", "1"], "--price is for models add --remote, not for a folder."],
-  [["add", "/tmp", "--max-tokens", "0"], "--max-tokens must be a whole number"],
-  [["add", "--remote"], "Say what it speaks: --dialect"],
-  [["add", "--remote", "--dialect", "openai"], "Say which model: --model NAME"],
-  [["add", "--remote", "--dialect", "klingon", "--model", "x"], "--dialect does not fit"],
-  [["add", "--remote", "--dialect", "openai", "--model", "x", "--price", "much"], "--price does not fit"],
-  [["add", "--remote", "--dialect", "openai", "--model", "x", "--variant", "int8"], "--variant is for a folder"],
-  [["add", "--remote", "--dialect", "openai", "--model", "words-64"], "which was not added by this verb"],
-  [["remove", "none"], "none"],
-])("%j is refused, and nothing is written", async (argv, sentence) => {
+test.each<[status: number, argv: string[], sentence: string]>([
+  [1, ["add", "/nowhere/at/all"], "There is no folder /nowhere/at/all."],
+  [2, ["add", "/tmp", "--price", "1"], "--price is for models add --remote, not for a folder."],
+  [2, ["add", "/tmp", "--max-tokens", "0"], "--max-tokens must be a whole number"],
+  [2, ["add", "--remote"], "Say what it speaks: --dialect"],
+  [2, ["add", "--remote", "--dialect", "openai"], "Say which model: --model NAME"],
+  [2, ["add", "--remote", "--dialect", "klingon", "--model", "x"], "--dialect does not fit"],
+  [2, ["add", "--remote", "--dialect", "openai", "--model", "x", "--price", "much"], "--price does not fit"],
+  [2, ["add", "--remote", "--dialect", "openai", "--model", "x", "--variant", "int8"], "--variant is for a folder"],
+  [1, ["add", "--remote", "--dialect", "openai", "--model", "words-64"], "which was not added by this verb"],
+  [1, ["remove", "none"], "none"],
+])("with status %d %j is refused, and nothing is written", async (expected, argv, sentence) => {
   await using f = await storeApp();
   await using server = serveApp(f);
   const { status, out, err } = await server.run(["models", ...argv, "--data", f.dataDir]);
-  expect([status, out]).toEqual([1, ""]);
+  expect([status, out]).toEqual([expected, ""]);
   expect(err).toContain(sentence);
   expect(existsSync(`${f.dataDir}/models.toml`)).toBe(false);
 });

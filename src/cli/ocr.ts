@@ -27,7 +27,7 @@ import { parseArguments } from "./arguments.ts";
 import type { Flags } from "./arguments.ts";
 import { thisMachine } from "./machine.ts";
 import { printTable } from "./table.ts";
-import { UsageError } from "./terminal.ts";
+import { UsageError, VerbFailed } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const OCR_FLAGS = {
@@ -86,10 +86,10 @@ async function add(file: string, directory: string, terminal: Terminal): Promise
     !LANGUAGE_NAME.test(name) ||
     basename(file).split(".")[1] !== "traineddata"
   )
-    throw new UsageError(`${file} is not named as a language's data is: deu.traineddata or deu.traineddata.gz.`);
-  const refuse = (why: string) => new UsageError(`${file} is no language's data for OCR: ${why}.`);
+    throw new VerbFailed(`${file} is not named as a language's data is: deu.traineddata or deu.traineddata.gz.`);
+  const refuse = (why: string) => new VerbFailed(`${file} is no language's data for OCR: ${why}.`);
   const stat = statSync(file, { throwIfNoEntry: false });
-  if (stat === undefined) throw new UsageError(`${file} does not exist.`);
+  if (stat === undefined) throw new VerbFailed(`${file} does not exist.`);
   if (!stat.isFile()) throw refuse("it is no file");
   if (stat.size > MAX_LANGUAGE_BYTES) throw refuse("it is larger than any is");
   let bytes: Uint8Array;
@@ -128,8 +128,8 @@ function writeDurably(path: string, bytes: Uint8Array): void {
 
 function remove(name: string, directory: string, terminal: Terminal): void {
   const language = knownLanguages(directory).find((known) => known.name === name);
-  if (language === undefined) throw new UsageError(`There is no language ${name}: lectern ocr list names them.`);
-  if (language.isBuiltIn) throw new UsageError(`${name} is inside the program and cannot be removed.`);
+  if (language === undefined) throw new VerbFailed(`There is no language ${name}: lectern ocr list names them.`);
+  if (language.isBuiltIn) throw new VerbFailed(`${name} is inside the program and cannot be removed.`);
   rmSync(languagePath(directory, name));
   syncPath(directory);
   terminal.out(`Removed ${name}\n`);

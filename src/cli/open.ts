@@ -6,7 +6,7 @@ import { parseArguments } from "./arguments.ts";
 import type { Flags } from "./arguments.ts";
 import { createClient } from "./client.ts";
 import { configOf, CONNECTION_FLAGS, readCliFile } from "./connect.ts";
-import { UsageError } from "./terminal.ts";
+import { UsageError, VerbFailed } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const OPEN_FLAGS = {
@@ -29,7 +29,7 @@ export async function open(argv: readonly string[], terminal: Terminal): Promise
   const dataDir = args.get("data") ?? configOf(terminal).dataDir;
   const running = readCliFile(dataDir);
   if (running === null)
-    throw new UsageError(
+    throw new VerbFailed(
       `No server runs on ${dataDir} (or it was started with --no-local-cli). Start one with "lectern serve", or name its directory with --data.`,
     );
   const link = await createClient(running).send(Link, "POST", "/v1/console/links");

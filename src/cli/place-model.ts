@@ -9,7 +9,7 @@ import { tryModel } from "../workers/model-trial.ts";
 import { integerFlag } from "./arguments.ts";
 import type { Client } from "./client.ts";
 import { ModelRow, type ModelsArguments, problemsOf, scan } from "./model-requests.ts";
-import { type Terminal, UsageError } from "./terminal.ts";
+import { type Terminal, VerbFailed } from "./terminal.ts";
 
 /** A model's folder on its way into the data directory. */
 export interface Placing {
@@ -24,7 +24,7 @@ export interface Placing {
 export function placeOf(id: string, dataDir: string): string {
   const target = join(dataDir, "models", id);
   if (existsSync(target))
-    throw new UsageError(`There is a model '${id}' already: remove it first, or choose another name with --id.`);
+    throw new VerbFailed(`There is a model '${id}' already: remove it first, or choose another name with --id.`);
   return target;
 }
 
@@ -84,7 +84,7 @@ function sizesIn(text: string): number[] {
 function writeOverrides(path: string, overrides: ModelOverrides): void {
   if (Object.keys(overrides).length === 0) return;
   const own: unknown = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : {};
-  if (typeof own !== "object") throw new UsageError(`${path} holds no JSON object.`);
+  if (typeof own !== "object") throw new VerbFailed(`${path} holds no JSON object.`);
   replaceFile(path, `${JSON.stringify({ ...own, ...overridesFile(overrides) }, null, 2)}\n`);
 }
 

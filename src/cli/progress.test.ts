@@ -25,7 +25,7 @@ test("without a terminal every file that was worked on is one line", () => {
   progress.settle({ key: "c\x1b[2J.pdf", bytes: 10 }, { kind: "failed", reason: "It is\nempty." });
   progress.finish();
   expect(written()).toBe("indexed a.md\nfailed c [2J.pdf: It is empty.\n");
-  expect(progress.counts).toEqual({ indexed: 1, unchanged: 1, failed: 1, bytes: 30 });
+  expect(progress.counts).toEqual({ indexed: 1, unchanged: 1, moved: 0, failed: 1, bytes: 30 });
 });
 
 test("on a terminal one line moves, with counts, rate and the time left, and is taken away at the end", () => {

@@ -3,7 +3,10 @@ import type { Terminal } from "./terminal.ts";
 
 export type Outcome =
   | { kind: "indexed" | "unchanged"; fileId?: string }
-  | { kind: "failed"; reason: string; fileId?: string };
+  /** Known under another path: nothing was indexed again. */
+  | { kind: "moved"; from: string; fileId: string }
+  /** `isPassing`: the server may take it another time. */
+  | { kind: "failed"; reason: string; fileId?: string; isPassing?: true };
 
 /** What happened to each file, shown while it happens: one moving line on a terminal, a line a file elsewhere. */
 export interface Progress {
@@ -12,7 +15,7 @@ export interface Progress {
   settle(file: { key: string; bytes: number }, outcome: Outcome): void;
   /** Takes the moving line away. */
   finish(): void;
-  readonly counts: { indexed: number; unchanged: number; failed: number; bytes: number };
+  readonly counts: { indexed: number; unchanged: number; moved: number; failed: number; bytes: number };
   readonly failures: { key: string; reason: string }[];
 }
 
@@ -27,12 +30,21 @@ export function barOf(done: number, total: number): string {
   return `[${"█".repeat(filled)}${"·".repeat(BAR_CELLS - filled)}]`;
 }
 
+/** What became of a file, for a person. */
+export function outcomeLine(key: string, outcome: Outcome): string {
+  const [before, after] = [
+    outcome.kind === "moved" ? `${printable(outcome.from)} -> ` : "",
+    outcome.kind === "failed" ? `: ${printable(outcome.reason)}` : "",
+  ];
+  return `${outcome.kind} ${before}${printable(key)}${after}\n`;
+}
+
 export function createProgress(
   terminal: Terminal,
   total: { files: number; bytes: number },
   nowMs: () => number,
 ): Progress {
-  const counts = { indexed: 0, unchanged: 0, failed: 0, bytes: 0 };
+  const counts = { indexed: 0, unchanged: 0, moved: 0, failed: 0, bytes: 0 };
   const failures: { key: string; reason: string }[] = [];
   const startedMs = nowMs();
   let unchangedBytes = 0;
@@ -40,7 +52,7 @@ export function createProgress(
   const partial = new Map<string, number>();
 
   const line = () => {
-    const done = counts.indexed + counts.unchanged + counts.failed;
+    const done = counts.indexed + counts.unchanged + counts.moved + counts.failed;
     const seconds = Math.max(0.001, (nowMs() - startedMs) / 1000);
     // What was only recognised went fast and says nothing about the rest.
     const bytes = [...partial.values()].reduce((sum, one) => sum + one, counts.bytes);
@@ -70,13 +82,10 @@ export function createProgress(
       partial.delete(file.key);
       counts[outcome.kind] += 1;
       counts.bytes += file.bytes;
-      if (outcome.kind === "unchanged") unchangedBytes += file.bytes;
+      if (outcome.kind === "unchanged" || outcome.kind === "moved") unchangedBytes += file.bytes;
       if (outcome.kind === "failed") failures.push({ key: file.key, reason: outcome.reason });
       if (terminal.errIsTerminal) draw();
-      else if (outcome.kind !== "unchanged") {
-        const reason = outcome.kind === "failed" ? `: ${printable(outcome.reason)}` : "";
-        terminal.err(`${outcome.kind} ${printable(file.key)}${reason}\n`);
-      }
+      else if (outcome.kind !== "unchanged") terminal.err(outcomeLine(file.key, outcome));
     },
     finish() {
       if (timer) clearInterval(timer);

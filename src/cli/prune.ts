@@ -31,6 +31,11 @@ export function filesThatLeft(
   });
 }
 
+/** Whether folders were named and none of them holds a file of any kind, although all could be read. */
+export function isEmptied({ files, folders, seen, unreadable }: Collected): boolean {
+  return folders.named.length > 0 && files.length === 0 && seen.size === 0 && unreadable.length === 0;
+}
+
 function mayStand(place: string): boolean {
   try {
     return lstatSync(place).isFile();

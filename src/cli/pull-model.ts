@@ -21,7 +21,7 @@ import type { ModelsArguments } from "./model-requests.ts";
 import { overridesIn, placeModel, placeOf, tellAdded, tellNoPrompts, tellUnusable } from "./place-model.ts";
 import { createPullDisplay } from "./pull-progress.ts";
 import { printTable } from "./table.ts";
-import { formatBytes, printable, type Terminal, UsageError } from "./terminal.ts";
+import { formatBytes, printable, type Terminal, UsageError, VerbFailed } from "./terminal.ts";
 
 /** Flags of other verbs that say nothing of a hub's model. */
 const STRAY_FLAGS = ["remote", "dialect", "model", "address", "api-key-env", "dimensions", "price", "json"] as const;
@@ -44,7 +44,7 @@ export async function pullModel(word: string, args: ModelsArguments, terminal: T
     const free = await freeBytes(nearestFolder(pull.dataDir));
     show(pull, plan, free, terminal);
     const problem = spaceProblem(pull.dataDir, plan.bytes, free);
-    if (problem !== null) throw new UsageError(problem);
+    if (problem !== null) throw new VerbFailed(problem);
     if (!(await isWanted(args, terminal))) return 1;
     await ensureDataDirectory(args, terminal);
     return await fetchAndAdd({ pull, plan, client }, args, terminal);
@@ -53,7 +53,7 @@ export async function pullModel(word: string, args: ModelsArguments, terminal: T
       terminal.err("Interrupted: the same command goes on where this one was.\n");
       return INTERRUPTED;
     }
-    if (error instanceof HubError) throw new UsageError(printable(error.message), { cause: error });
+    if (error instanceof HubError) throw new VerbFailed(printable(error.message), { cause: error });
     throw error;
   }
 }
@@ -94,7 +94,7 @@ function readPull(word: string, args: ModelsArguments, terminal: Terminal): Pull
 function refuseOffline(args: ModelsArguments, dataDir: string, terminal: Terminal): void {
   const isServers = () => existsSync(dataDir) && readCliFile(dataDir)?.offline === true;
   if (!args.has("offline") && !settingsOf(terminal).offline && !isServers()) return;
-  throw new UsageError(
+  throw new VerbFailed(
     "Outbound connections are switched off (--offline). Pull the model on another machine, carry its folder here and add it: lectern models add DIR.",
   );
 }
@@ -118,7 +118,7 @@ function tokenIn(args: ModelsArguments, terminal: Terminal): string | null {
   const path = args.get("token-file");
   if (path === undefined) return null;
   const file = readKeyFile(path);
-  if (!file.ok) throw new UsageError(`The file ${path}, which is to hold the token, ${file.problem}.`);
+  if (!file.ok) throw new VerbFailed(`The file ${path}, which is to hold the token, ${file.problem}.`);
   if (file.isOpenToOthers) terminal.err(`Other users may read ${path}: chmod 600 ${path}\n`);
   return file.key;
 }

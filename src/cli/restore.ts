@@ -14,7 +14,7 @@ import { createStorage } from "../storage/storage.ts";
 import { parseArguments } from "./arguments.ts";
 import type { Flags } from "./arguments.ts";
 import { checkBackup, refusal } from "./backup.ts";
-import { printable, UsageError } from "./terminal.ts";
+import { printable, UsageError, VerbFailed } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const RESTORE_FLAGS = {
@@ -32,7 +32,7 @@ export async function restore(argv: readonly string[], terminal: Terminal): Prom
   const args = parseArguments(argv, RESTORE_FLAGS);
   const [path, ...more] = args.words;
   if (path === undefined || more.length > 0) throw new UsageError("Say what from: lectern restore FILE --data DIR.");
-  if (!existsSync(path)) throw new UsageError(`There is no file ${path}.`);
+  if (!existsSync(path)) throw new VerbFailed(`There is no file ${path}.`);
   const manifest = await checkBackup(path);
   const from = `a backup of ${new Date(manifest.created_at * 1000).toISOString()} by Lectern ${manifest.lectern}`;
   if (args.has("check")) {
@@ -67,10 +67,10 @@ export async function restore(argv: readonly string[], terminal: Terminal): Prom
 
 function targetOf(named: string): string {
   const place = findPlace(named);
-  if (place.type === "refuse") throw new UsageError(`${named} cannot be the data directory: ${place.reason}.`);
+  if (place.type === "refuse") throw new VerbFailed(`${named} cannot be the data directory: ${place.reason}.`);
   const { path } = place;
   if (existsSync(path) && readdirSync(path).length > 0)
-    throw new UsageError(`${path} is not empty. Choose another directory with --data, or move it away.`);
+    throw new VerbFailed(`${path} is not empty. Choose another directory with --data, or move it away.`);
   return path;
 }
 

@@ -2,7 +2,7 @@ import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
 import { integerFlag, parseArguments } from "./arguments.ts";
 import type { Flags } from "./arguments.ts";
-import { findStore } from "./client.ts";
+import { storeNamed } from "./find-store.ts";
 import { connect, CONNECTION_FLAGS } from "./connect.ts";
 import { typedValue } from "./attributes.ts";
 import { passage } from "./passage.ts";
@@ -13,7 +13,7 @@ export const SEARCH_FLAGS = {
   json: { help: "print the server's answer as JSON" },
   limit: { value: "N", help: "hits, 1 to 50; 5 unless set" },
   filter: { value: "KEY=VALUE", help: "only files with that attribute; or a whole filter as JSON", many: true },
-  mode: { value: "MODE", help: "hybrid (unless set), vector or keyword" },
+  mode: { value: "MODE", help: "hybrid (unless set), vector or keyword", choices: ["hybrid", "vector", "keyword"] },
   ...CONNECTION_FLAGS,
 } as const satisfies Flags;
 
@@ -52,8 +52,7 @@ export async function search(argv: readonly string[], terminal: Terminal): Promi
 
   await using connection = await connect(args, terminal, { mayCreate: false });
   const { client } = connection;
-  const store = await findStore(client, storeWord, terminal.signal);
-  if (!store) throw new UsageError(`There is no store ${JSON.stringify(storeWord)}.`);
+  const store = await storeNamed(client, storeWord, terminal.signal);
   const page = await client.send(Page, "POST", `/v1/vector_stores/${store.id}/search`, body, terminal.signal);
   if (args.has("json")) terminal.out(`${JSON.stringify(page, null, 2)}\n`);
   else if (page.data.length === 0) terminal.err("Nothing found.\n");

@@ -87,7 +87,7 @@ test.each([
   ["--embed-workers", "many"],
 ])("serve %s %s is refused in one line that names it", async (flag, value) => {
   const { status, err } = await lectern(["serve", flag, value]);
-  expect(status).toBe(1);
+  expect(status).toBe(2);
   expect(err).toStartWith("lectern: ");
   expect(err).toContain(flag.slice(2));
 });

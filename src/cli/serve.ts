@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { version } from "../platform/build-info.ts";
 import { describeSettings, readConfig } from "../config/config.ts";
+import type { Flag, Flags } from "./arguments.ts";
 import { firstKeyText } from "./terminal.ts";
 import { thisMachine } from "./machine.ts";
 import type { Terminal } from "./terminal.ts";
@@ -71,6 +72,15 @@ function greeting({ url, dataDir, firstKey, notices, friendly, link }: Greeting)
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+/** The same options as the other verbs have theirs. */
+export function serveFlags(): Flags {
+  const rows = describeSettings().map(({ option, help, isSwitch, choices }): [string, Flag] => {
+    const isPath = /(^|-)(file|data|config)$/.test(option);
+    return [option, { help, ...(isSwitch ? {} : { value: isPath ? "FILE" : "VALUE" }), choices }];
+  });
+  return { ...Object.fromEntries(rows), config: { value: "FILE", help: "a TOML file with these options as keys" } };
 }
 
 /** Options, variables and defaults, by group. */

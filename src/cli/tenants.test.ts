@@ -34,13 +34,13 @@ test("the list shows what each holds", async () => {
 });
 
 test.each([
-  [["tenants", "suspend", "none"], 'There is no tenant "none".'],
-  [["tenants", "create", "x", "--max-bytes", "lots"], "--max-bytes must be a whole number"],
-])("%j fails with a sentence", async (argv, sentence) => {
+  [1, ["tenants", "suspend", "none"], 'There is no tenant "none".'],
+  [2, ["tenants", "create", "x", "--max-bytes", "lots"], "--max-bytes must be a whole number"],
+] as const)("with status %d: %j", async (expected, argv, sentence) => {
   await using f = await storeApp();
   await using server = serveApp(f);
   const { status, err } = await server.run(argv);
-  expect(status).toBe(1);
+  expect(status).toBe(expected);
   expect(err).toContain(sentence);
 });
 

@@ -5,7 +5,7 @@ import type { Arguments, Flags } from "./arguments.ts";
 import { type Client, listAll } from "./client.ts";
 import { connect, CONNECTION_FLAGS } from "./connect.ts";
 import { printTable } from "./table.ts";
-import { formatBytes, UsageError } from "./terminal.ts";
+import { formatBytes, UsageError, VerbFailed } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const TENANTS_FLAGS = {
@@ -75,10 +75,10 @@ export async function findTenant(client: Client, word: string, signal: AbortSign
   const rows = await Array.fromAsync(listAll(client, Tenant, PATH, signal));
   const found = rows.filter((row) => row.id === word);
   const [tenant, ...others] = found.length > 0 ? found : rows.filter((row) => row.name === word);
-  if (tenant === undefined) throw new UsageError(`There is no tenant ${JSON.stringify(word)}.`);
+  if (tenant === undefined) throw new VerbFailed(`There is no tenant ${JSON.stringify(word)}.`);
   if (others.length > 0) {
     const ids = [tenant, ...others].map((row) => row.id).join(", ");
-    throw new UsageError(`${others.length + 1} tenants are named ${word}; say which by its id: ${ids}.`);
+    throw new VerbFailed(`${others.length + 1} tenants are named ${word}; say which by its id: ${ids}.`);
   }
   return tenant;
 }

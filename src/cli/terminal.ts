@@ -25,9 +25,28 @@ export interface Terminal {
   onFailure?(report: (thrown: unknown) => void): void;
 }
 
-/** A verb was called in a way that it cannot follow; the message is one line that says how to. */
+/** A verb was called in a way that it cannot follow (exit status 2); the message is one line that says how to. */
 export class UsageError extends Error {
   override name = "UsageError";
+}
+
+/** A verb was understood and cannot be done (exit status 1); the message is one line that says why. */
+export class VerbFailed extends Error {
+  override name = "VerbFailed";
+}
+
+/** Failures that a person can act on, with the exit status of each; anything else is a bug and shows its stack. */
+const STATUSES: ReadonlyMap<string, number> = new Map([
+  ["UsageError", 2],
+  ["ConfigError", 2],
+  ["VerbFailed", 1],
+  ["StartError", 1],
+  ["RequestFailed", 1],
+]);
+
+/** null for a bug. */
+export function exitStatusOf(error: unknown): number | null {
+  return error instanceof Error ? (STATUSES.get(error.name) ?? null) : null;
 }
 
 /**

@@ -371,6 +371,10 @@ export interface SettingDescription {
   help: string;
   /** Taken over without a restart. */
   reload: boolean;
+  /** Needs no value on the command line. */
+  isSwitch: boolean;
+  /** The values that there are, where they are a choice of words. */
+  choices: readonly string[];
 }
 
 /** One row per setting, for the help text and docs/configuration.md. */
@@ -388,6 +392,8 @@ export function describeSettings(): SettingDescription[] {
       default: shown,
       help: words.length > 0 ? `${help} (${words.join(", ")})` : help,
       reload,
+      isSwitch: SETTINGS[name].schema["type"] === "boolean",
+      choices: words,
     };
   });
 }

@@ -1,7 +1,9 @@
 import { Database } from "bun:sqlite";
-import { accessSync, chmodSync, constants, lstatSync, mkdirSync, rmSync } from "node:fs";
+import { accessSync, chmodSync, constants, lstatSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { findPlace } from "./data-place.ts";
+import { isAlive } from "./process-alive.ts";
+import { replaceFile } from "./replace-file.ts";
 
 /** Something a person must mend before the server can start; `message` is the one line that is shown. */
 export class StartError extends Error {
@@ -29,6 +31,7 @@ export function takeDataDir(directory: string): DataDir {
   try {
     rmSync(join(path, "tmp"), { recursive: true, force: true });
     mkdirSync(join(path, "tmp"), { recursive: true, mode: 0o700 });
+    replaceFile(holderPath(path), `${JSON.stringify({ pid: process.pid, started_ms: performance.timeOrigin })}\n`);
   } catch (error) {
     lock.close();
     throw notWritable(path, error);
@@ -80,9 +83,26 @@ function takeLock(path: string): Database {
     lock?.close();
     const code = codeOf(error);
     const message = code.startsWith("SQLITE_BUSY")
-      ? `another Lectern is using the data directory ${path}; stop it, or choose another directory with --data`
+      ? `another Lectern${holderText(path)} is using the data directory ${path}; stop it, or choose another directory with --data`
       : notWritable(path, error).message;
     throw new StartError(message, { cause: error });
+  }
+}
+
+/** Beside the lock: SQLite lets nobody read a file that it holds exclusively. */
+const holderPath = (path: string) => join(path, "holder.json");
+
+/** Which process holds the lock, and since when; empty where that cannot be told. Only for a person to read. */
+function holderText(path: string): string {
+  try {
+    const holder: unknown = JSON.parse(readFileSync(holderPath(path), "utf8"));
+    if (typeof holder !== "object" || holder === null || !("pid" in holder) || !("started_ms" in holder)) return "";
+    const { pid, started_ms: startedMs } = holder;
+    // An earlier version leaves no note: then this one is of a process that ended.
+    if (typeof pid !== "number" || typeof startedMs !== "number" || !isAlive(pid)) return "";
+    return ` (process ${pid}, since ${new Date(startedMs).toISOString().slice(0, 19)}Z)`;
+  } catch {
+    return "";
   }
 }
 

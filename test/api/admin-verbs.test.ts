@@ -56,7 +56,7 @@ test.each([
   [["tenants", "delete", "ACME"], "say --yes if that is meant."],
 ])("%j is refused in one line", async (args, message) => {
   const refused = await runLectern(args, { cwd: "/" });
-  expect(refused).toMatchObject({ status: 1, out: "" });
+  expect(refused).toMatchObject({ status: 2, out: "" });
   expect(refused.err.trim().split("\n")).toHaveLength(1);
   expect(refused.err).toContain(message);
 });

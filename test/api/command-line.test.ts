@@ -54,9 +54,18 @@ describe("serve", () => {
     [["--config", "/no/such.toml"], {}, "Configuration file /no/such.toml cannot be used"],
   ])("serve %j with %j is refused in one line", async (args, env, message) => {
     const refused = await runLectern(["serve", ...args], { env });
-    expect(refused).toMatchObject({ status: 1, out: "" });
+    expect(refused).toMatchObject({ status: 2, out: "" });
     expect(refused.err.trim().split("\n")).toHaveLength(1);
     expect(refused.err).toContain(message);
+  });
+
+  test("a second server on the same data directory is told which process holds it, and since when", async () => {
+    await using first = await startServer();
+    const second = await runLectern(["serve", "--port", "0", "--data", first.dataDir]);
+    expect(second).toMatchObject({ status: 1, out: "" });
+    expect(second.err).toMatch(
+      new RegExp(`another Lectern \\(process ${first.pid}, since 20\\d\\d-[0-9T:-]+Z\\) is using the data directory`),
+    );
   });
 
   test("a reader that goes away does not take the server with it", async () => {
@@ -196,17 +205,18 @@ describe("ingest and search", () => {
   });
 
   test.each([
-    [["ingest"], "Say what goes where"],
-    [["ingest", "/no/such/file", "--store", "a"], "/no/such/file does not exist"],
-    [["search", "a"], 'Say where and what: lectern search STORE "words".'],
-    [["search", "a", "b", "--limit", "51"], "--limit must be a whole number from 1 to 50"],
-    [["search", "a", "b", "--url", "ftp://x", "--key", "k"], "is not an address"],
-    [["search", "a", "b", "--url", "http://127.0.0.1:1", "--key", "k"], "http://127.0.0.1:1 cannot be reached"],
-    [["serch", "a", "b"], 'There is no verb "serch"; did you mean search?'],
-  ])("%j is refused in one line", async (args, message) => {
+    [2, ["ingest"], "Say what goes where"],
+    [1, ["ingest", "/no/such/file", "--store", "a"], "/no/such/file does not exist"],
+    [2, ["search", "a"], 'Say where and what: lectern search STORE "words".'],
+    [2, ["search", "a", "b", "--limit", "51"], "--limit must be a whole number from 1 to 50"],
+    [2, ["search", "a", "b", "--url", "ftp://x", "--key", "k"], "is not an address"],
+    [1, ["search", "a", "b", "--url", "http://127.0.0.1:1", "--key", "k"], "http://127.0.0.1:1 cannot be reached"],
+    [2, ["serch", "a", "b"], 'There is no verb "serch"; did you mean search?'],
+    [2, ["search", "a", "b", "--jsn"], "--jsn is not an option here; did you mean --json?"],
+  ])("with status %d and one line: %j", async (status, args, message) => {
     using dir = tempDir();
     const refused = await runLectern(args, { cwd: dir.path });
-    expect(refused).toMatchObject({ status: 1, out: "" });
+    expect(refused).toMatchObject({ status, out: "" });
     expect(refused.err.trim().split("\n")).toHaveLength(1);
     expect(refused.err).toContain(message);
   });

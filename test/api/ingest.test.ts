@@ -218,7 +218,7 @@ describe("nothing is left behind", () => {
     rmSync(dir.join("docs/sub"), { recursive: true });
     rmSync(dir.join("other/d.md"));
     const asked = await runLectern(["ingest", "docs", "--store", "pruned", "--prune"], { cwd: dir.path, env: env() });
-    expect([asked.status, asked.err]).toEqual([1, expect.stringContaining("say --yes if that is meant")]);
+    expect([asked.status, asked.err]).toEqual([2, expect.stringContaining("say --yes if that is meant")]);
 
     const rehearsed = await ingest(dir.path, "docs", "--store", "pruned", "--prune", "--dry-run");
     expect(rehearsed.states).toEqual({

@@ -406,7 +406,7 @@ describe("the verbs", () => {
     await run("tenants", "resume", made.out);
     expect((await run("keys", "revoke", "bot")).out).toMatch(/^key_\w+$/);
     expect(await codeOf(client, "GET", "/v1/files")).toEqual([401, "invalid_api_key"]);
-    expect((await run("tenants", "delete", "ACME")).status).toBe(1);
+    expect((await run("tenants", "delete", "ACME")).status).toBe(2);
     expect((await run("tenants", "delete", "ACME", "--yes")).out).toBe(made.out);
     expect((await run("tenants", "list")).out).not.toContain("ACME");
   });

@@ -348,7 +348,7 @@ test("a key comes from a file, for the server and for the verbs, and is refused 
   const list = (...more: string[]) => runLectern(["tenants", "list", "--url", server.url, ...more]);
   expect(await list("--key-file", dir.join("key"))).toMatchObject({ status: 0 });
   expect(await list("--key-file", dir.join("key"), "--key", "x")).toMatchObject({
-    status: 1,
+    status: 2,
     err: expect.stringContaining("--key and --key-file are both given"),
   });
   expect(await list("--key-file", dir.path)).toMatchObject({

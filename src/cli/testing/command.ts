@@ -1,5 +1,7 @@
 import { basename } from "node:path";
 import { KEYS, type StoreApp } from "../../app/testing/store-app.ts";
+import { messageOf } from "../../errors.ts";
+import { exitStatusOf } from "../terminal.ts";
 import type { Terminal } from "../terminal.ts";
 import { TEST_DEFAULT_MODEL } from "../../../test/helpers/server.ts";
 import { runVerb } from "../verbs.ts";
@@ -10,8 +12,6 @@ export interface Said {
   out: string;
   err: string;
 }
-
-const EXPECTED = ["UsageError", "ConfigError", "StartError", "RequestFailed"];
 
 /** The whole environment where a test gives none: a server that a verb starts has the quick model. */
 const ENVIRONMENT = { LECTERN_DEFAULT_MODEL: TEST_DEFAULT_MODEL };
@@ -33,8 +33,9 @@ export async function lectern(argv: readonly string[], terminal: Partial<Termina
     });
     return said;
   } catch (error) {
-    if (!(error instanceof Error && EXPECTED.includes(error.name))) throw error;
-    return { ...said, status: 1, err: `${said.err}lectern: ${error.message}\n` };
+    const status = exitStatusOf(error);
+    if (status === null) throw error;
+    return { ...said, status, err: `${said.err}lectern: ${messageOf(error)}\n` };
   }
 }
 
