@@ -13,6 +13,8 @@ import { vectorInserter } from "../api/chunks/insert.ts";
 import { type ConsoleLinks, consoleOperations } from "../api/console/routes.ts";
 import { chunkOperations } from "../api/chunks/routes.ts";
 import { chunksService } from "../api/chunks/service.ts";
+import { difyOperations } from "../api/dify/routes.ts";
+import { difyService } from "../api/dify/service.ts";
 import { conversationOperations } from "../api/responses/conversations/routes.ts";
 import { conversationsService } from "../api/responses/conversations/service.ts";
 import { embeddingOperations } from "../api/embeddings/routes.ts";
@@ -252,8 +254,10 @@ function searchParts(options: OperationsOptions, shared: Shared): Operation[] {
     outdate: (tables, file, generation) => jobs.outdateFile(tables, file, generation),
     reload: (file, generation) => jobs.reloadFile(file, generation),
   });
+  const search = searchService({ ...storage, ...shared, rankers, search: find, onSearch });
   return [
-    ...searchOperations(searchService({ ...storage, ...shared, rankers, search: find, onSearch })),
+    ...searchOperations(search),
+    ...difyOperations(difyService({ ...storage, ...shared, search })),
     ...chunkOperations(chunksService({ ...storage, ...shared, indexes: engine.indexes.registry }), insert),
     ...queryOperations(queriesService({ ...storage, ...shared, flush })),
     ...statsOperations(statsService({ ...storage, ...shared, flush })),

@@ -4,6 +4,7 @@ import { completionOperations } from "../chat-completions/routes.ts";
 import { chunkOperations } from "../chunks/routes.ts";
 import { conversationOperations } from "../responses/conversations/routes.ts";
 import { consoleOperations } from "../console/routes.ts";
+import { difyOperations } from "../dify/routes.ts";
 import { embeddingOperations } from "../embeddings/routes.ts";
 import { evaluationOperations } from "../evals/routes.ts";
 import { eventOperations } from "../events/routes.ts";
@@ -39,6 +40,7 @@ export function allOperations(): Operation[] {
     ...storeFileOperations(none, none),
     ...batchOperations(none, none, 2000),
     ...searchOperations(none),
+    ...difyOperations(none),
     ...embeddingOperations(none),
     ...responseOperations(none),
     ...assistantOperations(none),
