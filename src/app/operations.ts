@@ -13,8 +13,6 @@ import { vectorInserter } from "../api/chunks/insert.ts";
 import { type ConsoleLinks, consoleOperations } from "../api/console/routes.ts";
 import { chunkOperations } from "../api/chunks/routes.ts";
 import { chunksService } from "../api/chunks/service.ts";
-import { difyOperations } from "../api/dify/routes.ts";
-import { difyService } from "../api/dify/service.ts";
 import { conversationOperations } from "../api/responses/conversations/routes.ts";
 import { conversationsService } from "../api/responses/conversations/service.ts";
 import { embeddingOperations } from "../api/embeddings/routes.ts";
@@ -82,6 +80,7 @@ import type { SearchRecord } from "../search/record.ts";
 import type { SortPlace } from "../storage/page.ts";
 import type { RunRow } from "../storage/runs.ts";
 import type { StoreRow } from "../storage/stores.ts";
+import { adapterOperations } from "./adapters.ts";
 import { backups } from "./backup.ts";
 import type { Engine } from "./engine.ts";
 import { answerMode, ANSWERS, QUERY_LOG_WAITING, SEARCH_STAGE, SEARCHES } from "./metric-list.ts";
@@ -111,16 +110,18 @@ export function createOperations(options: OperationsOptions): Operation[] {
   const shared = sharedParts(options);
   const files = fileParts(options, shared);
   const stores = storeParts(options, shared);
+  const searching = searchParts(options, shared);
   return [
     ...files.operations,
     ...stores.operations,
-    ...searchParts(options, shared),
+    ...searching.operations,
     ...answerParts(options, shared),
     ...assistantParts(options, shared, stores),
     ...modelParts(options, shared),
     ...adminParts(options, shared, stores.show),
     ...backupOperations(backups({ data: options.engine.data, dataDir: options.dataDir, clock: options.clock })),
     ...selfParts(options),
+    ...adapterOperations({ ...options, ...shared, search: searching.search, files: files.files }),
     ...healthParts(options),
   ];
 }
@@ -173,7 +174,10 @@ function fileParts({ config, engine }: OperationsOptions, shared: Shared) {
     },
   });
   const uploads = uploadsService({ storage, blobs, clock, space, files });
-  return { operations: [...fileOperations(files, config.maxUploadMb * MB), ...uploadOperations(uploads, files)] };
+  return {
+    files,
+    operations: [...fileOperations(files, config.maxUploadMb * MB), ...uploadOperations(uploads, files)],
+  };
 }
 
 function storeParts(options: OperationsOptions, shared: Shared) {
@@ -232,7 +236,7 @@ function migrationsOf({ engine }: OperationsOptions, shared: Shared) {
 }
 
 /** Searching, and what is known of searches. */
-function searchParts(options: OperationsOptions, shared: Shared): Operation[] {
+function searchParts(options: OperationsOptions, shared: Shared) {
   const { engine, queries, metrics } = options;
   const { data, jobs, rankers, search: find } = engine;
   const { storage, blobs } = data;
@@ -255,15 +259,17 @@ function searchParts(options: OperationsOptions, shared: Shared): Operation[] {
     reload: (file, generation) => jobs.reloadFile(file, generation),
   });
   const search = searchService({ ...storage, ...shared, rankers, search: find, onSearch });
-  return [
-    ...searchOperations(search),
-    ...difyOperations(difyService({ ...storage, ...shared, search })),
-    ...chunkOperations(chunksService({ ...storage, ...shared, indexes: engine.indexes.registry }), insert),
-    ...queryOperations(queriesService({ ...storage, ...shared, flush })),
-    ...statsOperations(statsService({ ...storage, ...shared, flush })),
-    ...judgmentOperations(judgmentsService({ ...storage, ...shared })),
-    ...evaluationOperations(evaluationsService({ ...storage, ...shared })),
-  ];
+  return {
+    search,
+    operations: [
+      ...searchOperations(search),
+      ...chunkOperations(chunksService({ ...storage, ...shared, indexes: engine.indexes.registry }), insert),
+      ...queryOperations(queriesService({ ...storage, ...shared, flush })),
+      ...statsOperations(statsService({ ...storage, ...shared, flush })),
+      ...judgmentOperations(judgmentsService({ ...storage, ...shared })),
+      ...evaluationOperations(evaluationsService({ ...storage, ...shared })),
+    ],
+  };
 }
 
 function answerParts({ config, engine, metrics, log }: OperationsOptions, shared: Shared): Operation[] {

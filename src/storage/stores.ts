@@ -129,11 +129,7 @@ export function storesTable(sql: Sql): StoresTable {
     get: (tenantId, id) => VECTOR_STORE.get(sql, BY_ID, [tenantId, id]),
     ofAnyTenant: (id) => VECTOR_STORE.get(sql, ANY_BY_ID, [id]),
     list: (tenantId, page, { only, name }) => {
-      const params = [
-        tenantId,
-        onlyOf(only),
-        name === null ? null : containsPattern(name),
-      ];
+      const params = [tenantId, onlyOf(only), name === null ? null : containsPattern(name)];
       return VECTOR_STORE.page(sql, { from: LISTED, params }, page);
     },
     named: async (tenantId, name, only, limit) => {

@@ -27,9 +27,7 @@ type Part = Record<string, unknown> | FileTest;
 export function planOf({ metadata_condition: given }: DifyBody): Plan | null {
   const conditions = given?.conditions ?? [];
   if (conditions.length === 0) return null;
-  const parts = conditions.map((condition, i) =>
-    partOf(condition, `metadata_condition.conditions[${i}].value`),
-  );
+  const parts = conditions.map((condition, i) => partOf(condition, `metadata_condition.conditions[${i}].value`));
   return {
     tests: parts.filter(isTest),
     filter: (ids) => ({
@@ -78,7 +76,8 @@ function partOf({ name, comparison_operator: operator, value }: Condition, param
     case "before":
     case "after": {
       const at = momentOf(single(compared(), operator, param));
-      if (at === null) throw invalid(param, `'${operator}' compares dates: give one such as 2024-12-31, or Unix seconds`);
+      if (at === null)
+        throw invalid(param, `'${operator}' compares dates: give one such as 2024-12-31, or Unix seconds`);
       return { holds: (file) => isOn(operator, momentOf(valueOf(file, key)), at) };
     }
   }
@@ -112,9 +111,13 @@ type Given = string | number | string[];
 
 function given(value: Condition["value"], operator: string, param: string): Given {
   if (value !== undefined) return value;
-  throw new AppError("missing_required_parameter", `Missing required parameter: '${param}': '${operator}' compares with it.`, {
-    param,
-  });
+  throw new AppError(
+    "missing_required_parameter",
+    `Missing required parameter: '${param}': '${operator}' compares with it.`,
+    {
+      param,
+    },
+  );
 }
 
 function single(value: Given, operator: string, param: string): string | number {
@@ -150,7 +153,10 @@ function isNumber(text: string): boolean {
 function numberOf(value: string | number, operator: string, param: string): number {
   if (typeof value === "number") return value;
   if (isNumber(value)) return Number(value);
-  throw invalid(param, `'${operator}' compares numbers, and '${shown(value)}' is none; for dates use 'before' and 'after'`);
+  throw invalid(
+    param,
+    `'${operator}' compares numbers, and '${shown(value)}' is none; for dates use 'before' and 'after'`,
+  );
 }
 
 /** Unix seconds of a date as attributes and people have it: seconds, or ISO 8601 (of a day, its beginning in UTC). */

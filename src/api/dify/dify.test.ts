@@ -67,7 +67,8 @@ describe("a retrieval", () => {
     await f.call("POST", `/v1/vector_stores/${id}/files/${ids["old.md"]}`, { attributes: { path: "a/b", page: "ix" } });
     const { json } = await f.call("POST", PATH, { knowledge_id: id, query: QUERY });
     expect(json.records).toHaveLength(4);
-    for (const { metadata, score } of json.records) expect([typeof metadata, typeof score]).toEqual(["object", "number"]);
+    for (const { metadata, score } of json.records)
+      expect([typeof metadata, typeof score]).toEqual(["object", "number"]);
     const old = json.records.find((one: { title: string }) => one.title === "old.md");
     expect(old.metadata).toMatchObject({ path: "a/b", page: "ix", document_id: ids["old.md"] });
   });
@@ -79,7 +80,10 @@ describe("a retrieval", () => {
     for (const [i, word] of [...words, ...words.map((one) => `${one}s`), ...words.map((one) => `${one}y`)].entries()) {
       const file = await f.file(`${i}.md`);
       await f.call("POST", `/v1/vector_stores/${store.id}/files`, { file_id: file });
-      await f.finish(store.id, file, [`The password of ${word} is ${word}${i}`, `A password for ${word} in winter ${i}`]);
+      await f.finish(store.id, file, [
+        `The password of ${word} is ${word}${i}`,
+        `A password for ${word} in winter ${i}`,
+      ]);
     }
     const ask = async (more: object) =>
       (await f.call("POST", PATH, { knowledge_id: "many", query: "password", ...more })).json.records as unknown[];
@@ -99,12 +103,15 @@ describe("a retrieval", () => {
     expect(json.data[0]).toMatchObject({ query: ["who asked this"], source: "search" });
   });
 
-  test.each(["/api/v1/dify/retrieval", "/v1/dify/retrieval", "/dify/retrieval/"])("is served at %s too", async (path) => {
-    await using f = await storeApp();
-    const { id } = await filled(f);
-    const { status, json } = await f.call("POST", path, { knowledge_id: id, query: QUERY, use_kg: false });
-    expect([status, json.records.length]).toEqual([200, 4]);
-  });
+  test.each(["/api/v1/dify/retrieval", "/v1/dify/retrieval", "/dify/retrieval/"])(
+    "is served at %s too",
+    async (path) => {
+      await using f = await storeApp();
+      const { id } = await filled(f);
+      const { status, json } = await f.call("POST", path, { knowledge_id: id, query: QUERY, use_kg: false });
+      expect([status, json.records.length]).toEqual([200, 4]);
+    },
+  );
 });
 
 describe("a condition on metadata", () => {

@@ -100,7 +100,9 @@ export type DifyRecords = Static<typeof DifyRecords>;
 
 export const DifyError = Type.Object(
   {
-    error_code: Type.Integer({ description: "1001: no key; 1002: a wrong one; 2001: no such store; else 1000 + status." }),
+    error_code: Type.Integer({
+      description: "1001: no key; 1002: a wrong one; 2001: no such store; else 1000 + status.",
+    }),
     error_msg: Type.String(),
   },
   { $id: "DifyError" },

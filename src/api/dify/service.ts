@@ -71,5 +71,10 @@ function recordOf(passage: Passage): DifyRecords["records"][number] {
     ...(heading.length === 0 ? {} : { heading: heading.join(" › ") }),
   };
   // The attributes last: nothing of this server's hides what the owner of the file wrote.
-  return { content: textOf(passage), score: float(passage.score), title: filename, metadata: { ...own, ...attributes } };
+  return {
+    content: textOf(passage),
+    score: float(passage.score),
+    title: filename,
+    metadata: { ...own, ...attributes },
+  };
 }

@@ -17,6 +17,7 @@ import { meOperations } from "../me/routes.ts";
 import { migrationOperations } from "../migrations/routes.ts";
 import { modelOperations } from "../models/routes.ts";
 import type { Operation } from "../../http/operation.ts";
+import { loaderOperations } from "../openwebui/routes.ts";
 import { rerankOperations } from "../rerank/routes.ts";
 import { responseOperations } from "../responses/routes.ts";
 import { runOperations } from "../assistants/runs/routes.ts";
@@ -41,6 +42,7 @@ export function allOperations(): Operation[] {
     ...batchOperations(none, none, 2000),
     ...searchOperations(none),
     ...difyOperations(none),
+    ...loaderOperations(none, { kind: "bytes", bytes: 1 }),
     ...embeddingOperations(none),
     ...responseOperations(none),
     ...assistantOperations(none),
