@@ -121,7 +121,7 @@ export function createOperations(options: OperationsOptions): Operation[] {
     ...adminParts(options, shared, stores.show),
     ...backupOperations(backups({ data: options.engine.data, dataDir: options.dataDir, clock: options.clock })),
     ...selfParts(options),
-    ...adapterOperations({ ...options, ...shared, search: searching.search, files: files.files }),
+    ...adapterOperations({ ...options, ...shared, ...stores, search: searching.search, files: files.files }),
     ...healthParts(options),
   ];
 }
@@ -212,6 +212,8 @@ function storeParts(options: OperationsOptions, shared: Shared) {
   const events = eventsService({ ...storage, ...shared, batchesService: batches, progressOf });
   return {
     stores,
+    attached: storeFiles,
+    createStore: (...asked: Parameters<typeof stores.create>) => stores.create(...asked),
     attacher: attach,
     show: (row: StoreRow) => stores.show(row),
     operations: [

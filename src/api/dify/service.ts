@@ -1,8 +1,8 @@
 import { float } from "../../http/openai.ts";
 import type { Caller } from "../../http/caller.ts";
-import { nextTurn } from "../../platform/next-turn.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { Asking } from "../asking.ts";
+import { everyFile } from "../every-file.ts";
 import { MOST_PASSAGES, type Passage, type PassageSearch, textOf } from "../passages.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import type { StoreAccess } from "../store-access.ts";
@@ -21,8 +21,6 @@ export interface DifyService {
 }
 
 const DEFAULT_TOP_K = 5;
-/** Files asked about between two turns of the event loop. */
-const SLICE = 500;
 
 export function difyService({ stores, storeFiles, access, search }: DifyDeps): DifyService {
   return {
@@ -46,17 +44,10 @@ export function difyService({ stores, storeFiles, access, search }: DifyDeps): D
   async function filterOf(plan: Plan, asking: Asking, signal: AbortSignal): Promise<Record<string, unknown>> {
     const ids = new Map<FileTest, string[]>(plan.tests.map((test) => [test, []]));
     if (plan.tests.length === 0) return plan.filter(ids);
-    const { tenant_id: tenantId, id } = await access.usable(asking);
-    let after: number | undefined;
-    for (;;) {
-      const query = { limit: SLICE, order: "asc" as const, after };
-      const { rows, hasMore } = await storeFiles.list(tenantId, id, query, { status: "completed", filename: null });
+    const store = await access.usable(asking);
+    for await (const rows of everyFile(storeFiles, store, { status: "completed", filename: null }, signal))
       for (const [test, found] of ids) for (const row of rows) if (test.holds(row)) found.push(row.file_id);
-      after = rows.at(-1)?.seq;
-      if (!hasMore) return plan.filter(ids);
-      await nextTurn();
-      signal.throwIfAborted();
-    }
+    return plan.filter(ids);
   }
 }
 

@@ -11,6 +11,8 @@ export interface LoaderDeps {
   files: Pick<FileStoring, "begin">;
   readPages: ReadPages;
   limit: BytesLimit;
+  /** So long the client is let wait. */
+  patienceMs: number;
 }
 
 /** What a document says, for Open WebUI, which keeps and searches it by itself. */
@@ -19,12 +21,12 @@ export interface LoaderService {
 }
 
 /** Open WebUI waits for 30 seconds unless it is told otherwise; it shall hear why it got nothing. */
-const PATIENCE_MS = 28_000;
+export const PATIENCE_MS = 28_000;
 
-export function loaderService({ files, readPages, limit }: LoaderDeps): LoaderService {
+export function loaderService({ files, readPages, limit, patienceMs }: LoaderDeps): LoaderService {
   return {
     async load(caller, request, signal) {
-      const late = lateness();
+      const late = lateness(patienceMs);
       const over = AbortSignal.any([signal, late.signal]);
       const { headers } = request;
       const bytes = Math.min(Number(headers.get("content-length") ?? "0") || 0, limit.bytes);
@@ -49,11 +51,11 @@ export function loaderService({ files, readPages, limit }: LoaderDeps): LoaderSe
   };
 }
 
-function lateness(): { signal: AbortSignal; stop: () => void } {
+function lateness(patienceMs: number): { signal: AbortSignal; stop: () => void } {
   const controller = new AbortController();
-  const seconds = PATIENCE_MS / 1000;
+  const seconds = patienceMs / 1000;
   const text = `The document could not be read within ${seconds} seconds. Split it, or upload it to a vector store, where it may take longer.`;
-  const timer = setTimeout(() => controller.abort(new AppError("request_timeout", text)), PATIENCE_MS);
+  const timer = setTimeout(() => controller.abort(new AppError("request_timeout", text)), patienceMs);
   return { signal: controller.signal, stop: () => clearTimeout(timer) };
 }
 

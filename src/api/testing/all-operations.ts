@@ -16,7 +16,9 @@ import { messageOperations } from "../assistants/messages/routes.ts";
 import { meOperations } from "../me/routes.ts";
 import { migrationOperations } from "../migrations/routes.ts";
 import { modelOperations } from "../models/routes.ts";
+import { formLimit } from "../../http/body-limit.ts";
 import type { Operation } from "../../http/operation.ts";
+import { librechatOperations } from "../librechat/routes.ts";
 import { loaderOperations } from "../openwebui/routes.ts";
 import { rerankOperations } from "../rerank/routes.ts";
 import { responseOperations } from "../responses/routes.ts";
@@ -42,6 +44,7 @@ export function allOperations(): Operation[] {
     ...batchOperations(none, none, 2000),
     ...searchOperations(none),
     ...difyOperations(none),
+    ...librechatOperations({ limit: formLimit(1) } as never),
     ...loaderOperations(none, { kind: "bytes", bytes: 1 }),
     ...embeddingOperations(none),
     ...responseOperations(none),
