@@ -1,6 +1,10 @@
 /** Addresses of programs that people use already: the services of this server in the shapes that those ask for. */
 import { difyOperations } from "../api/dify/routes.ts";
 import { difyService } from "../api/dify/service.ts";
+import { cohereOperations } from "../api/embeddings/cohere/routes.ts";
+import { ollamaOperations } from "../api/embeddings/ollama/routes.ts";
+import type { EmbeddingsService } from "../api/embeddings/service.ts";
+import { teiOperations } from "../api/embeddings/tei/routes.ts";
 import type { Watches } from "../api/following/watches.ts";
 import { Place, type PlaceDeps } from "../api/librechat/place.ts";
 import { librechatOperations } from "../api/librechat/routes.ts";
@@ -15,6 +19,7 @@ import type { AdapterName } from "../config/adapter-settings.ts";
 import type { Config } from "../config/config.ts";
 import { formLimit } from "../http/body-limit.ts";
 import type { Operation } from "../http/operation.ts";
+import type { ModelCatalog } from "../models/model-catalog.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { ParseLane } from "../workers/parse-lane.ts";
 import type { Engine } from "./engine.ts";
@@ -29,20 +34,25 @@ export interface AdapterParts {
   files: LibreChatDeps["files"];
   attached: LibreChatDeps["attached"];
   createStore: PlaceDeps["create"];
+  embeddings: EmbeddingsService;
+  models: ModelCatalog;
 }
 
 const MB = 1024 * 1024;
 
 export function adapterOperations(parts: AdapterParts): Operation[] {
-  const { config, engine, access, search, files } = parts;
+  const { config, engine, access, search, files, embeddings, models } = parts;
   const { storage } = engine.data;
   const readPages = pagesReader(engine.workers.parse);
   const document = { kind: "bytes", bytes: config.maxUploadMb * MB } as const;
   const loader = loaderService({ files, readPages, limit: document, patienceMs: PATIENCE_MS });
-  const all: Partial<Record<AdapterName, Operation[]>> = {
+  const all: Record<AdapterName, Operation[]> = {
     dify: difyOperations(difyService({ ...storage, access, search })),
     openwebui: loaderOperations(loader, document),
     librechat: librechat(parts, readPages),
+    tei: teiOperations(embeddings, models),
+    cohere: cohereOperations(embeddings),
+    ollama: ollamaOperations(embeddings, models),
   };
   return Object.entries(all).flatMap(([name, operations]) =>
     config.withoutAdapters.has(name as AdapterName) ? [] : operations,

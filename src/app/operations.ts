@@ -111,17 +111,18 @@ export function createOperations(options: OperationsOptions): Operation[] {
   const files = fileParts(options, shared);
   const stores = storeParts(options, shared);
   const searching = searchParts(options, shared);
+  const modelled = modelParts(options, shared);
   return [
     ...files.operations,
     ...stores.operations,
     ...searching.operations,
     ...answerParts(options, shared),
     ...assistantParts(options, shared, stores),
-    ...modelParts(options, shared),
+    ...modelled.operations,
     ...adminParts(options, shared, stores.show),
     ...backupOperations(backups({ data: options.engine.data, dataDir: options.dataDir, clock: options.clock })),
     ...selfParts(options),
-    ...adapterOperations({ ...options, ...shared, ...stores, search: searching.search, files: files.files }),
+    ...adapterOperations({ ...options, ...shared, ...stores, ...searching, ...modelled, files: files.files }),
     ...healthParts(options),
   ];
 }
@@ -352,7 +353,7 @@ function countSearch(metrics: Metrics, { index, latencyMs }: SearchRecord): void
   metrics.observe(SEARCH_STAGE, fetch / 1000, { stage: "fetch" });
 }
 
-function modelParts({ engine, metrics }: OperationsOptions, { models, embed }: Shared): Operation[] {
+function modelParts({ engine, metrics }: OperationsOptions, { models, embed }: Shared) {
   const { texts } = engine.workers;
   const rerank = rerankService({
     rankers: engine.rankers,
@@ -371,11 +372,15 @@ function modelParts({ engine, metrics }: OperationsOptions, { models, embed }: S
     }));
     return [...(await engine.models.rescan()), ...chat];
   };
-  return [
-    ...embeddingOperations(embeddingsService({ models, embed, texts })),
-    ...rerankOperations(rerank),
-    ...modelOperations(modelsService({ models, chat: engine.chat.models, ...storage, rescan })),
-  ];
+  const embeddings = embeddingsService({ models, embed, texts });
+  return {
+    embeddings,
+    operations: [
+      ...embeddingOperations(embeddings),
+      ...rerankOperations(rerank),
+      ...modelOperations(modelsService({ models, chat: engine.chat.models, ...storage, rescan })),
+    ],
+  };
 }
 
 function adminParts(options: OperationsOptions, { space }: Shared, show: SuspensionDeps["show"]): Operation[] {

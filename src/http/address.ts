@@ -12,6 +12,7 @@ const PREFIXES = ["/openai/v1/", "/v1/openai/v1/"];
 /** Addresses of other servers' clients. */
 const OTHER_NAMES: Readonly<Record<string, string>> = {
   "/v2/rerank": "/v1/rerank",
+  "/health": "/healthz",
   "/api/v1/dify/retrieval": "/dify/retrieval",
   "/v1/dify/retrieval": "/dify/retrieval",
 };

@@ -5,7 +5,10 @@ import { chunkOperations } from "../chunks/routes.ts";
 import { conversationOperations } from "../responses/conversations/routes.ts";
 import { consoleOperations } from "../console/routes.ts";
 import { difyOperations } from "../dify/routes.ts";
+import { cohereOperations } from "../embeddings/cohere/routes.ts";
+import { ollamaOperations } from "../embeddings/ollama/routes.ts";
 import { embeddingOperations } from "../embeddings/routes.ts";
+import { teiOperations } from "../embeddings/tei/routes.ts";
 import { evaluationOperations } from "../evals/routes.ts";
 import { eventOperations } from "../events/routes.ts";
 import { batchOperations } from "../file-batches/routes.ts";
@@ -47,6 +50,9 @@ export function allOperations(): Operation[] {
     ...librechatOperations({ limit: formLimit(1) } as never),
     ...loaderOperations(none, { kind: "bytes", bytes: 1 }),
     ...embeddingOperations(none),
+    ...teiOperations(none, none),
+    ...cohereOperations(none),
+    ...ollamaOperations(none, none),
     ...responseOperations(none),
     ...assistantOperations(none),
     ...threadOperations(none),
