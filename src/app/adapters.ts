@@ -11,7 +11,7 @@ import { librechatOperations } from "../api/librechat/routes.ts";
 import { type LibreChatDeps, LibreChatService } from "../api/librechat/service.ts";
 import { librechatTokens } from "../api/librechat/tokens.ts";
 import { loaderOperations } from "../api/openwebui/routes.ts";
-import { loaderService, PATIENCE_MS } from "../api/openwebui/service.ts";
+import { loaderService } from "../api/openwebui/service.ts";
 import type { PassageSearch } from "../api/passages.ts";
 import type { StoreAccess } from "../api/store-access.ts";
 import type { ReadPages } from "../api/stored-files/reading.ts";
@@ -45,7 +45,7 @@ export function adapterOperations(parts: AdapterParts): Operation[] {
   const { storage } = engine.data;
   const readPages = pagesReader(engine.workers.parse);
   const document = { kind: "bytes", bytes: config.maxUploadMb * MB } as const;
-  const loader = loaderService({ files, readPages, limit: document, patienceMs: PATIENCE_MS });
+  const loader = loaderService({ files, readPages, limit: document, patienceMs: () => config.openwebuiSeconds * 1000 });
   const all: Record<AdapterName, Operation[]> = {
     dify: difyOperations(difyService({ ...storage, access, search })),
     openwebui: loaderOperations(loader, document),

@@ -71,7 +71,6 @@ import { quotaRules } from "../http/quotas.ts";
 import type { Embed } from "../models/failures.ts";
 import { modelCatalog } from "../models/model-catalog.ts";
 import { BUNDLED_RANKER } from "../models/models.ts";
-import { containerOf } from "../parse/detect.ts";
 import { version } from "../platform/build-info.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
@@ -81,9 +80,10 @@ import type { SortPlace } from "../storage/page.ts";
 import type { RunRow } from "../storage/runs.ts";
 import type { StoreRow } from "../storage/stores.ts";
 import { adapterOperations } from "./adapters.ts";
+import { canHoldText } from "./attached-parts.ts";
 import { backups } from "./backup.ts";
 import type { Engine } from "./engine.ts";
-import { answerMode, ANSWERS, QUERY_LOG_WAITING, SEARCH_STAGE, SEARCHES } from "./metric-list.ts";
+import { answerMode, ANSWERS, countSearch, QUERY_LOG_WAITING } from "./metric-list.ts";
 import { countRerank } from "./open-models.ts";
 import { serverStatus } from "./server-status.ts";
 
@@ -331,26 +331,6 @@ function assistantParts(
     ...runOperations({ ...deps, runs }),
     ...stepOperations(runs),
   ];
-}
-
-/** As much of a file's beginning as tells what it is. */
-const HEAD_BYTES = 128 * 1024;
-
-/** Whether a file is of a kind that can hold text, as far as its beginning tells; one that is not there is left to others. */
-async function canHoldText(path: string): Promise<boolean> {
-  const file = Bun.file(path);
-  if (!(await file.exists())) return true;
-  const head = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer());
-  return head.length === 0 || containerOf(head) !== "binary";
-}
-
-function countSearch(metrics: Metrics, { index, latencyMs }: SearchRecord): void {
-  const { embed, vector, keyword, rerank, fetch } = latencyMs;
-  metrics.count(SEARCHES, { index });
-  metrics.observe(SEARCH_STAGE, embed / 1000, { stage: "embed" });
-  metrics.observe(SEARCH_STAGE, (vector + keyword) / 1000, { stage: "rank" });
-  if (rerank > 0) metrics.observe(SEARCH_STAGE, rerank / 1000, { stage: "rerank" });
-  metrics.observe(SEARCH_STAGE, fetch / 1000, { stage: "fetch" });
 }
 
 function modelParts({ engine, metrics }: OperationsOptions, { models, embed }: Shared) {

@@ -1,4 +1,4 @@
-import { ConfigError, key, keyFile, setting, text, textOrNone } from "./setting.ts";
+import { ConfigError, key, keyFile, number, setting, text, textOrNone } from "./setting.ts";
 
 /** Programs whose addresses are served. */
 export const ADAPTERS = ["dify", "openwebui", "librechat", "tei", "cohere", "ollama"] as const;
@@ -13,6 +13,14 @@ export const ADAPTER_SETTINGS = {
     null,
     `do not serve the addresses of this program: ${ADAPTERS.join(", ")}; may be repeated, or separated by commas`,
     { many: true },
+  ),
+  openwebuiSeconds: setting(
+    "Other programs",
+    "openwebui-seconds",
+    number(1, 3600),
+    28,
+    "time after which reading a document for Open WebUI answers 504: somewhat less than it waits, 30 unless told otherwise",
+    { reload: true },
   ),
   librechatJwtKey: key(
     "Other programs",

@@ -1,6 +1,6 @@
 import { AppError } from "../../errors.ts";
 import { shown } from "../../platform/words.ts";
-import type { Scalar } from "../../index/filter.ts";
+import { composed, type Scalar } from "../../index/filter.ts";
 import type { StoreFileRow } from "../../storage/store-files.ts";
 import type { Condition, DifyBody } from "./schema.ts";
 
@@ -70,7 +70,7 @@ function partOf({ name, comparison_operator: operator, value }: Condition, param
     case "not contains":
     case "start with":
     case "end with": {
-      const wanted = String(single(compared(), operator, param)).normalize("NFC");
+      const wanted = composed(String(single(compared(), operator, param)));
       return { holds: (file) => TEXTS[operator](textOf(valueOf(file, key)), wanted) };
     }
     case "before":
@@ -104,7 +104,7 @@ function valueOf({ file_id: id, filename, attributes }: TestedFile, key: string)
 }
 
 function textOf(value: Scalar | undefined): string | null {
-  return value === undefined ? null : String(value).normalize("NFC");
+  return value === undefined ? null : composed(String(value));
 }
 
 type Given = string | number | string[];

@@ -26,7 +26,7 @@ export const SentFile = Type.Object(
     file: Type.Any({ type: "string", format: "binary" }),
     storage_metadata: Type.Optional(Type.String({ maxLength: 65_536, description: "Not used." })),
   },
-  { $id: "LibreChatFile" },
+  { $id: "LibreChatFile", maxProperties: 50 },
 );
 
 export const Embedded = Type.Object(

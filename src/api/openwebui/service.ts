@@ -11,8 +11,8 @@ export interface LoaderDeps {
   files: Pick<FileStoring, "begin">;
   readPages: ReadPages;
   limit: BytesLimit;
-  /** So long the client is let wait. */
-  patienceMs: number;
+  /** So long the client is let wait. Read at every request. */
+  patienceMs: () => number;
 }
 
 /** What a document says, for Open WebUI, which keeps and searches it by itself. */
@@ -20,13 +20,10 @@ export interface LoaderService {
   load(caller: Caller, request: Request, signal: AbortSignal): Promise<LoadedPages>;
 }
 
-/** Open WebUI waits for 30 seconds unless it is told otherwise; it shall hear why it got nothing. */
-export const PATIENCE_MS = 28_000;
-
 export function loaderService({ files, readPages, limit, patienceMs }: LoaderDeps): LoaderService {
   return {
     async load(caller, request, signal) {
-      const late = lateness(patienceMs);
+      const late = lateness(patienceMs());
       const over = AbortSignal.any([signal, late.signal]);
       const { headers } = request;
       const bytes = Math.min(Number(headers.get("content-length") ?? "0") || 0, limit.bytes);
@@ -51,10 +48,11 @@ export function loaderService({ files, readPages, limit, patienceMs }: LoaderDep
   };
 }
 
+/** Whoever waits shall hear why there is nothing, before they leave. */
 function lateness(patienceMs: number): { signal: AbortSignal; stop: () => void } {
   const controller = new AbortController();
   const seconds = patienceMs / 1000;
-  const text = `The document could not be read within ${seconds} seconds. Split it, or upload it to a vector store, where it may take longer.`;
+  const text = `The document could not be read within ${seconds} seconds. Split it, or let Open WebUI and --openwebui-seconds wait for longer.`;
   const timer = setTimeout(() => controller.abort(new AppError("request_timeout", text)), patienceMs);
   return { signal: controller.signal, stop: () => clearTimeout(timer) };
 }

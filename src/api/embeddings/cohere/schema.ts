@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
 import { idText, oneOf } from "../../../http/openai.ts";
-import { ManyTexts, Vectors } from "../texts.ts";
+import { ManyTexts, Vectors } from "../schema.ts";
 
 const Fields = Type.Object(
   {

@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
 import { idText } from "../../../http/openai.ts";
-import { ManyTexts, OneText, Vectors } from "../texts.ts";
+import { ManyTexts, OneText, Vectors } from "../schema.ts";
 
 export const OllamaBody = Type.Object(
   {

@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
 import { nullable } from "../../../http/openai.ts";
-import { ManyTexts, OneText } from "../texts.ts";
+import { ManyTexts, OneText } from "../schema.ts";
 
 export const TeiBody = Type.Object(
   {
