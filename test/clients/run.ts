@@ -48,6 +48,8 @@ const CLIENTS: readonly Client[] = [
   python("Haystack (Python)", "haystack_walk.py"),
   python("Cohere (Python)", "cohere_walk.py"),
   python("Voyage (Python)", "voyage_walk.py"),
+  python("Ollama (Python)", "ollama_walk.py"),
+  python("TEI (Python)", "tei_walk.py"),
   {
     name: "openai-go",
     needs: "go",
