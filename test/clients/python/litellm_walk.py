@@ -46,7 +46,7 @@ def searches_what_is_there() -> None:
 def searches_as_pg_vector() -> None:
     store = litellm.vector_stores.create(name="for pg_vector", custom_llm_provider="openai", **GATE)
     found = litellm.vector_stores.search(
-        vector_store_id=store["id"], query="anything", custom_llm_provider="pg_vector", **GATE
+        vector_store_id=store["id"], query="anything", custom_llm_provider="pg_vector", api_base=URL, api_key=KEY
     )
     expect(found["data"] == [], found)
 

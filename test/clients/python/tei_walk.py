@@ -15,7 +15,7 @@ def hugging_face() -> None:
 
 
 def llama_index() -> None:
-    embedding = TextEmbeddingsInference(model_name="lectern-embed-en", base_url=URL, auth_token=f"Bearer {KEY}")
+    embedding = TextEmbeddingsInference(model_name="lectern-embed-en", base_url=URL, auth_token=KEY)
     expect(len(embedding.get_text_embedding_batch(TEXTS)) == 2)
     expect(len(embedding.get_query_embedding("How long does a return take?")) > 0)
 
