@@ -19,7 +19,7 @@ export const ADAPTER_SETTINGS = {
     "openwebui-seconds",
     number(1, 3600),
     28,
-    "time after which reading a document for Open WebUI answers 504: somewhat less than it waits, 30 unless told otherwise",
+    "time after which reading a document for Open WebUI answers 504; some versions of it wait for 30 seconds, others for ever",
     { reload: true },
   ),
   librechatJwtKey: key(
