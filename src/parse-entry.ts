@@ -9,7 +9,7 @@ import { readTsv } from "./parse/ocr.ts";
 import { pageOfScan, PARSER_VERSION, parseDocument } from "./parse/parse.ts";
 import { lowerPriority } from "./platform/priority.ts";
 import { openSealed, seal } from "./platform/sealed.ts";
-import type { ParseInit, ParseMethods, ParseSource } from "./workers/protocol.ts";
+import type { ParseInit, ParseMethods, ParseSource, TextPart } from "./workers/protocol.ts";
 import { serveCalls } from "./platform/worker-serve.ts";
 
 serveCalls<ParseMethods, ParseInit>((init) => {
@@ -83,14 +83,15 @@ serveCalls<ParseMethods, ParseInit>((init) => {
 });
 
 /** One part per page where there are pages, so that a reader finds them again; otherwise the whole text. */
-function textParts({ text, pages }: ParsedDocument): string[] {
-  if (pages === null || pages.length === 0) return [text];
-  const starts = pages.map((page) => page.start).filter((start) => start > 0);
-  const cuts = [0, ...new Set(starts), text.length];
-  return cuts
-    .slice(1)
-    .map((end, i) => text.slice(cuts[i], end))
-    .filter((part) => part !== "");
+function textParts({ text, pages }: ParsedDocument): TextPart[] {
+  if (pages === null || pages.length === 0) return [{ page: null, text }];
+  return pages
+    .map(({ number, start }, i) => {
+      const end = pages[i + 1]?.start ?? text.length;
+      // What stands before the first page belongs to it.
+      return { page: number, text: text.slice(i === 0 ? 0 : start, end) };
+    })
+    .filter((part) => part.text !== "");
 }
 
 function readCache(path: string): ParsedDocument | null {

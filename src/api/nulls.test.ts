@@ -5,7 +5,8 @@ import { allOperations } from "./testing/all-operations.ts";
 import { storeApp } from "../app/testing/store-app.ts";
 
 const withBody = allOperations().flatMap(({ spec }) =>
-  spec.body === undefined ? [] : [{ spec, body: spec.body as TObject }],
+  // A list of texts has no members.
+  spec.body === undefined || spec.body["type"] === "array" ? [] : [{ spec, body: spec.body as TObject }],
 );
 
 /** Every object somewhere in a schema, with the way to put a value of it where it stands. */

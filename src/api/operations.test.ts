@@ -29,7 +29,9 @@ const FREE_FORM = /(^|\.)(metadata|attributes|filters)(\.|\[|$)/;
 const SENT_ON = ["createChatCompletion"];
 
 const withBody = allOperations().flatMap(({ spec }) =>
-  spec.body === undefined || SENT_ON.includes(spec.operationId) ? [] : [{ spec, body: spec.body as TSchema }],
+  spec.body === undefined || spec.body["type"] === "array" || SENT_ON.includes(spec.operationId)
+    ? []
+    : [{ spec, body: spec.body as TSchema }],
 );
 
 describe("an unknown parameter anywhere is refused by name", () => {

@@ -3,7 +3,16 @@ import { EXTRACTIVE_MODEL } from "../answers/limits.ts";
 import * as http from "../http/metrics.ts";
 import * as jobs from "../jobs/metrics.ts";
 import * as models from "../models/metrics.ts";
-import { type Counter, counter, type Gauge, gauge, type Histogram, histogram } from "../platform/metrics.ts";
+import {
+  type Counter,
+  counter,
+  type Gauge,
+  gauge,
+  type Histogram,
+  histogram,
+  type Metrics,
+} from "../platform/metrics.ts";
+import type { SearchRecord } from "../search/record.ts";
 
 export const SEARCHES = counter(
   "lectern_searches_total",
@@ -123,3 +132,13 @@ export const ALL_METRICS: readonly (Counter | Gauge | Histogram)[] = [
   EVENT_LOOP_STALL,
   WORKER_RESIDENT_BYTES,
 ].sort((a, b) => a.name.localeCompare(b.name));
+
+/** A search, in the metrics. */
+export function countSearch(metrics: Metrics, { index, latencyMs }: SearchRecord): void {
+  const { embed, vector, keyword, rerank, fetch } = latencyMs;
+  metrics.count(SEARCHES, { index });
+  metrics.observe(SEARCH_STAGE, embed / 1000, { stage: "embed" });
+  metrics.observe(SEARCH_STAGE, (vector + keyword) / 1000, { stage: "rank" });
+  if (rerank > 0) metrics.observe(SEARCH_STAGE, rerank / 1000, { stage: "rerank" });
+  metrics.observe(SEARCH_STAGE, fetch / 1000, { stage: "fetch" });
+}

@@ -73,7 +73,6 @@ import { quotaRules } from "../http/quotas.ts";
 import type { Embed } from "../models/failures.ts";
 import { modelCatalog } from "../models/model-catalog.ts";
 import { BUNDLED_RANKER } from "../models/models.ts";
-import { containerOf } from "../parse/detect.ts";
 import { version } from "../platform/build-info.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
@@ -82,9 +81,11 @@ import type { SearchRecord } from "../search/record.ts";
 import type { SortPlace } from "../storage/page.ts";
 import type { RunRow } from "../storage/runs.ts";
 import type { StoreRow } from "../storage/stores.ts";
+import { adapterOperations } from "./adapters.ts";
+import { canHoldText } from "./attached-parts.ts";
 import { backups } from "./backup.ts";
 import type { Engine } from "./engine.ts";
-import { answerMode, ANSWERS, QUERY_LOG_WAITING, SEARCH_STAGE, SEARCHES } from "./metric-list.ts";
+import { answerMode, ANSWERS, countSearch, QUERY_LOG_WAITING } from "./metric-list.ts";
 import { countRerank } from "./open-models.ts";
 import { serverStatus } from "./server-status.ts";
 
@@ -111,16 +112,19 @@ export function createOperations(options: OperationsOptions): Operation[] {
   const shared = sharedParts(options);
   const files = fileParts(options, shared);
   const stores = storeParts(options, shared);
+  const searching = searchParts(options, shared);
+  const modelled = modelParts(options, shared);
   return [
     ...files.operations,
     ...stores.operations,
-    ...searchParts(options, shared),
+    ...searching.operations,
     ...answerParts(options, shared),
     ...assistantParts(options, shared, stores),
-    ...modelParts(options, shared),
+    ...modelled.operations,
     ...adminParts(options, shared, stores.show),
     ...backupOperations(backups({ data: options.engine.data, dataDir: options.dataDir, clock: options.clock })),
     ...selfParts(options),
+    ...adapterOperations({ ...options, ...shared, ...stores, ...searching, ...modelled, files: files.files }),
     ...healthParts(options),
   ];
 }
@@ -173,7 +177,10 @@ function fileParts({ config, engine }: OperationsOptions, shared: Shared) {
     },
   });
   const uploads = uploadsService({ storage, blobs, clock, space, files });
-  return { operations: [...fileOperations(files, config.maxUploadMb * MB), ...uploadOperations(uploads, files)] };
+  return {
+    files,
+    operations: [...fileOperations(files, config.maxUploadMb * MB), ...uploadOperations(uploads, files)],
+  };
 }
 
 function storeParts(options: OperationsOptions, shared: Shared) {
@@ -208,6 +215,8 @@ function storeParts(options: OperationsOptions, shared: Shared) {
   const events = eventsService({ ...storage, ...shared, batchesService: batches, progressOf });
   return {
     stores,
+    attached: storeFiles,
+    createStore: (...asked: Parameters<typeof stores.create>) => stores.create(...asked),
     attacher: attach,
     show: (row: StoreRow) => stores.show(row),
     operations: [
@@ -232,7 +241,7 @@ function migrationsOf({ engine }: OperationsOptions, shared: Shared) {
 }
 
 /** Searching, and what is known of searches. */
-function searchParts(options: OperationsOptions, shared: Shared): Operation[] {
+function searchParts(options: OperationsOptions, shared: Shared) {
   const { engine, queries, metrics } = options;
   const { data, jobs, rankers, search: find } = engine;
   const { storage, blobs } = data;
@@ -254,15 +263,19 @@ function searchParts(options: OperationsOptions, shared: Shared): Operation[] {
     outdate: (tables, file, generation) => jobs.outdateFile(tables, file, generation),
     reload: (file, generation) => jobs.reloadFile(file, generation),
   });
-  return [
-    ...searchOperations(searchService({ ...storage, ...shared, rankers, search: find, onSearch })),
-    ...chunkOperations(chunksService({ ...storage, ...shared, indexes: engine.indexes.registry }), insert),
-    ...queryOperations(queriesService({ ...storage, ...shared, flush })),
-    ...statsOperations(statsService({ ...storage, ...shared, flush })),
-    ...attributeOperations(attributesService({ ...storage, ...shared })),
-    ...judgmentOperations(judgmentsService({ ...storage, ...shared })),
-    ...evaluationOperations(evaluationsService({ ...storage, ...shared })),
-  ];
+  const search = searchService({ ...storage, ...shared, rankers, search: find, onSearch });
+  return {
+    search,
+    operations: [
+      ...searchOperations(search),
+      ...chunkOperations(chunksService({ ...storage, ...shared, indexes: engine.indexes.registry }), insert),
+      ...queryOperations(queriesService({ ...storage, ...shared, flush })),
+      ...statsOperations(statsService({ ...storage, ...shared, flush })),
+      ...attributeOperations(attributesService({ ...storage, ...shared })),
+      ...judgmentOperations(judgmentsService({ ...storage, ...shared })),
+      ...evaluationOperations(evaluationsService({ ...storage, ...shared })),
+    ],
+  };
 }
 
 function answerParts({ config, engine, metrics, log }: OperationsOptions, shared: Shared): Operation[] {
@@ -323,27 +336,7 @@ function assistantParts(
   ];
 }
 
-/** As much of a file's beginning as tells what it is. */
-const HEAD_BYTES = 128 * 1024;
-
-/** Whether a file is of a kind that can hold text, as far as its beginning tells; one that is not there is left to others. */
-async function canHoldText(path: string): Promise<boolean> {
-  const file = Bun.file(path);
-  if (!(await file.exists())) return true;
-  const head = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer());
-  return head.length === 0 || containerOf(head) !== "binary";
-}
-
-function countSearch(metrics: Metrics, { index, latencyMs }: SearchRecord): void {
-  const { embed, vector, keyword, rerank, fetch } = latencyMs;
-  metrics.count(SEARCHES, { index });
-  metrics.observe(SEARCH_STAGE, embed / 1000, { stage: "embed" });
-  metrics.observe(SEARCH_STAGE, (vector + keyword) / 1000, { stage: "rank" });
-  if (rerank > 0) metrics.observe(SEARCH_STAGE, rerank / 1000, { stage: "rerank" });
-  metrics.observe(SEARCH_STAGE, fetch / 1000, { stage: "fetch" });
-}
-
-function modelParts({ engine, metrics }: OperationsOptions, { models, embed }: Shared): Operation[] {
+function modelParts({ engine, metrics }: OperationsOptions, { models, embed }: Shared) {
   const { texts } = engine.workers;
   const rerank = rerankService({
     rankers: engine.rankers,
@@ -362,11 +355,15 @@ function modelParts({ engine, metrics }: OperationsOptions, { models, embed }: S
     }));
     return [...(await engine.models.rescan()), ...chat];
   };
-  return [
-    ...embeddingOperations(embeddingsService({ models, embed, texts })),
-    ...rerankOperations(rerank),
-    ...modelOperations(modelsService({ models, chat: engine.chat.models, ...storage, rescan })),
-  ];
+  const embeddings = embeddingsService({ models, embed, texts });
+  return {
+    embeddings,
+    operations: [
+      ...embeddingOperations(embeddings),
+      ...rerankOperations(rerank),
+      ...modelOperations(modelsService({ models, chat: engine.chat.models, ...storage, rescan })),
+    ],
+  };
 }
 
 function adminParts(options: OperationsOptions, { space }: Shared, show: SuspensionDeps["show"]): Operation[] {

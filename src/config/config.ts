@@ -11,6 +11,7 @@ import type { ChatModelTable } from "../chat/tables.ts";
 import { readModelTables } from "../models/model-tables.ts";
 import type { ModelTables, RemoteModelTable } from "../models/model-tables.ts";
 import { type KeyFileRead, readKeyFile } from "../platform/key-file.ts";
+import { type AdapterName, adapterList } from "./adapter-settings.ts";
 import { takeKeysFromFiles } from "./key-files.ts";
 import { ConfigError, MAX } from "./setting.ts";
 import type { Machine, Setting } from "./setting.ts";
@@ -29,6 +30,8 @@ export interface Config extends Settings {
   modelNames: ReadonlyMap<string, string>;
   /** `--cors-origin`, as browsers write origins; `*` is any. */
   corsOrigins: readonly string[];
+  /** `--no-adapter`: programs whose addresses are not served. */
+  withoutAdapters: ReadonlySet<AdapterName>;
   /** Where keys of remote models are that are named by `api_key_env`. */
   environment: (variable: string) => string | undefined;
   /** `--model-key-variables`. */
@@ -88,6 +91,7 @@ export function readConfig({ argv, env, machine, readFile, readKey = readKeyFile
     chatModels: file.tables.chatModels,
     modelNames: new Map([...Object.entries(file.tables.aliases), ...aliasPairs(settings.aliases)]),
     corsOrigins: originList(settings.corsOrigin),
+    withoutAdapters: adapterList(settings.noAdapter),
     publicUrl: settings.publicUrl === null ? null : publicAddress(settings.publicUrl),
     environment: (variable) => env[variable],
     modelKeyNames: new Set(variableList(settings.modelKeyVariables)),

@@ -6,6 +6,7 @@
 import { Type } from "@sinclair/typebox";
 import { DIALECTS } from "../http/dialect.ts";
 import { DEFAULT_BUNDLED_MODEL } from "../models/bundled-model.ts";
+import { ADAPTER_SETTINGS } from "./adapter-settings.ts";
 import { ANSWER_SETTINGS } from "./answer-settings.ts";
 import { PROVIDER_SETTINGS } from "./provider-settings.ts";
 import { choice, integer, integerOrNone, key, keyFile, MAX, number, setting, text, textOrNone } from "./setting.ts";
@@ -145,6 +146,7 @@ export const SETTINGS = {
   ),
   ...PROVIDER_SETTINGS,
   ...ANSWER_SETTINGS,
+  ...ADAPTER_SETTINGS,
 
   maxUploadMb: setting("Limits", "max-upload-mb", integer(1, 8192), 512, "largest file, in MiB"),
   maxJsonMb: setting(

@@ -10,7 +10,12 @@ export const FAMILIES: readonly string[] = [
 ];
 const PREFIXES = ["/openai/v1/", "/v1/openai/v1/"];
 /** Addresses of other servers' clients. */
-const OTHER_NAMES: Readonly<Record<string, string>> = { "/v2/rerank": "/v1/rerank" };
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  "/v2/rerank": "/v1/rerank",
+  "/health": "/healthz",
+  "/api/v1/dify/retrieval": "/dify/retrieval",
+  "/v1/dify/retrieval": "/dify/retrieval",
+};
 const DEPLOYMENT = /^\/(?:openai|v1)\/deployments\/(.+)\/embeddings$/;
 
 /**
@@ -28,16 +33,17 @@ export function canonicalPath(pathname: string): string {
   if (deployment !== undefined) return `/openai/deployments/${deployment.replaceAll("/", "%2F")}/embeddings`;
   if (path.includes("/files_batches"))
     path = path.replace(/^(\/v1\/vector_stores\/[^/]+)\/files_batches(?=\/|$)/, "$1/file_batches");
+  if (Object.hasOwn(OTHER_NAMES, path)) return OTHER_NAMES[path] ?? path;
   if (path.startsWith("/v1/models/")) path = `/v1/models/${path.slice("/v1/models/".length).replaceAll("/", "%2F")}`;
   return path;
 }
 
-/** The address under `/v1` where it is written without, or by a name of another server's. */
+/** The address under `/v1` where it is written without. */
 function withVersion(path: string): string {
   const [, first = "", second = ""] = path.split("/", 3);
   if (FAMILIES.includes(first)) return `/v1${path}`;
   if (first === "openai" && FAMILIES.includes(second)) return `/v1${path.slice("/openai".length)}`;
-  return Object.hasOwn(OTHER_NAMES, path) ? (OTHER_NAMES[path] ?? path) : path;
+  return path;
 }
 
 /** Decoded path parameters of `path` under `pattern`, or null where it does not fit or is not valid percent-coding. */

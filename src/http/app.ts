@@ -212,7 +212,7 @@ class HttpApp implements App {
       const text = cause instanceof Error ? (cause.stack ?? String(cause)) : String(cause);
       this.#deps.log.error("request failed", { route: state.route, request_id: state.requestId, code, cause: text });
     }
-    return errorResponse(error, state.dialect);
+    return errorResponse(error, state.dialect, { shape: state.refusalShape, request: state.original });
   }
 
   /** What may be done at an address. */
@@ -248,5 +248,6 @@ function newState(original: Request, dialect: Dialect, connection?: Connection):
     keyId: null,
     refusal: null,
     dialect,
+    refusalShape: null,
   };
 }

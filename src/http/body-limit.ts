@@ -24,6 +24,12 @@ export interface FormLimit {
   readonly fileBytes: number;
 }
 
+/** A file that is a body of its own. */
+export interface BytesLimit {
+  readonly kind: "bytes";
+  readonly bytes: number;
+}
+
 const KIB = 1024;
 const MIB = 1024 * KIB;
 

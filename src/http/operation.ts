@@ -1,6 +1,6 @@
 import type { Static, TObject, TSchema } from "@sinclair/typebox";
-import type { ErrorCode } from "../errors.ts";
-import type { FormLimit, JsonLimit, NoBody } from "./body-limit.ts";
+import type { AppError, ErrorCode } from "../errors.ts";
+import type { BytesLimit, FormLimit, JsonLimit, NoBody } from "./body-limit.ts";
 import type { Caller, Role } from "./caller.ts";
 import type { Dialect } from "./dialect.ts";
 
@@ -9,11 +9,12 @@ import type { Dialect } from "./dialect.ts";
  * `createApp` routes, authenticates, validates and answers from it, and the API document is made of it,
  * so that the three cannot disagree.
  */
-export type OperationSpec = OperationBasics & (WithoutBody | WithJson | WithForm);
+export type OperationSpec = OperationBasics & (WithoutBody | WithJson | WithForm | WithBytes);
 
 interface WithoutBody {
   body?: never;
   multipart?: never;
+  bytes?: never;
   bodyLimit: NoBody;
 }
 
@@ -26,6 +27,7 @@ interface WithJson {
    */
   readsBody?: true;
   multipart?: never;
+  bytes?: never;
   /** Also what is read of it: more is refused before anything is made of it. */
   bodyLimit: JsonLimit;
   /** Top-level body keys of other servers' clients, accepted and dropped. */
@@ -36,11 +38,32 @@ interface WithForm {
   body?: never;
   /** The form of a multipart body, for the document only: the handler reads `call.request.body` itself. */
   multipart: TObject;
+  bytes?: never;
   bodyLimit: FormLimit;
 }
 
+interface WithBytes {
+  body?: never;
+  multipart?: never;
+  /** What the body is, in a few words: bytes as they are, which the handler reads from `call.request.body` itself. */
+  bytes: string;
+  bodyLimit: BytesLimit;
+}
+
+/**
+ * How an operation tells what went wrong, where the programs that call it do not read OpenAI's envelope. A failure keeps
+ * its code in logs and its message in the answer.
+ */
+export interface RefusalShape {
+  schema: TSchema;
+  /** The status of a failure, given the one that it has elsewhere; the same where left out. */
+  status?(code: ErrorCode, usual: number): number;
+  /** A value of `schema`. */
+  body(error: AppError, at: { status: number; request: Request }): object;
+}
+
 interface OperationBasics {
-  method: "GET" | "POST" | "DELETE";
+  method: "GET" | "POST" | "PUT" | "DELETE";
   /** Full canonical address with `{name}` for path parameters, e.g. `/v1/files/{file_id}`. */
   path: string;
   operationId: string;
@@ -65,6 +88,8 @@ interface OperationBasics {
   alsoAnswers?: Record<number, string>;
   /** Codes beyond those that every operation can answer with. */
   errors?: readonly ErrorCode[];
+  /** OpenAI's envelope where left out. */
+  refusal?: RefusalShape;
   examples?: { body?: unknown; query?: Record<string, unknown>; response?: unknown };
   /** PATCH is served as POST (an update). */
   alsoPatch?: boolean;
@@ -84,6 +109,9 @@ export const TAGS = [
   "Assistants",
   "Models",
   "Lectern",
+  "Dify",
+  "Open WebUI",
+  "LibreChat",
   "Administration",
   "Service",
 ] as const;
@@ -128,6 +156,8 @@ export type Answer = object | Response;
 
 export interface Operation {
   spec: OperationSpec;
+  /** Who asks, where it is not the owner of one of this server's keys. Throws what a wrong key is told. */
+  identify?: (headers: Headers) => Promise<Caller>;
   // Handlers of different operations stand in one list; the builder below keeps each one typed.
   handle: (call: Call<never, never, never>) => Answer | Promise<Answer>;
 }

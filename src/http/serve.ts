@@ -6,7 +6,7 @@ import { decodedRequest } from "./content-encoding.ts";
 import type { Caller } from "./caller.ts";
 import { isDialect, requestedDialect } from "./dialect.ts";
 import type { Dialect } from "./dialect.ts";
-import type { Answer, Call, Operation, OperationSpec } from "./operation.ts";
+import type { Answer, Call, Operation, OperationSpec, RefusalShape } from "./operation.ts";
 import { authenticateRequest, authorize } from "./plugins/auth.ts";
 import type { Authenticate } from "./plugins/auth.ts";
 import { unknownUrl } from "./plugins/errors.ts";
@@ -37,6 +37,8 @@ export interface RequestState {
   keyId: string | null;
   refusal: Refusal | null;
   dialect: Dialect;
+  /** How its operation tells what went wrong; null: in OpenAI's envelope. */
+  refusalShape: RefusalShape | null;
 }
 
 export interface ServeDeps {
@@ -50,6 +52,8 @@ export interface ServeDeps {
   /** Bytes of a JSON body, where the operation would take more. */
   maxJsonBytes: number;
 }
+
+type Identify = NonNullable<Operation["identify"]>;
 
 /** Stands in for the caller where no key is asked for. */
 const NOBODY: Caller = {
@@ -75,17 +79,19 @@ export function serveOperation(
 
   return async (request, state) => {
     state.route = spec.path;
+    state.refusalShape = spec.refusal ?? null;
     const url = new URL(request.url);
     const params = pathParams(spec.path, url.pathname);
     if (params === null) throw unknownUrl(request.method, url.pathname);
     const named = requestedDialect(url.searchParams, request.headers);
     if (named !== null) state.dialect = named;
 
-    const callerNow = () => callerOf(request, spec, params, deps.authenticate);
+    const identify = operation.identify ?? ((headers: Headers) => authenticateRequest(headers, deps.authenticate));
+    const callerNow = () => callerOf(request, spec, params, identify);
     let caller = NOBODY;
     let leave = () => {};
     if (spec.role !== "none") {
-      caller = await known(request, state, deps);
+      caller = await known(request, state, { ...deps, identify });
       state.keyId = caller.keyId;
       state.dialect = named ?? (isDialect(caller.dialect) ? caller.dialect : state.dialect);
       // A refused request counts as well.
@@ -143,10 +149,10 @@ async function callerOf(
   { headers }: Request,
   spec: OperationSpec,
   params: Record<string, string>,
-  authenticate: Authenticate,
+  identify: Identify,
 ): Promise<Caller> {
   if (spec.role === "none") return NOBODY;
-  const caller = await authenticateRequest(headers, authenticate);
+  const caller = await identify(headers);
   authorize(caller, spec.role, params["vector_store_id"], spec.operatorOnly);
   refuseSuspended(caller, spec, params);
   return caller;
@@ -155,7 +161,7 @@ async function callerOf(
 /** A suspended tenant reads and deletes what is its own; its stores answer for themselves. */
 function refuseSuspended(caller: Caller, spec: OperationSpec, params: Record<string, string>): void {
   if (caller.tenantStatus !== "suspended" || spec.whileSuspended === true) return;
-  if (spec.method !== "POST" || params["vector_store_id"] !== undefined) return;
+  if (!["POST", "PUT"].includes(spec.method) || params["vector_store_id"] !== undefined) return;
   throw new AppError(
     "vector_store_suspended",
     "This organisation is suspended and may only read and delete; ask the administrator of this server.",
@@ -163,11 +169,15 @@ function refuseSuspended(caller: Caller, spec: OperationSpec, params: Record<str
 }
 
 /** The caller; whoever is none counts for the address that the request came from. */
-async function known(request: Request, state: RequestState, deps: ServeDeps): Promise<Caller> {
+async function known(
+  request: Request,
+  state: RequestState,
+  { identify, strangers }: Pick<ServeDeps, "strangers"> & { identify: Identify },
+): Promise<Caller> {
   try {
-    return await authenticateRequest(request.headers, deps.authenticate);
+    return await identify(request.headers);
   } catch (error) {
-    if (error instanceof AppError && error.code === "invalid_api_key") deps.strangers.take(state.address);
+    if (error instanceof AppError && error.code === "invalid_api_key") strangers.take(state.address);
     throw error;
   }
 }

@@ -26,6 +26,8 @@ export interface Blobs {
 
 export interface BlobWriter {
   readonly bytes: number;
+  /** Absolute, of what was written so far; gone after `commit` and `discard`. */
+  readonly path: string;
   write(chunk: Uint8Array): Promise<void>;
   /** Makes the blob durable under `id`; returns its size and sha256 (hex) and md5 (hex). */
   commit(id: string): Promise<{ bytes: number; sha256: string; md5: string }>;
@@ -64,6 +66,7 @@ export function createBlobs(dataDir: string): Blobs {
         get bytes() {
           return bytes;
         },
+        path: temporary,
         async write(chunk) {
           sha256.update(chunk);
           md5.update(chunk);

@@ -87,6 +87,8 @@ export interface StoresTable {
   /** For operators only, who administer the stores of all tenants. */
   ofAnyTenant(id: StoreId): Promise<StoreRow | null>;
   list(tenantId: TenantId, page: PageQuery, wanted: WantedStores): Promise<Page<StoreRow>>;
+  /** Ids of up to `limit` stores of exactly this name, the oldest first. */
+  named(tenantId: TenantId, name: string, only: WantedStores["only"], limit: number): Promise<StoreId[]>;
   update(tenantId: TenantId, id: StoreId, changes: StoreChanges): Promise<void>;
   setLiveGeneration(tenantId: TenantId, id: StoreId, generation: GenerationId): Promise<void>;
   /** The store was used: moves `last_active_at` and with it the expiry. */
@@ -105,6 +107,8 @@ const BY_ID = /*sql*/ `SELECT ${VECTOR_STORE.list} FROM vector_store WHERE tenan
 const ANY_BY_ID = /*sql*/ `SELECT ${VECTOR_STORE.list} FROM vector_store WHERE id = ?1`;
 const LISTED = /*sql*/ `vector_store WHERE tenant_id = ?1 AND lifecycle <> 'deleting'
   AND (?2 IS NULL OR id IN (SELECT value FROM json_each(?2))) AND (?3 IS NULL OR name GLOB ?3)`;
+const NAMED = /*sql*/ `SELECT id FROM vector_store WHERE tenant_id = ?1 AND lifecycle <> 'deleting'
+  AND (?2 IS NULL OR id IN (SELECT value FROM json_each(?2))) AND name = ?3 ORDER BY seq LIMIT ?4`;
 const TOUCH = /*sql*/ `UPDATE vector_store SET last_active_at = ?3,
     expires_at = CASE WHEN expires_days IS NULL THEN NULL ELSE ?3 + expires_days * 86400 END
   WHERE tenant_id = ?1 AND id = ?2 AND (last_active_at <> ?3)`;
@@ -125,12 +129,12 @@ export function storesTable(sql: Sql): StoresTable {
     get: (tenantId, id) => VECTOR_STORE.get(sql, BY_ID, [tenantId, id]),
     ofAnyTenant: (id) => VECTOR_STORE.get(sql, ANY_BY_ID, [id]),
     list: (tenantId, page, { only, name }) => {
-      const params = [
-        tenantId,
-        only === null ? null : JSON.stringify(only),
-        name === null ? null : containsPattern(name),
-      ];
+      const params = [tenantId, onlyOf(only), name === null ? null : containsPattern(name)];
       return VECTOR_STORE.page(sql, { from: LISTED, params }, page);
+    },
+    named: async (tenantId, name, only, limit) => {
+      const rows = await sql.all<{ id: StoreId }>(NAMED, [tenantId, onlyOf(only), name, limit]);
+      return rows.map(({ id }) => id);
     },
     update: (tenantId, id, changes) => update(tenantId, id, columnsOf(changes)),
     setLiveGeneration: (tenantId, id, generation) => update(tenantId, id, { live_generation: generation }),
@@ -142,6 +146,10 @@ export function storesTable(sql: Sql): StoresTable {
     countByKey: async (tenantId, keyId) => (await sql.get<{ n: number }>(COUNT_BY_KEY, [tenantId, keyId]))?.n ?? 0,
     expiredWithData: (at) => sql.all(PAST_GRACE, [at]),
   };
+}
+
+function onlyOf(only: WantedStores["only"]): string | null {
+  return only === null ? null : JSON.stringify(only);
 }
 
 function columnsOf(changes: StoreChanges) {

@@ -8,7 +8,7 @@ import { createWorkerPool, WorkerCallError, type WorkerPool, type WorkerSession 
 import { processes } from "../platform/worker-process.ts";
 import type { Ocr } from "./ocr.ts";
 import { type CallWorker, recognizePages } from "./ocr-pages.ts";
-import type { AnalysedChunk, ParseInit, ParseMethods, ParseSource, WorkerChunk } from "./protocol.ts";
+import type { AnalysedChunk, ParseInit, ParseMethods, ParseSource, TextPart, WorkerChunk } from "./protocol.ts";
 
 /**
  * The parse lane: each document has a process to itself, a deadline, and a bound on memory.
@@ -17,12 +17,15 @@ import type { AnalysedChunk, ParseInit, ParseMethods, ParseSource, WorkerChunk }
  * there. One that the system killed may have gone for what others took, so its document is tried once more while no
  * other such one is; killed again, it is too large. Tenants get processes by turns (platform/turns.ts).
  */
-export type ParseOutcome =
-  | { type: "parsed"; warnings: string[] }
+export type ParseOutcome = { type: "parsed"; warnings: string[] } | Failure;
+
+type Failure =
   | { type: "failed"; error: ParseFailure }
   /** The worker died for no reason known: worth another try. */
   | { type: "crashed" }
   | { type: "interrupted" };
+
+export type TextOutcome = { type: "read"; parts: TextPart[] } | Failure;
 
 /** `scanned`: these pages are for OCR first. */
 type Attempt = ParseOutcome | { type: "scanned"; pages: number[] };
@@ -128,15 +131,30 @@ export class ParseLane implements AsyncDisposable {
 
   /** The parsed text in parts, from the cached parse where there is one. */
   async text(source: ParseSource, signal: AbortSignal): Promise<string[] | null> {
+    const outcome = await this.#text(source, signal);
+    return outcome.type === "read" ? outcome.parts.map(({ text }) => text) : null;
+  }
+
+  /** The same with the pages that the parts are of, and with the reason where there is none. Never throws. */
+  async pages(source: ParseSource, signal: AbortSignal): Promise<TextOutcome> {
+    try {
+      return await this.#text(source, signal);
+    } catch (error) {
+      return outcomeOf(error, this.#options.deadlineMs);
+    }
+  }
+
+  async #text(source: ParseSource, signal: AbortSignal): Promise<TextOutcome> {
     const options = { signal, deadlineMs: this.#options.deadlineMs };
     const read = (from: ParseSource) =>
       this.#inTurn(source.tenantId, signal, (worker) => worker.call("text", { source: from }, options));
-    const result = await read(source);
-    if (!this.#needsOcr(source, result.scanned)) return result.ok ? result.parts : null;
-    const recognized = await this.#recognized(source, result.scanned, signal);
-    if (recognized === null) return null;
-    const again = await read({ ...source, recognized });
-    return again.ok ? again.parts : null;
+    let result = await read(source);
+    if (this.#needsOcr(source, result.scanned)) {
+      const recognized = await this.#recognized(source, result.scanned, signal);
+      if (recognized === null) return { type: "interrupted" };
+      result = await read({ ...source, recognized });
+    }
+    return result.ok ? { type: "read", parts: result.parts } : { type: "failed", error: result.error };
   }
 
   /** See `ParseMethods`; null when the worker died, or was ended. */
@@ -269,7 +287,7 @@ function reasonOf(error: unknown): CallFailure | null {
   return error instanceof WorkerCallError ? error.reason : null;
 }
 
-function outcomeOf(error: unknown, deadlineMs: number): ParseOutcome {
+function outcomeOf(error: unknown, deadlineMs: number): Failure {
   switch (reasonOf(error)) {
     case "deadline":
       return {

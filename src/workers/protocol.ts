@@ -63,6 +63,12 @@ export interface AnalysedChunk {
   terms: Uint8Array;
 }
 
+/** Of a document's text: a page where it has pages. */
+export interface TextPart {
+  page: number | null;
+  text: string;
+}
+
 export type ParsedSummary =
   | { ok: true; chunks: number; warnings: string[]; fromCache: boolean; scanned: number[] }
   | { ok: false; error: ParseFailure; scanned: number[] };
@@ -79,7 +85,7 @@ export type ParseMethods = {
   /** The parsed text, in parts whose concatenation it is. */
   text: {
     args: { source: ParseSource };
-    result: { ok: true; parts: string[]; scanned: number[] } | { ok: false; error: ParseFailure; scanned: number[] };
+    result: { ok: true; parts: TextPart[]; scanned: number[] } | { ok: false; error: ParseFailure; scanned: number[] };
   };
   /** What a scanned page shows; null where there is nothing to recognise. */
   picture: { args: { source: ParseSource; page: number }; result: Picture | null };

@@ -146,6 +146,18 @@ function accepted(spec: OperationSpec): Accepted {
     case "createDeploymentEmbedding":
       // What answers is the same: once is enough of a minute's embedding.
       return { ...everywhere, input: Array.from({ length: 10 }, () => words(40_000)) };
+    case "embedAsTei":
+    case "embedAsTeiAtRoot":
+      return { ...everywhere, inputs: Array.from({ length: 10 }, () => words(40_000)) };
+    case "embedAsCohere":
+    case "embedAsOlderCohere":
+      return { ...everywhere, texts: Array.from({ length: 10 }, () => words(40_000)) };
+    case "embedAsOllama":
+      return { ...everywhere, input: Array.from({ length: 10 }, () => words(40_000)) };
+    case "embedPromptAsOllama":
+      return { ...everywhere, prompt: words(40_000) };
+    case "retrieveForDify":
+      return { ...everywhere, knowledge_id: ids["vector_store_id"] };
     case "insertVectorStoreEmbeddings": {
       const embedding = Array.from({ length: 256 }, () => 0.0625);
       const one = { content: words(4190), embedding, attributes };

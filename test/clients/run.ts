@@ -13,6 +13,8 @@ interface Client {
   /** Commands that install it, and the one that walks; run in its folder below dist/clients. */
   install: string[][];
   walk: string[];
+  /** Commands after these that only it needs. */
+  also?: string[][];
   /** Folder of its sources, beside this file. */
   source: string;
   env?: Record<string, string>;
@@ -20,18 +22,21 @@ interface Client {
 
 const WORK = join(ROOT, "dist/clients");
 const PYTHON = join(WORK, "python/venv/bin/python");
+const PIP = [PYTHON, "-m", "pip", "--quiet", "--disable-pip-version-check"];
 const VENV = [
   ["python3", "-m", "venv", "venv"],
-  [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"],
+  [...PIP, "install", "-r", "requirements.txt"],
 ];
+const OPEN_WEBUI = "open-webui==0.12.4";
 /** No client of these may speak to anybody but the server under test. */
 const QUIET = {
   LITELLM_LOCAL_MODEL_COST_MAP: "True",
   HAYSTACK_TELEMETRY_ENABLED: "False",
 };
 
-const python = (name: string, walk: string): Client => ({
+const python = (name: string, walk: string, also: string[][] = []): Client => ({
   name,
+  also,
   needs: "python3",
   source: "python",
   install: VENV,
@@ -48,6 +53,12 @@ const CLIENTS: readonly Client[] = [
   python("Haystack (Python)", "haystack_walk.py"),
   python("Cohere (Python)", "cohere_walk.py"),
   python("Voyage (Python)", "voyage_walk.py"),
+  python("Ollama (Python)", "ollama_walk.py"),
+  python("TEI (Python)", "tei_walk.py"),
+  // Its package is read, not installed: it wants half a hundred others.
+  python("Open WebUI (Python)", "openwebui_walk.py", [
+    [...PIP, "download", "--no-deps", "--dest", "wheels", OPEN_WEBUI],
+  ]),
   {
     name: "openai-go",
     needs: "go",
@@ -92,7 +103,7 @@ for (const client of CLIENTS) {
   const directory = join(WORK, client.source);
   const isInstalled = installed.get(client.source) ?? (await install(client, directory));
   installed.set(client.source, isInstalled);
-  if (!isInstalled) {
+  if (!isInstalled || !(await runAll(client.also ?? [], client, directory))) {
     failed += 1;
     continue;
   }
@@ -112,7 +123,11 @@ process.exitCode = failed === 0 ? 0 : 1;
 async function install(client: Client, directory: string): Promise<boolean> {
   mkdirSync(directory, { recursive: true });
   cpSync(join(import.meta.dir, client.source), directory, { recursive: true });
-  for (const command of client.install) {
+  return await runAll(client.install, client, directory);
+}
+
+async function runAll(commands: readonly string[][], client: Client, directory: string): Promise<boolean> {
+  for (const command of commands) {
     if (command.includes("venv") && existsSync(join(directory, "venv/bin/python"))) continue;
     const { code, output } = await run(command, directory, client, INSTALL_SECONDS);
     if (code === 0) continue;

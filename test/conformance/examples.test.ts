@@ -60,6 +60,9 @@ const NOT_ALONE: readonly string[] = [
   "/v1/console/session",
 ];
 
+/** Addresses that a key does not open. */
+const SIGNED = "/librechat/";
+
 test("every example of a request in the API document is accepted", async () => {
   await using server = await startServer();
   const { paths } = await json<{ paths: Record<string, Record<string, Documented>> }>(server, "GET", "/docs/json");
@@ -70,7 +73,7 @@ test("every example of a request in the API document is accepted", async () => {
   for (const [path, item] of Object.entries(paths)) {
     for (const [method, { requestBody }] of Object.entries(item)) {
       const content = requestBody?.content["application/json"];
-      if (content === undefined || NOT_ALONE.includes(path)) continue;
+      if (content === undefined || NOT_ALONE.includes(path) || path.startsWith(SIGNED)) continue;
       const body = filled(JSON.stringify(content.example));
       const answer = await server.fetch(filled(path), { method: method.toUpperCase(), body });
       const text = await answer.text();

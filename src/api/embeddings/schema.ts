@@ -10,6 +10,11 @@ export const MAX_INPUT_TOKENS = 8192;
 const Tokens = Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1, maxItems: 8 * MAX_INPUT_TOKENS });
 const MAX_INPUT_CHARACTERS = 8 * 1024 * 1024;
 
+/** In other dialects: one text, and texts, which may be empty there. */
+export const OneText = Type.String({ maxLength: MAX_INPUT_CHARACTERS });
+export const ManyTexts = Type.Array(OneText, { maxItems: MAX_INPUTS });
+export const Vectors = Type.Array(Type.Array(Type.Number()));
+
 /** What the makers of embedding models call what a text is for. */
 export const INPUT_TYPES = [
   "query",

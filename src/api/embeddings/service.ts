@@ -14,44 +14,65 @@ export interface EmbeddingsDeps {
   texts: TextAnalysis;
 }
 
+/** A request, in which null stands for the default model. */
+export type EmbeddingsWanted = Omit<EmbeddingsBody, "model"> & { model: string | null };
+
 export interface EmbeddingsService {
   /** In turns with other tenants. */
-  create(body: EmbeddingsBody, asker: TextAsker): Promise<EmbeddingsAnswer>;
+  create(body: EmbeddingsWanted, asker: TextAsker): Promise<EmbeddingsAnswer>;
+  /** The vectors themselves. */
+  vectors(body: EmbeddingsWanted, asker: TextAsker): Promise<EmbeddedTexts>;
+}
+
+export interface EmbeddedTexts {
+  /** The model that ran. */
+  model: string;
+  vectors: number[][];
+  tokens: number;
 }
 
 /** Characters of a request that are counted on the serving thread: a fraction of a millisecond. */
 const COUNTED_HERE = 8192;
 
 export function embeddingsService({ models, embed, texts: lane }: EmbeddingsDeps): EmbeddingsService {
+  async function embedded(body: EmbeddingsWanted, asker: TextAsker) {
+    const model = choose(models, body);
+    const inputs = inputsOf(body.input);
+    const tokens = await count(lane, inputs, asker);
+    const isQuery = [body.input_type, body.task].some((name) => name?.includes("query") === true);
+    const kind = isQuery ? "query" : "passage";
+    const texts = inputs.map((input) => input.text);
+    const result = await embed(model.model, texts, { ...asker, kind });
+    if (!result.ok) throw embedError(result);
+    const vectors = result.texts.map((text) => {
+      const whole = combineWindows(text, text.vectors.length / text.windows);
+      return fitVectors(whole, whole.length, model.dimensions);
+    });
+    return { model: model.model, tokens, vectors };
+  }
+
   return {
     async create(body, asker) {
-      const model = choose(models, body);
-      const inputs = inputsOf(body.input);
-      const tokens = await count(lane, inputs, asker);
-      const isQuery = [body.input_type, body.task].some((name) => name?.includes("query") === true);
-      const kind = isQuery ? "query" : "passage";
-      const texts = inputs.map((input) => input.text);
-      const result = await embed(model.model, texts, { ...asker, kind });
-      if (!result.ok) throw embedError(result);
+      const { model, tokens, vectors } = await embedded(body, asker);
       return {
         object: "list",
-        data: result.texts.map((text, index) => {
-          const whole = combineWindows(text, text.vectors.length / text.windows);
-          const vector = fitVectors(whole, whole.length, model.dimensions);
-          return {
-            object: "embedding",
-            index,
-            embedding: body.encoding_format === "base64" ? toBase64(vector) : Array.from(vector),
-          };
-        }),
-        model: model.model,
+        data: vectors.map((vector, index) => ({
+          object: "embedding",
+          index,
+          embedding: body.encoding_format === "base64" ? toBase64(vector) : Array.from(vector),
+        })),
+        model,
         usage: { prompt_tokens: tokens, total_tokens: tokens },
       };
+    },
+    async vectors(body, asker) {
+      const { vectors, ...rest } = await embedded(body, asker);
+      return { ...rest, vectors: vectors.map((vector) => Array.from(vector)) };
     },
   };
 }
 
-function choose(models: ModelCatalog, { model, dimensions, output_dimension: other }: EmbeddingsBody): ChosenModel {
+function choose(models: ModelCatalog, { model, dimensions, output_dimension: other }: EmbeddingsWanted): ChosenModel {
   if (dimensions !== undefined && other !== undefined && dimensions !== other) {
     const text = "Invalid 'output_dimension': it is another name of 'dimensions', and the two differ.";
     throw new AppError("invalid_value", text, { param: "output_dimension" });

@@ -15,6 +15,10 @@ export class Incoming implements BlobWriter {
     return this.#writer.bytes;
   }
 
+  get path(): string {
+    return this.#writer.path;
+  }
+
   /** Aborted, with what the client is told, when these bytes are not wanted any more. */
   get signal(): AbortSignal {
     return this.#room.signal;

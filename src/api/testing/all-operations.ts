@@ -5,7 +5,11 @@ import { completionOperations } from "../chat-completions/routes.ts";
 import { chunkOperations } from "../chunks/routes.ts";
 import { conversationOperations } from "../responses/conversations/routes.ts";
 import { consoleOperations } from "../console/routes.ts";
+import { difyOperations } from "../dify/routes.ts";
+import { cohereOperations } from "../embeddings/cohere/routes.ts";
+import { ollamaOperations } from "../embeddings/ollama/routes.ts";
 import { embeddingOperations } from "../embeddings/routes.ts";
+import { teiOperations } from "../embeddings/tei/routes.ts";
 import { evaluationOperations } from "../evals/routes.ts";
 import { eventOperations } from "../events/routes.ts";
 import { batchOperations } from "../file-batches/routes.ts";
@@ -16,7 +20,10 @@ import { messageOperations } from "../assistants/messages/routes.ts";
 import { meOperations } from "../me/routes.ts";
 import { migrationOperations } from "../migrations/routes.ts";
 import { modelOperations } from "../models/routes.ts";
+import { formLimit } from "../../http/body-limit.ts";
 import type { Operation } from "../../http/operation.ts";
+import { librechatOperations } from "../librechat/routes.ts";
+import { loaderOperations } from "../openwebui/routes.ts";
 import { rerankOperations } from "../rerank/routes.ts";
 import { responseOperations } from "../responses/routes.ts";
 import { runOperations } from "../assistants/runs/routes.ts";
@@ -40,7 +47,13 @@ export function allOperations(): Operation[] {
     ...storeFileOperations(none, none),
     ...batchOperations(none, none, 2000),
     ...searchOperations(none),
+    ...difyOperations(none),
+    ...librechatOperations({ limit: formLimit(1) } as never),
+    ...loaderOperations(none, { kind: "bytes", bytes: 1 }),
     ...embeddingOperations(none),
+    ...teiOperations(none, none),
+    ...cohereOperations(none),
+    ...ollamaOperations(none, none),
     ...responseOperations(none),
     ...assistantOperations(none),
     ...threadOperations(none),

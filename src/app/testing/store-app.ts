@@ -39,6 +39,8 @@ export interface StoreApp extends AsyncDisposable {
   readonly rankers: TestRankers;
   /** Texts that were embedded, in order. */
   readonly embedded: WordsModel["embedded"];
+  /** What each of these calls was for, in order. */
+  readonly kinds: WordsModel["kinds"];
   readonly failing: WordsModel["failing"];
   /** Runs before every embedding, for what happens while a search waits for its vector. */
   onEmbed(effect: WordsModel["before"]): void;
@@ -149,6 +151,7 @@ class Kit implements StoreApp {
   readonly stopping: AbortController;
   readonly rankers: TestRankers;
   readonly embedded: WordsModel["embedded"];
+  readonly kinds: WordsModel["kinds"];
   readonly failing: WordsModel["failing"];
   readonly #model: WordsModel;
   readonly #teardown: AsyncDisposableStack;
@@ -167,6 +170,7 @@ class Kit implements StoreApp {
     this.stopping = stopping;
     this.rankers = rankers;
     this.embedded = model.embedded;
+    this.kinds = model.kinds;
     this.failing = model.failing;
     this.#model = model;
     this.#teardown = teardown;

@@ -1,6 +1,7 @@
 import {
   embedFailure,
   type EmbedFailureReason,
+  type EmbedKind,
   type EmbeddingProvider,
   type EmbedResult,
   type ModelInfo,
@@ -27,14 +28,17 @@ export class WordsModel implements EmbeddingProvider {
   };
   /** Texts that it gave vectors of, in order. */
   readonly embedded: string[] = [];
+  /** What each call was for. */
+  readonly kinds: EmbedKind[] = [];
   /** While a reason is set, every call fails with it. */
   readonly failing: { reason: EmbedFailureReason | null } = { reason: null };
   /** Runs before every call is answered. */
   before: (signal: AbortSignal) => unknown = () => {};
 
-  async embed(texts: readonly string[], _kind: unknown, signal: AbortSignal): Promise<EmbedResult> {
+  async embed(texts: readonly string[], kind: EmbedKind, signal: AbortSignal): Promise<EmbedResult> {
     if (this.failing.reason !== null) return embedFailure(this.failing.reason, "for a test", 2000);
     this.embedded.push(...texts);
+    this.kinds.push(kind);
     await this.before(signal);
     return { ok: true, texts: texts.map((text) => ({ vectors: vectorOf(text), windows: 1, tokens: 1 })) };
   }

@@ -4,7 +4,7 @@ import type { ErrorCode } from "../../errors.ts";
 import { version } from "../../platform/build-info.ts";
 import { nullable } from "../openai.ts";
 import { TAGS } from "../operation.ts";
-import type { OperationSpec } from "../operation.ts";
+import type { OperationSpec, RefusalShape } from "../operation.ts";
 import { statusOf } from "../plugins/errors.ts";
 import { openApiSchemas } from "./schemas.ts";
 import type { JsonSchema } from "./schemas.ts";
@@ -57,10 +57,12 @@ const STATUS_WORDS: Record<number, string> = {
   409: "The state does not allow it.",
   413: "The body is too large.",
   415: "The body is compressed in a way that is not known here.",
+  422: "There is no text in the document.",
   429: "Too many requests; try again after `Retry-After` seconds.",
   500: "The server failed.",
   502: "The embedding provider failed.",
   503: "Not available just now; try again after `Retry-After` seconds.",
+  504: "It took too long.",
   507: "The server's disk is full.",
 };
 
@@ -73,6 +75,9 @@ const TAG_WORDS: Record<(typeof TAGS)[number], string> = {
   Assistants: "Assistants, threads with their messages, and runs that answer in them.",
   Models: "The embedding models and rerankers of this server.",
   Lectern: "What goes beyond OpenAI's interface.",
+  Dify: "External knowledge for Dify.",
+  "Open WebUI": "Text of documents for Open WebUI.",
+  LibreChat: "What LibreChat asks of its `rag_api`.",
   Administration: "For administrators' keys.",
   Service: "Health and metrics.",
 };
@@ -90,26 +95,27 @@ export function createDocument(specs: readonly OperationSpec[]): ApiDocument {
   const { components, convert } = openApiSchemas();
   const errorSchema = convert(ErrorResponse);
 
-  const errors = (codes: readonly ErrorCode[]): Record<string, JsonSchema> => {
-    const byStatus = Map.groupBy(new Set(codes), statusOf);
+  const errors = (codes: readonly ErrorCode[], shape?: RefusalShape): Record<string, JsonSchema> => {
+    const byStatus = Map.groupBy(new Set(codes), (code) => shape?.status?.(code, statusOf(code)) ?? statusOf(code));
+    const schema = shape === undefined ? errorSchema : convert(shape.schema);
     const entries = [...byStatus].toSorted(([a], [b]) => a - b);
     return Object.fromEntries(
       entries.map(([status, list]) => [
         String(status),
         {
           description: `${STATUS_WORDS[status] ?? "Failed."} Codes: ${list.map((code) => `\`${code}\``).join(", ")}.`,
-          content: { "application/json": { schema: errorSchema } },
+          content: { "application/json": { schema } },
         },
       ]),
     );
   };
 
   const detail = (spec: OperationSpec): JsonSchema => {
-    const { body, multipart, query, examples } = spec;
+    const { body, multipart, bytes, query, examples } = spec;
     const codes: ErrorCode[] = [...(spec.errors ?? []), "internal_error"];
     if (spec.role !== "none") codes.push(...KEYED_ERRORS);
     if (body !== undefined) codes.push(...BODY_ERRORS);
-    if (body !== undefined || multipart !== undefined) codes.push(...DECODING_ERRORS);
+    if (body !== undefined || multipart !== undefined || bytes !== undefined) codes.push(...DECODING_ERRORS);
     return {
       operationId: spec.operationId,
       summary: spec.summary,
@@ -124,7 +130,8 @@ export function createDocument(specs: readonly OperationSpec[]): ApiDocument {
         ? {}
         : { requestBody: content("application/json", convert(body), examples?.body, isRequired(body)) }),
       ...(multipart === undefined ? {} : { requestBody: multipartBody(convert(multipart), multipart) }),
-      responses: { "200": success(spec, convert), ...errors(codes), ...others(spec, convert) },
+      ...(bytes === undefined ? {} : { requestBody: bytesBody(bytes) }),
+      responses: { "200": success(spec, convert), ...errors(codes, spec.refusal), ...others(spec, convert) },
     };
   };
 
@@ -219,6 +226,10 @@ function multipartBody(schema: JsonSchema, form: TObject): JsonSchema {
     required: true,
     content: { "multipart/form-data": { schema, ...(nested.length === 0 ? {} : { encoding }) } },
   };
+}
+
+function bytesBody(description: string): JsonSchema {
+  return { required: true, description, content: { "*/*": { schema: { type: "string", format: "binary" } } } };
 }
 
 function isRequired(body: TSchema): boolean {

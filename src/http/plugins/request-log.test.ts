@@ -61,7 +61,7 @@ test("of requests without a valid key some lines are written, and the rest count
     durationMs: 1,
     refusal: { code: "invalid_api_key", param: null },
   };
-  for (let i = 0; i < 100; i++) requests.record(stranger);
+  for (let i = 0; i < 100; i++) requests.record({ ...stranger, status: i % 2 === 0 ? 401 : 403 });
   expect(lines).toHaveLength(20);
   for (let i = 0; i < 3; i++) requests.record({ ...RECORD, durationMs: 1, refusal: null });
   expect(lines).toHaveLength(23);

@@ -57,7 +57,8 @@ export class RequestLog {
     metrics.count(REQUESTS, { method, route, status: String(status) });
     metrics.observe(REQUEST_SECONDS, workedMs / 1000, { method, route });
     // Whoever has no key must not be able to fill the log.
-    const isStranger = refusal !== null && keyId === null && (status === 401 || status === 429);
+    // By its code: for some programs a wrong key has another status than 401.
+    const isStranger = refusal !== null && keyId === null && (refusal.code === "invalid_api_key" || status === 429);
     if (isStranger && !this.#isSampled()) return;
     const shown = (ms: number) => Math.round(ms * 10) / 10;
     const held = heldMs > 0 ? { held_ms: shown(heldMs) } : {};

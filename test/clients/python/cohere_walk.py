@@ -28,6 +28,29 @@ def first_version() -> None:
     expect(structured.results[0].index == 1, structured)
 
 
-for step in (second_version, first_version):
+def embeds() -> None:
+    asked = {"model": "embed-english-v3.0", "texts": DOCUMENTS, "input_type": "search_document"}
+    second = cohere.ClientV2(api_key=KEY, base_url=URL).embed(**asked, embedding_types=["float"])
+    expect(second.embeddings.float_ is not None and len(second.embeddings.float_) == 2, second)
+    first = cohere.Client(api_key=KEY, base_url=URL).embed(**asked)
+    expect(first.embeddings == second.embeddings.float_, first)
+    query = cohere.Client(api_key=KEY, base_url=URL).embed(
+        model="embed-english-v3.0", texts=[QUERY], input_type="search_query", embedding_types=["float"]
+    )
+    expect(len(query.embeddings.float_[0]) == len(second.embeddings.float_[0]), query)
+
+
+def is_told_what_is_wrong() -> None:
+    try:
+        cohere.ClientV2(api_key=KEY, base_url=URL).embed(
+            model="no-such-model", texts=DOCUMENTS, input_type="search_document", embedding_types=["float"]
+        )
+    except cohere.errors.NotFoundError as error:
+        expect("no-such-model" in error.body["message"], error)
+        return
+    raise AssertionError("an unknown model was embedded with")
+
+
+for step in (second_version, first_version, embeds, is_told_what_is_wrong):
     check(step.__name__, step)
 done()
