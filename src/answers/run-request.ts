@@ -4,6 +4,7 @@ import type { StepRow } from "../storage/run-steps.ts";
 import type { KeptRunRequest } from "../storage/runs.ts";
 import type { KeptMessagePart } from "../storage/thread-items.ts";
 import type { MessageRow } from "../storage/thread-messages.ts";
+import type { Found } from "./searcher.ts";
 import type { ChatWish, ClientFunction, TextFormat, ToolChoice } from "./chat-wish.ts";
 
 /** Messages of the thread, oldest first, without those of the run; then what its steps did. */
@@ -39,6 +40,18 @@ export function historyOfRun(
     ];
   });
   return [...thread.map(itemOf), ...done];
+}
+
+/** What a run had found before its process was stopped, without the text of files that are gone. */
+export function foundByRun(steps: readonly StepRow[]): { found?: Found } {
+  for (const { details, status } of steps)
+    if (details.type === "tool_calls" && status === "completed")
+      for (const call of details.tool_calls)
+        if (call.type === "file_search") {
+          const results = call.results.filter(({ text }) => text !== "");
+          return { found: { queries: call.queries, results, warnings: [] } };
+        }
+  return {};
 }
 
 function itemOf({ id, role, content }: MessageRow): KeptItem {
