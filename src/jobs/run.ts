@@ -1,3 +1,4 @@
+import { PromptTooLong } from "../answers/chat-plan.ts";
 import type { Responding, RespondRequest } from "../answers/responding.ts";
 import { answererOf, runFailure } from "../answers/run-outcome.ts";
 import { foundByRun, historyOfRun, wishOfRun } from "../answers/run-request.ts";
@@ -9,7 +10,8 @@ import type { Log } from "../platform/log.ts";
 import type { KeptResult } from "../storage/response-items.ts";
 import { endRun, expireRun, type RunEnd } from "../storage/run-end.ts";
 import type { StepRow } from "../storage/run-steps.ts";
-import { hasEnded, type KeptRunError, type RunRow } from "../storage/runs.ts";
+import type { KeptOutcome } from "../storage/responses.ts";
+import { hasEnded, type KeptRunError, type KeptRunOutcome, type RunRow } from "../storage/runs.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { KeptCall, KeptTokens } from "../storage/thread-items.ts";
 import { fileSearchOf, questionOfRun, rankingOf, threadOfRun } from "./run-question.ts";
@@ -115,7 +117,8 @@ class OneRun {
       messages: await storage.messages.ofRun(tenantId, id),
     };
     const before = done.steps.filter(hasCalls).map(({ usage }) => usage ?? NOTHING_USED);
-    const asked = await this.#request(stores, done);
+    const spent = before.reduce(added, NOTHING_USED);
+    const asked = await this.#request(stores, { done, spent });
     const scribe = new RunScribe({ storage, now: () => this.#now(), changed: () => changes.notify(id) }, this.#row, {
       ranking: rankingOf(request),
       isPlain: asked.chat === null || asked.chat.wish.format.type === "text",
@@ -131,8 +134,8 @@ class OneRun {
       if (calls.length > 0) return await this.#require(calls, { scribe, usage });
       const status = outcome.reason === null ? ("completed" as const) : ("incomplete" as const);
       const kept = {
-        usage: [...before, usage].reduce(added),
-        reason: outcome.reason === null ? null : ("max_completion_tokens" as const),
+        usage: added(spent, usage),
+        reason: reasonOf(outcome.reason),
         model: outcome.model,
         rounds: (outcome.rounds ?? 0) + before.length,
         warnings: [...this.#warnings, ...outcome.warnings],
@@ -141,7 +144,9 @@ class OneRun {
     } catch (error) {
       // What there was of it stays, where the run has not ended already.
       await scribe.settled().catch(() => {});
-      throw error;
+      if (!(error instanceof PromptTooLong)) throw error;
+      const cut = { usage: spent, reason: "max_prompt_tokens" as const, rounds: before.length };
+      return await this.#end({ status: "incomplete", outcome: { ...cut, warnings: this.#warnings } }, scribe);
     }
   }
 
@@ -168,7 +173,10 @@ class OneRun {
     return [...new Set([...this.#row.request.stores, ...(thread.storeId === null ? [] : [thread.storeId])])];
   }
 
-  async #request(stores: string[], done: Parameters<typeof historyOfRun>[1]): Promise<RespondRequest> {
+  async #request(
+    stores: string[],
+    { done, spent }: { done: Parameters<typeof historyOfRun>[1]; spent: KeptTokens },
+  ): Promise<RespondRequest> {
     const { messages } = this.#deps.storage;
     const { request, tenant_id: tenantId, key_id: keyId, id } = this.#row;
     const { max_num_results: most, ranking_options: ranking } = fileSearchOf(request) ?? {};
@@ -189,7 +197,8 @@ class OneRun {
     };
     if (request.answers === undefined) return { ...asked, ...foundByRun(done.steps), chat: null };
     const history = historyOfRun(await threadOfRun(messages, this.#row), done);
-    return { ...asked, chat: { wish: wishOfRun(request, request.answers, stores.length > 0), history } };
+    const wish = wishOfRun(request, request.answers, { hasSearch: stores.length > 0, spent });
+    return { ...asked, chat: { wish, history } };
   }
 
   async #fail(error: KeptRunError): Promise<JobOutcome> {
@@ -237,6 +246,11 @@ function added(a: KeptTokens, b: KeptTokens): KeptTokens {
     cached: (a.cached ?? 0) + (b.cached ?? 0),
     reasoning: (a.reasoning ?? 0) + (b.reasoning ?? 0),
   };
+}
+
+/** There is no word for a filter. */
+function reasonOf(reason: KeptOutcome["reason"]): KeptRunOutcome["reason"] {
+  return reason === null || reason === "max_prompt_tokens" ? reason : "max_completion_tokens";
 }
 
 /** The client was asked to call functions. */
