@@ -260,6 +260,21 @@ describe("an answer of a chat model", () => {
     ]);
   });
 
+  test("may say so many words in all its rounds together", async () => {
+    await using f = await office();
+    const calls = [{ name: "file_search", arguments: '{"queries":["receipt"]}' }];
+    const used = (tokens: number) => ({ prompt_tokens: 50, completion_tokens: tokens, total_tokens: 50 + tokens });
+    upstream.say({ calls, usage: used(30) }, { text: "Fourteen days [1].", usage: used(5) });
+    const first = (await f.call("POST", "/v1/responses", ask(f.store, { max_output_tokens: 40 }))).json;
+    expect([first.status, first.usage.output_tokens]).toEqual(["completed", 35]);
+    expect(upstream.asked.map(({ body }) => body["max_tokens"])).toEqual([40, 10]);
+    upstream.say({ calls, usage: used(40) });
+    const { json } = await f.call("POST", "/v1/responses", ask(f.store, { max_output_tokens: 40 }));
+    expect([json.status, json.incomplete_details]).toEqual(["incomplete", { reason: "max_output_tokens" }]);
+    expect([types(json.output), upstream.asked.length]).toEqual([["file_search_call", "file_search_call"], 3]);
+    expect(problemWith("Response", json)).toBeNull();
+  });
+
   test("that says nothing is an empty text with a warning", async () => {
     await using f = await office();
     upstream.say({ text: "" });
