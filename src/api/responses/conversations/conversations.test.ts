@@ -104,7 +104,7 @@ test.each([
   const { id } = (await f.call("POST", "/v1/conversations", {})).json;
   const body = ask(f.store, { conversation: id, ...how });
   const asked = await Promise.all([1, 2, 3].map(() => f.request("POST", "/v1/responses", body)));
-  expect(asked.map(({ status }) => status).sort()).toEqual([200, 409, 409]);
+  expect(asked.map(({ status }) => status).sort((a, b) => a - b)).toEqual([200, 409, 409]);
   await Promise.all(asked.map((response) => response.text()));
   await f.engine.jobs.runner.start();
   // It is free again, with one question and one answer in it.
