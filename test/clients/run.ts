@@ -5,6 +5,7 @@
 import { cpSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT, startServer } from "../helpers/server.ts";
+import { startChatUpstream } from "./chat-upstream.ts";
 
 interface Client {
   name: string;
@@ -16,13 +17,15 @@ interface Client {
   /** Folder of its sources, beside this file. */
   source: string;
   env?: Record<string, string>;
+  /** Its server has a chat model. */
+  chats?: boolean;
 }
 
 const WORK = join(ROOT, "dist/clients");
-const PYTHON = join(WORK, "python/venv/bin/python");
-const VENV = [
+const pythonOf = (source: string) => join(WORK, source, "venv/bin/python");
+const venvOf = (source: string) => [
   ["python3", "-m", "venv", "venv"],
-  [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"],
+  [pythonOf(source), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"],
 ];
 /** No client of these may speak to anybody but the server under test. */
 const QUIET = {
@@ -30,19 +33,22 @@ const QUIET = {
   HAYSTACK_TELEMETRY_ENABLED: "False",
 };
 
-const python = (name: string, walk: string): Client => ({
+const python = (name: string, walk: string, more: Partial<Client> = {}): Client => ({
   name,
   needs: "python3",
   source: "python",
-  install: VENV,
-  walk: [PYTHON, walk],
+  install: venvOf(more.source ?? "python"),
+  walk: [pythonOf(more.source ?? "python"), walk],
   env: QUIET,
+  ...more,
 });
 
 const CLIENTS: readonly Client[] = [
   python("openai (Python)", "openai_walk.py"),
   python("openai assistants (Python)", "openai_assistants_walk.py"),
+  python("openai with a chat model (Python)", "openai_chat_walk.py", { chats: true }),
   python("LangChain (Python)", "langchain_walk.py"),
+  python("LangChain with a chat model (Python)", "langchain_chat_walk.py", { chats: true }),
   python("LlamaIndex (Python)", "llama_index_walk.py"),
   python("LiteLLM (Python)", "litellm_walk.py"),
   python("Haystack (Python)", "haystack_walk.py"),
@@ -81,7 +87,11 @@ const skipped: string[] = [];
 let passed = 0;
 let failed = 0;
 
-await using server = await startServer({ env: { LECTERN_API_KEY: "sk-clients-0123456789abcdef0123456789" } });
+const env = { LECTERN_API_KEY: "sk-clients-0123456789abcdef0123456789" };
+await using server = await startServer({ env });
+await using upstream = await startChatUpstream();
+const args = ["--chat-address", upstream.address, "--chat-model", "walk", "--allow-private-addresses"];
+await using chatting = await startServer({ env, args });
 for (const client of CLIENTS) {
   if (asked.length > 0 && !asked.some((word) => client.name.toLowerCase().includes(word.toLowerCase()))) continue;
   if (Bun.which(client.needs) === null) {
@@ -125,12 +135,13 @@ async function install(client: Client, directory: string): Promise<boolean> {
 async function run(
   command: string[],
   cwd: string,
-  { env }: Client,
+  { env: more, chats }: Client,
   seconds: number,
 ): Promise<{ code: number; output: string }> {
+  const { url, key } = chats === true ? chatting : server;
   const child = Bun.spawn(command, {
     cwd,
-    env: { ...process.env, ...env, LECTERN_URL: server.url, LECTERN_API_KEY: server.key },
+    env: { ...process.env, ...more, LECTERN_URL: url, LECTERN_API_KEY: key },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
