@@ -43,6 +43,13 @@ const python = (name: string, walk: string, more: Partial<Client> = {}): Client 
   ...more,
 });
 
+/** Its models want an older version of OpenAI's client than the others. */
+const LLAMA_INDEX = {
+  source: "python-llama-index",
+  env: { ...QUIET, PYTHONPATH: join(import.meta.dir, "python"), PYTHONDONTWRITEBYTECODE: "1" },
+  chats: true,
+};
+
 const CLIENTS: readonly Client[] = [
   python("openai (Python)", "openai_walk.py"),
   python("openai assistants (Python)", "openai_assistants_walk.py"),
@@ -50,6 +57,7 @@ const CLIENTS: readonly Client[] = [
   python("LangChain (Python)", "langchain_walk.py"),
   python("LangChain with a chat model (Python)", "langchain_chat_walk.py", { chats: true }),
   python("LlamaIndex (Python)", "llama_index_walk.py"),
+  python("LlamaIndex with a chat model (Python)", "llama_index_chat_walk.py", LLAMA_INDEX),
   python("LiteLLM (Python)", "litellm_walk.py"),
   python("Haystack (Python)", "haystack_walk.py"),
   python("Cohere (Python)", "cohere_walk.py"),
