@@ -23,6 +23,12 @@ export class ConversationLocks {
   }
 }
 
+export function freeAtAbort(held: Disposable, signal: AbortSignal): void {
+  const free = () => held[Symbol.dispose]();
+  if (signal.aborted) free();
+  else signal.addEventListener("abort", free, { once: true });
+}
+
 function locked(): AppError {
   const text = "Another Response of this conversation has not ended. Try again in a few seconds.";
   return new AppError("conversation_locked", text, { param: "conversation" });

@@ -24,7 +24,7 @@ import { assertStillThere, type Owner } from "../stored-files/space.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import type { StoreAccess } from "../store-access.ts";
 import { afterResponse, assertOwn, type Before, conversationOf, inConversation, mayKnow, NOTHING } from "./before.ts";
-import { ConversationLocks } from "./conversation-locks.ts";
+import { ConversationLocks, freeAtAbort } from "./conversation-locks.ts";
 import { Events, type ResponseEvent } from "./events.ts";
 import { Following } from "./following.ts";
 import { assertPaired, type ReadInput, readInput, textOf } from "./input.ts";
@@ -187,7 +187,7 @@ class Service implements ResponsesService {
 
   stream(begun: Begun, signal: AbortSignal): AsyncGenerator<ResponseEvent> {
     // A client that leaves before the first event ends a generator that never began.
-    signal.addEventListener("abort", () => begun.held[Symbol.dispose](), { once: true });
+    freeAtAbort(begun.held, signal);
     return this.#events(begun, signal);
   }
 
