@@ -4,9 +4,11 @@ import { ChatError } from "../chat/failures.ts";
 import { AppError } from "../errors.ts";
 import type { TextAnalysis, TextAsker } from "../index/text-analysis.ts";
 import type { KeptItem, KeptResult } from "../storage/response-items.ts";
-import { type AttachedParts, type ChatMessage, conversationOf, textIn, withoutOldest } from "./chat-messages.ts";
-import { type ChatWish, type Offer, offerOf } from "./chat-wish.ts";
+import { type AttachedParts, type ChatMessage, conversationOf, withoutOldest } from "./chat-messages.ts";
+import { type ChatWish, maySearch, type Offer, offerOf } from "./chat-wish.ts";
 import { CHAT } from "./limits.ts";
+import { costsOf, sumOf } from "./message-costs.ts";
+import { searchFunction } from "./search-function.ts";
 import { PASSAGE_RULES } from "./shown-passages.ts";
 import type { Question } from "./answering.ts";
 import type { SearchContext } from "./searcher.ts";
@@ -27,6 +29,8 @@ export interface Plan {
   messages: ChatMessage[];
   /** Where the last turn begins. */
   turn: number;
+  /** Tokens of what is no message. */
+  fixedTokens: number;
   /** Tokens of passages in all, and of everything that may come beside the answer. */
   passageBudget: number;
   freeTokens: number;
@@ -43,32 +47,40 @@ export interface PlanDeps {
   takesTools: (model: ChatModel) => boolean;
 }
 
+/** Not even the last turn fits into what a client allows for the prompts. */
+export class PromptTooLong extends AppError {
+  constructor(most: number) {
+    super("context_length_exceeded", `The prompt does not fit into the ${most} tokens that are left for it.`, {
+      param: "max_prompt_tokens",
+    });
+  }
+}
+
 /** Throws a 400 where the conversation does not fit, or the model cannot do what is asked. */
 export async function planOf(
   deps: PlanDeps,
   { request, model }: { request: ChatRequest; model: ChatModel },
   asker: TextAsker,
 ): Promise<Plan> {
-  const { wish, history, tools } = request;
-  const offer = offerOf(wish, tools);
+  const { wish, history } = request;
+  const offer = offerOf(wish, request.tools);
   if (offer.functions.length > 0 && !deps.takesTools(model)) throw withoutTools(model);
   const { system, messages, turn, warnings } = await conversationOf(history, deps.attached(asker));
   const instructions = [wish.instructions ?? "", ...system].filter((text) => text.trim() !== "").join("\n\n");
-  const fixed = [instructions, offer.hasSearch ? PASSAGE_RULES : "", JSON.stringify(offer.functions)];
-  const counts = await deps.texts.count([...fixed, ...messages.map(textIn)], asker);
-  const fixedTokens = counts.slice(0, fixed.length).reduce((sum, count) => sum + count, 0);
-  const costs = messages.map((message, i) => (counts[fixed.length + i] ?? 0) + CHAT.messageTokens + imagesIn(message));
-  const available = Math.floor(model.contextTokens * CHAT.share) - answerTokens(wish, model) - fixedTokens;
+  const tools = deps.takesTools(model) && maySearch(offer, wish) ? [searchFunction(offer.functions)] : [];
+  const fixed = [instructions, offer.hasSearch ? PASSAGE_RULES : "", JSON.stringify([...offer.functions, ...tools])];
+  const { fixed: fixedTokens, messages: costs } = await costsOf(deps.texts, { fixed, messages }, asker);
+  const window = Math.floor(model.contextTokens * CHAT.share) - answerTokens(wish, model);
+  const allowed = wish.maxInputTokens === null ? null : Math.floor(wish.maxInputTokens * CHAT.share);
+  const available = Math.min(window, allowed ?? window) - fixedTokens;
   const rest = available - (costs[turn] ?? 0);
   const passageBudget = offer.hasSearch ? Math.max(0, Math.min(Math.floor(rest / 2), CHAT.passageTokens)) : 0;
   const budget = available - passageBudget;
-  const total = costs.reduce((sum, cost) => sum + cost, 0);
-  if (total > budget && wish.truncation === "disabled") throw tooLong();
+  if (sumOf(costs) > budget && wish.truncation === "disabled") throw tooLong();
   const kept = withoutOldest(messages, costs, { turn, budget });
-  if (kept === null) throw tooLong();
+  if (kept === null) throw allowed !== null && allowed < window ? new PromptTooLong(allowed) : tooLong();
   if (kept.left > 0)
     warnings.push(`${kept.left} of ${messages.length} messages were left out: the oldest did not fit.`);
-  const keptTokens = costs.slice(kept.left).reduce((sum, cost) => sum + cost, 0);
   return {
     request,
     model,
@@ -76,8 +88,9 @@ export async function planOf(
     system: instructions,
     messages: kept.messages,
     turn: kept.turn,
+    fixedTokens,
     passageBudget,
-    freeTokens: available - keptTokens,
+    freeTokens: available - sumOf(costs.slice(kept.left)),
     goesOn: isGoingOn(history.at(-1)),
     shownBefore: foundInTurn(history),
     warnings,
@@ -98,11 +111,6 @@ function tooLong(): AppError {
 function answerTokens({ maxOutputTokens }: ChatWish, { contextTokens }: ChatModel): number {
   const wished = maxOutputTokens ?? Math.min(CHAT.answerTokens, contextTokens / 4);
   return Math.ceil(Math.min(wished, contextTokens / 2));
-}
-
-function imagesIn({ content }: ChatMessage): number {
-  if (!Array.isArray(content)) return 0;
-  return CHAT.imageTokens * content.filter((part) => part.type === "image_url").length;
 }
 
 /** What a function gave is new, or a search after which the process was stopped: the turn is under way. */

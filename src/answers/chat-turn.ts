@@ -6,14 +6,20 @@ import type { ToolSupport } from "../chat/tool-support.ts";
 import type { TextAnalysis } from "../index/text-analysis.ts";
 import type { KeptResult } from "../storage/response-items.ts";
 import type { KeptOutcome } from "../storage/responses.ts";
-import { type ChatCall, type ChatMessage, textIn, withText } from "./chat-messages.ts";
+import { type ChatCall, type ChatMessage, textIn, withoutOldest, withText } from "./chat-messages.ts";
 import { type Plan, withoutTools } from "./chat-plan.ts";
+import { maySearch } from "./chat-wish.ts";
 import { CitedText } from "./cited-text.ts";
 import { CHAT } from "./limits.ts";
+import { costsOf, sumOf } from "./message-costs.ts";
 import { readQueries, searchFunction, searchName } from "./search-function.ts";
 import { type Found, Searcher, type SearcherDeps } from "./searcher.ts";
 import { PASSAGE_RULES, ShownPassages, withinBudget } from "./shown-passages.ts";
 import type { AnswerWriter } from "./steps.ts";
+import { TokenBudget } from "./token-budget.ts";
+
+/** A call of the search as it stands in the messages. */
+const CALL_TOKENS = 64;
 
 export interface TurnDeps extends SearcherDeps {
   client: Pick<ChatClient, "ask">;
@@ -45,9 +51,11 @@ export class ChatTurn {
   readonly #searcher: Searcher;
   readonly #passages = new ShownPassages();
   readonly #cited: CitedText;
-  readonly #messages: ChatMessage[];
+  readonly #budget: TokenBudget;
+  #messages: ChatMessage[];
+  /** Where among them the last turn begins. */
+  #turn: number;
   readonly #warnings = new Set<string>();
-  readonly #usage = { input: 0, output: 0, cached: 0, reasoning: 0 };
   readonly #searched = new Set<string>();
   #rounds = 0;
   #searches = 0;
@@ -55,12 +63,14 @@ export class ChatTurn {
   #oddArguments = 0;
   #passageBudget: number;
   #freeTokens: number;
+  /** Of the last round's input; counted only where it is bounded. */
+  #inputCost = 0;
   #isSearchDone = false;
   #hasPassages = false;
   #firstFound: Found | null = null;
 
   constructor(deps: TurnDeps, { plan, writer }: { plan: Plan; writer: AnswerWriter }, signal: AbortSignal) {
-    const { request, messages, warnings, passageBudget, freeTokens } = plan;
+    const { request, messages, turn, warnings, passageBudget, freeTokens } = plan;
     this.#deps = deps;
     this.#plan = plan;
     this.#writer = writer;
@@ -70,6 +80,8 @@ export class ChatTurn {
     const isPlain = request.wish.format.type === "text";
     this.#cited = new CitedText(writer, { passages: this.#passages, question, isPlain });
     this.#messages = [...messages];
+    this.#turn = turn;
+    this.#budget = new TokenBudget({ input: request.wish.maxInputTokens, output: request.wish.maxOutputTokens });
     this.#passageBudget = passageBudget;
     this.#freeTokens = freeTokens;
     for (const warning of warnings) this.#warnings.add(warning);
@@ -83,10 +95,14 @@ export class ChatTurn {
   async run(): Promise<ChatAnswered> {
     const { offer, model, goesOn, request } = this.#plan;
     if (goesOn && offer.hasSearch) this.#showAgain();
-    const isFirst = model.search === "always" || offer.isSearchForced || !this.#deps.support.has(model);
+    // A model that asks for a search takes the whole input once more.
+    const isDear = this.#budget.inputLeft !== null;
+    const isFirst = model.search === "always" || offer.isSearchForced || isDear || !this.#deps.support.has(model);
     if (offer.hasSearch && !goesOn && isFirst) await this.#searchFirst();
     for (let { forced } = offer, isInsisting = false; ;) {
-      const isLast = this.#searchRounds >= CHAT.searchRounds;
+      const over = await this.#makeRoom();
+      if (over !== null) return this.#answered("incomplete", over);
+      const isLast = this.#searchRounds >= CHAT.searchRounds || this.#mustAnswer();
       const round = await this.#round(isLast, forced);
       // Some models go on to call what they are not offered any more.
       const calls = isLast ? [] : this.#callsOf(round.end, request.wish.parallelCalls);
@@ -111,6 +127,28 @@ export class ChatTurn {
     }
   }
 
+  /** Why no round can follow; else what is asked fits, the oldest messages left out if need be. */
+  async #makeRoom(): Promise<ChatAnswered["reason"]> {
+    const { outputLeft, inputLeft } = this.#budget;
+    if (outputLeft !== null && outputLeft < 1) return "max_output_tokens";
+    if (inputLeft === null) return null;
+    const { fixedTokens, request } = this.#plan;
+    const asker = { tenant: request.tenantId, signal: this.#signal };
+    const { messages: costs } = await costsOf(this.#deps.texts, { fixed: [], messages: this.#messages }, asker);
+    const kept = withoutOldest(this.#messages, costs, { turn: this.#turn, budget: inputLeft - fixedTokens });
+    if (kept === null) return "max_prompt_tokens";
+    this.#messages = kept.messages;
+    this.#turn = kept.turn;
+    this.#inputCost = fixedTokens + sumOf(costs.slice(kept.left));
+    return null;
+  }
+
+  /** What is left of the input does not hold it once more. The client's functions end the answer here in any case. */
+  #mustAnswer(): boolean {
+    const { inputLeft } = this.#budget;
+    return inputLeft !== null && this.#plan.offer.functions.length === 0 && 2 * this.#inputCost > inputLeft;
+  }
+
   /** Passages of the same turn are shown again, under the numbers that they had if nothing else was shown. */
   #showAgain(): void {
     const { shownBefore } = this.#plan;
@@ -130,11 +168,10 @@ export class ChatTurn {
   }
 
   #show(results: readonly KeptResult[]): void {
-    const { turn } = this.#plan;
-    const message = this.#messages[turn];
+    const message = this.#messages[this.#turn];
     if (message === undefined) return;
     this.#hasPassages = true;
-    this.#messages[turn] = withText(message, this.#passages.render(results));
+    this.#messages[this.#turn] = withText(message, this.#passages.render(results));
   }
 
   /** One search, as an item of the answer. Its results are those that are shown. */
@@ -153,12 +190,19 @@ export class ChatTurn {
     );
     let next = 0;
     const costs = counts.map((count) => count ?? counted[next++] ?? 0);
-    const { results, tokens } = withinBudget(nearest, costs, this.#passageBudget);
+    const { results, tokens } = withinBudget(nearest, costs, this.#roomForPassages());
     this.#freeTokens -= tokens;
     this.#passageBudget = Math.max(0, Math.min(this.#passageBudget - tokens, Math.floor(this.#freeTokens / 2)));
     this.#firstFound ??= { ...found, results };
     this.#writer.searched([...queries], results);
     return results;
+  }
+
+  /** In a later round no more than would fit beside what was asked before. */
+  #roomForPassages(): number {
+    const { inputLeft } = this.#budget;
+    if (inputLeft === null || this.#rounds === 0) return this.#passageBudget;
+    return Math.max(0, Math.min(this.#passageBudget, inputLeft - this.#inputCost - CALL_TOKENS));
   }
 
   /** Asks; without tools where the server turns out to take none. */
@@ -202,7 +246,8 @@ export class ChatTurn {
   #body(withTools: boolean, forced: Plan["offer"]["forced"]): ChatBody {
     const { model, offer, request } = this.#plan;
     const { wish } = request;
-    const { temperature, topP, effort, maxOutputTokens, format } = wish;
+    const { temperature, topP, effort, format } = wish;
+    const { outputLeft } = this.#budget;
     const tools = withTools
       ? [
           ...offer.functions.map(({ name, description, parameters, strict }) => ({
@@ -214,12 +259,12 @@ export class ChatTurn {
               ...(strict ? { strict } : {}),
             },
           })),
-          ...(offer.hasSearch ? [searchFunction(offer.functions)] : []),
+          ...(maySearch(offer, wish) ? [searchFunction(offer.functions)] : []),
         ]
       : [];
     return {
       messages: this.#asked(),
-      ...(maxOutputTokens === null ? {} : { [model.maxTokensField]: maxOutputTokens }),
+      ...(outputLeft === null ? {} : { [model.maxTokensField]: Math.max(1, outputLeft) }),
       ...(temperature === null ? {} : { temperature }),
       ...(topP === null ? {} : { top_p: topP }),
       ...(effort === null ? {} : { reasoning_effort: effort }),
@@ -302,7 +347,7 @@ export class ChatTurn {
   }
 
   #answered(status: ChatAnswered["status"], reason: ChatAnswered["reason"]): ChatAnswered {
-    return { status, reason, usage: this.#usage, rounds: this.#rounds, warnings: [...this.#warnings] };
+    return { status, reason, usage: this.#budget.used, rounds: this.#rounds, warnings: [...this.#warnings] };
   }
 
   /** What the server does not tell is counted here. */
@@ -313,10 +358,12 @@ export class ChatTurn {
     const called = calls.map((call) => `${call.name}${call.arguments}`).join("\n");
     const [thoughts = 0, ...counted] = await this.#deps.texts.count([thought, `${said}${called}`, ...texts], asker);
     const [output = 0, ...input] = counted;
-    this.#usage.input += usage?.input ?? input.reduce((sum, count) => sum + count, 0);
-    this.#usage.output += usage?.output ?? output + thoughts;
-    this.#usage.cached += usage?.cached ?? 0;
-    this.#usage.reasoning += Math.min(usage?.reasoning ?? thoughts, usage?.output ?? Infinity);
+    this.#budget.spend({
+      input: usage?.input ?? sumOf(input),
+      output: usage?.output ?? output + thoughts,
+      cached: usage?.cached ?? 0,
+      reasoning: Math.min(usage?.reasoning ?? thoughts, usage?.output ?? Infinity),
+    });
   }
 }
 

@@ -1,5 +1,6 @@
 /** What a request wants of a language model, beside what is said in it. */
 import type { KeptWish } from "../storage/responses.ts";
+import { CHAT } from "./limits.ts";
 import type { FileSearchTool } from "./search-tool.ts";
 
 export interface ClientFunction {
@@ -37,7 +38,10 @@ export interface ChatWish {
   parallelCalls: boolean;
   /** Searches in all. */
   maxToolCalls: number | null;
+  /** Of all rounds together. */
   maxOutputTokens: number | null;
+  /** Of all rounds together. */
+  maxInputTokens: number | null;
   /** Null where they were not given. */
   temperature: number | null;
   topP: number | null;
@@ -63,6 +67,7 @@ export function wishOf(model: string, echo: Record<string, unknown>, kept: KeptW
     parallelCalls: echo["parallel_tool_calls"] as boolean,
     maxToolCalls: echo["max_tool_calls"] as number | null,
     maxOutputTokens: echo["max_output_tokens"] as number | null,
+    maxInputTokens: null,
     temperature,
     topP,
     format: (echo["text"] as { format: TextFormat }).format,
@@ -81,6 +86,11 @@ export interface Offer {
   isSearchForced: boolean;
   /** Given to the model's server in the first round. */
   forced: "required" | { type: "function"; function: { name: string } } | null;
+}
+
+/** Whether the model can ask for more passages; the first are found before it is asked. */
+export function maySearch({ hasSearch }: Offer, { maxInputTokens: most }: ChatWish): boolean {
+  return hasSearch && (most === null || most >= CHAT.searchTokens);
 }
 
 /** A search that is wanted is made before the model is asked; so the model's server is never told that it must. */

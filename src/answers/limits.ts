@@ -36,6 +36,8 @@ export const CHAT = {
   queries: 5,
   /** Tokens of passages at most. */
   passageTokens: 16_000,
+  /** Where prompts are bounded to fewer tokens, a model is not offered to search: what it would cost goes to passages. */
+  searchTokens: 2_048,
   /** Tokens kept for the answer where its length is not given; never more than a quarter of all. */
   answerTokens: 1_024,
   /** Share of its tokens that is planned with: its server counts otherwise. */

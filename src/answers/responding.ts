@@ -92,8 +92,9 @@ class ServerResponding implements Responding {
     writer: AnswerWriter,
     { signal, warnings }: { signal: AbortSignal; warnings: string[] },
   ): Promise<ResponseEnd> {
+    const { found, tools, question } = request;
     const isSearched =
-      request.found === undefined && queriesOf(request.question.text, request.question.previous).length > 0;
+      found === undefined && tools.length > 0 && queriesOf(question.text, question.previous).length > 0;
     if (isSearched) writer.search();
     const answer = await this.#deps.answering.answer(request, signal);
     if (isSearched) writer.searched(answer.queries, answer.results);

@@ -1,28 +1,13 @@
-/** From an answer to what a run keeps of it: the step that searched, and the message. */
+/** From an answer to what a run keeps of it. */
 import type { KeptCitation, KeptResult } from "../storage/response-items.ts";
 import type { KeptRunError, RunRow } from "../storage/runs.ts";
-import type { KeptMark, KeptMessagePart, KeptRankingOptions, KeptSearch } from "../storage/thread-items.ts";
-import type { Answer } from "./answering.ts";
+import type { KeptMark } from "../storage/thread-items.ts";
 import { EXTRACTIVE_MODEL } from "./limits.ts";
 import { failureOf } from "./outcome.ts";
 
 /** Id of what answered a run, or is to answer it. */
 export function answererOf({ request, outcome }: Pick<RunRow, "request" | "outcome">): string {
   return outcome?.model ?? request.answers ?? EXTRACTIVE_MODEL;
-}
-
-export function searchOfRun(id: string, ranking: KeptRankingOptions, answer?: Answer): KeptSearch {
-  return {
-    id,
-    type: "file_search",
-    ranking_options: ranking,
-    queries: answer?.queries ?? [],
-    results: answer?.results ?? [],
-  };
-}
-
-export function messageOfRun({ text, citations, results }: Answer): KeptMessagePart[] {
-  return [{ type: "text", text, marks: citations.map((citation) => markOf(citation, results)) }];
 }
 
 /** The citation, with which of the results it is of. */

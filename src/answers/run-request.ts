@@ -2,8 +2,9 @@
 import type { KeptInputPart, KeptItem } from "../storage/response-items.ts";
 import type { StepRow } from "../storage/run-steps.ts";
 import type { KeptRunRequest } from "../storage/runs.ts";
-import type { KeptMessagePart } from "../storage/thread-items.ts";
+import type { KeptMessagePart, KeptTokens } from "../storage/thread-items.ts";
 import type { MessageRow } from "../storage/thread-messages.ts";
+import type { Found } from "./searcher.ts";
 import type { ChatWish, ClientFunction, TextFormat, ToolChoice } from "./chat-wish.ts";
 
 /** Messages of the thread, oldest first, without those of the run; then what its steps did. */
@@ -41,6 +42,18 @@ export function historyOfRun(
   return [...thread.map(itemOf), ...done];
 }
 
+/** What a run had found before its process was stopped, without the text of files that are gone. */
+export function foundByRun(steps: readonly StepRow[]): { found?: Found } {
+  for (const { details, status } of steps)
+    if (details.type === "tool_calls" && status === "completed")
+      for (const call of details.tool_calls)
+        if (call.type === "file_search") {
+          const results = call.results.filter(({ text }) => text !== "");
+          return { found: { queries: call.queries, results, warnings: [] } };
+        }
+  return {};
+}
+
 function itemOf({ id, role, content }: MessageRow): KeptItem {
   if (role === "user")
     return { id, type: "message", status: "completed", role, content: content.map((part) => inputOf(part)) };
@@ -56,8 +69,15 @@ function inputOf(part: KeptMessagePart): KeptInputPart {
   return { type: "input_image", detail: part.image_file.detail, file_id: part.image_file.file_id };
 }
 
-/** Sampling is left to the model's server where it is OpenAI's default, for then nobody need have asked for it. */
-export function wishOfRun(request: KeptRunRequest, model: string, hasSearch: boolean): ChatWish {
+/**
+ * Sampling is left to the model's server where it is OpenAI's default, for then nobody need have asked for it.
+ * `spent`: by earlier rounds of the run.
+ */
+export function wishOfRun(
+  request: KeptRunRequest,
+  model: string,
+  { hasSearch, spent }: { hasSearch: boolean; spent: KeptTokens },
+): ChatWish {
   const { instructions, temperature, top_p: topP, reasoning_effort: effort, parallel_tool_calls } = request;
   const toolChoice = choiceOf(request.tool_choice);
   const format = formatOf(request.response_format);
@@ -71,7 +91,8 @@ export function wishOfRun(request: KeptRunRequest, model: string, hasSearch: boo
     toolChoice,
     parallelCalls: parallel_tool_calls,
     maxToolCalls: null,
-    maxOutputTokens: request.max_completion_tokens,
+    maxOutputTokens: left(request.max_completion_tokens, spent.output),
+    maxInputTokens: left(request.max_prompt_tokens, spent.input),
     temperature: temperature === 1 ? null : temperature,
     topP: topP === 1 ? null : topP,
     format,
@@ -79,6 +100,10 @@ export function wishOfRun(request: KeptRunRequest, model: string, hasSearch: boo
     truncation: "auto",
     canQuote: hasSearch && toolChoice !== "none" && !isForced && format.type === "text",
   };
+}
+
+function left(most: number | null, spent: number): number | null {
+  return most === null ? null : Math.max(0, most - spent);
 }
 
 function choiceOf(choice: unknown): ToolChoice {

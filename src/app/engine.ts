@@ -2,7 +2,7 @@
  * Everything below the API, wired with plain constructors: storage, workers, models, indexes, search, jobs. Torn down in
  * reverse order: first what makes work, then the lanes that do it, the database last.
  */
-import { type Answering, createAnswering, type AnsweringDeps } from "../answers/answering.ts";
+import { createAnswering, type AnsweringDeps } from "../answers/answering.ts";
 import { createChatAnswering } from "../answers/chat-answering.ts";
 import { LiveAnswers } from "../answers/live-answers.ts";
 import { createResponding, type Responding } from "../answers/responding.ts";
@@ -70,7 +70,6 @@ export interface Engine extends AsyncDisposable {
   readonly search: Search;
   /** Where searches are reported that nobody asked for as such. */
   readonly searches: SearchReports;
-  readonly answering: Answering;
   readonly responding: Responding;
   /** Answers that are being written in the background. */
   readonly live: LiveAnswers;
@@ -103,7 +102,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const searches = new SearchReports();
   const chat = openChat(config, { dataDir, log, metrics });
   const live = new LiveAnswers(changes.notify);
-  const { answering, responding } = answeringOf(config, {
+  const responding = respondingOf(config, {
     data,
     dataDir,
     clock,
@@ -117,9 +116,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   });
   const jobs: Jobs = stack.use(
     createJobs(config, {
-      answering,
       responding,
-      hasModels: () => chat.models.list().length > 0,
       live,
       data,
       dataDir,
@@ -145,7 +142,6 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     indexes,
     search,
     searches,
-    answering,
     responding,
     live,
     chat,
@@ -167,7 +163,7 @@ type AnsweringParts = Pick<Engine, "data" | "workers" | "models" | "rankers" | "
   log: Log;
 };
 
-function answeringOf(config: Config, parts: AnsweringParts): Pick<Engine, "answering" | "responding"> {
+function respondingOf(config: Config, parts: AnsweringParts): Responding {
   const { data, dataDir, clock, log, workers, models, rankers, search, searches, chat } = parts;
   const reading: SentenceFitDeps = {
     embedQuestion: async (question, asker) => {
@@ -198,10 +194,7 @@ function answeringOf(config: Config, parts: AnsweringParts): Pick<Engine, "answe
   const attached = attachedParts({ ...data, parse: workers.parse, dataDir, log });
   const chatAnswering = createChatAnswering({ ...shared, ...chat, attached, support: new ToolSupport(clock) });
   const settings = () => ({ answerFallback: config.answerFallback });
-  return {
-    answering,
-    responding: createResponding({ answering, chatAnswering, models: chat.models, clock, settings }),
-  };
+  return createResponding({ answering, chatAnswering, models: chat.models, clock, settings });
 }
 
 /** Stores made with another revision of a bundled model are moved to this one. */

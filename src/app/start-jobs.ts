@@ -5,7 +5,6 @@ import { type CatchUpDeps, createCatchUpHandler, scheduleCatchUp } from "../jobs
 import { EXTRACTIVE_MODEL } from "../answers/limits.ts";
 import { answererOf } from "../answers/run-outcome.ts";
 import type { LiveAnswers } from "../answers/live-answers.ts";
-import type { Answering } from "../answers/answering.ts";
 import type { Responding } from "../answers/responding.ts";
 import { createAnswerHandler } from "../jobs/answer.ts";
 import { createEvaluateHandler } from "../jobs/evaluate.ts";
@@ -41,8 +40,6 @@ import type { OpenStorage } from "./open-storage.ts";
 import type { Workers } from "./start-workers.ts";
 
 export interface JobParts {
-  answering: Answering;
-  hasModels: () => boolean;
   responding: Responding;
   live: LiveAnswers;
   data: OpenStorage;
@@ -223,21 +220,7 @@ class ServerJobs implements Jobs {
   }
 
   #otherHandlers(): JobHandler[] {
-    const {
-      answering,
-      responding,
-      hasModels,
-      live,
-      data,
-      dataDir,
-      workers,
-      indexes,
-      search,
-      changes,
-      clock,
-      log,
-      metrics,
-    } = this.#parts;
+    const { responding, live, data, dataDir, workers, indexes, search, changes, clock, log, metrics } = this.#parts;
     const { storage } = data;
     return [
       createBuildGraphHandler({
@@ -265,9 +248,7 @@ class ServerJobs implements Jobs {
         storage,
         clock,
         log,
-        answering,
         responding,
-        hasModels,
         changes,
         onEnd: (end, model) => metrics.count(ANSWERS, { mode: answerMode(model), end }),
       }),

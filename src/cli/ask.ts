@@ -23,6 +23,7 @@ const Citation = Type.Object({
   file_id: Type.String(),
   page: Type.Optional(Type.Union([Type.Integer(), Type.Null()])),
   quote: Type.Optional(Type.String()),
+  cited_by: Type.Optional(Type.String()),
 });
 type Citation = Static<typeof Citation>;
 const Answer = Type.Object({
@@ -72,8 +73,8 @@ export async function ask(argv: readonly string[], terminal: Terminal): Promise<
   return 0;
 }
 
-/** The passages that an answer cites, each under one number. */
-class Sources {
+/** The passages that an answer cites, each under one number. What the answer quotes itself is not said there once more. */
+export class Sources {
   readonly #sources = new Map<string, string>();
 
   /** The text with a number where each citation stands. */
@@ -83,9 +84,10 @@ class Sources {
     let shown = "";
     let at = 0;
     for (const citation of [...citations].sort((a, b) => a.index - b.index)) {
-      shown += characters.slice(at, citation.index).join("");
+      const words = characters.slice(at, citation.index).join("");
       at = Math.max(at, citation.index);
-      shown += ` [${this.#numberOf(citation)}]`;
+      const { quoted, source } = quotedIn(words, citation);
+      shown += `${quoted} [${this.#numberOf(citation, source)}]`;
     }
     return linesOf(shown + characters.slice(at).join(""));
   }
@@ -94,15 +96,30 @@ class Sources {
     return [...this.#sources.values()].map((source, i) => `[${i + 1}] ${source}`).join("\n");
   }
 
-  #numberOf({ file_id: fileId, filename, page, quote = "" }: Citation): number {
+  #numberOf({ file_id: fileId, filename, page, quote = "" }: Citation, source: string | null): number {
     const key = JSON.stringify([fileId, page ?? null, quote]);
     if (!this.#sources.has(key)) {
       const place = page === null || page === undefined ? "" : `, page ${page}`;
-      const said = quote === "" ? "" : `: “${printable(quote.replaceAll(/\s+/gu, " "))}”`;
-      this.#sources.set(key, `${printable(filename)}${place}${said}`);
+      const said = quote === "" ? "" : `: “${printable(spaced(quote))}”`;
+      this.#sources.set(key, source === null ? `${printable(filename)}${place}${said}` : printable(source));
     }
     return [...this.#sources.keys()].indexOf(key) + 1;
   }
+}
+
+/** A quotation with its file, page and lines after it: these belong to its number. */
+function quotedIn(words: string, { quote = "", cited_by: by }: Citation): { quoted: string; source: string | null } {
+  const said = `“${spaced(quote)}”`;
+  const start = by === "quote" ? words.lastIndexOf(`${said}${BEFORE_SOURCE}`) : -1;
+  if (start < 0) return { quoted: words, source: null };
+  const end = start + said.length;
+  return { quoted: words.slice(0, end), source: words.slice(end + BEFORE_SOURCE.length) };
+}
+
+const BEFORE_SOURCE = " — ";
+
+function spaced(text: string): string {
+  return text.replaceAll(/\s+/gu, " ").trim();
 }
 
 /** What a terminal may be shown: line ends stay. */

@@ -1,17 +1,17 @@
 import { AnswerWriter, type AnswerStep, WrittenOff } from "../answers/steps.ts";
-import { markOf, searchOfRun } from "../answers/run-outcome.ts";
+import { markOf } from "../answers/run-outcome.ts";
 import { newId } from "../platform/ids.ts";
 import type { KeptItem, KeptResult, KeptSearchCall } from "../storage/response-items.ts";
 import type { StepRow } from "../storage/run-steps.ts";
 import type { RunRow } from "../storage/runs.ts";
 import type { Storage, Tables } from "../storage/storage.ts";
-import type { KeptCall, KeptMark, KeptRankingOptions, KeptTokens } from "../storage/thread-items.ts";
+import type { KeptCall, KeptMark, KeptRankingOptions, KeptSearch, KeptTokens } from "../storage/thread-items.ts";
 import type { MessageRow } from "../storage/thread-messages.ts";
 import { insertMessage, insertStep, NOTHING_USED } from "./run-rows.ts";
 
 /**
- * Writes down what a language model does in a run while it does it, so that whoever follows the run sees it, and a stop
- * leaves what there was: a step for each search, a message with its step, its text some times a second.
+ * Writes down what a run does while it does it, so that whoever follows the run sees it, and a stop leaves what there was:
+ * a step for each search, a message with its step, its text some times a second.
  *
  * What was shown of a message is never changed. Where no statement turns out to have a marker, statements are cited in
  * the middle of the text by their words; so a text that rests on passages is shown from its first marker on.
@@ -73,14 +73,17 @@ export class RunScribe {
     if (this.#failure !== null) throw this.#failure;
   }
 
-  /** Completes the message that was said last, if one is open; inside a transaction of the caller. */
-  async finish({ steps, messages }: Tables, usage: KeptTokens): Promise<void> {
+  /**
+   * Completes the message that was said last, if one is open; inside a transaction of the caller. One that was cut off is
+   * left for the end of the run to close.
+   */
+  async finish({ steps, messages }: Tables, usage: KeptTokens, status = "completed"): Promise<void> {
     const open = this.#open;
     this.#open = null;
     if (open === null) return;
     const { step, message } = open;
     const at = this.#deps.now();
-    await messages.complete(message, at);
+    if (status === "completed") await messages.complete(message, at);
     await steps.complete(step, { details: step.details, usage, at });
   }
 
@@ -119,7 +122,14 @@ export class RunScribe {
   }
 
   async #beginSearch(): Promise<void> {
-    const details = { type: "tool_calls" as const, tool_calls: [searchOfRun(newId("call_"), this.#ranking)] };
+    const search: KeptSearch = {
+      id: newId("call_"),
+      type: "file_search",
+      ranking_options: this.#ranking,
+      queries: [],
+      results: [],
+    };
+    const details = { type: "tool_calls" as const, tool_calls: [search] };
     this.#search = await this.#write(async (tables) => {
       await this.finish(tables, NOTHING_USED);
       return await this.#insertStep(tables, details);
@@ -170,7 +180,7 @@ export class RunScribe {
     if (open === null || !open.isShown) return;
     const { text, marks, written, message } = open;
     if (text.length === written.text && marks.length === written.marks) return;
-    if (text.length > written.text) open.cuts.push(text.length);
+    if (text.length > written.text) open.cuts.push(...paragraphEnds(text, written.text), text.length);
     const sorted = marks.toSorted((a, b) => a.index - b.index);
     const content = [{ type: "text" as const, text, marks: sorted, cuts: [...open.cuts] }];
     const added = [{ type: "text" as const, text: "", marks: marks.slice(written.marks) }];
@@ -191,6 +201,11 @@ export class RunScribe {
       return await write(tables);
     });
   }
+}
+
+/** Between these two places of the text: its beginning, and its end. */
+function paragraphEnds(text: string, from: number): number[] {
+  return [...text.slice(from).matchAll(/\n\n+/g)].flatMap(({ index }) => (index === 0 ? [] : [from + index]));
 }
 
 /** The client's functions that a model called, as a step keeps them. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Answering, AnswerRequest } from "../answers/answering.ts";
-import type { Responding } from "../answers/responding.ts";
+import { createResponding, type Responding } from "../answers/responding.ts";
 import { AppError } from "../errors.ts";
 import { createChanges } from "../platform/changes.ts";
 import { endRun } from "../storage/run-end.ts";
@@ -10,15 +10,13 @@ import { openSqlite } from "../storage/sqlite.ts";
 import { createStorage, type Storage } from "../storage/storage.ts";
 import { createRunHandler } from "./run.ts";
 import { keepThreads } from "./thread-upkeep.ts";
-import { EMPTY_ANSWER } from "../answers/testing/passages.ts";
+import { EMPTY_ANSWER, passage } from "../answers/testing/passages.ts";
 
 const TENANT = "ten_a";
 const NO_EXPIRY = 1_000_000;
 
 type Respond = Responding["respond"];
-const NO_MODEL: Respond = () => Promise.reject(new Error("no model answers here"));
-
-async function desk(answer: Answering["answer"], more: Partial<RunRow> = {}, respond = NO_MODEL) {
+async function desk(answer: Answering["answer"], more: Partial<RunRow> = {}, respond?: Respond) {
   const db = openSqlite(":memory:");
   const storage = createStorage(db);
   const owned = { tenant_id: TENANT, key_id: "key_1", created_at: 1 };
@@ -67,21 +65,26 @@ async function desk(answer: Answering["answer"], more: Partial<RunRow> = {}, res
   const ends: string[] = [];
   const logged: string[] = [];
   const clock = { seconds: 7 };
-  const handler = createRunHandler({
-    storage,
-    clock: { nowMs: () => clock.seconds * 1000, nowSeconds: () => clock.seconds },
-    log: { error: (message) => logged.push(message) },
+  const time = { nowMs: () => clock.seconds * 1000, nowSeconds: () => clock.seconds };
+  const noModel = () => Promise.reject(new Error("no model answers here"));
+  const quoting = createResponding({
     answering: {
       answer: (request, signal) => {
         asked.push(request);
         return answer(request, signal);
       },
     },
-    responding: {
-      prepare: (request) => Promise.resolve({ request, plan: null }),
-      respond,
-    },
-    hasModels: () => false,
+    chatAnswering: { plan: noModel, answer: noModel },
+    models: { list: () => [] },
+    clock: time,
+    settings: () => ({ answerFallback: "none" }),
+  });
+  const handler = createRunHandler({
+    storage,
+    clock: time,
+    log: { error: (message) => logged.push(message) },
+    responding:
+      respond === undefined ? quoting : { prepare: (request) => Promise.resolve({ request, plan: null }), respond },
     changes: createChanges(),
     onEnd: (end) => ends.push(end),
   });
@@ -132,7 +135,7 @@ describe("a run", () => {
       ended_at: 7,
       outcome: { usage: { input: 1, output: 2 }, warnings: ["w"], rounds: 0 },
     });
-    expect(one.asked).toEqual([
+    expect<unknown>(one.asked).toEqual([
       {
         tenantId: TENANT,
         keyId: "key_1",
@@ -151,18 +154,20 @@ describe("a run", () => {
           },
         ],
         maxOutputTokens: 300,
+        chat: null,
       },
     ]);
     const [search, writing] = await one.steps();
     const [message] = await one.messages();
-    expect(search).toMatchObject({ status: "completed", usage: { input: 1, output: 0 } });
+    expect(search).toMatchObject({ status: "completed", usage: { input: 0, output: 0 } });
+    expect(writing?.usage).toEqual({ input: 1, output: 2 });
     expect(writing?.details).toEqual({ type: "message_creation", message_id: message?.id ?? "" });
     expect(message).toMatchObject({ role: "assistant", number: 1, status: "completed", assistant_id: "asst_1" });
     expect(await one.run(2)).toEqual({ type: "done" });
     expect([one.asked.length, one.ends, (await one.messages()).length]).toEqual([1, ["completed"], 1]);
   });
 
-  test("that was cut off by a kill goes on with the step that it had begun, three times at most", async () => {
+  test("that was cut off by a kill does anew what it had begun, three times at most", async () => {
     const stop = new AbortController();
     let cutOff = true;
     await using one = await desk(() => {
@@ -185,10 +190,12 @@ describe("a run", () => {
     cutOff = false;
     one.clock.seconds = 9;
     expect(await one.run(3)).toEqual({ type: "done" });
-    expect((await one.steps()).map(({ id, status }) => [id, status])).toEqual([
-      [begun?.id ?? "", "completed"],
-      [expect.any(String), "completed"],
+    const steps = await one.steps();
+    expect(steps.map(({ details, status }) => [details.type, status])).toEqual([
+      ["tool_calls", "completed"],
+      ["message_creation", "completed"],
     ]);
+    expect(steps.map(({ id }) => id)).not.toContain(begun?.id ?? "");
     expect((await one.messages()).map(({ status }) => status)).toEqual(["completed"]);
     expect(await one.row()).toMatchObject({ started_at: 7, ended_at: 9 });
     await using other = await desk(answered, { status: "in_progress" });
@@ -211,10 +218,52 @@ describe("a run", () => {
     expect(await one.storage.runs.active((await one.row()).thread)).toBeNull();
   });
 
-  test("that fails unexpectedly is tried again by the runner", async () => {
-    await using one = await desk(() => Promise.reject(new TypeError("a bug")));
-    await expect(one.run()).rejects.toThrow("a bug");
-    expect((await one.row()).status).toBe("in_progress");
+  test("that was cut off after it had searched does not search again, and quotes no file that is gone", async () => {
+    await using one = await desk(answered, { status: "in_progress" });
+    const results = [passage("Within fourteen days.")];
+    const ranking = { ranker: "none", score_threshold: 0.1 };
+    const search = {
+      id: "call_1",
+      type: "file_search" as const,
+      ranking_options: ranking,
+      queries: ["refunds"],
+      results,
+    };
+    await one.storage.steps.insert({
+      id: "step_before",
+      tenant_id: TENANT,
+      run: (await one.row()).seq,
+      status: "completed",
+      created_at: 7,
+      details: { type: "tool_calls", tool_calls: [search] },
+      usage: { input: 0, output: 0 },
+    });
+    expect(await one.run(2)).toEqual({ type: "done" });
+    expect(one.asked[0]?.found).toEqual({ queries: ["refunds"], results: [], warnings: [] });
+    expect((await one.steps()).map(({ id, details }) => [id, details.type])).toEqual([
+      ["step_before", "tool_calls"],
+      [expect.any(String), "message_creation"],
+    ]);
+  });
+
+  test("whose words are limited is cut: its message is incomplete, its steps tell what was used", async () => {
+    await using one = await desk(() => Promise.resolve({ ...EMPTY_ANSWER, isCut: true }));
+    expect(await one.run()).toEqual({ type: "done" });
+    expect(await one.row()).toMatchObject({ status: "incomplete", outcome: { reason: "max_completion_tokens" } });
+    expect(await one.messages()).toMatchObject([{ status: "incomplete", reason: "max_tokens" }]);
+    expect((await one.steps()).map(({ status, usage }) => [status, usage])).toEqual([
+      ["completed", { input: 0, output: 0 }],
+      ["completed", { input: 1, output: 2 }],
+    ]);
+  });
+
+  test("says what it quotes paragraph by paragraph", async () => {
+    const text = "These passages fit:\n\n“One.” — a.md\n\n“Two.” — b.md";
+    await using one = await desk(() => Promise.resolve({ ...EMPTY_ANSWER, text }));
+    await one.run();
+    expect((await one.messages())[0]?.content).toEqual([
+      { type: "text", text, marks: [], cuts: [19, 34, text.length] },
+    ]);
   });
 
   test("that was cancelled while it was worked on says nothing", async () => {
@@ -334,13 +383,19 @@ describe("a run of a chat model", () => {
     expect(one.ends).toEqual(["cancelled"]);
   });
 
-  test("that fails for a reason of ours tells no more than that, and is not tried again", async () => {
-    await using one = await desk(answered, { request: await request() }, () => Promise.reject(new TypeError("a bug")));
-    expect(await one.run()).toEqual({ type: "done" });
-    expect((await one.row()).outcome?.error).toEqual({
-      code: "server_error",
-      message: "The server had an error while answering.",
-    });
-    expect(one.logged).toEqual(["a run failed"]);
-  });
+  test.each(["qwen3", undefined])(
+    "that fails for a reason of ours tells no more, and is not tried again: %s",
+    async (model) => {
+      const { answers: _, ...quoted } = await request();
+      const broken = () => Promise.reject(new TypeError("a bug"));
+      const asked = model === undefined ? { request: quoted } : { request: await request() };
+      await using one = await desk(broken, asked, model === undefined ? undefined : broken);
+      expect(await one.run()).toEqual({ type: "done" });
+      expect((await one.row()).outcome?.error).toEqual({
+        code: "server_error",
+        message: "The server had an error while answering.",
+      });
+      expect(one.logged).toEqual(["a run failed"]);
+    },
+  );
 });

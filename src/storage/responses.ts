@@ -46,7 +46,7 @@ export interface KeptOutcome {
   usage: { input: number; output: number; cached?: number; reasoning?: number } | null;
   error: { code: string; message: string; type: string; param: string | null } | null;
   /** Why it is incomplete. */
-  reason: "max_output_tokens" | "content_filter" | null;
+  reason: "max_output_tokens" | "max_prompt_tokens" | "content_filter" | null;
   warnings: string[];
   /** What answered, if not what was asked; calls of a chat model. */
   model?: string;

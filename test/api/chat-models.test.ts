@@ -106,6 +106,12 @@ test("`ask` prints an answer with numbered sources", async () => {
     },
   );
   expect(JSON.parse(quoted.out)).toMatchObject({ status: "completed", lectern: { answered_by: "extractive" } });
+  const once = await runLectern(["ask", "handbook", "When are refunds paid?", "--model", "lectern-extractive"], {
+    env,
+  });
+  expect(once.out.split("Refunds are paid within fourteen days").length).toBe(2);
+  expect(once.out).toMatch(/^“Refunds are paid .*” \[1\]$/m);
+  expect(once.out).toMatch(/^\[1\] refunds\.md, lines? \d/m);
   upstream.say({ status: 500 });
   const failed = await runLectern(["ask", "handbook", "When?"], { env });
   expect([failed.status, failed.out]).toEqual([1, ""]);

@@ -17,6 +17,7 @@ const BENCHES: Record<string, () => Promise<Bench>> = {
   parse: async () => (await import("./parse.bench.ts")).parse,
   search: async () => (await import("./search.bench.ts")).search,
   http: async () => (await import("./http.bench.ts")).http,
+  answers: async () => (await import("./answers.bench.ts")).answers,
   load: async () => (await import("./load.bench.ts")).load,
   migrate: async () => (await import("./migrate.bench.ts")).migrate,
   upload: async () => (await import("./upload.bench.ts")).upload,

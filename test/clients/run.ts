@@ -5,6 +5,7 @@
 import { cpSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT, startServer } from "../helpers/server.ts";
+import { startChatUpstream } from "./chat-upstream.ts";
 
 interface Client {
   name: string;
@@ -18,14 +19,16 @@ interface Client {
   /** Folder of its sources, beside this file. */
   source: string;
   env?: Record<string, string>;
+  /** Its server has a chat model. */
+  chats?: boolean;
 }
 
 const WORK = join(ROOT, "dist/clients");
-const PYTHON = join(WORK, "python/venv/bin/python");
-const PIP = [PYTHON, "-m", "pip", "--quiet", "--disable-pip-version-check"];
-const VENV = [
+const pythonOf = (source: string) => join(WORK, source, "venv/bin/python");
+const pipOf = (source: string) => [pythonOf(source), "-m", "pip", "--quiet", "--disable-pip-version-check"];
+const venvOf = (source: string) => [
   ["python3", "-m", "venv", "venv"],
-  [...PIP, "install", "-r", "requirements.txt"],
+  [...pipOf(source), "install", "-r", "requirements.txt"],
 ];
 const OPEN_WEBUI = "open-webui==0.12.4";
 /** No client of these may speak to anybody but the server under test. */
@@ -34,21 +37,31 @@ const QUIET = {
   HAYSTACK_TELEMETRY_ENABLED: "False",
 };
 
-const python = (name: string, walk: string, also: string[][] = []): Client => ({
+const python = (name: string, walk: string, more: Partial<Client> = {}): Client => ({
   name,
-  also,
   needs: "python3",
   source: "python",
-  install: VENV,
-  walk: [PYTHON, walk],
+  install: venvOf(more.source ?? "python"),
+  walk: [pythonOf(more.source ?? "python"), walk],
   env: QUIET,
+  ...more,
 });
+
+/** Its models want an older version of OpenAI's client than the others. */
+const LLAMA_INDEX = {
+  source: "python-llama-index",
+  env: { ...QUIET, PYTHONPATH: join(import.meta.dir, "python"), PYTHONDONTWRITEBYTECODE: "1" },
+  chats: true,
+};
 
 const CLIENTS: readonly Client[] = [
   python("openai (Python)", "openai_walk.py"),
   python("openai assistants (Python)", "openai_assistants_walk.py"),
+  python("openai with a chat model (Python)", "openai_chat_walk.py", { chats: true }),
   python("LangChain (Python)", "langchain_walk.py"),
+  python("LangChain with a chat model (Python)", "langchain_chat_walk.py", { chats: true }),
   python("LlamaIndex (Python)", "llama_index_walk.py"),
+  python("LlamaIndex with a chat model (Python)", "llama_index_chat_walk.py", LLAMA_INDEX),
   python("LiteLLM (Python)", "litellm_walk.py"),
   python("Haystack (Python)", "haystack_walk.py"),
   python("Cohere (Python)", "cohere_walk.py"),
@@ -56,9 +69,9 @@ const CLIENTS: readonly Client[] = [
   python("Ollama (Python)", "ollama_walk.py"),
   python("TEI (Python)", "tei_walk.py"),
   // Its package is read, not installed: it wants half a hundred others.
-  python("Open WebUI (Python)", "openwebui_walk.py", [
-    [...PIP, "download", "--no-deps", "--dest", "wheels", OPEN_WEBUI],
-  ]),
+  python("Open WebUI (Python)", "openwebui_walk.py", {
+    also: [[...pipOf("python"), "download", "--no-deps", "--dest", "wheels", OPEN_WEBUI]],
+  }),
   {
     name: "openai-go",
     needs: "go",
@@ -92,7 +105,11 @@ const skipped: string[] = [];
 let passed = 0;
 let failed = 0;
 
-await using server = await startServer({ env: { LECTERN_API_KEY: "sk-clients-0123456789abcdef0123456789" } });
+const env = { LECTERN_API_KEY: "sk-clients-0123456789abcdef0123456789" };
+await using server = await startServer({ env });
+await using upstream = await startChatUpstream();
+const args = ["--chat-address", upstream.address, "--chat-model", "walk", "--allow-private-addresses"];
+await using chatting = await startServer({ env, args });
 for (const client of CLIENTS) {
   if (asked.length > 0 && !asked.some((word) => client.name.toLowerCase().includes(word.toLowerCase()))) continue;
   if (Bun.which(client.needs) === null) {
@@ -140,12 +157,13 @@ async function runAll(commands: readonly string[][], client: Client, directory: 
 async function run(
   command: string[],
   cwd: string,
-  { env }: Client,
+  { env: more, chats }: Client,
   seconds: number,
 ): Promise<{ code: number; output: string }> {
+  const { url, key } = chats === true ? chatting : server;
   const child = Bun.spawn(command, {
     cwd,
-    env: { ...process.env, ...env, LECTERN_URL: server.url, LECTERN_API_KEY: server.key },
+    env: { ...process.env, ...more, LECTERN_URL: url, LECTERN_API_KEY: key },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",

@@ -37,11 +37,12 @@ export function findSpec(): string {
   return named === undefined ? join(ROOT, "test/fixtures/openai/openai-subset.openapi.json") : resolve(named);
 }
 
-export function readSpec(file: string): Spec {
+/** `families`: whose operations are looked at. */
+export function readSpec(file: string, families = FAMILIES): Spec {
   const text = readFileSync(file, "utf8");
   const document = withoutNullable(/\.ya?ml$/.test(file) ? Bun.YAML.parse(text) : JSON.parse(text)) as Document;
   const operations = Object.entries(document.paths).flatMap(([path, item]) =>
-    FAMILIES.test(path)
+    families.test(path)
       ? METHODS.flatMap((method) => {
           const found = item[method];
           return found === undefined ? [] : [{ id: found.operationId, method: method.toUpperCase(), path }];

@@ -50,10 +50,8 @@ export async function afterResponse({ responses }: Tables, caller: Caller, id: s
   };
 }
 
-/** Throws a 404 where it is not there. */
-export async function inConversation(tables: Tables, caller: Caller, id: string): Promise<Before> {
-  const conversation = await conversationOf(tables, caller, id);
-  const all = await tables.conversations.items(caller.tenantId, conversation.seq);
+export async function inConversation(tables: Tables, conversation: ConversationRow): Promise<Before> {
+  const all = await tables.conversations.items(conversation.tenant_id, conversation.seq);
   return {
     previous: null,
     conversation,
@@ -70,7 +68,7 @@ export async function inConversation(tables: Tables, caller: Caller, id: string)
   };
 }
 
-/** A key that is limited to stores knows only what it made itself. */
+/** Throws a 404 where it is not there. A key that is limited to stores knows only what it made itself. */
 export async function conversationOf(
   { conversations }: Pick<Tables, "conversations">,
   caller: Caller,

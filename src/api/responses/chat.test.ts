@@ -197,6 +197,27 @@ describe("an answer of a chat model", () => {
     ]);
   });
 
+  test("goes on with the passages of the turn where the client sends it back whole", async () => {
+    await using f = await office();
+    upstream.say({ calls: [{ name: "weather", arguments: "{}" }] });
+    const tools = [...ask(f.store).tools, weather];
+    const first = (await f.call("POST", "/v1/responses", ask(f.store, { tools }))).json;
+    const given = { type: "function_call_output", call_id: first.output[1].call_id, output: "12" };
+    upstream.say({ calls: [{ name: "weather", arguments: "{}" }] }, { text: "Fourteen days [1]." });
+    const input = [{ role: "user", content: "When are refunds paid?" }, ...first.output, given];
+    const second = (await f.call("POST", "/v1/responses", { tools, input })).json;
+    expect(JSON.stringify(upstream.asked.at(-1)?.body.messages)).toContain("<passage n=");
+    const again = { type: "function_call_output", call_id: second.output[0].call_id, output: "13" };
+    const third = { tools, input: [again], previous_response_id: second.id, background: true };
+    const { id } = (await f.call("POST", "/v1/responses", third)).json;
+    await f.engine.jobs.runner.start();
+    const ended = await waitFor("it has ended", async () => {
+      const { json } = await f.call("GET", `/v1/responses/${id}`);
+      return json.status === "completed" ? json : undefined;
+    });
+    expect(ended.output[0].content[0].annotations).toMatchObject([{ filename: "refunds.md" }]);
+  });
+
   test("runs a search beside the client's functions, and gives these back", async () => {
     await using f = await office();
     upstream.say({ calls: [search(["tides"]), { name: "weather", arguments: "{}" }] });
@@ -258,6 +279,21 @@ describe("an answer of a chat model", () => {
       { reason },
       "incomplete",
     ]);
+  });
+
+  test("may say so many words in all its rounds together", async () => {
+    await using f = await office();
+    const calls = [{ name: "file_search", arguments: '{"queries":["receipt"]}' }];
+    const used = (tokens: number) => ({ prompt_tokens: 50, completion_tokens: tokens, total_tokens: 50 + tokens });
+    upstream.say({ calls, usage: used(30) }, { text: "Fourteen days [1].", usage: used(5) });
+    const first = (await f.call("POST", "/v1/responses", ask(f.store, { max_output_tokens: 40 }))).json;
+    expect([first.status, first.usage.output_tokens]).toEqual(["completed", 35]);
+    expect(upstream.asked.map(({ body }) => body["max_tokens"])).toEqual([40, 10]);
+    upstream.say({ calls, usage: used(40) });
+    const { json } = await f.call("POST", "/v1/responses", ask(f.store, { max_output_tokens: 40 }));
+    expect([json.status, json.incomplete_details]).toEqual(["incomplete", { reason: "max_output_tokens" }]);
+    expect([types(json.output), upstream.asked.length]).toEqual([["file_search_call", "file_search_call"], 3]);
+    expect(problemWith("Response", json)).toBeNull();
   });
 
   test("that says nothing is an empty text with a warning", async () => {

@@ -69,13 +69,7 @@ class Reader {
         break;
       }
       case "file_search_call":
-        this.#add({
-          id: this.#idOf(item),
-          type: item.type,
-          status: "completed",
-          queries: item.queries ?? [],
-          results: null,
-        });
+        await this.#search(item);
         break;
       case "item_reference":
         return await this.#reference(item.id, param);
@@ -84,6 +78,21 @@ class Reader {
         return;
     }
     this.#unheard(param);
+  }
+
+  /** One that was made here is that one: what it found is needed while its turn goes on, and is not taken from clients. */
+  async #search(item: Extract<GivenItem, { type: "file_search_call" }>): Promise<void> {
+    const { id, type, queries } = item;
+    const meant = id === undefined || this.#taken.has(id) ? null : await this.#find(id);
+    if (meant?.type === type) {
+      this.#taken.add(meant.id);
+      this.#refer(meant);
+    } else this.#add({ id: this.#idOf(item), type, status: "completed", queries: queries ?? [], results: null });
+  }
+
+  #refer(meant: KeptItem): void {
+    this.read.items.push({ id: newId("ref_"), type: "item_reference", to: meant.id });
+    this.read.said.push(meant);
   }
 
   #message(item: Extract<GivenItem, { type: "message" }>, param: string): void {
@@ -135,8 +144,7 @@ class Reader {
       const text = `Item with id '${shown(id)}' not found. Items are not persisted when \`store\` is set to false. Try again with \`store\` set to true, or remove this item from your input.`;
       throw new AppError("item_not_found", text, { param: "input" });
     }
-    this.read.items.push({ id: newId("ref_"), type: "item_reference", to: meant.id });
-    this.read.said.push(meant);
+    this.#refer(meant);
     if (meant.type === "message" && meant.role === "user") this.read.asked.push(textOf(meant.content));
     if (meant.type === "function_call" || meant.type === "function_call_output") this.#call(meant.type, meant.call_id);
   }

@@ -40,7 +40,10 @@ export function showResponse({ row, output }: Answered, view: View): Response {
     completed_at: status === "completed" ? row.completed_at : null,
     ...(row.request.conversation === undefined ? {} : { conversation: { id: row.request.conversation } }),
     error: errorOf(row, view),
-    incomplete_details: status === "incomplete" ? { reason: outcome?.reason ?? "max_output_tokens" } : null,
+    incomplete_details:
+      status === "incomplete"
+        ? { reason: outcome?.reason === "content_filter" ? outcome.reason : "max_output_tokens" }
+        : null,
     instructions: echo.instructions,
     max_output_tokens: echo.max_output_tokens,
     max_tool_calls: echo.max_tool_calls,

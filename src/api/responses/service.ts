@@ -16,7 +16,6 @@ import { newId } from "../../platform/ids.ts";
 import type { Log } from "../../platform/log.ts";
 import { shown } from "../../platform/words.ts";
 import { chooseRanker, type RerankDeps } from "../../search/rerank.ts";
-import type { ConversationSeq } from "../../storage/ids.ts";
 import type { KeptItem } from "../../storage/response-items.ts";
 import type { KeptQuestion, ResponseEnd, ResponseRow } from "../../storage/responses.ts";
 import type { Storage } from "../../storage/storage.ts";
@@ -24,7 +23,8 @@ import { usableFiles } from "../stored-files/scope.ts";
 import { assertStillThere, type Owner } from "../stored-files/space.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import type { StoreAccess } from "../store-access.ts";
-import { afterResponse, assertOwn, type Before, inConversation, mayKnow, NOTHING } from "./before.ts";
+import { afterResponse, assertOwn, type Before, conversationOf, inConversation, mayKnow, NOTHING } from "./before.ts";
+import { ConversationLocks, freeAtAbort } from "./conversation-locks.ts";
 import { Events, type ResponseEvent } from "./events.ts";
 import { Following } from "./following.ts";
 import { assertPaired, type ReadInput, readInput, textOf } from "./input.ts";
@@ -74,6 +74,8 @@ export interface Begun {
   isStored: boolean;
   isStreamed: boolean;
   view: View;
+  /** What is held until it is answered, or left to a job. */
+  held: Disposable;
 }
 
 /** Answers: asked for, kept, followed, cancelled and deleted. A key that is limited to stores knows only its own. */
@@ -108,8 +110,7 @@ export function responsesService(deps: ResponsesDeps): ResponsesService {
 
 class Service implements ResponsesService {
   readonly #deps: ResponsesDeps;
-  /** Conversations in which an answer is being given to a request that waits for it. */
-  readonly #answered = new Set<ConversationSeq>();
+  readonly #locks = new ConversationLocks();
 
   constructor(deps: ResponsesDeps) {
     this.#deps = deps;
@@ -124,7 +125,8 @@ class Service implements ResponsesService {
     const refusal = model === null ? refusalWithoutModel(read) : null;
     if (refusal !== null) throw refusal;
     if (model !== null) assertChoice(body);
-    const before = await this.#before(caller, read);
+    using held = new DisposableStack();
+    const before = await this.#before(caller, read, held);
     const { previous, conversation } = before;
     const input = await this.#input(caller, { read, before, hasModel: model !== null });
     if (model !== null) await this.#checkFiles(caller, input.said);
@@ -173,17 +175,24 @@ class Service implements ResponsesService {
       isStored,
       isStreamed: body.stream === true,
       view: { dialect, include },
+      held: held.move(),
     };
   }
 
   async answer(begun: Begun, signal: AbortSignal): Promise<Answered> {
-    using _lock = this.#lock(begun);
+    using _held = begun.held;
     const end = await this.#deps.responding.respond(begun.prepared, new AnswerWriter(), signal);
     return await this.#keep(begun, end, signal);
   }
 
-  async *stream(begun: Begun, signal: AbortSignal): AsyncGenerator<ResponseEvent> {
-    using _lock = this.#lock(begun);
+  stream(begun: Begun, signal: AbortSignal): AsyncGenerator<ResponseEvent> {
+    // A client that leaves before the first event ends a generator that never began.
+    freeAtAbort(begun.held, signal);
+    return this.#events(begun, signal);
+  }
+
+  async *#events(begun: Begun, signal: AbortSignal): AsyncGenerator<ResponseEvent> {
+    using _held = begun.held;
     const events = new Events(begun.row, begun.view);
     yield* events.opening();
     yield* events.begun();
@@ -202,6 +211,7 @@ class Service implements ResponsesService {
   async queue(begun: Begun): Promise<Answered> {
     const { storage, wakeJobs, clock } = this.#deps;
     const { row, input } = begun;
+    using _held = begun.held;
     if ((await storage.responses.queued()) >= MOST_QUEUED)
       throw new AppError("overloaded", "Too many answers are waiting. Try again later.", { retryAfterSeconds: 2 });
     await storage.transaction(async (tables) => {
@@ -306,18 +316,14 @@ class Service implements ResponsesService {
     return modelFor(chatModels, name, settings());
   }
 
-  async #before(caller: Caller, { body }: ReadRequest): Promise<Before> {
+  async #before(caller: Caller, { body }: ReadRequest, held: DisposableStack): Promise<Before> {
     const { storage } = this.#deps;
     if (body.previous_response_id) return await afterResponse(storage, caller, body.previous_response_id);
     if (!body.conversation) return NOTHING;
     const id = typeof body.conversation === "string" ? body.conversation : body.conversation.id;
-    const before = await inConversation(storage, caller, id);
-    const { seq = null } = before.conversation ?? {};
-    if (seq !== null && (this.#answered.has(seq) || (await storage.conversations.isAnswered(seq)))) {
-      const text = "Another Response of this conversation has not ended. Try again in a few seconds.";
-      throw new AppError("conversation_locked", text, { param: "conversation" });
-    }
-    return before;
+    const conversation = await conversationOf(storage, caller, id);
+    await this.#locks.take(storage.conversations, conversation.seq, held);
+    return await inConversation(storage, conversation);
   }
 
   async #input(
@@ -344,11 +350,6 @@ class Service implements ResponsesService {
     // Only what a function gave is new: the question is the one before.
     if (text === undefined) return { text: (await lastBefore()) ?? "", previous: null };
     return { text, previous: earlier ?? (await lastBefore()) };
-  }
-
-  #lock({ row: { conversation } }: Begun): Disposable {
-    if (conversation !== null) this.#answered.add(conversation);
-    return { [Symbol.dispose]: () => conversation !== null && this.#answered.delete(conversation) };
   }
 
   /** Null where nobody waits any more. A failure is an end. */

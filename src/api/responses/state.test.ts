@@ -69,20 +69,22 @@ describe("what was asked", () => {
     expect((await items(f, second.id)).data).toHaveLength(1);
   });
 
-  test("has what clients send back of an answer, without its passages", async () => {
+  test("has what clients send back of an answer: a search that was made here is that one, another has no passages", async () => {
     await using f = await handbook();
     const first = await answered(f, { include: ["file_search_call.results"] });
     const input = [
       { role: "user", content: "When are refunds paid?" },
       ...first.output,
+      { ...first.output[0], id: "fs_of_mine" },
       { role: "user", content: "And how do tides move?" },
     ];
     const second = await answered(f, { input });
     const listed = (await items(f, second.id, "?order=asc&include[]=file_search_call.results")).data;
     expect(listed).toMatchObject([
       { role: "user" },
-      { type: "file_search_call", results: null },
+      first.output[0],
       { role: "assistant", content: [{ text: first.output[1].content[0].text, annotations: [] }] },
+      { type: "file_search_call", id: "fs_of_mine", results: null },
       { role: "user" },
     ]);
     expect(second.output[1].content[0].text).toContain("Tides follow the moon.");

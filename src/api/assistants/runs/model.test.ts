@@ -1,12 +1,18 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type ChatServer, startChatServer } from "../../../../test/helpers/chat-server.ts";
 import { waitFor } from "../../../../test/helpers/wait.ts";
+import { countTokens } from "../../../chunk/tokens.ts";
 import type { Config } from "../../../config/config.ts";
 import { problemWith } from "../../responses/testing/openai-schemas.ts";
 import { desk, type Desk, ended, endOf, eventsIn, list, newThread, SEARCH, user } from "./testing/threads.ts";
 
 // Compiling OpenAI's schemas takes a while.
 setDefaultTimeout(60_000);
+
+interface Waiting {
+  id: string;
+  required_action: { submit_tool_outputs: { tool_calls: { id: string }[] } };
+}
 
 let upstream: ChatServer;
 beforeAll(async () => {
@@ -225,6 +231,121 @@ describe("a run of a chat model", () => {
     const message = await messageOf(f, thread);
     expect([message.status, message.incomplete_details.reason]).toEqual(["incomplete", "max_tokens"]);
     expect(upstream.asked[0]?.body["max_tokens"]).toBe(256);
+  });
+
+  test("may say so many words in all its turns together", async () => {
+    await using f = await office();
+    const usage = { prompt_tokens: 50, completion_tokens: 200, total_tokens: 250 };
+    upstream.say({ calls: [{ name: "weather", arguments: "{}" }], usage });
+    const thread = await newThread(f);
+    const bounds = { tools: [SEARCH, WEATHER], max_completion_tokens: 500 };
+    const waiting = await ended(f, thread, bounds);
+    const submit = async (run: Waiting) => {
+      const [call] = run.required_action.submit_tool_outputs.tool_calls;
+      const body = { tool_outputs: [{ tool_call_id: call?.id, output: "12" }] };
+      await f.call("POST", `/v1/threads/${thread}/runs/${run.id}/submit_tool_outputs`, body);
+      return await endOf(f, thread, run.id);
+    };
+    const again = await submit(waiting);
+    const third = await submit(again);
+    expect(upstream.asked.map(({ body }) => body["max_tokens"])).toEqual([500, 300, 100]);
+    const run = await submit(third);
+    expect([run.status, run.incomplete_details, run.usage.completion_tokens]).toEqual([
+      "incomplete",
+      { reason: "max_completion_tokens" },
+      600,
+    ]);
+    // Nothing was left for a turn: it was not asked once more.
+    expect([upstream.asked.length, run.lectern.rounds]).toEqual([3, 3]);
+    expect(problemWith("RunObject", run)).toBeNull();
+    const steps = await stepsOf(f, run);
+    expect(steps.map(({ status }: { status: string }) => status)).toEqual(Array(4).fill("completed"));
+  });
+
+  test("whose searches took all its words is not asked for an answer", async () => {
+    await using f = await office();
+    const calls = [{ name: "file_search", arguments: '{"queries":["receipt"]}' }];
+    upstream.say({ calls, usage: { prompt_tokens: 50, completion_tokens: 300, total_tokens: 350 } });
+    const thread = await newThread(f);
+    const run = await ended(f, thread, { max_completion_tokens: 300 });
+    expect([run.status, run.incomplete_details, upstream.asked.length]).toEqual([
+      "incomplete",
+      { reason: "max_completion_tokens" },
+      1,
+    ]);
+    expect((await list(f, `/v1/threads/${thread}/messages?run_id=${run.id}`)).length).toBe(0);
+  });
+
+  test("whose prompts are bounded is given what fits, passages among it, and is asked once", async () => {
+    await using f = await office();
+    upstream.say({ text: "Fourteen days [1]." });
+    const old = Array.from({ length: 40 }, (_, i) => user(`Old ${i}: ${"what was said before, ".repeat(10)}`));
+    const thread = await newThread(f, { messages: old.slice(0, 30) });
+    await f.call("POST", `/v1/threads/${thread}/messages`, { role: "assistant", content: "I see." });
+    await f.call("POST", `/v1/threads/${thread}/messages`, user());
+    for (const most of [256, 1_000]) {
+      const run = await ended(f, thread, { max_prompt_tokens: most });
+      expect([run.status, run.lectern.ignored]).toEqual(["completed", []]);
+      expect(run.lectern.warnings.join()).toContain("messages were left out");
+      const sent =
+        upstream.asked
+          .at(-1)
+          ?.body.messages.map(({ content }) => String(content))
+          .join("\n") ?? "";
+      expect(sent).toContain("<passage n=");
+      expect(countTokens(sent)).toBeLessThanOrEqual(most);
+      expect(upstream.asked.at(-1)?.body["tools"]).toBeUndefined();
+    }
+    expect(upstream.asked.length).toBe(2);
+  });
+
+  test("whose prompts are bounded ends as incomplete where not even its question fits, or nothing is left", async () => {
+    await using f = await office();
+    upstream.say({ text: "Never." });
+    const thread = await newThread(f, { messages: [user("refunds and receipts ".repeat(200))] });
+    const run = await ended(f, thread, { max_prompt_tokens: 256 });
+    expect([run.status, run.incomplete_details, run.usage.total_tokens]).toEqual([
+      "incomplete",
+      { reason: "max_prompt_tokens" },
+      0,
+    ]);
+    expect([upstream.asked.length, problemWith("RunObject", run)]).toEqual([0, null]);
+    const usage = { prompt_tokens: 900, completion_tokens: 5, total_tokens: 905 };
+    upstream.say({ calls: [{ name: "weather", arguments: "{}" }], usage });
+    const other = await newThread(f);
+    const waiting = await ended(f, other, { tools: [SEARCH, WEATHER], max_prompt_tokens: 1_000 });
+    const [call] = waiting.required_action.submit_tool_outputs.tool_calls;
+    const outputs = { tool_outputs: [{ tool_call_id: call.id, output: "12" }], stream: true };
+    const path = `/v1/threads/${other}/runs/${waiting.id}/submit_tool_outputs`;
+    const events = await eventsIn(await f.request("POST", path, outputs));
+    expect(events.map(({ event }) => event)).toEqual([
+      "thread.run.step.completed",
+      "thread.run.queued",
+      "thread.run.in_progress",
+      "thread.run.incomplete",
+      "done",
+    ]);
+    const done = await endOf(f, other, waiting.id as string);
+    expect([done.incomplete_details, done.usage.prompt_tokens, upstream.asked.length]).toEqual([
+      { reason: "max_prompt_tokens" },
+      900,
+      1,
+    ]);
+  });
+
+  test("searches once more where its prompts have room for it, and answers where they have none any more", async () => {
+    await using f = await office();
+    const calls = [{ name: "file_search", arguments: '{"queries":["receipt"]}' }];
+    const usage = { prompt_tokens: 400, completion_tokens: 5, total_tokens: 405 };
+    upstream.say({ calls, usage }, { text: "Fourteen days [1].", usage });
+    const thread = await newThread(f);
+    const run = await ended(f, thread, { max_prompt_tokens: 4_000 });
+    expect([run.status, upstream.asked.length, run.usage.prompt_tokens]).toEqual(["completed", 2, 800]);
+    upstream.asked.length = 0;
+    upstream.say({ calls, usage: { ...usage, prompt_tokens: 1_700 } }, { text: "Fourteen days [1].", usage });
+    const short = await ended(f, thread, { max_prompt_tokens: 2_500 });
+    expect([short.status, upstream.asked.length]).toEqual(["completed", 2]);
+    expect(upstream.asked.map(({ body }) => body["tools"] === undefined)).toEqual([false, true]);
   });
 
   test("may do without documents, and is refused where no model could", async () => {

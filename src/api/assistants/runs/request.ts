@@ -96,9 +96,6 @@ function withoutEffect(request: KeptRunRequest, body: RunBody): string[] {
 }
 
 /** What is without effect where a language model answers. */
-function unused({ tools, max_prompt_tokens }: KeptRunRequest): string[] {
-  return [
-    ...tools.flatMap(({ type }, i) => (type === "code_interpreter" ? [`tools[${i}]`] : [])),
-    ...(max_prompt_tokens === null ? [] : ["max_prompt_tokens"]),
-  ];
+function unused({ tools }: KeptRunRequest): string[] {
+  return tools.flatMap(({ type }, i) => (type === "code_interpreter" ? [`tools[${i}]`] : []));
 }

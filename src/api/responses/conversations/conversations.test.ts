@@ -1,5 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { startChatServer } from "../../../../test/helpers/chat-server.ts";
+import { waitFor } from "../../../../test/helpers/wait.ts";
 import { KEYS } from "../../../app/testing/store-app.ts";
 import { ask, handbook } from "../testing/answers.ts";
 import { problemWith } from "../testing/openai-schemas.ts";
@@ -92,6 +93,37 @@ test("what failed is no part of it, and two answers at once are refused", async 
     expect([refused.status, refused.json.error.param]).toEqual([400, "conversation"]);
   }
   await f.engine.jobs.runner.start();
+});
+
+test.each([
+  ["streamed", { stream: true }],
+  ["waited for", {}],
+  ["in the background", { background: true }],
+])("of two answers that are asked for in the same instant one is given: %s", async (_, how) => {
+  await using f = await handbook();
+  const { id } = (await f.call("POST", "/v1/conversations", {})).json;
+  const body = ask(f.store, { conversation: id, ...how });
+  const asked = await Promise.all([1, 2, 3].map(() => f.request("POST", "/v1/responses", body)));
+  expect(asked.map(({ status }) => status).sort((a, b) => a - b)).toEqual([200, 409, 409]);
+  await Promise.all(asked.map((response) => response.text()));
+  await f.engine.jobs.runner.start();
+  // It is free again, with one question and one answer in it.
+  await waitFor("the conversation is free", async () => {
+    const { data } = (await f.call("GET", `/v1/conversations/${id}/items`)).json;
+    return data.length === 3 || undefined;
+  });
+  expect((await f.call("POST", "/v1/responses", ask(f.store, { conversation: id }))).status).toBe(200);
+});
+
+test("is free again for whoever comes after a refused request, or a client that left before the first event", async () => {
+  await using f = await handbook();
+  const { id } = (await f.call("POST", "/v1/conversations", {})).json;
+  const refused = ask("vs_unknown", { conversation: id });
+  expect((await f.call("POST", "/v1/responses", refused)).status).toBe(404);
+  const body = ask(f.store, { conversation: id, stream: true });
+  await (await f.request("POST", "/v1/responses", body)).body?.cancel();
+  const { status } = await f.call("POST", "/v1/responses", ask(f.store, { conversation: id }));
+  expect(status).toBe(200);
 });
 
 test("it is its tenant's, and what files say in it goes with them", async () => {
