@@ -65,6 +65,7 @@ import { storeAccess } from "../api/store-access.ts";
 import { storeOperations } from "../api/vector-stores/routes.ts";
 import { storesService } from "../api/vector-stores/service.ts";
 import type { Config } from "../config/config.ts";
+import { mcpOperations } from "../mcp/operations.ts";
 import { createCursors, createPlaces } from "../http/cursors.ts";
 import type { Operation } from "../http/operation.ts";
 import { quotaRules } from "../http/quotas.ts";
@@ -109,10 +110,12 @@ export function createOperations(options: OperationsOptions): Operation[] {
   const shared = sharedParts(options);
   const files = fileParts(options, shared);
   const stores = storeParts(options, shared);
+  const searching = searchParts(options, shared);
   return [
     ...files.operations,
     ...stores.operations,
-    ...searchParts(options, shared),
+    ...searching.operations,
+    ...mcpOperations({ ...stores, ...searching, settings: options.config }),
     ...answerParts(options, shared),
     ...assistantParts(options, shared, stores),
     ...modelParts(options, shared),
@@ -206,6 +209,7 @@ function storeParts(options: OperationsOptions, shared: Shared) {
   const events = eventsService({ ...storage, ...shared, batchesService: batches, progressOf });
   return {
     stores,
+    files: storeFiles,
     attacher: attach,
     show: (row: StoreRow) => stores.show(row),
     operations: [
@@ -230,7 +234,7 @@ function migrationsOf({ engine }: OperationsOptions, shared: Shared) {
 }
 
 /** Searching, and what is known of searches. */
-function searchParts(options: OperationsOptions, shared: Shared): Operation[] {
+function searchParts(options: OperationsOptions, shared: Shared) {
   const { engine, queries, metrics } = options;
   const { data, jobs, rankers, search: find } = engine;
   const { storage, blobs } = data;
@@ -252,14 +256,16 @@ function searchParts(options: OperationsOptions, shared: Shared): Operation[] {
     outdate: (tables, file, generation) => jobs.outdateFile(tables, file, generation),
     reload: (file, generation) => jobs.reloadFile(file, generation),
   });
-  return [
-    ...searchOperations(searchService({ ...storage, ...shared, rankers, search: find, onSearch })),
+  const searches = searchService({ ...storage, ...shared, rankers, search: find, onSearch });
+  const operations = [
+    ...searchOperations(searches),
     ...chunkOperations(chunksService({ ...storage, ...shared, indexes: engine.indexes.registry }), insert),
     ...queryOperations(queriesService({ ...storage, ...shared, flush })),
     ...statsOperations(statsService({ ...storage, ...shared, flush })),
     ...judgmentOperations(judgmentsService({ ...storage, ...shared })),
     ...evaluationOperations(evaluationsService({ ...storage, ...shared })),
   ];
+  return { searches, operations };
 }
 
 function answerParts({ config, engine, metrics, log }: OperationsOptions, shared: Shared): Operation[] {

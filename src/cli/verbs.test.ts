@@ -3,7 +3,9 @@ import { describeFlags } from "./arguments.ts";
 import { CONNECTION_FLAGS } from "./connect.ts";
 import { lectern } from "./testing/command.ts";
 
-const VERBS = "serve ingest search ask eval models ocr backup restore keys tenants open doctor version help".split(" ");
+const VERBS = "serve ingest search ask eval models ocr backup restore keys tenants mcp open doctor version help".split(
+  " ",
+);
 
 test("without a verb, or asked for help, every verb is listed with what it does", async () => {
   const plain = await lectern([]);
@@ -20,7 +22,7 @@ test.each(VERBS)("help %s and %s --help are the same, and begin with how it is c
   expect(await lectern([verb, "--nonsense", "--help"])).toEqual(help);
 });
 
-test.each("ingest search ask eval models backup keys tenants".split(" "))(
+test.each("ingest search ask eval models backup keys tenants mcp".split(" "))(
   "help %s names the flags that say which server",
   async (verb) => {
     const { out } = await lectern(["help", verb]);

@@ -1,5 +1,5 @@
 import type { Static, TObject, TSchema } from "@sinclair/typebox";
-import type { ErrorCode } from "../errors.ts";
+import type { AppError, ErrorCode } from "../errors.ts";
 import type { FormLimit, JsonLimit, NoBody } from "./body-limit.ts";
 import type { Caller, Role } from "./caller.ts";
 import type { Dialect } from "./dialect.ts";
@@ -39,6 +39,18 @@ interface WithForm {
   bodyLimit: FormLimit;
 }
 
+/**
+ * How an operation tells what went wrong, where the programs that call it do not read OpenAI's envelope. A failure keeps
+ * its code in logs and its message in the answer.
+ */
+export interface RefusalShape {
+  schema: TSchema;
+  /** The status of a failure, given the one that it has elsewhere; the same where left out. */
+  status?(code: ErrorCode, usual: number): number;
+  /** A value of `schema`. */
+  body(error: AppError, at: { status: number; request: Request }): object;
+}
+
 interface OperationBasics {
   method: "GET" | "POST" | "DELETE";
   /** Full canonical address with `{name}` for path parameters, e.g. `/v1/files/{file_id}`. */
@@ -65,9 +77,13 @@ interface OperationBasics {
   alsoAnswers?: Record<number, string>;
   /** Codes beyond those that every operation can answer with. */
   errors?: readonly ErrorCode[];
+  /** OpenAI's envelope where left out. */
+  refusal?: RefusalShape;
   examples?: { body?: unknown; query?: Record<string, unknown>; response?: unknown };
   /** PATCH is served as POST (an update). */
   alsoPatch?: boolean;
+  /** Every other method at this address is a 405 that names this one, not an unknown address. */
+  onlyMethod?: boolean;
   /**
    * Names that the `fightclub` dialect gives to validation errors, by top-level parameter:
    * one code for all, or one by OpenAI's code (`default` for the rest).
@@ -84,6 +100,7 @@ export const TAGS = [
   "Assistants",
   "Models",
   "Lectern",
+  "MCP",
   "Administration",
   "Service",
 ] as const;

@@ -6,7 +6,7 @@ import { decodedRequest } from "./content-encoding.ts";
 import type { Caller } from "./caller.ts";
 import { isDialect, requestedDialect } from "./dialect.ts";
 import type { Dialect } from "./dialect.ts";
-import type { Answer, Call, Operation, OperationSpec } from "./operation.ts";
+import type { Answer, Call, Operation, OperationSpec, RefusalShape } from "./operation.ts";
 import { authenticateRequest, authorize } from "./plugins/auth.ts";
 import type { Authenticate } from "./plugins/auth.ts";
 import { unknownUrl } from "./plugins/errors.ts";
@@ -37,6 +37,8 @@ export interface RequestState {
   keyId: string | null;
   refusal: Refusal | null;
   dialect: Dialect;
+  /** How its operation tells what went wrong; null: in OpenAI's envelope. */
+  refusalShape: RefusalShape | null;
 }
 
 export interface ServeDeps {
@@ -75,6 +77,7 @@ export function serveOperation(
 
   return async (request, state) => {
     state.route = spec.path;
+    state.refusalShape = spec.refusal ?? null;
     const url = new URL(request.url);
     const params = pathParams(spec.path, url.pathname);
     if (params === null) throw unknownUrl(request.method, url.pathname);

@@ -1,7 +1,8 @@
 import { Database } from "bun:sqlite";
-import { accessSync, chmodSync, constants, lstatSync, mkdirSync, rmSync } from "node:fs";
+import { accessSync, chmodSync, constants, lstatSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { findPlace } from "./data-place.ts";
+import { isAlive } from "./process-alive.ts";
 
 /** Something a person must mend before the server can start; `message` is the one line that is shown. */
 export class StartError extends Error {
@@ -80,9 +81,22 @@ function takeLock(path: string): Database {
     lock?.close();
     const code = codeOf(error);
     const message = code.startsWith("SQLITE_BUSY")
-      ? `another Lectern is using the data directory ${path}; stop it, or choose another directory with --data`
+      ? `another Lectern${holderOf(path)} is using the data directory ${path}; stop it, or choose another directory with --data`
       : notWritable(path, error).message;
     throw new StartError(message, { cause: error });
+  }
+}
+
+/** Which process has the directory, and what it does, as far as it said so. */
+function holderOf(path: string): string {
+  try {
+    const said: unknown = JSON.parse(readFileSync(join(path, "cli.json"), "utf8"));
+    if (typeof said !== "object" || said === null || !("pid" in said) || typeof said.pid !== "number") return "";
+    if (!isAlive(said.pid)) return "";
+    const verb = "verb" in said && typeof said.verb === "string" && /^[a-z]+$/.test(said.verb) ? said.verb : null;
+    return ` (process ${said.pid}${verb === null ? "" : `, lectern ${verb}`})`;
+  } catch {
+    return "";
   }
 }
 

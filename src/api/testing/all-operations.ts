@@ -15,6 +15,7 @@ import { messageOperations } from "../assistants/messages/routes.ts";
 import { meOperations } from "../me/routes.ts";
 import { migrationOperations } from "../migrations/routes.ts";
 import { modelOperations } from "../models/routes.ts";
+import { mcpOperations } from "../../mcp/operations.ts";
 import type { Operation } from "../../http/operation.ts";
 import { rerankOperations } from "../rerank/routes.ts";
 import { responseOperations } from "../responses/routes.ts";
@@ -60,5 +61,6 @@ export function allOperations(): Operation[] {
     ...adminOperations(none),
     ...meOperations(none),
     ...consoleOperations(none),
+    ...mcpOperations(none),
   ];
 }

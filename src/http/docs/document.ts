@@ -4,7 +4,7 @@ import type { ErrorCode } from "../../errors.ts";
 import { version } from "../../platform/build-info.ts";
 import { nullable } from "../openai.ts";
 import { TAGS } from "../operation.ts";
-import type { OperationSpec } from "../operation.ts";
+import type { OperationSpec, RefusalShape } from "../operation.ts";
 import { statusOf } from "../plugins/errors.ts";
 import { openApiSchemas } from "./schemas.ts";
 import type { JsonSchema } from "./schemas.ts";
@@ -73,6 +73,7 @@ const TAG_WORDS: Record<(typeof TAGS)[number], string> = {
   Assistants: "Assistants, threads with their messages, and runs that answer in them.",
   Models: "The embedding models and rerankers of this server.",
   Lectern: "What goes beyond OpenAI's interface.",
+  MCP: "Tools for chat programs and editors that speak the Model Context Protocol.",
   Administration: "For administrators' keys.",
   Service: "Health and metrics.",
 };
@@ -90,15 +91,16 @@ export function createDocument(specs: readonly OperationSpec[]): ApiDocument {
   const { components, convert } = openApiSchemas();
   const errorSchema = convert(ErrorResponse);
 
-  const errors = (codes: readonly ErrorCode[]): Record<string, JsonSchema> => {
-    const byStatus = Map.groupBy(new Set(codes), statusOf);
+  const errors = (codes: readonly ErrorCode[], shape?: RefusalShape): Record<string, JsonSchema> => {
+    const byStatus = Map.groupBy(new Set(codes), (code) => shape?.status?.(code, statusOf(code)) ?? statusOf(code));
+    const schema = shape === undefined ? errorSchema : convert(shape.schema);
     const entries = [...byStatus].toSorted(([a], [b]) => a - b);
     return Object.fromEntries(
       entries.map(([status, list]) => [
         String(status),
         {
           description: `${STATUS_WORDS[status] ?? "Failed."} Codes: ${list.map((code) => `\`${code}\``).join(", ")}.`,
-          content: { "application/json": { schema: errorSchema } },
+          content: { "application/json": { schema } },
         },
       ]),
     );
@@ -124,7 +126,7 @@ export function createDocument(specs: readonly OperationSpec[]): ApiDocument {
         ? {}
         : { requestBody: content("application/json", convert(body), examples?.body, isRequired(body)) }),
       ...(multipart === undefined ? {} : { requestBody: multipartBody(convert(multipart), multipart) }),
-      responses: { "200": success(spec, convert), ...errors(codes), ...others(spec, convert) },
+      responses: { "200": success(spec, convert), ...errors(codes, spec.refusal), ...others(spec, convert) },
     };
   };
 

@@ -3,6 +3,7 @@ import { AppError } from "../../errors.ts";
 import type { ErrorCode } from "../../errors.ts";
 import type { Dialect } from "../dialect.ts";
 import type { ErrorBody } from "../openai.ts";
+import type { RefusalShape } from "../operation.ts";
 
 /**
  * The one table from codes to HTTP, and the only maker of error bodies.
@@ -132,12 +133,20 @@ function isRetryable(status: number): boolean {
   return status === 408 || status === 429 || status === 500 || status === 502 || status === 503;
 }
 
-/** The answer to a failed request: OpenAI's envelope, with the headers that its clients obey. */
-export function errorResponse(error: AppError, dialect: Dialect): Response {
-  const { status, type, openaiNull, codeless: isCodeless, again } = ROWS[error.code];
+/** Where it is told in another shape than OpenAI's. */
+export interface ToldAs {
+  shape: RefusalShape | null;
+  request: Request;
+}
+
+/** The answer to a failed request: OpenAI's envelope, or that of its operation, with the headers that clients obey. */
+export function errorResponse(error: AppError, dialect: Dialect, told?: ToldAs): Response {
+  const { status: usual, type, openaiNull, codeless: isCodeless, again } = ROWS[error.code];
+  const status = told?.shape?.status?.(error.code, usual) ?? usual;
   const isNull = isCodeless === true || (dialect === "openai-strict" && openaiNull === true);
   const code = isNull ? null : error.code;
-  const body: ErrorBody = { error: { message: error.message, type, param: error.param, code } };
+  const usualBody: ErrorBody = { error: { message: error.message, type, param: error.param, code } };
+  const body = told?.shape?.body(error, { status, request: told.request }) ?? usualBody;
   const headers = new Headers({ "content-type": "application/json" });
   if (again === true) headers.set("x-should-retry", "true");
   else if (error.isFinal || !isRetryable(status)) headers.set("x-should-retry", "false");
