@@ -94,6 +94,11 @@ export class McpBridge implements AsyncDisposable {
       }
       const { status, headers } = response;
       const text = await response.text();
+      // The key of a server of this machine is that of one run of it.
+      if (status === 401 && attempt === 1) {
+        await this.#letGo(connection);
+        continue;
+      }
       if (isLast || (status !== 429 && status !== 503))
         return readAnswer(message.id, { status, text, url: server.url });
       const wished = Number(headers.get("retry-after") ?? "1");
