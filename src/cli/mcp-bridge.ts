@@ -26,7 +26,7 @@ const MOST_AT_ONCE = 32;
 /** Attempts where a server has too much to do, is stopping, or was started anew. */
 const ATTEMPTS = 4;
 /** Another process that holds the data directory says within this time where it listens. */
-const STARTING_MS = 10_000;
+const STARTING_MS = 60_000;
 const PAUSE_MS = 200;
 const LONGEST_PAUSE_SECONDS = 5;
 
