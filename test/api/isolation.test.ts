@@ -80,6 +80,7 @@ beforeAll(async () => {
   const first = async (path: string) => (await json<{ data: { id: string }[] }>(a, "GET", path)).data[0]?.id ?? "";
   ids = {
     vector_store_id: store,
+    store,
     file_id: file,
     batch_id: batch.id,
     upload_id: pending.id,

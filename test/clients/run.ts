@@ -4,7 +4,7 @@
  */
 import { cpSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT, startServer } from "../helpers/server.ts";
+import { LECTERN, ROOT, startServer } from "../helpers/server.ts";
 
 interface Client {
   name: string;
@@ -48,6 +48,7 @@ const CLIENTS: readonly Client[] = [
   python("Haystack (Python)", "haystack_walk.py"),
   python("Cohere (Python)", "cohere_walk.py"),
   python("Voyage (Python)", "voyage_walk.py"),
+  python("MCP (Python)", "mcp_walk.py"),
   {
     name: "openai-go",
     needs: "go",
@@ -74,6 +75,9 @@ const CLIENTS: readonly Client[] = [
 /** Installing may wait for a registry, a walk only for the server. */
 const INSTALL_SECONDS = 900;
 const WALK_SECONDS = 180;
+
+/** How `lectern` is called, for clients that start it. */
+const LECTERN_PROGRAM = JSON.stringify(LECTERN);
 
 const asked = process.argv.slice(2);
 const installed = new Map<string, boolean>();
@@ -130,7 +134,7 @@ async function run(
 ): Promise<{ code: number; output: string }> {
   const child = Bun.spawn(command, {
     cwd,
-    env: { ...process.env, ...env, LECTERN_URL: server.url, LECTERN_API_KEY: server.key },
+    env: { ...process.env, ...env, LECTERN_URL: server.url, LECTERN_API_KEY: server.key, LECTERN_PROGRAM },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
