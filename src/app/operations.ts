@@ -209,7 +209,7 @@ function storeParts(options: OperationsOptions, shared: Shared) {
   const events = eventsService({ ...storage, ...shared, batchesService: batches, progressOf });
   return {
     stores,
-    files: storeFiles,
+    attached: storeFiles,
     attacher: attach,
     show: (row: StoreRow) => stores.show(row),
     operations: [
@@ -256,16 +256,18 @@ function searchParts(options: OperationsOptions, shared: Shared) {
     outdate: (tables, file, generation) => jobs.outdateFile(tables, file, generation),
     reload: (file, generation) => jobs.reloadFile(file, generation),
   });
-  const searches = searchService({ ...storage, ...shared, rankers, search: find, onSearch });
-  const operations = [
-    ...searchOperations(searches),
-    ...chunkOperations(chunksService({ ...storage, ...shared, indexes: engine.indexes.registry }), insert),
-    ...queryOperations(queriesService({ ...storage, ...shared, flush })),
-    ...statsOperations(statsService({ ...storage, ...shared, flush })),
-    ...judgmentOperations(judgmentsService({ ...storage, ...shared })),
-    ...evaluationOperations(evaluationsService({ ...storage, ...shared })),
-  ];
-  return { searches, operations };
+  const search = searchService({ ...storage, ...shared, rankers, search: find, onSearch });
+  return {
+    search,
+    operations: [
+      ...searchOperations(search),
+      ...chunkOperations(chunksService({ ...storage, ...shared, indexes: engine.indexes.registry }), insert),
+      ...queryOperations(queriesService({ ...storage, ...shared, flush })),
+      ...statsOperations(statsService({ ...storage, ...shared, flush })),
+      ...judgmentOperations(judgmentsService({ ...storage, ...shared })),
+      ...evaluationOperations(evaluationsService({ ...storage, ...shared })),
+    ],
+  };
 }
 
 function answerParts({ config, engine, metrics, log }: OperationsOptions, shared: Shared): Operation[] {

@@ -125,6 +125,12 @@ describe("search", () => {
     expect(titlesOf(results)).toEqual(["refunds.md › Top, p. 1"]);
   });
 
+  test("says where none can be searched", async () => {
+    for (const store of [handbook, recipes])
+      await f.call("POST", `/v1/admin/vector_stores/${store}/suspend`, {}, { authorization: `Bearer ${KEYS.admin}` });
+    expect(await callTool(f, "search", { query: "soup" })).toMatch(/^No store can be searched/);
+  });
+
   test("says where there are more stores than one search goes through", async () => {
     for (let i = 0; i < 100; i += 1) await newStore(`store ${i}`);
     expect(await callTool(f, "search", { query: "x" })).toBe(

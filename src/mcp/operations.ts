@@ -16,8 +16,9 @@ import { Toolset } from "./toolset.ts";
 
 export interface McpDeps {
   stores: Stores;
-  files: Pick<StoreFilesService, "list" | "get" | "part">;
-  searches: SearchService;
+  /** Files as they are in a store. */
+  attached: Pick<StoreFilesService, "list" | "get" | "part">;
+  search: SearchService;
   settings: OwnAddresses & LinkSettings;
 }
 

@@ -74,10 +74,10 @@ const TextPart = Type.Object({
 
 interface Deps {
   stores: Stores;
-  files: Pick<StoreFilesService, "list" | "get" | "part">;
+  attached: Pick<StoreFilesService, "list" | "get" | "part">;
 }
 
-export function fetchTool({ files }: Deps): Tool {
+export function fetchTool({ attached: files }: Deps): Tool {
   return {
     name: "fetch",
     title: "Fetch a document",
@@ -138,7 +138,7 @@ function textOf({ status, part }: FilePart): NonNullable<FilePart["part"]> {
 }
 
 /** The tools that look into one store. */
-export function fileTools({ stores, files }: Deps, isPinned: boolean): Tool[] {
+export function fileTools({ stores, attached: files }: Deps, isPinned: boolean): Tool[] {
   return [
     {
       name: "list_files",
@@ -178,7 +178,7 @@ export function fileTools({ stores, files }: Deps, isPinned: boolean): Tool[] {
 
 /** The file of that id in the store, else the one of that name. */
 async function findFile(
-  files: Deps["files"],
+  files: Deps["attached"],
   word: string,
   { call, storeId }: { call: ToolCall; storeId: string },
 ): Promise<VectorStoreFile> {

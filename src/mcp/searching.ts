@@ -70,8 +70,8 @@ const Passages = Type.Object({
 /** A store that went, or was shut, since it was listed is left out. */
 const GONE: readonly ErrorCode[] = ["vector_store_not_found", "vector_store_expired", "vector_store_suspended"];
 
-export function searchTools(deps: { stores: Stores; searches: SearchService }, isPinned: boolean): Tool[] {
-  const { stores, searches } = deps;
+export function searchTools(deps: { stores: Stores; search: SearchService }, isPinned: boolean): Tool[] {
+  const { stores, search: searches } = deps;
   return [
     {
       name: "search",

@@ -72,10 +72,13 @@ export async function searchedStores(stores: Stores, { caller, store }: ToolCall
     const text = `There are more than ${MOST_SEARCHED} stores: search one of them with search_store.`;
     throw new ToolError(text);
   }
-  return data.filter(
-    ({ status, lifecycle, file_counts: files }) =>
-      status !== "expired" && lifecycle !== "suspended" && files.completed > 0,
-  );
+  const open = data.filter(({ status, lifecycle }) => status !== "expired" && lifecycle !== "suspended");
+  // Nothing found would be taken for an answer.
+  if (open.length === 0 && data.length > 0)
+    throw new ToolError(
+      "No store can be searched: they are suspended or have expired; see the server's administrator.",
+    );
+  return open.filter(({ file_counts: files }) => files.completed > 0);
 }
 
 function newest(limit: number) {

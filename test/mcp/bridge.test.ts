@@ -27,7 +27,7 @@ function startBridge(dataDir: string) {
   return {
     child,
     async ask(id: number, method: string, params: object = {}) {
-      child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`);
+      void child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`);
       await child.stdin.flush();
       return await waitFor(`an answer to ${id}`, () => lines.find((line) => line.id === id), 120_000);
     },
