@@ -13,7 +13,8 @@ export const MCP_FLAGS = {
 export const MCP_HELP = `Speaks the Model Context Protocol on standard input and output, for programs that start it: Claude Desktop, Cursor and
 others. They can search and read, and change nothing. It ends when its standard input does.
 Without --url the server of the data directory is used. If none runs, one runs inside this command while messages come
-and for 30 seconds after the last, and \`lectern serve\` can be started in between.`;
+and for 30 seconds after the last; \`lectern serve\` can be started when it has ended. Its links lead to where
+\`lectern serve\` would be: --public-url, or host and port, by the environment.`;
 
 /** Without a message for so long, the data directory is given back. */
 const IDLE_MS = 30_000;
