@@ -28,6 +28,7 @@ export const ROOMS: readonly Room[] = [
     uses: [
       "jobs",
       "config",
+      "mcp",
       "api",
       "answers",
       "search",
@@ -54,6 +55,12 @@ export const ROOMS: readonly Room[] = [
     duty: "The web console: what runs in a browser. Of other rooms it has the types of the API's schemas only.",
     uses: ["api"],
     refuses: { pattern: "^(bun|node):", message: "The console runs in a browser." },
+  },
+  {
+    name: "mcp",
+    floor: 9,
+    duty: "The Model Context Protocol: tools over the services of the API.",
+    uses: ["api", "search", "http", "platform"],
   },
   {
     name: "config",
@@ -158,6 +165,11 @@ export const PACKAGES: readonly { pattern: string; files: readonly string[]; mes
     pattern: "^(elysia|@elysiajs/.*)$",
     files: ["http/app.ts", "http/plugins/**", "http/docs/**", "api/**/routes.ts", "api/**/schema.ts"],
     message: "Only the HTTP room's application, its plug-ins and routes import elysia.",
+  },
+  {
+    pattern: "^@modelcontextprotocol/.*$",
+    files: ["mcp/protocol.ts"],
+    message: "Only one file knows the protocol's library.",
   },
   { pattern: "^preact(/.*)?$", files: ["console/**"], message: "Only the console is made of preact." },
   {

@@ -8,6 +8,7 @@ import { consolePages } from "../http/web-console/pages.ts";
 import type { Operation } from "../http/operation.ts";
 import { type RunningServer, startServer } from "../http/server.ts";
 import { messageOf } from "../errors.ts";
+import { warmProtocol } from "../mcp/protocol.ts";
 import { type Clock, offsetClock, systemClock } from "../platform/clock.ts";
 import { StartError, takeDataDir } from "../platform/data-dir.ts";
 import { DescriptorWatch } from "../platform/descriptors.ts";
@@ -52,6 +53,8 @@ export interface Overrides extends EngineOverrides {
   clock?: Clock;
   /** The settings as they are now, for a reload; without it there is nothing to reload. */
   readSettings?: () => Config;
+  /** The verb of the command line that this runs in, for those who find the data directory taken. */
+  verb?: string | undefined;
   /** What is served, made of the server's own operations. */
   operations?: (own: Operation[]) => Operation[];
   /** Aborted at the stop; tests abort it where nothing listens. */
@@ -60,6 +63,7 @@ export interface Overrides extends EngineOverrides {
 
 interface Parts {
   config: Config;
+  verb: string | undefined;
   dataDir: string;
   notices: readonly string[];
   engine: Engine;
@@ -83,6 +87,8 @@ interface Started {
 }
 
 const MB = 1024 * 1024;
+/** Verbs that run a server of their own are over by then, and whoever waited for a server has been answered. */
+const WARM_AFTER_MS = 2000;
 
 export async function createContext(config: Config, overrides: Overrides = {}): Promise<Context> {
   await using stack = new AsyncDisposableStack();
@@ -143,6 +149,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   const notices = noticesOf(config, engine, notice);
   return new Server({
     config,
+    verb: overrides.verb,
     dataDir,
     notices,
     engine,
@@ -225,7 +232,7 @@ class Server implements Context {
   }
 
   async start(): Promise<{ url: string }> {
-    const { config, dataDir, engine, app, stopping, log, clock, lines, teardown } = this.#parts;
+    const { config, verb, dataDir, engine, app, stopping, log, clock, lines, teardown } = this.#parts;
     const { storage } = engine.data;
     await engine.jobs.start();
     const server = listen(config, app, stopping);
@@ -241,11 +248,14 @@ class Server implements Context {
         url: localUrl(server.url),
         key: runKey.key,
         pid: process.pid,
+        verb,
         offline: config.offline,
       });
       teardown.defer(() => rmSync(path, { force: true }));
     }
     engine.warm();
+    const warming = setTimeout(() => void warmProtocol().catch((error: unknown) => this.report(error)), WARM_AFTER_MS);
+    teardown.defer(() => clearTimeout(warming));
     this.#isStarted = true;
     for (const warning of config.warnings) log.warn(warning);
     // On a terminal the greeting shows them.
@@ -313,6 +323,9 @@ function localUrl(url: string): string {
 }
 
 /** For verbs of the same user on this machine; whole or absent, and nobody else's to read. */
-function writeCliFile(path: string, content: { url: string; key: string; pid: number; offline: boolean }): void {
+function writeCliFile(
+  path: string,
+  content: { url: string; key: string; pid: number; verb: string | undefined; offline: boolean },
+): void {
   replaceFile(path, JSON.stringify(content));
 }

@@ -67,6 +67,7 @@ import { storeAccess } from "../api/store-access.ts";
 import { storeOperations } from "../api/vector-stores/routes.ts";
 import { storesService } from "../api/vector-stores/service.ts";
 import type { Config } from "../config/config.ts";
+import { mcpOperations } from "../mcp/operations.ts";
 import { createCursors, createPlaces } from "../http/cursors.ts";
 import type { Operation } from "../http/operation.ts";
 import { quotaRules } from "../http/quotas.ts";
@@ -118,6 +119,7 @@ export function createOperations(options: OperationsOptions): Operation[] {
     ...files.operations,
     ...stores.operations,
     ...searching.operations,
+    ...mcpOperations({ ...stores, ...searching, settings: options.config }),
     ...answerParts(options, shared),
     ...assistantParts(options, shared, stores),
     ...modelled.operations,

@@ -159,13 +159,14 @@ async function answers(url: string): Promise<boolean> {
 async function ownServer(config: Config, terminal: Terminal): Promise<Connection> {
   const { createContext } = await import("../app/context.ts");
   const logLevel = config.logLevel === "debug" ? "debug" : "error";
-  const context = await createContext({ ...config, host: "127.0.0.1", port: 0, noLocalCli: false, logLevel });
+  const own = { ...config, host: "127.0.0.1", port: 0, noLocalCli: false, logLevel } as const;
+  const context = await createContext(own, { verb: terminal.verb });
   try {
     await context.start();
     if (context.firstKey) terminal.err(`${firstKeyText(context.firstKey)}\n`);
-    const own = readCliFile(config.dataDir);
-    if (!own) throw new Error(`${join(config.dataDir, "cli.json")} was not written`);
-    return { client: createClient(own), [Symbol.asyncDispose]: () => context[Symbol.asyncDispose]() };
+    const file = readCliFile(config.dataDir);
+    if (!file) throw new Error(`${join(config.dataDir, "cli.json")} was not written`);
+    return { client: createClient(file), [Symbol.asyncDispose]: () => context[Symbol.asyncDispose]() };
   } catch (error) {
     await context[Symbol.asyncDispose]();
     throw error;

@@ -20,7 +20,7 @@ export async function serve(argv: readonly string[], terminal: Terminal): Promis
     });
   const config = readSettings();
   const { createContext } = await import("../app/context.ts");
-  const context = await createContext(config, { readSettings });
+  const context = await createContext(config, { readSettings, verb: terminal.verb });
   terminal.onReload?.(() => context.reload());
   // One request's fault must not end everybody's server.
   terminal.onFailure?.((thrown) => context.report(thrown));

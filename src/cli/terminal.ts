@@ -15,6 +15,8 @@ export interface Terminal {
   color: boolean;
   env: Readonly<Record<string, string | undefined>>;
   signal: AbortSignal;
+  /** The verb that runs. */
+  verb?: string;
   /** Standard input as it comes. */
   input?(): AsyncIterable<Uint8Array>;
   /** Puts a question to the person at the terminal; not there where nobody could answer. */

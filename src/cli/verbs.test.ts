@@ -22,7 +22,7 @@ test.each(VERBS)("help %s and %s --help are the same, and begin with how it is c
 });
 
 test.each(
-  "ingest sync search ask eval stores files status migrate promote rollback models backup keys tenants".split(" "),
+  "ingest sync search ask eval stores files status migrate promote rollback models backup keys tenants mcp".split(" "),
 )("help %s names the flags that say which server", async (verb) => {
   const { out } = await lectern(["help", verb]);
   for (const line of describeFlags(CONNECTION_FLAGS).trimEnd().split("\n"))

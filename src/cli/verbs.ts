@@ -173,6 +173,14 @@ export const VERBS: Readonly<Record<string, Verb>> = {
       return { help: `${words}\n\n${describeFlags(TENANTS_FLAGS)}`, flags: TENANTS_FLAGS, run: tenants };
     },
   },
+  mcp: {
+    usage: "lectern mcp [--store STORE] [options]",
+    summary: "give programs that speak MCP tools to search and read, on standard input and output",
+    load: async () => {
+      const { mcp, MCP_FLAGS, MCP_HELP } = await import("./mcp.ts");
+      return { help: `${MCP_HELP}\n\n${describeFlags(MCP_FLAGS)}`, run: mcp, flags: MCP_FLAGS };
+    },
+  },
   open: {
     usage: "lectern open [options]",
     summary: "open the web console in a browser, signed in",
@@ -244,7 +252,7 @@ export async function runVerb(argv: readonly string[], terminal: Terminal): Prom
   const name = (Object.hasOwn(ALIASES, first) ? ALIASES[first] : undefined) ?? first;
   const verb = findVerb(name);
   if (rest.some((argument) => argument === "--help" || argument === "-h")) return await help([name], terminal);
-  return await (await verb.load()).run(rest, terminal);
+  return await (await verb.load()).run(rest, { ...terminal, verb: name });
 }
 
 const ALIASES: Readonly<Record<string, string>> = {

@@ -12,7 +12,8 @@ import { createDocument } from "./docs/document.ts";
 import { docsPlugin } from "./docs/routes.ts";
 import { REQUESTS_IN_FLIGHT, REQUESTS_LIMITED } from "./metrics.ts";
 import { nearAddress } from "./near-address.ts";
-import type { Operation } from "./operation.ts";
+import type { ErrorBody } from "./openai.ts";
+import type { Operation, OperationSpec } from "./operation.ts";
 import type { Authenticate } from "./plugins/auth.ts";
 import { asAppError, errorResponse, errorsPlugin, statusOf, unknownUrl } from "./plugins/errors.ts";
 import { inFlightLimit, rateLimit, strangerLimit, streamLimit } from "./plugins/limits.ts";
@@ -74,6 +75,8 @@ export function createApp(deps: AppDeps): App {
 }
 
 const METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS"];
+/** HEAD comes to the router as GET, and OPTIONS not at all. */
+const HANDLED_BEFORE = ["HEAD", "OPTIONS"];
 /** What nginx made the custom for a client that hung up: nobody reads the answer, and it is no failure of the server. */
 const CLIENT_GONE = 499;
 
@@ -193,6 +196,11 @@ class HttpApp implements App {
       };
       router.route(spec.method, path, handler, { parse: "none", detail: document.detail(spec) });
       if (spec.alsoPatch === true) router.route("PATCH", path, handler, { parse: "none", detail: { hide: true } });
+      if (spec.onlyMethod === true) {
+        const refuse = ({ request }: { request: Request }) => refuseMethod(spec, this.#stateOf(request));
+        for (const method of METHODS.filter((one) => one !== spec.method && !HANDLED_BEFORE.includes(one)))
+          router.route(method, path, refuse, { parse: "none", detail: { hide: true } });
+      }
     }
     router.compile();
     return router;
@@ -233,6 +241,15 @@ class HttpApp implements App {
       this.#deps.operations.map(({ spec }) => spec.path),
     );
   }
+}
+
+/** The answer to a method that an address does not have. */
+function refuseMethod({ method, path }: OperationSpec, state: RequestState): Response {
+  state.route = path;
+  const headers = { allow: method, "content-type": "application/json" };
+  const message = `${state.original.method.slice(0, 20)} is not allowed at ${path}. Use ${method}.`;
+  const body: ErrorBody = { error: { message, type: "invalid_request_error", param: null, code: null } };
+  return new Response(JSON.stringify(body), { status: 405, headers });
 }
 
 function newState(original: Request, dialect: Dialect, connection?: Connection): RequestState {

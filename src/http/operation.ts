@@ -93,6 +93,8 @@ interface OperationBasics {
   examples?: { body?: unknown; query?: Record<string, unknown>; response?: unknown };
   /** PATCH is served as POST (an update). */
   alsoPatch?: boolean;
+  /** Every other method at this address is a 405 that names this one, not an unknown address. */
+  onlyMethod?: boolean;
   /**
    * Names that the `fightclub` dialect gives to validation errors, by top-level parameter:
    * one code for all, or one by OpenAI's code (`default` for the rest).
@@ -112,6 +114,7 @@ export const TAGS = [
   "Dify",
   "Open WebUI",
   "LibreChat",
+  "MCP",
   "Administration",
   "Service",
 ] as const;

@@ -100,7 +100,18 @@ function holderText(path: string): string {
     const { pid, started_ms: startedMs } = holder;
     // An earlier version leaves no note: then this one is of a process that ended.
     if (typeof pid !== "number" || typeof startedMs !== "number" || !isAlive(pid)) return "";
-    return ` (process ${pid}, since ${new Date(startedMs).toISOString().slice(0, 19)}Z)`;
+    return ` (process ${pid}${verbText(path, pid)}, since ${new Date(startedMs).toISOString().slice(0, 19)}Z)`;
+  } catch {
+    return "";
+  }
+}
+
+/** What that process does, as far as it said so for the verbs of this machine. */
+function verbText(path: string, pid: number): string {
+  try {
+    const said: unknown = JSON.parse(readFileSync(join(path, "cli.json"), "utf8"));
+    if (typeof said !== "object" || said === null || !("pid" in said) || said.pid !== pid) return "";
+    return "verb" in said && typeof said.verb === "string" && /^[a-z]+$/.test(said.verb) ? `, lectern ${said.verb}` : "";
   } catch {
     return "";
   }

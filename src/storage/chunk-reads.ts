@@ -32,6 +32,8 @@ export type ChunkNeighbour = Pick<
   "idx" | "text" | "start_cp" | "end_cp" | "page" | "page_end" | "line" | "line_end"
 >;
 
+export type ChunkPiece = Pick<ChunkHit, "idx" | "text" | "start_cp" | "end_cp">;
+
 export interface ChunkReads {
   /** Chunks of a file revision, after the one in place `afterIdx`, that have no vector in this generation yet, in order. */
   withoutVector(
@@ -43,6 +45,8 @@ export interface ChunkReads {
   ): Promise<UnembeddedChunk[]>;
   /** Where the chunks `fromIdx` to `toIdx` of a file begin and end, in order. */
   places(tenantId: TenantId, at: ChunkOwner, fromIdx: number, toIdx: number): Promise<ChunkPlace[]>;
+  /** The texts of the chunks `fromIdx` to `toIdx` of a file, and where they stand, in order. */
+  pieces(tenantId: TenantId, at: ChunkOwner, fromIdx: number, toIdx: number): Promise<ChunkPiece[]>;
   /** The last chunk of a file revision; null where it has none. */
   last(tenantId: TenantId, at: ChunkOwner): Promise<{ idx: number; end_cp: number } | null>;
   totals(tenantId: TenantId, at: ChunkOwner, generation: GenerationId): Promise<ChunkTotals>;
@@ -100,6 +104,8 @@ const WITHOUT_VECTOR = /*sql*/ `SELECT c.id, c.idx, c.text, c.tokens, c.start_cp
   ORDER BY c.idx LIMIT ?6`;
 const PLACES = /*sql*/ `SELECT idx, start_cp AS start, end_cp AS end, length(text) AS length FROM chunk
   WHERE tenant_id = ?1 AND store_file = ?2 AND chunk_set = ?3 AND revision = ?4 AND idx BETWEEN ?5 AND ?6 ORDER BY idx`;
+const PIECES = /*sql*/ `SELECT idx, text, start_cp, end_cp FROM chunk
+  WHERE tenant_id = ?1 AND store_file = ?2 AND chunk_set = ?3 AND revision = ?4 AND idx BETWEEN ?5 AND ?6 ORDER BY idx`;
 const TOTALS = /*sql*/ `SELECT count(*) AS chunks, count(v.id) AS vectors, coalesce(sum(octet_length(c.text)), 0) AS text_bytes,
          coalesce(sum(octet_length(v.data)), 0) AS vector_bytes
   FROM chunk c LEFT JOIN vector v ON v.chunk_id = c.id AND v.generation = ?5
@@ -131,6 +137,8 @@ export function chunkReads(sql: Sql): ChunkReads {
       sql.all(WITHOUT_VECTOR, [tenantId, at.storeFile, at.chunkSet, at.revision, generation, limit, afterIdx]),
     places: (tenantId, at, fromIdx, toIdx) =>
       sql.all(PLACES, [tenantId, at.storeFile, at.chunkSet, at.revision, fromIdx, toIdx]),
+    pieces: (tenantId, at, fromIdx, toIdx) =>
+      sql.all(PIECES, [tenantId, at.storeFile, at.chunkSet, at.revision, fromIdx, toIdx]),
     totals,
     async fileTotals(tenantId, at, { id, dimensions }) {
       const { chunks, text_bytes: textBytes, vector_bytes: vectorBytes } = await totals(tenantId, at, id);

@@ -80,6 +80,8 @@ beforeAll(async () => {
   const first = async (path: string) => (await json<{ data: { id: string }[] }>(a, "GET", path)).data[0]?.id ?? "";
   ids = {
     vector_store_id: store,
+    // Another one, so that what an answer repeats is told apart.
+    store: await newStore(a, { name: `${SECRET} other` }),
     file_id: file,
     batch_id: batch.id,
     upload_id: pending.id,

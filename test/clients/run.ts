@@ -4,7 +4,7 @@
  */
 import { cpSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT, startServer } from "../helpers/server.ts";
+import { LECTERN, ROOT, startServer } from "../helpers/server.ts";
 import { startChatUpstream } from "./chat-upstream.ts";
 
 interface Client {
@@ -72,6 +72,7 @@ const CLIENTS: readonly Client[] = [
   python("Open WebUI (Python)", "openwebui_walk.py", {
     also: [[...pipOf("python"), "download", "--no-deps", "--dest", "wheels", OPEN_WEBUI]],
   }),
+  python("MCP (Python)", "mcp_walk.py"),
   {
     name: "openai-go",
     needs: "go",
@@ -98,6 +99,9 @@ const CLIENTS: readonly Client[] = [
 /** Installing may wait for a registry, a walk only for the server. */
 const INSTALL_SECONDS = 900;
 const WALK_SECONDS = 180;
+
+/** How `lectern` is called, for clients that start it. */
+const LECTERN_PROGRAM = JSON.stringify(LECTERN);
 
 const asked = process.argv.slice(2);
 const installed = new Map<string, boolean>();
@@ -163,7 +167,7 @@ async function run(
   const { url, key } = chats === true ? chatting : server;
   const child = Bun.spawn(command, {
     cwd,
-    env: { ...process.env, ...more, LECTERN_URL: url, LECTERN_API_KEY: key },
+    env: { ...process.env, ...more, LECTERN_URL: url, LECTERN_API_KEY: key, LECTERN_PROGRAM },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",

@@ -35,6 +35,7 @@ async function idsOf(server: TestServer): Promise<Record<string, string>> {
   const conversation = await json<{ id: string }>(server, "POST", "/v1/conversations", {});
   return {
     "{vector_store_id}": store,
+    "{store}": store,
     "{file_id}": file,
     "{upload_id}": pending.id,
     "{key_id}": key.id,

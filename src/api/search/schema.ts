@@ -13,7 +13,7 @@ export const MAX_QUERY_CHARACTERS = 65_536;
 const MAX_DIMENSIONS = 16_384;
 const MAX_VECTOR_CHARACTERS = 8 * MAX_DIMENSIONS;
 /** Attributes that are asked for in the plain form. */
-const MAX_FILTER_MEMBERS = 1024;
+export const MAX_FILTER_MEMBERS = 1024;
 
 export const SearchBody = Type.Object(
   {

@@ -21,6 +21,7 @@ import { meOperations } from "../me/routes.ts";
 import { migrationOperations } from "../migrations/routes.ts";
 import { modelOperations } from "../models/routes.ts";
 import { formLimit } from "../../http/body-limit.ts";
+import { mcpOperations } from "../../mcp/operations.ts";
 import type { Operation } from "../../http/operation.ts";
 import { librechatOperations } from "../librechat/routes.ts";
 import { loaderOperations } from "../openwebui/routes.ts";
@@ -75,5 +76,6 @@ export function allOperations(): Operation[] {
     ...adminOperations(none),
     ...meOperations(none),
     ...consoleOperations(none),
+    ...mcpOperations(none),
   ];
 }

@@ -12,6 +12,7 @@ import { pageQuery } from "../../http/page-query.ts";
 import type { Attacher } from "../attaching/attach.ts";
 import { strategyOf } from "../attaching/attach.ts";
 import { chunksOf, joinChunks } from "../file-text.ts";
+import { startOfChunk, type TextPart, textPart } from "../text-part.ts";
 import { readAttributes, readStrategy, showStrategy } from "../attaching/input.ts";
 import type {
   AttachFileBody,
@@ -48,6 +49,21 @@ export interface StoreFilesService extends StoreFilePages {
   retry(asking: Asking, fileId: string): Promise<VectorStoreFile>;
   /** The text that was indexed, as one piece; empty while there is none. */
   content(asking: Asking, fileId: string): Promise<FileContentPage>;
+  /** A stretch of that text. */
+  part(asking: Asking, fileId: string, wanted: WantedPart): Promise<FilePart>;
+}
+
+/** Code points of a file's text: from one on, or from a place that is told by where a chunk begins in it. */
+export interface WantedPart {
+  /** Given where the chunk begins that is asked for; 0 where it is not there any more. */
+  from: number | { chunk: number; place: (start: number, total: number) => number };
+  characters: number;
+}
+
+export interface FilePart extends Pick<VectorStoreFile, "status"> {
+  filename: string;
+  /** Null while it has no text. */
+  part: TextPart | null;
 }
 
 export function storeFilesService(deps: StoreFilesDeps): StoreFilesService {
@@ -182,6 +198,25 @@ class StoreFiles implements StoreFilesService {
       filename: row.filename,
       attributes: row.attributes ?? {},
     };
+  }
+
+  async part(asking: Asking, fileId: string, wanted: WantedPart): Promise<FilePart> {
+    const { access, generations, chunks } = this.#deps;
+    const store = await access.open(asking);
+    const row = await this.#find(store, fileId);
+    const { status, filename, revision, seq: storeFile } = row;
+    const generation = await generations.liveOf(store);
+    if (status !== "completed" || generation === null) return { status, filename, part: null };
+    const owner = { tenantId: store.tenant_id, storeFile, chunkSet: generation.chunk_set, revision };
+    const { from, characters } = wanted;
+    const start = typeof from === "number" ? from : ((await startOfChunk(chunks, owner, from.chunk)) ?? 0);
+    const part = await textPart(chunks, owner, {
+      from: (total) => (typeof from === "number" ? from : from.place(start, total)),
+      characters,
+    });
+    // As with the whole text: indexed anew meanwhile.
+    if ((await this.#find(store, fileId)).revision !== revision) return await this.part(asking, fileId, wanted);
+    return { status, filename, part };
   }
 
   async #find(store: StoreRow, fileId: string): Promise<StoreFileRow> {

@@ -78,6 +78,7 @@ const TAG_WORDS: Record<(typeof TAGS)[number], string> = {
   Dify: "External knowledge for Dify.",
   "Open WebUI": "Text of documents for Open WebUI.",
   LibreChat: "What LibreChat asks of its `rag_api`.",
+  MCP: "Tools for chat programs and editors that speak the Model Context Protocol.",
   Administration: "For administrators' keys.",
   Service: "Health and metrics.",
 };
