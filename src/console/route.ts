@@ -2,7 +2,7 @@
  * Addresses are hashes: every state that matters is in the address, so that links can be shared. A route is the page, the
  * ids on the way to it, and what its query says.
  */
-export type Page = "stores" | "files" | "document" | "playground" | "answers" | "unknown";
+export type Page = "stores" | "files" | "document" | "playground" | "answers" | "model" | "unknown";
 
 export interface Route {
   page: Page;
@@ -11,7 +11,7 @@ export interface Route {
   query: Readonly<Record<string, string>>;
 }
 
-const TABS: readonly Page[] = ["playground", "answers"];
+const TABS: readonly Page[] = ["playground", "answers", "model"];
 
 /** `#/stores/vs_…/files/file-…?chunk=12` */
 export function parseRoute(hash: string): Route {
@@ -46,6 +46,7 @@ function pathOf(page: Page, store: string, file: string): string {
       return `stores/${store}/files`;
     case "playground":
     case "answers":
+    case "model":
       return `stores/${store}/${page}`;
     case "stores":
     case "unknown":

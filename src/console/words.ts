@@ -77,7 +77,9 @@ export const WORDS = {
       deleting: "deleting",
       deleted: "deleted",
     } as Readonly<Record<string, string>>,
-    tabs: { files: "Files", playground: "Playground", answers: "Answers" } as Readonly<Record<string, string>>,
+    tabs: { files: "Files", playground: "Playground", answers: "Answers", model: "Model" } as Readonly<
+      Record<string, string>
+    >,
   },
 
   files: {

@@ -1,0 +1,109 @@
+import { useEffect, useRef } from "preact/hooks";
+import type { Model } from "../../api/models/schema.ts";
+import type { VectorStore } from "../../api/store-schema.ts";
+import { Load } from "../parts/load.tsx";
+import { numberOf, type Route } from "../route.ts";
+import { useConsole } from "../state/console.ts";
+import { useLoad } from "../state/use-load.ts";
+import { setQuery } from "../state/use-route.ts";
+import { MODEL_WORDS } from "../words-model.ts";
+import { MigrationChoice } from "./migration-choice.tsx";
+import { MigrationCost } from "./migration-cost.tsx";
+import { MigrationGate } from "./migration-gate.tsx";
+
+/** What a store is to be moved to, as it stands in the address. */
+export interface Wanted {
+  model: string;
+  /** Null: the model's own. */
+  dimensions: number | null;
+  /** Null: the chunks stay as they are. */
+  chunking: { size: number; overlap: number } | null;
+}
+
+export interface WizardProps {
+  route: Route;
+  store: VectorStore;
+  /** A migration is under way. */
+  onStarted: () => void;
+}
+
+const STEPS = ["choose", "cost", "gate"] as const;
+type Step = (typeof STEPS)[number];
+
+/** From a wish to a migration: what to, what it costs, what must hold. */
+export function MigrationWizard({ route, store, onStarted }: WizardProps) {
+  const { api } = useConsole();
+  const models = useLoad("models", (signal) => api.get<{ data: Model[] }>("models", signal));
+  const wanted = wantedOf(route);
+  const asked = STEPS.find((one) => one === route.query["step"]) ?? "choose";
+  const step = wanted === null ? "choose" : asked;
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => heading.current?.focus({ preventScroll: true }), [step]);
+  const go = (next: Step, changes: Record<string, string> = {}) => setQuery(route, { step: next, ...changes });
+  return (
+    <section class="stack wizard" aria-label={MODEL_WORDS.wizard}>
+      <h2 ref={heading} tabIndex={-1}>
+        {MODEL_WORDS.wizard}
+      </h2>
+      <p class="quiet">
+        {MODEL_WORDS.step(STEPS.indexOf(step) + 1, STEPS.length, MODEL_WORDS.steps[step] ?? step)}
+      </p>
+      <Load of={models}>
+        {({ data }) =>
+          step === "choose" || wanted === null ? (
+            <MigrationChoice
+              store={store}
+              models={data}
+              initial={wanted}
+              onCancel={() => setQuery(route, { ...queryOf(null), step: "" })}
+              onChosen={(next) => go("cost", queryOf(next))}
+            />
+          ) : step === "cost" ? (
+            <MigrationCost store={store} wanted={wanted} onBack={() => go("choose")} onNext={() => go("gate")} />
+          ) : (
+            <MigrationGate
+              store={store}
+              wanted={wanted}
+              onBack={() => go("cost")}
+              onStarted={() => {
+                setQuery(route, { ...queryOf(null), step: "" });
+                onStarted();
+              }}
+            />
+          )
+        }
+      </Load>
+    </section>
+  );
+}
+
+function wantedOf({ query }: Route): Wanted | null {
+  const model = query["model"] ?? "";
+  if (model === "") return null;
+  const [size, overlap] = [numberOf(query["size"]), numberOf(query["overlap"])];
+  return {
+    model,
+    dimensions: numberOf(query["dimensions"]),
+    chunking: size === null ? null : { size, overlap: overlap ?? 0 },
+  };
+}
+
+function queryOf(wanted: Wanted | null): Record<string, string> {
+  const { model = "", dimensions = null, chunking = null } = wanted ?? {};
+  return {
+    model,
+    dimensions: dimensions === null ? "" : String(dimensions),
+    size: chunking === null ? "" : String(chunking.size),
+    overlap: chunking === null ? "" : String(chunking.overlap),
+  };
+}
+
+/** What `migrate` and its estimate are sent. */
+export function bodyOf({ model, dimensions, chunking }: Wanted): Record<string, unknown> {
+  const cut = chunking && { max_chunk_size_tokens: chunking.size, chunk_overlap_tokens: chunking.overlap };
+  return {
+    embedding_model: model,
+    ...(dimensions === null ? {} : { dimensions }),
+    ...(cut === null ? {} : { chunking_strategy: { type: "static", static: cut } }),
+  };
+}

@@ -1,0 +1,132 @@
+/** Another model by clicks: what it costs, the report, live and back; and a gate that is missed. */
+import { expect, test } from "bun:test";
+import { API_KEY, place, type Server, serve } from "../e2e/binary.ts";
+import { chromium, type Page } from "../e2e/browser.ts";
+import { lacks } from "../helpers/lacks.ts";
+import { makeText } from "../migrate/corpus.ts";
+import { indexed, openConsole } from "./console.ts";
+
+/** More chunks than the ten that are compared. */
+const DOCUMENTS = Array.from({ length: 6 }, (_, i) => ({ name: `topic-${i}.txt`, text: makeText(i + 1, 30) }));
+
+/** Clicks the button of the page, or of the open dialog, that says this. */
+async function press(page: Page, word: string): Promise<void> {
+  const find = `[...(document.querySelector("dialog") ?? document).querySelectorAll("button")]
+    .find((one) => one.innerText.trim() === ${JSON.stringify(word)} && !one.disabled)`;
+  await page.until(`there is a button "${word}"`, `${find} !== undefined`);
+  await page.evaluate(`${find}.click()`);
+}
+
+/** Sets a field as a hand does. */
+async function set(page: Page, selector: string, value: string): Promise<void> {
+  await page.textOf(selector);
+  await page.evaluate(`(() => {
+    const field = document.querySelector(${JSON.stringify(selector)});
+    const kind = field instanceof HTMLSelectElement ? HTMLSelectElement : HTMLInputElement;
+    Object.getOwnPropertyDescriptor(kind.prototype, "value").set.call(field, ${JSON.stringify(value)});
+    for (const type of ["input", "change"]) field.dispatchEvent(new Event(type, { bubbles: true }));
+  })()`);
+}
+
+/** From the store's page to a migration of the bundled model's shorter vectors. */
+async function startMigration(page: Page, dimensions: string, overlap: string): Promise<void> {
+  await press(page, "Change model or chunking");
+  await page.untilText("That is what runs now");
+  await set(page, 'input[name="dimensions"]', dimensions);
+  await press(page, "What will it cost?");
+  await page.untilText("Estimated from 8 chunks");
+  await page.untilText("nothing: it runs here");
+  await press(page, "Set the gate");
+  await set(page, 'input[name="overlap"]', overlap);
+  await press(page, "Start");
+}
+
+const generationOf = async (server: Server, store: string) =>
+  ((await (await server.request(`/v1/vector_stores/${store}`)).json()) as { index: { generation: number } }).index
+    .generation;
+
+test.skipIf(lacks("chromium", chromium !== null))(
+  "a migration by clicks: what it costs, its report, live, and back",
+  async () => {
+    using where = place();
+    await using server = await serve(where);
+    const { store } = await indexed(server, "Handbook", DOCUMENTS);
+    await using opened = await openConsole(where, server.url, API_KEY);
+    const { page } = opened;
+    await page.click(`a[href*="${store}"]`);
+    await page.click('a[href$="/model"]');
+    await page.untilText("lectern-embed-en");
+    await page.untilText("800 tokens, 400 of them shared");
+    await page.untilText("from its beginning");
+
+    await startMigration(page, "64", "0.1");
+    await page.untilText("ready, waiting for your decision");
+    expect(await page.evaluate<string>("location.hash")).toBe(`#/stores/${store}/model`);
+    await page.untilText("The gate is passed.");
+    expect(await page.textOf(".measures")).toMatch(/Same results.*%/);
+    // Nothing is live before somebody says so.
+    expect(await generationOf(server, store)).toBe(1);
+    // Both lists of a query that changed.
+    await page.click(".change summary");
+    expect(await page.textOf(".change .sides")).toMatch(/Before.*topic-\d\.txt.*After.*topic-\d\.txt/s);
+
+    await press(page, "Go live");
+    await page.untilText("Searches are answered by the new index from then on");
+    await press(page, "Go live");
+    await page.untilText("Live since");
+    expect(await generationOf(server, store)).toBe(2);
+    expect(await page.textOf("dl.attributes")).toContain("Dimensions64");
+    await press(page, "Show the report");
+    await page.untilText("The gate is passed.");
+    expect(await page.evaluate<string>("location.hash")).toMatch(/\?report=mig_\w+$/);
+
+    await press(page, "Roll back");
+    await page.untilText("rolled back");
+    await page.until("the old index runs", `document.querySelector("dl.attributes").innerText.includes("256")`);
+    expect(await generationOf(server, store)).toBe(1);
+    // The old report stays.
+    await page.untilText("The gate is passed.");
+    opened.expectClean();
+  },
+);
+
+test.skipIf(lacks("chromium", chromium !== null))(
+  "a missed gate says why, and the new index goes live or away only when somebody decides",
+  async () => {
+    using where = place();
+    await using server = await serve(where);
+    const { store } = await indexed(server, "Handbook", DOCUMENTS);
+    await using opened = await openConsole(where, server.url, API_KEY);
+    const { page } = opened;
+    await page.evaluate(`location.hash = "#/stores/${store}/model"`);
+    await page.untilText("What runs");
+    await startMigration(page, "16", "1");
+    await page.untilText("The gate is missed.");
+    await page.untilText("the gate asks for 1.");
+    await page.untilText("Go live although the gate is missed");
+    await press(page, "Discard");
+    await page.untilText("What was built is thrown away");
+    await press(page, "Discard");
+    await page.untilText("cancelled");
+    expect(await generationOf(server, store)).toBe(1);
+    // The report of one that was discarded stays too.
+    await press(page, "Show the report");
+    await page.untilText("The gate is missed.");
+
+    // A key that reads sees what runs and what was, and no way to change it.
+    const init = { method: "POST", headers: { "content-type": "application/json" } };
+    const body = JSON.stringify({ name: "reader", role: "read" });
+    const reader = (await (await server.request("/v1/admin/keys", { ...init, body })).json()) as { key: string };
+    await page.evaluate("sessionStorage.clear()");
+    await page.open("about:blank");
+    await page.open(`${server.url}/console/#/stores/${store}/model?step=choose`);
+    await page.type('input[name="key"]', reader.key);
+    await page.click('button[type="submit"]');
+    await page.untilText("What runs");
+    const buttons = await page.evaluate<string[]>(
+      "[...document.querySelectorAll('main button')].map((one) => one.innerText.trim())",
+    );
+    expect(buttons).toEqual(["Show the report"]);
+    opened.expectClean();
+  },
+);
