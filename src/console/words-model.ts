@@ -93,7 +93,7 @@ export const MODEL_WORDS = {
   },
 
   progress: {
-    title: (name: string) => `Moving to ${name}`,
+    title: (name: string, dimensions: number) => `Moving to ${name}, ${dimensions} dimensions`,
     statuses: {
       queued: "waiting for its turn",
       building: "building the new index",
@@ -192,12 +192,13 @@ export const MODEL_WORDS = {
 export const COMPARE_WORDS = {
   label: "Compare",
   kinds: { "": "one search", settings: "two settings" } as Readonly<Record<string, string>>,
-  candidate: (name: string) => `the live index and ${name}`,
+  against: (name: string) => `the live index and ${name}`,
   gone: "That migration is not ready any more, so its index cannot be searched. Compare something else.",
   second: "Settings on the right",
   left: "Left",
   right: "Right",
   live: "Live index",
+  candidate: "Index of the migration",
   column: (word: string, count: number) => `${word}: ${count === 1 ? "1 hit" : `${count} hits`}`,
   summary: ({ same, moved, isNew, lost }: { same: number; moved: number; isNew: number; lost: number }) =>
     `${same} in the same place, ${moved} moved, ${lost} only on the left, ${isNew} only on the right`,

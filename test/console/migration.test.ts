@@ -4,7 +4,7 @@ import { API_KEY, place, type Server, serve } from "../e2e/binary.ts";
 import { chromium, type Page } from "../e2e/browser.ts";
 import { lacks } from "../helpers/lacks.ts";
 import { makeText } from "../migrate/corpus.ts";
-import { indexed, openConsole } from "./console.ts";
+import { faultsEverywhere, indexed, openConsole } from "./console.ts";
 
 /** More chunks than the ten that are compared. */
 const DOCUMENTS = Array.from({ length: 6 }, (_, i) => ({ name: `topic-${i}.txt`, text: makeText(i + 1, 30) }));
@@ -41,6 +41,51 @@ async function startMigration(page: Page, dimensions: string, overlap: string): 
   await press(page, "Start");
 }
 
+interface Sides {
+  summary: string;
+  left: string[];
+  right: string[];
+  lines: number;
+  moved: number;
+}
+
+/** The live index and the candidate, beside one another in the playground, and two settings after that. */
+async function sideBySide(page: Page, store: string): Promise<void> {
+  const look = () =>
+    page.evaluate<Sides>(`(() => {
+      const items = (side) => [...document.querySelectorAll('[data-side="' + side + '"] li')].map((one) => one.innerText);
+      return {
+        summary: document.querySelector('main [role="status"]').innerText,
+        left: items("left"),
+        right: items("right"),
+        lines: document.querySelectorAll(".lines path").length,
+        moved: document.querySelectorAll(".lines path.moved").length,
+      };
+    })()`);
+  await page.click('.row a[href*="compare=mig_"]');
+  await page.type('input[name="query"]', "which river carries water and steel");
+  await page.click('form[role="search"] button[type="submit"]');
+  await page.until("hits are joined", `document.querySelectorAll(".lines path").length > 0`);
+  const { summary, left, right, lines, moved } = await look();
+  const [same = 0, movedTo = 0, lost = 0, isNew = 0] = (summary.match(/\d+/g) ?? []).map(Number);
+  expect([left.length, right.length]).toEqual([10, 10]);
+  expect([same + movedTo + lost, same + movedTo + isNew]).toEqual([10, 10]);
+  expect([lines, moved]).toEqual([same + movedTo, movedTo]);
+  const saying = (of: string[], word: RegExp) => of.filter((text) => word.test(text)).length;
+  expect([saying(left, /lost/), saying(right, /new/)]).toEqual([lost, isNew]);
+  expect([saying(left, /now \d/), saying(right, /▲ up|▼ down/)]).toEqual([movedTo, movedTo]);
+  // By keyboard: down, to the other side, and into the document.
+  for (const key of ["j", "j", "l"]) await page.press(key);
+  expect(await page.evaluate<boolean>(`document.activeElement.closest('[data-side="right"]') !== null`)).toBe(true);
+  await page.press("Enter");
+  await page.textOf(".text mark");
+
+  const settings = "q=river&mode=vector&compare=settings&right.mode=keyword&right.n=3";
+  await page.evaluate(`location.hash = "#/stores/${store}/playground?${settings}"`);
+  await page.untilText("Right: 3 hits");
+  await page.untilText("Left: 10 hits");
+}
+
 const generationOf = async (server: Server, store: string) =>
   ((await (await server.request(`/v1/vector_stores/${store}`)).json()) as { index: { generation: number } }).index
     .generation;
@@ -70,6 +115,8 @@ test.skipIf(lacks("chromium", chromium !== null))(
     await page.click(".change summary");
     expect(await page.textOf(".change .sides")).toMatch(/Before.*topic-\d\.txt.*After.*topic-\d\.txt/s);
 
+    await sideBySide(page, store);
+    await page.evaluate(`location.hash = "#/stores/${store}/model"`);
     await press(page, "Go live");
     await page.untilText("Searches are answered by the new index from then on");
     await press(page, "Go live");
@@ -127,6 +174,38 @@ test.skipIf(lacks("chromium", chromium !== null))(
       "[...document.querySelectorAll('main button')].map((one) => one.innerText.trim())",
     );
     expect(buttons).toEqual(["Show the report"]);
+    opened.expectClean();
+  },
+);
+
+test.skipIf(lacks("chromium", chromium !== null))(
+  "every page on the way passes axe in both colours, wide and narrow",
+  async () => {
+    using where = place();
+    await using server = await serve(where);
+    const { store } = await indexed(server, "Handbook", DOCUMENTS);
+    await using opened = await openConsole(where, server.url, API_KEY);
+    const { page } = opened;
+    const faults: Record<string, string[]> = {};
+    const look = async (name: string, hash: string, text: string) => {
+      await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
+      await page.untilText(text);
+      faults[name] = await faultsEverywhere(page);
+    };
+    const at = `#/stores/${store}/model`;
+    const wanted = "model=lectern-embed-en&dimensions=32&size=200&overlap=50";
+    await look("model", at, "from its beginning");
+    await look("choose", `${at}?step=choose&${wanted}`, "Tokens of a chunk");
+    await look("cost", `${at}?step=cost&${wanted}`, "Estimated from");
+    await look("gate", `${at}?step=gate&${wanted}`, "At least 50 %");
+    await press(page, "Start");
+    await page.untilText("Queries that changed most");
+    await page.click(".change summary");
+    await page.until("one is open", `document.querySelector(".change[open] .sides") !== null`);
+    faults["report"] = await faultsEverywhere(page);
+    const compared = await page.evaluate<string>(`document.querySelector('.row a[href*="compare=mig_"]').hash`);
+    await look("side by side", `${compared}&q=river`, "in the same place");
+    expect(Object.fromEntries(Object.entries(faults).filter(([, found]) => found.length > 0))).toEqual({});
     opened.expectClean();
   },
 );

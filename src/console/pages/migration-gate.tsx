@@ -53,7 +53,13 @@ export function MigrationGate({ store, wanted, onBack, onStarted }: MigrationGat
   return (
     <form class="stack" onSubmit={(event) => void start(event)}>
       <p>{WORD.help}</p>
-      <Slider label={WORD.overlap} name="overlap" value={overlap} words={WORD.overlapIs(overlap)} onInput={setOverlap} />
+      <Slider
+        label={WORD.overlap}
+        name="overlap"
+        value={overlap}
+        words={WORD.overlapIs(overlap)}
+        onInput={setOverlap}
+      />
       <Slider label={WORD.recall} name="recall" value={recall} words={WORD.recallIs(recall)} onInput={setRecall} />
       <Slider
         label={WORD.latency}

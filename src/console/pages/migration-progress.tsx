@@ -23,9 +23,9 @@ export function MigrationProgress({ migration, migrations }: { migration: Migrat
     cost === null ? "" : WORD.paid(cost),
   ];
   return (
-    <section class="stack" aria-label={WORD.title(visible(to.embedding_model))}>
+    <section class="stack" aria-label={visible(WORD.title(to.embedding_model, to.dimensions))}>
       <h2>
-        <Name of={WORD.title(to.embedding_model)} />
+        <Name of={WORD.title(to.embedding_model, to.dimensions)} />
       </h2>
       <p>
         <State kind={status === "paused" ? "bad" : "busy"} word={WORD.statuses[status]} />

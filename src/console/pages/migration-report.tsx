@@ -16,7 +16,7 @@ type Report = NonNullable<Migration["report"]>;
 /** A migration that waits for a decision: how both indexes compare, and what is to become of the new one. */
 export function MigrationReport({ migration, migrations }: { migration: Migration; migrations: Migrations }) {
   const { progress, to } = migration;
-  const title = MODEL_WORDS.progress.title(to.embedding_model);
+  const title = MODEL_WORDS.progress.title(to.embedding_model, to.dimensions);
   return (
     <section class="stack" aria-label={visible(title)}>
       <h2>

@@ -45,9 +45,7 @@ export function MigrationWizard({ route, store, onStarted }: WizardProps) {
       <h2 ref={heading} tabIndex={-1}>
         {MODEL_WORDS.wizard}
       </h2>
-      <p class="quiet">
-        {MODEL_WORDS.step(STEPS.indexOf(step) + 1, STEPS.length, MODEL_WORDS.steps[step] ?? step)}
-      </p>
+      <p class="quiet">{MODEL_WORDS.step(STEPS.indexOf(step) + 1, STEPS.length, MODEL_WORDS.steps[step] ?? step)}</p>
       <Load of={models}>
         {({ data }) =>
           step === "choose" || wanted === null ? (
