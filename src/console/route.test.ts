@@ -9,6 +9,7 @@ test.each([
   ["#/stores/vs_1/files/file-1?chunk=12", { page: "document", store: "vs_1", file: "file-1", query: { chunk: "12" } }],
   ["#/stores/vs_1/playground?q=%26%3F", { page: "playground", store: "vs_1", file: "", query: { q: "&?" } }],
   ["#/stores/vs_1/answers", { page: "answers", store: "vs_1", file: "", query: {} }],
+  ["#/stores/vs_1/model?step=cost", { page: "model", store: "vs_1", file: "", query: { step: "cost" } }],
   ["#/nothing", { page: "unknown", store: "", file: "", query: {} }],
   ["#/stores/vs_1/nothing", { page: "unknown", store: "", file: "", query: {} }],
   ["#/stores/vs_1/files/a/b", { page: "unknown", store: "", file: "", query: {} }],
@@ -22,6 +23,7 @@ test.each([
   { page: "files", store: "vs_/..?#", file: "", query: {} },
   { page: "document", store: "vs_1", file: "file-1", query: { start: "1", end: "9" } },
   { page: "playground", store: "vs_1", file: "", query: { q: "what is + ?" } },
+  { page: "model", store: "vs_1", file: "", query: { report: "mig_1" } },
 ] as const)("the address of %j leads back to it", (route) => {
   expect(parseRoute(addressOf(route))).toEqual(route);
 });

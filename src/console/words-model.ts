@@ -59,6 +59,7 @@ export const MODEL_WORDS = {
     time: "Time",
     money: "Price",
     free: "nothing: it runs here",
+    unknownPrice: "not known here: see the provider's list",
     dollars: (amount: number) => (amount < 0.01 ? "less than $0.01" : `about $${amount.toFixed(2)}`),
     about: (text: string) => `about ${text}`,
     unknown: "cannot be told: the model did not answer",

@@ -8,7 +8,7 @@ import type { Strategy } from "../attaching/input.ts";
 
 export interface EstimateDeps extends Pick<Storage, "chunks"> {
   embed: Embed;
-  /** US dollars for a million tokens of this model; null for one that runs here. */
+  /** US dollars for a million tokens of this model; null where nothing is paid, or nobody knows. */
   priceOf: (model: string) => number | null;
 }
 

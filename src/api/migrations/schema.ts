@@ -146,7 +146,9 @@ export const MigrationEstimate = Type.Object(
           "About as long as it takes, by what a few chunks took just now; null where the model did not answer.",
       }),
     ),
-    cost_usd: nullable(Type.Number({ description: "By the price list; null for a model that runs here." })),
+    cost_usd: nullable(
+      Type.Number({ description: "By the price list; null where nothing is paid, or the price is not known." }),
+    ),
     sampled_chunks: Type.Integer({ description: "Chunks that were embedded for it." }),
   },
   { $id: "MigrationEstimate", description: "What a migration would cost. Nothing is built." },

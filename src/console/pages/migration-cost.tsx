@@ -12,12 +12,14 @@ const WORD = MODEL_WORDS.cost;
 export interface MigrationCostProps {
   store: VectorStore;
   wanted: Wanted;
+  /** Whether the model is at a provider, who may ask for money. */
+  isRemote: boolean;
   onBack: () => void;
   onNext: () => void;
 }
 
 /** What the migration would take, before anything is built. */
-export function MigrationCost({ store, wanted, onBack, onNext }: MigrationCostProps) {
+export function MigrationCost({ store, wanted, isRemote, onBack, onNext }: MigrationCostProps) {
   const { api } = useConsole();
   const body = bodyOf(wanted);
   const path = `vector_stores/${encodeURIComponent(store.id)}/migrate/estimate`;
@@ -28,7 +30,7 @@ export function MigrationCost({ store, wanted, onBack, onNext }: MigrationCostPr
     <div class="stack">
       {cost.data === null && cost.error === null && <p role="status">{WORD.measuring}</p>}
       {cost.error !== null && <Failure error={cost.error} retry={cost.reload} />}
-      {cost.data !== null && <Cost of={cost.data} />}
+      {cost.data !== null && <Cost of={cost.data} isRemote={isRemote} />}
       <div class="row">
         <button type="button" onClick={onBack}>
           {MODEL_WORDS.back}
@@ -41,14 +43,15 @@ export function MigrationCost({ store, wanted, onBack, onNext }: MigrationCostPr
   );
 }
 
-function Cost({ of }: { of: MigrationEstimate }) {
+function Cost({ of, isRemote }: { of: MigrationEstimate; isRemote: boolean }) {
   const { seconds, cost_usd: cost } = of;
+  const free = isRemote ? WORD.unknownPrice : WORD.free;
   const facts: [string, string][] = [
     [WORD.chunks, WORD.about(numberText(of.chunks))],
     [WORD.tokens, WORD.about(numberText(of.tokens))],
     [WORD.memory, WORD.about(bytesText(of.memory_bytes))],
     [WORD.time, seconds === null ? WORD.unknown : WORD.about(durationText(seconds))],
-    [WORD.money, cost === null ? WORD.free : WORD.dollars(cost)],
+    [WORD.money, cost === null ? free : WORD.dollars(cost)],
   ];
   return (
     <>

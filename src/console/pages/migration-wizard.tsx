@@ -57,7 +57,13 @@ export function MigrationWizard({ route, store, onStarted }: WizardProps) {
               onChosen={(next) => go("cost", queryOf(next))}
             />
           ) : step === "cost" ? (
-            <MigrationCost store={store} wanted={wanted} onBack={() => go("choose")} onNext={() => go("gate")} />
+            <MigrationCost
+              store={store}
+              wanted={wanted}
+              isRemote={data.find(({ id }) => id === wanted.model)?.location === "remote"}
+              onBack={() => go("choose")}
+              onNext={() => go("gate")}
+            />
           ) : (
             <MigrationGate
               store={store}
