@@ -86,7 +86,7 @@ export const MODEL_WORDS = {
         : ratio === 1
           ? "Of 100 searches, the 95 fastest must not take longer than now."
           : `Of 100 searches, the 95 fastest may take at most ${ratio} times as long as now.`,
-    then: "When it is built",
+    afterwards: "When it is built",
     stop: "stop, and let me look at the report",
     live: "go live by itself if the gate is passed",
     retain: "Days in which it can be rolled back",

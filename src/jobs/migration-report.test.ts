@@ -187,7 +187,7 @@ test("the queries that changed most are kept by where they stand, the most chang
   const { from = [], to = [] } = report?.changed?.[0] ?? {};
   expect(from).toHaveLength(8);
   expect(from).toEqual(await shop.nearest(made.from, "where is the river"));
-  expect(to.toSorted()).toEqual(from.toSorted());
+  expect(new Set(to)).toEqual(new Set(from));
   expect(to).not.toEqual(from);
 });
 

@@ -7,7 +7,7 @@ import type { Storage } from "../storage/storage.ts";
 import type { MeasuredAnswer, MeasuredQuery, MeasuredSearch } from "../search/measured.ts";
 import { byFile, yardstick } from "./judged.ts";
 import { meanOf, percentilesOf, rounded, type Scores, scoresOf } from "./measures.ts";
-import { questionFrom } from "../search/question-from.ts";
+import { questionFrom } from "../search/questions.ts";
 import type { Gate, KeptChange, MigrationReport } from "../storage/migration-table.ts";
 import { nextTurn } from "../platform/next-turn.ts";
 

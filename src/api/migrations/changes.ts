@@ -1,4 +1,4 @@
-import { questionFrom } from "../../search/question-from.ts";
+import { questionFrom } from "../../search/questions.ts";
 import type { ChunkHit } from "../../storage/chunks.ts";
 import type { KeptChange, MigrationRow } from "../../storage/migration-table.ts";
 import type { Storage } from "../../storage/storage.ts";

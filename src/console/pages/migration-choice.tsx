@@ -5,7 +5,7 @@ import { Choice, Field } from "../parts/fields.tsx";
 import { visible } from "../text/visible.ts";
 import { MODEL_WORDS } from "../words-model.ts";
 import { WORDS } from "../words.ts";
-import type { Wanted } from "./migration-wizard.tsx";
+import type { Wanted } from "./migration-wanted.ts";
 
 const WORD = MODEL_WORDS.choose;
 /** What the server cuts by where nobody says otherwise. */

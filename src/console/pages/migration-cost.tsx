@@ -5,7 +5,7 @@ import { useConsole } from "../state/console.ts";
 import { useLoad } from "../state/use-load.ts";
 import { bytesText, durationText, numberText } from "../text/format.ts";
 import { MODEL_WORDS } from "../words-model.ts";
-import { bodyOf, type Wanted } from "./migration-wizard.tsx";
+import { bodyOf, type Wanted } from "./migration-wanted.ts";
 
 const WORD = MODEL_WORDS.cost;
 

@@ -4,12 +4,19 @@ import { Choice, Field } from "../parts/fields.tsx";
 import { Failure } from "../parts/load.tsx";
 import { useConsole } from "../state/console.ts";
 import { MODEL_WORDS } from "../words-model.ts";
-import { bodyOf, type Wanted } from "./migration-wizard.tsx";
+import { bodyOf, type Wanted } from "./migration-wanted.ts";
 
 const WORD = MODEL_WORDS.gate;
 /** The end of the slider of the latency, where nothing is asked. */
 const ANY_LATENCY = 10.5;
 const DAY_HOURS = 24;
+
+/** Where the sliders stand. At 0, and the latency's at its end, nothing is asked. */
+interface Limits {
+  overlap: number;
+  recall: number;
+  latency: number;
+}
 
 export interface MigrationGateProps {
   store: VectorStore;
@@ -21,9 +28,7 @@ export interface MigrationGateProps {
 /** What must hold before the new index goes live, and what happens then. */
 export function MigrationGate({ store, wanted, onBack, onStarted }: MigrationGateProps) {
   const { api } = useConsole();
-  const [overlap, setOverlap] = useState(0.5);
-  const [recall, setRecall] = useState(0.9);
-  const [latency, setLatency] = useState(3);
+  const [limits, setLimits] = useState<Limits>({ overlap: 0.5, recall: 0.9, latency: 3 });
   const [isLive, setLive] = useState(false);
   const [days, setDays] = useState("7");
   const [isStarting, setStarting] = useState(false);
@@ -32,11 +37,7 @@ export function MigrationGate({ store, wanted, onBack, onStarted }: MigrationGat
     event.preventDefault();
     setStarting(true);
     setError(null);
-    const gate = {
-      ...(overlap === 0 ? {} : { min_overlap: overlap }),
-      ...(recall === 0 ? {} : { min_recall: recall }),
-      ...(latency === ANY_LATENCY ? {} : { max_latency_ratio: latency }),
-    };
+    const gate = gateOf(limits);
     try {
       await api.send("POST", `vector_stores/${encodeURIComponent(store.id)}/migrate`, {
         ...bodyOf(wanted),
@@ -53,25 +54,10 @@ export function MigrationGate({ store, wanted, onBack, onStarted }: MigrationGat
   return (
     <form class="stack" onSubmit={(event) => void start(event)}>
       <p>{WORD.help}</p>
-      <Slider
-        label={WORD.overlap}
-        name="overlap"
-        value={overlap}
-        words={WORD.overlapIs(overlap)}
-        onInput={setOverlap}
-      />
-      <Slider label={WORD.recall} name="recall" value={recall} words={WORD.recallIs(recall)} onInput={setRecall} />
-      <Slider
-        label={WORD.latency}
-        name="latency"
-        range={[1, ANY_LATENCY, 0.5]}
-        value={latency}
-        words={WORD.latencyIs(latency === ANY_LATENCY ? null : latency)}
-        onInput={setLatency}
-      />
+      <Sliders limits={limits} onChange={setLimits} />
       <div class="row fields">
         <Choice
-          label={WORD.then}
+          label={WORD.afterwards}
           value={isLive ? "live" : "stop"}
           options={[
             ["stop", WORD.stop],
@@ -102,6 +88,45 @@ export function MigrationGate({ store, wanted, onBack, onStarted }: MigrationGat
       </div>
     </form>
   );
+}
+
+function Sliders({ limits, onChange }: { limits: Limits; onChange: (limits: Limits) => void }) {
+  const { overlap, recall, latency } = limits;
+  return (
+    <>
+      <Slider
+        label={WORD.overlap}
+        name="overlap"
+        value={overlap}
+        words={WORD.overlapIs(overlap)}
+        onInput={(value) => onChange({ ...limits, overlap: value })}
+      />
+      <Slider
+        label={WORD.recall}
+        name="recall"
+        value={recall}
+        words={WORD.recallIs(recall)}
+        onInput={(value) => onChange({ ...limits, recall: value })}
+      />
+      <Slider
+        label={WORD.latency}
+        name="latency"
+        range={[1, ANY_LATENCY, 0.5]}
+        value={latency}
+        words={WORD.latencyIs(latency === ANY_LATENCY ? null : latency)}
+        onInput={(value) => onChange({ ...limits, latency: value })}
+      />
+    </>
+  );
+}
+
+/** As it is sent: what is not asked is left out. */
+function gateOf({ overlap, recall, latency }: Limits): Record<string, number> {
+  return {
+    ...(overlap === 0 ? {} : { min_overlap: overlap }),
+    ...(recall === 0 ? {} : { min_recall: recall }),
+    ...(latency === ANY_LATENCY ? {} : { max_latency_ratio: latency }),
+  };
 }
 
 interface SliderProps {

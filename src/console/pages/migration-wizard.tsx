@@ -2,7 +2,7 @@ import { useEffect, useRef } from "preact/hooks";
 import type { Model } from "../../api/models/schema.ts";
 import type { VectorStore } from "../../api/store-schema.ts";
 import { Load } from "../parts/load.tsx";
-import { numberOf, type Route } from "../route.ts";
+import type { Route } from "../route.ts";
 import { useConsole } from "../state/console.ts";
 import { useLoad } from "../state/use-load.ts";
 import { setQuery } from "../state/use-route.ts";
@@ -10,15 +10,7 @@ import { MODEL_WORDS } from "../words-model.ts";
 import { MigrationChoice } from "./migration-choice.tsx";
 import { MigrationCost } from "./migration-cost.tsx";
 import { MigrationGate } from "./migration-gate.tsx";
-
-/** What a store is to be moved to, as it stands in the address. */
-export interface Wanted {
-  model: string;
-  /** Null: the model's own. */
-  dimensions: number | null;
-  /** Null: the chunks stay as they are. */
-  chunking: { size: number; overlap: number } | null;
-}
+import { wantedOf, wantedQuery } from "./migration-wanted.ts";
 
 export interface WizardProps {
   route: Route;
@@ -53,8 +45,8 @@ export function MigrationWizard({ route, store, onStarted }: WizardProps) {
               store={store}
               models={data}
               initial={wanted}
-              onCancel={() => setQuery(route, { ...queryOf(null), step: "" })}
-              onChosen={(next) => go("cost", queryOf(next))}
+              onCancel={() => setQuery(route, { ...wantedQuery(null), step: "" })}
+              onChosen={(next) => go("cost", wantedQuery(next))}
             />
           ) : step === "cost" ? (
             <MigrationCost
@@ -70,7 +62,7 @@ export function MigrationWizard({ route, store, onStarted }: WizardProps) {
               wanted={wanted}
               onBack={() => go("cost")}
               onStarted={() => {
-                setQuery(route, { ...queryOf(null), step: "" });
+                setQuery(route, { ...wantedQuery(null), step: "" });
                 onStarted();
               }}
             />
@@ -79,35 +71,4 @@ export function MigrationWizard({ route, store, onStarted }: WizardProps) {
       </Load>
     </section>
   );
-}
-
-function wantedOf({ query }: Route): Wanted | null {
-  const model = query["model"] ?? "";
-  if (model === "") return null;
-  const [size, overlap] = [numberOf(query["size"]), numberOf(query["overlap"])];
-  return {
-    model,
-    dimensions: numberOf(query["dimensions"]),
-    chunking: size === null ? null : { size, overlap: overlap ?? 0 },
-  };
-}
-
-function queryOf(wanted: Wanted | null): Record<string, string> {
-  const { model = "", dimensions = null, chunking = null } = wanted ?? {};
-  return {
-    model,
-    dimensions: dimensions === null ? "" : String(dimensions),
-    size: chunking === null ? "" : String(chunking.size),
-    overlap: chunking === null ? "" : String(chunking.overlap),
-  };
-}
-
-/** What `migrate` and its estimate are sent. */
-export function bodyOf({ model, dimensions, chunking }: Wanted): Record<string, unknown> {
-  const cut = chunking && { max_chunk_size_tokens: chunking.size, chunk_overlap_tokens: chunking.overlap };
-  return {
-    embedding_model: model,
-    ...(dimensions === null ? {} : { dimensions }),
-    ...(cut === null ? {} : { chunking_strategy: { type: "static", static: cut } }),
-  };
 }

@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { Model } from "../../api/models/schema.ts";
 import type { SearchPage } from "../../api/search/schema.ts";
 import type { VectorStoreFile } from "../../api/attaching/schema.ts";
+import type { Timing } from "../api.ts";
 import { CopyButton, Choice, Field, isTyping } from "../parts/fields.tsx";
 import { Load } from "../parts/load.tsx";
 import { addressOf, type Route } from "../route.ts";
@@ -78,33 +79,41 @@ export function PlaygroundPage({ route }: { route: Route }) {
         </CompareChoice>
       </form>
       <div ref={results} tabIndex={-1} class="stack">
-        <Load of={result}>
-          {(found) => {
-            const [first, second] = found ?? [];
-            if (first === undefined) return asked.query === "" ? <p class="quiet">{WORD.before}</p> : null;
-            if (second !== undefined) {
-              const { left, right, live, candidate } = COMPARE_WORDS;
-              const names = compared.kind === SETTINGS ? ([left, right] as const) : ([live, candidate] as const);
-              return <SideBySide store={route.store} left={first.answer} right={second.answer} names={names} />;
-            }
-            return (
-              <>
-                <Hits route={route} page={first.answer} timing={first.timing} />
-                <div class="row">
-                  {LANGUAGES.map((language) => (
-                    <CopyButton
-                      key={language}
-                      label={WORD.copyAs(language)}
-                      text={() => snippet(language, { api: api.base, store: route.store, body: bodyOf(asked) })}
-                    />
-                  ))}
-                </div>
-                <p class="quiet">{WORD.keys}</p>
-              </>
-            );
-          }}
-        </Load>
+        <Load of={result}>{(found) => <Found route={route} found={found} />}</Load>
       </div>
+    </>
+  );
+}
+
+interface FoundProps {
+  route: Route;
+  /** One for each side; null where nothing is asked. */
+  found: { answer: SearchPage; timing: Timing }[] | null;
+}
+
+function Found({ route, found }: FoundProps) {
+  const { api } = useConsole();
+  const asked = askedOf(route);
+  const [first, second] = found ?? [];
+  if (first === undefined) return asked.query === "" ? <p class="quiet">{WORD.before}</p> : null;
+  if (second !== undefined) {
+    const { left, right, live, candidate } = COMPARE_WORDS;
+    const names = comparedOf(route).kind === SETTINGS ? ([left, right] as const) : ([live, candidate] as const);
+    return <SideBySide store={route.store} left={first.answer} right={second.answer} names={names} />;
+  }
+  return (
+    <>
+      <Hits route={route} page={first.answer} timing={first.timing} />
+      <div class="row">
+        {LANGUAGES.map((language) => (
+          <CopyButton
+            key={language}
+            label={WORD.copyAs(language)}
+            text={() => snippet(language, { api: api.base, store: route.store, body: bodyOf(asked) })}
+          />
+        ))}
+      </div>
+      <p class="quiet">{WORD.keys}</p>
     </>
   );
 }
