@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { API_KEY, place, type Server, serve } from "../e2e/binary.ts";
 import { chromium, type Page } from "../e2e/browser.ts";
+import { FAKE_HOST, FAKE_KEY, startFakeProvider } from "../conformance/fake-providers.ts";
 import { lacks } from "../helpers/lacks.ts";
 import { makeText } from "../migrate/corpus.ts";
 import { faultsEverywhere, indexed, openConsole } from "./console.ts";
@@ -174,6 +175,45 @@ test.skipIf(lacks("chromium", chromium !== null))(
       "[...document.querySelectorAll('main button')].map((one) => one.innerText.trim())",
     );
     expect(buttons).toEqual(["Show the report"]);
+    opened.expectClean();
+  },
+);
+
+test.skipIf(lacks("chromium", chromium !== null))(
+  "a model at a provider that is away: what is not known is said, why it waits, and the way out",
+  async () => {
+    using where = place();
+    await using fake = await startFakeProvider("openai", 1536);
+    fake.always = "server-error";
+    await using server = await serve(where, {
+      env: {
+        LECTERN_OPENAI_API_KEY: FAKE_KEY,
+        LECTERN_OPENAI_ADDRESS: fake.address.replace(FAKE_HOST, "127.0.0.1"),
+        LECTERN_ALLOW_PRIVATE_ADDRESSES: "1",
+        LECTERN_PROVIDER_ATTEMPTS: "1",
+        LECTERN_PROVIDER_TIMEOUT: "1",
+        LECTERN_DEFAULT_MODEL: "lectern-embed-en",
+      },
+    });
+    const { store } = await indexed(server, "Handbook", DOCUMENTS.slice(0, 1));
+    await using opened = await openConsole(where, server.url, API_KEY);
+    const { page } = opened;
+    await page.evaluate(`location.hash = "#/stores/${store}/model"`);
+    await press(page, "Change model or chunking");
+    await set(page, ".wizard select", "text-embedding-3-small");
+    await page.untilText("The texts of this store are sent to that provider");
+    await press(page, "What will it cost?");
+    await page.untilText("cannot be told: the model did not answer");
+    await page.untilText("less than $0.01");
+    await press(page, "Set the gate");
+    await press(page, "Start");
+    await page.untilText("paused, goes on by itself");
+    await page.untilText("Why it is paused: The model 'text-embedding-3-small' does not answer");
+    await press(page, "Cancel the migration");
+    await page.untilText("The store goes on as it is");
+    await press(page, "Cancel the migration");
+    await press(page, "Show the report");
+    await page.untilText("There is no report");
     opened.expectClean();
   },
 );
