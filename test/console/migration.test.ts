@@ -7,6 +7,8 @@ import { lacks } from "../helpers/lacks.ts";
 import { makeText } from "../migrate/corpus.ts";
 import { faultsEverywhere, indexed, openConsole } from "./console.ts";
 
+/** A model that is quick, and whose vectors can be shortened. */
+const WORDS_MODEL = { LECTERN_DEFAULT_MODEL: "lectern-embed-en" };
 /** More chunks than the ten that are compared. */
 const DOCUMENTS = Array.from({ length: 6 }, (_, i) => ({ name: `topic-${i}.txt`, text: makeText(i + 1, 30) }));
 
@@ -95,7 +97,7 @@ test.skipIf(lacks("chromium", chromium !== null))(
   "a migration by clicks: what it costs, its report, live, and back",
   async () => {
     using where = place();
-    await using server = await serve(where);
+    await using server = await serve(where, { env: WORDS_MODEL });
     const { store } = await indexed(server, "Handbook", DOCUMENTS);
     await using opened = await openConsole(where, server.url, API_KEY);
     const { page } = opened;
@@ -142,7 +144,7 @@ test.skipIf(lacks("chromium", chromium !== null))(
   "a missed gate says why, and the new index goes live or away only when somebody decides",
   async () => {
     using where = place();
-    await using server = await serve(where);
+    await using server = await serve(where, { env: WORDS_MODEL });
     const { store } = await indexed(server, "Handbook", DOCUMENTS);
     await using opened = await openConsole(where, server.url, API_KEY);
     const { page } = opened;
@@ -192,7 +194,7 @@ test.skipIf(lacks("chromium", chromium !== null))(
         LECTERN_ALLOW_PRIVATE_ADDRESSES: "1",
         LECTERN_PROVIDER_ATTEMPTS: "1",
         LECTERN_PROVIDER_TIMEOUT: "1",
-        LECTERN_DEFAULT_MODEL: "lectern-embed-en",
+        ...WORDS_MODEL,
       },
     });
     const { store } = await indexed(server, "Handbook", DOCUMENTS.slice(0, 1));
@@ -222,7 +224,7 @@ test.skipIf(lacks("chromium", chromium !== null))(
   "every page on the way passes axe in both colours, wide and narrow",
   async () => {
     using where = place();
-    await using server = await serve(where);
+    await using server = await serve(where, { env: WORDS_MODEL });
     const { store } = await indexed(server, "Handbook", DOCUMENTS);
     await using opened = await openConsole(where, server.url, API_KEY);
     const { page } = opened;
