@@ -6,6 +6,8 @@ export function useRoute(): Route {
   useEffect(() => {
     const read = () => setRoute(parseRoute(location.hash));
     addEventListener("hashchange", read);
+    // The address may have changed since it was read, before anybody listened.
+    read();
     return () => removeEventListener("hashchange", read);
   }, []);
   return route;
