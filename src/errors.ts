@@ -82,6 +82,7 @@ export const ERROR_CODES = [
   "upload_not_pending",
   "migration_in_progress",
   "migration_not_cancellable",
+  "migration_not_searchable",
   "migration_not_promotable",
   "migration_not_rollbackable",
   "model_not_deletable",

@@ -10,6 +10,7 @@ test.each([
   ["#/stores/vs_1/playground?q=%26%3F", { page: "playground", store: "vs_1", file: "", query: { q: "&?" } }],
   ["#/stores/vs_1/answers", { page: "answers", store: "vs_1", file: "", query: {} }],
   ["#/stores/vs_1/quality?mode=keyword", { page: "quality", store: "vs_1", file: "", query: { mode: "keyword" } }],
+  ["#/stores/vs_1/model?step=cost", { page: "model", store: "vs_1", file: "", query: { step: "cost" } }],
   ["#/nothing", { page: "unknown", store: "", file: "", query: {} }],
   ["#/stores/vs_1/nothing", { page: "unknown", store: "", file: "", query: {} }],
   ["#/stores/vs_1/files/a/b", { page: "unknown", store: "", file: "", query: {} }],
@@ -25,6 +26,7 @@ test.each([
   { page: "playground", store: "vs_1", file: "", query: { q: "what is + ?" } },
   { page: "quality", store: "vs_1", file: "", query: { eval: "eval_1" } },
   { page: "queries", store: "vs_1", file: "", query: { text: "?", empty: "1" } },
+  { page: "model", store: "vs_1", file: "", query: { report: "mig_1" } },
 ] as const)("the address of %j leads back to it", (route) => {
   expect(parseRoute(addressOf(route))).toEqual(route);
 });

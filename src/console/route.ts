@@ -2,7 +2,16 @@
  * Addresses are hashes: every state that matters is in the address, so that links can be shared. A route is the page, the
  * ids on the way to it, and what its query says.
  */
-export type Page = "stores" | "files" | "document" | "playground" | "answers" | "quality" | "queries" | "unknown";
+export type Page =
+  | "stores"
+  | "files"
+  | "document"
+  | "playground"
+  | "answers"
+  | "quality"
+  | "queries"
+  | "model"
+  | "unknown";
 
 export interface Route {
   page: Page;
@@ -11,7 +20,7 @@ export interface Route {
   query: Readonly<Record<string, string>>;
 }
 
-const TABS: readonly Page[] = ["playground", "answers", "quality", "queries"];
+const TABS: readonly Page[] = ["playground", "answers", "quality", "queries", "model"];
 
 /** `#/stores/vs_…/files/file-…?chunk=12` */
 export function parseRoute(hash: string): Route {
@@ -48,6 +57,7 @@ function pathOf(page: Page, store: string, file: string): string {
     case "answers":
     case "quality":
     case "queries":
+    case "model":
       return `stores/${store}/${page}`;
     case "stores":
     case "unknown":

@@ -83,6 +83,7 @@ export const WORDS = {
       answers: "Answers",
       quality: "Quality",
       queries: "Queries",
+      model: "Model",
     } as Readonly<Record<string, string>>,
   },
 

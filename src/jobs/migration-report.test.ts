@@ -165,6 +165,32 @@ test("an old model that is gone is not compared with; a new one that does not an
   expect(await compare(made, null, { signal: AbortSignal.abort() })).toBeNull();
 });
 
+test("the queries that changed most are kept by where they stand, the most changed first", async () => {
+  const made = await setUp();
+  await using _shop = made.shop;
+  await judge(made, "a house of bricks", "file-1");
+  await judge(made, "where is the river", "file-0");
+  const { shop } = made;
+  // The new model takes every question for the other way round, but not the one about the house.
+  const turned: ReportDeps["embedQuery"] = async (model, text, asker) => {
+    const embedded = await shop.model.embedQuery(model, text, asker);
+    if (!embedded.ok || model.revision === "r1" || text.includes("house")) return embedded;
+    return { ok: true, vector: embedded.vector.map((value) => -value) };
+  };
+  const report = await compare(made, null, { embedQuery: turned });
+  const owner = { tenantId: TENANT, storeId: STORE, evaluation: OF_STORE };
+  const [house, river] = await shop.storage.judgments.slice(owner, 0, 2);
+  expect(report?.changed).toMatchObject([
+    { query: { judgment: river?.id }, overlap: 1 },
+    { query: { judgment: house?.id }, overlap: 1 },
+  ]);
+  const { from = [], to = [] } = report?.changed?.[0] ?? {};
+  expect(from).toHaveLength(8);
+  expect(from).toEqual(await shop.nearest(made.from, "where is the river"));
+  expect(new Set(to)).toEqual(new Set(from));
+  expect(to).not.toEqual(from);
+});
+
 describe("a gate", () => {
   const gates: { gate: Gate; reason: RegExp | null }[] = [
     { gate: { min_recall: 1, min_overlap: 0.1, max_latency_ratio: 1e9 }, reason: null },

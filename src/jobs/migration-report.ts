@@ -1,12 +1,14 @@
 import type { StoreIndex } from "../index/store-index.ts";
 import { NEXT_SHARE } from "./load-index.ts";
 import type { GenerationRow } from "../storage/generations.ts";
+import type { JudgmentId } from "../storage/ids.ts";
 import { OF_STORE, type Relevant } from "../storage/judgments.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { MeasuredAnswer, MeasuredQuery, MeasuredSearch } from "../search/measured.ts";
 import { byFile, hasAnswer, yardstick } from "./judged.ts";
 import { meanOf, percentilesOf, rounded, type Scores, scoresOf } from "./measures.ts";
-import type { Gate, MigrationReport } from "../storage/migration-table.ts";
+import { questionFrom } from "../search/questions.ts";
+import type { Gate, KeptChange, MigrationReport } from "../storage/migration-table.ts";
 import { nextTurn } from "../platform/next-turn.ts";
 
 /**
@@ -40,11 +42,12 @@ const MOST_JUDGED = 500;
 const LEAST_LOGGED = 10;
 const SAMPLED_CHUNKS = 200;
 const TOP = 10;
-const WORDS_OF_A_QUERY = 10;
 /** Another chunk may have the same text: a tie with itself is being found. */
 const TIE = 1e-4;
 /** Chunks that the vector of one is asked for: more than share a window. */
 const DEPTH = 8;
+/** Queries that changed most, as far as a report keeps them. */
+const MOST_CHANGED = 20;
 
 /** Null when interrupted, or when a model stopped answering. */
 export async function compareGenerations(
@@ -57,6 +60,18 @@ export async function compareGenerations(
 
 type Side = "from" | "to";
 
+/** A query, and where its words stand. */
+interface Question {
+  query: string;
+  at: KeptChange["query"];
+}
+
+/** What one of the two found: what is compared, chunks or files, and the best chunk of each. */
+interface Best {
+  ids: number[];
+  chunks: number[];
+}
+
 class GenerationComparison {
   readonly #deps: ReportDeps;
   readonly #compared: Compared;
@@ -64,6 +79,7 @@ class GenerationComparison {
   readonly #latencies: Record<Side, number[]> = { from: [], to: [] };
   readonly #overlaps: number[] = [];
   readonly #correlations: number[] = [];
+  readonly #changed: (KeptChange & { correlation: number })[] = [];
 
   constructor(deps: ReportDeps, compared: Compared, signal: AbortSignal) {
     this.#deps = deps;
@@ -76,7 +92,7 @@ class GenerationComparison {
     const judged = await this.#judged();
     const { queries, source } =
       judged.length > 0
-        ? { queries: judged.map(({ query }) => query), source: "judged" as const }
+        ? { queries: judged.map(({ id, query }) => ({ query, at: { judgment: id } })), source: "judged" as const }
         : await this.#queries();
     for (const query of queries) if (!(await this.#compare(query))) return null;
     const quality = await this.#quality(judged);
@@ -93,6 +109,7 @@ class GenerationComparison {
       recall_at_10: quality && { from: rounded(quality.from.recall), to: rounded(quality.to.recall) },
       gate: "none",
       reasons: [],
+      changed: this.#mostChanged(),
     };
     if (gate === null) return report;
     report.reasons.push(...missed(report, gate));
@@ -100,21 +117,35 @@ class GenerationComparison {
   }
 
   /** False when interrupted, or when the new model does not answer. */
-  async #compare(query: string): Promise<boolean> {
+  async #compare({ query, at }: Question): Promise<boolean> {
     const old = await this.#topOf("from", query);
     const fresh = await this.#topOf("to", query);
     if (fresh === null) return false;
     // A model that is gone (another version of Lectern had it) cannot be compared with.
-    if (old !== null && old.length > 0) {
-      this.#overlaps.push(old.filter((id) => fresh.includes(id)).length / old.length);
-      const correlation = spearman(old, fresh);
+    if (old !== null && old.ids.length > 0) {
+      const overlap = old.ids.filter((id) => fresh.ids.includes(id)).length / old.ids.length;
+      this.#overlaps.push(overlap);
+      const correlation = spearman(old.ids, fresh.ids);
       if (correlation !== null) this.#correlations.push(correlation);
+      if (old.ids.join() !== fresh.ids.join())
+        this.#changed.push({
+          query: at,
+          overlap: rounded(overlap),
+          from: old.chunks,
+          to: fresh.chunks,
+          correlation: correlation ?? -1,
+        });
     }
     await nextTurn();
     return !this.#signal.aborted;
   }
 
-  async #topOf(side: Side, query: string): Promise<number[] | null> {
+  #mostChanged(): KeptChange[] {
+    const sorted = this.#changed.toSorted((a, b) => a.overlap - b.overlap || a.correlation - b.correlation);
+    return sorted.slice(0, MOST_CHANGED).map(({ query, overlap, from, to }) => ({ query, overlap, from, to }));
+  }
+
+  async #topOf(side: Side, query: string): Promise<Best | null> {
     const { from, to, fromIndex, toIndex } = this.#compared;
     const [generation, index] = side === "from" ? [from, fromIndex] : [to, toIndex];
     // With chunks of its own a generation's answers are compared by file.
@@ -126,8 +157,12 @@ class GenerationComparison {
     const depth = filesOnly ? TOP * 5 : TOP;
     const { vector } = index.search({ vector: embedded.vector, terms: null, filter: null, depth });
     this.#latencies[side].push(performance.now() - startedAt);
-    const ids = vector.map((hit) => (filesOnly ? hit.fileKey : hit.chunkId));
-    return [...new Set(ids)].slice(0, TOP);
+    const best = new Map<number, number>();
+    for (const { fileKey, chunkId } of vector) {
+      const id = filesOnly ? fileKey : chunkId;
+      if (!best.has(id)) best.set(id, chunkId);
+    }
+    return { ids: [...best.keys()].slice(0, TOP), chunks: [...best.values()].slice(0, TOP) };
   }
 
   /** The store's judged queries, the oldest first, with files for answers. */
@@ -136,20 +171,24 @@ class GenerationComparison {
     const owner = { tenantId, storeId, evaluation: OF_STORE };
     const rows = await this.#deps.storage.judgments.slice(owner, 0, MOST_JUDGED);
     const answered = rows.filter(({ relevant }) => hasAnswer(relevant));
-    return answered.map(({ query, relevant }) => ({ query, relevant: byFile(relevant) }));
+    return answered.map(({ id, query, relevant }) => ({ id, query, relevant: byFile(relevant) }));
   }
 
   /** The newest different logged queries, or the beginnings of sentences of chunks spread over the store. */
-  async #queries(): Promise<{ queries: string[]; source: "log" | "generated" }> {
+  async #queries(): Promise<{ queries: Question[]; source: "log" | "generated" }> {
     const { queryLog, chunks } = this.#deps.storage;
     const { tenant_id: tenantId, store_id: storeId, chunk_set: chunkSet } = this.#compared.from;
-    const logged = new Set<string>();
-    for (const query of await queryLog.questions(tenantId, storeId, 500))
-      if (logged.size < MOST_QUERIES) logged.add(query);
-    if (logged.size >= LEAST_LOGGED) return { queries: [...logged], source: "log" };
-    const sampled = await chunks.sampleTexts(tenantId, storeId, chunkSet, MOST_QUERIES / 2);
-    const generated = sampled.map(queryFrom);
-    return { queries: [...new Set([...logged, ...generated.filter((text) => text !== "")])], source: "generated" };
+    const questions = new Map<string, Question>();
+    for (const { query, seq, place } of await queryLog.questions(tenantId, storeId, 500))
+      if (questions.size < MOST_QUERIES && !questions.has(query))
+        questions.set(query, { query, at: { logged: seq, place } });
+    if (questions.size >= LEAST_LOGGED) return { queries: [...questions.values()], source: "log" };
+    const sampled = await chunks.texts(tenantId, await chunks.sampleIds(tenantId, storeId, chunkSet, MOST_QUERIES / 2));
+    for (const [chunk, text] of sampled) {
+      const query = questionFrom(text);
+      if (query !== "" && !questions.has(query)) questions.set(query, { query, at: { chunk } });
+    }
+    return { queries: [...questions.values()], source: "generated" };
   }
 
   /** Null where there is nothing to measure or no way to; "later" when interrupted, or while a model is away. */
@@ -185,6 +224,7 @@ class GenerationComparison {
 }
 
 interface Judged {
+  id: JudgmentId;
   query: string;
   relevant: Relevant[];
 }
@@ -204,12 +244,6 @@ function missed(report: MigrationReport, gate: Gate): string[] {
     );
   }
   return reasons;
-}
-
-function queryFrom(text: string): string {
-  const sentences = text.split(/(?<=[.!?\u3002])\s+/).filter((sentence) => sentence.length > 20);
-  const sentence = sentences[Math.floor(sentences.length / 2)] ?? text;
-  return sentence.split(/\s+/).slice(0, WORDS_OF_A_QUERY).join(" ").slice(0, 200).trim();
 }
 
 async function selfRetrieval(storage: Storage, generation: GenerationRow, index: StoreIndex): Promise<number> {

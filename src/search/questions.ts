@@ -25,6 +25,8 @@ export const QUESTIONS = {
 const LONGEST = 4_000;
 /** Frames around one another at most. */
 const MOST_FRAMES = 4;
+/** Words of a question that is made from a passage. */
+const WORDS_FROM_PASSAGE = 10;
 
 /** Everything that is searched for a message, the text itself first. `previous`: what the same person wrote before. */
 export function queriesOf(message: string, previous: string | null): string[] {
@@ -82,4 +84,11 @@ function lastWords(text: string): string {
   const end = text.trimEnd().slice(-QUESTIONS.characters).toWellFormed().trimStart();
   const words = end.split(/\s+/u);
   return words.length <= QUESTIONS.words ? end : words.slice(-QUESTIONS.words).join(" ");
+}
+
+/** What may be asked of a passage where nobody asked anything: the beginning of a sentence in its middle. */
+export function questionFrom(text: string): string {
+  const sentences = text.split(/(?<=[.!?\u3002])\s+/).filter((sentence) => sentence.length > 20);
+  const sentence = sentences[Math.floor(sentences.length / 2)] ?? text;
+  return sentence.split(/\s+/).slice(0, WORDS_FROM_PASSAGE).join(" ").slice(0, 200).trim();
 }

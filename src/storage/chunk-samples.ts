@@ -4,7 +4,6 @@ import type { Sql } from "./sql.ts";
 export interface ChunkSamples {
   /** Ids of up to `count` chunks spread evenly over a store. */
   sampleIds(tenantId: TenantId, storeId: StoreId, chunkSet: ChunkSet, count: number): Promise<ChunkId[]>;
-  sampleTexts(tenantId: TenantId, storeId: StoreId, chunkSet: ChunkSet, count: number): Promise<string[]>;
 }
 
 // The files in which every k-th chunk of a store lies: from files alone, because there may be millions of chunks.
@@ -15,7 +14,6 @@ const SAMPLED_FILES = /*sql*/ `SELECT * FROM (
   WHERE (before + step - 1) / step < (before + n_chunks + step - 1) / step`;
 const CHUNK_AT = /*sql*/ `SELECT id FROM chunk WHERE store_file = ?1 AND chunk_set = ?2 AND revision = ?3
   AND idx = CAST(?4 * (SELECT max(idx) + 1 FROM chunk WHERE store_file = ?1 AND chunk_set = ?2 AND revision = ?3) AS INTEGER)`;
-const TEXTS = /*sql*/ `SELECT c.text FROM json_each(?1) j JOIN chunk c ON c.id = j.value`;
 
 interface SampledFile {
   seq: StoreFileSeq;
@@ -39,11 +37,5 @@ export function chunkSamples(sql: Sql): ChunkSamples {
     }
     return ids;
   };
-  return {
-    sampleIds,
-    async sampleTexts(tenantId, storeId, chunkSet, count) {
-      const ids = await sampleIds(tenantId, storeId, chunkSet, count);
-      return (await sql.all<{ text: string }>(TEXTS, [JSON.stringify(ids)])).map((row) => row.text);
-    },
-  };
+  return { sampleIds };
 }

@@ -1,4 +1,4 @@
-import type { GenerationId, MigrationId, StoreId, TenantId } from "./ids.ts";
+import type { ChunkId, GenerationId, JudgmentId, MigrationId, StoreId, TenantId } from "./ids.ts";
 import type { Page, PageQuery } from "./page.ts";
 import type { Sql } from "./sql.ts";
 import { boolean, type Changes, id, integer, json, nullable, type RowOf, table, text } from "./table.ts";
@@ -35,6 +35,18 @@ export interface Gate {
   max_latency_ratio?: number;
 }
 
+/**
+ * A query that the two generations answer differently, by where its words stand: what is deleted there is gone here too.
+ * Chunks are named, best first.
+ */
+export interface KeptChange {
+  query: { judgment: JudgmentId } | { logged: number; place: number } | { chunk: ChunkId };
+  /** Share of the old ten best that are among the new ten best. */
+  overlap: number;
+  from: ChunkId[];
+  to: ChunkId[];
+}
+
 /** How the new generation compares with the old one. */
 export interface MigrationReport {
   queries: number;
@@ -51,6 +63,8 @@ export interface MigrationReport {
   recall_at_10: { from: number; to: number } | null;
   gate: "passed" | "missed" | "none";
   reasons: string[];
+  /** Those that changed most, the most changed first; absent in reports of earlier versions. */
+  changed?: KeptChange[];
 }
 
 export const MIGRATION = table("migration", {

@@ -111,7 +111,13 @@ test("an older database's log is counted, whatever is in it", async () => {
 
 test("questions are the newest texts, without those that nobody would ask again", async () => {
   await storage.queryLog.add([row("one"), row("x".repeat(9000)), row("two"), row("", { query: null }), row("three")]);
-  expect(await storage.queryLog.questions("ten_a", "vs_1", 2)).toEqual(["three", "two"]);
+  expect(await storage.queryLog.questions("ten_a", "vs_1", 2)).toEqual([
+    { query: "three", seq: 5, place: 0 },
+    { query: "two", seq: 3, place: 0 },
+  ]);
+  expect(await storage.queryLog.asked("ten_a", "vs_1", 3)).toEqual(["two"]);
+  expect(await storage.queryLog.asked("ten_a", "vs_1", 4)).toBeNull();
+  expect(await storage.queryLog.asked("ten_b", "vs_1", 3)).toBeNull();
   expect(await storage.queryLog.questions("ten_b", "vs_1", 2)).toEqual([]);
   expect([await storage.queryLog.newest("ten_a", "vs_1"), await storage.queryLog.newest("ten_b", "vs_1")]).toEqual([
     5,

@@ -23,7 +23,7 @@ export const QUERY_LOG = table("query_log", {
 export const QUERY_LOG_SIZE = table("query_log_size", { one: integer(), bytes: integer() });
 
 const SHOWN = QUERY_LOG.pick("seq", "created_at", "query", "query_sha256", "body");
-const ASKED = QUERY_LOG.pick("query");
+const ASKED = QUERY_LOG.pick("seq", "query");
 export type QueryLogRow = RowOf<typeof SHOWN>;
 
 /** An entry as it is read: of a body that is too long to be read, both ends. */
@@ -85,6 +85,13 @@ export interface TopQuery {
   count: number;
 }
 
+/** A query with its place: which search asked it, and as which of its queries. */
+export interface LoggedQuestion {
+  query: string;
+  seq: number;
+  place: number;
+}
+
 /** Searches made. Written in groups, off the search's path. */
 export interface QueryLogTable {
   /** Inside a transaction of the caller. */
@@ -94,7 +101,9 @@ export interface QueryLogTable {
   /** The place of the newest entry; null where there is none. */
   newest(tenantId: TenantId, storeId: StoreId): Promise<number | null>;
   /** What was asked in the newest `limit` searches, the newest first, without texts that are too long for a question. */
-  questions(tenantId: TenantId, storeId: StoreId, limit: number): Promise<string[]>;
+  questions(tenantId: TenantId, storeId: StoreId, limit: number): Promise<LoggedQuestion[]>;
+  /** What was asked in a search; null where it is not kept, or not any more. */
+  asked(tenantId: TenantId, storeId: StoreId, seq: number): Promise<string[] | null>;
   /** The most frequent queries among the newest 20,000 entries since then; one of several queries counts each. */
   top(tenantId: TenantId, storeId: StoreId, sinceSeconds: number, limit: number): Promise<TopQuery[]>;
   /** Removes some `limit` of the oldest entries where there is more than may be; returns how many. */
@@ -133,8 +142,9 @@ const CHOSEN = /*sql*/ `SELECT seq, created_at, query, query_sha256, octet_lengt
     CASE WHEN octet_length(body) > ?2 THEN substr(body, -?2) END AS tail
   FROM query_log WHERE seq IN (SELECT value FROM json_each(?1))`;
 const NEWEST = /*sql*/ `SELECT max(seq) AS seq FROM query_log WHERE tenant_id = ?1 AND store_id = ?2`;
-const QUESTIONS = /*sql*/ `SELECT query FROM query_log WHERE tenant_id = ?1 AND store_id = ?2
+const QUESTIONS = /*sql*/ `SELECT seq, query FROM query_log WHERE tenant_id = ?1 AND store_id = ?2
     AND octet_length(query) <= ${QUESTION_BYTES} ORDER BY seq DESC LIMIT ?3`;
+const ONE = /*sql*/ `SELECT seq, query FROM query_log WHERE seq = ?3 AND tenant_id = ?1 AND store_id = ?2`;
 const SIZE = /*sql*/ `SELECT bytes FROM query_log_size`;
 const OLDEST_SIZES = /*sql*/ `SELECT seq, ${BYTES} FROM query_log ORDER BY seq LIMIT ?1`;
 const TRIM_TO = /*sql*/ `DELETE FROM query_log WHERE seq <= ?1`;
@@ -170,8 +180,9 @@ export function queryLogTable(sql: Sql): QueryLogTable {
       (await sql.get<{ seq: number | null }>(NEWEST, [tenantId, storeId]))?.seq ?? null,
     async questions(tenantId, storeId, limit) {
       const rows = await ASKED.all(sql, QUESTIONS, [tenantId, storeId, limit]);
-      return rows.flatMap(({ query }) => query ?? []);
+      return rows.flatMap(({ seq, query }) => (query ?? []).map((one, place) => ({ query: one, seq, place })));
     },
+    asked: async (tenantId, storeId, seq) => (await ASKED.get(sql, ONE, [tenantId, storeId, seq]))?.query ?? null,
     top: (tenantId, storeId, sinceSeconds, limit) => sql.all(TOP, [tenantId, storeId, sinceSeconds, limit]),
     trim: ({ since, rows, bytes }, limit) =>
       sql.atomic(async (tx) => {

@@ -87,16 +87,15 @@ export async function axeFaults(page: Page): Promise<string[]> {
   );
 }
 
-/** What is wrong with the page as it is, in both colours and on a wide and a narrow screen; nothing where all is well. */
-export async function accessFaults(page: Page): Promise<Record<string, string[]>> {
-  const faults: Record<string, string[]> = {};
+/** What is wrong with the page as it is, in both colours, wide and narrow: what axe finds, and what is scrolled sideways. */
+export async function faultsEverywhere(page: Page): Promise<string[]> {
+  const faults: string[] = [];
   for (const scheme of ["light", "dark"] as const)
     for (const width of [1100, 360]) {
       await page.view({ width, height: 800, scheme });
       const found = await axeFaults(page);
       const fits = await page.evaluate<boolean>("document.documentElement.scrollWidth <= innerWidth");
-      if (!fits) found.push("scrolls sideways");
-      if (found.length > 0) faults[`${scheme} ${width}`] = found;
+      faults.push(...[...found, ...(fits ? [] : ["scrolls sideways"])].map((one) => `${scheme} ${width} ${one}`));
     }
   await page.view({ width: 1100, height: 800 });
   return faults;

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { API_KEY, place, serve } from "../e2e/binary.ts";
 import { chromium } from "../e2e/browser.ts";
 import { lacks } from "../helpers/lacks.ts";
-import { axeFaults, indexed, openConsole } from "./console.ts";
+import { faultsEverywhere, indexed, openConsole } from "./console.ts";
 
 test.skipIf(lacks("chromium", chromium !== null))(
   "the policy refuses inline handlers and HTML from text, and the test hears of it",
@@ -99,16 +99,7 @@ test.skipIf(lacks("chromium", chromium !== null))(
     const { page } = opened;
     await page.textOf('input[name="key"]');
     const faults: Record<string, string[]> = {};
-    const look = async (name: string) => {
-      for (const scheme of ["light", "dark"] as const)
-        for (const width of [1100, 360]) {
-          await page.view({ width, height: 800, scheme });
-          faults[`${name} ${scheme} ${width}`] = await axeFaults(page);
-          const fits = await page.evaluate<boolean>("document.documentElement.scrollWidth <= innerWidth");
-          if (!fits) faults[`${name} ${width} scrolls sideways`] = [""];
-        }
-      await page.view({ width: 1100, height: 800 });
-    };
+    const look = async (name: string) => void (faults[name] = await faultsEverywhere(page));
     await look("sign in");
     await page.type('input[name="key"]', API_KEY);
     await page.click('button[type="submit"]');

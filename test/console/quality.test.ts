@@ -4,7 +4,7 @@ import { API_KEY, place, type Server, serve } from "../e2e/binary.ts";
 import { chromium, type Page } from "../e2e/browser.ts";
 import { lacks } from "../helpers/lacks.ts";
 import { waitFor } from "../helpers/wait.ts";
-import { accessFaults, indexed, openConsole } from "./console.ts";
+import { faultsEverywhere, indexed, openConsole } from "./console.ts";
 
 const DOCUMENTS = [
   {
@@ -98,7 +98,7 @@ test.skipIf(lacks("chromium", chromium !== null))(
     await page.type('dialog[open] input[name="find-file"]', "BREAD");
     await press(page, "Add bread.md", "dialog");
     await page.untilText("Should have been found: bread.md");
-    expect(await accessFaults(page)).toEqual({});
+    expect(await faultsEverywhere(page)).toEqual([]);
     await press(page, "Judge", "dialog");
     await page.until("the dialog is closed", `document.querySelector("dialog") === null`);
     expect((await judgedIn(server, store))["strings"]).toEqual(["violin.md 0 chunk", "bread.md 1"]);
@@ -201,7 +201,7 @@ test.skipIf(lacks("chromium", chromium !== null))(
       },
       { query: "<b>violin</b> strings", relevant: [{ filename: "violin.md", grade: 1 }] },
     ]);
-    expect(await accessFaults(page)).toEqual({});
+    expect(await faultsEverywhere(page)).toEqual([]);
 
     await press(page, "Delete <b>violin</b> strings");
     await press(page, "Delete", "dialog");
@@ -245,12 +245,12 @@ test.skipIf(lacks("chromium", chromium !== null))(
       "the other is",
       `document.querySelector("section[aria-label='Searches made'] tbody").innerText.includes("volcano")`,
     );
-    expect(await accessFaults(page)).toEqual({});
+    expect(await faultsEverywhere(page)).toEqual([]);
 
     await press(page, "Judge volcano");
     await page.type('dialog[open] input[name="find-file"]', "volc");
     await press(page, "Add volcano.md", "dialog");
-    expect(await accessFaults(page)).toEqual({});
+    expect(await faultsEverywhere(page)).toEqual([]);
     await press(page, "Save", "dialog");
     await page.until("the dialog is closed", `document.querySelector("dialog") === null`);
     expect(await judgedIn(server, store)).toEqual({ volcano: ["volcano.md 1"] });

@@ -4,12 +4,16 @@ import { NO_BODY, SMALL_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import type { Call, Operation, OperationSpec } from "../../http/operation.ts";
 import { type Asking, askingOf } from "../asking.ts";
-import { MigrateBody, Migration } from "./schema.ts";
+import { EstimateBody, MigrateBody, Migration, MigrationChanges, MigrationEstimate } from "./schema.ts";
 import type { MigrationsService } from "./service.ts";
 
 const ONE = "/v1/vector_stores/{vector_store_id}/migrations/{migration_id}";
 
-/** `…/migrate`, `…/migrations`, `…/migrations/{id}` and what can be asked of one. */
+const MODEL_IN_FIGHTCLUB = {
+  embedding_model: { missing_required_parameter: "missing_embedding_model", default: "invalid_embedding_model" },
+} as const;
+
+/** `…/migrate`, `…/migrate/estimate`, `…/migrations`, `…/migrations/{id}` and what can be asked of one. */
 export function migrationOperations(migrations: MigrationsService): Operation[] {
   const about = (spec: Pick<OperationSpec, "summary" | "description" | "operationId">) =>
     ({ ...spec, tag: "Lectern", response: Migration, returns: "The migration" }) as const;
@@ -40,14 +44,54 @@ export function migrationOperations(migrations: MigrationsService): Operation[] 
           "insufficient_storage",
         ],
         examples: { body: { embedding_model: "text-embedding-3-large", dry_run: true } },
-        fightclub: {
-          embedding_model: {
-            missing_required_parameter: "missing_embedding_model",
-            default: "invalid_embedding_model",
-          },
-        },
+        fightclub: MODEL_IN_FIGHTCLUB,
       },
       (call) => migrations.start(askingOf(call), call.body),
+    ),
+    operation(
+      {
+        method: "POST",
+        path: "/v1/vector_stores/{vector_store_id}/migrate/estimate",
+        operationId: "estimateMigration",
+        summary: "What a change of model would cost",
+        description:
+          "Chunks, tokens, memory, time and price of the same body's `migrate`, from a few chunks that are embedded for it. Nothing is built.",
+        tag: "Lectern",
+        role: "write",
+        body: EstimateBody,
+        bodyLimit: SMALL_BODY,
+        response: MigrationEstimate,
+        returns: "The estimate",
+        errors: [
+          "invalid_embedding_model",
+          "missing_embedding_model",
+          "invalid_dimensions",
+          "embedding_model_unavailable",
+        ],
+        examples: { body: { embedding_model: "text-embedding-3-large" } },
+        fightclub: MODEL_IN_FIGHTCLUB,
+      },
+      (call) => migrations.estimate(askingOf(call), call.body, call.signal),
+    ),
+    operation(
+      {
+        method: "GET",
+        path: `${ONE}/changes`,
+        operationId: "listMigrationChanges",
+        summary: "The queries that a migration changes most",
+        description:
+          "Up to twenty queries of its report, the most changed first, each with what the vectors of the old and of the new index find. Queries and passages that were deleted since are left out.",
+        tag: "Lectern",
+        role: "read",
+        bodyLimit: NO_BODY,
+        response: MigrationChanges,
+        returns: "The changes",
+        errors: ["migration_not_found"],
+      },
+      async (call) => ({
+        object: "list" as const,
+        data: await migrations.changes(askingOf(call), call.params.migration_id),
+      }),
     ),
     operation(
       {

@@ -50,6 +50,12 @@ export const MigrateBody = Type.Object(
 );
 export type MigrateBody = Static<typeof MigrateBody>;
 
+export const EstimateBody = Type.Pick(MigrateBody, ["embedding_model", "dimensions", "chunking_strategy"], {
+  $id: "MigrationEstimateRequest",
+  additionalProperties: false,
+});
+export type EstimateBody = Static<typeof EstimateBody>;
+
 const Identity = Type.Object(
   {
     generation: nullable(Type.Integer({ description: "Number of the generation within the store." })),
@@ -125,3 +131,53 @@ export const Migration = Type.Object(
   { $id: "Migration" },
 );
 export type Migration = Static<typeof Migration>;
+
+export const MigrationEstimate = Type.Object(
+  {
+    object: Type.Literal("vector_store.migration_estimate"),
+    vector_store_id: Type.String(),
+    to: Identity,
+    chunks: Type.Integer({ description: "Chunks of the new index." }),
+    tokens: Type.Integer({ description: "About as many tokens are sent to the model." }),
+    memory_bytes: Type.Integer({ description: "About as much is taken by the new vectors, in memory and on disk." }),
+    seconds: nullable(
+      Type.Integer({
+        description:
+          "About as long as it takes, by what a few chunks took just now; null where the model did not answer.",
+      }),
+    ),
+    cost_usd: nullable(
+      Type.Number({ description: "By the price list; null where nothing is paid, or the price is not known." }),
+    ),
+    sampled_chunks: Type.Integer({ description: "Chunks that were embedded for it." }),
+  },
+  { $id: "MigrationEstimate", description: "What a migration would cost. Nothing is built." },
+);
+export type MigrationEstimate = Static<typeof MigrationEstimate>;
+
+const ChangedHit = Type.Object(
+  {
+    file_id: Type.String(),
+    filename: Type.String(),
+    start_offset: Type.Integer({ description: "Code points into the file's `/content`." }),
+    end_offset: Type.Integer(),
+    excerpt: Type.String({ description: "The beginning of the passage." }),
+  },
+  { $id: "MigrationChangedHit" },
+);
+
+export const MigrationChange = Type.Object(
+  {
+    query: Type.String(),
+    overlap_at_10: Type.Number(),
+    from: Type.Array(ChangedHit, { description: "What the old index finds, best first." }),
+    to: Type.Array(ChangedHit, { description: "What the new one finds." }),
+  },
+  { $id: "MigrationChange" },
+);
+export type MigrationChange = Static<typeof MigrationChange>;
+
+export const MigrationChanges = Type.Object(
+  { object: Type.Literal("list"), data: Type.Array(MigrationChange) },
+  { $id: "MigrationChangeList" },
+);

@@ -4,18 +4,21 @@ import type { GenerationRow } from "../../storage/generations.ts";
 import type { KeptIdentity, MigrationRow } from "../../storage/migration-table.ts";
 import type { Storage, Tables } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
-import type { ModelCatalog } from "../../models/model-catalog.ts";
+import type { ChosenModel, ModelCatalog } from "../../models/model-catalog.ts";
 import type { Cursor } from "../../http/openai.ts";
-import { readStrategy } from "../attaching/input.ts";
+import { readStrategy, showStrategy } from "../attaching/input.ts";
 import type { StoreAccess } from "../store-access.ts";
 import type { Asking } from "../asking.ts";
 import { notFound } from "../../http/not-found.ts";
 import { pageQuery } from "../../http/page-query.ts";
 import { assertCancellable, assertPromotable, notRollbackable } from "./refusals.ts";
-import type { MigrateBody, Migration } from "./schema.ts";
-import { showMigration, type ShowMigrationDeps } from "./show.ts";
+import { showChanges, type ShowChangesDeps } from "./changes.ts";
+import { estimate, type EstimateDeps } from "./estimate.ts";
+import type { EstimateBody, MigrateBody, Migration, MigrationChange, MigrationEstimate } from "./schema.ts";
+import { showIdentity, showMigration, type ShowMigrationDeps } from "./show.ts";
 
-export interface MigrationsDeps extends ShowMigrationDeps, Pick<Storage, "transaction" | "migrations"> {
+export interface MigrationsDeps
+  extends ShowMigrationDeps, ShowChangesDeps, EstimateDeps, Pick<Storage, "transaction" | "migrations"> {
   access: StoreAccess;
   models: ModelCatalog;
   wakeJobs: () => void;
@@ -36,8 +39,12 @@ const DEFAULT_RETAIN_HOURS = 168;
 /** Changing the embedding model (or the chunking) of a store that goes on serving, and going back. */
 export interface MigrationsService {
   start(asking: Asking, body: MigrateBody): Promise<Migration>;
+  /** What it would take; nothing is begun. */
+  estimate(asking: Asking, body: EstimateBody, signal: AbortSignal): Promise<MigrationEstimate>;
   get(asking: Asking, id: string): Promise<Migration>;
   list(asking: Asking, cursor: Cursor): Promise<MigrationPage>;
+  /** The queries of its report that changed most. */
+  changes(asking: Asking, id: string): Promise<MigrationChange[]>;
   /** Nothing is left of it. */
   cancel(asking: Asking, id: string): Promise<Migration>;
   /** Goes live although it is a dry run or missed its gate. */
@@ -67,7 +74,7 @@ class Migrations implements MigrationsService {
   async start(asking: Asking, body: MigrateBody): Promise<Migration> {
     const { access, clock, models, transaction, wakeJobs } = this.#deps;
     await access.usable(asking);
-    const to = identityOf(models, body);
+    const to = identityOf(chosen(models, body), body);
     const strategy = readStrategy(body.chunking_strategy, "chunking_strategy");
     const row = await transaction(async (tables, tx) => {
       const store = await access.usable(asking, tables.stores);
@@ -92,6 +99,33 @@ class Migrations implements MigrationsService {
       return inserted;
     });
     return await showMigration(this.#deps, row);
+  }
+
+  async estimate(asking: Asking, body: EstimateBody, signal: AbortSignal): Promise<MigrationEstimate> {
+    const store = await this.#deps.access.usable(asking);
+    const model = chosen(this.#deps.models, body);
+    const strategy = readStrategy(body.chunking_strategy, "chunking_strategy");
+    const live = await liveGeneration(this.#deps, store);
+    const made = await estimate(this.#deps, { store, live, model, strategy }, signal);
+    return {
+      object: "vector_store.migration_estimate",
+      vector_store_id: store.id,
+      to: {
+        ...showIdentity(identityOf(model, body)),
+        chunking_strategy: strategy === null ? null : showStrategy(strategy),
+      },
+      chunks: made.chunks,
+      tokens: made.tokens,
+      memory_bytes: made.memoryBytes,
+      seconds: made.seconds,
+      cost_usd: made.costUsd,
+      sampled_chunks: made.sampled,
+    };
+  }
+
+  async changes(asking: Asking, id: string): Promise<MigrationChange[]> {
+    const store = await this.#deps.access.visible(asking);
+    return await showChanges(this.#deps, await find(this.#deps.migrations, store, id));
   }
 
   async get(asking: Asking, id: string): Promise<Migration> {
@@ -212,18 +246,21 @@ const REFUSALS = {
   dimensions: "invalid_dimensions",
 } as const;
 
-/** What the body asks for; the new generation has no number yet. Throws where there is no such model. */
-function identityOf(models: ModelCatalog, body: MigrateBody): KeptIdentity {
+/** The model that the body asks for. Throws where there is none. */
+function chosen(models: ModelCatalog, body: EstimateBody): ChosenModel {
   const choice = models.choose(body.embedding_model, body.dimensions ?? null);
-  if (!choice.ok) {
-    const param = choice.reason === "dimensions" ? "dimensions" : "embedding_model";
-    throw new AppError(REFUSALS[choice.reason], choice.message, { param });
-  }
+  if (choice.ok) return choice;
+  const param = choice.reason === "dimensions" ? "dimensions" : "embedding_model";
+  throw new AppError(REFUSALS[choice.reason], choice.message, { param });
+}
+
+/** What the body asks for; the new generation has no number yet. */
+function identityOf({ name, model, revision, dimensions }: ChosenModel, body: EstimateBody): KeptIdentity {
   return {
-    model: choice.model,
-    model_revision: choice.revision,
-    dimensions: choice.dimensions,
-    embedding_model: choice.name,
+    model,
+    model_revision: revision,
+    dimensions,
+    embedding_model: name,
     embedding_dimensions: body.dimensions ?? null,
     number: null,
   };

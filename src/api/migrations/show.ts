@@ -32,11 +32,18 @@ export async function showMigration(deps: ShowMigrationDeps, row: MigrationRow):
     progress: await progressOf(deps, row, { generation, to }),
     gate: row.gate,
     dry_run: row.dry_run,
-    report: row.report,
+    report: reportOf(row),
     last_error: row.error_code === null ? null : { code: row.error_code, message: row.error_message ?? "" },
     rollback_until: row.rollback_until,
     rolled_back_at: row.rolled_back_at,
   };
+}
+
+/** Without what is shown by itself (changes.ts). */
+function reportOf({ report }: MigrationRow): Migration["report"] {
+  if (report === null) return null;
+  const { changed: _, ...shown } = report;
+  return shown;
 }
 
 async function progressOf(
@@ -61,7 +68,7 @@ async function progressOf(
   };
 }
 
-function showIdentity(identity: KeptIdentity): Omit<Migration["from"], "chunking_strategy"> {
+export function showIdentity(identity: KeptIdentity): Omit<Migration["from"], "chunking_strategy"> {
   const { number, embedding_model, model_revision, dimensions } = identity;
   return { generation: number, embedding_model, model_revision, dimensions };
 }

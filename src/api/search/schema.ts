@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Static } from "@sinclair/typebox";
-import { nullable, oneOf } from "../../http/openai.ts";
+import { idText, nullable, oneOf } from "../../http/openai.ts";
 import { SEARCH_MODES } from "../../search/ranking.ts";
 import { RankingOptions } from "../ranking-options.ts";
 import { Attributes } from "../attaching/schema.ts";
@@ -56,6 +56,12 @@ export const SearchBody = Type.Object(
     ),
     max_chunks_per_file: Type.Optional(Type.Integer({ minimum: 1 })),
     explain: Type.Optional(Type.Boolean({ default: false })),
+    migration_id: Type.Optional(
+      idText({
+        description:
+          "A migration that is `ready`: its new index answers instead of the live one, to be compared with it. For keys that may write; such a search is not logged and is no use of the store.",
+      }),
+    ),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 50, description: "Another name of `max_num_results`." })),
   },
   { $id: "SearchRequest", additionalProperties: false },

@@ -6,11 +6,13 @@ import { touch } from "../../search/store-state.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreAccess } from "../store-access.ts";
 import type { Asking } from "../asking.ts";
+import { candidateOf } from "./candidate.ts";
 import { readSearch } from "./request.ts";
 import { resultOf } from "./results.ts";
 import type { SearchBody, SearchPage } from "./schema.ts";
 
 export interface SearchServiceDeps extends Pick<Storage, "shownIds"> {
+  migrations: Pick<Storage["migrations"], "get">;
   stores: Pick<Storage["stores"], "touch">;
   clock: Clock;
   access: StoreAccess;
@@ -38,20 +40,24 @@ export function searchService(deps: SearchServiceDeps): SearchService {
       const request = readSearch(body, rules);
       const { openaiRankersOnly = false } = rules;
       const ranker = chooseRanker(body.ranking_options ?? {}, request, { openaiRankersOnly, rankers });
-      const outcome = await deps.search({ store, generation: null, request, ranker }, signal);
+      const generation = await candidateOf(deps, { caller, store, migrationId: body.migration_id });
+      const outcome = await deps.search({ store, generation, request, ranker }, signal);
       const results = outcome.hits.map((hit) => resultOf(hit, { explain: request.explain, chunkIds: shownIds.chunks }));
-      await touch(deps.stores, store, clock.nowSeconds());
-      const record = recordOf({
-        store,
-        keyId: caller.keyId,
-        createdAt: clock.nowSeconds(),
-        request,
-        filters: body.filters ?? null,
-        outcome,
-        results,
-        source: { type: "search", id: null },
-      });
-      deps.onSearch(record);
+      // A look at what may go live is a measurement: it leaves no trace among what users asked.
+      if (generation === null) {
+        await touch(deps.stores, store, clock.nowSeconds());
+        const record = recordOf({
+          store,
+          keyId: caller.keyId,
+          createdAt: clock.nowSeconds(),
+          request,
+          filters: body.filters ?? null,
+          outcome,
+          results,
+          source: { type: "search", id: null },
+        });
+        deps.onSearch(record);
+      }
       return {
         generation: outcome.generation.number,
         page: {

@@ -137,7 +137,7 @@ function Hit({ route, hit, queries, children }: HitProps) {
 }
 
 /** The passage with the query's words marked. */
-function Passage({ text, queries }: { text: string; queries: readonly string[] }) {
+export function Passage({ text, queries }: { text: string; queries: readonly string[] }) {
   const points = new CodePoints(text);
   const pieces = piecesOf(points, { start: 0, end: points.length }, { ranges: [], marks: matchedWords(text, queries) });
   return (

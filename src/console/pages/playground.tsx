@@ -3,6 +3,7 @@ import type { Model } from "../../api/models/schema.ts";
 import type { SearchPage } from "../../api/search/schema.ts";
 import type { StoreAttributes } from "../../api/attributes/schema.ts";
 import { typedText } from "../filter.ts";
+import type { Timing } from "../api.ts";
 import { CopyButton, Choice, Field, isTyping } from "../parts/fields.tsx";
 import { Load } from "../parts/load.tsx";
 import { addressOf, type Route } from "../route.ts";
@@ -12,9 +13,13 @@ import { useJudging } from "../state/judging.ts";
 import { useLoad } from "../state/use-load.ts";
 import { setQuery } from "../state/use-route.ts";
 import { visible } from "../text/visible.ts";
+import { COMPARE_WORDS } from "../words-model.ts";
 import { WORDS } from "../words.ts";
+import { CompareChoice } from "./compare-choice.tsx";
+import { bodiesOf, comparedOf, comparedQuery, SETTINGS } from "./compare-state.ts";
 import { FilterBuilder } from "./filter-builder.tsx";
 import { Hits } from "./hits.tsx";
+import { SideBySide } from "./side-by-side.tsx";
 import { type Asked, askedOf, bodyOf, queryOf } from "./search-state.ts";
 
 const WORD = WORDS.playground;
@@ -26,26 +31,35 @@ export function PlaygroundPage({ route }: { route: Route }) {
   const address = addressOf(route);
   const asked = askedOf(route);
   const [draft, setDraft] = useState(asked);
+  const compared = comparedOf(route);
+  const [comparing, setComparing] = useState(compared);
   const isDrafted = useRef(address);
   const results = useRef<HTMLDivElement>(null);
   useEffect(() => {
     // Back and forward change the address without the form.
-    if (isDrafted.current !== address) setDraft(askedOf(route));
+    if (isDrafted.current !== address) {
+      setDraft(askedOf(route));
+      setComparing(comparedOf(route));
+    }
     isDrafted.current = address;
   }, [address]);
   const path = `vector_stores/${encodeURIComponent(route.store)}/search`;
   const result = useLoad(address, async (signal) =>
-    asked.query === "" ? undefined : await api.timed<SearchPage>(path, { ...bodyOf(asked), explain: true }, signal),
+    asked.query === ""
+      ? null
+      : await Promise.all(
+          bodiesOf(asked, compared).map((body) => api.timed<SearchPage>(path, { ...body, explain: true }, signal)),
+        ),
   );
-  const judging = useJudging(route.store, asked.query);
   const submit = (event: Event) => {
     event.preventDefault();
     // Keys are for the hits now; in the field they would be written.
     results.current?.focus({ preventScroll: true });
-    const next = addressOf({ ...route, query: queryOf(draft) });
+    const query = { ...queryOf(draft), ...comparedQuery(comparing) };
+    const next = addressOf({ ...route, query });
     isDrafted.current = next;
     if (next === address) result.reload();
-    else setQuery({ ...route, query: {} }, queryOf(draft));
+    else setQuery({ ...route, query: {} }, query);
   };
   return (
     <>
@@ -58,29 +72,51 @@ export function PlaygroundPage({ route }: { route: Route }) {
         </div>
         <Settings asked={draft} onChange={setDraft} />
         <Suggesting store={route.store} asked={draft} onChange={setDraft} />
+        <CompareChoice store={route.store} compared={comparing} onChange={setComparing}>
+          <Settings
+            label={COMPARE_WORDS.second}
+            asked={comparing.other}
+            onChange={(other) => setComparing({ ...comparing, other })}
+          />
+        </CompareChoice>
       </form>
       <div ref={results} tabIndex={-1} class="stack">
-        <Load of={result}>
-          {(found) => {
-            if (found === undefined) return <p class="quiet">{WORD.before}</p>;
-            return (
-              <>
-                <Hits route={route} page={found.answer} timing={found.timing} judging={judging} />
-                <div class="row">
-                  {LANGUAGES.map((language) => (
-                    <CopyButton
-                      key={language}
-                      label={WORD.copyAs(language)}
-                      text={() => snippet(language, { api: api.base, store: route.store, body: bodyOf(asked) })}
-                    />
-                  ))}
-                </div>
-                <p class="quiet">{judging.isAllowed ? WORD.judgingKeys : WORD.keys}</p>
-              </>
-            );
-          }}
-        </Load>
+        <Load of={result}>{(found) => <Found route={route} found={found} />}</Load>
       </div>
+    </>
+  );
+}
+
+interface FoundProps {
+  route: Route;
+  /** One for each side; null where nothing is asked. */
+  found: { answer: SearchPage; timing: Timing }[] | null;
+}
+
+function Found({ route, found }: FoundProps) {
+  const { api } = useConsole();
+  const asked = askedOf(route);
+  const judging = useJudging(route.store, asked.query);
+  const [first, second] = found ?? [];
+  if (first === undefined) return asked.query === "" ? <p class="quiet">{WORD.before}</p> : null;
+  if (second !== undefined) {
+    const { left, right, live, candidate } = COMPARE_WORDS;
+    const names = comparedOf(route).kind === SETTINGS ? ([left, right] as const) : ([live, candidate] as const);
+    return <SideBySide store={route.store} left={first.answer} right={second.answer} names={names} />;
+  }
+  return (
+    <>
+      <Hits route={route} page={first.answer} timing={first.timing} judging={judging} />
+      <div class="row">
+        {LANGUAGES.map((language) => (
+          <CopyButton
+            key={language}
+            label={WORD.copyAs(language)}
+            text={() => snippet(language, { api: api.base, store: route.store, body: bodyOf(asked) })}
+          />
+        ))}
+      </div>
+      <p class="quiet">{judging.isAllowed ? WORD.judgingKeys : WORD.keys}</p>
     </>
   );
 }
@@ -115,13 +151,13 @@ interface AskedProps {
   onChange: (asked: Asked) => void;
 }
 
-function Settings({ asked, onChange }: AskedProps) {
+function Settings({ asked, onChange, label = WORD.options }: AskedProps & { label?: string }) {
   const { api } = useConsole();
   const models = useLoad("rerankers", (signal) => api.get<{ data: Model[] }>("models", signal));
   const rerankers = (models.data?.data ?? []).filter(({ type }) => type === "reranker");
   return (
     <details>
-      <summary>{WORD.options}</summary>
+      <summary>{label}</summary>
       <div class="row fields">
         <Choice
           label={WORD.mode}

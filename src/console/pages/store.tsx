@@ -10,12 +10,13 @@ import { WORDS } from "../words.ts";
 import { AnswersPage } from "./answers.tsx";
 import { DocumentPage } from "./document.tsx";
 import { FilesPage } from "./files.tsx";
+import { ModelPage } from "./model.tsx";
 import { PlaygroundPage } from "./playground.tsx";
 import { QualityPage } from "./quality.tsx";
 import { QueriesPage } from "./queries.tsx";
 import { storeState } from "./store-table.tsx";
 
-const TABS: readonly Page[] = ["files", "playground", "answers", "quality", "queries"];
+const TABS: readonly Page[] = ["files", "playground", "answers", "quality", "queries", "model"];
 
 /** One store: its name, its state, and the page that the address names. */
 export function StorePage({ route }: { route: Route }) {
@@ -50,7 +51,7 @@ export function StorePage({ route }: { route: Route }) {
                 </a>
               ))}
             </nav>
-            <Inside route={route} store={loaded} />
+            <Inside route={route} store={loaded} onChange={store.reload} />
           </>
         );
       }}
@@ -58,11 +59,12 @@ export function StorePage({ route }: { route: Route }) {
   );
 }
 
-function Inside({ route, store }: { route: Route; store: VectorStore }) {
+function Inside({ route, store, onChange }: { route: Route; store: VectorStore; onChange: () => void }) {
   if (route.page === "document") return <DocumentPage route={route} key={route.file} />;
   if (route.page === "playground") return <PlaygroundPage route={route} />;
   if (route.page === "answers") return <AnswersPage route={route} />;
   if (route.page === "quality") return <QualityPage route={route} />;
   if (route.page === "queries") return <QueriesPage route={route} />;
+  if (route.page === "model") return <ModelPage route={route} store={store} onChange={onChange} />;
   return <FilesPage route={route} counts={store.file_counts} />;
 }

@@ -99,6 +99,7 @@ const ROWS: Record<ErrorCode, Row> = {
   upload_not_pending: unnamed(400),
   migration_in_progress: bad(409),
   migration_not_cancellable: bad(409),
+  migration_not_searchable: bad(409),
   migration_not_promotable: bad(409),
   migration_not_rollbackable: bad(409),
   model_not_deletable: bad(403),
