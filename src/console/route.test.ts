@@ -9,6 +9,8 @@ test.each([
   ["#/stores/vs_1/files/file-1?chunk=12", { page: "document", store: "vs_1", file: "file-1", query: { chunk: "12" } }],
   ["#/stores/vs_1/playground?q=%26%3F", { page: "playground", store: "vs_1", file: "", query: { q: "&?" } }],
   ["#/stores/vs_1/answers", { page: "answers", store: "vs_1", file: "", query: {} }],
+  ["#/keys", { page: "keys", store: "", file: "", query: {} }],
+  ["#/keys/more", { page: "unknown", store: "", file: "", query: {} }],
   ["#/nothing", { page: "unknown", store: "", file: "", query: {} }],
   ["#/stores/vs_1/nothing", { page: "unknown", store: "", file: "", query: {} }],
   ["#/stores/vs_1/files/a/b", { page: "unknown", store: "", file: "", query: {} }],
@@ -21,6 +23,7 @@ test.each([
   { page: "stores", store: "", file: "", query: { name: "ü&=#" } },
   { page: "files", store: "vs_/..?#", file: "", query: {} },
   { page: "document", store: "vs_1", file: "file-1", query: { start: "1", end: "9" } },
+  { page: "keys", store: "", file: "", query: {} },
   { page: "playground", store: "vs_1", file: "", query: { q: "what is + ?" } },
 ] as const)("the address of %j leads back to it", (route) => {
   expect(parseRoute(addressOf(route))).toEqual(route);

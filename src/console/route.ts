@@ -2,7 +2,11 @@
  * Addresses are hashes: every state that matters is in the address, so that links can be shared. A route is the page, the
  * ids on the way to it, and what its query says.
  */
-export type Page = "stores" | "files" | "document" | "playground" | "answers" | "unknown";
+export type Page = "stores" | "files" | "document" | "playground" | "answers" | Place | "unknown";
+
+/** Pages of the server rather than of a store. */
+export const PLACES = ["keys"] as const;
+export type Place = (typeof PLACES)[number];
 
 export interface Route {
   page: Page;
@@ -22,6 +26,8 @@ export function parseRoute(hash: string): Route {
   const [first, store, tab, file, ...more] = parts.map(decoded);
   if (more.length > 0) return route("unknown");
   if (first === undefined) return route("stores");
+  const place = PLACES.find((one) => one === first);
+  if (place !== undefined && store === undefined) return route(place);
   if (first !== "stores") return route("unknown");
   if (store === undefined) return route("stores");
   if (tab === undefined) return route("files", store);
@@ -47,6 +53,8 @@ function pathOf(page: Page, store: string, file: string): string {
     case "playground":
     case "answers":
       return `stores/${store}/${page}`;
+    case "keys":
+      return page;
     case "stores":
     case "unknown":
       return "stores";

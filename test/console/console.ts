@@ -86,3 +86,38 @@ export async function axeFaults(page: Page): Promise<string[]> {
       violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ": " + html.slice(0, 200))))`,
   );
 }
+
+/** What is wrong with the page in both colours, wide and narrow, by how it was looked at; nothing where all is well. */
+export async function looksWrong(page: Page, name: string): Promise<Record<string, string[]>> {
+  const faults: Record<string, string[]> = {};
+  for (const scheme of ["light", "dark"] as const)
+    for (const width of [1100, 360]) {
+      await page.view({ width, height: 800, scheme });
+      const found = await axeFaults(page);
+      if (found.length > 0) faults[`${name} ${scheme} ${width}`] = found;
+      const fits = await page.evaluate<boolean>("document.documentElement.scrollWidth <= innerWidth");
+      if (!fits) faults[`${name} ${width} scrolls sideways`] = [""];
+    }
+  await page.view({ width: 1100, height: 800 });
+  return faults;
+}
+
+/** Words of the buttons in the page that are shown. */
+export async function buttonsOf(page: Page): Promise<string[]> {
+  return await page.evaluate<string[]>(
+    "[...document.querySelectorAll('main button')].map((one) => one.innerText.trim())",
+  );
+}
+
+/** Clicks the button that says this, in the row or dialog that `within` selects. */
+export async function clickButton(page: Page, word: string, within = "body"): Promise<void> {
+  const found = `[...document.querySelectorAll(${JSON.stringify(`${within} button`)})].find((one) => one.innerText.trim() === ${JSON.stringify(word)} && !one.disabled)`;
+  await page.until(`the button "${word}" is there`, `${found} !== undefined`);
+  await page.evaluate(`${found}.click()`);
+}
+
+/** A key, as an administrator makes it. */
+export async function makeKey(server: Server, body: object): Promise<{ id: string; key: string }> {
+  const init = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+  return (await (await server.request("/v1/admin/keys", init)).json()) as { id: string; key: string };
+}
