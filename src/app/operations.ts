@@ -31,6 +31,7 @@ import { createSpace } from "../api/stored-files/space.ts";
 import { healthOperations } from "../api/health/routes.ts";
 import { judgmentOperations } from "../api/judgments/routes.ts";
 import { judgmentsService } from "../api/judgments/service.ts";
+import { licenceOperations } from "../api/licences/routes.ts";
 import { messageOperations } from "../api/assistants/messages/routes.ts";
 import { messagesService } from "../api/assistants/messages/service.ts";
 import { meOperations } from "../api/me/routes.ts";
@@ -83,6 +84,8 @@ import type { StoreRow } from "../storage/stores.ts";
 import { backups } from "./backup.ts";
 import type { Engine } from "./engine.ts";
 import { answerMode, ANSWERS, QUERY_LOG_WAITING, SEARCH_STAGE, SEARCHES } from "./metric-list.ts";
+import { modelFinder } from "./found-models.ts";
+import { licenceText } from "./licence-text.ts";
 import { countRerank } from "./open-models.ts";
 import { serverStatus } from "./server-status.ts";
 
@@ -350,19 +353,10 @@ function modelParts({ engine, metrics }: OperationsOptions, { models, embed }: S
     onRerank: (use) => countRerank(metrics, use),
   });
   const { storage } = engine.data;
-  const rescan = async () => {
-    const chat = engine.chat.models.rescan().map((source) => ({
-      id: source.ok ? source.model.id : source.id,
-      location: "remote" as const,
-      unrelated: null,
-      problems: source.ok ? [] : [source.problem],
-    }));
-    return [...(await engine.models.rescan()), ...chat];
-  };
   return [
     ...embeddingOperations(embeddingsService({ models, embed, texts })),
     ...rerankOperations(rerank),
-    ...modelOperations(modelsService({ models, chat: engine.chat.models, ...storage, rescan })),
+    ...modelOperations(modelsService({ models, chat: engine.chat.models, ...storage, ...modelFinder(engine) })),
   ];
 }
 
@@ -399,7 +393,8 @@ function selfParts({ config, engine, links }: OperationsOptions): Operation[] {
     console: !config.noConsole,
   };
   const me = meOperations(meService({ tenants: engine.data.storage.tenants, features }));
-  return config.noConsole ? me : [...me, ...consoleOperations(links)];
+  const own = [...me, ...licenceOperations(licenceText())];
+  return config.noConsole ? own : [...own, ...consoleOperations(links)];
 }
 
 function healthParts({ config, engine, metrics, stopping }: OperationsOptions): Operation[] {

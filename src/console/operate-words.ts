@@ -1,11 +1,13 @@
 import type { ApiKey } from "../api/admin/schema.ts";
+import type { Concern } from "./health.ts";
+import type { RecipeId } from "./connect-recipes.ts";
 import type { Place } from "./route.ts";
 
 type Dialect = NonNullable<ApiKey["dialect"]>;
 
 /** The words of the pages for those who run the server, as words.ts has those of the others. */
 export const OPERATE = {
-  places: { keys: "Keys" } as Readonly<Record<Place, string>>,
+  places: { keys: "Keys", health: "Health", connect: "Connect" } as Readonly<Record<Place, string>>,
   loaded: (count: number, hasMore: boolean) => (hasMore ? `The first ${count} are shown.` : `${count} in all.`),
 
   keys: {
@@ -55,6 +57,104 @@ export const OPERATE = {
     made: (name: string) => `The key ${name}`,
     madeHelp: "It is shown only now: copy it to where it will be used. The server keeps no copy.",
     madeDone: "I have copied it",
+  },
+
+  connect: {
+    title: "Connect other programs",
+    help: "Choose the program that is to search here. What it needs is shown, with this server's address.",
+    program: "Program",
+    noProgram: "choose one",
+    store: "Store",
+    allStores: "all of them",
+    makeKey: "Make a key for it",
+    keyForAll: "A key that only reads, in all stores.",
+    keyForOne: "A key that only reads, in this store alone.",
+    madeHelp: "The key below is shown only now: it is gone when you leave this page.",
+    askForKey: "Put a key with the role “read” where it says YOUR_KEY; an administrator can make one.",
+    keyPlaceholder: "YOUR_KEY",
+    storePlaceholder: "STORE_ID",
+    copyOne: (name: string) => `Copy ${name}`,
+    where: {
+      "claude-desktop":
+        "Settings, Developer, Edit Config. It starts the program lectern on the same machine as Claude Desktop.",
+      "claude-code": "In a terminal.",
+      cursor: "The file .cursor/mcp.json of a project, or ~/.cursor/mcp.json for all of them.",
+      vscode: "The file .vscode/mcp.json of a project.",
+      "open-webui":
+        "Admin settings. Documents: embedding engine “OpenAI” and reranking engine “External”. External tools: MCP (Streamable HTTP) with Bearer.",
+      dify: "Settings, Model provider, OpenAI-API-compatible: one model of the type Text Embedding, one of the type Rerank. Tools, MCP: the server's address for searching.",
+      litellm: "The proxy's configuration; the key is in the environment of the proxy.",
+      librechat: "Its configuration.",
+      langchain: "Vectors for a vector store of LangChain's.",
+      openai: "Only the base address and the key change.",
+    } as Readonly<Record<RecipeId, string>>,
+  },
+
+  health: {
+    title: "Health",
+    again: "Look again",
+    well: "Nothing needs a look.",
+    concerns: {
+      disk: "The disk is nearly full. Free some of it, or move the data directory; new files are refused before it is full.",
+      queue: "Many files wait to be indexed. They are searchable one after the other; more cores make it faster.",
+      restarts:
+        "Worker processes ended and were replaced: a document may have needed too much time or memory. The server's log names it.",
+    } as Readonly<Record<Concern, string>>,
+    version: "Version",
+    since: "Running since",
+    memory: "Memory",
+    disk: "Disk",
+    free: (free: string, total: string) => `${free} of ${total} free`,
+    database: "Database",
+    log: "Query log",
+    logModes: { on: "on", hash: "on, with hashes in place of questions", off: "off" } as Readonly<
+      Record<string, string>
+    >,
+    lanes: "Lanes",
+    lane: "Lane",
+    busy: "Busy",
+    waiting: "Waiting",
+    restarts: "Replaced",
+    queues: "Work in the background",
+    work: "Work",
+    running: "Running",
+    noQueues: "Nothing waits and nothing runs.",
+    indexes: "Indexes in memory",
+    open: "Open",
+    opening: "Opening",
+    chunks: "Chunks",
+    vectors: "Vectors",
+    size: "Size",
+    loads: "Loaded so far",
+    evictions: "Put aside so far",
+    outbound: "Outbound connections",
+    offline: "The server is offline: it calls nobody.",
+    calls: "Models of this server call:",
+    callsNobody: "No model calls anybody.",
+    privateAllowed: "Addresses of private networks are allowed.",
+    privateRefused: "Addresses of private networks are refused.",
+    backup: "Backup",
+    backupHelp: "Everything in one file, as of now, while the server goes on. “lectern restore FILE” brings it back.",
+    backupNow: "Back up now",
+    backupRunning: (bytes: string) => `${bytes} so far`,
+    backupDone: (bytes: string) => `Done: ${bytes}`,
+    deletions: "Deletions",
+    deletionsHelp: "What was deleted, and whether anything of it is left.",
+    noDeletions: "Nothing was deleted yet.",
+    subject: "What",
+    subjects: { file: "file", vector_store: "store" } as Readonly<Record<string, string>>,
+    requested: "Deleted",
+    removed: "What went",
+    removedText: (files: number, chunks: number, bytes: string) => `${files} files, ${chunks} chunks, ${bytes}`,
+    left: "Left",
+    notChecked: "not checked",
+    nothingLeft: "nothing",
+    somethingLeft: (what: string) => `something: ${what}`,
+    verify: "Verify",
+    actions: "Actions",
+    verified: "Checked",
+    licences: "Licences",
+    showLicences: "Show the texts",
   },
 
   tenants: {

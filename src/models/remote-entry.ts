@@ -17,6 +17,8 @@ export interface RemoteSources {
   list(): RemoteSource[];
   /** Takes a removable one out of its file; false where there is none of that id. */
   forget(id: string): boolean;
+  /** Whether `forget` would. */
+  mayForget(id: string): boolean;
 }
 
 export interface RemoteOptions {

@@ -38,6 +38,10 @@ export function remoteSources(config: RemoteSettings, dataDir: string): RemoteSo
       const all = [...own, ...others, ...hosted(config), ...broken];
       return all.filter((source, i) => all.findIndex((other) => idOf(other) === idOf(source)) === i);
     },
+    mayForget(id) {
+      const added = readAddedModels(dataDir);
+      return added.ok && added.tables.models.some((model) => model.id === id);
+    },
     forget(id) {
       const added = readAddedModels(dataDir);
       if (!added.ok || !added.tables.models.some((model) => model.id === id)) return false;

@@ -2,7 +2,7 @@ import type { Operation } from "../../http/operation.ts";
 import { NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
-import { Model, ModelDeleted, ModelList, ModelScan } from "./schema.ts";
+import { InstalledModelList, Model, ModelDeleted, ModelList, ModelScan } from "./schema.ts";
 import type { ModelsService } from "./service.ts";
 
 export function modelOperations(models: ModelsService): Operation[] {
@@ -51,6 +51,22 @@ export function modelOperations(models: ModelsService): Operation[] {
         errors: ["model_not_found", "model_not_deletable"],
       },
       ({ params }) => models.remove(params.model),
+    ),
+    operation(
+      {
+        method: "GET",
+        path: "/v1/admin/models",
+        operationId: "listInstalledModels",
+        summary: "List models with where they run and who needs them",
+        description: "As they were found at the last look; those that cannot be used too, with what is wrong.",
+        tag: "Administration",
+        role: "admin",
+        operatorOnly: true,
+        bodyLimit: NO_BODY,
+        response: InstalledModelList,
+        returns: "All models",
+      },
+      async () => ({ object: "list", data: await models.installed() }),
     ),
     operation(
       {

@@ -56,6 +56,39 @@ export const ModelScan = Type.Object(
 );
 export type ModelScan = Static<typeof ModelScan>;
 
+const nullableInteger = () => Type.Union([Type.Integer(), Type.Null()]);
+const nullableText = (description: string) => Type.Union([Type.String(), Type.Null()], { description });
+
+export const InstalledModel = Type.Object(
+  {
+    id: Type.String(),
+    object: Type.Literal("model.installed"),
+    kind: Type.Union([oneOf(["embedding", "reranker", "chat"]), Type.Null()], {
+      description: "Null where it cannot be told of one that cannot be used.",
+    }),
+    location: Type.Union([oneOf(["bundled", "local", "remote"] as const), Type.Null()]),
+    usable: Type.Boolean({ description: "It was run, or is set up, without a problem." }),
+    problems: Type.Array(Type.String(), { description: "Why it cannot be used." }),
+    dimensions: nullableInteger(),
+    max_tokens: nullableInteger(),
+    revision: Type.Union([Type.String(), Type.Null()]),
+    unrelated_cosine: Type.Union([Type.Number(), Type.Null()]),
+    address: nullableText("Whom it calls; null for one that runs here."),
+    aliases: Type.Array(Type.String(), { description: "Other names that it answers to." }),
+    vector_stores: Type.Integer({ description: "Vector stores that need it, those of all tenants." }),
+    removable: Type.Boolean({
+      description: "It was added to the data directory, and `DELETE /v1/models/{model}` takes it away.",
+    }),
+  },
+  { $id: "InstalledModel", description: "A model of this server, for its operator." },
+);
+export type InstalledModel = Static<typeof InstalledModel>;
+
+export const InstalledModelList = Type.Object(
+  { object: Type.Literal("list"), data: Type.Array(InstalledModel) },
+  { $id: "InstalledModelList" },
+);
+
 export const ModelDeleted = Type.Object(
   { id: Type.String(), object: Type.Literal("model"), deleted: Type.Boolean() },
   { $id: "ModelDeleted" },

@@ -11,6 +11,7 @@ import { batchOperations } from "../file-batches/routes.ts";
 import { fileOperations } from "../files/routes.ts";
 import { healthOperations } from "../health/routes.ts";
 import { judgmentOperations } from "../judgments/routes.ts";
+import { licenceOperations } from "../licences/routes.ts";
 import { messageOperations } from "../assistants/messages/routes.ts";
 import { meOperations } from "../me/routes.ts";
 import { migrationOperations } from "../migrations/routes.ts";
@@ -59,6 +60,7 @@ export function allOperations(): Operation[] {
     ...evaluationOperations(none),
     ...adminOperations(none),
     ...meOperations(none),
+    ...licenceOperations(""),
     ...consoleOperations(none),
   ];
 }

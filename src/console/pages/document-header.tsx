@@ -1,6 +1,7 @@
 import type { Chunk } from "../../api/chunks/schema.ts";
 import type { VectorStoreFile } from "../../api/attaching/schema.ts";
 import { useState } from "preact/hooks";
+import { save } from "../download.ts";
 import { Failure } from "../parts/load.tsx";
 import { Name } from "../parts/text.tsx";
 import { useConsole } from "../state/console.ts";
@@ -79,14 +80,4 @@ function Value({ of }: { of: string | number | boolean }) {
       <Name of={`${address.host}${address.pathname}`} />
     </a>
   );
-}
-
-/** Under its own name, as bytes: it is never opened as a page, which would run as this one. */
-function save(content: Blob, name: string): void {
-  const address = URL.createObjectURL(new Blob([content], { type: "application/octet-stream" }));
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }

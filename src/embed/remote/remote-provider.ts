@@ -122,6 +122,11 @@ export class RemoteProvider implements EmbeddingProvider {
   }
 
   /** List price, or what the operator says; null where nobody knows. */
+  /** Base address, without a slash at its end. */
+  get address(): string {
+    return this.#options.address;
+  }
+
   get usdPerMillionTokens(): number | null {
     return this.#options.usdPerMillionTokens;
   }
