@@ -38,8 +38,6 @@ import { meOperations } from "../api/me/routes.ts";
 import { meService } from "../api/me/service.ts";
 import { migrationOperations } from "../api/migrations/routes.ts";
 import { migrationsService } from "../api/migrations/service.ts";
-import { modelOperations } from "../api/models/routes.ts";
-import { modelsService } from "../api/models/service.ts";
 import type { QueryRecorder } from "../api/queries/recorder.ts";
 import { queryOperations } from "../api/queries/routes.ts";
 import { queriesService } from "../api/queries/service.ts";
@@ -84,8 +82,8 @@ import type { StoreRow } from "../storage/stores.ts";
 import { backups } from "./backup.ts";
 import type { Engine } from "./engine.ts";
 import { answerMode, ANSWERS, QUERY_LOG_WAITING, SEARCH_STAGE, SEARCHES } from "./metric-list.ts";
-import { modelFinder } from "./found-models.ts";
 import { licenceText } from "./licence-text.ts";
+import { modelOperationsOf } from "./model-parts.ts";
 import { countRerank } from "./open-models.ts";
 import { serverStatus } from "./server-status.ts";
 
@@ -343,7 +341,7 @@ function countSearch(metrics: Metrics, { index, latencyMs }: SearchRecord): void
   metrics.observe(SEARCH_STAGE, fetch / 1000, { stage: "fetch" });
 }
 
-function modelParts({ engine, metrics }: OperationsOptions, { models, embed }: Shared): Operation[] {
+function modelParts({ engine, metrics, dataDir }: OperationsOptions, { models, embed, space }: Shared): Operation[] {
   const { texts } = engine.workers;
   const rerank = rerankService({
     rankers: engine.rankers,
@@ -352,11 +350,10 @@ function modelParts({ engine, metrics }: OperationsOptions, { models, embed }: S
     bundledName: BUNDLED_RANKER,
     onRerank: (use) => countRerank(metrics, use),
   });
-  const { storage } = engine.data;
   return [
     ...embeddingOperations(embeddingsService({ models, embed, texts })),
     ...rerankOperations(rerank),
-    ...modelOperations(modelsService({ models, chat: engine.chat.models, ...storage, ...modelFinder(engine) })),
+    ...modelOperationsOf({ engine, dataDir, models, space }),
   ];
 }
 

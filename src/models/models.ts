@@ -21,6 +21,8 @@ import type { NativeLanes } from "../workers/native-lane.ts";
 import type { ModelSource } from "../workers/protocol.ts";
 import { foundBroken, foundEntry, type FoundModel, foundReranker } from "./found-model.ts";
 import { inactive, isReranker, offline, unusable } from "./refusals.ts";
+import type { RemoteModelTable } from "./model-tables.ts";
+import { type RemoteTrial, tryRemote } from "./try-remote.ts";
 import { openRemote, type RemoteOptions, settingsOf } from "./remote-entry.ts";
 import { Rerankers, type RerankUse } from "./rerankers.ts";
 
@@ -339,6 +341,16 @@ export class Models {
   price(id: string): number | null {
     const entry = this.#entries.get(id);
     return entry !== undefined && "provider" in entry ? entry.provider.usdPerMillionTokens : null;
+  }
+
+  /** Whether a remote model that is not set up yet would work. */
+  async tryRemote(wanted: RemoteModelTable): Promise<RemoteTrial> {
+    return await tryRemote(this.#options.remote, wanted);
+  }
+
+  /** Writes a remote model down, of whose name there is none yet; the next look finds it. */
+  rememberRemote(table: RemoteModelTable): boolean {
+    return this.#options.remote.sources.remember(table);
   }
 
   /** Takes away a model that was added; false when it is part of the server or of its settings, or not there. */

@@ -2,11 +2,14 @@ import type { Operation } from "../../http/operation.ts";
 import { NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
+import type { AddingService } from "./adding.ts";
+import { addModelOperations } from "./add-routes.ts";
 import { InstalledModelList, Model, ModelDeleted, ModelList, ModelScan } from "./schema.ts";
 import type { ModelsService } from "./service.ts";
 
-export function modelOperations(models: ModelsService): Operation[] {
+export function modelOperations(models: ModelsService, adding: AddingService): Operation[] {
   return [
+    ...addModelOperations(adding, models),
     operation(
       {
         method: "GET",

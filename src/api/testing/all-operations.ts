@@ -49,7 +49,7 @@ export function allOperations(): Operation[] {
     ...stepOperations(none),
     ...conversationOperations(none),
     ...completionOperations(none),
-    ...modelOperations(none),
+    ...modelOperations(none, none),
     ...rerankOperations(none),
     ...chunkOperations(none, none),
     ...eventOperations(none, none),
