@@ -1,4 +1,5 @@
 import type { ApiKey } from "../api/admin/schema.ts";
+import type { AddRemoteModelBody } from "../api/models/schema.ts";
 import type { Concern } from "./health.ts";
 import type { RecipeId } from "./connect-recipes.ts";
 import type { Place } from "./route.ts";
@@ -7,7 +8,7 @@ type Dialect = NonNullable<ApiKey["dialect"]>;
 
 /** The words of the pages for those who run the server, as words.ts has those of the others. */
 export const OPERATE = {
-  places: { keys: "Keys", health: "Health", connect: "Connect" } as Readonly<Record<Place, string>>,
+  places: { keys: "Keys", models: "Models", health: "Health", connect: "Connect" } as Readonly<Record<Place, string>>,
   loaded: (count: number, hasMore: boolean) => (hasMore ? `The first ${count} are shown.` : `${count} in all.`),
 
   keys: {
@@ -88,6 +89,70 @@ export const OPERATE = {
       langchain: "Vectors for a vector store of LangChain's.",
       openai: "Only the base address and the key change.",
     } as Readonly<Record<RecipeId, string>>,
+  },
+
+  models: {
+    title: "Models",
+    again: "Look for models again",
+    addFolder: "Add a folder",
+    addRemote: "Add a remote model",
+    none: "There is no model.",
+    name: "Model",
+    kind: "For",
+    kinds: { embedding: "vectors", reranker: "reranking", chat: "answers" } as Readonly<Record<string, string>>,
+    unknownKind: "unknown",
+    runs: "Runs",
+    locations: { bundled: "here, part of the server", local: "here" } as Readonly<Record<string, string>>,
+    dimensions: "Dimensions",
+    window: "Window",
+    tokens: (count: string) => `${count} tokens`,
+    stores: "Stores that need it",
+    state: "State",
+    usable: "verified",
+    broken: "cannot be used",
+    actions: "Actions",
+    aliases: (names: string) => `also ${names}`,
+    manyAliases: (count: number) => `${count} other names`,
+    isDefault: "default",
+    verify: "Verify",
+    verifying: "asking…",
+    verified: (what: string, ms: string) => `${what}, ${ms} ms`,
+    vector: (dimensions: number) => `a vector of ${dimensions}`,
+    score: "a score",
+    answer: "an answer",
+    remove: "Remove",
+    removeTitle: (name: string) => `Remove ${name}?`,
+    removeFolder: "Its folder is deleted from the server's data directory.",
+    removeRemote: "The server forgets it; nothing happens at its provider.",
+    id: "Name that clients use",
+    graph: "Graph to run",
+    noGraph: "There is no ONNX graph among these files: a folder that holds model.onnx is needed.",
+    chosen: (count: number, bytes: string) => `${count} files, ${bytes}`,
+    folderHelp:
+      "A sentence-embedding model or a reranker in Hugging Face's layout, with its ONNX graph. It is run once before it is added.",
+    maxTokens: "Tokens at once (empty: as its files say)",
+    queryPrefix: "Put in front of questions",
+    passagePrefix: "Put in front of passages",
+    prefixHelp: "such as “query: ”, as the model's card says",
+    add: "Add the model",
+    sending: (percent: string) => `Sending: ${percent}`,
+    trying: "The server tries the model…",
+    remoteHelp: "An embedding model at a provider or at another server. What is embedded is sent there.",
+    dialect: "Speaks",
+    dialects: {
+      "openai-compatible": "OpenAI's API, at another address",
+      openai: "OpenAI",
+      cohere: "Cohere",
+      voyage: "Voyage",
+      mistral: "Mistral",
+      google: "Google",
+    } as Readonly<Record<AddRemoteModelBody["dialect"], string>>,
+    address: "Address up to the version (empty: the provider's own)",
+    remoteName: "Its name there (empty: the same)",
+    keyVariable: "Variable of the server's environment that holds its key (empty: none, or the provider's)",
+    keyHelp: "Only the variable's name: a key is never typed here. The setting model-key-variables must list it.",
+    tryIt: "Try",
+    tried: (dimensions: number, ms: string) => `It answers: ${dimensions} dimensions, ${ms} ms for one vector.`,
   },
 
   health: {

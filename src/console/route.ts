@@ -5,7 +5,7 @@
 export type Page = "stores" | "files" | "document" | "playground" | "answers" | Place | "unknown";
 
 /** Pages of the server rather than of a store. */
-export const PLACES = ["keys", "health", "connect"] as const;
+export const PLACES = ["keys", "models", "health", "connect"] as const;
 export type Place = (typeof PLACES)[number];
 
 export interface Route {
@@ -54,6 +54,7 @@ function pathOf(page: Page, store: string, file: string): string {
     case "answers":
       return `stores/${store}/${page}`;
     case "keys":
+    case "models":
     case "health":
     case "connect":
       return page;
