@@ -82,7 +82,6 @@ import type { StoreRow } from "../storage/stores.ts";
 import { backups } from "./backup.ts";
 import type { Engine } from "./engine.ts";
 import { answerMode, ANSWERS, QUERY_LOG_WAITING, SEARCH_STAGE, SEARCHES } from "./metric-list.ts";
-import { licenceText } from "./licence-text.ts";
 import { modelOperationsOf } from "./model-parts.ts";
 import { countRerank } from "./open-models.ts";
 import { serverStatus } from "./server-status.ts";
@@ -390,7 +389,7 @@ function selfParts({ config, engine, links }: OperationsOptions): Operation[] {
     console: !config.noConsole,
   };
   const me = meOperations(meService({ tenants: engine.data.storage.tenants, features }));
-  const own = [...me, ...licenceOperations(licenceText())];
+  const own = [...me, ...licenceOperations()];
   return config.noConsole ? own : [...own, ...consoleOperations(links)];
 }
 

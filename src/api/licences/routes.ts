@@ -1,9 +1,11 @@
+import license from "../../../LICENSE" with { type: "text" };
+import notice from "../../../NOTICE" with { type: "text" };
 import { NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import type { Operation } from "../../http/operation.ts";
 
 /** `GET /v1/licences` */
-export function licenceOperations(text: string): Operation[] {
+export function licenceOperations(): Operation[] {
   return [
     operation(
       {
@@ -16,7 +18,7 @@ export function licenceOperations(text: string): Operation[] {
         bodyLimit: NO_BODY,
         response: { mediaType: "text/plain", description: "The works that the executable contains, then its licence." },
       },
-      () => new Response(text, { headers: { "content-type": "text/plain; charset=utf-8" } }),
+      () => new Response(`${notice}\n\n${license}`, { headers: { "content-type": "text/plain; charset=utf-8" } }),
     ),
   ];
 }

@@ -9,7 +9,6 @@ import type { ModelsService } from "./service.ts";
 
 export function modelOperations(models: ModelsService, adding: AddingService): Operation[] {
   return [
-    ...addModelOperations(adding, models),
     operation(
       {
         method: "GET",
@@ -88,5 +87,6 @@ export function modelOperations(models: ModelsService, adding: AddingService): O
       },
       () => models.rescan(),
     ),
+    ...addModelOperations(adding, models),
   ];
 }

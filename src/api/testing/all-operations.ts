@@ -60,7 +60,7 @@ export function allOperations(): Operation[] {
     ...evaluationOperations(none),
     ...adminOperations(none),
     ...meOperations(none),
-    ...licenceOperations(""),
+    ...licenceOperations(),
     ...consoleOperations(none),
   ];
 }
