@@ -7,12 +7,11 @@ import type { Operation } from "../../http/operation.ts";
 import { assertValid, compileValidator } from "../../http/validate.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import type { AddingService } from "./adding.ts";
-import { AddModelFields, AddModelForm, AddRemoteModelBody, Model, RemoteModelTrial } from "./schema.ts";
+import { AddModelFields, AddModelForm, AddRemoteModelBody, Model, MOST_FILES, RemoteModelTrial } from "./schema.ts";
 import type { ModelsService } from "./service.ts";
 
 /** All files of a folder together, and one of them alone. */
 const MODEL_LIMIT = formLimit(4 * 1024 * 1024 * 1024);
-const MOST_FILES = 200;
 
 const about = { tag: "Administration", role: "admin", operatorOnly: true } as const;
 

@@ -94,17 +94,22 @@ const prefix = (what: string) =>
   Type.Optional(Type.String({ maxLength: 1000, description: `Put in front of what is ${what}.` }));
 const modelId = (description: string) => Type.String({ pattern: MODEL_ID, maxLength: 200, description });
 
+/** Files of one model's folder at most. */
+export const MOST_FILES = 200;
+
 /** The multipart form of a folder, as the API document shows it. */
 export const AddModelForm = Type.Object(
   {
     id: modelId("Name that clients use."),
     files: Type.Array(Type.String({ format: "binary" }), {
+      minItems: 1,
+      maxItems: MOST_FILES,
       description:
         "The files of the folder, each with its path in the folder as its file name: `config.json`, `onnx/model.onnx`.",
     }),
     variant: Type.Optional(Type.String({ maxLength: 200, description: "The graph to run, such as `int8`." })),
     max_tokens: Type.Optional(
-      Type.String({ description: "Tokens that it takes at once; as its files say unless set." }),
+      Type.String({ maxLength: 7, description: "Tokens that it takes at once; as its files say unless set." }),
     ),
     query_prefix: prefix("searched for"),
     passage_prefix: prefix("found"),
