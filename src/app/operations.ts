@@ -33,14 +33,13 @@ import { createSpace } from "../api/stored-files/space.ts";
 import { healthOperations } from "../api/health/routes.ts";
 import { judgmentOperations } from "../api/judgments/routes.ts";
 import { judgmentsService } from "../api/judgments/service.ts";
+import { licenceOperations } from "../api/licences/routes.ts";
 import { messageOperations } from "../api/assistants/messages/routes.ts";
 import { messagesService } from "../api/assistants/messages/service.ts";
 import { meOperations } from "../api/me/routes.ts";
 import { meService } from "../api/me/service.ts";
 import { migrationOperations } from "../api/migrations/routes.ts";
 import { migrationsService } from "../api/migrations/service.ts";
-import { modelOperations } from "../api/models/routes.ts";
-import { modelsService } from "../api/models/service.ts";
 import type { QueryRecorder } from "../api/queries/recorder.ts";
 import { queryOperations } from "../api/queries/routes.ts";
 import { queriesService } from "../api/queries/service.ts";
@@ -87,6 +86,7 @@ import { canHoldText } from "./attached-parts.ts";
 import { backups } from "./backup.ts";
 import type { Engine } from "./engine.ts";
 import { answerMode, ANSWERS, countSearch, QUERY_LOG_WAITING } from "./metric-list.ts";
+import { modelOperationsOf } from "./model-parts.ts";
 import { countRerank } from "./open-models.ts";
 import { serverStatus } from "./server-status.ts";
 
@@ -338,7 +338,7 @@ function assistantParts(
   ];
 }
 
-function modelParts({ engine, metrics }: OperationsOptions, { models, embed }: Shared) {
+function modelParts({ engine, metrics, dataDir }: OperationsOptions, { models, embed, space }: Shared) {
   const { texts } = engine.workers;
   const rerank = rerankService({
     rankers: engine.rankers,
@@ -347,23 +347,13 @@ function modelParts({ engine, metrics }: OperationsOptions, { models, embed }: S
     bundledName: BUNDLED_RANKER,
     onRerank: (use) => countRerank(metrics, use),
   });
-  const { storage } = engine.data;
-  const rescan = async () => {
-    const chat = engine.chat.models.rescan().map((source) => ({
-      id: source.ok ? source.model.id : source.id,
-      location: "remote" as const,
-      unrelated: null,
-      problems: source.ok ? [] : [source.problem],
-    }));
-    return [...(await engine.models.rescan()), ...chat];
-  };
   const embeddings = embeddingsService({ models, embed, texts });
   return {
     embeddings,
     operations: [
       ...embeddingOperations(embeddings),
       ...rerankOperations(rerank),
-      ...modelOperations(modelsService({ models, chat: engine.chat.models, ...storage, rescan })),
+      ...modelOperationsOf({ engine, dataDir, models, space }),
     ],
   };
 }
@@ -401,7 +391,8 @@ function selfParts({ config, engine, links }: OperationsOptions): Operation[] {
     console: !config.noConsole,
   };
   const me = meOperations(meService({ tenants: engine.data.storage.tenants, features }));
-  return config.noConsole ? me : [...me, ...consoleOperations(links)];
+  const own = [...me, ...licenceOperations()];
+  return config.noConsole ? own : [...own, ...consoleOperations(links)];
 }
 
 function healthParts({ config, engine, metrics, stopping }: OperationsOptions): Operation[] {

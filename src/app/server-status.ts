@@ -5,6 +5,7 @@ import type { ServerStatus } from "../api/admin/schema.ts";
 import type { QueryRecorder } from "../api/queries/recorder.ts";
 import type { Config } from "../config/config.ts";
 import type { Engine } from "./engine.ts";
+import { modelFinder } from "./found-models.ts";
 import { version } from "../platform/build-info.ts";
 
 export interface StatusSources {
@@ -39,7 +40,19 @@ export async function serverStatus({
     disk: { free_bytes: bavail * bsize, total_bytes: blocks * bsize, database_bytes: databaseBytes(dataDir) },
     memory: { resident_bytes: process.memoryUsage.rss() },
     query_log: { mode: config.queryLog, waiting: queries.waiting },
+    outbound: {
+      offline: config.offline,
+      private_addresses: config.allowPrivateAddresses,
+      addresses: calledAddresses(engine),
+    },
   };
+}
+
+function calledAddresses(engine: Engine): string[] {
+  const addresses = modelFinder(engine)
+    .found()
+    .flatMap(({ address }) => address ?? []);
+  return [...new Set(addresses)].sort();
 }
 
 function databaseBytes(dataDir: string): number {

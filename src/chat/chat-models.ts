@@ -54,6 +54,11 @@ export class ChatModels {
     return this.#found;
   }
 
+  /** What was found when they were last looked for. */
+  found(): readonly ChatSource[] {
+    return this.#found;
+  }
+
   list(): ChatModel[] {
     if (this.#options.offline) return [];
     return this.#found.flatMap((source) => (source.ok ? [source.model] : []));

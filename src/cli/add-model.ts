@@ -1,9 +1,10 @@
 import { cpSync, existsSync, lstatSync, mkdirSync, rmSync, statSync } from "node:fs";
-import { basename, dirname, extname, join, relative, resolve } from "node:path";
+import { basename, join, relative, resolve } from "node:path";
 import { Value } from "@sinclair/typebox/value";
 import { knownModel } from "../embed/known-models.ts";
 import { linkProblem } from "../embed/local/model-files.ts";
 import { addingFolder, readModelDirectory, removeUnfinished } from "../models/models-dir.ts";
+import { isPartOfModel } from "../models/place-folder.ts";
 import { readAddedModels, RemoteModelTable, REMOTE_DIALECTS, writeAddedModels } from "../models/model-tables.ts";
 import { messageOf } from "../errors.ts";
 import type { Client } from "./client.ts";
@@ -12,17 +13,8 @@ import { overridesIn, placeModel, placeOf, tellAdded, tellNoPrompts, tellUnusabl
 import { UsageError, VerbFailed } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** Weights of other runtimes: never read, and often larger than all the rest. */
-const LEFT_OUT = new Set([".bin", ".safetensors", ".h5", ".msgpack", ".pt", ".pth", ".ot", ".gguf", ".tflite"]);
-
-/** Graphs and their weights, of which one is run: `model.onnx`, `model.onnx_data`, `model.onnx.data`. */
-const GRAPH_FILE = /\.onnx(?:[._]data.*)?$/;
-
 /** Flags of `add --remote` that say nothing of a folder. */
 const REMOTE_FLAGS = ["dialect", "model", "address", "api-key-env", "dimensions", "price"] as const;
-
-/** Folder of a step after pooling, such as `2_Dense`: its weights are read. */
-const MODULE_FOLDER = /^\d+_/;
 
 /**
  * `add DIR`: checks the folder, runs it once in a process of its own, copies it into the data directory in one step, and
@@ -52,7 +44,7 @@ export async function addFolder(
     mkdirSync(models, { recursive: true, mode: 0o700 });
     const filter = (path: string) => {
       const name = relative(source, path);
-      if (name === "" || !isPartOfModel(path, name, read.files)) return name === "";
+      if (name === "" || !isPartOfModel(name, read.files)) return name === "";
       const problem = lstatSync(path).isSymbolicLink() ? linkProblem(source, name) : null;
       if (problem !== null) throw new VerbFailed(`${folder} cannot be used: ${problem}.`);
       return true;
@@ -156,10 +148,4 @@ function remoteTable(args: ModelsArguments): RemoteModelTable {
 function refuse(terminal: Terminal, what: string, problems: readonly string[]): number {
   tellUnusable(what, problems, terminal);
   return 1;
-}
-
-function isPartOfModel(path: string, name: string, read: readonly string[]): boolean {
-  if (basename(path).startsWith(".")) return false;
-  if (GRAPH_FILE.test(path)) return read.includes(name);
-  return !LEFT_OUT.has(extname(path).toLowerCase()) || MODULE_FOLDER.test(basename(dirname(path)));
 }

@@ -1,10 +1,10 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { definedOf, type ModelOverrides, overridesFile } from "../embed/local/model-folder.ts";
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { definedOf, type ModelOverrides } from "../embed/local/model-folder.ts";
 import { readModelDirectory } from "../models/models-dir.ts";
+import { moveIntoPlace, writeOverrides } from "../models/place-folder.ts";
 import { unpackNatives } from "../platform/native.ts";
 import { findProcessBounds } from "../platform/process-bounds.ts";
-import { replaceFile, syncPath } from "../platform/replace-file.ts";
 import { tryModel } from "../workers/model-trial.ts";
 import { integerFlag } from "./arguments.ts";
 import type { Client } from "./client.ts";
@@ -41,17 +41,14 @@ export async function placeModel(placing: Placing, client: Client, terminal: Ter
     rmSync(at, { recursive: true, force: true });
     return { ok: false, problems };
   };
-  writeOverrides(join(partial, "lectern.json"), overrides);
+  writeOverrides(partial, overrides);
   const read = await readModelDirectory(id, partial);
   if (!read.ok) return refuse(read.problems, partial);
   const { kind, files } = read;
   const natives = await unpackNatives(dataDir);
   const wrong = await tryModel({ kind, directory: partial, files }, { natives, bounds: await findProcessBounds() });
   if (wrong.length > 0) return refuse(wrong, partial);
-  syncTree(partial);
-  mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
-  renameSync(partial, target);
-  syncPath(dirname(target));
+  moveIntoPlace(partial, target);
   const problems = problemsOf(await scan(client, terminal.signal), id);
   if (problems.length > 0) {
     const refused = refuse(problems, target);
@@ -80,14 +77,6 @@ function sizesIn(text: string): number[] {
   return [...new Set(sizes)].sort((a, b) => a - b);
 }
 
-/** Adds to what the folder's `lectern.json` says. */
-function writeOverrides(path: string, overrides: ModelOverrides): void {
-  if (Object.keys(overrides).length === 0) return;
-  const own: unknown = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : {};
-  if (typeof own !== "object") throw new VerbFailed(`${path} holds no JSON object.`);
-  replaceFile(path, `${JSON.stringify({ ...own, ...overridesFile(overrides) }, null, 2)}\n`);
-}
-
 /** Tells that the model can be used now. */
 export async function tellAdded(id: string, client: Client, terminal: Terminal): Promise<void> {
   const model = await client.send(ModelRow, "GET", `/v1/models/${encodeURIComponent(id)}`, undefined, terminal.signal);
@@ -102,13 +91,4 @@ export function tellUnusable(what: string, problems: readonly string[], terminal
 
 export function tellNoPrompts(terminal: Terminal): void {
   terminal.err("Its files name no prompts: if its card asks for some, add it with --query-prefix, --passage-prefix.\n");
-}
-
-function syncTree(directory: string): void {
-  for (const entry of readdirSync(directory, { withFileTypes: true })) {
-    const path = join(directory, entry.name);
-    if (entry.isDirectory()) syncTree(path);
-    else syncPath(path);
-  }
-  syncPath(directory);
 }

@@ -41,6 +41,8 @@ export interface Api {
   send<T>(method: "POST" | "DELETE", path: string, body?: object, signal?: AbortSignal): Promise<T>;
   timed<T>(path: string, body: object, signal?: AbortSignal): Promise<{ answer: T; timing: Timing }>;
   bytes(path: string): Promise<Blob>;
+  /** The answer before its body has come. */
+  stream(path: string, signal: AbortSignal): Promise<Response>;
   /** Until the server ends the stream. */
   events(path: string, signal: AbortSignal, body?: object): AsyncGenerator<ServerEvent>;
 }
@@ -90,6 +92,7 @@ export function createApi({ base, key, onRefusedKey }: ApiOptions): Api {
       return { answer, timing };
     },
     bytes: async (path) => await (await request("GET", path)).blob(),
+    stream: (path, signal) => request("GET", path, undefined, signal),
     async *events(path, signal, body) {
       const response = await request(body === undefined ? "GET" : "POST", path, body, signal);
       if (response.body !== null) yield* readEvents(response.body);

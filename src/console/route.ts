@@ -11,7 +11,12 @@ export type Page =
   | "quality"
   | "queries"
   | "model"
+  | Place
   | "unknown";
+
+/** Pages of the server rather than of a store. */
+export const PLACES = ["keys", "models", "health", "connect"] as const;
+export type Place = (typeof PLACES)[number];
 
 export interface Route {
   page: Page;
@@ -31,6 +36,8 @@ export function parseRoute(hash: string): Route {
   const [first, store, tab, file, ...more] = parts.map(decoded);
   if (more.length > 0) return route("unknown");
   if (first === undefined) return route("stores");
+  const place = PLACES.find((one) => one === first);
+  if (place !== undefined && store === undefined) return route(place);
   if (first !== "stores") return route("unknown");
   if (store === undefined) return route("stores");
   if (tab === undefined) return route("files", store);
@@ -59,6 +66,11 @@ function pathOf(page: Page, store: string, file: string): string {
     case "queries":
     case "model":
       return `stores/${store}/${page}`;
+    case "keys":
+    case "models":
+    case "health":
+    case "connect":
+      return page;
     case "stores":
     case "unknown":
       return "stores";

@@ -2,7 +2,9 @@ import { useEffect, useRef } from "preact/hooks";
 import { Name } from "./parts/text.tsx";
 import { StoresPage } from "./pages/stores.tsx";
 import { StorePage } from "./pages/store.tsx";
-import { addressOf } from "./route.ts";
+import { PLACE_PAGES, placesFor } from "./pages/places.tsx";
+import { OPERATE } from "./operate-words.ts";
+import { addressOf, PLACES } from "./route.ts";
 import { useConsole } from "./state/console.ts";
 import { setLiveRegion } from "./state/live.ts";
 import { useRoute } from "./state/use-route.ts";
@@ -12,6 +14,7 @@ import { WORDS } from "./words.ts";
 export function Shell({ signOut }: { signOut: () => void }) {
   const { me } = useConsole();
   const route = useRoute();
+  const places = placesFor(me);
   const main = useRef<HTMLElement>(null);
   const place = `${route.page} ${route.store} ${route.file}`;
   const isFirst = useRef(true);
@@ -33,6 +36,11 @@ export function Shell({ signOut }: { signOut: () => void }) {
           <a href={addressOf({ page: "stores" })} aria-current={route.page === "stores" ? "page" : undefined}>
             {WORDS.stores}
           </a>
+          {places.map((place) => (
+            <a key={place} href={addressOf({ page: place })} aria-current={route.page === place ? "page" : undefined}>
+              {OPERATE.places[place]}
+            </a>
+          ))}
           <a href="../docs" target="_blank" rel="noopener noreferrer">
             {WORDS.explorer}
           </a>
@@ -53,7 +61,13 @@ export function Shell({ signOut }: { signOut: () => void }) {
 }
 
 function Page() {
+  const { me } = useConsole();
   const route = useRoute();
+  const place = PLACES.find((one) => one === route.page);
+  if (place !== undefined) {
+    const Inside = PLACE_PAGES[place];
+    return placesFor(me).includes(place) ? <Inside /> : <p class="failure">{WORDS.forbidden}</p>;
+  }
   if (route.page === "stores") return <StoresPage route={route} />;
   if (route.page === "unknown") return <p class="failure">{WORDS.unknownPage}</p>;
   return <StorePage route={route} key={route.store} />;

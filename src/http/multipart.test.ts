@@ -63,3 +63,46 @@ describe("a form", () => {
     expect(sent).toBeLessThan(4 * 1024 * 1024);
   });
 });
+
+describe("a form with several files", () => {
+  async function several(body: string, most = 3) {
+    const got: [name: string, text: string][] = [];
+    const request = new Request("http://localhost/", { method: "POST", headers: { "content-type": TYPE }, body });
+    const form = await readMultipart(request, {
+      fileField: "file",
+      limit: formLimit(1_000_000),
+      several: { most, begin: async (name) => void got.push([name, ""]) },
+      sink: async (chunk) => {
+        // The disk takes its time: the next file waits for this one.
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        (got.at(-1) as [string, string])[1] += new TextDecoder().decode(chunk);
+      },
+    });
+    return { got, form };
+  }
+  const named = (name: string, content: string) => part(`name="file"; filename="${name}"`, content);
+
+  test("gives one after the other, empty ones too", async () => {
+    const large = "z".repeat(200_000);
+    const body = [named("a/b.txt", large), named("empty", ""), part('name="id"', "x"), named("c", "last")].join("");
+    const { got, form } = await several(`${body}--q--\r\n`);
+    expect(got).toEqual([
+      ["a/b.txt", large],
+      ["empty", ""],
+      ["c", "last"],
+    ]);
+    expect(form.fields).toEqual([["id", "x"]]);
+  });
+
+  test("has a bound, and one broken off in the middle fails once", async () => {
+    const failures: unknown[] = [];
+    const note = (error: unknown) => failures.push(error);
+    process.on("uncaughtException", note);
+    const many = Array.from({ length: 4 }, (_, i) => named(`f${i}`, "x".repeat(50_000))).join("");
+    await expect(several(`${many}--q--\r\n`)).rejects.toMatchObject({ code: "invalid_multipart" });
+    await expect(several(many.slice(0, 120_000))).rejects.toMatchObject({ code: "invalid_multipart" });
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("uncaughtException", note);
+    expect(failures).toEqual([]);
+  });
+});

@@ -5,8 +5,8 @@ import { AppError } from "../errors.ts";
 import type { FormLimit } from "./body-limit.ts";
 
 /**
- * Reads a multipart body as it arrives: the one file part goes to `sink` chunk by chunk with back pressure, so that memory
- * stays flat whatever its size; the order of parts is free. The idle limit of the connection does not apply here
+ * Reads a multipart body as it arrives: the file part, or one after the other where several may come, goes to `sink` chunk
+ * by chunk with back pressure, so that memory stays flat whatever its size; the order of parts is free. The idle limit of the connection does not apply here
  * (a slow line is no attack), a least rate and a deadline do.
  */
 export interface MultipartOptions {
@@ -14,6 +14,8 @@ export interface MultipartOptions {
   fileField: string;
   limit: FormLimit;
   sink: (chunk: Uint8Array) => Promise<void>;
+  /** More than one file may come, so many at most; each is told of before its first chunk. */
+  several?: { most: number; begin: (filename: string) => Promise<void> };
   /** Aborted, with what the client is told, when the rest of the body is not wanted any more. */
   unwanted?: AbortSignal;
   limits?: PaceLimits;
@@ -48,7 +50,7 @@ export async function readMultipart(request: Request, options: MultipartOptions)
   if (Number(request.headers.get("content-length") ?? "NaN") > limit.bytes) throw tooLarge(fileField, fileBytes);
   if (request.body === null) throw invalidMultipart("it is empty");
 
-  const parser = createParser(contentType, fileBytes);
+  const parser = createParser(contentType, fileBytes, options.several?.most ?? 1);
   // The first failure ends everything: its waits are abandoned, the rest of the body is not read.
   const stop = new AbortController();
   const failure = Promise.withResolvers<never>();
@@ -73,14 +75,14 @@ export async function readMultipart(request: Request, options: MultipartOptions)
   return form;
 }
 
-function createParser(contentType: string, fileBytes: number): busboy.Busboy {
+function createParser(contentType: string, fileBytes: number, files: number): busboy.Busboy {
   try {
     return busboy({
       headers: { "content-type": contentType },
       // One byte more than allowed, so that a file of exactly the allowed size is not reported as cut.
       limits: {
         fileSize: fileBytes + 1,
-        files: 1,
+        files,
         fields: MAX_FIELDS,
         fieldSize: MAX_FIELD_BYTES,
         fieldNameSize: 200,
@@ -105,7 +107,8 @@ function collect(
   options.unwanted?.addEventListener("abort", () => fail(options.unwanted?.reason), { once: true });
 
   parser.on("error", fail);
-  parser.on("filesLimit", () => fail(invalidMultipart("it has more than one file")));
+  const most = options.several?.most;
+  parser.on("filesLimit", () => fail(invalidMultipart(`it has more than ${most ?? "one"} file${most ? "s" : ""}`)));
   parser.on("fieldsLimit", () => fail(invalidMultipart(`it has more than ${MAX_FIELDS} fields`)));
   // The parser has no value for a charset that it does not know.
   parser.on("field", (name, value: string | undefined, info) => {
@@ -116,8 +119,14 @@ function collect(
   });
   parser.on("file", (name, stream, info) => {
     if (name === fileField) {
-      form.file = { filename: info.filename as string | undefined, mimeType: info.mimeType };
-      written = writeFile(stream, options);
+      const filename = info.filename as string | undefined;
+      form.file = { filename, mimeType: info.mimeType };
+      // One that waits for its turn may be broken off before anybody reads it.
+      stream.on("error", () => {});
+      written = written.then(async () => {
+        await options.several?.begin(filename ?? "");
+        await writeFile(stream, options);
+      });
       written.catch(fail);
       return;
     }

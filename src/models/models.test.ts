@@ -48,7 +48,7 @@ test("a model that opens and then embeds nothing stops neither the start nor lat
       defaultModel: null,
       defaultAliases: false,
       aliases: new Map(),
-      remote: { sources: { list: () => [], forget: () => false } } as never,
+      remote: { sources: { list: () => [], forget: () => false, mayForget: () => false } } as never,
       defaultRanker: null,
       onRerank: () => {},
       ingestWorkers: 1,
@@ -73,7 +73,10 @@ function withProvider(directory: string, told: (texts: readonly string[], kind: 
     defaultModel: null,
     defaultAliases: true,
     aliases: new Map([["house", "m"]]),
-    remote: { sources: { list: () => [], forget: () => false }, access: { policy: { offline: true } } } as never,
+    remote: {
+      sources: { list: () => [], forget: () => false, mayForget: () => false },
+      access: { policy: { offline: true } },
+    } as never,
     defaultRanker: null,
     onRerank: () => {},
     ingestWorkers: 1,
@@ -124,6 +127,7 @@ test("a model that waits for an operator answers for nobody, says so, and can be
     remote: {
       sources: {
         list: () => listed.map((id) => ({ ok: false, id, problem: "inactive", isInactive: true })),
+        mayForget: (id: string) => listed.includes(id),
         forget: (id: string) => listed.length > (listed = listed.filter((other) => other !== id)).length,
       },
       access: { policy: { offline: false } },

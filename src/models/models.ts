@@ -19,7 +19,10 @@ import { Semaphore } from "../platform/semaphore.ts";
 import type { PassageBatching, StoreModel } from "./store-model.ts";
 import type { NativeLanes } from "../workers/native-lane.ts";
 import type { ModelSource } from "../workers/protocol.ts";
+import { foundBroken, foundEntry, type FoundModel, foundReranker } from "./found-model.ts";
 import { inactive, isReranker, offline, unusable } from "./refusals.ts";
+import type { RemoteModelTable } from "./model-tables.ts";
+import { type RemoteTrial, tryRemote } from "./try-remote.ts";
 import { openRemote, type RemoteOptions, settingsOf } from "./remote-entry.ts";
 import { Rerankers, type RerankUse } from "./rerankers.ts";
 
@@ -53,16 +56,6 @@ export interface ModelsOptions {
   log: Log;
   /** Runs in this process, in place of the bundled models, which are then not opened. */
   provider?: EmbeddingProvider | undefined;
-}
-
-/** What was found where models are looked for. */
-export interface FoundModel {
-  id: string;
-  location: "bundled" | "local" | "remote" | null;
-  /** Where the cosines of an embedding model begin, see ModelInfo. */
-  unrelated: number | null;
-  /** Why it cannot be used; empty where it can. */
-  problems: readonly string[];
 }
 
 /** Characters of a search's question that are embedded; nobody writes more, and the keywords read more of it. */
@@ -139,14 +132,18 @@ export class Models {
    */
   async rescan(): Promise<FoundModel[]> {
     await this.#scan(false);
-    const infos = [...this.#entries].map(([, { info }]) => info);
+    return this.found();
+  }
+
+  /** What was found when models were last looked for. */
+  found(): FoundModel[] {
+    const { sources } = this.#options.remote;
     const rerankers = this.rerankers.ids().flatMap((id) => this.rerankers.info(id) ?? []);
-    const usable = [
-      ...infos.map(({ id, location, unrelatedCosine: unrelated }) => ({ id, location, unrelated, problems: [] })),
-      ...rerankers.map(({ id, location }) => ({ id, location, unrelated: null, problems: [] })),
+    return [
+      ...[...this.#entries.values()].map(foundEntry),
+      ...rerankers.map(foundReranker),
+      ...[...this.#broken].map(([id, problems]) => foundBroken(id, problems, sources.mayForget(id))),
     ];
-    const broken = [...this.#broken].map(([id, problems]) => ({ id, location: null, unrelated: null, problems }));
-    return [...usable, ...broken];
   }
 
   /** `isStart`: a folder that takes long to try is opened later. */
@@ -344,6 +341,16 @@ export class Models {
   price(id: string): number | null {
     const entry = this.#entries.get(id);
     return entry !== undefined && "provider" in entry ? entry.provider.usdPerMillionTokens : null;
+  }
+
+  /** Whether a remote model that is not set up yet would work. */
+  async tryRemote(wanted: RemoteModelTable): Promise<RemoteTrial> {
+    return await tryRemote(this.#options.remote, wanted);
+  }
+
+  /** Writes a remote model down, of whose name there is none yet; the next look finds it. */
+  rememberRemote(table: RemoteModelTable): boolean {
+    return this.#options.remote.sources.remember(table);
   }
 
   /** Takes away a model that was added; false when it is part of the server or of its settings, or not there. */

@@ -3,6 +3,7 @@ import type { ModelInfo } from "../embed/provider.ts";
 import { createRemoteProvider, probeRemoteModel, type RemoteModel } from "../embed/remote/create.ts";
 import type { HttpAccess } from "../embed/remote/http.ts";
 import type { RemoteLimits, RemoteProvider, RemoteUsage } from "../embed/remote/remote-provider.ts";
+import type { RemoteModelTable } from "./model-tables.ts";
 import { measureUnrelated } from "./unrelated.ts";
 import { Semaphore } from "../platform/semaphore.ts";
 import type { PassageBatching } from "./store-model.ts";
@@ -17,6 +18,12 @@ export interface RemoteSources {
   list(): RemoteSource[];
   /** Takes a removable one out of its file; false where there is none of that id. */
   forget(id: string): boolean;
+  /** Whether `forget` would. */
+  mayForget(id: string): boolean;
+  /** One as it would be if the operator's file in the data directory named it. */
+  sourceOf(table: RemoteModelTable): RemoteSource;
+  /** Writes a removable one into its file; false where its name is taken, or the file cannot be read. */
+  remember(table: RemoteModelTable): boolean;
 }
 
 export interface RemoteOptions {

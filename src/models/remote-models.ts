@@ -38,6 +38,19 @@ export function remoteSources(config: RemoteSettings, dataDir: string): RemoteSo
       const all = [...own, ...others, ...hosted(config), ...broken];
       return all.filter((source, i) => all.findIndex((other) => idOf(other) === idOf(source)) === i);
     },
+    sourceOf: (table) => fromTable(config, table, true),
+    remember(table) {
+      const added = readAddedModels(dataDir);
+      if (!added.ok) return false;
+      const { models, chatModels } = added.tables;
+      if ([...models, ...chatModels].some(({ id }) => id === table.id)) return false;
+      writeAddedModels(dataDir, { models: [...models, table] });
+      return true;
+    },
+    mayForget(id) {
+      const added = readAddedModels(dataDir);
+      return added.ok && added.tables.models.some((model) => model.id === id);
+    },
     forget(id) {
       const added = readAddedModels(dataDir);
       if (!added.ok || !added.tables.models.some((model) => model.id === id)) return false;

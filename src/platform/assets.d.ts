@@ -36,3 +36,13 @@ declare module "tesseract.js-core/*.js" {
   const create: (options: object) => Promise<unknown>;
   export default create;
 }
+
+declare module "*/LICENSE" {
+  const text: string;
+  export default text;
+}
+
+declare module "*/NOTICE" {
+  const text: string;
+  export default text;
+}

@@ -100,3 +100,29 @@ export async function faultsEverywhere(page: Page): Promise<string[]> {
   await page.view({ width: 1100, height: 800 });
   return faults;
 }
+
+/** The same by a name; nothing where all is well. */
+export async function looksWrong(page: Page, name: string): Promise<Record<string, string[]>> {
+  const faults = await faultsEverywhere(page);
+  return faults.length === 0 ? {} : { [name]: faults };
+}
+
+/** Words of the buttons in the page that are shown. */
+export async function buttonsOf(page: Page): Promise<string[]> {
+  return await page.evaluate<string[]>(
+    "[...document.querySelectorAll('main button')].map((one) => one.innerText.trim())",
+  );
+}
+
+/** Clicks the button that says this, in the row or dialog that `within` selects. */
+export async function clickButton(page: Page, word: string, within = "body"): Promise<void> {
+  const found = `[...document.querySelectorAll(${JSON.stringify(`${within} button`)})].find((one) => one.innerText.trim() === ${JSON.stringify(word)} && !one.disabled)`;
+  await page.until(`the button "${word}" is there`, `${found} !== undefined`);
+  await page.evaluate(`${found}.click()`);
+}
+
+/** A key, as an administrator makes it. */
+export async function makeKey(server: Server, body: object): Promise<{ id: string; key: string }> {
+  const init = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+  return (await (await server.request("/v1/admin/keys", init)).json()) as { id: string; key: string };
+}

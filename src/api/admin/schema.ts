@@ -220,6 +220,14 @@ export const ServerStatus = Type.Object(
     }),
     memory: Type.Object({ resident_bytes: Type.Integer() }),
     query_log: Type.Object({ mode: oneOf(["on", "hash", "off"]), waiting: Type.Integer() }),
+    outbound: Type.Object(
+      {
+        offline: Type.Boolean({ description: "Every outbound connection is refused." }),
+        private_addresses: Type.Boolean({ description: "Models may be at addresses of private networks." }),
+        addresses: Type.Array(Type.String(), { description: "Addresses that models of this server call." }),
+      },
+      { description: "Whom the server calls." },
+    ),
   },
   { $id: "ServerStatus", description: "What the server is doing." },
 );

@@ -2,10 +2,12 @@ import type { Operation } from "../../http/operation.ts";
 import { NO_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
-import { Model, ModelDeleted, ModelList, ModelScan } from "./schema.ts";
+import type { AddingService } from "./adding.ts";
+import { addModelOperations } from "./add-routes.ts";
+import { InstalledModelList, Model, ModelDeleted, ModelList, ModelScan } from "./schema.ts";
 import type { ModelsService } from "./service.ts";
 
-export function modelOperations(models: ModelsService): Operation[] {
+export function modelOperations(models: ModelsService, adding: AddingService): Operation[] {
   return [
     operation(
       {
@@ -54,6 +56,22 @@ export function modelOperations(models: ModelsService): Operation[] {
     ),
     operation(
       {
+        method: "GET",
+        path: "/v1/admin/models",
+        operationId: "listInstalledModels",
+        summary: "List models with where they run and who needs them",
+        description: "As they were found at the last look; those that cannot be used too, with what is wrong.",
+        tag: "Administration",
+        role: "admin",
+        operatorOnly: true,
+        bodyLimit: NO_BODY,
+        response: InstalledModelList,
+        returns: "All models",
+      },
+      async () => ({ object: "list", data: await models.installed() }),
+    ),
+    operation(
+      {
         method: "POST",
         path: "/v1/admin/models/rescan",
         operationId: "rescanModels",
@@ -69,5 +87,6 @@ export function modelOperations(models: ModelsService): Operation[] {
       },
       () => models.rescan(),
     ),
+    ...addModelOperations(adding, models),
   ];
 }

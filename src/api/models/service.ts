@@ -3,13 +3,17 @@ import { AppError } from "../../errors.ts";
 import type { ChatModel, ChatModels } from "../../chat/chat-models.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { KnownModel, ModelCatalog } from "../../models/model-catalog.ts";
-import type { Model, ModelScan } from "./schema.ts";
+import type { FoundModel } from "../../models/found-model.ts";
+import { installedModels } from "./installed.ts";
+import type { InstalledModel, Model, ModelScan } from "./schema.ts";
 
 /** The models that clients can name. */
 export interface ModelsService {
   list(): Model[];
   /** @throws AppError `model_not_found` */
   get(name: string): Model;
+  /** With what an operator wants to know of each. */
+  installed(): Promise<InstalledModel[]>;
   rescan(): Promise<ModelScan>;
   /** Only a model added to the data directory, and only while no store needs it. */
   remove(name: string): Promise<{ id: string; object: "model"; deleted: true }>;
@@ -18,15 +22,13 @@ export interface ModelsService {
 export interface ModelsDeps extends Pick<Storage, "generations"> {
   models: ModelCatalog;
   chat: Pick<ChatModels, "list" | "get" | "remove">;
+  /** What was found when models were last looked for. */
+  found: () => FoundModel[];
   /** Looks for models again; those without problems can be used. */
-  rescan: () => Promise<
-    { id: string; location: FoundLocation; unrelated: number | null; problems: readonly string[] }[]
-  >;
+  rescan: () => Promise<FoundModel[]>;
 }
 
-type FoundLocation = ModelScan["models"][number]["location"];
-
-export function modelsService({ models, chat, generations, rescan }: ModelsDeps): ModelsService {
+export function modelsService({ models, chat, generations, found, rescan }: ModelsDeps): ModelsService {
   function find(name: string): KnownModel {
     const known = models.get(name);
     if (known === null) {
@@ -37,18 +39,24 @@ export function modelsService({ models, chat, generations, rescan }: ModelsDeps)
     return known;
   }
 
+  const list = () => [
+    ...models.list().map(show),
+    ...chat.list().map((one) => showChat(one, models)),
+    extractive(models),
+  ];
   return {
-    list: () => [...models.list().map(show), ...chat.list().map((one) => showChat(one, models)), extractive(models)],
+    list,
     get(name) {
       const one = chat.get(name);
       if (one !== null) return showChat(one, models);
       return name === EXTRACTIVE_MODEL ? extractive(models) : show(find(name));
     },
+    installed: async () => installedModels({ list: list(), found: found(), inUse: await generations.modelsInUse() }),
     async rescan() {
-      const found = await rescan();
+      const all = await rescan();
       return {
         object: "model.scan",
-        models: found.map(({ id, location, unrelated, problems }) => {
+        models: all.map(({ id, location, unrelated, problems }) => {
           const usable = problems.length === 0;
           return { id, location, usable, unrelated_cosine: unrelated, problems: [...problems] };
         }),

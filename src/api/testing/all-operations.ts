@@ -16,6 +16,7 @@ import { batchOperations } from "../file-batches/routes.ts";
 import { fileOperations } from "../files/routes.ts";
 import { healthOperations } from "../health/routes.ts";
 import { judgmentOperations } from "../judgments/routes.ts";
+import { licenceOperations } from "../licences/routes.ts";
 import { messageOperations } from "../assistants/messages/routes.ts";
 import { meOperations } from "../me/routes.ts";
 import { migrationOperations } from "../migrations/routes.ts";
@@ -63,7 +64,7 @@ export function allOperations(): Operation[] {
     ...stepOperations(none),
     ...conversationOperations(none),
     ...completionOperations(none),
-    ...modelOperations(none),
+    ...modelOperations(none, none),
     ...rerankOperations(none),
     ...chunkOperations(none, none),
     ...eventOperations(none, none),
@@ -75,6 +76,7 @@ export function allOperations(): Operation[] {
     ...evaluationOperations(none),
     ...adminOperations(none),
     ...meOperations(none),
+    ...licenceOperations(),
     ...consoleOperations(none),
     ...mcpOperations(none),
   ];

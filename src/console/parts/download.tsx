@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import { save } from "../download.ts";
 import { WORDS } from "../words.ts";
 import { Failure } from "./load.tsx";
 
@@ -31,14 +32,4 @@ export function Download({ label, name, content }: DownloadProps) {
       {error !== null && <Failure error={error} />}
     </>
   );
-}
-
-/** Under its own name, as bytes: it is never opened as a page, which would run as this one. */
-function save(content: Blob, name: string): void {
-  const address = URL.createObjectURL(new Blob([content], { type: "application/octet-stream" }));
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }

@@ -1,9 +1,10 @@
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { addressOf, parseRoute, type Route } from "../route.ts";
 
 export function useRoute(): Route {
   const [route, setRoute] = useState(() => parseRoute(location.hash));
-  useEffect(() => {
+  // At once: an address that changes meanwhile would be missed.
+  useLayoutEffect(() => {
     const read = () => setRoute(parseRoute(location.hash));
     addEventListener("hashchange", read);
     // The address may have changed since it was read, before anybody listened.

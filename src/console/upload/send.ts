@@ -26,7 +26,7 @@ export async function sendFile(api: Api, sending: Sending): Promise<string> {
   const form = new FormData();
   form.append("purpose", "assistants");
   form.append("file", file, file.name);
-  return (await post<OpenAIFile>(api, "files", form, sending)).id;
+  return (await sendForm<OpenAIFile>(api, "files", form, sending)).id;
 }
 
 async function sendInParts(api: Api, sending: Sending): Promise<string> {
@@ -43,7 +43,7 @@ async function sendInParts(api: Api, sending: Sending): Promise<string> {
       const form = new FormData();
       form.append("data", file.slice(at, at + PART_BYTES));
       const before = at;
-      const part = await post<{ id: string }>(api, `${path}/parts`, form, {
+      const part = await sendForm<{ id: string }>(api, `${path}/parts`, form, {
         signal,
         onProgress: (bytes) => onProgress(before + bytes),
       });
@@ -60,7 +60,7 @@ async function sendInParts(api: Api, sending: Sending): Promise<string> {
 }
 
 /** A form, with the bytes that have left: `fetch` does not tell. */
-function post<T>(
+export function sendForm<T>(
   api: Api,
   path: string,
   form: FormData,

@@ -121,6 +121,11 @@ export class RemoteProvider implements EmbeddingProvider {
     return { ...this.#usage, costUsd: price === null ? null : (this.#usage.tokens / 1e6) * price };
   }
 
+  /** Base address, without a slash at its end. */
+  get address(): string {
+    return this.#options.address;
+  }
+
   /** List price, or what the operator says; null where nobody knows. */
   get usdPerMillionTokens(): number | null {
     return this.#options.usdPerMillionTokens;
