@@ -111,7 +111,9 @@ function verbText(path: string, pid: number): string {
   try {
     const said: unknown = JSON.parse(readFileSync(join(path, "cli.json"), "utf8"));
     if (typeof said !== "object" || said === null || !("pid" in said) || said.pid !== pid) return "";
-    return "verb" in said && typeof said.verb === "string" && /^[a-z]+$/.test(said.verb) ? `, lectern ${said.verb}` : "";
+    return "verb" in said && typeof said.verb === "string" && /^[a-z]+$/.test(said.verb)
+      ? `, lectern ${said.verb}`
+      : "";
   } catch {
     return "";
   }
