@@ -1,9 +1,11 @@
 /** What an answer is measured by. Scores are those of a search: the estimated probability that a passage answers. */
 export const ANSWER = {
-  /** From which score on a passage answers. */
-  minScore: 0.2,
-  /** From which score on the nearest passage is shown, as such. */
-  weakScore: 0.12,
+  /**
+   * From which score on a passage answers, and the nearest one is shown as such: learned for the table of words, and for
+   * models that read, on questions put to their own documents and to others.
+   */
+  tableBounds: { minScore: 0.2, weakScore: 0.12 },
+  readerBounds: { minScore: 0.45, weakScore: 0.36 },
   /** Passages quoted at most. */
   passages: 3,
   /** Passages looked at for something that those before do not say. */

@@ -46,7 +46,7 @@ export function adapterOperations(parts: AdapterParts): Operation[] {
   const readPages = pagesReader(engine.workers.parse);
   const document = { kind: "bytes", bytes: config.maxUploadMb * MB } as const;
   const loader = loaderService({ files, readPages, limit: document, patienceMs: () => config.openwebuiSeconds * 1000 });
-  const all: Record<AdapterName, Operation[]> = {
+  const all: Record<Exclude<AdapterName, "mcp">, Operation[]> = {
     dify: difyOperations(difyService({ ...storage, access, search })),
     openwebui: loaderOperations(loader, document),
     librechat: librechat(parts, readPages),

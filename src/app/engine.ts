@@ -2,6 +2,7 @@
  * Everything below the API, wired with plain constructors: storage, workers, models, indexes, search, jobs. Torn down in
  * reverse order: first what makes work, then the lanes that do it, the database last.
  */
+import { ANSWER } from "../answers/limits.ts";
 import { createAnswering, type AnsweringDeps } from "../answers/answering.ts";
 import { createChatAnswering } from "../answers/chat-answering.ts";
 import { LiveAnswers } from "../answers/live-answers.ts";
@@ -24,7 +25,7 @@ import type { Metrics } from "../platform/metrics.ts";
 import { measuredSearch } from "../search/measured.ts";
 import { SearchReports } from "../search/record.ts";
 import { createSearch, type Search } from "../search/search.ts";
-import { readerScale, tableScale } from "../search/scale.ts";
+import { readerScale, TABLE_SCALE, tableScale } from "../search/scale.ts";
 import { sentenceFit, type SentenceFitDeps } from "../search/sentence-fit.ts";
 import { registerGauges } from "./gauges.ts";
 import { INGEST_STAGE } from "./metric-list.ts";
@@ -113,6 +114,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     search,
     searches,
     chat,
+    defaultModel,
   });
   const jobs: Jobs = stack.use(
     createJobs(config, {
@@ -161,10 +163,12 @@ type AnsweringParts = Pick<Engine, "data" | "workers" | "models" | "rankers" | "
   clock: Clock;
   dataDir: string;
   log: Log;
+  defaultModel: string;
 };
 
 function respondingOf(config: Config, parts: AnsweringParts): Responding {
   const { data, dataDir, clock, log, workers, models, rankers, search, searches, chat } = parts;
+  const bounds = parts.defaultModel === WORD_TABLE ? ANSWER.tableBounds : ANSWER.readerBounds;
   const reading: SentenceFitDeps = {
     embedQuestion: async (question, asker) => {
       const model = models.info(models.bundled);
@@ -183,8 +187,8 @@ function respondingOf(config: Config, parts: AnsweringParts): Responding {
     isEnglishModel: (model) => model === WORD_TABLE,
     onSearch: (record) => searches.report(record),
     settings: () => ({
-      minScore: config.answerMinScore,
-      weakScore: config.answerWeakScore,
+      minScore: config.answerMinScore ?? bounds.minScore,
+      weakScore: config.answerWeakScore ?? bounds.weakScore,
       lead: config.answerLead,
       weak: config.answerWeak,
       nothing: config.answerNothing,
@@ -213,8 +217,12 @@ function searchOf({
     ...storage,
     indexes: indexes.registry,
     embedQuery: (model, text, asker) => models.embedQuery(model, text, asker),
-    scaleOf: (model, query) =>
-      model === WORD_TABLE ? tableScale(query) : readerScale(query, models.info(model)?.unrelatedCosine ?? 0),
+    scaleOf(model, query) {
+      if (model === WORD_TABLE) return tableScale(query);
+      const unrelated = models.info(model)?.unrelatedCosine ?? 0;
+      // Nothing is known of the cosines of a model that was never measured.
+      return unrelated > 0 ? readerScale(query, unrelated) : TABLE_SCALE;
+    },
     rankers,
   });
 }

@@ -119,7 +119,9 @@ export function createOperations(options: OperationsOptions): Operation[] {
     ...files.operations,
     ...stores.operations,
     ...searching.operations,
-    ...mcpOperations({ ...stores, ...searching, settings: options.config }),
+    ...(options.config.withoutAdapters.has("mcp")
+      ? []
+      : mcpOperations({ ...stores, ...searching, settings: options.config })),
     ...answerParts(options, shared),
     ...assistantParts(options, shared, stores),
     ...modelled.operations,

@@ -1,7 +1,7 @@
 import { ConfigError, key, keyFile, number, setting, text, textOrNone } from "./setting.ts";
 
 /** Programs whose addresses are served. */
-export const ADAPTERS = ["dify", "openwebui", "librechat", "tei", "cohere", "ollama"] as const;
+export const ADAPTERS = ["mcp", "dify", "openwebui", "librechat", "tei", "cohere", "ollama"] as const;
 export type AdapterName = (typeof ADAPTERS)[number];
 
 /** Rows of the table of settings about other programs' addresses. */

@@ -1,6 +1,20 @@
 import { Type } from "@sinclair/typebox";
 import { ANSWER, LEAD, NOTHING, WEAK } from "../answers/limits.ts";
-import { choice, integer, integerOrNone, key, keyFile, number, setting, text, textOrNone } from "./setting.ts";
+import {
+  choice,
+  integer,
+  integerOrNone,
+  key,
+  keyFile,
+  number,
+  numberOrNone,
+  setting,
+  text,
+  textOrNone,
+} from "./setting.ts";
+
+const boundText = (bound: "minScore" | "weakScore") =>
+  `${ANSWER.readerBounds[bound]}; ${ANSWER.tableBounds[bound]} where lectern-embed-en is the default model`;
 
 /** Rows of the table of settings about answers from documents. */
 export const ANSWER_SETTINGS = {
@@ -47,16 +61,18 @@ export const ANSWER_SETTINGS = {
   answerMinScore: setting(
     "Answers",
     "answer-min-score",
-    number(0, 1),
-    ANSWER.minScore,
+    numberOrNone(0, 1),
+    null,
     "score from which on a passage is quoted as an answer",
+    { defaultText: boundText("minScore") },
   ),
   answerWeakScore: setting(
     "Answers",
     "answer-weak-score",
-    number(0, 1),
-    ANSWER.weakScore,
+    numberOrNone(0, 1),
+    null,
     "score from which on the nearest passage is shown where none answers",
+    { defaultText: boundText("weakScore") },
   ),
   answerLead: setting("Answers", "answer-lead", text(), LEAD, "sentence before what is quoted; empty for none"),
   answerWeak: setting("Answers", "answer-weak", text(), WEAK, "sentence before the nearest passage where none answers"),

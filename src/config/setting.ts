@@ -33,6 +33,8 @@ export const integer = (minimum: number, maximum: number) => Type.Integer({ mini
 export const integerOrNone = (minimum: number, maximum: number) =>
   Type.Union([Type.Integer({ minimum, maximum }), Type.Null()]);
 export const number = (minimum: number, maximum: number) => Type.Number({ minimum, maximum });
+export const numberOrNone = (minimum: number, maximum: number) =>
+  Type.Union([Type.Number({ minimum, maximum }), Type.Null()]);
 export const choice = <const T extends readonly string[]>(values: T) =>
   Type.Union(values.map((value) => Type.Literal(value as T[number])));
 

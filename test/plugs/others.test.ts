@@ -46,7 +46,7 @@ test("a name that is none is refused at the start", async () => {
   const child = Bun.spawn([...LECTERN, "serve", "--no-adapter", "difi"], { stderr: "pipe", stdout: "ignore" });
   expect([await child.exited, await new Response(child.stderr).text()]).toEqual([
     expect.any(Number),
-    expect.stringContaining("--no-adapter must be one of dify, openwebui"),
+    expect.stringContaining("--no-adapter must be one of mcp, dify, openwebui"),
   ]);
   expect(child.exitCode).not.toBe(0);
 });

@@ -135,7 +135,12 @@ describe("/docs/json", () => {
     const open = Object.entries(document.paths).filter(([, methods]) =>
       Object.values(methods).some((one) => one["security"] !== undefined),
     );
-    expect(open.map(([path]) => path).toSorted()).toEqual(["/healthz", "/readyz", "/v1/console/session"]);
+    expect(open.map(([path]) => path).toSorted()).toEqual([
+      "/healthz",
+      "/librechat/health",
+      "/readyz",
+      "/v1/console/session",
+    ]);
   });
 });
 

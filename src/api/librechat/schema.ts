@@ -62,7 +62,9 @@ export type QueryManyBody = Static<typeof QueryManyBody>;
 export const DeleteBody = Type.Array(Id, { $id: "LibreChatFileIds", minItems: 1, maxItems: MAX_IDS });
 export type DeleteBody = Static<typeof DeleteBody>;
 
-export const IdsQuery = Type.Object({ ids: Type.Array(Id, { minItems: 1, maxItems: MAX_IDS }) });
+export const IdsQuery = Type.Object({
+  ids: Type.Array(Id, { minItems: 1, maxItems: MAX_IDS, description: "LibreChat's own ids of files." }),
+});
 
 const Document = Type.Object(
   {

@@ -1,16 +1,13 @@
 import type { Me } from "../../api/me/schema.ts";
 import { type Place, PLACES } from "../route.ts";
-import { ConnectPage } from "./connect.tsx";
-import { HealthPage } from "./health.tsx";
-import { KeysPage } from "./keys.tsx";
-import { ModelsPage } from "./models.tsx";
+import { Later } from "../parts/load.tsx";
 
 /** What is shown at the addresses that are no store's. */
 export const PLACE_PAGES: Readonly<Record<Place, () => preact.JSX.Element>> = {
-  keys: KeysPage,
-  models: ModelsPage,
-  health: HealthPage,
-  connect: ConnectPage,
+  keys: () => <Later name="keys" page={async () => (await import("./keys.tsx")).KeysPage} />,
+  models: () => <Later name="models" page={async () => (await import("./models.tsx")).ModelsPage} />,
+  health: () => <Later name="health" page={async () => (await import("./health.tsx")).HealthPage} />,
+  connect: () => <Later name="connect" page={async () => (await import("./connect.tsx")).ConnectPage} />,
 };
 
 /** The pages that a key is shown: what it may not do is hidden. */

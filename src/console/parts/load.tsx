@@ -1,7 +1,7 @@
-import type { ComponentChildren } from "preact";
+import type { ComponentChildren, ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ApiError } from "../api.ts";
-import type { Loaded } from "../state/use-load.ts";
+import { type Loaded, useLoad } from "../state/use-load.ts";
 import { visible } from "../text/visible.ts";
 import { WORDS } from "../words.ts";
 
@@ -14,6 +14,12 @@ export function Load<T>({ of, children }: { of: Loaded<T>; children: (data: T) =
       {children(of.data)}
     </>
   );
+}
+
+/** A page that few open: its script is fetched when somebody does. */
+export function Later({ name, page }: { name: string; page: () => Promise<ComponentType> }) {
+  const loaded = useLoad(name, async () => ({ Page: await page() }));
+  return <Load of={loaded}>{({ Page }) => <Page />}</Load>;
 }
 
 export function Stale() {

@@ -28,6 +28,8 @@ export function openApiSchemas() {
     for (const [key, value] of Object.entries(schema)) {
       if (key === "$ref") result["$ref"] = `#/components/schemas/${String(value)}`;
       else if (key === "const") result["enum"] = [value];
+      else if (key === "items" && Array.isArray(value)) result["prefixItems"] = (value as TSchema[]).map(convert);
+      else if (key === "additionalItems") result["items"] = value;
       else if (key === "items" || key === "not") result[key] = convert(value as TSchema);
       else if (key === "additionalProperties")
         result[key] = typeof value === "boolean" ? value : convert(value as TSchema);

@@ -19,6 +19,8 @@ export async function bundleConsole(source = CONSOLE_SOURCE): Promise<BundledFil
     entrypoints: [join(source, "index.html")],
     target: "browser",
     minify: true,
+    // What is imported when it is needed is a file of its own.
+    splitting: true,
     // Relative: the page works below any path of a proxy.
     publicPath: "./",
     env: "disable",
