@@ -168,7 +168,7 @@ type AnsweringParts = Pick<Engine, "data" | "workers" | "models" | "rankers" | "
 
 function respondingOf(config: Config, parts: AnsweringParts): Responding {
   const { data, dataDir, clock, log, workers, models, rankers, search, searches, chat } = parts;
-  const bounds = parts.defaultModel === WORD_TABLE ? ANSWER.tableBounds : ANSWER.readerBounds;
+  const bounds = () => (readerCosine(models, parts.defaultModel) > 0 ? ANSWER.readerBounds : ANSWER.tableBounds);
   const reading: SentenceFitDeps = {
     embedQuestion: async (question, asker) => {
       const model = models.info(models.bundled);
@@ -187,8 +187,8 @@ function respondingOf(config: Config, parts: AnsweringParts): Responding {
     isEnglishModel: (model) => model === WORD_TABLE,
     onSearch: (record) => searches.report(record),
     settings: () => ({
-      minScore: config.answerMinScore ?? bounds.minScore,
-      weakScore: config.answerWeakScore ?? bounds.weakScore,
+      minScore: config.answerMinScore ?? bounds().minScore,
+      weakScore: config.answerWeakScore ?? bounds().weakScore,
       lead: config.answerLead,
       weak: config.answerWeak,
       nothing: config.answerNothing,
@@ -219,10 +219,14 @@ function searchOf({
     embedQuery: (model, text, asker) => models.embedQuery(model, text, asker),
     scaleOf(model, query) {
       if (model === WORD_TABLE) return tableScale(query);
-      const unrelated = models.info(model)?.unrelatedCosine ?? 0;
-      // Nothing is known of the cosines of a model that was never measured.
+      const unrelated = readerCosine(models, model);
       return unrelated > 0 ? readerScale(query, unrelated) : TABLE_SCALE;
     },
     rankers,
   });
+}
+
+/** Where the cosines of a model that reads begin; 0 of the table of words, and of a model whose cosines were never measured. */
+function readerCosine(models: Pick<Models, "info">, model: string): number {
+  return model === WORD_TABLE ? 0 : (models.info(model)?.unrelatedCosine ?? 0);
 }
