@@ -67,8 +67,11 @@ export class RunScribe {
   async settled(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#open !== null) this.#open.isShown = true;
-    this.#then(() => this.#writeText());
+    this.#then(() => {
+      // In its turn: the message may not have been begun yet.
+      if (this.#open !== null) this.#open.isShown = true;
+      return this.#writeText();
+    });
     await this.#tail;
     if (this.#failure !== null) throw this.#failure;
   }

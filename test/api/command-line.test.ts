@@ -64,7 +64,9 @@ describe("serve", () => {
     const second = await runLectern(["serve", "--port", "0", "--data", first.dataDir]);
     expect(second).toMatchObject({ status: 1, out: "" });
     expect(second.err).toMatch(
-      new RegExp(`another Lectern \\(process ${first.pid}, since 20\\d\\d-[0-9T:-]+Z\\) is using the data directory`),
+      new RegExp(
+        `another Lectern \\(process ${first.pid}, lectern serve, since 20\\d\\d-[0-9T:-]+Z\\) is using the data directory`,
+      ),
     );
   });
 
