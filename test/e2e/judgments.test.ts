@@ -480,11 +480,13 @@ describe("lectern eval", () => {
     [["--modes", "fuzzy"], "--modes takes hybrid, vector and keyword"],
     [["--k", "51"], "--k must be a whole number from 1 to 50"],
   ])("%j is refused in one line", async (args, message) => {
+    // What was called wrongly, and what went wrong, end with another status.
+    const isMisuse = args[0] !== "--queries";
     await Bun.write(dir.join("bad.jsonl"), '{"query":"a","relevant":["b"]}\n{"query":"a"}\n');
     await Bun.write(dir.join("foreign.jsonl"), '{"query":"a","relevant":["elsewhere.md"]}\n');
     const store = await newStore(server);
     const { status, out, err } = await run(store, ...args);
-    expect([status, out, err.trim().split("\n")]).toEqual([1, "", [expect.stringContaining(message)]]);
+    expect([status, out, err.trim().split("\n")]).toEqual([isMisuse ? 2 : 1, "", [expect.stringContaining(message)]]);
   });
 });
 

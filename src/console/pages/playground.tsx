@@ -46,7 +46,7 @@ export function PlaygroundPage({ route }: { route: Route }) {
   const path = `vector_stores/${encodeURIComponent(route.store)}/search`;
   const result = useLoad(address, async (signal) =>
     asked.query === ""
-      ? null
+      ? []
       : await Promise.all(
           bodiesOf(asked, compared).map((body) => api.timed<SearchPage>(path, { ...body, explain: true }, signal)),
         ),
@@ -89,15 +89,15 @@ export function PlaygroundPage({ route }: { route: Route }) {
 
 interface FoundProps {
   route: Route;
-  /** One for each side; null where nothing is asked. */
-  found: { answer: SearchPage; timing: Timing }[] | null;
+  /** One for each side; none where nothing is asked. */
+  found: readonly { answer: SearchPage; timing: Timing }[];
 }
 
 function Found({ route, found }: FoundProps) {
   const { api } = useConsole();
   const asked = askedOf(route);
   const judging = useJudging(route.store, asked.query);
-  const [first, second] = found ?? [];
+  const [first, second] = found;
   if (first === undefined) return asked.query === "" ? <p class="quiet">{WORD.before}</p> : null;
   if (second !== undefined) {
     const { left, right, live, candidate } = COMPARE_WORDS;
