@@ -111,10 +111,7 @@ export const TAGS = [
   "Assistants",
   "Models",
   "Lectern",
-  "Dify",
-  "Open WebUI",
-  "LibreChat",
-  "MCP",
+  "Other programs",
   "Administration",
   "Service",
 ] as const;

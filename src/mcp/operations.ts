@@ -25,7 +25,7 @@ export interface McpDeps {
 /** What both addresses have in common. */
 const BOTH = {
   method: "POST",
-  tag: "MCP",
+  tag: "Other programs",
   role: "read",
   // Each tool asks for itself whether its store is open.
   whileSuspended: true,

@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { API_KEY, place, serve } from "./binary.ts";
 import { chromium, openPage } from "./browser.ts";
 import { lacks } from "../helpers/lacks.ts";
+import { waitFor } from "../helpers/wait.ts";
 
 test("the page names no other host, and its policy would not let it", async () => {
   using where = place();
@@ -25,9 +26,19 @@ test.skipIf(lacks("chromium", chromium !== null))(
     await using server = await serve(where);
     await using page = await openPage(where);
     await page.open(`${server.url}/docs`);
-    for (const path of ["/v1/files", "/v1/vector_stores/{vector_store_id}/search", "/v1/embeddings"]) {
-      await page.textOf(`[data-path="${path}"]`);
-    }
+    // Of so many operations the page has only those in its document that are in sight.
+    const scrollTo = async (selector: string) => {
+      await page.textOf("[data-path]");
+      await page.evaluate("scrollTo(0, 0)");
+      await waitFor(selector, async () => {
+        if (await page.evaluate<boolean>(`document.querySelector(${JSON.stringify(selector)}) !== null`)) return true;
+        await page.evaluate("scrollBy(0, innerHeight / 2)");
+        return undefined;
+      });
+    };
+    for (const path of ["/v1/files", "/v1/vector_stores/{vector_store_id}/search", "/v1/embeddings"])
+      await scrollTo(`[data-path="${path}"]`);
+    await page.open(`${server.url}/docs?first`);
 
     // Twice, with the page loaded anew in between: a browser does not keep the key, so it is entered again.
     for (const stores of [1, 2]) {
@@ -36,6 +47,7 @@ test.skipIf(lacks("chromium", chromium !== null))(
       await page.click(".modal-ux .auth-btn-wrapper button[type=submit]");
       await page.click(".modal-ux .auth-btn-wrapper .btn-done");
       const create = '.opblock-post:has([data-path="/v1/vector_stores"])';
+      await scrollTo(create);
       await page.click(`${create} .opblock-summary-control`);
       await page.click(`${create} .try-out__btn`);
       await page.click(`${create} .execute`);

@@ -125,7 +125,7 @@ describe("of a data directory of the first version", () => {
     const queries = [...new Set(handbook.answers.map(({ query }) => query))].slice(0, 2);
     expect(data.map(({ query }) => query).toSorted()).toEqual(queries.toSorted());
     expect(data.find(({ query }) => query === queries[0])?.relevant).toEqual([
-      { file_id: handbook.files[0]?.id, grade: 2 },
+      { file_id: handbook.files[0]?.id, filename: "handbook.docx", grade: 2 },
     ]);
     const judged = await runLectern(["eval", handbook.id, "--json"], {
       env: { LECTERN_URL: server.url, LECTERN_API_KEY: server.key },

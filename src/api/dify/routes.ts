@@ -28,7 +28,7 @@ export function difyOperations(service: DifyService): Operation[] {
         summary: "Search a vector store, as Dify asks for external knowledge",
         description:
           "Dify appends `/retrieval` to the endpoint that is entered there: `http://…/dify`. `/api/v1/dify/retrieval` (RAGFlow's) and `/v1/dify/retrieval` are the same. Conditions are on the attributes of files.",
-        tag: "Dify",
+        tag: "Other programs",
         role: "read",
         body: DifyBody,
         bodyLimit: LARGE_BODY,

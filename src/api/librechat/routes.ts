@@ -47,7 +47,7 @@ const FORM_ERRORS = [
 ] as const;
 const SEARCH_ERRORS = ["embedding_model_unavailable", "embedding_provider_error", "overloaded"] as const;
 
-const common = { tag: "LibreChat", refusal: REFUSAL } as const;
+const common = { tag: "Other programs", refusal: REFUSAL } as const;
 const fieldsValidator = compileValidator(SentFields);
 
 export function librechatOperations(routes: LibreChatRoutes): Operation[] {

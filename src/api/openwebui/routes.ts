@@ -25,7 +25,7 @@ export function loaderOperations(service: LoaderService, limit: BytesLimit): Ope
         summary: "Read a document, as Open WebUI asks its external document loader",
         description:
           "Open WebUI appends `/process` to the address that is entered there: `http://…/openwebui`. The document is read, with OCR where pages are scanned, and not kept. Answered within `--openwebui-seconds` (28), or 504.",
-        tag: "Open WebUI",
+        tag: "Other programs",
         role: "read",
         bytes: "The document. `Content-Type` and `X-Filename` (percent-encoded) say what it is.",
         bodyLimit: limit,

@@ -75,10 +75,7 @@ const TAG_WORDS: Record<(typeof TAGS)[number], string> = {
   Assistants: "Assistants, threads with their messages, and runs that answer in them.",
   Models: "The embedding models and rerankers of this server.",
   Lectern: "What goes beyond OpenAI's interface.",
-  Dify: "External knowledge for Dify.",
-  "Open WebUI": "Text of documents for Open WebUI.",
-  LibreChat: "What LibreChat asks of its `rag_api`.",
-  MCP: "Tools for chat programs and editors that speak the Model Context Protocol.",
+  "Other programs": "What Dify, Open WebUI, LibreChat, and programs that speak the Model Context Protocol ask for.",
   Administration: "For administrators' keys.",
   Service: "Health and metrics.",
 };
