@@ -156,6 +156,17 @@ describe("LibreChat's files", () => {
     expect(f.blobs.list()).toHaveLength(2);
   });
 
+  test("that are replaced while they are waited for are answered as kept: the newer one is found", async () => {
+    await using f = await chat();
+    const older = f.call("POST", `${AT}/embed`, form("same", "a.txt", "The password was red"), of("user-1"));
+    await waitFor("the older one is attached", async () => ((await waiting(f)).length === 1 ? true : undefined));
+    await embed(f, "user-1", "same", ["The password is green"]);
+    const { status, json } = await older;
+    expect([status, json.status, json.file_id]).toEqual([200, true, "same"]);
+    const found = (await query(f, "user-1", { file_id: "same" })).json;
+    expect(found.map(([one]: [{ page_content: string }]) => one.page_content)).toEqual(["The password is green"]);
+  });
+
   test("that cannot be indexed leave nothing, and say whether their kind is known", async () => {
     await using f = await chat();
     const answer = f.call("POST", `${AT}/embed`, form("lc-1", "x.bin", "?"), of("user-1"));

@@ -56,6 +56,7 @@ const DEFAULT_K = 4;
 const LOOK_MS = 20_000;
 const LEAST_MS = 25;
 const MOST_WAIT_MS = 3600_000;
+const PROCESSED = "File processed successfully.";
 
 /** LibreChat's files and searches. A user finds what is theirs; that of others is not there. */
 export class LibreChatService {
@@ -78,6 +79,11 @@ export class LibreChatService {
     try {
       await attached.attach(asking, { file_id: id, attributes: { [ID]: fileId, [OWNER]: owner } });
       done = await this.#settled(asked, asking, id);
+    } catch (error) {
+      // A newer one under its id was faster, and has taken its place.
+      if (!(error instanceof AppError && error.code === "vector_store_file_not_found")) throw error;
+      if (!(await this.#found(asked, [fileId])).some((row) => isOf(row, owner))) throw error;
+      return { status: true, message: PROCESSED, file_id: fileId, filename, known_type: true };
     } finally {
       if (done?.status !== "completed") await this.#remove(asking, id);
     }
@@ -89,8 +95,7 @@ export class LibreChatService {
     const rows = await this.#found(asked, [fileId]);
     const own = rows.find((row) => row.file_id === id)?.seq ?? 0;
     for (const row of rows) if (row.seq < own && isOf(row, owner)) await this.#remove(asking, row.file_id);
-    const message = "File processed successfully.";
-    return { status: true, message, file_id: fileId, filename, known_type: true };
+    return { status: true, message: PROCESSED, file_id: fileId, filename, known_type: true };
   }
 
   /** The file's text, and nothing kept. */
