@@ -63,7 +63,6 @@ export interface Overrides extends EngineOverrides {
 
 interface Parts {
   config: Config;
-  verb: string | undefined;
   dataDir: string;
   notices: readonly string[];
   engine: Engine;
@@ -99,7 +98,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   const eventLoop = stack.use(new EventLoopWatch());
   metrics.gauge(EVENT_LOOP_STALL, () => eventLoop.take());
   stack.use(watchDescriptors(log));
-  const { path: dataDir, notice } = stack.use(takeDataDir(config.dataDir));
+  const { path: dataDir, notice } = stack.use(takeDataDir(config.dataDir, overrides.verb));
   const engine = stack.use(await createEngine({ config, dataDir, clock, log, metrics, overrides }));
   const { storage } = engine.data;
   const queries = stack.use(
@@ -149,7 +148,6 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   const notices = noticesOf(config, engine, notice);
   return new Server({
     config,
-    verb: overrides.verb,
     dataDir,
     notices,
     engine,
@@ -232,7 +230,7 @@ class Server implements Context {
   }
 
   async start(): Promise<{ url: string }> {
-    const { config, verb, dataDir, engine, app, stopping, log, clock, lines, teardown } = this.#parts;
+    const { config, dataDir, engine, app, stopping, log, clock, lines, teardown } = this.#parts;
     const { storage } = engine.data;
     await engine.jobs.start();
     const server = listen(config, app, stopping);
@@ -244,13 +242,8 @@ class Server implements Context {
     this.#parts.setRunKey(runKey, { url: server.url, tenantId });
     if (!config.noLocalCli) {
       const path = join(dataDir, "cli.json");
-      writeCliFile(path, {
-        url: localUrl(server.url),
-        key: runKey.key,
-        pid: process.pid,
-        verb,
-        offline: config.offline,
-      });
+      const { key } = runKey;
+      writeCliFile(path, { url: localUrl(server.url), key, pid: process.pid, offline: config.offline });
       teardown.defer(() => rmSync(path, { force: true }));
     }
     engine.warm();
@@ -323,9 +316,6 @@ function localUrl(url: string): string {
 }
 
 /** For verbs of the same user on this machine; whole or absent, and nobody else's to read. */
-function writeCliFile(
-  path: string,
-  content: { url: string; key: string; pid: number; verb: string | undefined; offline: boolean },
-): void {
+function writeCliFile(path: string, content: { url: string; key: string; pid: number; offline: boolean }): void {
   replaceFile(path, JSON.stringify(content));
 }

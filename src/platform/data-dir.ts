@@ -22,8 +22,10 @@ export interface DataDir extends Disposable {
  * whatever way: the lock is the operating system's, so nothing stale is ever left. `<path>/tmp` is emptied.
  * Throws StartError when the directory is not this user's alone (see data-place.ts), cannot be written, or another
  * process holds it.
+ *
+ * @param verb of the command line that takes it, for those who find it taken
  */
-export function takeDataDir(directory: string): DataDir {
+export function takeDataDir(directory: string, verb?: string): DataDir {
   // Whatever this process writes from here on is its user's alone, also in a directory that others can enter.
   process.umask(0o077);
   const { path, notice } = makePlace(resolve(directory));
@@ -31,7 +33,8 @@ export function takeDataDir(directory: string): DataDir {
   try {
     rmSync(join(path, "tmp"), { recursive: true, force: true });
     mkdirSync(join(path, "tmp"), { recursive: true, mode: 0o700 });
-    replaceFile(holderPath(path), `${JSON.stringify({ pid: process.pid, started_ms: performance.timeOrigin })}\n`);
+    const holder = { pid: process.pid, started_ms: performance.timeOrigin, verb };
+    replaceFile(holderPath(path), `${JSON.stringify(holder)}\n`);
   } catch (error) {
     lock.close();
     throw notWritable(path, error);
@@ -92,7 +95,7 @@ function takeLock(path: string): Database {
 /** Beside the lock: SQLite lets nobody read a file that it holds exclusively. */
 const holderPath = (path: string) => join(path, "holder.json");
 
-/** Which process holds the lock, and since when; empty where that cannot be told. Only for a person to read. */
+/** Which process holds the lock, what it does as far as it said so, and since when; empty where that cannot be told. */
 function holderText(path: string): string {
   try {
     const holder: unknown = JSON.parse(readFileSync(holderPath(path), "utf8"));
@@ -100,20 +103,9 @@ function holderText(path: string): string {
     const { pid, started_ms: startedMs } = holder;
     // An earlier version leaves no note: then this one is of a process that ended.
     if (typeof pid !== "number" || typeof startedMs !== "number" || !isAlive(pid)) return "";
-    return ` (process ${pid}${verbText(path, pid)}, since ${new Date(startedMs).toISOString().slice(0, 19)}Z)`;
-  } catch {
-    return "";
-  }
-}
-
-/** What that process does, as far as it said so for the verbs of this machine. */
-function verbText(path: string, pid: number): string {
-  try {
-    const said: unknown = JSON.parse(readFileSync(join(path, "cli.json"), "utf8"));
-    if (typeof said !== "object" || said === null || !("pid" in said) || said.pid !== pid) return "";
-    return "verb" in said && typeof said.verb === "string" && /^[a-z]+$/.test(said.verb)
-      ? `, lectern ${said.verb}`
-      : "";
+    const said = "verb" in holder && typeof holder.verb === "string" && /^[a-z]+$/.test(holder.verb);
+    const verb = said ? `, lectern ${holder.verb}` : "";
+    return ` (process ${pid}${verb}, since ${new Date(startedMs).toISOString().slice(0, 19)}Z)`;
   } catch {
     return "";
   }
