@@ -4,15 +4,8 @@ import { HUGE_BODY } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import { shown } from "../../platform/words.ts";
 import { DeploymentEmbeddingsBody, EmbeddingsAnswer, EmbeddingsBody } from "./schema.ts";
-import type { EmbeddingsService } from "./service.ts";
+import { EMBEDDING_ERRORS, type EmbeddingsService } from "./service.ts";
 
-const ERRORS = [
-  "invalid_dimensions",
-  "invalid_embedding_model",
-  "embedding_model_unavailable",
-  "embedding_provider_error",
-  "overloaded",
-] as const;
 /** Options of other servers that change nothing here, or only how they would have gone about it. */
 const FOREIGN = [
   "truncate",
@@ -42,7 +35,7 @@ export function embeddingOperations(embeddings: EmbeddingsService): Operation[] 
         foreignKeys: FOREIGN,
         response: EmbeddingsAnswer,
         returns: "One embedding for each input, in order",
-        errors: ["model_not_found", ...ERRORS],
+        errors: ["model_not_found", ...EMBEDDING_ERRORS],
         examples: {
           body: { model: "text-embedding-3-small", input: "The food was delicious and the waiter friendly." },
         },
@@ -64,7 +57,7 @@ export function embeddingOperations(embeddings: EmbeddingsService): Operation[] 
         foreignKeys: FOREIGN,
         response: EmbeddingsAnswer,
         returns: "One embedding for each input, in order",
-        errors: ["DeploymentNotFound", ...ERRORS],
+        errors: ["DeploymentNotFound", ...EMBEDDING_ERRORS],
         examples: { body: { input: "The food was delicious and the waiter friendly." } },
       },
       async ({ params, body, caller: { tenantId: tenant }, signal }) => {

@@ -14,6 +14,15 @@ export interface EmbeddingsDeps {
   texts: TextAnalysis;
 }
 
+/** What can go wrong with a model that there is. */
+export const EMBEDDING_ERRORS = [
+  "invalid_dimensions",
+  "invalid_embedding_model",
+  "embedding_model_unavailable",
+  "embedding_provider_error",
+  "overloaded",
+] as const;
+
 /** A request, in which null stands for the default model. */
 export type EmbeddingsWanted = Omit<EmbeddingsBody, "model"> & { model: string | null };
 

@@ -2,7 +2,7 @@ import { Type } from "@sinclair/typebox";
 import { HUGE_BODY } from "../../../http/body-limit.ts";
 import { type Call, type Operation, operation, type RefusalShape } from "../../../http/operation.ts";
 import { randomText } from "../../../platform/ids.ts";
-import type { EmbeddingsService } from "../service.ts";
+import { EMBEDDING_ERRORS, type EmbeddingsService } from "../service.ts";
 import { CohereBody, CohereByType, CohereError, CohereFirstBody, CohereFloats } from "./schema.ts";
 
 const REFUSAL: RefusalShape = { schema: CohereError, body: ({ message }): CohereError => ({ message }) };
@@ -13,14 +13,7 @@ const common = {
   bodyLimit: HUGE_BODY,
   foreignKeys: ["truncate", "max_tokens", "priority"],
   returns: "One vector for each text, in order",
-  errors: [
-    "model_not_found",
-    "invalid_dimensions",
-    "invalid_embedding_model",
-    "embedding_model_unavailable",
-    "embedding_provider_error",
-    "overloaded",
-  ],
+  errors: ["model_not_found", ...EMBEDDING_ERRORS],
   refusal: REFUSAL,
 } as const;
 

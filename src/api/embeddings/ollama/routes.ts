@@ -3,7 +3,7 @@ import { HUGE_BODY, NO_BODY } from "../../../http/body-limit.ts";
 import { type Operation, operation, type RefusalShape } from "../../../http/operation.ts";
 import type { KnownModel, ModelCatalog } from "../../../models/model-catalog.ts";
 import { version } from "../../../platform/build-info.ts";
-import type { EmbeddingsService } from "../service.ts";
+import { EMBEDDING_ERRORS, type EmbeddingsService } from "../service.ts";
 import {
   OllamaBody,
   OllamaError,
@@ -16,14 +16,7 @@ import {
 } from "./schema.ts";
 
 const REFUSAL: RefusalShape = { schema: OllamaError, body: ({ message }): OllamaError => ({ error: message }) };
-const ERRORS = [
-  "model_not_found",
-  "invalid_dimensions",
-  "invalid_embedding_model",
-  "embedding_model_unavailable",
-  "embedding_provider_error",
-  "overloaded",
-] as const;
+const ERRORS = ["model_not_found", ...EMBEDDING_ERRORS] as const;
 /** How long a model stays loaded, and how it would be run. */
 const FOREIGN = ["truncate", "options", "keep_alive"];
 const LATEST = ":latest";
