@@ -4,25 +4,14 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
 import { storeApp } from "../app/testing/store-app.ts";
 import type { FolderFiles } from "../embed/testing/model-folders.ts";
-import { SMALL_WORDS, transformerFolder } from "../embed/testing/model-folders.ts";
+import { SMALL_SHAPE, transformerFolder } from "../embed/testing/model-folders.ts";
 import { randomTransformer } from "../embed/testing/transformer.ts";
 import { cellsOf, lectern, serveApp } from "./testing/command.ts";
 
 // A folder that is added is run once in a process of its own.
 setDefaultTimeout(60_000);
 
-const FOLDER = transformerFolder(
-  randomTransformer({
-    vocabulary: SMALL_WORDS.length,
-    positions: 32,
-    tokenTypes: 2,
-    hidden: 16,
-    heads: 2,
-    layers: 1,
-    feedForward: 32,
-    seed: 1,
-  }),
-);
+const FOLDER = transformerFolder(randomTransformer(SMALL_SHAPE));
 
 function put(folder: string, files: FolderFiles): string {
   for (const [name, content] of Object.entries(files)) {

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
 import { crossEncoderFolder, randomCrossEncoder } from "../embed/testing/cross-encoders.ts";
-import { type FolderFiles, SMALL_WORDS, transformerFolder } from "../embed/testing/model-folders.ts";
+import { type FolderFiles, SMALL_SHAPE, transformerFolder } from "../embed/testing/model-folders.ts";
 import { randomTransformer } from "../embed/testing/transformer.ts";
 import { unpackNatives } from "../platform/native.ts";
 import { NativeLanes } from "./native-lane.ts";
@@ -11,15 +11,6 @@ import type { ModelSource } from "./protocol.ts";
 
 setDefaultTimeout(60_000);
 
-const SHAPE = {
-  vocabulary: SMALL_WORDS.length,
-  positions: 32,
-  tokenTypes: 2,
-  hidden: 16,
-  heads: 2,
-  layers: 1,
-  feedForward: 32,
-};
 const NEVER = new AbortController().signal;
 
 /** What it rejects with. Awaited outside of `expect(…).rejects`, which keeps messages of workers from arriving. */
@@ -42,10 +33,10 @@ function writeFolder(path: string, files: FolderFiles): void {
 }
 
 beforeAll(async () => {
-  const folder = transformerFolder(randomTransformer({ ...SHAPE, seed: 1 }));
+  const folder = transformerFolder(randomTransformer(SMALL_SHAPE));
   writeFolder(model.path, folder);
   writeFolder(broken.path, { ...folder, "tokenizer.json": "{}" });
-  writeFolder(dir.join("reranker"), crossEncoderFolder(randomCrossEncoder({ ...SHAPE, seed: 2 })));
+  writeFolder(dir.join("reranker"), crossEncoderFolder(randomCrossEncoder({ ...SMALL_SHAPE, seed: 2 })));
   const natives = await unpackNatives(dir.path);
   lanes = new NativeLanes({ natives, ingestWorkers: 2, queryThreads: 1, rerankThreads: 1 });
 });

@@ -101,12 +101,6 @@ export async function faultsEverywhere(page: Page): Promise<string[]> {
   return faults;
 }
 
-/** The same by a name; nothing where all is well. */
-export async function looksWrong(page: Page, name: string): Promise<Record<string, string[]>> {
-  const faults = await faultsEverywhere(page);
-  return faults.length === 0 ? {} : { [name]: faults };
-}
-
 /** Words of the buttons in the page that are shown. */
 export async function buttonsOf(page: Page): Promise<string[]> {
   return await page.evaluate<string[]>(

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { API_KEY, place, serve } from "../e2e/binary.ts";
 import { chromium } from "../e2e/browser.ts";
 import { lacks } from "../helpers/lacks.ts";
-import { clickButton, indexed, looksWrong, openConsole } from "./console.ts";
+import { clickButton, indexed, faultsEverywhere, openConsole } from "./console.ts";
 
 test.skipIf(lacks("chromium", chromium !== null))(
   "the page of the server's health tells, saves a backup and verifies a deletion",
@@ -20,7 +20,7 @@ test.skipIf(lacks("chromium", chromium !== null))(
     expect(await page.textOf('section[aria-labelledby="lanes"] tbody')).toContain("parse");
     // The end of a deletion is its first check.
     await page.untilText("● nothing");
-    expect(await looksWrong(page, "health")).toEqual({});
+    expect(await faultsEverywhere(page)).toEqual([]);
 
     // Into a file that the user chose: as it comes, held nowhere.
     await page.evaluate(`{
@@ -71,7 +71,7 @@ test.skipIf(lacks("chromium", chromium !== null))(
     await clickButton(page, "Show the texts");
     await page.untilText("Apache License");
     expect(await page.textOf("pre.long")).toContain("onnxruntime-node");
-    expect(await looksWrong(page, "licences")).toEqual({});
+    expect(await faultsEverywhere(page)).toEqual([]);
     expect(store).toMatch(/^vs_/);
 
     // The server goes away: what is seen stays, and says that it is old.

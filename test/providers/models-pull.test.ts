@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from "node:path";
 import { crossEncoderFolder, randomCrossEncoder } from "../../src/embed/testing/cross-encoders.ts";
 import { encoderShapes } from "../../src/embed/testing/hub-shapes.ts";
-import { type FolderFiles, SMALL_WORDS, transformerFolder } from "../../src/embed/testing/model-folders.ts";
+import { type FolderFiles, SMALL_SHAPE, transformerFolder } from "../../src/embed/testing/model-folders.ts";
 import { randomTransformer } from "../../src/embed/testing/transformer.ts";
 import { FAKE_COMMIT, type FakeHub, startFakeHub } from "../../src/models/hub/testing/fake-hub.ts";
 import { json } from "../helpers/api.ts";
@@ -13,16 +13,6 @@ import { LECTERN, plainEnv, runLectern, startServer } from "../helpers/server.ts
 import { tempDir, type TempDir } from "../helpers/temp-dir.ts";
 import { waitFor } from "../helpers/wait.ts";
 
-const SHAPE = {
-  vocabulary: SMALL_WORDS.length,
-  positions: 32,
-  tokenTypes: 2,
-  hidden: 16,
-  heads: 2,
-  layers: 1,
-  feedForward: 32,
-  seed: 1,
-};
 const TOKEN = "hf_the-token-0123456789";
 const GRAPH = "onnx/model.onnx";
 
@@ -30,7 +20,7 @@ let dir: TempDir;
 let hub: FakeHub;
 let server: TestServer;
 
-const ENCODER = transformerFolder(randomTransformer(SHAPE));
+const ENCODER = transformerFolder(randomTransformer(SMALL_SHAPE));
 const more: FolderFiles = {
   "README.md": "# The card",
   "model.safetensors": "weights of another runtime",
@@ -49,7 +39,7 @@ beforeEach(async () => {
   hub.seen = [];
   hub.models.clear();
   hub.models.set("acme/e5-small-v2", { files: { ...ENCODER, ...more }, card: { license: "mit" } });
-  hub.models.set("acme/ranker", { files: crossEncoderFolder(randomCrossEncoder(SHAPE)) });
+  hub.models.set("acme/ranker", { files: crossEncoderFolder(randomCrossEncoder(SMALL_SHAPE)) });
 });
 afterAll(async () => {
   await server[Symbol.asyncDispose]();

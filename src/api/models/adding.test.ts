@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { KEYS, storeApp, type StoreApp } from "../../app/testing/store-app.ts";
 import type { FolderFiles } from "../../embed/testing/model-folders.ts";
-import { SMALL_WORDS, transformerFolder } from "../../embed/testing/model-folders.ts";
+import { SMALL_SHAPE, transformerFolder } from "../../embed/testing/model-folders.ts";
 import { randomTransformer } from "../../embed/testing/transformer.ts";
 import { pathProblem } from "./incoming-folder.ts";
 
@@ -12,18 +12,7 @@ import { pathProblem } from "./incoming-folder.ts";
 setDefaultTimeout(60_000);
 
 const ADMIN = { authorization: `Bearer ${KEYS.admin}` };
-const FOLDER = transformerFolder(
-  randomTransformer({
-    vocabulary: SMALL_WORDS.length,
-    positions: 32,
-    tokenTypes: 2,
-    hidden: 16,
-    heads: 2,
-    layers: 1,
-    feedForward: 32,
-    seed: 1,
-  }),
-);
+const FOLDER = transformerFolder(randomTransformer(SMALL_SHAPE));
 
 function formOf(fields: Record<string, string>, files: FolderFiles): FormData {
   const form = new FormData();

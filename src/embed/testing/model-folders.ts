@@ -1,5 +1,5 @@
 /** Model folders made in memory, in Hugging Face's layout. */
-import type { Transformer } from "./transformer.ts";
+import type { Transformer, TransformerShape } from "./transformer.ts";
 import { transformerOnnx } from "./transformer.ts";
 
 export type FolderFiles = Record<string, Uint8Array | string>;
@@ -48,6 +48,18 @@ export const SMALL_WORDS = [
   "##ning",
   "sky",
 ];
+
+/** A transformer over them that runs in a moment. */
+export const SMALL_SHAPE: TransformerShape = {
+  vocabulary: SMALL_WORDS.length,
+  positions: 32,
+  tokenTypes: 2,
+  hidden: 16,
+  heads: 2,
+  layers: 1,
+  feedForward: 32,
+  seed: 1,
+};
 
 /** A BERT WordPiece tokenizer over SMALL_WORDS. */
 export function smallTokenizer(): Record<string, unknown> {
