@@ -149,12 +149,23 @@ function eventOf(lines: string): ServerEvent | null {
 }
 
 /** Every row of a cursor list. */
-export async function allOf<T extends { id: string }>(api: Api, path: string, signal?: AbortSignal): Promise<T[]> {
-  const rows: T[] = [];
-  for (let after = ""; ;) {
-    const page = await api.get<{ data: T[]; has_more: boolean; last_id: string | null }>(path + after, signal);
-    rows.push(...page.data);
-    if (!page.has_more || page.last_id === null) return rows;
-    after = `&after=${encodeURIComponent(page.last_id)}`;
+export async function allOf<T>(api: Api, path: string, signal?: AbortSignal): Promise<T[]> {
+  return (await firstPages<T>(api, path, { pages: Infinity, signal })).data;
+}
+
+/** So many pages of a cursor list, one after the other. `path` has a query. */
+export async function firstPages<T>(
+  api: Api,
+  path: string,
+  { pages, signal }: { pages: number; signal: AbortSignal | undefined },
+): Promise<{ data: T[]; hasMore: boolean }> {
+  const data: T[] = [];
+  let after = "";
+  for (let page = 0; page < pages; page++) {
+    const answer = await api.get<{ data: T[]; has_more: boolean; last_id: string | null }>(path + after, signal);
+    data.push(...answer.data);
+    if (!answer.has_more || answer.last_id === null) return { data, hasMore: false };
+    after = `&after=${encodeURIComponent(answer.last_id)}`;
   }
+  return { data, hasMore: true };
 }

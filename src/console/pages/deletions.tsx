@@ -1,34 +1,29 @@
 import { useState } from "preact/hooks";
 import type { Deletion } from "../../api/admin/schema.ts";
 import { OPERATE } from "../operate-words.ts";
-import { Failure, Load } from "../parts/load.tsx";
+import { Failure, Load, More } from "../parts/load.tsx";
 import { State, Time } from "../parts/text.tsx";
 import { useConsole } from "../state/console.ts";
-import { usePages } from "../state/use-pages.ts";
+import { useRows } from "../state/use-rows.ts";
 import { bytesText } from "../text/format.ts";
-import { WORDS } from "../words.ts";
 
 const WORD = OPERATE.health;
 
 /** What was deleted, each with its proof. */
 export function DeletionsSection() {
-  const { list, more } = usePages<Deletion>("admin/deletions");
+  const list = useRows<Deletion>("admin/deletions?limit=100");
   return (
     <section class="stack" aria-labelledby="deletions">
       <h2 id="deletions">{WORD.deletions}</h2>
       <p>{WORD.deletionsHelp}</p>
       <Load of={list}>
-        {({ rows, hasMore }) => {
+        {({ data: rows, hasMore }) => {
           if (rows.length === 0) return <p>{WORD.noDeletions}</p>;
           return (
             <>
               <Table rows={rows} />
               <p class="quiet">{OPERATE.loaded(rows.length, hasMore)}</p>
-              {hasMore && (
-                <button type="button" onClick={more}>
-                  {WORDS.more}
-                </button>
-              )}
+              <More of={list} />
             </>
           );
         }}

@@ -1,13 +1,12 @@
 import type { Evaluation, EvaluationResult } from "../../api/evals/schema.ts";
 import { Choice } from "../parts/fields.tsx";
-import { Load } from "../parts/load.tsx";
+import { Load, More } from "../parts/load.tsx";
 import { Bar, Name, State } from "../parts/text.tsx";
 import { addressOf, type Route } from "../route.ts";
 import { setQuery } from "../state/use-route.ts";
 import { useRows } from "../state/use-rows.ts";
 import { visible } from "../text/visible.ts";
 import { QUALITY_WORDS } from "../words-quality.ts";
-import { WORDS } from "../words.ts";
 
 const WORD = QUALITY_WORDS.quality;
 
@@ -29,7 +28,7 @@ export function EvaluationResults({ route, evaluation }: { route: Route; evaluat
         />
       </div>
       <Load of={rows}>
-        {({ data, hasMore }) => (
+        {({ data }) => (
           <>
             <p class="quiet">{data.length === 0 ? WORD.notKept : WORD.perQueryHelp}</p>
             <ol class="plain results">
@@ -39,11 +38,7 @@ export function EvaluationResults({ route, evaluation }: { route: Route; evaluat
                 </li>
               ))}
             </ol>
-            {hasMore && (
-              <button type="button" onClick={rows.loadMore}>
-                {WORDS.more}
-              </button>
-            )}
+            <More of={rows} />
           </>
         )}
       </Load>

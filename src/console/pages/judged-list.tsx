@@ -3,7 +3,7 @@ import { useRef, useState } from "preact/hooks";
 import type { Judgment } from "../../api/judgment-schema.ts";
 import { ActionForm, Dialog } from "../parts/dialog.tsx";
 import { Download } from "../parts/download.tsx";
-import { Failure, Load } from "../parts/load.tsx";
+import { Failure, Load, More } from "../parts/load.tsx";
 import { Name } from "../parts/text.tsx";
 import { mayWrite, useConsole } from "../state/console.ts";
 import { exportLines, importLines, linesOf } from "../state/judged-lines.ts";
@@ -11,7 +11,6 @@ import { announce } from "../state/live.ts";
 import type { Rows } from "../state/use-rows.ts";
 import { visible } from "../text/visible.ts";
 import { QUALITY_WORDS } from "../words-quality.ts";
-import { WORDS } from "../words.ts";
 import { JudgmentDialog } from "./judgment-dialog.tsx";
 
 const WORD = QUALITY_WORDS.quality;
@@ -43,15 +42,11 @@ export function JudgedList({ store, rows }: { store: string; rows: Rows<Judgment
         )}
       </Files>
       <Load of={rows}>
-        {({ data, hasMore }) => (
+        {({ data }) => (
           <>
             {data.length === 0 && <p>{WORD.nothingJudged}</p>}
             {data.length > 0 && <Table judgments={data} isWriter={isWriter} onEdit={setEdited} onRemove={setRemoved} />}
-            {hasMore && (
-              <button type="button" onClick={rows.loadMore}>
-                {WORDS.more}
-              </button>
-            )}
+            <More of={rows} />
           </>
         )}
       </Load>

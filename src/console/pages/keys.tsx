@@ -2,11 +2,10 @@ import { useState } from "preact/hooks";
 import type { ApiKey, NewApiKey, Tenant } from "../../api/admin/schema.ts";
 import { allOf } from "../api.ts";
 import { OPERATE } from "../operate-words.ts";
-import { Load } from "../parts/load.tsx";
+import { Load, More } from "../parts/load.tsx";
 import { useConsole } from "../state/console.ts";
 import { type Loaded, useLoad } from "../state/use-load.ts";
-import { usePages } from "../state/use-pages.ts";
-import { WORDS } from "../words.ts";
+import { useRows } from "../state/use-rows.ts";
 import { KeyOnce, MakeKey } from "./key-dialogs.tsx";
 import { KeyTable } from "./key-table.tsx";
 import { MakeTenant } from "./tenant-dialogs.tsx";
@@ -28,7 +27,7 @@ export function KeysPage() {
 }
 
 function Keys({ tenants }: { tenants: readonly Tenant[] }) {
-  const { list, more } = usePages<ApiKey>("admin/keys");
+  const list = useRows<ApiKey>("admin/keys?limit=100");
   const [isMaking, setMaking] = useState(false);
   const [made, setMade] = useState<NewApiKey | null>(null);
   return (
@@ -40,17 +39,13 @@ function Keys({ tenants }: { tenants: readonly Tenant[] }) {
         </button>
       </div>
       <Load of={list}>
-        {({ rows, hasMore }) => {
+        {({ data: rows, hasMore }) => {
           if (rows.length === 0) return <p>{WORD.none}</p>;
           return (
             <>
               <KeyTable keys={rows} tenants={tenants} onChange={list.reload} />
               <p class="quiet">{OPERATE.loaded(rows.length, hasMore)}</p>
-              {hasMore && (
-                <button type="button" onClick={more}>
-                  {WORDS.more}
-                </button>
-              )}
+              <More of={list} />
             </>
           );
         }}

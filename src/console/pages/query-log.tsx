@@ -2,7 +2,7 @@ import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { Judgment } from "../../api/judgment-schema.ts";
 import type { LoggedQuery } from "../../api/queries/schema.ts";
 import { Field } from "../parts/fields.tsx";
-import { Load } from "../parts/load.tsx";
+import { Load, More } from "../parts/load.tsx";
 import { Name, State, Time } from "../parts/text.tsx";
 import { addressOf, parseRoute, type Route } from "../route.ts";
 import { mayWrite, useConsole } from "../state/console.ts";
@@ -12,7 +12,6 @@ import { useRows } from "../state/use-rows.ts";
 import { localText, numberText, secondsOf } from "../text/format.ts";
 import { visible } from "../text/visible.ts";
 import { QUALITY_WORDS } from "../words-quality.ts";
-import { WORDS } from "../words.ts";
 import { JudgmentDialog } from "./judgment-dialog.tsx";
 import { queryOf } from "./search-state.ts";
 
@@ -32,15 +31,11 @@ export function QueryLog({ route }: { route: Route }) {
       <h2>{WORD.log}</h2>
       <Filters route={route} keys={keys} />
       <Load of={rows}>
-        {({ data, hasMore }) => (
+        {({ data }) => (
           <>
             {data.length === 0 && <p>{wanted === "" ? WORD.noneYet : WORD.none}</p>}
             {data.length > 0 && <Table route={route} logged={data} onJudge={mayWrite(known) ? setJudged : null} />}
-            {hasMore && (
-              <button type="button" onClick={rows.loadMore}>
-                {WORDS.more}
-              </button>
-            )}
+            <More of={rows} />
           </>
         )}
       </Load>

@@ -2,6 +2,7 @@ import type { ComponentChildren, ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ApiError } from "../api.ts";
 import { type Loaded, useLoad } from "../state/use-load.ts";
+import type { Rows } from "../state/use-rows.ts";
 import { visible } from "../text/visible.ts";
 import { WORDS } from "../words.ts";
 
@@ -20,6 +21,16 @@ export function Load<T>({ of, children }: { of: Loaded<T>; children: (data: T) =
 export function Later({ name, page }: { name: string; page: () => Promise<ComponentType> }) {
   const loaded = useLoad(name, async () => ({ Page: await page() }));
   return <Load of={loaded}>{({ Page }) => <Page />}</Load>;
+}
+
+/** The button for a page more of a list, where there is one. */
+export function More({ of }: { of: Pick<Rows<unknown>, "data" | "loadMore"> }) {
+  if (of.data?.hasMore !== true) return null;
+  return (
+    <button type="button" onClick={of.loadMore}>
+      {WORDS.more}
+    </button>
+  );
 }
 
 export function Stale() {
