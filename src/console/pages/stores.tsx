@@ -1,42 +1,24 @@
 import { useState } from "preact/hooks";
 import type { VectorStore } from "../../api/store-schema.ts";
 import { Field } from "../parts/fields.tsx";
-import { Load } from "../parts/load.tsx";
+import { Load, More } from "../parts/load.tsx";
 import type { Route } from "../route.ts";
 import { mayWrite, useConsole } from "../state/console.ts";
-import { useLoad } from "../state/use-load.ts";
 import { setQuery } from "../state/use-route.ts";
+import { useRows } from "../state/use-rows.ts";
 import { WORDS } from "../words.ts";
 import { FirstStore } from "./first-store.tsx";
 import { MakeStore } from "./store-dialogs.tsx";
 import { StoreTable } from "./store-table.tsx";
 
-interface List {
-  data: VectorStore[];
-  has_more: boolean;
-  last_id: string | null;
-}
-
 const PAGE = 100;
 
 export function StoresPage({ route }: { route: Route }) {
   const known = useConsole();
-  const { api } = known;
-  const [pages, setPages] = useState(1);
   const [isMaking, setMaking] = useState(false);
   const name = route.query["name"] ?? "";
-  const list = useLoad<List>(`stores ${name} ${pages}`, async (signal) => {
-    const rows: VectorStore[] = [];
-    const wanted = name === "" ? "" : `&name=${encodeURIComponent(name)}`;
-    let last: List = { data: [], has_more: false, last_id: null };
-    for (let page = 0; page < pages; page++) {
-      const after = last.last_id === null ? "" : `&after=${encodeURIComponent(last.last_id)}`;
-      last = await api.get<List>(`vector_stores?limit=${PAGE}${wanted}${after}`, signal);
-      rows.push(...last.data);
-      if (!last.has_more) break;
-    }
-    return { ...last, data: rows };
-  });
+  const wanted = name === "" ? "" : `&name=${encodeURIComponent(name)}`;
+  const list = useRows<VectorStore>(`vector_stores?limit=${PAGE}${wanted}`);
   const isEmpty = list.data?.data.length === 0 && name === "";
   const canMake = mayWrite(known) && known.me.vector_store_ids === null;
   return (
@@ -66,12 +48,8 @@ export function StoresPage({ route }: { route: Route }) {
           return (
             <>
               <StoreTable stores={loaded.data} onChange={list.reload} />
-              <p class="quiet">{WORDS.store.loaded(loaded.data.length, loaded.has_more)}</p>
-              {loaded.has_more && (
-                <button type="button" onClick={() => setPages(pages + 1)}>
-                  {WORDS.more}
-                </button>
-              )}
+              <p class="quiet">{WORDS.store.loaded(loaded.data.length, loaded.hasMore)}</p>
+              <More of={list} />
             </>
           );
         }}
