@@ -1,12 +1,12 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import type { SearchPage, SearchResult } from "../../api/search/schema.ts";
 import type { Timing } from "../api.ts";
-import { isTyping } from "../parts/fields.tsx";
 import { Failure } from "../parts/load.tsx";
 import { Bar, Name } from "../parts/text.tsx";
 import { addressOf, type Route } from "../route.ts";
 import { answerOf, type Judging } from "../state/judging.ts";
+import { useKeys } from "../state/use-keys.ts";
 import { CodePoints } from "../text/code-points.ts";
 import { matchedWords } from "../text/matched.ts";
 import { piecesOf } from "../text/pieces.ts";
@@ -29,21 +29,14 @@ export interface HitsProps {
 export function Hits({ route, page, timing, judging }: HitsProps) {
   const list = useRef<HTMLOListElement>(null);
   const judge = (hit: SearchResult, grade: number) => void judging.judge([answerOf(hit, grade)]).catch(() => {});
-  const onKey = useRef<(event: KeyboardEvent) => void>(() => {});
-  onKey.current = (event) => {
-    if (!"jkgb".includes(event.key) || isTyping(event)) return;
+  useKeys("jkgb", (event) => {
     const links = [...(list.current?.querySelectorAll<HTMLAnchorElement>("a.hit-link") ?? [])];
     const at = links.findIndex((link) => link.closest("li")?.contains(document.activeElement) === true);
     const hit = page.data[at];
     if (event.key === "j") links[Math.min(links.length - 1, at + 1)]?.focus();
     else if (event.key === "k") links[Math.max(0, at - 1)]?.focus();
     else if (hit !== undefined && judging.isAllowed) judge(hit, event.key === "g" ? 1 : 0);
-  };
-  useEffect(() => {
-    const listen = (event: KeyboardEvent) => onKey.current(event);
-    addEventListener("keydown", listen);
-    return () => removeEventListener("keydown", listen);
-  }, []);
+  });
   const server = timing.serverMs === null ? null : String(timing.serverMs);
   const searched = page.search_query.map((query) => visible(query)).join(" · ");
   return (

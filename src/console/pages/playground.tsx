@@ -4,12 +4,13 @@ import type { SearchPage } from "../../api/search/schema.ts";
 import type { StoreAttributes } from "../../api/attributes/schema.ts";
 import { typedText } from "../filter.ts";
 import type { Timing } from "../api.ts";
-import { CopyButton, Choice, Field, isTyping } from "../parts/fields.tsx";
+import { CopyButton, Choice, Field } from "../parts/fields.tsx";
 import { Load } from "../parts/load.tsx";
 import { addressOf, type Route } from "../route.ts";
 import { snippet, type Language } from "../snippets.ts";
 import { useConsole } from "../state/console.ts";
 import { useJudging } from "../state/judging.ts";
+import { useKeys } from "../state/use-keys.ts";
 import { useLoad } from "../state/use-load.ts";
 import { setQuery } from "../state/use-route.ts";
 import { visible } from "../text/visible.ts";
@@ -123,15 +124,10 @@ function Found({ route, found }: FoundProps) {
 
 function QueryField({ value, onChange }: { value: string; onChange: (value: string) => void }) {
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => {
-    const focus = (event: KeyboardEvent) => {
-      if (event.key !== "/" || isTyping(event)) return;
-      event.preventDefault();
-      field.current?.select();
-    };
-    addEventListener("keydown", focus);
-    return () => removeEventListener("keydown", focus);
-  }, []);
+  useKeys("/", (event) => {
+    event.preventDefault();
+    field.current?.select();
+  });
   return (
     <Field label={WORD.query}>
       <input

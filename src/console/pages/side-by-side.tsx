@@ -1,10 +1,10 @@
 import type { ComponentChildren, RefObject } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { SearchPage, SearchResult } from "../../api/search/schema.ts";
 import { countsOf, joined, type Joined } from "../compare.ts";
-import { isTyping } from "../parts/fields.tsx";
 import { Name } from "../parts/text.tsx";
 import { addressOf } from "../route.ts";
+import { useKeys } from "../state/use-keys.ts";
 import { COMPARE_WORDS as WORD } from "../words-model.ts";
 import { WORDS } from "../words.ts";
 import { placeText } from "./chunk-list.tsx";
@@ -150,25 +150,20 @@ function Lines({ box, pairs }: { box: RefObject<HTMLDivElement | null>; pairs: J
 
 /** `j` and `k` go down and up a side, `h` and `l` to the other one. */
 function useHitKeys(box: RefObject<HTMLDivElement | null>): void {
-  useEffect(() => {
-    const move = (event: KeyboardEvent) => {
-      if (!"jkhl".includes(event.key) || event.key.length !== 1 || isTyping(event)) return;
-      const links = (side: Side) => [
-        ...(box.current?.querySelectorAll<HTMLAnchorElement>(`[data-side="${side}"] a.hit-link`) ?? []),
-      ];
-      const [left, right] = [links("left"), links("right")];
-      const isRight = right.some((link) => link === document.activeElement);
-      const own = isRight ? right : left;
-      const at = own.findIndex((link) => link === document.activeElement);
-      const wanted = {
-        j: own[Math.min(own.length - 1, at + 1)],
-        k: own[Math.max(0, at - 1)],
-        h: left[Math.min(left.length - 1, Math.max(0, at))],
-        l: right[Math.min(right.length - 1, Math.max(0, at))],
-      }[event.key];
-      wanted?.focus();
-    };
-    addEventListener("keydown", move);
-    return () => removeEventListener("keydown", move);
-  }, []);
+  useKeys("jkhl", ({ key }) => {
+    const links = (side: Side) => [
+      ...(box.current?.querySelectorAll<HTMLAnchorElement>(`[data-side="${side}"] a.hit-link`) ?? []),
+    ];
+    const [left, right] = [links("left"), links("right")];
+    const isRight = right.some((link) => link === document.activeElement);
+    const own = isRight ? right : left;
+    const at = own.findIndex((link) => link === document.activeElement);
+    const wanted = {
+      j: own[Math.min(own.length - 1, at + 1)],
+      k: own[Math.max(0, at - 1)],
+      h: left[Math.min(left.length - 1, Math.max(0, at))],
+      l: right[Math.min(right.length - 1, Math.max(0, at))],
+    }[key];
+    wanted?.focus();
+  });
 }

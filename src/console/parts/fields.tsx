@@ -48,10 +48,3 @@ export function CopyButton({ text, label = WORDS.copy }: { text: () => string; l
     </button>
   );
 }
-
-/** Keys belong to the field in which somebody writes. */
-export function isTyping({ target, ctrlKey, metaKey, altKey }: KeyboardEvent): boolean {
-  return (
-    ctrlKey || metaKey || altKey || (target instanceof Element && target.closest("input, textarea, select") !== null)
-  );
-}
