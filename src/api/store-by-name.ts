@@ -1,5 +1,5 @@
 import { AppError } from "../errors.ts";
-import { mayUseStore, type Caller } from "../http/caller.ts";
+import { type Caller, mayUseStore, usableStores } from "../http/caller.ts";
 import { shown } from "../platform/words.ts";
 import { storeNotFound } from "../search/store-state.ts";
 import type { Tables } from "../storage/storage.ts";
@@ -17,10 +17,9 @@ export async function storeByName(
   given: { name: string; param: string },
 ): Promise<string> {
   const { name, param } = given;
-  const { tenantId, storeIds } = caller;
+  const { tenantId } = caller;
   if (mayUseStore(caller, name) && (await stores.get(tenantId, name)) !== null) return name;
-  const only = storeIds === null ? null : [...storeIds];
-  const ids = await stores.named(tenantId, name, only, LISTED + 1);
+  const ids = await stores.named(tenantId, name, usableStores(caller), LISTED + 1);
   const [id] = ids;
   if (id === undefined) throw storeNotFound(name);
   if (ids.length === 1) return id;

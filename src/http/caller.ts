@@ -27,6 +27,11 @@ export function hasRole(caller: Caller, needed: Role): boolean {
   return RANK[caller.role] >= RANK[needed];
 }
 
+/** The stores that a restricted key may use; null: all of its tenant's. */
+export function usableStores({ storeIds }: Pick<Caller, "storeIds">): string[] | null {
+  return storeIds === null ? null : [...storeIds];
+}
+
 export function mayUseStore(caller: Caller, storeId: string): boolean {
   return caller.storeIds === null || caller.storeIds.has(storeId);
 }

@@ -6,13 +6,10 @@ import type { VectorStore } from "../api/store-schema.ts";
 import type { StoresService } from "../api/vector-stores/service.ts";
 import { AppError } from "../errors.ts";
 import type { Caller } from "../http/caller.ts";
-import { nextTurn } from "../platform/next-turn.ts";
 import { type Tool, type ToolCall, ToolError } from "./tool.ts";
 
 /** Stores shown at a time, and named where one is not found. */
 const PAGE = 20;
-/** Pages that are looked through for a name. */
-const MOST_PAGES = 50;
 /** Stores that one search goes through at most. */
 export const MOST_SEARCHED = 100;
 
@@ -25,7 +22,7 @@ export const StoreArgument = Type.String({
   description: "The store's id or name, as list_stores gives them.",
 });
 
-export type Stores = Pick<StoresService, "list" | "get">;
+export type Stores = Pick<StoresService, "list" | "get" | "named">;
 
 export function askingFor(caller: Caller, storeId: string): Asking {
   return { caller, storeId, rules: presenterFor("openai").rules };
@@ -38,17 +35,10 @@ export async function findStore(stores: Stores, caller: Caller, word: string): P
   } catch (error) {
     if (!(error instanceof AppError && error.code === "vector_store_not_found")) throw error;
   }
-  const found: VectorStore[] = [];
-  let after: string | null = null;
-  for (let page = 0; page < MOST_PAGES; page += 1) {
-    const { data, hasMore } = await stores.list(caller, { limit: PAGE, order: "asc", after, before: null }, word);
-    found.push(...data.filter(({ name }) => name === word));
-    after = data.at(-1)?.id ?? null;
-    if (!hasMore || after === null) break;
-    await nextTurn();
-  }
-  if (found.length < 2) return found[0] ?? null;
-  const ids = found.slice(0, PAGE).map(({ id }) => id);
+  const ids = await stores.named(caller, word, PAGE);
+  const [id] = ids;
+  if (id === undefined) return null;
+  if (ids.length === 1) return await stores.get(askingFor(caller, id));
   throw new ToolError(`Several stores have that name: say which by its id (${ids.join(", ")}).`);
 }
 

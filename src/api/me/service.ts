@@ -1,4 +1,4 @@
-import type { Caller } from "../../http/caller.ts";
+import { type Caller, usableStores } from "../../http/caller.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { Me } from "./schema.ts";
 
@@ -21,7 +21,7 @@ export function meService({ tenants, features }: MeDeps): MeService {
       role: caller.role,
       operator: caller.isOperator === true,
       tenant: { id: caller.tenantId, name: tenant?.name ?? "" },
-      vector_store_ids: caller.storeIds === null ? null : [...caller.storeIds],
+      vector_store_ids: usableStores(caller),
       dialect: caller.dialect,
       expires_at: key?.expires_at ?? null,
       features,

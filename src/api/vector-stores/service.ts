@@ -4,7 +4,7 @@ import { newId } from "../../platform/ids.ts";
 import { deleteStore } from "../../storage/removal.ts";
 import type { Storage, Tables } from "../../storage/storage.ts";
 import type { NewStore, StoreRow } from "../../storage/stores.ts";
-import { type Caller, mayUseStore } from "../../http/caller.ts";
+import { type Caller, mayUseStore, usableStores } from "../../http/caller.ts";
 import type { Cursors } from "../../http/cursors.ts";
 import type { ChosenModel, ModelCatalog } from "../../models/model-catalog.ts";
 import type { Cursor } from "../../http/openai.ts";
@@ -50,6 +50,8 @@ export interface StoresService extends StoreMaker {
   create(caller: Caller, body: CreateStoreBody, rules: DialectRules): Promise<VectorStore>;
   /** `name`: only those whose name contains it. */
   list(caller: Caller, cursor: Cursor, name: string | null): Promise<StorePage>;
+  /** Ids of up to `limit` stores of exactly this name that the caller may see, the oldest first. */
+  named(caller: Caller, name: string, limit: number): Promise<string[]>;
   get(asking: Asking): Promise<VectorStore>;
   update(asking: Asking, body: UpdateStoreBody): Promise<VectorStore>;
   /** Gone for clients at once; its data goes in the background. Files themselves stay. */
@@ -111,10 +113,13 @@ class Stores implements StoresService {
     const find = async (id: string) =>
       mayUseStore(caller, id) ? ((await stores.get(tenantId, id))?.seq ?? cursors.find(tenantId, id)) : undefined;
     const page = await pageQuery(cursor, find, "vector store");
-    const only = caller.storeIds === null ? null : [...caller.storeIds];
-    const { rows, hasMore } = await stores.list(tenantId, page, { only, name });
+    const { rows, hasMore } = await stores.list(tenantId, page, { only: usableStores(caller), name });
     cursors.remember(tenantId, rows);
     return { data: await Promise.all(rows.map((row) => this.show(row))), hasMore };
+  }
+
+  async named(caller: Caller, name: string, limit: number): Promise<string[]> {
+    return await this.#deps.stores.named(caller.tenantId, name, usableStores(caller), limit);
   }
 
   async get(asking: Asking): Promise<VectorStore> {
