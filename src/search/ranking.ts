@@ -46,10 +46,13 @@ export interface Weights {
   text: number;
 }
 
+type Reciprocal = { type: "rrf"; weights: Weights; constant: number };
+
 /** `vectorWeight` null: as the model and the question say. */
-export type Fusion =
-  | { type: "convex"; vectorWeight: number | null }
-  | { type: "rrf"; weights: Weights; constant: number };
+export type Fusion = { type: "convex"; vectorWeight: number | null } | Reciprocal;
+
+/** One with all its weights. */
+type Weighted = { type: "convex"; vectorWeight: number } | Reciprocal;
 
 /** Of a search that chooses none. */
 export const DEFAULT_FUSION: Fusion = { type: "convex", vectorWeight: null };
@@ -89,7 +92,7 @@ export function rank(found: IndexAnswer, mode: SearchMode, wish: Fusion, scale: 
         ? candidates.map(keyword)
         : fusion.type === "rrf"
           ? reciprocalRanks(found, fusion.weights, fusion.constant)
-          : candidates.map((candidate) => convex(candidate, fusion.vectorWeight ?? 0, keyword));
+          : candidates.map((candidate) => convex(candidate, fusion.vectorWeight, keyword));
   const ranked: (Fused & { cosine: number | null })[] = [];
   for (let i = 0; i < candidates.length; i++) {
     const one = { candidate: candidates[i]!, fused: fused[i] ?? 0, cosine: found.candidates[i]?.vectorScore ?? null };
@@ -111,9 +114,9 @@ export function rank(found: IndexAnswer, mode: SearchMode, wish: Fusion, scale: 
 }
 
 /** With its weight: the one asked for, or the one that the model has for this question and what was found. */
-function weighted(wish: Fusion, scale: Scale, found: number): Fusion {
-  if (wish.type !== "convex" || wish.vectorWeight !== null) return wish;
-  return { type: "convex", vectorWeight: scale.vectorWeight(found) };
+function weighted(wish: Fusion, scale: Scale, found: number): Weighted {
+  if (wish.type !== "convex") return wish;
+  return { type: "convex", vectorWeight: wish.vectorWeight ?? scale.vectorWeight(found) };
 }
 
 /** Cosines from `beginning` to 1 made to reach from 0 to 1. */
@@ -186,7 +189,7 @@ interface Calibrating {
   /** Best first. */
   ranked: readonly Fused[];
   mode: SearchMode;
-  fusion: Fusion;
+  fusion: Weighted;
   /** The best keyword score, and its share of what a chunk with every word of the question would have. */
   keywordTop: number;
   found: number;
@@ -225,8 +228,8 @@ function calibrated({ ranked, mode, fusion, keywordTop, found, scale }: Calibrat
   return ({ fused }) => (best.fused > 0 ? (confidence * fused) / best.fused : 0);
 }
 
-function vectorShareOf(fusion: Fusion): number {
-  if (fusion.type === "convex") return fusion.vectorWeight ?? 0;
+function vectorShareOf(fusion: Weighted): number {
+  if (fusion.type === "convex") return fusion.vectorWeight;
   const { vector, text } = fusion.weights;
   return vector / (vector + text);
 }
