@@ -98,6 +98,7 @@ export const ERROR_CODES = [
   "rate_limit_exceeded",
   "overloaded",
   "insufficient_storage",
+  "storage_unavailable",
   // Others' and our own failures
   "embedding_provider_error",
   "embedding_model_unavailable",

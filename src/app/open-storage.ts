@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { StartError } from "../platform/data-dir.ts";
 import type { Log } from "../platform/log.ts";
-import { type Blobs, createBlobs } from "../storage/blobs.ts";
+import type { Blobs } from "../storage/blobs.ts";
 import { createParsedCache, type ParsedCache } from "../storage/parsed.ts";
 import {
   ForeignSchemaError,
@@ -21,12 +21,12 @@ export interface OpenStorage extends AsyncDisposable {
 }
 
 /** Opens, and upgrades, what a data directory holds. A {@link StartError} where it cannot be used, with the way out. */
-export function openStorage(dataDir: string, log: Log, options: SqliteOptions = {}): OpenStorage {
+export function openStorage(dataDir: string, blobs: Blobs, log: Log, options: SqliteOptions = {}): OpenStorage {
   const database = openDatabase(join(dataDir, "meta.sqlite"), log, options);
   return {
     database,
     storage: createStorage(database),
-    blobs: createBlobs(dataDir),
+    blobs,
     parsed: createParsedCache(dataDir),
     [Symbol.asyncDispose]: () => database.close(),
   };

@@ -6,7 +6,7 @@ import { graphPath, idsPath, openManifest } from "../index/generation.ts";
 import { verifyFile } from "../index/part-file.ts";
 import { messageOf } from "../errors.ts";
 import { takeDataDir } from "../platform/data-dir.ts";
-import { createBlobs } from "../storage/blobs.ts";
+import { createBlobs } from "../storage/blob-directory.ts";
 import { checkDatabase } from "../storage/check.ts";
 
 /** One line of `lectern doctor`. */

@@ -16,6 +16,27 @@ export const SETTINGS = {
   host: setting("Serving", "host", text(), "127.0.0.1", "address to listen on; 0.0.0.0 or :: for every interface"),
   port: setting("Serving", "port", integer(0, 65535), 8080, "port to listen on; 0 takes a free one"),
   dataDir: setting("Serving", "data", text(), "./lectern-data", "directory that holds everything, made if missing"),
+  blobs: setting(
+    "Serving",
+    "blobs",
+    textOrNone(),
+    null,
+    "where the bytes of uploads are kept: s3://bucket/prefix?endpoint=https://…&region=…, or file:///directory",
+    { defaultText: "in the data directory" },
+  ),
+  blobsAccessKey: setting(
+    "Serving",
+    "blobs-access-key",
+    textOrNone(),
+    null,
+    "the access key's id for the bucket of --blobs; else AWS_ACCESS_KEY_ID of the environment",
+  ),
+  blobsSecretKey: key(
+    "Serving",
+    "blobs-secret-key",
+    "the access key's secret; else AWS_SECRET_ACCESS_KEY of the environment",
+  ),
+  blobsSecretKeyFile: keyFile("Serving", "blobs-secret-key"),
   graceSeconds: setting("Serving", "grace", number(0, 3600), 10, "seconds that requests in flight get at SIGTERM"),
   idleTimeoutSeconds: setting(
     "Serving",

@@ -114,6 +114,7 @@ const ROWS: Record<ErrorCode, Row> = {
   rate_limit_exceeded: { status: 429, type: "rate_limit_error" },
   overloaded: { status: 429, type: "rate_limit_error" },
   insufficient_storage: { status: 507, type: "server_error" },
+  storage_unavailable: { status: 503, type: "server_error" },
   embedding_provider_error: { status: 502, type: "server_error" },
   embedding_model_unavailable: { status: 503, type: "server_error" },
   reranker_unavailable: { status: 503, type: "server_error" },
