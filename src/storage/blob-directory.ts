@@ -4,7 +4,7 @@ import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { messageOf } from "../errors.ts";
 import { newId, pathPart } from "../platform/ids.ts";
-import { BlobGoneError, BlobsAwayError, type Blobs, type BlobWriter, type LocalCopy } from "./blobs.ts";
+import { BlobsAwayError, type Blobs, type BlobWriter, type LocalCopy } from "./blobs.ts";
 
 /** What a process that died left half-written in a shared directory is removed after so long. */
 const ABANDONED_MS = 24 * 3600_000;
@@ -70,7 +70,6 @@ export class BlobDirectory implements Blobs {
 
   async localCopy(id: string, signal?: AbortSignal): Promise<LocalCopy> {
     signal?.throwIfAborted();
-    if ((await this.size(id)) === null) throw new BlobGoneError();
     return { path: this.path(id), [Symbol.asyncDispose]: async () => {} };
   }
 

@@ -6,10 +6,10 @@ export interface Blobs {
   writer(): Promise<BlobWriter>;
   /**
    * The whole blob as a file of this machine, until it is let go of: for parsers, which read files. Rejects with
-   * {@link BlobGoneError}, with {@link BlobsAwayError}, or with the signal's reason.
+   * {@link BlobsAwayError}, with the signal's reason, or, at the latest when the file is opened, because it is gone.
    */
   localCopy(id: string, signal?: AbortSignal): Promise<LocalCopy>;
-  /** The bytes from `start` to before `end` (default: to the last one) as they come; errors as of `localCopy`. */
+  /** The bytes from `start` to before `end` (default: to the last one) as they come; errors with {@link BlobGoneError} or {@link BlobsAwayError}. */
   read(id: string, start?: number, end?: number): ReadableStream<Uint8Array>;
   /** Null where there is no such blob. Rejects with {@link BlobsAwayError}. */
   size(id: string): Promise<number | null>;
