@@ -23,6 +23,8 @@ export interface BucketOptions {
   readonly settledMs?: number;
 }
 
+/** What servers of one's own expect that have no regions. */
+const DEFAULT_REGION = "us-east-1";
 const TIMEOUT_MS = 30_000;
 const SETTLED_MS = 3600_000;
 /** Removals that failed are tried again after so long. */
@@ -49,7 +51,7 @@ export class BlobBucket implements Blobs, AsyncDisposable {
     this.#client = new Bun.S3Client({
       bucket,
       ...(endpoint === null ? {} : { endpoint }),
-      ...(region === null ? {} : { region }),
+      region: region ?? DEFAULT_REGION,
       ...(accessKey === null ? {} : { accessKeyId: accessKey }),
       ...(secretKey === null ? {} : { secretAccessKey: secretKey }),
     });
