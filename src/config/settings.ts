@@ -99,6 +99,30 @@ export const SETTINGS = {
     reload: true,
   }),
 
+  otlpEndpoint: setting(
+    "Logging",
+    "otlp-endpoint",
+    textOrNone(),
+    null,
+    "collector that gets traces and metrics over OTLP/HTTP, such as http://collector:4318",
+    { otherEnv: ["OTEL_EXPORTER_OTLP_ENDPOINT"] },
+  ),
+  otlpHeaders: setting(
+    "Logging",
+    "otlp-headers",
+    textOrNone(),
+    null,
+    "headers that the collector wants, as NAME=VALUE pairs separated by commas",
+    { secret: true, otherEnv: ["OTEL_EXPORTER_OTLP_HEADERS"] },
+  ),
+  otlpSample: setting(
+    "Logging",
+    "otlp-sample",
+    number(0, 1),
+    1,
+    "share of the traces begun here that is sent; one that a caller's traceparent began is sent as it says",
+  ),
+
   defaultModel: setting(
     "Models",
     "default-model",
