@@ -8,6 +8,7 @@ import { DIALECTS } from "../http/dialect.ts";
 import { DEFAULT_BUNDLED_MODEL } from "../models/bundled-model.ts";
 import { ADAPTER_SETTINGS } from "./adapter-settings.ts";
 import { ANSWER_SETTINGS } from "./answer-settings.ts";
+import { BLOB_SETTINGS, TELEMETRY_SETTINGS } from "./place-settings.ts";
 import { PROVIDER_SETTINGS } from "./provider-settings.ts";
 import { choice, integer, integerOrNone, key, keyFile, MAX, number, setting, text, textOrNone } from "./setting.ts";
 
@@ -16,27 +17,7 @@ export const SETTINGS = {
   host: setting("Serving", "host", text(), "127.0.0.1", "address to listen on; 0.0.0.0 or :: for every interface"),
   port: setting("Serving", "port", integer(0, 65535), 8080, "port to listen on; 0 takes a free one"),
   dataDir: setting("Serving", "data", text(), "./lectern-data", "directory that holds everything, made if missing"),
-  blobs: setting(
-    "Serving",
-    "blobs",
-    textOrNone(),
-    null,
-    "where the bytes of uploads are kept: s3://bucket/prefix?endpoint=https://…&region=…, or file:///directory",
-    { defaultText: "in the data directory" },
-  ),
-  blobsAccessKey: setting(
-    "Serving",
-    "blobs-access-key",
-    textOrNone(),
-    null,
-    "the access key's id for the bucket of --blobs; else AWS_ACCESS_KEY_ID of the environment",
-  ),
-  blobsSecretKey: key(
-    "Serving",
-    "blobs-secret-key",
-    "the access key's secret; else AWS_SECRET_ACCESS_KEY of the environment",
-  ),
-  blobsSecretKeyFile: keyFile("Serving", "blobs-secret-key"),
+  ...BLOB_SETTINGS,
   graceSeconds: setting("Serving", "grace", number(0, 3600), 10, "seconds that requests in flight get at SIGTERM"),
   idleTimeoutSeconds: setting(
     "Serving",
@@ -98,30 +79,7 @@ export const SETTINGS = {
   slowRequestMs: setting("Logging", "slow-request-ms", integer(0, MAX), 1000, "log requests slower than this as slow", {
     reload: true,
   }),
-
-  otlpEndpoint: setting(
-    "Logging",
-    "otlp-endpoint",
-    textOrNone(),
-    null,
-    "collector that gets traces and metrics over OTLP/HTTP, such as http://collector:4318",
-    { otherEnv: ["OTEL_EXPORTER_OTLP_ENDPOINT"] },
-  ),
-  otlpHeaders: setting(
-    "Logging",
-    "otlp-headers",
-    textOrNone(),
-    null,
-    "headers that the collector wants, as NAME=VALUE pairs separated by commas",
-    { secret: true, otherEnv: ["OTEL_EXPORTER_OTLP_HEADERS"] },
-  ),
-  otlpSample: setting(
-    "Logging",
-    "otlp-sample",
-    number(0, 1),
-    1,
-    "share of the traces begun here that is sent; one that a caller's traceparent began is sent as it says",
-  ),
+  ...TELEMETRY_SETTINGS,
 
   defaultModel: setting(
     "Models",
