@@ -5,9 +5,10 @@ import { type BackupFile, writeBackup } from "../platform/backup-archive.ts";
 import { version } from "../platform/build-info.ts";
 import type { Clock } from "../platform/clock.ts";
 import { takeSnapshot } from "../storage/snapshot.ts";
+import { knownLanguages, languageDirectory } from "../workers/ocr-languages.ts";
 import type { OpenStorage } from "./open-storage.ts";
 
-/** Backups of a running server: the database, the uploaded bytes, the models dropped in. Caches are made again. */
+/** Backups of a running server: the database, the uploaded bytes, models and languages dropped in. Caches are made again. */
 export function backups({ data, dataDir, clock }: { data: OpenStorage; dataDir: string; clock: Clock }): BeginBackup {
   const { database, storage, blobs } = data;
   return async () => {
@@ -21,6 +22,9 @@ export function backups({ data, dataDir, clock }: { data: OpenStorage; dataDir: 
         path,
         bytes: statSync(path).size,
       })),
+      ...knownLanguages(languageDirectory(dataDir))
+        .filter((language) => !language.isBuiltIn)
+        .map(({ path, bytes }) => ({ name: relative(dataDir, path), path, bytes })),
       ...[join(dataDir, REMOTE_MODELS)]
         .filter((path) => existsSync(path))
         .map((path) => ({ name: REMOTE_MODELS, path, bytes: statSync(path).size })),
