@@ -12,6 +12,7 @@ import {
 import { basename } from "node:path";
 import { readConfig } from "../config/config.ts";
 import { syncPath } from "../platform/replace-file.ts";
+import { faultOfFile } from "../workers/ocr-bundled.ts";
 import {
   knownLanguages,
   LANGUAGE_NAME,
@@ -23,7 +24,6 @@ import {
 import { dataPathOf } from "../platform/data-place.ts";
 import { parseArguments } from "./arguments.ts";
 import type { Flags } from "./arguments.ts";
-import { faultOfFile } from "./language-trial.ts";
 import { thisMachine } from "./machine.ts";
 import { printTable } from "./table.ts";
 import { UsageError, VerbFailed } from "./terminal.ts";

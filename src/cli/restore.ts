@@ -11,11 +11,11 @@ import { TarError } from "../platform/tar.ts";
 import { databaseProblem } from "../storage/inspect.ts";
 import { openSqlite } from "../storage/sqlite.ts";
 import { createStorage } from "../storage/storage.ts";
+import { faultOfFile } from "../workers/ocr-bundled.ts";
 import { knownLanguages, languageDirectory } from "../workers/ocr-languages.ts";
 import { parseArguments } from "./arguments.ts";
 import type { Flags } from "./arguments.ts";
 import { checkBackup, refusal } from "./backup.ts";
-import { faultOfFile } from "./language-trial.ts";
 import { printable, UsageError, VerbFailed } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
