@@ -108,6 +108,7 @@ export const ERROR_CODES = [
   "chat_model_rejected_key",
   "chat_model_not_found",
   "shutting_down",
+  "too_many_connections",
   "internal_error",
 ] as const;
 

@@ -6,9 +6,10 @@ import { version } from "../platform/build-info.ts";
 import type { Clock } from "../platform/clock.ts";
 import { blobName } from "../storage/blob-directory.ts";
 import { takeSnapshot } from "../storage/snapshot.ts";
+import { knownLanguages, languageDirectory } from "../workers/ocr-languages.ts";
 import type { OpenStorage } from "./open-storage.ts";
 
-/** Backups of a running server: the database, the uploaded bytes, the models dropped in. Caches are made again. */
+/** Backups of a running server: the database, the uploaded bytes, models and languages dropped in. Caches are made again. */
 export function backups({ data, dataDir, clock }: { data: OpenStorage; dataDir: string; clock: Clock }): BeginBackup {
   const { database, storage, blobs } = data;
   return async () => {
@@ -17,6 +18,9 @@ export function backups({ data, dataDir, clock }: { data: OpenStorage; dataDir: 
     const files: BackupFile[] = [
       fileForBackup("meta.sqlite", snapshot.database.path, snapshot.database.bytes),
       ...snapshot.blobs.map(({ id, bytes }) => ({ name: blobName(id), bytes, read: () => blobs.read(id) })),
+      ...knownLanguages(languageDirectory(dataDir))
+        .filter((language) => !language.isBuiltIn)
+        .map(({ path, bytes }) => fileForBackup(relative(dataDir, path), path, bytes)),
       ...[...filesBelow(join(dataDir, "models")), join(dataDir, REMOTE_MODELS)]
         .filter((path) => existsSync(path))
         .map((path) => fileForBackup(relative(dataDir, path), path, statSync(path).size)),

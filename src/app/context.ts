@@ -98,7 +98,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   const metrics = createMetrics();
   const eventLoop = stack.use(new EventLoopWatch());
   metrics.gauge(EVENT_LOOP_STALL, () => eventLoop.take());
-  stack.use(watchDescriptors(log));
+  const descriptors = stack.use(watchDescriptors(log));
   const { path: dataDir, notice } = stack.use(takeDataDir(config.dataDir, overrides.verb));
   const engine = stack.use(await createEngine({ config, dataDir, clock, log, metrics, overrides }));
   // Ended before the engine is: the last values are read from it.
@@ -142,6 +142,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     log,
     metrics,
     stopping: signal,
+    room: () => descriptors.room(),
   });
   const setRunKey = (key: RunKey, known: Started) => {
     runKey = key;
@@ -169,7 +170,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
 /** The interface with what it takes from the settings; those that a reload may change are read at every request. */
 function appOf(
   config: Config,
-  parts: Pick<AppDeps, "operations" | "authenticate" | "log" | "metrics" | "stopping">,
+  parts: Pick<AppDeps, "operations" | "authenticate" | "log" | "metrics" | "stopping" | "room">,
 ): App {
   return createApp({
     ...parts,
@@ -270,7 +271,7 @@ class Server implements Context {
 }
 
 function watchDescriptors(log: Log): DescriptorWatch {
-  const text = "the process nears its limit of open files; at the limit no connection is accepted";
+  const text = "the process nears its limit of open files: no event stream is begun, and soon requests get 503";
   return new DescriptorWatch((seen) => log.warn(text, { ...seen }));
 }
 

@@ -16,6 +16,7 @@ import { nearAddress } from "./near-address.ts";
 import type { ErrorBody } from "./openai.ts";
 import type { Operation, OperationSpec } from "./operation.ts";
 import type { Authenticate } from "./plugins/auth.ts";
+import { closeWithAnswer, type Room, streamsWithRoom } from "./plugins/connections.ts";
 import { asAppError, errorResponse, errorsPlugin, statusOf, unknownUrl } from "./plugins/errors.ts";
 import { inFlightLimit, rateLimit, strangerLimit, streamLimit } from "./plugins/limits.ts";
 import type { InFlight, OnLimit, StreamBounds } from "./plugins/limits.ts";
@@ -46,6 +47,8 @@ export interface AppDeps {
   maxRequestsPerKey: number | null;
   /** Event streams that are open at once; any number where left out. */
   streamBounds?: StreamBounds;
+  /** What connections and files may still be opened; any number where left out. */
+  room?: Room;
   /** From here on a request is logged as a warning. */
   slowRequestMs: number;
   /** The web console; none where left out. */
@@ -87,6 +90,7 @@ const MAX_LOGGED_PARAM = 200;
 class HttpApp implements App {
   readonly #deps: AppDeps;
   readonly #inFlight: InFlight;
+  readonly #room: Room;
   readonly #cors: Cors;
   readonly #requestLog: RequestLog;
   readonly #router: { handle(request: Request): Promise<Response> };
@@ -95,6 +99,7 @@ class HttpApp implements App {
 
   constructor(deps: AppDeps) {
     this.#deps = deps;
+    this.#room = deps.room ?? (() => "free");
     const onLimit: OnLimit = (limit) => deps.metrics.count(REQUESTS_LIMITED, { limit });
     this.#inFlight = inFlightLimit(() => deps.maxRequestsPerKey, onLimit);
     deps.metrics.gauge(REQUESTS_IN_FLIGHT, () => this.#inFlight.total());
@@ -141,6 +146,7 @@ class HttpApp implements App {
     response.headers.set("openai-processing-ms", String(Math.round(durationMs)));
     response.headers.set("openai-version", "2020-10-01");
     response.headers.set("x-content-type-options", "nosniff");
+    closeWithAnswer(response.headers, this.#room);
     this.#cors.mark(original, response.headers);
     const { route, requestId, keyId, heldMs, refusal } = state;
     const method = methodOf(original);
@@ -179,7 +185,8 @@ class HttpApp implements App {
     const { operations } = this.#deps;
     const { authenticate, stopping, maxJsonBytes } = this.#deps;
     const rates = rateLimit(() => performance.now(), onLimit);
-    const streams = streamLimit(this.#deps.streamBounds ?? { perKey: null, perTenant: null }, onLimit);
+    const bounds = this.#deps.streamBounds ?? { perKey: null, perTenant: null };
+    const streams = streamsWithRoom(streamLimit(bounds, onLimit), this.#room);
     const strangers = strangerLimit(() => performance.now(), onLimit);
     const bodies = new JsonBodies();
     const serveDeps: ServeDeps = {
@@ -191,6 +198,7 @@ class HttpApp implements App {
       stopping,
       bodies,
       maxJsonBytes,
+      room: this.#room,
     };
     const document = createDocument(operations.map(({ spec }) => spec));
     const router = new Elysia({ name: "lectern", normalize: false })

@@ -135,6 +135,7 @@ function isBackupName(name: string): boolean {
   return (
     name === "meta.sqlite" ||
     name === "models.toml" ||
+    /^ocr\/[A-Za-z][A-Za-z0-9_]{1,39}\.traineddata$/.test(name) ||
     /^blobs\/[0-9a-f]{2}\/[A-Za-z0-9_-]{1,128}$/.test(name) ||
     /^models(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._-]+)+$/.test(name)
   );
