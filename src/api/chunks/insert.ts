@@ -36,6 +36,8 @@ export interface InsertDeps extends InlineFilesDeps, Pick<Storage, "generations"
  */
 export interface VectorInserter {
   insert(asking: Asking, request: InsertRequest, signal: AbortSignal): Promise<InsertedVector[]>;
+  /** @throws AppError where nothing can be put into this store. */
+  assertUsable(asking: Asking): Promise<void>;
 }
 
 export function vectorInserter(deps: InsertDeps): VectorInserter {
@@ -52,6 +54,10 @@ class Inserter implements VectorInserter {
   constructor(deps: InsertDeps) {
     this.#deps = deps;
     this.#inlineFiles = new InlineFiles(deps);
+  }
+
+  async assertUsable(asking: Asking): Promise<void> {
+    await this.#deps.access.usable(asking);
   }
 
   async insert(asking: Asking, request: InsertRequest, signal: AbortSignal): Promise<InsertedVector[]> {
