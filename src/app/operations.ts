@@ -265,7 +265,7 @@ function searchParts(options: OperationsOptions, shared: Shared) {
     embed,
     texts: engine.workers.texts,
     outdate: (tables, file, generation) => jobs.outdateFile(tables, file, generation),
-    reload: (file, generation) => jobs.reloadFile(file, generation),
+    grew: (file, generation) => jobs.fileGrew(file, generation),
   });
   const search = searchService({ ...storage, ...shared, rankers, search: find, onSearch });
   return {
