@@ -76,12 +76,16 @@ async function modelsModule(root: string): Promise<string> {
   const paths: string[] = [];
   const entries: string[] = [];
   for (const { name, directory } of models) {
-    const files = modelFileNames(directory).map((file) => {
+    const names = modelFileNames(directory);
+    const files = names.map((file) => {
       paths.push(join(directory, file));
       return `${JSON.stringify(file)}: file${paths.length - 1}`;
     });
+    const sizes = names.map((file) => `${JSON.stringify(file)}: ${Bun.file(join(directory, file)).size}`);
     const info = JSON.stringify(await measured(name, directory));
-    entries.push(`${JSON.stringify(name)}: { files: { ${files.join(", ")} }, info: ${info} }`);
+    entries.push(
+      `${JSON.stringify(name)}: { files: { ${files.join(", ")} }, sizes: { ${sizes.join(", ")} }, info: ${info} }`,
+    );
   }
   return `${fileImports(paths)}\nexport const embeddedModels = { ${entries.join(",\n")} };\n`;
 }
