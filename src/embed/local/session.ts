@@ -20,6 +20,7 @@ import { readModelFolder } from "./model-folder.ts";
 import { chooseVectors, GraphRunner } from "./graph-runner.ts";
 import type { BatchRow } from "./graph-inputs.ts";
 import { applyDense, poolWindow } from "./pooling.ts";
+import { PIECES_FILE, piecesFromBytes } from "./piece-trie.ts";
 import { modelRevision } from "./revision.ts";
 import type { ModelTokenizer } from "./tokenizer.ts";
 import { createTokenizer } from "./tokenizer.ts";
@@ -76,7 +77,11 @@ export async function createLocalModel(
   const folder = await readModelFolder(files, options.overrides);
   if (!folder.ok) throw new ModelFolderError(options.id, folder.problems);
   const spec = folder.spec;
-  const tokenizer = attempt(options.id, "tokenizer.json", () => createTokenizer(spec.tokenizer, spec.tokenizerConfig));
+  const isMade = options.known != null && files.names.includes(PIECES_FILE);
+  const made = isMade ? await files.bytes(PIECES_FILE) : null;
+  const tokenizer = attempt(options.id, "tokenizer.json", () =>
+    createTokenizer(spec.tokenizer, spec.tokenizerConfig, made === null ? null : piecesFromBytes(made)),
+  );
   const opened = await GraphRunner.open(ort, files, spec, options.threads, (outputs, problems) =>
     chooseVectors(spec, outputs, problems),
   );
