@@ -21,8 +21,12 @@ export interface NativeLanesOptions {
   ingestWorkers: number;
   queryThreads: number;
   rerankThreads: number;
+  /** Ingest workers that were not asked for so long close the models that they have open. */
+  idleMs?: number | undefined;
 }
 
+/** Nobody misses a third of a second once in so long. */
+const IDLE_MS = 5 * 60_000;
 /** Characters of text per call to a worker (about 4,000 tokens): bounds how long a stop or another caller waits. */
 const CALL_CHARACTERS = 16_000;
 
@@ -41,10 +45,10 @@ export class NativeLanes implements AsyncDisposable {
         init,
         name: `${name}-lane`,
       });
-    const { natives } = options;
+    const { natives, idleMs = IDLE_MS } = options;
     this.#pools = {
       query: pool("query", 1, { natives, threads: options.queryThreads, nice: 0 }),
-      ingest: pool("ingest", options.ingestWorkers, { natives, threads: 1, nice: BACKGROUND_NICE }),
+      ingest: pool("ingest", options.ingestWorkers, { natives, threads: 1, nice: BACKGROUND_NICE, idleMs }),
       rerank: pool("rerank", 1, { natives, threads: options.rerankThreads, nice: 0 }),
     };
   }
@@ -55,12 +59,6 @@ export class NativeLanes implements AsyncDisposable {
     source: ModelSource,
   ): Promise<{ ok: true; info: ModelInfo } | { ok: false; problems: string[] }> {
     return await this.#pools.query.call("load", { key, source });
-  }
-
-  /** Opens the model in every ingest worker, so that the first file does not wait for it. */
-  async warm(key: string, source: ModelSource): Promise<void> {
-    const { size } = this.#pools.ingest.stats();
-    await Promise.all(Array.from({ length: size }, () => this.#pools.ingest.call("load", { key, source })));
   }
 
   /** Forgets a model that is not needed any more, wherever it is open. */
