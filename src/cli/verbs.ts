@@ -198,6 +198,15 @@ export const VERBS: Readonly<Record<string, Verb>> = {
       return { help: `${words}\n\n${describeFlags(DOCTOR_FLAGS)}`, flags: DOCTOR_FLAGS, run: doctor };
     },
   },
+  support: {
+    usage: "lectern support FILE.tar.gz [--log FILE] [options]",
+    summary: "write an archive for whoever helps, without documents, names and keys",
+    takesPaths: true,
+    load: async () => {
+      const { support, SUPPORT_FLAGS, SUPPORT_HELP } = await import("./support.ts");
+      return { help: `${SUPPORT_HELP}\n\n${describeFlags(SUPPORT_FLAGS)}`, flags: SUPPORT_FLAGS, run: support };
+    },
+  },
   completion: {
     usage: "lectern completion bash | zsh | fish",
     summary: "print a script that completes verbs and options in a shell",
