@@ -6,6 +6,14 @@ export interface Check {
   detail: string;
 }
 
+export interface DoctorOptions {
+  /** The data directory as it was named; where it is may be elsewhere. */
+  named: string;
+  /** Every row and every byte. */
+  full: boolean;
+  fix: boolean;
+}
+
 export const ok = (name: string, detail: string): Check => ({ name, state: "ok", detail });
 export const warn = (name: string, detail: string): Check => ({ name, state: "warn", detail });
 export const fail = (name: string, detail: string): Check => ({ name, state: "fail", detail });

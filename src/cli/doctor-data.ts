@@ -8,8 +8,7 @@ import { messageOf } from "../errors.ts";
 import { takeDataDir } from "../platform/data-dir.ts";
 import { createBlobs } from "../storage/blobs.ts";
 import { checkDatabase, type DatabaseReport } from "../storage/check.ts";
-import { type Check, counted, fail, ok, someOf, warn } from "./doctor-check.ts";
-import type { DoctorOptions } from "./doctor.ts";
+import { type Check, counted, type DoctorOptions, fail, ok, someOf, warn } from "./doctor-check.ts";
 import { leftoversCheck, mend } from "./doctor-place.ts";
 
 /** Directories that are made again from the database and the uploaded files. */

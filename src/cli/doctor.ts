@@ -7,7 +7,7 @@ import { dataPathOf } from "../platform/data-place.ts";
 import { parseArguments } from "./arguments.ts";
 import type { Flags } from "./arguments.ts";
 import { readCliFile } from "./connect.ts";
-import { type Check, fail, ok } from "./doctor-check.ts";
+import { type Check, type DoctorOptions, fail, ok } from "./doctor-check.ts";
 import { contentChecks } from "./doctor-data.ts";
 import { machineChecks } from "./doctor-machine.ts";
 import { placeChecks } from "./doctor-place.ts";
@@ -23,13 +23,6 @@ export const DOCTOR_FLAGS = {
     help: "remove caches (made again at the next start) and what interrupted work left, and close modes to others",
   },
 } as const satisfies Flags;
-
-export interface DoctorOptions {
-  /** As it was named; `config.dataDir` is where it is. */
-  named: string;
-  full: boolean;
-  fix: boolean;
-}
 
 /** Looks at everything that a start needs; changes nothing unless `--fix` is given. */
 export async function doctor(argv: readonly string[], terminal: Terminal): Promise<number> {
