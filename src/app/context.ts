@@ -100,7 +100,14 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   metrics.gauge(EVENT_LOOP_STALL, () => eventLoop.take());
   const descriptors = stack.use(watchDescriptors(log));
   const { path: dataDir, notice } = stack.use(takeDataDir(config.dataDir, overrides.verb));
-  const engine = stack.use(await createEngine({ config, dataDir, clock, log, metrics, overrides }));
+  const onProgress = (text: string) => {
+    // The thread is held by what comes next.
+    lines.flush();
+    overrides.onProgress?.(text);
+  };
+  const engine = stack.use(
+    await createEngine({ config, dataDir, clock, log, metrics, overrides: { ...overrides, onProgress } }),
+  );
   // Ended before the engine is: the last values are read from it.
   stack.use(await startTelemetry(config, { metrics, log }));
   const { storage } = engine.data;

@@ -49,6 +49,8 @@ export interface EngineOverrides {
   rankers?: RankerCatalog | undefined;
   /** False: nothing waits for the disk. */
   flush?: boolean | undefined;
+  /** Told, in a line, what a start that takes long is doing. */
+  onProgress?: ((text: string) => void) | undefined;
 }
 
 export interface EngineOptions {
@@ -87,7 +89,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { config, dataDir, clock, log, metrics, overrides } = options;
   await using stack = new AsyncDisposableStack();
   const { blobs } = stack.use(await openBlobs(config, dataDir, log));
-  const data = stack.use(openStorage(dataDir, blobs, log, { flush: overrides.flush }));
+  const upgrade = { clock, config, onProgress: overrides.onProgress ?? (() => {}) };
+  const data = stack.use(openStorage(dataDir, blobs, log, { flush: overrides.flush, upgrade }));
   const { storage } = data;
   const workers = stack.use(await startWorkers(config, dataDir));
   const { name: defaultModel, notice: modelNotice } = await defaultModelOf(config, storage, overrides.bundled?.newest);

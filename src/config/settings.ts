@@ -9,6 +9,7 @@ import { DEFAULT_BUNDLED_MODEL } from "../models/bundled-model.ts";
 import { ADAPTER_SETTINGS } from "./adapter-settings.ts";
 import { ANSWER_SETTINGS } from "./answer-settings.ts";
 import { BLOB_SETTINGS, TELEMETRY_SETTINGS } from "./place-settings.ts";
+import { LIFECYCLE_SETTINGS } from "./lifecycle-settings.ts";
 import { PROVIDER_SETTINGS } from "./provider-settings.ts";
 import { choice, integer, integerOrNone, key, keyFile, MAX, number, setting, text, textOrNone } from "./setting.ts";
 
@@ -350,14 +351,7 @@ export const SETTINGS = {
     "memory for the vectors and keyword indexes of stores in use, in MiB",
   ),
 
-  expiredGraceDays: setting(
-    "Lifecycle",
-    "expired-grace-days",
-    number(0, 36_500),
-    7,
-    "days after which an expired vector store loses its data",
-    { reload: true },
-  ),
+  ...LIFECYCLE_SETTINGS,
   queryLog: setting(
     "Query log",
     "query-log",
