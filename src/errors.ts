@@ -106,6 +106,7 @@ export const ERROR_CODES = [
   "chat_model_timeout",
   "chat_model_rejected_key",
   "chat_model_not_found",
+  "storage_unavailable",
   "shutting_down",
   "internal_error",
 ] as const;

@@ -1,5 +1,7 @@
 import { join } from "node:path";
+import { messageOf } from "../errors.ts";
 import { StartError } from "../platform/data-dir.ts";
+import { createDiskTrust, type DiskTrust } from "../platform/disk-trust.ts";
 import type { Log } from "../platform/log.ts";
 import { type Blobs, createBlobs } from "../storage/blobs.ts";
 import { createParsedCache, type ParsedCache } from "../storage/parsed.ts";
@@ -18,16 +20,25 @@ export interface OpenStorage extends AsyncDisposable {
   readonly storage: Storage;
   readonly blobs: Blobs;
   readonly parsed: ParsedCache;
+  /** Once lost, nothing is written until the next start. */
+  readonly trust: DiskTrust;
 }
 
 /** Opens, and upgrades, what a data directory holds. A {@link StartError} where it cannot be used, with the way out. */
 export function openStorage(dataDir: string, log: Log, options: SqliteOptions = {}): OpenStorage {
-  const database = openDatabase(join(dataDir, "meta.sqlite"), log, options);
+  const trust = createDiskTrust((what, cause) =>
+    log.error("the disk did not keep what was written: nothing more is written until the server is started again", {
+      what,
+      error: messageOf(cause),
+    }),
+  );
+  const database = openDatabase(join(dataDir, "meta.sqlite"), log, { trust, ...options });
   return {
     database,
     storage: createStorage(database),
-    blobs: createBlobs(dataDir),
+    blobs: createBlobs(dataDir, trust),
     parsed: createParsedCache(dataDir),
+    trust,
     [Symbol.asyncDispose]: () => database.close(),
   };
 }

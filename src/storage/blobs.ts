@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync } from "node:fs";
-import { open, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { createDiskTrust, type DiskTrust } from "../platform/disk-trust.ts";
 import { newId, pathPart } from "../platform/ids.ts";
+import { makeDirectory, syncPath } from "../platform/replace-file.ts";
 
 /**
  * Uploaded bytes by id: `<data>/blobs/<2 hex of a hash>/<id>`. An id, never a client's file name, is the path.
@@ -35,11 +37,13 @@ export interface BlobWriter {
   discard(): Promise<void>;
 }
 
-export function createBlobs(dataDir: string): Blobs {
+export function createBlobs(dataDir: string, trust: DiskTrust = createDiskTrust()): Blobs {
   const root = join(dataDir, "blobs");
   const tmp = join(dataDir, "tmp");
-  mkdirSync(root, { recursive: true });
-  mkdirSync(tmp, { recursive: true });
+  makeDirectory(root);
+  makeDirectory(tmp);
+  // What a killed process made in it last.
+  syncPath(root);
   const path = (id: string) => join(root, shard(id), pathPart(id));
 
   let held: Set<string> | null = null;
@@ -56,6 +60,7 @@ export function createBlobs(dataDir: string): Blobs {
       };
     },
     async writer() {
+      trust.check();
       const temporary = join(tmp, newId("file-"));
       const handle = await open(temporary, "wx", 0o600);
       const sha256 = createHash("sha256");
@@ -75,15 +80,18 @@ export function createBlobs(dataDir: string): Blobs {
         },
         async commit(id) {
           ended = true;
-          try {
-            await handle.sync();
-          } finally {
-            await handle.close();
-          }
           const target = path(id);
-          mkdirSync(dirname(target), { recursive: true });
-          await rename(temporary, target);
-          await syncDirectory(dirname(target));
+          let renamed = false;
+          try {
+            await synced(trust, handle);
+            makeShard(trust, dirname(target));
+            await rename(temporary, target);
+            renamed = true;
+            await synced(trust, await open(dirname(target), "r"));
+          } catch (error) {
+            await rm(renamed ? target : temporary, { force: true }).catch(() => {});
+            throw error;
+          }
           return { bytes, sha256: sha256.digest("hex"), md5: md5.digest("hex") };
         },
         async discard() {
@@ -117,10 +125,24 @@ function shard(id: string): string {
   return createHash("sha256").update(id).digest("hex").slice(0, 2);
 }
 
-async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, "r");
+/** In one turn: whoever finds it there finds it durable. */
+function makeShard(trust: DiskTrust, path: string): void {
+  if (mkdirSync(path, { recursive: true }) === undefined) return;
+  try {
+    syncPath(dirname(path));
+  } catch (error) {
+    trust.lose("the uploaded bytes", error);
+    throw error;
+  }
+}
+
+/** Makes what is open durable, and closes it. */
+async function synced(trust: DiskTrust, handle: FileHandle): Promise<void> {
   try {
     await handle.sync();
+  } catch (error) {
+    trust.lose("the uploaded bytes", error);
+    throw error;
   } finally {
     await handle.close();
   }

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createDiskTrust } from "../platform/disk-trust.ts";
 import type { Tx } from "./sql.ts";
 import { waitFor } from "../../test/helpers/wait.ts";
 import { CHECKPOINT_PAGES, LONG_MS, openSqlite, type SqliteDatabase } from "./sqlite.ts";
@@ -363,4 +364,27 @@ test("a database in memory keeps the same rules on its one connection", async ()
   // It waited for the lock: nothing half-done was seen.
   expect(await read).toEqual({ n: 2 });
   await memory.close();
+});
+
+test("once a sync has failed nothing is written, what was committed is read, and the log is left for the next start", async () => {
+  const path = join(dir, "doubted.sqlite");
+  const trust = createDiskTrust();
+  const doubted = openSqlite(path, { trust });
+  await doubted.transaction((tx) => add(tx, "before"));
+  trust.lose("the database", new Error("EIO"));
+  const refused = { code: "storage_unavailable" };
+  expect(doubted.transaction((tx) => add(tx, "after"))).rejects.toMatchObject(refused);
+  expect(doubted.run(INSERT, ["after"])).rejects.toMatchObject(refused);
+  expect(doubted.reclaim(1)).rejects.toMatchObject(refused);
+  expect(doubted.freeze(async () => null)).rejects.toMatchObject(refused);
+  expect(await doubted.get(COUNT)).toEqual({ n: 1 });
+  await doubted.settleErased();
+  await doubted.close();
+  expect(statSync(`${path}-wal`).size).toBeGreaterThan(0);
+
+  const next = openSqlite(path);
+  // Written once more, wherever the system kept it.
+  expect(statSync(`${path}-wal`).size).toBe(0);
+  expect(await next.get(COUNT)).toEqual({ n: 1 });
+  await next.close();
 });

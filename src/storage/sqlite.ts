@@ -1,7 +1,10 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { dirname } from "node:path";
 import { Database as Connection, type Statement } from "bun:sqlite";
 import { assert } from "../errors.ts";
 import { nextTurn } from "../platform/next-turn.ts";
+import { createDiskTrust, type DiskTrust } from "../platform/disk-trust.ts";
+import { syncPath } from "../platform/replace-file.ts";
 import { migrate } from "./migrations/runner.ts";
 import { checkSchema, distrustSchema } from "./own-schema.ts";
 import type { Database, Durability, Param, SyncReads, Tx } from "./sql.ts";
@@ -45,6 +48,8 @@ export interface SqliteOptions {
    * disk is not counted.
    */
   onLong?: (ms: number) => void;
+  /** Lost when a sync fails; nothing is written from then on. */
+  trust?: DiskTrust;
 }
 
 /**
@@ -74,6 +79,8 @@ export function openSqlite(path: string, options: SqliteOptions = {}): SqliteDat
   const raw = openWriter(path);
   if (options.flush === false) raw.run("PRAGMA synchronous = OFF");
   if (path === ":memory:") return new Sqlite(raw, null, options);
+  // Of the database and its log, both new perhaps: SQLite does not say when that fails.
+  if (options.flush !== false) syncPath(dirname(path));
   const reader = new Connection(path, { readonly: true, strict: true });
   tune(reader);
   return new Sqlite(raw, reader, options);
@@ -95,6 +102,7 @@ function openWriter(path: string): Connection {
   // FULL: an acknowledged upload or attach survives a power cut, not only a killed process.
   raw.run("PRAGMA synchronous = FULL");
   raw.run("PRAGMA foreign_keys = ON");
+  settleLog(raw);
   raw.run(`PRAGMA wal_autocheckpoint = ${LATEST_CHECKPOINT_PAGES}`);
   raw.run("PRAGMA journal_size_limit = 67108864");
   // Zeros where that costs no further write; see `Tx.erase` for the rest.
@@ -104,6 +112,28 @@ function openWriter(path: string): Connection {
   raw.close();
   throw new NewerSchemaError(`schema version ${migrated.found}, this Lectern knows up to ${migrated.known}`);
 }
+
+/**
+ * What the log holds was perhaps written by a process whose sync failed: then the system shows it, and the disk does not
+ * have it. Brought into the database it is written once more, and what comes after it stands on something.
+ */
+function settleLog(raw: Connection): void {
+  try {
+    raw.run("PRAGMA wal_checkpoint(TRUNCATE)");
+  } catch (error) {
+    // A full disk must still start, so that something can be deleted.
+    if (codeOf(error) === "SQLITE_FULL") return;
+    raw.close();
+    throw error;
+  }
+}
+
+/** SQLite's extended code, which tells a failed sync from other failures. */
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}
+
+const FAILED_SYNCS: readonly string[] = ["SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC"];
 
 function tune(connection: Connection): void {
   distrustSchema(connection);
@@ -169,6 +199,7 @@ class Sqlite implements SqliteDatabase {
   readonly #writes: Statements;
   readonly #reads: Statements;
   readonly #options: SqliteOptions;
+  readonly #trust: DiskTrust;
   /** Which transaction the running code belongs to. Looked at only while one is open: reads pay nothing for it. */
   readonly #inside = new AsyncLocalStorage<Open>();
   readonly #isRead = new Map<string, boolean>();
@@ -189,6 +220,7 @@ class Sqlite implements SqliteDatabase {
     this.#writes = new Statements(raw);
     this.#reads = reader === null ? this.#writes : new Statements(reader);
     this.#options = options;
+    this.#trust = options.trust ?? createDiskTrust();
     this.now = {
       all: <Row>(text: string, params = NONE) =>
         this.#committed()
@@ -232,6 +264,7 @@ class Sqlite implements SqliteDatabase {
     if (turn !== undefined) await turn;
     let open: Open;
     try {
+      this.#trust.check();
       this.#use(durability);
       this.#writes.of("BEGIN IMMEDIATE").run();
       const pieceFrom = performance.now();
@@ -248,7 +281,7 @@ class Sqlite implements SqliteDatabase {
       assert(open.refusal === null, open.refusal ?? "");
       endPiece(open);
       if (open.longestMs > LONG_MS) this.#options.onLong?.(open.longestMs);
-      this.#writes.of("COMMIT").run();
+      this.#watchSync(() => void this.#writes.of("COMMIT").run());
     } catch (error) {
       // Rolled back already, and the lock given on, where the event loop turned.
       if (open.refusal === null) this.#rollBack(open, "the transaction has ended");
@@ -284,7 +317,10 @@ class Sqlite implements SqliteDatabase {
       });
     return await this.exclusively(async (raw) => {
       if (this.#isFrozen) return null;
-      const checkpoint = raw.query<{ busy: number }, []>("PRAGMA wal_checkpoint(TRUNCATE)").get();
+      this.#trust.check();
+      const checkpoint = this.#watchSync(() =>
+        raw.query<{ busy: number }, []>("PRAGMA wal_checkpoint(TRUNCATE)").get(),
+      );
       if (checkpoint === null || checkpoint.busy !== 0) return null;
       const seen = await look();
       raw.run("PRAGMA wal_autocheckpoint = 0");
@@ -294,13 +330,16 @@ class Sqlite implements SqliteDatabase {
   }
 
   async settleErased(): Promise<void> {
-    if (!this.#hasErased || this.#isFrozen) return;
+    if (!this.#hasErased || this.#isFrozen || this.#trust.lost !== null) return;
+    await this.exclusively((raw) => this.#watchSync(() => void raw.run("PRAGMA wal_checkpoint(TRUNCATE)")));
     this.#hasErased = false;
-    await this.exclusively((raw) => void raw.run("PRAGMA wal_checkpoint(TRUNCATE)"));
   }
 
   async reclaim(pages: number): Promise<void> {
-    await this.exclusively((raw) => void raw.run(`PRAGMA incremental_vacuum(${Math.trunc(pages)})`));
+    await this.exclusively((raw) => {
+      this.#trust.check();
+      this.#watchSync(() => void raw.run(`PRAGMA incremental_vacuum(${Math.trunc(pages)})`));
+    });
   }
 
   async close(): Promise<void> {
@@ -308,6 +347,9 @@ class Sqlite implements SqliteDatabase {
       this.#isClosed = true;
       this.#reads.finalize();
       this.#reader?.close();
+      // Left as it is, with its log: closing would write into the database what is perhaps not in the log. With statements
+      // that live, the connection lives as long as the process, and is not closed at its end.
+      if (this.#trust.lost !== null) return;
       this.#writes.finalize();
       raw.run("PRAGMA optimize");
       raw.run("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -381,8 +423,9 @@ class Sqlite implements SqliteDatabase {
     const turn = this.#take();
     if (turn !== undefined) await turn;
     try {
+      this.#trust.check();
       this.#use("full");
-      const result = statement();
+      const result = this.#watchSync(statement);
       this.#checkpointLater();
       return result;
     } finally {
@@ -393,6 +436,16 @@ class Sqlite implements SqliteDatabase {
   #refuseInside(): void {
     if (this.#open === null) return;
     assert(this.#inside.getStore() !== this.#open, NESTED);
+  }
+
+  /** A sync that fails in it is the last. */
+  #watchSync<T>(write: () => T): T {
+    try {
+      return write();
+    } catch (error) {
+      if (FAILED_SYNCS.includes(codeOf(error))) this.#trust.lose("the database", error);
+      throw error;
+    }
   }
 
   #use(durability: Durability): void {
@@ -434,7 +487,8 @@ class Sqlite implements SqliteDatabase {
   async #checkpoint(): Promise<void> {
     try {
       await this.exclusively(() => {
-        if (!this.#isClosed && !this.#isFrozen) this.#writes.of("PRAGMA wal_checkpoint(PASSIVE)").get();
+        if (this.#isClosed || this.#isFrozen || this.#trust.lost !== null) return;
+        this.#watchSync(() => void this.#writes.of("PRAGMA wal_checkpoint(PASSIVE)").get());
       });
     } catch {
       // On a full disk, say: everything is in the log, and the next commit tries again.

@@ -121,9 +121,13 @@ const ROWS: Record<ErrorCode, Row> = {
   chat_model_timeout: { status: 504, type: "server_error" },
   chat_model_rejected_key: { status: 502, type: "server_error" },
   chat_model_not_found: { status: 502, type: "server_error" },
+  storage_unavailable: { status: 503, type: "server_error" },
   shutting_down: { status: 503, type: "server_error" },
   internal_error: { status: 500, type: "server_error" },
 };
+
+/** What SQLite, and the system, say when there is no room left. */
+const FULL: ReadonlySet<string> = new Set(["SQLITE_FULL", "ENOSPC", "EDQUOT"]);
 
 export function statusOf(code: ErrorCode): number {
   return ROWS[code].status;
@@ -160,6 +164,11 @@ export function errorResponse(error: AppError, dialect: Dialect, told?: ToldAs):
 /** What a client is told about anything thrown; only an AppError speaks for itself. */
 export function asAppError(thrown: unknown): AppError {
   if (thrown instanceof AppError) return thrown;
+  const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+  if (FULL.has(code)) {
+    const message = "There is not enough free disk space on the server. Deleting is possible, and reading.";
+    return new AppError("insufficient_storage", message, { cause: thrown });
+  }
   return new AppError("internal_error", "The server had an error while processing your request. Sorry about that!", {
     cause: thrown,
   });

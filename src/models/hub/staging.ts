@@ -11,10 +11,10 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import { isAlive } from "../../platform/process-alive.ts";
+import { writeAll } from "../../platform/replace-file.ts";
 import { HubError } from "./hub-failure.ts";
 
 export interface Staging extends Disposable {
@@ -71,7 +71,7 @@ function takeOwnership(path: string, name: string): void {
   }
   const file = openSync(owner, "wx", 0o600);
   try {
-    writeSync(file, String(process.pid));
+    writeAll(file, new TextEncoder().encode(String(process.pid)));
   } finally {
     closeSync(file);
   }
