@@ -80,18 +80,7 @@ export function createBlobs(dataDir: string, trust: DiskTrust = createDiskTrust(
         },
         async commit(id) {
           ended = true;
-          const target = path(id);
-          let renamed = false;
-          try {
-            await synced(trust, handle);
-            makeShard(trust, dirname(target));
-            await rename(temporary, target);
-            renamed = true;
-            await synced(trust, await open(dirname(target), "r"));
-          } catch (error) {
-            await rm(renamed ? target : temporary, { force: true }).catch(() => {});
-            throw error;
-          }
+          await putInPlace(trust, handle, { from: temporary, to: path(id) });
           return { bytes, sha256: sha256.digest("hex"), md5: md5.digest("hex") };
         },
         async discard() {
@@ -110,6 +99,8 @@ export function createBlobs(dataDir: string, trust: DiskTrust = createDiskTrust(
       }
     },
     async remove(id) {
+      // Whether the row is gone, or was never there, is not known before the next start: its sweep takes what has none.
+      if (trust.lost !== null) return;
       if (held === null) await rm(path(id), { force: true });
       else held.add(id);
     },
@@ -123,6 +114,25 @@ export function createBlobs(dataDir: string, trust: DiskTrust = createDiskTrust(
 
 function shard(id: string): string {
   return createHash("sha256").update(id).digest("hex").slice(0, 2);
+}
+
+/** Makes written bytes durable under their name. Where that fails nothing is left of them. */
+async function putInPlace(
+  trust: DiskTrust,
+  handle: FileHandle,
+  { from, to }: { from: string; to: string },
+): Promise<void> {
+  let at = from;
+  try {
+    await synced(trust, handle);
+    makeShard(trust, dirname(to));
+    await rename(from, to);
+    at = to;
+    await synced(trust, await open(dirname(to), "r"));
+  } catch (error) {
+    await rm(at, { force: true }).catch(() => {});
+    throw error;
+  }
 }
 
 /** In one turn: whoever finds it there finds it durable. */

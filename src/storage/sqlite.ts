@@ -7,6 +7,7 @@ import { createDiskTrust, type DiskTrust } from "../platform/disk-trust.ts";
 import { syncPath } from "../platform/replace-file.ts";
 import { migrate } from "./migrations/runner.ts";
 import { checkSchema, distrustSchema } from "./own-schema.ts";
+import { leavesDoubt, settleLog } from "./settle-log.ts";
 import type { Database, Durability, Param, SyncReads, Tx } from "./sql.ts";
 
 /**
@@ -112,28 +113,6 @@ function openWriter(path: string): Connection {
   raw.close();
   throw new NewerSchemaError(`schema version ${migrated.found}, this Lectern knows up to ${migrated.known}`);
 }
-
-/**
- * What the log holds was perhaps written by a process whose sync failed: then the system shows it, and the disk does not
- * have it. Brought into the database it is written once more, and what comes after it stands on something.
- */
-function settleLog(raw: Connection): void {
-  try {
-    raw.run("PRAGMA wal_checkpoint(TRUNCATE)");
-  } catch (error) {
-    // A full disk must still start, so that something can be deleted.
-    if (codeOf(error) === "SQLITE_FULL") return;
-    raw.close();
-    throw error;
-  }
-}
-
-/** SQLite's extended code, which tells a failed sync from other failures. */
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
-}
-
-const FAILED_SYNCS: readonly string[] = ["SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC"];
 
 function tune(connection: Connection): void {
   distrustSchema(connection);
@@ -347,10 +326,9 @@ class Sqlite implements SqliteDatabase {
       this.#isClosed = true;
       this.#reads.finalize();
       this.#reader?.close();
-      // Left as it is, with its log: closing would write into the database what is perhaps not in the log. With statements
-      // that live, the connection lives as long as the process, and is not closed at its end.
-      if (this.#trust.lost !== null) return;
       this.#writes.finalize();
+      // SQLite brings the log into the database, as the next start would, and leaves it where that fails.
+      if (this.#trust.lost !== null) return raw.close();
       raw.run("PRAGMA optimize");
       raw.run("PRAGMA wal_checkpoint(TRUNCATE)");
       raw.close();
@@ -438,12 +416,12 @@ class Sqlite implements SqliteDatabase {
     assert(this.#inside.getStore() !== this.#open, NESTED);
   }
 
-  /** A sync that fails in it is the last. */
+  /** A sync that fails in it is the last one. */
   #watchSync<T>(write: () => T): T {
     try {
       return write();
     } catch (error) {
-      if (FAILED_SYNCS.includes(codeOf(error))) this.#trust.lose("the database", error);
+      if (leavesDoubt(error)) this.#trust.lose("the database", error);
       throw error;
     }
   }

@@ -2,7 +2,7 @@
  * A server whose disk fails now and then, the client beside it, and what that client was told: only what was acknowledged
  * counts, and it must stay.
  */
-import { cpSync, writeFileSync } from "node:fs";
+import { cpSync, linkSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ChatServer, startChatServer } from "../helpers/chat-server.ts";
 import { startServer, type TestServer } from "../helpers/server.ts";
@@ -16,13 +16,14 @@ export class Finding extends Error {
   override name = "Finding";
 }
 
+/** `status` 0: no answer came. */
 export type Answered<T> = { ok: true; value: T } | { ok: false; status: number; message: string };
 
 /** What a failing disk may be answered with. */
 const HONEST = [500, 502, 503, 507];
-const SETTLE_MS = 25_000;
+const SETTLE_MS = 90_000;
 
-interface Known {
+export interface Known {
   /** file -> what it holds */
   files: Map<string, string>;
   deletedFiles: Set<string>;
@@ -51,6 +52,8 @@ export class Desk implements AsyncDisposable {
     responses: new Map(),
   };
   server!: TestServer;
+  /** Called after each thing that became known. */
+  onKnown: (known: Known) => void = () => {};
   /** For records of what is written. */
   record: string | undefined;
   restarts = 0;
@@ -71,7 +74,7 @@ export class Desk implements AsyncDisposable {
     const upstream = await startChatServer();
     upstream.say({ text: "Within fourteen days." });
     const desk = new Desk(tempDir(), upstream);
-    cpSync(await template(), desk.root, { recursive: true });
+    copyLinked(await template(), desk.root);
     return desk;
   }
 
@@ -121,6 +124,12 @@ export class Desk implements AsyncDisposable {
     writeFileSync(this.#dir.join("clock"), String(this.#movedBy));
   }
 
+  /** What the client was told, or is about to ask for that cannot be taken back. */
+  note(change: (known: Known) => void): void {
+    change(this.known);
+    this.onKnown(this.known);
+  }
+
   newWord(): string {
     return `w${(this.#words++).toString(36)}q${Math.random().toString(36).slice(2, 8)}`;
   }
@@ -165,6 +174,12 @@ export class Desk implements AsyncDisposable {
     const { known } = this;
     const listed = new Set<string>();
     for await (const { id } of this.server.client.files.list({ limit: 1000 })) listed.add(id);
+    // No row without its bytes, whoever was told of it.
+    for (const id of listed)
+      await this.#once(`c${id}`, async () => {
+        const response = await this.server.fetch(`/v1/files/${id}/content`);
+        if (!response.ok) throw new Finding(`the bytes of ${id}: ${response.status} ${await response.text()}`);
+      });
     for (const id of known.deletedFiles) if (listed.has(id)) throw new Finding(`the deleted file ${id} is there`);
     const stores = new Set<string>();
     for await (const { id } of this.server.client.vectorStores.list({ limit: 100 })) stores.add(id);
@@ -183,7 +198,8 @@ export class Desk implements AsyncDisposable {
         await this.#found(store, word);
       });
     for (const [word, store] of known.inserted) await this.#once(word, () => this.#found(store, word));
-    for (const [id, key] of known.keys) await this.#once(id, () => this.must("GET", "/v1/files?limit=1", undefined, key));
+    for (const [id, key] of known.keys)
+      await this.#once(id, () => this.must("GET", "/v1/files?limit=1", undefined, key));
     for (const id of known.tenants) await this.#once(id, () => this.must("GET", `/v1/admin/tenants/${id}`));
     for (const [id, said] of known.responses)
       await this.#once(id, async () => {
@@ -239,6 +255,10 @@ function isAlive(pid: number): boolean {
   }
 }
 
+function isDoneAlready(what: string, status: number): boolean {
+  return (status === 404 && what.startsWith("DELETE")) || (status === 409 && what.endsWith("/migrate"));
+}
+
 /** The message of a refusal that tells it as it should be told. */
 function refusalIn(what: string, response: Response, text: string): string {
   let error: { message?: unknown } | undefined;
@@ -247,12 +267,29 @@ function refusalIn(what: string, response: Response, text: string): string {
   } catch {
     throw new Finding(`${what} answered ${response.status} with ${text.slice(0, 200)}`);
   }
-  const keys = Object.keys(error ?? {}).toSorted().join();
+  const keys = Object.keys(error ?? {})
+    .toSorted()
+    .join();
   if (keys !== "code,message,param,type") throw new Finding(`${what} answered ${response.status} with ${text}`);
   const message = String(error?.message);
+  // What was refused before may have been done all the same.
+  if (isDoneAlready(what, response.status)) return message;
   if (!HONEST.includes(response.status) || message.length < 10)
     throw new Finding(`${what} answered ${response.status}: ${message}`);
   return message;
+}
+
+/** What never changes is not copied. */
+const SHARED = ["models", "native"];
+
+function copyLinked(from: string, to: string, isShared = false): void {
+  mkdirSync(to, { recursive: true });
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (entry.isDirectory()) copyLinked(source, target, isShared || SHARED.includes(entry.name));
+    else if (isShared) linkSync(source, target);
+    else cpSync(source, target);
+  }
 }
 
 let templateDir: Promise<string> | null = null;
@@ -276,4 +313,3 @@ function template(): Promise<string> {
     return dir.path;
   })());
 }
-

@@ -102,6 +102,10 @@ export class Disk {
       case "S":
         if (entry === null) throw new Error(`${path} is synced and was never there`);
         return settle(entry);
+      case "F":
+        // The system has thrown away what it could not write; programs still see it, and later syncs succeed.
+        if (entry !== null) entry.pending = [];
+        return true;
       case "W":
         if (offset < 0) throw new Error(`where ${path} was written is not known`);
         fileOf(entry, path).pending.push({ type: "data", offset, data });
@@ -127,8 +131,9 @@ export class Disk {
     return { folder, name, entry: name === "" ? folder : (folder.now.get(name) ?? null) };
   }
 
-  /** Writes what a power cut of this kind may leave to a folder, which must be empty. */
-  cut(target: string, kind: Cut, random: SeededRandom): void {
+  /** Writes what a power cut of this kind may leave to a folder, which must be empty; answers a digest of it. */
+  cut(target: string, kind: Cut, random: SeededRandom): string {
+    let digest = 0n;
     const odds = random.pick([0.1, 0.5, 0.9]);
     const files = new Map<FileNode, Uint8Array>();
     const contentOf = (file: FileNode): Uint8Array => {
@@ -147,14 +152,18 @@ export class Disk {
       }
       for (const [name, entry] of entries) {
         const inner = join(path, name);
-        if (entry instanceof FileNode) writeFileSync(inner, contentOf(entry));
-        else {
+        if (entry instanceof FileNode) {
+          const bytes = contentOf(entry);
+          writeFileSync(inner, bytes);
+          digest ^= Bun.hash.xxHash64(bytes, Bun.hash.xxHash64(inner.slice(target.length)));
+        } else {
           mkdirSync(inner, { recursive: true });
           write(entry, inner);
         }
       }
     };
     write(this.#root, target);
+    return digest.toString(36);
   }
 }
 

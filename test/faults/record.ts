@@ -4,8 +4,11 @@ import { readFileSync } from "node:fs";
 export interface DiskRecord {
   /** What the client had been told by then. */
   mark: number;
-  /** W data at an offset, T a length, A a least length, C a file, M a folder, R a rename, U a removal, L a link, S a sync. */
-  kind: "W" | "T" | "A" | "C" | "M" | "R" | "U" | "L" | "S";
+  /**
+   * W data at an offset, T a length, A a least length, C a file, M a folder, R a rename, U a removal, L a link, S a sync,
+   * F a sync that failed.
+   */
+  kind: "W" | "T" | "A" | "C" | "M" | "R" | "U" | "L" | "S" | "F";
   path: string;
   /** Of a rename, where to. */
   other: string;

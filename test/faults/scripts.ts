@@ -25,7 +25,7 @@ async function uploadFile(desk: Desk): Promise<Answered<{ id: string; word: stri
   form.set("file", new Blob([textWith(word)]), `${word}.txt`);
   const answer = await desk.ask<{ id: string }>("POST", "/v1/files", form);
   if (!answer.ok) return answer;
-  desk.known.files.set(answer.value.id, textWith(word));
+  desk.note((known) => void known.files.set(answer.value.id, textWith(word)));
   return { ok: true, value: { id: answer.value.id, word } };
 }
 
@@ -37,7 +37,7 @@ async function preparedFile(desk: Desk): Promise<string[]> {
 
 async function preparedStore(desk: Desk): Promise<string> {
   const { id } = await desk.must<{ id: string }>("POST", "/v1/vector_stores", { name: "faults" });
-  desk.known.stores.add(id);
+  desk.note((known) => void known.stores.add(id));
   return id;
 }
 
@@ -51,7 +51,7 @@ function theStore(desk: Desk): Promise<string> {
 
 async function attach(desk: Desk, store: string, [file, word]: string[]): Promise<Answered<unknown>> {
   const answer = await desk.ask("POST", `/v1/vector_stores/${store}/files`, { file_id: file });
-  if (answer.ok) desk.known.attached.set(file ?? "", { store, word: word ?? "" });
+  if (answer.ok) desk.note((known) => void known.attached.set(file ?? "", { store, word: word ?? "" }));
   return answer;
 }
 
@@ -98,8 +98,8 @@ export const SCRIPTS: readonly Script[] = [
     async run(desk, [store = "", a = "", wordOfA = "", b = "", wordOfB = ""]) {
       const answer = await desk.ask("POST", `/v1/vector_stores/${store}/file_batches`, { file_ids: [a, b] });
       if (!answer.ok) return answer;
-      desk.known.attached.set(a, { store, word: wordOfA });
-      desk.known.attached.set(b, { store, word: wordOfB });
+      desk.note((known) => void known.attached.set(a, { store, word: wordOfA }));
+      desk.note((known) => void known.attached.set(b, { store, word: wordOfB }));
       return answer;
     },
     settle: (desk, [store = ""]) => within(desk, () => isIndexed(desk, store)),
@@ -112,7 +112,7 @@ export const SCRIPTS: readonly Script[] = [
       const answer = await desk.ask("POST", `/v1/vector_stores/${store}/embeddings/batch`, {
         embeddings: words.map((word) => ({ content: textWith(word) })),
       });
-      if (answer.ok) for (const word of words) desk.known.inserted.set(word, store);
+      if (answer.ok) desk.note((known) => words.forEach((word) => known.inserted.set(word, store)));
       return answer;
     },
   },
@@ -121,10 +121,10 @@ export const SCRIPTS: readonly Script[] = [
     prepare: async (desk) => await preparedAttached(desk, await theStore(desk)),
     async run(desk, [file = ""]) {
       // From here on it may be gone, answered or not.
-      desk.known.files.delete(file);
-      desk.known.attached.delete(file);
+      desk.note((known) => void known.files.delete(file));
+      desk.note((known) => void known.attached.delete(file));
       const answer = await desk.ask("DELETE", `/v1/files/${file}`);
-      if (answer.ok) desk.known.deletedFiles.add(file);
+      if (answer.ok) desk.note((known) => void known.deletedFiles.add(file));
       return answer;
     },
     settle: (desk) => within(desk, () => isQuiet(desk)),
@@ -137,10 +137,10 @@ export const SCRIPTS: readonly Script[] = [
       return [store, file];
     },
     async run(desk, [store = "", file = ""]) {
-      desk.known.stores.delete(store);
-      desk.known.attached.delete(file);
+      desk.note((known) => void known.stores.delete(store));
+      desk.note((known) => void known.attached.delete(file));
       const answer = await desk.ask("DELETE", `/v1/vector_stores/${store}`);
-      if (answer.ok) desk.known.deletedStores.add(store);
+      if (answer.ok) desk.note((known) => void known.deletedStores.add(store));
       return answer;
     },
     settle: (desk) => within(desk, () => isQuiet(desk)),
@@ -165,7 +165,7 @@ export const SCRIPTS: readonly Script[] = [
       const word = desk.newWord();
       const embeddings = Array.from({ length: 110 }, (_, i) => ({ content: `Passage ${i} of ${word}.` }));
       const answer = await desk.ask("POST", `/v1/vector_stores/${store}/embeddings/batch`, { embeddings });
-      if (answer.ok) desk.known.inserted.set(word, store);
+      if (answer.ok) desk.note((known) => void known.inserted.set(word, store));
       return answer;
     },
     settle: (desk, [store = ""]) =>
@@ -184,7 +184,7 @@ export const SCRIPTS: readonly Script[] = [
         name: "of a fault",
         role: "read",
       });
-      if (answer.ok) desk.known.keys.set(answer.value.id, answer.value.key);
+      if (answer.ok) desk.note((known) => void known.keys.set(answer.value.id, answer.value.key));
       return answer;
     },
   },
@@ -193,7 +193,7 @@ export const SCRIPTS: readonly Script[] = [
     prepare: async () => [],
     async run(desk) {
       const answer = await desk.ask<{ id: string }>("POST", "/v1/admin/tenants", { name: "of a fault" });
-      if (answer.ok) desk.known.tenants.add(answer.value.id);
+      if (answer.ok) desk.note((known) => void known.tenants.add(answer.value.id));
       return answer;
     },
   },
@@ -209,7 +209,7 @@ export const SCRIPTS: readonly Script[] = [
         input: "When are refunds paid?",
         tools: [{ type: "file_search", vector_store_ids: [store] }],
       });
-      if (answer.ok) desk.known.responses.set(answer.value.id, "fourteen days");
+      if (answer.ok) desk.note((known) => void known.responses.set(answer.value.id, "fourteen days"));
       return answer;
     },
   },

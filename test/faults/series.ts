@@ -87,6 +87,25 @@ export async function series(options: SeriesOptions): Promise<Tally> {
   return tally;
 }
 
+/** Each of the faults once, on one server; what was found. */
+export async function sample(faults: readonly { script: Script; fault: Fault }[]): Promise<Tally> {
+  const tally: Tally = { script: "all", kind: "write", action: "EIO", failed: 0, refused: 0, stopped: 0, findings: [] };
+  await using desk = await Desk.open();
+  await desk.start();
+  for (const { script, fault } of faults) {
+    try {
+      if ((await once(desk, script, fault, tally)) !== null) tally.failed++;
+    } catch (error) {
+      const { kind, nth, action } = fault;
+      tally.findings.push(`${script.name}, ${kind} ${nth} ${action} (${desk.control.struck}): ${messageOf(error)}`);
+      if (!desk.isRunning) await desk.restart();
+    }
+  }
+  await desk.restart();
+  await desk.check();
+  return tally;
+}
+
 /** One fault; null where there are fewer calls than that. */
 async function once(desk: Desk, script: Script, fault: Fault, tally: Tally): Promise<string | null> {
   const subjects = await script.prepare(desk);
@@ -107,15 +126,12 @@ async function once(desk: Desk, script: Script, fault: Fault, tally: Tally): Pro
   desk.moveClock();
   if (!answer.ok) {
     const again = await script.run(desk, subjects);
-    if (!again.ok && !isDone(script, again)) throw new Finding(`again: ${again.status} ${again.message}`);
+    // Refused, and done all the same, as far as the client can tell.
+    const isDone = !again.ok && (again.status === 404 || again.status === 409);
+    if (!again.ok && !isDone) throw new Finding(`again: ${again.status} ${again.message}`);
   }
   await script.settle?.(desk, subjects);
   return desk.control.struck;
-}
-
-/** What was refused may have been done all the same; then there is nothing left to delete. */
-function isDone(script: Script, { status }: { status: number }): boolean {
-  return status === 404 && script.name.startsWith("delete");
 }
 
 function lastLines(desk: Desk): string {

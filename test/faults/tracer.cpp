@@ -200,7 +200,7 @@ static Op describe(pid_t tid, const Call &call, const user_regs_struct &regs) {
 /**
  * One record: a line `mark kind offset length path-bytes other-bytes`, then the path, the other path, the data, a newline.
  * Paths are below ROOT. Kinds: W data at an offset, S a sync, R a rename, C a file that came to be, T a length, U a file
- * or a folder removed, M a folder made, L a link, K a marker of the test.
+ * or a folder removed, M a folder made, L a link, A a least length, F a sync that failed.
  */
 static void record(char kind, const Op &op, long long offset, const std::string &data) {
   auto below = [](const std::string &path) { return path.empty() ? path : path.substr(root.size() + 1); };
@@ -270,7 +270,8 @@ static void took_effect(pid_t tid, const Op &op, long long result) {
     unknown(op, "a copy inside the kernel");
     break;
   case MMAP:
-    if ((op.regs.rdx & PROT_WRITE) && op.path.find("-shm") == std::string::npos) unknown(op, "a mapping to write to");
+    // Bun maps what it reads so that it could be written; a graph is only read that way, and SQLite's index is no truth.
+    if ((op.regs.rdx & PROT_WRITE) && op.path.find("-shm") == std::string::npos && op.path.find(".hnsw") == std::string::npos) unknown(op, "a mapping to write to");
     break;
   default:
     break;
@@ -322,6 +323,7 @@ static void strike(pid_t tid, Op &op) {
     op.fail_with = action;
     return;
   }
+  if (op.kind == SYNC && record_file) record('F', op, 0, "");
   regs.orig_rax = -1;
   regs.rax = -(long long)action;
   ptrace(PTRACE_SETREGS, tid, 0, &regs);

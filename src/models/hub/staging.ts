@@ -2,16 +2,7 @@
  * Where a model's files are gathered before it is put in its place in one step. The folder has the same name for the same
  * commit of the same model, so that a pull that broke off goes on where it was; one process at a time is at it.
  */
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-} from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isAlive } from "../../platform/process-alive.ts";
 import { writeAll } from "../../platform/replace-file.ts";
