@@ -552,7 +552,7 @@ describe("service addresses", () => {
     const told = asAppError(Object.assign(new Error("no space left on /secret"), { code }));
     expect([told.code, told.message]).toEqual([
       "insufficient_storage",
-      "There is not enough free disk space on the server. Deleting is possible, and reading.",
+      "There is not enough free disk space on the server for what was asked. Try again when its operator has freed some.",
     ]);
   });
 

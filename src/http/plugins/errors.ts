@@ -166,7 +166,8 @@ export function asAppError(thrown: unknown): AppError {
   if (thrown instanceof AppError) return thrown;
   const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
   if (FULL.has(code)) {
-    const message = "There is not enough free disk space on the server. Deleting is possible, and reading.";
+    const message =
+      "There is not enough free disk space on the server for what was asked. Try again when its operator has freed some.";
     return new AppError("insufficient_storage", message, { cause: thrown });
   }
   return new AppError("internal_error", "The server had an error while processing your request. Sorry about that!", {
