@@ -60,12 +60,12 @@ export async function compile(options: CompileOptions): Promise<string[]> {
     sourcemap: "inline",
     env: "disable",
     define: {
-        LECTERN_BUILD_COMMIT: JSON.stringify(await gitCommit()),
-        "process.env.NODE_ENV": '"production"',
-        // CommonJS modules would carry the folder of the build into the executable.
-        __dirname: '"/"',
-        __filename: '"/"',
-      },
+      LECTERN_BUILD_COMMIT: JSON.stringify(await gitCommit()),
+      "process.env.NODE_ENV": '"production"',
+      // CommonJS modules would carry the folder of the build into the executable.
+      __dirname: '"/"',
+      __filename: '"/"',
+    },
     plugins: [await embedPlugin(ROOT, target?.arch)],
     metafile: true,
     throw: true,

@@ -48,7 +48,11 @@ export async function getPackages(
   const shared = /gcc-\d+-base/.exec(base)?.[0];
   if (shared !== undefined) await run(["apt-get", "-qq", ...options, "download", shared], debs);
   rmSync(lists, { recursive: true });
-  return await Promise.all(readdirSync(debs).toSorted().map(async (file) => await unpack(join(debs, file), parent)));
+  return await Promise.all(
+    readdirSync(debs)
+      .toSorted()
+      .map(async (file) => await unpack(join(debs, file), parent)),
+  );
 }
 
 async function unpack(deb: string, parent: string): Promise<DebianPackage> {

@@ -94,6 +94,7 @@ function baseFiles(packages: readonly DebianPackage[]): Packed[] {
       content: `root:x:0:0:root:/:/sbin/nologin\nlectern:x:${USER}:${USER}:lectern:${DATA}:/sbin/nologin\n`,
     },
     { name: "etc/group", content: `root:x:0:\nlectern:x:${USER}:\n` },
+    ...["dev/", "proc/", "sys/"].map((name) => ({ name })),
     { name: "tmp/", mode: 0o1777 },
     // A new volume takes over whose it is.
     { name: `${DATA.slice(1)}/`, mode: 0o700, owner: USER },
@@ -172,7 +173,11 @@ if (import.meta.main) {
       console.log(`skipped the image for ${target.name}: make release has not made ${basename(archive)}`);
       continue;
     }
-    const packages = await getPackages(PACKAGES, target.platform, join(ROOT, "dist/parts", `debian-${target.platform}`));
+    const packages = await getPackages(
+      PACKAGES,
+      target.platform,
+      join(ROOT, "dist/parts", `debian-${target.platform}`),
+    );
     const image = await makeImage({ target, archive, packages });
     mkdirSync(directory, { recursive: true });
     const path = join(directory, `lectern-${version}-${target.name}-image.tar`);

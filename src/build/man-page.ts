@@ -44,7 +44,7 @@ async function verbSection(name: string): Promise<string> {
   const verb = VERBS[name];
   if (verb === undefined) throw new Error(`there is no verb ${name}`);
   const { help, flags = {} } = await verb.load();
-  const options = name === "serve" ? settings() : optionsOf(flags);
+  const options = name === "serve" ? settings(flags) : optionsOf(flags);
   // The help text ends with the table of options, which the page sets as its own list.
   const words = name === "serve" ? "" : help.split(/^ {2}--/m)[0]!.trim();
   return [
@@ -61,13 +61,17 @@ function optionsOf(flags: Flags): string[] {
   );
 }
 
-function settings(): string[] {
-  return [...Map.groupBy(describeSettings(), ({ group }) => group)].flatMap(([group, rows]) => [
+/** With their defaults and variables; first those options of `serve` that are no settings. */
+function settings(flags: Flags): string[] {
+  const known = new Set(describeSettings().map(({ option }) => option));
+  const others = Object.fromEntries(Object.entries(flags).filter(([name]) => !known.has(name)));
+  const groups = [...Map.groupBy(describeSettings(), ({ group }) => group)].flatMap(([group, rows]) => [
     `.PP\n${roff(`${group}:`)}`,
     ...rows.map(({ option, help, default: usual, env }) =>
       term(`--${option}`, `${help}. Default: ${usual}. Variable: ${env}.`),
     ),
   ]);
+  return [...optionsOf(others), ...groups];
 }
 
 /** A paragraph that hangs below its bold first line. */
@@ -77,7 +81,13 @@ function term(name: string, text: string): string {
 
 /** As text: what roff would take for an order or a sign of its own is no longer one. */
 function roff(text: string): string {
-  return text.replaceAll("\\", "\\e").replaceAll("-", "\\-").replaceAll("~", "\\(ti").replaceAll("^", "\\(ha").replace(/^(?=[.'])/gm, "\\&");
+  return text
+    .replaceAll("\\", "\\e")
+    .replaceAll("-", "\\-")
+    .replaceAll("~", "\\(ti")
+    .replaceAll("^", "\\(ha")
+    .replace(/[^\x20-\x7e\n]/gu, (sign) => `\\[u${sign.codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0")}]`)
+    .replace(/^(?=[.'])/gm, "\\&");
 }
 
 const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;

@@ -9,9 +9,11 @@ export async function unpackArchive(path: string): Promise<{ files: Packed[]; mt
   const tar = Bun.gunzipSync(readFileSync(path));
   const files: Packed[] = [];
   let mtime = 0;
-  for (let at = 0; at + BLOCK <= tar.byteLength; ) {
+  for (let at = 0; at + BLOCK <= tar.byteLength;) {
     const field = (from: number, length: number) =>
-      Buffer.from(tar.buffer, tar.byteOffset + at + from, length).toString().replace(/\0.*$/s, "");
+      Buffer.from(tar.buffer, tar.byteOffset + at + from, length)
+        .toString()
+        .replace(/\0.*$/s, "");
     if (field(0, 100) === "") break;
     const bytes = Number.parseInt(field(124, 12), 8);
     mtime = Number.parseInt(field(136, 12), 8);

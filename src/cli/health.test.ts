@@ -19,7 +19,10 @@ test("a server that is ready is 0, one that is not 1, and alive is less than rea
   let status = 200;
   await using server = listening(() => status);
   const url = server.url.href;
-  expect(await lectern(["health", "--url", `${url}v1/`])).toMatchObject({ status: 0, out: `${url.slice(0, -1)} is ready\n` });
+  expect(await lectern(["health", "--url", `${url}v1/`])).toMatchObject({
+    status: 0,
+    out: `${url.slice(0, -1)} is ready\n`,
+  });
   status = 503;
   expect(await lectern(["health", "--url", url])).toMatchObject({
     status: 1,

@@ -21,7 +21,8 @@ const ANSWER_MS = 5000;
 export async function health(argv: readonly string[], terminal: Terminal): Promise<number> {
   const args = parseArguments(argv, HEALTH_FLAGS);
   if (args.words.length > 0) throw new UsageError("lectern health takes no words; see lectern help health.");
-  const server = args.get("url") ?? (terminal.env["LECTERN_URL"] || undefined) ?? ownAddress(args.get("data"), terminal);
+  const server =
+    args.get("url") ?? (terminal.env["LECTERN_URL"] || undefined) ?? ownAddress(args.get("data"), terminal);
   if (!URL.canParse(server)) throw new UsageError(`${server} is not an address such as http://127.0.0.1:8080.`);
   const url = server.replace(/\/+$/, "").replace(/\/v1$/, "");
   let answer: Response;
