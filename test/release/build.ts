@@ -35,5 +35,5 @@ async function build(checkout: string, targets: string[]): Promise<void> {
   };
   await run("src/build/addon.ts");
   await run("src/build/release.ts", ...targets);
-  if (checkout === first) await run("src/build/image.ts", ...targets);
+  if (checkout === first) await run("src/build/image.ts", ownTarget().name);
 }
