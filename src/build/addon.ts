@@ -17,7 +17,7 @@ export async function buildAddon(level: CpuLevel, directory: string): Promise<vo
   const target = join(directory, hnswFileName(level));
   mkdirSync(directory, { recursive: true });
   const command = [
-    process.env["CXX"] ?? "c++",
+    compilerOf(level),
     "-O3",
     "-std=c++17",
     "-shared",
@@ -25,6 +25,9 @@ export async function buildAddon(level: CpuLevel, directory: string): Promise<vo
     level === "arm64" ? "-march=armv8-a" : `-march=${level}`,
     // libstdc++ stays the system's: ONNX Runtime needs that one too, and two copies in one process crash each other.
     ...(process.platform === "darwin" ? ["-undefined", "dynamic_lookup"] : []),
+    // The same source gives the same bytes wherever the checkout lies.
+    `-ffile-prefix-map=${ROOT}=.`,
+    ...(process.platform === "linux" ? ["-Wl,--build-id=none"] : []),
     "-DNAPI_DISABLE_CPP_EXCEPTIONS",
     "-DNODE_GYP_MODULE_NAME=addon",
     ...[join(packageDirectory("node-api-headers"), "include"), packageDirectory("node-addon-api"), hnswlib].flatMap(
@@ -38,6 +41,12 @@ export async function buildAddon(level: CpuLevel, directory: string): Promise<vo
   const [errors, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
   if (code !== 0) throw new Error(`${command[0]} could not compile the HNSW addon for ${level}:\n${errors}`);
   renameSync(`${target}.tmp`, target);
+}
+
+/** The machine's own compiler, or Debian's name of the one for another architecture. */
+export function compilerOf(level: CpuLevel): string {
+  if (levelsOf(process.arch).includes(level)) return process.env["CXX"] ?? "c++";
+  return level === "arm64" ? "aarch64-linux-gnu-g++" : "x86_64-linux-gnu-g++";
 }
 
 if (import.meta.main) {
