@@ -73,6 +73,7 @@ deb: dist/lectern ## dist/lectern_VERSION_ARCH.deb, the package for Debian and U
 
 deb-test: dist/lectern ## the package on a small Debian with systemd: installed, used, upgraded, purged; needs root and debootstrap, else skipped by name
 	$(BUN) test/service/debian.ts
+
 release: $(NATIVE) ## dist/release: archives for Linux on x86-64 and arm64, bills of materials, sums
 	$(BUN) src/build/release.ts
 
@@ -83,7 +84,7 @@ release-test: $(NATIVE) ## build the release in two folders, compare, and try th
 	$(BUN) test/release/build.ts
 	$(BUN) test --only-failures --timeout=240000 ./test/release
 
-addon: $(NATIVE) ## compile the HNSW addon that tests and `make dev` load
+addon: $(NATIVE) ## compile the addons that tests and `make dev` load
 
 install: $(INSTALLED) ## get Bun and the dependencies
 
@@ -99,7 +100,7 @@ $(INSTALLED): package.json bun.lock bunfig.toml $(wildcard src/build/patches/*) 
 	$(BUN) install --frozen-lockfile --ignore-scripts
 	touch $@
 
-$(NATIVE): $(INSTALLED) src/build/addon.ts src/platform/cpu.ts
+$(NATIVE): $(INSTALLED) src/build/addon.ts src/platform/cpu.ts $(wildcard src/index/native/*)
 	$(BUN) src/build/addon.ts
 	touch $@
 

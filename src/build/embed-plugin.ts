@@ -11,7 +11,7 @@ import { bundledDirectories, DEFAULT_BUNDLED_MODEL, modelFileNames, WORD_TABLE }
 import { measureUnrelated } from "../models/unrelated.ts";
 import { bundleConsole } from "../http/web-console/bundle.ts";
 import { levelsOf } from "../platform/cpu.ts";
-import { hnswFileName, loadOnnxRuntime } from "../platform/native.ts";
+import { hnswFileName, loadOnnxRuntime, vectorsFileName } from "../platform/native.ts";
 
 const TOKENIZER_FILE = "tokenizer.json";
 
@@ -53,12 +53,16 @@ function withLoadedBinding(source: string): string {
   return source.replace(request, 'globalThis[Symbol.for("lectern.onnxruntime.binding")]');
 }
 
-/** The HNSW addon in every build for this architecture, and ONNX Runtime: its binding and the library beside it. */
+/** Our own addon and the HNSW addon for an architecture, and ONNX Runtime: its binding and the library beside it. */
 export function nativeFiles(root: string, arch: string): string[] {
   const hnsw = levelsOf(arch).map((level) => join(root, "dist/native", hnswFileName(level)));
   const packageDirectory = dirname(require.resolve("onnxruntime-node/package.json", { paths: [root] }));
   const onnxruntime = join(packageDirectory, "bin/napi-v6", process.platform, arch);
-  return [...hnsw, ...readdirSync(onnxruntime).map((name) => join(onnxruntime, name))];
+  return [
+    join(root, "dist/native", vectorsFileName(arch)),
+    ...hnsw,
+    ...readdirSync(onnxruntime).map((name) => join(onnxruntime, name)),
+  ];
 }
 
 async function nativeModule(paths: string[], root: string): Promise<string> {
