@@ -11,6 +11,7 @@
  */
 import { BestOwners, type OwnerScores } from "./best-owners.ts";
 import type { Bitset } from "./bitset.ts";
+import type { SectionReader, SectionWriter } from "./image-sections.ts";
 import { ScanSegment, segmentCapacity } from "./scan-segment.ts";
 import { NOT_SHARED, type Shared, SlotOwners } from "./slot-owners.ts";
 import { likelyFloor } from "./top-k.ts";
@@ -52,7 +53,7 @@ export class ExactIndex {
   readonly dimensions: number;
   readonly #segmentCapacity: number;
   readonly #segments: ScanSegment[] = [];
-  readonly #owners = new SlotOwners();
+  #owners = new SlotOwners();
   readonly #nextShare: number;
   #largestScale = 0;
   #places = new Int32Array(64); // scratch of BestOwners, by owner
@@ -77,6 +78,30 @@ export class ExactIndex {
   get byteLength(): number {
     const vectors = this.#segments.reduce((sum, segment) => sum + segment.byteLength, 0);
     return vectors + this.#owners.byteLength + this.#places.byteLength;
+  }
+
+  writeTo(image: SectionWriter): void {
+    image.value("largestScale", this.#largestScale);
+    this.#owners.writeTo(image.part("owners"));
+    image.value("segments", this.#segments.length);
+    this.#segments.forEach((segment, i) => {
+      const count = Math.min(this.#segmentCapacity, Math.max(0, this.count - i * this.#segmentCapacity));
+      image.array(`codes${i}`, segment.codes(count));
+      image.array(`scales${i}`, segment.scales.subarray(0, count));
+    });
+  }
+
+  static from(image: SectionReader, { dimensions, nextShare }: { dimensions: number; nextShare?: number | undefined }): ExactIndex {
+    const index = new ExactIndex(dimensions, nextShare);
+    index.#largestScale = image.number("largestScale");
+    index.#owners = SlotOwners.from(image.part("owners"));
+    index.#places = new Int32Array(index.#owners.limit);
+    for (let i = 0; i < image.number("segments"); i++) {
+      const segment = new ScanSegment(dimensions);
+      segment.readFrom(image.array(`codes${i}`, "i8"), image.array(`scales${i}`, "f32"));
+      index.#segments.push(segment);
+    }
+    return index;
   }
 
   hasOwner(owner: number): boolean {

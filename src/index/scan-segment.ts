@@ -45,6 +45,18 @@ export class ScanSegment {
     return this.#memory?.buffer.byteLength ?? 0;
   }
 
+  /** The rounded vectors of the first slots, one after another. */
+  codes(count: number): Int8Array {
+    return this.#components.subarray(0, count * this.stride);
+  }
+
+  /** Takes in vectors that another segment gave as `codes` and `scales`. */
+  readFrom(codes: Int8Array, scales: Float32Array): void {
+    this.#grow(Math.max(1, scales.length));
+    this.#components.set(codes);
+    this.scales.set(scales);
+  }
+
   /** Stores a unit vector, rounded to 8 bits by its largest component; answers its scale. */
   write(slot: number, vectors: Float32Array, offset: number, dimensions: number): number {
     if (slot >= this.#capacity) this.#grow(slot + 1);

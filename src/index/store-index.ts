@@ -19,6 +19,7 @@ import { FilterCache, type Matching } from "./filter-cache.ts";
 import { GraphCover, LEAST_EF, LEAST_NEIGHBOURS } from "./graph-cover.ts";
 import { GRAPH_FROM_VECTORS, type GraphRule, type GraphWork, type IndexKind } from "./graph-work.ts";
 import { planGraphWork, wantsGraph } from "./graph-work.ts";
+import type { SectionReader, SectionWriter } from "./image-sections.ts";
 import { KeywordIndex, type KeywordPass } from "./keyword.ts";
 import type { QueryTerm } from "./query-term.ts";
 import { type IndexCandidate, type LegHit, legOf } from "./legs.ts";
@@ -123,6 +124,13 @@ const LIST_SHARE = 0.3;
 /** Keyword postings cleaned up along with each write while there is something to clean. */
 const SWEEP_BUDGET = 20_000;
 
+interface StoreIndexParts {
+  files: FileTable;
+  attributes: AttributeIndex;
+  keywords: KeywordIndex;
+  vectors: ExactIndex;
+}
+
 type KeywordLeg = { readonly hits: readonly VectorHit[]; readonly scoreOf: (chunk: number) => number };
 type Nearest = { readonly hits: readonly VectorHit[]; readonly used: IndexAnswer["used"] };
 type Legs = {
@@ -137,20 +145,24 @@ export class StoreIndex {
   readonly dimensions: number;
   readonly #fetch: FetchVectors;
   readonly #fetchTerms: FetchTerms | null;
-  readonly #files = new FileTable();
+  readonly #files: FileTable;
   readonly #fileCounts: { readonly count: number; of(chunk: number): number };
-  readonly #attributes = new AttributeIndex();
-  readonly #keywords = new KeywordIndex();
+  readonly #attributes: AttributeIndex;
+  readonly #keywords: KeywordIndex;
   readonly #vectors: ExactIndex;
   readonly #filters: FilterCache;
-  readonly #identities = new Map<number, { fileId: string; filename: string }>();
   #cover: GraphCover | null = null;
   #graphRule: GraphRule;
   #version = 0;
+  /** Asked for with each search: counted once for each version. */
+  #bytes = { version: -1, of: 0 };
 
-  constructor(options: StoreIndexOptions) {
+  constructor(options: StoreIndexOptions, parts: StoreIndexParts = emptyParts(options)) {
     this.dimensions = options.dimensions;
-    this.#vectors = new ExactIndex(options.dimensions, options.nextShare);
+    this.#files = parts.files;
+    this.#attributes = parts.attributes;
+    this.#keywords = parts.keywords;
+    this.#vectors = parts.vectors;
     this.#graphRule = { kind: options.kind ?? "auto", from: options.graphFrom ?? GRAPH_FROM_VECTORS };
     this.#filters = new FilterCache(this.#attributes, this.#files, this.#vectors);
     const { fetchTerms } = options;
@@ -163,6 +175,29 @@ export class StoreIndex {
       of: (chunk) => files.fileOf(chunk),
     };
     this.#fetch = (chunks) => options.fetchVectors(this.#idsOf(chunks));
+  }
+
+  /** The index that was written to an image, as it was then. It is over the image's arrays, and changes like any other. */
+  static from(options: StoreIndexOptions, image: SectionReader): StoreIndex {
+    return new StoreIndex(options, {
+      files: FileTable.from(image.part("files")),
+      attributes: AttributeIndex.from(image.part("attributes")),
+      keywords: KeywordIndex.from(image.part("keywords")),
+      vectors: ExactIndex.from(image.part("vectors"), options),
+    });
+  }
+
+  /** Throws ImageError where something was ever removed: images are of indexes that were just read. */
+  writeTo(image: SectionWriter): void {
+    this.#files.writeTo(image.part("files"));
+    this.#attributes.writeTo(image.part("attributes"));
+    this.#keywords.writeTo(image.part("keywords"));
+    this.#vectors.writeTo(image.part("vectors"));
+  }
+
+  /** Whether every chunk has the terms of this version of the analyzer. */
+  get isCurrent(): boolean {
+    return this.#keywords.isCurrent;
   }
 
   get stats(): StoreIndexStats {
@@ -178,9 +213,11 @@ export class StoreIndex {
   }
 
   get byteLength(): number {
-    const scanned =
-      this.#files.byteLength + this.#attributes.byteLength + this.#keywords.byteLength + this.#vectors.byteLength;
-    return scanned + this.#filters.byteLength + (this.#cover?.byteLength ?? 0);
+    if (this.#bytes.version !== this.#version) {
+      const of = this.#files.byteLength + this.#keywords.byteLength + this.#vectors.byteLength;
+      this.#bytes = { version: this.#version, of };
+    }
+    return this.#bytes.of + this.#attributes.byteLength + this.#filters.byteLength + (this.#cover?.byteLength ?? 0);
   }
 
   /**
@@ -190,7 +227,6 @@ export class StoreIndex {
     const vectors = this.#check(file.chunks);
     this.removeFile(file.fileKey);
     const ordinal = this.#files.addFile(file.fileKey);
-    this.#identities.set(ordinal, { fileId: file.fileId, filename: file.filename });
     this.#attributes.set(ordinal, file);
     this.#addChunks(ordinal, file.chunks, vectors);
     this.#afterWrite();
@@ -224,7 +260,6 @@ export class StoreIndex {
       this.#vectors.remove(chunk);
     });
     this.#attributes.delete(file);
-    this.#identities.delete(file);
     this.#files.removeFile(file);
     this.#afterWrite();
   }
@@ -236,9 +271,8 @@ export class StoreIndex {
   /** Replaces a file's attributes; does nothing if the file is not there. */
   setAttributes(fileKey: number, attributes: Attributes): void {
     const file = this.#files.find(fileKey);
-    const identity = this.#identities.get(file);
-    if (identity === undefined) return;
-    this.#attributes.set(file, { ...identity, attributes });
+    if (file < 0) return;
+    this.#attributes.setAttributes(file, attributes);
     this.#afterWrite();
   }
 
@@ -414,6 +448,15 @@ export class StoreIndex {
       this.#files.freeChunks(this.#keywords.sweep(SWEEP_BUDGET));
     }
   }
+}
+
+function emptyParts({ dimensions, nextShare }: StoreIndexOptions): StoreIndexParts {
+  return {
+    files: new FileTable(),
+    attributes: new AttributeIndex(),
+    keywords: new KeywordIndex(),
+    vectors: new ExactIndex(dimensions, nextShare),
+  };
 }
 
 /** Best first, each owner once: one may be found by windows of its own, and by such as it shares. */
