@@ -1,7 +1,8 @@
 /**
  * An image: the index of one generation as one file that is mapped and used as it lies there.
  *
- *   head     64 bytes: mark, format, where the table begins, its length and checksum, the length of the file
+ *   head     64 bytes: mark, format, where the table begins, its length and checksum, the length of the file, and since
+ *            when nothing newer was looked at for it
  *   arrays   each at a multiple of 64 bytes, in the machine's byte order
  *   table    JSON: identity, small values, the place of every array, a checksum of every 4 MiB
  *
@@ -40,6 +41,12 @@ interface Table {
   sums: string[];
 }
 
+interface Progress {
+  /** Where the last array ends. */
+  end: number;
+  sinceMs: number;
+}
+
 /** Where a test may end the process: after the arrays, before the name, after it. */
 export type ImageStep = "arrays" | "durable" | "renamed";
 
@@ -48,9 +55,9 @@ export class ImageFileWriter implements SectionWriter {
   readonly #file: number;
   readonly #table: Table;
   readonly #prefix: string;
-  readonly #at: { end: number };
+  readonly #at: Progress;
 
-  private constructor(path: string, file: number, table: Table, prefix: string, at: { end: number }) {
+  private constructor(path: string, file: number, table: Table, prefix: string, at: Progress) {
     this.#path = path;
     this.#file = file;
     this.#table = table;
@@ -58,10 +65,11 @@ export class ImageFileWriter implements SectionWriter {
     this.#at = at;
   }
 
-  static create(path: string, identity: GenerationIdentity): ImageFileWriter {
+  /** What is in it is no older than `sinceMs` (Unix milliseconds). */
+  static create(path: string, identity: GenerationIdentity, sinceMs = 0): ImageFileWriter {
     const table: Table = { identity: sorted(identity), values: {}, arrays: {}, sums: [] };
     const file = openSync(`${path}.tmp`, "w+", 0o600);
-    return new ImageFileWriter(path, file, table, "", { end: HEAD_BYTES });
+    return new ImageFileWriter(path, file, table, "", { end: HEAD_BYTES, sinceMs });
   }
 
   array(name: string, data: Flat | readonly Flat[], capacity = 0): void {
@@ -93,14 +101,14 @@ export class ImageFileWriter implements SectionWriter {
 
   /** Makes the image durable and gives it its name; answers its length. Throws what the disk says. */
   finish(passed: (step: ImageStep) => void = () => {}): number {
-    const { end } = this.#at;
+    const { end, sinceMs } = this.#at;
     ftruncateSync(this.#file, end);
     this.#table.sums = sumsOf(this.#file, end);
     const table = Buffer.from(JSON.stringify(this.#table));
     const bytes = end + table.byteLength;
     writeAll(this.#file, table, end);
     passed("arrays");
-    writeAll(this.#file, headOf({ end, tableBytes: table.byteLength, sum: sumOf(table), bytes }), 0);
+    writeAll(this.#file, headOf({ end, tableBytes: table.byteLength, sum: sumOf(table), bytes, sinceMs }), 0);
     fsyncSync(this.#file);
     closeSync(this.#file);
     passed("durable");
@@ -251,10 +259,27 @@ interface Head {
   sum: bigint;
   /** Of the file. */
   bytes: number;
+  sinceMs: number;
+}
+
+/** Since when nothing newer than it was looked at for an image; null where there is none that says so. */
+export function imageSince(path: string): number | null {
+  let file: number;
+  try {
+    file = openSync(path, "r");
+  } catch {
+    return null;
+  }
+  try {
+    const head = Buffer.alloc(HEAD_BYTES);
+    return readSync(file, head, 0, HEAD_BYTES, 0) === HEAD_BYTES ? (headIn(head)?.sinceMs ?? null) : null;
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** The last eight bytes sum up the others. */
-function headOf({ end, tableBytes, sum, bytes }: Head): Buffer {
+function headOf({ end, tableBytes, sum, bytes, sinceMs }: Head): Buffer {
   const head = Buffer.alloc(HEAD_BYTES);
   head.write(MARK, 0, "latin1");
   head.writeUInt32LE(FORMAT, 8);
@@ -262,6 +287,7 @@ function headOf({ end, tableBytes, sum, bytes }: Head): Buffer {
   head.writeDoubleLE(tableBytes, 24);
   head.writeBigUInt64LE(sum, 32);
   head.writeDoubleLE(bytes, 40);
+  head.writeDoubleLE(sinceMs, 48);
   head.writeBigUInt64LE(sumOf(head.subarray(0, 56)), 56);
   return head;
 }
@@ -275,6 +301,7 @@ function headIn(bytes: Buffer): (Head & { format: number }) | null {
     tableBytes: bytes.readDoubleLE(24),
     sum: bytes.readBigUInt64LE(32),
     bytes: bytes.readDoubleLE(40),
+    sinceMs: bytes.readDoubleLE(48),
   };
 }
 

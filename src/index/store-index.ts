@@ -154,6 +154,8 @@ export class StoreIndex {
   #cover: GraphCover | null = null;
   #graphRule: GraphRule;
   #version = 0;
+  #changes = 0;
+  #isClosed = false;
   /** Asked for with each search: counted once for each version. */
   #bytes = { version: -1, of: 0 };
 
@@ -193,6 +195,15 @@ export class StoreIndex {
     this.#attributes.writeTo(image.part("attributes"));
     this.#keywords.writeTo(image.part("keywords"));
     this.#vectors.writeTo(image.part("vectors"));
+  }
+
+  /** Chunks that came or went, and files whose attributes changed, since it was made. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  get chunkCount(): number {
+    return this.#files.chunkCount;
   }
 
   /** Whether every chunk has the terms of this version of the analyzer. */
@@ -254,6 +265,7 @@ export class StoreIndex {
   removeFile(fileKey: number): void {
     const file = this.#files.find(fileKey);
     if (file < 0) return;
+    this.#changes += 1 + this.#files.chunksOf(file);
     this.#files.forEachChunk(file, (chunk) => {
       this.#cover?.chunkRemoved(chunk);
       this.#keywords.remove(chunk);
@@ -273,6 +285,7 @@ export class StoreIndex {
     const file = this.#files.find(fileKey);
     if (file < 0) return;
     this.#attributes.setAttributes(file, attributes);
+    this.#changes++;
     this.#afterWrite();
   }
 
@@ -287,7 +300,10 @@ export class StoreIndex {
    */
   attachGraph(graph: OpenGraph | null): void {
     if (this.#cover !== null) releaseGraph(this.#cover.graph);
-    this.#cover = graph === null ? null : new GraphCover(graph, this.#files, this.#vectors);
+    this.#cover = null;
+    // A graph is read while searches go on, and the index may have left memory meanwhile.
+    if (graph !== null && this.#isClosed) return releaseGraph(graph);
+    if (graph !== null) this.#cover = new GraphCover(graph, this.#files, this.#vectors);
   }
 
   /** The next part file worth building, or null. Ask again after it was attached. */
@@ -298,6 +314,7 @@ export class StoreIndex {
   /** Frees what the garbage collector does not see. The index must not be used afterwards. */
   close(): void {
     this.attachGraph(null);
+    this.#isClosed = true;
   }
 
   /** Ids of chunks that a filter keeps, in order, those nearest to where the page begins. */
@@ -440,6 +457,7 @@ export class StoreIndex {
       this.#vectors.add(ordinal, vectors[i]!, { previous, shared: chunk.shared ?? 0 });
       this.#cover?.chunkAdded(ordinal);
     });
+    this.#changes += chunks.length;
   }
 
   #afterWrite(): void {

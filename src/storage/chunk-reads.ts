@@ -66,6 +66,18 @@ export interface ChunkReads {
   ): Promise<IndexedChunk[]>;
   /** Completed files of a store after `afterSeq`, for loading an index. */
   completedFiles(tenantId: TenantId, storeId: StoreId, afterSeq: StoreFileSeq, limit: number): Promise<CompletedFile[]>;
+  /**
+   * Of completed files of a store after `afterSeq`: a text that is another one as soon as an index of the live generation
+   * would have something else of the file.
+   */
+  marksOfCompleted(
+    tenantId: TenantId,
+    storeId: StoreId,
+    afterSeq: StoreFileSeq,
+    limit: number,
+  ): Promise<{ seq: StoreFileSeq; mark: string }[]>;
+  /** No chunk of any tenant ever had a higher id. */
+  highestId(): Promise<ChunkId>;
   /** The chunks of these ids that still count, in no particular order. */
   hits(tenantId: TenantId, ids: readonly ChunkId[]): Promise<ChunkHit[]>;
   /** The texts alone of the chunks of these ids that still count. */
@@ -112,6 +124,11 @@ const TOTALS = /*sql*/ `SELECT count(*) AS chunks, count(v.id) AS vectors, coale
   WHERE c.tenant_id = ?1 AND c.store_file = ?2 AND c.chunk_set = ?3 AND c.revision = ?4`;
 const COMPLETED_FILES = /*sql*/ `SELECT ${COMPLETED_FILE.list} FROM store_file
   WHERE tenant_id = ?1 AND store_id = ?2 AND status = 'completed' AND seq > ?3 ORDER BY seq LIMIT ?4`;
+// A revision's chunks never change, they only get more, and then what was put in has more bytes.
+const MARKS = /*sql*/ `SELECT seq, revision || ' ' || n_chunks || ' ' || n_vectors || ' ' || usage_bytes || ' ' || content_bytes || ' '
+    || file_id || ' ' || json_quote(filename) || coalesce(attributes, '') AS mark FROM store_file
+  WHERE tenant_id = ?1 AND store_id = ?2 AND status = 'completed' AND seq > ?3 ORDER BY seq LIMIT ?4`;
+const HIGHEST_ID = /*sql*/ `SELECT coalesce(max(seq), 0) AS id FROM sqlite_sequence WHERE name = 'chunk'`;
 const CURRENT = /*sql*/ `json_each(?2) j JOIN chunk c ON c.id = j.value
   JOIN store_file f ON f.seq = c.store_file AND f.revision = c.revision AND f.status = 'completed'
   WHERE c.tenant_id = ?1`;
@@ -152,6 +169,8 @@ export function chunkReads(sql: Sql): ChunkReads {
       sql.all(CHUNKS_FOR_INDEX, [tenantId, at.storeFile, at.chunkSet, at.revision, generation, fromIdx, limit]),
     completedFiles: (tenantId, storeId, afterSeq, limit) =>
       COMPLETED_FILE.all(sql, COMPLETED_FILES, [tenantId, storeId, afterSeq, limit]),
+    marksOfCompleted: (tenantId, storeId, afterSeq, limit) => sql.all(MARKS, [tenantId, storeId, afterSeq, limit]),
+    highestId: async () => (await sql.get<{ id: ChunkId }>(HIGHEST_ID))?.id ?? 0,
     hits: (tenantId, ids) => CHUNK_HIT.all(sql, HITS, [tenantId, JSON.stringify(ids)]),
     async texts(tenantId, ids) {
       const rows = await sql.all<Pick<ChunkHit, "id" | "text">>(TEXTS, [tenantId, JSON.stringify(ids)]);
