@@ -15,6 +15,8 @@ import { createStorage, type Storage } from "../storage/storage.ts";
 /** What is kept: rows, the bytes of uploads, and the parsed forms of documents, which are made again when they are gone. */
 export interface OpenStorage extends AsyncDisposable {
   readonly database: SqliteDatabase;
+  /** Of the database. */
+  readonly path: string;
   readonly storage: Storage;
   readonly blobs: Blobs;
   readonly parsed: ParsedCache;
@@ -22,9 +24,11 @@ export interface OpenStorage extends AsyncDisposable {
 
 /** Opens, and upgrades, what a data directory holds. A {@link StartError} where it cannot be used, with the way out. */
 export function openStorage(dataDir: string, log: Log, options: SqliteOptions = {}): OpenStorage {
-  const database = openDatabase(join(dataDir, "meta.sqlite"), log, options);
+  const path = join(dataDir, "meta.sqlite");
+  const database = openDatabase(path, log, options);
   return {
     database,
+    path,
     storage: createStorage(database),
     blobs: createBlobs(dataDir),
     parsed: createParsedCache(dataDir),

@@ -91,7 +91,10 @@ export class ExactIndex {
     });
   }
 
-  static from(image: SectionReader, { dimensions, nextShare }: { dimensions: number; nextShare?: number | undefined }): ExactIndex {
+  static from(
+    image: SectionReader,
+    { dimensions, nextShare }: { dimensions: number; nextShare?: number | undefined },
+  ): ExactIndex {
     const index = new ExactIndex(dimensions, nextShare);
     index.#largestScale = image.number("largestScale");
     index.#owners = SlotOwners.from(image.part("owners"));

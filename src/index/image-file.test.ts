@@ -8,7 +8,9 @@ import { ImageFileWriter, openImage } from "./image-file.ts";
 import { type IndexedChunk, type IndexedFile, StoreIndex } from "./store-index.ts";
 
 const DIMENSIONS = 24;
-const WORDS = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu Zürich naïve 2024 ORA-00942".split(" ");
+const WORDS = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu Zürich naïve 2024 ORA-00942".split(
+  " ",
+);
 const IDENTITY = { store: "vs_1", generation: 1 };
 
 /** What a database would hold: files by key, and their chunks' vectors. */
@@ -152,22 +154,25 @@ describe.each([
   ["their own windows", false],
   ["windows that they share", true],
 ] as const)("of chunks with %s", (_, shares) => {
-  test.each([1, 2, 3])("an index from an image is the index that was written, and stays right (seed %d)", async (seed) => {
-    const random = seededRandom(seed);
-    const rows = new Rows(random, shares);
-    const first = new StoreIndex(rows.options);
-    for (let i = 0; i < random.below(300); i++) rows.write(first);
-    write(rows.loaded());
-    const index = await opened(rows);
-    expectSame(index, rows.loaded(), random);
-    for (let round = 0; round < 6; round++) {
-      for (let i = 0; i < 25; i++) rows.write(index);
+  test.each([1, 2, 3])(
+    "an index from an image is the index that was written, and stays right (seed %d)",
+    async (seed) => {
+      const random = seededRandom(seed);
+      const rows = new Rows(random, shares);
+      const first = new StoreIndex(rows.options);
+      for (let i = 0; i < random.below(300); i++) rows.write(first);
+      write(rows.loaded());
+      const index = await opened(rows);
       expectSame(index, rows.loaded(), random);
-    }
-    // What was written to the index is not in the file.
-    const again = await openImage(path, IDENTITY);
-    expect(again.ok).toBe(true);
-  });
+      for (let round = 0; round < 6; round++) {
+        for (let i = 0; i < 25; i++) rows.write(index);
+        expectSame(index, rows.loaded(), random);
+      }
+      // What was written to the index is not in the file.
+      const again = await openImage(path, IDENTITY);
+      expect(again.ok).toBe(true);
+    },
+  );
 });
 
 test("an image that grew is written again as it is then", async () => {

@@ -10,7 +10,17 @@
  * later, which the checksums say before anything reads it. A new image replaces the file, so that whoever has mapped the
  * old one keeps it. It is a cache: whatever is wrong with it, the index is read from SQLite.
  */
-import { closeSync, fsyncSync, ftruncateSync, openSync, readSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { flushDirectory, type GenerationIdentity } from "./generation.ts";
@@ -318,8 +328,7 @@ function sumsOf(file: number, end: number): string[] {
 }
 
 function writeAll(file: number, bytes: Uint8Array, at: number): void {
-  for (let done = 0; done < bytes.byteLength;)
-    done += writeSync(file, bytes, done, bytes.byteLength - done, at + done);
+  for (let done = 0; done < bytes.byteLength;) done += writeSync(file, bytes, done, bytes.byteLength - done, at + done);
 }
 
 function sumOf(bytes: Uint8Array): bigint {

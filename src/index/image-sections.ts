@@ -2,14 +2,7 @@
  * The parts of an index as flat arrays: what an index is written into, and made of again, without a look at any element.
  * How they lie in a file is image-file.ts's.
  */
-export type Flat =
-  | Uint8Array
-  | Int8Array
-  | Uint16Array
-  | Int32Array
-  | Float32Array
-  | Float64Array
-  | BigUint64Array;
+export type Flat = Uint8Array | Int8Array | Uint16Array | Int32Array | Float32Array | Float64Array | BigUint64Array;
 
 export type FlatKind = "u8" | "i8" | "u16" | "i32" | "f32" | "f64" | "u64";
 

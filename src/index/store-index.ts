@@ -156,6 +156,7 @@ export class StoreIndex {
   #version = 0;
   #changes = 0;
   #isClosed = false;
+  #isGraphExpected = false;
   /** Asked for with each search: counted once for each version. */
   #bytes = { version: -1, of: 0 };
 
@@ -202,6 +203,15 @@ export class StoreIndex {
     return this.#changes;
   }
 
+  /** Bytes of memory of what a search without a graph looks at. */
+  get scannedBytes(): number {
+    if (this.#bytes.version !== this.#version) {
+      const of = this.#files.byteLength + this.#keywords.byteLength + this.#vectors.byteLength;
+      this.#bytes = { version: this.#version, of };
+    }
+    return this.#bytes.of + this.#attributes.byteLength;
+  }
+
   get chunkCount(): number {
     return this.#files.chunkCount;
   }
@@ -224,11 +234,7 @@ export class StoreIndex {
   }
 
   get byteLength(): number {
-    if (this.#bytes.version !== this.#version) {
-      const of = this.#files.byteLength + this.#keywords.byteLength + this.#vectors.byteLength;
-      this.#bytes = { version: this.#version, of };
-    }
-    return this.#bytes.of + this.#attributes.byteLength + this.#filters.byteLength + (this.#cover?.byteLength ?? 0);
+    return this.scannedBytes + this.#filters.byteLength + (this.#cover?.byteLength ?? 0);
   }
 
   /**
@@ -306,8 +312,14 @@ export class StoreIndex {
     if (graph !== null) this.#cover = new GraphCover(graph, this.#files, this.#vectors);
   }
 
+  /** Says whether a graph is being read, so that none is built meanwhile. */
+  expectGraph(isExpected: boolean): void {
+    this.#isGraphExpected = isExpected;
+  }
+
   /** The next part file worth building, or null. Ask again after it was attached. */
   graphWork(): GraphWork | null {
+    if (this.#isGraphExpected) return null;
     return planGraphWork(this.#graphRule, this.#vectors, this.#files, this.#cover, (chunks) => this.#idsOf(chunks));
   }
 

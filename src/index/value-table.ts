@@ -37,9 +37,7 @@ export class ValueTable {
     if (length === BOOLEAN) return number === 1;
     let text = "";
     for (let from = 0; from < length; from += TEXT_SLICE)
-      text += String.fromCharCode(
-        ...this.#units.subarray(number + from, number + Math.min(length, from + TEXT_SLICE)),
-      );
+      text += String.fromCharCode(...this.#units.subarray(number + from, number + Math.min(length, from + TEXT_SLICE)));
     return text;
   }
 

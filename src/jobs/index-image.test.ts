@@ -166,8 +166,10 @@ describe("an image is not used", () => {
     await using shop = new Workshop();
     const shelved = await shelf(shop, 4);
     await shelved.write();
-    const chunk = "SELECT tenant_id, store_id, 'f' || value, 'n', 1, 1, 'completed', 1, 0 FROM store_file, json_each(?)";
-    const columns = "tenant_id, store_id, file_id, filename, file_bytes, created_at, status, max_tokens, overlap_tokens";
+    const chunk =
+      "SELECT tenant_id, store_id, 'f' || value, 'n', 1, 1, 'completed', 1, 0 FROM store_file, json_each(?)";
+    const columns =
+      "tenant_id, store_id, file_id, filename, file_bytes, created_at, status, max_tokens, overlap_tokens";
     const numbers = JSON.stringify(Array.from({ length: 101 }, (_, i) => i));
     shop.db.raw.run(`INSERT INTO store_file (${columns}) ${chunk} WHERE seq = 1`, [numbers]);
     expect(await refusal(shelved)).toBe("outdated");

@@ -18,6 +18,7 @@ import { ANALYZER_VERSION } from "../index/term-blob.ts";
 import { pathPart } from "../platform/ids.ts";
 import type { ChunkReads } from "../storage/chunk-reads.ts";
 import type { GenerationRow } from "../storage/generations.ts";
+import type { ImagedGeneration, ImageResult } from "../workers/protocol.ts";
 import { indexOptions, type LoadedFrom, type LoadTurns, nextShareOf, readFile } from "./load-index.ts";
 
 /** Files a query. */
@@ -34,7 +35,7 @@ export function imagePath(dataDir: string, storeId: string, generationId: number
   return join(dataDir, "stores", pathPart(storeId), `gen-${generationId}.image`);
 }
 
-function identityOf(generation: GenerationRow): GenerationIdentity {
+function identityOf(generation: ImagedGeneration): GenerationIdentity {
   const { id, store_id, model, model_revision, dimensions, chunk_set, window_tokens } = generation;
   return {
     generation: id,
@@ -118,20 +119,18 @@ async function changedFiles(
 
 export interface ImageSource {
   chunks: Pick<ChunkReads, "highestId" | "marksOfCompleted" | "completedFiles" | "forIndex">;
-  generation: GenerationRow;
+  generation: ImagedGeneration;
   dataDir: string;
   /** Unix milliseconds. */
   nowMs: number;
   passed(step: ImageStep): void;
 }
 
-export type WrittenImage = { ok: true; bytes: number; chunks: number } | { ok: false; reason: "older-terms" };
-
 /** Chunks that are read before what there is is written and mapped again: bounds the memory that it takes. */
 const ROUND_CHUNKS = 200_000;
 
 /** Reads a generation and writes its image, in place of the one that there may be. Throws what the disk says. */
-export async function writeIndexImage(source: ImageSource): Promise<WrittenImage> {
+export async function writeIndexImage(source: ImageSource): Promise<ImageResult> {
   const draft = new ImageDraft(source, await source.chunks.highestId());
   try {
     for (let after = 0; ;) {
@@ -178,7 +177,7 @@ class ImageDraft {
     return marks.at(-1)?.seq ?? null;
   }
 
-  finish(): WrittenImage {
+  finish(): ImageResult {
     if (!this.#index.isCurrent) return { ok: false, reason: "older-terms" };
     const bytes = this.#write(this.#path, this.#source.passed);
     return { ok: true, bytes, chunks: this.#index.chunkCount };

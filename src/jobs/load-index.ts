@@ -53,7 +53,7 @@ export function indexOptions({ storage, graphFrom }: LoadedFrom, generation: Gen
   };
 }
 
-export function nextShareOf(generation: GenerationRow): number {
+export function nextShareOf(generation: Pick<GenerationRow, "window_tokens">): number {
   return generation.window_tokens === null ? 0 : NEXT_SHARE;
 }
 
@@ -61,11 +61,7 @@ export function nextShareOf(generation: GenerationRow): number {
  * Reads one generation of a store from SQLite into a new index, in slices, so that requests go on meanwhile.
  * Writes made meanwhile are repeated on it by the registry. Rejects with the signal's reason when aborted.
  */
-export async function loadIndex(
-  from: LoadedFrom,
-  generation: GenerationRow,
-  signal: AbortSignal,
-): Promise<StoreIndex> {
+export async function loadIndex(from: LoadedFrom, generation: GenerationRow, signal: AbortSignal): Promise<StoreIndex> {
   const turns = loadTurns(signal);
   const { tenant_id: tenantId, store_id: storeId } = generation;
   const index = new StoreIndex(indexOptions(from, generation));
@@ -80,7 +76,7 @@ export async function loadIndex(
 
 export interface FileToRead {
   index: StoreIndex;
-  generation: GenerationRow;
+  generation: Pick<GenerationRow, "id" | "tenant_id" | "chunk_set">;
   file: CompletedFile;
 }
 

@@ -17,6 +17,9 @@ export const FAILPOINTS = [
   "retire:some-removed",
   "retire:before-row",
   "reanalyze:some-written",
+  "image:arrays",
+  "image:durable",
+  "image:renamed",
 ] as const;
 
 export type FailpointName = (typeof FAILPOINTS)[number];
