@@ -13,6 +13,8 @@ export interface ImageWatchDeps {
   clock: Pick<Clock, "nowMs">;
   peek(storeId: string, generation: number): StoreIndex | null;
   wakeJobs(): void;
+  /** Chunks from which a store has an image (default: LEAST_IMAGED_CHUNKS). */
+  least?: number | undefined;
 }
 
 const EVERY_MS = 1_000;
@@ -59,7 +61,7 @@ export class ImageWatch implements Disposable {
 
   /** One round. */
   async look(): Promise<void> {
-    const { storage, clock, peek, wakeJobs } = this.#deps;
+    const { storage, clock, peek, wakeJobs, least = LEAST_IMAGED_CHUNKS } = this.#deps;
     for (const watched of [...this.#watched.values()]) {
       const { generation } = watched;
       if (peek(generation.store_id, generation.id) !== watched.index) {
@@ -67,7 +69,7 @@ export class ImageWatch implements Disposable {
         this.touch(generation);
         continue;
       }
-      if (!isDue(watched, clock.nowMs())) continue;
+      if (!isDue(watched, clock.nowMs(), least)) continue;
       try {
         await scheduleImage(storage, generation);
         wakeJobs();
@@ -90,15 +92,15 @@ export class ImageWatch implements Disposable {
   }
 }
 
-function isDue(watched: Watched, nowMs: number): boolean {
+function isDue(watched: Watched, nowMs: number, least: number): boolean {
   const { changes, chunkCount } = watched.index;
   if (changes !== watched.seen) {
     watched.seen = changes;
     watched.seenAtMs = nowMs;
   }
   const fresh = changes - watched.imaged;
-  const isMuch = ({ share, least }: typeof AFTER_QUIET | typeof AT_ONCE) =>
-    fresh >= Math.max(least, chunkCount * share);
-  if (chunkCount < LEAST_IMAGED_CHUNKS || nowMs < watched.notBeforeMs) return false;
+  const isMuch = (bound: typeof AFTER_QUIET | typeof AT_ONCE) =>
+    fresh >= Math.max(bound.least, chunkCount * bound.share);
+  if (chunkCount < least || nowMs < watched.notBeforeMs) return false;
   return isMuch(AT_ONCE) || (nowMs - watched.seenAtMs >= QUIET_MS && isMuch(AFTER_QUIET));
 }

@@ -104,10 +104,13 @@ interface ChunkTotals {
   vector_bytes: number;
 }
 
-/** Also read by index-reads.ts. */
+/**
+ * Also read by index-reads.ts. The index is named because the planner goes by how large the tables were when the server
+ * was last stopped: after a first start with one file it would look through all vectors for each chunk.
+ */
 export const CHUNKS_FOR_INDEX = /*sql*/ `SELECT c.id AS chunk_id, c.store_file, t.terms, v.data, v.shared FROM chunk c
   JOIN chunk_terms t ON t.chunk_id = c.id
-  JOIN vector v ON v.chunk_id = c.id AND v.generation = ?5
+  JOIN vector v INDEXED BY vector_by_chunk ON v.chunk_id = c.id AND v.generation = ?5
   WHERE c.tenant_id = ?1 AND c.store_file = ?2 AND c.chunk_set = ?3 AND c.revision = ?4 AND c.idx >= ?6
   ORDER BY c.idx LIMIT ?7`;
 const WITHOUT_VECTOR = /*sql*/ `SELECT c.id, c.idx, c.text, c.tokens, c.start_cp AS start, c.end_cp AS end FROM chunk c

@@ -18,7 +18,7 @@ const CHUNKS_A_FILE = 20;
 const FILES_A_TRANSACTION = 25;
 const WORDS_A_CHUNK = 110;
 /** Texts and vectors that take turns: to make each anew would take longer than all else. */
-const DISTINCT = 20_000;
+const DISTINCT = 5_000;
 
 /** A stopped server's data directory with a store of about so many chunks; answers the store's id. */
 export async function stockStore(dataDir: string, chunks: number): Promise<string> {
