@@ -52,7 +52,7 @@ export class ScanSegment {
 
   /** Takes in vectors that another segment gave as `codes` and `scales`. */
   readFrom(codes: Int8Array, scales: Float32Array): void {
-    this.#grow(Math.max(1, scales.length));
+    this.#grow(Math.max(32, (scales.length + 31) & ~31));
     this.#components.set(codes);
     this.scales.set(scales);
   }
