@@ -62,7 +62,7 @@ ocr-eval: $(INSTALLED) ## how well scans are read: a table and one JSON line per
 
 build: dist/lectern ## dist/lectern, one file, for this machine's platform
 
-addon: $(NATIVE) ## compile the HNSW addon that tests and `make dev` load
+addon: $(NATIVE) ## compile the addons that tests and `make dev` load
 
 install: $(INSTALLED) ## get Bun and the dependencies
 
@@ -78,7 +78,7 @@ $(INSTALLED): package.json bun.lock bunfig.toml $(wildcard src/build/patches/*) 
 	$(BUN) install --frozen-lockfile --ignore-scripts
 	touch $@
 
-$(NATIVE): $(INSTALLED) src/build/addon.ts src/platform/cpu.ts
+$(NATIVE): $(INSTALLED) src/build/addon.ts src/platform/cpu.ts $(wildcard src/index/native/*)
 	$(BUN) src/build/addon.ts
 	touch $@
 

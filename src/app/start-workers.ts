@@ -92,7 +92,7 @@ export async function startWorkers(settings: WorkerSettings, dataDir: string): P
     }),
   );
   const graphs = stack.use(new GraphLane(natives));
-  const images = stack.use(new ImageLane({ bounds, failpoint: settings.testFailpoint }));
+  const images = stack.use(new ImageLane({ natives, bounds, failpoint: settings.testFailpoint }));
   const texts = stack.use(new TextLane());
   const teardown = stack.move();
   return {

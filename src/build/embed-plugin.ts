@@ -8,7 +8,7 @@ import { bundledDirectories, DEFAULT_BUNDLED_MODEL, modelFileNames, WORD_TABLE }
 import { measureUnrelated } from "../models/unrelated.ts";
 import { bundleConsole } from "../http/web-console/bundle.ts";
 import { levelsOf } from "../platform/cpu.ts";
-import { hnswFileName, loadOnnxRuntime } from "../platform/native.ts";
+import { hnswFileName, loadOnnxRuntime, VECTORS_FILE } from "../platform/native.ts";
 
 /**
  * Fills the modules that are empty in a source checkout (native-embedded.ts, model-embedded.ts, console-embedded.ts) with the files of this
@@ -48,12 +48,16 @@ function withLoadedBinding(source: string): string {
   return source.replace(request, 'globalThis[Symbol.for("lectern.onnxruntime.binding")]');
 }
 
-/** The HNSW addon in every build for this architecture, and ONNX Runtime: its binding and the library beside it. */
+/** Our own addon, the HNSW addon in every build for this architecture, and ONNX Runtime: its binding and the library beside it. */
 function nativeFiles(root: string): string[] {
   const hnsw = levelsOf(process.arch).map((level) => join(root, "dist/native", hnswFileName(level)));
   const packageDirectory = dirname(require.resolve("onnxruntime-node/package.json", { paths: [root] }));
   const onnxruntime = join(packageDirectory, "bin/napi-v6", process.platform, process.arch);
-  return [...hnsw, ...readdirSync(onnxruntime).map((name) => join(onnxruntime, name))];
+  return [
+    join(root, "dist/native", VECTORS_FILE),
+    ...hnsw,
+    ...readdirSync(onnxruntime).map((name) => join(onnxruntime, name)),
+  ];
 }
 
 async function nativeModule(paths: string[]): Promise<string> {

@@ -252,6 +252,7 @@ const KINDS = {
   i8: Int8Array,
   u16: Uint16Array,
   i32: Int32Array,
+  u32: Uint32Array,
   f32: Float32Array,
   f64: Float64Array,
   u64: BigUint64Array,

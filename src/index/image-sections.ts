@@ -2,15 +2,24 @@
  * The parts of an index as flat arrays: what an index is written into, and made of again, without a look at any element.
  * How they lie in a file is image-file.ts's.
  */
-export type Flat = Uint8Array | Int8Array | Uint16Array | Int32Array | Float32Array | Float64Array | BigUint64Array;
+export type Flat =
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array
+  | BigUint64Array;
 
-export type FlatKind = "u8" | "i8" | "u16" | "i32" | "f32" | "f64" | "u64";
+export type FlatKind = "u8" | "i8" | "u16" | "i32" | "u32" | "f32" | "f64" | "u64";
 
 type Arrays = {
   u8: Uint8Array<ArrayBuffer>;
   i8: Int8Array<ArrayBuffer>;
   u16: Uint16Array<ArrayBuffer>;
   i32: Int32Array<ArrayBuffer>;
+  u32: Uint32Array<ArrayBuffer>;
   f32: Float32Array<ArrayBuffer>;
   f64: Float64Array<ArrayBuffer>;
   u64: BigUint64Array<ArrayBuffer>;

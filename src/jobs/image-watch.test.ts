@@ -79,7 +79,11 @@ test("an index without an image gets one when it is quiet, and another when enou
   watching.grow(499);
   expect([await watching.asks(0), await watching.asks(QUIET_MS)]).toEqual([false, false]);
   watching.grow(1);
-  expect([await watching.asks(0), await watching.asks(QUIET_MS - 1), await watching.asks(1)]).toEqual([false, false, true]);
+  expect([await watching.asks(0), await watching.asks(QUIET_MS - 1), await watching.asks(1)]).toEqual([
+    false,
+    false,
+    true,
+  ]);
 });
 
 test("while files keep coming, an image is written for so many of them, with a pause in between", async () => {

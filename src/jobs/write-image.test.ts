@@ -98,7 +98,9 @@ test("a store that has become small, or a generation that is not live, has none"
   await shop.storage.generations.setState(TENANT, writing.generation.id, "retained");
   await writing.run();
   expect([writing.ends, existsSync(writing.path)]).toEqual([["written", "put-off", "written", "put-off"], false]);
-  await writing.run({ storage: { ...shop.storage, generations: { ...shop.storage.generations, get: async () => null } } });
+  await writing.run({
+    storage: { ...shop.storage, generations: { ...shop.storage.generations, get: async () => null } },
+  });
 });
 
 test("an image of a generation that went meanwhile goes too", async () => {

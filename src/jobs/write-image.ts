@@ -53,7 +53,8 @@ export function createWriteImageHandler(deps: WriteImageDeps): JobHandler {
       const generation = await deps.storage.generations.get(job.tenant_id, Number(job.subject));
       if (generation === null) return { type: "done" };
       const store = await deps.storage.stores.get(generation.tenant_id, generation.store_id);
-      const isWanted = generation.state === "live" && store !== null && store.n_chunks >= (deps.least ?? LEAST_IMAGED_CHUNKS);
+      const isWanted =
+        generation.state === "live" && store !== null && store.n_chunks >= (deps.least ?? LEAST_IMAGED_CHUNKS);
       if (!isWanted) {
         removeImage(deps.dataDir, generation);
         deps.ended(generation, { outcome: "put-off", before: null, ms: 0 });

@@ -1,3 +1,4 @@
+import type { Natives } from "../platform/native.ts";
 import { BACKGROUND_NICE } from "../platform/priority.ts";
 import type { ProcessBounds } from "../platform/process-bounds.ts";
 import { createWorkerPool, type WorkerPool } from "../platform/worker-pool.ts";
@@ -5,6 +6,7 @@ import { processes } from "../platform/worker-process.ts";
 import type { ImageInit, ImageMethods, ImagePlan, ImageResult } from "./protocol.ts";
 
 export interface ImageLaneOptions {
+  natives: Natives;
   bounds: ProcessBounds;
   failpoint: string | null;
 }
@@ -27,8 +29,8 @@ export class ImageLane implements AsyncDisposable {
 
   /** Rejects with WorkerCallError, of an abort too, or with what the disk says. `chunks`: about how many there are. */
   async write(plan: ImagePlan, chunks: number, signal: AbortSignal): Promise<ImageResult> {
-    const { bounds, failpoint } = this.#options;
-    const init: ImageInit = { nice: BACKGROUND_NICE, failpoint };
+    const { natives, bounds, failpoint } = this.#options;
+    const init: ImageInit = { natives, nice: BACKGROUND_NICE, failpoint };
     await using pool = createWorkerPool<ImageMethods>({
       start: processes({ entry: "image", bounds, memoryBytes: () => BASE_BYTES + CHUNK_BYTES * chunks }),
       size: 1,

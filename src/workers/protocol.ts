@@ -182,6 +182,7 @@ export type ImageMethods = {
 };
 
 export interface ImageInit {
+  natives: Natives;
   /** POSIX nice value of the process's working thread. */
   nice: number;
   /** Where a test has the process end. */
