@@ -145,12 +145,12 @@ export type OpenedImage =
   | { readonly ok: false; readonly reason: ImageRefusal; readonly detail: string };
 
 /**
- * Opens an image of this identity and looks at every byte of it, giving the thread back in between. A damaged image is an
+ * Opens an image of this identity (null: of any) and looks at every byte of it, giving the thread back in between. A damaged image is an
  * answer, not an error. Rejects with the signal's reason when aborted.
  */
 export async function openImage(
   path: string,
-  identity: GenerationIdentity,
+  identity: GenerationIdentity | null,
   { signal, breathe }: { signal?: AbortSignal | undefined; breathe?: (() => Promise<void>) | undefined } = {},
 ): Promise<OpenedImage> {
   let file: Awaited<ReturnType<typeof open>>;
@@ -173,7 +173,7 @@ export async function openImage(
     await file.read(text, 0, text.byteLength, head.end);
     if (sumOf(text) !== head.sum) return refused("damaged", "the checksum of its table is wrong");
     const table = JSON.parse(text.toString("utf8")) as Table;
-    if (JSON.stringify(sorted(identity)) !== JSON.stringify(table.identity))
+    if (identity !== null && JSON.stringify(sorted(identity)) !== JSON.stringify(table.identity))
       return refused("other-identity", "it is of another generation or version");
     for (let at = 0, i = 0; at < head.end; at += PIECE_BYTES, i++) {
       signal?.throwIfAborted();
