@@ -179,6 +179,7 @@ export const PACKAGES: readonly { pattern: string; files: readonly string[]; mes
       "platform/**",
       "workers/**",
       "native-entry.ts",
+      "image-entry.ts",
       "app/**",
       "jobs/**",
       "models/**",

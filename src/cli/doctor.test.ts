@@ -92,7 +92,10 @@ test("a damaged index image is a warning, one that was not finished is none", as
   image.array("numbers", Int32Array.of(1, 2, 3));
   image.finish();
   writeFileSync(`${data}/stores/vs_a/gen-2.image.tmp`, "half");
-  expect((await checks(data)).found["indexes"]).toMatchObject({ state: "ok", detail: expect.stringContaining("1 images") });
+  expect((await checks(data)).found["indexes"]).toMatchObject({
+    state: "ok",
+    detail: expect.stringContaining("1 images"),
+  });
   writeFileSync(`${data}/stores/vs_a/gen-1.image`, "torn");
   const { status, found } = await checks(data);
   expect([status, found["indexes"]?.state, found["indexes"]?.detail]).toEqual([
