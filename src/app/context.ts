@@ -90,6 +90,18 @@ const MB = 1024 * 1024;
 /** Verbs that run a server of their own are over by then, and whoever waited for a server has been answered. */
 const WARM_AFTER_MS = 2000;
 
+function queryRecorder(
+  config: Config,
+  { storage, log, dataDir }: { storage: Storage; log: Log; dataDir: string },
+): QueryRecorder {
+  return new QueryRecorder({
+    storage,
+    log,
+    mode: () => config.queryLog,
+    hasRoom: async () => (await freeBytes(dataDir)) >= config.minFreeDiskMb * MB,
+  });
+}
+
 export async function createContext(config: Config, overrides: Overrides = {}): Promise<Context> {
   await using stack = new AsyncDisposableStack();
   const lines = stack.use(new LineWriter((text) => void process.stderr.write(text)));
@@ -111,14 +123,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   // Ended before the engine is: the last values are read from it.
   stack.use(await startTelemetry(config, { metrics, log }));
   const { storage } = engine.data;
-  const queries = stack.use(
-    new QueryRecorder({
-      storage,
-      log,
-      mode: () => config.queryLog,
-      hasRoom: async () => (await freeBytes(dataDir)) >= config.minFreeDiskMb * MB,
-    }),
-  );
+  const queries = stack.use(queryRecorder(config, { storage, log, dataDir }));
   const reload = settingsReloader(config, overrides.readSettings ?? (() => config), log);
   const stopping = overrides.stopping ?? new AbortController();
   const authenticate = keyAuthenticator(storage, clock, config);
