@@ -323,7 +323,7 @@ function assistantParts(
     changes,
     stores,
     attacher: attach,
-    canHoldText: (fileId: string) => canHoldText(blobs.path(fileId)),
+    canHoldText: (fileId: string) => canHoldText(blobs, fileId),
     interrupt: (id: string) => jobs.runner.cancel("run", id),
     chatModel: (name: string) => modelFor(chat.models, name, config),
     onEnd: (end: string, run: RunRow) => metrics.count(ANSWERS, { mode: answerMode(answererOf(run)), end }),

@@ -7,6 +7,7 @@ import type { Caller } from "./caller.ts";
 import { isDialect, requestedDialect } from "./dialect.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Answer, Call, Operation, OperationSpec, RefusalShape } from "./operation.ts";
+import { refuseFull, type Room } from "./plugins/connections.ts";
 import { authenticateRequest, authorize } from "./plugins/auth.ts";
 import type { Authenticate } from "./plugins/auth.ts";
 import { unknownUrl } from "./plugins/errors.ts";
@@ -52,6 +53,7 @@ export interface ServeDeps {
   bodies: JsonBodies;
   /** Bytes of a JSON body, where the operation would take more. */
   maxJsonBytes: number;
+  room: Room;
 }
 
 type Identify = NonNullable<Operation["identify"]>;
@@ -93,6 +95,8 @@ export function serveOperation(
     let caller = NOBODY;
     let leave = () => {};
     if (spec.role !== "none") {
+      // Operators must see what is the matter.
+      if (spec.operatorOnly !== true) refuseFull(deps.room);
       caller = await known(request, state, { ...deps, identify });
       state.keyId = caller.keyId;
       state.dialect = named ?? (isDialect(caller.dialect) ? caller.dialect : state.dialect);

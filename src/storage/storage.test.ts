@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
 import type { TempDir } from "../../test/helpers/temp-dir.ts";
-import { createBlobs } from "./blobs.ts";
+import { createBlobs } from "./blob-directory.ts";
 import { NewerSchemaError, openSqlite, type SqliteDatabase } from "./sqlite.ts";
 import { MIGRATIONS } from "./migrations/index.ts";
 import { migrate } from "./migrations/runner.ts";

@@ -86,6 +86,7 @@ const KEYED_ERRORS: readonly ErrorCode[] = [
   "permission_denied",
   "rate_limit_exceeded",
   "shutting_down",
+  "too_many_connections",
 ];
 const DECODING_ERRORS: readonly ErrorCode[] = ["payload_too_large", "invalid_encoding", "unsupported_encoding"];
 const BODY_ERRORS: readonly ErrorCode[] = ["invalid_json", "unknown_parameter", "invalid_type"];
