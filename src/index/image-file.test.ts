@@ -91,7 +91,8 @@ class Rows {
       const text = Array.from({ length: 3 + random.below(10) }, () => random.pick(WORDS)).join(" ");
       this.#vectors.set(this.#nextChunk, vectors);
       const terms = encodeTerms({ text, heading: [], title: "" });
-      chunks.push({ chunkId: this.#nextChunk++, terms, vectors, shared });
+      const attributes = random() < 0.4 ? this.#attributes() : null;
+      chunks.push({ chunkId: this.#nextChunk++, terms, vectors, shared, attributes });
     }
     return chunks;
   }

@@ -4,6 +4,7 @@ import { Column, type Kept } from "./column.ts";
 import type { FileTable } from "./file-table.ts";
 import { type Attributes, canonicalKey, FILE_ID_KEY, FILENAME_KEY, type Filter, type Scalar } from "./filter.ts";
 import { type Comparable, FilterPlan } from "./filter-plan.ts";
+import { ImageError, memoryOf, type SectionReader, type SectionWriter, withRoom } from "./image-sections.ts";
 import { PackedColumn } from "./packed-column.ts";
 
 /** Chunks with a key from which its column is one over all ordinals, if they are this share of them … */
@@ -11,6 +12,9 @@ const SPREAD_FROM = 256;
 const SPREAD_SHARE = 1 / 8;
 /** … and below which it is packed again. */
 const PACKED_SHARE = 1 / 64;
+
+/** Each is a dozen arrays of an image. */
+const MOST_COLUMNS = 2_000;
 
 /** The keys that some chunks have in common. */
 interface Shape {
@@ -28,7 +32,7 @@ export class OwnAttributes {
   readonly #attributes: AttributeIndex;
   readonly #files: FileTable;
   readonly #columns = new Map<string, Column | PackedColumn>();
-  readonly #live = new Bitset();
+  #live = new Bitset();
   #count = 0;
   #shapeOf = new Int32Array(0); // by chunk; shape + 1, 0 = it has none of its own
   readonly #shapes: Shape[] = [];
@@ -47,7 +51,7 @@ export class OwnAttributes {
   }
 
   get byteLength(): number {
-    let total = this.#live.byteLength + this.#shapeOf.byteLength + this.#shapes.length * 128;
+    let total = this.#live.byteLength + memoryOf(this.#shapeOf) + this.#shapes.length * 128;
     for (const column of this.#columns.values()) total += column.byteLength;
     return total;
   }
@@ -91,10 +95,60 @@ export class OwnAttributes {
     this.#freeShapes.push(number);
   }
 
+  /** Whether some of them have a key of the filter of their own: else chunks are what their files are. */
+  concerns(filter: Filter): boolean {
+    if ("filters" in filter) return filter.filters.some((part) => this.concerns(part));
+    return this.#columns.has(filter.key);
+  }
+
   /** Those of these chunks that the filter keeps. The bitmap is the caller's to keep. */
   evaluate(filter: Filter): Bitset {
     const column = (key: string) => this.#layered(key);
     return new FilterPlan(filter, { column, live: this.#live, count: this.#count }).answer().files;
+  }
+
+  /** Throws ImageError where something was ever removed, and where there are too many keys. */
+  writeTo(image: SectionWriter): void {
+    if (this.#columns.size > MOST_COLUMNS) throw new ImageError(`${this.#columns.size} keys of chunks are too many`);
+    if (this.#freeShapes.length > 0) throw new ImageError("chunks with attributes of their own went");
+    const columns = [...this.#columns];
+    image.value("count", this.#count);
+    image.array("live", this.#live.words);
+    image.array("shapes", this.#shapeOf, this.#count === 0 ? 0 : withRoom(this.#shapeOf.length));
+    image.array(
+      "used",
+      Int32Array.from(this.#shapes, ({ chunks }) => chunks),
+    );
+    image.value(
+      "names",
+      this.#shapes.map(({ name }) => name),
+    );
+    image.value(
+      "keys",
+      columns.map(([key]) => key),
+    );
+    image.array(
+      "packed",
+      Uint8Array.from(columns, ([, column]) => (column instanceof PackedColumn ? 1 : 0)),
+    );
+    columns.forEach(([, column], i) => column.writeTo(image.part(String(i))));
+  }
+
+  /** Takes what was written to an image into an object that has nothing yet. */
+  readFrom(image: SectionReader): void {
+    this.#count = image.number("count");
+    this.#live = Bitset.over(image.array("live", "i32"));
+    this.#shapeOf = image.array("shapes", "i32");
+    const used = image.array("used", "i32");
+    image.texts("names").forEach((name, number) => {
+      this.#shapes.push({ name, keys: JSON.parse(name) as string[], chunks: used[number]! });
+      this.#shapeNumbers.set(name, number);
+    });
+    const packed = image.array("packed", "u8");
+    image.texts("keys").forEach((key, i) => {
+      const part = image.part(String(i));
+      this.#columns.set(key, packed[i] === 1 ? PackedColumn.from(part) : Column.from(part));
+    });
   }
 
   #shapeFor(keys: readonly string[]): number {

@@ -1,15 +1,16 @@
 import { Bitset } from "./bitset.ts";
 import { Column, type Kept } from "./column.ts";
 import type { RangeOp, Scalar } from "./filter.ts";
+import { ImageError, type SectionReader, type SectionWriter } from "./image-sections.ts";
 
 /**
  * A column that few of many members have: it takes memory for those that have the key, not for every ordinal up to the
  * highest of them. Its members are numbered anew, in a column of their own.
  */
 export class PackedColumn {
-  readonly #column = new Column();
+  #column = new Column();
   readonly #placeOf = new Map<number, number>();
-  readonly #members: number[] = [];
+  #members: number[] = [];
   readonly #free: number[] = [];
 
   get present(): number {
@@ -57,6 +58,21 @@ export class PackedColumn {
 
   forEach(visit: (member: number, value: Scalar) => void): void {
     for (const [member, place] of this.#placeOf) visit(member, this.#column.get(place)!);
+  }
+
+  /** Throws ImageError where a member went, and left a place free. */
+  writeTo(image: SectionWriter): void {
+    if (this.#free.length > 0) throw new ImageError("a member of a column was removed");
+    image.array("members", Int32Array.from(this.#members));
+    this.#column.writeTo(image.part("column"));
+  }
+
+  static from(image: SectionReader): PackedColumn {
+    const packed = new PackedColumn();
+    packed.#column = Column.from(image.part("column"));
+    packed.#members = [...image.array("members", "i32")];
+    packed.#members.forEach((member, place) => packed.#placeOf.set(member, place));
+    return packed;
   }
 
   #unpacked(kept: Kept): Kept {

@@ -19,7 +19,7 @@ import { FilterCache, type Matching } from "./filter-cache.ts";
 import { GraphCover, LEAST_EF, LEAST_NEIGHBOURS } from "./graph-cover.ts";
 import { GRAPH_FROM_VECTORS, type GraphRule, type GraphWork, type IndexKind } from "./graph-work.ts";
 import { planGraphWork, wantsGraph } from "./graph-work.ts";
-import { ImageError, type SectionReader, type SectionWriter } from "./image-sections.ts";
+import type { SectionReader, SectionWriter } from "./image-sections.ts";
 import { KeywordIndex, type KeywordPass } from "./keyword.ts";
 import type { QueryTerm } from "./query-term.ts";
 import { type IndexCandidate, type LegHit, legOf } from "./legs.ts";
@@ -187,24 +187,23 @@ export class StoreIndex {
 
   /** The index that was written to an image, as it was then. It is over the image's arrays, and changes like any other. */
   static from(options: StoreIndexOptions, image: SectionReader): StoreIndex {
-    return new StoreIndex(options, {
+    const index = new StoreIndex(options, {
       files: FileTable.from(image.part("files")),
       attributes: AttributeIndex.from(image.part("attributes")),
       keywords: KeywordIndex.from(image.part("keywords")),
       vectors: ExactIndex.from(image.part("vectors"), options),
     });
+    index.#own.readFrom(image.part("own"));
+    return index;
   }
 
-  /**
-   * Throws ImageError where something was ever removed, for images are of indexes that were just read, and where chunks
-   * have attributes of their own.
-   */
+  /** Throws ImageError where something was ever removed: images are of indexes that were just read. */
   writeTo(image: SectionWriter): void {
-    if (this.#own.count > 0) throw new ImageError("chunks have attributes of their own");
     this.#files.writeTo(image.part("files"));
     this.#attributes.writeTo(image.part("attributes"));
     this.#keywords.writeTo(image.part("keywords"));
     this.#vectors.writeTo(image.part("vectors"));
+    this.#own.writeTo(image.part("own"));
   }
 
   /** Chunks that came or went, and files whose attributes changed, since it was made. */

@@ -115,11 +115,9 @@ async function expectNotes(out: string, more: (n: number) => object): Promise<vo
     query: "what grows with the moon",
     filters: { type: "eq", key: "kind", value: "sea" },
   });
-  const ofTheSea = all.filter(({ kind }) => kind === "sea");
-  expect(Object.fromEntries(page.data.map(({ content, attributes }) => [content[0]?.text, attributes]))).toEqual(
-    Object.fromEntries(ofTheSea.map(({ text, kind, n }) => [text, { kind, n, ...more(n) }])),
+  expect(new Map(page.data.map(({ content, attributes }) => [content[0]?.text, attributes]))).toEqual(
+    new Map(all.filter(({ kind }) => kind === "sea").map(({ text, kind, n }) => [text, { kind, n, ...more(n) }])),
   );
-  expect(page.data).toHaveLength(ofTheSea.length);
   const [bread] = (await server.client.vectorStores.search(store, { query: all[1]?.text ?? "" })).data;
   expect([bread?.content[0]?.text, bread?.attributes?.["n"]]).toEqual([all[1]?.text, 1]);
 }
