@@ -7,18 +7,18 @@ import { mkdirSync, readdirSync, renameSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { levelsOf } from "../platform/cpu.ts";
 import type { CpuLevel } from "../platform/cpu.ts";
-import { hnswFileName, VECTORS_FILE } from "../platform/native.ts";
+import { hnswFileName, vectorsFileName } from "../platform/native.ts";
 
 const ROOT = resolve(import.meta.dir, "../..");
 const SOURCES = join(ROOT, "src/index/native");
 
-/** What every processor of this architecture that Bun runs on can do. */
-const BASELINE = process.arch === "arm64" ? "armv8-a" : "x86-64-v2";
+/** What every processor of an architecture that Bun runs on can do. */
+const BASELINE: Readonly<Record<string, string>> = { arm64: "armv8-a", x64: "x86-64-v2" };
 
 /** Builds our own addon into `directory`. Throws with the compiler's words when it fails. */
-export async function buildVectors(directory: string): Promise<void> {
+export async function buildVectors(arch: string, directory: string): Promise<void> {
   const sources = readdirSync(SOURCES).filter((name) => name.endsWith(".cc"));
-  await compileAddon(join(directory, VECTORS_FILE), BASELINE, [
+  await compileAddon(join(directory, vectorsFileName(arch)), { arch, march: BASELINE[arch] ?? arch }, [
     // Sums are the same at every level only if no product is fused into them at some.
     "-ffp-contract=off",
     "-fvisibility=hidden",
@@ -29,7 +29,8 @@ export async function buildVectors(directory: string): Promise<void> {
 /** Builds one level of the HNSW addon into `directory`. Throws with the compiler's words when it fails. */
 export async function buildAddon(level: CpuLevel, directory: string): Promise<void> {
   const hnswlib = join(packageDirectory("hnswlib-node"), "src");
-  await compileAddon(join(directory, hnswFileName(level)), level === "arm64" ? "armv8-a" : level, [
+  const target = level === "arm64" ? { arch: "arm64", march: "armv8-a" } : { arch: "x64", march: level };
+  await compileAddon(join(directory, hnswFileName(level)), target, [
     "-DNAPI_DISABLE_CPP_EXCEPTIONS",
     "-DNODE_GYP_MODULE_NAME=addon",
     ...["-I", packageDirectory("node-addon-api"), "-I", hnswlib],
@@ -37,10 +38,14 @@ export async function buildAddon(level: CpuLevel, directory: string): Promise<vo
   ]);
 }
 
-async function compileAddon(target: string, march: string, options: readonly string[]): Promise<void> {
+async function compileAddon(
+  target: string,
+  { arch, march }: { arch: string; march: string },
+  options: readonly string[],
+): Promise<void> {
   mkdirSync(dirname(target), { recursive: true });
   const command = [
-    process.env["CXX"] ?? "c++",
+    compilerOf(arch),
     "-O3",
     "-std=c++17",
     "-shared",
@@ -48,6 +53,9 @@ async function compileAddon(target: string, march: string, options: readonly str
     `-march=${march}`,
     // libstdc++ stays the system's: ONNX Runtime needs that one too, and two copies in one process crash each other.
     ...(process.platform === "darwin" ? ["-undefined", "dynamic_lookup"] : []),
+    // The same source gives the same bytes wherever the checkout lies.
+    `-ffile-prefix-map=${ROOT}=.`,
+    ...(process.platform === "linux" ? ["-Wl,--build-id=none"] : []),
     ...["-I", join(packageDirectory("node-api-headers"), "include")],
     ...options,
     "-o",
@@ -59,6 +67,12 @@ async function compileAddon(target: string, march: string, options: readonly str
   renameSync(`${target}.tmp`, target);
 }
 
+/** The machine's own compiler, or Debian's name of the one for another architecture. */
+export function compilerOf(arch: string): string {
+  if (arch === process.arch) return process.env["CXX"] ?? "c++";
+  return arch === "arm64" ? "aarch64-linux-gnu-g++" : "x86_64-linux-gnu-g++";
+}
+
 function packageDirectory(name: string): string {
   return dirname(require.resolve(`${name}/package.json`, { paths: [ROOT] }));
 }
@@ -66,6 +80,6 @@ function packageDirectory(name: string): string {
 if (import.meta.main) {
   const levels = levelsOf(process.arch);
   const directory = join(ROOT, "dist/native");
-  await Promise.all([buildVectors(directory), ...levels.map((level) => buildAddon(level, directory))]);
+  await Promise.all([buildVectors(process.arch, directory), ...levels.map((level) => buildAddon(level, directory))]);
   console.log(`compiled the addons for ${levels.join(", ")}`);
 }

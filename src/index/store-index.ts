@@ -25,6 +25,7 @@ import type { QueryTerm } from "./query-term.ts";
 import { type IndexCandidate, type LegHit, legOf } from "./legs.ts";
 import { type OpenGraph, releaseGraph } from "./open-graph.ts";
 import { type FetchTerms, refinedScores } from "./passages.ts";
+import { OwnAttributes } from "./own-attributes.ts";
 import { TopK } from "./top-k.ts";
 import { unpackTerms } from "./term-blob.ts";
 import { unitQuery, unitVectors } from "./vector-input.ts";
@@ -38,6 +39,8 @@ export type IndexedChunk = {
   readonly vectors: Float32Array;
   /** How many of the windows before these, in the file's chunks before it, are its too (default: none). */
   readonly shared?: number | undefined;
+  /** Of its own, where it has some: they hide the file's of the same names. */
+  readonly attributes?: Attributes | null | undefined;
 };
 
 export type IndexedFile = {
@@ -127,6 +130,7 @@ const SWEEP_BUDGET = 20_000;
 interface StoreIndexParts {
   files: FileTable;
   attributes: AttributeIndex;
+  own: OwnAttributes;
   keywords: KeywordIndex;
   vectors: ExactIndex;
 }
@@ -148,6 +152,7 @@ export class StoreIndex {
   readonly #files: FileTable;
   readonly #fileCounts: { readonly count: number; of(chunk: number): number };
   readonly #attributes: AttributeIndex;
+  readonly #own: OwnAttributes;
   readonly #keywords: KeywordIndex;
   readonly #vectors: ExactIndex;
   readonly #filters: FilterCache;
@@ -164,10 +169,11 @@ export class StoreIndex {
     this.dimensions = options.dimensions;
     this.#files = parts.files;
     this.#attributes = parts.attributes;
+    this.#own = parts.own;
     this.#keywords = parts.keywords;
     this.#vectors = parts.vectors;
     this.#graphRule = { kind: options.kind ?? "auto", from: options.graphFrom ?? GRAPH_FROM_VECTORS };
-    this.#filters = new FilterCache(this.#attributes, this.#files, this.#vectors);
+    this.#filters = new FilterCache(this.#attributes, this.#own, [this.#files, this.#vectors]);
     const { fetchTerms } = options;
     this.#fetchTerms = fetchTerms === undefined ? null : (chunks) => fetchTerms(this.#idsOf(chunks));
     const files = this.#files;
@@ -182,9 +188,12 @@ export class StoreIndex {
 
   /** The index that was written to an image, as it was then. It is over the image's arrays, and changes like any other. */
   static from(options: StoreIndexOptions, image: SectionReader): StoreIndex {
+    const files = FileTable.from(image.part("files"));
+    const attributes = AttributeIndex.from(image.part("attributes"));
     return new StoreIndex(options, {
-      files: FileTable.from(image.part("files")),
-      attributes: AttributeIndex.from(image.part("attributes")),
+      files,
+      attributes,
+      own: OwnAttributes.from(image.part("own"), attributes, files),
       keywords: KeywordIndex.from(image.part("keywords")),
       vectors: ExactIndex.from(image.part("vectors"), options),
     });
@@ -194,6 +203,7 @@ export class StoreIndex {
   writeTo(image: SectionWriter): void {
     this.#files.writeTo(image.part("files"));
     this.#attributes.writeTo(image.part("attributes"));
+    this.#own.writeTo(image.part("own"));
     this.#keywords.writeTo(image.part("keywords"));
     this.#vectors.writeTo(image.part("vectors"));
   }
@@ -209,7 +219,7 @@ export class StoreIndex {
       const of = this.#files.byteLength + this.#keywords.byteLength + this.#vectors.byteLength;
       this.#bytes = { version: this.#version, of };
     }
-    return this.#bytes.of + this.#attributes.byteLength;
+    return this.#bytes.of + this.#attributes.byteLength + this.#own.byteLength;
   }
 
   get chunkCount(): number {
@@ -276,6 +286,7 @@ export class StoreIndex {
       this.#cover?.chunkRemoved(chunk);
       this.#keywords.remove(chunk);
       this.#vectors.remove(chunk);
+      this.#own.delete(chunk);
     });
     this.#attributes.delete(file);
     this.#files.removeFile(file);
@@ -284,6 +295,12 @@ export class StoreIndex {
 
   hasFile(fileKey: number): boolean {
     return this.#files.find(fileKey) >= 0;
+  }
+
+  /** How many chunks of a file are there; 0 where the file is not. */
+  chunksOf(fileKey: number): number {
+    const file = this.#files.find(fileKey);
+    return file < 0 ? 0 : this.#files.chunksOf(file);
   }
 
   /** Replaces a file's attributes; does nothing if the file is not there. */
@@ -467,6 +484,7 @@ export class StoreIndex {
       const ordinal = this.#files.addChunk(file, chunk.chunkId);
       this.#keywords.add(ordinal, chunk.terms);
       this.#vectors.add(ordinal, vectors[i]!, { previous, shared: chunk.shared ?? 0 });
+      if (chunk.attributes != null) this.#own.set(ordinal, chunk.attributes);
       this.#cover?.chunkAdded(ordinal);
     });
     this.#changes += chunks.length;
@@ -481,9 +499,12 @@ export class StoreIndex {
 }
 
 function emptyParts({ dimensions, nextShare }: StoreIndexOptions): StoreIndexParts {
+  const files = new FileTable();
+  const attributes = new AttributeIndex();
   return {
-    files: new FileTable(),
-    attributes: new AttributeIndex(),
+    files,
+    attributes,
+    own: new OwnAttributes(attributes, files),
     keywords: new KeywordIndex(),
     vectors: new ExactIndex(dimensions, nextShare),
   };

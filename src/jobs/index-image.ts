@@ -19,7 +19,7 @@ import { pathPart } from "../platform/ids.ts";
 import type { ChunkReads } from "../storage/chunk-reads.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { ImagedGeneration, ImageResult } from "../workers/protocol.ts";
-import { indexOptions, type LoadedFrom, type LoadTurns, nextShareOf, readFile } from "./load-index.ts";
+import { indexOptions, type LoadedFrom, type LoadTurns, nextShareOf, readInto } from "./load-index.ts";
 
 /** Files a query. */
 const FILES = 500;
@@ -79,7 +79,7 @@ export async function openIndexImage(
   for (const seq of changed.anew) {
     const [file] = await from.storage.chunks.completedFiles(generation.tenant_id, generation.store_id, seq - 1, 1);
     index.removeFile(seq);
-    if (file?.seq === seq) await readFile(from.storage.chunks, { index, generation, file }, turns);
+    if (file?.seq === seq) await readInto(from.storage.chunks, { index, generation, file }, turns);
   }
   return { ok: true, index, mappedBytes: image.byteLength };
 }
@@ -169,7 +169,7 @@ class ImageDraft {
     for (const { seq, mark } of marks) {
       const file = rows.get(seq);
       if (file === undefined) continue;
-      await readFile(chunks, { index: this.#index, generation, file }, NO_TURNS);
+      await readInto(chunks, { index: this.#index, generation, file }, NO_TURNS);
       this.#keys.push(seq);
       this.#marks.push(sumOf(mark));
       if (this.#index.chunkCount - this.#mappedChunks >= ROUND_CHUNKS) await this.#map();

@@ -20,6 +20,9 @@ export const FAILPOINTS = [
   "image:arrays",
   "image:durable",
   "image:renamed",
+  "upgrade:copied",
+  "upgrade:in-step",
+  "upgrade:step-done",
 ] as const;
 
 export type FailpointName = (typeof FAILPOINTS)[number];

@@ -81,12 +81,14 @@ export function loadVectors(natives: Natives = sourceNatives()): VectorAddon {
 /** The same where it was loaded, or stands ready beside the sources; null elsewhere. */
 export function vectorAddon(): VectorAddon | null {
   if (vectorsAddon !== undefined || embeddedNatives.length > 0) return vectorsAddon ?? null;
-  const path = join(import.meta.dir, "../../dist/native", VECTORS_FILE);
+  const path = join(import.meta.dir, "../../dist/native", vectorsFileName());
   return existsSync(path) ? (vectorsAddon = loadAddon(path) as VectorAddon) : null;
 }
 
-/** One file for all processors of an architecture: it chooses by itself. */
-export const VECTORS_FILE = "lectern-vectors.node";
+/** File name of our own addon, one for all processors of an architecture: it chooses by itself. */
+export function vectorsFileName(arch: string = process.arch): string {
+  return `lectern-vectors-${arch}.node`;
+}
 
 /** File name of the HNSW addon built for `level`. */
 export function hnswFileName(level: CpuLevel): string {
@@ -102,7 +104,7 @@ let vectorsAddon: VectorAddon | undefined;
 function sourceNatives(level: CpuLevel = cpuLevel()): Natives {
   if (embeddedNatives.length > 0) throw new Error("native files of a compiled binary must be unpacked first");
   const hnsw = join(import.meta.dir, "../../dist/native", hnswFileName(level));
-  const vectors = join(import.meta.dir, "../../dist/native", VECTORS_FILE);
+  const vectors = join(import.meta.dir, "../../dist/native", vectorsFileName());
   for (const path of [hnsw, vectors])
     if (!existsSync(path)) throw new Error(`native code is not built yet (${path}): run "make addon"`);
   return { hnsw, vectors, onnxruntime: null };
@@ -146,7 +148,7 @@ export async function unpack(
   removeOthers(parent, new Set([name]));
   return {
     hnsw: join(directory, hnsw),
-    vectors: join(directory, VECTORS_FILE),
+    vectors: join(directory, vectorsFileName()),
     onnxruntime: join(directory, ONNXRUNTIME_FILE),
   };
 }

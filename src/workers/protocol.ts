@@ -150,6 +150,8 @@ export interface NativeInit {
   threads: number;
   /** POSIX nice value of the worker's thread; 0 leaves it. */
   nice: number;
+  /** Everything open is closed when nothing was asked for so long; without it nothing is. */
+  idleMs?: number | undefined;
 }
 
 /** What the process that writes images reads and where it writes. */
