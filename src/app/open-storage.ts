@@ -54,11 +54,12 @@ export function diskTrust(log: Log): DiskTrust {
 export function openStorage(dataDir: string, log: Log, { blobs, trust, flush, upgrade }: StorageOptions): OpenStorage {
   const watch = prepareUpgrade({ dataDir, log, ...upgrade });
   const database = openDatabase(dataDir, log, { flush, watch, trust });
+  const path = join(dataDir, "meta.sqlite");
   writeWriter(dataDir);
   const copies = dropOldCopies({ dataDir, log, clock: upgrade.clock });
   return {
     database,
-    path: databasePath(dataDir),
+    path,
     storage: createStorage(database),
     blobs,
     parsed: createParsedCache(dataDir),
@@ -70,12 +71,8 @@ export function openStorage(dataDir: string, log: Log, { blobs, trust, flush, up
   };
 }
 
-function databasePath(dataDir: string): string {
-  return join(dataDir, "meta.sqlite");
-}
-
 function openDatabase(dataDir: string, log: Log, options: SqliteOptions): SqliteDatabase {
-  const path = databasePath(dataDir);
+  const path = join(dataDir, "meta.sqlite");
   try {
     const onLong = (ms: number) => log.warn("a transaction was open for long", { ms: Math.round(ms) });
     return openSqlite(path, { onLong, ...options });

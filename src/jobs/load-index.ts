@@ -120,12 +120,12 @@ export function addSlice(
 
 /** Puts a file as it is in SQLite now into an open index; all at once, so that no search sees half of it. */
 export function replaceFile(indexReads: IndexReads, index: StoreIndex, { generation, seq }: FileOfIndex): void {
-  readFile(indexReads, index, { generation, seq, from: 0 });
+  readNow(indexReads, index, { generation, seq, from: 0 });
 }
 
 /** The same for a file that got more chunks after those that it had: what the index has of it stays. */
 export function growFile(indexReads: IndexReads, index: StoreIndex, { generation, seq }: FileOfIndex): void {
-  readFile(indexReads, index, { generation, seq, from: index.chunksOf(seq) });
+  readNow(indexReads, index, { generation, seq, from: index.chunksOf(seq) });
 }
 
 interface FileOfIndex {
@@ -133,7 +133,7 @@ interface FileOfIndex {
   seq: number;
 }
 
-function readFile(indexReads: IndexReads, index: StoreIndex, at: FileOfIndex & { from: number }): void {
+function readNow(indexReads: IndexReads, index: StoreIndex, at: FileOfIndex & { from: number }): void {
   const { generation, seq } = at;
   const file = indexReads.storeFile(generation.tenant_id, seq);
   if (file === null || file.status !== "completed") return index.removeFile(seq);

@@ -17,12 +17,12 @@ export const FAILPOINTS = [
   "retire:some-removed",
   "retire:before-row",
   "reanalyze:some-written",
-  "image:arrays",
-  "image:durable",
-  "image:renamed",
   "upgrade:copied",
   "upgrade:in-step",
   "upgrade:step-done",
+  "image:arrays",
+  "image:durable",
+  "image:renamed",
 ] as const;
 
 export type FailpointName = (typeof FAILPOINTS)[number];

@@ -130,8 +130,10 @@ export const INDEXED_CHUNK = new Selection(
   },
   "c.id AS chunk_id, c.store_file, t.terms, v.data, v.shared, a.attributes",
 );
-// The index is named because the planner goes by how large the tables were when the server was last stopped: after a first
-// start with one file it would look through all vectors for each chunk.
+/**
+ * The index is named because the planner goes by how large the tables were when the server was last stopped: after a
+ * first start with one file it would look through all vectors for each chunk.
+ */
 export const CHUNKS_FOR_INDEX = /*sql*/ `SELECT ${INDEXED_CHUNK.list} FROM chunk c
   JOIN chunk_terms t ON t.chunk_id = c.id
   JOIN vector v INDEXED BY vector_by_chunk ON v.chunk_id = c.id AND v.generation = ?5
