@@ -19,7 +19,7 @@ import { FilterCache, type Matching } from "./filter-cache.ts";
 import { GraphCover, LEAST_EF, LEAST_NEIGHBOURS } from "./graph-cover.ts";
 import { GRAPH_FROM_VECTORS, type GraphRule, type GraphWork, type IndexKind } from "./graph-work.ts";
 import { planGraphWork, wantsGraph } from "./graph-work.ts";
-import { type SectionReader, type SectionWriter } from "./image-sections.ts";
+import type { SectionReader, SectionWriter } from "./image-sections.ts";
 import { KeywordIndex, type KeywordPass } from "./keyword.ts";
 import type { QueryTerm } from "./query-term.ts";
 import { type IndexCandidate, type LegHit, legOf } from "./legs.ts";
