@@ -19,6 +19,7 @@ import { LineWriter } from "../platform/line-writer.ts";
 import { createLog, type Log } from "../platform/log.ts";
 import { createMetrics } from "../platform/metrics.ts";
 import { replaceFile } from "../platform/replace-file.ts";
+import type { Storage } from "../storage/storage.ts";
 import { createFirstKey, createRunKey, keyAuthenticator, type RunKey } from "./access-keys.ts";
 import { ConsoleSessions } from "./console-sessions.ts";
 import { createEngine, type Engine, type EngineOverrides } from "./engine.ts";

@@ -13,8 +13,8 @@ const SPREAD_SHARE = 1 / 8;
 /** … and below which it is packed again. */
 const PACKED_SHARE = 1 / 64;
 
-/** Each is a dozen arrays of an image. */
-const MOST_COLUMNS = 2_000;
+/** Keys, and sets of keys: each is a dozen arrays of an image, or a text in its table. */
+const MOST_IMAGED = 2_000;
 
 /** The keys that some chunks have in common. */
 interface Shape {
@@ -95,60 +95,49 @@ export class OwnAttributes {
     this.#freeShapes.push(number);
   }
 
-  /** Whether some of them have a key of the filter of their own: else chunks are what their files are. */
-  concerns(filter: Filter): boolean {
-    if ("filters" in filter) return filter.filters.some((part) => this.concerns(part));
-    return this.#columns.has(filter.key);
-  }
-
   /** Those of these chunks that the filter keeps. The bitmap is the caller's to keep. */
   evaluate(filter: Filter): Bitset {
     const column = (key: string) => this.#layered(key);
     return new FilterPlan(filter, { column, live: this.#live, count: this.#count }).answer().files;
   }
 
-  /** Throws ImageError where something was ever removed, and where there are too many keys. */
+  /** Only of attributes of which none ever went. */
   writeTo(image: SectionWriter): void {
-    if (this.#columns.size > MOST_COLUMNS) throw new ImageError(`${this.#columns.size} keys of chunks are too many`);
-    if (this.#freeShapes.length > 0) throw new ImageError("chunks with attributes of their own went");
-    const columns = [...this.#columns];
+    if (Math.max(this.#columns.size, this.#shapes.length) > MOST_IMAGED)
+      throw new ImageError("the chunks have too many attribute keys of their own");
     image.value("count", this.#count);
     image.array("live", this.#live.words);
-    image.array("shapes", this.#shapeOf, this.#count === 0 ? 0 : withRoom(this.#shapeOf.length));
-    image.array(
-      "used",
-      Int32Array.from(this.#shapes, ({ chunks }) => chunks),
-    );
+    image.array("shapeOf", this.#shapeOf, withRoom(this.#shapeOf.length));
     image.value(
-      "names",
+      "shapes",
       this.#shapes.map(({ name }) => name),
     );
-    image.value(
-      "keys",
-      columns.map(([key]) => key),
-    );
     image.array(
-      "packed",
-      Uint8Array.from(columns, ([, column]) => (column instanceof PackedColumn ? 1 : 0)),
+      "shapeChunks",
+      Int32Array.from(this.#shapes, ({ chunks }) => chunks),
     );
-    columns.forEach(([, column], i) => column.writeTo(image.part(String(i))));
+    image.value("keys", [...this.#columns.keys()]);
+    [...this.#columns.values()].forEach((column, i) => {
+      image.value(`packed${i}`, Number(column instanceof PackedColumn));
+      column.writeTo(image.part(String(i)));
+    });
   }
 
-  /** Takes what was written to an image into an object that has nothing yet. */
-  readFrom(image: SectionReader): void {
-    this.#count = image.number("count");
-    this.#live = Bitset.over(image.array("live", "i32"));
-    this.#shapeOf = image.array("shapes", "i32");
-    const used = image.array("used", "i32");
-    image.texts("names").forEach((name, number) => {
-      this.#shapes.push({ name, keys: JSON.parse(name) as string[], chunks: used[number]! });
-      this.#shapeNumbers.set(name, number);
+  static from(image: SectionReader, attributes: AttributeIndex, files: FileTable): OwnAttributes {
+    const own = new OwnAttributes(attributes, files);
+    own.#count = image.number("count");
+    own.#live = Bitset.over(image.array("live", "i32"));
+    own.#shapeOf = image.array("shapeOf", "i32");
+    const chunks = image.array("shapeChunks", "i32");
+    image.texts("shapes").forEach((name, i) => {
+      own.#shapeNumbers.set(name, i);
+      own.#shapes.push({ name, keys: keysOf(name), chunks: chunks[i] ?? 0 });
     });
-    const packed = image.array("packed", "u8");
     image.texts("keys").forEach((key, i) => {
       const part = image.part(String(i));
-      this.#columns.set(key, packed[i] === 1 ? PackedColumn.from(part) : Column.from(part));
+      own.#columns.set(key, image.number(`packed${i}`) === 1 ? PackedColumn.from(part) : Column.from(part));
     });
+    return own;
   }
 
   #shapeFor(keys: readonly string[]): number {
@@ -253,6 +242,13 @@ export class OwnAttributes {
     grown.set(this.#shapeOf);
     this.#shapeOf = grown;
   }
+}
+
+/** What a shape is called by. */
+function keysOf(name: string): string[] {
+  const keys: unknown = JSON.parse(name);
+  if (!Array.isArray(keys)) throw new ImageError("a set of keys is no list");
+  return keys.map(String);
 }
 
 function isReserved(key: string): boolean {

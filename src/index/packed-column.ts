@@ -1,7 +1,7 @@
 import { Bitset } from "./bitset.ts";
 import { Column, type Kept } from "./column.ts";
 import type { RangeOp, Scalar } from "./filter.ts";
-import { ImageError, type SectionReader, type SectionWriter } from "./image-sections.ts";
+import type { SectionReader, SectionWriter } from "./image-sections.ts";
 
 /**
  * A column that few of many members have: it takes memory for those that have the key, not for every ordinal up to the
@@ -10,7 +10,7 @@ import { ImageError, type SectionReader, type SectionWriter } from "./image-sect
 export class PackedColumn {
   #column = new Column();
   readonly #placeOf = new Map<number, number>();
-  #members: number[] = [];
+  readonly #members: number[] = [];
   readonly #free: number[] = [];
 
   get present(): number {
@@ -60,18 +60,19 @@ export class PackedColumn {
     for (const [member, place] of this.#placeOf) visit(member, this.#column.get(place)!);
   }
 
-  /** Throws ImageError where a member went, and left a place free. */
+  /** Only of a column that nobody ever left. */
   writeTo(image: SectionWriter): void {
-    if (this.#free.length > 0) throw new ImageError("a member of a column was removed");
     image.array("members", Int32Array.from(this.#members));
     this.#column.writeTo(image.part("column"));
   }
 
   static from(image: SectionReader): PackedColumn {
     const packed = new PackedColumn();
+    image.array("members", "i32").forEach((member, place) => {
+      packed.#members.push(member);
+      packed.#placeOf.set(member, place);
+    });
     packed.#column = Column.from(image.part("column"));
-    packed.#members = [...image.array("members", "i32")];
-    packed.#members.forEach((member, place) => packed.#placeOf.set(member, place));
     return packed;
   }
 
