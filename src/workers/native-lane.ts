@@ -6,6 +6,7 @@ import { threads } from "../platform/worker-link.ts";
 import { createWorkerPool, type WorkerPool } from "../platform/worker-pool.ts";
 import { nativeWorkerUrl } from "../worker-urls.ts";
 import type { ModelSource, NativeInit, NativeMethods } from "./protocol.ts";
+import { traced } from "../platform/tracing.ts";
 
 /**
  * The native lanes: ingest workers at low priority with one thread each, and a lane of its own for what somebody waits
@@ -76,10 +77,12 @@ export class NativeLanes implements AsyncDisposable {
     kind: EmbedKind,
     signal: AbortSignal,
   ): Promise<EmbeddedText[]> {
-    const calls = sliceByCharacters(texts, CALL_CHARACTERS).map((slice) =>
-      this.#pools[lane].call("embed", { key, source, texts: slice, kind }, { signal }),
+    const slices = sliceByCharacters(texts, CALL_CHARACTERS);
+    const settled = await traced("embed", { "lectern.lane": lane, "lectern.texts": texts.length }, () =>
+      Promise.allSettled(
+        slices.map((slice) => this.#pools[lane].call("embed", { key, source, texts: slice, kind }, { signal })),
+      ),
     );
-    const settled = await Promise.allSettled(calls);
     const results: EmbeddedText[] = [];
     for (const outcome of settled) {
       if (outcome.status === "rejected") throw outcome.reason;
@@ -102,7 +105,9 @@ export class NativeLanes implements AsyncDisposable {
 
   /** Scores of documents for a query, in order. Rejects with a WorkerCallError when aborted or stopping. */
   async rerank({ key, path, query, documents }: RerankCall, signal: AbortSignal): Promise<Reranked> {
-    return await this.#pools.rerank.call("rerank", { key, path, query, documents }, { signal });
+    return await traced("rerank", { "lectern.documents": documents.length }, () =>
+      this.#pools.rerank.call("rerank", { key, path, query, documents }, { signal }),
+    );
   }
 
   stats() {
