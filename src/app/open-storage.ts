@@ -33,12 +33,7 @@ export interface StorageOptions extends Pick<SqliteOptions, "flush"> {
 }
 
 /** Opens, and upgrades, what a data directory holds. A {@link StartError} where it cannot be used, with the way out. */
-export function openStorage(
-  dataDir: string,
-  blobs: Blobs,
-  log: Log,
-  { flush, upgrade }: StorageOptions,
-): OpenStorage {
+export function openStorage(dataDir: string, blobs: Blobs, log: Log, { flush, upgrade }: StorageOptions): OpenStorage {
   const watch = prepareUpgrade({ dataDir, log, ...upgrade });
   const database = openDatabase(dataDir, log, { flush, watch });
   writeWriter(dataDir);
