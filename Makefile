@@ -17,7 +17,7 @@ NATIVE := dist/native/.built
 PYTHON_OF_CLIENTS := $(CURDIR)/dist/clients/python/venv/bin/python
 SOURCES := $(shell find src models/lectern-embed* -type f ! -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help run dev check fmt docs test clients coverage bench bench-turns eval ocr-eval addon build install clean
+.PHONY: deb deb-test help run dev check fmt docs test clients coverage bench bench-turns eval ocr-eval addon build install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,12 @@ ocr-eval: $(INSTALLED) ## how well scans are read: a table and one JSON line per
 	$(BUN) test/ocr/run.ts
 
 build: dist/lectern ## dist/lectern, one file, for this machine's platform
+
+deb: dist/lectern ## dist/lectern_VERSION_ARCH.deb, the package for Debian and Ubuntu
+	$(BUN) src/build/deb/make.ts
+
+deb-test: dist/lectern ## the package on a small Debian with systemd: installed, used, upgraded, purged; needs root and debootstrap, else skipped by name
+	$(BUN) test/service/debian.ts
 
 addon: $(NATIVE) ## compile the HNSW addon that tests and `make dev` load
 

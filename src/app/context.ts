@@ -24,6 +24,7 @@ import { ConsoleSessions } from "./console-sessions.ts";
 import { createEngine, type Engine, type EngineOverrides } from "./engine.ts";
 import { EVENT_LOOP_STALL } from "./metric-list.ts";
 import { createOperations } from "./operations.ts";
+import { startTelemetry } from "./telemetry.ts";
 
 /**
  * The one composition root, for the server, the verbs and the tests: builds every object in order with plain
@@ -99,7 +100,16 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   metrics.gauge(EVENT_LOOP_STALL, () => eventLoop.take());
   const descriptors = stack.use(watchDescriptors(log));
   const { path: dataDir, notice } = stack.use(takeDataDir(config.dataDir, overrides.verb));
-  const engine = stack.use(await createEngine({ config, dataDir, clock, log, metrics, overrides }));
+  const onProgress = (text: string) => {
+    // The thread is held by what comes next.
+    lines.flush();
+    overrides.onProgress?.(text);
+  };
+  const engine = stack.use(
+    await createEngine({ config, dataDir, clock, log, metrics, overrides: { ...overrides, onProgress } }),
+  );
+  // Ended before the engine is: the last values are read from it.
+  stack.use(await startTelemetry(config, { metrics, log }));
   const { storage } = engine.data;
   const queries = stack.use(
     new QueryRecorder({

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
 import { KEYS, storeApp, type StoreApp } from "../app/testing/store-app.ts";
 import { hashKey } from "../http/plugins/auth.ts";
-import { createBlobs } from "../storage/blobs.ts";
+import { createBlobs } from "../storage/blob-directory.ts";
 import { openSqlite } from "../storage/sqlite.ts";
 import { createStorage } from "../storage/storage.ts";
 import { knownLanguages, unpacked } from "../workers/ocr-languages.ts";

@@ -16,12 +16,14 @@ import { knownLanguages, languageDirectory } from "../workers/ocr-languages.ts";
 import { parseArguments } from "./arguments.ts";
 import type { Flags } from "./arguments.ts";
 import { checkBackup, refusal } from "./backup.ts";
+import { putBack } from "./put-back.ts";
 import { printable, UsageError, VerbFailed } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const RESTORE_FLAGS = {
   data: { value: "DIR", help: "data directory to make; it must be empty or missing. ./lectern-data unless set" },
   check: { help: "only check the backup: every byte is as it was written" },
+  "before-upgrade": { help: "go back in DIR to the database that was kept before the last upgrade; takes no FILE" },
   "new-keys": { help: "make every key of the backup invalid, and print a new administrator's key" },
 } as const satisfies Flags;
 
@@ -33,6 +35,12 @@ export const RESTORE_FLAGS = {
 export async function restore(argv: readonly string[], terminal: Terminal): Promise<number> {
   const args = parseArguments(argv, RESTORE_FLAGS);
   const [path, ...more] = args.words;
+  const dataDir = args.get("data") ?? (terminal.env["LECTERN_DATA"] || "./lectern-data");
+  if (args.has("before-upgrade")) {
+    if (path !== undefined || args.has("new-keys") || args.has("check"))
+      throw new UsageError("--before-upgrade goes with --data alone: lectern restore --before-upgrade --data DIR.");
+    return putBack(dataDir, terminal);
+  }
   if (path === undefined || more.length > 0) throw new UsageError("Say what from: lectern restore FILE --data DIR.");
   if (!existsSync(path)) throw new VerbFailed(`There is no file ${path}.`);
   const manifest = await checkBackup(path);
@@ -41,7 +49,7 @@ export async function restore(argv: readonly string[], terminal: Terminal): Prom
     terminal.out(`${path} is whole: ${from}, ${manifest.files} files\n`);
     return 0;
   }
-  const target = targetOf(args.get("data") ?? (terminal.env["LECTERN_DATA"] || "./lectern-data"));
+  const target = targetOf(dataDir);
   const partial = `${target}.restoring`;
   let made: { models: AddedModel[]; key: string | null };
   let leftOut: string[];

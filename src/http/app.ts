@@ -2,6 +2,7 @@ import { Elysia } from "elysia";
 import { newId } from "../platform/ids.ts";
 import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
+import { tracedRequest } from "../platform/tracing.ts";
 import { canonicalPath, pathParams } from "./address.ts";
 import { JsonBodies } from "./body.ts";
 import { createCors } from "./cors.ts";
@@ -112,8 +113,26 @@ class HttpApp implements App {
   }
 
   async handle(original: Request, connection?: Connection): Promise<Response> {
-    const startedAt = performance.now();
     const state = newState(original, this.#deps.dialect, connection);
+    return await tracedRequest(
+      original.headers,
+      () => this.#handle(original, state, connection),
+      ({ status }) => ({
+        name: `${methodOf(original)} ${state.route}`,
+        attributes: {
+          "http.request.method": methodOf(original),
+          "http.route": state.route,
+          "http.response.status_code": status,
+          "lectern.request_id": state.requestId,
+          ...(state.refusal === null ? {} : { "error.type": state.refusal.code }),
+        },
+        isFailure: status >= 500,
+      }),
+    );
+  }
+
+  async #handle(original: Request, state: RequestState, connection?: Connection): Promise<Response> {
+    const startedAt = performance.now();
     let response = await this.#answer(original, state);
     if (original.signal.aborted) {
       await response.body?.cancel().catch(() => {});
@@ -130,7 +149,7 @@ class HttpApp implements App {
     closeWithAnswer(response.headers, this.#room);
     this.#cors.mark(original, response.headers);
     const { route, requestId, keyId, heldMs, refusal } = state;
-    const method = METHODS.includes(original.method) ? original.method : "OTHER";
+    const method = methodOf(original);
     const { status } = response;
     this.#requestLog.record({ method, route, status, durationMs, heldMs, requestId, keyId, refusal });
     return response;
@@ -249,6 +268,11 @@ class HttpApp implements App {
       this.#deps.operations.map(({ spec }) => spec.path),
     );
   }
+}
+
+/** One of those that there are: a client may send anything. */
+function methodOf({ method }: Request): string {
+  return METHODS.includes(method) ? method : "OTHER";
 }
 
 /** The answer to a method that an address does not have. */

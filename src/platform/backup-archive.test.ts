@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
-import { readBackup, writeBackup } from "./backup-archive.ts";
+import { fileForBackup, readBackup, writeBackup } from "./backup-archive.ts";
 import { TAR_END, TarError, tarHeader, tarPadding } from "./tar.ts";
 
 const MANIFEST = { format: 1, lectern: "0.1.0", created_at: 1_700_000_000 };
@@ -51,7 +51,7 @@ test("what is written is read", async () => {
   const path = dir.join("x");
   await Bun.write(path, "content");
   const names = ["meta.sqlite", "models.toml", "blobs/0f/file-Ab_1", "models/a/b..c/.x", "models/m/x"];
-  const files = [...names, "ocr/chi_sim.traineddata"].map((name) => ({ name, path, bytes: 7 }));
+  const files = [...names, "ocr/chi_sim.traineddata"].map((name) => fileForBackup(name, path, 7));
   expect(await read(writeBackup({ lectern: "0.1.0-rc.1+x", created_at: 1 }, files))).toEqual(files.map((f) => f.name));
 });
 

@@ -7,6 +7,12 @@ export interface TarEntry {
   bytes: number;
 }
 
+/** What an entry is when it is written: a plain file of its owner's alone, unless said otherwise. */
+export interface TarKind {
+  mode?: number | undefined;
+  isFolder?: boolean | undefined;
+}
+
 const BLOCK = 512;
 const PLAIN_FILE = "0".charCodeAt(0);
 const NAME_BYTES = 100;
@@ -14,13 +20,17 @@ const PREFIX_BYTES = 155;
 const OCTAL_LIMIT = 8 ** 11;
 
 /** The block before a file's content. `mtime`: Unix seconds. */
-export function tarHeader(entry: TarEntry, mtime: number): Uint8Array {
+export function tarHeader(
+  entry: TarEntry,
+  mtime: number,
+  { mode = 0o600, isFolder = false }: TarKind = {},
+): Uint8Array {
   const header = new Uint8Array(BLOCK);
   const text = (at: number, value: string) => header.set(new TextEncoder().encode(value), at);
   const { prefix, name } = splitName(entry.name);
   text(0, name);
   text(345, prefix);
-  text(100, "0000600\0");
+  text(100, `${mode.toString(8).padStart(7, "0")}\0`);
   text(108, "0000000\0");
   text(116, "0000000\0");
   if (entry.bytes < OCTAL_LIMIT) text(124, `${entry.bytes.toString(8).padStart(11, "0")}\0`);
@@ -31,7 +41,7 @@ export function tarHeader(entry: TarEntry, mtime: number): Uint8Array {
   }
   text(136, `${Math.trunc(mtime).toString(8).padStart(11, "0")}\0`);
   text(148, "        ");
-  text(156, "0");
+  text(156, isFolder ? "5" : "0");
   text(257, "ustar\0");
   text(263, "00");
   const sum = header.reduce((total, byte) => total + byte, 0);

@@ -116,6 +116,7 @@ const ROWS: Record<ErrorCode, Row> = {
   rate_limit_exceeded: { status: 429, type: "rate_limit_error" },
   overloaded: { status: 429, type: "rate_limit_error" },
   insufficient_storage: { status: 507, type: "server_error" },
+  storage_unavailable: { status: 503, type: "server_error" },
   embedding_provider_error: { status: 502, type: "server_error" },
   embedding_model_unavailable: { status: 503, type: "server_error" },
   reranker_unavailable: { status: 503, type: "server_error" },
@@ -149,10 +150,10 @@ export function errorResponse(error: AppError, dialect: Dialect, told?: ToldAs):
   const status = told?.shape?.status?.(error.code, usual) ?? usual;
   const isNull = isCodeless === true || (dialect === "openai-strict" && openaiNull === true);
   const code = isNull ? null : error.code;
-  const usualBody: ErrorBody = { error: { message: error.message, type, param: error.param, code } };
+  const usualBody: ErrorBody = { error: { message: error.message, type, param: error.param, code }, ...error.beside };
   const body = told?.shape?.body(error, { status, request: told.request }) ?? usualBody;
   const headers = new Headers({ "content-type": "application/json" });
-  if (again === true) headers.set("x-should-retry", "true");
+  if (again === true && !error.isFinal) headers.set("x-should-retry", "true");
   else if (error.isFinal || !isRetryable(status)) headers.set("x-should-retry", "false");
   if (status === 429 || status === 503)
     headers.set("retry-after", String(Math.max(1, Math.ceil(error.retryAfterSeconds ?? 1))));
