@@ -17,7 +17,7 @@ NATIVE := dist/native/.built
 PYTHON_OF_CLIENTS := $(CURDIR)/dist/clients/python/venv/bin/python
 SOURCES := $(shell find src models/lectern-embed* -type f ! -name '*.test.ts' 2>/dev/null)
 
-.PHONY: deb deb-test help run dev check fmt docs test clients coverage bench bench-turns eval ocr-eval addon build install clean
+.PHONY: deb deb-test help run dev check fmt docs test clients coverage faults powerloss bench bench-turns eval ocr-eval addon build install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,12 @@ coverage: $(NATIVE) ## lines that the unit tests alone reach, room by room, with
 clients: dist/lectern ## the contract walked by clients in Python, Go, Rust and Java; one whose toolchain is missing is skipped by name
 	$(BUN) test/clients/run.ts $(CLIENTS)
 	if [ -x $(PYTHON_OF_CLIENTS) ]; then LECTERN_TEST_PYTHON=$(PYTHON_OF_CLIENTS) $(BUN) test --only-failures --timeout=240000 ./test/docs/transcripts.test.ts ./test/docs/examples.test.ts; fi
+
+faults: dist/lectern ## every system call of every kind of write fails once; hours. FAULT_SCRIPTS, FAULT_KINDS, FAULT_CALLS choose
+	$(BUN) test/faults/run.ts
+
+powerloss: dist/lectern ## the power goes at every point of every kind of write: 20,000 states unless POWER_STATES says so
+	$(BUN) test/faults/powerloss.ts
 
 bench: dist/lectern ## speed: a table and one JSON line per row
 	$(BUN) test/bench/run.ts

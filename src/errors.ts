@@ -98,7 +98,6 @@ export const ERROR_CODES = [
   "rate_limit_exceeded",
   "overloaded",
   "insufficient_storage",
-  "storage_unavailable",
   // Others' and our own failures
   "embedding_provider_error",
   "embedding_model_unavailable",
@@ -107,6 +106,7 @@ export const ERROR_CODES = [
   "chat_model_timeout",
   "chat_model_rejected_key",
   "chat_model_not_found",
+  "storage_unavailable",
   "shutting_down",
   "too_many_connections",
   "internal_error",

@@ -1,6 +1,7 @@
 import { messageOf } from "../errors.ts";
 import type { Config } from "../config/config.ts";
 import { StartError } from "../platform/data-dir.ts";
+import type { DiskTrust } from "../platform/disk-trust.ts";
 import type { Log } from "../platform/log.ts";
 import { createBlobs } from "../storage/blob-directory.ts";
 import { type BlobPlace, BlobPlaceError, openPlace, parseBlobPlace } from "../storage/blob-place.ts";
@@ -20,9 +21,12 @@ const AGAIN_MS = 30_000;
  * Opens the place that `--blobs` names, and begins to move there what the data directory still holds. A {@link StartError}
  * where the place cannot be meant, or does not let this server in.
  */
-export async function openBlobs(settings: BlobSettings, dataDir: string, log: Log): Promise<OpenBlobs> {
+export async function openBlobs(
+  settings: BlobSettings,
+  { dataDir, log, trust }: { dataDir: string; log: Log; trust: DiskTrust },
+): Promise<OpenBlobs> {
   const place = placeOf(settings);
-  const own = createBlobs(dataDir);
+  const own = createBlobs(dataDir, trust);
   if (place.kind === "data") return { blobs: own, [Symbol.asyncDispose]: async () => {} };
   const keys = { accessKey: settings.blobsAccessKey, secretKey: settings.blobsSecretKey };
   const remote = open(dataDir, place, keys);

@@ -404,6 +404,7 @@ function healthParts({ config, engine, metrics, stopping }: OperationsOptions): 
     metricsPublic: config.metricsPublic,
     checks: {
       stopping: () => (stopping.aborted ? "the server is stopping" : "ok"),
+      disk: () => (data.trust.lost === null ? "ok" : `did not keep ${data.trust.lost}; start the server again`),
       database: async () => ((await data.storage.tenants.first()) === null ? "no tenant" : "ok"),
       model: () => (models.info(models.catalog().defaultModel) === null ? "the default model is not loaded" : "ok"),
     },

@@ -1,12 +1,12 @@
 import { closeSync, createReadStream, existsSync, fsyncSync, mkdirSync, openSync, readdirSync } from "node:fs";
-import { renameSync, rmSync, writeSync } from "node:fs";
+import { renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { replaceKeys } from "../app/access-keys.ts";
 import { messageOf } from "../errors.ts";
 import { type AddedModel, deactivateAddedModels, describeRemote } from "../models/model-tables.ts";
 import { readBackup } from "../platform/backup-archive.ts";
 import { findPlace } from "../platform/data-place.ts";
-import { syncPath } from "../platform/replace-file.ts";
+import { makeDirectory, syncPath, syncTree, writeAll } from "../platform/replace-file.ts";
 import { TarError } from "../platform/tar.ts";
 import { databaseProblem } from "../storage/inspect.ts";
 import { openSqlite } from "../storage/sqlite.ts";
@@ -55,11 +55,13 @@ export async function restore(argv: readonly string[], terminal: Terminal): Prom
   let leftOut: string[];
   try {
     rmSync(partial, { recursive: true, force: true });
-    mkdirSync(dirname(partial), { recursive: true, mode: 0o700 });
+    makeDirectory(dirname(partial));
     mkdirSync(partial, { mode: 0o700 });
     await unpack(path, partial);
     made = await disarm(partial, args.has("new-keys"));
     leftOut = await leaveOutLanguages(partial);
+    // The names of the files too, before the directory has the name under which it is believed.
+    syncTree(partial);
     rmSync(target, { recursive: true, force: true });
     renameSync(partial, target);
     syncPath(dirname(target));
@@ -93,7 +95,7 @@ async function unpack(path: string, partial: string): Promise<void> {
     mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
     const file = openSync(target, "wx", 0o600);
     try {
-      for await (const piece of content) writeSync(file, piece);
+      for await (const piece of content) writeAll(file, piece);
       fsyncSync(file);
     } finally {
       closeSync(file);

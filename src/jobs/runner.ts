@@ -1,3 +1,4 @@
+import { AppError } from "../errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
@@ -148,6 +149,8 @@ export class JobRunner implements AsyncDisposable {
       await change();
       return true;
     } catch (error) {
+      // Said once, by whoever found it.
+      if (error instanceof AppError && error.code === "storage_unavailable") return false;
       const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       this.#options.log.error("the job rows cannot be changed now", { error: detail });
       return false;

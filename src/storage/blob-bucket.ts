@@ -64,8 +64,9 @@ export class BlobBucket implements Blobs, AsyncDisposable {
   }
 
   async writer(): Promise<FileBlobWriter> {
-    return await FileBlobWriter.open(this.#temporary(), async (temporary, id) => {
+    return await FileBlobWriter.open(this.#temporary(), async (handle, temporary, id) => {
       try {
+        await handle.close();
         await this.#send(temporary, id);
       } finally {
         await rm(temporary, { force: true });

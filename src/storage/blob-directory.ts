@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
-import { open, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdirSync, readdirSync } from "node:fs";
+import { type FileHandle, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { messageOf } from "../errors.ts";
+import { createDiskTrust, type DiskTrust } from "../platform/disk-trust.ts";
 import { newId, pathPart } from "../platform/ids.ts";
+import { makeDirectory, syncPath } from "../platform/replace-file.ts";
 import { BlobsAwayError, type Blobs, type BlobWriter, type LocalCopy } from "./blobs.ts";
 
 /** What a process that died left half-written in a shared directory is removed after so long. */
@@ -18,11 +20,13 @@ export interface BlobDirectoryOptions {
   tmp: string;
   /** Whether other servers write here too (default: no, and then `tmp` is emptied by whoever opens the data directory). */
   shared?: boolean;
+  /** Lost when a sync fails; then nothing is written or removed any more. */
+  trust?: DiskTrust;
 }
 
 /** The bytes of a data directory that keeps them itself. */
-export function createBlobs(dataDir: string): BlobDirectory {
-  return new BlobDirectory({ root: join(dataDir, "blobs"), tmp: join(dataDir, "tmp") });
+export function createBlobs(dataDir: string, trust: DiskTrust = createDiskTrust()): BlobDirectory {
+  return new BlobDirectory({ root: join(dataDir, "blobs"), tmp: join(dataDir, "tmp"), trust });
 }
 
 /**
@@ -33,14 +37,18 @@ export class BlobDirectory implements Blobs {
   readonly isShared: boolean;
   readonly #root: string;
   readonly #tmp: string;
+  readonly #trust: DiskTrust;
   #held: Set<string> | null = null;
 
-  constructor({ root, tmp, shared = false }: BlobDirectoryOptions) {
+  constructor({ root, tmp, shared = false, trust = createDiskTrust() }: BlobDirectoryOptions) {
     this.#root = root;
     this.#tmp = tmp;
     this.isShared = shared;
-    mkdirSync(root, { recursive: true });
-    mkdirSync(tmp, { recursive: true });
+    this.#trust = trust;
+    makeDirectory(root);
+    makeDirectory(tmp);
+    // What a killed process made in it last.
+    syncPath(root);
   }
 
   /** Absolute. Throws for what is no identifier. */
@@ -57,15 +65,10 @@ export class BlobDirectory implements Blobs {
   }
 
   async writer(): Promise<FileBlobWriter> {
-    return await FileBlobWriter.open(join(this.#tmp, newId("file-")), async (temporary, id) => {
-      const target = this.path(id);
-      const directory = dirname(target);
-      const isNew = !existsSync(directory);
-      mkdirSync(directory, { recursive: true });
-      await rename(temporary, target);
-      await syncDirectory(directory);
-      if (isNew) await syncDirectory(this.#root);
-    });
+    this.#trust.check();
+    return await FileBlobWriter.open(join(this.#tmp, newId("file-")), (handle, temporary, id) =>
+      putInPlace(this.#trust, handle, { from: temporary, to: this.path(id) }),
+    );
   }
 
   async localCopy(id: string, signal?: AbortSignal): Promise<LocalCopy> {
@@ -86,6 +89,8 @@ export class BlobDirectory implements Blobs {
   }
 
   async remove(id: string): Promise<void> {
+    // Whether the row is gone, or was never there, is not known before the next start: its sweep takes what has none.
+    if (this.#trust.lost !== null) return;
     if (this.#held === null) await rm(this.path(id), { force: true });
     else this.#held.add(id);
   }
@@ -127,20 +132,20 @@ export class BlobDirectory implements Blobs {
   }
 }
 
-/** Gives a finished file its place. */
-type Keep = (temporary: string, id: string) => Promise<void>;
+/** Makes a finished file durable in its place, and closes it. Where that fails nothing is left of it. */
+type Keep = (handle: FileHandle, temporary: string, id: string) => Promise<void>;
 
 /** Bytes on their way into a file, hashed as they come; `keep` gives the finished file its place. */
 export class FileBlobWriter implements BlobWriter {
   readonly path: string;
-  readonly #handle: Awaited<ReturnType<typeof open>>;
+  readonly #handle: FileHandle;
   readonly #keep: Keep;
   readonly #sha256 = createHash("sha256");
   readonly #md5 = createHash("md5");
   #bytes = 0;
   #ended = false;
 
-  private constructor(path: string, handle: Awaited<ReturnType<typeof open>>, keep: Keep) {
+  private constructor(path: string, handle: FileHandle, keep: Keep) {
     this.path = path;
     this.#handle = handle;
     this.#keep = keep;
@@ -163,12 +168,7 @@ export class FileBlobWriter implements BlobWriter {
 
   async commit(id: string): Promise<{ bytes: number; sha256: string; md5: string }> {
     this.#ended = true;
-    try {
-      await this.#handle.sync();
-    } finally {
-      await this.#handle.close();
-    }
-    await this.#keep(this.path, id);
+    await this.#keep(this.#handle, this.path, id);
     return { bytes: this.#bytes, sha256: this.#sha256.digest("hex"), md5: this.#md5.digest("hex") };
   }
 
@@ -202,10 +202,43 @@ function shardOf(id: string): string {
   return createHash("sha256").update(id).digest("hex").slice(0, 2);
 }
 
-async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, "r");
+/** Makes written bytes durable under their name. Where that fails nothing is left of them. */
+async function putInPlace(
+  trust: DiskTrust,
+  handle: FileHandle,
+  { from, to }: { from: string; to: string },
+): Promise<void> {
+  let at = from;
+  try {
+    await synced(trust, handle);
+    makeShard(trust, dirname(to));
+    await rename(from, to);
+    at = to;
+    await synced(trust, await open(dirname(to), "r"));
+  } catch (error) {
+    await rm(at, { force: true }).catch(() => {});
+    throw error;
+  }
+}
+
+/** In one turn: whoever finds it there finds it durable. */
+function makeShard(trust: DiskTrust, path: string): void {
+  if (mkdirSync(path, { recursive: true }) === undefined) return;
+  try {
+    syncPath(dirname(path));
+  } catch (error) {
+    trust.lose("the uploaded bytes", error);
+    throw error;
+  }
+}
+
+/** Makes what is open durable, and closes it. */
+async function synced(trust: DiskTrust, handle: FileHandle): Promise<void> {
   try {
     await handle.sync();
+  } catch (error) {
+    trust.lose("the uploaded bytes", error);
+    throw error;
   } finally {
     await handle.close();
   }

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
 import type { TempDir } from "../../test/helpers/temp-dir.ts";
+import { createDiskTrust } from "../platform/disk-trust.ts";
 import { createBlobs } from "./blob-directory.ts";
 import { NewerSchemaError, openSqlite, type SqliteDatabase } from "./sqlite.ts";
 import { MIGRATIONS } from "./migrations/index.ts";
@@ -368,5 +369,27 @@ describe("blobs", () => {
     expect(Array.from(new Bun.Glob("*").scanSync({ cwd: join(dir, "tmp") }))).toEqual([]);
     writeFileSync(join(dir, "blobs", "stray"), "not in a directory");
     expect(blobs.list()).toEqual(["file-1"]);
+  });
+
+  test("that cannot be put in their place leave nothing under their temporary name", async () => {
+    const blobs = createBlobs(dir);
+    const writer = await blobs.writer();
+    await writer.write(new Uint8Array(10));
+    // What lies where the folder would be.
+    writeFileSync(join(blobs.path("file-2"), ".."), "in the way");
+    expect(await writer.commit("file-2").catch((error: unknown) => error)).toBeInstanceOf(Error);
+    expect(Array.from(new Bun.Glob("*").scanSync({ cwd: join(dir, "tmp") }))).toEqual([]);
+  });
+
+  test("are neither taken nor removed once a sync has failed: which rows there are is not known before the next start", async () => {
+    const trust = createDiskTrust();
+    const blobs = createBlobs(dir, trust);
+    const writer = await blobs.writer();
+    await writer.write(new Uint8Array(10));
+    await writer.commit("file-3");
+    trust.lose("the database", new Error("EIO"));
+    await blobs.remove("file-3");
+    expect(await blobs.size("file-3")).toBe(10);
+    expect(await blobs.writer().catch((error: unknown) => error)).toMatchObject({ code: "storage_unavailable" });
   });
 });

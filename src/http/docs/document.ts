@@ -88,6 +88,8 @@ const KEYED_ERRORS: readonly ErrorCode[] = [
   "shutting_down",
   "too_many_connections",
 ];
+/** Of whatever is kept. */
+const WRITING_ERRORS: readonly ErrorCode[] = ["insufficient_storage", "storage_unavailable"];
 const DECODING_ERRORS: readonly ErrorCode[] = ["payload_too_large", "invalid_encoding", "unsupported_encoding"];
 const BODY_ERRORS: readonly ErrorCode[] = ["invalid_json", "unknown_parameter", "invalid_type"];
 
@@ -114,6 +116,7 @@ export function createDocument(specs: readonly OperationSpec[]): ApiDocument {
     const { body, multipart, bytes, query, examples } = spec;
     const codes: ErrorCode[] = [...(spec.errors ?? []), "internal_error"];
     if (spec.role !== "none") codes.push(...KEYED_ERRORS);
+    if (spec.role !== "none" && spec.method !== "GET") codes.push(...WRITING_ERRORS);
     if (body !== undefined) codes.push(...BODY_ERRORS);
     if (body !== undefined || multipart !== undefined || bytes !== undefined) codes.push(...DECODING_ERRORS);
     return {
