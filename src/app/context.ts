@@ -111,14 +111,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   // Ended before the engine is: the last values are read from it.
   stack.use(await startTelemetry(config, { metrics, log }));
   const { storage } = engine.data;
-  const queries = stack.use(
-    new QueryRecorder({
-      storage,
-      log,
-      mode: () => config.queryLog,
-      hasRoom: async () => (await freeBytes(dataDir)) >= config.minFreeDiskMb * MB,
-    }),
-  );
+  const queries = stack.use(recorderOf(config, { storage, log, dataDir }));
   const reload = settingsReloader(config, overrides.readSettings ?? (() => config), log);
   const stopping = overrides.stopping ?? new AbortController();
   const authenticate = keyAuthenticator(storage, clock, config);
@@ -171,6 +164,18 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     sessions,
     teardown,
     setRunKey,
+  });
+}
+
+function recorderOf(
+  config: Config,
+  { storage, log, dataDir }: { storage: Engine["data"]["storage"]; log: Log; dataDir: string },
+): QueryRecorder {
+  return new QueryRecorder({
+    storage,
+    log,
+    mode: () => config.queryLog,
+    hasRoom: async () => (await freeBytes(dataDir)) >= config.minFreeDiskMb * MB,
   });
 }
 
