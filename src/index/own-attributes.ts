@@ -95,6 +95,12 @@ export class OwnAttributes {
     this.#freeShapes.push(number);
   }
 
+  /** Whether some of them have a key of the filter of their own: else chunks are what their files are. */
+  concerns(filter: Filter): boolean {
+    if ("filters" in filter) return filter.filters.some((part) => this.concerns(part));
+    return this.#columns.has(filter.key);
+  }
+
   /** Those of these chunks that the filter keeps. The bitmap is the caller's to keep. */
   evaluate(filter: Filter): Bitset {
     const column = (key: string) => this.#layered(key);
