@@ -114,14 +114,18 @@ export class OwnAttributes {
     const columns = [...this.#columns];
     image.value("count", this.#count);
     image.array("live", this.#live.words);
-    image.array("shapes", this.#shapeOf, this.#count === 0 ? 0 : withRoom(this.#shapeOf.length));
+    image.array("shapeOf", this.#shapeOf, this.#count === 0 ? 0 : withRoom(this.#shapeOf.length));
     image.array(
       "used",
       Int32Array.from(this.#shapes, ({ chunks }) => chunks),
     );
+    image.array(
+      "widths",
+      Int32Array.from(this.#shapes, ({ keys }) => keys.length),
+    );
     image.value(
-      "names",
-      this.#shapes.map(({ name }) => name),
+      "shapes",
+      this.#shapes.flatMap(({ keys }) => keys),
     );
     image.value(
       "keys",
@@ -138,10 +142,14 @@ export class OwnAttributes {
   readFrom(image: SectionReader): void {
     this.#count = image.number("count");
     this.#live = Bitset.over(image.array("live", "i32"));
-    this.#shapeOf = image.array("shapes", "i32");
-    const used = image.array("used", "i32");
-    image.texts("names").forEach((name, number) => {
-      this.#shapes.push({ name, keys: JSON.parse(name) as string[], chunks: used[number]! });
+    this.#shapeOf = image.array("shapeOf", "i32");
+    const widths = image.array("widths", "i32");
+    const texts = image.texts("shapes");
+    let at = 0;
+    image.array("used", "i32").forEach((chunks, number) => {
+      const keys = texts.slice(at, (at += widths[number]!));
+      const name = JSON.stringify(keys);
+      this.#shapes.push({ name, keys, chunks });
       this.#shapeNumbers.set(name, number);
     });
     const packed = image.array("packed", "u8");
