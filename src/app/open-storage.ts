@@ -1,9 +1,11 @@
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
+import { messageOf } from "../errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import { StartError } from "../platform/data-dir.ts";
+import { createDiskTrust, type DiskTrust } from "../platform/disk-trust.ts";
 import type { Log } from "../platform/log.ts";
-import { type Blobs, createBlobs } from "../storage/blobs.ts";
+import type { Blobs } from "../storage/blobs.ts";
 import { createParsedCache, type ParsedCache } from "../storage/parsed.ts";
 import {
   ForeignSchemaError,
@@ -21,9 +23,13 @@ export interface OpenStorage extends AsyncDisposable {
   readonly storage: Storage;
   readonly blobs: Blobs;
   readonly parsed: ParsedCache;
+  /** Once lost, nothing is written until the next start. */
+  readonly trust: DiskTrust;
 }
 
 export interface StorageOptions extends Pick<SqliteOptions, "flush"> {
+  blobs: Blobs;
+  trust: DiskTrust;
   upgrade: {
     clock: Clock;
     config: Pick<Config, "upgradeCopy" | "minFreeDiskMb" | "testFailpoint">;
@@ -32,17 +38,28 @@ export interface StorageOptions extends Pick<SqliteOptions, "flush"> {
   };
 }
 
+/** Nothing more is written after the first sync that fails; the log says so. */
+export function diskTrust(log: Log): DiskTrust {
+  return createDiskTrust((what, cause) =>
+    log.error("the disk did not keep what was written: nothing more is written until the server is started again", {
+      what,
+      error: messageOf(cause),
+    }),
+  );
+}
+
 /** Opens, and upgrades, what a data directory holds. A {@link StartError} where it cannot be used, with the way out. */
-export function openStorage(dataDir: string, log: Log, { flush, upgrade }: StorageOptions): OpenStorage {
+export function openStorage(dataDir: string, log: Log, { blobs, trust, flush, upgrade }: StorageOptions): OpenStorage {
   const watch = prepareUpgrade({ dataDir, log, ...upgrade });
-  const database = openDatabase(dataDir, log, { flush, watch });
+  const database = openDatabase(dataDir, log, { flush, watch, trust });
   writeWriter(dataDir);
   const copies = dropOldCopies({ dataDir, log, clock: upgrade.clock });
   return {
     database,
     storage: createStorage(database),
-    blobs: createBlobs(dataDir),
+    blobs,
     parsed: createParsedCache(dataDir),
+    trust,
     async [Symbol.asyncDispose]() {
       copies[Symbol.dispose]();
       await database.close();

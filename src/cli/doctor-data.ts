@@ -6,7 +6,7 @@ import { graphPath, idsPath, openManifest } from "../index/generation.ts";
 import { verifyFile } from "../index/part-file.ts";
 import { messageOf } from "../errors.ts";
 import { takeDataDir } from "../platform/data-dir.ts";
-import { createBlobs } from "../storage/blobs.ts";
+import { createBlobs } from "../storage/blob-directory.ts";
 import { checkDatabase, type DatabaseReport } from "../storage/check.ts";
 import { type Check, counted, type DoctorOptions, fail, ok, someOf, warn } from "./doctor-check.ts";
 import { leftoversCheck, mend } from "./doctor-place.ts";

@@ -5,7 +5,7 @@ import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { tempDir, type TempDir } from "../../test/helpers/temp-dir.ts";
 import { takeDataDir } from "../platform/data-dir.ts";
-import { createBlobs } from "../storage/blobs.ts";
+import { createBlobs } from "../storage/blob-directory.ts";
 import { openSqlite } from "../storage/sqlite.ts";
 import { createStorage } from "../storage/storage.ts";
 import { lectern } from "./testing/command.ts";

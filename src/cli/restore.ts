@@ -1,16 +1,18 @@
 import { closeSync, createReadStream, existsSync, fsyncSync, mkdirSync, openSync, readdirSync } from "node:fs";
-import { renameSync, rmSync, writeSync } from "node:fs";
+import { renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { replaceKeys } from "../app/access-keys.ts";
 import { messageOf } from "../errors.ts";
 import { type AddedModel, deactivateAddedModels, describeRemote } from "../models/model-tables.ts";
 import { readBackup } from "../platform/backup-archive.ts";
 import { findPlace } from "../platform/data-place.ts";
-import { syncPath } from "../platform/replace-file.ts";
+import { makeDirectory, syncPath, syncTree, writeAll } from "../platform/replace-file.ts";
 import { TarError } from "../platform/tar.ts";
 import { databaseProblem } from "../storage/inspect.ts";
 import { openSqlite } from "../storage/sqlite.ts";
 import { createStorage } from "../storage/storage.ts";
+import { faultOfFile } from "../workers/ocr-bundled.ts";
+import { knownLanguages, languageDirectory } from "../workers/ocr-languages.ts";
 import { parseArguments } from "./arguments.ts";
 import type { Flags } from "./arguments.ts";
 import { checkBackup, refusal } from "./backup.ts";
@@ -50,12 +52,16 @@ export async function restore(argv: readonly string[], terminal: Terminal): Prom
   const target = targetOf(dataDir);
   const partial = `${target}.restoring`;
   let made: { models: AddedModel[]; key: string | null };
+  let leftOut: string[];
   try {
     rmSync(partial, { recursive: true, force: true });
-    mkdirSync(dirname(partial), { recursive: true, mode: 0o700 });
+    makeDirectory(dirname(partial));
     mkdirSync(partial, { mode: 0o700 });
     await unpack(path, partial);
     made = await disarm(partial, args.has("new-keys"));
+    leftOut = await leaveOutLanguages(partial);
+    // The names of the files too, before the directory has the name under which it is believed.
+    syncTree(partial);
     rmSync(target, { recursive: true, force: true });
     renameSync(partial, target);
     syncPath(dirname(target));
@@ -64,6 +70,7 @@ export async function restore(argv: readonly string[], terminal: Terminal): Prom
     throw refusal(path, error);
   }
   terminal.err(`Restored ${from} into ${target}. Start it with: lectern serve --data ${target}\n`);
+  for (const sentence of leftOut) terminal.err(`${sentence}\n`);
   tellModels(made.models, terminal);
   if (made.key !== null) {
     terminal.err("No key of the backup is valid; the new administrator's key is shown this once:\n");
@@ -88,7 +95,7 @@ async function unpack(path: string, partial: string): Promise<void> {
     mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
     const file = openSync(target, "wx", 0o600);
     try {
-      for await (const piece of content) writeSync(file, piece);
+      for await (const piece of content) writeAll(file, piece);
       fsyncSync(file);
     } finally {
       closeSync(file);
@@ -108,6 +115,18 @@ async function disarm(partial: string, withNewKeys: boolean): Promise<{ models: 
     throw new TarError(`its list of remote models cannot be used: ${messageOf(error).replace(`${partial}/`, "")}`);
   }
   return { models, key: withNewKeys ? await replaceKeysOf(database) : null };
+}
+
+/** Languages for OCR that `lectern ocr add` would not take; the rest of a backup is no worse for them. */
+async function leaveOutLanguages(partial: string): Promise<string[]> {
+  const sentences: string[] = [];
+  for (const { name, path, isBuiltIn } of knownLanguages(languageDirectory(partial))) {
+    const fault = isBuiltIn ? null : await faultOfFile({ name, path });
+    if (fault === null) continue;
+    rmSync(path);
+    sentences.push(`The language ${name} for OCR was left out: ${fault}. Add it with: lectern ocr add FILE`);
+  }
+  return sentences;
 }
 
 async function replaceKeysOf(path: string): Promise<string | null> {

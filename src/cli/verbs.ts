@@ -87,6 +87,14 @@ export const VERBS: Readonly<Record<string, Verb>> = {
       return { help: `${STATUS_HELP}\n\n${describeFlags(STATUS_FLAGS)}`, flags: STATUS_FLAGS, run: status };
     },
   },
+  health: {
+    usage: "lectern health [--live] [--url URL] [--data DIR]",
+    summary: "exit with 0 if the server is ready for requests",
+    load: async () => {
+      const { health, HEALTH_FLAGS, HEALTH_HELP } = await import("./health.ts");
+      return { help: `${HEALTH_HELP}\n\n${describeFlags(HEALTH_FLAGS)}`, flags: HEALTH_FLAGS, run: health };
+    },
+  },
   migrate: {
     usage: "lectern migrate STORE --model NAME [--dry-run] [--wait] [options]",
     summary: "change a store's embedding model while it is searched",

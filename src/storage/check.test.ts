@@ -3,7 +3,7 @@ import { Database } from "bun:sqlite";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { tempDir, type TempDir } from "../../test/helpers/temp-dir.ts";
-import { createBlobs } from "./blobs.ts";
+import { createBlobs } from "./blob-directory.ts";
 import { checkDatabase } from "./check.ts";
 import { MIGRATIONS } from "./migrations/index.ts";
 import { openSqlite } from "./sqlite.ts";

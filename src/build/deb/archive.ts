@@ -25,7 +25,7 @@ export async function writeTarball(target: string, files: readonly PackedFile[],
 
 function* tarPieces(files: readonly PackedFile[], mtime: number): Generator<Uint8Array> {
   const made = new Set<string>();
-  const folder = (name: string) => tarHeader({ name, bytes: 0 }, mtime, { mode: 0o755, isFolder: true });
+  const folder = (name: string) => tarHeader({ name, bytes: 0, mode: 0o755, type: "folder" }, mtime);
   yield folder("./");
   for (const { path, mode, content } of files) {
     for (const name of foldersOf(path)) {
@@ -33,7 +33,7 @@ function* tarPieces(files: readonly PackedFile[], mtime: number): Generator<Uint
       made.add(name);
     }
     const bytes = content instanceof Uint8Array ? content : readFileSync(content.file);
-    yield tarHeader({ name: `./${path}`, bytes: bytes.byteLength }, mtime, { mode });
+    yield tarHeader({ name: `./${path}`, bytes: bytes.byteLength, mode }, mtime);
     yield bytes;
     yield tarPadding(bytes.byteLength);
   }
