@@ -104,7 +104,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const progress = new ProgressBoard((stage, seconds) => metrics.observe(INGEST_STAGE, seconds, { stage }));
   // The jobs are made last and run on what is made before: nothing is woken before they are started.
   const wakeJobs = () => jobs.runner.wake();
-  const indexes = stack.use(await openIndexes(config, { dataDir, storage, natives: workers.natives, log, wakeJobs }));
+  const indexes = stack.use(
+    await openIndexes(config, { dataDir, storage, natives: workers.natives, clock, log, metrics, wakeJobs }),
+  );
   const search = searchOf({ storage, indexes, models, rankers });
   const searches = new SearchReports();
   const chat = openChat(config, { dataDir, log, metrics });

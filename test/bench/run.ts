@@ -11,6 +11,7 @@ import { type Bench, load, machine, type Machine, type Row, type Scale, type Val
 
 const BENCHES: Record<string, () => Promise<Bench>> = {
   start: async () => (await import("./start.bench.ts")).start,
+  restart: async () => (await import("./restart.bench.ts")).restart,
   ingest: async () => (await import("./ingest.bench.ts")).ingest,
   embed: async () => (await import("./embed.bench.ts")).embed,
   rerank: async () => (await import("./rerank.bench.ts")).rerank,
