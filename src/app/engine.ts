@@ -90,8 +90,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   await using stack = new AsyncDisposableStack();
   const trust = diskTrust(log);
   const { blobs } = stack.use(await openBlobs(config, { dataDir, log, trust }));
-  const upgrade = { clock, config, onProgress: overrides.onProgress ?? (() => {}) };
-  const data = stack.use(openStorage(dataDir, log, { blobs, trust, flush: overrides.flush, upgrade }));
+  const data = stack.use(openStorage(dataDir, log, { blobs, trust, ...storageOptions(options) }));
   const { storage } = data;
   const workers = stack.use(await startWorkers(config, dataDir));
   const { name: defaultModel, notice: modelNotice } = await defaultModelOf(config, storage, overrides.bundled?.newest);
@@ -165,6 +164,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     },
     [Symbol.asyncDispose]: () => teardown.disposeAsync(),
   };
+}
+
+function storageOptions({ config, clock, overrides }: EngineOptions): Pick<StorageOptions, "flush" | "upgrade"> {
+  return { flush: overrides.flush, upgrade: { clock, config, onProgress: overrides.onProgress ?? (() => {}) } };
 }
 
 type AnsweringParts = Pick<Engine, "data" | "workers" | "models" | "rankers" | "search" | "searches" | "chat"> & {
