@@ -100,14 +100,8 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   metrics.gauge(EVENT_LOOP_STALL, () => eventLoop.take());
   const descriptors = stack.use(watchDescriptors(log));
   const { path: dataDir, notice } = stack.use(takeDataDir(config.dataDir, overrides.verb));
-  const onProgress = (text: string) => {
-    // The thread is held by what comes next.
-    lines.flush();
-    overrides.onProgress?.(text);
-  };
-  const engine = stack.use(
-    await createEngine({ config, dataDir, clock, log, metrics, overrides: { ...overrides, onProgress } }),
-  );
+  const engineOverrides = { ...overrides, onProgress: progressTeller(lines, overrides) };
+  const engine = stack.use(await createEngine({ config, dataDir, clock, log, metrics, overrides: engineOverrides }));
   // Ended before the engine is: the last values are read from it.
   stack.use(await startTelemetry(config, { metrics, log }));
   const { storage } = engine.data;
@@ -177,6 +171,14 @@ function recorderOf(
     mode: () => config.queryLog,
     hasRoom: async () => (await freeBytes(dataDir)) >= config.minFreeDiskMb * MB,
   });
+}
+
+/** The thread is held by what comes next, so lines that wait are written before. */
+function progressTeller(lines: LineWriter, overrides: Overrides): (text: string) => void {
+  return (text) => {
+    lines.flush();
+    overrides.onProgress?.(text);
+  };
 }
 
 /** The interface with what it takes from the settings; those that a reload may change are read at every request. */

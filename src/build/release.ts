@@ -95,7 +95,7 @@ async function archiveFiles({ name, executable, packages, epoch }: Contents): Pr
   return files.map((file) => ({ ...file, name: `${name}/${file.name}` }));
 }
 
-async function completionFor(shell: string): Promise<string> {
+export async function completionFor(shell: string): Promise<string> {
   let text = "";
   const terminal: Terminal = {
     out: (piece) => void (text += piece),
@@ -125,7 +125,7 @@ function bundledModels(): { name: string; files: NamedFile[] }[] {
 }
 
 /** Unix seconds: SOURCE_DATE_EPOCH, or when the commit was made. */
-async function commitTime(): Promise<number> {
+export async function commitTime(): Promise<number> {
   const given = process.env["SOURCE_DATE_EPOCH"];
   const text = given ?? (await Bun.$`git log -1 --format=%ct`.cwd(ROOT).quiet().nothrow().text()).trim();
   if (!/^\d+$/.test(text)) throw new Error("not a git checkout: set SOURCE_DATE_EPOCH to the time of the release");
