@@ -3,7 +3,7 @@
  * `make powerloss` cuts the power at every point. Which calls it is changes with the day; SEED repeats a run.
  */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { errorOf, upload } from "../helpers/api.ts";
+import { addText, errorOf, newStore, refusal, search, upload } from "../helpers/api.ts";
 import { runSeed, seededRandom } from "../helpers/random.ts";
 import { startServer } from "../helpers/server.ts";
 import { Desk } from "./desk.ts";
@@ -72,6 +72,32 @@ test.skipIf(lacking)(
     for await (const { id } of again.client.files.list())
       expect((await again.fetch(`/v1/files/${id}/content`)).status).toBe(200);
     await upload(again, "after.txt", "Some text.");
+  },
+);
+
+test.skipIf(lacking)(
+  "while the disk stays full, what needs space answers 507, searches are answered, and then all goes on",
+  async () => {
+    await using desk = await Desk.open();
+    await desk.start();
+    const store = await newStore(desk.server);
+    const file = await addText(desk.server, store, "refunds.txt", "Refunds are paid within fourteen days.");
+    const found = async () =>
+      (await search(desk.server, store, { query: "refunds", search_mode: "keyword" })).map((hit) => hit.file_id);
+    desk.control.arm({ kind: "write", action: "ENOSPC", nth: 1, isLasting: true });
+    for (const [method, path, body] of [
+      ["POST", "/v1/files", newFile()],
+      ["POST", "/v1/vector_stores", { name: "one more" }],
+      ["DELETE", `/v1/files/${file}`, undefined],
+    ] as const) {
+      const { status, code } = await refusal(desk.server, method, path, body);
+      expect([method, path, status, code]).toEqual([method, path, 507, "insufficient_storage"]);
+    }
+    expect(await found()).toEqual([file]);
+    desk.control.disarm();
+    await addText(desk.server, store, "more.txt", "More of it.");
+    expect((await desk.server.fetch("/readyz")).status).toBe(200);
+    expect(await found()).toEqual([file]);
   },
 );
 
