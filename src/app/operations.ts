@@ -265,7 +265,7 @@ function searchParts(options: OperationsOptions, shared: Shared) {
     embed,
     texts: engine.workers.texts,
     outdate: (tables, file, generation) => jobs.outdateFile(tables, file, generation),
-    reload: (file, generation) => jobs.reloadFile(file, generation),
+    grew: (file, generation) => jobs.fileGrew(file, generation),
   });
   const search = searchService({ ...storage, ...shared, rankers, search: find, onSearch });
   return {
@@ -323,7 +323,7 @@ function assistantParts(
     changes,
     stores,
     attacher: attach,
-    canHoldText: (fileId: string) => canHoldText(blobs.path(fileId)),
+    canHoldText: (fileId: string) => canHoldText(blobs, fileId),
     interrupt: (id: string) => jobs.runner.cancel("run", id),
     chatModel: (name: string) => modelFor(chat.models, name, config),
     onEnd: (end: string, run: RunRow) => metrics.count(ANSWERS, { mode: answerMode(answererOf(run)), end }),

@@ -3,6 +3,7 @@ import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
 import { nextTurn } from "../platform/next-turn.ts";
+import { tracedAlone } from "../platform/tracing.ts";
 import { JOB_SECONDS, JOBS } from "./metrics.ts";
 import type { JobKind, JobRow, JobsTable } from "../storage/jobs.ts";
 import { type Retry, retry } from "./retry.ts";
@@ -230,7 +231,11 @@ export class JobRunner implements AsyncDisposable {
     const startedMs = performance.now();
     let outcome: JobOutcome;
     try {
-      outcome = await handler.run(job, signal, lease);
+      outcome = await tracedAlone(`job ${job.kind}`, { "lectern.attempt": job.attempt }, async (span) => {
+        const ended = await handler.run(job, signal, lease);
+        span.set({ "lectern.outcome": ended.type });
+        return ended;
+      });
     } catch (error) {
       const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       log.error("job failed unexpectedly", { kind: job.kind, job: job.id, attempt: job.attempt, error: detail });

@@ -5,7 +5,7 @@ import { assert } from "../errors.ts";
 import { nextTurn } from "../platform/next-turn.ts";
 import { createDiskTrust, type DiskTrust } from "../platform/disk-trust.ts";
 import { syncPath } from "../platform/replace-file.ts";
-import { migrate } from "./migrations/runner.ts";
+import { migrate, type MigrationWatch } from "./migrations/runner.ts";
 import { checkSchema, distrustSchema } from "./own-schema.ts";
 import { leavesDoubt, settleLog } from "./settle-log.ts";
 import type { Database, Durability, Param, SyncReads, Tx } from "./sql.ts";
@@ -49,6 +49,8 @@ export interface SqliteOptions {
    * disk is not counted.
    */
   onLong?: (ms: number) => void;
+  /** Told how an upgrade of the tables goes. */
+  watch?: MigrationWatch | undefined;
   /** Lost when a sync fails; nothing is written from then on. */
   trust?: DiskTrust;
 }
@@ -67,6 +69,15 @@ export const LONG_MS = 100;
 
 export class NewerSchemaError extends Error {
   override name = "NewerSchemaError";
+
+  readonly found: number;
+  readonly known: number;
+
+  constructor(found: number, known: number) {
+    super(`schema version ${found}, this Lectern knows up to ${known}`);
+    this.found = found;
+    this.known = known;
+  }
 }
 
 /** The file holds what Lectern did not make; the message says what. */
@@ -79,7 +90,7 @@ export class ForeignSchemaError extends Error {
  * ForeignSchemaError, before anything of it has run, for one whose schema is not Lectern's.
  */
 export function openSqlite(path: string, options: SqliteOptions = {}): SqliteDatabase {
-  const raw = openWriter(path);
+  const raw = openWriter(path, options.watch);
   if (options.flush === false) raw.run("PRAGMA synchronous = OFF");
   if (path === ":memory:") return new Sqlite(raw, null, options);
   // Of the database and its log, both new perhaps: SQLite does not say when that fails.
@@ -89,7 +100,7 @@ export function openSqlite(path: string, options: SqliteOptions = {}): SqliteDat
   return new Sqlite(raw, reader, options);
 }
 
-function openWriter(path: string): Connection {
+function openWriter(path: string, watch?: MigrationWatch): Connection {
   const raw = new Connection(path, { create: true, strict: true });
   try {
     tune(raw);
@@ -111,10 +122,10 @@ function openWriter(path: string): Connection {
   raw.run("PRAGMA journal_size_limit = 67108864");
   // Zeros where that costs no further write; see `Tx.erase` for the rest.
   raw.run("PRAGMA secure_delete = FAST");
-  const migrated = migrate(raw);
+  const migrated = migrate(raw, undefined, watch);
   if (migrated.ok) return raw;
   raw.close();
-  throw new NewerSchemaError(`schema version ${migrated.found}, this Lectern knows up to ${migrated.known}`);
+  throw new NewerSchemaError(migrated.found, migrated.known);
 }
 
 function tune(connection: Connection): void {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
 import type { TempDir } from "../../test/helpers/temp-dir.ts";
 import { createDiskTrust } from "../platform/disk-trust.ts";
-import { createBlobs } from "./blobs.ts";
+import { createBlobs } from "./blob-directory.ts";
 import { NewerSchemaError, openSqlite, type SqliteDatabase } from "./sqlite.ts";
 import { MIGRATIONS } from "./migrations/index.ts";
 import { migrate } from "./migrations/runner.ts";
@@ -275,7 +275,7 @@ describe("files in stores", () => {
     await addFile("file-1");
     const row = await attach("vs_1", "file-1");
     const owner = { tenantId: T, storeId: "vs_1", chunkSet: generation.chunk_set, storeFile: row.seq, revision: 1 };
-    await storage.chunks.add(owner, [chunk(0), chunk(1), chunk(2)]);
+    await storage.chunks.add(owner, [chunk(0), { ...chunk(1), attributes: { n: 1 } }, chunk(2)]);
     const ids = (await storage.chunks.withoutVector(T, owner, generation.id, 10)).map(({ id }) => id);
     await storage.chunks.addVectors(
       T,
@@ -284,6 +284,13 @@ describe("files in stores", () => {
     );
     await storage.storeFiles.complete(T, row.seq, 1, { usageBytes: 1, chunks: 3, vectors: 3 });
     expect(await storage.chunks.hits(T, ids)).toHaveLength(3);
+    const page = { limit: 10, order: "asc" } as const;
+    const listed = (await storage.chunks.list(T, "vs_1", generation.chunk_set, page, null)).rows;
+    for (const rows of [listed, await storage.chunks.listed(T, ids)])
+      expect(rows.map(({ attributes }) => attributes)).toEqual([null, { n: 1 }, null]);
+    expect(await storage.chunks.attributesBefore(generation, ids[2] ?? 0, 5)).toEqual([
+      { chunk_id: ids[1] ?? 0, attributes: { n: 1 } },
+    ]);
     expect([...(await storage.chunks.texts(T, ids))]).toEqual(ids.map((id, i) => [id, `text ${i}`]));
     expect((await storage.chunks.texts("ten_b", ids)).size).toBe(0);
     expect((await storage.chunks.forIndex(T, owner, generation.id, 1, 10)).map(({ terms }) => terms[0])).toEqual([
@@ -297,7 +304,7 @@ describe("files in stores", () => {
     expect(await storage.chunks.filesWithGarbage(10)).toEqual([{ tenant_id: T, store_file: row.seq }]);
     expect(await storage.chunks.removeSome(row.seq, Number.MAX_SAFE_INTEGER, 2)).toBe(2);
     expect(await storage.chunks.removeSome(row.seq, Number.MAX_SAFE_INTEGER, 2)).toBe(1);
-    for (const table of ["chunk", "chunk_terms", "vector"]) {
+    for (const table of ["chunk", "chunk_terms", "chunk_attributes", "vector"]) {
       expect(db.raw.query<{ n: number }, []>(`SELECT count(*) AS n FROM ${table}`).get()).toEqual({ n: 0 });
     }
   });

@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openManifest } from "../../src/index/generation.ts";
 import { verifyFile } from "../../src/index/part-file.ts";
-import { createBlobs } from "../../src/storage/blobs.ts";
+import { createBlobs } from "../../src/storage/blob-directory.ts";
 import { openSqlite, type SqliteDatabase } from "../../src/storage/sqlite.ts";
 import type { Known } from "./desk.ts";
 
