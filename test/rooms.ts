@@ -143,6 +143,7 @@ export const HALL: readonly { file: string; floor: 0 | 12; duty: string }[] = [
   { file: "parse-entry.ts", floor: 12, duty: "Entry of the parse workers." },
   { file: "text-entry.ts", floor: 12, duty: "Entry of the worker that analyses texts of requests." },
   { file: "ocr-entry.ts", floor: 12, duty: "Entry of the workers that read scans." },
+  { file: "image-entry.ts", floor: 12, duty: "Entry of the process that writes images of indexes." },
   { file: "native-entry.ts", floor: 12, duty: "Entry of the workers that hold addons." },
   { file: "errors.ts", floor: 0, duty: "Everything that can go wrong in a way a client is told about." },
   // Here and not in a room: parse, which imports no room, normalises text as index, embed, http and cli do.
@@ -178,6 +179,7 @@ export const PACKAGES: readonly { pattern: string; files: readonly string[]; mes
       "platform/**",
       "workers/**",
       "native-entry.ts",
+      "image-entry.ts",
       "app/**",
       "jobs/**",
       "models/**",

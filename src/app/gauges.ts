@@ -26,6 +26,7 @@ export function registerGauges(metrics: Metrics, { data, jobs, indexes, workers 
   metrics.gauge(metric.INDEX_CHUNKS, () => registry.stats.chunks);
   metrics.gauge(metric.INDEX_VECTORS, () => registry.stats.vectors);
   metrics.gauge(metric.INDEXES_OPEN, () => registry.stats.open);
+  metrics.gauge(metric.INDEX_MAPPED_BYTES, () => indexes.mappedBytes());
   metrics.gauge(metric.LANE_BUSY, () => workers.stats().map(([lane, { busy }]) => [{ lane }, busy]));
   metrics.gauge(metric.LANE_WAITING, () => workers.stats().map(([lane, { waiting }]) => [{ lane }, waiting]));
   metrics.gauge(metric.LANE_RESTARTS, () => workers.stats().map(([lane, { restarts }]) => [{ lane }, restarts]));

@@ -79,6 +79,15 @@ export const INDEX_BYTES = gauge("lectern_index_bytes", "Memory of open indexes"
 export const INDEX_CHUNKS = gauge("lectern_index_chunks", "Chunks in open indexes");
 export const INDEX_VECTORS = gauge("lectern_index_vectors", "Vectors in open indexes");
 export const INDEXES_OPEN = gauge("lectern_indexes_open", "Indexes in memory");
+export const INDEX_MAPPED_BYTES = gauge(
+  "lectern_index_mapped_bytes",
+  "Bytes of index images that are mapped: file pages, which the system takes back when it needs memory",
+);
+export const INDEX_IMAGES = counter(
+  "lectern_index_images_total",
+  "Index images, by what came of them: opened, written, failed, or why one was not used",
+  ["outcome"],
+);
 export const LANE_BUSY = gauge("lectern_lane_busy", "Workers busy, by lane", ["lane"]);
 export const LANE_WAITING = gauge("lectern_lane_waiting", "Calls waiting for a worker, by lane", ["lane"]);
 export const LANE_RESTARTS = gauge("lectern_lane_restarts", "Workers replaced, by lane", ["lane"]);
@@ -86,7 +95,7 @@ export const QUERY_LOG_WAITING = gauge("lectern_query_log_waiting", "Searches no
 export const RESIDENT_BYTES = gauge("process_resident_memory_bytes", "Resident memory of the process");
 export const WORKER_RESIDENT_BYTES = gauge(
   "lectern_worker_resident_bytes",
-  "Resident memory of the processes that read documents and scans, in addition to that of the server's process",
+  "Resident memory of the processes that read documents and scans and write index images, in addition to that of the server's process",
 );
 
 export const OPEN_FDS = gauge("process_open_fds", "Files and connections that the process has open");
@@ -122,6 +131,8 @@ export const ALL_METRICS: readonly (Counter | Gauge | Histogram)[] = [
   INDEX_CHUNKS,
   INDEX_VECTORS,
   INDEXES_OPEN,
+  INDEX_MAPPED_BYTES,
+  INDEX_IMAGES,
   LANE_BUSY,
   LANE_WAITING,
   LANE_RESTARTS,

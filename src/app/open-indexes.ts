@@ -1,16 +1,23 @@
+import { rmSync } from "node:fs";
 import { retireDirectory } from "../index/generation.ts";
 import { IndexRegistry } from "../index/registry.ts";
 import type { StoreIndex } from "../index/store-index.ts";
 import { attachGraph, graphDirectory, removeGraphsOfStore, removeStrayGraphs } from "../jobs/build-graph.ts";
 import { GraphWatch } from "../jobs/graph-watch.ts";
+import { ImageWatch } from "../jobs/image-watch.ts";
+import { imagePath, openIndexImage } from "../jobs/index-image.ts";
+import { type ImageEnd, imagesBefore, removeImage, scheduleImage } from "../jobs/write-image.ts";
 import type { IndexWrites } from "../jobs/ingest.ts";
-import { addSlice, growFile, loadIndex, replaceFile } from "../jobs/load-index.ts";
+import { addSlice, growFile, loadIndex, loadTurns, replaceFile } from "../jobs/load-index.ts";
+import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
+import type { Metrics } from "../platform/metrics.ts";
 import type { Natives } from "../platform/native.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { StoreFileRow } from "../storage/store-files.ts";
 import type { StoreRow } from "../storage/stores.ts";
+import { INDEX_IMAGES } from "./metric-list.ts";
 
 export interface IndexSettings {
   /** Memory of all open indexes, MiB. */
@@ -23,12 +30,14 @@ export interface IndexParts {
   dataDir: string;
   storage: Storage;
   natives: Natives;
+  clock: Clock;
   log: Log;
-  /** There is a graph to build. */
+  metrics: Metrics;
+  /** There is a graph to build, or an image to write. */
   wakeJobs: () => void;
 }
 
-/** The indexes in memory and the graphs beside them: caches of what storage holds. */
+/** The indexes in memory, and the graphs and images beside them: caches of what storage holds. */
 export interface Indexes extends Disposable {
   readonly registry: IndexRegistry;
   /** What an ingest writes, in the turn of its commit. */
@@ -45,7 +54,14 @@ export interface Indexes extends Disposable {
   setMode(storeId: string, mode: StoreRow["index_mode"]): void;
   /** A deleted store's indexes leave memory when their last reader has ended; its graphs leave the disk. */
   forgetStore(storeId: string): Promise<void>;
-  /** The graph of a generation that is out of use leaves the disk. */
+  imageEnded(generation: GenerationRow, end: ImageEnd): void;
+  /** Generations of the store whose images may hold what was there at this time. */
+  imagesOf(storeId: string, atSeconds: number): number[];
+  /** Has such images be written anew, or (`atOnce`) removes them. */
+  renewImages(storeId: string, atSeconds: number, atOnce: boolean): Promise<void>;
+  /** Of the images that open indexes lie on. */
+  mappedBytes(): number;
+  /** The graph and the image of a generation that is out of use leave the disk. */
   removeGraph(generation: Pick<GenerationRow, "store_id" | "id">): void;
 }
 
@@ -63,6 +79,8 @@ class OpenIndexes implements Indexes {
   readonly #settings: IndexSettings;
   readonly #parts: IndexParts;
   readonly #watch: GraphWatch;
+  readonly #images: ImageWatch;
+  readonly #mapped = new WeakMap<StoreIndex, number>();
 
   constructor(settings: IndexSettings, parts: IndexParts) {
     const { storage } = parts;
@@ -76,6 +94,12 @@ class OpenIndexes implements Indexes {
     this.#watch = new GraphWatch({
       storage,
       tryAcquire: (storeId, generation) => registry.tryAcquire(storeId, generation),
+      wakeJobs: parts.wakeJobs,
+    });
+    this.#images = new ImageWatch({
+      storage,
+      clock: parts.clock,
+      peek: (storeId, generation) => registry.peek(storeId, generation),
       wakeJobs: parts.wakeJobs,
     });
     this.writes = {
@@ -93,6 +117,7 @@ class OpenIndexes implements Indexes {
 
   touch(generation: GenerationRow): void {
     this.#watch.touch(generation);
+    this.#images.touch(generation);
   }
 
   removeFile(storeId: string, storeFile: number): void {
@@ -128,25 +153,78 @@ class OpenIndexes implements Indexes {
     removeGraphsOfStore(dataDir, storeId);
   }
 
+  imageEnded(generation: GenerationRow, end: ImageEnd): void {
+    this.#images.ended(generation, end);
+    this.#parts.metrics.count(INDEX_IMAGES, { outcome: end.outcome });
+  }
+
+  imagesOf(storeId: string, atSeconds: number): number[] {
+    return imagesBefore(this.#parts.dataDir, storeId, atSeconds * 1000 + 999);
+  }
+
+  async renewImages(storeId: string, atSeconds: number, atOnce: boolean): Promise<void> {
+    const { storage, dataDir, wakeJobs } = this.#parts;
+    for (const id of this.imagesOf(storeId, atSeconds)) {
+      const generation = await storage.generations.byId(id);
+      if (generation === null || atOnce) removeImage(dataDir, { store_id: storeId, id });
+      else await scheduleImage(storage, generation);
+    }
+    wakeJobs();
+  }
+
+  mappedBytes(): number {
+    return this.registry.open().reduce((sum, index) => sum + (this.#mapped.get(index) ?? 0), 0);
+  }
+
   removeGraph({ store_id, id }: Pick<GenerationRow, "store_id" | "id">): void {
     retireDirectory(graphDirectory(this.#parts.dataDir, store_id, id));
+    removeImage(this.#parts.dataDir, { store_id, id });
   }
 
   [Symbol.dispose](): void {
     this.registry.close();
     this.#watch[Symbol.dispose]();
+    this.#images[Symbol.dispose]();
   }
 
   async #load(storeId: string, generationId: number, signal: AbortSignal): Promise<StoreIndex> {
     const { storage, dataDir, natives, log } = this.#parts;
     const generation = await storage.generations.byId(generationId);
     if (generation === null || generation.store_id !== storeId) throw new Error(`generation ${generationId} is gone`);
-    const index = await loadIndex({ storage, graphFrom: this.#settings.hnswThreshold }, generation, signal);
+    const imaged = generation.state === "live" ? await this.#openImage(generation, signal) : null;
+    const index = imaged ?? (await loadIndex(this.#source, generation, signal));
     const mode = (await storage.stores.get(generation.tenant_id, storeId))?.index_mode;
     index.setKind(mode ?? "auto");
-    await attachGraph({ dataDir, natives, log }, generation, index);
-    this.touch(generation);
+    index.expectGraph(true);
+    const attached = attachGraph({ dataDir, natives, log }, generation, index);
+    // What is there at once does not wait for it: until it is attached, searches scan.
+    if (imaged === null) await attached;
+    void attached.then(() => {
+      index.expectGraph(false);
+      // Once the index has its place in the registry.
+      setImmediate(() => this.touch(generation));
+    });
     return index;
+  }
+
+  get #source() {
+    return { storage: this.#parts.storage, graphFrom: this.#settings.hnswThreshold };
+  }
+
+  /** Null where there is no image that can be used: then all is read from the database, and an image made of it. */
+  async #openImage(generation: GenerationRow, signal: AbortSignal): Promise<StoreIndex | null> {
+    const { dataDir, log, metrics } = this.#parts;
+    const opened = await openIndexImage(this.#source, { dataDir, generation }, loadTurns(signal));
+    if (!opened.ok && opened.reason === "missing") return null;
+    metrics.count(INDEX_IMAGES, { outcome: opened.ok ? "opened" : opened.reason });
+    if (opened.ok) {
+      this.#mapped.set(opened.index, opened.mappedBytes);
+      return opened.index;
+    }
+    const { reason, detail } = opened;
+    log.warn("an index image is not used and is written anew", { store: generation.store_id, reason, detail });
+    rmSync(imagePath(dataDir, generation.store_id, generation.id), { force: true });
+    return null;
   }
 
   /** Another kind of index may need a graph; looked at in the background, and again with the next change if that fails. */

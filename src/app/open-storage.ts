@@ -20,6 +20,8 @@ import { dropOldCopies, newerText, prepareUpgrade, writeWriter } from "./upgrade
 /** What is kept: rows, the bytes of uploads, and the parsed forms of documents, which are made again when they are gone. */
 export interface OpenStorage extends AsyncDisposable {
   readonly database: SqliteDatabase;
+  /** Of the database. */
+  readonly path: string;
   readonly storage: Storage;
   readonly blobs: Blobs;
   readonly parsed: ParsedCache;
@@ -52,10 +54,12 @@ export function diskTrust(log: Log): DiskTrust {
 export function openStorage(dataDir: string, log: Log, { blobs, trust, flush, upgrade }: StorageOptions): OpenStorage {
   const watch = prepareUpgrade({ dataDir, log, ...upgrade });
   const database = openDatabase(dataDir, log, { flush, watch, trust });
+  const path = join(dataDir, "meta.sqlite");
   writeWriter(dataDir);
   const copies = dropOldCopies({ dataDir, log, clock: upgrade.clock });
   return {
     database,
+    path,
     storage: createStorage(database),
     blobs,
     parsed: createParsedCache(dataDir),

@@ -15,6 +15,7 @@ import { Janitor } from "../jobs/janitor.ts";
 import { createMigrateHandler, type MigrateDeps } from "../jobs/migrate.ts";
 import type { ProgressBoard } from "../jobs/progress.ts";
 import { createPurgeFileHandler, createPurgeStoreHandler, type PurgeDeps } from "../jobs/purge.ts";
+import { createWriteImageHandler } from "../jobs/write-image.ts";
 import { createReanalyzeHandler } from "../jobs/reanalyze.ts";
 import { createRunHandler } from "../jobs/run.ts";
 import { createRetireHandler } from "../jobs/retire.ts";
@@ -100,6 +101,7 @@ class ServerJobs implements Jobs {
       parsed,
       inMemory: (storeId, storeFile) =>
         indexes.registry.holds(storeId, (index) => storeFile === null || index.hasFile(storeFile)),
+      imaged: (storeId, atSeconds) => indexes.imagesOf(storeId, atSeconds).length > 0,
     };
     this.runner = new JobRunner({
       jobs: storage.jobs,
@@ -213,7 +215,12 @@ class ServerJobs implements Jobs {
       }),
       createPurgeFileHandler(purge),
       createPurgeStoreHandler(purge),
-      createFinishDeletionHandler({ ...this.deletionCheck, ...data, clock }),
+      createFinishDeletionHandler({
+        ...this.deletionCheck,
+        ...data,
+        clock,
+        renewImages: (storeId, atSeconds, atOnce) => indexes.renewImages(storeId, atSeconds, atOnce),
+      }),
     ];
   }
 
@@ -228,6 +235,17 @@ class ServerJobs implements Jobs {
         lane: workers.graphs,
         log,
         acquire: (storeId, generation) => indexes.registry.acquire(storeId, generation),
+      }),
+      createWriteImageHandler({
+        storage,
+        dataDir,
+        database: data.path,
+        lane: workers.images,
+        clock,
+        log,
+        peek: (storeId, generation) => indexes.registry.peek(storeId, generation),
+        refresh: (storeId, generation) => indexes.registry.refresh(storeId, generation),
+        ended: (generation, end) => indexes.imageEnded(generation, end),
       }),
       createEvaluateHandler({ storage, clock, search }),
       createAnswerHandler({

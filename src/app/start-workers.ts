@@ -5,6 +5,7 @@ import { StartError } from "../platform/data-dir.ts";
 import { type Natives, unpackNatives } from "../platform/native.ts";
 import { findProcessBounds, type ProcessBounds } from "../platform/process-bounds.ts";
 import { GraphLane } from "../workers/graph-lane.ts";
+import { ImageLane } from "../workers/image-lane.ts";
 import { NativeLanes } from "../workers/native-lane.ts";
 import { createOcr } from "../workers/ocr-setup.ts";
 import { ParseLane } from "../workers/parse-lane.ts";
@@ -17,11 +18,12 @@ export interface Workers extends AsyncDisposable {
   readonly lanes: NativeLanes;
   readonly parse: ParseLane;
   readonly graphs: GraphLane;
+  readonly images: ImageLane;
   /** Texts that come with a request. */
   readonly texts: TextLane;
   /** What bounds the processes that read documents, for the log. */
   readonly bounds: ProcessBounds;
-  /** Of the processes that read documents and scans. */
+  /** Of the processes that read documents and scans, and write images of indexes. */
   residentBytes(): number;
   /** Busy, waiting and restarted workers, by lane. */
   stats(): [lane: string, stats: LaneStats][];
@@ -46,6 +48,7 @@ export type WorkerSettings = Pick<
   | "ocrLanguages"
   | "maxOcrPages"
   | "maxOcrSeconds"
+  | "testFailpoint"
 >;
 
 const MB = 1024 * 1024;
@@ -89,6 +92,7 @@ export async function startWorkers(settings: WorkerSettings, dataDir: string): P
     }),
   );
   const graphs = stack.use(new GraphLane(natives));
+  const images = stack.use(new ImageLane({ natives, bounds, failpoint: settings.testFailpoint }));
   const texts = stack.use(new TextLane());
   const teardown = stack.move();
   return {
@@ -96,9 +100,10 @@ export async function startWorkers(settings: WorkerSettings, dataDir: string): P
     lanes,
     parse,
     graphs,
+    images,
     texts,
     bounds,
-    residentBytes: () => parse.residentBytes() + ocr.residentBytes(),
+    residentBytes: () => parse.residentBytes() + ocr.residentBytes() + images.residentBytes(),
     stats: () => Object.entries({ ...lanes.stats(), parse: parse.stats(), text: texts.stats() }),
     [Symbol.asyncDispose]: () => teardown.disposeAsync(),
   };

@@ -29,6 +29,7 @@ export const LECTERN: CompileOptions = {
     "src/native-entry.ts",
     "src/text-entry.ts",
     "src/ocr-entry.ts",
+    "src/image-entry.ts",
   ].map((path) => join(ROOT, path)),
   outfile: join(ROOT, "dist/lectern"),
 };

@@ -1,8 +1,9 @@
-import { createReadStream, existsSync, readdirSync } from "node:fs";
+import { createReadStream, existsSync, readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { readAddedModels } from "../models/model-tables.ts";
 import { scanModels } from "../models/models-dir.ts";
 import { graphPath, idsPath, openManifest } from "../index/generation.ts";
+import { openImage } from "../index/image-file.ts";
 import { verifyFile } from "../index/part-file.ts";
 import { messageOf } from "../errors.ts";
 import { takeDataDir } from "../platform/data-dir.ts";
@@ -112,14 +113,22 @@ async function modelsCheck(path: string, used: DatabaseReport["models"]): Promis
   return ok("models", `those inside and ${found.length} added`);
 }
 
-/** A damaged graph is no harm: the next start builds it again. */
+/** A damaged graph or image is no harm: it is built again. */
 async function graphsCheck(path: string): Promise<Check> {
   const root = join(path, "stores");
   let parts = 0;
+  let images = 0;
   const damaged: string[] = [];
   for (const store of existsSync(root) ? readdirSync(root) : []) {
     for (const generation of readdirSync(join(root, store))) {
       const directory = join(root, store, generation);
+      if (!statSync(directory).isDirectory()) {
+        // What was not finished has another ending.
+        if (!generation.endsWith(".image")) continue;
+        images += 1;
+        if (!(await openImage(directory, null)).ok) damaged.push(`${store}/${generation}`);
+        continue;
+      }
       const entries = openManifest(directory);
       if (entries === null) {
         damaged.push(`${store}/${generation}`);
@@ -136,6 +145,6 @@ async function graphsCheck(path: string): Promise<Check> {
       }
     }
   }
-  if (damaged.length === 0) return ok("indexes", `${parts} graph files, every checksum right`);
+  if (damaged.length === 0) return ok("indexes", `${parts} graph files and ${images} images, every checksum right`);
   return warn("indexes", `damaged: ${[...new Set(damaged)].join(", ")}; built again at the next start`);
 }

@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { tempDir, type TempDir } from "../../test/helpers/temp-dir.ts";
+import { ImageFileWriter } from "../index/image-file.ts";
 import { takeDataDir } from "../platform/data-dir.ts";
 import { createBlobs } from "../storage/blob-directory.ts";
 import { openSqlite } from "../storage/sqlite.ts";
@@ -86,6 +87,27 @@ test("a damaged graph is a warning: it is built again; --fix removes every cache
   expect(
     ["stores", "parsed", "native", "mine.txt", "meta.sqlite"].map((name) => existsSync(`${data}/${name}`)),
   ).toEqual([false, false, false, true, true]);
+});
+
+test("a damaged index image is a warning, one that was not finished is none", async () => {
+  using dir = tempDir();
+  const data = await made(dir);
+  mkdirSync(`${data}/stores/vs_a`, { recursive: true });
+  const image = ImageFileWriter.create(`${data}/stores/vs_a/gen-1.image`, {});
+  image.array("numbers", Int32Array.of(1, 2, 3));
+  image.finish();
+  writeFileSync(`${data}/stores/vs_a/gen-2.image.tmp`, "half");
+  expect((await checks(data)).found["indexes"]).toMatchObject({
+    state: "ok",
+    detail: expect.stringContaining("1 images"),
+  });
+  writeFileSync(`${data}/stores/vs_a/gen-1.image`, "torn");
+  const { status, found } = await checks(data);
+  expect([status, found["indexes"]?.state, found["indexes"]?.detail]).toEqual([
+    0,
+    "warn",
+    expect.stringContaining("vs_a/gen-1.image"),
+  ]);
 });
 
 test("a directory that a server holds is not looked into, nor mended", async () => {

@@ -1,7 +1,12 @@
 import { Bitset } from "./bitset.ts";
 import { Column } from "./column.ts";
-import { canonicalKey, composed, FILE_ID_KEY, FILENAME_KEY, type Filter, type FilterSubject } from "./filter.ts";
+import { type Attributes, canonicalKey, composed, FILE_ID_KEY, FILENAME_KEY } from "./filter.ts";
+import type { Filter, FilterSubject } from "./filter.ts";
 import { FilterPlan } from "./filter-plan.ts";
+import { ImageError, type SectionReader, type SectionWriter } from "./image-sections.ts";
+
+/** Each is a dozen arrays of an image. */
+const MOST_COLUMNS = 2_000;
 
 /** The files a filter keeps. */
 export type FileMatch = { readonly files: Bitset; readonly count: number };
@@ -12,7 +17,7 @@ export type FileMatch = { readonly files: Bitset; readonly count: number };
  */
 export class AttributeIndex {
   readonly #columns = new Map<string, Column>();
-  readonly #live = new Bitset();
+  #live = new Bitset();
   #count = 0;
 
   get fileCount(): number {
@@ -49,6 +54,13 @@ export class AttributeIndex {
     this.#column(FILENAME_KEY).set(file, composed(subject.filename));
   }
 
+  /** Replaces what was said of a file that is there; its id and its name stay. */
+  setAttributes(file: number, attributes: Attributes): void {
+    const fileId = this.#columns.get(FILE_ID_KEY)?.get(file);
+    const filename = this.#columns.get(FILENAME_KEY)?.get(file);
+    if (typeof fileId === "string" && typeof filename === "string") this.set(file, { fileId, filename, attributes });
+  }
+
   delete(file: number): void {
     if (!this.#live.has(file)) return;
     this.#live.delete(file);
@@ -67,6 +79,22 @@ export class AttributeIndex {
       count: this.#count,
     });
     return plan.answer();
+  }
+
+  writeTo(image: SectionWriter): void {
+    if (this.#columns.size > MOST_COLUMNS) throw new ImageError(`${this.#columns.size} attribute keys are too many`);
+    image.value("keys", [...this.#columns.keys()]);
+    image.value("count", this.#count);
+    image.array("live", this.#live.words);
+    [...this.#columns.values()].forEach((column, i) => column.writeTo(image.part(String(i))));
+  }
+
+  static from(image: SectionReader): AttributeIndex {
+    const index = new AttributeIndex();
+    index.#count = image.number("count");
+    index.#live = Bitset.over(image.array("live", "i32"));
+    image.texts("keys").forEach((key, i) => index.#columns.set(key, Column.from(image.part(String(i)))));
+    return index;
   }
 
   #column(key: string): Column {

@@ -1,3 +1,5 @@
+import { memoryOf } from "./image-sections.ts";
+
 /**
  * A set of small non-negative integers (ordinals) in 32-bit words.
  * Grows on `add`; reading beyond the end answers false.
@@ -18,13 +20,20 @@ export class Bitset {
     return set;
   }
 
+  /** The set that these words are. They are the set's from now on. */
+  static over(words: Int32Array): Bitset {
+    const set = new Bitset();
+    set.#words = words;
+    return set;
+  }
+
   /** The words themselves, for loops that must not call a method per member. Bit i is `words[i >>> 5] >>> (i & 31)`. */
   get words(): Int32Array {
     return this.#words;
   }
 
   get byteLength(): number {
-    return this.#words.byteLength;
+    return memoryOf(this.#words);
   }
 
   /** False for negative numbers too. */

@@ -11,7 +11,7 @@ export class ColumnOrder {
   readonly #files: Int32Array;
   /** By value id: where its run begins. */
   readonly #starts: Int32Array;
-  readonly #counts: readonly number[];
+  readonly #counts: Int32Array;
   /** The first `i * #stride` files of the order, as words of a set. */
   readonly #prefixes: Int32Array[];
   readonly #stride: number;
@@ -37,7 +37,7 @@ export class ColumnOrder {
 
   get byteLength(): number {
     const prefixes = this.#prefixes.length * this.#prefixes[0]!.byteLength;
-    return this.#files.byteLength + this.#starts.byteLength + this.#counts.length * 8 + prefixes;
+    return this.#files.byteLength + this.#starts.byteLength + this.#counts.byteLength + prefixes;
   }
 
   /** Where the files of a value begin in the order. */
@@ -72,7 +72,7 @@ export class ColumnOrder {
 
 export interface ColumnOrderSource {
   /** By value id. */
-  counts: readonly number[];
+  counts: Int32Array;
   files: number;
   /** Words of a set of all of them. */
   words: number;

@@ -1,7 +1,9 @@
 import { Bitset } from "./bitset.ts";
 import { ColumnOrder } from "./column-order.ts";
-import { inRange, type RangeOp, type Scalar } from "./filter.ts";
+import type { RangeOp, Scalar } from "./filter.ts";
+import { type FlatOf, memoryOf, type SectionReader, type SectionWriter, withRoom } from "./image-sections.ts";
 import { SortedValues } from "./sorted-values.ts";
+import { ValueTable } from "./value-table.ts";
 
 /** A value nobody has kept this long is worth a rebuild of its column. */
 const DEAD_VALUES_BEFORE_REBUILD = 1024;
@@ -27,24 +29,24 @@ const NONE: Kept = { atMost: 0, isExact: true, fill: () => {}, has: () => false 
 
 /**
  * One attribute key over all file ordinals: each file's value, and for each value the list of files that have it.
- * The lists are linked through two arrays, so that setting and clearing are O(1), a value costs no object,
- * and walking one costs as many steps as it has files. What a comparison keeps is found through the lists where that
+ * The lists are linked through two arrays, so that setting and clearing are O(1), neither a file nor a value costs an
+ * object, and walking one costs as many steps as it has files. What a comparison keeps is found through the lists where that
  * is little; else, or where many ask, through an order of all files that is good until the next write.
  */
 export class Column {
-  #idOf = new Map<Scalar, number>();
-  #values: Scalar[] = [];
-  #heads: number[] = [];
-  #counts: number[] = [];
+  #values = new ValueTable();
+  #heads = new Int32Array(8); // by value id; file + 1, 0 = nobody
+  #counts = new Int32Array(8);
   #deadValues = 0;
-  readonly #present = new Bitset();
+  #present = new Bitset();
   #presentCount = 0;
   #valueIds = new Int32Array(0); // by file; value id + 1, 0 = the file has no such key
   #next = new Int32Array(0); // by file; file + 1, 0 = end
   #previous = new Int32Array(0);
-  #numbers = new SortedValues();
-  #strings = new SortedValues();
+  #numbers = new SortedValues(this.#values);
+  #strings = new SortedValues(this.#values);
   #order: ColumnOrder | null = null;
+  #bytes = -1; // without the order; -1: not counted since the last write
   /** Files walked through lists since the last write. */
   #walked = 0;
 
@@ -55,27 +57,32 @@ export class Column {
 
   get byteLength(): number {
     const order = this.#order === null ? 0 : this.#order.byteLength;
-    return this.#valueIds.byteLength * 3 + this.#present.byteLength + order + this.#values.length * 96;
+    if (this.#bytes < 0) {
+      const sorted = this.#numbers.byteLength + this.#strings.byteLength;
+      const lists = memoryOf(this.#valueIds, this.#next, this.#previous, this.#heads, this.#counts);
+      this.#bytes = this.#values.byteLength + sorted + lists + this.#present.byteLength;
+    }
+    return this.#bytes + order;
   }
 
   get(file: number): Scalar | undefined {
     const id = file < this.#valueIds.length ? this.#valueIds[file]! : 0;
-    return id === 0 ? undefined : this.#values[id - 1];
+    return id === 0 ? undefined : this.#values.get(id - 1);
   }
 
   set(file: number, value: Scalar): void {
     this.clear(file);
     if (file >= this.#valueIds.length) this.#grow(file + 1);
-    let id = this.#idOf.get(value);
-    if (id === undefined) {
-      id = this.#values.length;
-      this.#idOf.set(value, id);
-      this.#values.push(value);
-      this.#heads.push(0);
-      this.#counts.push(0);
+    let id = this.#values.find(value);
+    if (id < 0) {
+      id = this.#values.add(value);
+      if (id >= this.#heads.length) {
+        this.#heads = grown(this.#heads, this.#heads.length * 2);
+        this.#counts = grown(this.#counts, this.#heads.length);
+      }
       this.#deadValues++;
-      if (typeof value === "number") this.#numbers.add(value, id);
-      else if (typeof value === "string") this.#strings.add(value, id);
+      if (typeof value === "number") this.#numbers.add(id);
+      else if (typeof value === "string") this.#strings.add(id);
     }
     const head = this.#heads[id]!;
     this.#valueIds[file] = id + 1;
@@ -102,7 +109,7 @@ export class Column {
     this.#presentCount--;
     this.#changed();
     if (--this.#counts[id]! === 0) this.#deadValues++;
-    if (this.#deadValues > DEAD_VALUES_BEFORE_REBUILD && this.#deadValues * 2 > this.#values.length) this.#rebuild();
+    if (this.#deadValues > DEAD_VALUES_BEFORE_REBUILD && this.#deadValues * 2 > this.#values.size) this.#rebuild();
   }
 
   /** The files that have the key. */
@@ -118,11 +125,11 @@ export class Column {
   /** The files that have one of the values. */
   oneOf(values: readonly Scalar[]): Kept {
     const ids: number[] = [];
-    const wanted = new Bitset(values.length > FEW ? this.#values.length : 0);
+    const wanted = new Bitset(values.length > FEW ? this.#values.size : 0);
     let count = 0;
     for (const value of values) {
-      const id = this.#idOf.get(value);
-      if (id === undefined || this.#counts[id] === 0) continue;
+      const id = this.#values.find(value);
+      if (id < 0 || this.#counts[id] === 0) continue;
       if (values.length > FEW ? wanted.has(id) : ids.includes(id)) continue;
       if (values.length > FEW) wanted.add(id);
       ids.push(id);
@@ -142,8 +149,8 @@ export class Column {
   inRange(op: RangeOp, bound: Scalar): Kept {
     if (typeof bound === "boolean") return NONE;
     const has = (file: number): boolean => {
-      const own = this.get(file);
-      return own !== undefined && inRange(op, own, bound);
+      const id = file < this.#valueIds.length ? this.#valueIds[file]! : 0;
+      return id !== 0 && this.#values.isInRange(id - 1, op, bound);
     };
     const few = this.#order === null ? this.#fewInRange(op, bound) : null;
     if (few !== null) {
@@ -158,6 +165,37 @@ export class Column {
     const last = sorted.idAt(to - 1);
     const end = order.startOf(last) + this.#counts[last]!;
     return { atMost: end - start, isExact: true, fill: (into) => order.fillRun(start, end, into), has };
+  }
+
+  writeTo(image: SectionWriter): void {
+    this.#values.writeTo(image.part("values"));
+    this.#numbers.writeTo(image, "numbers");
+    this.#strings.writeTo(image, "strings");
+    image.value("dead", this.#deadValues);
+    image.value("present", this.#presentCount);
+    image.array("present", this.#present.words);
+    image.array("heads", this.#heads);
+    image.array("counts", this.#counts);
+    const room = wholeWords(withRoom(this.#valueIds.length));
+    image.array("ids", this.#valueIds, room);
+    image.array("next", this.#next, room);
+    image.array("previous", this.#previous, room);
+  }
+
+  static from(image: SectionReader): Column {
+    const column = new Column();
+    column.#values = ValueTable.from(image.part("values"));
+    column.#numbers = SortedValues.from(image, "numbers", column.#values);
+    column.#strings = SortedValues.from(image, "strings", column.#values);
+    column.#deadValues = image.number("dead");
+    column.#presentCount = image.number("present");
+    column.#present = Bitset.over(image.array("present", "i32"));
+    column.#heads = image.array("heads", "i32");
+    column.#counts = image.array("counts", "i32");
+    column.#valueIds = image.array("ids", "i32");
+    column.#next = image.array("next", "i32");
+    column.#previous = image.array("previous", "i32");
+    return column;
   }
 
   #sortedOf(bound: string | number): SortedValues {
@@ -192,7 +230,7 @@ export class Column {
 
   #ordered(): ColumnOrder {
     return (this.#order ??= new ColumnOrder(this.#idsInOrder(), {
-      counts: this.#counts,
+      counts: this.#counts.subarray(0, this.#values.size),
       files: this.#presentCount,
       words: this.#valueIds.length >>> 5,
       walk: (id, into, from) => {
@@ -206,45 +244,50 @@ export class Column {
   /** Numbers, strings, and what has no order. */
   #idsInOrder(): number[] {
     const ids = [...this.#numbers.idsInOrder(), ...this.#strings.idsInOrder()];
-    for (const value of [true, false]) ids.push(...[this.#idOf.get(value)].filter((id) => id !== undefined));
+    for (const value of [true, false]) ids.push(...[this.#values.find(value)].filter((id) => id >= 0));
     return ids;
   }
 
   #changed(): void {
     this.#order = null;
+    this.#bytes = -1;
     this.#walked = 0;
   }
 
   #grow(files: number): void {
     // Whole words of a set: a pass over all files then needs no look at the end of each.
-    const size = (Math.max(files, this.#valueIds.length * 2) + 31) & ~31;
-    const grown = (from: Int32Array): Int32Array<ArrayBuffer> => {
-      const to = new Int32Array(size);
-      to.set(from);
-      return to;
-    };
-    this.#valueIds = grown(this.#valueIds);
-    this.#next = grown(this.#next);
-    this.#previous = grown(this.#previous);
+    const size = wholeWords(Math.max(files, this.#valueIds.length * 2));
+    this.#valueIds = grown(this.#valueIds, size);
+    this.#next = grown(this.#next, size);
+    this.#previous = grown(this.#previous, size);
   }
 
   /** Forgets values nobody has. Ids change, so no caller may keep one across a write. */
   #rebuild(): void {
     const values = this.#values;
     const ids = this.#valueIds.slice();
-    this.#idOf = new Map();
-    this.#values = [];
-    this.#heads = [];
-    this.#counts = [];
+    this.#values = new ValueTable();
+    this.#numbers = new SortedValues(this.#values);
+    this.#strings = new SortedValues(this.#values);
+    this.#heads = new Int32Array(8);
+    this.#counts = new Int32Array(8);
     this.#deadValues = 0;
     this.#present.clear();
     this.#presentCount = 0;
     this.#changed();
-    this.#numbers = new SortedValues();
-    this.#strings = new SortedValues();
     this.#valueIds.fill(0);
     for (let file = 0; file < ids.length; file++) {
-      if (ids[file] !== 0) this.set(file, values[ids[file]! - 1]!);
+      if (ids[file] !== 0) this.set(file, values.get(ids[file]! - 1));
     }
   }
+}
+
+function wholeWords(files: number): number {
+  return (files + 31) & ~31;
+}
+
+function grown(from: Int32Array<ArrayBuffer>, size: number): FlatOf<"i32"> {
+  const to = new Int32Array(size);
+  to.set(from);
+  return to;
 }

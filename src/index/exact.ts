@@ -14,6 +14,7 @@
 import { cosinesOf, roundQuery } from "./cosines.ts";
 import { BestOwners, type OwnerScores } from "./best-owners.ts";
 import type { Bitset } from "./bitset.ts";
+import { memoryOf, type SectionReader, type SectionWriter } from "./image-sections.ts";
 import { scanKernels } from "./native-scan.ts";
 import type { ScanKernels, ScanQuery } from "./scan.ts";
 import { ScanSegment, segmentCapacity, strideOf } from "./scan-segment.ts";
@@ -52,12 +53,17 @@ const GONE = new Float32Array(0);
 /** Windows after the best one that count: a tenth of a tenth of a tenth decides nothing but ties. */
 const MOST_NEXT = 3;
 
+export interface ExactIndexOptions {
+  readonly dimensions: number;
+  readonly nextShare?: number | undefined;
+}
+
 export class ExactIndex {
   readonly dimensions: number;
   readonly #kernels: ScanKernels;
   readonly #segmentCapacity: number;
   readonly #segments: ScanSegment[] = [];
-  readonly #owners = new SlotOwners();
+  #owners = new SlotOwners();
   readonly #nextShare: number;
   #largestScale = 0;
   #places = new Int32Array(64); // scratch of BestOwners, by owner
@@ -82,7 +88,22 @@ export class ExactIndex {
 
   get byteLength(): number {
     const vectors = this.#segments.reduce((sum, segment) => sum + segment.byteLength, 0);
-    return vectors + this.#owners.byteLength + this.#places.byteLength;
+    return vectors + this.#owners.byteLength + memoryOf(this.#places);
+  }
+
+  writeTo(image: SectionWriter): void {
+    image.value("largestScale", this.#largestScale);
+    this.#owners.writeTo(image.part("owners"));
+    this.#parts().forEach(({ count }, i) => this.#segments[i]?.writeTo(image.part(String(i)), count));
+  }
+
+  static from(image: SectionReader, { dimensions, nextShare }: ExactIndexOptions): ExactIndex {
+    const index = new ExactIndex(dimensions, nextShare);
+    index.#largestScale = image.number("largestScale");
+    index.#owners = SlotOwners.from(image.part("owners"));
+    index.#places = new Int32Array(index.#owners.limit);
+    index.#parts().forEach(({ count }, i) => index.#segments[i]?.readFrom(image.part(String(i)), count));
+    return index;
   }
 
   hasOwner(owner: number): boolean {

@@ -1,9 +1,12 @@
+import { memoryOf, type SectionReader, type SectionWriter, withRoom } from "./image-sections.ts";
+
 /**
  * The files and chunks of one store by dense ordinals: which chunk belongs to which file, and what both are called
  * outside (SQLite row ids). A file's chunks are a linked list in the order they were added.
  */
 export class FileTable {
-  readonly #fileOrdinals = new Map<number, number>();
+  #places = new Int32Array(32); // by hash of the key; file + 1, 0 = empty
+  #files = 0;
   #fileKeys = new Float64Array(16);
   #firstChunk = new Int32Array(16); // by file; chunk + 1, 0 = none
   #lastChunk = new Int32Array(16);
@@ -18,7 +21,7 @@ export class FileTable {
   #chunks = 0;
 
   get fileCount(): number {
-    return this.#fileOrdinals.size;
+    return this.#files;
   }
 
   get chunkCount(): number {
@@ -31,12 +34,18 @@ export class FileTable {
   }
 
   get byteLength(): number {
-    return this.#fileOrdinals.size * 48 + this.#fileKeys.length * 20 + this.#chunkIds.length * 16;
+    const byFile = memoryOf(this.#places, this.#fileKeys, this.#firstChunk, this.#lastChunk, this.#chunkCounts);
+    return byFile + memoryOf(this.#chunkIds, this.#fileOf, this.#nextChunk);
   }
 
   /** The ordinal of a file, or -1. */
   find(fileKey: number): number {
-    return this.#fileOrdinals.get(fileKey) ?? -1;
+    const mask = this.#places.length - 1;
+    for (let at = home(fileKey) & mask; this.#places[at] !== 0; at = (at + 1) & mask) {
+      const file = this.#places[at]! - 1;
+      if (this.#fileKeys[file] === fileKey) return file;
+    }
+    return -1;
   }
 
   fileKey(file: number): number {
@@ -69,8 +78,8 @@ export class FileTable {
       this.#lastChunk = grownInts(this.#lastChunk, file + 1);
       this.#chunkCounts = grownInts(this.#chunkCounts, file + 1);
     }
-    this.#fileOrdinals.set(fileKey, file);
     this.#fileKeys[file] = fileKey;
+    this.#place(file);
     this.#firstChunk[file] = 0;
     this.#lastChunk[file] = 0;
     this.#chunkCounts[file] = 0;
@@ -102,7 +111,7 @@ export class FileTable {
       this.#fileOf[chunk] = 0;
       this.#chunks--;
     });
-    this.#fileOrdinals.delete(this.#fileKeys[file]!);
+    this.#forget(file);
     this.#firstChunk[file] = 0;
     this.#freeFiles.push(file);
   }
@@ -120,10 +129,81 @@ export class FileTable {
     }
   }
 
+  /** Only of a table that nothing was ever removed from. */
+  writeTo(image: SectionWriter): void {
+    image.value("files", this.#files);
+    image.value("fileLimit", this.#fileLimit);
+    image.value("chunks", this.#chunks);
+    image.value("chunkLimit", this.#chunkLimit);
+    image.array("places", this.#places);
+    const [files, chunks] = [withRoom(this.#fileLimit), withRoom(this.#chunkLimit)];
+    image.array("fileKeys", this.#fileKeys.subarray(0, this.#fileLimit), files);
+    image.array("firstChunk", this.#firstChunk.subarray(0, this.#fileLimit), files);
+    image.array("lastChunk", this.#lastChunk.subarray(0, this.#fileLimit), files);
+    image.array("chunkCounts", this.#chunkCounts.subarray(0, this.#fileLimit), files);
+    image.array("chunkIds", this.#chunkIds.subarray(0, this.#chunkLimit), chunks);
+    image.array("fileOf", this.#fileOf.subarray(0, this.#chunkLimit), chunks);
+    image.array("nextChunk", this.#nextChunk.subarray(0, this.#chunkLimit), chunks);
+  }
+
+  static from(image: SectionReader): FileTable {
+    const table = new FileTable();
+    table.#files = image.number("files");
+    table.#fileLimit = image.number("fileLimit");
+    table.#chunks = image.number("chunks");
+    table.#chunkLimit = image.number("chunkLimit");
+    table.#places = image.array("places", "i32");
+    table.#fileKeys = image.array("fileKeys", "f64");
+    table.#firstChunk = image.array("firstChunk", "i32");
+    table.#lastChunk = image.array("lastChunk", "i32");
+    table.#chunkCounts = image.array("chunkCounts", "i32");
+    table.#chunkIds = image.array("chunkIds", "f64");
+    table.#fileOf = image.array("fileOf", "i32");
+    table.#nextChunk = image.array("nextChunk", "i32");
+    return table;
+  }
+
+  #place(file: number): void {
+    if (++this.#files * 2 > this.#places.length) {
+      const before = this.#places;
+      this.#places = new Int32Array(before.length * 2);
+      for (const place of before) if (place !== 0) this.#put(place - 1);
+    }
+    this.#put(file);
+  }
+
+  #put(file: number): void {
+    const mask = this.#places.length - 1;
+    let at = home(this.#fileKeys[file]!) & mask;
+    while (this.#places[at] !== 0) at = (at + 1) & mask;
+    this.#places[at] = file + 1;
+  }
+
+  /** Moves later ones of its run back, so that no search stops at a hole. */
+  #forget(file: number): void {
+    const places = this.#places;
+    const mask = places.length - 1;
+    let hole = home(this.#fileKeys[file]!) & mask;
+    while (places[hole] !== file + 1) hole = (hole + 1) & mask;
+    for (let at = (hole + 1) & mask; places[at] !== 0; at = (at + 1) & mask) {
+      const wish = home(this.#fileKeys[places[at]! - 1]!) & mask;
+      if (((at - wish) & mask) < ((at - hole) & mask)) continue;
+      places[hole] = places[at]!;
+      hole = at;
+    }
+    places[hole] = 0;
+    this.#files--;
+  }
+
   /** Visits every chunk there is, in ascending order of ordinals. */
   forEachLiveChunk(visit: (chunk: number) => void): void {
     for (let chunk = 0; chunk < this.#chunkLimit; chunk++) if (this.#fileOf[chunk] !== 0) visit(chunk);
   }
+}
+
+/** Row ids: whole numbers that follow one another. */
+function home(fileKey: number): number {
+  return Math.imul(fileKey | 0, 0x9e3779b1) >>> 4;
 }
 
 function grownInts(from: Int32Array, size: number): Int32Array<ArrayBuffer> {

@@ -98,7 +98,7 @@ export function compareCodePoints(a: string, b: string): number {
 }
 
 /** A surrogate stands for a code point above every other unit's. */
-function unitRank(unit: number): number {
+export function unitRank(unit: number): number {
   return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
 }
 

@@ -10,7 +10,7 @@
  * part never replaces a file somebody is reading.
  */
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync } from "node:fs";
-import { rmSync, writeFileSync } from "node:fs";
+import { rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DamagedFileError, flush, type FileSeal } from "./part-file.ts";
 
@@ -103,7 +103,7 @@ export function retireDirectory(directory: string): void {
 }
 
 /**
- * Removes what crashes left behind under `parent`, whose entries are generations' directories: half-removed ones, those
+ * Removes what crashes left behind under `parent`, whose entries are generations' directories and single files: half-removed ones, those
  * that `isWanted` does not know, and unfinished files. Called while nobody builds. Answers how many things were removed.
  */
 export function cleanLeftovers(parent: string, isWanted: (name: string) => boolean): number {
@@ -116,7 +116,7 @@ export function cleanLeftovers(parent: string, isWanted: (name: string) => boole
       removed++;
       continue;
     }
-    removed += removeUnnamed(directory, namedParts(directory));
+    if (statSync(directory).isDirectory()) removed += removeUnnamed(directory, namedParts(directory));
   }
   return removed;
 }

@@ -1,8 +1,9 @@
 import { Bitset, lowestBit } from "./bitset.ts";
 import { type Evidence, evidenceOf } from "./coverage.ts";
+import { ImageError, memoryOf, type SectionReader, type SectionWriter, withRoom } from "./image-sections.ts";
 import type { QueryTerm } from "./query-term.ts";
 import { MAX_ORDINAL, Postings } from "./postings.ts";
-import { unpackTerms } from "./term-blob.ts";
+import { ANALYZER_VERSION, unpackTerms } from "./term-blob.ts";
 import { TermTable } from "./term-table.ts";
 import { bestPositive, TopK } from "./top-k.ts";
 
@@ -48,8 +49,8 @@ export type KeywordPass = {
  * a term is purged of removed chunks the next time it is asked for, or by `sweep`, whichever comes first.
  */
 export class KeywordIndex {
-  readonly #terms = new TermTable();
-  readonly #postings = new Postings();
+  #terms = new TermTable();
+  #postings = new Postings();
   #lengths = new Float32Array(64); // by ordinal
   #versions = new Uint8Array(64); // of the analyzer, by ordinal
   #norms = new Float32Array(64); // k1 * (1 - b + b * length / average), by ordinal
@@ -80,10 +81,40 @@ export class KeywordIndex {
     return (
       this.#terms.byteLength +
       this.#postings.byteLength +
-      this.#lengths.byteLength * 4 +
-      this.#versions.byteLength +
+      memoryOf(this.#lengths, this.#versions, this.#norms, this.#scores, this.#marks) +
       this.#removed.byteLength
     );
+  }
+
+  /** Whether every chunk has the terms of this version of the analyzer. */
+  get isCurrent(): boolean {
+    return this.#versions.subarray(0, this.#ordinalLimit).every((version) => version === ANALYZER_VERSION);
+  }
+
+  /** Only of an index that nothing was ever removed from. */
+  writeTo(image: SectionWriter): void {
+    if (this.#epoch > 0) throw new ImageError("an index that something was removed from is not written");
+    image.value("chunks", this.#chunks);
+    image.value("totalLength", this.#totalLength);
+    image.value("ordinalLimit", this.#ordinalLimit);
+    const room = withRoom(this.#ordinalLimit);
+    image.array("lengths", this.#lengths.subarray(0, this.#ordinalLimit), room);
+    image.array("versions", this.#versions.subarray(0, this.#ordinalLimit), room);
+    this.#terms.writeTo(image.part("table"));
+    this.#postings.writeTo(image.part("postings"));
+  }
+
+  static from(image: SectionReader): KeywordIndex {
+    const index = new KeywordIndex();
+    index.#chunks = image.number("chunks");
+    index.#totalLength = image.number("totalLength");
+    index.#ordinalLimit = image.number("ordinalLimit");
+    index.#lengths = image.array("lengths", "f32");
+    index.#versions = image.array("versions", "u8");
+    index.#growScratch(index.#lengths.length);
+    index.#terms = TermTable.from(image.part("table"));
+    index.#postings = Postings.from(image.part("postings"));
+    return index;
   }
 
   /** Adds a chunk under an ordinal that is new, or that `sweep` gave back. Throws TermBlobError on a foreign blob. */
@@ -282,6 +313,10 @@ export class KeywordIndex {
     const versions = new Uint8Array(size);
     versions.set(this.#versions);
     this.#versions = versions;
+    this.#growScratch(size);
+  }
+
+  #growScratch(size: number): void {
     this.#norms = new Float32Array(size);
     this.#scores = new Float32Array(size);
     this.#marks = new Int32Array(size);

@@ -1,4 +1,5 @@
 import type { Bitset } from "./bitset.ts";
+import { memoryOf, type SectionReader, type SectionWriter } from "./image-sections.ts";
 
 /**
  * The posting lists of all terms in one growing arena of pages.
@@ -30,9 +31,32 @@ export class Postings {
   readonly #termPages: Int32Array[] = [];
   #arenaEnd = 0;
   readonly #freeBlocks: number[][] = []; // by log2 of the block size
+  /** Pages that came from an image, and what of them counts as memory. */
+  #mapped = { pages: 0, bytes: 0 };
 
   get byteLength(): number {
-    return (this.#pages.length + this.#termPages.length) * (4 << PAGE_SHIFT);
+    const own = this.#pages.length + this.#termPages.length - this.#mapped.pages;
+    return own * (4 << PAGE_SHIFT) + this.#mapped.bytes;
+  }
+
+  /** Only of postings of which none was ever dropped. */
+  writeTo(image: SectionWriter): void {
+    image.value("arenaEnd", this.#arenaEnd);
+    image.array("pages", this.#pages);
+    image.array("terms", this.#termPages);
+  }
+
+  static from(image: SectionReader): Postings {
+    const postings = new Postings();
+    postings.#arenaEnd = image.number("arenaEnd");
+    const [pages, terms] = [image.array("pages", "i32"), image.array("terms", "i32")];
+    for (const page of pagesOf(pages)) postings.#pages.push(page);
+    for (const page of pagesOf(terms)) postings.#termPages.push(page);
+    postings.#mapped = {
+      pages: postings.#pages.length + postings.#termPages.length,
+      bytes: memoryOf(pages, terms),
+    };
+    return postings;
   }
 
   /** Number of postings of a term (0 for -1), those of removed chunks included until the term is purged. */
@@ -198,6 +222,12 @@ export class Postings {
   #setLink(block: number, next: number): void {
     this.#pages[(block - 1) >>> PAGE_SHIFT]![(block - 1) & PAGE_MASK] = next;
   }
+}
+
+function pagesOf(words: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer>[] {
+  const pages: Int32Array<ArrayBuffer>[] = [];
+  for (let from = 0; from < words.length; from += PAGE_MASK + 1) pages.push(words.subarray(from, from + PAGE_MASK + 1));
+  return pages;
 }
 
 function termOffset(term: number): number {

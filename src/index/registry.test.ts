@@ -129,3 +129,50 @@ test("a closed registry stops its loads and opens nothing more", async () => {
   await expect(waiting).rejects.toThrow();
   await expect(registry.acquire("s", 1)).rejects.toThrow("closed");
 });
+
+test("an index that is loaded once more serves until the new one is whole, and both get what is written meanwhile", async () => {
+  const { gates, load } = gatedLoads();
+  const registry = new IndexRegistry({ load, budgetBytes: 1e9 });
+  const waiting = registry.acquire("s", 1);
+  const [old, fresh] = [emptyIndex(), emptyIndex()];
+  gates[0]!.open.resolve(old);
+  const reader = await waiting;
+  const done = registry.refresh("s", 1);
+  await registry.refresh("s", 1); // one at a time
+  expect(gates).toHaveLength(2);
+  registry.apply("s", 1, (index) => index.addFile(fileOf(1)));
+  registry.applyToStore("s", (index) => index.addFile(fileOf(2)));
+  expect([registry.peek("s", 1), old.stats.files, fresh.stats.files]).toEqual([old, 2, 0]);
+  const before = registry.loadOf("s", 1);
+  gates[1]!.open.resolve(fresh);
+  await done;
+  expect(registry.loadOf("s", 1)).not.toBe(before);
+  expect([registry.peek("s", 1), fresh.stats.files]).toEqual([fresh, 2]);
+  registry.apply("s", 1, (index) => index.removeFile(1));
+  expect([reader.index.stats.files, fresh.stats.files]).toEqual([2, 1]);
+  let retired = false;
+  const gone = registry.retire("s", 1).then(() => (retired = true));
+  await Promise.resolve();
+  expect(retired).toBe(false);
+  reader.release();
+  await gone;
+});
+
+test("an index that is forgotten while it is loaded once more stays forgotten, and a load that fails changes nothing", async () => {
+  const { gates, load } = gatedLoads();
+  const registry = new IndexRegistry({ load, budgetBytes: 1e9 });
+  const waiting = registry.acquire("s", 1);
+  const old = emptyIndex();
+  gates[0]!.open.resolve(old);
+  (await waiting).release();
+  const failing = registry.refresh("s", 1);
+  gates[1]!.open.reject(new Error("disk"));
+  await failing;
+  expect(registry.peek("s", 1)).toBe(old);
+  const done = registry.refresh("s", 1);
+  registry.invalidate("s", 1);
+  expect(gates[2]!.signal.aborted).toBe(true);
+  await done;
+  expect(registry.peek("s", 1)).toBeNull();
+  await registry.refresh("never-opened", 1);
+});

@@ -41,6 +41,8 @@ type Entry = {
   /** Counts up from 1 over all loads. */
   load: number;
   retired: PromiseWithResolvers<void> | null;
+  /** What is being loaded to take its place. */
+  successor: Entry | null;
 };
 
 export class IndexRegistry {
@@ -86,6 +88,33 @@ export class IndexRegistry {
     return lease(entry.index, () => this.#release(entry));
   }
 
+  /** The index where it is open already: to be looked at in this turn, and no sign that somebody uses it. */
+  peek(storeId: string, generation: number): StoreIndex | null {
+    return this.#entries.get(keyOf(storeId, generation))?.index ?? null;
+  }
+
+  /**
+   * Loads an open index once more and puts the new one in its place when it is whole; until then the old one serves, and
+   * writes reach both. Who holds a lease keeps what he has. Resolves when that is done, or was not possible.
+   */
+  async refresh(storeId: string, generation: number): Promise<void> {
+    const key = keyOf(storeId, generation);
+    const old = this.#entries.get(key);
+    if (this.#closed || old === undefined || old.index === null || old.successor !== null) return;
+    const next = this.#load(key, storeId, generation);
+    old.successor = next;
+    try {
+      const index = await next.ready;
+      if (this.#entries.get(key) !== old) return index.close();
+      this.#entries.set(key, next); // in the old one's place in the order of use
+      this.#drop(old);
+    } catch {
+      // The old one is as good as before.
+    } finally {
+      old.successor = null;
+    }
+  }
+
   /** Names the load that the index comes from, or is coming from; null where there is none. */
   loadOf(storeId: string, generation: number): number | null {
     return this.#entries.get(keyOf(storeId, generation))?.load ?? null;
@@ -105,18 +134,12 @@ export class IndexRegistry {
   /** Makes a committed write visible. Call in the same turn as the commit. Throws what the write throws. */
   apply(storeId: string, generation: number, write: IndexWrite): void {
     const entry = this.#entries.get(keyOf(storeId, generation));
-    if (entry === undefined) return;
-    if (entry.index === null) entry.missed.push(write);
-    else write(entry.index);
+    if (entry !== undefined) writeTo(entry, write);
   }
 
   /** The same for every generation of a store that is in memory or on its way there. */
   applyToStore(storeId: string, write: IndexWrite): void {
-    for (const { key, index, missed } of this.#entries.values()) {
-      if (!key.startsWith(`${storeId}/`)) continue;
-      if (index === null) missed.push(write);
-      else write(index);
-    }
+    for (const entry of this.#entries.values()) if (entry.key.startsWith(`${storeId}/`)) writeTo(entry, write);
   }
 
   /** Forgets an index, so that the next use loads it again. Readers that hold a lease finish with what they have. */
@@ -136,8 +159,12 @@ export class IndexRegistry {
     await Promise.all(waits);
   }
 
+  open(): StoreIndex[] {
+    return [...this.#entries.values()].flatMap(({ index }) => index ?? []);
+  }
+
   get stats(): RegistryStats {
-    const open = [...this.#entries.values()].flatMap((entry) => (entry.index === null ? [] : [entry.index.stats]));
+    const open = this.open().map((index) => index.stats);
     return {
       open: open.length,
       loading: this.#entries.size - open.length,
@@ -156,6 +183,12 @@ export class IndexRegistry {
   }
 
   #open(key: string, storeId: string, generation: number): Entry {
+    const entry = this.#load(key, storeId, generation);
+    this.#entries.set(key, entry);
+    return entry;
+  }
+
+  #load(key: string, storeId: string, generation: number): Entry {
     const abort = new AbortController();
     const entry: Entry = {
       key,
@@ -166,6 +199,7 @@ export class IndexRegistry {
       leases: 0,
       load: ++this.#loads,
       retired: null,
+      successor: null,
     };
     entry.ready = entry.ready.then(
       (index) => {
@@ -179,7 +213,6 @@ export class IndexRegistry {
         throw error;
       },
     );
-    this.#entries.set(key, entry);
     return entry;
   }
 
@@ -205,6 +238,7 @@ export class IndexRegistry {
   #drop(entry: Entry): void {
     if (this.#entries.get(entry.key) === entry) this.#entries.delete(entry.key);
     if (entry.index === null) entry.abort.abort();
+    if (entry.successor?.index === null) entry.successor.abort.abort();
     if (entry.leases === 0) {
       entry.index?.close();
       return;
@@ -222,6 +256,12 @@ export class IndexRegistry {
     }
     entry.retired?.resolve();
   }
+}
+
+function writeTo({ index, missed, successor }: Entry, write: IndexWrite): void {
+  if (index === null) missed.push(write);
+  else write(index);
+  if (successor !== null) writeTo(successor, write);
 }
 
 function keyOf(storeId: string, generation: number): string {

@@ -1,3 +1,4 @@
+import { memoryOf, type SectionReader, type SectionWriter, withRoom } from "./image-sections.ts";
 import { type ScanPart, type ScanKernels, STRIDE_UNIT } from "./scan.ts";
 
 /** Segments are no larger than this, so that growing (a copy) never takes long. */
@@ -53,8 +54,37 @@ export class ScanSegment {
   }
 
   get byteLength(): number {
-    const arrays = [this.#codes, this.scales, this.#words, this.#factors, this.#errors];
-    return arrays.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    return memoryOf(this.#codes, this.scales, this.#words, this.#factors, this.#errors);
+  }
+
+  /** The first `count` slots, with room for more. */
+  writeTo(image: SectionWriter, count: number): void {
+    const blocks = Math.ceil(count / BLOCK);
+    const room = Math.ceil(withRoom(count) / BLOCK);
+    const capacity = Math.min(room * BLOCK, Math.max(segmentCapacity(this.#dimensions), blocks * BLOCK));
+    image.array("codes", this.#codes.subarray(0, count * this.stride), capacity * this.stride);
+    image.array("scales", this.scales.subarray(0, count), capacity);
+    if (this.#columns === 0) return;
+    const columns = this.#columns * BLOCK;
+    image.array("words", this.#words.subarray(0, blocks * columns), (capacity / BLOCK) * columns);
+    image.array("factors", this.#factors.subarray(0, count), capacity);
+    image.array("errors", this.#errors.subarray(0, blocks), capacity / BLOCK);
+  }
+
+  readFrom(image: SectionReader, count: number): void {
+    this.#codes = image.array("codes", "i8");
+    this.scales = image.array("scales", "f32");
+    this.#capacity = this.scales.length;
+    if (this.#columns === 0) return;
+    this.#words = image.array("words", "u32");
+    this.#factors = image.array("factors", "f32");
+    this.#errors = image.array("errors", "f32");
+    if (this.#words.length > 0) return;
+    // Who wrote it had no use for sketches.
+    this.#words = new Uint32Array(this.#capacity * this.#columns);
+    this.#factors = new Float32Array(this.#capacity);
+    this.#errors = new Float32Array(this.#capacity / BLOCK);
+    this.#kernels.sketch(this.part(count, 0), this.#dimensions, 0, count);
   }
 
   /** What a scan reads: the first `count` slots, which are those from `base` on for its caller. */

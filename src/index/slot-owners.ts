@@ -1,3 +1,5 @@
+import { memoryOf, type SectionReader, type SectionWriter, withRoom } from "./image-sections.ts";
+
 /**
  * Which vectors (slots) are whose (owners). An owner brings vectors; of those that stand before them it may share the last
  * ones, which others brought: windows of a file that several of its chunks contain.
@@ -34,7 +36,37 @@ export class SlotOwners {
   }
 
   get byteLength(): number {
-    return this.#ownerOf.byteLength * 2 + this.#lastSlot.byteLength + (this.#runs?.byteLength ?? 0);
+    return memoryOf(this.#ownerOf, this.#nextSlot, this.#lastSlot) + (this.#runs?.byteLength ?? 0);
+  }
+
+  writeTo(image: SectionWriter): void {
+    image.value("count", this.#count);
+    image.value("owners", this.#owners);
+    image.value("isShared", Number(this.isShared));
+    const slots = withRoom(this.#count);
+    const owners = withRoom(this.#lastSlot.length);
+    image.array("ownerOf", this.#ownerOf.subarray(0, this.#count), slots);
+    image.array("nextSlot", this.#nextSlot.subarray(0, this.#count), slots);
+    image.array("lastSlot", this.#lastSlot, owners);
+    if (this.#runs === null) return;
+    image.array("shared", this.#runs.shared, owners);
+    image.array("previous", this.#runs.previous, owners);
+    image.array("next", this.#runs.next, owners);
+  }
+
+  static from(image: SectionReader): SlotOwners {
+    const owners = new SlotOwners();
+    owners.#count = image.number("count");
+    owners.#owners = image.number("owners");
+    owners.#ownerOf = image.array("ownerOf", "i32");
+    owners.#nextSlot = image.array("nextSlot", "i32");
+    owners.#lastSlot = image.array("lastSlot", "i32");
+    if (image.number("isShared") === 0) return owners;
+    owners.#runs = new Runs(0);
+    owners.#runs.shared = image.array("shared", "u16");
+    owners.#runs.previous = image.array("previous", "i32");
+    owners.#runs.next = image.array("next", "i32");
+    return owners;
   }
 
   has(owner: number): boolean {
@@ -184,7 +216,7 @@ class Runs {
   }
 
   get byteLength(): number {
-    return this.shared.byteLength + this.previous.byteLength + this.next.byteLength;
+    return memoryOf(this.shared, this.previous, this.next);
   }
 
   grow(size: number): void {

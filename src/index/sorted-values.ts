@@ -1,4 +1,6 @@
-import { compareCodePoints, inRange, type RangeOp } from "./filter.ts";
+import type { RangeOp } from "./filter.ts";
+import { memoryOf, type SectionReader, type SectionWriter } from "./image-sections.ts";
+import type { ValueTable } from "./value-table.ts";
 
 /** Values that may wait unsorted: a range over them is a short scan, and a merge is rare. */
 const UNSORTED_LIMIT = 512;
@@ -12,18 +14,24 @@ export interface Span {
 }
 
 /**
- * The distinct values of one type under one key, for ranges: a sorted part and a short unsorted one, so that
+ * The order of the distinct values of one type under one key, for ranges: a sorted part and a short unsorted one, so that
  * ranges stay fast while values keep arriving. All values of one object have one type.
  */
 export class SortedValues {
-  #sorted: Ordered[] = [];
-  #sortedIds: number[] = [];
-  #recent: Ordered[] = [];
-  #recentIds: number[] = [];
+  readonly #values: ValueTable;
+  #sorted = new Int32Array(0); // ids
+  #recent: number[] = [];
 
-  add(value: Ordered, id: number): void {
-    this.#recent.push(value);
-    this.#recentIds.push(id);
+  constructor(values: ValueTable) {
+    this.#values = values;
+  }
+
+  get byteLength(): number {
+    return memoryOf(this.#sorted) + this.#recent.length * 8;
+  }
+
+  add(id: number): void {
+    this.#recent.push(id);
   }
 
   /** Where the sorted values stand for which `value op bound` holds. Those of `recentIn` are not among them. */
@@ -37,46 +45,58 @@ export class SortedValues {
 
   /** The id of the value in a place of the order. */
   idAt(place: number): number {
-    return this.#sortedIds[place]!;
+    return this.#sorted[place]!;
   }
 
   /** Ids of the values for which `value op bound` holds and that have no place in the order yet. */
   recentIn(op: RangeOp, bound: Ordered): number[] {
-    return this.#recentIds.filter((_, i) => inRange(op, this.#recent[i]!, bound));
+    return this.#recent.filter((id) => this.#values.isInRange(id, op, bound));
   }
 
   /** Ids of all values, each of which has its place then. */
-  idsInOrder(): readonly number[] {
+  idsInOrder(): Int32Array {
     this.#merge();
-    return this.#sortedIds;
+    return this.#sorted;
   }
 
-  /** Gives every value its place. */
+  writeTo(image: SectionWriter, name: string): void {
+    image.array(name, this.idsInOrder());
+  }
+
+  static from(image: SectionReader, name: string, values: ValueTable): SortedValues {
+    const sorted = new SortedValues(values);
+    sorted.#sorted = image.array(name, "i32");
+    return sorted;
+  }
+
+  /** Gives every value its place. Costs some steps for each new one, and a copy of the ids. */
   #merge(): void {
     if (this.#recent.length === 0) return;
-    const order = this.#recent.map((_, i) => i).sort((a, b) => compare(this.#recent[a]!, this.#recent[b]!));
-    const size = this.#sorted.length + order.length;
-    const values = new Array<Ordered>(size);
-    const ids = new Array<number>(size);
-    let next = 0;
-    let out = 0;
-    for (const i of order) {
-      const value = this.#recent[i]!;
-      for (; next < this.#sorted.length && compare(this.#sorted[next]!, value) <= 0; next++) {
-        values[out] = this.#sorted[next]!;
-        ids[out++] = this.#sortedIds[next]!;
-      }
-      values[out] = value;
-      ids[out++] = this.#recentIds[i]!;
-    }
-    for (; next < this.#sorted.length; next++) {
-      values[out] = this.#sorted[next]!;
-      ids[out++] = this.#sortedIds[next]!;
-    }
-    this.#sorted = values;
-    this.#sortedIds = ids;
+    const values = this.#values;
+    const recent = Int32Array.from(this.#recent).sort((a, b) => values.compare(a, b));
+    const merged = new Int32Array(this.#sorted.length + recent.length);
+    let from = 0;
+    recent.forEach((id, i) => {
+      const place = this.#placeOf(id, from);
+      merged.set(this.#sorted.subarray(from, place), from + i);
+      merged[place + i] = id;
+      from = place;
+    });
+    merged.set(this.#sorted.subarray(from), from + recent.length);
+    this.#sorted = merged;
     this.#recent = [];
-    this.#recentIds = [];
+  }
+
+  /** How many sorted values are below or equal to one that is not before place `low`. */
+  #placeOf(id: number, from: number): number {
+    let low = from;
+    let high = this.#sorted.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#values.compare(this.#sorted[middle]!, id) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   /** How many sorted values are below `bound`, or below or equal to it. */
@@ -85,15 +105,10 @@ export class SortedValues {
     let high = this.#sorted.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const order = compare(this.#sorted[middle]!, bound);
+      const order = this.#values.compareTo(this.#sorted[middle]!, bound);
       if (order < 0 || (orEqual && order === 0)) low = middle + 1;
       else high = middle;
     }
     return low;
   }
-}
-
-function compare(a: Ordered, b: Ordered): number {
-  if (typeof a === "number" && typeof b === "number") return a - b;
-  return compareCodePoints(String(a), String(b));
 }

@@ -19,6 +19,7 @@ import { FilterCache, type Matching } from "./filter-cache.ts";
 import { GraphCover, LEAST_EF, LEAST_NEIGHBOURS } from "./graph-cover.ts";
 import { GRAPH_FROM_VECTORS, type GraphRule, type GraphWork, type IndexKind } from "./graph-work.ts";
 import { planGraphWork, wantsGraph } from "./graph-work.ts";
+import type { SectionReader, SectionWriter } from "./image-sections.ts";
 import { KeywordIndex, type KeywordPass } from "./keyword.ts";
 import type { QueryTerm } from "./query-term.ts";
 import { type IndexCandidate, type LegHit, legOf } from "./legs.ts";
@@ -126,6 +127,14 @@ const LIST_SHARE = 0.3;
 /** Keyword postings cleaned up along with each write while there is something to clean. */
 const SWEEP_BUDGET = 20_000;
 
+interface StoreIndexParts {
+  files: FileTable;
+  attributes: AttributeIndex;
+  own: OwnAttributes;
+  keywords: KeywordIndex;
+  vectors: ExactIndex;
+}
+
 type KeywordLeg = { readonly hits: readonly VectorHit[]; readonly scoreOf: (chunk: number) => number };
 type Nearest = { readonly hits: readonly VectorHit[]; readonly used: IndexAnswer["used"] };
 type Legs = {
@@ -140,21 +149,29 @@ export class StoreIndex {
   readonly dimensions: number;
   readonly #fetch: FetchVectors;
   readonly #fetchTerms: FetchTerms | null;
-  readonly #files = new FileTable();
+  readonly #files: FileTable;
   readonly #fileCounts: { readonly count: number; of(chunk: number): number };
-  readonly #attributes = new AttributeIndex();
-  readonly #own = new OwnAttributes(this.#attributes, this.#files);
-  readonly #keywords = new KeywordIndex();
+  readonly #attributes: AttributeIndex;
+  readonly #own: OwnAttributes;
+  readonly #keywords: KeywordIndex;
   readonly #vectors: ExactIndex;
   readonly #filters: FilterCache;
-  readonly #identities = new Map<number, { fileId: string; filename: string }>();
   #cover: GraphCover | null = null;
   #graphRule: GraphRule;
   #version = 0;
+  #changes = 0;
+  #isClosed = false;
+  #isGraphExpected = false;
+  /** Asked for with each search: counted once for each version. */
+  #bytes = { version: -1, of: 0 };
 
-  constructor(options: StoreIndexOptions) {
+  constructor(options: StoreIndexOptions, parts: StoreIndexParts = emptyParts(options)) {
     this.dimensions = options.dimensions;
-    this.#vectors = new ExactIndex(options.dimensions, options.nextShare);
+    this.#files = parts.files;
+    this.#attributes = parts.attributes;
+    this.#own = parts.own;
+    this.#keywords = parts.keywords;
+    this.#vectors = parts.vectors;
     this.#graphRule = { kind: options.kind ?? "auto", from: options.graphFrom ?? GRAPH_FROM_VECTORS };
     this.#filters = new FilterCache(this.#attributes, this.#own, [this.#files, this.#vectors]);
     const { fetchTerms } = options;
@@ -167,6 +184,51 @@ export class StoreIndex {
       of: (chunk) => files.fileOf(chunk),
     };
     this.#fetch = (chunks) => options.fetchVectors(this.#idsOf(chunks));
+  }
+
+  /** The index that was written to an image, as it was then. It is over the image's arrays, and changes like any other. */
+  static from(options: StoreIndexOptions, image: SectionReader): StoreIndex {
+    const files = FileTable.from(image.part("files"));
+    const attributes = AttributeIndex.from(image.part("attributes"));
+    return new StoreIndex(options, {
+      files,
+      attributes,
+      own: OwnAttributes.from(image.part("own"), attributes, files),
+      keywords: KeywordIndex.from(image.part("keywords")),
+      vectors: ExactIndex.from(image.part("vectors"), options),
+    });
+  }
+
+  /** Throws ImageError where something was ever removed: images are of indexes that were just read. */
+  writeTo(image: SectionWriter): void {
+    this.#files.writeTo(image.part("files"));
+    this.#attributes.writeTo(image.part("attributes"));
+    this.#own.writeTo(image.part("own"));
+    this.#keywords.writeTo(image.part("keywords"));
+    this.#vectors.writeTo(image.part("vectors"));
+  }
+
+  /** Chunks that came or went, and files whose attributes changed, since it was made. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /** Bytes of memory of what a search without a graph looks at. */
+  get scannedBytes(): number {
+    if (this.#bytes.version !== this.#version) {
+      const of = this.#files.byteLength + this.#keywords.byteLength + this.#vectors.byteLength;
+      this.#bytes = { version: this.#version, of };
+    }
+    return this.#bytes.of + this.#attributes.byteLength + this.#own.byteLength;
+  }
+
+  get chunkCount(): number {
+    return this.#files.chunkCount;
+  }
+
+  /** Whether every chunk has the terms of this version of the analyzer. */
+  get isCurrent(): boolean {
+    return this.#keywords.isCurrent;
   }
 
   get stats(): StoreIndexStats {
@@ -182,9 +244,7 @@ export class StoreIndex {
   }
 
   get byteLength(): number {
-    const scanned =
-      this.#files.byteLength + this.#attributes.byteLength + this.#keywords.byteLength + this.#vectors.byteLength;
-    return scanned + this.#own.byteLength + this.#filters.byteLength + (this.#cover?.byteLength ?? 0);
+    return this.scannedBytes + this.#filters.byteLength + (this.#cover?.byteLength ?? 0);
   }
 
   /**
@@ -194,7 +254,6 @@ export class StoreIndex {
     const vectors = this.#check(file.chunks);
     this.removeFile(file.fileKey);
     const ordinal = this.#files.addFile(file.fileKey);
-    this.#identities.set(ordinal, { fileId: file.fileId, filename: file.filename });
     this.#attributes.set(ordinal, file);
     this.#addChunks(ordinal, file.chunks, vectors);
     this.#afterWrite();
@@ -222,6 +281,7 @@ export class StoreIndex {
   removeFile(fileKey: number): void {
     const file = this.#files.find(fileKey);
     if (file < 0) return;
+    this.#changes += 1 + this.#files.chunksOf(file);
     this.#files.forEachChunk(file, (chunk) => {
       this.#cover?.chunkRemoved(chunk);
       this.#keywords.remove(chunk);
@@ -229,7 +289,6 @@ export class StoreIndex {
       this.#own.delete(chunk);
     });
     this.#attributes.delete(file);
-    this.#identities.delete(file);
     this.#files.removeFile(file);
     this.#afterWrite();
   }
@@ -247,9 +306,9 @@ export class StoreIndex {
   /** Replaces a file's attributes; does nothing if the file is not there. */
   setAttributes(fileKey: number, attributes: Attributes): void {
     const file = this.#files.find(fileKey);
-    const identity = this.#identities.get(file);
-    if (identity === undefined) return;
-    this.#attributes.set(file, { ...identity, attributes });
+    if (file < 0) return;
+    this.#attributes.setAttributes(file, attributes);
+    this.#changes++;
     this.#afterWrite();
   }
 
@@ -264,17 +323,27 @@ export class StoreIndex {
    */
   attachGraph(graph: OpenGraph | null): void {
     if (this.#cover !== null) releaseGraph(this.#cover.graph);
-    this.#cover = graph === null ? null : new GraphCover(graph, this.#files, this.#vectors);
+    this.#cover = null;
+    // A graph is read while searches go on, and the index may have left memory meanwhile.
+    if (graph !== null && this.#isClosed) return releaseGraph(graph);
+    if (graph !== null) this.#cover = new GraphCover(graph, this.#files, this.#vectors);
+  }
+
+  /** Says whether a graph is being read, so that none is built meanwhile. */
+  expectGraph(isExpected: boolean): void {
+    this.#isGraphExpected = isExpected;
   }
 
   /** The next part file worth building, or null. Ask again after it was attached. */
   graphWork(): GraphWork | null {
+    if (this.#isGraphExpected) return null;
     return planGraphWork(this.#graphRule, this.#vectors, this.#files, this.#cover, (chunks) => this.#idsOf(chunks));
   }
 
   /** Frees what the garbage collector does not see. The index must not be used afterwards. */
   close(): void {
     this.attachGraph(null);
+    this.#isClosed = true;
   }
 
   /** Ids of chunks that a filter keeps, in order, those nearest to where the page begins. */
@@ -418,6 +487,7 @@ export class StoreIndex {
       if (chunk.attributes != null) this.#own.set(ordinal, chunk.attributes);
       this.#cover?.chunkAdded(ordinal);
     });
+    this.#changes += chunks.length;
   }
 
   #afterWrite(): void {
@@ -426,6 +496,18 @@ export class StoreIndex {
       this.#files.freeChunks(this.#keywords.sweep(SWEEP_BUDGET));
     }
   }
+}
+
+function emptyParts({ dimensions, nextShare }: StoreIndexOptions): StoreIndexParts {
+  const files = new FileTable();
+  const attributes = new AttributeIndex();
+  return {
+    files,
+    attributes,
+    own: new OwnAttributes(attributes, files),
+    keywords: new KeywordIndex(),
+    vectors: new ExactIndex(dimensions, nextShare),
+  };
 }
 
 /** Best first, each owner once: one may be found by windows of its own, and by such as it shares. */

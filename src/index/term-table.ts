@@ -1,3 +1,5 @@
+import { memoryOf, type SectionReader, type SectionWriter } from "./image-sections.ts";
+
 /**
  * Term hash -> dense term id, by open addressing over typed arrays (a Map of half a million numbers costs five times
  * the memory). Ids of removed terms are given out again. Sixteen tables share the hashes between them, so that the
@@ -32,6 +34,19 @@ export class TermTable {
     return id;
   }
 
+  /** Only of a table that nothing was ever removed from. */
+  writeTo(image: SectionWriter): void {
+    image.value("next", this.#next);
+    this.#shards.forEach((shard, i) => shard.writeTo(image.part(String(i))));
+  }
+
+  static from(image: SectionReader): TermTable {
+    const table = new TermTable();
+    table.#next = image.number("next");
+    table.#shards.forEach((shard, i) => shard.readFrom(image.part(String(i))));
+    return table;
+  }
+
   remove(hash: number): void {
     const id = this.#shards[hash >>> 28]!.remove(hash);
     if (id >= 0) this.#free.push(id);
@@ -44,7 +59,17 @@ class Shard {
   #used = 0;
 
   get byteLength(): number {
-    return this.#pairs.byteLength;
+    return memoryOf(this.#pairs);
+  }
+
+  writeTo(image: SectionWriter): void {
+    image.value("used", this.#used);
+    image.array("pairs", this.#pairs);
+  }
+
+  readFrom(image: SectionReader): void {
+    this.#used = image.number("used");
+    this.#pairs = image.array("pairs", "i32");
   }
 
   find(hash: number): number {

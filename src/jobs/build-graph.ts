@@ -240,7 +240,10 @@ export async function scheduleBuild(storage: Storage, generation: GenerationRow)
   });
 }
 
-/** At start: directories of stores and generations that are no more, and what a build left that did not end. */
+/**
+ * At start: directories of stores and generations that are no more, and what a build left that did not end. Images of
+ * indexes lie beside the graphs, under the same names.
+ */
 export async function removeStrayGraphs(storage: Storage, dataDir: string): Promise<void> {
   const root = join(dataDir, "stores");
   const live = new Map<string, Set<string>>();
@@ -250,7 +253,7 @@ export async function removeStrayGraphs(storage: Storage, dataDir: string): Prom
   for (const name of existsSync(root) ? readdirSync(root) : []) {
     const generations = live.get(name);
     if (generations === undefined) rmSync(join(root, name), { recursive: true, force: true });
-    else cleanLeftovers(join(root, name), (generation) => generations.has(generation));
+    else cleanLeftovers(join(root, name), (entry) => generations.has(entry.replace(/\.image$/, "")));
   }
 }
 

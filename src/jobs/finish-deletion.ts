@@ -2,6 +2,7 @@ import type { Clock } from "../platform/clock.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import { type DeletionCheckDeps, parsedSubjectOf, remainingOf } from "../storage/deletion-check.ts";
 import type { DeletionRow } from "../storage/deletions.ts";
+import type { StoreId } from "../storage/ids.ts";
 import type { ParsedCache } from "../storage/parsed.ts";
 import type { Storage } from "../storage/storage.ts";
 import { nextTurn } from "../platform/next-turn.ts";
@@ -13,7 +14,14 @@ export interface FinishDeletionDeps extends DeletionCheckDeps {
   blobs: Blobs;
   parsed: ParsedCache;
   clock: Clock;
+  /**
+   * Has index images of the store that may hold what was there at this time be written anew, or (`atOnce`) takes them away.
+   */
+  renewImages(storeId: StoreId, atSeconds: number, atOnce: boolean): Promise<void>;
 }
+
+/** Looks after which an image that is still as it was goes without another in its place. */
+const PATIENCE = 4;
 
 const STEP = 500;
 /** Items of answers, each with up to some hundred passages. */
@@ -32,7 +40,7 @@ export function createFinishDeletionHandler(deps: FinishDeletionDeps): JobHandle
       const row = await deletions.get(job.subject);
       if (row === null || row.completed_at !== null) return { type: "done" };
       if (await deletions.isPending(row)) return retry("deletion_pending");
-      const isClean = await new DeletionEnd(deps, row, signal).run();
+      const isClean = await new DeletionEnd(deps, row, signal).run(job.attempt > PATIENCE);
       return isClean ? { type: "done" } : retry("deletion_remains", job.attempt);
     },
   };
@@ -50,7 +58,7 @@ class DeletionEnd {
   }
 
   /** Whether nothing is left. */
-  async run(): Promise<boolean> {
+  async run(isLate: boolean): Promise<boolean> {
     const { storage, blobs, clock } = this.#deps;
     const { seq, subject_type: type, subject_id: id } = this.#row;
     if (type === "file") {
@@ -59,6 +67,8 @@ class DeletionEnd {
     }
     await this.#forgetParsed();
     await this.#emptyResults();
+    const stores = new Set((await storage.deletions.storeFiles(seq)).map(({ store_id }) => store_id));
+    for (const store of stores) await this.#deps.renewImages(store, this.#row.requested_at, isLate);
     const remaining = await remainingOf(this.#deps, this.#row);
     // The text of answers is not the file's.
     const isClean = Object.entries(remaining).every(([what, count]) => what === "answers" || count === 0);

@@ -64,6 +64,8 @@ function deps() {
     removeIndexFiles: () => Promise.resolve(),
     cancelStore: () => {},
     inMemory: () => false,
+    imaged: () => false,
+    renewImages: async () => {},
   };
 }
 

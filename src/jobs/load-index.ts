@@ -1,5 +1,6 @@
 import type { StoreFileRow } from "../storage/store-files.ts";
-import { type IndexedChunk as LoadedChunk, StoreIndex } from "../index/store-index.ts";
+import { type IndexedChunk as LoadedChunk, StoreIndex, type StoreIndexOptions } from "../index/store-index.ts";
+import type { ChunkReads, CompletedFile } from "../storage/chunk-reads.ts";
 import { floatsOf, type ChunkOwner, type IndexedChunk } from "../storage/chunks.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { IndexReads } from "../storage/index-reads.ts";
@@ -16,45 +17,81 @@ const FILES = 200;
 const CHUNKS = 32;
 const TURN_MS = 2;
 
+/** What an index is read from, and reads from later. */
+export interface LoadedFrom {
+  storage: Pick<Storage, "chunks" | "indexReads">;
+  graphFrom?: number | undefined;
+}
+
+/** Of long work on the serving thread. */
+export interface LoadTurns {
+  signal?: AbortSignal | undefined;
+  /** Gives the thread back where it was held for long enough. Rejects with the signal's reason when aborted. */
+  breathe(): Promise<void>;
+}
+
+export function loadTurns(signal: AbortSignal): LoadTurns {
+  let turnEnds = performance.now() + TURN_MS;
+  return {
+    signal,
+    async breathe() {
+      if (performance.now() < turnEnds) return;
+      await nextTurn();
+      signal.throwIfAborted();
+      turnEnds = performance.now() + TURN_MS;
+    },
+  };
+}
+
+export function indexOptions({ storage, graphFrom }: LoadedFrom, generation: GenerationRow): StoreIndexOptions {
+  return {
+    dimensions: generation.dimensions,
+    nextShare: nextShareOf(generation),
+    graphFrom,
+    fetchVectors: (ids) => storage.indexReads.vectors(ids, generation.id),
+    fetchTerms: (ids) => storage.indexReads.terms(ids),
+  };
+}
+
+export function nextShareOf(generation: Pick<GenerationRow, "window_tokens">): number {
+  return generation.window_tokens === null ? 0 : NEXT_SHARE;
+}
+
 /**
  * Reads one generation of a store from SQLite into a new index, in slices, so that requests go on meanwhile.
  * Writes made meanwhile are repeated on it by the registry. Rejects with the signal's reason when aborted.
  */
-export async function loadIndex(
-  { storage, graphFrom }: { storage: Storage; graphFrom?: number | undefined },
-  generation: GenerationRow,
-  signal: AbortSignal,
-): Promise<StoreIndex> {
+export async function loadIndex(from: LoadedFrom, generation: GenerationRow, signal: AbortSignal): Promise<StoreIndex> {
+  const turns = loadTurns(signal);
   const { tenant_id: tenantId, store_id: storeId } = generation;
-  const index = new StoreIndex({
-    dimensions: generation.dimensions,
-    nextShare: generation.window_tokens === null ? 0 : NEXT_SHARE,
-    graphFrom,
-    fetchVectors: (ids) => storage.indexReads.vectors(ids, generation.id),
-    fetchTerms: (ids) => storage.indexReads.terms(ids),
-  });
-  let turnEnds = performance.now() + TURN_MS;
-  const breathe = async () => {
-    if (performance.now() < turnEnds) return;
-    await nextTurn();
-    signal.throwIfAborted();
-    turnEnds = performance.now() + TURN_MS;
-  };
-
+  const index = new StoreIndex(indexOptions(from, generation));
   for (let afterSeq = 0; ;) {
-    const files = await storage.chunks.completedFiles(tenantId, storeId, afterSeq, FILES);
-    for (const file of files) {
-      const owner: ChunkOwner = { storeFile: file.seq, chunkSet: generation.chunk_set, revision: file.revision };
-      for (let from = 0; ; from += CHUNKS) {
-        const chunks = await storage.chunks.forIndex(tenantId, owner, generation.id, from, CHUNKS);
-        addSlice(index, file, { chunks, from });
-        await breathe();
-        if (chunks.length < CHUNKS) break;
-      }
-    }
+    const files = await from.storage.chunks.completedFiles(tenantId, storeId, afterSeq, FILES);
+    for (const file of files) await readInto(from.storage.chunks, { index, generation, file }, turns);
     const last = files.at(-1);
     if (last === undefined) return index;
     afterSeq = last.seq;
+  }
+}
+
+export interface FileToRead {
+  index: StoreIndex;
+  generation: Pick<GenerationRow, "id" | "tenant_id" | "chunk_set">;
+  file: CompletedFile;
+}
+
+/** Reads a file's chunks into an index. */
+export async function readInto(
+  reads: Pick<ChunkReads, "forIndex">,
+  { index, generation, file }: FileToRead,
+  turns: LoadTurns,
+): Promise<void> {
+  const owner: ChunkOwner = { storeFile: file.seq, chunkSet: generation.chunk_set, revision: file.revision };
+  for (let from = 0; ; from += CHUNKS) {
+    const chunks = await reads.forIndex(generation.tenant_id, owner, generation.id, from, CHUNKS);
+    addSlice(index, file, { chunks, from });
+    await turns.breathe();
+    if (chunks.length < CHUNKS) return;
   }
 }
 
@@ -83,12 +120,12 @@ export function addSlice(
 
 /** Puts a file as it is in SQLite now into an open index; all at once, so that no search sees half of it. */
 export function replaceFile(indexReads: IndexReads, index: StoreIndex, { generation, seq }: FileOfIndex): void {
-  readFile(indexReads, index, { generation, seq, from: 0 });
+  readNow(indexReads, index, { generation, seq, from: 0 });
 }
 
 /** The same for a file that got more chunks after those that it had: what the index has of it stays. */
 export function growFile(indexReads: IndexReads, index: StoreIndex, { generation, seq }: FileOfIndex): void {
-  readFile(indexReads, index, { generation, seq, from: index.chunksOf(seq) });
+  readNow(indexReads, index, { generation, seq, from: index.chunksOf(seq) });
 }
 
 interface FileOfIndex {
@@ -96,7 +133,7 @@ interface FileOfIndex {
   seq: number;
 }
 
-function readFile(indexReads: IndexReads, index: StoreIndex, at: FileOfIndex & { from: number }): void {
+function readNow(indexReads: IndexReads, index: StoreIndex, at: FileOfIndex & { from: number }): void {
   const { generation, seq } = at;
   const file = indexReads.storeFile(generation.tenant_id, seq);
   if (file === null || file.status !== "completed") return index.removeFile(seq);

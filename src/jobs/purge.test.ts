@@ -18,9 +18,11 @@ async function setUp() {
 
 const rowsOf = (shop: Workshop) => ["chunk", "chunk_terms", "vector"].map((table) => shop.count(table));
 
+const CLEAN = { inMemory: () => false, imaged: () => false, renewImages: async () => {} };
+
 function finish(shop: Workshop, more: Partial<FinishDeletionDeps> = {}) {
   const { storage, blobs, parsed, clock } = shop;
-  return createFinishDeletionHandler({ storage, blobs, parsed, clock, inMemory: () => false, ...more });
+  return createFinishDeletionHandler({ storage, blobs, parsed, clock, ...CLEAN, ...more });
 }
 
 const deletionOf = async ({ storage }: Workshop) =>

@@ -20,6 +20,9 @@ export const FAILPOINTS = [
   "upgrade:copied",
   "upgrade:in-step",
   "upgrade:step-done",
+  "image:arrays",
+  "image:durable",
+  "image:renamed",
 ] as const;
 
 export type FailpointName = (typeof FAILPOINTS)[number];

@@ -69,6 +69,18 @@ export interface ChunkReads {
   ): Promise<IndexedChunk[]>;
   /** Completed files of a store after `afterSeq`, for loading an index. */
   completedFiles(tenantId: TenantId, storeId: StoreId, afterSeq: StoreFileSeq, limit: number): Promise<CompletedFile[]>;
+  /**
+   * Of completed files of a store after `afterSeq`: a text that is another one as soon as an index of the live generation
+   * would have something else of the file.
+   */
+  marksOfCompleted(
+    tenantId: TenantId,
+    storeId: StoreId,
+    afterSeq: StoreFileSeq,
+    limit: number,
+  ): Promise<{ seq: StoreFileSeq; mark: string }[]>;
+  /** No chunk of any tenant ever had a higher id. */
+  highestId(): Promise<ChunkId>;
   /** The chunks of these ids that still count, in no particular order. */
   hits(tenantId: TenantId, ids: readonly ChunkId[]): Promise<ChunkHit[]>;
   /** The texts alone of the chunks of these ids that still count. */
@@ -118,9 +130,13 @@ export const INDEXED_CHUNK = new Selection(
   },
   "c.id AS chunk_id, c.store_file, t.terms, v.data, v.shared, a.attributes",
 );
+/**
+ * The index is named because the planner goes by how large the tables were when the server was last stopped: after a
+ * first start with one file it would look through all vectors for each chunk.
+ */
 export const CHUNKS_FOR_INDEX = /*sql*/ `SELECT ${INDEXED_CHUNK.list} FROM chunk c
   JOIN chunk_terms t ON t.chunk_id = c.id
-  JOIN vector v ON v.chunk_id = c.id AND v.generation = ?5
+  JOIN vector v INDEXED BY vector_by_chunk ON v.chunk_id = c.id AND v.generation = ?5
   LEFT JOIN chunk_attributes a ON a.chunk_id = c.id
   WHERE c.tenant_id = ?1 AND c.store_file = ?2 AND c.chunk_set = ?3 AND c.revision = ?4 AND c.idx >= ?6
   ORDER BY c.idx LIMIT ?7`;
@@ -138,6 +154,11 @@ const TOTALS = /*sql*/ `SELECT count(*) AS chunks, count(v.id) AS vectors, coale
   WHERE c.tenant_id = ?1 AND c.store_file = ?2 AND c.chunk_set = ?3 AND c.revision = ?4`;
 const COMPLETED_FILES = /*sql*/ `SELECT ${COMPLETED_FILE.list} FROM store_file
   WHERE tenant_id = ?1 AND store_id = ?2 AND status = 'completed' AND seq > ?3 ORDER BY seq LIMIT ?4`;
+// A revision's chunks never change, they only get more, and then what was put in has more bytes.
+const MARKS = /*sql*/ `SELECT seq, revision || ' ' || n_chunks || ' ' || n_vectors || ' ' || usage_bytes || ' ' || content_bytes || ' '
+    || file_id || ' ' || json_quote(filename) || coalesce(attributes, '') AS mark FROM store_file
+  WHERE tenant_id = ?1 AND store_id = ?2 AND status = 'completed' AND seq > ?3 ORDER BY seq LIMIT ?4`;
+const HIGHEST_ID = /*sql*/ `SELECT coalesce(max(seq), 0) AS id FROM sqlite_sequence WHERE name = 'chunk'`;
 const CURRENT = /*sql*/ `json_each(?2) j JOIN chunk c ON c.id = j.value
   JOIN store_file f ON f.seq = c.store_file AND f.revision = c.revision AND f.status = 'completed'
   LEFT JOIN chunk_attributes a ON a.chunk_id = c.id
@@ -192,6 +213,8 @@ export function chunkReads(sql: Sql): ChunkReads {
       ]),
     completedFiles: (tenantId, storeId, afterSeq, limit) =>
       COMPLETED_FILE.all(sql, COMPLETED_FILES, [tenantId, storeId, afterSeq, limit]),
+    marksOfCompleted: (tenantId, storeId, afterSeq, limit) => sql.all(MARKS, [tenantId, storeId, afterSeq, limit]),
+    highestId: async () => (await sql.get<{ id: ChunkId }>(HIGHEST_ID))?.id ?? 0,
     hits: async (tenantId, ids) => withOwn(await CHUNK_HIT.all(sql, HITS, [tenantId, JSON.stringify(ids)])),
     async texts(tenantId, ids) {
       const rows = await sql.all<Pick<ChunkHit, "id" | "text">>(TEXTS, [tenantId, JSON.stringify(ids)]);

@@ -12,15 +12,18 @@ export interface DeletionCheckDeps {
   parsed: Pick<ParsedCache, "path">;
   /** Files of a store, or (null) whether anything of the store, is in an index in memory. */
   inMemory: (storeId: StoreId, storeFile: StoreFileSeq | null) => boolean;
+  /** Whether a file of an index of the store was written with what was there at this time. */
+  imaged: (storeId: StoreId, atSeconds: number) => boolean;
 }
 
 export async function remainingOf(deps: DeletionCheckDeps, row: DeletionRow): Promise<RemainingCounts> {
-  const { storage, blobs, parsed, inMemory } = deps;
+  const { storage, blobs, parsed, inMemory, imaged } = deps;
   const { files, chunks, terms, vectors } = await storage.deletions.left(row);
   let cached = 0;
   if (row.subject_type === "vector_store") cached += inMemory(row.subject_id, null) ? 1 : 0;
   for (const { store_id, store_file } of await storage.deletions.storeFiles(row.seq)) {
     if (inMemory(store_id, store_file)) cached += 1;
+    if (imaged(store_id, row.requested_at)) cached += 1;
   }
   const subject = await parsedSubjectOf(deps, row);
   if (subject !== null && (await Bun.file(parsed.path(subject)).exists())) cached += 1;

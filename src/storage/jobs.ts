@@ -6,6 +6,7 @@ export type JobKind =
   | "purge_file"
   | "purge_store"
   | "build_index"
+  | "write_image"
   | "migrate"
   | "catch_up"
   | "retire"

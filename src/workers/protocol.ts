@@ -153,3 +153,40 @@ export interface NativeInit {
   /** Everything open is closed when nothing was asked for so long; without it nothing is. */
   idleMs?: number | undefined;
 }
+
+/** What the process that writes images reads and where it writes. */
+export interface ImagePlan {
+  /** Absolute path of the database, which only this server writes to. */
+  database: string;
+  dataDir: string;
+  generation: ImagedGeneration;
+  /** Unix milliseconds. */
+  nowMs: number;
+}
+
+/** A generation's row, as far as its image is concerned. */
+export interface ImagedGeneration {
+  id: number;
+  tenant_id: string;
+  store_id: string;
+  model: string;
+  model_revision: string;
+  dimensions: number;
+  chunk_set: number;
+  window_tokens: number | null;
+}
+
+/** Not written: chunks that an older analyzer made are about to be changed where no mark would tell. */
+export type ImageResult = { ok: true; bytes: number; chunks: number } | { ok: false; reason: "older-terms" };
+
+export type ImageMethods = {
+  write: { args: ImagePlan; result: ImageResult };
+};
+
+export interface ImageInit {
+  natives: Natives;
+  /** POSIX nice value of the process's working thread. */
+  nice: number;
+  /** Where a test has the process end. */
+  failpoint: string | null;
+}
