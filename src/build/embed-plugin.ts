@@ -1,14 +1,19 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import type { BunPlugin } from "bun";
+import { objectOf } from "../embed/local/json-files.ts";
 import { directoryModelFiles } from "../embed/local/model-files.ts";
+import { PIECES_FILE, piecesToBytes } from "../embed/local/piece-trie.ts";
 import { createLocalModel } from "../embed/local/session.ts";
+import { unigramPieces } from "../embed/local/unigram.ts";
 import type { ModelInfo } from "../embed/provider.ts";
 import { bundledDirectories, DEFAULT_BUNDLED_MODEL, modelFileNames, WORD_TABLE } from "../models/bundled-model.ts";
 import { measureUnrelated } from "../models/unrelated.ts";
 import { bundleConsole } from "../http/web-console/bundle.ts";
 import { levelsOf } from "../platform/cpu.ts";
-import { hnswFileName, loadOnnxRuntime } from "../platform/native.ts";
+import { hnswFileName, loadOnnxRuntime, vectorsFileName } from "../platform/native.ts";
+
+const TOKENIZER_FILE = "tokenizer.json";
 
 /**
  * Fills the modules that are empty in a source checkout (native-embedded.ts, model-embedded.ts, console-embedded.ts) with the files of this
@@ -48,12 +53,16 @@ function withLoadedBinding(source: string): string {
   return source.replace(request, 'globalThis[Symbol.for("lectern.onnxruntime.binding")]');
 }
 
-/** The HNSW addon in every build for this architecture, and ONNX Runtime: its binding and the library beside it. */
+/** Our own addon and the HNSW addon for an architecture, and ONNX Runtime: its binding and the library beside it. */
 export function nativeFiles(root: string, arch: string): string[] {
   const hnsw = levelsOf(arch).map((level) => join(root, "dist/native", hnswFileName(level)));
   const packageDirectory = dirname(require.resolve("onnxruntime-node/package.json", { paths: [root] }));
   const onnxruntime = join(packageDirectory, "bin/napi-v6", process.platform, arch);
-  return [...hnsw, ...readdirSync(onnxruntime).map((name) => join(onnxruntime, name))];
+  return [
+    join(root, "dist/native", vectorsFileName(arch)),
+    ...hnsw,
+    ...readdirSync(onnxruntime).map((name) => join(onnxruntime, name)),
+  ];
 }
 
 async function nativeModule(paths: string[], root: string): Promise<string> {
@@ -76,14 +85,41 @@ async function modelsModule(root: string): Promise<string> {
   const paths: string[] = [];
   const entries: string[] = [];
   for (const { name, directory } of models) {
-    const files = modelFileNames(directory).map((file) => {
-      paths.push(join(directory, file));
+    const places = new Map(modelFileNames(directory).map((file) => [file, join(directory, file)]));
+    for (const [file, path] of await madePieces(places, join(root, "dist/models", name))) places.set(file, path);
+    const files = [...places].map(([file, path]) => {
+      paths.push(path);
       return `${JSON.stringify(file)}: file${paths.length - 1}`;
     });
+    const sizes = [...places].map(([file, path]) => `${JSON.stringify(file)}: ${Bun.file(path).size}`);
     const info = JSON.stringify(await measured(name, directory));
-    entries.push(`${JSON.stringify(name)}: { files: { ${files.join(", ")} }, info: ${info} }`);
+    entries.push(
+      `${JSON.stringify(name)}: { files: { ${files.join(", ")} }, sizes: { ${sizes.join(", ")} }, info: ${info} }`,
+    );
   }
   return `${fileImports(paths, join(root, "src/models"))}\nexport const embeddedModels = { ${entries.join(",\n")} };\n`;
+}
+
+/**
+ * The vocabulary of a unigram model as the arrays that it is used in: a thread that opens the model has it in
+ * milliseconds, and nothing of it as text.
+ */
+async function madePieces(places: ReadonlyMap<string, string>, directory: string): Promise<[string, string][]> {
+  const json: unknown = await Bun.file(places.get(TOKENIZER_FILE) ?? "").json();
+  const tokenizer = objectOf(json) ?? {};
+  const pieces = unigramPieces(tokenizer);
+  if (pieces === null) return [];
+  mkdirSync(directory, { recursive: true });
+  const bare = JSON.stringify({ ...tokenizer, model: { ...objectOf(tokenizer["model"]), vocab: [] } });
+  const made: [string, string | Uint8Array][] = [
+    [TOKENIZER_FILE, bare],
+    [PIECES_FILE, piecesToBytes(pieces)],
+  ];
+  return made.map(([name, content]) => {
+    const path = join(directory, name);
+    writeFileSync(path, content);
+    return [name, path];
+  });
 }
 
 async function measured(id: string, directory: string): Promise<ModelInfo> {

@@ -10,7 +10,7 @@ import type { Terminal } from "../cli/terminal.ts";
 import { bundledDirectories, modelFileNames } from "../models/bundled-model.ts";
 import { version } from "../platform/build-info.ts";
 import { hnswFileName } from "../platform/native.ts";
-import { buildAddon, compilerOf } from "./addon.ts";
+import { buildAddon, buildVectors, compilerOf } from "./addon.ts";
 import { filesBelow, gzip, packTar, sha256, withFolders } from "./archive.ts";
 import type { Packed } from "./archive.ts";
 import { billOfMaterials } from "./bill-of-materials.ts";
@@ -39,8 +39,13 @@ export async function makeRelease(target: Target, directory: string): Promise<st
   mkdirSync(directory, { recursive: true });
   const runtime = await getRuntime(target, parts);
   // The machine's own are there already: `make addon`.
-  if (target.arch !== process.arch)
-    await Promise.all(target.levels.map((level) => buildAddon(level, join(ROOT, "dist/native"))));
+  if (target.arch !== process.arch) {
+    const natives = join(ROOT, "dist/native");
+    await Promise.all([
+      buildVectors(target.arch, natives),
+      ...target.levels.map((level) => buildAddon(level, natives)),
+    ]);
+  }
   const outfile = join(work, "lectern");
   const inputs = await compile({ ...LECTERN, outfile, target: { arch: target.arch, runtime } });
   const executable = readFileSync(outfile);
@@ -136,9 +141,8 @@ export function writeSums(directory: string): void {
 
 /** The compiler that the target's addon wants and this machine lacks; null where it is there. */
 export function missingCompiler(target: Target): string | null {
-  const level = target.levels[0];
-  const compiler = level === undefined ? null : compilerOf(level);
-  return compiler === null || Bun.which(compiler) !== null ? null : compiler;
+  const compiler = compilerOf(target.arch);
+  return Bun.which(compiler) !== null ? null : compiler;
 }
 
 if (import.meta.main) {

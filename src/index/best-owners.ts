@@ -12,7 +12,8 @@ export type OwnerScores = {
  * out by owner.
  */
 export class BestOwners {
-  readonly #limit: number;
+  /** How many are kept. */
+  readonly limit: number;
   readonly #places: Int32Array; // by owner; place in the heap + 1, 0 = not kept
   readonly #owners: Int32Array;
   readonly #scores: Float64Array;
@@ -21,7 +22,7 @@ export class BestOwners {
 
   /** `places` is scratch: zero for every owner, at least as long as the largest owner; `drained` leaves it so again. */
   constructor(limit: number, places: Int32Array) {
-    this.#limit = limit;
+    this.limit = limit;
     this.#places = places;
     this.#owners = new Int32Array(limit);
     this.#scores = new Float64Array(limit);
@@ -34,14 +35,14 @@ export class BestOwners {
 
   /** A score at or below this changes nothing. */
   get floor(): number {
-    return this.#limit === 0 ? Infinity : this.#size < this.#limit ? -Infinity : this.#scores[0]!;
+    return this.limit === 0 ? Infinity : this.#size < this.limit ? -Infinity : this.#scores[0]!;
   }
 
   offer(owner: number, score: number, slot: number): void {
     const place = this.#places[owner]! - 1;
     if (place >= 0) {
       if (score > this.#scores[place]!) this.#sink(place, owner, score, slot);
-    } else if (this.#size < this.#limit) {
+    } else if (this.#size < this.limit) {
       this.#rise(this.#size++, owner, score, slot);
     } else if (score > this.floor) {
       this.#places[this.#owners[0]!] = 0;

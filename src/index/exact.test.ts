@@ -240,6 +240,11 @@ test.each([
   );
 });
 
+test("an empty index finds nothing", () => {
+  const options = { depth: 5, exact: 5, fetch: () => [] };
+  expect(new ExactIndex(8).search(new Float32Array(8).fill(1), options)).toEqual([]);
+});
+
 test("a zero vector is similar to nothing", () => {
   const index = new ExactIndex(8);
   index.add(0, unitVectors(new Float32Array(8), 8));

@@ -1,19 +1,23 @@
 /**
- * The exact vector index of one store: every vector rounded to 8 bits in WebAssembly memory, scanned by SIMD, the
- * best rescored with full precision.
+ * The exact vector index of one store: every vector rounded to 8 bits, scanned by native code (native-scan.ts), the best rescored
+ * with full precision.
  *
  * Vectors belong to owners (chunk ordinals); an owner has one vector per window, which it may share with owners before it
  * (slot-owners.ts), and counts with its best one, less a little for the next best ones (`nextShare`), so that owners
  * that share their best are told apart. Nothing is approximate in the answer: the rounding error of each score is
- * bounded, and every owner that could still be among the asked-for best is rescored.
+ * bounded, and every owner that could still be among the asked-for best is rescored. So is the error of the sketches by
+ * which a scan leaves most vectors out (native/sketch.h).
  *
- * Memory: dimensions (to the next 32) + 20 bytes a vector, + 8 bytes an owner, + 10 where owners share.
+ * Memory: dimensions (to the next 64) + a quarter of them for a sketch + 16 bytes a vector, + 8 bytes an owner, + 10 where
+ * owners share.
  */
+import { cosinesOf, roundQuery } from "./cosines.ts";
 import { BestOwners, type OwnerScores } from "./best-owners.ts";
 import type { Bitset } from "./bitset.ts";
-import { ScanSegment, segmentCapacity } from "./scan-segment.ts";
+import { scanKernels } from "./native-scan.ts";
+import type { ScanKernels, ScanQuery } from "./scan.ts";
+import { ScanSegment, segmentCapacity, strideOf } from "./scan-segment.ts";
 import { NOT_SHARED, type Shared, SlotOwners } from "./slot-owners.ts";
-import { likelyFloor } from "./top-k.ts";
 import { unitQuery } from "./vector-input.ts";
 
 /**
@@ -50,6 +54,7 @@ const MOST_NEXT = 3;
 
 export class ExactIndex {
   readonly dimensions: number;
+  readonly #kernels: ScanKernels;
   readonly #segmentCapacity: number;
   readonly #segments: ScanSegment[] = [];
   readonly #owners = new SlotOwners();
@@ -63,8 +68,9 @@ export class ExactIndex {
    * @param nextShare 0 … 1: an owner scores what its best window does, less this share of what the next best one is below
    * it, and this share of that share of what the one after that is below it, and so on
    */
-  constructor(dimensions: number, nextShare = 0) {
+  constructor(dimensions: number, nextShare = 0, kernels: ScanKernels = scanKernels()) {
     this.dimensions = dimensions;
+    this.#kernels = kernels;
     this.#nextShare = nextShare;
     this.#segmentCapacity = segmentCapacity(dimensions);
   }
@@ -95,12 +101,14 @@ export class ExactIndex {
 
   /** Adds an owner with the vectors that it brings, already of unit length (`unitVectors`), and those that it shares. */
   add(owner: number, vectors: Float32Array, shared: Shared = NOT_SHARED): void {
-    const first = this.count;
     const count = vectors.length / this.dimensions;
-    for (let i = 0; i < count; i++) {
-      const place = (first + i) % this.#segmentCapacity;
-      const scale = this.#segmentOf(first + i).write(place, vectors, i * this.dimensions, this.dimensions);
-      if (scale > this.#largestScale) this.#largestScale = scale;
+    for (let i = 0; i < count;) {
+      const slot = this.count + i;
+      const place = slot % this.#segmentCapacity;
+      const here = Math.min(count - i, this.#segmentCapacity - place);
+      const piece = vectors.subarray(i * this.dimensions, (i + here) * this.dimensions);
+      this.#largestScale = Math.max(this.#largestScale, this.#segmentOf(slot).write(place, piece));
+      i += here;
     }
     this.#owners.add(owner, count, shared);
     if (this.#owners.limit > this.#places.length) this.#places = new Int32Array(this.#owners.limit);
@@ -116,45 +124,48 @@ export class ExactIndex {
 
   /** The best owners by cosine similarity, best first. Synchronous. Throws VectorRejectedError on a bad query. */
   search(query: Float32Array, options: ExactSearchOptions): VectorHit[] {
-    const unit = unitQuery(query, this.dimensions);
-    const scan = this.#score(unit, options.slots ?? null);
+    const asked = this.#asked(query);
+    const { unit } = asked;
     const allowed = options.allowed ?? null;
+    const listed = options.slots == null ? null : this.#gathered(asked, options.slots);
     const exact = Math.min(options.exact, options.depth);
     // A little more than asked: enough, nearly always, to prove that nothing outside belongs to the exact ones.
     const limit = Math.max(options.depth, exact * 2 + 32);
     const best = new BestOwners(limit, this.#places);
-    // Where a filter keeps a part of the owners, so many more of all scores are above the worst that is wanted.
-    const kept = allowed === null ? 1 : allowed.count() / this.#owners.owners;
-    const bottom = this.#likelyFloor(scan, Math.min(this.count, limit / kept));
-    this.#collect(scan, allowed, best, bottom);
-    if (best.size < limit && bottom > -Infinity) this.#collect(scan, allowed, best, -Infinity);
-    const { floor } = best;
+    // What no scan told of scores at most this.
+    const untold = this.#collect(asked, listed, allowed, best);
+    const floor = Math.max(best.floor, untold);
     const found = best.drained();
-    if (options.fetch === null || exact === 0) return merged([], this.#others(unit, found, null), options.depth);
+    if (options.fetch === null || exact === 0) return merged([], this.#others(asked, found, null), options.depth);
     const certain = this.#rescored(unit, candidatesOf(found, 0, exact), options.fetch);
     // The exact-th best owner has this score for certain, whatever the others turn out to have.
-    const bar = certain.length < exact ? -Infinity : Math.min(...certain.map((hit) => hit.score)) - scan.error;
+    const bar = certain.length < exact ? -Infinity : Math.min(...certain.map((hit) => hit.score)) - asked.error;
+    const most = Math.max(MOST_RESCORED, exact * 4) - certain.length;
     const overlooked = floor > -Infinity && floor + this.#largestScale * ERROR_DEVIATIONS >= bar;
     const known = new Set(certain.map((hit) => hit.owner));
-    const others = overlooked ? this.#above(scan, allowed, bar) : candidatesOf(found, exact, found.owners.length);
+    const others = overlooked
+      ? this.#above(asked, listed, allowed, { bar, most })
+      : candidatesOf(found, exact, found.owners.length);
     const contenders = others.filter((one) => !known.has(one.owner) && one.score + this.#errorOf(one.slot) >= bar);
-    const most = Math.max(MOST_RESCORED, exact * 4) - certain.length;
     const exactly = [...certain, ...this.#rescored(unit, contenders.slice(0, most), options.fetch)];
     for (const hit of exactly) known.add(hit.owner);
-    return merged(exactly.sort(byScore), this.#others(unit, found, known), options.depth);
+    return merged(exactly.sort(byScore), this.#others(asked, found, known), options.depth);
   }
 
   /** Similarity of a query to single owners, as `search` scores them, from the 8-bit vectors; 0 for unknown owners. */
   scoresOf(query: Float32Array, owners: readonly number[]): Float64Array {
-    const cosines = this.#roundedOf(unitQuery(query, this.dimensions), owners);
+    const cosines = this.#roundedOf(this.#asked(query), owners);
     return Float64Array.from(cosines, (list) => (list.length === 0 ? 0 : asCosine(this.#scoreOf(list))));
   }
 
   /** What `search` scores owners whose best windows have these similarities, from the 8-bit vectors of the others. */
   withNext(query: Float32Array, hits: readonly VectorHit[]): VectorHit[] {
-    if (this.#nextShare === 0) return [...hits];
+    return this.#nextShare === 0 ? [...hits] : this.#withNext(this.#asked(query), hits);
+  }
+
+  #withNext(asked: Asked, hits: readonly VectorHit[]): VectorHit[] {
     const owners = hits.map((hit) => hit.owner);
-    const cosines = this.#roundedOf(unitQuery(query, this.dimensions), owners);
+    const cosines = this.#roundedOf(asked, owners);
     return hits.map(({ owner, score }, i) => {
       const [, ...others] = cosines[i]!.sort(descending);
       return { owner, score: this.#scoreOf([score, ...others]) };
@@ -170,7 +181,7 @@ export class ExactIndex {
   }
 
   /** The similarities of each owner's windows by the 8-bit vectors. */
-  #roundedOf(unit: Float32Array, owners: readonly number[]): number[][] {
+  #roundedOf(asked: Asked, owners: readonly number[]): number[][] {
     const places = new Map<number, number>();
     const slots: number[] = [];
     for (const owner of owners) {
@@ -180,13 +191,7 @@ export class ExactIndex {
         slots.push(slot);
       });
     }
-    const { counts } = this.#score(unit, Int32Array.from(slots));
-    // Each segment has its slots' scores in the order in which they were listed.
-    const next = counts.map(() => 0);
-    const scores = slots.map((slot) => {
-      const index = Math.floor(slot / this.#segmentCapacity);
-      return this.#segments[index]!.scores[next[index]!++]!;
-    });
+    const { scores } = this.#gathered(asked, Int32Array.from(slots));
     return owners.map((owner) => {
       const cosines: number[] = [];
       this.#owners.forEachSlot(owner, (slot) => cosines.push(scores[places.get(slot)!]!));
@@ -195,106 +200,130 @@ export class ExactIndex {
   }
 
   /** Those found that are not known exactly, best first. */
-  #others(unit: Float32Array, { owners, scores }: OwnerScores, known: ReadonlySet<number> | null): VectorHit[] {
+  #others(asked: Asked, { owners, scores }: OwnerScores, known: ReadonlySet<number> | null): VectorHit[] {
     const hits: VectorHit[] = [];
     for (let i = 0; i < owners.length; i++) {
       if (known?.has(owners[i]!) !== true) hits.push({ owner: owners[i]!, score: scores[i]! });
     }
-    const scored = this.#nextShare === 0 ? hits : this.withNext(unit, hits).sort(byScore);
+    const scored = this.#nextShare === 0 ? hits : this.#withNext(asked, hits).sort(byScore);
     return scored.map(({ owner, score }) => ({ owner, score: asCosine(score) }));
   }
 
   #segmentOf(slot: number): ScanSegment {
     const index = Math.floor(slot / this.#segmentCapacity);
-    return (this.#segments[index] ??= new ScanSegment(this.dimensions));
+    return (this.#segments[index] ??= new ScanSegment(this.dimensions, this.#kernels));
   }
 
-  /** Runs the kernel over all slots or the given ones; the scores lie in the segments until the next run. */
-  #score(unit: Float32Array, slots: Int32Array | null): Scan {
-    const { values, step } = roundQuery(unit, this.#segments[0]?.stride ?? this.dimensions);
-    const counts: number[] = [];
+  #asked(query: Float32Array): Asked {
+    const unit = unitQuery(query, this.dimensions);
+    const { values, step } = roundQuery(unit, strideOf(this.dimensions));
+    return { unit, values, step, error: step * ERROR_DEVIATIONS };
+  }
+
+  /** Scores of the given slots, in their order. */
+  #gathered(asked: Asked, slots: Int32Array): Scored {
     const capacity = this.#segmentCapacity;
-    if (slots === null) {
-      this.#segments.forEach((segment, i) => {
-        const count = Math.min(capacity, Math.max(0, this.count - i * capacity));
-        segment.scan(values, step, count);
-        counts.push(count);
-      });
-    } else {
-      for (const _ of this.#segments) counts.push(0);
-      // Slots of one segment come together nearly always: what is looked up for one holds for the run.
-      for (let i = 0; i < slots.length;) {
-        const index = Math.floor(slots[i]! / capacity);
-        const { list } = this.#segments[index]!;
-        const base = index * capacity;
-        let count = counts[index]!;
-        for (let place = slots[i]! - base; i < slots.length && place >= 0 && place < capacity;) {
-          list[count++] = place;
-          place = slots[++i]! - base;
-        }
-        counts[index] = count;
-      }
-      this.#segments.forEach((segment, i) => segment.gather(values, step, counts[i]!));
+    const scores = new Float32Array(slots.length);
+    // Slots of one segment come together nearly always.
+    for (let i = 0; i < slots.length;) {
+      const base = slots[i]! - (slots[i]! % capacity);
+      let end = i + 1;
+      while (end < slots.length && slots[end]! >= base && slots[end]! < base + capacity) end++;
+      const rows = base === 0 ? slots.subarray(i, end) : slots.subarray(i, end).map((slot) => slot - base);
+      this.#kernels.gather(this.#partAt(base), rows, asked, scores.subarray(i, end));
+      i = end;
     }
-    return { counts, listed: slots !== null, error: step * ERROR_DEVIATIONS };
+    return { slots, scores, count: slots.length };
   }
 
-  /** Offers every owner with a score above `bottom`. */
-  #collect(scan: Scan, allowed: Bitset | null, best: BestOwners, bottom: number): void {
-    const owners = this.#owners;
-    const { isShared } = owners;
-    let floor = Math.max(bottom, best.floor);
-    for (const [index, segment] of this.#segments.entries()) {
-      const { scores, list } = segment;
-      const base = index * this.#segmentCapacity;
-      const count = scan.counts[index]!;
-      for (let i = 0; i < count; i++) {
-        const score = scores[i]!;
-        if (score <= floor) continue;
-        const slot = base + (scan.listed ? list[i]! : i);
-        const owner = owners.ownerOf(slot);
-        if (isShared) {
-          owners.forEachOwner(slot, (one) => {
-            if (allowed === null || allowed.has(one)) best.offer(one, score, slot);
-          });
-        } else {
-          if (allowed !== null && !allowed.has(owner)) continue;
-          best.offer(owner, score, slot);
-        }
-        floor = Math.max(bottom, best.floor);
-      }
-    }
+  #partAt(base: number) {
+    const count = Math.max(0, Math.min(this.#segmentCapacity, this.count - base));
+    return this.#segmentOf(base).part(count, base);
   }
 
-  #likelyFloor(scan: Scan, owners: number): number {
-    const slots = Math.ceil((owners * this.count) / Math.max(1, this.#owners.owners));
-    return likelyFloor(
-      this.#segments.map(({ scores }, i) => ({ scores, count: scan.counts[i]! })),
-      slots,
+  #parts() {
+    return Array.from({ length: Math.ceil(this.count / this.#segmentCapacity) }, (_, i) =>
+      this.#partAt(i * this.#segmentCapacity),
     );
   }
 
-  /** Every owner with a window that may reach the bar, most promising first. The query's own error is in the bar. */
-  #above(scan: Scan, allowed: Bitset | null, bar: number): Candidate[] {
+  /** Slots with the best scores above `bottom`, of owners that are allowed or may be; at least `limit` if there are. */
+  #best(asked: Asked, allowed: Bitset | null, { limit, bottom }: { limit: number; bottom: number }): Scored {
+    const parts = this.#parts();
+    if (limit * 4 > this.count) {
+      const scores = new Float32Array(this.count);
+      for (const part of parts) this.#kernels.scan(part, asked, scores.subarray(part.base, part.base + part.count));
+      return { slots: null, scores, count: this.count };
+    }
+    // Who shares a slot does not stand in the array.
+    const isFiltered = allowed !== null && !this.#owners.isShared;
+    const filter = isFiltered ? { owners: this.#owners.bringers, allowed } : null;
+    const { slots, scores } = this.#kernels.best(parts, asked, { limit, bottom, filter });
+    return { slots, scores, count: slots.length };
+  }
+
+  /**
+   * Offers the owners of the listed slots, or of the best of all: until as many were found as are wanted. Answers what
+   * the slots that were not offered score at most.
+   */
+  #collect(asked: Asked, listed: Scored | null, allowed: Bitset | null, best: BestOwners): number {
+    if (listed !== null) this.#offer(listed, allowed, best);
+    if (listed !== null) return -Infinity;
+    const slotsOfOwner = this.count / Math.max(1, this.#owners.owners);
+    for (let limit = Math.ceil(best.limit * slotsOfOwner) + 1; ; limit *= 8) {
+      const scored = this.#best(asked, allowed, { limit, bottom: -Infinity });
+      this.#offer(scored, allowed, best);
+      const isAll = scored.slots === null || scored.count < limit;
+      if (isAll || best.size === best.limit) return isAll ? -Infinity : scored.scores[scored.count - 1]!;
+    }
+  }
+
+  #offer({ slots, scores, count }: Scored, allowed: Bitset | null, best: BestOwners): void {
+    const owners = this.#owners;
+    const { isShared } = owners;
+    let { floor } = best;
+    for (let i = 0; i < count; i++) {
+      const score = scores[i]!;
+      if (score <= floor) continue;
+      const slot = slots === null ? i : slots[i]!;
+      const owner = owners.ownerOf(slot);
+      if (isShared) {
+        owners.forEachOwner(slot, (one) => {
+          if (allowed === null || allowed.has(one)) best.offer(one, score, slot);
+        });
+      } else {
+        if (allowed !== null && !allowed.has(owner)) continue;
+        best.offer(owner, score, slot);
+      }
+      floor = best.floor;
+    }
+  }
+
+  /** Every owner with a window that may reach the bar, most promising first; of more than `most` the rest may miss. */
+  #above(asked: Asked, listed: Scored | null, allowed: Bitset | null, { bar, most }: Reach): Candidate[] {
+    // A little lower: what is compared is rounded to 32 bits.
+    const bottom = bar - this.#largestScale * ERROR_DEVIATIONS - 1e-6;
+    const slotsOfOwner = this.count / Math.max(1, this.#owners.owners);
+    for (let limit = Math.ceil(most * slotsOfOwner) + 1; ; limit *= 8) {
+      const scored = listed ?? this.#best(asked, allowed, { limit, bottom });
+      const found = this.#candidates(scored, allowed, bar);
+      if (scored === listed || scored.slots === null || scored.count < limit || found.length >= most) return found;
+    }
+  }
+
+  #candidates({ slots, scores, count }: Scored, allowed: Bitset | null, bar: number): Candidate[] {
     const found = new Map<number, Candidate>();
-    this.#forEachScore(scan, (slot, score) => {
-      if (score + this.#errorOf(slot) < bar) return;
+    for (let i = 0; i < count; i++) {
+      const score = scores[i]!;
+      const slot = slots === null ? i : slots[i]!;
+      if (score + this.#errorOf(slot) < bar) continue;
       this.#owners.forEachOwner(slot, (owner) => {
         if (allowed !== null && !allowed.has(owner)) return;
         const known = found.get(owner);
         if (known === undefined || known.score < score) found.set(owner, { owner, score, slot });
       });
-    });
+    }
     return [...found.values()].sort((a, b) => b.score - a.score || a.owner - b.owner);
-  }
-
-  #forEachScore(scan: Scan, visit: (slot: number, score: number) => void): void {
-    this.#segments.forEach((segment, index) => {
-      const base = index * this.#segmentCapacity;
-      for (let i = 0; i < scan.counts[index]!; i++) {
-        visit(base + (scan.listed ? segment.list[i]! : i), segment.scores[i]!);
-      }
-    });
   }
 
   #errorOf(slot: number): number {
@@ -324,7 +353,12 @@ export class ExactIndex {
 }
 
 type Candidate = { readonly owner: number; readonly score: number; readonly slot: number };
-type Scan = { readonly counts: readonly number[]; readonly listed: boolean; readonly error: number };
+/** A query, and what its rounding may take from a score. */
+type Asked = ScanQuery & { readonly error: number };
+/** Scores side by side with their slots; of all slots in order where no list is there. */
+type Scored = { readonly slots: Int32Array | null; readonly scores: Float32Array; readonly count: number };
+/** What a candidate may still reach, and how many of them are of use. */
+type Reach = { readonly bar: number; readonly most: number };
 
 function candidatesOf({ owners, scores, slots }: OwnerScores, from: number, to: number): Candidate[] {
   const list: Candidate[] = [];
@@ -359,33 +393,4 @@ function byScore(a: VectorHit, b: VectorHit): number {
 /** Rounding can carry a score past what a cosine can be. */
 function asCosine(score: number): number {
   return Math.min(1, Math.max(-1, score));
-}
-
-/** The cosines of a unit query with windows, in their order. */
-function cosinesOf(unit: Float32Array, windows: Float32Array): Float64Array {
-  const dimensions = unit.length;
-  const cosines = new Float64Array(windows.length / dimensions);
-  for (let n = 0; n < cosines.length; n++) {
-    const start = n * dimensions;
-    let dot = 0;
-    let squares = 0;
-    for (let i = 0; i < dimensions; i++) {
-      const value = windows[start + i]!;
-      dot += value * unit[i]!;
-      squares += value * value;
-    }
-    cosines[n] = squares > 0 ? dot / Math.sqrt(squares) : 0;
-  }
-  return cosines;
-}
-
-/** The query in 16-bit steps, fine enough to add next to no error and coarse enough for 32-bit sums. */
-function roundQuery(unit: Float32Array, stride: number): { values: Int16Array; step: number } {
-  let largest = 0;
-  for (let i = 0; i < unit.length; i++) largest = Math.max(largest, Math.abs(unit[i]!));
-  const levels = Math.min(8191, Math.floor(0x7fffffff / (127 * stride)));
-  const step = largest / levels;
-  const values = new Int16Array(stride);
-  for (let i = 0; i < unit.length; i++) values[i] = step > 0 ? Math.round(unit[i]! / step) : 0;
-  return { values, step };
 }

@@ -41,6 +41,11 @@ export class SlotOwners {
     return owner < this.#lastSlot.length && (this.#lastSlot[owner] !== 0 || (this.#runs?.shared[owner] ?? 0) > 0);
   }
 
+  /** By slot: who brought the vector. For reading, until the next change. */
+  get bringers(): Int32Array {
+    return this.#ownerOf;
+  }
+
   /** Who brought the vector. */
   ownerOf(slot: number): number {
     return this.#ownerOf[slot]!;

@@ -6,7 +6,7 @@ import { tempDir } from "../../test/helpers/temp-dir.ts";
 import type { TempDir } from "../../test/helpers/temp-dir.ts";
 import { cpuLevel } from "./cpu.ts";
 import type { EmbeddedNative } from "./native-embedded.ts";
-import { hnswFileName, loadHnsw, loadOnnxRuntime, unpack } from "./native.ts";
+import { hnswFileName, loadHnsw, loadOnnxRuntime, unpack, vectorsFileName } from "./native.ts";
 
 const LIBRARY_BYTES = 3_000_000;
 let temp: TempDir;
@@ -20,6 +20,7 @@ beforeAll(() => {
     source("onnxruntime_binding.node", "binding"),
     source("libonnxruntime.so.1", "x".repeat(LIBRARY_BYTES)),
     source(hnswFileName(cpuLevel()), "hnsw"),
+    source(vectorsFileName(), "vectors"),
   ];
 });
 
@@ -40,6 +41,7 @@ test("every file is unpacked into one private directory named by their hash", as
   const natives = await unpack(files, parent);
   const directory = dirname(natives.hnsw);
   expect(natives.onnxruntime).toBe(join(directory, "onnxruntime_binding.node"));
+  expect(natives.vectors).toBe(join(directory, vectorsFileName()));
   expect(readdirSync(parent)).toEqual([directory.slice(parent.length + 1)]);
   expect(readdirSync(directory).sort()).toEqual(files.map((file) => file.name).sort());
   for (const file of files) expect(readFileSync(join(directory, file.name))).toEqual(readFileSync(file.path));

@@ -16,6 +16,7 @@ import type { EmbeddedNative } from "./native-embedded.ts";
 import { embeddedNatives } from "./native-embedded.ts";
 import type { CpuLevel } from "./cpu.ts";
 import { cpuLevel } from "./cpu.ts";
+import type { VectorAddon } from "./vector-addon.ts";
 
 export type OnnxRuntime = typeof OnnxruntimeNode;
 export type Hnsw = typeof HnswlibNode;
@@ -23,6 +24,8 @@ export type Hnsw = typeof HnswlibNode;
 /** Where this process's native files are; plain data, so that a worker can be given it. */
 export interface Natives {
   readonly hnsw: string;
+  /** The addon of src/index/native. */
+  readonly vectors: string;
   /** null in a source checkout, where the package finds its own files. */
   readonly onnxruntime: string | null;
 }
@@ -51,6 +54,7 @@ export async function unpackNatives(dataDirectory: string, level: CpuLevel = cpu
   }
   // Tried here, where it can be told to a person, and because an addon that a worker loads first is not always found.
   loadHnsw(natives);
+  loadVectors(natives);
   return natives;
 }
 
@@ -68,6 +72,24 @@ export function loadHnsw(natives: Natives = sourceNatives()): Hnsw {
   return hnswAddon;
 }
 
+/** Our own addon, for this thread. */
+export function loadVectors(natives: Natives = sourceNatives()): VectorAddon {
+  vectorsAddon ??= loadAddon(natives.vectors) as VectorAddon;
+  return vectorsAddon;
+}
+
+/** The same where it was loaded, or stands ready beside the sources; null elsewhere. */
+export function vectorAddon(): VectorAddon | null {
+  if (vectorsAddon !== undefined || embeddedNatives.length > 0) return vectorsAddon ?? null;
+  const path = join(import.meta.dir, "../../dist/native", vectorsFileName());
+  return existsSync(path) ? (vectorsAddon = loadAddon(path) as VectorAddon) : null;
+}
+
+/** File name of our own addon, one for all processors of an architecture: it chooses by itself. */
+export function vectorsFileName(arch: string = process.arch): string {
+  return `lectern-vectors-${arch}.node`;
+}
+
 /** File name of the HNSW addon built for `level`. */
 export function hnswFileName(level: CpuLevel): string {
   return `hnswlib-${level}.node`;
@@ -77,12 +99,15 @@ export function hnswFileName(level: CpuLevel): string {
 const ONNXRUNTIME_BINDING = Symbol.for("lectern.onnxruntime.binding");
 const ONNXRUNTIME_FILE = "onnxruntime_binding.node";
 let hnswAddon: Hnsw | undefined;
+let vectorsAddon: VectorAddon | undefined;
 
 function sourceNatives(level: CpuLevel = cpuLevel()): Natives {
   if (embeddedNatives.length > 0) throw new Error("native files of a compiled binary must be unpacked first");
   const hnsw = join(import.meta.dir, "../../dist/native", hnswFileName(level));
-  if (!existsSync(hnsw)) throw new Error(`the HNSW addon is not built yet (${hnsw}): run "make addon"`);
-  return { hnsw, onnxruntime: null };
+  const vectors = join(import.meta.dir, "../../dist/native", vectorsFileName());
+  for (const path of [hnsw, vectors])
+    if (!existsSync(path)) throw new Error(`native code is not built yet (${path}): run "make addon"`);
+  return { hnsw, vectors, onnxruntime: null };
 }
 
 function loadAddon(path: string): unknown {
@@ -121,7 +146,11 @@ export async function unpack(
   }
   removeOthers(directory, new Set(files.map((file) => file.name)));
   removeOthers(parent, new Set([name]));
-  return { hnsw: join(directory, hnsw), onnxruntime: join(directory, ONNXRUNTIME_FILE) };
+  return {
+    hnsw: join(directory, hnsw),
+    vectors: join(directory, vectorsFileName()),
+    onnxruntime: join(directory, ONNXRUNTIME_FILE),
+  };
 }
 
 /** Hashed in pieces, so that a start does not leave 50 MB of garbage behind. */

@@ -1,0 +1,9 @@
+// The addon: what of the vector index is too slow in JavaScript. One file for every processor of an architecture.
+#include <node_api.h>
+
+#include "scan-binding.h"
+
+NAPI_MODULE_INIT() {
+  lectern::defineScan(env, exports);
+  return exports;
+}

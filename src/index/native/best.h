@@ -1,0 +1,71 @@
+// The best rows of a scan, and nothing written of the others.
+#pragma once
+
+#include <vector>
+
+#include "dot.h"
+#include "sketch.h"
+
+namespace lectern {
+
+/** A stretch of the slots: `count` of them, the first of which is `base`. */
+struct Part {
+  Rows rows;
+  Sketches sketches;
+  size_t count;
+  /** The first so many have sketches: whole blocks. */
+  size_t sketched;
+  size_t base;
+};
+
+/** Which owners count: slot s belongs to `owners[s]`, which is in the set if its bit is. */
+struct Filter {
+  const int32_t* owners = nullptr;
+  const uint32_t* words = nullptr;
+  size_t wordCount = 0;
+
+  bool has(size_t slot) const {
+    if (owners == nullptr) return true;
+    const auto owner = static_cast<uint32_t>(owners[slot]);
+    return owner / 32 < wordCount && ((words[owner / 32] >> (owner % 32)) & 1) != 0;
+  }
+};
+
+struct Hit {
+  float score;
+  int32_t slot;
+};
+
+/** Higher scores first, then earlier slots. */
+inline bool isBetter(const Hit& a, const Hit& b) {
+  return a.score > b.score || (a.score == b.score && a.slot < b.slot);
+}
+
+class BestScan {
+ public:
+  /** Without a query for them, sketches are not looked at. */
+  BestScan(Simd level, const ScanQuery& query, const SketchQuery* sketchQuery, const Filter& filter);
+
+  /** The `limit` best of all slots with a score above `bottom`, best first. Parts come in ascending order. */
+  std::vector<Hit> run(const std::vector<Part>& parts, size_t limit, float bottom);
+
+ private:
+  struct Kept;
+  void estimate(const Part& part, float* estimates, float* tops) const;
+  float provenBar(const std::vector<Part>& parts, size_t limit, float bottom) const;
+  void promising(const std::vector<Part>& parts, size_t limit, std::vector<Hit>& found) const;
+  void collect(const Part& part, const float* estimates, const float* tops, Kept& kept) const;
+  void scanRows(const Part& part, size_t from, size_t to, Kept& kept) const;
+  void offerRows(const Part& part, const int32_t* slots, size_t count, Kept& kept) const;
+
+  DotRows dot_;
+  EstimateBlock estimate_;
+  const ScanQuery& query_;
+  const SketchQuery* sketchQuery_;
+  const Filter& filter_;
+  /** By sketched slot, and the largest by block; parts one after another. */
+  std::vector<float>& estimates_;
+  std::vector<float>& tops_;
+};
+
+}  // namespace lectern

@@ -1,0 +1,70 @@
+/**
+ * The functions of the addon in src/index/native. Each checks what it is given and throws a TypeError rather than read or
+ * write outside of it. Arrays may lie in memory of the process or in a mapped file; nothing is kept after the call.
+ */
+export interface VectorAddon {
+  /** Instruction sets that this processor runs, the best first. */
+  levels(): string[];
+  /** For tests: the level that every scan of the process uses from here on. */
+  useLevel(level: string): void;
+  /** out[i] = dot(row i, query) * scale of row i * step, for the first `count` rows of `stride` bytes. */
+  scan(
+    codes: Int8Array,
+    scales: Float32Array,
+    stride: number,
+    count: number,
+    query: Int16Array,
+    step: number,
+    out: Float32Array,
+  ): void;
+  /** The same for the listed rows, in their order. */
+  gather(
+    codes: Int8Array,
+    scales: Float32Array,
+    stride: number,
+    slots: Int32Array,
+    query: Int16Array,
+    step: number,
+    out: Float32Array,
+  ): void;
+  /** Makes the sketches of `count` rows from `first` on (sketch.h). */
+  sketch(
+    codes: Int8Array,
+    scales: Float32Array,
+    stride: number,
+    dimensions: number,
+    first: number,
+    count: number,
+    words: Uint32Array,
+    factors: Float32Array,
+    errors: Float32Array,
+  ): void;
+  /**
+   * Fills `slots` and `scores` with the best slots that score above `bottom`, best first, of equal ones the earlier; answers
+   * how many there are. With `owners` and `allowed`, only slots whose owner's bit is set count. A `unit` of no
+   * components leaves sketches alone.
+   */
+  best(
+    parts: readonly NativePart[],
+    unit: Float32Array,
+    query: Int16Array,
+    step: number,
+    owners: Int32Array | null,
+    allowed: Int32Array | null,
+    bottom: number,
+    slots: Int32Array,
+    scores: Float32Array,
+  ): number;
+}
+
+/** A stretch of the slots, from `base` on. The first `sketched` of them, whole blocks of 16, have sketches. */
+export interface NativePart {
+  readonly codes: Int8Array;
+  readonly scales: Float32Array;
+  readonly words: Uint32Array;
+  readonly factors: Float32Array;
+  readonly errors: Float32Array;
+  readonly count: number;
+  readonly sketched: number;
+  readonly base: number;
+}
