@@ -77,9 +77,12 @@ function packageDirectory(name: string): string {
   return dirname(require.resolve(`${name}/package.json`, { paths: [ROOT] }));
 }
 
+/** Builds everything native that an executable for `arch` has inside into `directory`. */
+export async function buildNatives(arch: string, directory: string): Promise<void> {
+  await Promise.all([buildVectors(arch, directory), ...levelsOf(arch).map((level) => buildAddon(level, directory))]);
+}
+
 if (import.meta.main) {
-  const levels = levelsOf(process.arch);
-  const directory = join(ROOT, "dist/native");
-  await Promise.all([buildVectors(process.arch, directory), ...levels.map((level) => buildAddon(level, directory))]);
-  console.log(`compiled the addons for ${levels.join(", ")}`);
+  await buildNatives(process.arch, join(ROOT, "dist/native"));
+  console.log(`compiled the addons for ${process.arch}`);
 }

@@ -9,8 +9,7 @@ import { completion } from "../cli/completion.ts";
 import type { Terminal } from "../cli/terminal.ts";
 import { bundledDirectories, modelFileNames } from "../models/bundled-model.ts";
 import { version } from "../platform/build-info.ts";
-import { hnswFileName } from "../platform/native.ts";
-import { buildAddon, buildVectors, compilerOf } from "./addon.ts";
+import { buildNatives, compilerOf } from "./addon.ts";
 import { filesBelow, gzip, packTar, sha256, withFolders } from "./archive.ts";
 import type { Packed } from "./archive.ts";
 import { billOfMaterials } from "./bill-of-materials.ts";
@@ -39,13 +38,7 @@ export async function makeRelease(target: Target, directory: string): Promise<st
   mkdirSync(directory, { recursive: true });
   const runtime = await getRuntime(target, parts);
   // The machine's own are there already: `make addon`.
-  if (target.arch !== process.arch) {
-    const natives = join(ROOT, "dist/native");
-    await Promise.all([
-      buildVectors(target.arch, natives),
-      ...target.levels.map((level) => buildAddon(level, natives)),
-    ]);
-  }
+  if (target.arch !== process.arch) await buildNatives(target.arch, join(ROOT, "dist/native"));
   const outfile = join(work, "lectern");
   const inputs = await compile({ ...LECTERN, outfile, target: { arch: target.arch, runtime } });
   const executable = readFileSync(outfile);
@@ -111,10 +104,11 @@ export async function completionFor(shell: string): Promise<string> {
   return text;
 }
 
-function nativeOf(path: string): NamedFile & { of: string } {
+/** What is compiled here is this project's unless it is a package's source; the rest comes with a package. */
+function nativeOf(path: string): NamedFile & { of: string | null } {
   const name = basename(path);
-  const isHnsw = TARGETS.some(({ levels }) => levels.some((level) => hnswFileName(level) === name));
-  return { name, content: readFileSync(path), of: isHnsw ? "hnswlib-node" : "onnxruntime-node" };
+  const from = /\/node_modules\/([^/]+)\//.exec(path)?.[1] ?? (name.startsWith("hnswlib") ? "hnswlib-node" : null);
+  return { name, content: readFileSync(path), of: from };
 }
 
 function bundledModels(): { name: string; files: NamedFile[] }[] {
