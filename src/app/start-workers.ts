@@ -88,7 +88,7 @@ export async function startWorkers(settings: WorkerSettings, dataDir: string): P
       ocr,
     }),
   );
-  const graphs = stack.use(new GraphLane(natives));
+  const graphs = stack.use(new GraphLane(natives, settings.embedWorkers));
   const texts = stack.use(new TextLane());
   const teardown = stack.move();
   return {

@@ -1,13 +1,10 @@
 /**
- * Compiles native code with the machine's C++ compiler into dist/native: our own addon (src/index/native), one file that
- * chooses its instructions at run time, and the HNSW addon straight from hnswlib-node's source, once for every level of
- * this architecture. The package's own script would want node-gyp and Node's headers from the network.
+ * Compiles the addon of src/index/native with the machine's C++ compiler into dist/native: one file for every processor of
+ * this architecture, which chooses its instructions at run time. hnswlib's header is the one that hnswlib-node ships.
  */
 import { mkdirSync, readdirSync, renameSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { levelsOf } from "../platform/cpu.ts";
-import type { CpuLevel } from "../platform/cpu.ts";
-import { hnswFileName, VECTORS_FILE } from "../platform/native.ts";
+import { VECTORS_FILE } from "../platform/native.ts";
 
 const ROOT = resolve(import.meta.dir, "../..");
 const SOURCES = join(ROOT, "src/index/native");
@@ -15,47 +12,47 @@ const SOURCES = join(ROOT, "src/index/native");
 /** What every processor of this architecture that Bun runs on can do. */
 const BASELINE = process.arch === "arm64" ? "armv8-a" : "x86-64-v2";
 
-/** Builds our own addon into `directory`. Throws with the compiler's words when it fails. */
-export async function buildVectors(directory: string): Promise<void> {
-  const sources = readdirSync(SOURCES).filter((name) => name.endsWith(".cc"));
-  await compileAddon(join(directory, VECTORS_FILE), BASELINE, [
+/** Compiler options that a build of other kind needs too: where headers are, what sums must be. */
+export function compilerOptions(): string[] {
+  return [
+    "-std=c++17",
+    `-march=${BASELINE}`,
     // Sums are the same at every level only if no product is fused into them at some.
     "-ffp-contract=off",
-    "-fvisibility=hidden",
-    ...sources.map((name) => join(SOURCES, name)),
-  ]);
+    ...[
+      "-I",
+      join(packageDirectory("node-api-headers"), "include"),
+      "-I",
+      join(packageDirectory("hnswlib-node"), "src"),
+    ],
+  ];
 }
 
-/** Builds one level of the HNSW addon into `directory`. Throws with the compiler's words when it fails. */
-export async function buildAddon(level: CpuLevel, directory: string): Promise<void> {
-  const hnswlib = join(packageDirectory("hnswlib-node"), "src");
-  await compileAddon(join(directory, hnswFileName(level)), level === "arm64" ? "armv8-a" : level, [
-    "-DNAPI_DISABLE_CPP_EXCEPTIONS",
-    "-DNODE_GYP_MODULE_NAME=addon",
-    ...["-I", packageDirectory("node-addon-api"), "-I", hnswlib],
-    join(hnswlib, "addon.cc"),
-  ]);
+export function addonSources(): string[] {
+  const sources = readdirSync(SOURCES).filter((name) => name.endsWith(".cc"));
+  return sources.map((name) => join(SOURCES, name));
 }
 
-async function compileAddon(target: string, march: string, options: readonly string[]): Promise<void> {
+/** Throws with the compiler's words when it fails. */
+async function buildAddon(target: string): Promise<void> {
   mkdirSync(dirname(target), { recursive: true });
   const command = [
     process.env["CXX"] ?? "c++",
     "-O3",
-    "-std=c++17",
+    ...compilerOptions(),
     "-shared",
     "-fPIC",
-    `-march=${march}`,
+    "-pthread",
+    "-fvisibility=hidden",
     // libstdc++ stays the system's: ONNX Runtime needs that one too, and two copies in one process crash each other.
     ...(process.platform === "darwin" ? ["-undefined", "dynamic_lookup"] : []),
-    ...["-I", join(packageDirectory("node-api-headers"), "include")],
-    ...options,
+    ...addonSources(),
     "-o",
     `${target}.tmp`,
   ];
   const child = Bun.spawn(command, { stdout: "inherit", stderr: "pipe" });
   const [errors, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
-  if (code !== 0) throw new Error(`${command[0]} could not compile ${target}:\n${errors}`);
+  if (code !== 0) throw new Error(`${command[0]} could not compile the addon:\n${errors}`);
   renameSync(`${target}.tmp`, target);
 }
 
@@ -64,8 +61,6 @@ function packageDirectory(name: string): string {
 }
 
 if (import.meta.main) {
-  const levels = levelsOf(process.arch);
-  const directory = join(ROOT, "dist/native");
-  await Promise.all([buildVectors(directory), ...levels.map((level) => buildAddon(level, directory))]);
-  console.log(`compiled the addons for ${levels.join(", ")}`);
+  await buildAddon(join(ROOT, "dist/native", VECTORS_FILE));
+  console.log("compiled the addon");
 }

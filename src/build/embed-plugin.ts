@@ -7,8 +7,7 @@ import type { ModelInfo } from "../embed/provider.ts";
 import { bundledDirectories, DEFAULT_BUNDLED_MODEL, modelFileNames, WORD_TABLE } from "../models/bundled-model.ts";
 import { measureUnrelated } from "../models/unrelated.ts";
 import { bundleConsole } from "../http/web-console/bundle.ts";
-import { levelsOf } from "../platform/cpu.ts";
-import { hnswFileName, loadOnnxRuntime, VECTORS_FILE } from "../platform/native.ts";
+import { loadOnnxRuntime, VECTORS_FILE } from "../platform/native.ts";
 
 /**
  * Fills the modules that are empty in a source checkout (native-embedded.ts, model-embedded.ts, console-embedded.ts) with the files of this
@@ -31,9 +30,8 @@ export async function embedPlugin(root: string): Promise<BunPlugin> {
         contents: withLoadedBinding(await Bun.file(path).text()),
         loader: "js",
       }));
-      // These look for an addon on the disk, beside the executable too. The first is loaded by platform/native.ts, the
-      // second is an accelerator that msgpackr does without.
-      build.onLoad({ filter: /\/node_modules\/(hnswlib-node\/lib|msgpackr-extract)\/index\.js$/ }, () => ({
+      // Looks for an addon on the disk, beside the executable too: an accelerator that msgpackr does without.
+      build.onLoad({ filter: /\/node_modules\/msgpackr-extract\/index\.js$/ }, () => ({
         contents: 'throw new Error("no addon is loaded from the disk");',
         loader: "js",
       }));
@@ -48,16 +46,11 @@ function withLoadedBinding(source: string): string {
   return source.replace(request, 'globalThis[Symbol.for("lectern.onnxruntime.binding")]');
 }
 
-/** Our own addon, the HNSW addon in every build for this architecture, and ONNX Runtime: its binding and the library beside it. */
+/** Our own addon, and ONNX Runtime: its binding and the library beside it. */
 function nativeFiles(root: string): string[] {
-  const hnsw = levelsOf(process.arch).map((level) => join(root, "dist/native", hnswFileName(level)));
   const packageDirectory = dirname(require.resolve("onnxruntime-node/package.json", { paths: [root] }));
   const onnxruntime = join(packageDirectory, "bin/napi-v6", process.platform, process.arch);
-  return [
-    join(root, "dist/native", VECTORS_FILE),
-    ...hnsw,
-    ...readdirSync(onnxruntime).map((name) => join(onnxruntime, name)),
-  ];
+  return [join(root, "dist/native", VECTORS_FILE), ...readdirSync(onnxruntime).map((name) => join(onnxruntime, name))];
 }
 
 async function nativeModule(paths: string[]): Promise<string> {

@@ -322,7 +322,7 @@ export const SETTINGS = {
     "embed-workers",
     integer(1, 64),
     ({ cpus }) => Math.min(16, Math.max(1, cpus)),
-    "threads that embed documents; queries have one of their own",
+    "threads that embed documents, and threads that build a graph index; queries have one of their own",
     { defaultText: "one a CPU, at most 16" },
   ),
   nativeLevel: setting(
