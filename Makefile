@@ -17,10 +17,10 @@ NATIVE := dist/native/.built
 PYTHON_OF_CLIENTS := $(CURDIR)/dist/clients/python/venv/bin/python
 SOURCES := $(shell find src models/lectern-embed* -type f ! -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help run dev check fmt docs test clients coverage bench bench-turns eval ocr-eval addon build install clean
+.PHONY: addon bench bench-turns build check clean clients coverage deb deb-test dev docs eval faults fmt help image install ocr-eval powerloss release release-test run test
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: dist/lectern ## install, build, and start the server on http://127.0.0.1:8080
 	dist/lectern serve $(ARGS)
@@ -48,6 +48,12 @@ clients: dist/lectern ## the contract walked by clients in Python, Go, Rust and 
 	$(BUN) test/clients/run.ts $(CLIENTS)
 	if [ -x $(PYTHON_OF_CLIENTS) ]; then LECTERN_TEST_PYTHON=$(PYTHON_OF_CLIENTS) $(BUN) test --only-failures --timeout=240000 ./test/docs/transcripts.test.ts ./test/docs/examples.test.ts; fi
 
+faults: dist/lectern ## every system call of every kind of write fails once; hours. FAULT_SCRIPTS, FAULT_KINDS, FAULT_CALLS choose
+	$(BUN) test/faults/run.ts
+
+powerloss: dist/lectern ## the power goes at every point of every kind of write: 20,000 states unless POWER_STATES says so
+	$(BUN) test/faults/powerloss.ts
+
 bench: dist/lectern ## speed: a table and one JSON line per row
 	$(BUN) test/bench/run.ts
 
@@ -61,6 +67,22 @@ ocr-eval: $(INSTALLED) ## how well scans are read: a table and one JSON line per
 	$(BUN) test/ocr/run.ts
 
 build: dist/lectern ## dist/lectern, one file, for this machine's platform
+
+deb: dist/lectern ## dist/lectern_VERSION_ARCH.deb, the package for Debian and Ubuntu
+	$(BUN) src/build/deb/make.ts
+
+deb-test: dist/lectern ## the package on a small Debian with systemd: installed, used, upgraded, purged; needs root and debootstrap, else skipped by name
+	$(BUN) test/service/debian.ts
+
+release: $(NATIVE) ## dist/release: archives for Linux on x86-64 and arm64, bills of materials, sums
+	$(BUN) src/build/release.ts
+
+image: ## dist/release: container images of what `make release` made; on Debian and its relatives
+	$(BUN) src/build/image.ts
+
+release-test: $(NATIVE) ## build the release in two folders, compare, and try the archives and the image
+	$(BUN) test/release/build.ts
+	$(BUN) test --only-failures --timeout=240000 ./test/release
 
 addon: $(NATIVE) ## compile the addons that tests and `make dev` load
 

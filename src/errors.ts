@@ -106,7 +106,9 @@ export const ERROR_CODES = [
   "chat_model_timeout",
   "chat_model_rejected_key",
   "chat_model_not_found",
+  "storage_unavailable",
   "shutting_down",
+  "too_many_connections",
   "internal_error",
 ] as const;
 
@@ -119,6 +121,8 @@ export interface AppErrorOptions {
   retryAfterSeconds?: number | undefined;
   /** The same request is not to be sent again: what it asked for had begun. */
   isFinal?: boolean | undefined;
+  /** Said beside the error: what was done before it. */
+  beside?: Readonly<Record<string, number>> | undefined;
   cause?: unknown;
 }
 
@@ -132,6 +136,7 @@ export class AppError extends Error {
   readonly param: string | null;
   readonly retryAfterSeconds: number | null;
   readonly isFinal: boolean;
+  readonly beside: Readonly<Record<string, number>>;
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -139,6 +144,7 @@ export class AppError extends Error {
     this.param = options.param ?? null;
     this.retryAfterSeconds = options.retryAfterSeconds ?? null;
     this.isFinal = options.isFinal === true;
+    this.beside = options.beside ?? {};
   }
 }
 

@@ -2,7 +2,7 @@
 import { createCrossEncoder, type CrossEncoder } from "./embed/local/cross-encoder.ts";
 import { directoryModelFiles, embeddedModelFiles } from "./embed/local/model-files.ts";
 import { createLocalModel, type LocalModel, ModelFolderError } from "./embed/local/session.ts";
-import { bundledModelFiles } from "./models/bundled-model.ts";
+import { bundledModelFiles, bundledModelInfo } from "./models/bundled-model.ts";
 import { PartBuilder } from "./index/builder.ts";
 import { lowerPriority } from "./platform/priority.ts";
 import { loadVectors, loadOnnxRuntime } from "./platform/native.ts";
@@ -18,6 +18,7 @@ class NativeWorker {
   readonly #models = new Map<string, Promise<LocalModel>>();
   readonly #rerankers = new Map<string, Promise<CrossEncoder>>();
   #part: PartBuilder | null = null;
+  #idle: Timer | undefined;
 
   constructor(init: NativeInit) {
     this.#init = init;
@@ -27,7 +28,18 @@ class NativeWorker {
     return { result: await problemsOf(async () => ({ ok: true, info: (await this.#open(key, source)).info })) };
   }
 
-  async embed({ key, source, texts, kind }: Args<"embed">): Promise<Answer<Result<"embed">>> {
+  async embed(call: Args<"embed">): Promise<Answer<Result<"embed">>> {
+    // Calls come one at a time, so what fires between two of them closes nothing that is in use.
+    clearTimeout(this.#idle);
+    try {
+      return await this.#embed(call);
+    } finally {
+      const { idleMs } = this.#init;
+      if (idleMs !== undefined) this.#idle = setTimeout(() => void this.#closeModels(), idleMs);
+    }
+  }
+
+  async #embed({ key, source, texts, kind }: Args<"embed">): Promise<Answer<Result<"embed">>> {
     const model = await this.#open(key, source);
     const embedded = await model.embed(texts, kind);
     const first = embedded[0]?.vectors;
@@ -78,7 +90,14 @@ class NativeWorker {
     return { result: null };
   }
 
+  async #closeModels(): Promise<void> {
+    const open = [...this.#models.values()];
+    this.#models.clear();
+    for (const model of open) await (await model).dispose();
+  }
+
   async stop(): Promise<void> {
+    clearTimeout(this.#idle);
     this.#part?.release();
     for (const open of [...this.#models.values(), ...this.#rerankers.values()]) await (await open).dispose();
   }
@@ -89,7 +108,8 @@ class NativeWorker {
       const isBundled = source.type === "bundled";
       const files = isBundled ? embeddedModelFiles(bundledModelFiles(source.name)) : directoryModelFiles(source.path);
       const location = isBundled ? "bundled" : "local";
-      return createLocalModel(loadOnnxRuntime(natives), files, { id, location, threads });
+      const known = isBundled ? bundledModelInfo(source.name) : null;
+      return createLocalModel(loadOnnxRuntime(natives), files, { id, location, threads, known });
     });
   }
 

@@ -34,6 +34,8 @@ const ignored = (...patterns: string[]) => patterns.map((pattern) => `--path-ign
 
 /** Folder of the tests that need the machine to themselves. */
 const ALONE = "test/alone";
+/** What is made of the program: `make release-test`. */
+const RELEASE = "test/release";
 const FORMATTED = ["src", "test", "README.md", "docs", "package.json", "tsconfig.json"];
 const CHECKS: Stage[] = [
   { name: "format", command: tool("oxfmt/bin/oxfmt", "-c", "test/oxfmt.json", "--check", ...FORMATTED) },
@@ -48,7 +50,12 @@ const STAGES: Stage[] = [
   { name: "build", command: [bun, "src/build/compile.ts"], required: true },
   {
     name: "whole-system tests on dist/lectern",
-    command: tests(parallel, "--timeout=240000", ...ignored("test/architecture.test.ts", `${ALONE}/**`), "./test"),
+    command: tests(
+      parallel,
+      "--timeout=240000",
+      ...ignored("test/architecture.test.ts", `${ALONE}/**`, `${RELEASE}/**`),
+      "./test",
+    ),
     counts: true,
   },
   // What they hold against a clock or a memory bound would be the neighbours' doing in company.

@@ -4,6 +4,7 @@ import { AppError } from "../errors.ts";
 import { oneOf } from "../http/openai.ts";
 import { LARGE_BODY, NO_BODY } from "../http/body-limit.ts";
 import { operation } from "../http/operation.ts";
+import { asAppError } from "../http/plugins/errors.ts";
 import { storeApp, KEYS } from "../app/testing/store-app.ts";
 import { recorder } from "./testing/recorder.ts";
 
@@ -517,13 +518,42 @@ describe("service addresses", () => {
     expect((await f.call("GET", "/healthz", null, anonymous)).json).toEqual({ status: "ok" });
     expect((await f.call("GET", "/readyz", null, anonymous)).json).toEqual({
       status: "ok",
-      checks: { database: "ok", model: "ok", stopping: "ok", accepting: "ok" },
+      checks: { disk: "ok", database: "ok", model: "ok", stopping: "ok", accepting: "ok" },
     });
     expect((await f.call("GET", "/metrics", null, anonymous)).status).toBe(401);
     expect((await f.call("GET", "/metrics")).status).toBe(403);
     const metrics = await f.call("GET", "/metrics", null, { authorization: `Bearer ${KEYS.admin}` });
     expect(metrics.json).toContain('lectern_http_requests_total{method="GET",route="/healthz",status="200"} 1');
     expect(metrics.json).toContain("lectern_http_requests_in_flight 1");
+  });
+
+  test("once a sync has failed writes are refused and it is not ready; reads go on", async () => {
+    await using f = await storeApp();
+    const file = await f.file("a.txt");
+    f.engine.data.trust.lose("the database", new Error("EIO on /secret/meta.sqlite"));
+    const ready = await f.call("GET", "/readyz");
+    expect([ready.status, ready.json.checks.disk]).toEqual([503, "did not keep the database; start the server again"]);
+    const refused = await f.call("POST", "/v1/vector_stores", { name: "new" });
+    expect([refused.status, refused.headers.get("retry-after"), refused.json.error]).toEqual([
+      503,
+      "60",
+      {
+        message:
+          "The server's disk did not keep what was written to it, so nothing more is written until the server is started again. What is stored can be read.",
+        type: "server_error",
+        param: null,
+        code: "storage_unavailable",
+      },
+    ]);
+    expect((await f.call("GET", `/v1/files/${file}`)).status).toBe(200);
+  });
+
+  test.each(["SQLITE_FULL", "ENOSPC", "EDQUOT"])("%s is told as a full disk, wherever it is met", (code) => {
+    const told = asAppError(Object.assign(new Error("no space left on /secret"), { code }));
+    expect([told.code, told.message]).toEqual([
+      "insufficient_storage",
+      "There is not enough free disk space on the server for what was asked. Try again when its operator has freed some.",
+    ]);
   });
 
   test("a stopping server is alive, not ready, and takes no more work", async () => {

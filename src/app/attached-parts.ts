@@ -7,6 +7,7 @@ import { randomText } from "../platform/ids.ts";
 import type { Log } from "../platform/log.ts";
 import { containerOf } from "../parse/detect.ts";
 import type { ParseLane } from "../workers/parse-lane.ts";
+import type { Blobs } from "../storage/blobs.ts";
 import type { OpenStorage } from "./open-storage.ts";
 
 export interface AttachedDeps extends Pick<OpenStorage, "storage" | "blobs" | "parsed"> {
@@ -45,7 +46,7 @@ export function attachedParts({ storage, blobs, parsed, parse, dataDir, log }: A
         if (file === null || file.bytes > MOST_IMAGE_BYTES) return null;
         const type = file.mime ?? Bun.file(file.filename).type;
         if (!type.startsWith("image/")) return null;
-        const bytes = await Bun.file(blobs.path(fileId)).bytes();
+        const bytes = await Bun.readableStreamToArrayBuffer(blobs.read(fileId));
         return `data:${type};base64,${Buffer.from(bytes).toString("base64")}`;
       },
       async text({ file_id: fileId, file_data: data, filename }) {
@@ -54,7 +55,8 @@ export function attachedParts({ storage, blobs, parsed, parse, dataDir, log }: A
           if (file === null) return null;
           const { sha256, filename: name, mime: contentType } = file;
           const cachePath = parsed.path({ tenantId: tenant, sha256, filename: name });
-          return await textOf({ path: blobs.path(fileId), filename: name, contentType, cachePath });
+          await using copy = await blobs.localCopy(fileId, signal);
+          return await textOf({ path: copy.path, filename: name, contentType, cachePath });
         }
         const path = join(dataDir, "tmp", `attached-${randomText(16)}`);
         const type = DATA_URL.exec(data ?? "");
@@ -74,9 +76,8 @@ export function attachedParts({ storage, blobs, parsed, parse, dataDir, log }: A
 const HEAD_BYTES = 128 * 1024;
 
 /** Whether a file is of a kind that can hold text, as far as its beginning tells; one that is not there is left to others. */
-export async function canHoldText(path: string): Promise<boolean> {
-  const file = Bun.file(path);
-  if (!(await file.exists())) return true;
-  const head = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer());
+export async function canHoldText(blobs: Pick<Blobs, "read" | "size">, id: string): Promise<boolean> {
+  if ((await blobs.size(id)) === null) return true;
+  const head = new Uint8Array(await Bun.readableStreamToArrayBuffer(blobs.read(id, 0, HEAD_BYTES)));
   return head.length === 0 || containerOf(head) !== "binary";
 }

@@ -1,29 +1,29 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import type { BeginBackup } from "../api/backup/routes.ts";
-import { type BackupFile, writeBackup } from "../platform/backup-archive.ts";
+import { type BackupFile, fileForBackup, writeBackup } from "../platform/backup-archive.ts";
 import { version } from "../platform/build-info.ts";
 import type { Clock } from "../platform/clock.ts";
+import { blobName } from "../storage/blob-directory.ts";
 import { takeSnapshot } from "../storage/snapshot.ts";
+import { knownLanguages, languageDirectory } from "../workers/ocr-languages.ts";
 import type { OpenStorage } from "./open-storage.ts";
 
-/** Backups of a running server: the database, the uploaded bytes, the models dropped in. Caches are made again. */
+/** Backups of a running server: the database, the uploaded bytes, models and languages dropped in. Caches are made again. */
 export function backups({ data, dataDir, clock }: { data: OpenStorage; dataDir: string; clock: Clock }): BeginBackup {
   const { database, storage, blobs } = data;
   return async () => {
     const snapshot = await takeSnapshot(database, storage, blobs, join(dataDir, "meta.sqlite"));
     if (snapshot === null) return null;
     const files: BackupFile[] = [
-      { name: "meta.sqlite", ...snapshot.database },
-      ...snapshot.blobs.map(({ path, bytes }) => ({ name: relative(dataDir, path), path, bytes })),
-      ...filesBelow(join(dataDir, "models")).map((path) => ({
-        name: relative(dataDir, path),
-        path,
-        bytes: statSync(path).size,
-      })),
-      ...[join(dataDir, REMOTE_MODELS)]
+      fileForBackup("meta.sqlite", snapshot.database.path, snapshot.database.bytes),
+      ...snapshot.blobs.map(({ id, bytes }) => ({ name: blobName(id), bytes, read: () => blobs.read(id) })),
+      ...knownLanguages(languageDirectory(dataDir))
+        .filter((language) => !language.isBuiltIn)
+        .map(({ path, bytes }) => fileForBackup(relative(dataDir, path), path, bytes)),
+      ...[...filesBelow(join(dataDir, "models")), join(dataDir, REMOTE_MODELS)]
         .filter((path) => existsSync(path))
-        .map((path) => ({ name: REMOTE_MODELS, path, bytes: statSync(path).size })),
+        .map((path) => fileForBackup(relative(dataDir, path), path, statSync(path).size)),
     ];
     return { pieces: writeBackup({ lectern: version, created_at: clock.nowSeconds() }, files), end: snapshot.end };
   };

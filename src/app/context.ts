@@ -24,6 +24,7 @@ import { ConsoleSessions } from "./console-sessions.ts";
 import { createEngine, type Engine, type EngineOverrides } from "./engine.ts";
 import { EVENT_LOOP_STALL } from "./metric-list.ts";
 import { createOperations } from "./operations.ts";
+import { startTelemetry } from "./telemetry.ts";
 
 /**
  * The one composition root, for the server, the verbs and the tests: builds every object in order with plain
@@ -97,9 +98,18 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   const metrics = createMetrics();
   const eventLoop = stack.use(new EventLoopWatch());
   metrics.gauge(EVENT_LOOP_STALL, () => eventLoop.take());
-  stack.use(watchDescriptors(log));
+  const descriptors = stack.use(watchDescriptors(log));
   const { path: dataDir, notice } = stack.use(takeDataDir(config.dataDir, overrides.verb));
-  const engine = stack.use(await createEngine({ config, dataDir, clock, log, metrics, overrides }));
+  const onProgress = (text: string) => {
+    // The thread is held by what comes next.
+    lines.flush();
+    overrides.onProgress?.(text);
+  };
+  const engine = stack.use(
+    await createEngine({ config, dataDir, clock, log, metrics, overrides: { ...overrides, onProgress } }),
+  );
+  // Ended before the engine is: the last values are read from it.
+  stack.use(await startTelemetry(config, { metrics, log }));
   const { storage } = engine.data;
   const queries = stack.use(
     new QueryRecorder({
@@ -139,6 +149,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     log,
     metrics,
     stopping: signal,
+    room: () => descriptors.room(),
   });
   const setRunKey = (key: RunKey, known: Started) => {
     runKey = key;
@@ -166,7 +177,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
 /** The interface with what it takes from the settings; those that a reload may change are read at every request. */
 function appOf(
   config: Config,
-  parts: Pick<AppDeps, "operations" | "authenticate" | "log" | "metrics" | "stopping">,
+  parts: Pick<AppDeps, "operations" | "authenticate" | "log" | "metrics" | "stopping" | "room">,
 ): App {
   return createApp({
     ...parts,
@@ -267,7 +278,7 @@ class Server implements Context {
 }
 
 function watchDescriptors(log: Log): DescriptorWatch {
-  const text = "the process nears its limit of open files; at the limit no connection is accepted";
+  const text = "the process nears its limit of open files: no event stream is begun, and soon requests get 503";
   return new DescriptorWatch((seen) => log.warn(text, { ...seen }));
 }
 

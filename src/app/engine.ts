@@ -34,7 +34,8 @@ import { openChat } from "./open-chat.ts";
 import { type Indexes, openIndexes } from "./open-indexes.ts";
 import { defaultModelOf } from "./default-model.ts";
 import { openModels } from "./open-models.ts";
-import { type OpenStorage, openStorage } from "./open-storage.ts";
+import { openBlobs } from "./open-blobs.ts";
+import { diskTrust, type OpenStorage, openStorage } from "./open-storage.ts";
 import { createJobs, type Jobs } from "./start-jobs.ts";
 import { startWorkers, type Workers } from "./start-workers.ts";
 
@@ -48,6 +49,8 @@ export interface EngineOverrides {
   rankers?: RankerCatalog | undefined;
   /** False: nothing waits for the disk. */
   flush?: boolean | undefined;
+  /** Told, in a line, what a start that takes long is doing. */
+  onProgress?: ((text: string) => void) | undefined;
 }
 
 export interface EngineOptions {
@@ -85,7 +88,10 @@ export interface Engine extends AsyncDisposable {
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { config, dataDir, clock, log, metrics, overrides } = options;
   await using stack = new AsyncDisposableStack();
-  const data = stack.use(openStorage(dataDir, log, { flush: overrides.flush }));
+  const trust = diskTrust(log);
+  const { blobs } = stack.use(await openBlobs(config, { dataDir, log, trust }));
+  const upgrade = { clock, config, onProgress: overrides.onProgress ?? (() => {}) };
+  const data = stack.use(openStorage(dataDir, log, { blobs, trust, flush: overrides.flush, upgrade }));
   const { storage } = data;
   const workers = stack.use(await startWorkers(config, dataDir));
   const { name: defaultModel, notice: modelNotice } = await defaultModelOf(config, storage, overrides.bundled?.newest);

@@ -4,11 +4,12 @@ import type { StoreIndex } from "../index/store-index.ts";
 import { attachGraph, graphDirectory, removeGraphsOfStore, removeStrayGraphs } from "../jobs/build-graph.ts";
 import { GraphWatch } from "../jobs/graph-watch.ts";
 import type { IndexWrites } from "../jobs/ingest.ts";
-import { addSlice, loadIndex, replaceFile } from "../jobs/load-index.ts";
+import { addSlice, growFile, loadIndex, replaceFile } from "../jobs/load-index.ts";
 import type { Log } from "../platform/log.ts";
 import type { Natives } from "../platform/native.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { Storage } from "../storage/storage.ts";
+import type { StoreFileRow } from "../storage/store-files.ts";
 import type { StoreRow } from "../storage/stores.ts";
 
 export interface IndexSettings {
@@ -36,6 +37,8 @@ export interface Indexes extends Disposable {
   touch(generation: GenerationRow): void;
   removeFile(storeId: string, storeFile: number): void;
   setAttributes(storeId: string, storeFile: number, attributes: Record<string, string | number | boolean>): void;
+  /** A file got more chunks in a generation; called in the turn of the commit. */
+  growFile(file: StoreFileRow, generation: GenerationRow): void;
   /** What answers searches of the store now: an index that is not in memory will say when it is. */
   kindOf(store: StoreRow): "exact" | "hnsw";
   /** Forces, forbids or frees the choice of the index of a store. */
@@ -98,6 +101,12 @@ class OpenIndexes implements Indexes {
 
   setAttributes(storeId: string, storeFile: number, attributes: Record<string, string | number | boolean>): void {
     this.registry.applyToStore(storeId, (index) => index.setAttributes(storeFile, attributes));
+  }
+
+  growFile({ store_id, seq }: StoreFileRow, generation: GenerationRow): void {
+    const { indexReads } = this.#parts.storage;
+    this.registry.apply(store_id, generation.id, (index) => growFile(indexReads, index, { generation, seq }));
+    this.touch(generation);
   }
 
   kindOf(store: StoreRow): "exact" | "hnsw" {

@@ -1,7 +1,11 @@
 import { join } from "node:path";
+import type { Config } from "../config/config.ts";
+import { messageOf } from "../errors.ts";
+import type { Clock } from "../platform/clock.ts";
 import { StartError } from "../platform/data-dir.ts";
+import { createDiskTrust, type DiskTrust } from "../platform/disk-trust.ts";
 import type { Log } from "../platform/log.ts";
-import { type Blobs, createBlobs } from "../storage/blobs.ts";
+import type { Blobs } from "../storage/blobs.ts";
 import { createParsedCache, type ParsedCache } from "../storage/parsed.ts";
 import {
   ForeignSchemaError,
@@ -11,6 +15,7 @@ import {
   type SqliteOptions,
 } from "../storage/sqlite.ts";
 import { createStorage, type Storage } from "../storage/storage.ts";
+import { dropOldCopies, newerText, prepareUpgrade, writeWriter } from "./upgrade.ts";
 
 /** What is kept: rows, the bytes of uploads, and the parsed forms of documents, which are made again when they are gone. */
 export interface OpenStorage extends AsyncDisposable {
@@ -18,31 +23,57 @@ export interface OpenStorage extends AsyncDisposable {
   readonly storage: Storage;
   readonly blobs: Blobs;
   readonly parsed: ParsedCache;
+  /** Once lost, nothing is written until the next start. */
+  readonly trust: DiskTrust;
 }
 
-/** Opens, and upgrades, what a data directory holds. A {@link StartError} where it cannot be used, with the way out. */
-export function openStorage(dataDir: string, log: Log, options: SqliteOptions = {}): OpenStorage {
-  const database = openDatabase(join(dataDir, "meta.sqlite"), log, options);
-  return {
-    database,
-    storage: createStorage(database),
-    blobs: createBlobs(dataDir),
-    parsed: createParsedCache(dataDir),
-    [Symbol.asyncDispose]: () => database.close(),
+export interface StorageOptions extends Pick<SqliteOptions, "flush"> {
+  blobs: Blobs;
+  trust: DiskTrust;
+  upgrade: {
+    clock: Clock;
+    config: Pick<Config, "upgradeCopy" | "minFreeDiskMb" | "testFailpoint">;
+    /** Told, in a line, what is being done; the thread is held meanwhile. */
+    onProgress: (text: string) => void;
   };
 }
 
-function openDatabase(path: string, log: Log, options: SqliteOptions): SqliteDatabase {
+/** Nothing more is written after the first sync that fails; the log says so. */
+export function diskTrust(log: Log): DiskTrust {
+  return createDiskTrust((what, cause) =>
+    log.error("the disk did not keep what was written: nothing more is written until the server is started again", {
+      what,
+      error: messageOf(cause),
+    }),
+  );
+}
+
+/** Opens, and upgrades, what a data directory holds. A {@link StartError} where it cannot be used, with the way out. */
+export function openStorage(dataDir: string, log: Log, { blobs, trust, flush, upgrade }: StorageOptions): OpenStorage {
+  const watch = prepareUpgrade({ dataDir, log, ...upgrade });
+  const database = openDatabase(dataDir, log, { flush, watch, trust });
+  writeWriter(dataDir);
+  const copies = dropOldCopies({ dataDir, log, clock: upgrade.clock });
+  return {
+    database,
+    storage: createStorage(database),
+    blobs,
+    parsed: createParsedCache(dataDir),
+    trust,
+    async [Symbol.asyncDispose]() {
+      copies[Symbol.dispose]();
+      await database.close();
+    },
+  };
+}
+
+function openDatabase(dataDir: string, log: Log, options: SqliteOptions): SqliteDatabase {
+  const path = join(dataDir, "meta.sqlite");
   try {
     const onLong = (ms: number) => log.warn("a transaction was open for long", { ms: Math.round(ms) });
     return openSqlite(path, { onLong, ...options });
   } catch (error) {
-    if (error instanceof NewerSchemaError) {
-      throw new StartError(
-        `the data directory was written by a newer Lectern (${error.message}); use that version, or another directory with --data`,
-        { cause: error },
-      );
-    }
+    if (error instanceof NewerSchemaError) throw new StartError(newerText(dataDir, error), { cause: error });
     if (error instanceof ForeignSchemaError) {
       throw new StartError(
         `the database ${path} was not left as Lectern makes it (${error.message}), so nothing in it is used; restore a backup of your own, or choose another directory with --data`,

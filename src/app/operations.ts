@@ -265,7 +265,7 @@ function searchParts(options: OperationsOptions, shared: Shared) {
     embed,
     texts: engine.workers.texts,
     outdate: (tables, file, generation) => jobs.outdateFile(tables, file, generation),
-    reload: (file, generation) => jobs.reloadFile(file, generation),
+    grew: (file, generation) => jobs.fileGrew(file, generation),
   });
   const search = searchService({ ...storage, ...shared, rankers, search: find, onSearch });
   return {
@@ -323,7 +323,7 @@ function assistantParts(
     changes,
     stores,
     attacher: attach,
-    canHoldText: (fileId: string) => canHoldText(blobs.path(fileId)),
+    canHoldText: (fileId: string) => canHoldText(blobs, fileId),
     interrupt: (id: string) => jobs.runner.cancel("run", id),
     chatModel: (name: string) => modelFor(chat.models, name, config),
     onEnd: (end: string, run: RunRow) => metrics.count(ANSWERS, { mode: answerMode(answererOf(run)), end }),
@@ -404,6 +404,7 @@ function healthParts({ config, engine, metrics, stopping }: OperationsOptions): 
     metricsPublic: config.metricsPublic,
     checks: {
       stopping: () => (stopping.aborted ? "the server is stopping" : "ok"),
+      disk: () => (data.trust.lost === null ? "ok" : `did not keep ${data.trust.lost}; start the server again`),
       database: async () => ((await data.storage.tenants.first()) === null ? "no tenant" : "ok"),
       model: () => (models.info(models.catalog().defaultModel) === null ? "the default model is not loaded" : "ok"),
     },

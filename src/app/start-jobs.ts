@@ -68,7 +68,7 @@ export interface Jobs extends AsyncDisposable {
   /** Chunks are added to a completed file: other generations are behind with it. Part of the transaction. */
   outdateFile(tables: Tables, file: StoreFileRow, generation: GenerationRow): Promise<void>;
   /** Chunks were added to a completed file: its index takes them. Called in the turn of the commit. */
-  reloadFile(file: StoreFileRow, generation: GenerationRow): void;
+  fileGrew(file: StoreFileRow, generation: GenerationRow): void;
 }
 
 const MB = 1024 * 1024;
@@ -169,11 +169,9 @@ class ServerJobs implements Jobs {
     }
   }
 
-  reloadFile(file: StoreFileRow, generation: GenerationRow): void {
-    const { indexes } = this.#parts;
+  fileGrew(file: StoreFileRow, generation: GenerationRow): void {
     this.runner.wake();
-    indexes.writes.replaceFile(file, generation);
-    indexes.touch(generation);
+    this.#parts.indexes.growFile(file, generation);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -12,9 +12,17 @@ export interface CompileOptions {
   /** The first one is the program, the others its workers. */
   entrypoints: string[];
   outfile: string;
+  /** Where the executable is to run; this machine's kind unless given. */
+  target?: Target;
 }
 
-const LECTERN: CompileOptions = {
+/** Another kind of machine, and the Bun for it. */
+export interface Target {
+  arch: "x64" | "arm64";
+  runtime: string;
+}
+
+export const LECTERN: CompileOptions = {
   entrypoints: [
     "src/main.ts",
     "src/parse-entry.ts",
@@ -25,8 +33,12 @@ const LECTERN: CompileOptions = {
   outfile: join(ROOT, "dist/lectern"),
 };
 
-/** Builds beside `outfile` and renames at the end, so that a failed build leaves the previous binary alone. */
-export async function compile(options: CompileOptions): Promise<void> {
+/**
+ * Builds beside `outfile` and renames at the end, so that a failed build leaves the previous binary alone. Gives the files
+ * that were bundled. The same files give the same bytes, wherever the checkout lies.
+ */
+export async function compile(options: CompileOptions): Promise<string[]> {
+  const { target } = options;
   const temporary = `${options.outfile}.tmp`;
   mkdirSync(dirname(options.outfile), { recursive: true });
   rmSync(temporary, { force: true });
@@ -35,6 +47,7 @@ export async function compile(options: CompileOptions): Promise<void> {
     target: "bun",
     compile: {
       outfile: temporary,
+      ...(target && { target: `bun-linux-${target.arch}`, executablePath: target.runtime }),
       // Files that happen to lie in the working directory must not change what the appliance does.
       autoloadDotenv: false,
       autoloadBunfig: false,
@@ -46,8 +59,14 @@ export async function compile(options: CompileOptions): Promise<void> {
     // 3 MB that turn a stack trace in a bug report into files and lines.
     sourcemap: "inline",
     env: "disable",
-    define: { LECTERN_BUILD_COMMIT: JSON.stringify(await gitCommit()), "process.env.NODE_ENV": '"production"' },
-    plugins: [await embedPlugin(ROOT)],
+    define: {
+      LECTERN_BUILD_COMMIT: JSON.stringify(await gitCommit()),
+      "process.env.NODE_ENV": '"production"',
+      // CommonJS modules would carry the folder of the build into the executable.
+      __dirname: '"/"',
+      __filename: '"/"',
+    },
+    plugins: [await embedPlugin(ROOT, target?.arch)],
     metafile: true,
     throw: true,
   });
@@ -56,6 +75,7 @@ export async function compile(options: CompileOptions): Promise<void> {
   refuseUnnamed(inputs, await Bun.file(join(ROOT, "NOTICE")).text());
   removeMaps(dirname(options.outfile));
   renameSync(temporary, options.outfile);
+  return inputs;
 }
 
 /** A package that searches the disk for its addon would load whatever lies beside the executable. */

@@ -1,22 +1,27 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative, sep } from "node:path";
 import type { BunPlugin } from "bun";
+import { objectOf } from "../embed/local/json-files.ts";
 import { directoryModelFiles } from "../embed/local/model-files.ts";
+import { PIECES_FILE, piecesToBytes } from "../embed/local/piece-trie.ts";
 import { createLocalModel } from "../embed/local/session.ts";
+import { unigramPieces } from "../embed/local/unigram.ts";
 import type { ModelInfo } from "../embed/provider.ts";
 import { bundledDirectories, DEFAULT_BUNDLED_MODEL, modelFileNames, WORD_TABLE } from "../models/bundled-model.ts";
 import { measureUnrelated } from "../models/unrelated.ts";
 import { bundleConsole } from "../http/web-console/bundle.ts";
-import { loadOnnxRuntime, VECTORS_FILE } from "../platform/native.ts";
+import { loadOnnxRuntime, vectorsFileName } from "../platform/native.ts";
+
+const TOKENIZER_FILE = "tokenizer.json";
 
 /**
  * Fills the modules that are empty in a source checkout (native-embedded.ts, model-embedded.ts, console-embedded.ts) with the files of this
  * machine's platform, and points packages that look for their addon on the disk to what platform/native.ts loaded.
  */
-export async function embedPlugin(root: string): Promise<BunPlugin> {
-  const natives = await nativeModule(nativeFiles(root));
+export async function embedPlugin(root: string, arch: string = process.arch): Promise<BunPlugin> {
+  const natives = await nativeModule(nativeFiles(root, arch), root);
   const models = await modelsModule(root);
-  const consoleFiles = await consoleModule(join(root, "dist/console"));
+  const consoleFiles = await consoleModule(join(root, "dist/console"), root);
   return {
     name: "embed",
     setup(build) {
@@ -46,14 +51,17 @@ function withLoadedBinding(source: string): string {
   return source.replace(request, 'globalThis[Symbol.for("lectern.onnxruntime.binding")]');
 }
 
-/** Our own addon, and ONNX Runtime: its binding and the library beside it. */
-function nativeFiles(root: string): string[] {
+/** Our own addon for an architecture, and ONNX Runtime: its binding and the library beside it. */
+export function nativeFiles(root: string, arch: string): string[] {
   const packageDirectory = dirname(require.resolve("onnxruntime-node/package.json", { paths: [root] }));
-  const onnxruntime = join(packageDirectory, "bin/napi-v6", process.platform, process.arch);
-  return [join(root, "dist/native", VECTORS_FILE), ...readdirSync(onnxruntime).map((name) => join(onnxruntime, name))];
+  const onnxruntime = join(packageDirectory, "bin/napi-v6", process.platform, arch);
+  return [
+    join(root, "dist/native", vectorsFileName(arch)),
+    ...readdirSync(onnxruntime).map((name) => join(onnxruntime, name)),
+  ];
 }
 
-async function nativeModule(paths: string[]): Promise<string> {
+async function nativeModule(paths: string[], root: string): Promise<string> {
   const entries = await Promise.all(
     paths.map(async (path, i) => {
       const bytes = await Bun.file(path).bytes();
@@ -62,7 +70,7 @@ async function nativeModule(paths: string[]): Promise<string> {
       return `{ name: ${name}, path: file${i}, bytes: ${bytes.length}, sha256: "${sha256}" }`;
     }),
   );
-  return `${fileImports(paths)}\nexport const embeddedNatives = [${entries.join(",\n")}];\n`;
+  return `${fileImports(paths, join(root, "src/platform"))}\nexport const embeddedNatives = [${entries.join(",\n")}];\n`;
 }
 
 /** Every bundled model that the checkout has, with what is known of it: a start need not open those that nobody uses. */
@@ -73,14 +81,41 @@ async function modelsModule(root: string): Promise<string> {
   const paths: string[] = [];
   const entries: string[] = [];
   for (const { name, directory } of models) {
-    const files = modelFileNames(directory).map((file) => {
-      paths.push(join(directory, file));
+    const places = new Map(modelFileNames(directory).map((file) => [file, join(directory, file)]));
+    for (const [file, path] of await madePieces(places, join(root, "dist/models", name))) places.set(file, path);
+    const files = [...places].map(([file, path]) => {
+      paths.push(path);
       return `${JSON.stringify(file)}: file${paths.length - 1}`;
     });
+    const sizes = [...places].map(([file, path]) => `${JSON.stringify(file)}: ${Bun.file(path).size}`);
     const info = JSON.stringify(await measured(name, directory));
-    entries.push(`${JSON.stringify(name)}: { files: { ${files.join(", ")} }, info: ${info} }`);
+    entries.push(
+      `${JSON.stringify(name)}: { files: { ${files.join(", ")} }, sizes: { ${sizes.join(", ")} }, info: ${info} }`,
+    );
   }
-  return `${fileImports(paths)}\nexport const embeddedModels = { ${entries.join(",\n")} };\n`;
+  return `${fileImports(paths, join(root, "src/models"))}\nexport const embeddedModels = { ${entries.join(",\n")} };\n`;
+}
+
+/**
+ * The vocabulary of a unigram model as the arrays that it is used in: a thread that opens the model has it in
+ * milliseconds, and nothing of it as text.
+ */
+async function madePieces(places: ReadonlyMap<string, string>, directory: string): Promise<[string, string][]> {
+  const json: unknown = await Bun.file(places.get(TOKENIZER_FILE) ?? "").json();
+  const tokenizer = objectOf(json) ?? {};
+  const pieces = unigramPieces(tokenizer);
+  if (pieces === null) return [];
+  mkdirSync(directory, { recursive: true });
+  const bare = JSON.stringify({ ...tokenizer, model: { ...objectOf(tokenizer["model"]), vocab: [] } });
+  const made: [string, string | Uint8Array][] = [
+    [TOKENIZER_FILE, bare],
+    [PIECES_FILE, piecesToBytes(pieces)],
+  ];
+  return made.map(([name, content]) => {
+    const path = join(directory, name);
+    writeFileSync(path, content);
+    return [name, path];
+  });
 }
 
 async function measured(id: string, directory: string): Promise<ModelInfo> {
@@ -100,7 +135,7 @@ async function measured(id: string, directory: string): Promise<ModelInfo> {
 }
 
 /** Builds the console's page into `directory`, and names its files. */
-async function consoleModule(directory: string): Promise<string> {
+async function consoleModule(directory: string, root: string): Promise<string> {
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
   const files = await bundleConsole();
@@ -110,9 +145,13 @@ async function consoleModule(directory: string): Promise<string> {
     return path;
   });
   const entries = files.map(({ name }, i) => `${JSON.stringify(name)}: file${i}`);
-  return `${fileImports(paths)}\nexport const embeddedConsole = { ${entries.join(", ")} };\n`;
+  return `${fileImports(paths, join(root, "src/http/web-console"))}\nexport const embeddedConsole = { ${entries.join(", ")} };\n`;
 }
 
-function fileImports(paths: string[]): string {
-  return paths.map((path, i) => `import file${i} from ${JSON.stringify(path)} with { type: "file" };`).join("\n");
+/** Relative to `from`, the folder of the module: its text is in the source maps, which shall not depend on this checkout's. */
+function fileImports(paths: string[], from: string): string {
+  const relativePath = (path: string) => relative(from, path).split(sep).join("/");
+  return paths
+    .map((path, i) => `import file${i} from ${JSON.stringify(relativePath(path))} with { type: "file" };`)
+    .join("\n");
 }

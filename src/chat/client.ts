@@ -11,6 +11,7 @@ import { ChatError, refusalOf, silent, ToolsRefused, unavailable } from "./failu
 import { type ChatEnd, type ChatPiece, ChunkReader } from "./pieces.ts";
 import { Places } from "./places.ts";
 import { Thoughts } from "./thoughts.ts";
+import { tracedCall } from "../platform/tracing.ts";
 
 export interface ChatAsker {
   tenant: string;
@@ -177,13 +178,15 @@ class OneCall {
   ): Promise<Response> {
     const { address, apiKey, id } = this.#model;
     const url = new URL(`${address}/chat/completions`);
-    const headers = {
+    const headers: Record<string, string> = {
       accept: isStreamed ? "text/event-stream" : "application/json",
       ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }),
     };
     this.#wait();
     for (let attempt = 1; ; attempt++) {
-      const opened = await openJson({ url, headers, body, signal: this.#signal }, this.#deps.access);
+      const opened = await tracedCall("chat", headers, () =>
+        openJson({ url, headers, body, signal: this.#signal }, this.#deps.access),
+      );
       if (opened.kind === "open") {
         if (opened.response.status < 300) return opened.response;
         throw await this.#refusal(opened.response, mayGoWithoutTools);

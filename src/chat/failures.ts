@@ -25,6 +25,10 @@ const LONGEST_MESSAGE = 500;
 const NO_TOOLS =
   /does not support tools|enable-auto-tool-choice|tool-call-parser|--jinja|unsupported param:? ?"?tools/i;
 
+/** As llama.cpp, vLLM and hosted servers say it. */
+const TOO_LONG =
+  /exceeds? the (?:available )?(?:model's )?(?:maximum )?context|maximum context length|context_length_exceeded/i;
+
 /** The failure of a call that was answered with a status of 300 or more. */
 export function refusalOf(
   model: ChatModel,
@@ -54,6 +58,8 @@ export function refusalOf(
       isFinal: true,
     });
   const isBad = status >= 400 && status < 500 && ![402, 404, 405, 407, 408, 425].includes(status);
+  if (isBad && (TOO_LONG.test(message) || code === "context_length_exceeded"))
+    return new ChatError("context_length_exceeded", `This is too long for the chat model '${model.id}'${said}`);
   if (isBad)
     return new ChatError("chat_model_rejected_request", `The chat model '${model.id}' refused the request${said}`);
   return new ChatError("chat_model_unavailable", `The chat model '${model.id}' cannot answer now (status ${status}).`);

@@ -3,9 +3,10 @@ import { expect, test } from "bun:test";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
 import { KEYS, storeApp, type StoreApp } from "../app/testing/store-app.ts";
 import { hashKey } from "../http/plugins/auth.ts";
-import { createBlobs } from "../storage/blobs.ts";
+import { createBlobs } from "../storage/blob-directory.ts";
 import { openSqlite } from "../storage/sqlite.ts";
 import { createStorage } from "../storage/storage.ts";
+import { knownLanguages, unpacked } from "../workers/ocr-languages.ts";
 import { lectern, serveApp, type ServedApp } from "./testing/command.ts";
 
 const REMOTE = `[[models]]
@@ -43,6 +44,23 @@ test("what a backup holds is what restore makes, and a second look finds every b
   expect(readFileSync(createBlobs(data).path(file?.id ?? ""), "utf8")).toBe("tides rise");
   expect(existsSync(`${data}.restoring`)).toBe(false);
 });
+
+test("languages for OCR come back, and one that cannot be loaded is named and left out", async () => {
+  using dir = tempDir();
+  await using f = await storeApp();
+  await using server = serveApp(f);
+  const english = unpacked(await Bun.file(knownLanguages("/nowhere")[0]?.path ?? "").bytes());
+  mkdirSync(`${f.dataDir}/ocr`);
+  writeFileSync(`${f.dataDir}/ocr/deu.traineddata`, english);
+  writeFileSync(`${f.dataDir}/ocr/fra.traineddata`, english.subarray(0, 500_000));
+  writeFileSync(`${f.dataDir}/ocr/ita.traineddata.7.tmp`, "on its way in");
+  await backedUp(f, server, dir.join("b.tar"));
+  const { status, err } = await lectern(["restore", dir.join("b.tar"), "--data", dir.join("data")]);
+  expect(status).toBe(0);
+  expect(err).toContain("The language fra for OCR was left out: it is cut off or damaged.");
+  expect(readdirSync(dir.join("data/ocr"))).toEqual(["deu.traineddata"]);
+  expect(readFileSync(dir.join("data/ocr/deu.traineddata")).equals(english)).toBe(true);
+}, 60_000);
 
 test("with --new-keys the only key is the one that is printed", async () => {
   using dir = tempDir();

@@ -1,9 +1,9 @@
-import { closeSync, createReadStream, fsyncSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, createReadStream, fsyncSync, renameSync, rmSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { Value } from "@sinclair/typebox/value";
 import { messageOf } from "../errors.ts";
 import { readBackup, type BackupManifest } from "../platform/backup-archive.ts";
-import { createAnew, syncPath } from "../platform/replace-file.ts";
+import { createAnew, syncPath, writeAll } from "../platform/replace-file.ts";
 import { TarError } from "../platform/tar.ts";
 import { parseArguments } from "./arguments.ts";
 import { ErrorBody, RequestFailed } from "./client.ts";
@@ -34,7 +34,7 @@ export async function backup(argv: readonly string[], terminal: Terminal): Promi
   const file = openPartial(partial);
   try {
     for await (const piece of response.body) {
-      writeSync(file, piece);
+      writeAll(file, piece);
       bytes += piece.byteLength;
     }
     fsyncSync(file);

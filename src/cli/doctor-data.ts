@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { createReadStream, existsSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { readAddedModels } from "../models/model-tables.ts";
 import { scanModels } from "../models/models-dir.ts";
@@ -6,87 +6,110 @@ import { graphPath, idsPath, openManifest } from "../index/generation.ts";
 import { verifyFile } from "../index/part-file.ts";
 import { messageOf } from "../errors.ts";
 import { takeDataDir } from "../platform/data-dir.ts";
-import { createBlobs } from "../storage/blobs.ts";
-import { checkDatabase } from "../storage/check.ts";
-
-/** One line of `lectern doctor`. */
-export interface Check {
-  name: string;
-  state: "ok" | "warn" | "fail";
-  detail: string;
-}
+import { createBlobs } from "../storage/blob-directory.ts";
+import { checkDatabase, type DatabaseReport } from "../storage/check.ts";
+import { type Check, counted, type DoctorOptions, fail, ok, someOf, warn } from "./doctor-check.ts";
+import { leftoversCheck, mend } from "./doctor-place.ts";
 
 /** Directories that are made again from the database and the uploaded files. */
 const CACHES = ["stores", "parsed", "native"];
 
+/** Rows of machines whose clocks differ are not further ahead. */
+const AHEAD_SECONDS = 300;
+
 /**
  * Looks into a data directory while nobody uses it: the database, the uploaded bytes, the models, the graphs.
- * With `fix`, every cache is removed; the next start makes it again.
+ * With `fix`, every cache and what interrupted work left is removed, and modes are closed.
  */
-export async function contentChecks(directory: string, fix: boolean): Promise<Check[]> {
+export async function contentChecks(directory: string, { fix, full }: DoctorOptions): Promise<Check[]> {
   const path = resolve(directory);
   if (!existsSync(join(path, "meta.sqlite"))) return [];
   let held: Disposable;
+  // Taking it empties its folder of temporary files, so what was left is looked at before.
+  const left = leftoversCheck(path);
   try {
-    held = takeDataDir(path);
+    held = takeDataDir(path, "doctor");
   } catch (error) {
     // Another process holds it, or it may not be used, which its permissions say.
     const inUse = messageOf(error).startsWith("another Lectern");
     const reason = inUse ? "stop the server first: its data directory is in use" : messageOf(error);
-    if (fix) return [{ name: "fix", state: "fail", detail: reason }];
-    const detail = inUse ? "in use by a running server, not looked into" : reason;
-    return [{ name: "content", state: inUse ? "ok" : "fail", detail }];
+    if (fix) return [fail("fix", reason)];
+    return [inUse ? ok("content", "in use by a running server, not looked into") : fail("content", reason)];
   }
   try {
-    const checks = [databaseCheck(path), await modelsCheck(path), await graphsCheck(path)];
-    if (fix) {
-      for (const name of CACHES) rmSync(join(path, name), { recursive: true, force: true });
-      checks.push({
-        name: "fix",
-        state: "ok",
-        detail: `removed ${CACHES.join(", ")}: made again at the next start or use`,
-      });
-    }
+    const found = databaseReport(path, full);
+    const checks = [
+      ...(found.ok ? databaseChecks(found.report) : [fail("database", found.problem)]),
+      ...(full && found.ok ? [await bytesCheck(path, found.report)] : []),
+      await modelsCheck(path, found.ok ? found.report.models : []),
+      await graphsCheck(path),
+      left,
+    ];
+    if (fix) checks.push(ok("fix", mend(path, CACHES)));
     return checks;
   } finally {
     held[Symbol.dispose]();
   }
 }
 
-function databaseCheck(path: string): Check {
-  const name = "database";
+type Found = { ok: true; report: DatabaseReport } | { ok: false; problem: string };
+
+function databaseReport(path: string, full: boolean): Found {
   try {
     const blobs = createBlobs(path);
-    const report = checkDatabase(path, blobs.path);
-    const { found, known } = report.schema;
-    const problems = [
-      ...(report.integrity === "ok" ? [] : [report.integrity]),
-      ...(found > known ? [`schema version ${found} is of a newer Lectern (this one knows ${known})`] : []),
-      ...(report.wrongCounts === 0 ? [] : [`${report.wrongCounts} stores have wrong counts`]),
-      ...(report.missingBytes === 0 ? [] : [`the bytes of ${report.missingBytes} files are missing`]),
-    ];
-    if (problems.length > 0) return { name, state: "fail", detail: `${problems.join("; ")}; restore a backup` };
-    return { name, state: "ok", detail: `${report.stores} stores, ${report.files} files, schema version ${found}` };
+    return { ok: true, report: checkDatabase(path, { pathOf: blobs.path, blobs: blobs.list(), full }) };
   } catch (error) {
-    return {
-      name,
-      state: "fail",
-      detail: `cannot be read (${messageOf(error)}); restore a backup`,
-    };
+    return { ok: false, problem: `cannot be read (${messageOf(error)}); restore a backup` };
   }
 }
 
-async function modelsCheck(path: string): Promise<Check> {
+function databaseChecks(report: DatabaseReport): Check[] {
+  const { found, known } = report.schema;
+  const problems = [
+    ...(report.integrity === "ok" ? [] : [report.integrity]),
+    ...(found > known ? [`schema version ${found} is of a newer Lectern (this one knows ${known})`] : []),
+    ...(report.wrongCounts === 0 ? [] : [`${report.wrongCounts} stores have wrong counts`]),
+    ...(report.missingBytes === 0 ? [] : [`the bytes of ${report.missingBytes} files are missing`]),
+  ];
+  if (problems.length > 0) return [fail("database", `${problems.join("; ")}; restore a backup`)];
+  const upgrade = found < known ? `, upgraded to ${known} at the next start` : "";
+  const orphans = report.orphans === 0 ? "" : `; ${counted(report.orphans, "interrupted upload")} go at the next start`;
+  const detail = `${report.stores} stores, ${report.files} files, schema version ${found}${upgrade}${orphans}`;
+  const ahead = report.newestAt - Date.now() / 1000;
+  if (ahead < AHEAD_SECONDS) return [ok("database", detail)];
+  const when = new Date(report.newestAt * 1000).toISOString();
+  return [ok("database", detail), warn("time", `the newest row was written ${when}: the clock was set back since`)];
+}
+
+/** Every uploaded byte against the hash that was taken when it came. */
+async function bytesCheck(path: string, { hashes }: DatabaseReport): Promise<Check> {
+  const blobs = createBlobs(path);
+  const changed: string[] = [];
+  for (const { id, sha256 } of hashes) {
+    if (!existsSync(blobs.path(id))) continue;
+    const hasher = new Bun.CryptoHasher("sha256");
+    for await (const piece of createReadStream(blobs.path(id))) hasher.update(piece as Uint8Array);
+    if (hasher.digest("hex") !== sha256) changed.push(id);
+  }
+  if (changed.length > 0) return fail("bytes", `not as they were uploaded: ${someOf(changed)}; restore a backup`);
+  return ok("bytes", `${counted(hashes.length, "file")}, every byte as it was uploaded`);
+}
+
+async function modelsCheck(path: string, used: DatabaseReport["models"]): Promise<Check> {
   const found = await scanModels(join(path, "models"));
   const added = readAddedModels(path);
   const waiting = added.ok ? added.tables.models.filter((model) => model.inactive === true) : [];
+  const revisions = new Map(found.flatMap((model) => (model.ok ? [[model.id, model.revision] as const] : [])));
+  // The revision is a hash of the files that are read.
+  const changed = used.filter(({ model, revision }) => (revisions.get(model) ?? revision) !== revision);
   const broken = [
     ...found.flatMap((model) => (model.ok ? [] : [`${model.id}: ${model.problems.join(", ")}`])),
     ...(added.ok ? [] : [added.problem]),
     ...waiting.map(({ id }) => `${id}: inactive until lectern models verify ${id}`),
+    ...changed.map(({ model }) => `${model}: its files are not those that stores were indexed with; migrate them`),
   ];
-  if (broken.length > 0) return { name: "models", state: "warn", detail: broken.join("; ") };
-  return { name: "models", state: "ok", detail: `the bundled one and ${found.length} added` };
+  if (broken.length > 0) return warn("models", broken.join("; "));
+  return ok("models", `those inside and ${found.length} added`);
 }
 
 /** A damaged graph is no harm: the next start builds it again. */
@@ -113,11 +136,6 @@ async function graphsCheck(path: string): Promise<Check> {
       }
     }
   }
-  if (damaged.length === 0)
-    return { name: "indexes", state: "ok", detail: `${parts} graph files, every checksum right` };
-  return {
-    name: "indexes",
-    state: "warn",
-    detail: `damaged: ${[...new Set(damaged)].join(", ")}; built again at the next start`,
-  };
+  if (damaged.length === 0) return ok("indexes", `${parts} graph files, every checksum right`);
+  return warn("indexes", `damaged: ${[...new Set(damaged)].join(", ")}; built again at the next start`);
 }

@@ -1,9 +1,11 @@
-import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { dirname } from "node:path";
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { tempDir, type TempDir } from "../../test/helpers/temp-dir.ts";
 import { takeDataDir } from "../platform/data-dir.ts";
+import { createBlobs } from "../storage/blob-directory.ts";
 import { openSqlite } from "../storage/sqlite.ts";
 import { createStorage } from "../storage/storage.ts";
 import { lectern } from "./testing/command.ts";
@@ -44,7 +46,10 @@ test("a directory as the server leaves it is all right, line by line", async () 
   using dir = tempDir();
   const { status, found } = await checks(await made(dir));
   expect(status).toBe(0);
-  const names = "version processor data permissions disk clock documents ocr server database models indexes".split(" ");
+  const names =
+    "version data permissions processor memory descriptors disk clock documents ocr server database models indexes leftovers".split(
+      " ",
+    );
   expect(Object.keys(found)).toEqual(names);
   expect(found["database"]).toMatchObject({ state: "ok", detail: expect.stringContaining("0 stores, 0 files") });
   expect(found["server"]?.detail).toContain("none runs on this data directory");
@@ -148,4 +153,52 @@ test("--json is the same checks for a program", async () => {
   const { object, checks } = JSON.parse(out) as { object: string; checks: object[] };
   expect([status, object]).toEqual([0, "doctor"]);
   expect(checks).toContainEqual({ name: "data", state: "ok", detail: expect.stringContaining("will be made") });
+});
+
+test("what interrupted work left is told, and goes with --fix; modes are closed", async () => {
+  using dir = tempDir();
+  const data = await made(dir);
+  mkdirSync(`${data}/before-upgrade.partial`);
+  mkdirSync(`${data}/models/.adding-999999999`, { recursive: true });
+  mkdirSync(`${data}/tmp`);
+  writeFileSync(`${data}/tmp/half`, "half");
+  chmodSync(`${data}/meta.sqlite`, 0o644);
+  const before = await checks(data);
+  expect(before).toMatchObject({ status: 0, found: { permissions: { state: "warn" }, leftovers: { state: "warn" } } });
+  expect(before.found["leftovers"]?.detail).toContain("before-upgrade.partial");
+  expect((await checks(data, "--fix")).status).toBe(0);
+  expect(await checks(data)).toMatchObject({ found: { permissions: { state: "ok" }, leftovers: { state: "ok" } } });
+  expect(existsSync(`${data}/models/.adding-999999999`)).toBe(false);
+});
+
+test("--full compares every uploaded byte with its hash", async () => {
+  using dir = tempDir();
+  const data = await made(dir);
+  const sha256 = new Bun.CryptoHasher("sha256").update("abc").digest("hex");
+  const db = new Database(`${data}/meta.sqlite`);
+  db.run(`INSERT INTO file (id, tenant_id, filename, bytes, purpose, sha256, created_at)
+    VALUES ('file-a', 'ten_a', 'x', 3, 'assistants', '${sha256}', 1)`);
+  db.close();
+  const path = createBlobs(data).path("file-a");
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, "abc");
+  expect((await checks(data, "--full")).found["bytes"]).toEqual({
+    state: "ok",
+    detail: "1 file, every byte as it was uploaded",
+  });
+  writeFileSync(path, "abd");
+  expect(await checks(data, "--full")).toMatchObject({ status: 1, found: { bytes: { state: "fail" } } });
+  expect(await checks(data)).toMatchObject({ status: 0 });
+});
+
+test("a clock that was set back is told by what was written", async () => {
+  using dir = tempDir();
+  const data = await made(dir);
+  const db = new Database(`${data}/meta.sqlite`);
+  db.run(`INSERT INTO file (id, tenant_id, filename, bytes, purpose, sha256, created_at)
+    VALUES ('file-a', 'ten_a', 'x', 0, 'assistants', '00', 4102444800)`);
+  db.close();
+  utimesSync(`${data}/meta.sqlite`, 4_102_444_800, 4_102_444_800);
+  const { found } = await checks(data);
+  expect(found["clock"]).toMatchObject({ state: "warn", detail: expect.stringContaining("2100-01-01") });
 });

@@ -1,55 +1,34 @@
-import { accessSync, constants, existsSync, readFileSync, statfsSync, statSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { readFileSync } from "node:fs";
 import { readConfig } from "../config/config.ts";
 import type { Config } from "../config/config.ts";
 import { messageOf } from "../errors.ts";
-import { cpuLevel } from "../platform/cpu.ts";
-import { dataPathOf, findPlace } from "../platform/data-place.ts";
-import { describeBounds, findProcessBounds } from "../platform/process-bounds.ts";
 import { versionText } from "../platform/build-info.ts";
-import { findLanguages, languageDirectory } from "../workers/ocr-languages.ts";
-import { describeProgram } from "../workers/ocr-native.ts";
+import { dataPathOf } from "../platform/data-place.ts";
 import { parseArguments } from "./arguments.ts";
 import type { Flags } from "./arguments.ts";
 import { readCliFile } from "./connect.ts";
-import { type Check, contentChecks } from "./doctor-data.ts";
+import { type Check, type DoctorOptions, fail, ok } from "./doctor-check.ts";
+import { contentChecks } from "./doctor-data.ts";
+import { machineChecks } from "./doctor-machine.ts";
+import { placeChecks } from "./doctor-place.ts";
 import { thisMachine } from "./machine.ts";
 import { printJson } from "./output.ts";
-import { formatBytes } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const DOCTOR_FLAGS = {
   data: { value: "DIR", help: "data directory; ./lectern-data unless set" },
   json: { help: "print the checks as JSON" },
-  fix: { help: "remove every cache (indexes, parsed documents, unpacked files); the next start makes them again" },
+  full: { help: "read every row and every uploaded byte, which takes long for large data" },
+  fix: {
+    help: "remove caches (made again at the next start) and what interrupted work left, and close modes to others",
+  },
 } as const satisfies Flags;
-
-const ok = (name: string, detail: string): Check => ({ name, state: "ok", detail });
-const warn = (name: string, detail: string): Check => ({ name, state: "warn", detail });
-const fail = (name: string, detail: string): Check => ({ name, state: "fail", detail });
 
 /** Looks at everything that a start needs; changes nothing unless `--fix` is given. */
 export async function doctor(argv: readonly string[], terminal: Terminal): Promise<number> {
   const args = parseArguments(argv, DOCTOR_FLAGS);
-  const given = readConfig({
-    argv: [],
-    env: terminal.env,
-    machine: thisMachine(),
-    readFile: (path) => readFileSync(path, "utf8"),
-  });
-  const named = args.get("data") ?? given.dataDir;
-  const config = { ...given, dataDir: dataPathOf(named) };
-  const checks = [
-    ok("version", versionText),
-    ok("processor", `${cpuLevel()}, ${thisMachine().cpus} CPUs for this process`),
-    ...dataChecks(config, named),
-    diskCheck(config),
-    clockCheck(config),
-    await documentsCheck(),
-    await ocrCheck(config),
-    await serverCheck(config),
-    ...(await contentChecks(config.dataDir, args.has("fix"))),
-  ];
+  const { config, named } = settingsOf(args.get("data"), terminal);
+  const checks = await allChecks(config, { named, full: args.has("full"), fix: args.has("fix") });
   const status = checks.some((check) => check.state === "fail") ? 1 : 0;
   if (args.has("json")) {
     printJson(terminal, { object: "doctor", checks });
@@ -60,71 +39,26 @@ export async function doctor(argv: readonly string[], terminal: Terminal): Promi
   return status;
 }
 
-function dataChecks(config: Config, named: string): Check[] {
-  const path = resolve(config.dataDir);
-  if (!existsSync(path)) {
-    return [
-      isWritable(nearestExisting(path))
-        ? ok("data", `${path} will be made at the first start`)
-        : fail("data", `${path} does not exist and cannot be made`),
-    ];
-  }
-  if (!statSync(path).isDirectory()) return [fail("data", `${path} is not a directory`)];
-  const checks = [isWritable(path) ? ok("data", path) : fail("data", `${path} cannot be written by this user`)];
-  const place = findPlace(named);
-  if (place.type === "refuse") return [...checks, fail("permissions", place.reason)];
-  if (place.isTooOpen) return [...checks, warn("permissions", `others may write to ${path}; the next start sets 0700`)];
-  const open = [path, join(path, "meta.sqlite")].filter(
-    (file) => existsSync(file) && (statSync(file).mode & 0o077) !== 0,
-  );
-  checks.push(
-    open.length === 0
-      ? ok("permissions", "only this user can read the data")
-      : warn("permissions", `others may read ${open.join(", ")}: chmod go-rwx ${path}`),
-  );
-  return checks;
+/** The settings of this environment, with the data directory that is meant. */
+export function settingsOf(data: string | undefined, terminal: Terminal): { config: Config; named: string } {
+  const given = readConfig({
+    argv: [],
+    env: terminal.env,
+    machine: thisMachine(),
+    readFile: (path) => readFileSync(path, "utf8"),
+  });
+  const named = data ?? given.dataDir;
+  return { config: { ...given, dataDir: dataPathOf(named) }, named };
 }
 
-function diskCheck(config: Config): Check {
-  const { bavail, bsize } = statfsSync(nearestExisting(resolve(config.dataDir)));
-  const free = bavail * bsize;
-  const least = config.minFreeDiskMb * 2 ** 20;
-  return free < least
-    ? fail("disk", `${formatBytes(free)} free, uploads need ${formatBytes(least)} (--min-free-disk-mb)`)
-    : ok("disk", `${formatBytes(free)} free`);
-}
-
-function clockCheck(config: Config): Check {
-  if (config.testClockFile)
-    return warn("clock", `moved by ${config.testClockFile} (LECTERN_TEST_CLOCK_FILE), for tests only`);
-  // The program was not built before 2026; a clock before that makes expiry and keys wrong.
-  return new Date().getUTCFullYear() < 2026
-    ? fail("clock", `${new Date().toISOString()} is in the past`)
-    : ok("clock", new Date().toISOString());
-}
-
-/** What bounds the processes that read documents, on this machine. */
-async function documentsCheck(): Promise<Check> {
-  const { memory, network } = describeBounds(await findProcessBounds());
-  return ok("documents", `read in processes of their own; memory: ${memory}; network: ${network}`);
-}
-
-async function ocrCheck(config: Config): Promise<Check> {
-  if (config.ocr === "off") return ok("ocr", "off: scanned pages have no text (--ocr)");
-  const { found, missing } = findLanguages(languageDirectory(config.dataDir), config.ocrLanguages);
-  if (config.ocr === "auto" && missing.length === 0)
-    return ok("ocr", `the engine inside, languages ${found.map((language) => language.name).join(", ")}`);
-  const program = Bun.which("tesseract");
-  const known = await describeProgram(program);
-  const add = `lectern ocr add ${missing[0] ?? ""}.traineddata adds it`;
-  if (!known.found && config.ocr === "auto")
-    return warn("ocr", `--ocr-languages names ${missing.join(", ")}, which is not there: ${add}`);
-  if (!known.found) return warn("ocr", "no `tesseract` on the PATH: scanned pages and images have no text (--ocr)");
-  const unknown = config.ocrLanguages.split("+").filter((language) => !known.languages.includes(language));
-  const detail = `${program}, version ${known.version}, languages ${known.languages.join(", ") || "none"}`;
-  return unknown.length === 0
-    ? ok("ocr", detail)
-    : warn("ocr", `${detail}; --ocr-languages names ${unknown.join(", ")}, which is not installed`);
+export async function allChecks(config: Config, options: DoctorOptions): Promise<Check[]> {
+  return [
+    ok("version", versionText),
+    ...placeChecks(config, options.named),
+    ...(await machineChecks(config)),
+    await serverCheck(config),
+    ...(await contentChecks(config.dataDir, options)),
+  ];
 }
 
 async function serverCheck(config: Config): Promise<Check> {
@@ -142,17 +76,4 @@ async function serverCheck(config: Config): Promise<Check> {
   } catch {
     return fail("server", `${running.url} (process ${running.pid}) does not answer`);
   }
-}
-
-function isWritable(path: string): boolean {
-  try {
-    accessSync(path, constants.W_OK | constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function nearestExisting(path: string): string {
-  return existsSync(path) || path === dirname(path) ? path : nearestExisting(dirname(path));
 }

@@ -12,9 +12,8 @@ import {
 import { basename } from "node:path";
 import { readConfig } from "../config/config.ts";
 import { syncPath } from "../platform/replace-file.ts";
-import { isReadableLanguage } from "../workers/ocr-bundled.ts";
+import { faultOfFile } from "../workers/ocr-bundled.ts";
 import {
-  faultOfLanguage,
   knownLanguages,
   LANGUAGE_NAME,
   languageDirectory,
@@ -98,16 +97,13 @@ async function add(file: string, directory: string, terminal: Terminal): Promise
   } catch (error) {
     throw refuse(`it cannot be read (${error instanceof Error ? error.message : String(error)})`);
   }
-  const fault = faultOfLanguage(bytes);
-  if (fault !== null) throw refuse(fault);
-
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const path = languagePath(directory, name);
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     writeDurably(temporary, bytes);
-    const version = `trial ${process.pid}`;
-    if (!(await isReadableLanguage({ name, path: temporary, version }))) throw refuse("the engine cannot load it");
+    const fault = await faultOfFile({ name, path: temporary });
+    if (fault !== null) throw refuse(fault);
     renameSync(temporary, path);
   } finally {
     rmSync(temporary, { force: true });

@@ -1,25 +1,29 @@
 import { closeSync, createReadStream, existsSync, fsyncSync, mkdirSync, openSync, readdirSync } from "node:fs";
-import { renameSync, rmSync, writeSync } from "node:fs";
+import { renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { replaceKeys } from "../app/access-keys.ts";
 import { messageOf } from "../errors.ts";
 import { type AddedModel, deactivateAddedModels, describeRemote } from "../models/model-tables.ts";
 import { readBackup } from "../platform/backup-archive.ts";
 import { findPlace } from "../platform/data-place.ts";
-import { syncPath } from "../platform/replace-file.ts";
+import { makeDirectory, syncPath, syncTree, writeAll } from "../platform/replace-file.ts";
 import { TarError } from "../platform/tar.ts";
 import { databaseProblem } from "../storage/inspect.ts";
 import { openSqlite } from "../storage/sqlite.ts";
 import { createStorage } from "../storage/storage.ts";
+import { faultOfFile } from "../workers/ocr-bundled.ts";
+import { knownLanguages, languageDirectory } from "../workers/ocr-languages.ts";
 import { parseArguments } from "./arguments.ts";
 import type { Flags } from "./arguments.ts";
 import { checkBackup, refusal } from "./backup.ts";
+import { putBack } from "./put-back.ts";
 import { printable, UsageError, VerbFailed } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const RESTORE_FLAGS = {
   data: { value: "DIR", help: "data directory to make; it must be empty or missing. ./lectern-data unless set" },
   check: { help: "only check the backup: every byte is as it was written" },
+  "before-upgrade": { help: "go back in DIR to the database that was kept before the last upgrade; takes no FILE" },
   "new-keys": { help: "make every key of the backup invalid, and print a new administrator's key" },
 } as const satisfies Flags;
 
@@ -31,6 +35,12 @@ export const RESTORE_FLAGS = {
 export async function restore(argv: readonly string[], terminal: Terminal): Promise<number> {
   const args = parseArguments(argv, RESTORE_FLAGS);
   const [path, ...more] = args.words;
+  const dataDir = args.get("data") ?? (terminal.env["LECTERN_DATA"] || "./lectern-data");
+  if (args.has("before-upgrade")) {
+    if (path !== undefined || args.has("new-keys") || args.has("check"))
+      throw new UsageError("--before-upgrade goes with --data alone: lectern restore --before-upgrade --data DIR.");
+    return putBack(dataDir, terminal);
+  }
   if (path === undefined || more.length > 0) throw new UsageError("Say what from: lectern restore FILE --data DIR.");
   if (!existsSync(path)) throw new VerbFailed(`There is no file ${path}.`);
   const manifest = await checkBackup(path);
@@ -39,15 +49,19 @@ export async function restore(argv: readonly string[], terminal: Terminal): Prom
     terminal.out(`${path} is whole: ${from}, ${manifest.files} files\n`);
     return 0;
   }
-  const target = targetOf(args.get("data") ?? (terminal.env["LECTERN_DATA"] || "./lectern-data"));
+  const target = targetOf(dataDir);
   const partial = `${target}.restoring`;
   let made: { models: AddedModel[]; key: string | null };
+  let leftOut: string[];
   try {
     rmSync(partial, { recursive: true, force: true });
-    mkdirSync(dirname(partial), { recursive: true, mode: 0o700 });
+    makeDirectory(dirname(partial));
     mkdirSync(partial, { mode: 0o700 });
     await unpack(path, partial);
     made = await disarm(partial, args.has("new-keys"));
+    leftOut = await leaveOutLanguages(partial);
+    // The names of the files too, before the directory has the name under which it is believed.
+    syncTree(partial);
     rmSync(target, { recursive: true, force: true });
     renameSync(partial, target);
     syncPath(dirname(target));
@@ -56,6 +70,7 @@ export async function restore(argv: readonly string[], terminal: Terminal): Prom
     throw refusal(path, error);
   }
   terminal.err(`Restored ${from} into ${target}. Start it with: lectern serve --data ${target}\n`);
+  for (const sentence of leftOut) terminal.err(`${sentence}\n`);
   tellModels(made.models, terminal);
   if (made.key !== null) {
     terminal.err("No key of the backup is valid; the new administrator's key is shown this once:\n");
@@ -80,7 +95,7 @@ async function unpack(path: string, partial: string): Promise<void> {
     mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
     const file = openSync(target, "wx", 0o600);
     try {
-      for await (const piece of content) writeSync(file, piece);
+      for await (const piece of content) writeAll(file, piece);
       fsyncSync(file);
     } finally {
       closeSync(file);
@@ -100,6 +115,18 @@ async function disarm(partial: string, withNewKeys: boolean): Promise<{ models: 
     throw new TarError(`its list of remote models cannot be used: ${messageOf(error).replace(`${partial}/`, "")}`);
   }
   return { models, key: withNewKeys ? await replaceKeysOf(database) : null };
+}
+
+/** Languages for OCR that `lectern ocr add` would not take; the rest of a backup is no worse for them. */
+async function leaveOutLanguages(partial: string): Promise<string[]> {
+  const sentences: string[] = [];
+  for (const { name, path, isBuiltIn } of knownLanguages(languageDirectory(partial))) {
+    const fault = isBuiltIn ? null : await faultOfFile({ name, path });
+    if (fault === null) continue;
+    rmSync(path);
+    sentences.push(`The language ${name} for OCR was left out: ${fault}. Add it with: lectern ocr add FILE`);
+  }
+  return sentences;
 }
 
 async function replaceKeysOf(path: string): Promise<string | null> {

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { version } from "../platform/build-info.ts";
+import { findServiceManager } from "../platform/service-manager.ts";
 import { describeSettings, readConfig } from "../config/config.ts";
 import type { Flag, Flags } from "./arguments.ts";
 import { firstKeyText } from "./terminal.ts";
@@ -8,7 +9,8 @@ import type { Terminal } from "./terminal.ts";
 
 /**
  * Runs the server until the terminal's signal aborts, then drains it. Standard output carries the ready line and
- * nothing else; a key that was made up goes to standard error, once, whether that is a terminal or not.
+ * nothing else; a key that was made up goes to standard error, once, whether that is a terminal or not. A service manager
+ * that wants to know is told each step.
  */
 export async function serve(argv: readonly string[], terminal: Terminal): Promise<number> {
   const readSettings = () =>
@@ -19,14 +21,21 @@ export async function serve(argv: readonly string[], terminal: Terminal): Promis
       readFile: (path) => readFileSync(path, "utf8"),
     });
   const config = readSettings();
+  using manager = await findServiceManager(terminal.env);
   const { createContext } = await import("../app/context.ts");
-  const context = await createContext(config, { readSettings, verb: terminal.verb });
-  terminal.onReload?.(() => context.reload());
+  const context = await createContext(config, {
+    readSettings,
+    verb: terminal.verb,
+    onProgress: (text) => manager?.status(text),
+  });
+  const reload = () => context.reload();
+  terminal.onReload?.(manager === null ? reload : () => manager.reload(reload));
   // One request's fault must not end everybody's server.
   terminal.onFailure?.((thrown) => context.report(thrown));
   const close = () => context[Symbol.asyncDispose]();
   try {
     const { url } = await context.start();
+    manager?.ready(`Listening on ${url}`);
     terminal.out(`lectern ${version} listening on ${url}\n`);
     const friendly = terminal.errIsTerminal;
     // Only where a person reads it: a link in a log would be a key in a log.
@@ -40,6 +49,7 @@ export async function serve(argv: readonly string[], terminal: Terminal): Promis
     await close();
     throw error;
   }
+  manager?.stopping();
   // The context ends its requests within the grace; this only guards against one part of it that hangs. Whatever is
   // unfinished then is durable and goes on at the next start.
   await Promise.race([close(), Bun.sleep((config.graceSeconds + HANGING_SECONDS) * 1000)]);

@@ -87,6 +87,14 @@ export const VERBS: Readonly<Record<string, Verb>> = {
       return { help: `${STATUS_HELP}\n\n${describeFlags(STATUS_FLAGS)}`, flags: STATUS_FLAGS, run: status };
     },
   },
+  health: {
+    usage: "lectern health [--live] [--url URL] [--data DIR]",
+    summary: "exit with 0 if the server is ready for requests",
+    load: async () => {
+      const { health, HEALTH_FLAGS, HEALTH_HELP } = await import("./health.ts");
+      return { help: `${HEALTH_HELP}\n\n${describeFlags(HEALTH_FLAGS)}`, flags: HEALTH_FLAGS, run: health };
+    },
+  },
   migrate: {
     usage: "lectern migrate STORE --model NAME [--dry-run] [--wait] [options]",
     summary: "change a store's embedding model while it is searched",
@@ -144,8 +152,8 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     },
   },
   restore: {
-    usage: "lectern restore FILE [--data DIR] [--new-keys]",
-    summary: "make a data directory from a backup",
+    usage: "lectern restore FILE [--data DIR] [--new-keys] | restore --before-upgrade [--data DIR]",
+    summary: "make a data directory from a backup, or go back to before the last upgrade",
     takesPaths: true,
     load: async () => {
       const { restore, RESTORE_FLAGS } = await import("./restore.ts");
@@ -198,6 +206,15 @@ export const VERBS: Readonly<Record<string, Verb>> = {
       return { help: `${words}\n\n${describeFlags(DOCTOR_FLAGS)}`, flags: DOCTOR_FLAGS, run: doctor };
     },
   },
+  support: {
+    usage: "lectern support FILE.tar.gz [--log FILE] [options]",
+    summary: "write an archive for whoever helps, without documents, names and keys",
+    takesPaths: true,
+    load: async () => {
+      const { support, SUPPORT_FLAGS, SUPPORT_HELP } = await import("./support.ts");
+      return { help: `${SUPPORT_HELP}\n\n${describeFlags(SUPPORT_FLAGS)}`, flags: SUPPORT_FLAGS, run: support };
+    },
+  },
   completion: {
     usage: "lectern completion bash | zsh | fish",
     summary: "print a script that completes verbs and options in a shell",
@@ -233,7 +250,9 @@ shown, and it is used from then on.`;
 const RESTORE_HELP = `Every byte is checked before anything is written, then the database: its schema must be Lectern's own.
 Nothing that comes with a backup acts by itself. Its remote models are named with their address and the variable of
 their key, and are inactive until \`lectern models verify NAME\`. Its keys are valid, also those that were revoked later,
-unless --new-keys is given.`;
+unless --new-keys is given.
+--before-upgrade puts the database back that a newer version kept before it changed the tables. What came since is put
+aside; the older version is started on it then.`;
 
 const INGEST_HELP = `Uploads the files and waits until they can be searched. The store is made if there is none of that name. PATH is a file,
 a folder, or - for standard input, whose document --name calls something.

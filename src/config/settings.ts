@@ -8,6 +8,8 @@ import { DIALECTS } from "../http/dialect.ts";
 import { DEFAULT_BUNDLED_MODEL } from "../models/bundled-model.ts";
 import { ADAPTER_SETTINGS } from "./adapter-settings.ts";
 import { ANSWER_SETTINGS } from "./answer-settings.ts";
+import { BLOB_SETTINGS, TELEMETRY_SETTINGS } from "./place-settings.ts";
+import { LIFECYCLE_SETTINGS } from "./lifecycle-settings.ts";
 import { PROVIDER_SETTINGS } from "./provider-settings.ts";
 import { choice, integer, integerOrNone, key, keyFile, MAX, number, setting, text, textOrNone } from "./setting.ts";
 
@@ -16,6 +18,7 @@ export const SETTINGS = {
   host: setting("Serving", "host", text(), "127.0.0.1", "address to listen on; 0.0.0.0 or :: for every interface"),
   port: setting("Serving", "port", integer(0, 65535), 8080, "port to listen on; 0 takes a free one"),
   dataDir: setting("Serving", "data", text(), "./lectern-data", "directory that holds everything, made if missing"),
+  ...BLOB_SETTINGS,
   graceSeconds: setting("Serving", "grace", number(0, 3600), 10, "seconds that requests in flight get at SIGTERM"),
   idleTimeoutSeconds: setting(
     "Serving",
@@ -77,6 +80,7 @@ export const SETTINGS = {
   slowRequestMs: setting("Logging", "slow-request-ms", integer(0, MAX), 1000, "log requests slower than this as slow", {
     reload: true,
   }),
+  ...TELEMETRY_SETTINGS,
 
   defaultModel: setting(
     "Models",
@@ -347,14 +351,7 @@ export const SETTINGS = {
     "memory for the vectors and keyword indexes of stores in use, in MiB",
   ),
 
-  expiredGraceDays: setting(
-    "Lifecycle",
-    "expired-grace-days",
-    number(0, 36_500),
-    7,
-    "days after which an expired vector store loses its data",
-    { reload: true },
-  ),
+  ...LIFECYCLE_SETTINGS,
   queryLog: setting(
     "Query log",
     "query-log",

@@ -2,6 +2,7 @@ import { Elysia } from "elysia";
 import { newId } from "../platform/ids.ts";
 import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
+import { tracedRequest } from "../platform/tracing.ts";
 import { canonicalPath, pathParams } from "./address.ts";
 import { JsonBodies } from "./body.ts";
 import { createCors } from "./cors.ts";
@@ -15,6 +16,7 @@ import { nearAddress } from "./near-address.ts";
 import type { ErrorBody } from "./openai.ts";
 import type { Operation, OperationSpec } from "./operation.ts";
 import type { Authenticate } from "./plugins/auth.ts";
+import { closeWithAnswer, type Room, streamsWithRoom } from "./plugins/connections.ts";
 import { asAppError, errorResponse, errorsPlugin, statusOf, unknownUrl } from "./plugins/errors.ts";
 import { inFlightLimit, rateLimit, strangerLimit, streamLimit } from "./plugins/limits.ts";
 import type { InFlight, OnLimit, StreamBounds } from "./plugins/limits.ts";
@@ -45,6 +47,8 @@ export interface AppDeps {
   maxRequestsPerKey: number | null;
   /** Event streams that are open at once; any number where left out. */
   streamBounds?: StreamBounds;
+  /** What connections and files may still be opened; any number where left out. */
+  room?: Room;
   /** From here on a request is logged as a warning. */
   slowRequestMs: number;
   /** The web console; none where left out. */
@@ -86,6 +90,7 @@ const MAX_LOGGED_PARAM = 200;
 class HttpApp implements App {
   readonly #deps: AppDeps;
   readonly #inFlight: InFlight;
+  readonly #room: Room;
   readonly #cors: Cors;
   readonly #requestLog: RequestLog;
   readonly #router: { handle(request: Request): Promise<Response> };
@@ -94,6 +99,7 @@ class HttpApp implements App {
 
   constructor(deps: AppDeps) {
     this.#deps = deps;
+    this.#room = deps.room ?? (() => "free");
     const onLimit: OnLimit = (limit) => deps.metrics.count(REQUESTS_LIMITED, { limit });
     this.#inFlight = inFlightLimit(() => deps.maxRequestsPerKey, onLimit);
     deps.metrics.gauge(REQUESTS_IN_FLIGHT, () => this.#inFlight.total());
@@ -107,8 +113,26 @@ class HttpApp implements App {
   }
 
   async handle(original: Request, connection?: Connection): Promise<Response> {
-    const startedAt = performance.now();
     const state = newState(original, this.#deps.dialect, connection);
+    return await tracedRequest(
+      original.headers,
+      () => this.#handle(original, state, connection),
+      ({ status }) => ({
+        name: `${methodOf(original)} ${state.route}`,
+        attributes: {
+          "http.request.method": methodOf(original),
+          "http.route": state.route,
+          "http.response.status_code": status,
+          "lectern.request_id": state.requestId,
+          ...(state.refusal === null ? {} : { "error.type": state.refusal.code }),
+        },
+        isFailure: status >= 500,
+      }),
+    );
+  }
+
+  async #handle(original: Request, state: RequestState, connection?: Connection): Promise<Response> {
+    const startedAt = performance.now();
     let response = await this.#answer(original, state);
     if (original.signal.aborted) {
       await response.body?.cancel().catch(() => {});
@@ -122,9 +146,10 @@ class HttpApp implements App {
     response.headers.set("openai-processing-ms", String(Math.round(durationMs)));
     response.headers.set("openai-version", "2020-10-01");
     response.headers.set("x-content-type-options", "nosniff");
+    closeWithAnswer(response.headers, this.#room);
     this.#cors.mark(original, response.headers);
     const { route, requestId, keyId, heldMs, refusal } = state;
-    const method = METHODS.includes(original.method) ? original.method : "OTHER";
+    const method = methodOf(original);
     const { status } = response;
     this.#requestLog.record({ method, route, status, durationMs, heldMs, requestId, keyId, refusal });
     return response;
@@ -160,7 +185,8 @@ class HttpApp implements App {
     const { operations } = this.#deps;
     const { authenticate, stopping, maxJsonBytes } = this.#deps;
     const rates = rateLimit(() => performance.now(), onLimit);
-    const streams = streamLimit(this.#deps.streamBounds ?? { perKey: null, perTenant: null }, onLimit);
+    const bounds = this.#deps.streamBounds ?? { perKey: null, perTenant: null };
+    const streams = streamsWithRoom(streamLimit(bounds, onLimit), this.#room);
     const strangers = strangerLimit(() => performance.now(), onLimit);
     const bodies = new JsonBodies();
     const serveDeps: ServeDeps = {
@@ -172,6 +198,7 @@ class HttpApp implements App {
       stopping,
       bodies,
       maxJsonBytes,
+      room: this.#room,
     };
     const document = createDocument(operations.map(({ spec }) => spec));
     const router = new Elysia({ name: "lectern", normalize: false })
@@ -241,6 +268,11 @@ class HttpApp implements App {
       this.#deps.operations.map(({ spec }) => spec.path),
     );
   }
+}
+
+/** One of those that there are: a client may send anything. */
+function methodOf({ method }: Request): string {
+  return METHODS.includes(method) ? method : "OTHER";
 }
 
 /** The answer to a method that an address does not have. */

@@ -24,6 +24,14 @@ export interface FormLimit {
   readonly fileBytes: number;
 }
 
+/** JSON texts one a line, in a body of any length: what each of them may be. */
+export interface LinesLimit {
+  readonly kind: "lines";
+  readonly bytes: number;
+  readonly nodes: number;
+  readonly items: number;
+}
+
 /** A file that is a body of its own. */
 export interface BytesLimit {
   readonly kind: "bytes";
@@ -42,6 +50,9 @@ export const MEDIUM_BODY: JsonLimit = jsonLimit(256 * KIB, 16_384);
 export const LARGE_BODY: JsonLimit = jsonLimit(MIB, 250_000);
 /** Texts and vectors by the thousand. */
 export const HUGE_BODY: JsonLimit = jsonLimit(64 * MIB, 100_000, 5_000_000);
+
+/** A text with its vector and its metadata a line. */
+export const VECTOR_LINES: LinesLimit = { kind: "lines", bytes: MIB, nodes: 256, items: 32_768 };
 
 export function jsonLimit(bytes: number, nodes: number, items = nodes): JsonLimit {
   return { kind: "json", bytes, nodes, items };

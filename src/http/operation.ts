@@ -1,8 +1,9 @@
 import type { Static, TObject, TSchema } from "@sinclair/typebox";
 import type { AppError, ErrorCode } from "../errors.ts";
-import type { BytesLimit, FormLimit, JsonLimit, NoBody } from "./body-limit.ts";
+import type { BytesLimit, FormLimit, JsonLimit, LinesLimit, NoBody } from "./body-limit.ts";
 import type { Caller, Role } from "./caller.ts";
 import type { Dialect } from "./dialect.ts";
+import type { Line } from "./lines.ts";
 
 /**
  * One operation of the API: its address, its schemas, its documentation and its handler in one value.
@@ -32,6 +33,8 @@ interface WithJson {
   bodyLimit: JsonLimit;
   /** Top-level body keys of other servers' clients, accepted and dropped. */
   foreignKeys?: readonly string[];
+  /** The same, one a line, in a body of any length (`application/x-ndjson`): then the handler has `call.lines` and no body. */
+  lines?: { line: TSchema; limit: LinesLimit; description: string; example: unknown; response: TSchema };
 }
 
 interface WithForm {
@@ -123,10 +126,12 @@ export type PathParams<Path extends string> = Path extends `${string}{${infer Na
   : unknown;
 
 /** Everything that a handler is told about one request. */
-export interface Call<Params = unknown, Query = unknown, Body = unknown> {
+export interface Call<Params = unknown, Query = unknown, Body = unknown, Lines = unknown> {
   params: Params;
   query: Query;
   body: Body;
+  /** Null where the body is one JSON text. */
+  lines: AsyncIterable<Line<Lines>> | null;
   /** Never absent, except in operations of role "none", whose handlers do not look at it. */
   caller: Caller;
   dialect: Dialect;
@@ -159,16 +164,18 @@ export interface Operation {
   /** Who asks, where it is not the owner of one of this server's keys. Throws what a wrong key is told. */
   identify?: (headers: Headers) => Promise<Caller>;
   // Handlers of different operations stand in one list; the builder below keeps each one typed.
-  handle: (call: Call<never, never, never>) => Answer | Promise<Answer>;
+  handle: (call: Call<never, never, never, never>) => Answer | Promise<Answer>;
 }
 
 type QueryOf<S extends OperationSpec> = S["query"] extends TObject ? Static<S["query"]> : unknown;
 type BodyOf<S extends OperationSpec> = S["body"] extends TSchema ? Static<S["body"]> : unknown;
 
+type LinesOf<S extends OperationSpec> = S extends { lines: { line: infer L extends TSchema } } ? Static<L> : never;
+
 /** Ties a handler to its specification; parameters, query and body are typed from it. */
 export function operation<const S extends OperationSpec>(
   spec: S,
-  handle: (call: Call<PathParams<S["path"]>, QueryOf<S>, BodyOf<S>>) => Answer | Promise<Answer>,
+  handle: (call: Call<PathParams<S["path"]>, QueryOf<S>, BodyOf<S>, LinesOf<S>>) => Answer | Promise<Answer>,
 ): Operation {
   return { spec, handle };
 }

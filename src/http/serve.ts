@@ -7,9 +7,11 @@ import type { Caller } from "./caller.ts";
 import { isDialect, requestedDialect } from "./dialect.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Answer, Call, Operation, OperationSpec, RefusalShape } from "./operation.ts";
+import { refuseFull, type Room } from "./plugins/connections.ts";
 import { authenticateRequest, authorize } from "./plugins/auth.ts";
 import type { Authenticate } from "./plugins/auth.ts";
 import { unknownUrl } from "./plugins/errors.ts";
+import { isLines, type Line, readLines } from "./lines.ts";
 import { EVENT_STREAM, isEventStream } from "./event-stream.ts";
 import type { InFlight, RateLimit, StrangerLimit, StreamLimit } from "./plugins/limits.ts";
 import type { Refusal } from "./plugins/request-log.ts";
@@ -51,6 +53,7 @@ export interface ServeDeps {
   bodies: JsonBodies;
   /** Bytes of a JSON body, where the operation would take more. */
   maxJsonBytes: number;
+  room: Room;
 }
 
 type Identify = NonNullable<Operation["identify"]>;
@@ -76,6 +79,7 @@ export function serveOperation(
   const { spec, handle } = operation;
   const queryValidator = spec.query === undefined ? null : compileValidator(spec.query);
   const bodyValidator = spec.body === undefined || spec.readsBody === true ? null : compileValidator(spec.body);
+  const linesOf = linesReader(spec);
 
   return async (request, state) => {
     state.route = spec.path;
@@ -91,6 +95,8 @@ export function serveOperation(
     let caller = NOBODY;
     let leave = () => {};
     if (spec.role !== "none") {
+      // Operators must see what is the matter.
+      if (spec.operatorOnly !== true) refuseFull(deps.room);
       caller = await known(request, state, { ...deps, identify });
       state.keyId = caller.keyId;
       state.dialect = named ?? (isDialect(caller.dialect) ? caller.dialect : state.dialect);
@@ -111,9 +117,11 @@ export function serveOperation(
       if (spec.streamsWith !== undefined && query[spec.streamsWith] === true)
         leave = both(leave, deps.streams.enter(caller));
       const readable = spec.bodyLimit.kind === "none" ? request : decodedRequest(request);
-      const given = spec.body === undefined ? undefined : await readBody(readable, spec, deps, caller);
-      const body = bodyValidator === null ? given : accepted(bodyValidator, given, spec, state.dialect);
-      const asked = { params, query, body, caller, callerNow, request: readable };
+      const lines = linesOf?.(readable) ?? null;
+      const hasBody = spec.body !== undefined && lines === null;
+      const given = hasBody ? await readBody(readable, spec, deps, caller) : undefined;
+      const body = bodyValidator === null || !hasBody ? given : accepted(bodyValidator, given, spec, state.dialect);
+      const asked = { params, query, body, lines, caller, callerNow, request: readable };
       const response = await answered(handle, asked, state, deps.stopping);
       if (!isStreamed(response)) return response;
       const streamed = whileStreamed(response, state.original.signal, leave);
@@ -123,6 +131,15 @@ export function serveOperation(
       leave();
     }
   };
+}
+
+/** What reads a body of lines, where the operation takes such and the request says that it is one. */
+function linesReader(spec: OperationSpec): ((request: Request) => AsyncIterable<Line<unknown>> | null) | null {
+  if (spec.body === undefined || spec.lines === undefined) return null;
+  const { lines, foreignKeys = [] } = spec;
+  const validator = compileValidator(lines.line);
+  return (request) =>
+    isLines(request.headers) ? readLines(request, { limit: lines.limit, validator, foreignKeys }) : null;
 }
 
 /** Takes the request's places among those that are being answered; throws where none is free. */
@@ -185,7 +202,7 @@ async function known(
 /** What the handler answers to a request that is as its specification wants it. */
 async function answered(
   handle: Operation["handle"],
-  asked: Pick<Call, "params" | "query" | "body" | "caller" | "callerNow" | "request">,
+  asked: Pick<Call, "params" | "query" | "body" | "lines" | "caller" | "callerNow" | "request">,
   state: RequestState,
   stopping: AbortSignal,
 ): Promise<Response> {
@@ -206,7 +223,7 @@ async function answered(
       state.heldMs += ms;
     },
   };
-  const answer: Answer = await handle(call as Call<never, never, never>);
+  const answer: Answer = await handle(call as Call<never, never, never, never>);
   return respond(answer, status, headers);
 }
 

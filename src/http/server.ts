@@ -27,8 +27,8 @@ export interface RunningServer {
   stop(graceMs: number): Promise<number>;
 }
 
-/** Above any body that this interface accepts (an 8 GB upload comes in parts of 64 MB; a file has at most 8 GB). */
-const MAX_BODY_BYTES = 9 * 1024 * 1024 * 1024;
+/** Above any body that comes: each operation has a bound of its own, and bodies of lines have one for a line alone. */
+const MAX_BODY_BYTES = 2 ** 50;
 
 /** @throws the system's error (`EADDRINUSE`, `EACCES`) where the address cannot be had. */
 export function startServer(options: ServerOptions): RunningServer {

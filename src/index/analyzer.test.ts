@@ -178,6 +178,17 @@ describe("short words are found without what other keyboards lack:", () => {
     ["Şube Izmir sehrindedir ve bir bu için", "İzmir"],
   ])("and the other way round: %s, %s", (text, query) => expect(finds(text, query)).toBe(true));
 
+  test.each([
+    ["Koln", ["Koln", "Köln"]],
+    ["Koeln", ["Koeln", "Köln"]],
+    ["Köln", ["Köln", "Koln", "Koeln"]],
+  ])("%s finds %j, in its own spelling first", (query, expected) => {
+    const text = (city: string) => `Der Ansprechpartner ist Herr Bär aus ${city} und nicht aus der Stadt am Meer`;
+    const texts = ["Köln", "Koln", "Koeln"].map(text);
+    expect(texts.filter((one) => finds(one, query)).toSorted()).toEqual(expected.map(text).toSorted());
+    expect(best(texts, query)).toBe(text(query));
+  });
+
   test("the spelling that was asked for is first, in both directions", () => {
     const accented = "El señor José no está en la casa de los reyes";
     const plain = "El señor Jose no está en la casa de los reyes";

@@ -25,6 +25,16 @@ export class AttributeIndex {
     return total;
   }
 
+  /** File ordinals are below this. */
+  get fileLimit(): number {
+    return this.#live.words.length << 5;
+  }
+
+  /** What files have under a key, `file_id` and `filename` among them. */
+  column(key: string): Column | undefined {
+    return this.#columns.get(key);
+  }
+
   /** Adds or replaces one file. */
   set(file: number, subject: FilterSubject): void {
     this.delete(file);

@@ -4,6 +4,7 @@ import { ExactIndex } from "./exact.ts";
 import { FileTable } from "./file-table.ts";
 import type { Filter } from "./filter.ts";
 import { FilterCache } from "./filter-cache.ts";
+import { OwnAttributes } from "./own-attributes.ts";
 
 function cacheOf(files: number): FilterCache {
   const [attributes, table] = [new AttributeIndex(), new FileTable()];
@@ -12,7 +13,7 @@ function cacheOf(files: number): FilterCache {
     table.addChunk(file, 100 + i);
     attributes.set(file, { fileId: `file-${i}`, filename: "a.md", attributes: { n: i } });
   }
-  return new FilterCache(attributes, table, new ExactIndex(2));
+  return new FilterCache(attributes, new OwnAttributes(attributes, table), [table, new ExactIndex(2)]);
 }
 
 const below = (value: number): Filter => ({ op: "lt", key: "n", value });

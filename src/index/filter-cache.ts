@@ -4,6 +4,7 @@ import { Bitset } from "./bitset.ts";
 import type { ExactIndex } from "./exact.ts";
 import type { FileTable } from "./file-table.ts";
 import type { Filter } from "./filter.ts";
+import type { OwnAttributes } from "./own-attributes.ts";
 
 /** Filters remembered per store; agents repeat a handful. */
 const REMEMBERED = 32;
@@ -22,6 +23,8 @@ export type Matching = {
   readonly slots: () => Int32Array;
 };
 
+type Counted = Pick<Matching, "fileCount" | "chunkCount" | "chunks">;
+
 interface Remembered extends Matching {
   readonly byteLength: number;
 }
@@ -34,13 +37,15 @@ export class FilterCache {
   readonly #attributes: AttributeIndex;
   readonly #files: FileTable;
   readonly #vectors: ExactIndex;
+  readonly #own: OwnAttributes;
   /** By a hash of the filter; in order of use, the least recent first. */
   readonly #known = new Map<string, Remembered>();
   #held = new WeakMap<Filter, Remembered>();
   #version = -1;
 
-  constructor(attributes: AttributeIndex, files: FileTable, vectors: ExactIndex) {
+  constructor(attributes: AttributeIndex, own: OwnAttributes, [files, vectors]: readonly [FileTable, ExactIndex]) {
     this.#attributes = attributes;
+    this.#own = own;
     this.#files = files;
     this.#vectors = vectors;
   }
@@ -83,16 +88,10 @@ export class FilterCache {
   }
 
   #evaluate(filter: Filter): Remembered {
-    const { files, count } = this.#attributes.evaluate(filter);
-    const chunks = new Bitset();
-    let chunkCount = 0;
-    files.forEach((file) => {
-      chunkCount += this.#files.chunksOf(file);
-      this.#files.forEachChunk(file, (chunk) => chunks.add(chunk));
-    });
+    const { fileCount, chunks, chunkCount } = this.#own.count === 0 ? this.#kept(filter) : this.#keptWithOwn(filter);
     let slots: Int32Array | null = null;
     return {
-      fileCount: count,
+      fileCount,
       chunkCount,
       chunks,
       slots: () => (slots ??= this.#slotsOf(chunks)),
@@ -100,6 +99,36 @@ export class FilterCache {
         return chunks.byteLength + (slots?.byteLength ?? 0);
       },
     };
+  }
+
+  /** Where chunks have what their files have. */
+  #kept(filter: Filter): Counted {
+    const { files, count } = this.#attributes.evaluate(filter);
+    const chunks = new Bitset();
+    let chunkCount = 0;
+    files.forEach((file) => {
+      chunkCount += this.#files.chunksOf(file);
+      this.#files.forEachChunk(file, (chunk) => chunks.add(chunk));
+    });
+    return { fileCount: count, chunks, chunkCount };
+  }
+
+  /** Where some chunks have attributes of their own: a file counts where one of its chunks is kept. */
+  #keptWithOwn(filter: Filter): Counted {
+    const { files } = this.#attributes.evaluate(filter);
+    const chunks = this.#own.evaluate(filter);
+    const kept = new Bitset();
+    chunks.forEach((chunk) => kept.add(this.#files.fileOf(chunk)));
+    files.forEach((file) => {
+      let left = this.#files.chunksOf(file);
+      if (left === 0) kept.add(file);
+      this.#files.forEachChunk(file, (chunk) => {
+        if (this.#own.has(chunk)) left--;
+        else chunks.add(chunk);
+      });
+      if (left > 0) kept.add(file);
+    });
+    return { fileCount: kept.count(), chunks, chunkCount: chunks.count() };
   }
 
   /** Through a bitmap of slots, because a scan in ascending order is several times faster than one in any other. */

@@ -9,10 +9,13 @@ import { Bitset } from "./bitset.ts";
 import type { Column, Kept } from "./column.ts";
 import { canonicalKey, type Filter } from "./filter.ts";
 
+/** What a comparison is asked of. */
+export type Comparable = Pick<Column, "having" | "oneOf" | "inRange">;
+
 /** What filters are answered from. */
 export interface FilterSource {
-  column(key: string): Column | undefined;
-  /** Every file there is. */
+  column(key: string): Comparable | undefined;
+  /** Every file there is (or chunk, where it is chunks that are asked about: own-attributes.ts). */
   readonly live: Bitset;
   readonly count: number;
 }
@@ -98,7 +101,7 @@ export class FilterPlan {
   }
 
   /** `name`: what is asked of the key; null where no other part is looked for that asks the same. */
-  #comparison(key: string, name: readonly unknown[] | null, keep: (column: Column) => Kept): Part {
+  #comparison(key: string, name: readonly unknown[] | null, keep: (column: Comparable) => Kept): Part {
     const canonical = canonicalKey(key);
     const make = (): Kept => {
       const column = this.#source.column(canonical);

@@ -24,6 +24,7 @@ import type { QueryTerm } from "./query-term.ts";
 import { type IndexCandidate, type LegHit, legOf } from "./legs.ts";
 import { type OpenGraph, releaseGraph } from "./open-graph.ts";
 import { type FetchTerms, refinedScores } from "./passages.ts";
+import { OwnAttributes } from "./own-attributes.ts";
 import { TopK } from "./top-k.ts";
 import { unpackTerms } from "./term-blob.ts";
 import { unitQuery, unitVectors } from "./vector-input.ts";
@@ -37,6 +38,8 @@ export type IndexedChunk = {
   readonly vectors: Float32Array;
   /** How many of the windows before these, in the file's chunks before it, are its too (default: none). */
   readonly shared?: number | undefined;
+  /** Of its own, where it has some: they hide the file's of the same names. */
+  readonly attributes?: Attributes | null | undefined;
 };
 
 export type IndexedFile = {
@@ -140,6 +143,7 @@ export class StoreIndex {
   readonly #files = new FileTable();
   readonly #fileCounts: { readonly count: number; of(chunk: number): number };
   readonly #attributes = new AttributeIndex();
+  readonly #own = new OwnAttributes(this.#attributes, this.#files);
   readonly #keywords = new KeywordIndex();
   readonly #vectors: ExactIndex;
   readonly #filters: FilterCache;
@@ -152,7 +156,7 @@ export class StoreIndex {
     this.dimensions = options.dimensions;
     this.#vectors = new ExactIndex(options.dimensions, options.nextShare);
     this.#graphRule = { kind: options.kind ?? "auto", from: options.graphFrom ?? GRAPH_FROM_VECTORS };
-    this.#filters = new FilterCache(this.#attributes, this.#files, this.#vectors);
+    this.#filters = new FilterCache(this.#attributes, this.#own, [this.#files, this.#vectors]);
     const { fetchTerms } = options;
     this.#fetchTerms = fetchTerms === undefined ? null : (chunks) => fetchTerms(this.#idsOf(chunks));
     const files = this.#files;
@@ -180,7 +184,7 @@ export class StoreIndex {
   get byteLength(): number {
     const scanned =
       this.#files.byteLength + this.#attributes.byteLength + this.#keywords.byteLength + this.#vectors.byteLength;
-    return scanned + this.#filters.byteLength + (this.#cover?.byteLength ?? 0);
+    return scanned + this.#own.byteLength + this.#filters.byteLength + (this.#cover?.byteLength ?? 0);
   }
 
   /**
@@ -222,6 +226,7 @@ export class StoreIndex {
       this.#cover?.chunkRemoved(chunk);
       this.#keywords.remove(chunk);
       this.#vectors.remove(chunk);
+      this.#own.delete(chunk);
     });
     this.#attributes.delete(file);
     this.#identities.delete(file);
@@ -231,6 +236,12 @@ export class StoreIndex {
 
   hasFile(fileKey: number): boolean {
     return this.#files.find(fileKey) >= 0;
+  }
+
+  /** How many chunks of a file are there; 0 where the file is not. */
+  chunksOf(fileKey: number): number {
+    const file = this.#files.find(fileKey);
+    return file < 0 ? 0 : this.#files.chunksOf(file);
   }
 
   /** Replaces a file's attributes; does nothing if the file is not there. */
@@ -404,6 +415,7 @@ export class StoreIndex {
       const ordinal = this.#files.addChunk(file, chunk.chunkId);
       this.#keywords.add(ordinal, chunk.terms);
       this.#vectors.add(ordinal, vectors[i]!, { previous, shared: chunk.shared ?? 0 });
+      if (chunk.attributes != null) this.#own.set(ordinal, chunk.attributes);
       this.#cover?.chunkAdded(ordinal);
     });
   }

@@ -79,12 +79,14 @@ test("texts that came through the API stay as they are cut", async () => {
   const file = await shop.attach("file-3", null);
   const owner = { storeFile: file.seq, chunkSet: live.chunk_set, revision: 1 };
   const place = { page: null, pageEnd: null, line: null, lineEnd: null, heading: [], terms: TERMS };
-  const chunk = { idx: 0, text: "one by one", tokens: 3, start: 0, end: 10, ...place };
+  const chunk = { idx: 0, text: "one by one", tokens: 3, start: 0, end: 10, ...place, attributes: { n: 1 } };
   await shop.storage.chunks.add({ tenantId: TENANT, storeId: STORE, ...owner }, [chunk]);
   await shop.storage.storeFiles.complete(TENANT, file.seq, 1, { usageBytes: 1, chunks: 1, vectors: 1 });
   expect(await bringUp(shop, other)).toEqual({ type: "done" });
   const copied = { ...owner, chunkSet: other.chunk_set };
   expect(await shop.storage.chunks.fileTotals(TENANT, copied, other)).toMatchObject({ chunks: 1, vectors: 1 });
+  const [row] = await shop.storage.chunks.forIndex(TENANT, copied, other.id, 0, 10);
+  expect(row?.attributes).toEqual({ n: 1 });
   expect(shop.parser.parsed).not.toContain("file-3.txt");
 });
 

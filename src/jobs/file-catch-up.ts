@@ -1,5 +1,6 @@
 import type { EmbedFailure } from "../embed/provider.ts";
 import type { IndexLease } from "../index/registry.ts";
+import { blobSource } from "./blob-source.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import type { ChunkOwner, NewChunk } from "../storage/chunks.ts";
 import type { FileRow } from "../storage/files.ts";
@@ -120,8 +121,18 @@ export class FileCatchUp {
       await storage.chunks.add({ tenantId, storeId, ...this.#owner }, chunks);
       stored += chunks.length;
     };
-    const path = blobs.path(this.#file.file_id);
-    const source = { tenantId, path, filename, contentType, cachePath: parsed.path({ tenantId, sha256, filename }) };
+    await using copy = await blobSource(blobs, this.#file.file_id, signal);
+    if (copy === null) {
+      const detail = "the place that keeps the bytes of uploads does not answer";
+      return { type: "away", detail, retryAfterMs: retryMs("blobs_away") };
+    }
+    const source = {
+      tenantId,
+      path: copy.path,
+      filename,
+      contentType,
+      cachePath: parsed.path({ tenantId, sha256, filename }),
+    };
     const outcome = await parse.parse(source, this.#strategy, store, signal);
     switch (outcome.type) {
       case "parsed":

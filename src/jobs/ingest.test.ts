@@ -7,7 +7,7 @@ import { IndexRegistry } from "../index/registry.ts";
 import { Semaphore } from "../platform/semaphore.ts";
 import { embedFailure, type EmbedFailure } from "../embed/provider.ts";
 import type { ParseOutcome } from "../workers/parse-lane.ts";
-import { createBlobs } from "../storage/blobs.ts";
+import { createBlobs } from "../storage/blob-directory.ts";
 import { openSqlite } from "../storage/sqlite.ts";
 import { createParsedCache } from "../storage/parsed.ts";
 import { createStorage } from "../storage/storage.ts";

@@ -1,5 +1,6 @@
 import type { EmbedFailure } from "../embed/provider.ts";
 import type { Clock } from "../platform/clock.ts";
+import { blobSource } from "./blob-source.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import type { ChunkOwner, NewChunk } from "../storage/chunks.ts";
 import type { GenerationRow } from "../storage/generations.ts";
@@ -178,9 +179,11 @@ class FileIngest {
     while ((await this.#removeSome()) > 0) await nextTurn();
     if (this.#signal.aborted) return { type: "interrupted" };
 
+    await using copy = await blobSource(blobs, fileId, this.#signal);
+    if (copy === null) return retry("blobs_away", this.#attempt);
     const source = {
       tenantId,
-      path: blobs.path(fileId),
+      path: copy.path,
       filename: upload.filename,
       contentType: upload.mime,
       cachePath: parsed.path({ tenantId, sha256: upload.sha256, filename: upload.filename }),

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
 import type { TempDir } from "../../test/helpers/temp-dir.ts";
 import { silentLog } from "../platform/log.ts";
-import { createBlobs } from "../storage/blobs.ts";
+import { createBlobs } from "../storage/blob-directory.ts";
 import { remainingOf } from "../storage/deletion-check.ts";
 import { openSqlite, type SqliteDatabase } from "../storage/sqlite.ts";
 import { createParsedCache } from "../storage/parsed.ts";

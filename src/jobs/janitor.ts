@@ -39,6 +39,7 @@ const EMBEDDINGS_STEP = 500;
 const RESPONSES_STEP = 50;
 /** Hours of statistics that are kept: the longest window, and a day. */
 const STATISTICS_HOURS = 31 * 24;
+const SWEEP_SECONDS = 6 * 3600;
 /** Files in progress that nothing works on, put back to work in one round. */
 const REVIVED = 1_000;
 
@@ -47,6 +48,8 @@ export class Janitor implements AsyncDisposable {
   #timer: Timer | null = null;
   #busy: Promise<void> = Promise.resolve();
   #stopped = false;
+  /** When orphans were looked for last. */
+  #swept = 0;
 
   constructor(deps: JanitorDeps) {
     this.#deps = deps;
@@ -54,8 +57,9 @@ export class Janitor implements AsyncDisposable {
 
   start(): void {
     // Taken before the first request: a blob that comes later may be ahead of its row.
-    const before = this.#deps.blobs.list();
+    const before = this.#deps.blobs.settled();
     this.#busy = this.#busy.then(() => this.#guard(() => this.#sweepOrphans(before)));
+    this.#swept = this.#deps.clock.nowSeconds();
     this.#timer = setInterval(() => {
       this.#busy = this.#busy.then(() => this.#guard(() => this.tick()));
     }, EVERY_MS);
@@ -116,6 +120,11 @@ export class Janitor implements AsyncDisposable {
     await keepThreads(this.#deps, now, () => this.#stopped);
     await storage.settleErased();
     await this.#trimEmbeddings();
+    // Where other servers put blobs, orphans are what one of them left that died.
+    if (blobs.isShared && now - this.#swept >= SWEEP_SECONDS) {
+      this.#swept = now;
+      await this.#removeOrphans(blobs.settled());
+    }
     wakeJobs();
   }
 
@@ -163,13 +172,19 @@ export class Janitor implements AsyncDisposable {
     }
   }
 
-  async #sweepOrphans(blobIds: readonly string[]): Promise<void> {
-    const { storage, blobs, wakeJobs } = this.#deps;
-    for (const id of blobIds) {
+  async #removeOrphans(blobIds: AsyncIterable<string>): Promise<void> {
+    const { storage, blobs } = this.#deps;
+    for await (const id of blobIds) {
       if (this.#stopped) return;
       if (!(await storage.files.exists(id)) && !(await storage.uploads.partExists(id))) await blobs.remove(id);
       await nextTurn();
     }
+  }
+
+  async #sweepOrphans(blobIds: AsyncIterable<string>): Promise<void> {
+    const { storage, wakeJobs } = this.#deps;
+    await this.#removeOrphans(blobIds);
+    if (this.#stopped) return;
     for (const { tenant_id, store_file } of await storage.chunks.filesWithGarbage(1000)) {
       await schedulePurge(storage, { tenant_id, store_id: null, seq: store_file });
     }

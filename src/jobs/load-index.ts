@@ -74,6 +74,7 @@ export function addSlice(
     terms: chunk.terms,
     vectors: floatsOf(chunk.data),
     shared: chunk.shared,
+    attributes: chunk.attributes,
   }));
   if (slice.from > 0) return index.addChunks(file.seq, chunks);
   const { seq: fileKey, file_id: fileId, filename, attributes } = file;
@@ -81,15 +82,26 @@ export function addSlice(
 }
 
 /** Puts a file as it is in SQLite now into an open index; all at once, so that no search sees half of it. */
-export function replaceFile(
-  indexReads: IndexReads,
-  index: StoreIndex,
-  { generation, seq }: { generation: GenerationRow; seq: number },
-): void {
+export function replaceFile(indexReads: IndexReads, index: StoreIndex, { generation, seq }: FileOfIndex): void {
+  readFile(indexReads, index, { generation, seq, from: 0 });
+}
+
+/** The same for a file that got more chunks after those that it had: what the index has of it stays. */
+export function growFile(indexReads: IndexReads, index: StoreIndex, { generation, seq }: FileOfIndex): void {
+  readFile(indexReads, index, { generation, seq, from: index.chunksOf(seq) });
+}
+
+interface FileOfIndex {
+  generation: GenerationRow;
+  seq: number;
+}
+
+function readFile(indexReads: IndexReads, index: StoreIndex, at: FileOfIndex & { from: number }): void {
+  const { generation, seq } = at;
   const file = indexReads.storeFile(generation.tenant_id, seq);
   if (file === null || file.status !== "completed") return index.removeFile(seq);
   const owner: ChunkOwner = { storeFile: seq, chunkSet: generation.chunk_set, revision: file.revision };
-  for (let from = 0; ; from += CHUNKS) {
+  for (let { from } = at; ; from += CHUNKS) {
     const chunks = indexReads.chunks(generation.tenant_id, owner, generation.id, from, CHUNKS);
     addSlice(index, file, { chunks, from });
     if (chunks.length < CHUNKS) return;

@@ -8,6 +8,8 @@ const RETRIES = {
   /** A bug, or a database that cannot be written. */
   unexpected: [4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 512_000],
   parse_worker_died: [500],
+  /** The place that keeps the bytes of uploads does not answer. */
+  blobs_away: [2_000, 5_000, 15_000, 60_000],
   /** A file waits for its embedding model. */
   ingest_model: [500, 2_000, 10_000, 60_000, 300_000],
   /** A rollback tells when files are missing; until then there is time. */

@@ -363,8 +363,9 @@ describe("a run of a chat model", () => {
       ["tool_calls", "completed"],
       ["message_creation", "completed"],
     ]);
-    expect((await one.messages()).map(({ status, content }) => [status, content])).toEqual([
-      ["completed", [{ type: "text", text: "Fourteen days.", marks: [], cuts: [14] }]],
+    // It stands where the one that was cut off stood, so its citations are numbered as that one's were.
+    expect((await one.messages()).map(({ number, status, content }) => [number, status, content])).toEqual([
+      [1, "completed", [{ type: "text", text: "Fourteen days.", marks: [], cuts: [14] }]],
     ]);
     expect(await one.row()).toMatchObject({ status: "completed", outcome: { usage: { input: 5, output: 6 } } });
     expect(one.ends).toEqual(["completed"]);

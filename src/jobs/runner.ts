@@ -1,7 +1,9 @@
+import { AppError } from "../errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
 import { nextTurn } from "../platform/next-turn.ts";
+import { tracedAlone } from "../platform/tracing.ts";
 import { JOB_SECONDS, JOBS } from "./metrics.ts";
 import type { JobKind, JobRow, JobsTable } from "../storage/jobs.ts";
 import { type Retry, retry } from "./retry.ts";
@@ -147,6 +149,8 @@ export class JobRunner implements AsyncDisposable {
       await change();
       return true;
     } catch (error) {
+      // Said once, by whoever found it.
+      if (error instanceof AppError && error.code === "storage_unavailable") return false;
       const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       this.#options.log.error("the job rows cannot be changed now", { error: detail });
       return false;
@@ -227,7 +231,11 @@ export class JobRunner implements AsyncDisposable {
     const startedMs = performance.now();
     let outcome: JobOutcome;
     try {
-      outcome = await handler.run(job, signal, lease);
+      outcome = await tracedAlone(`job ${job.kind}`, { "lectern.attempt": job.attempt }, async (span) => {
+        const ended = await handler.run(job, signal, lease);
+        span.set({ "lectern.outcome": ended.type });
+        return ended;
+      });
     } catch (error) {
       const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       log.error("job failed unexpectedly", { kind: job.kind, job: job.id, attempt: job.attempt, error: detail });

@@ -465,6 +465,25 @@ describe("the newest revision", () => {
     expect([status, json.error.code]).toEqual([400, code]);
   });
 
+  test.each(["2099-01-01", "2025-06-18"])(
+    "a revision that is not served so (%s) is told all that are",
+    async (asked) => {
+      const params = { ...CALL, _meta: { ...ENVELOPE, "io.modelcontextprotocol/protocolVersion": asked } };
+      const { json } = await askModern(f, "tools/call", params, { headers: { "mcp-protocol-version": asked } });
+      expect(json).toEqual({
+        ...{ jsonrpc: "2.0", id: 7 },
+        error: {
+          code: -32022,
+          message: `Unsupported protocol version: ${asked}`,
+          data: {
+            supported: ["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05", "2024-10-07"],
+            requested: asked,
+          },
+        },
+      });
+    },
+  );
+
   test("a name may come in base64", async () => {
     const headers = { "mcp-name": `=?base64?${btoa("list_stores")}?=` };
     expect((await askModern(f, "tools/call", CALL, { headers })).status).toBe(200);

@@ -31,6 +31,7 @@ const INSTRUCTIONS =
 const KEPT_MS = 300_000;
 /** The revision without a handshake. */
 const MODERN = "2026-07-28";
+const UNSUPPORTED_REVISION = -32022;
 const KEPT = { ttlMs: KEPT_MS, cacheScope: "private" } as const;
 
 /** Sessions are not kept, and the key is nobody's business from here on. */
@@ -84,7 +85,16 @@ export async function exchange(asked: Exchange): Promise<Response> {
     : await library.createMcpHandler(makeServer, { legacy: "reject" }).fetch(at, { parsedBody: message });
   const failed = thrown as { error: unknown } | null;
   if (failed !== null) throw failed.error;
-  return response;
+  return isLegacy ? response : await withAllRevisions(response, library);
+}
+
+/** The library names only those of its own era where it refuses a revision; the others are served here as well. */
+async function withAllRevisions(response: Response, library: Library): Promise<Response> {
+  if (response.status !== 400) return response;
+  const answer = (await response.json()) as { error?: { code?: number; data?: object } };
+  if (answer.error?.code === UNSUPPORTED_REVISION)
+    answer.error.data = { ...answer.error.data, supported: [MODERN, ...library.SUPPORTED_PROTOCOL_VERSIONS] };
+  return Response.json(answer, { status: response.status });
 }
 
 type RunTool = (name: string, args: unknown) => Promise<ToolResult>;

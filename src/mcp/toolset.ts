@@ -25,7 +25,7 @@ export type ToolResult = {
 };
 
 /** Failures that are no fault of the call and pass: whoever calls is told in HTTP's way to come again. */
-const COME_AGAIN: readonly ErrorCode[] = ["overloaded", "rate_limit_exceeded", "shutting_down"];
+const COME_AGAIN: readonly ErrorCode[] = ["overloaded", "rate_limit_exceeded", "shutting_down", "too_many_connections"];
 /** Failures of other servers: another store may have another model. */
 const ELSEWHERE: readonly ErrorCode[] = [
   "embedding_provider_error",

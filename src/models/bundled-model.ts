@@ -29,6 +29,15 @@ export function bundledModelInfo(name: string): ModelInfo | null {
   return embeddedModels[name]?.info ?? null;
 }
 
+/** Which of a bundled model's files are not as long as the build left them. */
+export function bundledModelProblems(name: string): string[] {
+  const embedded = embeddedModels[name];
+  if (embedded === undefined) return [];
+  const isWhole = ([file, path]: [string, string]) => Bun.file(path).size === embedded.sizes[file];
+  const torn = Object.entries(embedded.files).filter((entry) => !isWhole(entry));
+  return torn.map(([file]) => `the executable's copy of ${file} is damaged`);
+}
+
 /**
  * A bundled model's files: path below the model's folder (`tokenizer.json`, `onnx/model.onnx`, ...) -> path for
  * `Bun.file()`. A path inside the binary is known to Bun only: native code is given the bytes, never the path.

@@ -4,6 +4,8 @@ import type { ModelInfo } from "../embed/provider.ts";
 export interface EmbeddedModel {
   /** Name -> path that Bun.file() reads. */
   files: Readonly<Record<string, string>>;
+  /** Name -> bytes that the file has. */
+  sizes: Readonly<Record<string, number>>;
   info: ModelInfo;
 }
 

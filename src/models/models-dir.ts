@@ -68,7 +68,8 @@ export async function readModelDirectory(
   }
 }
 
-function modelDirectories(root: string): { id: string; directory: string }[] {
+/** Ids and folders of all there are, read or not. */
+export function modelDirectories(root: string): { id: string; directory: string }[] {
   const found: { id: string; directory: string }[] = [];
   for (const name of subdirectories(root)) {
     const directory = join(root, name);

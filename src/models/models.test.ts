@@ -164,3 +164,40 @@ test("a search's query is embedded as far as anybody writes one, without half a 
   await models.embed("m", [long], { ...asker, kind: "query" });
   expect(asked[1]).toEqual({ texts: [long], kind: "query" });
 });
+
+test("a default model of which all is known is opened after the start; one that does not open is told and tried again", async () => {
+  using directory = tempDir();
+  const opened: string[] = [];
+  const errors: string[] = [];
+  const lanes: Partial<NativeLanes> = {
+    load: (key) => {
+      opened.push(key);
+      return Promise.resolve({ ok: false, problems: ["no memory"] });
+    },
+    embed: () => Promise.reject(new Error("model 'm' cannot be used: no memory")),
+  };
+  const models = new Models({
+    lanes: lanes as NativeLanes,
+    directory: directory.path,
+    bundled: [{ id: "m", source: { type: "bundled", name: "m" }, info: { ...INFO, location: "bundled" } }],
+    defaultModel: "m",
+    defaultAliases: true,
+    aliases: new Map(),
+    remote: { sources: { list: () => [], forget: () => false, mayForget: () => false } } as never,
+    defaultRanker: null,
+    onRerank: () => {},
+    ingestWorkers: 1,
+    queryCache: { maxBytes: 1000, maxEntries: 10 },
+    log: { ...silentLog, error: (text) => errors.push(text) },
+  });
+  await models.start();
+  expect(opened).toEqual([]);
+  await models.warm();
+  expect([opened, errors]).toEqual([["m"], ["the default model 'm' cannot be used: no memory"]]);
+  const asker = { tenant: "ten_a", signal: new AbortController().signal };
+  expect(await models.embedQuery({ id: "m", revision: "r", dimensions: 16 }, "x", asker)).toMatchObject({
+    ok: false,
+    reason: "unavailable",
+    detail: expect.stringContaining("no memory"),
+  });
+});

@@ -11,7 +11,7 @@ import {
   type ModelInfo,
 } from "../embed/provider.ts";
 import { QueryCache } from "../embed/query-cache.ts";
-import { WORD_TABLE } from "./bundled-model.ts";
+import { bundledModelProblems, WORD_TABLE } from "./bundled-model.ts";
 import { type BundledModel, type Entry, LOCAL_TEXTS, openBundled, openLocal, providedEntry } from "./entries.ts";
 import { combineWindows, resolveDimensions, fitVectors } from "../embed/vectors.ts";
 import type { Log } from "../platform/log.ts";
@@ -93,7 +93,10 @@ export class Models {
     this.rerankers = new Rerankers({ lanes: options.lanes, onUse: options.onRerank });
   }
 
-  /** Opens every model there is. Throws when the default model or the default reranker cannot be used. */
+  /**
+   * Opens every model there is but the bundled ones, of which all is known: those are opened when they are first needed.
+   * Throws when the default model or the default reranker cannot be used.
+   */
   async start(): Promise<void> {
     const { provider, defaultModel, defaultRanker } = this.#options;
     if (provider === undefined) for (const model of this.#options.bundled) await this.#openBundled(model);
@@ -106,24 +109,20 @@ export class Models {
     if (defaultModel === null) return;
     const resolved = resolveModelName(defaultModel, this.catalog());
     const entry = resolved.ok ? this.#entries.get(resolved.model) : undefined;
-    const problems = entry === undefined ? this.#broken.get(defaultModel) : await this.#problemsWith(entry);
+    const problems = entry === undefined ? this.#broken.get(defaultModel) : missingParts(entry);
     if (resolved.ok && (problems === undefined || problems.length === 0)) return;
     const why = `the default model '${defaultModel}' cannot be used: ${problems?.join("; ")}`;
     throw new Error(resolved.ok || problems !== undefined ? why : resolved.message);
   }
 
-  /** Opens a bundled model, of which all may be known but that it runs here. */
-  async #problemsWith(entry: Entry): Promise<readonly string[]> {
-    if (!("source" in entry) || entry.source.type !== "bundled") return [];
-    const loaded = await this.#options.lanes.load(entry.key, entry.source);
-    return loaded.ok ? [] : loaded.problems;
-  }
-
-  /** Opens the default model where files are embedded, ahead of the first one. */
+  /** Opens the default model where questions are embedded, ahead of the first one; tells the log where it does not open. */
   async warm(): Promise<void> {
     const id = this.catalog().defaultModel;
     const entry = this.#entries.get(id);
-    if (entry !== undefined && "source" in entry) await this.#options.lanes.warm(entry.key, entry.source);
+    if (entry === undefined || !("source" in entry)) return;
+    const loaded = await this.#options.lanes.load(entry.key, entry.source);
+    // Whoever asks it is told the same, and it is tried anew each time: memory may have been short.
+    if (!loaded.ok) this.#options.log.error(`the default model '${id}' cannot be used: ${loaded.problems.join("; ")}`);
   }
 
   /**
@@ -425,6 +424,11 @@ export class Models {
     }
     return entry;
   }
+}
+
+/** What of a bundled model is not there, or not whole; none of it is read. */
+function missingParts(entry: Entry): readonly string[] {
+  return "source" in entry && entry.source.type === "bundled" ? bundledModelProblems(entry.source.name) : [];
 }
 
 function shorten(result: EmbedResult, own: number, wanted: number): EmbedResult {

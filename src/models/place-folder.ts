@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import { existsSync, readFileSync, renameSync } from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
 import { type ModelOverrides, overridesFile } from "../embed/local/model-folder.ts";
-import { replaceFile, syncPath } from "../platform/replace-file.ts";
+import { makeDirectory, replaceFile, syncPath, syncTree } from "../platform/replace-file.ts";
 
 /** What putting a model's folder into the data directory takes, by the verb and by the server. */
 
@@ -33,16 +33,7 @@ export function writeOverrides(directory: string, overrides: ModelOverrides): vo
 /** Puts a folder that is whole, and on the same disk, in its place in one step. */
 export function moveIntoPlace(partial: string, target: string): void {
   syncTree(partial);
-  mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
+  makeDirectory(dirname(target));
   renameSync(partial, target);
   syncPath(dirname(target));
-}
-
-function syncTree(directory: string): void {
-  for (const entry of readdirSync(directory, { withFileTypes: true })) {
-    const path = join(directory, entry.name);
-    if (entry.isDirectory()) syncTree(path);
-    else syncPath(path);
-  }
-  syncPath(directory);
 }

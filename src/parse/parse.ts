@@ -31,7 +31,7 @@ export type { ParseLimits } from "./limits.ts";
  */
 
 /** Cached parses of another version are done again. */
-export const PARSER_VERSION = 5;
+export const PARSER_VERSION = 6;
 
 export interface ParseInput {
   bytes: Uint8Array;

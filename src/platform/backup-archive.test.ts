@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
-import { readBackup, writeBackup } from "./backup-archive.ts";
+import { fileForBackup, readBackup, writeBackup } from "./backup-archive.ts";
 import { TAR_END, TarError, tarHeader, tarPadding } from "./tar.ts";
 
 const MANIFEST = { format: 1, lectern: "0.1.0", created_at: 1_700_000_000 };
@@ -50,18 +50,15 @@ test("what is written is read", async () => {
   using dir = tempDir();
   const path = dir.join("x");
   await Bun.write(path, "content");
-  const files = ["meta.sqlite", "models.toml", "blobs/0f/file-Ab_1", "models/a/b..c/.x", "models/m/x"].map((name) => ({
-    name,
-    path,
-    bytes: 7,
-  }));
+  const names = ["meta.sqlite", "models.toml", "blobs/0f/file-Ab_1", "models/a/b..c/.x", "models/m/x"];
+  const files = [...names, "ocr/chi_sim.traineddata"].map((name) => fileForBackup(name, path, 7));
   expect(await read(writeBackup({ lectern: "0.1.0-rc.1+x", created_at: 1 }, files))).toEqual(files.map((f) => f.name));
 });
 
 const DOES_NOT_BELONG =
   `../evil /etc/passwd blobs/../../evil models/../../evil blobs/ab/../../evil models/a/../b models/./x
   models//x models/x/ models/. models/.. meta.sqlite/x cli.json native/x lock blobs/AB/x blobs/ab/a.b models/x\u0001y
-  lectern-backup.json models`.split(/\s+/);
+  lectern-backup.json models ocr/x.txt ocr/../x.traineddata ocr/a/b.traineddata ocr/deu.traineddata.1.tmp`.split(/\s+/);
 
 describe("a backup is refused with the name", () => {
   for (const name of DOES_NOT_BELONG) {

@@ -8,8 +8,14 @@ import { TAR_END, TarError, readTar, tarHeader, tarPadding } from "./tar.ts";
  */
 export interface BackupFile {
   name: string;
-  path: string;
+  /** What `read` gives at least; the rest is left out. */
   bytes: number;
+  read(): AsyncIterable<Uint8Array>;
+}
+
+/** A file of this machine under a name in the archive. */
+export function fileForBackup(name: string, path: string, bytes: number): BackupFile {
+  return { name, bytes, read: () => Bun.file(path).slice(0, bytes).stream() };
 }
 
 /** The last second of the year 9999. */
@@ -54,7 +60,7 @@ export async function* writeBackup(
     yield tarHeader(file, manifest.created_at);
     const hash = new Bun.CryptoHasher("sha256");
     let sent = 0;
-    for await (const piece of Bun.file(file.path).slice(0, file.bytes).stream()) {
+    for await (const piece of file.read()) {
       hash.update(piece);
       sent += piece.byteLength;
       yield piece;
@@ -129,6 +135,7 @@ function isBackupName(name: string): boolean {
   return (
     name === "meta.sqlite" ||
     name === "models.toml" ||
+    /^ocr\/[A-Za-z][A-Za-z0-9_]{1,39}\.traineddata$/.test(name) ||
     /^blobs\/[0-9a-f]{2}\/[A-Za-z0-9_-]{1,128}$/.test(name) ||
     /^models(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._-]+)+$/.test(name)
   );

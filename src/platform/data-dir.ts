@@ -3,7 +3,7 @@ import { accessSync, chmodSync, constants, lstatSync, mkdirSync, readFileSync, r
 import { join, resolve } from "node:path";
 import { findPlace } from "./data-place.ts";
 import { isAlive } from "./process-alive.ts";
-import { replaceFile } from "./replace-file.ts";
+import { makeDirectory, replaceFile } from "./replace-file.ts";
 
 /** Something a person must mend before the server can start; `message` is the one line that is shown. */
 export class StartError extends Error {
@@ -44,11 +44,11 @@ export function takeDataDir(directory: string, verb?: string): DataDir {
 
 function makePlace(named: string): { path: string; notice: string | null } {
   try {
-    mkdirSync(named, { recursive: true, mode: 0o700 });
+    makeDirectory(named);
     const place = findPlace(named);
     if (place.type === "refuse") throw new StartError(`the data directory ${named} cannot be used: ${place.reason}`);
     const { path, isTooOpen, notice } = place;
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeDirectory(path);
     if (isTooOpen) chmodSync(path, 0o700);
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
     return { path, notice };

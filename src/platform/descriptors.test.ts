@@ -1,4 +1,5 @@
 import { closeSync, existsSync, openSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "bun:test";
 import { type Descriptors, descriptors, DescriptorWatch } from "./descriptors.ts";
 import { lacks } from "../../test/helpers/lacks.ts";
@@ -18,20 +19,49 @@ test.skipIf(lacks("a list of open files", existsSync("/proc/self/fd")))(
 test("coming near the limit is told once, and again after it was far", () => {
   const told: number[] = [];
   let open = 0;
-  using watch = new DescriptorWatch(
-    (seen) => told.push(seen.open),
-    (): Descriptors => ({ open, most: 100 }),
-  );
+  using watch = new DescriptorWatch((seen) => told.push(seen.open), {
+    look: () => ({ open, most: 100 }),
+    count: () => open,
+  });
   for (open of [10, 79, 80, 95, 75, 85, 71, 90, 70, 79, 81, 99]) watch.look();
   expect(told).toEqual([80, 81]);
 });
 
 test("where the system does not tell, nothing is told", () => {
   const told: Descriptors[] = [];
-  using watch = new DescriptorWatch(
-    (seen) => told.push(seen),
-    () => null,
-  );
+  using watch = new DescriptorWatch((seen) => told.push(seen), { look: () => null, count: () => 1000 });
   watch.look();
-  expect(told).toEqual([]);
+  expect([told, watch.room()]).toEqual([[], "free"]);
 });
+
+test("what is left is known at every moment, also where the limit can be read no more", () => {
+  const told: number[] = [];
+  let open = 0;
+  using watch = new DescriptorWatch((seen) => told.push(seen.open), {
+    look: () => (open === 100 ? null : { open, most: 100 }),
+    count: () => open,
+  });
+  const rooms: string[] = [];
+  for (open of [10, 79, 80, 89, 90, 100, 85]) {
+    if (open === 100) watch.look();
+    rooms.push(watch.room());
+  }
+  expect([rooms, told]).toEqual([["free", "free", "near", "near", "full", "full", "near"], [80]]);
+});
+
+test.skipIf(lacks("a list of open files", existsSync("/proc/self/fd")))(
+  "where nothing more can be opened the process is at its limit",
+  () => {
+    const script = `
+      import { openSync } from "node:fs";
+      import { DescriptorWatch, isOutOfDescriptors } from ${JSON.stringify(join(import.meta.dir, "descriptors.ts"))};
+      using watch = new DescriptorWatch(() => {});
+      const before = watch.room();
+      let failed = null;
+      try { for (;;) openSync("/dev/null", "r"); } catch (error) { failed = isOutOfDescriptors(error); }
+      watch.look();
+      console.log(JSON.stringify({ before, failed, room: watch.room() }));`;
+    const { stdout } = Bun.spawnSync(["sh", "-c", 'ulimit -n 100 && exec "$0" -e "$1"', process.execPath, script]);
+    expect(JSON.parse(stdout.toString())).toEqual({ before: "free", failed: true, room: "full" });
+  },
+);

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 
 /** Files and connections that this process has open, and may have: at the limit no connection is accepted any more. */
 export interface Descriptors {
@@ -6,13 +6,36 @@ export interface Descriptors {
   most: number;
 }
 
+/** Whether there is room for more: `near` the limit nothing that lasts is begun, and what is `full` is left for files. */
+export type DescriptorRoom = "free" | "near" | "full";
+
 /** As the system tells (proc(5)); null where it does not. */
 export function descriptors(): Descriptors | null {
   try {
-    return { open: readdirSync("/proc/self/fd").length, most: mostOpen(readFileSync("/proc/self/limits", "utf8")) };
+    const most = mostOpen(readFileSync("/proc/self/limits", "utf8"));
+    return { open: countOpen(most), most };
   } catch {
     return null;
   }
+}
+
+/** All of them where none is left to count them with. Linux tells the number without a look through them since 6.2. */
+function countOpen(most: number): number {
+  const { size } = statSync(OPEN);
+  if (size > 0) return size;
+  try {
+    return readdirSync(OPEN).length;
+  } catch (error) {
+    if (isOutOfDescriptors(error)) return most;
+    throw error;
+  }
+}
+
+const OPEN = "/proc/self/fd";
+
+/** Whether something failed because this process, or the machine, may open no more. */
+export function isOutOfDescriptors(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "EMFILE" || error.code === "ENFILE");
 }
 
 function mostOpen(limits: string): number {
@@ -20,31 +43,52 @@ function mostOpen(limits: string): number {
   return most === "unlimited" ? 2 ** 64 : Number(most);
 }
 
-/** Shares of the limit: told above the first, and again only once it was below the second. */
-const NEAR = 0.8;
-const FAR = 0.7;
+/** Shares of the limit. Told above `near`, and again only once it was below `far`. */
+const SHARE = { far: 0.7, near: 0.8, full: 0.9 } as const;
 const LOOK_EVERY_MS = 5000;
 
-/** Tells when the process comes near its limit, once each time. */
+interface System {
+  look: () => Descriptors | null;
+  /** Open ones alone, of this limit: asked for at every request. */
+  count: (most: number) => number;
+}
+
+/** Knows how near the process is to its limit, and tells when it comes near, once each time. */
 export class DescriptorWatch implements Disposable {
-  readonly #look: () => Descriptors | null;
+  readonly #system: System;
   readonly #onNear: (seen: Descriptors) => void;
   readonly #timer: Timer;
   #isNear = false;
+  #most: number | null;
 
-  constructor(onNear: (seen: Descriptors) => void, look = descriptors) {
-    this.#look = look;
+  constructor(onNear: (seen: Descriptors) => void, system: System = { look: descriptors, count: countOpen }) {
+    this.#system = system;
     this.#onNear = onNear;
+    this.#most = system.look()?.most ?? null;
     this.#timer = setInterval(() => this.look(), LOOK_EVERY_MS);
     this.#timer.unref();
   }
 
   look(): void {
-    const seen = this.#look();
-    if (seen === null) return;
+    const seen = this.#system.look();
+    // At the limit it cannot be read.
+    if (seen !== null) this.#most = seen.most;
+    this.#tell();
+  }
+
+  room(): DescriptorRoom {
+    const share = this.#tell();
+    if (share >= SHARE.full) return "full";
+    return share >= SHARE.near ? "near" : "free";
+  }
+
+  #tell(): number {
+    if (this.#most === null) return 0;
+    const seen = { open: this.#system.count(this.#most), most: this.#most };
     const share = seen.open / seen.most;
-    if (share >= NEAR && !this.#isNear) this.#onNear(seen);
-    this.#isNear = share >= NEAR || (this.#isNear && share > FAR);
+    if (share >= SHARE.near && !this.#isNear) this.#onNear(seen);
+    this.#isNear = share >= SHARE.near || (this.#isNear && share > SHARE.far);
+    return share;
   }
 
   [Symbol.dispose](): void {

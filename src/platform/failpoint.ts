@@ -17,6 +17,9 @@ export const FAILPOINTS = [
   "retire:some-removed",
   "retire:before-row",
   "reanalyze:some-written",
+  "upgrade:copied",
+  "upgrade:in-step",
+  "upgrade:step-done",
 ] as const;
 
 export type FailpointName = (typeof FAILPOINTS)[number];

@@ -9,6 +9,18 @@ export interface Metrics {
   /** Seconds, in fixed buckets from 0.5 ms to 60 s. */
   observe<L extends string>(histogram: Histogram<L>, seconds: number, labels: Labels<L>): void;
   render(): Promise<string>;
+  /** What there is now. */
+  collect(): Promise<Measured[]>;
+}
+
+/** A metric with its values, one for each set of labels that was seen. */
+export type Measured =
+  | { readonly metric: Counter | Gauge; readonly points: readonly Point[] }
+  | { readonly metric: Histogram; readonly series: readonly Series[] };
+
+export interface Point {
+  readonly labels: Labels<string>;
+  readonly value: number;
 }
 
 /** What a metric is, declared once beside what counts it: its name, what it means, the labels it has. */
@@ -43,11 +55,15 @@ export function histogram<L extends string = never>(
   return { kind: "histogram", name, help, labels };
 }
 
-const BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+/** Upper bounds of a histogram's buckets, in seconds. */
+export const BUCKETS: readonly number[] = [
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
+];
 
 /** One set of labels of a histogram. */
-interface Series {
+export interface Series {
   labels: Labels<string>;
+  /** How many fell into each; those above the last bound are in `count` alone. */
   buckets: number[];
   sum: number;
   count: number;
@@ -58,14 +74,13 @@ export function createMetrics(): Metrics {
 }
 
 class Registry implements Metrics {
-  readonly #counters = new Map<Counter, Map<string, number>>();
+  readonly #counters = new Map<Counter, Map<string, { labels: Labels<string>; value: number }>>();
   readonly #gauges = new Map<Gauge, () => GaugeValue<string> | Promise<GaugeValue<string>>>();
   readonly #histograms = new Map<Histogram, Map<string, Series>>();
 
   count(counter: Counter, labels: Labels<string>, by = 1): void {
-    const series = getOrAdd(this.#counters, counter, () => new Map<string, number>());
-    const key = labelText(labels);
-    series.set(key, (series.get(key) ?? 0) + by);
+    const all = getOrAdd(this.#counters, counter, () => new Map<string, { labels: Labels<string>; value: number }>());
+    getOrAdd(all, labelText(labels), () => ({ labels, value: 0 })).value += by;
   }
 
   gauge(gauge: Gauge, read: () => GaugeValue<string> | Promise<GaugeValue<string>>): void {
@@ -83,22 +98,25 @@ class Registry implements Metrics {
   }
 
   async render(): Promise<string> {
-    const lines: string[] = [];
-    for (const [counter, series] of this.#counters) {
-      lines.push(...header(counter), ...[...series].map(([key, value]) => `${counter.name}${key} ${value}`));
-    }
-    for (const [gauge, read] of this.#gauges) {
+    const lines = (await this.collect()).flatMap((one) => [
+      ...header(one.metric),
+      ...("points" in one
+        ? one.points.map(({ labels, value }) => `${one.metric.name}${labelText(labels)} ${value}`)
+        : one.series.flatMap((series) => histogramLines(one.metric.name, series))),
+    ]);
+    return `${lines.join("\n")}\n`;
+  }
+
+  async collect(): Promise<Measured[]> {
+    const counters = [...this.#counters].map(([metric, all]) => ({ metric, points: [...all.values()] }));
+    const gauges: Measured[] = [];
+    for (const [metric, read] of this.#gauges) {
       const value = await read();
       const values: [Labels<string>, number][] = typeof value === "number" ? [[{}, value]] : value;
-      lines.push(...header(gauge), ...values.map(([labels, number]) => `${gauge.name}${labelText(labels)} ${number}`));
+      gauges.push({ metric, points: values.map(([labels, number]) => ({ labels, value: number })) });
     }
-    for (const [histogram, all] of this.#histograms) {
-      lines.push(
-        ...header(histogram),
-        ...[...all.values()].flatMap((series) => histogramLines(histogram.name, series)),
-      );
-    }
-    return `${lines.join("\n")}\n`;
+    const histograms = [...this.#histograms].map(([metric, all]) => ({ metric, series: [...all.values()] }));
+    return [...counters, ...gauges, ...histograms];
   }
 }
 

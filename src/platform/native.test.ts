@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
 import type { TempDir } from "../../test/helpers/temp-dir.ts";
 import type { EmbeddedNative } from "./native-embedded.ts";
-import { loadOnnxRuntime, loadVectors, unpack, unpackNatives, VECTORS_FILE } from "./native.ts";
+import { loadOnnxRuntime, loadVectors, unpack, unpackNatives, vectorsFileName } from "./native.ts";
 
 const LIBRARY_BYTES = 3_000_000;
 let temp: TempDir;
@@ -18,7 +18,7 @@ beforeAll(() => {
   files = [
     source("onnxruntime_binding.node", "binding"),
     source("libonnxruntime.so.1", "x".repeat(LIBRARY_BYTES)),
-    source(VECTORS_FILE, "vectors"),
+    source(vectorsFileName(), "vectors"),
   ];
 });
 
@@ -39,6 +39,7 @@ test("every file is unpacked into one private directory named by their hash", as
   const natives = await unpack(files, parent);
   const directory = dirname(natives.vectors);
   expect(natives.onnxruntime).toBe(join(directory, "onnxruntime_binding.node"));
+  expect(natives.vectors).toBe(join(directory, vectorsFileName()));
   expect(readdirSync(parent)).toEqual([directory.slice(parent.length + 1)]);
   expect(readdirSync(directory).sort()).toEqual(files.map((file) => file.name).sort());
   for (const file of files) expect(readFileSync(join(directory, file.name))).toEqual(readFileSync(file.path));

@@ -84,12 +84,14 @@ export function loadVectors(natives: Natives = sourceNatives()): VectorAddon {
 /** The same where it was loaded, or stands ready beside the sources; null elsewhere. */
 export function vectorAddon(): VectorAddon | null {
   if (vectorsAddon !== undefined || embeddedNatives.length > 0) return vectorsAddon ?? null;
-  const path = join(import.meta.dir, "../../dist/native", VECTORS_FILE);
+  const path = join(import.meta.dir, "../../dist/native", vectorsFileName());
   return existsSync(path) ? (vectorsAddon = loadAddon(path) as VectorAddon) : null;
 }
 
-/** One file for all processors of an architecture: it chooses by itself. */
-export const VECTORS_FILE = "lectern-vectors.node";
+/** File name of our own addon, one for all processors of an architecture: it chooses by itself. */
+export function vectorsFileName(arch: string = process.arch): string {
+  return `lectern-vectors-${arch}.node`;
+}
 
 /** The binary's copy of onnxruntime-node takes its binding from here (see src/build/compile.ts). */
 const ONNXRUNTIME_BINDING = Symbol.for("lectern.onnxruntime.binding");
@@ -98,7 +100,7 @@ let vectorsAddon: VectorAddon | undefined;
 
 function sourceNatives(): Natives {
   if (embeddedNatives.length > 0) throw new Error("native files of a compiled binary must be unpacked first");
-  const vectors = join(import.meta.dir, "../../dist/native", VECTORS_FILE);
+  const vectors = join(import.meta.dir, "../../dist/native", vectorsFileName());
   if (!existsSync(vectors)) throw new Error(`native code is not built yet (${vectors}): run "make addon"`);
   return { vectors, onnxruntime: null };
 }
@@ -133,7 +135,7 @@ export async function unpack(files: readonly EmbeddedNative[], parent: string): 
   }
   removeOthers(directory, new Set(files.map((file) => file.name)));
   removeOthers(parent, new Set([name]));
-  return { vectors: join(directory, VECTORS_FILE), onnxruntime: join(directory, ONNXRUNTIME_FILE) };
+  return { vectors: join(directory, vectorsFileName()), onnxruntime: join(directory, ONNXRUNTIME_FILE) };
 }
 
 /** Hashed in pieces, so that a start does not leave 50 MB of garbage behind. */

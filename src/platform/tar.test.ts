@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
-import { readBackup, writeBackup } from "./backup-archive.ts";
+import { fileForBackup, readBackup, writeBackup } from "./backup-archive.ts";
 import { readTar, TAR_END, TarError, tarHeader, tarPadding } from "./tar.ts";
 
 async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
@@ -58,7 +58,7 @@ test("a backup with one bit changed, cut off, or with a name that leads out is r
     await Bun.write(path, "the database ".repeat(100));
     const write = async (name: string) => {
       const parts: Uint8Array[] = [];
-      for await (const part of writeBackup({ lectern: "test", created_at: 1 }, [{ name, path, bytes: 1300 }]))
+      for await (const part of writeBackup({ lectern: "test", created_at: 1 }, [fileForBackup(name, path, 1300)]))
         parts.push(part);
       return Buffer.concat(parts);
     };

@@ -1,28 +1,40 @@
 /**
- * The tar format (POSIX ustar), as much as a backup needs: plain files with short names, streamed both ways. Any `tar`
- * reads what is written here. Sizes above 8 GiB are written in GNU's base-256 form.
+ * The tar format (POSIX ustar), as much as a backup and a release need: short names, streamed both ways; what is read are
+ * plain files. Any `tar` reads what is written here. Sizes above 8 GiB are written in GNU's base-256 form.
  */
 export interface TarEntry {
   name: string;
   bytes: number;
 }
 
+/** What a header may say besides; a plain file of its owner (root) alone unless it does. */
+export interface TarHeader extends TarEntry {
+  type?: "file" | "link" | "folder";
+  mode?: number;
+  /** Number of the user and of the group. */
+  owner?: number;
+  /** Of a symbolic link. */
+  target?: string;
+}
+
 const BLOCK = 512;
 const PLAIN_FILE = "0".charCodeAt(0);
+const TYPE_FLAGS = { file: "0", link: "2", folder: "5" } as const;
 const NAME_BYTES = 100;
 const PREFIX_BYTES = 155;
 const OCTAL_LIMIT = 8 ** 11;
 
 /** The block before a file's content. `mtime`: Unix seconds. */
-export function tarHeader(entry: TarEntry, mtime: number): Uint8Array {
+export function tarHeader(entry: TarHeader, mtime: number): Uint8Array {
   const header = new Uint8Array(BLOCK);
   const text = (at: number, value: string) => header.set(new TextEncoder().encode(value), at);
   const { prefix, name } = splitName(entry.name);
   text(0, name);
   text(345, prefix);
-  text(100, "0000600\0");
-  text(108, "0000000\0");
-  text(116, "0000000\0");
+  const octal = (value: number) => `${value.toString(8).padStart(7, "0")}\0`;
+  text(100, octal(entry.mode ?? 0o600));
+  text(108, octal(entry.owner ?? 0));
+  text(116, octal(entry.owner ?? 0));
   if (entry.bytes < OCTAL_LIMIT) text(124, `${entry.bytes.toString(8).padStart(11, "0")}\0`);
   else {
     const view = new DataView(header.buffer);
@@ -31,7 +43,8 @@ export function tarHeader(entry: TarEntry, mtime: number): Uint8Array {
   }
   text(136, `${Math.trunc(mtime).toString(8).padStart(11, "0")}\0`);
   text(148, "        ");
-  text(156, "0");
+  text(156, TYPE_FLAGS[entry.type ?? "file"]);
+  text(157, entry.target ?? "");
   text(257, "ustar\0");
   text(263, "00");
   const sum = header.reduce((total, byte) => total + byte, 0);

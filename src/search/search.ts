@@ -25,6 +25,7 @@ import { rerank } from "./rerank.ts";
 import type { Scale } from "./scale.ts";
 import { select } from "./select.ts";
 import { nextTurn } from "../platform/next-turn.ts";
+import { traced } from "../platform/tracing.ts";
 
 /** A query's vector in a generation's own dimensions, from memory or from the model. */
 export type EmbedQuery = (
@@ -115,7 +116,10 @@ export function createSearch(deps: SearchDeps): Search {
       return question();
     },
   });
-  return (asked, signal) => search({ ...deps, turns }, asked, signal);
+  return (asked, signal) =>
+    traced("search", { "lectern.mode": asked.request.mode, "lectern.questions": asked.request.searched.length }, () =>
+      search({ ...deps, turns }, asked, signal),
+    );
 }
 
 async function search(
@@ -128,29 +132,37 @@ async function search(
   const generation = await generationOf(deps, store, asked.generation ?? store.live_generation);
   // Leased before the query is embedded: if another model went live in between, the query's vector would be
   // compared with vectors of another space.
-  using lease = await deps.indexes.acquire(store.id, generation.id);
+  using lease = await traced("search.open", {}, () => deps.indexes.acquire(store.id, generation.id));
   const leasedAt = performance.now();
   const queries = [...new Set(request.searched)];
-  const vectors = await vectorsOf(deps, queries, { request, generation, signal });
+  const vectors = await traced("search.embed", { "lectern.model": generation.model }, () =>
+    vectorsOf(deps, queries, { request, generation, signal }),
+  );
   const embeddedAt = performance.now();
   const questions = queries.map((query, i) => ({
     item: () => ask(deps, lease, { model: generation.model, query, vector: vectors[i] ?? null, request }),
     cost: Math.max(1, query.length),
   }));
-  const answers = await inTurns(deps.turns, { tenant: store.tenant_id, questions, signal });
+  const answers = await traced("search.index", {}, () =>
+    inTurns(deps.turns, { tenant: store.tenant_id, questions, signal }),
+  );
   const rankedAt = performance.now();
   const ranked =
     ranker === null
       ? mergeRanked(answers.map((answer) => answer.ranked))
-      : await rerank(
-          deps,
-          { tenantId: store.tenant_id, ranker, found: askedAndFound(queries, answers, request), request },
-          signal,
+      : await traced("search.rerank", { "lectern.ranker": ranker }, () =>
+          rerank(
+            deps,
+            { tenantId: store.tenant_id, ranker, found: askedAndFound(queries, answers, request), request },
+            signal,
+          ),
         );
   const rerankedAt = performance.now();
   const found = select(ranked, request, deps.indexReads.terms);
   // What was deleted since it was found is left out here: nothing that is gone is shown.
-  const hits = await read(deps, store.tenant_id, found, request);
+  const hits = await traced("search.read", { "lectern.hits": found.length }, () =>
+    read(deps, store.tenant_id, found, request),
+  );
   const endedAt = performance.now();
   return {
     generation,

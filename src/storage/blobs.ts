@@ -1,28 +1,46 @@
-import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync } from "node:fs";
-import { open, rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { newId, pathPart } from "../platform/ids.ts";
+/** Uploaded bytes: what they are kept in (a directory, blob-directory.ts, or a bucket, blob-bucket.ts) looks like this. */
 
-/**
- * Uploaded bytes by id: `<data>/blobs/<2 hex of a hash>/<id>`. An id, never a client's file name, is the path.
- * Written to `<data>/tmp` (same file system), fsync, rename, fsync of the directory: a blob that exists is whole.
- * `<data>/tmp` is emptied at every start.
- */
+/** Uploaded bytes by id, wherever they are kept. An id, never a client's file name, is what they are called there. */
 export interface Blobs {
   /** Begins a blob; nothing is visible until `commit`. */
   writer(): Promise<BlobWriter>;
-  /** Absolute path, for streaming it out and for the parse lane. Throws for what is no identifier. */
-  path(id: string): string;
+  /**
+   * The whole blob as a file of this machine, until it is let go of: for parsers, which read files. Rejects with
+   * {@link BlobsAwayError}, with the signal's reason, or, at the latest when the file is opened, because it is gone.
+   */
+  localCopy(id: string, signal?: AbortSignal): Promise<LocalCopy>;
+  /** The bytes from `start` to before `end` (default: to the last one) as they come; errors with {@link BlobGoneError} or {@link BlobsAwayError}. */
+  read(id: string, start?: number, end?: number): ReadableStream<Uint8Array>;
+  /** Null where there is no such blob. Rejects with {@link BlobsAwayError}. */
   size(id: string): Promise<number | null>;
+  /** Resolves also where the place is away: then it is done as soon as it is back. */
   remove(id: string): Promise<void>;
   /**
    * Keeps bytes that are removed from now on until the returned function is called; null while somebody else does.
    */
   holdRemovals(): (() => Promise<void>) | null;
-  /** Every id on disk, for the sweep of orphans. */
-  list(): string[];
+  /** Every id whose row must be there by now, for the sweep of orphans: what comes after the call is not among them. */
+  settled(): AsyncIterable<string>;
+  /** Rejects with {@link BlobsAwayError} where the place is not to be had. */
+  check(): Promise<void>;
+  /** Whether others than this process put blobs there, so that orphans appear at any time. */
+  readonly isShared: boolean;
 }
+
+export interface LocalCopy extends AsyncDisposable {
+  /** Absolute; to be read only. */
+  readonly path: string;
+}
+
+/** There is no blob of this id. */
+export class BlobGoneError extends Error {
+  constructor(cause?: unknown) {
+    super("the bytes of this file are not there", { cause });
+  }
+}
+
+/** The place where blobs are kept does not answer, or refuses. The message is for the log alone. */
+export class BlobsAwayError extends Error {}
 
 export interface BlobWriter {
   readonly bytes: number;
@@ -33,95 +51,4 @@ export interface BlobWriter {
   commit(id: string): Promise<{ bytes: number; sha256: string; md5: string }>;
   /** Throws the bytes away; harmless after `commit`. */
   discard(): Promise<void>;
-}
-
-export function createBlobs(dataDir: string): Blobs {
-  const root = join(dataDir, "blobs");
-  const tmp = join(dataDir, "tmp");
-  mkdirSync(root, { recursive: true });
-  mkdirSync(tmp, { recursive: true });
-  const path = (id: string) => join(root, shard(id), pathPart(id));
-
-  let held: Set<string> | null = null;
-
-  return {
-    path,
-    holdRemovals() {
-      if (held !== null) return null;
-      const removed = new Set<string>();
-      held = removed;
-      return async () => {
-        held = null;
-        for (const id of removed) await rm(path(id), { force: true });
-      };
-    },
-    async writer() {
-      const temporary = join(tmp, newId("file-"));
-      const handle = await open(temporary, "wx", 0o600);
-      const sha256 = createHash("sha256");
-      const md5 = createHash("md5");
-      let bytes = 0;
-      let ended = false;
-      return {
-        get bytes() {
-          return bytes;
-        },
-        path: temporary,
-        async write(chunk) {
-          sha256.update(chunk);
-          md5.update(chunk);
-          for (let done = 0; done < chunk.byteLength;) done += (await handle.write(chunk, done)).bytesWritten;
-          bytes += chunk.byteLength;
-        },
-        async commit(id) {
-          ended = true;
-          try {
-            await handle.sync();
-          } finally {
-            await handle.close();
-          }
-          const target = path(id);
-          mkdirSync(dirname(target), { recursive: true });
-          await rename(temporary, target);
-          await syncDirectory(dirname(target));
-          return { bytes, sha256: sha256.digest("hex"), md5: md5.digest("hex") };
-        },
-        async discard() {
-          if (ended) return;
-          ended = true;
-          await handle.close();
-          await rm(temporary, { force: true });
-        },
-      };
-    },
-    async size(id) {
-      try {
-        return (await stat(path(id))).size;
-      } catch {
-        return null;
-      }
-    },
-    async remove(id) {
-      if (held === null) await rm(path(id), { force: true });
-      else held.add(id);
-    },
-    list() {
-      return readdirSync(root, { withFileTypes: true })
-        .filter((entry) => entry.isDirectory())
-        .flatMap((entry) => readdirSync(join(root, entry.name)));
-    },
-  };
-}
-
-function shard(id: string): string {
-  return createHash("sha256").update(id).digest("hex").slice(0, 2);
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

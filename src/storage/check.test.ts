@@ -3,7 +3,7 @@ import { Database } from "bun:sqlite";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { tempDir, type TempDir } from "../../test/helpers/temp-dir.ts";
-import { createBlobs } from "./blobs.ts";
+import { createBlobs } from "./blob-directory.ts";
 import { checkDatabase } from "./check.ts";
 import { MIGRATIONS } from "./migrations/index.ts";
 import { openSqlite } from "./sqlite.ts";
@@ -34,8 +34,14 @@ beforeEach(async () => {
 afterEach(() => temp[Symbol.dispose]());
 
 const pathOf = (fileId: string) => createBlobs(temp.path).path(fileId);
-const report = () => checkDatabase(temp.path, pathOf);
+const report = (full = false) => checkDatabase(temp.path, { pathOf, blobs: createBlobs(temp.path).list(), full });
 const WHOLE = { integrity: "ok", schema: { found: KNOWN, known: KNOWN }, wrongCounts: 0, missingBytes: 0 };
+const FOUND = {
+  orphans: 0,
+  newestAt: 1,
+  hashes: ["file-a", "file-b"].map((id) => ({ id, sha256: "0" })),
+  models: [{ model: expect.any(String), revision: expect.any(String) }],
+};
 
 function plant(sql: string): void {
   using db = new Database(temp.join("meta.sqlite"));
@@ -45,18 +51,18 @@ function plant(sql: string): void {
 
 test("nothing is wrong with a directory as the server leaves it, and the look changes nothing", () => {
   const before = readFileSync(temp.join("meta.sqlite"));
-  expect(report()).toEqual({ ...WHOLE, stores: 1, files: 2 });
+  expect(report()).toEqual({ ...WHOLE, stores: 1, files: 2, ...FOUND });
   expect(readFileSync(temp.join("meta.sqlite"))).toEqual(before);
 });
 
 test("a store whose counts are not those of its files is found", () => {
   plant(`UPDATE vector_store SET n_completed = n_completed + 1`);
-  expect(report()).toEqual({ ...WHOLE, wrongCounts: 1, stores: 1, files: 2 });
+  expect(report()).toEqual({ ...WHOLE, wrongCounts: 1, stores: 1, files: 2, ...FOUND });
 });
 
 test("an uploaded file whose bytes are gone is found", () => {
   rmSync(pathOf("file-b"));
-  expect(report()).toEqual({ ...WHOLE, missingBytes: 1, stores: 1, files: 2 });
+  expect(report()).toEqual({ ...WHOLE, missingBytes: 1, stores: 1, files: 2, ...FOUND });
 });
 
 test("a schema of a newer version is told as such", () => {
@@ -100,4 +106,13 @@ test("what has SQL of somebody else is refused, and what is no database throws",
   writeFileSync(temp.join("meta.sqlite"), "no database at all, but longer than nothing");
   rmSync(temp.join("meta.sqlite-wal"), { force: true });
   expect(report).toThrow();
+});
+
+test("bytes that no row has, bytes that are too few and the newest row are told; a full look agrees", () => {
+  expect(report(true)).toEqual({ ...WHOLE, stores: 1, files: 2, ...FOUND });
+  mkdirSync(dirname(pathOf("file-lost")), { recursive: true });
+  writeFileSync(pathOf("file-lost"), "x");
+  writeFileSync(pathOf("file-b"), "ab");
+  plant("UPDATE vector_store SET created_at = 99");
+  expect(report()).toMatchObject({ orphans: 1, missingBytes: 1, newestAt: 99 });
 });

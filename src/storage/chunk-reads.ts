@@ -1,4 +1,5 @@
 import {
+  CHUNK_ATTRIBUTES,
   CHUNK_HIT,
   type ChunkHit,
   type ChunkOwner,
@@ -7,12 +8,14 @@ import {
   floatsOf,
   type IndexedChunk,
   LISTED_CHUNK,
+  withOwn,
 } from "./chunks.ts";
+import type { GenerationRow } from "./generations.ts";
 import type { ChunkId, ChunkSet, FileId, GenerationId, StoreFileSeq, StoreId, TenantId } from "./ids.ts";
 import type { Page, PageQuery } from "./page.ts";
 import type { Sql } from "./sql.ts";
-import { type FileTotals, STORE_FILE } from "./store-files.ts";
-import type { RowOf } from "./table.ts";
+import { type FileAttributes, type FileTotals, STORE_FILE } from "./store-files.ts";
+import { blob, integer, json, nullable, type RowOf, Selection } from "./table.ts";
 
 /** A chunk that is to be embedded. */
 export interface UnembeddedChunk {
@@ -76,6 +79,12 @@ export interface ChunkReads {
   vector(chunkId: ChunkId, generation: GenerationId): Promise<Float32Array | null>;
   /** The chunks of these ids that still count, in order of their ids, as `list` has them. */
   listed(tenantId: TenantId, ids: readonly ChunkId[]): Promise<ChunkRow[]>;
+  /** What the newest chunks before `beforeId` have of their own, the newest first; of those that still count. */
+  attributesBefore(
+    { tenant_id, store_id, chunk_set }: OfGeneration,
+    beforeId: ChunkId,
+    limit: number,
+  ): Promise<ChunkAttributes[]>;
   list(
     tenantId: TenantId,
     storeId: StoreId,
@@ -85,6 +94,11 @@ export interface ChunkReads {
   ): Promise<Page<ChunkRow>>;
 }
 
+type OfGeneration = Pick<GenerationRow, "tenant_id" | "store_id" | "chunk_set">;
+
+const OWN_ATTRIBUTES = CHUNK_ATTRIBUTES.pick("chunk_id", "attributes").as("a");
+export type ChunkAttributes = RowOf<typeof OWN_ATTRIBUTES>;
+
 interface ChunkTotals {
   chunks: number;
   vectors: number;
@@ -92,10 +106,22 @@ interface ChunkTotals {
   vector_bytes: number;
 }
 
-/** Also read by index-reads.ts. */
-export const CHUNKS_FOR_INDEX = /*sql*/ `SELECT c.id AS chunk_id, c.store_file, t.terms, v.data, v.shared FROM chunk c
+/** Also read by index-reads.ts, as what follows is. */
+export const INDEXED_CHUNK = new Selection(
+  {
+    chunk_id: integer<ChunkId>(),
+    store_file: integer<StoreFileSeq>(),
+    terms: blob(),
+    data: blob(),
+    shared: integer(),
+    attributes: nullable(json<FileAttributes>()),
+  },
+  "c.id AS chunk_id, c.store_file, t.terms, v.data, v.shared, a.attributes",
+);
+export const CHUNKS_FOR_INDEX = /*sql*/ `SELECT ${INDEXED_CHUNK.list} FROM chunk c
   JOIN chunk_terms t ON t.chunk_id = c.id
   JOIN vector v ON v.chunk_id = c.id AND v.generation = ?5
+  LEFT JOIN chunk_attributes a ON a.chunk_id = c.id
   WHERE c.tenant_id = ?1 AND c.store_file = ?2 AND c.chunk_set = ?3 AND c.revision = ?4 AND c.idx >= ?6
   ORDER BY c.idx LIMIT ?7`;
 const WITHOUT_VECTOR = /*sql*/ `SELECT c.id, c.idx, c.text, c.tokens, c.start_cp AS start, c.end_cp AS end FROM chunk c
@@ -114,6 +140,7 @@ const COMPLETED_FILES = /*sql*/ `SELECT ${COMPLETED_FILE.list} FROM store_file
   WHERE tenant_id = ?1 AND store_id = ?2 AND status = 'completed' AND seq > ?3 ORDER BY seq LIMIT ?4`;
 const CURRENT = /*sql*/ `json_each(?2) j JOIN chunk c ON c.id = j.value
   JOIN store_file f ON f.seq = c.store_file AND f.revision = c.revision AND f.status = 'completed'
+  LEFT JOIN chunk_attributes a ON a.chunk_id = c.id
   WHERE c.tenant_id = ?1`;
 const HITS = /*sql*/ `SELECT ${CHUNK_HIT.list} FROM ${CURRENT}`;
 const OF_IDS = /*sql*/ `SELECT ${LISTED_CHUNK.list} FROM ${CURRENT} ORDER BY c.id`;
@@ -125,8 +152,13 @@ const VECTOR_OF = /*sql*/ `SELECT data FROM vector WHERE chunk_id = ?1 AND gener
 const LAST = /*sql*/ `SELECT idx, end_cp FROM chunk
   WHERE tenant_id = ?1 AND store_file = ?2 AND chunk_set = ?3 AND revision = ?4 ORDER BY idx DESC LIMIT 1`;
 const LISTED = /*sql*/ `store_file f JOIN chunk c ON c.store_file = f.seq AND c.revision = f.revision AND c.chunk_set = ?3
+  LEFT JOIN chunk_attributes a ON a.chunk_id = c.id
   WHERE f.tenant_id = ?1 AND f.store_id = ?2 AND f.status = 'completed'
     AND (?4 IS NULL OR f.file_id IN (SELECT value FROM json_each(?4)))`;
+const ATTRIBUTES_BEFORE = /*sql*/ `SELECT ${OWN_ATTRIBUTES.list} FROM chunk_attributes a
+  JOIN chunk c ON c.id = a.chunk_id AND c.chunk_set = ?3
+  JOIN store_file f ON f.seq = c.store_file AND f.revision = c.revision AND f.status = 'completed'
+  WHERE a.tenant_id = ?1 AND a.store_id = ?2 AND a.chunk_id < ?4 ORDER BY a.chunk_id DESC LIMIT ?5`;
 const NOTHING: ChunkTotals = { chunks: 0, vectors: 0, text_bytes: 0, vector_bytes: 0 };
 
 export function chunkReads(sql: Sql): ChunkReads {
@@ -149,10 +181,18 @@ export function chunkReads(sql: Sql): ChunkReads {
       };
     },
     forIndex: (tenantId, at, generation, fromIdx, limit) =>
-      sql.all(CHUNKS_FOR_INDEX, [tenantId, at.storeFile, at.chunkSet, at.revision, generation, fromIdx, limit]),
+      INDEXED_CHUNK.all(sql, CHUNKS_FOR_INDEX, [
+        tenantId,
+        at.storeFile,
+        at.chunkSet,
+        at.revision,
+        generation,
+        fromIdx,
+        limit,
+      ]),
     completedFiles: (tenantId, storeId, afterSeq, limit) =>
       COMPLETED_FILE.all(sql, COMPLETED_FILES, [tenantId, storeId, afterSeq, limit]),
-    hits: (tenantId, ids) => CHUNK_HIT.all(sql, HITS, [tenantId, JSON.stringify(ids)]),
+    hits: async (tenantId, ids) => withOwn(await CHUNK_HIT.all(sql, HITS, [tenantId, JSON.stringify(ids)])),
     async texts(tenantId, ids) {
       const rows = await sql.all<Pick<ChunkHit, "id" | "text">>(TEXTS, [tenantId, JSON.stringify(ids)]);
       return new Map(rows.map((row) => [row.id, row.text]));
@@ -163,10 +203,13 @@ export function chunkReads(sql: Sql): ChunkReads {
       return row === null ? null : floatsOf(row.data);
     },
     last: (tenantId, at) => sql.get(LAST, [tenantId, at.storeFile, at.chunkSet, at.revision]),
-    listed: (tenantId, ids) => LISTED_CHUNK.all(sql, OF_IDS, [tenantId, JSON.stringify(ids)]),
-    list: (tenantId, storeId, chunkSet, page, files) => {
+    listed: async (tenantId, ids) => withOwn(await LISTED_CHUNK.all(sql, OF_IDS, [tenantId, JSON.stringify(ids)])),
+    attributesBefore: ({ tenant_id: tenantId, store_id: storeId, chunk_set: chunkSet }, beforeId, limit) =>
+      OWN_ATTRIBUTES.all(sql, ATTRIBUTES_BEFORE, [tenantId, storeId, chunkSet, beforeId, limit]),
+    list: async (tenantId, storeId, chunkSet, page, files) => {
       const params = [tenantId, storeId, chunkSet, files === null ? null : JSON.stringify(files)];
-      return LISTED_CHUNK.page(sql, { from: LISTED, params, cursor: "c.id" }, page);
+      const { rows, hasMore } = await LISTED_CHUNK.page(sql, { from: LISTED, params, cursor: "c.id" }, page);
+      return { rows: withOwn(rows), hasMore };
     },
   };
 }

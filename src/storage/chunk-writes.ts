@@ -1,4 +1,4 @@
-import { bytesOf, CHUNK, type ChunkOwner, type NewChunk, type NewVectors } from "./chunks.ts";
+import { bytesOf, CHUNK, CHUNK_ATTRIBUTES, type ChunkOwner, type NewChunk, type NewVectors } from "./chunks.ts";
 import type { ChunkId, ChunkSet, GenerationId, StoreFileSeq, StoreId, TenantId } from "./ids.ts";
 import type { Sql, Tx } from "./sql.ts";
 
@@ -10,13 +10,14 @@ export interface ChunkWrites {
   add(owner: ChunkOwner & { tenantId: TenantId; storeId: StoreId }, chunks: readonly NewChunk[]): Promise<ChunkId[]>;
   /** Vectors of chunks that were removed meanwhile are dropped. */
   addVectors(tenantId: TenantId, generation: GenerationId, vectors: readonly NewVectors[]): Promise<void>;
-  /** Copies a file's chunks, with their terms, into another set; what the set had of the file goes first. */
+  /** Copies a file's chunks, with their terms and attributes, into another set; what the set had of the file goes first. */
   copyToSet(storeFile: StoreFileSeq, revision: number, from: ChunkSet, to: ChunkSet): Promise<void>;
 }
 
 const OF_TEXT = ["text", "tokens", "start_cp", "end_cp", "page", "page_end", "line", "line_end", "heading"] as const;
 const INSERT_CHUNK = /*sql*/ `${CHUNK.into("tenant_id", "store_id", "chunk_set", "store_file", "revision", "idx", ...OF_TEXT)} RETURNING id`;
 const INSERT_TERMS = /*sql*/ `INSERT INTO chunk_terms (chunk_id, tenant_id, terms) VALUES (?1, ?2, ?3)`;
+const INSERT_ATTRIBUTES = CHUNK_ATTRIBUTES.into("chunk_id", "tenant_id", "store_id", "attributes");
 const INSERT_VECTOR = /*sql*/ `INSERT INTO vector (tenant_id, generation, chunk_id, data, shared)
   SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM chunk WHERE id = ?3)
   ON CONFLICT (chunk_id, generation) DO UPDATE SET data = excluded.data, shared = excluded.shared`;
@@ -29,6 +30,12 @@ const COPY_TERMS = /*sql*/ `INSERT INTO chunk_terms (chunk_id, tenant_id, terms)
   SELECT n.id, t.tenant_id, t.terms FROM chunk c
   JOIN chunk n ON n.store_file = c.store_file AND n.revision = c.revision AND n.idx = c.idx AND n.chunk_set = ?4
   JOIN chunk_terms t ON t.chunk_id = c.id
+  WHERE c.store_file = ?1 AND c.revision = ?2 AND c.chunk_set = ?3`;
+
+const COPY_ATTRIBUTES = /*sql*/ `INSERT INTO chunk_attributes (chunk_id, tenant_id, store_id, attributes)
+  SELECT n.id, a.tenant_id, a.store_id, a.attributes FROM chunk c
+  JOIN chunk n ON n.store_file = c.store_file AND n.revision = c.revision AND n.idx = c.idx AND n.chunk_set = ?4
+  JOIN chunk_attributes a ON a.chunk_id = c.id
   WHERE c.store_file = ?1 AND c.revision = ?2 AND c.chunk_set = ?3`;
 
 export function chunkWrites(sql: Sql): ChunkWrites {
@@ -58,6 +65,9 @@ export function chunkWrites(sql: Sql): ChunkWrites {
           ]);
           if (row === null) throw new Error("INSERT … RETURNING gave no row");
           await tx.run(INSERT_TERMS, [row.id, tenantId, chunk.terms]);
+          const { attributes } = chunk;
+          if (attributes != null)
+            await tx.run(INSERT_ATTRIBUTES, [row.id, tenantId, storeId, JSON.stringify(attributes)]);
           ids.push(row.id);
         }
         return ids;
@@ -73,12 +83,14 @@ export function chunkWrites(sql: Sql): ChunkWrites {
         if (own.length > 0) await removeChunks(tx, own);
         await tx.run(COPY_CHUNKS, [storeFile, revision, from, to]);
         await tx.run(COPY_TERMS, [storeFile, revision, from, to]);
+        await tx.run(COPY_ATTRIBUTES, [storeFile, revision, from, to]);
       }, "work"),
   };
 }
 
 const REMOVE_VECTORS = /*sql*/ `DELETE FROM vector WHERE chunk_id IN (SELECT value FROM json_each(?1))`;
 const REMOVE_TERMS = /*sql*/ `DELETE FROM chunk_terms WHERE chunk_id IN (SELECT value FROM json_each(?1))`;
+const REMOVE_ATTRIBUTES = /*sql*/ `DELETE FROM chunk_attributes WHERE chunk_id IN (SELECT value FROM json_each(?1))`;
 const REMOVE_CHUNKS = /*sql*/ `DELETE FROM chunk WHERE id IN (SELECT value FROM json_each(?1))`;
 
 /** Removes chunks with all that hangs on them; returns how many terms and vectors went. */
@@ -87,10 +99,11 @@ export async function removeChunks(tx: Tx, ids: readonly ChunkId[]): Promise<{ t
   return { terms: await removeTexts(tx, ids), vectors };
 }
 
-/** Removes chunks with their terms and without their vectors; returns how many terms went. */
+/** Removes chunks with their terms and attributes and without their vectors; returns how many terms went. */
 export async function removeTexts(tx: Tx, ids: readonly ChunkId[]): Promise<number> {
   const list = JSON.stringify(ids);
   const terms = await tx.run(REMOVE_TERMS, [list]);
+  await tx.run(REMOVE_ATTRIBUTES, [list]);
   await tx.run(REMOVE_CHUNKS, [list]);
   return terms;
 }

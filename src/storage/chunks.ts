@@ -1,8 +1,8 @@
 import type { ChunkId, ChunkSet, GenerationId, StoreFileSeq, StoreId, TenantId } from "./ids.ts";
 import type { RemovedRows } from "./deletions.ts";
 import type { Tx } from "./sql.ts";
-import { STORE_FILE } from "./store-files.ts";
-import { blob, id, integer, json, nullable, type RowOf, table, text } from "./table.ts";
+import { type FileAttributes, STORE_FILE } from "./store-files.ts";
+import { blob, id, integer, json, nullable, type RowOf, Selection, table, text } from "./table.ts";
 
 // No foreign keys: a detached file's rows are garbage that is removed in small steps.
 export const CHUNK = table("chunk", {
@@ -38,6 +38,14 @@ export const CHUNK_TERMS = table("chunk_terms", {
   terms: blob(),
 });
 
+/** What a chunk has of its own, where it has: it hides what its file has of the same names. */
+export const CHUNK_ATTRIBUTES = table("chunk_attributes", {
+  chunk_id: integer<ChunkId>(),
+  tenant_id: id<TenantId>(),
+  store_id: id<StoreId>(),
+  attributes: json<FileAttributes>(),
+});
+
 /** The vectors that a chunk brought into a generation: with those that it shares with chunks before it, all of its. */
 export const VECTOR = table("vector", {
   id: integer(),
@@ -52,17 +60,21 @@ export const VECTOR = table("vector", {
 
 const OF_HIT = ["id", "idx", "text", "start_cp", "end_cp", "page", "page_end", "line", "line_end", "heading"] as const;
 const OF_FILE = STORE_FILE.pick("file_id", "filename", "attributes").as("f");
+const OWN = new Selection({ own: nullable(json<FileAttributes>()) }, "a.attributes AS own");
 
-/** What a search result shows of a chunk, in a statement that calls it `c` and its file `f`. */
+/** What a search result shows of a chunk, in a statement that calls it `c`, its file `f` and its own attributes `a`. */
 export const CHUNK_HIT = CHUNK.pick(...OF_HIT)
   .as("c")
-  .and(OF_FILE);
-export type ChunkHit = RowOf<typeof CHUNK_HIT>;
+  .and(OF_FILE)
+  .and(OWN);
+/** `attributes`: its file's, and its own in their place. */
+export type ChunkHit = Omit<RowOf<typeof CHUNK_HIT>, "own">;
 
 export const LISTED_CHUNK = CHUNK.pick(...OF_HIT, "tokens", "store_id")
   .as("c")
-  .and(OF_FILE);
-export type ChunkRow = RowOf<typeof LISTED_CHUNK>;
+  .and(OF_FILE)
+  .and(OWN);
+export type ChunkRow = Omit<RowOf<typeof LISTED_CHUNK>, "own">;
 
 /** The chunks of one revision of a file, in one set. */
 export interface ChunkOwner {
@@ -87,6 +99,8 @@ export interface NewChunk {
   heading: readonly string[];
   /** Encoded keyword terms (index/analyzer.ts). */
   terms: Uint8Array;
+  /** Of its own; none where that is not said. */
+  attributes?: FileAttributes | null | undefined;
 }
 
 /** One chunk as an index loads it. */
@@ -98,6 +112,8 @@ export interface IndexedChunk {
   data: Uint8Array;
   /** How many of the vectors before them are its too. */
   shared: number;
+  /** Of its own. */
+  attributes: FileAttributes | null;
 }
 
 /** What a chunk brings into a generation. */
@@ -119,6 +135,13 @@ export interface ChunkPlace {
 
 /** Told what was removed, in the transaction that removes it. */
 export type NoteRemoved = (removed: RemovedRows, tx: Tx) => Promise<void>;
+
+/** Rows with what they show as their attributes. */
+export function withOwn<R extends { attributes: FileAttributes | null; own: FileAttributes | null }>(
+  rows: readonly R[],
+): Omit<R, "own">[] {
+  return rows.map(({ own, ...row }) => (own === null ? row : { ...row, attributes: { ...row.attributes, ...own } }));
+}
 
 /** A BLOB's bytes need not be aligned to four; then they are copied. */
 export function floatsOf(bytes: Uint8Array): Float32Array {

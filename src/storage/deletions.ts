@@ -148,7 +148,9 @@ const LEFT = /*sql*/ `SELECT
   (SELECT count(*) FROM deletion_file d JOIN store_file f ON f.seq = d.store_file WHERE d.deletion = ?1)
     + (SELECT count(*) FROM file WHERE id = ?2) + (SELECT count(*) FROM vector_store WHERE id = ?2) AS files,
   (SELECT count(*) FROM deletion_range r JOIN chunk c ON c.id BETWEEN r.first_id AND r.last_id WHERE r.deletion = ?1)
-    + (SELECT count(*) FROM deletion_file d JOIN chunk c ON c.store_file = d.store_file WHERE d.deletion = ?1) AS chunks,
+    + (SELECT count(*) FROM deletion_file d JOIN chunk c ON c.store_file = d.store_file WHERE d.deletion = ?1)
+    + (SELECT count(*) FROM deletion_range r JOIN chunk_attributes a ON a.chunk_id BETWEEN r.first_id AND r.last_id
+       WHERE r.deletion = ?1) AS chunks,
   (SELECT count(*) FROM deletion_range r JOIN chunk_terms t ON t.chunk_id BETWEEN r.first_id AND r.last_id
      WHERE r.deletion = ?1) AS terms,
   (SELECT count(*) FROM deletion_range r JOIN vector v ON v.chunk_id BETWEEN r.first_id AND r.last_id

@@ -1,4 +1,4 @@
-import { CHUNKS_FOR_INDEX } from "./chunk-reads.ts";
+import { CHUNKS_FOR_INDEX, INDEXED_CHUNK } from "./chunk-reads.ts";
 import { type ChunkOwner, floatsOf, type IndexedChunk } from "./chunks.ts";
 import type { ChunkId, GenerationId, StoreFileSeq, TenantId } from "./ids.ts";
 import type { SyncReads } from "./sql.ts";
@@ -29,15 +29,9 @@ export function indexReads(now: SyncReads): IndexReads {
   return {
     storeFile: (tenantId, seq) => STORE_FILE.decode(now.all(STORE_FILE_BY_SEQ, [tenantId, seq]))[0] ?? null,
     chunks: (tenantId, at, generation, fromIdx, limit) =>
-      now.all<IndexedChunk>(CHUNKS_FOR_INDEX, [
-        tenantId,
-        at.storeFile,
-        at.chunkSet,
-        at.revision,
-        generation,
-        fromIdx,
-        limit,
-      ]),
+      INDEXED_CHUNK.decode(
+        now.all(CHUNKS_FOR_INDEX, [tenantId, at.storeFile, at.chunkSet, at.revision, generation, fromIdx, limit]),
+      ),
     vectors: (chunkIds, generation) =>
       inOrder(chunkIds, now.values(VECTORS, [JSON.stringify(chunkIds), generation]), floatsOf),
     terms: (chunkIds) => inOrder(chunkIds, now.values(TERMS, [JSON.stringify(chunkIds)]), (terms) => terms),

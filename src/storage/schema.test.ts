@@ -2,7 +2,7 @@
 import { afterAll, expect, test } from "bun:test";
 import { ASSISTANT } from "./assistants.ts";
 import { FILE_BATCH, FILE_BATCH_MEMBER } from "./batches.ts";
-import { CHUNK, CHUNK_TERMS, VECTOR } from "./chunks.ts";
+import { CHUNK, CHUNK_ATTRIBUTES, CHUNK_TERMS, VECTOR } from "./chunks.ts";
 import { CONVERSATION } from "./conversations.ts";
 import { DELETION, DELETION_FILE, DELETION_RANGE } from "./deletions.ts";
 import { EMBEDDING_CACHE, EMBEDDING_CACHE_SIZE } from "./embedding-cache.ts";
@@ -49,6 +49,7 @@ const TABLES: readonly Table<Columns>[] = [
   FILE_BATCH_MEMBER,
   CHUNK,
   CHUNK_TERMS,
+  CHUNK_ATTRIBUTES,
   VECTOR,
   JOB,
   JOB_COUNT,

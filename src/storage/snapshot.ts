@@ -12,7 +12,7 @@ import type { Storage } from "./storage.ts";
  */
 export interface Snapshot {
   database: { path: string; bytes: number };
-  blobs: { id: string; path: string; bytes: number }[];
+  blobs: { id: string; bytes: number }[];
   /** Lets checkpoints and removals go on. Must be called, whatever happened. */
   end(): Promise<void>;
 }
@@ -26,26 +26,36 @@ export async function takeSnapshot(
 ): Promise<Snapshot | null> {
   const release = blobs.holdRemovals();
   if (release === null) return null;
+  let thaw = async (): Promise<void> => {};
   try {
     const frozen = await db.freeze(async () => {
       const ids = [...(await storage.files.allIds()), ...(await storage.uploads.allPartIds())];
-      const present = ids.flatMap((id) => {
-        const size = statSync(blobs.path(id), { throwIfNoEntry: false })?.size;
-        return size === undefined ? [] : [{ id, path: blobs.path(id), bytes: size }];
-      });
-      return { database: { path, bytes: statSync(path).size }, blobs: present };
+      return { database: { path, bytes: statSync(path).size }, blobIds: ids };
     });
     if (frozen === null) {
       await release();
       return null;
     }
+    ({ thaw } = frozen);
     const end = async () => {
-      await frozen.thaw();
+      await thaw();
       await release();
     };
-    return { ...frozen.seen, end };
+    const { database, blobIds } = frozen.seen;
+    return { database, blobs: await presentOf(blobs, blobIds), end };
   } catch (error) {
+    await thaw();
     await release();
     throw error;
   }
+}
+
+/** Of these the ones whose bytes are there, with their sizes. */
+async function presentOf(blobs: Blobs, ids: readonly string[]): Promise<Snapshot["blobs"]> {
+  const present: Snapshot["blobs"] = [];
+  for (const id of ids) {
+    const bytes = await blobs.size(id);
+    if (bytes !== null) present.push({ id, bytes });
+  }
+  return present;
 }

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createDiskTrust } from "../platform/disk-trust.ts";
 import type { Tx } from "./sql.ts";
 import { waitFor } from "../../test/helpers/wait.ts";
 import { CHECKPOINT_PAGES, LONG_MS, openSqlite, type SqliteDatabase } from "./sqlite.ts";
@@ -363,4 +364,37 @@ test("a database in memory keeps the same rules on its one connection", async ()
   // It waited for the lock: nothing half-done was seen.
   expect(await read).toEqual({ n: 2 });
   await memory.close();
+});
+
+test("once a sync has failed nothing is written, and what was committed is read", async () => {
+  const path = join(dir, "doubted.sqlite");
+  const trust = createDiskTrust();
+  const doubted = openSqlite(path, { trust });
+  await doubted.transaction((tx) => add(tx, "before"));
+  trust.lose("the database", new Error("EIO"));
+  const writes = [
+    doubted.transaction((tx) => add(tx, "after")),
+    doubted.run(INSERT, ["after"]),
+    doubted.reclaim(1),
+    doubted.freeze(async () => null),
+  ];
+  for (const write of writes)
+    expect(await write.catch((error: unknown) => error)).toMatchObject({ code: "storage_unavailable" });
+  expect(await doubted.get(COUNT)).toEqual({ n: 1 });
+  await doubted.settleErased();
+  await doubted.close();
+  const next = openSqlite(path, { flush: false });
+  expect(await next.get(COUNT)).toEqual({ n: 1 });
+  await next.close();
+});
+
+test("a start brings the log into the database, and so writes once more what the disk perhaps does not have", async () => {
+  await db.transaction((tx) => add(tx, "in the log"));
+  const path = join(dir, "copy.sqlite");
+  for (const end of ["", "-wal"]) copyFileSync(join(dir, `meta.sqlite${end}`), `${path}${end}`);
+  expect(statSync(`${path}-wal`).size).toBeGreaterThan(0);
+  const next = openSqlite(path, { flush: false });
+  expect(statSync(`${path}-wal`).size).toBe(0);
+  expect(await next.get(COUNT)).toEqual({ n: 1 });
+  await next.close();
 });

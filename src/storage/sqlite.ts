@@ -1,9 +1,13 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { dirname } from "node:path";
 import { Database as Connection, type Statement } from "bun:sqlite";
 import { assert } from "../errors.ts";
 import { nextTurn } from "../platform/next-turn.ts";
-import { migrate } from "./migrations/runner.ts";
+import { createDiskTrust, type DiskTrust } from "../platform/disk-trust.ts";
+import { syncPath } from "../platform/replace-file.ts";
+import { migrate, type MigrationWatch } from "./migrations/runner.ts";
 import { checkSchema, distrustSchema } from "./own-schema.ts";
+import { leavesDoubt, settleLog } from "./settle-log.ts";
 import type { Database, Durability, Param, SyncReads, Tx } from "./sql.ts";
 
 /**
@@ -45,6 +49,10 @@ export interface SqliteOptions {
    * disk is not counted.
    */
   onLong?: (ms: number) => void;
+  /** Told how an upgrade of the tables goes. */
+  watch?: MigrationWatch | undefined;
+  /** Lost when a sync fails; nothing is written from then on. */
+  trust?: DiskTrust;
 }
 
 /**
@@ -59,6 +67,15 @@ export const LONG_MS = 100;
 
 export class NewerSchemaError extends Error {
   override name = "NewerSchemaError";
+
+  readonly found: number;
+  readonly known: number;
+
+  constructor(found: number, known: number) {
+    super(`schema version ${found}, this Lectern knows up to ${known}`);
+    this.found = found;
+    this.known = known;
+  }
 }
 
 /** The file holds what Lectern did not make; the message says what. */
@@ -71,15 +88,17 @@ export class ForeignSchemaError extends Error {
  * ForeignSchemaError, before anything of it has run, for one whose schema is not Lectern's.
  */
 export function openSqlite(path: string, options: SqliteOptions = {}): SqliteDatabase {
-  const raw = openWriter(path);
+  const raw = openWriter(path, options.watch);
   if (options.flush === false) raw.run("PRAGMA synchronous = OFF");
   if (path === ":memory:") return new Sqlite(raw, null, options);
+  // Of the database and its log, both new perhaps: SQLite does not say when that fails.
+  if (options.flush !== false) syncPath(dirname(path));
   const reader = new Connection(path, { readonly: true, strict: true });
   tune(reader);
   return new Sqlite(raw, reader, options);
 }
 
-function openWriter(path: string): Connection {
+function openWriter(path: string, watch?: MigrationWatch): Connection {
   const raw = new Connection(path, { create: true, strict: true });
   try {
     tune(raw);
@@ -95,14 +114,15 @@ function openWriter(path: string): Connection {
   // FULL: an acknowledged upload or attach survives a power cut, not only a killed process.
   raw.run("PRAGMA synchronous = FULL");
   raw.run("PRAGMA foreign_keys = ON");
+  settleLog(raw);
   raw.run(`PRAGMA wal_autocheckpoint = ${LATEST_CHECKPOINT_PAGES}`);
   raw.run("PRAGMA journal_size_limit = 67108864");
   // Zeros where that costs no further write; see `Tx.erase` for the rest.
   raw.run("PRAGMA secure_delete = FAST");
-  const migrated = migrate(raw);
+  const migrated = migrate(raw, undefined, watch);
   if (migrated.ok) return raw;
   raw.close();
-  throw new NewerSchemaError(`schema version ${migrated.found}, this Lectern knows up to ${migrated.known}`);
+  throw new NewerSchemaError(migrated.found, migrated.known);
 }
 
 function tune(connection: Connection): void {
@@ -169,6 +189,7 @@ class Sqlite implements SqliteDatabase {
   readonly #writes: Statements;
   readonly #reads: Statements;
   readonly #options: SqliteOptions;
+  readonly #trust: DiskTrust;
   /** Which transaction the running code belongs to. Looked at only while one is open: reads pay nothing for it. */
   readonly #inside = new AsyncLocalStorage<Open>();
   readonly #isRead = new Map<string, boolean>();
@@ -189,6 +210,7 @@ class Sqlite implements SqliteDatabase {
     this.#writes = new Statements(raw);
     this.#reads = reader === null ? this.#writes : new Statements(reader);
     this.#options = options;
+    this.#trust = options.trust ?? createDiskTrust();
     this.now = {
       all: <Row>(text: string, params = NONE) =>
         this.#committed()
@@ -232,6 +254,7 @@ class Sqlite implements SqliteDatabase {
     if (turn !== undefined) await turn;
     let open: Open;
     try {
+      this.#trust.check();
       this.#use(durability);
       this.#writes.of("BEGIN IMMEDIATE").run();
       const pieceFrom = performance.now();
@@ -248,7 +271,7 @@ class Sqlite implements SqliteDatabase {
       assert(open.refusal === null, open.refusal ?? "");
       endPiece(open);
       if (open.longestMs > LONG_MS) this.#options.onLong?.(open.longestMs);
-      this.#writes.of("COMMIT").run();
+      this.#watchSync(() => void this.#writes.of("COMMIT").run());
     } catch (error) {
       // Rolled back already, and the lock given on, where the event loop turned.
       if (open.refusal === null) this.#rollBack(open, "the transaction has ended");
@@ -284,7 +307,10 @@ class Sqlite implements SqliteDatabase {
       });
     return await this.exclusively(async (raw) => {
       if (this.#isFrozen) return null;
-      const checkpoint = raw.query<{ busy: number }, []>("PRAGMA wal_checkpoint(TRUNCATE)").get();
+      this.#trust.check();
+      const checkpoint = this.#watchSync(() =>
+        raw.query<{ busy: number }, []>("PRAGMA wal_checkpoint(TRUNCATE)").get(),
+      );
       if (checkpoint === null || checkpoint.busy !== 0) return null;
       const seen = await look();
       raw.run("PRAGMA wal_autocheckpoint = 0");
@@ -294,13 +320,16 @@ class Sqlite implements SqliteDatabase {
   }
 
   async settleErased(): Promise<void> {
-    if (!this.#hasErased || this.#isFrozen) return;
+    if (!this.#hasErased || this.#isFrozen || this.#trust.lost !== null) return;
+    await this.exclusively((raw) => this.#watchSync(() => void raw.run("PRAGMA wal_checkpoint(TRUNCATE)")));
     this.#hasErased = false;
-    await this.exclusively((raw) => void raw.run("PRAGMA wal_checkpoint(TRUNCATE)"));
   }
 
   async reclaim(pages: number): Promise<void> {
-    await this.exclusively((raw) => void raw.run(`PRAGMA incremental_vacuum(${Math.trunc(pages)})`));
+    await this.exclusively((raw) => {
+      this.#trust.check();
+      this.#watchSync(() => void raw.run(`PRAGMA incremental_vacuum(${Math.trunc(pages)})`));
+    });
   }
 
   async close(): Promise<void> {
@@ -309,6 +338,8 @@ class Sqlite implements SqliteDatabase {
       this.#reads.finalize();
       this.#reader?.close();
       this.#writes.finalize();
+      // SQLite brings the log into the database, as the next start would, and leaves it where that fails.
+      if (this.#trust.lost !== null) return raw.close();
       raw.run("PRAGMA optimize");
       raw.run("PRAGMA wal_checkpoint(TRUNCATE)");
       raw.close();
@@ -381,8 +412,9 @@ class Sqlite implements SqliteDatabase {
     const turn = this.#take();
     if (turn !== undefined) await turn;
     try {
+      this.#trust.check();
       this.#use("full");
-      const result = statement();
+      const result = this.#watchSync(statement);
       this.#checkpointLater();
       return result;
     } finally {
@@ -393,6 +425,16 @@ class Sqlite implements SqliteDatabase {
   #refuseInside(): void {
     if (this.#open === null) return;
     assert(this.#inside.getStore() !== this.#open, NESTED);
+  }
+
+  /** A sync that fails in it is the last one. */
+  #watchSync<T>(write: () => T): T {
+    try {
+      return write();
+    } catch (error) {
+      if (leavesDoubt(error)) this.#trust.lose("the database", error);
+      throw error;
+    }
   }
 
   #use(durability: Durability): void {
@@ -434,7 +476,8 @@ class Sqlite implements SqliteDatabase {
   async #checkpoint(): Promise<void> {
     try {
       await this.exclusively(() => {
-        if (!this.#isClosed && !this.#isFrozen) this.#writes.of("PRAGMA wal_checkpoint(PASSIVE)").get();
+        if (this.#isClosed || this.#isFrozen || this.#trust.lost !== null) return;
+        this.#watchSync(() => void this.#writes.of("PRAGMA wal_checkpoint(PASSIVE)").get());
       });
     } catch {
       // On a full disk, say: everything is in the log, and the next commit tries again.

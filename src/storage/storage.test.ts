@@ -3,7 +3,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
 import type { TempDir } from "../../test/helpers/temp-dir.ts";
-import { createBlobs } from "./blobs.ts";
+import { createDiskTrust } from "../platform/disk-trust.ts";
+import { createBlobs } from "./blob-directory.ts";
 import { NewerSchemaError, openSqlite, type SqliteDatabase } from "./sqlite.ts";
 import { MIGRATIONS } from "./migrations/index.ts";
 import { migrate } from "./migrations/runner.ts";
@@ -274,7 +275,7 @@ describe("files in stores", () => {
     await addFile("file-1");
     const row = await attach("vs_1", "file-1");
     const owner = { tenantId: T, storeId: "vs_1", chunkSet: generation.chunk_set, storeFile: row.seq, revision: 1 };
-    await storage.chunks.add(owner, [chunk(0), chunk(1), chunk(2)]);
+    await storage.chunks.add(owner, [chunk(0), { ...chunk(1), attributes: { n: 1 } }, chunk(2)]);
     const ids = (await storage.chunks.withoutVector(T, owner, generation.id, 10)).map(({ id }) => id);
     await storage.chunks.addVectors(
       T,
@@ -283,6 +284,13 @@ describe("files in stores", () => {
     );
     await storage.storeFiles.complete(T, row.seq, 1, { usageBytes: 1, chunks: 3, vectors: 3 });
     expect(await storage.chunks.hits(T, ids)).toHaveLength(3);
+    const page = { limit: 10, order: "asc" } as const;
+    const listed = (await storage.chunks.list(T, "vs_1", generation.chunk_set, page, null)).rows;
+    for (const rows of [listed, await storage.chunks.listed(T, ids)])
+      expect(rows.map(({ attributes }) => attributes)).toEqual([null, { n: 1 }, null]);
+    expect(await storage.chunks.attributesBefore(generation, ids[2] ?? 0, 5)).toEqual([
+      { chunk_id: ids[1] ?? 0, attributes: { n: 1 } },
+    ]);
     expect([...(await storage.chunks.texts(T, ids))]).toEqual(ids.map((id, i) => [id, `text ${i}`]));
     expect((await storage.chunks.texts("ten_b", ids)).size).toBe(0);
     expect((await storage.chunks.forIndex(T, owner, generation.id, 1, 10)).map(({ terms }) => terms[0])).toEqual([
@@ -296,7 +304,7 @@ describe("files in stores", () => {
     expect(await storage.chunks.filesWithGarbage(10)).toEqual([{ tenant_id: T, store_file: row.seq }]);
     expect(await storage.chunks.removeSome(row.seq, Number.MAX_SAFE_INTEGER, 2)).toBe(2);
     expect(await storage.chunks.removeSome(row.seq, Number.MAX_SAFE_INTEGER, 2)).toBe(1);
-    for (const table of ["chunk", "chunk_terms", "vector"]) {
+    for (const table of ["chunk", "chunk_terms", "chunk_attributes", "vector"]) {
       expect(db.raw.query<{ n: number }, []>(`SELECT count(*) AS n FROM ${table}`).get()).toEqual({ n: 0 });
     }
   });
@@ -361,5 +369,27 @@ describe("blobs", () => {
     expect(Array.from(new Bun.Glob("*").scanSync({ cwd: join(dir, "tmp") }))).toEqual([]);
     writeFileSync(join(dir, "blobs", "stray"), "not in a directory");
     expect(blobs.list()).toEqual(["file-1"]);
+  });
+
+  test("that cannot be put in their place leave nothing under their temporary name", async () => {
+    const blobs = createBlobs(dir);
+    const writer = await blobs.writer();
+    await writer.write(new Uint8Array(10));
+    // What lies where the folder would be.
+    writeFileSync(join(blobs.path("file-2"), ".."), "in the way");
+    expect(await writer.commit("file-2").catch((error: unknown) => error)).toBeInstanceOf(Error);
+    expect(Array.from(new Bun.Glob("*").scanSync({ cwd: join(dir, "tmp") }))).toEqual([]);
+  });
+
+  test("are neither taken nor removed once a sync has failed: which rows there are is not known before the next start", async () => {
+    const trust = createDiskTrust();
+    const blobs = createBlobs(dir, trust);
+    const writer = await blobs.writer();
+    await writer.write(new Uint8Array(10));
+    await writer.commit("file-3");
+    trust.lose("the database", new Error("EIO"));
+    await blobs.remove("file-3");
+    expect(await blobs.size("file-3")).toBe(10);
+    expect(await blobs.writer().catch((error: unknown) => error)).toMatchObject({ code: "storage_unavailable" });
   });
 });

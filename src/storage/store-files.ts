@@ -174,8 +174,8 @@ interface StoreFileChanges {
   complete(tenantId: TenantId, seq: StoreFileSeq, revision: number, totals: FileTotals): Promise<boolean>;
   /** Texts of so many bytes were put in. */
   addContent(tenantId: TenantId, seq: StoreFileSeq, bytes: number): Promise<void>;
-  /** What a completed file holds now that chunks were added to it. */
-  setTotals(tenantId: TenantId, seq: StoreFileSeq, totals: FileTotals): Promise<void>;
+  /** What a completed file holds more, now that chunks were added to it. */
+  addTotals(tenantId: TenantId, seq: StoreFileSeq, totals: FileTotals): Promise<void>;
   fail(
     tenantId: TenantId,
     seq: StoreFileSeq,
@@ -251,7 +251,7 @@ const RESET_CHUNKED = /*sql*/ `UPDATE store_file SET chunked = 0 WHERE tenant_id
 const COMPLETE = /*sql*/ `UPDATE store_file SET status = 'completed', error_code = NULL, error_message = NULL, usage_bytes = ?4,
     n_chunks = ?5, n_vectors = ?6
   WHERE tenant_id = ?1 AND seq = ?2 AND revision = ?3 AND status = 'in_progress'`;
-const SET_TOTALS = /*sql*/ `UPDATE store_file SET usage_bytes = ?3, n_chunks = ?4, n_vectors = ?5
+const ADD_TOTALS = /*sql*/ `UPDATE store_file SET usage_bytes = usage_bytes + ?3, n_chunks = n_chunks + ?4, n_vectors = n_vectors + ?5
   WHERE tenant_id = ?1 AND seq = ?2 AND status = 'completed'`;
 const ADD_CONTENT = /*sql*/ `UPDATE store_file SET content_bytes = content_bytes + ?3 WHERE tenant_id = ?1 AND seq = ?2`;
 const FAIL = /*sql*/ `UPDATE store_file SET status = 'failed', error_code = ?4, error_message = ?5, usage_bytes = 0, n_chunks = 0, n_vectors = 0
@@ -299,8 +299,8 @@ function changes(sql: Sql): StoreFileChanges {
     complete: async (tenantId, seq, revision, { usageBytes, chunks, vectors }) =>
       (await sql.run(COMPLETE, [tenantId, seq, revision, usageBytes, chunks, vectors])) > 0,
     addContent: async (tenantId, seq, bytes) => void (await sql.run(ADD_CONTENT, [tenantId, seq, bytes])),
-    setTotals: async (tenantId, seq, { usageBytes, chunks, vectors }) =>
-      void (await sql.run(SET_TOTALS, [tenantId, seq, usageBytes, chunks, vectors])),
+    addTotals: async (tenantId, seq, { usageBytes, chunks, vectors }) =>
+      void (await sql.run(ADD_TOTALS, [tenantId, seq, usageBytes, chunks, vectors])),
     fail: async (tenantId, seq, revision, code, message) =>
       (await sql.run(FAIL, [tenantId, seq, revision, code, message])) > 0,
     cancel: async (tenantId, seq) => (await sql.run(CANCEL, [tenantId, seq])) > 0,

@@ -51,7 +51,7 @@ export interface MessagesTable {
   complete(message: MessageRow, at: number): Promise<void>;
   /** What a run has not finished stays with its text so far. Inside a transaction of the caller. */
   close(runId: RunId, reason: NonNullable<MessageRow["reason"]>, at: number): Promise<void>;
-  /** What a run has not finished goes. Inside a transaction of the caller. */
+  /** What a run has not finished goes, and its number with it, if it is the thread's last. Inside a transaction of the caller. */
   dropOpen(runId: RunId): Promise<void>;
 }
 
@@ -67,6 +67,10 @@ const CLOSE = /*sql*/ `UPDATE thread_message SET status = 'incomplete', incomple
 const EXTEND = /*sql*/ `UPDATE thread_message SET content = ?2 WHERE seq = ?1 AND status = 'in_progress'`;
 const COMPLETE = /*sql*/ `UPDATE thread_message SET status = 'completed', completed_at = ?2
   WHERE seq = ?1 AND status = 'in_progress'`;
+const GIVE_BACK = /*sql*/ `UPDATE thread SET next_number = o.number
+  FROM (SELECT thread, min(number) AS number, count(*) AS n FROM thread_message
+        WHERE run_id = ?1 AND status = 'in_progress' GROUP BY thread) o
+  WHERE thread.seq = o.thread AND thread.next_number = o.number + o.n`;
 const DROP_OPEN = /*sql*/ `DELETE FROM thread_message WHERE run_id = ?1 AND status = 'in_progress'`;
 
 export function messagesTable(sql: Sql): MessagesTable {
@@ -141,6 +145,7 @@ class Messages implements MessagesTable {
   }
 
   async dropOpen(runId: RunId): Promise<void> {
+    await this.#sql.run(GIVE_BACK, [runId]);
     await this.#sql.run(DROP_OPEN, [runId]);
   }
 

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
+import { waitFor } from "../../test/helpers/wait.ts";
 import { crossEncoderFolder, randomCrossEncoder } from "../embed/testing/cross-encoders.ts";
 import { type FolderFiles, SMALL_SHAPE, transformerFolder } from "../embed/testing/model-folders.ts";
 import { randomTransformer } from "../embed/testing/transformer.ts";
@@ -56,7 +57,6 @@ describe("a model", () => {
   });
 
   test("gives texts their vectors in order, however they are cut into calls", async () => {
-    await lanes.warm("m", model);
     const long = "the big red house and the small blue tree . ".repeat(300);
     const texts = ["the cat sat", long, "a dog", long, "rain and sun"];
     const together = await lanes.embed("ingest", "m", model, texts, "passage", NEVER);
@@ -82,6 +82,26 @@ describe("a model", () => {
     await lanes.unload("never loaded");
     expect(await lanes.embed("query", "m", model, ["the cat"], "query", NEVER)).toHaveLength(1);
   });
+});
+
+test("an ingest worker that nobody asks closes its model, a query worker keeps it", async () => {
+  const leaving: ModelSource = { type: "directory", path: dir.join("leaving") };
+  writeFolder(leaving.path, transformerFolder(randomTransformer(SMALL_SHAPE)));
+  const natives = await unpackNatives(dir.path);
+  await using own = new NativeLanes({ natives, ingestWorkers: 1, queryThreads: 1, rerankThreads: 1, idleMs: 1 });
+  const embed = (lane: "ingest" | "query") => own.embed(lane, "m", leaving, ["the cat"], "passage", NEVER);
+  const first = await embed("ingest");
+  expect(await embed("query")).toEqual(first);
+  // What is open needs no files; what is opened again does.
+  rmSync(leaving.path, { recursive: true });
+  const failure = await waitFor("the model is closed", () =>
+    embed("ingest").then(
+      () => undefined,
+      (error: unknown) => String(error),
+    ),
+  );
+  expect(failure).toContain("ENOENT");
+  expect(await embed("query")).toEqual(first);
 });
 
 describe("a reranker", () => {

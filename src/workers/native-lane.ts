@@ -6,6 +6,7 @@ import { threads } from "../platform/worker-link.ts";
 import { createWorkerPool, type WorkerPool } from "../platform/worker-pool.ts";
 import { nativeWorkerUrl } from "../worker-urls.ts";
 import type { ModelSource, NativeInit, NativeMethods } from "./protocol.ts";
+import { traced } from "../platform/tracing.ts";
 
 /**
  * The native lanes: ingest workers at low priority with one thread each, and a lane of its own for what somebody waits
@@ -20,8 +21,12 @@ export interface NativeLanesOptions {
   ingestWorkers: number;
   queryThreads: number;
   rerankThreads: number;
+  /** Ingest workers that were not asked for so long close the models that they have open. */
+  idleMs?: number | undefined;
 }
 
+/** Nobody misses a third of a second once in so long. */
+const IDLE_MS = 5 * 60_000;
 /** Characters of text per call to a worker (about 4,000 tokens): bounds how long a stop or another caller waits. */
 const CALL_CHARACTERS = 16_000;
 
@@ -40,10 +45,10 @@ export class NativeLanes implements AsyncDisposable {
         init,
         name: `${name}-lane`,
       });
-    const { natives } = options;
+    const { natives, idleMs = IDLE_MS } = options;
     this.#pools = {
       query: pool("query", 1, { natives, threads: options.queryThreads, nice: 0 }),
-      ingest: pool("ingest", options.ingestWorkers, { natives, threads: 1, nice: BACKGROUND_NICE }),
+      ingest: pool("ingest", options.ingestWorkers, { natives, threads: 1, nice: BACKGROUND_NICE, idleMs }),
       rerank: pool("rerank", 1, { natives, threads: options.rerankThreads, nice: 0 }),
     };
   }
@@ -54,12 +59,6 @@ export class NativeLanes implements AsyncDisposable {
     source: ModelSource,
   ): Promise<{ ok: true; info: ModelInfo } | { ok: false; problems: string[] }> {
     return await this.#pools.query.call("load", { key, source });
-  }
-
-  /** Opens the model in every ingest worker, so that the first file does not wait for it. */
-  async warm(key: string, source: ModelSource): Promise<void> {
-    const { size } = this.#pools.ingest.stats();
-    await Promise.all(Array.from({ length: size }, () => this.#pools.ingest.call("load", { key, source })));
   }
 
   /** Forgets a model that is not needed any more, wherever it is open. */
@@ -78,10 +77,12 @@ export class NativeLanes implements AsyncDisposable {
     kind: EmbedKind,
     signal: AbortSignal,
   ): Promise<EmbeddedText[]> {
-    const calls = sliceByCharacters(texts, CALL_CHARACTERS).map((slice) =>
-      this.#pools[lane].call("embed", { key, source, texts: slice, kind }, { signal }),
+    const slices = sliceByCharacters(texts, CALL_CHARACTERS);
+    const settled = await traced("embed", { "lectern.lane": lane, "lectern.texts": texts.length }, () =>
+      Promise.allSettled(
+        slices.map((slice) => this.#pools[lane].call("embed", { key, source, texts: slice, kind }, { signal })),
+      ),
     );
-    const settled = await Promise.allSettled(calls);
     const results: EmbeddedText[] = [];
     for (const outcome of settled) {
       if (outcome.status === "rejected") throw outcome.reason;
@@ -104,7 +105,9 @@ export class NativeLanes implements AsyncDisposable {
 
   /** Scores of documents for a query, in order. Rejects with a WorkerCallError when aborted or stopping. */
   async rerank({ key, path, query, documents }: RerankCall, signal: AbortSignal): Promise<Reranked> {
-    return await this.#pools.rerank.call("rerank", { key, path, query, documents }, { signal });
+    return await traced("rerank", { "lectern.documents": documents.length }, () =>
+      this.#pools.rerank.call("rerank", { key, path, query, documents }, { signal }),
+    );
   }
 
   stats() {

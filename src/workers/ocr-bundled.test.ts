@@ -7,7 +7,7 @@ import { type TempDir, tempDir } from "../../test/helpers/temp-dir.ts";
 import { waitFor } from "../../test/helpers/wait.ts";
 import { DEFAULT_LIMITS } from "../parse/limits.ts";
 import type { Picture } from "../parse/ocr.ts";
-import { BundledOcr, type BundledOcrOptions, isReadableLanguage } from "./ocr-bundled.ts";
+import { BundledOcr, type BundledOcrOptions, faultOfFile } from "./ocr-bundled.ts";
 import { findLanguages, knownLanguages } from "./ocr-languages.ts";
 import { Ocr } from "./ocr.ts";
 import { ParseLane } from "./parse-lane.ts";
@@ -103,14 +103,18 @@ describe("the engine inside", () => {
   });
 });
 
-test("isReadableLanguage tells a language from what only begins as one", async () => {
+test("a language is told from what only begins as one", async () => {
   using dir = tempDir();
   const [known] = knownLanguages("/nowhere");
   if (known === undefined) throw new Error("there is no language");
-  expect(await isReadableLanguage(known)).toBe(true);
+  const path = dir.join("eng.traineddata");
   const bytes = Bun.gunzipSync(await Bun.file(known.path).bytes());
-  writeFileSync(dir.join("deu.traineddata"), bytes.fill(7, 2000, 400_000));
-  expect(await isReadableLanguage({ name: "deu", path: dir.join("deu.traineddata"), version: "1" })).toBe(false);
+  writeFileSync(path, bytes);
+  expect(await faultOfFile({ name: "eng", path })).toBeNull();
+  writeFileSync(path, bytes.subarray(0, 500_000));
+  expect(await faultOfFile({ name: "eng", path })).toBe("it is cut off or damaged");
+  writeFileSync(path, bytes.fill(7, 2000, 400_000));
+  expect(await faultOfFile({ name: "eng", path })).toBe("the engine cannot load it");
 });
 
 test("the engine's threads are ended when it is closed", async () => {

@@ -1,3 +1,4 @@
+import { readFileSync, statSync } from "node:fs";
 import { imageFrames } from "../parse/image.ts";
 import type { Picture } from "../parse/ocr.ts";
 import { BACKGROUND_NICE } from "../platform/priority.ts";
@@ -5,7 +6,7 @@ import { NO_BOUNDS, type ProcessBounds } from "../platform/process-bounds.ts";
 import { createWorkerPool, WorkerCallError, type WorkerPool } from "../platform/worker-pool.ts";
 import { processes } from "../platform/worker-process.ts";
 import type { OcrBounds, OcrEngine, OcrOutcome } from "./ocr-engine.ts";
-import type { LanguageFile } from "./ocr-languages.ts";
+import { faultOfLanguage, type LanguageFile, MAX_LANGUAGE_BYTES } from "./ocr-languages.ts";
 
 /**
  * The OCR engine inside the executable, in processes that are killed when a page takes too long or too much memory, when
@@ -99,8 +100,17 @@ export class BundledOcr implements OcrEngine {
   }
 }
 
+/** Why a file is no language's data, or null: its form first, then whether the engine loads it. */
+export async function faultOfFile({ name, path }: Pick<LanguageFile, "name" | "path">): Promise<string | null> {
+  if (statSync(path).size > MAX_LANGUAGE_BYTES) return "it is larger than any is";
+  const fault = faultOfLanguage(readFileSync(path));
+  if (fault !== null) return fault;
+  const version = `trial ${process.pid}`;
+  return (await isReadableLanguage({ name, path, version })) ? null : "the engine cannot load it";
+}
+
 /** Tries a language's data in a process of its own. */
-export async function isReadableLanguage(language: LanguageFile): Promise<boolean> {
+async function isReadableLanguage(language: LanguageFile): Promise<boolean> {
   await using pool = createPool({ workers: 1, memoryBytes: CHECK_BYTES });
   try {
     return await pool.call("check", { language }, { deadlineMs: CHECK_MS });

@@ -9,6 +9,7 @@ import { processes } from "../platform/worker-process.ts";
 import type { Ocr } from "./ocr.ts";
 import { type CallWorker, recognizePages } from "./ocr-pages.ts";
 import type { AnalysedChunk, ParseInit, ParseMethods, ParseSource, TextPart, WorkerChunk } from "./protocol.ts";
+import { traced } from "../platform/tracing.ts";
 
 /**
  * The parse lane: each document has a process to itself, a deadline, and a bound on memory.
@@ -118,6 +119,17 @@ export class ParseLane implements AsyncDisposable {
     onChunks: (chunks: WorkerChunk[]) => void | Promise<void>,
     signal: AbortSignal,
   ): Promise<ParseOutcome> {
+    return await traced("parse", { "lectern.content_type": source.contentType ?? "" }, () =>
+      this.#parse(source, task, onChunks, signal),
+    );
+  }
+
+  async #parse(
+    source: ParseSource,
+    task: ParseTask,
+    onChunks: (chunks: WorkerChunk[]) => void | Promise<void>,
+    signal: AbortSignal,
+  ): Promise<ParseOutcome> {
     const attempt = (from: ParseSource, turn?: Turn) => () =>
       this.#inTurn(source.tenantId, signal, (worker) => this.#run(worker, from, task, onChunks, signal), turn);
     const outcome = await this.#attempts(attempt(source, task.turn), attempt(source), signal);
@@ -145,6 +157,10 @@ export class ParseLane implements AsyncDisposable {
   }
 
   async #text(source: ParseSource, signal: AbortSignal): Promise<TextOutcome> {
+    return await traced("parse.text", {}, () => this.#readText(source, signal));
+  }
+
+  async #readText(source: ParseSource, signal: AbortSignal): Promise<TextOutcome> {
     const options = { signal, deadlineMs: this.#options.deadlineMs };
     const read = (from: ParseSource) =>
       this.#inTurn(source.tenantId, signal, (worker) => worker.call("text", { source: from }, options));
@@ -244,7 +260,7 @@ export class ParseLane implements AsyncDisposable {
   async #turn(tenantId: string, signal: AbortSignal): Promise<Turn> {
     const closing = this.#closing.signal;
     try {
-      return await this.#turns.take(tenantId, AbortSignal.any([signal, closing]));
+      return await traced("parse.queue", {}, () => this.#turns.take(tenantId, AbortSignal.any([signal, closing])));
     } catch {
       throw new WorkerCallError(closing.aborted ? "closed" : "aborted", "ended while it waited for its turn");
     }

@@ -150,4 +150,6 @@ export interface NativeInit {
   threads: number;
   /** POSIX nice value of the worker's thread; 0 leaves it. */
   nice: number;
+  /** Everything open is closed when nothing was asked for so long; without it nothing is. */
+  idleMs?: number | undefined;
 }

@@ -41,10 +41,14 @@ export async function lanesTrial(
   const source = { type: "directory" as const, path };
   const opened = await openLocal(lanes, { id: model.name, key: model.name, source }, threads);
   if ("problems" in opened) throw new Error(opened.problems.join("; "));
-  await lanes.warm(model.name, source);
+  // Enough calls at once that every worker opens it.
+  const { signal } = new AbortController();
+  const opening = Array.from({ length: threads * 2 }, () =>
+    lanes.embed("ingest", model.name, source, texts.slice(0, CALL_TEXTS), "passage", signal),
+  );
+  await Promise.all(opening);
   const perSession = (memoryOf(process.pid).residentBytes - before) / (threads + 1);
   const raw = await bareRuntime(model, texts, threads);
-  const { signal } = new AbortController();
   const ask = { kind: "passage" as const, tenant: "a", isSearch: false, signal };
   const ours = async (): Promise<number> => {
     const calls = Array.from({ length: Math.ceil(texts.length / CALL_TEXTS) }, (_, i) =>

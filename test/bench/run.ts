@@ -20,6 +20,7 @@ const BENCHES: Record<string, () => Promise<Bench>> = {
   answers: async () => (await import("./answers.bench.ts")).answers,
   load: async () => (await import("./load.bench.ts")).load,
   migrate: async () => (await import("./migrate.bench.ts")).migrate,
+  vectors: async () => (await import("./vectors.bench.ts")).vectors,
   upload: async () => (await import("./upload.bench.ts")).upload,
   peers: async () => (await import("./peers.bench.ts")).peers,
 };

@@ -73,6 +73,11 @@ const CLIENTS: readonly Client[] = [
     also: [[...pipOf("python"), "download", "--no-deps", "--dest", "wheels", OPEN_WEBUI]],
   }),
   python("MCP (Python)", "mcp_walk.py"),
+  // A server in place of a client: Lectern is the client.
+  python("llama.cpp (Python)", "", {
+    source: "python-llama-cpp",
+    walk: [process.execPath, join(import.meta.dir, "llama-cpp-walk.ts"), pythonOf("python-llama-cpp")],
+  }),
   {
     name: "openai-go",
     needs: "go",

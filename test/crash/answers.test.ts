@@ -124,7 +124,7 @@ test.each(HABITS)(
     expect((await until(f, run, ENDED)).status).toBe("completed");
     const messages = await messagesOf(f, run);
     expect(messages.map((message) => [message.status, textOf(message)])).toEqual([
-      ["completed", expect.stringMatching(/^Within fourteen days【\d:0†refunds\.md】\.$/)],
+      ["completed", expect.stringMatching(/^Within fourteen days【1:0†refunds\.md】\.$/)],
     ]);
     const { client } = f.server;
     const steps = await client.beta.threads.runs.steps.list(run.id, { thread_id: run.thread_id, order: "asc" });

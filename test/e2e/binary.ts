@@ -33,6 +33,8 @@ export interface Options {
   before?: string[];
   /** Where the process starts, if not beside the binary. */
   cwd?: string;
+  /** Where `serve` listens, for one that comes back to where it was; a free port unless set. */
+  port?: number;
 }
 
 function spawn(where: Place, args: string[], options: Options) {
@@ -72,7 +74,7 @@ export interface Server extends AsyncDisposable {
 
 /** `serve` on a free port, once it has said that it is ready. */
 export async function serve(where: Place, options: Options & { args?: string[] } = {}): Promise<Server> {
-  const args = ["serve", "--port", "0", "--data", where.data, ...(options.args ?? [])];
+  const args = ["serve", "--port", String(options.port ?? 0), "--data", where.data, ...(options.args ?? [])];
   const child = spawn(where, args, options);
   let out = "";
   let err = "";

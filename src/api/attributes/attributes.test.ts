@@ -26,6 +26,7 @@ test("names, types and values come with how many files have them, the frequent o
           key: "lang",
           type: "string",
           files: 3,
+          chunks: 0,
           values: [
             { value: "de", count: 2 },
             { value: "en", count: 1 },
@@ -35,14 +36,16 @@ test("names, types and values come with how many files have them, the frequent o
           key: "year",
           type: "mixed",
           files: 3,
+          chunks: 0,
           values: [
             { value: 2024, count: 2 },
             { value: "unknown", count: 1 },
           ],
         },
-        { key: "draft", type: "boolean", files: 1, values: [{ value: true, count: 1 }] },
+        { key: "draft", type: "boolean", files: 1, chunks: 0, values: [{ value: true, count: 1 }] },
       ],
       files_read: 4,
+      chunks_read: 0,
       has_more: false,
     },
   ]);
@@ -75,4 +78,25 @@ test("those of a store that the key may not see are not there", async () => {
   const store = await storeWith(f, [{ a: 1 }]);
   const asOther = { authorization: `Bearer ${KEYS.other}` };
   expect((await f.call("GET", `/v1/vector_stores/${store}/attributes`, undefined, asOther)).status).toBe(404);
+});
+
+test("what vectors have of their own is among them", async () => {
+  await using f = await storeApp();
+  const store = await storeWith(f, [{ lang: "de" }]);
+  const embeddings = ["de", "en", "en"].map((lang, n) => ({ content: `text ${n}`, metadata: { lang, n } }));
+  await f.call("POST", `/v1/vector_stores/${store}/embeddings/batch`, { embeddings });
+  const { json } = await f.call("GET", `/v1/vector_stores/${store}/attributes`);
+  expect(json).toMatchObject({ files_read: 2, chunks_read: 3, has_more: false });
+  expect(json.data).toMatchObject([
+    {
+      key: "lang",
+      files: 1,
+      chunks: 3,
+      values: [
+        { value: "de", count: 2 },
+        { value: "en", count: 2 },
+      ],
+    },
+    { key: "n", files: 0, chunks: 3, type: "number" },
+  ]);
 });

@@ -13,7 +13,7 @@ export function attributeOperations(attributes: AttributesService): Operation[] 
         method: "GET",
         path: "/v1/vector_stores/{vector_store_id}/attributes",
         operationId: "listVectorStoreAttributes",
-        summary: "List the attributes of a store's files",
+        summary: "List the attributes of a store's files and chunks",
         description: "Which names and values a filter can ask for, as the files of the store have them now.",
         tag: "Lectern",
         role: "read",

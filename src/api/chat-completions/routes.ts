@@ -50,6 +50,7 @@ export function completionOperations(deps: CompletionDeps): Operation[] {
         errors: [
           "language_model_required",
           "model_not_found",
+          "context_length_exceeded",
           "chat_model_rejected_request",
           "chat_model_unavailable",
           "chat_model_timeout",

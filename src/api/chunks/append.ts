@@ -14,8 +14,8 @@ import type { InsertVectorBody } from "./schema.ts";
 /** The file that a chunk is for. */
 export interface ChunkFile {
   fileId: string;
-  /** The first of its chunks: it says what the file is attached with. */
-  first: Item;
+  /** Of the first of its chunks, for errors. */
+  prefix: string;
   /** Files that may be in the store; null: no limit. */
   most: number | null;
   nowSeconds: number;
@@ -25,7 +25,7 @@ export interface ChunkFile {
 export async function fileFor(
   { storeFiles, files }: Tables,
   store: StoreRow,
-  { fileId, first: { param: prefix, attributes }, most, nowSeconds }: ChunkFile,
+  { fileId, prefix, most, nowSeconds }: ChunkFile,
 ): Promise<StoreFileRow> {
   const param = `${prefix}file_id`;
   const there = await storeFiles.get(store.tenant_id, store.id, fileId);
@@ -48,7 +48,7 @@ export async function fileFor(
     filename: file.filename,
     fileBytes: file.bytes,
     createdAt: nowSeconds,
-    attributes,
+    attributes: null,
     ...AUTO_STRATEGY,
   });
   await storeFiles.setChunked(store.tenant_id, row.seq, row.revision, []);
@@ -87,13 +87,25 @@ export async function append(
     ids.push(...own);
   }
   await storeFiles.addContent(file.tenant_id, file.seq, contentBytes(items.map(({ item }) => item.body)));
-  await storeFiles.setTotals(file.tenant_id, file.seq, await chunks.fileTotals(file.tenant_id, owner, generation));
+  const texts = items.reduce((sum, { item }) => sum + Buffer.byteLength(item.body.content), 0);
+  const numbers = items.reduce((sum, { item }) => sum + item.vectors.length, 0);
+  await storeFiles.addTotals(file.tenant_id, file.seq, {
+    chunks: items.length,
+    vectors: Math.round(numbers / generation.dimensions),
+    usageBytes: texts + numbers * Float32Array.BYTES_PER_ELEMENT,
+  });
   return ids;
 }
 
-/** What texts take, of a tenant's quota and of the disk: UTF-8. */
-export function contentBytes(bodies: readonly Pick<InsertVectorBody, "content">[]): number {
-  return bodies.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0);
+/** What texts and their attributes take, of a tenant's quota and of the disk: UTF-8. */
+export function contentBytes(bodies: readonly Pick<InsertVectorBody, "content" | "attributes" | "metadata">[]): number {
+  let bytes = 0;
+  for (const { content, attributes = {}, metadata = {} } of bodies) {
+    bytes += Buffer.byteLength(content);
+    for (const [key, value] of Object.entries({ ...metadata, ...attributes }))
+      bytes += Buffer.byteLength(key) + Buffer.byteLength(String(value));
+  }
+  return bytes;
 }
 
 /** The texts as chunks that follow the last one there is. */
@@ -113,6 +125,7 @@ function chunksAfter(last: Pick<ChunkRow, "idx" | "end_cp"> | null, items: reado
       lineEnd: null,
       heading: [],
       terms: facts.terms,
+      attributes: Object.keys(item.attributes ?? {}).length === 0 ? null : item.attributes,
     };
     start = end + 1;
     return chunk;

@@ -252,6 +252,85 @@ describe("ready-made vectors", () => {
   });
 });
 
+test("a vector's attributes are its own: they hide its file's, and searches, filters and listings show them", async () => {
+  await using f = await storeApp();
+  const store = await newStore(f);
+  const path = `/v1/vector_stores/${store}`;
+  const file = await attached(f, store, "a.md", ["the file's"], { place: "Lyon", year: 2020 });
+  const bare = await f.file("b.md");
+  const own = { place: "Paris", kind: "note" };
+  await f.call("POST", `${path}/embeddings/batch`, {
+    embeddings: [
+      { content: "its own", file_id: file, attributes: own },
+      { content: "loose one", metadata: { place: "Paris" } },
+      { content: "loose two", metadata: { place: "Rome" } },
+      { content: "plain" },
+      { content: "new", file_id: bare, metadata: { place: "Nice" } },
+    ],
+  });
+  const filtered = async (filters: object) => {
+    const query = `?order=asc&filters=${encodeURIComponent(JSON.stringify(filters))}`;
+    const listed = (await f.call("GET", `${path}/chunks${query}`)).json.data;
+    const wanted = { query: "own loose plain file's new", filters, max_num_results: 50 };
+    const found = (await f.call("POST", `${path}/search`, wanted)).json.data;
+    const texts = listed.map((chunk: { text: string }) => chunk.text);
+    expect(found.map((hit: { content: { text: string }[] }) => hit.content[0]?.text).toSorted()).toEqual(
+      texts.toSorted(),
+    );
+    return texts;
+  };
+  expect(await filtered({ place: "Lyon" })).toEqual(["the file's"]);
+  expect(await filtered({ place: "Paris" })).toEqual(["its own", "loose one"]);
+  expect(await filtered({ year: 2020 })).toEqual(["the file's", "its own"]);
+  expect(await filtered({ type: "ne", key: "place", value: "Paris" })).toEqual([
+    "the file's",
+    "loose two",
+    "plain",
+    "new",
+  ]);
+  expect(await filtered({ place: { $exists: false } })).toEqual(["plain"]);
+  expect(await filtered({ type: "eq", key: "filename", value: "inline" })).toEqual(["loose one", "loose two", "plain"]);
+
+  // What the file gets later is under its chunks' own.
+  await f.call("POST", `${path}/files/${file}`, { attributes: { place: "Oslo", year: 2021 } });
+  expect(await filtered({ year: 2021, place: ["Paris", "Oslo"] })).toEqual(["the file's", "its own"]);
+  const { data } = (await f.call("GET", `${path}/chunks?order=asc`)).json;
+  expect(data.map((chunk: { attributes: object }) => chunk.attributes)).toEqual([
+    { place: "Oslo", year: 2021 },
+    { place: "Paris", year: 2021, kind: "note" },
+    { place: "Paris" },
+    { place: "Rome" },
+    {},
+    { place: "Nice" },
+  ]);
+  const [hit] = (await f.call("POST", `${path}/search`, { query: "its own", max_num_results: 1 })).json.data;
+  expect(hit.attributes).toEqual({ place: "Paris", year: 2021, kind: "note" });
+  // Files stay what they were made as.
+  expect((await f.call("GET", `${path}/files/${bare}`)).json.attributes).toEqual({});
+  expect((await f.call("GET", path)).json.file_counts.total).toBe(3);
+});
+
+test("what texts and their attributes take counts for the quota", async () => {
+  await using f = await storeApp();
+  const store = await newStore(f);
+  const before = (await f.storage.files.usage("ten_a")).bytes;
+  const item = { content: "größe", metadata: { a: "é", n: 12 } };
+  await f.call("POST", `/v1/vector_stores/${store}/embeddings`, item);
+  expect((await f.storage.files.usage("ten_a")).bytes - before).toBe(7 + 3 + 3);
+});
+
+test("a file that more is put into says what it holds by now", async () => {
+  await using f = await storeApp();
+  const store = await newStore(f);
+  const file = await attached(f, store, "a.md", ["one", "two"]);
+  const path = `/v1/vector_stores/${store}/files/${file}`;
+  const before = (await f.call("GET", path)).json;
+  for (const content of ["three", "größe"])
+    await f.call("POST", `/v1/vector_stores/${store}/embeddings`, { content, file_id: file });
+  const { chunks, usage_bytes: usage } = (await f.call("GET", path)).json;
+  expect([chunks, usage - before.usage_bytes]).toEqual([4, 5 + 7 + 2 * 4 * DIMENSIONS]);
+});
+
 test("many texts, each with attributes of its own, are put in all at once, while others have their turns", async () => {
   await using f = await storeApp();
   const { id } = (await f.call("POST", "/v1/vector_stores", {})).json;
@@ -263,7 +342,7 @@ test("many texts, each with attributes of its own, are put in all at once, while
   const over = new AbortController();
   const looking = (async () => {
     while (!over.signal.aborted) {
-      seen.add((await f.call("GET", `/v1/vector_stores/${id}`)).json.file_counts.total);
+      seen.add((await f.call("GET", `/v1/vector_stores/${id}`)).json.index.chunks);
       await new Promise((resolve) => setImmediate(resolve));
     }
   })();

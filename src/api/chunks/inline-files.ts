@@ -1,10 +1,8 @@
-import { createHash } from "node:crypto";
 import type { Clock } from "../../platform/clock.ts";
 import type { Blobs } from "../../storage/blobs.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreRow } from "../../storage/stores.ts";
 import type { Owner, Space } from "../stored-files/space.ts";
-import type { Attributes } from "../attaching/schema.ts";
 
 export interface InlineFilesDeps extends Pick<Storage, "transaction" | "files" | "storeFiles"> {
   clock: Clock;
@@ -14,7 +12,7 @@ export interface InlineFilesDeps extends Pick<Storage, "transaction" | "files" |
 
 /** The name of the file that ready-made vectors belong to where the client names none. */
 export const INLINE = "inline";
-/** Chunks of one inline file, about: appending costs in proportion to what the file holds. */
+/** Chunks of one inline file, about: a file leaves an index at once, which takes in proportion to what it holds. */
 const INLINE_CHUNKS = 1000;
 
 /** The files that chunks without a file of their own belong to. */
@@ -28,9 +26,9 @@ export class InlineFiles {
   }
 
   /** The id of the inline file that takes the next chunks: a new one once the last is full, so that adding stays quick. */
-  async next(store: StoreRow, attributes: Attributes | null): Promise<string> {
+  async next(store: StoreRow): Promise<string> {
     const { storeFiles } = this.#deps;
-    const first = inlineId(store, attributes);
+    const first = `file-${INLINE}${store.id.slice(3)}`;
     let number = this.#numbers.get(first) ?? 1;
     const id = () => (number === 1 ? first : `${first}${number}`);
     while (((await storeFiles.get(store.tenant_id, store.id, id()))?.n_chunks ?? 0) >= INLINE_CHUNKS) number += 1;
@@ -58,11 +56,4 @@ export class InlineFiles {
       throw error;
     }
   }
-}
-
-/** The inline files of a store that have these attributes: one for each set of attributes, because filters look at files. */
-function inlineId(store: StoreRow, attributes: Attributes | null): string {
-  const pairs = Object.entries(attributes ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const which = pairs.length === 0 ? "" : createHash("sha256").update(JSON.stringify(pairs)).digest("hex").slice(0, 16);
-  return `file-${INLINE}${which}${store.id.slice(3)}`;
 }

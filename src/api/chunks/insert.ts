@@ -23,8 +23,8 @@ export interface InsertDeps extends InlineFilesDeps, Pick<Storage, "generations"
   texts: TextAnalysis;
   /** The file's chunks change: other generations of the store are behind with it. Part of the transaction. */
   outdate: (tables: Tables, file: StoreFileRow, generation: GenerationRow) => Promise<void>;
-  /** The file's chunks changed: its store's index, if it is in memory, takes them. Called in the turn of the commit. */
-  reload: (file: StoreFileRow, generation: GenerationRow) => void;
+  /** The file has more chunks: its store's index, if it is in memory, takes them. Called in the turn of the commit. */
+  grew: (file: StoreFileRow, generation: GenerationRow) => void;
   /** Files that may be in one store; null: no limit. */
   maxFilesPerStore?: (store: StoreRow) => Promise<number | null>;
   notify: (storeId: string) => void;
@@ -36,6 +36,8 @@ export interface InsertDeps extends InlineFilesDeps, Pick<Storage, "generations"
  */
 export interface VectorInserter {
   insert(asking: Asking, request: InsertRequest, signal: AbortSignal): Promise<InsertedVector[]>;
+  /** @throws AppError where nothing can be put into this store. */
+  assertUsable(asking: Asking): Promise<void>;
 }
 
 export function vectorInserter(deps: InsertDeps): VectorInserter {
@@ -52,6 +54,10 @@ class Inserter implements VectorInserter {
   constructor(deps: InsertDeps) {
     this.#deps = deps;
     this.#inlineFiles = new InlineFiles(deps);
+  }
+
+  async assertUsable(asking: Asking): Promise<void> {
+    await this.#deps.access.usable(asking);
   }
 
   async insert(asking: Asking, request: InsertRequest, signal: AbortSignal): Promise<InsertedVector[]> {
@@ -111,17 +117,12 @@ class Inserter implements VectorInserter {
   /** The items of each file; files for those that name none are made. */
   async #byFile(owner: Caller, store: StoreRow, items: readonly Item[]): Promise<Map<string, Item[]>> {
     const fileIds = new Map<Item, string>();
-    const inline = new Set<string>();
-    // Most of a request has the same attributes, and so the same file.
-    const byAttributes = new Map<string, string>();
+    let inline: string | null = null;
     for (const item of items) {
-      const alike = JSON.stringify(item.attributes);
-      const id = item.body.file_id ?? byAttributes.get(alike) ?? (await this.#inlineFiles.next(store, item.attributes));
-      if (item.body.file_id === undefined) byAttributes.set(alike, id);
+      const id: string = item.body.file_id ?? (inline ??= await this.#inlineFiles.next(store));
       fileIds.set(item, id);
-      if (item.body.file_id === undefined) inline.add(id);
     }
-    for (const id of inline) await this.#inlineFiles.ensure(owner, id);
+    if (inline !== null) await this.#inlineFiles.ensure(owner, inline);
     return Map.groupBy(items, (item) => fileIds.get(item) ?? "");
   }
 
@@ -153,7 +154,7 @@ class Inserter implements VectorInserter {
     { store, generation, most }: { store: StoreRow; generation: GenerationRow; most: number | null },
     perFile: readonly FileItems[],
   ): Promise<Map<Item, number>> {
-    const { clock, outdate, reload, notify } = this.#deps;
+    const { clock, outdate, grew, notify } = this.#deps;
     const { tables, tx } = at;
     const idOf = new Map<Item, number>();
     for (const [i, { fileId, items }] of perFile.entries()) {
@@ -161,11 +162,11 @@ class Inserter implements VectorInserter {
       if (first === undefined) continue;
       if (i % FILES_A_TURN === FILES_A_TURN - 1) await tx.nextTurn();
       const nowSeconds = clock.nowSeconds();
-      const file = await fileFor(tables, store, { fileId, first: first.item, most, nowSeconds });
+      const file = await fileFor(tables, store, { fileId, prefix: first.item.param, most, nowSeconds });
       const added = await append(at, { file, generation }, items);
       items.forEach(({ item }, j) => idOf.set(item, added[j] ?? 0));
       await outdate(tables, file, generation);
-      tx.onCommit(() => reload(file, generation));
+      tx.onCommit(() => grew(file, generation));
     }
     await tables.stores.touch(store.tenant_id, store.id, clock.nowSeconds());
     tx.onCommit(() => notify(store.id));

@@ -1,15 +1,18 @@
 import { Type } from "@sinclair/typebox";
 import { AppError } from "../../errors.ts";
 import { cursorQuery, idText, listPage, listSchema, readCursor } from "../../http/openai.ts";
-import type { Operation } from "../../http/operation.ts";
-import { HUGE_BODY, NO_BODY } from "../../http/body-limit.ts";
+import type { Line } from "../../http/lines.ts";
+import type { Call, Operation } from "../../http/operation.ts";
+import { HUGE_BODY, NO_BODY, VECTOR_LINES } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { askingOf } from "../asking.ts";
 import { presentWithId } from "../presenters/presenter.ts";
 import type { VectorInserter } from "./insert.ts";
+import { insertLines } from "./insert-lines.ts";
 import {
   Chunk,
+  InsertedLines,
   InsertedVector,
   InsertedVectors,
   InsertVectorBody,
@@ -86,7 +89,10 @@ export function chunkOperations(chunks: ChunksService, inserter: VectorInserter)
         path: `${STORE}/embeddings/batch`,
         operationId: "insertVectorStoreEmbeddings",
         summary: "Add many texts with ready-made vectors",
-        description: "All or none.",
+        description:
+          "All or none. A body of `application/x-ndjson` has one embedding a line, any number of them, and is put in while it " +
+          "comes, in runs: the answer says how many stand. A line that is not as it should be is named, by its number, and " +
+          "ends it; what stands before it stays (`inserted` beside the `error` says how many).",
         tag: "Lectern",
         role: "write",
         body: InsertVectorsBody,
@@ -96,8 +102,16 @@ export function chunkOperations(chunks: ChunksService, inserter: VectorInserter)
         returns: "The chunks that were made, in order",
         errors: ERRORS,
         examples: { body: { embeddings: [{ content: "Returns are accepted within 30 days." }] } },
+        lines: {
+          line: InsertVectorBody,
+          limit: VECTOR_LINES,
+          description: "One embedding a line of at most 1 MiB.",
+          example: '{"content":"Returns are accepted within 30 days.","metadata":{"page":4}}\n',
+          response: InsertedLines,
+        },
       },
       async (call) => {
+        if (call.lines !== null) return await inserted(inserter, call, call.lines);
         refuseTooMuchText(call.body);
         const request = { bodies: call.body.embeddings, prefix: (i: number) => `embeddings[${i}].` };
         const data = await inserter.insert(askingOf(call), request, call.signal);
@@ -105,6 +119,24 @@ export function chunkOperations(chunks: ChunksService, inserter: VectorInserter)
       },
     ),
   ];
+}
+
+async function inserted(
+  inserter: VectorInserter,
+  call: Call<{ vector_store_id: string }>,
+  lines: AsyncIterable<Line<InsertVectorBody>>,
+): Promise<InsertedLines> {
+  const { signal, stopping } = call;
+  call.keepOpen();
+  const since = performance.now();
+  const asking = async () => askingOf({ ...call, caller: await call.callerNow() });
+  try {
+    const count = await insertLines(inserter, { lines, asking, signal, stopping });
+    return { object: "embedding.stream", vector_store_id: call.params.vector_store_id, inserted: count };
+  } finally {
+    // It takes as long as the client takes to send.
+    call.held(performance.now() - since);
+  }
 }
 
 function refuseTooMuchText({ embeddings }: InsertVectorsBody): void {

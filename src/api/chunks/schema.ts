@@ -57,6 +57,17 @@ export const InsertVectorsBody = Type.Object(
 );
 export type InsertVectorsBody = Static<typeof InsertVectorsBody>;
 
+/** What came in a body of lines. */
+export const InsertedLines = Type.Object(
+  {
+    object: Type.Literal("embedding.stream"),
+    vector_store_id: Type.String(),
+    inserted: Type.Integer({ description: "Embeddings that stand: as many as there were lines." }),
+  },
+  { $id: "InsertedEmbeddingStream" },
+);
+export type InsertedLines = Static<typeof InsertedLines>;
+
 export const InsertedVector = Type.Object(
   {
     id: Type.String(),

@@ -1,27 +1,41 @@
 import { AppError } from "../../errors.ts";
 import { shown } from "../../platform/words.ts";
 import { composed, type Scalar } from "../../index/filter.ts";
-import type { StoreFileRow } from "../../storage/store-files.ts";
 import type { Condition, DifyBody } from "./schema.ts";
 
 /**
  * Dify's conditions on the metadata of documents, as filters of a search. What the index can compare becomes a filter; the
- * parts of texts and the dates it knows nothing of are looked for in the store's files, and become lists of their ids.
+ * parts of texts and the dates it knows nothing of are looked for among the values that there are, and become lists of
+ * them.
  */
 export interface Plan {
-  /** Conditions that each file must be asked about. */
-  tests: FileTest[];
-  /** The filter, once each test has the ids of the files that hold. */
-  filter(ids: ReadonlyMap<FileTest, readonly string[]>): Record<string, unknown>;
+  /** Conditions that each value must be asked about. */
+  tests: ValueTest[];
+  /** The filter, once each test knows what is listed in it. */
+  filter(listed: ReadonlyMap<ValueTest, Iterable<Scalar>>): Record<string, unknown>;
 }
 
-export interface FileTest {
-  holds(file: TestedFile): boolean;
+export interface ValueTest {
+  /** Whose values: an attribute, or `file_id` or `filename`, where files are listed by their ids. */
+  key: string;
+  holds(value: Scalar | undefined): boolean;
 }
 
-export type TestedFile = Pick<StoreFileRow, "file_id" | "filename" | "attributes">;
+type Part = Record<string, unknown> | ValueTest;
 
-type Part = Record<string, unknown> | FileTest;
+/** Whether a value belongs into the list of its test: where nothing at all holds, those that do not hold are listed. */
+export function isListed(test: ValueTest, value: Scalar): boolean {
+  return test.holds(value) !== (!isOfFile(test) && test.holds(undefined));
+}
+
+export function isOfFile({ key }: ValueTest): boolean {
+  return key === "file_id" || key === "filename";
+}
+
+function listFilter(test: ValueTest, listed: Iterable<Scalar>): Record<string, unknown> {
+  if (isOfFile(test)) return { type: "in", key: "file_id", value: [...listed] };
+  return { type: test.holds(undefined) ? "nin" : "in", key: test.key, value: [...listed] };
+}
 
 /** Null where there is no condition. Throws a 400 for a value that its operator cannot be asked with. */
 export function planOf({ metadata_condition: given }: DifyBody): Plan | null {
@@ -30,16 +44,14 @@ export function planOf({ metadata_condition: given }: DifyBody): Plan | null {
   const parts = conditions.map((condition, i) => partOf(condition, `metadata_condition.conditions[${i}].value`));
   return {
     tests: parts.filter(isTest),
-    filter: (ids) => ({
+    filter: (listed) => ({
       type: given?.logical_operator ?? "and",
-      filters: parts.map((part) =>
-        isTest(part) ? { type: "in", key: "file_id", value: [...(ids.get(part) ?? [])] } : part,
-      ),
+      filters: parts.map((part) => (isTest(part) ? listFilter(part, listed.get(part) ?? []) : part)),
     }),
   };
 }
 
-function isTest(part: Part): part is FileTest {
+function isTest(part: Part): part is ValueTest {
   return typeof part["holds"] === "function";
 }
 
@@ -71,21 +83,21 @@ function partOf({ name, comparison_operator: operator, value }: Condition, param
     case "start with":
     case "end with": {
       const wanted = composed(String(single(compared(), operator, param)));
-      return { holds: (file) => TEXTS[operator](textOf(valueOf(file, key)), wanted) };
+      return { key, holds: (value) => TEXTS[operator](textOf(value), wanted) };
     }
     case "before":
     case "after": {
       const at = momentOf(single(compared(), operator, param));
       if (at === null)
         throw invalid(param, `'${operator}' compares dates: give one such as 2024-12-31, or Unix seconds`);
-      return { holds: (file) => isOn(operator, momentOf(valueOf(file, key)), at) };
+      return { key, holds: (value) => isOn(operator, momentOf(value), at) };
     }
   }
 }
 
 const RANGES = { ">": "gt", "<": "lt", "≥": "gte", "≤": "lte" } as const;
 
-/** A file without the attribute holds nothing, and so does not contain anything either. */
+/** What lacks the attribute holds nothing, and so does not contain anything either. */
 const TEXTS = {
   contains: (own: string | null, wanted: string) => own?.includes(wanted) === true,
   "not contains": (own: string | null, wanted: string) => own?.includes(wanted) !== true,
@@ -95,12 +107,6 @@ const TEXTS = {
 
 function isOn(side: "before" | "after", own: number | null, at: number): boolean {
   return own !== null && (side === "before" ? own < at : own > at);
-}
-
-function valueOf({ file_id: id, filename, attributes }: TestedFile, key: string): Scalar | undefined {
-  if (key === "file_id") return id;
-  if (key === "filename") return filename;
-  return attributes !== null && Object.hasOwn(attributes, key) ? attributes[key] : undefined;
 }
 
 function textOf(value: Scalar | undefined): string | null {

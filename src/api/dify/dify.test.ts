@@ -114,6 +114,25 @@ describe("a retrieval", () => {
   );
 });
 
+test("conditions look at what vectors have of their own", async () => {
+  await using f = await storeApp();
+  const { json: store } = await f.call("POST", "/v1/vector_stores", { name: "vectors" });
+  const kinds = ["support", "support desk", "sales"];
+  const embeddings = [
+    { content: "password" },
+    ...kinds.map((kind) => ({ content: `password ${kind}`, metadata: { kind } })),
+  ];
+  await f.call("POST", `/v1/vector_stores/${store.id}/embeddings/batch`, { embeddings });
+  const found = async (operator: string) => {
+    const conditions = [{ name: "kind", comparison_operator: operator, value: "support" }];
+    const body = { knowledge_id: "vectors", query: "password", metadata_condition: { conditions } };
+    const { json } = await f.call("POST", PATH, body);
+    return json.records.map(({ content }: { content: string }) => content).toSorted();
+  };
+  expect(await found("contains")).toEqual(["password support", "password support desk"]);
+  expect(await found("not contains")).toEqual(["password", "password sales"]);
+});
+
 describe("a condition on metadata", () => {
   const all = Object.keys(FILES).toSorted();
   const without = (...names: string[]) => all.filter((name) => !names.includes(name));

@@ -1,4 +1,9 @@
 import { float } from "../../http/openai.ts";
+import type { Scalar } from "../../index/filter.ts";
+import { nextTurn } from "../../platform/next-turn.ts";
+import type { ChunkAttributes } from "../../storage/chunk-reads.ts";
+import type { FileAttributes } from "../../storage/store-files.ts";
+import type { StoreRow } from "../../storage/stores.ts";
 import type { Caller } from "../../http/caller.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { Asking } from "../asking.ts";
@@ -7,10 +12,10 @@ import { MOST_PASSAGES, type Passage, type PassageSearch, textOf } from "../pass
 import { presenterFor } from "../presenters/choose.ts";
 import type { StoreAccess } from "../store-access.ts";
 import { storeByName } from "../store-by-name.ts";
-import { type FileTest, type Plan, planOf } from "./conditions.ts";
+import { isListed, isOfFile, type Plan, planOf, type ValueTest } from "./conditions.ts";
 import type { DifyBody, DifyRecords } from "./schema.ts";
 
-export interface DifyDeps extends Pick<Storage, "stores" | "storeFiles"> {
+export interface DifyDeps extends Pick<Storage, "stores" | "storeFiles" | "chunks" | "generations"> {
   access: StoreAccess;
   search: PassageSearch;
 }
@@ -21,8 +26,10 @@ export interface DifyService {
 }
 
 const DEFAULT_TOP_K = 5;
+/** Chunks read between two turns of the event loop. */
+const SLICE = 500;
 
-export function difyService({ stores, storeFiles, access, search }: DifyDeps): DifyService {
+export function difyService({ stores, storeFiles, chunks, generations, access, search }: DifyDeps): DifyService {
   return {
     async retrieve(caller, body, signal) {
       const storeId = await storeByName({ stores }, caller, { name: body.knowledge_id, param: "knowledge_id" });
@@ -42,13 +49,41 @@ export function difyService({ stores, storeFiles, access, search }: DifyDeps): D
   };
 
   async function filterOf(plan: Plan, asking: Asking, signal: AbortSignal): Promise<Record<string, unknown>> {
-    const ids = new Map<FileTest, string[]>(plan.tests.map((test) => [test, []]));
-    if (plan.tests.length === 0) return plan.filter(ids);
+    const listed = new Map(plan.tests.map((test) => [test, new Set<Scalar>()]));
+    if (plan.tests.length === 0) return plan.filter(listed);
     const store = await access.usable(asking);
-    for await (const rows of everyFile(storeFiles, store, { status: "completed", filename: null }, signal))
-      for (const [test, found] of ids) for (const row of rows) if (test.holds(row)) found.push(row.file_id);
-    return plan.filter(ids);
+    for await (const rows of everyFile(storeFiles, store, { status: "completed", filename: null }, signal)) {
+      for (const [test, found] of listed)
+        for (const row of rows) {
+          if (!isOfFile(test)) addListed(test, found, row.attributes);
+          else if (test.holds(test.key === "file_id" ? row.file_id : row.filename)) found.add(row.file_id);
+        }
+    }
+    const own = [...listed].filter(([test]) => !isOfFile(test));
+    if (own.length > 0)
+      for await (const rows of everyChunk(store, signal))
+        for (const [test, found] of own) for (const { attributes } of rows) addListed(test, found, attributes);
+    return plan.filter(listed);
   }
+
+  /** What chunks have of their own, in slices; requests have their turn between two. */
+  async function* everyChunk(store: StoreRow, signal: AbortSignal): AsyncGenerator<ChunkAttributes[]> {
+    const generation = await generations.liveOf(store);
+    if (generation === null) return;
+    for (let before = Number.MAX_SAFE_INTEGER; ;) {
+      const rows = await chunks.attributesBefore(generation, before, SLICE);
+      yield rows;
+      before = rows.at(-1)?.chunk_id ?? before;
+      if (rows.length < SLICE) return;
+      await nextTurn();
+      signal.throwIfAborted();
+    }
+  }
+}
+
+function addListed(test: ValueTest, found: Set<Scalar>, attributes: FileAttributes | null): void {
+  const value = attributes !== null && Object.hasOwn(attributes, test.key) ? attributes[test.key] : undefined;
+  if (value !== undefined && isListed(test, value)) found.add(value);
 }
 
 /** `metadata` is an object whatever there is to say: Dify loses a record without one. */

@@ -1,3 +1,4 @@
+import type { Blobs } from "../../storage/blobs.ts";
 import type { FileRow } from "../../storage/files.ts";
 import { attachment, safeMime } from "../../http/filename.ts";
 
@@ -5,7 +6,7 @@ import { attachment, safeMime } from "../../http/filename.ts";
  * A file's bytes as a download. They are somebody's upload: never shown by a browser as a page of this server
  * (attachment, no sniffing, sandboxed).
  */
-export function contentResponse(row: FileRow, path: string, request: Headers): Response {
+export function contentResponse(row: FileRow, blobs: Pick<Blobs, "read">, request: Headers): Response {
   const headers = new Headers({
     // What older versions kept as it was sent is looked at again.
     "content-type": safeMime(row.mime ?? "") ?? "application/octet-stream",
@@ -15,19 +16,15 @@ export function contentResponse(row: FileRow, path: string, request: Headers): R
     etag: `"${row.sha256}"`,
   });
   const range = wantedRange(request, row);
-  if (range === "none") return new Response(Bun.file(path).stream(), { headers: withLength(headers, row.bytes) });
+  if (range === "none") return new Response(blobs.read(row.id), { headers: withLength(headers, row.bytes) });
   if (range === "unsatisfiable") {
     headers.set("content-range", `bytes */${row.bytes}`);
     return new Response(null, { status: 416, headers });
   }
   headers.set("content-range", `bytes ${range.start}-${range.end}/${row.bytes}`);
   const length = range.end - range.start + 1;
-  return new Response(
-    Bun.file(path)
-      .slice(range.start, range.end + 1)
-      .stream(),
-    { status: 206, headers: withLength(headers, length) },
-  );
+  const body = blobs.read(row.id, range.start, range.end + 1);
+  return new Response(body, { status: 206, headers: withLength(headers, length) });
 }
 
 function withLength(headers: Headers, bytes: number): Headers {

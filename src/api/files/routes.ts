@@ -48,6 +48,7 @@ export function fileOperations(files: FilesService, maxFileBytes: number): Opera
           "request_timeout",
           "storage_limit_reached",
           "insufficient_storage",
+          "storage_unavailable",
         ],
       },
       async ({ request, caller, dialect, keepOpen }) => {
@@ -147,11 +148,11 @@ export function fileOperations(files: FilesService, maxFileBytes: number): Opera
         role: "read",
         bodyLimit: NO_BODY,
         response: { mediaType: "application/octet-stream", description: "The bytes as uploaded." },
-        errors: ["file_not_found", "file_content_not_found"],
+        errors: ["file_not_found", "file_content_not_found", "storage_unavailable"],
       },
       async ({ params, caller, request }) => {
-        const { row, path } = await files.content(caller, params.file_id);
-        return contentResponse(row, path, request.headers);
+        const { row, blobs } = await files.content(caller, params.file_id);
+        return contentResponse(row, blobs, request.headers);
       },
     ),
   ];

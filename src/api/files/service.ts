@@ -44,7 +44,7 @@ export interface FilesService extends FileStoring {
   /** Deletes the file and takes it out of every store; when this resolves no search finds it any more. */
   remove(caller: Caller, id: string): Promise<void>;
   /** Where the file's bytes are. @throws AppError `file_not_found`, `file_content_not_found`. */
-  content(caller: Caller, id: string): Promise<{ row: FileRow; path: string }>;
+  content(caller: Caller, id: string): Promise<{ row: FileRow; blobs: Pick<Blobs, "read"> }>;
 }
 
 export function filesService(deps: FilesDeps): FilesService {
@@ -142,12 +142,12 @@ class Files implements FilesService {
     await blobs.remove(id);
   }
 
-  async content(caller: Caller, id: string): Promise<{ row: FileRow; path: string }> {
+  async content(caller: Caller, id: string): Promise<{ row: FileRow; blobs: Pick<Blobs, "read"> }> {
     const { blobs } = this.#deps;
     const row = await this.#visible(caller, id);
     if (row === null) throw new AppError("file_not_found", "Not found");
-    if ((await blobs.size(id)) === null) throw new AppError("file_content_not_found", "Not found");
-    return { row, path: blobs.path(id) };
+    if ((await storing(blobs.size(id))) === null) throw new AppError("file_content_not_found", "Not found");
+    return { row, blobs };
   }
 
   async #visible(caller: Caller, id: string): Promise<FileRow | null> {

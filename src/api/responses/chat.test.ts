@@ -313,6 +313,20 @@ describe("an answer of a chat model", () => {
   });
 });
 
+const LLAMA_TOO_LONG = {
+  error: {
+    code: 400,
+    message: "request (9023 tokens) exceeds the available context size (8192 tokens), try increasing it",
+    type: "exceed_context_size_error",
+  },
+};
+const VLLM_TOO_LONG = {
+  error: {
+    message: "This model's maximum context length is 4096 tokens. However, you requested 9000 tokens.",
+    code: 400,
+  },
+};
+
 describe("what goes wrong", () => {
   test.each([
     [{ status: 401, error: { error: { message: `bad key ${SECRET}` } } }, 502, "chat_model_rejected_key"],
@@ -321,6 +335,8 @@ describe("what goes wrong", () => {
     [{ status: 503 }, 502, "chat_model_unavailable"],
     [{ status: 302, headers: { location: "http://127.0.0.1:1/" } }, 502, "chat_model_unavailable"],
     [{ status: 400, error: { error: { message: `no ${SECRET}` } } }, 400, "chat_model_rejected_request"],
+    [{ status: 400, error: LLAMA_TOO_LONG }, 400, "context_length_exceeded"],
+    [{ status: 400, error: VLLM_TOO_LONG }, 400, "context_length_exceeded"],
     [{ status: 429, headers: { "retry-after": "7" } }, 429, "rate_limit_exceeded"],
     [{ raw: "data: {odd\n\n" }, 502, "chat_model_unavailable"],
     [{ raw: 'data: {"error":{"message":"out of memory"}}\n\n' }, 502, "chat_model_unavailable"],

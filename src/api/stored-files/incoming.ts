@@ -1,5 +1,5 @@
-import type { BlobWriter } from "../../storage/blobs.ts";
-import { diskFull, type Reservation } from "./space.ts";
+import { BlobsAwayError, type BlobWriter } from "../../storage/blobs.ts";
+import { diskFull, storageAway, type Reservation } from "./space.ts";
 
 /** Bytes on their way into a blob, with room taken for them. Must be discarded in the end, also after `commit`. */
 export class Incoming implements BlobWriter {
@@ -44,12 +44,13 @@ export class Incoming implements BlobWriter {
   }
 }
 
-/** A full disk is an answer of its own, not an unexpected failure. */
+/** A full disk, and a place for blobs that does not answer, are answers of their own, not unexpected failures. */
 export async function storing<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (cause) {
     const code = (cause as { code?: unknown }).code;
+    if (cause instanceof BlobsAwayError) throw storageAway(cause);
     throw code === "ENOSPC" || code === "EDQUOT" ? diskFull(cause) : cause;
   }
 }

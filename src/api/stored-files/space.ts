@@ -221,6 +221,14 @@ async function whyNot({ tenants }: Tables, { tenantId, keyId }: Owner): Promise<
   return new AppError("vector_store_suspended", text);
 }
 
+/** The place that keeps the bytes of uploads does not answer. */
+export function storageAway(cause: unknown): AppError {
+  return new AppError("storage_unavailable", "The server's storage for files does not answer; try again in a moment.", {
+    cause,
+    retryAfterSeconds: 2,
+  });
+}
+
 export function diskFull(cause?: unknown): AppError {
   return new AppError("insufficient_storage", "There is not enough free disk space on the server for this upload.", {
     cause,

@@ -66,6 +66,7 @@ export function uploadOperations(uploads: UploadsService, files: FileStoring): O
           "payload_too_large",
           "storage_limit_reached",
           "insufficient_storage",
+          "storage_unavailable",
         ],
       },
       async ({ params, request, caller, keepOpen }) => {
@@ -114,6 +115,7 @@ export function uploadOperations(uploads: UploadsService, files: FileStoring): O
           "missing_required_parameter",
           "invalid_value",
           "insufficient_storage",
+          "storage_unavailable",
         ],
         examples: { body: { part_ids: ["part_abc123"] } },
       },

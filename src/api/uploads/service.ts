@@ -178,7 +178,7 @@ class Uploads implements UploadsService {
     const incoming = await files.begin({ owner: caller, bytes: upload.bytes, areNew: false });
     try {
       for (const part of parts) {
-        for await (const chunk of Bun.file(blobs.path(part.id)).stream()) await incoming.write(chunk);
+        for await (const chunk of blobs.read(part.id)) await incoming.write(chunk);
       }
       const file = { owner: caller, filename, mime, purpose, expiresAfterSeconds };
       return await files.commit(incoming, file, {

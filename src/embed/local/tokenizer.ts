@@ -8,6 +8,8 @@ import type { JsonObject } from "./json-files.ts";
 import { numberOf, objectOf, stringOf } from "./json-files.ts";
 import { withRustSteps } from "./pre-tokenizers.ts";
 import { sentenceStarts } from "./sentences.ts";
+import { ENDER, INNER, type UnigramPieces } from "./piece-trie.ts";
+import { UnigramModel, unigramPieces } from "./unigram.ts";
 import { byWords, type Encode } from "./word-cache.ts";
 import { WordPiece } from "./wordpiece.ts";
 import { streamSafeWithin } from "../../stream-safe.ts";
@@ -37,9 +39,37 @@ const NO_SPECIAL: SpecialTokens = { before: [], after: [], beforeTypes: [], afte
 /** What sets "camelCase" apart before BERT's own normalisation in models that are trained on code. */
 const CAMEL_REGEX = "(?<=[a-z])(?=[A-Z])";
 
-/** Throws an Error that names the part of tokenizer.json which cannot be used. */
-export function createTokenizer(json: JsonObject, config: JsonObject): ModelTokenizer {
+/**
+ * Throws an Error that names the part of tokenizer.json which cannot be used.
+ *
+ * @param made the pieces of its unigram model, where they were made before: the vocabulary in `json` is not read then
+ */
+export function createTokenizer(
+  json: JsonObject,
+  config: JsonObject,
+  made: UnigramPieces | null = null,
+): ModelTokenizer {
+  const pieces = made ?? unigramPieces(json);
+  if (pieces !== null) return unigramTokenizer(json, config, pieces);
   return fastTokenizer(json) ?? libraryTokenizer(json, config, byWords);
+}
+
+/** The library's steps around a unigram model of ours. */
+function unigramTokenizer(
+  json: JsonObject,
+  config: JsonObject,
+  { trie, scores, flags }: UnigramPieces,
+): ModelTokenizer {
+  const model = objectOf(json["model"]) ?? {};
+  const unknown = numberOf(model["unk_id"]) ?? 0;
+  const library = libraryOf({ ...json, model: { ...model, unk_id: 0, vocab: [["", 0]] } }, config);
+  library.model = new UnigramModel({ trie, scores, flags }, unknown);
+  const is = (id: number, flag: number) => ((flags[id] ?? 0) & flag) !== 0;
+  const plain = plainEncode(library);
+  return tokenizerOf(library, byWords(plain) ?? plain, {
+    continues: (id) => is(id, INNER),
+    ends: (id) => is(id, ENDER),
+  });
 }
 
 /**
@@ -52,6 +82,15 @@ export function libraryTokenizer(
   config: JsonObject,
   quicker: (encode: Encode) => Encode | null = () => null,
 ): ModelTokenizer {
+  const library = libraryOf(json, config);
+  const continuing = continuationTest(json, library);
+  const enders = new Set<number>();
+  for (const [piece, id] of library.get_vocab(false)) if (/^[▁Ġ]?[.!?。！？]$/.test(piece ?? "")) enders.add(id);
+  const plain = plainEncode(library);
+  return tokenizerOf(library, quicker(plain) ?? plain, { continues: continuing, ends: (id) => enders.has(id) });
+}
+
+function libraryOf(json: JsonObject, config: JsonObject): Tokenizer {
   const normalized = {
     normalizer: null,
     pre_tokenizer: null,
@@ -60,26 +99,32 @@ export function libraryTokenizer(
     added_tokens: [],
     ...withRustSteps(json),
   };
-  const library = new Tokenizer(normalized, config);
-  const special = probeSpecialTokens(library);
-  const continuing = continuationTest(json, library);
-  const enders = new Set<number>();
-  for (const [piece, id] of library.get_vocab(false)) if (/^[▁Ġ]?[.!?。！？]$/.test(piece ?? "")) enders.add(id);
-  const plain = (text: string) =>
-    Int32Array.from(library.encode(streamSafeWithin(text), { add_special_tokens: false }).ids);
-  const encode = quicker(plain) ?? plain;
+  return new Tokenizer(normalized, config);
+}
+
+function plainEncode(library: Tokenizer): Encode {
+  return (text) => Int32Array.from(library.encode(streamSafeWithin(text), { add_special_tokens: false }).ids);
+}
+
+interface PieceKinds {
+  continues(id: number): boolean;
+  /** Whether it is a mark that ends a sentence. */
+  ends(id: number): boolean;
+}
+
+function tokenizerOf(library: Tokenizer, encode: Encode, { continues, ends }: PieceKinds): ModelTokenizer {
   return {
     encode,
     encodeSentences: (text) => {
       const ids = encode(text);
       const sentences: number[] = [];
       for (let i = 1; i < ids.length; i++) {
-        if (enders.has(ids[i - 1] as number) && !continuing(ids[i] as number)) sentences.push(i);
+        if (ends(ids[i - 1] as number) && !continues(ids[i] as number)) sentences.push(i);
       }
       return { ids, sentences };
     },
-    special,
-    continuesWord: continuing,
+    special: probeSpecialTokens(library),
+    continuesWord: continues,
     fast: false,
   };
 }

@@ -15,6 +15,7 @@ import { postJson } from "./http.ts";
 import { Pace } from "./pace.ts";
 import { backoffMs, headerWaitMs, pause, usedUpWaitMs } from "./retry.ts";
 import { cutText, estimateTokens, splitText } from "./text-windows.ts";
+import { tracedCall } from "../../platform/tracing.ts";
 
 export interface RemoteOptions {
   info: ModelInfo;
@@ -263,17 +264,16 @@ export class RemoteProvider implements EmbeddingProvider {
   async #attempt(batch: Piece[], kind: EmbedKind, signal: AbortSignal): Promise<SendResult> {
     const { dialect, model, address, apiKey, access, askDimensions } = this.#options;
     this.#usage.requests++;
-    const outcome = await postJson(
-      {
-        url: new URL(`${address}/${dialect.path(model)}`),
-        headers: dialect.headers(apiKey),
-        body: dialect.body({ model, texts: batch.map((piece) => piece.content), kind, dimensions: askDimensions }),
-        signal,
-        timeoutMs: kind === "query" ? this.#limits.queryTimeoutMs : this.#limits.passageTimeoutMs,
-        maxAnswerBytes: this.#limits.maxAnswerBytes,
-      },
-      access,
-    );
+    const sent: Record<string, string> = { ...dialect.headers(apiKey) };
+    const call = {
+      url: new URL(`${address}/${dialect.path(model)}`),
+      headers: sent,
+      body: dialect.body({ model, texts: batch.map((piece) => piece.content), kind, dimensions: askDimensions }),
+      signal,
+      timeoutMs: kind === "query" ? this.#limits.queryTimeoutMs : this.#limits.passageTimeoutMs,
+      maxAnswerBytes: this.#limits.maxAnswerBytes,
+    };
+    const outcome = await tracedCall("embed.remote", sent, () => postJson(call, access));
     if (outcome.kind === "aborted") return failed(embedFailure("aborted", "the request was aborted"));
     if (outcome.kind === "failure") {
       return { ok: false, again: outcome.again, failure: failureOf(dialect.name, outcome) };

@@ -2,6 +2,7 @@ import { Type } from "@sinclair/typebox";
 import type { TObject, TSchema } from "@sinclair/typebox";
 import type { ErrorCode } from "../../errors.ts";
 import { version } from "../../platform/build-info.ts";
+import { NDJSON } from "../lines.ts";
 import { nullable } from "../openai.ts";
 import { TAGS } from "../operation.ts";
 import type { OperationSpec, RefusalShape } from "../operation.ts";
@@ -85,7 +86,10 @@ const KEYED_ERRORS: readonly ErrorCode[] = [
   "permission_denied",
   "rate_limit_exceeded",
   "shutting_down",
+  "too_many_connections",
 ];
+/** Of whatever is kept. */
+const WRITING_ERRORS: readonly ErrorCode[] = ["insufficient_storage", "storage_unavailable"];
 const DECODING_ERRORS: readonly ErrorCode[] = ["payload_too_large", "invalid_encoding", "unsupported_encoding"];
 const BODY_ERRORS: readonly ErrorCode[] = ["invalid_json", "unknown_parameter", "invalid_type"];
 
@@ -112,6 +116,7 @@ export function createDocument(specs: readonly OperationSpec[]): ApiDocument {
     const { body, multipart, bytes, query, examples } = spec;
     const codes: ErrorCode[] = [...(spec.errors ?? []), "internal_error"];
     if (spec.role !== "none") codes.push(...KEYED_ERRORS);
+    if (spec.role !== "none" && spec.method !== "GET") codes.push(...WRITING_ERRORS);
     if (body !== undefined) codes.push(...BODY_ERRORS);
     if (body !== undefined || multipart !== undefined || bytes !== undefined) codes.push(...DECODING_ERRORS);
     return {
@@ -126,7 +131,13 @@ export function createDocument(specs: readonly OperationSpec[]): ApiDocument {
       ],
       ...(body === undefined
         ? {}
-        : { requestBody: content("application/json", convert(body), examples?.body, isRequired(body)) }),
+        : {
+            requestBody: withLines(
+              content("application/json", convert(body), examples?.body, isRequired(body)),
+              spec,
+              convert,
+            ),
+          }),
       ...(multipart === undefined ? {} : { requestBody: multipartBody(convert(multipart), multipart) }),
       ...(bytes === undefined ? {} : { requestBody: bytesBody(bytes) }),
       responses: { "200": success(spec, convert), ...errors(codes, spec.refusal), ...others(spec, convert) },
@@ -171,10 +182,25 @@ function success(spec: OperationSpec, convert: (schema: TSchema) => JsonSchema):
     return { description: response["description"], content: { [response["mediaType"]]: { schema } } };
   }
   const example = examples?.response === undefined ? {} : { example: examples.response };
+  const ofLines = spec.body === undefined ? undefined : spec.lines?.response;
+  const schema = convert(response as TSchema);
   return {
     description: spec.returns ?? "Success.",
-    content: { "application/json": { schema: convert(response as TSchema), ...example } },
+    content: {
+      "application/json": {
+        schema: ofLines === undefined ? schema : { oneOf: [schema, convert(ofLines)] },
+        ...example,
+      },
+    },
   };
+}
+
+/** What a line is stands as the schema: the words say that there are many. */
+function withLines(requestBody: JsonSchema, spec: OperationSpec, convert: (schema: TSchema) => JsonSchema): JsonSchema {
+  if (spec.body === undefined || spec.lines === undefined) return requestBody;
+  const { line, description, example } = spec.lines;
+  const lines = { schema: { ...convert(line), description }, example };
+  return { ...requestBody, content: { ...(requestBody["content"] as JsonSchema), [NDJSON]: lines } };
 }
 
 function others(spec: OperationSpec, convert: (schema: TSchema) => JsonSchema): Record<string, JsonSchema> {

@@ -4,6 +4,8 @@ import type { ErrorCode } from "../../errors.ts";
 import type { Dialect } from "../dialect.ts";
 import type { ErrorBody } from "../openai.ts";
 import type { RefusalShape } from "../operation.ts";
+import { isOutOfDescriptors } from "../../platform/descriptors.ts";
+import { outOfDescriptors } from "./connections.ts";
 
 /**
  * The one table from codes to HTTP, and the only maker of error bodies.
@@ -114,6 +116,7 @@ const ROWS: Record<ErrorCode, Row> = {
   rate_limit_exceeded: { status: 429, type: "rate_limit_error" },
   overloaded: { status: 429, type: "rate_limit_error" },
   insufficient_storage: { status: 507, type: "server_error" },
+  storage_unavailable: { status: 503, type: "server_error" },
   embedding_provider_error: { status: 502, type: "server_error" },
   embedding_model_unavailable: { status: 503, type: "server_error" },
   reranker_unavailable: { status: 503, type: "server_error" },
@@ -122,8 +125,12 @@ const ROWS: Record<ErrorCode, Row> = {
   chat_model_rejected_key: { status: 502, type: "server_error" },
   chat_model_not_found: { status: 502, type: "server_error" },
   shutting_down: { status: 503, type: "server_error" },
+  too_many_connections: { status: 503, type: "server_error" },
   internal_error: { status: 500, type: "server_error" },
 };
+
+/** What SQLite, and the system, say when there is no room left. */
+const FULL: ReadonlySet<string> = new Set(["SQLITE_FULL", "ENOSPC", "EDQUOT"]);
 
 export function statusOf(code: ErrorCode): number {
   return ROWS[code].status;
@@ -146,10 +153,10 @@ export function errorResponse(error: AppError, dialect: Dialect, told?: ToldAs):
   const status = told?.shape?.status?.(error.code, usual) ?? usual;
   const isNull = isCodeless === true || (dialect === "openai-strict" && openaiNull === true);
   const code = isNull ? null : error.code;
-  const usualBody: ErrorBody = { error: { message: error.message, type, param: error.param, code } };
+  const usualBody: ErrorBody = { error: { message: error.message, type, param: error.param, code }, ...error.beside };
   const body = told?.shape?.body(error, { status, request: told.request }) ?? usualBody;
   const headers = new Headers({ "content-type": "application/json" });
-  if (again === true) headers.set("x-should-retry", "true");
+  if (again === true && !error.isFinal) headers.set("x-should-retry", "true");
   else if (error.isFinal || !isRetryable(status)) headers.set("x-should-retry", "false");
   if (status === 429 || status === 503)
     headers.set("retry-after", String(Math.max(1, Math.ceil(error.retryAfterSeconds ?? 1))));
@@ -160,6 +167,13 @@ export function errorResponse(error: AppError, dialect: Dialect, told?: ToldAs):
 /** What a client is told about anything thrown; only an AppError speaks for itself. */
 export function asAppError(thrown: unknown): AppError {
   if (thrown instanceof AppError) return thrown;
+  if (isOutOfDescriptors(thrown)) return outOfDescriptors(thrown);
+  const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+  if (FULL.has(code)) {
+    const message =
+      "There is not enough free disk space on the server for what was asked. Try again when its operator has freed some.";
+    return new AppError("insufficient_storage", message, { cause: thrown });
+  }
   return new AppError("internal_error", "The server had an error while processing your request. Sorry about that!", {
     cause: thrown,
   });

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { IndexRegistry } from "../../index/registry.ts";
 import type { Failpoint, FailpointName } from "../../platform/failpoint.ts";
-import { type Blobs, createBlobs } from "../../storage/blobs.ts";
+import { type BlobDirectory, createBlobs } from "../../storage/blob-directory.ts";
 import type { GenerationRow } from "../../storage/generations.ts";
 import type { JobKind } from "../../storage/jobs.ts";
 import { createParsedCache, type ParsedCache } from "../../storage/parsed.ts";
@@ -46,7 +46,7 @@ export class Workshop implements AsyncDisposable {
   readonly dir: string;
   readonly db: SqliteDatabase;
   readonly storage: Storage;
-  readonly blobs: Blobs;
+  readonly blobs: BlobDirectory;
   readonly parsed: ParsedCache;
   readonly indexes: IndexRegistry;
   readonly model = new HashModel(form.windowTokens);

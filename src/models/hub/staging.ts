@@ -2,19 +2,10 @@
  * Where a model's files are gathered before it is put in its place in one step. The folder has the same name for the same
  * commit of the same model, so that a pull that broke off goes on where it was; one process at a time is at it.
  */
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isAlive } from "../../platform/process-alive.ts";
+import { writeAll } from "../../platform/replace-file.ts";
 import { HubError } from "./hub-failure.ts";
 
 export interface Staging extends Disposable {
@@ -71,7 +62,7 @@ function takeOwnership(path: string, name: string): void {
   }
   const file = openSync(owner, "wx", 0o600);
   try {
-    writeSync(file, String(process.pid));
+    writeAll(file, new TextEncoder().encode(String(process.pid)));
   } finally {
     closeSync(file);
   }

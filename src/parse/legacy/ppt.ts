@@ -3,6 +3,7 @@ import type { ParsedDocument } from "../document.ts";
 import { invalidFile } from "../document.ts";
 import { decodeAs } from "../text/encoding.ts";
 import type { ParseLimits } from "../limits.ts";
+import { titleBySlides } from "../slide-title.ts";
 import type { OleFile } from "./ole.ts";
 import { readSummary } from "./ole-summary.ts";
 
@@ -67,7 +68,7 @@ export function parsePpt(ole: OleFile, limits: ParseLimits): ParsedDocument {
     if (notes !== undefined && notes.length > 0) out.block(`Notes: ${notes.join("\n")}`);
     for (const comment of own.comments) out.line(comment);
   });
-  return out.build("ppt");
+  return titleBySlides(out.build("ppt"));
 }
 
 class PptReader {

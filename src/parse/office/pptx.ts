@@ -5,6 +5,7 @@ import type { ParseLimits } from "../limits.ts";
 import { appendDrawing } from "./drawing.ts";
 import type { TextShape } from "./shapes.ts";
 import { shapesOf } from "./shapes.ts";
+import { titleBySlides } from "../slide-title.ts";
 import { relationId, unescaped } from "../sheets/ooxml-strings.ts";
 import { attribute, readCoreProperties, readRelations, readXml } from "../xml.ts";
 import type { ZipArchive } from "../zip.ts";
@@ -37,14 +38,8 @@ export function parsePptx(zip: ZipArchive, main: string, limits: ParseLimits): P
     }
   });
   out.metadata["slides"] = slides.length;
-  const document = out.build("pptx");
-  // PowerPoint fills the title in by itself.
-  if (document.title === null || PLACEHOLDER.test(document.title)) document.title = document.headings[0]?.text ?? null;
-  return document;
+  return titleBySlides(out.build("pptx"));
 }
-
-const PLACEHOLDER =
-  /^(?:\p{L}+ ?\d+|(?:microsoft )?power ?point.*|title|no slide title|pr(?:é|e)sentation.*|folie.*)$/iu;
 
 export function slideParts(zip: ZipArchive, main: string): string[] {
   const bytes = zip.read(main);

@@ -14,6 +14,7 @@ import * as m013 from "./013-add-conversations.ts";
 import * as m014 from "./014-add-instance.ts";
 import * as m015 from "./015-share-windows.ts";
 import * as m016 from "./016-keep-results.ts";
+import * as m017 from "./017-add-chunk-attributes.ts";
 
 export interface Migration {
   version: number;
@@ -48,4 +49,6 @@ export const MIGRATIONS: readonly Migration[] = [
   // Older binaries would find a chunk by the windows that it brought alone.
   { version: 15, sql: m015.sql, minSafeVersion: 15 },
   { version: 16, sql: m016.sql, minSafeVersion: 15 },
+  // Older binaries would filter such chunks by what their files have, and leave the rows when they delete.
+  { version: 17, sql: m017.sql, minSafeVersion: 17 },
 ];

@@ -3,11 +3,34 @@ import { MIGRATIONS, type Migration } from "./index.ts";
 
 export type MigrationResult = { ok: true; from: number; to: number } | { ok: false; found: number; known: number };
 
+/** One step of an upgrade, of a file that had tables before. */
+export interface MigrationStep {
+  /** Schema versions of the whole upgrade. */
+  from: number;
+  to: number;
+  /** From 1 to `steps`. */
+  step: number;
+  steps: number;
+}
+
+/** Whoever tells people how an upgrade goes, and tests that end it in the middle. */
+export interface MigrationWatch {
+  begins?(step: MigrationStep): void;
+  /** All is changed, nothing committed. */
+  changed?(step: MigrationStep): void;
+  committed?(step: MigrationStep): void;
+}
+
 /**
- * Brings the file to the newest schema version, each step in a transaction of its own.
- * A file written by a newer Lectern whose `min_safe_version` is above what this binary knows is refused untouched.
+ * Brings the file to the newest schema version, each step in a transaction of its own, so that one that is interrupted goes
+ * on where it was. A file written by a newer Lectern whose `min_safe_version` is above what this binary knows is refused
+ * untouched.
  */
-export function migrate(db: Database, migrations: readonly Migration[] = MIGRATIONS): MigrationResult {
+export function migrate(
+  db: Database,
+  migrations: readonly Migration[] = MIGRATIONS,
+  watch: MigrationWatch = {},
+): MigrationResult {
   db.run(/*sql*/ `CREATE TABLE IF NOT EXISTS schema_version (
     one              INTEGER PRIMARY KEY CHECK (one = 1),
     version          INTEGER NOT NULL,
@@ -21,8 +44,12 @@ export function migrate(db: Database, migrations: readonly Migration[] = MIGRATI
   const from = row?.version ?? 0;
   const known = migrations.at(-1)?.version ?? 0;
   if (row && row.min_safe_version > known) return { ok: false, found: from, known };
-  for (const migration of migrations) {
-    if (migration.version <= from) continue;
+  const due = migrations.filter(({ version }) => version > from);
+  // A new file is no upgrade.
+  const told = from === 0 ? {} : watch;
+  for (const [i, migration] of due.entries()) {
+    const step = { from, to: known, step: i + 1, steps: due.length };
+    told.begins?.(step);
     db.transaction(() => {
       db.run(migration.sql);
       db.query(/*sql*/ `INSERT INTO schema_version (one, version, min_safe_version) VALUES (1, ?1, ?2)
@@ -30,7 +57,9 @@ export function migrate(db: Database, migrations: readonly Migration[] = MIGRATI
         migration.version,
         migration.minSafeVersion,
       );
+      told.changed?.(step);
     }).immediate();
+    told.committed?.(step);
   }
   return { ok: true, from, to: Math.max(from, known) };
 }

@@ -1,0 +1,115 @@
+/**
+ * The server while its disk fails, by a sample: `make faults` lets every call of every kind of write fail, and
+ * `make powerloss` cuts the power at every point. Which calls it is changes with the day; SEED repeats a run.
+ */
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { errorOf, upload } from "../helpers/api.ts";
+import { runSeed, seededRandom } from "../helpers/random.ts";
+import { startServer } from "../helpers/server.ts";
+import { Desk } from "./desk.ts";
+import { cutPower } from "./power.ts";
+import { SCRIPTS } from "./scripts.ts";
+import { ERRORS, sample } from "./series.ts";
+import { KINDS, lacksTracer } from "./tracer.ts";
+
+setDefaultTimeout(240_000);
+const FAULTS = 12;
+const STATES = 80;
+const DAY = Math.floor(Date.now() / 86_400_000);
+const SEED = process.env["SEED"] === undefined ? DAY : runSeed("faults");
+const lacking = lacksTracer();
+
+const newFile = (): FormData => {
+  const form = new FormData();
+  form.set("purpose", "assistants");
+  form.set("file", new Blob(["Some text."]), "a.txt");
+  return form;
+};
+
+test.skipIf(lacking)("writes of the server's own and of SQLite are both met", async () => {
+  await using desk = await Desk.open();
+  await desk.start();
+  for (const [on, where] of [
+    ["data/tmp/", "data/tmp/file-"],
+    ["meta.sqlite-wal", "data/meta.sqlite-wal"],
+  ] as const) {
+    desk.control.arm({ kind: "write", action: "ENOSPC", nth: 1, on });
+    const refused = await errorOf(await desk.server.fetch("/v1/files", { method: "POST", body: newFile() }));
+    expect(desk.control.disarm()).toBe(1);
+    expect([refused.status, refused.code, desk.control.struck]).toEqual([
+      507,
+      "insufficient_storage",
+      expect.stringContaining(where),
+    ]);
+    await upload(desk.server, "a.txt", "Some text.");
+  }
+});
+
+test.skipIf(lacking)(
+  "a server whose disk did not keep a commit writes nothing more, says so, and starts again",
+  async () => {
+    await using desk = await Desk.open();
+    await desk.start();
+    const before = await upload(desk.server, "before.txt", "Some text.");
+    desk.control.arm({ kind: "sync", action: "EIO", nth: 1, on: "meta.sqlite-wal" });
+    const first = await errorOf(await desk.server.fetch("/v1/files", { method: "POST", body: newFile() }));
+    expect([desk.control.disarm(), first.status]).toEqual([1, 500]);
+    const second = await errorOf(await desk.server.fetch("/v1/files", { method: "POST", body: newFile() }));
+    expect([second.status, second.code]).toEqual([503, "storage_unavailable"]);
+    const ready = await desk.server.fetch("/readyz");
+    expect([ready.status, await ready.json()]).toEqual([
+      503,
+      expect.objectContaining({
+        checks: expect.objectContaining({ disk: "did not keep the database; start the server again" }),
+      }),
+    ]);
+    expect(await (await desk.server.fetch(`/v1/files/${before}/content`)).text()).toBe("Some text.");
+    expect(desk.server.log()).toContain("the disk did not keep what was written: nothing more is written");
+    expect(await desk.server.stop()).toBe(0);
+    await using again = await startServer({ dataDir: desk.dataDir, args: desk.args });
+    expect((await again.fetch("/readyz")).status).toBe(200);
+    expect(await (await again.fetch(`/v1/files/${before}/content`)).text()).toBe("Some text.");
+    for await (const { id } of again.client.files.list())
+      expect((await again.fetch(`/v1/files/${id}/content`)).status).toBe(200);
+    await upload(again, "after.txt", "Some text.");
+  },
+);
+
+test.skipIf(lacking)(`of ${FAULTS} calls that fail, each is told or made good, and nothing is lost`, async () => {
+  const random = seededRandom(SEED);
+  const faults = Array.from({ length: FAULTS }, () => {
+    const kind = random.pick(KINDS.filter((one) => one !== "sync" && ERRORS[one] !== undefined));
+    const action = random.pick(ERRORS[kind] ?? []);
+    const nth = 1 + random.below(kind === "write" ? 20 : 3);
+    return { script: random.pick(SCRIPTS), fault: { kind, action, nth } };
+  });
+  const { findings, failed } = await sample(faults);
+  expect(findings).toEqual([]);
+  expect(failed).toBeGreaterThan(0);
+});
+
+const SHORT = ["upload", "attach", "delete file"];
+
+test.skipIf(lacking)(
+  "the power may go at any point: what was acknowledged is there, and what is torn is not believed",
+  async () => {
+    const { problems, states } = await cutPower({ states: STATES, seed: SEED, scripts: SHORT });
+    expect([...problems]).toEqual([]);
+    expect(states).toBeGreaterThan(STATES / 2);
+  },
+);
+
+test.skipIf(lacking)("and after a sync that failed: a start writes anew what the system only showed", async () => {
+  const { problems } = await cutPower({ states: STATES, seed: SEED, scripts: ["upload"], afterFailedSync: true });
+  expect([...problems]).toEqual([]);
+});
+
+test.skipIf(lacking)("a sync that is missing is found", async () => {
+  const { problems } = await cutPower({
+    states: STATES,
+    seed: SEED,
+    scripts: ["upload"],
+    without: ({ kind, path }) => kind === "S" && path.startsWith("data/blobs"),
+  });
+  expect([...problems.keys()]).toContain("the bytes of … are not there");
+});

@@ -1,0 +1,216 @@
+/** Every kind of write, each as short as can be: what is prepared without a fault, and what is then asked for. */
+import { type Answered, type Desk, Finding } from "./desk.ts";
+import { waitFor } from "../helpers/wait.ts";
+
+export interface Script {
+  name: string;
+  /** Without a fault. What it answers is handed to `run`. */
+  prepare(desk: Desk): Promise<string[]>;
+  /** Asks, and keeps what was acknowledged. May be asked again with the same subjects after an error. */
+  run(desk: Desk, subjects: string[]): Promise<Answered<unknown>>;
+  /** Waits for the work that `run` began, with a disk that may still fail: it may not come to its end. */
+  settle?(desk: Desk, subjects: string[]): Promise<void>;
+}
+
+const WAIT_MS = 6_000;
+
+/** Some hundred words of which one is nowhere else. */
+const textWith = (word: string) =>
+  `# About ${word}\n\nThe word ${word} stands here once. ${"Rivers, bridges and the weather of the week. ".repeat(8)}`;
+
+async function uploadFile(desk: Desk): Promise<Answered<{ id: string; word: string }>> {
+  const word = desk.newWord();
+  const form = new FormData();
+  form.set("purpose", "assistants");
+  form.set("file", new Blob([textWith(word)]), `${word}.txt`);
+  const answer = await desk.ask<{ id: string }>("POST", "/v1/files", form);
+  if (!answer.ok) return answer;
+  desk.note((known) => void known.files.set(answer.value.id, textWith(word)));
+  return { ok: true, value: { id: answer.value.id, word } };
+}
+
+async function preparedFile(desk: Desk): Promise<string[]> {
+  const answer = await uploadFile(desk);
+  if (!answer.ok) throw new Finding(`without a fault, the upload: ${answer.status} ${answer.message}`);
+  return [answer.value.id, answer.value.word];
+}
+
+async function preparedStore(desk: Desk): Promise<string> {
+  const { id } = await desk.must<{ id: string }>("POST", "/v1/vector_stores", { name: "faults" });
+  desk.note((known) => void known.stores.add(id));
+  return id;
+}
+
+const oneStore = new WeakMap<Desk, Promise<string>>();
+/** The same for all that only needs one. */
+function theStore(desk: Desk): Promise<string> {
+  let store = oneStore.get(desk);
+  if (store === undefined) oneStore.set(desk, (store = preparedStore(desk)));
+  return store;
+}
+
+async function attach(desk: Desk, store: string, [file, word]: string[]): Promise<Answered<unknown>> {
+  const answer = await desk.ask("POST", `/v1/vector_stores/${store}/files`, { file_id: file });
+  if (answer.ok) desk.note((known) => void known.attached.set(file ?? "", { store, word: word ?? "" }));
+  return answer;
+}
+
+async function preparedAttached(desk: Desk, store: string): Promise<string[]> {
+  const subjects = await preparedFile(desk);
+  const answer = await attach(desk, store, subjects);
+  if (!answer.ok) throw new Finding(`without a fault, the attach: ${answer.status} ${answer.message}`);
+  await desk.settled(store, subjects[0] ?? "");
+  return subjects;
+}
+
+/** As long as the server lives; what does not happen is looked at again after the restart. */
+async function within(desk: Desk, probe: () => Promise<boolean>): Promise<void> {
+  const until = performance.now() + WAIT_MS;
+  await waitFor("it settles", async () =>
+    (await probe().catch(() => false)) || performance.now() > until || !desk.isRunning ? true : undefined,
+  );
+}
+
+const isIndexed = async (desk: Desk, store: string) => {
+  const answer = await desk.ask<{ file_counts: { in_progress: number } }>("GET", `/v1/vector_stores/${store}`);
+  return answer.ok && answer.value.file_counts.in_progress === 0;
+};
+
+/** Everything that a job does is done. */
+const isQuiet = async (desk: Desk) => {
+  const metrics = await (await desk.server.fetch("/metrics")).text();
+  return !/^lectern_jobs_(waiting|running)\{kind="(retire|migrate|catch_up|build_index|ingest|purge_\w+|delete\w*|finish\w*)"\} [1-9]/m.test(
+    metrics,
+  );
+};
+
+export const SCRIPTS: readonly Script[] = [
+  { name: "upload", prepare: async () => [], run: uploadFile },
+  {
+    name: "attach",
+    prepare: async (desk) => [...(await preparedFile(desk)), await theStore(desk)],
+    run: (desk, [file = "", word = "", store = ""]) => attach(desk, store, [file, word]),
+    settle: (desk, [, , store = ""]) => within(desk, () => isIndexed(desk, store)),
+  },
+  {
+    name: "batch",
+    prepare: async (desk) => [await theStore(desk), ...(await preparedFile(desk)), ...(await preparedFile(desk))],
+    async run(desk, [store = "", a = "", wordOfA = "", b = "", wordOfB = ""]) {
+      const answer = await desk.ask("POST", `/v1/vector_stores/${store}/file_batches`, { file_ids: [a, b] });
+      if (!answer.ok) return answer;
+      desk.note((known) => void known.attached.set(a, { store, word: wordOfA }));
+      desk.note((known) => void known.attached.set(b, { store, word: wordOfB }));
+      return answer;
+    },
+    settle: (desk, [store = ""]) => within(desk, () => isIndexed(desk, store)),
+  },
+  {
+    name: "insert",
+    prepare: async (desk) => [await theStore(desk)],
+    async run(desk, [store = ""]) {
+      const words = [desk.newWord(), desk.newWord()];
+      const answer = await desk.ask("POST", `/v1/vector_stores/${store}/embeddings/batch`, {
+        embeddings: words.map((word) => ({ content: textWith(word) })),
+      });
+      if (answer.ok) desk.note((known) => words.forEach((word) => known.inserted.set(word, store)));
+      return answer;
+    },
+  },
+  {
+    name: "delete file",
+    prepare: async (desk) => await preparedAttached(desk, await theStore(desk)),
+    async run(desk, [file = ""]) {
+      // From here on it may be gone, answered or not.
+      desk.note((known) => void known.files.delete(file));
+      desk.note((known) => void known.attached.delete(file));
+      const answer = await desk.ask("DELETE", `/v1/files/${file}`);
+      if (answer.ok) desk.note((known) => void known.deletedFiles.add(file));
+      return answer;
+    },
+    settle: (desk) => within(desk, () => isQuiet(desk)),
+  },
+  {
+    name: "delete store",
+    async prepare(desk) {
+      const store = await preparedStore(desk);
+      const [file = ""] = await preparedAttached(desk, store);
+      return [store, file];
+    },
+    async run(desk, [store = "", file = ""]) {
+      desk.note((known) => void known.stores.delete(store));
+      desk.note((known) => void known.attached.delete(file));
+      const answer = await desk.ask("DELETE", `/v1/vector_stores/${store}`);
+      if (answer.ok) desk.note((known) => void known.deletedStores.add(store));
+      return answer;
+    },
+    settle: (desk) => within(desk, () => isQuiet(desk)),
+  },
+  {
+    name: "migrate",
+    async prepare(desk) {
+      const store = await preparedStore(desk);
+      await preparedAttached(desk, store);
+      return [store];
+    },
+    run: (desk, [store = ""]) => desk.ask("POST", `/v1/vector_stores/${store}/migrate`, { embedding_model: "second" }),
+    settle: (desk) => within(desk, () => isQuiet(desk)),
+  },
+  {
+    name: "graph",
+    async prepare(desk) {
+      const store = await preparedStore(desk);
+      return [store];
+    },
+    async run(desk, [store = ""]) {
+      const word = desk.newWord();
+      const embeddings = Array.from({ length: 110 }, (_, i) => ({ content: `Passage ${i} of ${word}.` }));
+      const answer = await desk.ask("POST", `/v1/vector_stores/${store}/embeddings/batch`, { embeddings });
+      if (answer.ok) desk.note((known) => void known.inserted.set(word, store));
+      return answer;
+    },
+    settle: (desk, [store = ""]) =>
+      within(desk, async () => {
+        // A search is what opens the index.
+        await desk.ask("POST", `/v1/vector_stores/${store}/search`, { query: "passage" });
+        const answer = await desk.ask<{ index?: { type: string } }>("GET", `/v1/vector_stores/${store}`);
+        return answer.ok && answer.value.index?.type === "hnsw" && (await isQuiet(desk));
+      }),
+  },
+  {
+    name: "key",
+    prepare: async () => [],
+    async run(desk) {
+      const answer = await desk.ask<{ id: string; key: string }>("POST", "/v1/admin/keys", {
+        name: "of a fault",
+        role: "read",
+      });
+      if (answer.ok) desk.note((known) => void known.keys.set(answer.value.id, answer.value.key));
+      return answer;
+    },
+  },
+  {
+    name: "tenant",
+    prepare: async () => [],
+    async run(desk) {
+      const answer = await desk.ask<{ id: string }>("POST", "/v1/admin/tenants", { name: "of a fault" });
+      if (answer.ok) desk.note((known) => void known.tenants.add(answer.value.id));
+      return answer;
+    },
+  },
+  {
+    name: "answer",
+    async prepare(desk) {
+      const store = await theStore(desk);
+      await preparedAttached(desk, store);
+      return [store];
+    },
+    async run(desk, [store = ""]) {
+      const answer = await desk.ask<{ id: string }>("POST", "/v1/responses", {
+        input: "When are refunds paid?",
+        tools: [{ type: "file_search", vector_store_ids: [store] }],
+      });
+      if (answer.ok) desk.note((known) => void known.responses.set(answer.value.id, "fourteen days"));
+      return answer;
+    },
+  },
+];

@@ -1,0 +1,136 @@
+/** The same for what is over when the command is: a start, a backup into a file, a restore from one. */
+import { cpSync, existsSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { messageOf } from "../../src/errors.ts";
+import { LECTERN, plainEnv, startServer, TEST_KEY } from "../helpers/server.ts";
+import { Desk, Finding } from "./desk.ts";
+import { SCRIPTS } from "./scripts.ts";
+import type { SeriesOptions, Tally } from "./series.ts";
+import { type Fault, startTraced, traced } from "./tracer.ts";
+
+export const VERBS = ["start", "backup", "restore"] as const;
+type Verb = (typeof VERBS)[number];
+
+interface Ended {
+  ok: boolean;
+  said: string;
+}
+
+/** A desk with something in it, whose server is not traced: the command beside it is. */
+class Bench implements AsyncDisposable {
+  readonly desk: Desk;
+  readonly archive: string;
+  readonly copy: string;
+
+  private constructor(desk: Desk) {
+    this.desk = desk;
+    this.archive = join(desk.root, "kept", "backup.tar");
+    this.copy = join(desk.root, "kept", "restored");
+  }
+
+  static async open(verb: Verb): Promise<Bench> {
+    const bench = new Bench(await Desk.open());
+    const { desk } = bench;
+    cpSync(join(desk.root, "data/tried-models.json"), join(desk.root, "kept/.keep"), { recursive: true });
+    desk.server = await startServer({ dataDir: desk.dataDir, args: desk.args });
+    for (const name of ["attach", "insert", "key"]) {
+      const script = SCRIPTS.find((one) => one.name === name);
+      const subjects = (await script?.prepare(desk)) ?? [];
+      await script?.run(desk, subjects);
+      await script?.settle?.(desk, subjects);
+    }
+    if (verb === "restore" && !(await bench.backup(null)).ok) throw new Finding("no backup could be taken");
+    if (verb !== "backup") await desk.server.stop();
+    return bench;
+  }
+
+  /** The command, with a fault or without. */
+  async run(verb: Verb, fault: Fault | null): Promise<Ended> {
+    return await this[verb](fault);
+  }
+
+  async start(fault: Fault | null): Promise<Ended> {
+    const { desk } = this;
+    if (fault !== null) desk.control.arm(fault);
+    try {
+      const { control, root, dataDir, args } = desk;
+      desk.server = await startTraced({ control, root }, { dataDir, args });
+    } catch (error) {
+      return { ok: false, said: messageOf(error) };
+    }
+    desk.control.disarm();
+    if (await desk.unready()) return { ok: false, said: "started, and not ready" };
+    await desk.check();
+    await desk.server.stop();
+    return { ok: true, said: "" };
+  }
+
+  async backup(fault: Fault | null): Promise<Ended> {
+    rmSync(this.archive, { force: true });
+    const { url } = this.desk.server;
+    const ended = await this.#command(["backup", this.archive, "--url", url], fault);
+    if (!ended.ok && existsSync(this.archive)) throw new Finding("a backup that failed is there");
+    if (ended.ok && !(await this.#command(["restore", this.archive, "--check"], null)).ok)
+      throw new Finding("a backup that was taken is not whole");
+    return ended;
+  }
+
+  async restore(fault: Fault | null): Promise<Ended> {
+    rmSync(this.copy, { recursive: true, force: true });
+    const ended = await this.#command(["restore", this.archive, "--data", this.copy], fault);
+    if (!ended.ok && existsSync(join(this.copy, "meta.sqlite"))) throw new Finding("a restore that failed is there");
+    if (!ended.ok) return ended;
+    const original = readFileSync(this.archive);
+    const checked = await this.#command(["restore", this.archive, "--check"], null);
+    if (!checked.ok || original.length === 0) throw new Finding("the backup is not what it was");
+    if (fault === null) {
+      await using server = await startServer({ dataDir: this.copy, args: this.desk.args });
+      this.desk.server = server;
+      await this.desk.check();
+    }
+    return ended;
+  }
+
+  async #command(args: readonly string[], fault: Fault | null): Promise<Ended> {
+    const { control, root } = this.desk;
+    if (fault !== null) control.arm(fault);
+    const child = Bun.spawn(traced({ control, root }, [...LECTERN, ...args]), {
+      cwd: join(root, ".."),
+      env: plainEnv({ LECTERN_API_KEY: TEST_KEY }),
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const [out, err, status] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+    return { ok: status === 0, said: out + err };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.desk[Symbol.asyncDispose]();
+  }
+}
+
+export async function verbSeries(verb: Verb, options: Omit<SeriesOptions, "script">): Promise<Tally> {
+  const { kind, action, most = Infinity, from = 1, step = 1 } = options;
+  const tally: Tally = { script: verb, kind, action, failed: 0, refused: 0, stopped: 0, findings: [] };
+  await using bench = await Bench.open(verb);
+  const { control } = bench.desk;
+  for (let nth = from; tally.failed < most && tally.findings.length < 5; nth += step) {
+    try {
+      const ended = await bench.run(verb, { kind, action, nth });
+      const struck = control.disarm() > 0;
+      if (!struck && ended.ok) break;
+      if (!struck) throw new Finding(`without a fault: ${ended.said}`);
+      tally.failed++;
+      if (ended.ok) continue;
+      tally.refused++;
+      if (!/^lectern: /m.test(ended.said) || /\n\s+at /.test(ended.said))
+        throw new Finding(`it did not say why: ${ended.said}`);
+      const again = await bench.run(verb, null);
+      if (!again.ok) throw new Finding(`again: ${again.said}`);
+    } catch (error) {
+      tally.failed++;
+      tally.findings.push(`${verb}, ${kind} ${nth} ${action} (${control.struck}): ${messageOf(error)}`);
+    }
+  }
+  return tally;
+}
