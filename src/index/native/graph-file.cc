@@ -66,11 +66,11 @@ void Graph::save(const std::string& path) const {
   for (const uint64_t value : {uint64_t{maxM_}, uint64_t{maxM0_}, uint64_t{M_}}) writeOne(file.get(), value);
   writeOne<double>(file.get(), mult_);
   writeOne<uint64_t>(file.get(), ef_construction_);
-  writeAll(file.get(), data_level0_memory_, count * size_data_per_element_);
+  if (count > 0) writeAll(file.get(), data_level0_memory_, count * size_data_per_element_);
   for (size_t i = 0; i < count; i++) {
     const size_t bytes = size_links_per_element_ * static_cast<size_t>(element_levels_[i]);
     writeOne(file.get(), static_cast<uint32_t>(bytes));
-    writeAll(file.get(), linkLists_[i], bytes);
+    if (bytes > 0) writeAll(file.get(), linkLists_[i], bytes);
   }
   if (std::fclose(file.release()) != 0) failFromSystem("the graph cannot be written");
 }
