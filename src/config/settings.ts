@@ -334,7 +334,7 @@ export const SETTINGS = {
     "native-level",
     choice(["auto", "x86-64-v2", "x86-64-v3", "arm64"]),
     "auto",
-    "processor level of the graph index's machine code",
+    "processor level that the machine code of vector searches and of graph indexes keeps to",
   ),
   hnswThreshold: setting(
     "Indexing",

@@ -114,7 +114,7 @@ void checkScan() {
   std::vector<int32_t> owners(all.size());
   for (int32_t& owner : owners) owner = static_cast<int32_t>(engine());
   std::vector<uint32_t> words(below(64));
-  for (uint32_t& word : words) word = engine();
+  for (uint32_t& word : words) word = static_cast<uint32_t>(engine());
   for (int32_t& owner : owners) owner = below(3) == 0 ? owner : static_cast<int32_t>(below(words.size() * 40 + 1));
   for (Simd level : levels()) {
     std::vector<float> scores(first.count);
@@ -146,7 +146,7 @@ void checkHostileScan() {
   for (auto* list : {&store.scales, &store.factors, &store.errors})
     for (float& value : *list)
       if (below(4) == 0) value = std::vector<float>{NAN, INFINITY, -INFINITY, 3e38F, 1e-45F, -1}[below(6)];
-  for (uint32_t& word : store.words) word = engine();
+  for (uint32_t& word : store.words) word = static_cast<uint32_t>(engine());
   for (int8_t& code : store.codes) code = static_cast<int8_t>(engine());
   std::vector<int16_t> values(store.stride);
   for (int16_t& value : values) value = static_cast<int16_t>(static_cast<int>(below(2 * kMostSteps + 1)) - kMostSteps);
@@ -203,7 +203,7 @@ void checkGraph(const std::string& directory) {
   Graph again(path, dimensions, count);
   std::vector<int32_t> owners(count);
   for (int32_t& owner : owners) owner = static_cast<int32_t>(below(200)) - 20;
-  const std::vector<uint32_t> words = {0xf0f0f0f0U, engine()};
+  const std::vector<uint32_t> words = {0xf0f0f0f0U, static_cast<uint32_t>(engine())};
   for (int round = 0; round < 5; round++) {
     const std::vector<float> query = unitVectors(1, dimensions);
     const size_t k = below(count + 5);
