@@ -9,7 +9,8 @@ import { completion } from "../cli/completion.ts";
 import type { Terminal } from "../cli/terminal.ts";
 import { bundledDirectories, modelFileNames } from "../models/bundled-model.ts";
 import { version } from "../platform/build-info.ts";
-import { buildNatives, compilerOf } from "./addon.ts";
+import { vectorsFileName } from "../platform/native.ts";
+import { buildAddon, compilerOf } from "./addon.ts";
 import { filesBelow, gzip, packTar, sha256, withFolders } from "./archive.ts";
 import type { Packed } from "./archive.ts";
 import { billOfMaterials } from "./bill-of-materials.ts";
@@ -38,7 +39,7 @@ export async function makeRelease(target: Target, directory: string): Promise<st
   mkdirSync(directory, { recursive: true });
   const runtime = await getRuntime(target, parts);
   // The machine's own are there already: `make addon`.
-  if (target.arch !== process.arch) await buildNatives(target.arch, join(ROOT, "dist/native"));
+  if (target.arch !== process.arch) await buildAddon(target.arch, join(ROOT, "dist/native"));
   const outfile = join(work, "lectern");
   const inputs = await compile({ ...LECTERN, outfile, target: { arch: target.arch, runtime } });
   const executable = readFileSync(outfile);
@@ -107,8 +108,8 @@ export async function completionFor(shell: string): Promise<string> {
 /** What is compiled here is this project's unless it is a package's source; the rest comes with a package. */
 function nativeOf(path: string): NamedFile & { of: string | null } {
   const name = basename(path);
-  const from = /\/node_modules\/([^/]+)\//.exec(path)?.[1] ?? (name.startsWith("hnswlib") ? "hnswlib-node" : null);
-  return { name, content: readFileSync(path), of: from };
+  const isHnsw = TARGETS.some(({ arch }) => vectorsFileName(arch) === name);
+  return { name, content: readFileSync(path), of: isHnsw ? "hnswlib-node" : "onnxruntime-node" };
 }
 
 function bundledModels(): { name: string; files: NamedFile[] }[] {

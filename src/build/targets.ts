@@ -1,5 +1,4 @@
 /** The kinds of machine that a release is made for. */
-
 export interface Target {
   /** As in the name of an archive. */
   name: "linux-x64" | "linux-arm64";
@@ -8,7 +7,7 @@ export interface Target {
   platform: "amd64" | "arm64";
   /**
    * The package with Bun for it, and the hash by which the registry has to give it. A new version of Bun needs new ones:
-   * `make release` says so. On x86-64 it is the build that asks for no AVX2, as the addons do not.
+   * `make release` says so. On x86-64 it is the build that asks for no AVX2, as the addon does not.
    */
   runtime: { name: string; integrity: string };
 }
