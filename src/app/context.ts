@@ -19,6 +19,7 @@ import { LineWriter } from "../platform/line-writer.ts";
 import { createLog, type Log } from "../platform/log.ts";
 import { createMetrics } from "../platform/metrics.ts";
 import { replaceFile } from "../platform/replace-file.ts";
+import type { Storage } from "../storage/storage.ts";
 import { createFirstKey, createRunKey, keyAuthenticator, type RunKey } from "./access-keys.ts";
 import { ConsoleSessions } from "./console-sessions.ts";
 import { createEngine, type Engine, type EngineOverrides } from "./engine.ts";
@@ -90,6 +91,18 @@ const MB = 1024 * 1024;
 /** Verbs that run a server of their own are over by then, and whoever waited for a server has been answered. */
 const WARM_AFTER_MS = 2000;
 
+function queryRecorder(
+  config: Config,
+  { storage, log, dataDir }: { storage: Storage; log: Log; dataDir: string },
+): QueryRecorder {
+  return new QueryRecorder({
+    storage,
+    log,
+    mode: () => config.queryLog,
+    hasRoom: async () => (await freeBytes(dataDir)) >= config.minFreeDiskMb * MB,
+  });
+}
+
 export async function createContext(config: Config, overrides: Overrides = {}): Promise<Context> {
   await using stack = new AsyncDisposableStack();
   const lines = stack.use(new LineWriter((text) => void process.stderr.write(text)));
@@ -111,14 +124,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   // Ended before the engine is: the last values are read from it.
   stack.use(await startTelemetry(config, { metrics, log }));
   const { storage } = engine.data;
-  const queries = stack.use(
-    new QueryRecorder({
-      storage,
-      log,
-      mode: () => config.queryLog,
-      hasRoom: async () => (await freeBytes(dataDir)) >= config.minFreeDiskMb * MB,
-    }),
-  );
+  const queries = stack.use(queryRecorder(config, { storage, log, dataDir }));
   const reload = settingsReloader(config, overrides.readSettings ?? (() => config), log);
   const stopping = overrides.stopping ?? new AbortController();
   const authenticate = keyAuthenticator(storage, clock, config);
