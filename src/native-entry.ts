@@ -94,6 +94,8 @@ class NativeWorker {
     const open = [...this.#models.values()];
     this.#models.clear();
     for (const model of open) await (await model).dispose();
+    // A thread that does nothing more would keep what it has left.
+    Bun.gc(true);
   }
 
   async stop(): Promise<void> {
