@@ -88,10 +88,7 @@ export interface Engine extends AsyncDisposable {
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { config, dataDir, clock, log, metrics, overrides } = options;
   await using stack = new AsyncDisposableStack();
-  const trust = diskTrust(log);
-  const { blobs } = stack.use(await openBlobs(config, { dataDir, log, trust }));
-  const upgrade = { clock, config, onProgress: overrides.onProgress ?? (() => {}) };
-  const data = stack.use(openStorage(dataDir, log, { blobs, trust, flush: overrides.flush, upgrade }));
+  const data = await openData(options, stack);
   const { storage } = data;
   const workers = stack.use(await startWorkers(config, dataDir));
   const { name: defaultModel, notice: modelNotice } = await defaultModelOf(config, storage, overrides.bundled?.newest);
@@ -154,6 +151,15 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     },
     [Symbol.asyncDispose]: () => teardown.disposeAsync(),
   };
+}
+
+/** What is kept, and the bytes of uploads wherever they are; both are closed with the stack. */
+async function openData(options: EngineOptions, stack: AsyncDisposableStack): Promise<OpenStorage> {
+  const { config, dataDir, clock, log, overrides } = options;
+  const trust = diskTrust(log);
+  const { blobs } = stack.use(await openBlobs(config, { dataDir, log, trust }));
+  const upgrade = { clock, config, onProgress: overrides.onProgress ?? (() => {}) };
+  return stack.use(openStorage(dataDir, log, { blobs, trust, flush: overrides.flush, upgrade }));
 }
 
 type AnsweringParts = Pick<Engine, "data" | "workers" | "models" | "rankers" | "search" | "searches" | "chat"> & {

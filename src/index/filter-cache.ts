@@ -88,7 +88,9 @@ export class FilterCache {
   }
 
   #evaluate(filter: Filter): Remembered {
-    const { fileCount, chunks, chunkCount } = this.#own.count === 0 ? this.#kept(filter) : this.#keptWithOwn(filter);
+    const { fileCount, chunks, chunkCount } = this.#own.concerns(filter)
+      ? this.#keptWithOwn(filter)
+      : this.#kept(filter);
     let slots: Int32Array | null = null;
     return {
       fileCount,
@@ -101,7 +103,7 @@ export class FilterCache {
     };
   }
 
-  /** Where chunks have what their files have. */
+  /** Where chunks have what their files have, of what is asked. */
   #kept(filter: Filter): Counted {
     const { files, count } = this.#attributes.evaluate(filter);
     const chunks = new Bitset();
@@ -113,7 +115,7 @@ export class FilterCache {
     return { fileCount: count, chunks, chunkCount };
   }
 
-  /** Where some chunks have attributes of their own: a file counts where one of its chunks is kept. */
+  /** Where some chunks have some of it of their own: a file counts where one of its chunks is kept. */
   #keptWithOwn(filter: Filter): Counted {
     const { files } = this.#attributes.evaluate(filter);
     const chunks = this.#own.evaluate(filter);

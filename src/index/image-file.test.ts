@@ -19,11 +19,14 @@ class Rows {
   readonly #vectors = new Map<number, Float32Array>();
   readonly #random: SeededRandom;
   readonly #shares: boolean;
+  /** Of the chunks with attributes of their own. */
+  readonly #ownShare: number;
   #nextChunk = 1;
 
   constructor(random: SeededRandom, shares: boolean) {
     this.#random = random;
     this.#shares = shares;
+    this.#ownShare = random.pick([0, 0.1, 1]);
   }
 
   get options() {
@@ -91,7 +94,8 @@ class Rows {
       const text = Array.from({ length: 3 + random.below(10) }, () => random.pick(WORDS)).join(" ");
       this.#vectors.set(this.#nextChunk, vectors);
       const terms = encodeTerms({ text, heading: [], title: "" });
-      chunks.push({ chunkId: this.#nextChunk++, terms, vectors, shared });
+      const own = random() < this.#ownShare ? { attributes: this.#attributes() } : {};
+      chunks.push({ chunkId: this.#nextChunk++, terms, vectors, shared, ...own });
     }
     return chunks;
   }

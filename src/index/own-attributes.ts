@@ -4,6 +4,7 @@ import { Column, type Kept } from "./column.ts";
 import type { FileTable } from "./file-table.ts";
 import { type Attributes, canonicalKey, FILE_ID_KEY, FILENAME_KEY, type Filter, type Scalar } from "./filter.ts";
 import { type Comparable, FilterPlan } from "./filter-plan.ts";
+import { ImageError, memoryOf, type SectionReader, type SectionWriter, withRoom } from "./image-sections.ts";
 import { PackedColumn } from "./packed-column.ts";
 
 /** Chunks with a key from which its column is one over all ordinals, if they are this share of them … */
@@ -11,6 +12,9 @@ const SPREAD_FROM = 256;
 const SPREAD_SHARE = 1 / 8;
 /** … and below which it is packed again. */
 const PACKED_SHARE = 1 / 64;
+
+/** Keys, and sets of keys: each is a dozen arrays of an image, or a text in its table. */
+const MOST_IMAGED = 2_000;
 
 /** The keys that some chunks have in common. */
 interface Shape {
@@ -28,7 +32,7 @@ export class OwnAttributes {
   readonly #attributes: AttributeIndex;
   readonly #files: FileTable;
   readonly #columns = new Map<string, Column | PackedColumn>();
-  readonly #live = new Bitset();
+  #live = new Bitset();
   #count = 0;
   #shapeOf = new Int32Array(0); // by chunk; shape + 1, 0 = it has none of its own
   readonly #shapes: Shape[] = [];
@@ -47,7 +51,7 @@ export class OwnAttributes {
   }
 
   get byteLength(): number {
-    let total = this.#live.byteLength + this.#shapeOf.byteLength + this.#shapes.length * 128;
+    let total = this.#live.byteLength + memoryOf(this.#shapeOf) + this.#shapes.length * 128;
     for (const column of this.#columns.values()) total += column.byteLength;
     return total;
   }
@@ -91,10 +95,55 @@ export class OwnAttributes {
     this.#freeShapes.push(number);
   }
 
+  /** Whether some of them have a key of the filter of their own: else chunks are what their files are. */
+  concerns(filter: Filter): boolean {
+    if ("filters" in filter) return filter.filters.some((part) => this.concerns(part));
+    return this.#columns.has(filter.key);
+  }
+
   /** Those of these chunks that the filter keeps. The bitmap is the caller's to keep. */
   evaluate(filter: Filter): Bitset {
     const column = (key: string) => this.#layered(key);
     return new FilterPlan(filter, { column, live: this.#live, count: this.#count }).answer().files;
+  }
+
+  /** Only of attributes of which none ever went. */
+  writeTo(image: SectionWriter): void {
+    if (Math.max(this.#columns.size, this.#shapes.length) > MOST_IMAGED)
+      throw new ImageError("the chunks have too many attribute keys of their own");
+    image.value("count", this.#count);
+    image.array("live", this.#live.words);
+    image.array("shapeOf", this.#shapeOf, withRoom(this.#shapeOf.length));
+    image.value(
+      "shapes",
+      this.#shapes.map(({ name }) => name),
+    );
+    image.array(
+      "shapeChunks",
+      Int32Array.from(this.#shapes, ({ chunks }) => chunks),
+    );
+    image.value("keys", [...this.#columns.keys()]);
+    [...this.#columns.values()].forEach((column, i) => {
+      image.value(`packed${i}`, Number(column instanceof PackedColumn));
+      column.writeTo(image.part(String(i)));
+    });
+  }
+
+  static from(image: SectionReader, attributes: AttributeIndex, files: FileTable): OwnAttributes {
+    const own = new OwnAttributes(attributes, files);
+    own.#count = image.number("count");
+    own.#live = Bitset.over(image.array("live", "i32"));
+    own.#shapeOf = image.array("shapeOf", "i32");
+    const chunks = image.array("shapeChunks", "i32");
+    image.texts("shapes").forEach((name, i) => {
+      own.#shapeNumbers.set(name, i);
+      own.#shapes.push({ name, keys: keysOf(name), chunks: chunks[i] ?? 0 });
+    });
+    image.texts("keys").forEach((key, i) => {
+      const part = image.part(String(i));
+      own.#columns.set(key, image.number(`packed${i}`) === 1 ? PackedColumn.from(part) : Column.from(part));
+    });
+    return own;
   }
 
   #shapeFor(keys: readonly string[]): number {
@@ -199,6 +248,13 @@ export class OwnAttributes {
     grown.set(this.#shapeOf);
     this.#shapeOf = grown;
   }
+}
+
+/** What a shape is called by. */
+function keysOf(name: string): string[] {
+  const keys: unknown = JSON.parse(name);
+  if (!Array.isArray(keys)) throw new ImageError("a set of keys is no list");
+  return keys.map(String);
 }
 
 function isReserved(key: string): boolean {

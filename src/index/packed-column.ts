@@ -1,13 +1,14 @@
 import { Bitset } from "./bitset.ts";
 import { Column, type Kept } from "./column.ts";
 import type { RangeOp, Scalar } from "./filter.ts";
+import type { SectionReader, SectionWriter } from "./image-sections.ts";
 
 /**
  * A column that few of many members have: it takes memory for those that have the key, not for every ordinal up to the
  * highest of them. Its members are numbered anew, in a column of their own.
  */
 export class PackedColumn {
-  readonly #column = new Column();
+  #column = new Column();
   readonly #placeOf = new Map<number, number>();
   readonly #members: number[] = [];
   readonly #free: number[] = [];
@@ -57,6 +58,22 @@ export class PackedColumn {
 
   forEach(visit: (member: number, value: Scalar) => void): void {
     for (const [member, place] of this.#placeOf) visit(member, this.#column.get(place)!);
+  }
+
+  /** Only of a column that nobody ever left. */
+  writeTo(image: SectionWriter): void {
+    image.array("members", Int32Array.from(this.#members));
+    this.#column.writeTo(image.part("column"));
+  }
+
+  static from(image: SectionReader): PackedColumn {
+    const packed = new PackedColumn();
+    image.array("members", "i32").forEach((member, place) => {
+      packed.#members.push(member);
+      packed.#placeOf.set(member, place);
+    });
+    packed.#column = Column.from(image.part("column"));
+    return packed;
   }
 
   #unpacked(kept: Kept): Kept {

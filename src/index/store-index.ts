@@ -19,7 +19,7 @@ import { FilterCache, type Matching } from "./filter-cache.ts";
 import { GraphCover, LEAST_EF, LEAST_NEIGHBOURS } from "./graph-cover.ts";
 import { GRAPH_FROM_VECTORS, type GraphRule, type GraphWork, type IndexKind } from "./graph-work.ts";
 import { planGraphWork, wantsGraph } from "./graph-work.ts";
-import { ImageError, type SectionReader, type SectionWriter } from "./image-sections.ts";
+import type { SectionReader, SectionWriter } from "./image-sections.ts";
 import { KeywordIndex, type KeywordPass } from "./keyword.ts";
 import type { QueryTerm } from "./query-term.ts";
 import { type IndexCandidate, type LegHit, legOf } from "./legs.ts";
@@ -130,6 +130,7 @@ const SWEEP_BUDGET = 20_000;
 interface StoreIndexParts {
   files: FileTable;
   attributes: AttributeIndex;
+  own: OwnAttributes;
   keywords: KeywordIndex;
   vectors: ExactIndex;
 }
@@ -168,7 +169,7 @@ export class StoreIndex {
     this.dimensions = options.dimensions;
     this.#files = parts.files;
     this.#attributes = parts.attributes;
-    this.#own = new OwnAttributes(parts.attributes, parts.files);
+    this.#own = parts.own;
     this.#keywords = parts.keywords;
     this.#vectors = parts.vectors;
     this.#graphRule = { kind: options.kind ?? "auto", from: options.graphFrom ?? GRAPH_FROM_VECTORS };
@@ -187,22 +188,22 @@ export class StoreIndex {
 
   /** The index that was written to an image, as it was then. It is over the image's arrays, and changes like any other. */
   static from(options: StoreIndexOptions, image: SectionReader): StoreIndex {
+    const files = FileTable.from(image.part("files"));
+    const attributes = AttributeIndex.from(image.part("attributes"));
     return new StoreIndex(options, {
-      files: FileTable.from(image.part("files")),
-      attributes: AttributeIndex.from(image.part("attributes")),
+      files,
+      attributes,
+      own: OwnAttributes.from(image.part("own"), attributes, files),
       keywords: KeywordIndex.from(image.part("keywords")),
       vectors: ExactIndex.from(image.part("vectors"), options),
     });
   }
 
-  /**
-   * Throws ImageError where something was ever removed, for images are of indexes that were just read, and where chunks
-   * have attributes of their own.
-   */
+  /** Throws ImageError where something was ever removed: images are of indexes that were just read. */
   writeTo(image: SectionWriter): void {
-    if (this.#own.count > 0) throw new ImageError("chunks have attributes of their own");
     this.#files.writeTo(image.part("files"));
     this.#attributes.writeTo(image.part("attributes"));
+    this.#own.writeTo(image.part("own"));
     this.#keywords.writeTo(image.part("keywords"));
     this.#vectors.writeTo(image.part("vectors"));
   }
@@ -218,7 +219,7 @@ export class StoreIndex {
       const of = this.#files.byteLength + this.#keywords.byteLength + this.#vectors.byteLength;
       this.#bytes = { version: this.#version, of };
     }
-    return this.#bytes.of + this.#attributes.byteLength;
+    return this.#bytes.of + this.#attributes.byteLength + this.#own.byteLength;
   }
 
   get chunkCount(): number {
@@ -243,7 +244,7 @@ export class StoreIndex {
   }
 
   get byteLength(): number {
-    return this.scannedBytes + this.#own.byteLength + this.#filters.byteLength + (this.#cover?.byteLength ?? 0);
+    return this.scannedBytes + this.#filters.byteLength + (this.#cover?.byteLength ?? 0);
   }
 
   /**
@@ -498,9 +499,12 @@ export class StoreIndex {
 }
 
 function emptyParts({ dimensions, nextShare }: StoreIndexOptions): StoreIndexParts {
+  const files = new FileTable();
+  const attributes = new AttributeIndex();
   return {
-    files: new FileTable(),
-    attributes: new AttributeIndex(),
+    files,
+    attributes,
+    own: new OwnAttributes(attributes, files),
     keywords: new KeywordIndex(),
     vectors: new ExactIndex(dimensions, nextShare),
   };

@@ -104,6 +104,8 @@ test("what could not be written is tried again after a while", async () => {
   expect(await watching.asks(QUIET_MS)).toBe(true);
   watching.written("failed");
   expect([await watching.asks(299_999), await watching.asks(1)]).toEqual([false, true]);
+  watching.written("failed");
+  expect([await watching.asks(599_999), await watching.asks(1)]).toEqual([false, true]);
 });
 
 test("small indexes get none, nor do those that have left memory; one that took another's place is looked at anew", async () => {

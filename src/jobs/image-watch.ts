@@ -25,7 +25,9 @@ const AFTER_QUIET = { share: 0.02, least: 500 } as const;
 const AT_ONCE = { share: 0.1, least: 5_000 } as const;
 /** Writing takes at most one part in so many of the time. */
 const PAUSE = 20;
+/** After a failure; twice as long after each further one, up to a day. */
 const PAUSE_AFTER_FAILURE_MS = 300_000;
+const LONGEST_PAUSE_MS = 86_400_000;
 
 interface Watched {
   generation: GenerationRow;
@@ -35,6 +37,7 @@ interface Watched {
   seen: number;
   seenAtMs: number;
   notBeforeMs: number;
+  failures: number;
 }
 
 export class ImageWatch implements Disposable {
@@ -55,8 +58,9 @@ export class ImageWatch implements Disposable {
     if (index === null || known?.index === index) return;
     const nowMs = this.#deps.clock.nowMs();
     const { changes } = index;
-    const notBeforeMs = known?.notBeforeMs ?? 0;
-    this.#watched.set(generation.id, { generation, index, imaged: 0, seen: changes, seenAtMs: nowMs, notBeforeMs });
+    const { notBeforeMs, failures } = known ?? { notBeforeMs: 0, failures: 0 };
+    const seen = { seen: changes, seenAtMs: nowMs };
+    this.#watched.set(generation.id, { generation, index, imaged: 0, ...seen, notBeforeMs, failures });
   }
 
   /** One round. */
@@ -82,7 +86,9 @@ export class ImageWatch implements Disposable {
   ended(generation: GenerationRow, { outcome, before, ms }: ImageEnd): void {
     const watched = this.#watched.get(generation.id);
     if (watched === undefined) return;
-    const pauseMs = outcome === "written" ? ms * PAUSE : PAUSE_AFTER_FAILURE_MS;
+    watched.failures = outcome === "failed" ? watched.failures + 1 : 0;
+    const afterFailureMs = Math.min(LONGEST_PAUSE_MS, PAUSE_AFTER_FAILURE_MS * 2 ** Math.max(0, watched.failures - 1));
+    const pauseMs = outcome === "written" ? ms * PAUSE : afterFailureMs;
     watched.notBeforeMs = this.#deps.clock.nowMs() + pauseMs;
     if (outcome === "written" && before?.index === watched.index) watched.imaged = before.changes;
   }

@@ -3,6 +3,8 @@ import { describe, expect, test } from "bun:test";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { queryTerms } from "../index/analyzer.ts";
+import { ImageFileWriter, openImage } from "../index/image-file.ts";
+import { ANALYZER_VERSION } from "../index/term-blob.ts";
 import type { StoreIndex } from "../index/store-index.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import { openReader } from "../storage/sqlite-reader.ts";
@@ -152,6 +154,29 @@ describe("an image is not used", () => {
     expect(await refusal(new Shelf(shop, { ...shelved.generation, model_revision: "another" }))).toBe("other-identity");
     writeFileSync(shelved.path, "");
     expect(await refusal(shelved)).toBe("damaged");
+  });
+
+  test("that is whole and of another shape, as another version may have written it", async () => {
+    await using shop = new Workshop();
+    const shelved = await shelf(shop, 1);
+    await shelved.write();
+    const opened = await openImage(shelved.path, null);
+    if (!opened.ok) throw new Error(opened.detail);
+    const { id, store_id, model, model_revision, dimensions, chunk_set, window_tokens } = shelved.generation;
+    const identity = {
+      generation: id,
+      store: store_id,
+      model,
+      revision: model_revision,
+      dimensions,
+      chunkSet: chunk_set,
+      windowTokens: window_tokens,
+      analyzer: ANALYZER_VERSION,
+    };
+    const image = ImageFileWriter.create(shelved.path, identity);
+    image.value("highest chunk", 0);
+    image.finish();
+    expect(await refusal(shelved)).toBe("other-identity");
   });
 
   test("that has chunks the database never had", async () => {

@@ -12,14 +12,15 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { GenerationIdentity } from "../index/generation.ts";
-import { ImageFileWriter, type ImageRefusal, type ImageStep, openImage } from "../index/image-file.ts";
-import { StoreIndex } from "../index/store-index.ts";
+import { type ImageFile, ImageFileWriter, type ImageRefusal, type ImageStep, openImage } from "../index/image-file.ts";
+import { ImageError } from "../index/image-sections.ts";
+import { StoreIndex, type StoreIndexOptions } from "../index/store-index.ts";
 import { ANALYZER_VERSION } from "../index/term-blob.ts";
 import { pathPart } from "../platform/ids.ts";
 import type { ChunkReads } from "../storage/chunk-reads.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { ImagedGeneration, ImageResult } from "../workers/protocol.ts";
-import { indexOptions, type LoadedFrom, type LoadTurns, nextShareOf, readFile } from "./load-index.ts";
+import { indexOptions, type LoadedFrom, type LoadTurns, nextShareOf, readInto } from "./load-index.ts";
 
 /** Files a query. */
 const FILES = 500;
@@ -49,9 +50,12 @@ function identityOf(generation: ImagedGeneration): GenerationIdentity {
   };
 }
 
-export type OpenedIndex =
-  | { ok: true; index: StoreIndex; mappedBytes: number }
-  | { ok: false; reason: ImageRefusal | "outdated"; detail: string };
+export type OpenedIndex = { ok: true; index: StoreIndex; mappedBytes: number } | Refused;
+export interface Refused {
+  ok: false;
+  reason: ImageRefusal | "outdated";
+  detail: string;
+}
 
 /** The index of a live generation from its image, as the database is now. Rejects with the signal's reason when aborted. */
 export async function openIndexImage(
@@ -70,7 +74,9 @@ export async function openIndexImage(
   const changed = await changedFiles(from, { generation, keys, marks: image.array(MARKS, "u64") }, turns);
   if (changed.gone.length + changed.anew.length > Math.max(FEW_FILES, keys.length * OUTDATED_SHARE))
     return { ok: false, reason: "outdated", detail: "most of its files are not what they were" };
-  const index = StoreIndex.from(indexOptions(from, generation), image);
+  const made = indexOver(image, indexOptions(from, generation));
+  if (!made.ok) return made;
+  const { index } = made;
   for (const seq of changed.gone) {
     index.removeFile(seq);
     await turns.breathe();
@@ -79,9 +85,19 @@ export async function openIndexImage(
   for (const seq of changed.anew) {
     const [file] = await from.storage.chunks.completedFiles(generation.tenant_id, generation.store_id, seq - 1, 1);
     index.removeFile(seq);
-    if (file?.seq === seq) await readFile(from.storage.chunks, { index, generation, file }, turns);
+    if (file?.seq === seq) await readInto(from.storage.chunks, { index, generation, file }, turns);
   }
   return { ok: true, index, mappedBytes: image.byteLength };
+}
+
+/** An image is whole and yet no index where another version wrote it. */
+function indexOver(image: ImageFile, options: StoreIndexOptions): { ok: true; index: StoreIndex } | Refused {
+  try {
+    return { ok: true, index: StoreIndex.from(options, image) };
+  } catch (error) {
+    if (!(error instanceof ImageError)) throw error;
+    return { ok: false, reason: "other-identity", detail: error.message };
+  }
 }
 
 interface ImagedFiles {
@@ -169,7 +185,7 @@ class ImageDraft {
     for (const { seq, mark } of marks) {
       const file = rows.get(seq);
       if (file === undefined) continue;
-      await readFile(chunks, { index: this.#index, generation, file }, NO_TURNS);
+      await readInto(chunks, { index: this.#index, generation, file }, NO_TURNS);
       this.#keys.push(seq);
       this.#marks.push(sumOf(mark));
       if (this.#index.chunkCount - this.#mappedChunks >= ROUND_CHUNKS) await this.#map();

@@ -67,7 +67,7 @@ export async function loadIndex(from: LoadedFrom, generation: GenerationRow, sig
   const index = new StoreIndex(indexOptions(from, generation));
   for (let afterSeq = 0; ;) {
     const files = await from.storage.chunks.completedFiles(tenantId, storeId, afterSeq, FILES);
-    for (const file of files) await readFile(from.storage.chunks, { index, generation, file }, turns);
+    for (const file of files) await readInto(from.storage.chunks, { index, generation, file }, turns);
     const last = files.at(-1);
     if (last === undefined) return index;
     afterSeq = last.seq;
@@ -81,7 +81,7 @@ export interface FileToRead {
 }
 
 /** Reads a file's chunks into an index. */
-export async function readFile(
+export async function readInto(
   reads: Pick<ChunkReads, "forIndex">,
   { index, generation, file }: FileToRead,
   turns: LoadTurns,

@@ -10,6 +10,7 @@ import { waitFor } from "../helpers/wait.ts";
 const WORDS = "erasurecanarywords";
 const NAME = "erasurecanaryname";
 const QUERY = "erasurecanaryquery";
+const METADATA = "erasurecanarymetadata";
 
 function holding(directory: string, canary: string): string[] {
   return readdirSync(directory, { recursive: true, withFileTypes: true })
@@ -27,10 +28,13 @@ test("a deleted file, its text in every store and a deleted store's queries are 
   const long = Array.from({ length: 500 }, (_, i) => `Paragraph ${i} of ${WORDS} and more.`).join("\n\n");
   const file = await addText(server, one, `${NAME}.txt`, long);
   await json(server, "POST", `/v1/vector_stores/${two}/files`, { file_id: file });
+  const own = { content: "A text with metadata", metadata: { note: METADATA } };
+  for (const vector of [own, { ...own, file_id: file }])
+    await json(server, "POST", `/v1/vector_stores/${two}/embeddings`, vector);
   await search(server, two, { query: QUERY });
   // Reading the log writes what waits to be logged.
   await json(server, "GET", `/v1/vector_stores/${two}/queries`);
-  for (const canary of [WORDS, NAME, QUERY]) expect(holding(dataDir, canary)).not.toEqual([]);
+  for (const canary of [WORDS, NAME, QUERY, METADATA]) expect(holding(dataDir, canary)).not.toEqual([]);
 
   await json(server, "DELETE", `/v1/files/${file}`);
   await json(server, "DELETE", `/v1/vector_stores/${two}`);
@@ -40,7 +44,7 @@ test("a deleted file, its text in every store and a deleted store's queries are 
     return (data.length === 2 && data.every((one) => one.completed_at !== null)) || undefined;
   });
   expect(await server.stop()).toBe(0);
-  for (const canary of [WORDS, NAME, QUERY]) expect([canary, holding(dataDir, canary)]).toEqual([canary, []]);
+  for (const canary of [WORDS, NAME, QUERY, METADATA]) expect([canary, holding(dataDir, canary)]).toEqual([canary, []]);
   expect(holding(dataDir, "keptcanarywords")).not.toEqual([]);
 
   await using again = await startServer({ dataDir });

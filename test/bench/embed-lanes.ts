@@ -1,3 +1,4 @@
+import { sessionOptions } from "../../src/embed/local/graph-runner.ts";
 import { readModelFolder } from "../../src/embed/local/model-folder.ts";
 import { createTokenizer } from "../../src/embed/local/tokenizer.ts";
 import { cutWindows, planBatches } from "../../src/embed/local/windows.ts";
@@ -10,8 +11,8 @@ import { type BenchContext, median, round } from "./bench.ts";
 import { type ComparedModel, makeTexts } from "./models.ts";
 
 const TURNS = 3;
-/** Tokens of one run of the bare runtime, which is given them sorted by length. */
-const RUN_TOKENS = 1024;
+/** Tokens of one run of the bare runtime, which is given them sorted by length: as many as a lane gives it. */
+const RUN_TOKENS = 256;
 /** Texts of one call of a job (src/models/entries.ts). */
 const CALL_TEXTS = 32;
 
@@ -102,10 +103,7 @@ async function bareRuntime(model: ComparedModel, texts: readonly string[], threa
     });
   });
   const ort = loadOnnxRuntime();
-  const session = await ort.InferenceSession.create(await model.files.bytes(spec.graph), {
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-  });
+  const session = await ort.InferenceSession.create(await model.files.bytes(spec.graph), sessionOptions(threads));
   const lengths = rows.map((row) => row.length);
   const batches = planBatches(lengths, { maxTokens: RUN_TOKENS, rows: null });
   const feeds = batches.map((batch) => {

@@ -2,7 +2,16 @@ import { createTokenizer } from "../../src/embed/local/tokenizer.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 import { type Bench, type BenchContext, rate, round } from "./bench.ts";
 import { lanesTrial } from "./embed-lanes.ts";
-import { addMiniLm, bundledModel, type ComparedModel, makeTexts, miniLmModel, openModel, rawRun } from "./models.ts";
+import {
+  addMiniLm,
+  bundledModel,
+  type ComparedModel,
+  encoderModel,
+  makeTexts,
+  miniLmModel,
+  openModel,
+  rawRun,
+} from "./models.ts";
 import { questionTrial } from "./question-trial.ts";
 
 const TURNS = 3;
@@ -19,7 +28,8 @@ export const embed: Bench = {
     const models = [bundledModel(), miniLmModel(await addMiniLm(dir.path))];
     await tokenizerTrial(context, models[0]!, texts, seconds);
     for (const model of models) await compare(context, model, texts, seconds);
-    for (const threads of [1, 2]) await lanesTrial(context, models[1]!, threads);
+    for (const model of [models[1]!, encoderModel()])
+      for (const threads of [1, 2]) await lanesTrial(context, model, threads);
     await questionTrial(context);
   },
 };

@@ -10,9 +10,12 @@ import { loadOnnxRuntime } from "../../src/platform/native.ts";
 import { ROOT } from "../helpers/server.ts";
 
 export const BUNDLED = "lectern-embed-en";
+/** The default of new data directories. */
+export const ENCODER = "lectern-embed";
 /** A model of MiniLM-L6's shape with random weights: its speed is real, its answers mean nothing. */
 export const MINILM = "minilm-shaped";
 const BUNDLED_DIRECTORY = join(ROOT, "models", BUNDLED);
+const ENCODER_DIRECTORY = join(ROOT, "models", ENCODER);
 const MINILM_TOKENS = 256;
 
 interface TokenizerFile {
@@ -54,6 +57,17 @@ export const bundledModel = (): ComparedModel => ({
     [1, 1024],
     [4, 512],
     [1, 4096],
+  ],
+  tokenTypes: false,
+});
+
+export const encoderModel = (): ComparedModel => ({
+  name: ENCODER,
+  files: directoryModelFiles(ENCODER_DIRECTORY),
+  shapes: [
+    [1, 256],
+    [2, 128],
+    [8, 32],
   ],
   tokenTypes: false,
 });
@@ -113,4 +127,27 @@ export async function makeTexts(count: number, words: number, seed: number): Pro
   const sentence = () =>
     `${Array.from({ length: 14 }, () => known[Math.floor(known.length * random() ** 4)]).join(" ")}.`;
   return Array.from({ length: count }, () => Array.from({ length: Math.ceil(words / 14) }, sentence).join(" "));
+}
+
+/**
+ * Texts of about `words` words each, `bytes` in all: words of all the languages that the encoder has, frequencies falling
+ * with the rank; the same for the same seed.
+ */
+export async function mixedTexts(bytes: number, words: number, seed: number): Promise<string[]> {
+  const { model } = (await Bun.file(join(ENCODER_DIRECTORY, "tokenizer.json")).json()) as {
+    model: { vocab: [piece: string, score: number][] };
+  };
+  const known = model.vocab.flatMap(([piece]) => (/^▁\p{L}{2,}$/u.test(piece) ? piece.slice(1) : []));
+  const random = seededRandom(seed);
+  const texts: string[] = [];
+  for (let left = bytes; left > 0;) {
+    const sentences = Array.from({ length: Math.ceil(words / 14) }, () => {
+      const some = Array.from({ length: 14 }, () => known[Math.floor(known.length * random() ** 4)]);
+      return `${some.join(" ")}.`;
+    });
+    const text = sentences.join(" ");
+    texts.push(text);
+    left -= Buffer.byteLength(text);
+  }
+  return texts;
 }

@@ -2,7 +2,7 @@
  * `make bench`: how fast Lectern is, beside what it is made of and beside its peers, on the same data in the same run.
  *
  *   BENCH=search,http   only these;  BENCH_FULL=1  the largest sizes too;  BENCH_SMALL=1  small sizes, for trying out
- *   LECTERN_UNDER_TEST=source   the source instead of dist/lectern
+ *   BENCH_INGEST_MB=100   so much text for the default model;  LECTERN_UNDER_TEST=source   the source instead of dist/lectern
  *
  * Each benchmark runs in a process of its own, so that none meets the memory or the compiled code of another. Prints a
  * table per benchmark and one JSON line per row, with the commit and the machine.
@@ -13,6 +13,7 @@ const BENCHES: Record<string, () => Promise<Bench>> = {
   start: async () => (await import("./start.bench.ts")).start,
   restart: async () => (await import("./restart.bench.ts")).restart,
   ingest: async () => (await import("./ingest.bench.ts")).ingest,
+  default: async () => (await import("./default.bench.ts")).defaultModel,
   embed: async () => (await import("./embed.bench.ts")).embed,
   rerank: async () => (await import("./rerank.bench.ts")).rerank,
   parse: async () => (await import("./parse.bench.ts")).parse,

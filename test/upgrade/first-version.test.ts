@@ -31,6 +31,9 @@ async function unpack(dir: TempDir): Promise<string> {
 const start = (dataDir: string) =>
   startServer({ dataDir, env: { LECTERN_API_KEY: facts.adminKey, ...PRODUCT_DEFAULT } });
 
+const puffins = (server: TestServer) =>
+  search(server, handbook.id, { query: "puffins", filters: { type: "gt", key: "page", value: 1 } });
+
 /** What must hold of every opened copy, before anything is changed. */
 async function expectWhole(server: TestServer): Promise<void> {
   const { data: stores } = await json<{ data: { id: string; name: string }[] }>(server, "GET", STORES);
@@ -169,6 +172,13 @@ describe("of a data directory of the first version", () => {
     await json(server, "POST", `${STORES}/${handbook.id}`, { name: "renamed", metadata: { owner: "port" } });
     const added = await addText(server, handbook.id, "new.txt", "Kestrels nest on the lighthouse.");
     expect((await search(server, handbook.id, { query: "kestrels" }))[0]?.file_id).toBe(added);
+    const embeddings = [1, 2].map((page) => ({
+      content: `Puffins of page ${page}`,
+      file_id: added,
+      metadata: { page },
+    }));
+    await json(server, "POST", `${STORES}/${handbook.id}/embeddings/batch`, { embeddings });
+    expect((await puffins(server)).map(({ attributes }) => attributes)).toEqual([{ page: 2 }]);
     await json(server, "DELETE", `/v1/files/${second?.id}`);
     expect(await refusal(server, "GET", `/v1/files/${second?.id}`)).toMatchObject({ status: 404 });
     await json(server, "POST", `${STORES}/${facts.empty}/files`, { file_id: first?.id });
@@ -190,6 +200,7 @@ describe("of a data directory of the first version", () => {
     expect(await server.stop()).toBe(0);
     server = await start(server.dataDir);
     expect((await search(server, handbook.id, { query: "kestrels" }))[0]?.filename).toBe("new.txt");
+    expect((await puffins(server)).map(({ attributes }) => attributes)).toEqual([{ page: 2 }]);
     const doctor = await runLectern(["doctor", "--data", server.dataDir]);
     expect([doctor.status, doctor.out]).toEqual([0, expect.not.stringMatching(/^fail/m)]);
   }, 180_000);

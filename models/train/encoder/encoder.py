@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-HIDDEN, INNER, HEADS, OUT = 384, 1536, 12, 256
-EPSILON = 1e-12
+from layout import EPSILON, HEADS, HIDDEN, INNER, OUT
+
 PREFIXES = (64, 128, 256)
 
 

@@ -1,6 +1,6 @@
 """Last stage: the trained encoder as a model folder: int8 graph, tokenizer, configuration.
 
-The graph has ONNX Runtime's fused operators. Its matrices are int8 with a scale a column, 7 bit wide: processors without
+The graph (layout.py) has ONNX Runtime's fused operators. Its matrices are int8 with a scale a column, 7 bit wide: processors without
 VNNI add two products of 8 bit up in 16, which would overflow. Inputs of the inner layers have a few values twenty times the
 others: every channel is scaled by its range in sample texts, and the weights the other way, before both are rounded (cosine
 with the float encoder 0.994 instead of 0.985). The word table has 4 bit in blocks of 32, two values a byte.
@@ -12,19 +12,16 @@ import os
 import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer
 
-from encoder import EPSILON, HEADS, HIDDEN, OUT, PREFIXES, Encoder, embed
+from encoder import HIDDEN, OUT, PREFIXES, Encoder, embed
+from layout import BLOCK, HEADS, build, in_parts
 from teachers import multilingual_e5_small, xlm_tokenizer
 
-MS = "com.microsoft"
-BLOCK = 32
 RANGE = 63
 MAX_TOKENS = 512
 PAD = 1
 SAMPLES = 128
-STATES = "layer9.second_norm"
 SMOOTHED = {"up": 0.7, "down": 0.7}
 
 
@@ -38,35 +35,21 @@ def four_bit(table):
     return q[:, 0::2] | q[:, 1::2] << 4, scale
 
 
-class Graph:
-    def __init__(self):
-        self.nodes, self.tensors = [], []
+def linear(module, name, smooth=None):
+    """{name: tensor} of a matrix in int8, with a scale a column; smooth: scale of every input channel."""
+    weight, out = module.weight.detach().numpy().T, {}
+    if smooth is not None:
+        out[name + ".smooth"] = 1 / smooth
+        weight = weight * smooth[:, None]
+    scale = np.maximum(np.abs(weight).max(0), 1e-9) / RANGE
+    out[name + ".q"] = np.clip(np.round(weight / scale), -RANGE, RANGE).astype(np.int8)
+    out[name + ".scale"] = scale.astype(np.float32)
+    out[name + ".bias"] = module.bias.detach().numpy()
+    return out
 
-    def tensor(self, name, value):
-        self.tensors.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
 
-    def node(self, op, inputs, output, domain="", **attributes):
-        outputs = [output] if isinstance(output, str) else output
-        self.nodes.append(helper.make_node(op, inputs, outputs, name=outputs[0], domain=domain, **attributes))
-        return outputs[0]
-
-    def linear(self, x, module, name, bias=True, smooth=None):
-        """x times the module's weights in int8, x in 8 bit by its range in this run."""
-        weight = module.weight.detach().numpy().T
-        if smooth is not None:
-            x = self.node("Mul", [x, self.tensor(name + ".smooth", 1 / smooth)], name + ".smoothed")
-            weight = weight * smooth[:, None]
-        scale = np.maximum(np.abs(weight).max(0), 1e-9) / RANGE
-        q = np.clip(np.round(weight / scale), -RANGE, RANGE).astype(np.int8)
-        inputs = [x, self.tensor(name + ".q", q), self.tensor(name + ".scale", scale.astype(np.float32)), self.tensor(name + ".zero", np.zeros(len(scale), np.int8))]
-        if bias:
-            inputs.append(self.tensor(name + ".bias", module.bias.detach().numpy()))
-        return self.node("DynamicQuantizeMatMul", inputs, name, MS)
-
-    def norm(self, x, skip, module, name):
-        inputs = [x, skip, self.tensor(name + ".gamma", module.weight.detach().numpy()), self.tensor(name + ".beta", module.bias.detach().numpy())]
-        return self.node("SkipLayerNormalization", inputs, name, MS, epsilon=EPSILON)
+def norm(module, name):
+    return {name + ".gamma": module.weight.detach().numpy(), name + ".beta": module.bias.detach().numpy()}
 
 
 def smoothing(model, rows, pad):
@@ -91,75 +74,17 @@ def smoothing(model, rows, pad):
     return out
 
 
-def embeddings(g, model):
+def tensors(model, smooth):
+    """{name: tensor} as the graph has them (layout.py)."""
     table, scale = four_bit(model.words.weight.detach().numpy())
-    for name, value in (("four", np.array([4], np.uint8)), ("fifteen", np.array([15], np.uint8)), ("eight", np.array([8], np.float32)), ("last", np.array([-1], np.int64)), ("blocks", np.array([0, 0, HIDDEN // BLOCK, BLOCK], np.int64)), ("joined", np.array([0, 0, HIDDEN], np.int64)), ("zero_axis", np.array([0], np.int64)), ("one_axis", np.array([1], np.int64))):
-        g.tensor(name, value)
-    g.node("Gather", [g.tensor("words", table), "input_ids"], "packed")
-    g.node("BitwiseAnd", ["packed", "fifteen"], "low")
-    g.node("BitShift", ["packed", "four"], "high", direction="RIGHT")
-    g.node("Unsqueeze", ["low", "last"], "low4")
-    g.node("Unsqueeze", ["high", "last"], "high4")
-    g.node("Concat", ["low4", "high4"], "nibbles", axis=-1)
-    g.node("Reshape", ["nibbles", "blocks"], "in_blocks")
-    g.node("Cast", ["in_blocks"], "as_float", to=TensorProto.FLOAT)
-    g.node("Sub", ["as_float", "eight"], "signed")
-    g.node("Gather", [g.tensor("words.scale", scale), "input_ids"], "scale16")
-    g.node("Cast", ["scale16"], "scale32", to=TensorProto.FLOAT)
-    g.node("Unsqueeze", ["scale32", "last"], "scale4")
-    g.node("Mul", ["signed", "scale4"], "scaled")
-    g.node("Reshape", ["scaled", "joined"], "word")
-    g.node("Shape", ["input_ids"], "width", start=1, end=2)
-    g.node("Slice", [g.tensor("positions", model.positions.weight.detach().numpy().astype(np.float16)), "zero_axis", "width", "zero_axis"], "position16")
-    g.node("Cast", ["position16"], "position", to=TensorProto.FLOAT)
-    g.node("Add", ["word", "position"], "embedded")
-    return g.node("LayerNormalization", ["embedded", g.tensor("norm.gamma", model.norm.weight.detach().numpy()), g.tensor("norm.beta", model.norm.bias.detach().numpy())], "x", axis=-1, epsilon=EPSILON)
-
-
-def pooled(g, model, x):
-    g.node("Cast", ["attention_mask"], "mask", to=TensorProto.FLOAT)
-    g.node("Unsqueeze", ["mask", "one_axis"], "mask_row")
-    g.node("MatMul", ["mask_row", x], "summed3")
-    g.node("Squeeze", ["summed3", "one_axis"], "summed")
-    for value, name in (("summed", "mean"),):
-        unit(g, value, name)
-    g.node("Gemm", ["mean", g.tensor("project", model.project.weight.detach().numpy()), g.tensor("project.bias", model.project.bias.detach().numpy())], "projected", transB=1)
-    return unit(g, "projected", "sentence_embedding")
-
-
-def unit(g, value, name):
-    if name == "mean":
-        g.tensor("tiny", np.array([1e-9], np.float32))
-    g.node("ReduceL2", [value, "one_axis"], name + "_length", keepdims=1)
-    g.node("Max", [name + "_length", "tiny"], name + "_safe")
-    return g.node("Div", [value, name + "_safe"], name)
-
-
-def build(model, smooth, inner=False):
-    """inner: the pooled vector before the last map is an output too ('mean'), and what the layers that are tuned begin with."""
-    g = Graph()
-    x = embeddings(g, model)
-    g.node("Cast", ["attention_mask"], "mask32", to=TensorProto.INT32)
+    out = {"words": table, "words.scale": scale, "positions": model.positions.weight.detach().numpy().astype(np.float16), **norm(model.norm, "norm")}
     for i, layer in enumerate(model.layers):
-        at = f"layer{i}."
-        g.linear(x, layer.qkv, at + "qkv")
-        g.node("Split", [at + "qkv"], [at + "q", at + "k", at + "v"], axis=-1, num_outputs=3)
-        g.node("MultiHeadAttention", [at + "q", at + "k", at + "v", "", "mask32"], at + "attention", MS, num_heads=HEADS)
-        y = g.norm(g.linear(at + "attention", layer.attended, at + "attended", smooth=smooth.get((i, "attended"))), x, layer.first_norm, at + "first_norm")
-        g.linear(y, layer.up, at + "up", bias=False, smooth=smooth.get((i, "up")))
-        g.node("BiasGelu", [at + "up", g.tensor(at + "up.bias", layer.up.bias.detach().numpy())], at + "gelu", MS)
-        x = g.norm(g.linear(at + "gelu", layer.down, at + "down", smooth=smooth.get((i, "down"))), y, layer.second_norm, at + "second_norm")
-    pooled(g, model, x)
-    inputs = [helper.make_tensor_value_info(n, TensorProto.INT64, ["batch", "tokens"]) for n in ("input_ids", "attention_mask")]
-    output = helper.make_tensor_value_info("sentence_embedding", TensorProto.FLOAT, ["batch", OUT])
-    outputs = [output]
-    if inner:
-        outputs.append(helper.make_tensor_value_info("mean", TensorProto.FLOAT, ["batch", HIDDEN]))
-        outputs.append(helper.make_tensor_value_info(STATES, TensorProto.FLOAT, ["batch", "tokens", HIDDEN]))
-    graph = helper.make_graph(g.nodes, "lectern-embed", inputs, outputs, g.tensors)
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18), helper.make_opsetid(MS, 1)], producer_name="lectern")
-    made.ir_version = 8
-    return made
+        for name in ("qkv", "attended", "up", "down"):
+            out.update(linear(getattr(layer, name), f"layer{i}.{name}", smooth.get((i, name))))
+        for name in ("first_norm", "second_norm"):
+            out.update(norm(getattr(layer, name), f"layer{i}.{name}"))
+    out.update({"project": model.project.weight.detach().numpy(), "project.bias": model.project.bias.detach().numpy()})
+    return in_parts(out)
 
 
 def write(folder, name, value):
@@ -181,7 +106,7 @@ def save(folder, model, pieces, samples, inner=False):
     """pieces: tokenizer.json; samples: texts with their prompts, whose ranges the rounding is made for."""
     os.makedirs(os.path.join(folder, "onnx"), exist_ok=True)
     rows = [e.ids for e in Tokenizer.from_str(json.dumps(pieces)).encode_batch(samples)]
-    onnx.save(build(model, smoothing(model, rows, PAD), inner), os.path.join(folder, "onnx", "model.onnx"))
+    onnx.save(build(tensors(model, smoothing(model, rows, PAD)), len(model.layers), inner), os.path.join(folder, "onnx", "model.onnx"))
     write(folder, "tokenizer.json", pieces)
     write(folder, "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": MAX_TOKENS, "bos_token": "<s>", "eos_token": "</s>", "cls_token": "<s>", "sep_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>", "clean_up_tokenization_spaces": False})
     write(folder, "config.json", {

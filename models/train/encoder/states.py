@@ -11,7 +11,8 @@ from tokenizers import Tokenizer
 
 from cached import BLOCK, session
 from encoder import by_length, padded
-from export import PAD, STATES
+from export import PAD
+from layout import STATES
 
 
 PIECES = 96

@@ -146,7 +146,8 @@ export class GraphRunner {
   }
 }
 
-function sessionOptions(threads: number) {
+/** Of every session here; benchmarks give the bare runtime the same. */
+export function sessionOptions(threads: number) {
   return {
     executionProviders: ["cpu"],
     intraOpNumThreads: threads,
