@@ -54,6 +54,9 @@ faults: dist/lectern ## every system call of every kind of write fails once; hou
 powerloss: dist/lectern ## the power goes at every point of every kind of write: 20,000 states unless POWER_STATES says so
 	$(BUN) test/faults/powerloss.ts
 
+sanitize: $(INSTALLED) ## the C++ of the addon under sanitizers; skipped by name where the compiler has none
+	$(BUN) test/native/sanitize.ts
+
 bench: dist/lectern ## speed: a table and one JSON line per row
 	$(BUN) test/bench/run.ts
 

@@ -1,11 +1,11 @@
-/** Thread of a native lane: ONNX Runtime and HNSW building. Stopped only cooperatively (worker-serve.ts answers what runs first). */
+/** Thread of a native lane: ONNX Runtime and the building of graphs. Stopped only cooperatively (worker-serve.ts answers what runs first). */
 import { createCrossEncoder, type CrossEncoder } from "./embed/local/cross-encoder.ts";
 import { directoryModelFiles, embeddedModelFiles } from "./embed/local/model-files.ts";
 import { createLocalModel, type LocalModel, ModelFolderError } from "./embed/local/session.ts";
 import { bundledModelFiles, bundledModelInfo } from "./models/bundled-model.ts";
 import { PartBuilder } from "./index/builder.ts";
 import { lowerPriority } from "./platform/priority.ts";
-import { loadHnsw, loadOnnxRuntime } from "./platform/native.ts";
+import { loadVectors, loadOnnxRuntime } from "./platform/native.ts";
 import type { ModelSource, NativeInit, NativeMethods } from "./workers/protocol.ts";
 import { type Answer, serveCalls } from "./platform/worker-serve.ts";
 
@@ -61,7 +61,7 @@ class NativeWorker {
 
   async graphStart(plan: Args<"graphStart">): Promise<Answer<null>> {
     this.#part?.release();
-    this.#part = await PartBuilder.start(loadHnsw(this.#init.natives), plan);
+    this.#part = await PartBuilder.start(loadVectors(this.#init.natives), plan, this.#init.threads);
     return { result: null };
   }
 
@@ -94,6 +94,8 @@ class NativeWorker {
     const open = [...this.#models.values()];
     this.#models.clear();
     for (const model of open) await (await model).dispose();
+    // A thread that does nothing more would keep what it has left.
+    Bun.gc(true);
   }
 
   async stop(): Promise<void> {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { addHistogram, bucketOf, type Histogram, percentile } from "./latency.ts";
+import { addHistogram, bucketOf, countSearch, type Histogram, percentile, percentilesOf } from "./latency.ts";
 
 function histogram(times: readonly number[]): Histogram {
   const counts: Histogram = {};
@@ -27,4 +27,17 @@ test("histograms add up; of nothing every percentile is 0", () => {
   expect(percentile(sum, 1)).toBeGreaterThan(95);
   expect(percentile({}, 0.5)).toBe(0);
   expect([bucketOf(0), bucketOf(-1)]).toEqual([0, 0]);
+});
+
+test("stages are counted beside the whole, each among the searches that had it", () => {
+  const counts: Histogram = {};
+  for (let i = 0; i < 9; i++) countSearch(counts, { total: 10, embed: 6, vector: 3, keyword: 0, fetch: 1 });
+  countSearch(counts, { total: 1, embed: 0, vector: 0, keyword: 0.5, fetch: 0.5 });
+  const near = (ms: number) => expect.closeTo(ms, ms < 2 ? 1 : 0);
+  expect(percentilesOf(counts)).toEqual({ p50: near(10), p95: near(10), p99: near(10) });
+  expect(percentilesOf(counts, "embed")).toEqual({ p50: near(6), p95: near(6), p99: near(6) });
+  expect(percentilesOf(counts, "keyword")).toEqual({ p50: near(0.5), p95: near(0.5), p99: near(0.5) });
+  expect(percentilesOf(counts, "fetch").p50).toBeCloseTo(1, 1);
+  // What earlier versions counted has no stages.
+  expect([percentile(counts, 1) > 9, percentilesOf({ 100: 3 }, "embed").p50]).toEqual([true, 0]);
 });

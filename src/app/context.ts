@@ -19,7 +19,6 @@ import { LineWriter } from "../platform/line-writer.ts";
 import { createLog, type Log } from "../platform/log.ts";
 import { createMetrics } from "../platform/metrics.ts";
 import { replaceFile } from "../platform/replace-file.ts";
-import type { Storage } from "../storage/storage.ts";
 import { createFirstKey, createRunKey, keyAuthenticator, type RunKey } from "./access-keys.ts";
 import { ConsoleSessions } from "./console-sessions.ts";
 import { createEngine, type Engine, type EngineOverrides } from "./engine.ts";
@@ -91,18 +90,6 @@ const MB = 1024 * 1024;
 /** Verbs that run a server of their own are over by then, and whoever waited for a server has been answered. */
 const WARM_AFTER_MS = 2000;
 
-function queryRecorder(
-  config: Config,
-  { storage, log, dataDir }: { storage: Storage; log: Log; dataDir: string },
-): QueryRecorder {
-  return new QueryRecorder({
-    storage,
-    log,
-    mode: () => config.queryLog,
-    hasRoom: async () => (await freeBytes(dataDir)) >= config.minFreeDiskMb * MB,
-  });
-}
-
 export async function createContext(config: Config, overrides: Overrides = {}): Promise<Context> {
   await using stack = new AsyncDisposableStack();
   const lines = stack.use(new LineWriter((text) => void process.stderr.write(text)));
@@ -113,18 +100,12 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   metrics.gauge(EVENT_LOOP_STALL, () => eventLoop.take());
   const descriptors = stack.use(watchDescriptors(log));
   const { path: dataDir, notice } = stack.use(takeDataDir(config.dataDir, overrides.verb));
-  const onProgress = (text: string) => {
-    // The thread is held by what comes next.
-    lines.flush();
-    overrides.onProgress?.(text);
-  };
-  const engine = stack.use(
-    await createEngine({ config, dataDir, clock, log, metrics, overrides: { ...overrides, onProgress } }),
-  );
+  const engineOverrides = { ...overrides, onProgress: progressTeller(lines, overrides) };
+  const engine = stack.use(await createEngine({ config, dataDir, clock, log, metrics, overrides: engineOverrides }));
   // Ended before the engine is: the last values are read from it.
   stack.use(await startTelemetry(config, { metrics, log }));
   const { storage } = engine.data;
-  const queries = stack.use(queryRecorder(config, { storage, log, dataDir }));
+  const queries = stack.use(recorderOf(config, { storage, log, dataDir }));
   const reload = settingsReloader(config, overrides.readSettings ?? (() => config), log);
   const stopping = overrides.stopping ?? new AbortController();
   const authenticate = keyAuthenticator(storage, clock, config);
@@ -178,6 +159,26 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     teardown,
     setRunKey,
   });
+}
+
+function recorderOf(
+  config: Config,
+  { storage, log, dataDir }: { storage: Engine["data"]["storage"]; log: Log; dataDir: string },
+): QueryRecorder {
+  return new QueryRecorder({
+    storage,
+    log,
+    mode: () => config.queryLog,
+    hasRoom: async () => (await freeBytes(dataDir)) >= config.minFreeDiskMb * MB,
+  });
+}
+
+/** The thread is held by what comes next, so lines that wait are written before. */
+function progressTeller(lines: LineWriter, overrides: Overrides): (text: string) => void {
+  return (text) => {
+    lines.flush();
+    overrides.onProgress?.(text);
+  };
 }
 
 /** The interface with what it takes from the settings; those that a reload may change are read at every request. */

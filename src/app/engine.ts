@@ -108,19 +108,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const searches = new SearchReports();
   const chat = openChat(config, { dataDir, log, metrics });
   const live = new LiveAnswers(changes.notify);
-  const responding = respondingOf(config, {
-    data,
-    dataDir,
-    clock,
-    log,
-    workers,
-    models,
-    rankers,
-    search,
-    searches,
-    chat,
-    defaultModel,
-  });
+  const parts = { data, dataDir, clock, log, workers, models };
+  const responding = respondingOf(config, { ...parts, rankers, search, searches, chat, defaultModel });
   const jobs: Jobs = stack.use(
     createJobs(config, {
       responding,

@@ -36,7 +36,7 @@ export async function openBlobs(
     if (!(cause instanceof BlobsAwayError)) throw cause;
     throw new StartError(`the bytes of uploads cannot be kept at ${settings.blobs}: ${cause.message}`, { cause });
   }
-  const blobs = new MovingBlobs(own, remote);
+  const blobs = new MovingBlobs(own, remote, trust);
   const stopping = new AbortController();
   const moved = blobs.left === 0 ? Promise.resolve() : moveAll(blobs, log, stopping.signal);
   return {

@@ -91,7 +91,7 @@ export async function startWorkers(settings: WorkerSettings, dataDir: string): P
       ocr,
     }),
   );
-  const graphs = stack.use(new GraphLane(natives));
+  const graphs = stack.use(new GraphLane(natives, settings.embedWorkers));
   const images = stack.use(new ImageLane({ natives, bounds, failpoint: settings.testFailpoint }));
   const texts = stack.use(new TextLane());
   const teardown = stack.move();

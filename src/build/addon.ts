@@ -1,13 +1,10 @@
 /**
- * Compiles native code with the machine's C++ compiler into dist/native: our own addon (src/index/native), one file that
- * chooses its instructions at run time, and the HNSW addon straight from hnswlib-node's source, once for every level of
- * this architecture. The package's own script would want node-gyp and Node's headers from the network.
+ * Compiles the addon of src/index/native with the machine's C++ compiler into dist/native: one file for every processor of
+ * this architecture, which chooses its instructions at run time. hnswlib's header is the one that hnswlib-node ships.
  */
 import { mkdirSync, readdirSync, renameSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { levelsOf } from "../platform/cpu.ts";
-import type { CpuLevel } from "../platform/cpu.ts";
-import { hnswFileName, vectorsFileName } from "../platform/native.ts";
+import { vectorsFileName } from "../platform/native.ts";
 
 const ROOT = resolve(import.meta.dir, "../..");
 const SOURCES = join(ROOT, "src/index/native");
@@ -15,55 +12,51 @@ const SOURCES = join(ROOT, "src/index/native");
 /** What every processor of an architecture that Bun runs on can do. */
 const BASELINE: Readonly<Record<string, string>> = { arm64: "armv8-a", x64: "x86-64-v2" };
 
-/** Builds our own addon into `directory`. Throws with the compiler's words when it fails. */
-export async function buildVectors(arch: string, directory: string): Promise<void> {
-  const sources = readdirSync(SOURCES).filter((name) => name.endsWith(".cc"));
-  await compileAddon(join(directory, vectorsFileName(arch)), { arch, march: BASELINE[arch] ?? arch }, [
+/** Compiler options that a build of other kind needs too: where headers are, what sums must be. */
+export function compilerOptions(arch: string = process.arch): string[] {
+  return [
+    "-std=c++17",
+    `-march=${BASELINE[arch] ?? arch}`,
     // Sums are the same at every level only if no product is fused into them at some.
     "-ffp-contract=off",
-    "-fvisibility=hidden",
-    ...sources.map((name) => join(SOURCES, name)),
-  ]);
+    ...[
+      "-I",
+      join(packageDirectory("node-api-headers"), "include"),
+      "-I",
+      join(packageDirectory("hnswlib-node"), "src"),
+    ],
+  ];
 }
 
-/** Builds one level of the HNSW addon into `directory`. Throws with the compiler's words when it fails. */
-export async function buildAddon(level: CpuLevel, directory: string): Promise<void> {
-  const hnswlib = join(packageDirectory("hnswlib-node"), "src");
-  const target = level === "arm64" ? { arch: "arm64", march: "armv8-a" } : { arch: "x64", march: level };
-  await compileAddon(join(directory, hnswFileName(level)), target, [
-    "-DNAPI_DISABLE_CPP_EXCEPTIONS",
-    "-DNODE_GYP_MODULE_NAME=addon",
-    ...["-I", packageDirectory("node-addon-api"), "-I", hnswlib],
-    join(hnswlib, "addon.cc"),
-  ]);
+export function addonSources(): string[] {
+  const sources = readdirSync(SOURCES).filter((name) => name.endsWith(".cc"));
+  return sources.map((name) => join(SOURCES, name));
 }
 
-async function compileAddon(
-  target: string,
-  { arch, march }: { arch: string; march: string },
-  options: readonly string[],
-): Promise<void> {
+/** Builds the addon for an architecture into `directory`. Throws with the compiler's words when it fails. */
+export async function buildAddon(arch: string, directory: string): Promise<void> {
+  const target = join(directory, vectorsFileName(arch));
   mkdirSync(dirname(target), { recursive: true });
   const command = [
     compilerOf(arch),
     "-O3",
-    "-std=c++17",
+    ...compilerOptions(arch),
     "-shared",
     "-fPIC",
-    `-march=${march}`,
+    "-pthread",
+    "-fvisibility=hidden",
     // libstdc++ stays the system's: ONNX Runtime needs that one too, and two copies in one process crash each other.
     ...(process.platform === "darwin" ? ["-undefined", "dynamic_lookup"] : []),
     // The same source gives the same bytes wherever the checkout lies.
     `-ffile-prefix-map=${ROOT}=.`,
     ...(process.platform === "linux" ? ["-Wl,--build-id=none"] : []),
-    ...["-I", join(packageDirectory("node-api-headers"), "include")],
-    ...options,
+    ...addonSources(),
     "-o",
     `${target}.tmp`,
   ];
   const child = Bun.spawn(command, { stdout: "inherit", stderr: "pipe" });
   const [errors, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
-  if (code !== 0) throw new Error(`${command[0]} could not compile ${target}:\n${errors}`);
+  if (code !== 0) throw new Error(`${command[0]} could not compile the addon:\n${errors}`);
   renameSync(`${target}.tmp`, target);
 }
 
@@ -78,8 +71,6 @@ function packageDirectory(name: string): string {
 }
 
 if (import.meta.main) {
-  const levels = levelsOf(process.arch);
-  const directory = join(ROOT, "dist/native");
-  await Promise.all([buildVectors(process.arch, directory), ...levels.map((level) => buildAddon(level, directory))]);
-  console.log(`compiled the addons for ${levels.join(", ")}`);
+  await buildAddon(process.arch, join(ROOT, "dist/native"));
+  console.log("compiled the addon");
 }

@@ -11,8 +11,8 @@ export interface Materials {
   epoch: number;
   executable: Uint8Array;
   packages: readonly Package[];
-  /** Compiled code beside JavaScript. `of`: the package that it comes from. */
-  natives: readonly (NamedFile & { of: string })[];
+  /** Compiled code beside JavaScript. `of`: the package that it comes from, null for this project. */
+  natives: readonly (NamedFile & { of: string | null })[];
   /** Each bundled model with its files. */
   models: readonly { name: string; files: readonly NamedFile[] }[];
   tables: readonly NamedFile[];
@@ -50,7 +50,7 @@ export function billOfMaterials(materials: Materials): string {
   const components = [
     runtime(target),
     ...materials.packages.map(library),
-    ...materials.natives.map((file) => native(file, materials.packages)),
+    ...materials.natives.map((file) => native(file, materials)),
     ...materials.models.map(({ name, files }) => model(name, files, version)),
     ...materials.tables.map((file) => table(file, version)),
   ];
@@ -90,8 +90,9 @@ function library({ name, version, licence, sha512 }: Package): Component {
   };
 }
 
-function native({ name, content, of }: NamedFile & { of: string }, packages: readonly Package[]): Component {
-  const source = packages.find((one) => one.name === of);
+function native({ name, content, of }: NamedFile & { of: string | null }, { packages, version }: Materials): Component {
+  const own = { version, licence: "Apache-2.0" };
+  const source = of === null ? own : packages.find((one) => one.name === of);
   if (source === undefined) throw new Error(`${name} comes from ${of}, which is not among the packages`);
   return {
     type: "library",
@@ -100,7 +101,7 @@ function native({ name, content, of }: NamedFile & { of: string }, packages: rea
     version: source.version,
     licenses: licences(source.licence),
     hashes: [{ alg: "SHA-256", content: sha256(content) }],
-    description: `native code of ${of}, unpacked into the data directory at the start`,
+    description: `native code of ${of ?? "Lectern"}, unpacked into the data directory at the start`,
   };
 }
 

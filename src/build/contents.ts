@@ -47,10 +47,12 @@ export function packagesIn(root: string, inputs: readonly string[]): Package[] {
     return directory === undefined ? [] : [relative(root, directory)];
   });
   const locked = lockedHashes(readFileSync(join(root, "bun.lock"), "utf8"));
-  return [...new Set([...named, ...bundled])]
+  const packages = [...new Set([...named, ...bundled])]
     .filter((directory) => !NOT_LOCKED.has(directory.slice("node_modules/".length)))
-    .map((directory) => readPackage(root, directory, locked))
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    .map((directory) => readPackage(root, directory, locked));
+  // One version may lie in several places.
+  const once = new Map(packages.map((one) => [`${one.name}@${one.version}`, one]));
+  return [...once].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one);
 }
 
 function readPackage(root: string, directory: string, locked: ReadonlyMap<string, string>): Package {

@@ -10,8 +10,7 @@ import type { ModelInfo } from "../embed/provider.ts";
 import { bundledDirectories, DEFAULT_BUNDLED_MODEL, modelFileNames, WORD_TABLE } from "../models/bundled-model.ts";
 import { measureUnrelated } from "../models/unrelated.ts";
 import { bundleConsole } from "../http/web-console/bundle.ts";
-import { levelsOf } from "../platform/cpu.ts";
-import { hnswFileName, loadOnnxRuntime, vectorsFileName } from "../platform/native.ts";
+import { loadOnnxRuntime, vectorsFileName } from "../platform/native.ts";
 
 const TOKENIZER_FILE = "tokenizer.json";
 
@@ -36,9 +35,8 @@ export async function embedPlugin(root: string, arch: string = process.arch): Pr
         contents: withLoadedBinding(await Bun.file(path).text()),
         loader: "js",
       }));
-      // These look for an addon on the disk, beside the executable too. The first is loaded by platform/native.ts, the
-      // second is an accelerator that msgpackr does without.
-      build.onLoad({ filter: /\/node_modules\/(hnswlib-node\/lib|msgpackr-extract)\/index\.js$/ }, () => ({
+      // Looks for an addon on the disk, beside the executable too: an accelerator that msgpackr does without.
+      build.onLoad({ filter: /\/node_modules\/msgpackr-extract\/index\.js$/ }, () => ({
         contents: 'throw new Error("no addon is loaded from the disk");',
         loader: "js",
       }));
@@ -53,14 +51,12 @@ function withLoadedBinding(source: string): string {
   return source.replace(request, 'globalThis[Symbol.for("lectern.onnxruntime.binding")]');
 }
 
-/** Our own addon and the HNSW addon for an architecture, and ONNX Runtime: its binding and the library beside it. */
+/** Our own addon for an architecture, and ONNX Runtime: its binding and the library beside it. */
 export function nativeFiles(root: string, arch: string): string[] {
-  const hnsw = levelsOf(arch).map((level) => join(root, "dist/native", hnswFileName(level)));
   const packageDirectory = dirname(require.resolve("onnxruntime-node/package.json", { paths: [root] }));
   const onnxruntime = join(packageDirectory, "bin/napi-v6", process.platform, arch);
   return [
     join(root, "dist/native", vectorsFileName(arch)),
-    ...hnsw,
     ...readdirSync(onnxruntime).map((name) => join(onnxruntime, name)),
   ];
 }

@@ -9,8 +9,8 @@ import { completion } from "../cli/completion.ts";
 import type { Terminal } from "../cli/terminal.ts";
 import { bundledDirectories, modelFileNames } from "../models/bundled-model.ts";
 import { version } from "../platform/build-info.ts";
-import { hnswFileName } from "../platform/native.ts";
-import { buildAddon, buildVectors, compilerOf } from "./addon.ts";
+import { vectorsFileName } from "../platform/native.ts";
+import { buildAddon, compilerOf } from "./addon.ts";
 import { filesBelow, gzip, packTar, sha256, withFolders } from "./archive.ts";
 import type { Packed } from "./archive.ts";
 import { billOfMaterials } from "./bill-of-materials.ts";
@@ -39,13 +39,7 @@ export async function makeRelease(target: Target, directory: string): Promise<st
   mkdirSync(directory, { recursive: true });
   const runtime = await getRuntime(target, parts);
   // The machine's own are there already: `make addon`.
-  if (target.arch !== process.arch) {
-    const natives = join(ROOT, "dist/native");
-    await Promise.all([
-      buildVectors(target.arch, natives),
-      ...target.levels.map((level) => buildAddon(level, natives)),
-    ]);
-  }
+  if (target.arch !== process.arch) await buildAddon(target.arch, join(ROOT, "dist/native"));
   const outfile = join(work, "lectern");
   const inputs = await compile({ ...LECTERN, outfile, target: { arch: target.arch, runtime } });
   const executable = readFileSync(outfile);
@@ -95,7 +89,7 @@ async function archiveFiles({ name, executable, packages, epoch }: Contents): Pr
   return files.map((file) => ({ ...file, name: `${name}/${file.name}` }));
 }
 
-async function completionFor(shell: string): Promise<string> {
+export async function completionFor(shell: string): Promise<string> {
   let text = "";
   const terminal: Terminal = {
     out: (piece) => void (text += piece),
@@ -111,9 +105,10 @@ async function completionFor(shell: string): Promise<string> {
   return text;
 }
 
-function nativeOf(path: string): NamedFile & { of: string } {
+/** What is compiled here is this project's unless it is a package's source; the rest comes with a package. */
+function nativeOf(path: string): NamedFile & { of: string | null } {
   const name = basename(path);
-  const isHnsw = TARGETS.some(({ levels }) => levels.some((level) => hnswFileName(level) === name));
+  const isHnsw = TARGETS.some(({ arch }) => vectorsFileName(arch) === name);
   return { name, content: readFileSync(path), of: isHnsw ? "hnswlib-node" : "onnxruntime-node" };
 }
 
@@ -125,7 +120,7 @@ function bundledModels(): { name: string; files: NamedFile[] }[] {
 }
 
 /** Unix seconds: SOURCE_DATE_EPOCH, or when the commit was made. */
-async function commitTime(): Promise<number> {
+export async function commitTime(): Promise<number> {
   const given = process.env["SOURCE_DATE_EPOCH"];
   const text = given ?? (await Bun.$`git log -1 --format=%ct`.cwd(ROOT).quiet().nothrow().text()).trim();
   if (!/^\d+$/.test(text)) throw new Error("not a git checkout: set SOURCE_DATE_EPOCH to the time of the release");

@@ -22,7 +22,7 @@ const AHEAD_SECONDS = 300;
  * Looks into a data directory while nobody uses it: the database, the uploaded bytes, the models, the graphs.
  * With `fix`, every cache and what interrupted work left is removed, and modes are closed.
  */
-export async function contentChecks(directory: string, { fix, full }: DoctorOptions): Promise<Check[]> {
+export async function contentChecks(directory: string, { fix, full, bytesElsewhere }: DoctorOptions): Promise<Check[]> {
   const path = resolve(directory);
   if (!existsSync(join(path, "meta.sqlite"))) return [];
   let held: Disposable;
@@ -40,8 +40,10 @@ export async function contentChecks(directory: string, { fix, full }: DoctorOpti
   try {
     const found = databaseReport(path, full);
     const checks = [
-      ...(found.ok ? databaseChecks(found.report) : [fail("database", found.problem)]),
-      ...(full && found.ok ? [await bytesCheck(path, found.report)] : []),
+      ...(found.ok
+        ? databaseChecks(bytesElsewhere ? { ...found.report, missingBytes: 0 } : found.report)
+        : [fail("database", found.problem)]),
+      ...(full && found.ok && !bytesElsewhere ? [await bytesCheck(path, found.report)] : []),
       await modelsCheck(path, found.ok ? found.report.models : []),
       await graphsCheck(path),
       left,
@@ -58,7 +60,7 @@ type Found = { ok: true; report: DatabaseReport } | { ok: false; problem: string
 function databaseReport(path: string, full: boolean): Found {
   try {
     const blobs = createBlobs(path);
-    return { ok: true, report: checkDatabase(path, { pathOf: blobs.path, blobs: blobs.list(), full }) };
+    return { ok: true, report: checkDatabase(path, { pathOf: (id) => blobs.path(id), blobs: blobs.list(), full }) };
   } catch (error) {
     return { ok: false, problem: `cannot be read (${messageOf(error)}); restore a backup` };
   }

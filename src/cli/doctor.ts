@@ -28,7 +28,12 @@ export const DOCTOR_FLAGS = {
 export async function doctor(argv: readonly string[], terminal: Terminal): Promise<number> {
   const args = parseArguments(argv, DOCTOR_FLAGS);
   const { config, named } = settingsOf(args.get("data"), terminal);
-  const checks = await allChecks(config, { named, full: args.has("full"), fix: args.has("fix") });
+  const checks = await allChecks(config, {
+    named,
+    full: args.has("full"),
+    fix: args.has("fix"),
+    bytesElsewhere: config.blobs !== null,
+  });
   const status = checks.some((check) => check.state === "fail") ? 1 : 0;
   if (args.has("json")) {
     printJson(terminal, { object: "doctor", checks });

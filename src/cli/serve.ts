@@ -22,6 +22,8 @@ export async function serve(argv: readonly string[], terminal: Terminal): Promis
     });
   const config = readSettings();
   using manager = await findServiceManager(terminal.env);
+  if (manager === null && terminal.env["NOTIFY_SOCKET"])
+    terminal.err("lectern: NOTIFY_SOCKET is set, but cannot be used here: the service manager is told nothing\n");
   const { createContext } = await import("../app/context.ts");
   const context = await createContext(config, {
     readSettings,

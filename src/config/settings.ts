@@ -326,7 +326,7 @@ export const SETTINGS = {
     "embed-workers",
     integer(1, 64),
     ({ cpus }) => Math.min(16, Math.max(1, cpus)),
-    "threads that embed documents; queries have one of their own",
+    "threads that embed documents, and threads that build a graph index; queries have one of their own",
     { defaultText: "one a CPU, at most 16" },
   ),
   nativeLevel: setting(
@@ -334,7 +334,7 @@ export const SETTINGS = {
     "native-level",
     choice(["auto", "x86-64-v2", "x86-64-v3", "arm64"]),
     "auto",
-    "processor level of the graph index's machine code",
+    "processor level that the machine code of vector searches and of graph indexes keeps to",
   ),
   hnswThreshold: setting(
     "Indexing",

@@ -57,7 +57,7 @@ export class GraphCover {
 
   /** Memory in use, the native one included: vectors, links, labels and locks of each element. */
   get byteLength(): number {
-    return this.#parts.reduce((sum, { part, chunkOf }) => sum + part.entry.graph.bytes + chunkOf.length * (12 + 72), 0);
+    return this.#parts.reduce((sum, { part, chunkOf }) => sum + part.entry.graph.bytes + chunkOf.length * (12 + 56), 0);
   }
 
   get coveredVectors(): number {

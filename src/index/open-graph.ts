@@ -1,5 +1,5 @@
 import { messageOf } from "../errors.ts";
-import type { Hnsw } from "../platform/native.ts";
+import type { VectorAddon } from "../platform/vector-addon.ts";
 import { readIds } from "./builder.ts";
 import { graphPath, readManifest, type GenerationIdentity, type PartEntry } from "./generation.ts";
 import { HnswGraph } from "./hnsw.ts";
@@ -19,7 +19,7 @@ export type OpenGraphResult =
  * an answer, not an error: it is built again.
  */
 export async function openGraph(
-  hnsw: Hnsw,
+  addon: VectorAddon,
   directory: string,
   identity: GenerationIdentity,
   dimensions: number,
@@ -32,7 +32,7 @@ export async function openGraph(
       const file = await verifyFile(graphPath(directory, entry.serial), entry.graph);
       const chunkIds = await readIds(directory, entry);
       if (chunkIds.length !== entry.vectors) throw new DamagedFileError("a part has another number of chunk ids");
-      parts.push({ entry, chunkIds, graph: await HnswGraph.read(hnsw, file, dimensions, entry.vectors) });
+      parts.push({ entry, chunkIds, graph: await HnswGraph.read(addon, file, dimensions, entry.vectors) });
     }
     return { ok: true, graph: { directory, parts } };
   } catch (error) {

@@ -116,7 +116,11 @@ export class OwnAttributes {
     image.array("shapeOf", this.#shapeOf, withRoom(this.#shapeOf.length));
     image.value(
       "shapes",
-      this.#shapes.map(({ name }) => name),
+      this.#shapes.flatMap(({ keys }) => keys),
+    );
+    image.array(
+      "shapeKeys",
+      Int32Array.from(this.#shapes, ({ keys }) => keys.length),
     );
     image.array(
       "shapeChunks",
@@ -135,9 +139,13 @@ export class OwnAttributes {
     own.#live = Bitset.over(image.array("live", "i32"));
     own.#shapeOf = image.array("shapeOf", "i32");
     const chunks = image.array("shapeChunks", "i32");
-    image.texts("shapes").forEach((name, i) => {
+    const texts = image.texts("shapes");
+    let at = 0;
+    image.array("shapeKeys", "i32").forEach((count, i) => {
+      const keys = texts.slice(at, (at += count));
+      const name = JSON.stringify(keys);
       own.#shapeNumbers.set(name, i);
-      own.#shapes.push({ name, keys: keysOf(name), chunks: chunks[i] ?? 0 });
+      own.#shapes.push({ name, keys, chunks: chunks[i] ?? 0 });
     });
     image.texts("keys").forEach((key, i) => {
       const part = image.part(String(i));
@@ -248,13 +256,6 @@ export class OwnAttributes {
     grown.set(this.#shapeOf);
     this.#shapeOf = grown;
   }
-}
-
-/** What a shape is called by. */
-function keysOf(name: string): string[] {
-  const keys: unknown = JSON.parse(name);
-  if (!Array.isArray(keys)) throw new ImageError("a set of keys is no list");
-  return keys.map(String);
 }
 
 function isReserved(key: string): boolean {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
-import { loadHnsw } from "../platform/native.ts";
+import { loadVectors } from "../platform/native.ts";
 import { encodeTerms, queryTerms } from "./analyzer.ts";
 import { PartBuilder } from "./builder.ts";
 import { type Filter, matchesFilter, type Scalar } from "./filter.ts";
@@ -230,7 +230,7 @@ describe.each(FORMS)("of chunks with windows %s", (_, form) => {
             expected: 0,
             base: work.base,
           };
-          const builder = await PartBuilder.start(loadHnsw(), plan);
+          const builder = await PartBuilder.start(loadVectors(), plan);
           for (const [i, vectors] of model.fetchVectors(work.chunkIds).entries()) {
             const windows = vectors!.length / DIMENSIONS;
             builder.add(new Float64Array(windows).fill(work.chunkIds[i]!), vectors!);
@@ -239,7 +239,7 @@ describe.each(FORMS)("of chunks with windows %s", (_, form) => {
           if (work.replaces.length > 0) rebuilt++;
           parts = partsAfter(parts, work, builder.finish());
           publishManifest(join(directory, "g"), { identity, parts });
-          const opened = await openGraph(loadHnsw(), join(directory, "g"), identity, DIMENSIONS);
+          const opened = await openGraph(loadVectors(), join(directory, "g"), identity, DIMENSIONS);
           if (!opened.ok) throw new Error(opened.detail);
           index.attachGraph(opened.graph);
         }

@@ -5,7 +5,7 @@ import { PartBuilder } from "../index/builder.ts";
 import { graphPath } from "../index/generation.ts";
 import type { GraphWork } from "../index/graph-work.ts";
 import { type Log, silentLog } from "../platform/log.ts";
-import { loadHnsw, unpackNatives } from "../platform/native.ts";
+import { loadVectors, unpackNatives } from "../platform/native.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import { insertGeneration } from "../storage/testing/rows.ts";
 import { DamagedBaseError } from "../workers/graph-lane.ts";
@@ -27,7 +27,7 @@ const CHUNKS = 130;
 /** Builds on this thread what the lane builds on its own. */
 const lane: GraphDeps["lane"] = {
   async build(plan, batches, signal) {
-    const builder = await PartBuilder.start(loadHnsw(), plan);
+    const builder = await PartBuilder.start(loadVectors(), plan);
     for await (const { ids, vectors } of batches) {
       if (signal.aborted) {
         builder.release();

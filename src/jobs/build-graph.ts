@@ -20,7 +20,7 @@ import type { IndexLease } from "../index/registry.ts";
 import type { StoreIndex } from "../index/store-index.ts";
 import { pathPart } from "../platform/ids.ts";
 import type { Log } from "../platform/log.ts";
-import { loadHnsw, type Natives } from "../platform/native.ts";
+import { loadVectors, type Natives } from "../platform/native.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { Storage } from "../storage/storage.ts";
 import { DamagedBaseError, type GraphLane } from "../workers/graph-lane.ts";
@@ -44,8 +44,8 @@ export interface GraphDeps {
   acquire(storeId: string, generation: number): Promise<IndexLease>;
 }
 
-/** Vectors sent to the worker at once: some 20 ms of its time. */
-const BATCH = 50;
+/** Vectors sent to the worker at once: some 20 ms of its time, and that of a thread beside it. */
+const BATCH = 100;
 /** Bytes of an element beside its vector: links on all levels, label, chunk id. */
 const ELEMENT_BYTES = 200;
 
@@ -66,7 +66,7 @@ export async function attachGraph(
 ): Promise<void> {
   const directory = graphDirectory(dataDir, generation.store_id, generation.id);
   try {
-    const opened = await openGraph(loadHnsw(natives), directory, identityOf(generation), generation.dimensions);
+    const opened = await openGraph(loadVectors(natives), directory, identityOf(generation), generation.dimensions);
     if (opened.ok) return index.attachGraph(opened.graph);
     if (opened.reason === "missing") return;
     log.warn("an index file cannot be used and is built again", {
@@ -160,7 +160,7 @@ class GraphBuild {
     const entry = await lane.build(plan, batches, AbortSignal.any([this.#signal, retired.signal]));
     if (entry === null) return false;
     const identity = this.#publish(work, entry);
-    const opened = await openGraph(loadHnsw(natives), this.#directory, identity, dimensions);
+    const opened = await openGraph(loadVectors(natives), this.#directory, identity, dimensions);
     if (!opened.ok) throw new DamagedBaseError(opened.detail);
     this.#index.attachGraph(opened.graph);
     log.info("index built", { store, vectors: entry.vectors, ms: Math.round(performance.now() - startedAt) });

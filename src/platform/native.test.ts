@@ -4,9 +4,8 @@ import { rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
 import type { TempDir } from "../../test/helpers/temp-dir.ts";
-import { cpuLevel } from "./cpu.ts";
 import type { EmbeddedNative } from "./native-embedded.ts";
-import { hnswFileName, loadHnsw, loadOnnxRuntime, unpack, vectorsFileName } from "./native.ts";
+import { loadOnnxRuntime, loadVectors, unpack, unpackNatives, vectorsFileName } from "./native.ts";
 
 const LIBRARY_BYTES = 3_000_000;
 let temp: TempDir;
@@ -19,7 +18,6 @@ beforeAll(() => {
   files = [
     source("onnxruntime_binding.node", "binding"),
     source("libonnxruntime.so.1", "x".repeat(LIBRARY_BYTES)),
-    source(hnswFileName(cpuLevel()), "hnsw"),
     source(vectorsFileName(), "vectors"),
   ];
 });
@@ -39,19 +37,19 @@ function freshParent(name: string): string {
 test("every file is unpacked into one private directory named by their hash", async () => {
   const parent = freshParent("first");
   const natives = await unpack(files, parent);
-  const directory = dirname(natives.hnsw);
+  const directory = dirname(natives.vectors);
   expect(natives.onnxruntime).toBe(join(directory, "onnxruntime_binding.node"));
   expect(natives.vectors).toBe(join(directory, vectorsFileName()));
   expect(readdirSync(parent)).toEqual([directory.slice(parent.length + 1)]);
   expect(readdirSync(directory).sort()).toEqual(files.map((file) => file.name).sort());
   for (const file of files) expect(readFileSync(join(directory, file.name))).toEqual(readFileSync(file.path));
-  for (const path of [parent, directory, natives.hnsw]) expect(statSync(path).mode & 0o077).toBe(0);
+  for (const path of [parent, directory, natives.vectors]) expect(statSync(path).mode & 0o077).toBe(0);
 });
 
 test("a second start reuses the files as they are", async () => {
   const parent = freshParent("second");
-  const before = statSync((await unpack(files, parent)).hnsw);
-  const after = statSync((await unpack(files, parent)).hnsw);
+  const before = statSync((await unpack(files, parent)).vectors);
+  const after = statSync((await unpack(files, parent)).vectors);
   expect([after.ino, after.mtimeMs]).toEqual([before.ino, before.mtimeMs]);
 });
 
@@ -62,7 +60,7 @@ test.each([
   ["missing", (path: string) => rmSync(path)],
 ])("a copy that is %s is replaced", async (_how, damage) => {
   const parent = freshParent("damaged");
-  const library = join(dirname((await unpack(files, parent)).hnsw), "libonnxruntime.so.1");
+  const library = join(dirname((await unpack(files, parent)).vectors), "libonnxruntime.so.1");
   damage(library);
   await unpack(files, parent);
   expect(readFileSync(library, "utf8")).toBe("x".repeat(LIBRARY_BYTES));
@@ -70,7 +68,7 @@ test.each([
 
 test("what a crash or another version left is removed", async () => {
   const parent = freshParent("stale");
-  const directory = dirname((await unpack(files, parent)).hnsw);
+  const directory = dirname((await unpack(files, parent)).vectors);
   mkdirSync(join(parent, "0123456789abcdef"));
   writeFileSync(join(parent, "0123456789abcdef", "libonnxruntime.so.1"), "old");
   writeFileSync(join(directory, "libonnxruntime.so.1.tmp"), "half");
@@ -81,7 +79,7 @@ test("what a crash or another version left is removed", async () => {
 
 test("a directory that others could write to is made private again", async () => {
   const parent = freshParent("loose");
-  const directory = dirname((await unpack(files, parent)).hnsw);
+  const directory = dirname((await unpack(files, parent)).vectors);
   chmodSync(directory, 0o777);
   await unpack(files, parent);
   expect(statSync(directory).mode & 0o777).toBe(0o700);
@@ -96,16 +94,17 @@ test("a damaged source is refused and leaves nothing to load", async () => {
 
 test("a level that the binary was not built for is refused by name", async () => {
   const other = process.arch === "arm64" ? "x86-64-v3" : "arm64";
-  await expect(unpack(files, freshParent("level"), other)).rejects.toThrow(`no native code for ${other}`);
+  await expect(unpackNatives(freshParent("level"), other)).rejects.toThrow(`no native code for ${other}`);
 });
 
-test("the HNSW addon answers on the main thread", () => {
-  const { HierarchicalNSW } = loadHnsw();
-  const index = new HierarchicalNSW("l2", 2);
-  index.initIndex(2);
-  index.addPoint([0, 0], 3);
-  index.addPoint([5, 5], 4);
-  expect(index.searchKnn([4, 4], 1).neighbors).toEqual([4]);
+test("our own addon answers on the main thread", () => {
+  const addon = loadVectors();
+  const graph = addon.graphCreate(2, 2, 8, 50);
+  addon.graphAdd(graph, Float32Array.of(1, 0, 0, 1), 1);
+  const labels = new Int32Array(1);
+  expect(addon.graphSearch(graph, Float32Array.of(0, 1), 10, null, null, labels, new Float32Array(1))).toBe(1);
+  expect(labels).toEqual(Int32Array.of(1));
+  addon.graphRelease(graph);
 });
 
 test("ONNX Runtime loads, in a build that has no telemetry uploader", () => {

@@ -1,5 +1,5 @@
 /**
- * The only place that loads native code: ONNX Runtime and the HNSW addon.
+ * The only place that loads native code: ONNX Runtime and the addon of src/index/native.
  *
  * - The system's loader wants real files, so the binary's copies are unpacked once into the data directory, under their
  *   hash, and never into /tmp (which may be mounted noexec or read-only).
@@ -9,21 +9,18 @@
 import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readSync } from "node:fs";
 import { renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import type * as HnswlibNode from "hnswlib-node";
 import type * as OnnxruntimeNode from "onnxruntime-node";
 import { messageOf } from "../errors.ts";
 import type { EmbeddedNative } from "./native-embedded.ts";
 import { embeddedNatives } from "./native-embedded.ts";
 import type { CpuLevel } from "./cpu.ts";
-import { cpuLevel } from "./cpu.ts";
+import { levelsOf } from "./cpu.ts";
 import type { VectorAddon } from "./vector-addon.ts";
 
 export type OnnxRuntime = typeof OnnxruntimeNode;
-export type Hnsw = typeof HnswlibNode;
 
 /** Where this process's native files are; plain data, so that a worker can be given it. */
 export interface Natives {
-  readonly hnsw: string;
   /** The addon of src/index/native. */
   readonly vectors: string;
   /** null in a source checkout, where the package finds its own files. */
@@ -40,22 +37,34 @@ const CHUNK_BYTES = 1 << 20;
 /**
  * Makes the native files loadable and says where they are. In the compiled binary they are copied to
  * `<dataDirectory>/native/<hash>/`, or reused when every byte is right; copies of other versions are removed. The caller
- * holds the data directory's lock. `level` chooses the build of the HNSW addon; by default the best for this processor.
+ * holds the data directory's lock. `level` bounds the instructions of our own addon; by default it
+ * uses the best of this processor.
  * Throws a StartError when the directory is full, cannot be written, or holds nothing that may be executed.
  */
-export async function unpackNatives(dataDirectory: string, level: CpuLevel = cpuLevel()): Promise<Natives> {
-  if (embeddedNatives.length === 0) return sourceNatives(level);
+export async function unpackNatives(dataDirectory: string, level: CpuLevel | null = null): Promise<Natives> {
+  const natives = embeddedNatives.length === 0 ? sourceNatives() : await unpackEmbedded(dataDirectory);
+  // Tried here, where it can be told to a person, and because an addon that a worker loads first is not always found.
+  useLevel(loadVectors(natives), level);
+  return natives;
+}
+
+async function unpackEmbedded(dataDirectory: string): Promise<Natives> {
   const parent = join(dataDirectory, "native");
-  let natives: Natives;
   try {
-    natives = await unpack(embeddedNatives, parent, level);
+    return await unpack(embeddedNatives, parent);
   } catch (error) {
     throw new NativeStartError(`cannot unpack native code into ${parent}: ${messageOf(error)}`, { cause: error });
   }
-  // Tried here, where it can be told to a person, and because an addon that a worker loads first is not always found.
-  loadHnsw(natives);
-  loadVectors(natives);
-  return natives;
+}
+
+/** What each level of processors has for a scan. */
+const SIMD_OF: Readonly<Record<CpuLevel, string>> = { "x86-64-v2": "plain", "x86-64-v3": "avx2", arm64: "plain" };
+
+function useLevel(addon: VectorAddon, level: CpuLevel | null): void {
+  if (level === null) return;
+  if (!levelsOf(process.arch).includes(level) || !addon.levels().includes(SIMD_OF[level]))
+    throw new NativeStartError(`there is no native code for ${level} on this processor`);
+  addon.useLevel(SIMD_OF[level]);
 }
 
 /** ONNX Runtime's module for this thread. Workers pass what the main thread's `unpackNatives` returned. */
@@ -64,12 +73,6 @@ export function loadOnnxRuntime(natives: Natives = sourceNatives()): OnnxRuntime
     Reflect.set(globalThis, ONNXRUNTIME_BINDING, loadAddon(natives.onnxruntime));
   }
   return require("onnxruntime-node") as OnnxRuntime;
-}
-
-/** The HNSW addon for this thread, in the build for this machine's processor. */
-export function loadHnsw(natives: Natives = sourceNatives()): Hnsw {
-  hnswAddon ??= loadAddon(natives.hnsw) as Hnsw;
-  return hnswAddon;
 }
 
 /** Our own addon, for this thread. */
@@ -90,24 +93,16 @@ export function vectorsFileName(arch: string = process.arch): string {
   return `lectern-vectors-${arch}.node`;
 }
 
-/** File name of the HNSW addon built for `level`. */
-export function hnswFileName(level: CpuLevel): string {
-  return `hnswlib-${level}.node`;
-}
-
 /** The binary's copy of onnxruntime-node takes its binding from here (see src/build/compile.ts). */
 const ONNXRUNTIME_BINDING = Symbol.for("lectern.onnxruntime.binding");
 const ONNXRUNTIME_FILE = "onnxruntime_binding.node";
-let hnswAddon: Hnsw | undefined;
 let vectorsAddon: VectorAddon | undefined;
 
-function sourceNatives(level: CpuLevel = cpuLevel()): Natives {
+function sourceNatives(): Natives {
   if (embeddedNatives.length > 0) throw new Error("native files of a compiled binary must be unpacked first");
-  const hnsw = join(import.meta.dir, "../../dist/native", hnswFileName(level));
   const vectors = join(import.meta.dir, "../../dist/native", vectorsFileName());
-  for (const path of [hnsw, vectors])
-    if (!existsSync(path)) throw new Error(`native code is not built yet (${path}): run "make addon"`);
-  return { hnsw, vectors, onnxruntime: null };
+  if (!existsSync(vectors)) throw new Error(`native code is not built yet (${vectors}): run "make addon"`);
+  return { vectors, onnxruntime: null };
 }
 
 function loadAddon(path: string): unknown {
@@ -125,13 +120,7 @@ function loadAddon(path: string): unknown {
 }
 
 /** Exported for its tests: the same as `unpackNatives`, for a given list of files. */
-export async function unpack(
-  files: readonly EmbeddedNative[],
-  parent: string,
-  level: CpuLevel = cpuLevel(),
-): Promise<Natives> {
-  const hnsw = hnswFileName(level);
-  if (!files.some((file) => file.name === hnsw)) throw new Error(`this binary has no native code for ${level}`);
+export async function unpack(files: readonly EmbeddedNative[], parent: string): Promise<Natives> {
   const version = new Bun.CryptoHasher("sha256");
   for (const file of files) version.update(`${file.name} ${file.sha256}\n`);
   const name = version.digest("hex").slice(0, 16);
@@ -146,11 +135,7 @@ export async function unpack(
   }
   removeOthers(directory, new Set(files.map((file) => file.name)));
   removeOthers(parent, new Set([name]));
-  return {
-    hnsw: join(directory, hnsw),
-    vectors: join(directory, vectorsFileName()),
-    onnxruntime: join(directory, ONNXRUNTIME_FILE),
-  };
+  return { vectors: join(directory, vectorsFileName()), onnxruntime: join(directory, ONNXRUNTIME_FILE) };
 }
 
 /** Hashed in pieces, so that a start does not leave 50 MB of garbage behind. */

@@ -55,7 +55,37 @@ export interface VectorAddon {
     slots: Int32Array,
     scores: Float32Array,
   ): number;
+
+  graphCreate(dimensions: number, capacity: number, m: number, efConstruction: number): NativeGraph;
+  graphCount(graph: NativeGraph): number;
+  /** Makes room for this many vectors in all. */
+  graphReserve(graph: NativeGraph, capacity: number): void;
+  /** Adds vectors under the next labels, in order, by so many threads; there must be room for them. */
+  graphAdd(graph: NativeGraph, vectors: Float32Array, threads: number): void;
+  /**
+   * Fills `labels` and `similarities` with the nearest, best first, looking at `ef` candidates; answers how many there are.
+   * With `owners` (by label) and `allowed`, only labels whose owner's bit is set are found.
+   */
+  graphSearch(
+    graph: NativeGraph,
+    query: Float32Array,
+    ef: number,
+    owners: Int32Array | null,
+    allowed: Int32Array | null,
+    labels: Int32Array,
+    similarities: Float32Array,
+  ): number;
+  /** Throws what the disk says. */
+  graphSave(graph: NativeGraph, path: string): void;
+  /** Gives the memory back; the graph is of no use afterwards. */
+  graphRelease(graph: NativeGraph): void;
+  /** Reads in another thread. Rejects unless the file holds `count` vectors of `dimensions` and nothing impossible. */
+  graphRead(path: string, dimensions: number, count: number): Promise<NativeGraph>;
 }
+
+declare const native: unique symbol;
+/** A handle. What it stands for belongs to one thread at a time. */
+export type NativeGraph = { readonly [native]: "graph" };
 
 /** A stretch of the slots, from `base` on. The first `sketched` of them, whole blocks of 16, have sketches. */
 export interface NativePart {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, utimesSync } from "node:fs";
 import { startS3Server } from "../../test/helpers/s3-server.ts";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
+import { createDiskTrust } from "../platform/disk-trust.ts";
 import { BlobBucket } from "./blob-bucket.ts";
 import { BlobDirectory, createBlobs } from "./blob-directory.ts";
 import { parseBlobPlace } from "./blob-place.ts";
@@ -184,6 +185,18 @@ describe("blobs that move to a bucket", () => {
     await moving;
     expect([own.list(), [...server.objects.keys()], blobs.left]).toEqual([[], [], 0]);
   });
+});
+
+test("once a sync of the rows has failed nothing is removed from another place either, and nothing taken", async () => {
+  using dir = tempDir();
+  const trust = createDiskTrust();
+  const place = new BlobDirectory({ root: dir.join("shared"), tmp: dir.join("tmp"), shared: true });
+  const blobs = new MovingBlobs(createBlobs(dir.path, trust), place, trust);
+  await put(blobs, "file-a", bytesOf("a"));
+  trust.lose("the database", new Error("EIO"));
+  await blobs.remove("file-a");
+  expect(await place.size("file-a")).toBe(1);
+  expect(await blobs.writer().catch((error: unknown) => error)).toMatchObject({ code: "storage_unavailable" });
 });
 
 describe("a shared directory", () => {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync } from "node:fs";
 import { type FileHandle, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { messageOf } from "../errors.ts";
@@ -221,14 +221,20 @@ async function putInPlace(
   }
 }
 
-/** In one turn: whoever finds it there finds it durable. */
+/** In one turn: whoever finds it there finds it durable. So what can fail without harm comes before it is made. */
 function makeShard(trust: DiskTrust, path: string): void {
-  if (mkdirSync(path, { recursive: true }) === undefined) return;
+  if (existsSync(path)) return;
+  const above = openSync(dirname(path), "r");
   try {
-    syncPath(dirname(path));
-  } catch (error) {
-    trust.lose("the uploaded bytes", error);
-    throw error;
+    mkdirSync(path, { recursive: true });
+    try {
+      fsyncSync(above);
+    } catch (error) {
+      trust.lose("the uploaded bytes", error);
+      throw error;
+    }
+  } finally {
+    closeSync(above);
   }
 }
 

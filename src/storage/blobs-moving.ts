@@ -1,3 +1,4 @@
+import { createDiskTrust, type DiskTrust } from "../platform/disk-trust.ts";
 import type { BlobDirectory } from "./blob-directory.ts";
 import type { Blobs, BlobWriter, LocalCopy } from "./blobs.ts";
 
@@ -9,12 +10,15 @@ export class MovingBlobs implements Blobs {
   readonly #old: BlobDirectory;
   readonly #place: Blobs;
   readonly #left: Set<string>;
+  readonly #trust: DiskTrust;
   /** How many read an old blob as a file. */
   readonly #held = new Map<string, number>();
   /** The one on its way, and whether it was removed meanwhile. */
   #moving: { readonly id: string; isRemoved: boolean } | null = null;
 
-  constructor(old: BlobDirectory, place: Blobs) {
+  /** `trust`: the data directory's, where the rows are. */
+  constructor(old: BlobDirectory, place: Blobs, trust: DiskTrust = createDiskTrust()) {
+    this.#trust = trust;
     this.#old = old;
     this.#place = place;
     this.#left = new Set(old.list());
@@ -60,6 +64,7 @@ export class MovingBlobs implements Blobs {
   }
 
   async writer(): Promise<BlobWriter> {
+    this.#trust.check();
     return await this.#place.writer();
   }
 
@@ -90,6 +95,8 @@ export class MovingBlobs implements Blobs {
   }
 
   async remove(id: string): Promise<void> {
+    // As in a directory: which rows there are is not known before the next start.
+    if (this.#trust.lost !== null) return;
     if (!this.#left.has(id)) {
       await this.#place.remove(id);
       return;

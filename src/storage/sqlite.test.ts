@@ -366,6 +366,19 @@ test("a database in memory keeps the same rules on its one connection", async ()
   await memory.close();
 });
 
+test("whoever never lets the event loop turn does not grow the log for ever", async () => {
+  const log = join(dir, "meta.sqlite-wal");
+  await db.transaction((tx) => tx.run("CREATE TABLE large (data BLOB)"));
+  const page = new Uint8Array(400_000);
+  let largest = 0;
+  for (let i = 0; i < 300; i++) {
+    await db.transaction((tx) => tx.run("INSERT INTO large VALUES (?1)", [page]));
+    largest = Math.max(largest, statSync(log).size);
+  }
+  // It is looked at after each hundred commits of 40 MB: at the second look it is copied.
+  expect(largest).toBeLessThan(100_000_000);
+});
+
 test("once a sync has failed nothing is written, and what was committed is read", async () => {
   const path = join(dir, "doubted.sqlite");
   const trust = createDiskTrust();

@@ -60,8 +60,10 @@ export interface SqliteOptions {
  * of the event loop of its own, for a large commit has kept the others waiting long enough.
  */
 export const CHECKPOINT_PAGES = 1000;
-/** At which the commit itself copies them: whoever never lets the event loop turn does not grow the log for ever. */
+/** At which they are copied after a commit: whoever never lets the event loop turn does not grow the log for ever. */
 const LATEST_CHECKPOINT_PAGES = 16 * CHECKPOINT_PAGES;
+/** Commits in one turn after which the log's size is looked at. */
+const COMMITS_OF_A_LOOK = 100;
 /** Everybody waits for the thread meanwhile. */
 export const LONG_MS = 100;
 
@@ -115,7 +117,8 @@ function openWriter(path: string, watch?: MigrationWatch): Connection {
   raw.run("PRAGMA synchronous = FULL");
   raw.run("PRAGMA foreign_keys = ON");
   settleLog(raw);
-  raw.run(`PRAGMA wal_autocheckpoint = ${LATEST_CHECKPOINT_PAGES}`);
+  // Ours tell when they fail; those that SQLite adds to a commit do not.
+  raw.run("PRAGMA wal_autocheckpoint = 0");
   raw.run("PRAGMA journal_size_limit = 67108864");
   // Zeros where that costs no further write; see `Tx.erase` for the rest.
   raw.run("PRAGMA secure_delete = FAST");
@@ -202,6 +205,7 @@ class Sqlite implements SqliteDatabase {
   #isFrozen = false;
   #isWatched = false;
   #isLookDue = false;
+  #commitsOfTurn = 0;
   #isClosed = false;
 
   constructor(raw: Connection, reader: Connection | null, options: SqliteOptions) {
@@ -300,8 +304,7 @@ class Sqlite implements SqliteDatabase {
 
   async freeze<T>(look: () => Promise<T>): Promise<{ seen: T; thaw(): Promise<void> } | null> {
     const thaw = () =>
-      this.exclusively((raw) => {
-        raw.run(`PRAGMA wal_autocheckpoint = ${LATEST_CHECKPOINT_PAGES}`);
+      this.exclusively(() => {
         this.#isFrozen = false;
         this.#checkpointLater();
       });
@@ -313,7 +316,6 @@ class Sqlite implements SqliteDatabase {
       );
       if (checkpoint === null || checkpoint.busy !== 0) return null;
       const seen = await look();
-      raw.run("PRAGMA wal_autocheckpoint = 0");
       this.#isFrozen = true;
       return { seen, thaw };
     });
@@ -461,24 +463,32 @@ class Sqlite implements SqliteDatabase {
 
   /** What was written is copied into the database once it is much; looked at once for all that is written in a turn. */
   #checkpointLater(): void {
-    if (this.#isLookDue || this.#reader === null) return;
+    if (this.#reader === null) return;
+    if (++this.#commitsOfTurn % COMMITS_OF_A_LOOK === 0 && this.#logPages() >= LATEST_CHECKPOINT_PAGES)
+      this.#checkpoint();
+    if (this.#isLookDue) return;
     this.#isLookDue = true;
     setImmediate(() => {
       this.#isLookDue = false;
+      this.#commitsOfTurn = 0;
       // The next commit looks again.
-      if (this.#open !== null || this.#isClosed || this.#isFrozen) return;
-      const log = this.#writes.of("PRAGMA wal_checkpoint(NOOP)").get() as { log: number } | null;
+      if (this.#open !== null || this.#logPages() < CHECKPOINT_PAGES) return;
       // Once more, so that requests and timers come in between.
-      if (log !== null && log.log >= CHECKPOINT_PAGES) setImmediate(() => void this.#checkpoint());
+      setImmediate(() => void this.exclusively(() => this.#checkpoint()));
     });
   }
 
-  async #checkpoint(): Promise<void> {
+  /** Of the log, as long as it may be copied. */
+  #logPages(): number {
+    if (this.#isClosed || this.#isFrozen || this.#trust.lost !== null) return 0;
+    return (this.#writes.of("PRAGMA wal_checkpoint(NOOP)").get() as { log: number } | null)?.log ?? 0;
+  }
+
+  /** Called by who holds the lock, with no transaction open. */
+  #checkpoint(): void {
+    if (this.#isClosed || this.#isFrozen || this.#trust.lost !== null) return;
     try {
-      await this.exclusively(() => {
-        if (this.#isClosed || this.#isFrozen || this.#trust.lost !== null) return;
-        this.#watchSync(() => void this.#writes.of("PRAGMA wal_checkpoint(PASSIVE)").get());
-      });
+      this.#watchSync(() => void this.#writes.of("PRAGMA wal_checkpoint(PASSIVE)").get());
     } catch {
       // On a full disk, say: everything is in the log, and the next commit tries again.
     }

@@ -13,7 +13,7 @@ import {
 import { dirname, join } from "node:path";
 import { replaceFile, syncPath } from "../platform/replace-file.ts";
 import { MIGRATIONS } from "./migrations/index.ts";
-import { checkSchema, distrust } from "./own-schema.ts";
+import { checkSchema, distrust, givenVersion } from "./own-schema.ts";
 
 /**
  * The way back from an upgrade: the database as it was before, in a folder of the data directory. It is written before the
@@ -48,6 +48,8 @@ export function pendingUpgrade(dataDir: string): { from: number; to: number; byt
   try {
     using db = new Database(path, { readonly: true });
     distrust(db);
+    // At nearly every start there is none, and that costs next to nothing.
+    if ((givenVersion(db) ?? to) >= to) return null;
     const schema = checkSchema(db);
     if (!schema.ok || schema.version === 0 || schema.version >= to) return null;
     return { from: schema.version, to, bytes: bytesOf(path) };

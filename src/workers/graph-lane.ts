@@ -1,7 +1,7 @@
 import type { PartEntry } from "../index/generation.ts";
 import type { Natives } from "../platform/native.ts";
 import { BACKGROUND_NICE } from "../platform/priority.ts";
-import { threads } from "../platform/worker-link.ts";
+import { threads as threadsOf } from "../platform/worker-link.ts";
 import { createWorkerPool, type WorkerPool } from "../platform/worker-pool.ts";
 import { nativeWorkerUrl } from "../worker-urls.ts";
 import type { GraphBatch, GraphPlan, NativeInit, NativeMethods } from "./protocol.ts";
@@ -12,16 +12,17 @@ export class DamagedBaseError extends Error {
 }
 
 /**
- * The lane that builds graphs: one worker of its own at low priority, because a build takes minutes and must hold up
+ * The lane that builds graphs: one worker of its own at low priority, with threads to help it, because a build takes minutes and must hold up
  * neither ingest nor queries. Started when first needed.
  */
 export class GraphLane implements AsyncDisposable {
   readonly #pool: WorkerPool<NativeMethods>;
 
-  constructor(natives: Natives) {
-    const init: NativeInit = { natives, threads: 1, nice: BACKGROUND_NICE };
+  /** @param threads that add to a graph at once, all at low priority */
+  constructor(natives: Natives, threads = 1) {
+    const init: NativeInit = { natives, threads, nice: BACKGROUND_NICE };
     this.#pool = createWorkerPool<NativeMethods>({
-      start: threads(nativeWorkerUrl),
+      start: threadsOf(nativeWorkerUrl),
       size: 1,
       terminable: false,
       init,

@@ -146,7 +146,7 @@ export type NativeMethods = {
 
 export interface NativeInit {
   natives: Natives;
-  /** ONNX Runtime threads per session. */
+  /** ONNX Runtime threads per session, or those that build a graph. */
   threads: number;
   /** POSIX nice value of the worker's thread; 0 leaves it. */
   nice: number;

@@ -23,6 +23,9 @@ const MIB = 1024 * 1024;
 const MAX_STALL_MS = 100;
 const MAX_MEMORY = 256 * MIB;
 const MAX_READ_DISK = MIB;
+/** Of the server, without what reads documents, which is bounded for itself. */
+const MAX_RESIDENT = 2048 * MIB;
+let mostResident = 0;
 
 /** Disk that an operation holds back on purpose while it works. */
 const KEPT_BACK: Readonly<Record<string, number>> = {
@@ -86,6 +89,11 @@ test.each(
 );
 
 test.each(named.filter(([id]) => id === LAST))("%s", (_, spec) => worstOf(spec), 240_000);
+
+test("all of it leaves most of a machine of 4 GiB to others", () => {
+  console.log(`the server had ${Math.round(mostResident / MIB)} MiB at most`);
+  expect(mostResident).toBeLessThan(MAX_RESIDENT);
+});
 
 async function worstOf(spec: OperationSpec): Promise<void> {
   const bodies = worstBodies(spec.body as Schema, spec.bodyLimit as JsonLimit, accepted(spec));
@@ -199,7 +207,9 @@ async function measured(spec: OperationSpec, body: WorstBody, role: keyof typeof
   );
   const waitedMs = await probe.end();
   await settle();
-  const memory = memoryOf(server.pid).peakBytes - before.memory;
+  const { peakBytes } = memoryOf(server.pid);
+  mostResident = Math.max(mostResident, peakBytes);
+  const memory = peakBytes - before.memory;
   const disk = diskBytes(server.dataDir) - before.disk;
   const mostDisk =
     spec.role === "read" ? MAX_READ_DISK : 2 * body.text.length + MIB + (KEPT_BACK[spec.operationId] ?? 0);

@@ -29,6 +29,7 @@ interface Stats {
     count: number;
     empty: number;
     latency_ms: Record<"p50" | "p95" | "p99", number>;
+    stages_ms: Record<string, Record<"p50" | "p95" | "p99", number>>;
     top: { query: string | null; query_sha256: string; count: number }[];
   };
   ingest: Record<string, number>;
@@ -147,6 +148,11 @@ test("statistics add up over the window: searches, latencies, top queries, inges
   expect(p50).toBeGreaterThan(0);
   expect(p95).toBeGreaterThanOrEqual(p50);
   expect(p99).toBeGreaterThanOrEqual(p95);
+  const stages = Object.entries(day.queries.stages_ms).map(([stage, { p50: half }]) => [
+    stage,
+    half > 0 && half <= p99,
+  ]);
+  expect(Object.fromEntries(stages)).toEqual({ embed: true, vector: true, keyword: false, fetch: true });
   expect(day.series).toHaveLength(24);
   expect(day.series[0]?.start).toBe(day.since);
   expect(day.series.reduce((sum, row) => sum + row.queries, 0)).toBe(4);

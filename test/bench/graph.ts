@@ -3,7 +3,7 @@ import { nextSerial, type PartEntry, publishManifest } from "../../src/index/gen
 import { DEFAULT_GRAPH_SETTINGS } from "../../src/index/hnsw.ts";
 import { openGraph } from "../../src/index/open-graph.ts";
 import type { StoreIndex } from "../../src/index/store-index.ts";
-import { loadHnsw } from "../../src/platform/native.ts";
+import { loadVectors } from "../../src/platform/native.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 
 const BATCH = 500;
@@ -23,7 +23,7 @@ export async function graphFor(index: StoreIndex, flat: Float32Array, dimensions
   const work = index.graphWork();
   if (work === null) throw new Error("an index without a graph wants none");
   const started = performance.now();
-  const builder = await PartBuilder.start(loadHnsw(), {
+  const builder = await PartBuilder.start(loadVectors(), {
     directory: directory.path,
     serial: nextSerial(directory.path),
     dimensions,
@@ -41,7 +41,7 @@ export async function graphFor(index: StoreIndex, flat: Float32Array, dimensions
   const part = builder.finish();
   const sealedAt = performance.now();
   publishManifest(directory.path, { identity: {}, parts: [part] });
-  const opened = await openGraph(loadHnsw(), directory.path, {}, dimensions);
+  const opened = await openGraph(loadVectors(), directory.path, {}, dimensions);
   if (!opened.ok) throw new Error(opened.detail);
   const openedAt = performance.now();
   index.attachGraph(opened.graph);

@@ -17,6 +17,7 @@ const BENCHES: Record<string, () => Promise<Bench>> = {
   embed: async () => (await import("./embed.bench.ts")).embed,
   rerank: async () => (await import("./rerank.bench.ts")).rerank,
   parse: async () => (await import("./parse.bench.ts")).parse,
+  kernels: async () => (await import("./kernels.bench.ts")).kernels,
   search: async () => (await import("./search.bench.ts")).search,
   http: async () => (await import("./http.bench.ts")).http,
   answers: async () => (await import("./answers.bench.ts")).answers,

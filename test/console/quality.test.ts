@@ -234,6 +234,13 @@ test.skipIf(lacks("chromium", chromium !== null))(
     await page.until("all are listed", `${rows} === 4`);
     expect(await page.textOf(".often li:first-child")).toBe("zeppelin 2×");
     expect(await page.evaluate<number>(`document.querySelectorAll(".plot").length`)).toBe(3);
+    const stages = "section[aria-label='Where the time goes'] tbody";
+    expect(await page.textOf(`${stages} tr:first-child`)).toMatch(/^the whole search(\d+(\.\d)? ms){3}$/);
+    expect(
+      await page.evaluate<string[]>(`[...document.querySelectorAll("${stages} th")].map((one) => one.innerText)`),
+    ).toEqual([
+      ...["the whole search", "vector of the query", "ranking", "ranking by keywords alone", "reading the texts"],
+    ]);
     await page.click('input[name="empty"]');
     await page.until("two found nothing", `${rows} === 2`);
     expect(await page.evaluate<string>("location.hash")).toContain("empty=1");

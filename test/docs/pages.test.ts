@@ -62,7 +62,11 @@ describe.each(pages())("%s", (page) => {
 });
 
 test("few blocks are not run", () => {
-  const unrun = pages().flatMap((page) => blocksOf(readPage(page)).filter(({ noRun }) => noRun !== null));
+  // What needs a release is run where there is one.
+  const isElsewhere = (reason: string) => reason.startsWith("test/release runs");
+  const unrun = pages().flatMap((page) =>
+    blocksOf(readPage(page)).filter(({ noRun }) => noRun !== null && !isElsewhere(noRun)),
+  );
   expect(unrun.length).toBeLessThanOrEqual(MOST_UNRUN);
 });
 

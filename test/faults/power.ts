@@ -2,9 +2,9 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { seededRandom } from "../helpers/random.ts";
+import { seededRandom, type SeededRandom } from "../helpers/random.ts";
 import { Desk, Finding, type Known } from "./desk.ts";
-import { CUTS, Disk, LEFT_OUT } from "./disk.ts";
+import { type Cut, CUTS, Disk, LEFT_OUT } from "./disk.ts";
 import { problemsOf } from "./kept.ts";
 import { type DiskRecord, readRecords } from "./record.ts";
 import { type Script, SCRIPTS } from "./scripts.ts";
@@ -15,6 +15,8 @@ export interface PowerOptions {
   scripts?: readonly string[] | undefined;
   /** First a sync of the database's log fails, and the server is started again. */
   afterFailedSync?: boolean;
+  /** Told after each time from the first record to the last. */
+  onPass?: (result: PowerResult) => void;
   /** As if these had not been made: for tests of this test. */
   without?: (record: DiskRecord) => boolean;
 }
@@ -40,56 +42,79 @@ const SCRATCH = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 
 export async function cutPower(options: PowerOptions): Promise<PowerResult> {
   using session = await recordSession(options);
-  const { told, base } = session;
   const { without } = options;
   const records = without === undefined ? session.records : session.records.filter((record) => !without(record));
-  const random = seededRandom(options.seed);
-  const problems: PowerResult["problems"] = new Map();
-  const seen = new Set<string>();
-  const disk = Disk.from(base);
-  // Only points at which something changed are points.
-  const points = countPoints(base, records);
-  const perPoint = Math.max(1, Math.ceil(options.states / points));
-  const chance = Math.min(1, options.states / points);
-  const result = { states: 0, distinct: 0, points: 0, records: records.length, problems };
   const scratch = mkdtempSync(join(SCRATCH, "lectern-power-"));
   try {
-    for (const [i, record] of records.entries()) {
-      if (!disk.apply(record) || random() >= chance) continue;
-      result.points++;
-      const known = told[record.mark];
-      if (known === undefined) throw new Error(`no client knows of mark ${record.mark}`);
-      for (let n = 0; n < perPoint; n++) {
-        const cut = CUTS[(result.points + n) % CUTS.length] ?? "all lost";
-        result.states++;
-        const folder = join(scratch, "state");
-        mkdirSync(folder);
-        const digest = disk.cut(folder, cut, random);
-        // The same is not looked at twice, unless the client knows more.
-        const state = `${digest} ${record.mark}`;
-        if (seen.has(state)) {
-          rmSync(folder, { recursive: true, force: true });
-          continue;
-        }
-        seen.add(state);
-        const found = await problemsOf(join(folder, "data"), known);
-        for (const problem of found) {
-          const kind = problem.replaceAll(/\b[a-z_]+[-_][A-Za-z0-9]{12,}\b/g, "…").replaceAll(/\d+/g, "n");
-          const before = problems.get(kind);
-          const example = `${cut} after record ${i} (${record.kind} ${record.path}): ${problem}`;
-          problems.set(kind, { count: (before?.count ?? 0) + 1, example: before?.example ?? example });
-        }
-        rmSync(folder, { recursive: true, force: true });
-      }
-    }
+    return await new PowerCuts({ ...session, records }, scratch, seededRandom(options.seed)).run(options);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
-  result.distinct = seen.size;
-  return result;
 }
 
-function countPoints(base: string, records: readonly DiskRecord[]): number {
+class PowerCuts {
+  readonly #session: Pick<Session, "base" | "records" | "told">;
+  readonly #scratch: string;
+  readonly #random: SeededRandom;
+  readonly #seen = new Set<string>();
+  readonly #result: PowerResult;
+
+  constructor(session: Pick<Session, "base" | "records" | "told">, scratch: string, random: SeededRandom) {
+    this.#session = session;
+    this.#scratch = scratch;
+    this.#random = random;
+    const records = session.records.length;
+    this.#result = { states: 0, distinct: 0, points: countPoints(session), records, problems: new Map() };
+  }
+
+  /** Again and again from the first record to the last, at each point in another way. */
+  async run({ states, onPass }: PowerOptions): Promise<PowerResult> {
+    const result = this.#result;
+    for (let pass = 0; result.states < states; pass++) {
+      const chance = Math.min(1, (states - result.states) / result.points);
+      await this.#pass(pass, chance);
+      result.distinct = this.#seen.size;
+      onPass?.(result);
+      // What is left over from a pass of which only a part was wanted.
+      if (chance < 1) break;
+    }
+    return result;
+  }
+
+  async #pass(pass: number, chance: number): Promise<void> {
+    const { base, records } = this.#session;
+    const disk = Disk.from(base);
+    let point = 0;
+    for (const [i, record] of records.entries()) {
+      // Only where something changed is a point.
+      if (!disk.apply(record)) continue;
+      const cut = CUTS[(point++ + pass) % CUTS.length] ?? "all lost";
+      if (this.#random() < chance) await this.#look(disk, cut, { i, record });
+    }
+  }
+
+  async #look(disk: Disk, cut: Cut, { i, record }: { i: number; record: DiskRecord }): Promise<void> {
+    const known = this.#session.told[record.mark];
+    if (known === undefined) throw new Error(`no client knows of mark ${record.mark}`);
+    const folder = join(this.#scratch, "state");
+    mkdirSync(folder);
+    this.#result.states++;
+    const state = `${disk.cut(folder, cut, this.#random)} ${record.mark}`;
+    // The same is not looked at twice, unless the client knows more.
+    const found = this.#seen.has(state) ? [] : await problemsOf(join(folder, "data"), known);
+    this.#seen.add(state);
+    const { problems } = this.#result;
+    for (const problem of found) {
+      const kind = problem.replaceAll(/\b[a-z_]+[-_][A-Za-z0-9]{12,}\b/g, "…").replaceAll(/\d+/g, "n");
+      const before = problems.get(kind);
+      const example = `${cut} after record ${i} (${record.kind} ${record.path}): ${problem}`;
+      problems.set(kind, { count: (before?.count ?? 0) + 1, example: before?.example ?? example });
+    }
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function countPoints({ base, records }: Pick<Session, "base" | "records">): number {
   const disk = Disk.from(base);
   return records.filter((record) => disk.apply(record)).length;
 }

@@ -3,19 +3,20 @@
  * power goes, in POWER_STATES ways (20,000 in all unless set). SEED repeats a run.
  */
 import { lacksTracer } from "./tracer.ts";
-import { cutPower } from "./power.ts";
+import { cutPower, type PowerResult } from "./power.ts";
 import { runSeed } from "../helpers/random.ts";
 
 if (lacksTracer()) process.exit(0);
 const states = Number(process.env["POWER_STATES"] ?? 20_000);
-const result = await cutPower({
+const told = (result: PowerResult) => {
+  const { distinct, points, records, problems } = result;
+  console.log(`${result.states} states, ${distinct} of them distinct, at ${points} points of ${records} records`);
+  for (const [problem, { count, example }] of problems) console.log(`  ${count} x ${problem}\n      first: ${example}`);
+};
+const { problems } = await cutPower({
   states,
   seed: runSeed("powerloss"),
   scripts: process.env["FAULT_SCRIPTS"]?.split(","),
+  onPass: told,
 });
-console.log(
-  `${result.states} states, ${result.distinct} of them distinct, at ${result.points} points of ${result.records} records`,
-);
-for (const [problem, { count, example }] of result.problems)
-  console.log(`  ${count} x ${problem}\n      first: ${example}`);
-process.exit(result.problems.size === 0 ? 0 : 1);
+process.exit(problems.size === 0 ? 0 : 1);

@@ -3,7 +3,7 @@
  * commas between) choose among them; FAULT_CALLS is how many calls of each at most, FAULT_STEP every how many-th.
  */
 import { SCRIPTS } from "./scripts.ts";
-import { ERRORS, series, type SeriesOptions, type Tally } from "./series.ts";
+import { closeSpare, ERRORS, series, type SeriesOptions, type Tally } from "./series.ts";
 import { KINDS, lacksTracer } from "./tracer.ts";
 import { VERBS, verbSeries } from "./verbs.ts";
 
@@ -37,6 +37,7 @@ for (let round = 0; round < 4; round++)
       );
       for (const finding of findings) console.log(`  - ${finding}`);
     }
+await closeSpare();
 const sum = (of: (tally: Tally) => number) => tallies.reduce((total, tally) => total + of(tally), 0);
 console.log(
   `${sum((t) => t.failed)} calls failed, ${sum((t) => t.refused)} requests refused, ${sum((t) => t.findings.length)} findings`,

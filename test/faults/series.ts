@@ -47,12 +47,27 @@ export interface SeriesOptions {
   step?: number;
 }
 
+/** The one that the last series left, as good as new. */
+let spare: Desk | null = null;
+
+async function newDesk(): Promise<Desk> {
+  const desk = await Desk.open();
+  await desk.start();
+  return desk;
+}
+
+/** At the end of all series. */
+export async function closeSpare(): Promise<void> {
+  await spare?.[Symbol.asyncDispose]();
+  spare = null;
+}
+
 export async function series(options: SeriesOptions): Promise<Tally> {
   const { script, kind, action, most = Infinity, from = 1, step = 1 } = options;
   const tally: Tally = { script: script.name, kind, action, failed: 0, refused: 0, stopped: 0, findings: [] };
-  let desk = await Desk.open();
+  let desk = spare ?? (await newDesk());
+  spare = null;
   try {
-    await desk.start();
     for (let nth = from; tally.failed < most; nth += step) {
       const fault: Fault = { kind, action, nth };
       let struck: string | null = null;
@@ -72,17 +87,19 @@ export async function series(options: SeriesOptions): Promise<Tally> {
         if (tally.findings.length >= 5) break;
         // A state that is not understood is left behind.
         await desk[Symbol.asyncDispose]();
-        desk = await Desk.open();
-        await desk.start();
+        desk = await newDesk();
       }
     }
-    await desk.restart();
-    await desk.check();
+    if (tally.failed % FAULTS_OF_A_LIFE !== 0) {
+      await desk.restart();
+      await desk.check();
+    }
   } catch (error) {
     tally.findings.push(`${script.name}, ${kind} ${action}, at the end: ${messageOf(error)}\n${lastLines(desk)}`);
   } finally {
     if (desk.control.unknown !== null) tally.findings.push(`unknown: ${desk.control.unknown}`);
-    await desk[Symbol.asyncDispose]();
+    if (tally.findings.length === 0) spare = desk;
+    else await desk[Symbol.asyncDispose]();
   }
   return tally;
 }

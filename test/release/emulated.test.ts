@@ -92,7 +92,7 @@ describe.skipIf(lacking || ownTarget() === arm64)("linux-arm64, emulated", () =>
     expect((await lectern(["version"])).out).toMatch(/^lectern \S+ \(.*linux-arm64\)\n$/);
     expect((await lectern(["help"])).out).toContain("lectern ingest docs --store handbook");
     const doctor = await lectern(["doctor"]);
-    expect([doctor.status, doctor.out]).toEqual([0, expect.stringContaining("ok    processor  arm64")]);
+    expect([doctor.status, doctor.out]).toEqual([0, expect.stringMatching(/^ok +processor +arm64/m)]);
   }, 240_000);
 
   test("serves, reads documents in processes of its own, and finds them by the table of words", async () => {

@@ -58,8 +58,8 @@ export async function startMachine(folder: string): Promise<Machine> {
   mkdirSync(groups);
   const script = join(layer, "boot.sh");
   writeFileSync(script, bootScript(tree, layer));
-  const join_ = `echo $$ > ${groups}/cgroup.procs && exec unshare --mount --pid --cgroup --uts --ipc --net --fork --kill-child sh ${script}`;
-  const child = Bun.spawn(["sh", "-c", join_], { stdio: ["ignore", Bun.file(join(layer, "boot.log")), "inherit"] });
+  const command = `echo $$ > ${groups}/cgroup.procs && exec unshare --mount --pid --cgroup --uts --ipc --net --fork --kill-child sh ${script}`;
+  const child = Bun.spawn(["sh", "-c", command], { stdio: ["ignore", Bun.file(join(layer, "boot.log")), "inherit"] });
   const first = await waitFor("the first process of the machine", () => firstChild(child.pid), 20_000);
   const run = async (...command: string[]): Promise<Ran> => {
     const inside = Bun.spawn(

@@ -10,6 +10,7 @@ import statistics
 import sys
 import time
 
+import onnxruntime
 from tokenizers import Tokenizer
 
 from cached import forward, session
@@ -64,6 +65,8 @@ def main():
         for _ in range(ROUNDS):
             for name, (_, made, pieces) in models.items():
                 speeds.setdefault((name, threads), []).append(pieces / one_round(runs[name], made))
+    # Which of two is the quicker changes with it.
+    print(f"ONNX Runtime {onnxruntime.__version__}\n")
     print("| model | pieces a second, 1 thread | 2 threads | MB on disk | MB of memory |\n|---|---|---|---|---|")
     for name, (graph, _, _) in models.items():
         print(f"| {name} | {statistics.median(speeds[name, 1]):.0f} | {statistics.median(speeds[name, 2]):.0f} | {os.path.getsize(graph) / 1e6:.1f} | {peak[name]} |")

@@ -5,7 +5,7 @@ import type { NewQueryLogRow } from "../../storage/query-log.ts";
 import type { QueryHour } from "../../storage/statistics.ts";
 import type { Storage, Tables } from "../../storage/storage.ts";
 import type { SearchRecord } from "../../search/record.ts";
-import { bucketOf } from "../latency.ts";
+import { countSearch } from "../latency.ts";
 
 /**
  * Takes every search and writes them down in groups, so that a search pays for a push onto a list and no disk write. What
@@ -166,8 +166,7 @@ function hoursOf(searches: readonly Waiting[]): QueryHour[] {
     hours.set(key, sum);
     sum.queries += 1;
     if (results.length === 0) sum.empty += 1;
-    const bucket = bucketOf(latencyMs.total);
-    sum.latency[bucket] = (sum.latency[bucket] ?? 0) + 1;
+    countSearch(sum.latency, latencyMs);
   }
   return [...hours.values()];
 }

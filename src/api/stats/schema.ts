@@ -4,6 +4,8 @@ import { nullable, oneOf, unixSeconds } from "../../http/openai.ts";
 
 const milliseconds = () => Type.Number({ description: "Milliseconds, right to 4 %; 0 where nothing was asked." });
 
+const percentiles = () => ({ p50: milliseconds(), p95: milliseconds(), p99: milliseconds() });
+
 export const WINDOWS = ["24h", "7d", "30d"] as const;
 export type Window = (typeof WINDOWS)[number];
 
@@ -17,7 +19,20 @@ export const StoreStats = Type.Object(
     queries: Type.Object({
       count: Type.Integer(),
       empty: Type.Integer({ description: "Searches that found nothing." }),
-      latency_ms: Type.Object({ p50: milliseconds(), p95: milliseconds(), p99: milliseconds() }),
+      latency_ms: Type.Object(percentiles()),
+      stages_ms: Type.Object(
+        {
+          embed: Type.Object(percentiles(), { description: "The query's vector, from memory or from the model." }),
+          vector: Type.Object(percentiles(), {
+            description: "Ranking; vectors and keywords together in a hybrid search.",
+          }),
+          keyword: Type.Object(percentiles(), { description: "Ranking, where only keywords were asked for." }),
+          fetch: Type.Object(percentiles(), { description: "Reading the texts." }),
+        },
+        {
+          description: "Each among the searches that had this stage; an hour that an earlier version counted has none.",
+        },
+      ),
       top: Type.Array(
         Type.Object({
           query: nullable(Type.String(), { description: "Null where the operator keeps hashes only." }),

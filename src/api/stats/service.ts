@@ -4,7 +4,7 @@ import type { IngestHourRow, QueryHourRow } from "../../storage/statistics.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreAccess } from "../store-access.ts";
 import type { Asking } from "../asking.ts";
-import { addHistogram, type Histogram, percentile } from "../latency.ts";
+import { addHistogram, type Histogram, percentile, percentilesOf } from "../latency.ts";
 import { WINDOWS } from "./schema.ts";
 import type { StoreStats, Window } from "./schema.ts";
 
@@ -65,10 +65,12 @@ export function statsService({ queryLog, statistics, access, clock, flush }: Sta
         queries: {
           count: sum((row) => row.queries),
           empty: sum((row) => row.empty),
-          latency_ms: {
-            p50: percentile(latency, 0.5),
-            p95: percentile(latency, 0.95),
-            p99: percentile(latency, 0.99),
+          latency_ms: percentilesOf(latency),
+          stages_ms: {
+            embed: percentilesOf(latency, "embed"),
+            vector: percentilesOf(latency, "vector"),
+            keyword: percentilesOf(latency, "keyword"),
+            fetch: percentilesOf(latency, "fetch"),
           },
           top: await queryLog.top(store.tenant_id, store.id, since, TOP),
         },

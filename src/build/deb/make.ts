@@ -3,22 +3,19 @@
  *
  *   bun src/build/deb/make.ts [EXECUTABLE [ARCHITECTURE]]
  */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { gzipSync } from "node:zlib";
 import { version } from "../../platform/build-info.ts";
-import { type PackedFile, writeAr, writeTarball } from "./archive.ts";
+import { gzip, type Packed, packTar, withFolders } from "../archive.ts";
+import { manPage } from "../man-page.ts";
+import { commitTime, completionFor } from "../release.ts";
+import { TARGETS } from "../targets.ts";
+import { packAr } from "./ar.ts";
 import { CONFFILES, controlFile, debianVersion, POSTINST, POSTRM, PRERM } from "./control.ts";
 import { settingsFile } from "./settings-file.ts";
 
 const ROOT = resolve(import.meta.dir, "../../..");
 const DOC = "usr/share/doc/lectern";
-const SHELLS = [
-  { shell: "bash", path: "usr/share/bash-completion/completions/lectern" },
-  { shell: "fish", path: "usr/share/fish/vendor_completions.d/lectern.fish" },
-  { shell: "zsh", path: "usr/share/zsh/vendor-completions/_lectern" },
-];
-const ARCHITECTURES: Partial<Record<string, string>> = { x64: "amd64", arm64: "arm64" };
 
 export interface DebOptions {
   executable: string;
@@ -34,56 +31,50 @@ export interface DebOptions {
 export async function makeDeb({ executable, architecture, mtime, folder, ...more }: DebOptions): Promise<string> {
   const debian = debianVersion(more.version ?? version);
   const files = await packedFiles(executable, debian, mtime);
+  const installedSize = Math.ceil(files.reduce((sum, { content }) => sum + Buffer.byteLength(content ?? ""), 0) / 1024);
+  const control: Packed[] = [
+    { name: "control", content: controlFile({ version: debian, architecture, installedSize }) },
+    { name: "conffiles", content: CONFFILES },
+    { name: "md5sums", content: files.map((file) => `${md5(file)}  ${file.name}\n`).join("") },
+    { name: "postinst", mode: 0o755, content: POSTINST },
+    { name: "prerm", mode: 0o755, content: PRERM },
+    { name: "postrm", mode: 0o755, content: POSTRM },
+  ];
   mkdirSync(folder, { recursive: true });
-  const work = mkdtempSync(join(folder, ".deb-"));
-  try {
-    const installedSize = Math.ceil(files.reduce((sum, file) => sum + bytesOf(file), 0) / 1024);
-    const control = [
-      text("control", 0o644, controlFile({ version: debian, architecture, installedSize })),
-      text("conffiles", 0o644, CONFFILES),
-      text("md5sums", 0o644, files.map((file) => `${md5(file)}  ${file.path}\n`).join("")),
-      text("postinst", 0o755, POSTINST),
-      text("prerm", 0o755, PRERM),
-      text("postrm", 0o755, POSTRM),
-    ];
-    await writeTarball(join(work, "control.tar.gz"), control, mtime);
-    await writeTarball(join(work, "data.tar.gz"), files, mtime);
-    writeAr(join(work, "deb"), [
-      { name: "debian-binary", content: new TextEncoder().encode("2.0\n") },
-      { name: "control.tar.gz", content: { file: join(work, "control.tar.gz") } },
-      { name: "data.tar.gz", content: { file: join(work, "data.tar.gz") } },
-    ]);
-    const target = join(folder, `lectern_${debian}_${architecture}.deb`);
-    renameSync(join(work, "deb"), target);
-    return target;
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
+  const target = join(folder, `lectern_${debian}_${architecture}.deb`);
+  const members = [
+    { name: "debian-binary", content: new TextEncoder().encode("2.0\n") },
+    { name: "control.tar.gz", content: tarball(control, mtime) },
+    { name: "data.tar.gz", content: tarball(files, mtime) },
+  ];
+  writeFileSync(`${target}.tmp`, packAr(members));
+  renameSync(`${target}.tmp`, target);
+  return target;
 }
 
-/** In the order of their paths, so that the package is the same whatever the file system lists first. */
-async function packedFiles(executable: string, debian: string, mtime: number): Promise<PackedFile[]> {
-  const files: PackedFile[] = [
-    { path: "usr/bin/lectern", mode: 0o755, content: { file: executable } },
-    text("etc/lectern/lectern.toml", 0o644, settingsFile()),
-    text("usr/lib/systemd/system/lectern.service", 0o644, readText("docs/deploy/lectern.service")),
-    text(`${DOC}/copyright`, 0o644, copyright()),
-    packed(`${DOC}/NEWS.gz`, readText("docs/CHANGELOG.md")),
-    packed(`${DOC}/changelog.gz`, changelog(debian, mtime)),
+/** Names as dpkg has them, below a dot. */
+function tarball(files: readonly Packed[], mtime: number): Uint8Array {
+  const below = files.map((file) => ({ ...file, name: `./${file.name}` }));
+  return gzip(packTar(withFolders(below), mtime));
+}
+
+async function packedFiles(executable: string, debian: string, mtime: number): Promise<Packed[]> {
+  const files: Packed[] = [
+    { name: "usr/bin/lectern", mode: 0o755, content: readFileSync(executable) },
+    { name: "etc/lectern/lectern.toml", content: settingsFile() },
+    { name: "usr/lib/systemd/system/lectern.service", content: readText("docs/deploy/lectern.service") },
+    { name: "usr/share/man/man1/lectern.1.gz", content: packed(await manPage(mtime)) },
+    { name: "usr/share/bash-completion/completions/lectern", content: await completionFor("bash") },
+    { name: "usr/share/fish/vendor_completions.d/lectern.fish", content: await completionFor("fish") },
+    { name: "usr/share/zsh/vendor-completions/_lectern", content: await completionFor("zsh") },
+    { name: `${DOC}/copyright`, content: copyright() },
+    { name: `${DOC}/NEWS.gz`, content: packed(readText("docs/CHANGELOG.md")) },
+    { name: `${DOC}/changelog.gz`, content: packed(changelog(debian, mtime)) },
     ...readdirSync(join(ROOT, "docs"))
       .filter((name) => /^[a-z].*\.md$|^SECURITY\.md$/.test(name))
-      .map((name) => text(`${DOC}/${name}`, 0o644, readText(`docs/${name}`))),
+      .map((name) => ({ name: `${DOC}/${name}`, content: readText(`docs/${name}`) })),
   ];
-  for (const { shell, path } of SHELLS) files.push(text(path, 0o644, await completionOf(shell)));
-  return files.sort((a, b) => (a.path < b.path ? -1 : 1));
-}
-
-/** Of the source, for the executable may be one of another architecture. */
-async function completionOf(shell: string): Promise<string> {
-  const child = Bun.spawn([process.execPath, join(ROOT, "src/main.ts"), "completion", shell], { stderr: "inherit" });
-  const script = await child.stdout.text();
-  if ((await child.exited) !== 0) throw new Error(`no completion for ${shell}`);
-  return script;
+  return files.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function copyright(): string {
@@ -102,39 +93,24 @@ function changelog(debian: string, mtime: number): string {
 `;
 }
 
-function text(path: string, mode: number, content: string): PackedFile {
-  return { path, mode, content: new TextEncoder().encode(content) };
-}
-
-function packed(path: string, content: string): PackedFile {
-  return { path, mode: 0o644, content: gzipSync(content, { level: 9 }) };
+function packed(text: string): Uint8Array {
+  return gzip(new TextEncoder().encode(text));
 }
 
 function readText(path: string): string {
   return readFileSync(join(ROOT, path), "utf8");
 }
 
-function bytesOf({ content }: PackedFile): number {
-  return content instanceof Uint8Array ? content.byteLength : statSync(content.file).size;
-}
-
-function md5({ content }: PackedFile): string {
-  const bytes = content instanceof Uint8Array ? content : readFileSync(content.file);
-  return new Bun.CryptoHasher("md5").update(bytes).digest("hex");
-}
-
-/** SOURCE_DATE_EPOCH, else the time of the commit. */
-async function sourceTime(): Promise<number> {
-  const given = process.env["SOURCE_DATE_EPOCH"];
-  const shown = given ?? (await Bun.$`git log -1 --format=%ct`.cwd(ROOT).quiet().nothrow().text()).trim();
-  return /^\d+$/.test(shown) ? Number(shown) : 0;
+function md5({ content = "" }: Packed): string {
+  return new Bun.CryptoHasher("md5").update(content).digest("hex");
 }
 
 if (import.meta.main) {
-  const [executable = join(ROOT, "dist/lectern"), architecture = ARCHITECTURES[process.arch]] = process.argv.slice(2);
-  if (architecture === undefined) throw new Error(`Debian has no name for ${process.arch}`);
+  const own = TARGETS.find(({ arch }) => arch === process.arch)?.platform;
+  const [executable = join(ROOT, "dist/lectern"), architecture = own] = process.argv.slice(2);
+  if (architecture === undefined) throw new Error(`there is no package for ${process.arch}`);
   const started = performance.now();
-  const path = await makeDeb({ executable, architecture, mtime: await sourceTime(), folder: join(ROOT, "dist") });
+  const path = await makeDeb({ executable, architecture, mtime: await commitTime(), folder: join(ROOT, "dist") });
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   console.log(`${path.slice(ROOT.length + 1)} ${(statSync(path).size / 1e6).toFixed(1)} MB in ${seconds} s`);
 }

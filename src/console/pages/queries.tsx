@@ -11,7 +11,7 @@ import { useRows } from "../state/use-rows.ts";
 import { numberText } from "../text/format.ts";
 import { QUALITY_WORDS } from "../words-quality.ts";
 import { QueryLog } from "./query-log.tsx";
-import { StatsPlots } from "./stats-plots.tsx";
+import { StageTimes, StatsPlots } from "./stats-plots.tsx";
 
 const WORD = QUALITY_WORDS.queries;
 
@@ -46,6 +46,7 @@ export function QueriesPage({ route }: { route: Route }) {
               )}
             </p>
             <StatsPlots stats={loaded} />
+            <StageTimes stats={loaded} />
             <div class="beside">
               <section class="stack" aria-label={WORD.top}>
                 <h2>{WORD.top}</h2>

@@ -85,3 +85,47 @@ export function StatsPlots({ stats: { series } }: { stats: StoreStats }) {
     </div>
   );
 }
+
+/** Where the time of a search goes. */
+export function StageTimes({ stats: { queries } }: { stats: StoreStats }) {
+  const { latency_ms: whole, stages_ms: stages } = queries;
+  const rows = [["total", whole] as const, ...Object.entries(stages)];
+  // A stage that no search had has no time.
+  const shown = rows.filter(([, { p99 }]) => p99 > 0);
+  if (shown.length === 0) return null;
+  return (
+    <section class="stack" aria-label={WORD.stageTimes}>
+      <h2>{WORD.stageTimes}</h2>
+      <table class="cards">
+        <thead>
+          <tr>
+            <th scope="col">{WORD.stage}</th>
+            {[WORD.p50, WORD.p95, WORD.p99].map((word) => (
+              <th key={word} scope="col" class="number">
+                {word}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {shown.map(([stage, { p50, p95, p99 }]) => (
+            <tr key={stage}>
+              <th scope="row">{WORD.stageNames[stage] ?? stage}</th>
+              {(
+                [
+                  [WORD.p50, p50],
+                  [WORD.p95, p95],
+                  [WORD.p99, p99],
+                ] as const
+              ).map(([word, ms]) => (
+                <td key={word} class="number" data-label={word}>
+                  {QUALITY_WORDS.quality.ms(ms)}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}

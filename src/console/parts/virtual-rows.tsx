@@ -36,8 +36,10 @@ export function VirtualRows<T>({ rows, label, total, head, row, onEnd }: Virtual
       element.removeEventListener("scroll", look);
     };
   }, []);
-  const first = Math.max(0, Math.floor(view.top / height) - BESIDE);
-  const end = Math.min(rows.length, Math.ceil((view.top + view.height) / height) + BESIDE);
+  // A list that became shorter is still scrolled to where it is no more.
+  const top = Math.min(view.top, Math.max(0, rows.length * height - view.height));
+  const first = Math.max(0, Math.floor(top / height) - BESIDE);
+  const end = Math.min(rows.length, Math.ceil((top + view.height) / height) + BESIDE);
   useEffect(() => {
     if (end >= rows.length) onEnd();
   }, [end, rows.length]);

@@ -138,11 +138,15 @@ function withNews(row: VectorStoreFile, { files }: StoreNews): VectorStoreFile {
 
 /** The rows with newer ones in their places; those that were not there come at the start or the end. */
 function merged(rows: readonly VectorStoreFile[], newer: readonly VectorStoreFile[], where: "start" | "end") {
-  const byId = new Map(newer.map((row) => [row.id, row]));
-  const kept = rows.map((row) => byId.get(row.id) ?? row);
-  const there = new Set(rows.map(({ id }) => id));
-  const added = newer.filter(({ id }) => !there.has(id));
-  return where === "start" ? [...added, ...kept] : [...kept, ...added];
+  const fresh = new Map(newer.map((row) => [row.id, row]));
+  // Of a long list each page costs one look, and no set of it all.
+  const kept = rows.map((row) => {
+    const found = fresh.get(row.id);
+    if (found === undefined) return row;
+    fresh.delete(row.id);
+    return found;
+  });
+  return where === "start" ? [...fresh.values(), ...kept] : [...kept, ...fresh.values()];
 }
 
 function asError(thrown: unknown): Error {

@@ -2,7 +2,6 @@
 #include "scan-binding.h"
 
 #include <array>
-#include <atomic>
 #include <vector>
 
 #include "arguments.h"
@@ -15,8 +14,6 @@ namespace {
 constexpr size_t kStrideUnit = 64;
 /** A slot is a 32-bit number. */
 constexpr size_t kMostSlots = 2147483647;
-
-std::atomic<Simd> level{bestSimd()};
 
 const char* nameOf(Simd one) {
   switch (one) {
@@ -53,7 +50,7 @@ napi_value useLevel(Arguments& args) {
                       napi_get_value_string_utf8(args.env(), args.at(0), name, sizeof(name), &length) == napi_ok;
   for (Simd one : {Simd::dot, Simd::avx512, Simd::avx2, Simd::plain}) {
     if (!isText || std::string(name) != nameOf(one) || !runs(one)) continue;
-    level = one;
+    useSimd(one);
     return nullptr;
   }
   args.fail("no such level on this processor");
@@ -96,7 +93,7 @@ napi_value scan(Arguments& args) {
   if (args.failed()) return nullptr;
   const ScanQuery prepared(query.values.data, stride, query.step);
   const Rows all{codes.data, scales.data, stride};
-  dotRows(level)(all, nullptr, 0, count, prepared, out.data);
+  dotRows(usedSimd())(all, nullptr, 0, count, prepared, out.data);
   return nullptr;
 }
 
@@ -117,7 +114,7 @@ napi_value gather(Arguments& args) {
   if (args.failed()) return nullptr;
   const ScanQuery prepared(query.values.data, stride, query.step);
   const Rows all{codes.data, scales.data, stride};
-  dotRows(level)(all, list.data(), 0, list.size(), prepared, out.data);
+  dotRows(usedSimd())(all, list.data(), 0, list.size(), prepared, out.data);
   return nullptr;
 }
 
@@ -228,9 +225,9 @@ napi_value best(Arguments& args) {
   std::vector<Hit> hits;
   if (unit.size > 0) {
     const SketchQuery sketchQuery(unit.data, unit.size);
-    hits = BestScan(level, prepared, &sketchQuery, filter).run(parts, slots.size, static_cast<float>(bottom));
+    hits = BestScan(usedSimd(), prepared, &sketchQuery, filter).run(parts, slots.size, static_cast<float>(bottom));
   } else {
-    hits = BestScan(level, prepared, nullptr, filter).run(parts, slots.size, static_cast<float>(bottom));
+    hits = BestScan(usedSimd(), prepared, nullptr, filter).run(parts, slots.size, static_cast<float>(bottom));
   }
   for (size_t i = 0; i < hits.size(); i++) {
     slots.data[i] = hits[i].slot;

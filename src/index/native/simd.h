@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 
 #if defined(__x86_64__)
 #define LECTERN_X86 1
@@ -48,6 +49,10 @@ inline bool runs(Simd level) {
       return false;
   }
 }
+
+/** The level that this process uses. */
+Simd usedSimd();
+void useSimd(Simd level);
 
 inline Simd bestSimd() {
   for (Simd level : {Simd::dot, Simd::avx512, Simd::avx2})

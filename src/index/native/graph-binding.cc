@@ -1,0 +1,251 @@
+// The graph for JavaScript: see vector-addon.ts, which has its types. A graph is a handle; one thread at a time uses it.
+#include "graph-binding.h"
+
+#include <memory>
+#include <mutex>
+#include <unordered_set>
+
+#include "arguments.h"
+#include "graph.h"
+
+namespace lectern {
+
+namespace {
+
+constexpr double kMostDimensions = 65536;
+constexpr double kMostLinks = 256;
+constexpr double kMostThreads = 256;
+
+struct Handle {
+  std::unique_ptr<Graph> graph;
+};
+
+/** Every handle that is alive: what else JavaScript passes for one is told by it. */
+class Handles {
+ public:
+  void add(const void* handle) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    all_.insert(handle);
+  }
+  void remove(const void* handle) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    all_.erase(handle);
+  }
+  bool has(const void* handle) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return all_.count(handle) > 0;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::unordered_set<const void*> all_;
+};
+
+/** Never destroyed: finalizers may run after everything else. */
+Handles& handles() {
+  static auto* const all = new Handles();
+  return *all;
+}
+
+void finalize(napi_env, void* data, void*) {
+  handles().remove(data);
+  delete static_cast<Handle*>(data);
+}
+
+napi_value wrapped(napi_env env, std::unique_ptr<Graph> graph) {
+  auto handle = std::make_unique<Handle>(Handle{std::move(graph)});
+  napi_value value = nullptr;
+  handles().add(handle.get());
+  if (napi_create_external(env, handle.get(), finalize, nullptr, &value) != napi_ok) {
+    handles().remove(handle.get());
+    return nullptr;
+  }
+  handle.release();
+  return value;
+}
+
+Handle* handleAt(Arguments& args) {
+  void* data = nullptr;
+  napi_valuetype type = napi_undefined;
+  if (args.failed() || args.at(0) == nullptr || napi_typeof(args.env(), args.at(0), &type) != napi_ok ||
+      type != napi_external || napi_get_value_external(args.env(), args.at(0), &data) != napi_ok ||
+      !handles().has(data)) {
+    args.fail("graph must be a graph");
+    return nullptr;
+  }
+  return static_cast<Handle*>(data);
+}
+
+Graph* graphAt(Arguments& args) {
+  Handle* handle = handleAt(args);
+  if (handle != nullptr && handle->graph == nullptr) args.fail("the graph was released");
+  return args.failed() ? nullptr : handle->graph.get();
+}
+
+std::string textAt(Arguments& args, size_t index, const char* name) {
+  size_t length = 0;
+  if (args.failed() || args.at(index) == nullptr ||
+      napi_get_value_string_utf8(args.env(), args.at(index), nullptr, 0, &length) != napi_ok) {
+    args.fail(std::string(name) + " must be a string");
+    return {};
+  }
+  std::string text(length + 1, '\0');
+  napi_get_value_string_utf8(args.env(), args.at(index), text.data(), text.size(), &length);
+  text.resize(length);
+  args.expect(text.find('\0') == std::string::npos, "a path has no zero in it");
+  return text;
+}
+
+/** graphCreate(dimensions, capacity, m, efConstruction): a graph. */
+napi_value create(Arguments& args) {
+  const GraphSettings settings{args.whole(0, "dimensions", kMostDimensions), args.whole(1, "capacity"),
+                               args.whole(2, "m", kMostLinks), args.whole(3, "efConstruction")};
+  args.expect(settings.dimensions > 0 && settings.m > 1, "dimensions and m must be larger");
+  return args.failed() ? nullptr : wrapped(args.env(), std::make_unique<Graph>(settings));
+}
+
+/** graphCount(graph): the vectors in it. */
+napi_value count(Arguments& args) {
+  const Graph* graph = graphAt(args);
+  if (graph == nullptr) return nullptr;
+  napi_value value = nullptr;
+  napi_create_uint32(args.env(), static_cast<uint32_t>(graph->count()), &value);
+  return value;
+}
+
+/** graphReserve(graph, capacity): makes room for so many vectors in all. */
+napi_value reserve(Arguments& args) {
+  Graph* graph = graphAt(args);
+  const size_t capacity = args.whole(1, "capacity");
+  if (!args.failed()) graph->reserve(capacity);
+  return nullptr;
+}
+
+/** graphAdd(graph, vectors, threads): adds unit vectors under the next labels, in order. */
+napi_value add(Arguments& args) {
+  Graph* graph = graphAt(args);
+  const auto vectors = args.array<float>(1, "vectors");
+  const size_t threads = args.whole(2, "threads", kMostThreads);
+  if (args.failed()) return nullptr;
+  args.expect(vectors.size % graph->dimensions() == 0, "vectors must be whole");
+  args.expect(graph->count() + vectors.size / graph->dimensions() <= graph->capacity(), "no room was made for so many");
+  for (size_t i = 0; i < vectors.size; i++) args.expect(std::isfinite(vectors.data[i]), "vectors must be finite");
+  if (args.failed()) return nullptr;
+  graph->add(vectors.data, vectors.size / graph->dimensions(), threads);
+  return nullptr;
+}
+
+/** graphSearch(graph, query, ef, owners, allowed, labels, similarities): fills both, best first; answers how many. */
+napi_value search(Arguments& args) {
+  Graph* graph = graphAt(args);
+  const auto query = args.array<float>(1, "query");
+  const size_t ef = args.whole(2, "ef");
+  LabelFilter filter;
+  if (!args.isNull(3)) {
+    const auto owners = args.array<int32_t>(3, "owners");
+    const auto allowed = args.array<int32_t>(4, "allowed");
+    filter = {owners.data, owners.size, reinterpret_cast<const uint32_t*>(allowed.data), allowed.size};
+    // An empty list has no address, and allows nobody.
+    if (owners.data == nullptr) args.expect(graph == nullptr || graph->count() == 0, "owners is too short");
+  }
+  const auto labels = args.array<int32_t>(5, "labels");
+  const auto similarities = args.array<float>(6, "similarities");
+  if (args.failed()) return nullptr;
+  args.expect(query.size == graph->dimensions(), "query has other dimensions");
+  for (size_t i = 0; i < query.size; i++) args.expect(std::isfinite(query.data[i]), "query must be finite");
+  args.expect(labels.size == similarities.size, "labels and similarities must be of one length");
+  if (args.failed()) return nullptr;
+  const size_t k = std::min(labels.size, graph->count());
+  const auto found = graph->search(query.data, k, std::min(ef, graph->count()), filter);
+  for (size_t i = 0; i < found.size(); i++) {
+    labels.data[i] = found[i].label;
+    similarities.data[i] = found[i].similarity;
+  }
+  napi_value value = nullptr;
+  napi_create_uint32(args.env(), static_cast<uint32_t>(found.size()), &value);
+  return value;
+}
+
+/** graphSave(graph, path) */
+napi_value save(Arguments& args) {
+  const Graph* graph = graphAt(args);
+  const std::string path = textAt(args, 1, "path");
+  if (!args.failed()) graph->save(path);
+  return nullptr;
+}
+
+/** graphRelease(graph): gives the memory back. */
+napi_value release(Arguments& args) {
+  Handle* handle = handleAt(args);
+  if (handle != nullptr) handle->graph.reset();
+  return nullptr;
+}
+
+/** A graph that is being read by another thread. */
+struct Reading {
+  std::string path;
+  size_t dimensions;
+  size_t count;
+  std::unique_ptr<Graph> graph;
+  std::string failure;
+  napi_deferred deferred = nullptr;
+  napi_async_work work = nullptr;
+};
+
+void readInBackground(napi_env, void* data) {
+  auto* reading = static_cast<Reading*>(data);
+  try {
+    reading->graph = std::make_unique<Graph>(reading->path, reading->dimensions, reading->count);
+  } catch (const std::exception& error) {
+    reading->failure = error.what();
+  }
+}
+
+void readDone(napi_env env, napi_status status, void* data) {
+  const std::unique_ptr<Reading> reading(static_cast<Reading*>(data));
+  napi_value value = reading->graph == nullptr ? nullptr : wrapped(env, std::move(reading->graph));
+  if (status == napi_ok && value != nullptr) {
+    napi_resolve_deferred(env, reading->deferred, value);
+  } else {
+    napi_value text = nullptr;
+    napi_create_string_utf8(env, reading->failure.c_str(), NAPI_AUTO_LENGTH, &text);
+    napi_create_error(env, nullptr, text, &value);
+    napi_reject_deferred(env, reading->deferred, value);
+  }
+  napi_delete_async_work(env, reading->work);
+}
+
+/** graphRead(path, dimensions, count): a promise of a graph, which another thread reads. */
+napi_value read(Arguments& args) {
+  auto reading = std::make_unique<Reading>();
+  reading->path = textAt(args, 0, "path");
+  reading->dimensions = args.whole(1, "dimensions", kMostDimensions);
+  reading->count = args.whole(2, "count");
+  args.expect(reading->dimensions > 0, "dimensions must be larger");
+  if (args.failed()) return nullptr;
+  napi_value name = nullptr;
+  napi_value promise = nullptr;
+  napi_create_string_utf8(args.env(), "graphRead", NAPI_AUTO_LENGTH, &name);
+  if (napi_create_promise(args.env(), &reading->deferred, &promise) != napi_ok ||
+      napi_create_async_work(args.env(), nullptr, name, readInBackground, readDone, reading.get(), &reading->work) !=
+          napi_ok ||
+      napi_queue_async_work(args.env(), reading->work) != napi_ok)
+    throw std::runtime_error("the graph cannot be read in the background");
+  reading.release();
+  return promise;
+}
+
+}  // namespace
+
+void defineGraph(napi_env env, napi_value exports) {
+  define(env, exports, "graphCreate", guarded<create>);
+  define(env, exports, "graphCount", guarded<count>);
+  define(env, exports, "graphReserve", guarded<reserve>);
+  define(env, exports, "graphAdd", guarded<add>);
+  define(env, exports, "graphSearch", guarded<search>);
+  define(env, exports, "graphSave", guarded<save>);
+  define(env, exports, "graphRelease", guarded<release>);
+  define(env, exports, "graphRead", guarded<read>);
+}
+
+}  // namespace lectern

@@ -1,0 +1,244 @@
+// Runs the kernels and the graph against plain loops, with sizes by chance and files that were damaged, in a build with
+// sanitizers: every array is on the heap and exactly as long as it says.  driver SEED SECONDS DIRECTORY
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "../../src/index/native/best.h"
+#include "../../src/index/native/graph.h"
+
+using namespace lectern;
+
+namespace {
+
+std::mt19937 engine;
+
+size_t below(size_t limit) { return limit == 0 ? 0 : engine() % limit; }
+
+float gauss() { return std::normal_distribution<float>()(engine); }
+
+void require(bool holds, const char* what) {
+  if (holds) return;
+  std::fprintf(stderr, "not so: %s\n", what);
+  std::exit(1);
+}
+
+std::vector<Simd> levels() {
+  std::vector<Simd> found;
+  for (Simd one : {Simd::plain, Simd::avx2, Simd::avx512, Simd::dot})
+    if (runs(one)) found.push_back(one);
+  return found;
+}
+
+std::vector<float> unitVectors(size_t count, size_t dimensions) {
+  std::vector<float> all(count * dimensions);
+  for (size_t i = 0; i < count; i++) {
+    float* vector = all.data() + i * dimensions;
+    const size_t kind = below(8);
+    if (kind == 0) continue;
+    for (size_t d = 0; d < dimensions; d++) vector[d] = kind == 1 ? (d == i % dimensions ? 1.0F : 0.0F) : gauss();
+    float squares = 0;
+    for (size_t d = 0; d < dimensions; d++) squares += vector[d] * vector[d];
+    for (size_t d = 0; d < dimensions && squares > 0; d++) vector[d] /= std::sqrt(squares);
+  }
+  return all;
+}
+
+/** What a segment has. */
+struct Store {
+  Store(size_t slots, size_t dims) : dimensions(dims), count(slots), stride((dims + 63) / 64 * 64) {
+    const std::vector<float> vectors = unitVectors(count, dimensions);
+    const size_t blocks = (count + kBlock - 1) / kBlock;
+    codes.resize(count * stride);
+    scales.resize(count);
+    words.resize(blocks * kBlock * columnsOf(dimensions));
+    factors.resize(blocks * kBlock);
+    errors.resize(blocks);
+    for (size_t i = 0; i < count; i++) {
+      float largest = 0;
+      for (size_t d = 0; d < dimensions; d++) largest = std::max(largest, std::fabs(vectors[i * dimensions + d]));
+      scales[i] = largest / 127;
+      for (size_t d = 0; d < dimensions && largest > 0; d++)
+        codes[i * stride + d] = static_cast<int8_t>(std::lrint(vectors[i * dimensions + d] / scales[i]));
+      sketch({words.data(), factors.data(), errors.data()}, i, codes.data() + i * stride, scales[i], dimensions);
+    }
+  }
+
+  Part part(size_t base) {
+    return {{codes.data(), scales.data(), stride},
+            {words.data(), factors.data(), errors.data()},
+            count,
+            count - count % kBlock,
+            base};
+  }
+
+  size_t dimensions;
+  size_t count;
+  size_t stride;
+  std::vector<int8_t> codes;
+  std::vector<float> scales;
+  std::vector<uint32_t> words;
+  std::vector<float> factors;
+  std::vector<float> errors;
+};
+
+float plainScore(const Store& store, size_t row, const ScanQuery& query) {
+  int64_t sum = 0;
+  for (size_t d = 0; d < store.stride; d++)
+    sum += static_cast<int64_t>(store.codes[row * store.stride + d]) * query.values[d];
+  return static_cast<float>(static_cast<int32_t>(sum)) * store.scales[row] * query.step;
+}
+
+void checkScan() {
+  const size_t dimensions = 1 + below(below(4) == 0 ? 700 : 200);
+  Store first(below(below(3) == 0 ? 3000 : 100), dimensions);
+  Store second(below(200), dimensions);
+  const std::vector<float> unit = unitVectors(1, dimensions);
+  std::vector<int16_t> values(first.stride);
+  for (size_t d = 0; d < dimensions; d++) values[d] = static_cast<int16_t>(std::lrint(unit[d] * 8191));
+  const ScanQuery query(values.data(), values.size(), 1.0F / 8191);
+  const SketchQuery sketchQuery(unit.data(), dimensions);
+  std::vector<Hit> all;
+  for (size_t i = 0; i < first.count; i++) all.push_back({plainScore(first, i, query), static_cast<int32_t>(i)});
+  for (size_t i = 0; i < second.count; i++)
+    all.push_back({plainScore(second, i, query), static_cast<int32_t>(first.count + i)});
+  std::vector<int32_t> owners(all.size());
+  for (int32_t& owner : owners) owner = static_cast<int32_t>(engine());
+  std::vector<uint32_t> words(below(64));
+  for (uint32_t& word : words) word = static_cast<uint32_t>(engine());
+  for (int32_t& owner : owners) owner = below(3) == 0 ? owner : static_cast<int32_t>(below(words.size() * 40 + 1));
+  for (Simd level : levels()) {
+    std::vector<float> scores(first.count);
+    const Rows rows{first.codes.data(), first.scales.data(), first.stride};
+    dotRows(level)(rows, nullptr, 0, first.count, query, scores.data());
+    for (size_t i = 0; i < first.count; i++) require(scores[i] == all[i].score, "a score is that of a plain loop");
+    for (const bool isFiltered : {false, true}) {
+      Filter filter;
+      if (isFiltered) filter = {owners.data(), words.data(), words.size()};
+      const float bottom = below(2) == 0 ? -INFINITY : 0.1F * gauss();
+      std::vector<Hit> expected;
+      for (const Hit& hit : all)
+        if (hit.score > bottom && filter.has(static_cast<size_t>(hit.slot))) expected.push_back(hit);
+      std::sort(expected.begin(), expected.end(), isBetter);
+      const size_t limit = below(all.size() + 2);
+      expected.resize(std::min(expected.size(), limit));
+      const auto* sketches = below(4) == 0 ? nullptr : &sketchQuery;
+      const auto found = BestScan(level, query, sketches, filter).run({first.part(0), second.part(first.count)}, limit, bottom);
+      require(found.size() == expected.size(), "as many are found as there are");
+      for (size_t i = 0; i < found.size(); i++)
+        require(found[i].slot == expected[i].slot && found[i].score == expected[i].score, "the best are the best");
+    }
+  }
+}
+
+/** Numbers that nobody would write: nothing may be read or written outside, whatever comes out. */
+void checkHostileScan() {
+  Store store(1 + below(300), 1 + below(200));
+  for (auto* list : {&store.scales, &store.factors, &store.errors})
+    for (float& value : *list)
+      if (below(4) == 0) value = std::vector<float>{NAN, INFINITY, -INFINITY, 3e38F, 1e-45F, -1}[below(6)];
+  for (uint32_t& word : store.words) word = static_cast<uint32_t>(engine());
+  for (int8_t& code : store.codes) code = static_cast<int8_t>(engine());
+  std::vector<int16_t> values(store.stride);
+  for (int16_t& value : values) value = static_cast<int16_t>(static_cast<int>(below(2 * kMostSteps + 1)) - kMostSteps);
+  const ScanQuery query(values.data(), values.size(), std::vector<float>{NAN, INFINITY, 0, 1}[below(4)]);
+  std::vector<float> unit(store.dimensions);
+  for (float& value : unit) value = below(3) == 0 ? 3e38F : gauss();
+  const SketchQuery sketchQuery(unit.data(), unit.size());
+  const Filter filter;
+  for (Simd level : levels())
+    BestScan(level, query, &sketchQuery, filter).run({store.part(0)}, below(store.count + 1), gauss());
+}
+
+std::vector<char> bytesOf(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void checkDamaged(const std::string& path, size_t dimensions, size_t count) {
+  const std::vector<char> right = bytesOf(path);
+  const std::string broken = path + ".broken";
+  for (int round = 0; round < 40; round++) {
+    std::vector<char> bytes = right;
+    const size_t end = round % 3 == 0 ? std::min<size_t>(96, bytes.size()) : bytes.size();
+    for (size_t n = 1 + below(3); n > 0; n--) bytes[below(end)] = static_cast<char>(std::vector<int>{0, 1, 127, -1}[below(4)]);
+    if (below(5) == 0) bytes.resize(below(bytes.size()));
+    std::ofstream(broken, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    try {
+      Graph graph(broken, dimensions, count);
+      const std::vector<float> more = unitVectors(6, dimensions);
+      graph.search(more.data(), 5, 30, {});
+      graph.reserve(count + 6);
+      graph.add(more.data(), 6, 2);
+      graph.search(more.data(), 5, 30, {});
+    } catch (const std::exception&) {
+      // Being refused is what is hoped for.
+    }
+  }
+}
+
+void checkGraph(const std::string& directory) {
+  const size_t dimensions = 1 + below(80);
+  const size_t count = 1 + below(400);
+  const std::vector<float> vectors = unitVectors(count, dimensions);
+  useSimd(levels()[below(levels().size())]);
+  Graph graph(GraphSettings{dimensions, below(50), 2 + below(12), 1 + below(80)});
+  for (size_t at = 0; at < count;) {
+    const size_t here = std::min(count - at, 1 + below(90));
+    graph.reserve(at + here);
+    graph.add(vectors.data() + at * dimensions, here, 1 + below(4));
+    at += here;
+  }
+  const std::string path = directory + "/graph.hnsw";
+  graph.save(path);
+  Graph again(path, dimensions, count);
+  std::vector<int32_t> owners(count);
+  for (int32_t& owner : owners) owner = static_cast<int32_t>(below(200)) - 20;
+  const std::vector<uint32_t> words = {0xf0f0f0f0U, static_cast<uint32_t>(engine())};
+  for (int round = 0; round < 5; round++) {
+    const std::vector<float> query = unitVectors(1, dimensions);
+    const size_t k = below(count + 5);
+    const auto found = graph.search(query.data(), k, below(100), {});
+    const auto same = again.search(query.data(), k, std::max<size_t>(k, 1), {});
+    require(found.size() <= k && same.size() <= k, "no more are found than asked for");
+    for (const Neighbour& one : found) {
+      require(one.label >= 0 && static_cast<size_t>(one.label) < count, "labels are those that were given");
+      float sum = 0;
+      for (size_t d = 0; d < dimensions; d++) sum += vectors[static_cast<size_t>(one.label) * dimensions + d] * query[d];
+      require(std::fabs(sum - one.similarity) < 1e-4F, "similarities are inner products");
+    }
+    const LabelFilter filter{owners.data(), below(count + 1), words.data(), words.size()};
+    for (const Neighbour& one : graph.search(query.data(), k, 50, filter)) {
+      const auto owner = static_cast<uint32_t>(owners[static_cast<size_t>(one.label)]);
+      require(static_cast<size_t>(one.label) < filter.labels && owner < 64 && ((words[owner / 32] >> (owner % 32)) & 1) != 0,
+              "only labels of owners in the set are found");
+    }
+  }
+  checkDamaged(path, dimensions, count);
+}
+
+}  // namespace
+
+int main(int count, char** args) {
+  if (count != 4) return 2;
+  engine.seed(static_cast<unsigned>(std::atoi(args[1])));
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(std::atoi(args[2]));
+  int rounds = 0;
+  do {
+    checkScan();
+    checkHostileScan();
+    if (rounds % 4 == 0) checkGraph(args[3]);
+    rounds++;
+  } while (std::chrono::steady_clock::now() < end);
+  std::printf("%d rounds\n", rounds);
+  return 0;
+}
