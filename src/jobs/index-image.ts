@@ -64,7 +64,9 @@ export async function openIndexImage(
   turns: LoadTurns,
 ): Promise<OpenedIndex> {
   const path = imagePath(dataDir, generation.store_id, generation.id);
-  const opened = await openImage(path, identityOf(generation), turns);
+  let opened = await openImage(path, identityOf(generation), turns);
+  // A new one took its place meanwhile, or there is none.
+  if (!opened.ok && opened.reason === "missing") opened = await openImage(path, identityOf(generation), turns);
   if (!opened.ok) return opened;
   const { image } = opened;
   // Ids of chunks are never given twice, but a database that was put back gives those of its future again.
