@@ -38,11 +38,11 @@ class Shelf {
     }
   }
 
-  async write(): Promise<void> {
+  async write(roundChunks?: number): Promise<void> {
     mkdirSync(dirname(this.path), { recursive: true });
     const { chunks } = this.shop.storage;
     const source = { chunks, generation: this.generation, dataDir: this.shop.dir, nowMs: 1, passed: () => {} };
-    expect(await writeIndexImage(source)).toMatchObject({ ok: true });
+    expect(await writeIndexImage({ ...source, roundChunks })).toMatchObject({ ok: true });
   }
 
   async open() {
@@ -88,6 +88,14 @@ test("an index from an image answers as one that is read from the database, and 
   await using shop = new Workshop();
   const shelved = await shelf(shop, 7);
   await shelved.write();
+  expect((await shelved.expectCaughtUp()).changes).toBe(0);
+  expect(readdirSync(dirname(shelved.path))).toEqual([`gen-${shelved.generation.id}.image`]);
+});
+
+test("an image that was made in several rounds is the same, and leaves nothing of them", async () => {
+  await using shop = new Workshop();
+  const shelved = await shelf(shop, 8);
+  await shelved.write(2);
   expect((await shelved.expectCaughtUp()).changes).toBe(0);
   expect(readdirSync(dirname(shelved.path))).toEqual([`gen-${shelved.generation.id}.image`]);
 });

@@ -140,6 +140,8 @@ export interface ImageSource {
   /** Unix milliseconds. */
   nowMs: number;
   passed(step: ImageStep): void;
+  /** Chunks that are read before what there is is written and mapped (default: ROUND_CHUNKS). */
+  roundChunks?: number | undefined;
 }
 
 /** Chunks that are read before what there is is written and mapped again: bounds the memory that it takes. */
@@ -177,7 +179,7 @@ class ImageDraft {
 
   /** Reads some files after this one; answers the last that was looked at, null where there is none. */
   async read(after: number): Promise<number | null> {
-    const { chunks, generation } = this.#source;
+    const { chunks, generation, roundChunks: round = ROUND_CHUNKS } = this.#source;
     const { tenant_id: tenantId, store_id: storeId } = generation;
     // The marks before what they are of: what changes in between has another one.
     const marks = await chunks.marksOfCompleted(tenantId, storeId, after, FILES);
@@ -188,7 +190,7 @@ class ImageDraft {
       await readInto(chunks, { index: this.#index, generation, file }, NO_TURNS);
       this.#keys.push(seq);
       this.#marks.push(sumOf(mark));
-      if (this.#index.chunkCount - this.#mappedChunks >= ROUND_CHUNKS) await this.#map();
+      if (this.#index.chunkCount - this.#mappedChunks >= round) await this.#map();
     }
     return marks.at(-1)?.seq ?? null;
   }
