@@ -35,7 +35,7 @@ import { type Indexes, openIndexes } from "./open-indexes.ts";
 import { defaultModelOf } from "./default-model.ts";
 import { openModels } from "./open-models.ts";
 import { openBlobs } from "./open-blobs.ts";
-import { diskTrust, type OpenStorage, openStorage, type StorageOptions } from "./open-storage.ts";
+import { diskTrust, type OpenStorage, openStorage } from "./open-storage.ts";
 import { createJobs, type Jobs } from "./start-jobs.ts";
 import { startWorkers, type Workers } from "./start-workers.ts";
 
