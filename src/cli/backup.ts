@@ -50,8 +50,13 @@ export async function backup(argv: readonly string[], terminal: Terminal): Promi
     rmSync(partial, { force: true });
     throw error;
   }
-  renameSync(partial, path);
-  syncPath(dirname(resolve(path)));
+  try {
+    renameSync(partial, path);
+    syncPath(dirname(resolve(path)));
+  } catch (error) {
+    rmSync(partial, { force: true });
+    throw new VerbFailed(`${path} cannot be made: ${messageOf(error)}`, { cause: error });
+  }
   terminal.err(`Backup of ${formatBytes(bytes)} written to ${path}\n`);
   return 0;
 }

@@ -53,6 +53,7 @@ export async function restore(argv: readonly string[], terminal: Terminal): Prom
   const partial = `${target}.restoring`;
   let made: { models: AddedModel[]; key: string | null };
   let leftOut: string[];
+  let lies = partial;
   try {
     rmSync(partial, { recursive: true, force: true });
     makeDirectory(dirname(partial));
@@ -64,9 +65,10 @@ export async function restore(argv: readonly string[], terminal: Terminal): Prom
     syncTree(partial);
     rmSync(target, { recursive: true, force: true });
     renameSync(partial, target);
+    lies = target;
     syncPath(dirname(target));
   } catch (error) {
-    rmSync(partial, { recursive: true, force: true });
+    rmSync(lies, { recursive: true, force: true });
     throw refusal(path, error);
   }
   terminal.err(`Restored ${from} into ${target}. Start it with: lectern serve --data ${target}\n`);

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { dirname } from "node:path";
-import { Database as Connection, type Statement } from "bun:sqlite";
+import { Database as Connection } from "bun:sqlite";
 import { assert } from "../errors.ts";
 import { nextTurn } from "../platform/next-turn.ts";
 import { createDiskTrust, type DiskTrust } from "../platform/disk-trust.ts";
@@ -8,6 +8,7 @@ import { syncPath } from "../platform/replace-file.ts";
 import { migrate, type MigrationWatch } from "./migrations/runner.ts";
 import { checkSchema, distrustSchema } from "./own-schema.ts";
 import { leavesDoubt, settleLog } from "./settle-log.ts";
+import { Statements } from "./statements.ts";
 import type { Database, Durability, Param, SyncReads, Tx } from "./sql.ts";
 
 /**
@@ -134,32 +135,6 @@ function tune(connection: Connection): void {
   // KiB. Pages are read from the mapping; only those of the write-ahead log are copied, and more than this gains nothing.
   connection.run("PRAGMA cache_size = -16384");
   connection.run("PRAGMA mmap_size = 1073741824");
-}
-
-type AnyStatement = Statement<unknown, Param[]>;
-
-/** A connection's statements, each prepared once. The texts are those of the table files: a few hundred. */
-class Statements {
-  readonly #connection: Connection;
-  readonly #byText = new Map<string, AnyStatement>();
-
-  constructor(connection: Connection) {
-    this.#connection = connection;
-  }
-
-  of(text: string): AnyStatement {
-    let statement = this.#byText.get(text);
-    if (statement === undefined) {
-      statement = this.#connection.prepare<unknown, Param[]>(text);
-      this.#byText.set(text, statement);
-    }
-    return statement;
-  }
-
-  finalize(): void {
-    for (const statement of this.#byText.values()) statement.finalize();
-    this.#byText.clear();
-  }
 }
 
 /** One transaction: what its statements are checked against. */
