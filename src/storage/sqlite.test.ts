@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { copyFileSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Database as Connection } from "bun:sqlite";
 import { createDiskTrust } from "../platform/disk-trust.ts";
 import type { Tx } from "./sql.ts";
 import { waitFor } from "../../test/helpers/wait.ts";
@@ -410,4 +411,23 @@ test("a start brings the log into the database, and so writes once more what the
   expect(statSync(`${path}-wal`).size).toBe(0);
   expect(await next.get(COUNT)).toEqual({ n: 1 });
   await next.close();
+});
+
+test("goes by the indexes, not by what the tables were like when an earlier version stopped", async () => {
+  const plan = async () =>
+    (await db.all<{ detail: string }>("EXPLAIN QUERY PLAN SELECT * FROM file WHERE tenant_id = 'a' AND id = 'b'")).map(
+      ({ detail }) => detail,
+    );
+  const before = await plan();
+  await db.close();
+  const earlier = new Connection(join(dir, "meta.sqlite"));
+  earlier.run("ANALYZE");
+  earlier.run("INSERT INTO sqlite_stat1 VALUES ('file', NULL, '1')");
+  earlier.close();
+  db = openSqlite(join(dir, "meta.sqlite"), { flush: false });
+  expect(await plan()).toEqual(before);
+  expect(await db.get("SELECT count(*) AS n FROM sqlite_stat1")).toEqual({ n: 0 });
+  await db.close();
+  db = openSqlite(join(dir, "meta.sqlite"), { flush: false });
+  expect(await db.get("SELECT count(*) AS n FROM sqlite_stat1")).toEqual({ n: 0 });
 });

@@ -124,9 +124,22 @@ function openWriter(path: string, watch?: MigrationWatch): Connection {
   // Zeros where that costs no further write; see `Tx.erase` for the rest.
   raw.run("PRAGMA secure_delete = FAST");
   const migrated = migrate(raw, undefined, watch);
-  if (migrated.ok) return raw;
+  if (migrated.ok) {
+    dropStatistics(raw);
+    return raw;
+  }
   raw.close();
   throw new NewerSchemaError(migrated.found, migrated.known);
+}
+
+/**
+ * Earlier versions gathered statistics of the tables at each stop, and the planner went by them: after a first run with a
+ * file or two it looked through whole tables of what had grown since. Without them it goes by the indexes.
+ */
+function dropStatistics(raw: Connection): void {
+  if (raw.query("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1'").get() === null) return;
+  raw.run("DELETE FROM sqlite_stat1");
+  raw.run("ANALYZE sqlite_schema"); // read again what there is: nothing
 }
 
 function tune(connection: Connection): void {
@@ -317,7 +330,6 @@ class Sqlite implements SqliteDatabase {
       this.#writes.finalize();
       // SQLite brings the log into the database, as the next start would, and leaves it where that fails.
       if (this.#trust.lost !== null) return raw.close();
-      raw.run("PRAGMA optimize");
       raw.run("PRAGMA wal_checkpoint(TRUNCATE)");
       raw.close();
     });
