@@ -5,7 +5,7 @@ import { assert } from "../errors.ts";
 import { nextTurn } from "../platform/next-turn.ts";
 import { createDiskTrust, type DiskTrust } from "../platform/disk-trust.ts";
 import { syncPath } from "../platform/replace-file.ts";
-import { migrate, type MigrationWatch } from "./migrations/runner.ts";
+import { migrate, type MigrationWatch, newerSchema } from "./migrations/runner.ts";
 import { checkSchema, distrustSchema } from "./own-schema.ts";
 import { leavesDoubt, settleLog } from "./settle-log.ts";
 import { Statements } from "./statements.ts";
@@ -117,19 +117,21 @@ function openWriter(path: string, watch?: MigrationWatch): Connection {
   // FULL: an acknowledged upload or attach survives a power cut, not only a killed process.
   raw.run("PRAGMA synchronous = FULL");
   raw.run("PRAGMA foreign_keys = ON");
+  // Before anything of the file is touched.
+  const newer = newerSchema(raw);
+  if (newer !== null) {
+    raw.close();
+    throw new NewerSchemaError(newer.found, newer.known);
+  }
   settleLog(raw);
   // Ours tell when they fail; those that SQLite adds to a commit do not.
   raw.run("PRAGMA wal_autocheckpoint = 0");
   raw.run("PRAGMA journal_size_limit = 67108864");
   // Zeros where that costs no further write; see `Tx.erase` for the rest.
   raw.run("PRAGMA secure_delete = FAST");
-  const migrated = migrate(raw, undefined, watch);
-  if (migrated.ok) {
-    dropStatistics(raw);
-    return raw;
-  }
-  raw.close();
-  throw new NewerSchemaError(migrated.found, migrated.known);
+  migrate(raw, undefined, watch);
+  dropStatistics(raw);
+  return raw;
 }
 
 /**

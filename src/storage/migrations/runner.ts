@@ -21,6 +21,21 @@ export interface MigrationWatch {
   committed?(step: MigrationStep): void;
 }
 
+/** What a file is that a newer Lectern wrote and this one must not open; null for any other. Changes nothing. */
+export function newerSchema(
+  db: Database,
+  migrations: readonly Migration[] = MIGRATIONS,
+): { found: number; known: number } | null {
+  if (db.query(/*sql*/ `SELECT 1 FROM sqlite_schema WHERE name = 'schema_version'`).get() === null) return null;
+  const row = db
+    .query<{ version: number; min_safe_version: number }, []>(
+      /*sql*/ `SELECT version, min_safe_version FROM schema_version`,
+    )
+    .get();
+  const known = migrations.at(-1)?.version ?? 0;
+  return row !== null && row.min_safe_version > known ? { found: row.version, known } : null;
+}
+
 /**
  * Brings the file to the newest schema version, each step in a transaction of its own, so that one that is interrupted goes
  * on where it was. A file written by a newer Lectern whose `min_safe_version` is above what this binary knows is refused
@@ -31,19 +46,16 @@ export function migrate(
   migrations: readonly Migration[] = MIGRATIONS,
   watch: MigrationWatch = {},
 ): MigrationResult {
+  const newer = newerSchema(db, migrations);
+  if (newer !== null) return { ok: false, ...newer };
   db.run(/*sql*/ `CREATE TABLE IF NOT EXISTS schema_version (
     one              INTEGER PRIMARY KEY CHECK (one = 1),
     version          INTEGER NOT NULL,
     min_safe_version INTEGER NOT NULL
   ) STRICT`);
-  const row = db
-    .query<{ version: number; min_safe_version: number }, []>(
-      /*sql*/ `SELECT version, min_safe_version FROM schema_version`,
-    )
-    .get();
+  const row = db.query<{ version: number }, []>(/*sql*/ `SELECT version FROM schema_version`).get();
   const from = row?.version ?? 0;
   const known = migrations.at(-1)?.version ?? 0;
-  if (row && row.min_safe_version > known) return { ok: false, found: from, known };
   const due = migrations.filter(({ version }) => version > from);
   // A new file is no upgrade.
   const told = from === 0 ? {} : watch;
