@@ -1,4 +1,7 @@
+import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import type { Database as Connection } from "bun:sqlite";
+import { createAnew, syncPath, writeAll } from "../platform/replace-file.ts";
 
 /** SQLite's extended code, which tells a failed sync from other failures. */
 function codeOf(error: unknown): string {
@@ -18,13 +21,49 @@ export function leavesDoubt(error: unknown): boolean {
 
 /**
  * What the log holds was perhaps written by a process whose sync failed: then the system shows it, and the disk does not
- * have it. Brought into the database it is written once more, and what comes after it stands on something.
+ * have it. So it is written anew, to a file of its own that then takes the log's place, before anything is brought from it
+ * into the database: a power cut in the middle of that is mended from the log, and from nothing else. Called before the
+ * database is opened.
  */
+export function rewriteLog(database: string): void {
+  const log = `${database}-wal`;
+  if ((statSync(log, { throwIfNoEntry: false })?.size ?? 0) === 0) return;
+  const temporary = `${log}.new`;
+  try {
+    copyBytes(log, temporary);
+    renameSync(temporary, log);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    // A full disk must still start, so that something can be deleted.
+    if ((error as { code?: unknown }).code === "ENOSPC") return;
+    throw error;
+  }
+  syncPath(dirname(log));
+}
+
+/** Read and written: a copy that the system makes may be the same blocks of the disk under another name. */
+function copyBytes(from: string, to: string): void {
+  const source = openSync(from, "r");
+  const target = createAnew(to);
+  try {
+    const piece = new Uint8Array(PIECE_BYTES);
+    for (let read = readSync(source, piece); read > 0; read = readSync(source, piece))
+      writeAll(target, piece.subarray(0, read));
+    fsyncSync(target);
+  } finally {
+    closeSync(source);
+    closeSync(target);
+  }
+}
+
+const PIECE_BYTES = 4 * 1024 * 1024;
+
+/** Brings the log into the database, so that what comes after it stands on something. */
 export function settleLog(raw: Connection): void {
   try {
     raw.run("PRAGMA wal_checkpoint(TRUNCATE)");
   } catch (error) {
-    // A full disk must still start, so that something can be deleted.
+    // As above.
     if (codeOf(error) === "SQLITE_FULL") return;
     raw.close();
     throw error;

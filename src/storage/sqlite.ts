@@ -7,7 +7,7 @@ import { createDiskTrust, type DiskTrust } from "../platform/disk-trust.ts";
 import { syncPath } from "../platform/replace-file.ts";
 import { migrate, type MigrationWatch, newerSchema } from "./migrations/runner.ts";
 import { checkSchema, distrustSchema } from "./own-schema.ts";
-import { leavesDoubt, settleLog } from "./settle-log.ts";
+import { leavesDoubt, rewriteLog, settleLog } from "./settle-log.ts";
 import { Statements } from "./statements.ts";
 import type { Database, Durability, Param, SyncReads, Tx } from "./sql.ts";
 
@@ -91,6 +91,7 @@ export class ForeignSchemaError extends Error {
  * ForeignSchemaError, before anything of it has run, for one whose schema is not Lectern's.
  */
 export function openSqlite(path: string, options: SqliteOptions = {}): SqliteDatabase {
+  if (path !== ":memory:" && options.flush !== false) rewriteLog(path);
   const raw = openWriter(path, options.watch);
   if (options.flush === false) raw.run("PRAGMA synchronous = OFF");
   if (path === ":memory:") return new Sqlite(raw, null, options);
@@ -330,8 +331,9 @@ class Sqlite implements SqliteDatabase {
       this.#reads.finalize();
       this.#reader?.close();
       this.#writes.finalize();
-      // SQLite brings the log into the database, as the next start would, and leaves it where that fails.
-      if (this.#trust.lost !== null) return raw.close();
+      // Not closed, for SQLite would bring the log into the database, and a power cut in the middle of that could not be
+      // mended from a log that the disk does not have. The next start writes it anew first.
+      if (this.#trust.lost !== null) return;
       raw.run("PRAGMA wal_checkpoint(TRUNCATE)");
       raw.close();
     });

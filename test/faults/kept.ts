@@ -57,6 +57,8 @@ export async function problemsOf(dataDir: string, known: Known): Promise<string[
       else if (sha256(readFileSync(path)) !== wanted) problems.push(`the bytes of ${id} are torn`);
     }
     problems.push(...lossesOf(database, known));
+  } catch (error) {
+    problems.push(`the database cannot be read: ${String(error)}`);
   } finally {
     await database.close();
   }
