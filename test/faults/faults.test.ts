@@ -10,7 +10,8 @@ import { Desk } from "./desk.ts";
 import { cutPower } from "./power.ts";
 import { SCRIPTS } from "./scripts.ts";
 import { ERRORS, sample } from "./series.ts";
-import { KINDS, lacksTracer } from "./tracer.ts";
+import { lacks } from "../helpers/lacks.ts";
+import { KINDS, mayTrace, TRACER } from "./tracer.ts";
 
 setDefaultTimeout(240_000);
 const FAULTS = 12;
@@ -21,7 +22,6 @@ const LEAST_WRITES = 4;
 const OTHERS = KINDS.filter((kind) => kind !== "write" && kind !== "sync" && ERRORS[kind] !== undefined);
 const DAY = Math.floor(Date.now() / 86_400_000);
 const SEED = process.env["SEED"] === undefined ? DAY : runSeed("faults");
-const lacking = lacksTracer();
 
 const newFile = (): FormData => {
   const form = new FormData();
@@ -30,7 +30,7 @@ const newFile = (): FormData => {
   return form;
 };
 
-test.skipIf(lacking)("writes of the server's own and of SQLite are both met", async () => {
+test.skipIf(lacks(TRACER, mayTrace()))("writes of the server's own and of SQLite are both met", async () => {
   await using desk = await Desk.open();
   await desk.start();
   for (const [on, where] of [
@@ -49,7 +49,7 @@ test.skipIf(lacking)("writes of the server's own and of SQLite are both met", as
   }
 });
 
-test.skipIf(lacking)(
+test.skipIf(lacks(TRACER, mayTrace()))(
   "a server whose disk did not keep a commit writes nothing more, says so, and starts again",
   async () => {
     await using desk = await Desk.open();
@@ -79,7 +79,7 @@ test.skipIf(lacking)(
   },
 );
 
-test.skipIf(lacking)(
+test.skipIf(lacks(TRACER, mayTrace()))(
   "while the disk stays full, what needs space answers 507, searches are answered, and then all goes on",
   async () => {
     await using desk = await Desk.open();
@@ -105,24 +105,27 @@ test.skipIf(lacking)(
   },
 );
 
-test.skipIf(lacking)(`of ${FAULTS} calls that fail, each is told or made good, and nothing is lost`, async () => {
-  const random = seededRandom(SEED);
-  const faults = Array.from({ length: FAULTS }, (_, i) => {
-    // Everything writes; not everything renames, say.
-    const isWrite = i % 2 === 0;
-    const kind = isWrite ? "write" : random.pick(OTHERS);
-    const action = random.pick(ERRORS[kind] ?? []);
-    const nth = 1 + random.below(isWrite ? LEAST_WRITES : 2);
-    return { script: random.pick(SCRIPTS), fault: { kind, action, nth } };
-  });
-  const { findings, failed } = await sample(faults);
-  expect(findings).toEqual([]);
-  expect(failed).toBeGreaterThanOrEqual(FAULTS / 2);
-});
+test.skipIf(lacks(TRACER, mayTrace()))(
+  `of ${FAULTS} calls that fail, each is told or made good, and nothing is lost`,
+  async () => {
+    const random = seededRandom(SEED);
+    const faults = Array.from({ length: FAULTS }, (_, i) => {
+      // Everything writes; not everything renames, say.
+      const isWrite = i % 2 === 0;
+      const kind = isWrite ? "write" : random.pick(OTHERS);
+      const action = random.pick(ERRORS[kind] ?? []);
+      const nth = 1 + random.below(isWrite ? LEAST_WRITES : 2);
+      return { script: random.pick(SCRIPTS), fault: { kind, action, nth } };
+    });
+    const { findings, failed } = await sample(faults);
+    expect(findings).toEqual([]);
+    expect(failed).toBeGreaterThanOrEqual(FAULTS / 2);
+  },
+);
 
 const SHORT = ["upload", "attach", "delete file"];
 
-test.skipIf(lacking)(
+test.skipIf(lacks(TRACER, mayTrace()))(
   "the power may go at any point: what was acknowledged is there, and what is torn is not believed",
   async () => {
     const { problems, states } = await cutPower({ states: STATES, seed: SEED, scripts: SHORT });
@@ -131,12 +134,15 @@ test.skipIf(lacking)(
   },
 );
 
-test.skipIf(lacking)("and after a sync that failed: a start writes anew what the system only showed", async () => {
-  const { problems } = await cutPower({ states: STATES, seed: SEED, scripts: ["upload"], afterFailedSync: true });
-  expect([...problems]).toEqual([]);
-});
+test.skipIf(lacks(TRACER, mayTrace()))(
+  "and after a sync that failed: a start writes anew what the system only showed",
+  async () => {
+    const { problems } = await cutPower({ states: STATES, seed: SEED, scripts: ["upload"], afterFailedSync: true });
+    expect([...problems]).toEqual([]);
+  },
+);
 
-test.skipIf(lacking)("a sync that is missing is found", async () => {
+test.skipIf(lacks(TRACER, mayTrace()))("a sync that is missing is found", async () => {
   const { problems } = await cutPower({
     states: STATES,
     seed: SEED,

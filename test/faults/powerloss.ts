@@ -2,11 +2,12 @@
  * `make powerloss`: every kind of write is done once more under the tracer, and at every point of what was recorded the
  * power goes, in POWER_STATES ways (20,000 in all unless set). SEED repeats a run.
  */
-import { lacksTracer } from "./tracer.ts";
+import { lacks } from "../helpers/lacks.ts";
+import { mayTrace, TRACER } from "./tracer.ts";
 import { cutPower, type PowerResult } from "./power.ts";
 import { runSeed } from "../helpers/random.ts";
 
-if (lacksTracer()) process.exit(0);
+if (lacks(TRACER, mayTrace())) process.exit(0);
 const states = Number(process.env["POWER_STATES"] ?? 20_000);
 const told = (result: PowerResult) => {
   const { distinct, points, records, problems } = result;

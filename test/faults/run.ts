@@ -2,12 +2,13 @@
  * `make faults`: every system call of every kind of write fails once, in turn. FAULT_SCRIPTS and FAULT_KINDS (names,
  * commas between) choose among them; FAULT_CALLS is how many calls of each at most, FAULT_STEP every how many-th.
  */
+import { lacks } from "../helpers/lacks.ts";
 import { SCRIPTS } from "./scripts.ts";
 import { closeSpare, ERRORS, series, type SeriesOptions, type Tally } from "./series.ts";
-import { KINDS, lacksTracer } from "./tracer.ts";
+import { KINDS, mayTrace, TRACER } from "./tracer.ts";
 import { VERBS, verbSeries } from "./verbs.ts";
 
-if (lacksTracer()) process.exit(0);
+if (lacks(TRACER, mayTrace())) process.exit(0);
 const chosen = (name: string) => process.env[name]?.split(",");
 type Series = (options: Omit<SeriesOptions, "script">) => Promise<Tally>;
 const all: [string, Series][] = [

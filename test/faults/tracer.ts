@@ -5,7 +5,6 @@
 import { closeSync, existsSync, ftruncateSync, mkdirSync, openSync, renameSync, statSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
-import { lacks } from "../helpers/lacks.ts";
 import { LECTERN, ROOT, startServer, type StartOptions, type TestServer } from "../helpers/server.ts";
 
 /** In the order of tracer.cpp. */
@@ -118,14 +117,14 @@ export class Control {
 const SOURCE = join(import.meta.dir, "tracer.cpp");
 const BINARY = join(ROOT, "dist/faults/tracer");
 const COMPILER = Bun.which("c++") ?? Bun.which("g++") ?? Bun.which("clang++");
-const CAN = "tracing of calls (Linux on x86-64, a C++ compiler, the right to trace)";
+export const TRACER = "tracing of calls (Linux on x86-64, a C++ compiler, the right to trace)";
 
 let built: boolean | null = null;
 
 /** Whether programs can be traced here; says so where not. */
-export function lacksTracer(): boolean {
+export function mayTrace(): boolean {
   built ??= process.platform === "linux" && process.arch === "x64" && COMPILER !== null && build();
-  return lacks(CAN, built);
+  return built;
 }
 
 function build(): boolean {
