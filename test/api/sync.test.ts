@@ -40,7 +40,7 @@ async function watching(folder: string, store: string, more: { cmd?: string[]; a
     cmd: [...(more.cmd ?? []), ...LECTERN, "sync", folder, "--store", store, "--watch", "--json", ...(more.args ?? [])],
     env: plainEnv({ LECTERN_URL: server.url, LECTERN_API_KEY: server.key }),
     stdout: "pipe",
-    stderr: "inherit",
+    stderr: "ignore",
   });
   let text = "";
   const read = (async () => {
