@@ -97,6 +97,6 @@ test.skipIf(lacks("groff"))("the manual page is clean roff and names every verb"
   const page = await Bun.$`groff -man -Tutf8 -ww -rF0 -P-cbou ${join(top, "man/man1/lectern.1")}`.quiet();
   expect(page.stderr.toString()).toBe("");
   const text = page.stdout.toString();
-  for (const verb of Object.keys(VERBS)) expect(text).toMatch(new RegExp(`^ +lectern ${verb}\\b`, "m"));
+  for (const verb of Object.keys(VERBS)) expect(text).toMatch(new RegExp(`^ +lectern +${verb}\\b`, "m"));
   for (const words of ["--min-free-disk-mb", "LECTERN_MIN_FREE_DISK_MB", "EXIT STATUS"]) expect(text).toContain(words);
 });
