@@ -38,6 +38,8 @@ export class OwnAttributes {
   readonly #shapes: Shape[] = [];
   readonly #shapeNumbers = new Map<string, number>();
   readonly #freeShapes: number[] = [];
+  /** Chunks that come one after another often have the same keys. */
+  #lastShape = -1;
 
   /** `attributes`: of the files of `files`. */
   constructor(attributes: AttributeIndex, files: FileTable) {
@@ -155,6 +157,15 @@ export class OwnAttributes {
   }
 
   #shapeFor(keys: readonly string[]): number {
+    const last = this.#shapes[this.#lastShape];
+    if (last !== undefined && last.chunks > 0 && isSame(last.keys, keys)) {
+      last.chunks++;
+      return this.#lastShape;
+    }
+    return (this.#lastShape = this.#findShape(keys));
+  }
+
+  #findShape(keys: readonly string[]): number {
     const name = JSON.stringify(keys);
     let number = this.#shapeNumbers.get(name);
     if (number === undefined) {
@@ -256,6 +267,10 @@ export class OwnAttributes {
     grown.set(this.#shapeOf);
     this.#shapeOf = grown;
   }
+}
+
+function isSame(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((key, i) => key === b[i]);
 }
 
 function isReserved(key: string): boolean {

@@ -9,8 +9,9 @@ import { memoryOf, type SectionReader, type SectionWriter } from "./image-sectio
 /** In place of the length of a text. */
 const NUMBER = -1;
 const BOOLEAN = -2;
-/** Characters made into a text at once: more arguments than that may be too many for a call. */
-const TEXT_SLICE = 4096;
+/** Units of a text that its hash is made of: the first ones and the last ones. What differs between them alone is compared. */
+const HASHED_FIRST = 48;
+const HASHED_LAST = 16;
 
 export class ValueTable {
   #size = 0;
@@ -20,6 +21,7 @@ export class ValueTable {
   #numbers = new Float64Array(8); // by id: where a text begins in #units, or the number, or 0 and 1
   #units = new Uint16Array(64);
   #end = 0;
+  #last = { id: -1, text: "" };
 
   /** Ids are below this. */
   get size(): number {
@@ -35,10 +37,15 @@ export class ValueTable {
     const number = this.#numbers[id]!;
     if (length === NUMBER) return number;
     if (length === BOOLEAN) return number === 1;
-    let text = "";
-    for (let from = 0; from < length; from += TEXT_SLICE)
-      text += String.fromCharCode(...this.#units.subarray(number + from, number + Math.min(length, from + TEXT_SLICE)));
-    return text;
+    // Members that come one after another often have the same value.
+    if (this.#last.id !== id) this.#last = { id, text: this.#bytesOf(number, length).toString("utf16le") };
+    return this.#last.text;
+  }
+
+  /** Units as they lie in memory; native code copies and compares them many times as fast as a loop does. */
+  #bytesOf(from: number, length: number): Buffer {
+    const { buffer, byteOffset, BYTES_PER_ELEMENT: size } = this.#units;
+    return Buffer.from(buffer, byteOffset + from * size, length * size);
   }
 
   typeOf(id: number): "number" | "string" | "boolean" {
@@ -142,9 +149,7 @@ export class ValueTable {
     const number = this.#numbers[id]!;
     if (typeof value === "number") return length === NUMBER && number === value;
     if (typeof value === "boolean") return length === BOOLEAN && number === Number(value);
-    if (length !== value.length) return false;
-    for (let i = 0; i < length; i++) if (this.#units[number + i] !== value.charCodeAt(i)) return false;
-    return true;
+    return length === value.length && this.get(id) === value;
   }
 
   #keepText(id: number, text: string): void {
@@ -153,7 +158,7 @@ export class ValueTable {
       units.set(this.#units.subarray(0, this.#end));
       this.#units = units;
     }
-    for (let i = 0; i < text.length; i++) this.#units[this.#end + i] = text.charCodeAt(i);
+    this.#bytesOf(this.#end, text.length).write(text, "utf16le");
     this.#lengths[id] = text.length;
     this.#numbers[id] = this.#end;
     this.#end += text.length;
@@ -189,8 +194,12 @@ const halves = new Int32Array(scratch.buffer);
 
 function hashOf(value: Scalar): number {
   if (typeof value === "string") {
-    let hash = 0x811c9dc5 | 0;
-    for (let i = 0; i < value.length; i++) hash = Math.imul(hash ^ value.charCodeAt(i), 0x01000193);
+    const { length } = value;
+    let hash = 0x811c9dc5 ^ length;
+    const first = Math.min(length, HASHED_FIRST);
+    for (let i = 0; i < first; i++) hash = Math.imul(hash ^ value.charCodeAt(i), 0x01000193);
+    for (let i = Math.max(first, length - HASHED_LAST); i < length; i++)
+      hash = Math.imul(hash ^ value.charCodeAt(i), 0x01000193);
     return mixed(hash);
   }
   if (typeof value === "boolean") return value ? 0x2545f491 : 0x1b873593;

@@ -86,6 +86,8 @@ export async function append(
     await chunks.addVectors(file.tenant_id, generation.id, vectors);
     ids.push(...own);
   }
+  // The commit and what the index takes in with it are long enough by themselves.
+  if (items.length > SLICE) await tx.nextTurn();
   await storeFiles.addContent(file.tenant_id, file.seq, contentBytes(items.map(({ item }) => item.body)));
   const texts = items.reduce((sum, { item }) => sum + Buffer.byteLength(item.body.content), 0);
   const numbers = items.reduce((sum, { item }) => sum + item.vectors.length, 0);

@@ -5,6 +5,7 @@ import type { Line } from "../../http/lines.ts";
 import type { Call, Operation } from "../../http/operation.ts";
 import { HUGE_BODY, NO_BODY, VECTOR_LINES } from "../../http/body-limit.ts";
 import { operation } from "../../http/operation.ts";
+import { longList } from "../../http/long-list.ts";
 import { presenterFor } from "../presenters/choose.ts";
 import { askingOf } from "../asking.ts";
 import { presentWithId } from "../presenters/presenter.ts";
@@ -115,7 +116,7 @@ export function chunkOperations(chunks: ChunksService, inserter: VectorInserter)
         refuseTooMuchText(call.body);
         const request = { bodies: call.body.embeddings, prefix: (i: number) => `embeddings[${i}].` };
         const data = await inserter.insert(askingOf(call), request, call.signal);
-        return { object: "embedding.batch", data, created_at: data[0]?.created_at ?? 0 };
+        return longList({ object: "embedding.batch" }, data, { created_at: data[0]?.created_at ?? 0 });
       },
     ),
   ];
