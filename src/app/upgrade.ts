@@ -1,9 +1,10 @@
-import { readFileSync, statfsSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 import { version } from "../platform/build-info.ts";
 import type { Clock } from "../platform/clock.ts";
 import { StartError } from "../platform/data-dir.ts";
+import { freeBytesNow } from "../platform/disk-reserve.ts";
 import { createFailpoint } from "../platform/failpoint.ts";
 import type { Log } from "../platform/log.ts";
 import { replaceFile } from "../platform/replace-file.ts";
@@ -42,8 +43,7 @@ function keepWayBack({ dataDir, log, clock, config, onProgress }: UpgradeOptions
   log.info("keeping the database as it is before the upgrade", { from, to, bytes });
   onProgress("Keeping the database as it is before the upgrade");
   const startedMs = performance.now();
-  const { bavail, bsize } = statfsSync(dataDir);
-  const room = bavail * bsize - config.minFreeDiskMb * MB;
+  const room = freeBytesNow(dataDir) - config.minFreeDiskMb * MB;
   const kept = keepUpgradeCopy(dataDir, { from, to, lectern: readWriter(dataDir), at: clock.nowSeconds() }, room);
   if (kept.result === "lacking") {
     const lack = `the disk has no room for a copy of the database (${Math.ceil(kept.bytes / MB)} MiB beside the ${config.minFreeDiskMb} of --min-free-disk-mb)`;

@@ -6,7 +6,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { basename, join, resolve } from "node:path";
 import { VERBS } from "../cli/verbs.ts";
 import { completion } from "../cli/completion.ts";
-import type { Terminal } from "../cli/terminal.ts";
+import { NO_TERMINAL, type Terminal } from "../cli/terminal.ts";
 import { bundledDirectories, modelFileNames } from "../models/bundled-model.ts";
 import { version } from "../platform/build-info.ts";
 import { vectorsFileName } from "../platform/native.ts";
@@ -91,16 +91,7 @@ async function archiveFiles({ name, executable, packages, epoch }: Contents): Pr
 
 export async function completionFor(shell: string): Promise<string> {
   let text = "";
-  const terminal: Terminal = {
-    out: (piece) => void (text += piece),
-    err: () => {},
-    outIsTerminal: false,
-    errIsTerminal: false,
-    columns: 80,
-    color: false,
-    env: {},
-    signal: new AbortController().signal,
-  };
+  const terminal: Terminal = { ...NO_TERMINAL, out: (piece) => void (text += piece) };
   await completion([shell], terminal, VERBS);
   return text;
 }

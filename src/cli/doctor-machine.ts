@@ -1,5 +1,5 @@
 /** What `lectern doctor` says of the machine. */
-import { existsSync, statfsSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import { cpuLevel } from "../platform/cpu.ts";
@@ -12,6 +12,7 @@ import { type Check, fail, ok, warn } from "./doctor-check.ts";
 import { nearestExisting } from "./doctor-place.ts";
 import { thisMachine } from "./machine.ts";
 import { formatBytes } from "./terminal.ts";
+import { freeBytesNow } from "../platform/disk-reserve.ts";
 
 /** What a server with the default model has resident soon after its start. */
 const RESIDENT_BYTES = 1e9;
@@ -54,8 +55,7 @@ function descriptorsCheck(): Check {
 }
 
 function diskCheck(config: Config): Check {
-  const { bavail, bsize } = statfsSync(nearestExisting(resolve(config.dataDir)));
-  const free = bavail * bsize;
+  const free = freeBytesNow(nearestExisting(resolve(config.dataDir)));
   const least = config.minFreeDiskMb * 2 ** 20;
   return free < least
     ? fail("disk", `${formatBytes(free)} free, uploads need ${formatBytes(least)} (--min-free-disk-mb)`)

@@ -27,6 +27,18 @@ export interface Terminal {
   onFailure?(report: (thrown: unknown) => void): void;
 }
 
+/** Nobody looks, and nothing is kept of what is written. */
+export const NO_TERMINAL: Terminal = {
+  out: () => {},
+  err: () => {},
+  outIsTerminal: false,
+  errIsTerminal: false,
+  columns: 80,
+  color: false,
+  env: {},
+  signal: new AbortController().signal,
+};
+
 /** A verb was called in a way that it cannot follow (exit status 2); the message is one line that says how to. */
 export class UsageError extends Error {
   override name = "UsageError";

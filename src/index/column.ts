@@ -1,7 +1,7 @@
 import { Bitset } from "./bitset.ts";
 import { ColumnOrder } from "./column-order.ts";
 import type { RangeOp, Scalar } from "./filter.ts";
-import { type FlatOf, memoryOf, type SectionReader, type SectionWriter, withRoom } from "./image-sections.ts";
+import { grown, memoryOf, type SectionReader, type SectionWriter, withRoom } from "./image-sections.ts";
 import { SortedValues } from "./sorted-values.ts";
 import { ValueTable } from "./value-table.ts";
 
@@ -284,10 +284,4 @@ export class Column {
 
 function wholeWords(files: number): number {
   return (files + 31) & ~31;
-}
-
-function grown(from: Int32Array<ArrayBuffer>, size: number): FlatOf<"i32"> {
-  const to = new Int32Array(size);
-  to.set(from);
-  return to;
 }

@@ -1,4 +1,4 @@
-import { memoryOf, type SectionReader, type SectionWriter, withRoom } from "./image-sections.ts";
+import { doubled, grown, memoryOf, type SectionReader, type SectionWriter, withRoom } from "./image-sections.ts";
 
 /**
  * The files and chunks of one store by dense ordinals: which chunk belongs to which file, and what both are called
@@ -73,10 +73,10 @@ export class FileTable {
   addFile(fileKey: number): number {
     const file = this.#freeFiles.pop() ?? this.#fileLimit++;
     if (file >= this.#fileKeys.length) {
-      this.#fileKeys = grownFloats(this.#fileKeys, file + 1);
-      this.#firstChunk = grownInts(this.#firstChunk, file + 1);
-      this.#lastChunk = grownInts(this.#lastChunk, file + 1);
-      this.#chunkCounts = grownInts(this.#chunkCounts, file + 1);
+      this.#fileKeys = grown(this.#fileKeys, doubled(this.#fileKeys.length, file + 1));
+      this.#firstChunk = grown(this.#firstChunk, doubled(this.#firstChunk.length, file + 1));
+      this.#lastChunk = grown(this.#lastChunk, doubled(this.#lastChunk.length, file + 1));
+      this.#chunkCounts = grown(this.#chunkCounts, doubled(this.#chunkCounts.length, file + 1));
     }
     this.#fileKeys[file] = fileKey;
     this.#place(file);
@@ -89,9 +89,9 @@ export class FileTable {
   addChunk(file: number, chunkId: number): number {
     const chunk = this.#freeChunks.pop() ?? this.#chunkLimit++;
     if (chunk >= this.#chunkIds.length) {
-      this.#chunkIds = grownFloats(this.#chunkIds, chunk + 1);
-      this.#fileOf = grownInts(this.#fileOf, chunk + 1);
-      this.#nextChunk = grownInts(this.#nextChunk, chunk + 1);
+      this.#chunkIds = grown(this.#chunkIds, doubled(this.#chunkIds.length, chunk + 1));
+      this.#fileOf = grown(this.#fileOf, doubled(this.#fileOf.length, chunk + 1));
+      this.#nextChunk = grown(this.#nextChunk, doubled(this.#nextChunk.length, chunk + 1));
     }
     this.#chunkIds[chunk] = chunkId;
     this.#fileOf[chunk] = file + 1;
@@ -204,16 +204,4 @@ export class FileTable {
 /** Row ids: whole numbers that follow one another. */
 function home(fileKey: number): number {
   return Math.imul(fileKey | 0, 0x9e3779b1) >>> 4;
-}
-
-function grownInts(from: Int32Array, size: number): Int32Array<ArrayBuffer> {
-  const to = new Int32Array(Math.max(size, from.length * 2));
-  to.set(from);
-  return to;
-}
-
-function grownFloats(from: Float64Array, size: number): Float64Array<ArrayBuffer> {
-  const to = new Float64Array(Math.max(size, from.length * 2));
-  to.set(from);
-  return to;
 }

@@ -74,6 +74,11 @@ export function inRange(op: RangeOp, own: Scalar, bound: Scalar): boolean {
   if (typeof own === "number" && typeof bound === "number") order = own - bound;
   else if (typeof own === "string" && typeof bound === "string") order = compareCodePoints(own, bound);
   else return false;
+  return holds(op, order);
+}
+
+/** Whether `own op bound` holds, from the order of the two: below zero where `own` comes first. */
+export function holds(op: RangeOp, order: number): boolean {
   switch (op) {
     case "gt":
       return order > 0;

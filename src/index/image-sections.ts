@@ -70,3 +70,17 @@ export function memoryOf(...arrays: readonly Flat[]): number {
   for (const { buffer, byteLength } of arrays) bytes += mapped.has(buffer) ? byteLength * MAPPED_SHARE : byteLength;
   return bytes;
 }
+
+type Growing = Uint16Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Float64Array<ArrayBuffer>;
+
+/** An array of the same kind and of this length, which is not less, with what there was at its beginning. */
+export function grown<A extends Growing>(from: A, length: number): A {
+  const to = new (from.constructor as new (length: number) => A)(length);
+  to.set(from);
+  return to;
+}
+
+/** A length with room for this many: what there is, or twice as much at least, so that growing costs little on the whole. */
+export function doubled(before: number, wanted: number): number {
+  return wanted <= before ? before : Math.max(wanted, before * 2);
+}

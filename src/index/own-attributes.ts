@@ -4,7 +4,15 @@ import { Column, type Kept } from "./column.ts";
 import type { FileTable } from "./file-table.ts";
 import { type Attributes, canonicalKey, FILE_ID_KEY, FILENAME_KEY, type Filter, type Scalar } from "./filter.ts";
 import { type Comparable, FilterPlan } from "./filter-plan.ts";
-import { ImageError, memoryOf, type SectionReader, type SectionWriter, withRoom } from "./image-sections.ts";
+import {
+  doubled,
+  grown,
+  ImageError,
+  memoryOf,
+  type SectionReader,
+  type SectionWriter,
+  withRoom,
+} from "./image-sections.ts";
 import { PackedColumn } from "./packed-column.ts";
 
 /** Chunks with a key from which its column is one over all ordinals, if they are this share of them … */
@@ -263,9 +271,7 @@ export class OwnAttributes {
   }
 
   #grow(chunks: number): void {
-    const grown = new Int32Array(Math.max(chunks, this.#shapeOf.length * 2));
-    grown.set(this.#shapeOf);
-    this.#shapeOf = grown;
+    this.#shapeOf = grown(this.#shapeOf, doubled(this.#shapeOf.length, chunks));
   }
 }
 

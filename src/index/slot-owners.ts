@@ -1,4 +1,4 @@
-import { memoryOf, type SectionReader, type SectionWriter, withRoom } from "./image-sections.ts";
+import { doubled, grown, memoryOf, type SectionReader, type SectionWriter, withRoom } from "./image-sections.ts";
 
 /**
  * Which vectors (slots) are whose (owners). An owner brings vectors; of those that stand before them it may share the last
@@ -90,8 +90,8 @@ export class SlotOwners {
     for (let i = 0; i < slots; i++) {
       const slot = this.#count++;
       if (slot >= this.#ownerOf.length) {
-        this.#ownerOf = grown(this.#ownerOf, slot + 1);
-        this.#nextSlot = grown(this.#nextSlot, slot + 1);
+        this.#ownerOf = grown(this.#ownerOf, doubled(this.#ownerOf.length, slot + 1));
+        this.#nextSlot = grown(this.#nextSlot, doubled(this.#nextSlot.length, slot + 1));
       }
       this.#ownerOf[slot] = owner;
       this.#nextSlot[slot] = this.#lastSlot[owner]!;
@@ -189,7 +189,7 @@ export class SlotOwners {
   }
 
   #growOwners(size: number): void {
-    this.#lastSlot = grown(this.#lastSlot, size);
+    this.#lastSlot = grown(this.#lastSlot, doubled(this.#lastSlot.length, size));
     this.#runs?.grow(this.#lastSlot.length);
   }
 }
@@ -205,9 +205,9 @@ export const NOT_SHARED: Shared = { previous: -1, shared: 0 };
 
 /** The order in which owners that share came, by owner. */
 class Runs {
-  shared: Uint16Array;
-  previous: Int32Array; // owner + 1, 0 = none
-  next: Int32Array;
+  shared: Uint16Array<ArrayBuffer>;
+  previous: Int32Array<ArrayBuffer>; // owner + 1, 0 = none
+  next: Int32Array<ArrayBuffer>;
 
   constructor(size: number) {
     this.shared = new Uint16Array(size);
@@ -220,11 +220,9 @@ class Runs {
   }
 
   grow(size: number): void {
-    const shared = new Uint16Array(size);
-    shared.set(this.shared);
-    this.shared = shared;
-    this.previous = grown(this.previous, size);
-    this.next = grown(this.next, size);
+    this.shared = grown(this.shared, size);
+    this.previous = grown(this.previous, doubled(this.previous.length, size));
+    this.next = grown(this.next, doubled(this.next.length, size));
   }
 
   link(owner: number, previous: number, shared: number): void {
@@ -247,10 +245,4 @@ class Runs {
     this.next[owner] = 0;
     return after - 1;
   }
-}
-
-function grown(from: Int32Array, size: number): Int32Array<ArrayBuffer> {
-  const to = new Int32Array(size <= from.length ? from.length : Math.max(size, from.length * 2));
-  to.set(from);
-  return to;
 }

@@ -3,8 +3,8 @@
  * thousand names is there as soon as its arrays are. Texts are kept as the UTF-16 units that they are, so that whatever
  * came in is told apart. Ids are never given back: who has too many dead ones makes a new table.
  */
-import { type RangeOp, type Scalar, unitRank } from "./filter.ts";
-import { memoryOf, type SectionReader, type SectionWriter } from "./image-sections.ts";
+import { holds, type RangeOp, type Scalar, unitRank } from "./filter.ts";
+import { doubled, grown, memoryOf, type SectionReader, type SectionWriter } from "./image-sections.ts";
 
 /** In place of the length of a text. */
 const NUMBER = -1;
@@ -109,17 +109,7 @@ export class ValueTable {
   /** Whether `value op bound` holds; false for values of two types. */
   isInRange(id: number, op: RangeOp, bound: string | number): boolean {
     if (this.typeOf(id) !== typeof bound) return false;
-    const order = this.compareTo(id, bound);
-    switch (op) {
-      case "gt":
-        return order > 0;
-      case "gte":
-        return order >= 0;
-      case "lt":
-        return order < 0;
-      case "lte":
-        return order <= 0;
-    }
+    return holds(op, this.compareTo(id, bound));
   }
 
   writeTo(image: SectionWriter): void {
@@ -153,15 +143,12 @@ export class ValueTable {
   }
 
   #keepText(id: number, text: string): void {
-    if (this.#end + text.length > this.#units.length) {
-      const units = new Uint16Array(Math.max(this.#units.length * 2, this.#end + text.length));
-      units.set(this.#units.subarray(0, this.#end));
-      this.#units = units;
-    }
+    const end = this.#end + text.length;
+    if (end > this.#units.length) this.#units = grown(this.#units, doubled(this.#units.length, end));
     this.#bytesOf(this.#end, text.length).write(text, "utf16le");
     this.#lengths[id] = text.length;
     this.#numbers[id] = this.#end;
-    this.#end += text.length;
+    this.#end = end;
   }
 
   #place(id: number): void {
@@ -173,13 +160,9 @@ export class ValueTable {
 
   #growIds(): void {
     const size = this.#hashes.length * 2;
-    const [hashes, lengths, numbers] = [new Int32Array(size), new Int32Array(size), new Float64Array(size)];
-    hashes.set(this.#hashes);
-    lengths.set(this.#lengths);
-    numbers.set(this.#numbers);
-    this.#hashes = hashes;
-    this.#lengths = lengths;
-    this.#numbers = numbers;
+    this.#hashes = grown(this.#hashes, size);
+    this.#lengths = grown(this.#lengths, size);
+    this.#numbers = grown(this.#numbers, size);
   }
 
   #growPlaces(): void {

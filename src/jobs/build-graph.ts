@@ -1,5 +1,4 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
-import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import {
   cleanLeftovers,
@@ -27,6 +26,7 @@ import { DamagedBaseError, type GraphLane } from "../workers/graph-lane.ts";
 import type { GraphBatch } from "../workers/protocol.ts";
 import { retry } from "./retry.ts";
 import type { JobHandler, JobOutcome } from "./runner.ts";
+import { freeBytes } from "../platform/disk-reserve.ts";
 
 /**
  * Graphs on disk for large stores: built in the background from SQLite, part by part, attached to the index in memory
@@ -186,12 +186,12 @@ class GraphBuild {
   /** Said before minutes of work rather than after them; throws. A disk that fills up meanwhile is noticed at the end. */
   async #refuseWithoutRoom(work: GraphWork): Promise<void> {
     mkdirSync(this.#directory, { recursive: true });
-    const { bavail, bsize } = await statfs(this.#directory);
+    const free = await freeBytes(this.#directory);
     const vectors = work.vectors + (work.base?.vectors ?? 0);
     const needed = vectors * (this.#generation.dimensions * 4 + ELEMENT_BYTES);
-    if (bavail * bsize >= needed) return;
+    if (free >= needed) return;
     const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
-    throw new Error(`it needs ${megabytes(needed)} of disk space and ${megabytes(bavail * bsize)} are free`);
+    throw new Error(`it needs ${megabytes(needed)} of disk space and ${megabytes(free)} are free`);
   }
 
   /** Passes batches on until nobody needs the generation any more; then aborts, so that its retirement need not wait. */

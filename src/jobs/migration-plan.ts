@@ -1,10 +1,10 @@
-import { statfs } from "node:fs/promises";
 import type { EmbedFailure } from "../embed/provider.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { KeptIdentity, MigrationRow } from "../storage/migration-table.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { EmbedPassages } from "./cached-passages.ts";
+import { freeBytes } from "../platform/disk-reserve.ts";
 
 export interface MigrationPlanDeps {
   storage: Storage;
@@ -64,8 +64,7 @@ export class MigrationPlan {
     if (store === null) return false;
     const vectors = store.n_vectors * dimensions * 4;
     const needed = this.#row.max_tokens === null ? vectors : vectors + store.usage_bytes;
-    const { bavail, bsize } = await statfs(dataDir);
-    return bavail * bsize >= needed * FREE_SPACE_FACTOR;
+    return (await freeBytes(dataDir)) >= needed * FREE_SPACE_FACTOR;
   }
 
   /** Null when the model answers. */

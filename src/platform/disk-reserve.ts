@@ -1,4 +1,4 @@
-import { closeSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 
 /** Room for a checkpoint of the database and for what says that there is no room. */
@@ -31,5 +31,11 @@ export function holdDiskSpace(path: string): DiskReserve {
 /** Bytes that this user may still write to the disk of a path. */
 export async function freeBytes(path: string): Promise<number> {
   const { bavail, bsize } = await statfs(path);
+  return bavail * bsize;
+}
+
+/** The same, for what runs before anything is served. */
+export function freeBytesNow(path: string): number {
+  const { bavail, bsize } = statfsSync(path);
   return bavail * bsize;
 }

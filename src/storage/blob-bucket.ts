@@ -3,7 +3,8 @@ import { open, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "../errors.ts";
 import { newId, pathPart } from "../platform/ids.ts";
-import { FileBlobWriter } from "./blob-directory.ts";
+import { FileBlobWriter, writeWhole } from "./blob-directory.ts";
+import { HeldRemovals } from "./held-removals.ts";
 import { BlobGoneError, BlobsAwayError, type Blobs, type LocalCopy } from "./blobs.ts";
 
 export interface BucketOptions {
@@ -42,7 +43,7 @@ export class BlobBucket implements Blobs, AsyncDisposable {
   readonly #options: BucketOptions;
   readonly #client: Bun.S3Client;
   readonly #pending = new Set<string>();
-  #held: Set<string> | null = null;
+  readonly #held = new HeldRemovals();
   #timer: Timer | null = null;
 
   constructor(options: BucketOptions) {
@@ -127,10 +128,7 @@ export class BlobBucket implements Blobs, AsyncDisposable {
   }
 
   async remove(id: string): Promise<void> {
-    if (this.#held !== null) {
-      this.#held.add(id);
-      return;
-    }
+    if (this.#held.takes(id)) return;
     try {
       await this.#ask(this.#client.delete(this.#keyOf(id)));
       this.#pending.delete(id);
@@ -152,13 +150,7 @@ export class BlobBucket implements Blobs, AsyncDisposable {
   }
 
   holdRemovals(): (() => Promise<void>) | null {
-    if (this.#held !== null) return null;
-    const removed = new Set<string>();
-    this.#held = removed;
-    return async () => {
-      this.#held = null;
-      for (const id of removed) await this.remove(id);
-    };
+    return this.#held.hold((id) => this.remove(id));
   }
 
   async *settled(): AsyncGenerator<string> {
@@ -219,7 +211,7 @@ async function writeTo(path: string, source: ReadableStream<Uint8Array>, signal?
   try {
     for await (const piece of source) {
       signal?.throwIfAborted();
-      for (let done = 0; done < piece.byteLength;) done += (await file.write(piece, done)).bytesWritten;
+      await writeWhole(file, piece);
       bytes += piece.byteLength;
     }
   } finally {

@@ -6,6 +6,7 @@ import { messageOf } from "../errors.ts";
 import { createDiskTrust, type DiskTrust } from "../platform/disk-trust.ts";
 import { newId, pathPart } from "../platform/ids.ts";
 import { makeDirectory, syncPath } from "../platform/replace-file.ts";
+import { HeldRemovals } from "./held-removals.ts";
 import { BlobsAwayError, type Blobs, type BlobWriter, type LocalCopy } from "./blobs.ts";
 
 /** What a process that died left half-written in a shared directory is removed after so long. */
@@ -38,7 +39,7 @@ export class BlobDirectory implements Blobs {
   readonly #root: string;
   readonly #tmp: string;
   readonly #trust: DiskTrust;
-  #held: Set<string> | null = null;
+  readonly #held = new HeldRemovals();
 
   constructor({ root, tmp, shared = false, trust = createDiskTrust() }: BlobDirectoryOptions) {
     this.#root = root;
@@ -91,18 +92,11 @@ export class BlobDirectory implements Blobs {
   async remove(id: string): Promise<void> {
     // Whether the row is gone, or was never there, is not known before the next start: its sweep takes what has none.
     if (this.#trust.lost !== null) return;
-    if (this.#held === null) await rm(this.path(id), { force: true });
-    else this.#held.add(id);
+    if (!this.#held.takes(id)) await rm(this.path(id), { force: true });
   }
 
   holdRemovals(): (() => Promise<void>) | null {
-    if (this.#held !== null) return null;
-    const removed = new Set<string>();
-    this.#held = removed;
-    return async () => {
-      this.#held = null;
-      for (const id of removed) await rm(this.path(id), { force: true });
-    };
+    return this.#held.hold((id) => rm(this.path(id), { force: true }));
   }
 
   /** Every id that is there. */
@@ -162,7 +156,7 @@ export class FileBlobWriter implements BlobWriter {
   async write(chunk: Uint8Array): Promise<void> {
     this.#sha256.update(chunk);
     this.#md5.update(chunk);
-    for (let done = 0; done < chunk.byteLength;) done += (await this.#handle.write(chunk, done)).bytesWritten;
+    await writeWhole(this.#handle, chunk);
     this.#bytes += chunk.byteLength;
   }
 
@@ -178,6 +172,11 @@ export class FileBlobWriter implements BlobWriter {
     await this.#handle.close();
     await rm(this.path, { force: true });
   }
+}
+
+/** All of it: the system may take less than it is given. */
+export async function writeWhole(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.byteLength;) done += (await handle.write(bytes, done)).bytesWritten;
 }
 
 async function* asyncOf(ids: readonly string[]): AsyncGenerator<string> {

@@ -107,8 +107,9 @@ export class MovingBlobs implements Blobs {
   }
 
   holdRemovals(): (() => Promise<void>) | null {
-    const here = this.#old.holdRemovals();
     const there = this.#place.holdRemovals();
+    // What is here is held by nobody else.
+    const here = there === null ? null : this.#old.holdRemovals();
     if (here === null || there === null) return null;
     return async () => {
       await here();

@@ -5,7 +5,7 @@
 import { describeSettings } from "../../src/config/config.ts";
 import { ALL_METRICS } from "../../src/app/metric-list.ts";
 import { runVerb } from "../../src/cli/verbs.ts";
-import type { Terminal } from "../../src/cli/terminal.ts";
+import { NO_TERMINAL, type Terminal } from "../../src/cli/terminal.ts";
 import { ERROR_CODES } from "../../src/errors.ts";
 import { statusOf } from "../../src/http/plugins/errors.ts";
 import { KNOWN_MODELS } from "../../src/embed/known-models.ts";
@@ -76,16 +76,7 @@ async function verbs(): Promise<string> {
 
 async function said(argv: string[]): Promise<string> {
   let text = "";
-  const terminal: Terminal = {
-    out: (piece) => void (text += piece),
-    err: () => {},
-    outIsTerminal: false,
-    errIsTerminal: false,
-    columns: 100,
-    color: false,
-    env: {},
-    signal: new AbortController().signal,
-  };
+  const terminal: Terminal = { ...NO_TERMINAL, columns: 100, out: (piece) => void (text += piece) };
   await runVerb(argv, terminal);
   return text;
 }

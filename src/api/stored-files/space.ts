@@ -1,9 +1,9 @@
-import { statfs } from "node:fs/promises";
 import { AppError } from "../../errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { RUN_KEY_ID } from "../../http/caller.ts";
 import type { QuotaPair, QuotaRules } from "../../http/quotas.ts";
 import type { Storage, Tables } from "../../storage/storage.ts";
+import { freeBytes } from "../../platform/disk-reserve.ts";
 
 /** Whose bytes they are: the tenant's, counted for the key that brings them. */
 export interface Owner {
@@ -119,11 +119,11 @@ class Ledger implements Space {
     const pending = isLimited ? await storage.uploads.pendingBytes(owner.tenantId, owner.keyId) : NOTHING;
     const ofTenant = limits.perTenant === null ? 0 : (await storage.files.usage(owner.tenantId)).bytes;
     const ofKey = limits.perKey === null ? 0 : (await storage.files.usage(owner.keyId)).bytes;
-    const { bavail, bsize } = await statfs(dataDir);
+    const free = await freeBytes(dataDir);
     // From here on nothing is awaited: what is found free is taken before anybody else looks.
     const tenantRoom = roomOf(limits.perTenant, ofTenant + pending.ofTenant + this.#sum("tenantId", owner));
     const keyRoom = roomOf(limits.perKey, ofKey + pending.ofKey + this.#sum("keyId", owner));
-    const diskRoom = bavail * bsize - this.#unwritten() - minFreeBytes;
+    const diskRoom = free - this.#unwritten() - minFreeBytes;
     if (tenantRoom < needed) throw aboveQuota("This organisation", limits.perTenant ?? 0);
     if (keyRoom < needed) throw aboveQuota("This key", limits.perKey ?? 0);
     if (diskRoom < needed) throw diskFull();

@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { KEYS, type StoreApp } from "../../app/testing/store-app.ts";
 import { messageOf } from "../../errors.ts";
 import { exitStatusOf } from "../terminal.ts";
-import type { Terminal } from "../terminal.ts";
+import { NO_TERMINAL, type Terminal } from "../terminal.ts";
 import { TEST_DEFAULT_MODEL } from "../../../test/helpers/server.ts";
 import { runVerb } from "../verbs.ts";
 
@@ -21,14 +21,11 @@ export async function lectern(argv: readonly string[], terminal: Partial<Termina
   const said: Said = { status: 0, out: "", err: "" };
   try {
     said.status = await runVerb(argv, {
+      ...NO_TERMINAL,
       out: (text) => void (said.out += text),
       err: (text) => void (said.err += text),
-      outIsTerminal: false,
-      errIsTerminal: false,
       columns: 100,
-      color: false,
       env: ENVIRONMENT,
-      signal: new AbortController().signal,
       ...terminal,
     });
     return said;
