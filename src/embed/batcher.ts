@@ -23,7 +23,7 @@ export interface EmbedAsk {
   kind: EmbedKind;
   /** Whose turn it takes. */
   tenant: string;
-  /** A search waits for it, and nothing else: `/v1/embeddings` of queries is none. */
+  /** A search waits for it, it is soon done, and nothing else waits in its place: `/v1/embeddings` of queries is none. */
   isSearch: boolean;
   /** A client waits for it; of what is no search, a job does otherwise. */
   isRequest?: boolean | undefined;

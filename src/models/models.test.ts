@@ -160,6 +160,9 @@ test("a search's query is embedded as far as anybody writes one, without half a 
   const long = `a${"😀".repeat(10_000)}`;
   await models.embedQuery({ id: "m", revision: "r", dimensions: 2 }, long, asker);
   expect(asked).toEqual([{ texts: [`a${"😀".repeat(4095)}`], kind: "query" }]);
+  // Each is eighteen letters to a tokenizer.
+  await models.embedQuery({ id: "m", revision: "r", dimensions: 2 }, "\ufdfa".repeat(65_536), asker);
+  expect(asked.pop()).toEqual({ texts: ["\ufdfa".repeat(455)], kind: "query" });
   // Not a search: as long as it is, among passages and still as a query.
   await models.embed("m", [long], { ...asker, kind: "query" });
   expect(asked[1]).toEqual({ texts: [long], kind: "query" });

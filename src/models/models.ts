@@ -24,6 +24,7 @@ import { inactive, isReranker, offline, unusable } from "./refusals.ts";
 import type { RemoteModelTable } from "./model-tables.ts";
 import { type RemoteTrial, tryRemote } from "./try-remote.ts";
 import { openRemote, type RemoteOptions, settingsOf } from "./remote-entry.ts";
+import { isQuick, questionText } from "./query-text.ts";
 import { Rerankers, type RerankUse } from "./rerankers.ts";
 
 /** What `POST /v1/rerank` ranks with where no reranker is there: the ranking that searches have. */
@@ -58,10 +59,6 @@ export interface ModelsOptions {
   provider?: EmbeddingProvider | undefined;
 }
 
-/** Characters of a search's question that are embedded; nobody writes more, and the keywords read more of it. */
-const MAX_QUERY_CHARS = 8192;
-/** The first half of a character outside the basic plane. */
-const HALF_AT_END = /[\ud800-\udbff]$/;
 /** Folders that nobody has tried may hold up a start by so long, each. */
 const START_TRIAL_MS = 10_000;
 
@@ -293,13 +290,14 @@ export class Models {
 
   /** The vector of a search's query for a store, or of its beginning; recent ones of the same tenant are remembered. */
   async embedQuery(model: StoreModel, query: string, asker: Asker): Promise<QueryVector> {
-    const text = query.length > MAX_QUERY_CHARS ? query.slice(0, MAX_QUERY_CHARS).replace(HALF_AT_END, "") : query;
+    const text = questionText(query);
     const cached = { tenantId: asker.tenant, revision: `${model.revision}/${model.dimensions}`, text };
     const known = this.#queries.get(cached);
     if (known !== undefined) return { ok: true, vector: known };
     const entry = this.#entryFor(model);
     if ("ok" in entry) return entry;
-    const result = await entry.batcher.embed([text], { ...asker, kind: "query", isSearch: true });
+    const isSearch = isQuick(text, entry.info);
+    const result = await entry.batcher.embed([text], { ...asker, kind: "query", isSearch });
     if (!result.ok) return result;
     const [first] = result.texts;
     if (first === undefined) return embedFailure("rejected", "the model gave no vector");
