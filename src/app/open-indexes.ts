@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { retireDirectory } from "../index/generation.ts";
 import { IndexRegistry } from "../index/registry.ts";
 import type { StoreIndex } from "../index/store-index.ts";
@@ -100,6 +100,7 @@ class OpenIndexes implements Indexes {
       storage,
       clock: parts.clock,
       peek: (storeId, generation) => registry.peek(storeId, generation),
+      hasImage: ({ store_id, id }) => existsSync(imagePath(parts.dataDir, store_id, id)),
       wakeJobs: parts.wakeJobs,
     });
     this.writes = {

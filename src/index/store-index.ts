@@ -134,7 +134,7 @@ interface StoreIndexParts {
   keywords: KeywordIndex;
   vectors: ExactIndex;
   /** What the others are over, if not memory alone. */
-  image?: Pick<SectionReader, "isIntact">;
+  image?: Pick<SectionReader, "isIntact"> | undefined;
 }
 
 type KeywordLeg = { readonly hits: readonly VectorHit[]; readonly scoreOf: (chunk: number) => number };
@@ -157,7 +157,7 @@ export class StoreIndex {
   readonly #own: OwnAttributes;
   readonly #keywords: KeywordIndex;
   readonly #vectors: ExactIndex;
-  readonly #image: Pick<SectionReader, "isIntact"> | null;
+  readonly #image: Pick<SectionReader, "isIntact"> | undefined;
   readonly #filters: FilterCache;
   #cover: GraphCover | null = null;
   #graphRule: GraphRule;
@@ -170,12 +170,8 @@ export class StoreIndex {
 
   constructor(options: StoreIndexOptions, parts: StoreIndexParts = emptyParts(options)) {
     this.dimensions = options.dimensions;
-    this.#files = parts.files;
-    this.#attributes = parts.attributes;
-    this.#own = parts.own;
-    this.#keywords = parts.keywords;
-    this.#vectors = parts.vectors;
-    this.#image = parts.image ?? null;
+    ({ files: this.#files, attributes: this.#attributes, own: this.#own } = parts);
+    ({ keywords: this.#keywords, vectors: this.#vectors, image: this.#image } = parts);
     this.#graphRule = { kind: options.kind ?? "auto", from: options.graphFrom ?? GRAPH_FROM_VECTORS };
     this.#filters = new FilterCache(this.#attributes, this.#own, [this.#files, this.#vectors]);
     const { fetchTerms } = options;
