@@ -164,11 +164,11 @@ class OpenIndexes implements Indexes {
   }
 
   async renewImages(storeId: string, atSeconds: number, atOnce: boolean): Promise<void> {
-    const { storage, dataDir, wakeJobs } = this.#parts;
+    const { storage, dataDir, clock, wakeJobs } = this.#parts;
     for (const id of this.imagesOf(storeId, atSeconds)) {
       const generation = await storage.generations.byId(id);
       if (generation === null || atOnce) removeImage(dataDir, { store_id: storeId, id });
-      else await scheduleImage(storage, generation);
+      else await scheduleImage(storage, generation, clock.nowMs());
     }
     wakeJobs();
   }

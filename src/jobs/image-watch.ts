@@ -83,7 +83,7 @@ export class ImageWatch implements Disposable {
       this.#noteMissing(watched, clock.nowMs());
       if (!isDue(watched, clock.nowMs(), least)) continue;
       try {
-        await scheduleImage(storage, generation);
+        await scheduleImage(storage, generation, clock.nowMs());
         wakeJobs();
       } catch {
         // A full disk: looked at again with the next round.
