@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { retireDirectory } from "../index/generation.ts";
 import { IndexRegistry } from "../index/registry.ts";
 import type { StoreIndex } from "../index/store-index.ts";
@@ -100,6 +100,7 @@ class OpenIndexes implements Indexes {
       storage,
       clock: parts.clock,
       peek: (storeId, generation) => registry.peek(storeId, generation),
+      hasImage: ({ store_id, id }) => existsSync(imagePath(parts.dataDir, store_id, id)),
       wakeJobs: parts.wakeJobs,
     });
     this.writes = {
@@ -163,11 +164,11 @@ class OpenIndexes implements Indexes {
   }
 
   async renewImages(storeId: string, atSeconds: number, atOnce: boolean): Promise<void> {
-    const { storage, dataDir, wakeJobs } = this.#parts;
+    const { storage, dataDir, clock, wakeJobs } = this.#parts;
     for (const id of this.imagesOf(storeId, atSeconds)) {
       const generation = await storage.generations.byId(id);
       if (generation === null || atOnce) removeImage(dataDir, { store_id: storeId, id });
-      else await scheduleImage(storage, generation);
+      else await scheduleImage(storage, generation, clock.nowMs());
     }
     wakeJobs();
   }

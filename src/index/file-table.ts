@@ -184,7 +184,10 @@ export class FileTable {
     const places = this.#places;
     const mask = places.length - 1;
     let hole = home(this.#fileKeys[file]!) & mask;
-    while (places[hole] !== file + 1) hole = (hole + 1) & mask;
+    while (places[hole] !== file + 1) {
+      if (places[hole] === 0) return; // only where the file that it lies on lost its pages
+      hole = (hole + 1) & mask;
+    }
     for (let at = (hole + 1) & mask; places[at] !== 0; at = (at + 1) & mask) {
       const wish = home(this.#fileKeys[places[at]! - 1]!) & mask;
       if (((at - wish) & mask) < ((at - hole) & mask)) continue;

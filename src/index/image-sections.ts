@@ -41,6 +41,8 @@ export interface SectionReader {
   number(name: string): number;
   texts(name: string): readonly string[];
   part(name: string): SectionReader;
+  /** Whether all that was read from it so far is what was written. Once it is not, it never is. */
+  readonly isIntact: boolean;
 }
 
 /** An image that says something else than its writer would have said. */

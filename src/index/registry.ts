@@ -68,15 +68,22 @@ export class IndexRegistry {
     entry.leases++;
     try {
       const index = await entry.ready;
-      this.#touch(entry);
-      this.#evict();
-      return lease(index, () => this.#release(entry));
+      if (index.isIntact) {
+        this.#touch(entry);
+        this.#evict();
+        return lease(index, () => this.#release(entry));
+      }
+      // The file that it lies on is not what it was.
+      this.#drop(entry);
     } catch (error) {
-      this.#release(entry);
       // Invalidated while it was loading: whoever waited wants the state after that.
-      if (entry.abort.signal.aborted && !this.#closed) return await this.acquire(storeId, generation);
-      throw error;
+      if (!entry.abort.signal.aborted || this.#closed) {
+        this.#release(entry);
+        throw error;
+      }
     }
+    this.#release(entry);
+    return await this.acquire(storeId, generation);
   }
 
   /** A lease on an index that is open already, or null: for callers that must not wait. */
@@ -260,8 +267,18 @@ export class IndexRegistry {
 
 function writeTo({ index, missed, successor }: Entry, write: IndexWrite): void {
   if (index === null) missed.push(write);
-  else write(index);
+  else writeIntact(index, write);
   if (successor !== null) writeTo(successor, write);
+}
+
+/** Whoever asks next for one that is not intact has it loaded anew, and this write with it. */
+function writeIntact(index: StoreIndex, write: IndexWrite): void {
+  if (!index.isIntact) return;
+  try {
+    write(index);
+  } catch (error) {
+    if (index.isIntact) throw error;
+  }
 }
 
 function keyOf(storeId: string, generation: number): string {

@@ -183,9 +183,10 @@ export class SlotOwners {
       this.#lastSlot[owner] = to + 1;
       return;
     }
-    let at = this.#lastSlot[owner]! - 1;
-    while (this.#nextSlot[at] !== from + 1) at = this.#nextSlot[at]! - 1;
-    this.#nextSlot[at] = to + 1;
+    let at = this.#lastSlot[owner]!;
+    // Ends also where the file that these lie on lost its pages.
+    while (at > 0 && this.#nextSlot[at - 1] !== from + 1) at = this.#nextSlot[at - 1]!;
+    this.#nextSlot[at - 1] = to + 1;
   }
 
   #growOwners(size: number): void {

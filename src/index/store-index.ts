@@ -133,6 +133,8 @@ interface StoreIndexParts {
   own: OwnAttributes;
   keywords: KeywordIndex;
   vectors: ExactIndex;
+  /** What the others are over, if not memory alone. */
+  image?: Pick<SectionReader, "isIntact"> | undefined;
 }
 
 type KeywordLeg = { readonly hits: readonly VectorHit[]; readonly scoreOf: (chunk: number) => number };
@@ -155,6 +157,7 @@ export class StoreIndex {
   readonly #own: OwnAttributes;
   readonly #keywords: KeywordIndex;
   readonly #vectors: ExactIndex;
+  readonly #image: Pick<SectionReader, "isIntact"> | undefined;
   readonly #filters: FilterCache;
   #cover: GraphCover | null = null;
   #graphRule: GraphRule;
@@ -167,11 +170,8 @@ export class StoreIndex {
 
   constructor(options: StoreIndexOptions, parts: StoreIndexParts = emptyParts(options)) {
     this.dimensions = options.dimensions;
-    this.#files = parts.files;
-    this.#attributes = parts.attributes;
-    this.#own = parts.own;
-    this.#keywords = parts.keywords;
-    this.#vectors = parts.vectors;
+    ({ files: this.#files, attributes: this.#attributes, own: this.#own } = parts);
+    ({ keywords: this.#keywords, vectors: this.#vectors, image: this.#image } = parts);
     this.#graphRule = { kind: options.kind ?? "auto", from: options.graphFrom ?? GRAPH_FROM_VECTORS };
     this.#filters = new FilterCache(this.#attributes, this.#own, [this.#files, this.#vectors]);
     const { fetchTerms } = options;
@@ -196,6 +196,7 @@ export class StoreIndex {
       own: OwnAttributes.from(image.part("own"), attributes, files),
       keywords: KeywordIndex.from(image.part("keywords")),
       vectors: ExactIndex.from(image.part("vectors"), options),
+      image,
     });
   }
 
@@ -206,6 +207,11 @@ export class StoreIndex {
     this.#own.writeTo(image.part("own"));
     this.#keywords.writeTo(image.part("keywords"));
     this.#vectors.writeTo(image.part("vectors"));
+  }
+
+  /** Whether the file that it lies on is as it was. Looked at after what was asked: where it is not, that is not to be believed. */
+  get isIntact(): boolean {
+    return this.#image?.isIntact ?? true;
   }
 
   /** Chunks that came or went, and files whose attributes changed, since it was made. */

@@ -120,6 +120,7 @@ class GraphBuild {
 
   async run(): Promise<JobOutcome> {
     const work = this.#index.graphWork();
+    if (!this.#index.isIntact) return retry("more");
     if (work === null || this.#signal.aborted) return this.#signal.aborted ? { type: "interrupted" } : { type: "done" };
     try {
       if (!(await this.#build(work))) return { type: "interrupted" };

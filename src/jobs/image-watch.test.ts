@@ -12,6 +12,7 @@ class Watching {
   readonly watch: ImageWatch;
   index: StoreIndex | null = null;
   nowMs = 0;
+  hasImage = true;
   wakes = 0;
   #nextChunk = 1;
 
@@ -23,6 +24,7 @@ class Watching {
       clock: { nowMs: () => this.nowMs },
       peek: () => this.index,
       wakeJobs: () => void (this.wakes += 1),
+      hasImage: () => this.hasImage,
       least: 10,
     });
   }
@@ -96,6 +98,19 @@ test("while files keep coming, an image is written for so many of them, with a p
   watching.written("written", 500);
   watching.grow(6000);
   expect([await watching.asks(1), await watching.asks(9_998), await watching.asks(1)]).toEqual([false, false, true]);
+});
+
+test("an image that somebody removed is written anew", async () => {
+  await using watching = await setUp();
+  watching.open(1000);
+  expect(await watching.asks(QUIET_MS)).toBe(true);
+  watching.written();
+  watching.hasImage = false;
+  expect(await watching.asks(49_000)).toBe(false);
+  expect(await watching.asks(1_000)).toBe(true);
+  watching.hasImage = true;
+  watching.written();
+  expect(await watching.asks(100_000)).toBe(false);
 });
 
 test("what could not be written is tried again after a while", async () => {

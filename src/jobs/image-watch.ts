@@ -13,11 +13,15 @@ export interface ImageWatchDeps {
   clock: Pick<Clock, "nowMs">;
   peek(storeId: string, generation: number): StoreIndex | null;
   wakeJobs(): void;
+  /** Whether it has an image, of whatever worth. */
+  hasImage(generation: GenerationRow): boolean;
   /** Chunks from which a store has an image (default: LEAST_IMAGED_CHUNKS). */
   least?: number | undefined;
 }
 
 const EVERY_MS = 1_000;
+/** How often it is looked whether the files are there still. */
+const MISSING_EVERY_MS = 60_000;
 /** Nothing came for so long: whoever puts files in has paused, or is done. */
 export const QUIET_MS = 10_000;
 /** Changes, as a share of the chunks and at least, for which an image is written anew: after a quiet moment, or at once. */
@@ -34,6 +38,8 @@ interface Watched {
   index: StoreIndex;
   /** `StoreIndex.changes` when the image was read; 0 for none. */
   imaged: number;
+  /** Since when an image that is missing is missing, at the earliest. */
+  foundAtMs: number;
   seen: number;
   seenAtMs: number;
   notBeforeMs: number;
@@ -60,7 +66,8 @@ export class ImageWatch implements Disposable {
     const { changes } = index;
     const { notBeforeMs, failures } = known ?? { notBeforeMs: 0, failures: 0 };
     const seen = { seen: changes, seenAtMs: nowMs };
-    this.#watched.set(generation.id, { generation, index, imaged: 0, ...seen, notBeforeMs, failures });
+    const as = { generation, index, imaged: 0, foundAtMs: nowMs };
+    this.#watched.set(generation.id, { ...as, ...seen, notBeforeMs, failures });
   }
 
   /** One round. */
@@ -73,14 +80,22 @@ export class ImageWatch implements Disposable {
         this.touch(generation);
         continue;
       }
+      this.#noteMissing(watched, clock.nowMs());
       if (!isDue(watched, clock.nowMs(), least)) continue;
       try {
-        await scheduleImage(storage, generation);
+        await scheduleImage(storage, generation, clock.nowMs());
         wakeJobs();
       } catch {
         // A full disk: looked at again with the next round.
       }
     }
+  }
+
+  /** Somebody else removed it: the next start would read all from the database. */
+  #noteMissing(watched: Watched, nowMs: number): void {
+    if (nowMs - watched.foundAtMs < MISSING_EVERY_MS) return;
+    watched.foundAtMs = nowMs;
+    if (!this.#deps.hasImage(watched.generation)) watched.imaged = watched.index.changes - watched.index.chunkCount;
   }
 
   ended(generation: GenerationRow, { outcome, before, ms }: ImageEnd): void {

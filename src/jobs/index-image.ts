@@ -235,6 +235,8 @@ class ImageDraft {
       image.value(HIGHEST_CHUNK, this.#highestChunk);
       image.array(KEYS, Float64Array.from(this.#keys));
       image.array(MARKS, BigUint64Array.from(this.#marks));
+      // What it was made of lies on a file itself.
+      if (!this.#index.isIntact) throw new Error("what was written of it before cannot be read any more");
       return image.finish(passed);
     } catch (error) {
       image.discard();

@@ -50,7 +50,7 @@ class Writing {
     return imagePath(this.shop.dir, STORE, this.generation.id);
   }
 
-  async run(more: Partial<WriteImageDeps> = {}, signal = NEVER) {
+  async run(more: Partial<WriteImageDeps> = {}, signal = NEVER, told: Partial<JobRow> = {}) {
     const job: JobRow = {
       id: 1,
       tenant_id: TENANT,
@@ -60,6 +60,7 @@ class Writing {
       priority: 1,
       attempt: 1,
       payload: "{}",
+      ...told,
     };
     return await createWriteImageHandler({ ...this.deps, ...more }).run(job, signal);
   }
@@ -176,9 +177,25 @@ test("which images may hold what was there at a time is read in them; one that d
   expect(before(Infinity)).toEqual([]);
 });
 
+test("what a run wrote whose process ended before it could say so is not written again", async () => {
+  const writing = await setUp();
+  await using shop = writing.shop;
+  const asked = shop.nowMs;
+  const again = (attempt: number, payload: string) => writing.run({}, NEVER, { attempt, payload });
+  expect(await again(2, String(asked))).toEqual({ type: "done" });
+  expect(writing.ends).toEqual(["written"]);
+  expect(await again(2, String(asked))).toEqual({ type: "done" });
+  expect(writing.ends).toEqual(["written"]);
+  // Asked for again, or by a version that did not say when.
+  await again(1, String(asked));
+  await again(2, String(asked + 1));
+  await again(2, "{}");
+  expect(writing.ends).toEqual(["written", "written", "written", "written"]);
+});
+
 test("an image is asked for once until it is written", async () => {
   const writing = await setUp(1);
   await using shop = writing.shop;
-  for (let i = 0; i < 2; i++) await scheduleImage(shop.storage, writing.generation);
-  expect(shop.db.raw.query("SELECT kind, subject FROM job WHERE kind = 'write_image'").all()).toHaveLength(1);
+  for (let i = 0; i < 2; i++) await scheduleImage(shop.storage, writing.generation, i + 1);
+  expect(shop.db.raw.query("SELECT payload FROM job WHERE kind = 'write_image'").all()).toEqual([{ payload: "2" }]);
 });

@@ -12,6 +12,7 @@ import type { Storage } from "../storage/storage.ts";
 import type { ImageLane } from "../workers/image-lane.ts";
 import { imagePath } from "./index-image.ts";
 import type { JobHandler, JobOutcome } from "./runner.ts";
+import type { JobRow } from "../storage/jobs.ts";
 
 export interface WriteImageDeps {
   storage: Storage;
@@ -51,7 +52,7 @@ export function createWriteImageHandler(deps: WriteImageDeps): JobHandler {
     concurrency: 1,
     async run(job, signal) {
       const generation = await deps.storage.generations.get(job.tenant_id, Number(job.subject));
-      if (generation === null) return { type: "done" };
+      if (generation === null || isWritten(deps.dataDir, generation, job)) return { type: "done" };
       const store = await deps.storage.stores.get(generation.tenant_id, generation.store_id);
       const isWanted =
         generation.state === "live" && store !== null && store.n_chunks >= (deps.least ?? LEAST_IMAGED_CHUNKS);
@@ -63,6 +64,15 @@ export function createWriteImageHandler(deps: WriteImageDeps): JobHandler {
       return await writeImage(deps, { generation, chunks: store.n_chunks }, signal);
     },
   };
+}
+
+/**
+ * Whether an earlier run of the job, which the end of the process kept from saying so, wrote what was asked for: a start
+ * must not begin with doing that again.
+ */
+function isWritten(dataDir: string, { store_id, id }: GenerationRow, { attempt, payload }: JobRow): boolean {
+  const askedMs = attempt > 1 ? Number(payload) : Number.NaN;
+  return askedMs > 0 && (imageSince(imagePath(dataDir, store_id, id)) ?? 0) >= askedMs;
 }
 
 async function writeImage(
@@ -114,10 +124,11 @@ async function refuseWithoutRoom(directory: string, needed: number): Promise<voi
   throw new Error(`it may need ${megabytes(needed)} of disk space and ${megabytes(free)} are free`);
 }
 
-/** Queues the writing of a generation's image. */
+/** Queues the writing of a generation's image; `nowMs`: Unix milliseconds. */
 export async function scheduleImage(
   storage: Pick<Storage, "jobs">,
   generation: Pick<GenerationRow, "tenant_id" | "store_id" | "id">,
+  nowMs: number,
 ): Promise<void> {
   await storage.jobs.insert({
     tenantId: generation.tenant_id,
@@ -126,6 +137,7 @@ export async function scheduleImage(
     subject: String(generation.id),
     priority: 1,
     dueMs: 0,
+    payload: String(nowMs),
   });
 }
 

@@ -81,6 +81,16 @@ export interface VectorAddon {
   graphRelease(graph: NativeGraph): void;
   /** Reads in another thread. Rejects unless the file holds `count` vectors of `dimensions` and nothing impossible. */
   graphRead(path: string, dimensions: number, count: number): Promise<NativeGraph>;
+
+  /**
+   * Maps a file of this length, private and copy on write: what is written to it stays in memory. Where the file loses pages
+   * later, zeros take their place. Throws what the system says.
+   */
+  mapFile(path: string, bytes: number): ArrayBuffer;
+  /** Whether all that was read from a mapping so far is what was in the file when it was mapped (mapping.h). */
+  isIntact(mapping: ArrayBuffer): boolean;
+  /** Has another thread read a stretch of the file, so that looking at it waits for no disk. Resolves also where it cannot. */
+  populate(mapping: ArrayBuffer, from: number, bytes: number): Promise<void>;
 }
 
 declare const native: unique symbol;

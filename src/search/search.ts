@@ -8,7 +8,8 @@ import { AppError } from "../errors.ts";
 import type { EmbedFailure } from "../embed/provider.ts";
 import { queryTerms } from "../index/analyzer.ts";
 import type { IndexLease } from "../index/registry.ts";
-import type { IndexAnswer } from "../index/store-index.ts";
+import { answerOfIntact } from "../index/intact.ts";
+import type { IndexAnswer, StoreIndex } from "../index/store-index.ts";
 import { embedError } from "../models/failures.ts";
 import type { ChunkHit } from "../storage/chunks.ts";
 import type { GenerationRow } from "../storage/generations.ts";
@@ -139,12 +140,16 @@ async function search(
     vectorsOf(deps, queries, { request, generation, signal }),
   );
   const embeddedAt = performance.now();
-  const questions = queries.map((query, i) => ({
-    item: () => ask(deps, lease, { model: generation.model, query, vector: vectors[i] ?? null, request }),
-    cost: Math.max(1, query.length),
-  }));
+  const questionsTo = (index: StoreIndex) =>
+    queries.map((query, i) => ({
+      item: () => ask(deps, index, { model: generation.model, query, vector: vectors[i] ?? null, request }),
+      cost: Math.max(1, query.length),
+    }));
+  const again = () => deps.indexes.acquire(store.id, generation.id);
   const answers = await traced("search.index", {}, () =>
-    inTurns(deps.turns, { tenant: store.tenant_id, questions, signal }),
+    answerOfIntact(lease, again, (index) =>
+      inTurns(deps.turns, { tenant: store.tenant_id, questions: questionsTo(index), signal }),
+    ),
   );
   const rankedAt = performance.now();
   const ranked =
@@ -232,7 +237,7 @@ async function inTurns(
 
 function ask(
   { scaleOf }: SearchDeps,
-  { index }: IndexLease,
+  index: StoreIndex,
   asked: { model: string; query: string; vector: Float32Array | null; request: SearchRequest },
 ): Asked {
   const { model, query, vector, request } = asked;

@@ -12,6 +12,7 @@ import { type Bench, load, machine, type Machine, type Row, type Scale, type Val
 const BENCHES: Record<string, () => Promise<Bench>> = {
   start: async () => (await import("./start.bench.ts")).start,
   restart: async () => (await import("./restart.bench.ts")).restart,
+  cold: async () => (await import("./cold.bench.ts")).cold,
   ingest: async () => (await import("./ingest.bench.ts")).ingest,
   default: async () => (await import("./default.bench.ts")).defaultModel,
   embed: async () => (await import("./embed.bench.ts")).embed,

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { encodeTerms } from "../../src/index/analyzer.ts";
 import { openSqlite } from "../../src/storage/sqlite.ts";
 import type { GenerationRow } from "../../src/storage/generations.ts";
-import { createStorage, type Tables } from "../../src/storage/storage.ts";
+import { createStorage, type Storage, type Tables } from "../../src/storage/storage.ts";
 import { json, newStore, upload } from "../helpers/api.ts";
 import { startServer, type StartOptions } from "../helpers/server.ts";
 import { Embeddings, Words } from "./corpus.ts";
@@ -22,17 +22,39 @@ const DISTINCT = 5_000;
 
 /** A stopped server's data directory with a store of about so many chunks; answers the store's id. */
 export async function stockStore(dataDir: string, chunks: number): Promise<string> {
-  const storeId = await emptyStore(dataDir);
+  const [storeId] = await stockStores(dataDir, 1, chunks);
+  return storeId ?? "";
+}
+
+/** The same with so many stores, each of about so many chunks; answers their ids. */
+export async function stockStores(dataDir: string, count: number, chunks: number): Promise<string[]> {
+  const storeIds = await emptyStores(dataDir, count);
   const database = openSqlite(join(dataDir, "meta.sqlite"), { flush: false });
   const storage = createStorage(database);
-  const [used] = await storage.generations.inUse();
-  const generation = used === undefined ? null : await storage.generations.byId(used.id);
-  if (generation === null) throw new Error("the store has no generation");
+  const stock = stockOf(Math.min(DISTINCT, chunks));
+  for (const { id } of await storage.generations.inUse()) {
+    const generation = await storage.generations.byId(id);
+    if (generation === null) throw new Error("a store has no generation");
+    await fill(storage, generation, chunks, stock);
+  }
+  await database.close();
+  return storeIds;
+}
+
+function stockOf(count: number): Stocked[] {
   const [words, embeddings] = [new Words(1), new Embeddings(1)];
-  const stock = Array.from({ length: Math.min(DISTINCT, chunks) }, (): Stocked => {
+  return Array.from({ length: count }, () => {
     const text = words.text(WORDS_A_CHUNK);
     return { text, terms: encodeTerms({ text, heading: [], title: "" }), data: embeddings.next() };
   });
+}
+
+async function fill(
+  storage: Storage,
+  generation: GenerationRow,
+  chunks: number,
+  stock: readonly Stocked[],
+): Promise<void> {
   const files = Math.ceil(chunks / CHUNKS_A_FILE);
   for (let from = 0; from < files; from += FILES_A_TRANSACTION) {
     await storage.transaction(async (tables) => {
@@ -46,8 +68,6 @@ export async function stockStore(dataDir: string, chunks: number): Promise<strin
       }
     }, "work");
   }
-  await database.close();
-  return storeId;
 }
 
 interface Stocked {
@@ -91,13 +111,17 @@ async function addFile(
   await tables.generationFiles.setDone(generation, row, STRATEGY, totals);
 }
 
-/** With a live generation: a file makes one. */
-async function emptyStore(dataDir: string): Promise<string> {
+/** With a live generation each: a file makes one. */
+async function emptyStores(dataDir: string, count: number): Promise<string[]> {
   await using server = await startServer({ ...STOCK_OPTIONS, dataDir });
-  const storeId = await newStore(server, { name: "stocked" });
   const file = await upload(server, "first.txt", "The first file.");
-  await json(server, "POST", `/v1/vector_stores/${storeId}/files`, { file_id: file });
-  await settled(server, storeId);
+  const storeIds: string[] = [];
+  for (let i = 0; i < count; i++) {
+    const storeId = await newStore(server, { name: "stocked" });
+    await json(server, "POST", `/v1/vector_stores/${storeId}/files`, { file_id: file });
+    await settled(server, storeId);
+    storeIds.push(storeId);
+  }
   await server.stop();
-  return storeId;
+  return storeIds;
 }

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { metricOf, settled } from "../bench/server-data.ts";
 import { STOCK_OPTIONS, stockStore } from "../bench/stocked-store.ts";
 import { json, upload } from "../helpers/api.ts";
+import { lacks } from "../helpers/lacks.ts";
 import { startServer, type TestServer } from "../helpers/server.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 import { waitFor } from "../helpers/wait.ts";
@@ -52,6 +53,34 @@ async function add(name: string, text: string): Promise<string> {
   await json(server, "POST", `/v1/vector_stores/${storeId}/files`, { file_id: file });
   await settled(server, storeId);
   return file;
+}
+
+/** The file is changed by somebody else under the server that has it mapped and searches it. */
+async function changed(change: (path: string) => void, isNoticed: boolean): Promise<void> {
+  const path = imageFile() ?? "";
+  const whole = readFileSync(path);
+  const before = await answers();
+  await restart();
+  const over = new AbortController();
+  let asked = 0;
+  const asking = Array.from({ length: 4 }, async () => {
+    for (; !over.signal.aborted; asked++) expect(await answers()).toEqual(before);
+  });
+  const asks = (count: number) => waitFor("searches run", () => (asked >= count ? true : undefined));
+  await asks(8);
+  expect(await metricOf(server, outcome("opened"))).toBe(1);
+  change(path);
+  const notices = async () => (await metricOf(server, outcome("damaged"))) || undefined;
+  if (isNoticed) await waitFor("the file is not believed", notices);
+  await asks(asked + 8);
+  over.abort();
+  await Promise.all(asking);
+  expect(server.log().includes("an index image is not used")).toBe(isNoticed);
+  // As it was, for the next.
+  await server.kill();
+  writeFileSync(path, whole);
+  await restart();
+  expect(await answers()).toEqual(before);
 }
 
 beforeAll(async () => {
@@ -112,6 +141,17 @@ describe("an index that lies in a file", () => {
     expect(await answers()).toEqual(before);
     expect(await metricOf(server, outcome("opened"))).toBe(1);
   });
+
+  const punch = (path: string) => void Bun.spawnSync(["fallocate", "-p", "-o", "8192", "-l", "1MiB", path]);
+  test.each<[string, boolean, (path: string) => void]>([
+    ["is cut to nothing", true, (path) => truncateSync(path, 0)],
+    ["is cut in half", true, (path) => truncateSync(path, statSync(path).size >> 1)],
+    ["is written over", true, (path) => writeFileSync(path, new Uint8Array(statSync(path).size), { flag: "r+" })],
+    ["is gone", false, (path) => rmSync(path)],
+  ])("goes on answering where the file %s while searches run", (_, isNoticed, change) => changed(change, isNoticed));
+  test.skipIf(lacks("fallocate"))("goes on answering where the file gets a hole while searches run", () =>
+    changed(punch, true),
+  );
 
   test("does not hold what was deleted once the deletion is done", async () => {
     const secret = await add("most-secret-name.txt", "Nobody should know of the flabbergastronaut.");

@@ -11,10 +11,12 @@
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "../../src/index/native/best.h"
 #include "../../src/index/native/graph.h"
+#include "../../src/index/native/mapping.h"
 
 using namespace lectern;
 
@@ -226,6 +228,60 @@ void checkGraph(const std::string& directory) {
   checkDamaged(path, dimensions, count);
 }
 
+/** A file of so many bytes, all of them 7. */
+void writeSevens(const std::string& path, size_t bytes) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  const std::string sevens(bytes, '\7');
+  file.write(sevens.data(), static_cast<std::streamsize>(bytes));
+  require(static_cast<bool>(file.flush()), "the file is written");
+}
+
+/** Whether a mapping has only sevens, and zeros where pages are gone. */
+void readAll(const Mapping* mapping) {
+  const auto* bytes = static_cast<const unsigned char*>(mapping->data());
+  for (size_t i = 0; i < mapping->size(); i += 1 + i % 61)
+    require(bytes[i] == 7 || bytes[i] == 0, "a mapping has what was in the file, or zeros");
+}
+
+/** Files that are cut short while threads read them; entries of the list are used again. */
+void checkMapping(const std::string& directory) {
+  const std::string path = directory + "/mapped";
+  std::vector<Mapping*> open;
+  for (int round = 0; round < 8; round++) {
+    const size_t bytes = 1 + below(3 << 20);
+    writeSevens(path + std::to_string(round), bytes);
+    Mapping* const mapping = Mapping::open(path + std::to_string(round), bytes);
+    require(Mapping::at(mapping->data()) == mapping, "a mapping is found");
+    require(mapping->isIntact(), "a mapping is intact at first");
+    mapping->populate(below(bytes), bytes);
+    auto* own = static_cast<unsigned char*>(mapping->data());
+    own[below(bytes)] = 7;
+    require(mapping->isIntact(), "what is written to a mapping is not the file's");
+    std::vector<std::thread> readers;
+    for (int i = 0; i < 3; i++) readers.emplace_back([=] { for (int k = 0; k < 4; k++) readAll(mapping); });
+    const bool isCut = below(2) == 0;
+    if (isCut) std::ofstream(path + std::to_string(round), std::ios::trunc);
+    for (std::thread& reader : readers) reader.join();
+    readAll(mapping);
+    require(mapping->isIntact() != isCut, "a mapping says whether its file was cut short");
+    mapping->populate(0, bytes);
+    if (below(2) == 0) Mapping::close(mapping);
+    else open.push_back(mapping);
+  }
+  for (Mapping* const mapping : open) {
+    const void* const data = mapping->data();
+    Mapping::close(mapping);
+    require(Mapping::at(data) == nullptr, "a mapping that is closed is not found");
+  }
+  bool isRefused = false;
+  try {
+    Mapping::open(path + "0", (3 << 20) + 5);
+  } catch (const std::exception&) {
+    isRefused = true;
+  }
+  require(isRefused, "a file of another length is refused");
+}
+
 }  // namespace
 
 int main(int count, char** args) {
@@ -237,6 +293,7 @@ int main(int count, char** args) {
     checkScan();
     checkHostileScan();
     if (rounds % 4 == 0) checkGraph(args[3]);
+    if (rounds % 4 == 0) checkMapping(args[3]);
     rounds++;
   } while (std::chrono::steady_clock::now() < end);
   std::printf("%d rounds\n", rounds);

@@ -1,5 +1,6 @@
 import { AppError } from "../../errors.ts";
 import { FILE_ID_KEY, type Filter } from "../../index/filter.ts";
+import { answerOfIntact } from "../../index/intact.ts";
 import type { SearchDeps } from "../../search/search.ts";
 import type { ChunkRow } from "../../storage/chunks.ts";
 import type { GenerationRow } from "../../storage/generations.ts";
@@ -88,8 +89,10 @@ async function filteredPage(
   const rows: ChunkRow[] = [];
   const { direction, limit, ...bounds } = pageBounds(page);
   for (let take = limit; rows.length < limit; take = Math.min(take * 4, MOST_TAKEN)) {
-    using lease = await indexes.acquire(generation.store_id, generation.id);
-    const found = lease.index.chunksKept(filter, { ...bounds, direction, limit: take });
+    const acquire = () => indexes.acquire(generation.store_id, generation.id);
+    using lease = await acquire();
+    const kept = { ...bounds, direction, limit: take };
+    const found = await answerOfIntact(lease, acquire, (index) => index.chunksKept(filter, kept));
     const read = await chunks.listed(generation.tenant_id, found);
     rows.push(...(direction === "ASC" ? read : read.toReversed()));
     const last = found.at(-1);

@@ -119,6 +119,21 @@ class Arguments {
 
   size_t whole(size_t index, const char* name, double most = 2147483647.0) { return wholeOf(at(index), name, most); }
 
+  /** A path: text without a zero in it. */
+  std::string text(size_t index, const char* name) {
+    size_t length = 0;
+    if (failed_ || at(index) == nullptr ||
+        napi_get_value_string_utf8(env_, at(index), nullptr, 0, &length) != napi_ok) {
+      fail(std::string(name) + " must be a string");
+      return {};
+    }
+    std::string found(length + 1, '\0');
+    napi_get_value_string_utf8(env_, at(index), found.data(), found.size(), &length);
+    found.resize(length);
+    expect(found.find('\0') == std::string::npos, "a path has no zero in it");
+    return found;
+  }
+
   napi_value property(napi_value object, const char* name) {
     napi_value value = nullptr;
     if (failed_) return nullptr;

@@ -82,20 +82,6 @@ Graph* graphAt(Arguments& args) {
   return args.failed() ? nullptr : handle->graph.get();
 }
 
-std::string textAt(Arguments& args, size_t index, const char* name) {
-  size_t length = 0;
-  if (args.failed() || args.at(index) == nullptr ||
-      napi_get_value_string_utf8(args.env(), args.at(index), nullptr, 0, &length) != napi_ok) {
-    args.fail(std::string(name) + " must be a string");
-    return {};
-  }
-  std::string text(length + 1, '\0');
-  napi_get_value_string_utf8(args.env(), args.at(index), text.data(), text.size(), &length);
-  text.resize(length);
-  args.expect(text.find('\0') == std::string::npos, "a path has no zero in it");
-  return text;
-}
-
 /** graphCreate(dimensions, capacity, m, efConstruction): a graph. */
 napi_value create(Arguments& args) {
   const GraphSettings settings{args.whole(0, "dimensions", kMostDimensions), args.whole(1, "capacity"),
@@ -169,7 +155,7 @@ napi_value search(Arguments& args) {
 /** graphSave(graph, path) */
 napi_value save(Arguments& args) {
   const Graph* graph = graphAt(args);
-  const std::string path = textAt(args, 1, "path");
+  const std::string path = args.text(1, "path");
   if (!args.failed()) graph->save(path);
   return nullptr;
 }
@@ -218,7 +204,7 @@ void readDone(napi_env env, napi_status status, void* data) {
 /** graphRead(path, dimensions, count): a promise of a graph, which another thread reads. */
 napi_value read(Arguments& args) {
   auto reading = std::make_unique<Reading>();
-  reading->path = textAt(args, 0, "path");
+  reading->path = args.text(0, "path");
   reading->dimensions = args.whole(1, "dimensions", kMostDimensions);
   reading->count = args.whole(2, "count");
   args.expect(reading->dimensions > 0, "dimensions must be larger");
