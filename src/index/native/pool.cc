@@ -48,9 +48,12 @@ void Pool::submit(std::shared_ptr<Work> work, Customer& customer) {
     startThreads(std::min(threads_, taken + pieces));
     const bool isServed = threads_ > 0 && !workers_.empty();
     order->left = order->pieces = isServed ? pieces : 1;
-    for (size_t piece = 0; isServed && piece < pieces; piece++) {
-      queue_.push_back({order, piece});
-      wanted_.notify_one();
+    for (size_t piece = 0; isServed && piece < pieces; piece++) queue_.push_back({order, piece});
+    // One that is too many may be who is woken, and would leave it at that.
+    const bool isAll = workers_.size() > threads_;
+    for (size_t piece = 0; isServed && piece < (isAll ? 1 : pieces); piece++) {
+      if (isAll) wanted_.notify_all();
+      else wanted_.notify_one();
     }
     if (isServed) return;
   }
