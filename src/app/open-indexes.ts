@@ -1,5 +1,6 @@
 import { existsSync, rmSync } from "node:fs";
 import { retireDirectory } from "../index/generation.ts";
+import { useSearchThreads } from "../index/native-scan.ts";
 import { IndexRegistry } from "../index/registry.ts";
 import type { StoreIndex } from "../index/store-index.ts";
 import { attachGraph, graphDirectory, removeGraphsOfStore, removeStrayGraphs } from "../jobs/build-graph.ts";
@@ -24,6 +25,8 @@ export interface IndexSettings {
   indexMemoryMb: number;
   /** Vectors from which on a store's index has a graph. */
   hnswThreshold: number;
+  /** That search beside the serving thread. */
+  searchThreads: number;
 }
 
 export interface IndexParts {
@@ -70,6 +73,7 @@ const MB = 1024 * 1024;
 /** Nothing is loaded before it is asked for; graphs that belong to nothing are removed. */
 export async function openIndexes(settings: IndexSettings, parts: IndexParts): Promise<Indexes> {
   await removeStrayGraphs(parts.storage, parts.dataDir);
+  useSearchThreads(settings.searchThreads);
   return new OpenIndexes(settings, parts);
 }
 

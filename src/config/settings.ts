@@ -343,6 +343,14 @@ export const SETTINGS = {
     100_000,
     "chunks from which a store gets a graph index; smaller ones are scanned exactly",
   ),
+  searchThreads: setting(
+    "Indexing",
+    "search-threads",
+    integer(0, 256),
+    ({ cpus }) => Math.max(1, cpus),
+    "threads that search large stores, beside the one that serves; 0: that one does it",
+    { defaultText: "one a CPU" },
+  ),
   indexMemoryMb: setting(
     "Indexing",
     "index-memory-mb",

@@ -17,9 +17,12 @@ import type { Bitset } from "./bitset.ts";
 import { memoryOf, type SectionReader, type SectionWriter } from "./image-sections.ts";
 import { scanKernels } from "./native-scan.ts";
 import type { ScanKernels, ScanQuery } from "./scan.ts";
+import { BestStep, GatherStep } from "./scan-steps.ts";
 import { ScanSegment, segmentCapacity, strideOf } from "./scan-segment.ts";
 import { NOT_SHARED, type Shared, SlotOwners } from "./slot-owners.ts";
+import { runNow, type Steps } from "./steps.ts";
 import { unitQuery } from "./vector-input.ts";
+import { type View, Views } from "./views.ts";
 
 /**
  * Full-precision vectors of the given owners: for each, the windows that it brought one after another (`windows × dimensions`), or
@@ -39,6 +42,8 @@ export type ExactSearchOptions = {
   /** Only these owners. Costs as much as a search without it, so it is the better way to keep most of them. */
   readonly allowed?: Bitset | null | undefined;
   readonly fetch: FetchVectors | null;
+  /** Of a search that goes on while owners come and go: whom it sees. */
+  readonly view?: View | null | undefined;
 };
 
 /**
@@ -48,6 +53,8 @@ export type ExactSearchOptions = {
 const ERROR_DEVIATIONS = 6 / Math.sqrt(12);
 /** Rescoring reads from storage; beyond this many the candidates are near-duplicates and any of them will do. */
 const MOST_RESCORED = 2_000;
+/** Of fewer listed slots the scores are there before a thread would have begun. */
+const MANY_SLOTS = 4096;
 /** The vectors of an owner that storage no longer has. */
 const GONE = new Float32Array(0);
 /** Windows after the best one that count: a tenth of a tenth of a tenth decides nothing but ties. */
@@ -66,7 +73,9 @@ export class ExactIndex {
   #owners = new SlotOwners();
   readonly #nextShare: number;
   #largestScale = 0;
-  #places = new Int32Array(64); // scratch of BestOwners, by owner
+  #places = new Int32Array(64); // scratch of BestOwners, by owner; zeros between two steps of a search
+  /** Searches that are under way. */
+  readonly views = new Views();
   /** Owners rescored since the start. */
   rescored = 0;
 
@@ -81,7 +90,7 @@ export class ExactIndex {
     this.#segmentCapacity = segmentCapacity(dimensions);
   }
 
-  /** Vectors held; slots are 0 … count-1. */
+  /** Vectors held, with those that were removed while a view was open and still is; slots are 0 … count-1. */
   get count(): number {
     return this.#owners.count;
   }
@@ -132,31 +141,39 @@ export class ExactIndex {
       i += here;
     }
     this.#owners.add(owner, count, shared);
+    this.views.added(owner);
     if (this.#owners.limit > this.#places.length) this.#places = new Int32Array(this.#owners.limit);
   }
 
-  /** Removes the vectors that an owner brought, for all who share them; other vectors may change their slots. */
+  /**
+   * Removes the vectors that an owner brought, for all who share them; other vectors may change their slots. While views are
+   * open it is only seen no more, and its number must not be used again until they are closed.
+   */
   remove(owner: number): void {
     const capacity = this.#segmentCapacity;
-    this.#owners.remove(owner, (from, to) =>
-      this.#segmentOf(to).copyFrom(this.#segmentOf(from), from % capacity, to % capacity),
+    this.views.removed(owner);
+    this.views.afterwards(() =>
+      this.#owners.remove(owner, (from, to) =>
+        this.#segmentOf(to).copyFrom(this.#segmentOf(from), from % capacity, to % capacity),
+      ),
     );
   }
 
   /** The best owners by cosine similarity, best first. Synchronous. Throws VectorRejectedError on a bad query. */
   search(query: Float32Array, options: ExactSearchOptions): VectorHit[] {
+    return runNow(this.searching(query, options));
+  }
+
+  /** The same by steps. Until the last of them `options.view` is open. */
+  *searching(query: Float32Array, options: ExactSearchOptions): Steps<VectorHit[]> {
     const asked = this.#asked(query);
     const { unit } = asked;
-    const allowed = options.allowed ?? null;
-    const listed = options.slots == null ? null : this.#gathered(asked, options.slots);
+    const only: Only = { allowed: options.allowed ?? null, view: options.view ?? null };
+    const listed = options.slots == null ? null : yield* this.#gatheredLater(asked, options.slots);
     const exact = Math.min(options.exact, options.depth);
     // A little more than asked: enough, nearly always, to prove that nothing outside belongs to the exact ones.
     const limit = Math.max(options.depth, exact * 2 + 32);
-    const best = new BestOwners(limit, this.#places);
-    // What no scan told of scores at most this.
-    const untold = this.#collect(asked, listed, allowed, best);
-    const floor = Math.max(best.floor, untold);
-    const found = best.drained();
+    const { found, floor } = yield* this.#collect(asked, listed, only, limit);
     if (options.fetch === null || exact === 0) return merged([], this.#others(asked, found, null), options.depth);
     const certain = this.#rescored(unit, candidatesOf(found, 0, exact), options.fetch);
     // The exact-th best owner has this score for certain, whatever the others turn out to have.
@@ -165,7 +182,7 @@ export class ExactIndex {
     const overlooked = floor > -Infinity && floor + this.#largestScale * ERROR_DEVIATIONS >= bar;
     const known = new Set(certain.map((hit) => hit.owner));
     const others = overlooked
-      ? this.#above(asked, listed, allowed, { bar, most })
+      ? yield* this.#above(asked, listed, only, { bar, most })
       : candidatesOf(found, exact, found.owners.length);
     const contenders = others.filter((one) => !known.has(one.owner) && one.score + this.#errorOf(one.slot) >= bar);
     const exactly = [...certain, ...this.#rescored(unit, contenders.slice(0, most), options.fetch)];
@@ -250,8 +267,28 @@ export class ExactIndex {
       const base = slots[i]! - (slots[i]! % capacity);
       let end = i + 1;
       while (end < slots.length && slots[end]! >= base && slots[end]! < base + capacity) end++;
-      const rows = base === 0 ? slots.subarray(i, end) : slots.subarray(i, end).map((slot) => slot - base);
-      this.#kernels.gather(this.#partAt(base), rows, asked, scores.subarray(i, end));
+      this.#kernels.gather(this.#partAt(base), rowsOf(slots, i, end, base), asked, scores.subarray(i, end));
+      i = end;
+    }
+    return { slots, scores, count: slots.length };
+  }
+
+  /** The same of many, by steps. */
+  *#gatheredLater(asked: Asked, slots: Int32Array): Steps<Scored> {
+    if (slots.length < MANY_SLOTS || this.#kernels.later === null) return this.#gathered(asked, slots);
+    const scores = new Float32Array(slots.length);
+    const capacity = this.#segmentCapacity;
+    for (let i = 0; i < slots.length;) {
+      const base = slots[i]! - (slots[i]! % capacity);
+      let end = i + 1;
+      while (end < slots.length && slots[end]! >= base && slots[end]! < base + capacity) end++;
+      yield new GatherStep(
+        this.#kernels,
+        this.#partAt(base),
+        rowsOf(slots, i, end, base),
+        asked,
+        scores.subarray(i, end),
+      );
       i = end;
     }
     return { slots, scores, count: slots.length };
@@ -269,7 +306,7 @@ export class ExactIndex {
   }
 
   /** Slots with the best scores above `bottom`, of owners that are allowed or may be; at least `limit` if there are. */
-  #best(asked: Asked, allowed: Bitset | null, { limit, bottom }: { limit: number; bottom: number }): Scored {
+  *#best(asked: Asked, { allowed }: Only, { limit, bottom }: { limit: number; bottom: number }): Steps<Scored> {
     const parts = this.#parts();
     if (limit * 4 > this.count) {
       const scores = new Float32Array(this.count);
@@ -279,29 +316,35 @@ export class ExactIndex {
     // Who shares a slot does not stand in the array.
     const isFiltered = allowed !== null && !this.#owners.isShared;
     const filter = isFiltered ? { owners: this.#owners.bringers, allowed } : null;
-    const { slots, scores } = this.#kernels.best(parts, asked, { limit, bottom, filter });
+    const step = new BestStep(this.#kernels, parts, asked, { limit, bottom, filter });
+    yield step;
+    const { slots, scores } = step.found;
     return { slots, scores, count: slots.length };
   }
 
   /**
-   * Offers the owners of the listed slots, or of the best of all: until as many were found as are wanted. Answers what
-   * the slots that were not offered score at most.
+   * The best owners of the listed slots, or of the best of all: of so many slots that as many owners are found as are wanted.
+   * What was not found scores at most `floor`.
    */
-  #collect(asked: Asked, listed: Scored | null, allowed: Bitset | null, best: BestOwners): number {
-    if (listed !== null) this.#offer(listed, allowed, best);
-    if (listed !== null) return -Infinity;
+  *#collect(asked: Asked, listed: Scored | null, only: Only, limit: number): Steps<Collected> {
+    if (listed !== null) return this.#bestOwners(listed, only, limit);
     const slotsOfOwner = this.count / Math.max(1, this.#owners.owners);
-    for (let limit = Math.ceil(best.limit * slotsOfOwner) + 1; ; limit *= 8) {
-      const scored = this.#best(asked, allowed, { limit, bottom: -Infinity });
-      this.#offer(scored, allowed, best);
-      const isAll = scored.slots === null || scored.count < limit;
-      if (isAll || best.size === best.limit) return isAll ? -Infinity : scored.scores[scored.count - 1]!;
+    for (let most = Math.ceil(limit * slotsOfOwner) + 1; ; most *= 8) {
+      const scored = yield* this.#best(asked, only, { limit: most, bottom: -Infinity });
+      const collected = this.#bestOwners(scored, only, limit);
+      if (scored.slots === null || scored.count < most) return collected;
+      if (collected.found.owners.length < limit) continue;
+      return { ...collected, floor: Math.max(collected.floor, scored.scores[scored.count - 1]!) };
     }
   }
 
-  #offer({ slots, scores, count }: Scored, allowed: Bitset | null, best: BestOwners): void {
+  #bestOwners({ slots, scores, count }: Scored, { allowed, view }: Only, limit: number): Collected {
+    const best = new BestOwners(limit, this.#places);
     const owners = this.#owners;
     const { isShared } = owners;
+    const { isHiding } = this.views;
+    const isMeant = (owner: number) =>
+      (allowed === null || allowed.has(owner)) && !(isHiding && !this.views.shows(view, owner));
     let { floor } = best;
     for (let i = 0; i < count; i++) {
       const score = scores[i]!;
@@ -310,36 +353,37 @@ export class ExactIndex {
       const owner = owners.ownerOf(slot);
       if (isShared) {
         owners.forEachOwner(slot, (one) => {
-          if (allowed === null || allowed.has(one)) best.offer(one, score, slot);
+          if (isMeant(one)) best.offer(one, score, slot);
         });
       } else {
-        if (allowed !== null && !allowed.has(owner)) continue;
+        if (!isMeant(owner)) continue;
         best.offer(owner, score, slot);
       }
       floor = best.floor;
     }
+    return { floor, found: best.drained() };
   }
 
   /** Every owner with a window that may reach the bar, most promising first; of more than `most` the rest may miss. */
-  #above(asked: Asked, listed: Scored | null, allowed: Bitset | null, { bar, most }: Reach): Candidate[] {
+  *#above(asked: Asked, listed: Scored | null, only: Only, { bar, most }: Reach): Steps<Candidate[]> {
     // A little lower: what is compared is rounded to 32 bits.
     const bottom = bar - this.#largestScale * ERROR_DEVIATIONS - 1e-6;
     const slotsOfOwner = this.count / Math.max(1, this.#owners.owners);
     for (let limit = Math.ceil(most * slotsOfOwner) + 1; ; limit *= 8) {
-      const scored = listed ?? this.#best(asked, allowed, { limit, bottom });
-      const found = this.#candidates(scored, allowed, bar);
+      const scored: Scored = listed ?? (yield* this.#best(asked, only, { limit, bottom }));
+      const found = this.#candidates(scored, only, bar);
       if (scored === listed || scored.slots === null || scored.count < limit || found.length >= most) return found;
     }
   }
 
-  #candidates({ slots, scores, count }: Scored, allowed: Bitset | null, bar: number): Candidate[] {
+  #candidates({ slots, scores, count }: Scored, { allowed, view }: Only, bar: number): Candidate[] {
     const found = new Map<number, Candidate>();
     for (let i = 0; i < count; i++) {
       const score = scores[i]!;
       const slot = slots === null ? i : slots[i]!;
       if (score + this.#errorOf(slot) < bar) continue;
       this.#owners.forEachOwner(slot, (owner) => {
-        if (allowed !== null && !allowed.has(owner)) return;
+        if ((allowed !== null && !allowed.has(owner)) || !this.views.shows(view, owner)) return;
         const known = found.get(owner);
         if (known === undefined || known.score < score) found.set(owner, { owner, score, slot });
       });
@@ -378,8 +422,16 @@ type Candidate = { readonly owner: number; readonly score: number; readonly slot
 type Asked = ScanQuery & { readonly error: number };
 /** Scores side by side with their slots; of all slots in order where no list is there. */
 type Scored = { readonly slots: Int32Array | null; readonly scores: Float32Array; readonly count: number };
+/** Whose vectors count. */
+type Only = { readonly allowed: Bitset | null; readonly view: View | null };
+type Collected = { readonly found: OwnerScores; readonly floor: number };
 /** What a candidate may still reach, and how many of them are of use. */
 type Reach = { readonly bar: number; readonly most: number };
+
+/** Some of the slots as rows of the segment that begins at `base`. */
+function rowsOf(slots: Int32Array, from: number, to: number, base: number): Int32Array {
+  return base === 0 ? slots.subarray(from, to) : slots.subarray(from, to).map((slot) => slot - base);
+}
 
 function candidatesOf({ owners, scores, slots }: OwnerScores, from: number, to: number): Candidate[] {
   const list: Candidate[] = [];

@@ -2,6 +2,7 @@ import { Bitset } from "./bitset.ts";
 import type { ExactIndex, VectorHit } from "./exact.ts";
 import type { FileTable } from "./file-table.ts";
 import type { OpenGraph, OpenPart } from "./open-graph.ts";
+import type { Steps } from "./steps.ts";
 
 /**
  * Candidates that a walk keeps in view: recall against speed. Recall@10 of 150,000 passages of six subjects, added subject
@@ -106,6 +107,11 @@ export class GraphCover {
     }
   }
 
+  /** Vectors changed their slots. */
+  slotsMoved(): void {
+    this.#tailSlots = null;
+  }
+
   tailSlots(): Int32Array {
     if (this.#tailSlots !== null) return this.#tailSlots;
     const slots = new Bitset();
@@ -116,12 +122,12 @@ export class GraphCover {
   /**
    * The best covered chunks among `allowed` (null: all), best first: `sure` of them at least, up to `depth`; or null
    * where the graph cannot prove that so many are left: then scan. `kept` is the share of all chunks that is allowed.
-   * Scores are those of their best windows, exact.
+   * Scores are those of their best windows, exact. By steps; chunks that go meanwhile may be among those answered.
    */
-  search(unit: Float32Array, limits: WalkLimits, allowed: Bitset | null, kept: number): VectorHit[] | null {
+  *searching(unit: Float32Array, limits: WalkLimits, allowed: Bitset | null, kept: number): Steps<VectorHit[] | null> {
     const best = new Map<number, number>();
     for (const mapped of this.#parts) {
-      if (!this.#searchPart(mapped, unit, limits, allowed, kept, best)) return null;
+      if (!(yield* this.#searchPart(mapped, unit, limits, allowed, kept, best))) return null;
     }
     return [...best]
       .map(([owner, score]) => ({ owner, score }))
@@ -130,21 +136,23 @@ export class GraphCover {
   }
 
   /** Widens the walk until the part has given `sure` live chunks, or everything it has. */
-  #searchPart(
+  *#searchPart(
     mapped: MappedPart,
     unit: Float32Array,
     { depth, sure }: WalkLimits,
     allowed: Bitset | null,
     kept: number,
     best: Map<number, number>,
-  ): boolean {
+  ): Steps<boolean> {
     const { graph } = mapped.part;
     // Start with room for the dead, the foreign and the doubled among the neighbours.
     const alive = Math.max(1, mapped.live) / graph.count;
     const wanted = Math.max(sure * mapped.spread, Math.min(depth, LEAST_NEIGHBOURS));
     for (let k = Math.ceil(wanted / (alive * kept)) + 8; ; k *= 2) {
       if (k > MOST_EF && k < graph.count) return false;
-      const { labels, similarities } = graph.search(unit, k, Math.max(LEAST_EF, k + (k >>> 1)));
+      const walk = graph.walk(unit, k, Math.max(LEAST_EF, k + (k >>> 1)));
+      yield walk;
+      const { labels, similarities } = walk.found;
       const found = new Map<number, number>();
       for (let i = 0; i < labels.length; i++) {
         const label = labels[i]!;

@@ -8,6 +8,8 @@
  */
 import type { NativeGraph, VectorAddon } from "../platform/vector-addon.ts";
 import type { Bitset } from "./bitset.ts";
+import { searchThreads } from "./native-scan.ts";
+import type { Step } from "./steps.ts";
 import { VectorRejectedError } from "./vector-input.ts";
 
 export type GraphSettings = { readonly m: number; readonly efConstruction: number };
@@ -83,14 +85,20 @@ export class HnswGraph {
    * promises nothing. Synchronous, about 0.2 to 1 ms.
    */
   search(unit: Float32Array, k: number, ef: number, filter: LabelFilter | null = null): GraphHits {
+    const step = this.walk(unit, k, ef, filter);
+    step.now();
+    return step.found;
+  }
+
+  /** The same as a step of a search. `release` meanwhile does it no harm; nothing may be added. */
+  walk(unit: Float32Array, k: number, ef: number, filter: LabelFilter | null = null): WalkStep {
     const graph = this.#native();
     const wanted = Math.max(0, Math.min(k, this.#count));
     this.#check(unit);
-    const [labels, similarities] = [new Int32Array(wanted), new Float32Array(wanted)];
     const [owners, allowed] = filter === null ? [null, null] : [filter.owners, filter.allowed.words];
     const looked = Math.max(wanted, Math.min(ef, this.#count));
-    const count = this.#addon.graphSearch(graph, unit, looked, owners, allowed, labels, similarities);
-    return { labels: labels.subarray(0, count), similarities: similarities.subarray(0, count) };
+    const [labels, similarities] = [new Int32Array(wanted), new Float32Array(wanted)];
+    return new WalkStep(this.#addon, [graph, unit, looked, owners, allowed, labels, similarities]);
   }
 
   /** Writes the file. Throws what the disk says; that all of it is right is seen by reading it back: `sealGraphFile`. */
@@ -115,6 +123,36 @@ export class HnswGraph {
     for (let i = 0; i < vectors.length; i++) {
       if (!Number.isFinite(vectors[i])) throw new VectorRejectedError("not-finite", "a component is not finite");
     }
+  }
+}
+
+type Walk = Parameters<VectorAddon["graphSearch"]>;
+
+/** What was found is in `found` once it is done. */
+export class WalkStep implements Step {
+  readonly #addon: VectorAddon;
+  readonly #asked: Walk;
+  #count = 0;
+
+  constructor(addon: VectorAddon, asked: Walk) {
+    this.#addon = addon;
+    this.#asked = asked;
+  }
+
+  get found(): GraphHits {
+    return { labels: this.#asked[5].subarray(0, this.#count), similarities: this.#asked[6].subarray(0, this.#count) };
+  }
+
+  now(): void {
+    this.#count = this.#addon.graphSearch(...this.#asked);
+  }
+
+  later(): Promise<void> | null {
+    return searchThreads() === 0 ? null : this.#take(this.#addon.graphSearchLater(...this.#asked));
+  }
+
+  async #take(count: Promise<number>): Promise<void> {
+    this.#count = await count;
   }
 }
 

@@ -37,6 +37,14 @@ export interface ScanKernels {
   gather(part: ScanPart, rows: Int32Array, query: ScanQuery, out: Float32Array): void;
   /** Parts come in ascending order. */
   best(parts: readonly ScanPart[], query: ScanQuery, ask: BestAsk): ScoredSlots;
+  /** The same by threads of the pool; null where there are none. */
+  readonly later: LaterKernels | null;
   /** Makes the sketches of `count` rows from `first` on. */
   sketch(part: ScanPart, dimensions: number, first: number, count: number): void;
+}
+
+/** Until the answer is there, nobody may write to the rows, owners or sets that were asked about. */
+export interface LaterKernels {
+  gather(part: ScanPart, rows: Int32Array, query: ScanQuery, out: Float32Array): Promise<void>;
+  best(parts: readonly ScanPart[], query: ScanQuery, ask: BestAsk): Promise<ScoredSlots>;
 }

@@ -2,8 +2,8 @@
  * The search index of one generation of one store: BM25, vectors and attributes over the same chunks, in memory.
  *
  * - Everything here can be rebuilt from SQLite; nothing here is the truth.
- * - All methods are synchronous. A search never awaits, so its answer is never from two states, and a write is
- *   searchable when its call returns.
+ * - All methods but `ask` are synchronous, and a write is searchable when its call returns. `ask` has threads look at the
+ *   vectors of a large store, and answers from what was there when it began and is there still (views.ts).
  * - Writes are idempotent: adding a file that is there replaces it, removing one that is not does nothing. That is
  *   what makes "load from SQLite while writes go on, then repeat those writes" right (see registry.ts).
  * - Large files go in by pieces (`addFile` with the first chunks, `addChunks` with more), so that no call is long:
@@ -12,11 +12,11 @@
  */
 import { AttributeIndex } from "./attributes.ts";
 import type { Evidence } from "./coverage.ts";
-import { ExactIndex, type ExactSearchOptions, type FetchVectors, type VectorHit } from "./exact.ts";
+import { ExactIndex, type FetchVectors, type VectorHit } from "./exact.ts";
 import { FileTable } from "./file-table.ts";
 import type { Attributes, Filter } from "./filter.ts";
 import { FilterCache, type Matching } from "./filter-cache.ts";
-import { GraphCover, LEAST_EF, LEAST_NEIGHBOURS } from "./graph-cover.ts";
+import { GraphCover } from "./graph-cover.ts";
 import { GRAPH_FROM_VECTORS, type GraphRule, type GraphWork, type IndexKind } from "./graph-work.ts";
 import { planGraphWork, wantsGraph } from "./graph-work.ts";
 import type { SectionReader, SectionWriter } from "./image-sections.ts";
@@ -24,11 +24,15 @@ import { KeywordIndex, type KeywordPass } from "./keyword.ts";
 import type { QueryTerm } from "./query-term.ts";
 import { type IndexCandidate, type LegHit, legOf } from "./legs.ts";
 import { type OpenGraph, releaseGraph } from "./open-graph.ts";
+import { searchThreads } from "./native-scan.ts";
 import { type FetchTerms, refinedScores } from "./passages.ts";
 import { OwnAttributes } from "./own-attributes.ts";
+import { runLater, runNow, type Steps } from "./steps.ts";
 import { TopK } from "./top-k.ts";
 import { unpackTerms } from "./term-blob.ts";
-import { unitQuery, unitVectors } from "./vector-input.ts";
+import { unitVectors } from "./vector-input.ts";
+import { LIST_SHARE, type Nearest, nearest, NO_HITS } from "./vector-leg.ts";
+import type { View, Views } from "./views.ts";
 
 export type IndexedChunk = {
   /** SQLite row id. */
@@ -122,8 +126,8 @@ export type StoreIndexStats = {
   readonly tail: number;
 };
 
-/** A filter that keeps more than this share of the vectors is a test during the full scan, not a list of slots. */
-const LIST_SHARE = 0.3;
+/** With fewer vectors a search is over before a thread would have begun. */
+const LEAST_FOR_THREADS = 4000;
 /** Keyword postings cleaned up along with each write while there is something to clean. */
 const SWEEP_BUDGET = 20_000;
 
@@ -138,14 +142,12 @@ interface StoreIndexParts {
 }
 
 type KeywordLeg = { readonly hits: readonly VectorHit[]; readonly scoreOf: (chunk: number) => number };
-type Nearest = { readonly hits: readonly VectorHit[]; readonly used: IndexAnswer["used"] };
 type Legs = {
   readonly vector: Float32Array | null;
   readonly nearest: readonly VectorHit[];
   readonly keyword: KeywordLeg | null;
   readonly evidence: Evidence | null;
 };
-const NO_HITS: Nearest = { hits: [], used: "none" };
 
 export class StoreIndex {
   readonly dimensions: number;
@@ -159,6 +161,7 @@ export class StoreIndex {
   readonly #vectors: ExactIndex;
   readonly #image: Pick<SectionReader, "isIntact"> | undefined;
   readonly #filters: FilterCache;
+  readonly #views: Views;
   #cover: GraphCover | null = null;
   #graphRule: GraphRule;
   #version = 0;
@@ -172,6 +175,7 @@ export class StoreIndex {
     this.dimensions = options.dimensions;
     ({ files: this.#files, attributes: this.#attributes, own: this.#own } = parts);
     ({ keywords: this.#keywords, vectors: this.#vectors, image: this.#image } = parts);
+    this.#views = parts.vectors.views;
     this.#graphRule = { kind: options.kind ?? "auto", from: options.graphFrom ?? GRAPH_FROM_VECTORS };
     this.#filters = new FilterCache(this.#attributes, this.#own, [this.#files, this.#vectors]);
     const { fetchTerms } = options;
@@ -294,6 +298,11 @@ export class StoreIndex {
       this.#vectors.remove(chunk);
       this.#own.delete(chunk);
     });
+    // Slots that were remembered are others when the vectors have gone.
+    this.#views.afterwards(() => {
+      this.#version++;
+      this.#cover?.slotsMoved();
+    });
     this.#attributes.delete(file);
     this.#files.removeFile(file);
     this.#afterWrite();
@@ -324,15 +333,19 @@ export class StoreIndex {
   }
 
   /**
-   * Searches through this graph from now on (null: scan again); frees the one before. Chunks that it lacks are scanned,
+   * Searches through this graph from now on (null: scan again); frees the one before when nobody is searching it. Chunks that it lacks are scanned,
    * chunks that are gone are left out. About 0.2 microseconds a chunk.
    */
   attachGraph(graph: OpenGraph | null): void {
-    if (this.#cover !== null) releaseGraph(this.#cover.graph);
+    if (this.#cover !== null) this.#release(this.#cover.graph);
     this.#cover = null;
     // A graph is read while searches go on, and the index may have left memory meanwhile.
     if (graph !== null && this.#isClosed) return releaseGraph(graph);
     if (graph !== null) this.#cover = new GraphCover(graph, this.#files, this.#vectors);
+  }
+
+  #release(graph: OpenGraph): void {
+    this.#views.afterwards(() => releaseGraph(graph));
   }
 
   /** Says whether a graph is being read, so that none is built meanwhile. */
@@ -346,7 +359,7 @@ export class StoreIndex {
     return planGraphWork(this.#graphRule, this.#vectors, this.#files, this.#cover, (chunks) => this.#idsOf(chunks));
   }
 
-  /** Frees what the garbage collector does not see. The index must not be used afterwards. */
+  /** Frees what the garbage collector does not see, when the searches under way have ended. The index must not be used afterwards. */
   close(): void {
     this.attachGraph(null);
     this.#isClosed = true;
@@ -368,70 +381,69 @@ export class StoreIndex {
 
   /** Throws VectorRejectedError on a query vector of another length or with NaN. */
   search(request: IndexSearch): IndexAnswer {
+    return runNow(this.#searching(request, null));
+  }
+
+  /**
+   * The same, where threads are to search and the store is large enough by a promise: other work of this thread goes on
+   * meanwhile. The answer has only chunks that were there at the call and are there still.
+   */
+  ask(request: IndexSearch): IndexAnswer | Promise<IndexAnswer> {
+    const isLarge = request.vector !== null && this.#vectors.count >= LEAST_FOR_THREADS;
+    return isLarge && searchThreads() > 0 ? this.#askLater(request) : this.search(request);
+  }
+
+  async #askLater(request: IndexSearch): Promise<IndexAnswer> {
+    if (this.#views.isCrowded) await this.#views.room();
+    const view = this.#views.open();
+    try {
+      return await runLater(this.#searching(request, view));
+    } finally {
+      this.#views.close();
+    }
+  }
+
+  /** The words are looked up last, when nothing waits any more: what they find is not good for longer. */
+  *#searching(request: IndexSearch, view: View | null): Steps<IndexAnswer> {
     const matching = request.filter === null ? null : this.#filters.match(request.filter, this.#version);
+    const matched = {
+      files: matching?.fileCount ?? this.#files.fileCount,
+      chunks: matching?.chunkCount ?? this.#files.chunkCount,
+    };
+    const near = request.vector === null ? NO_HITS : yield* this.#nearest(request.vector, request, matching, view);
+    const found = this.#shown(near.hits, view);
     const pass =
       request.terms === null ? null : this.#keywords.search(request.terms, request.depth, matching?.chunks ?? null);
-    const keyword = pass === null ? null : this.#keywordLeg(pass, request.byWindows ?? true);
-    const nearest = request.vector === null ? NO_HITS : this.#nearest(request.vector, request, matching);
+    const keyword = pass === null ? null : this.#keywordLeg(pass, request.byWindows ?? true, view);
     const evidence = pass === null ? null : this.#keywords.evidence(pass, this.#fileCounts);
-    const candidates = this.#candidates({ vector: request.vector, nearest: nearest.hits, keyword, evidence });
+    const candidates = this.#candidates({ vector: request.vector, nearest: found, keyword, evidence });
     return {
       // Most who ask look at the candidates only: a leg is put together when somebody does look at it.
       get vector() {
-        return legOf(nearest.hits, nearest.hits, candidates);
+        return legOf(found, found, candidates);
       },
       get keyword() {
-        return legOf(keyword?.hits ?? [], nearest.hits, candidates);
+        return legOf(keyword?.hits ?? [], found, candidates);
       },
       candidates,
       maxKeywordScore: pass?.maxPossible ?? 0,
       attainableKeywordScore: pass?.attainable ?? 0,
       knownTerms: pass?.knownTerms ?? 0,
       idfSum: pass?.idfSum ?? 0,
-      matched: {
-        files: matching?.fileCount ?? this.#files.fileCount,
-        chunks: matching?.chunkCount ?? this.#files.chunkCount,
-      },
-      used: nearest.used,
+      matched,
+      used: near.used,
     };
   }
 
-  #nearest(vector: Float32Array, request: IndexSearch, matching: Matching | null): Nearest {
-    const options = { depth: request.depth, exact: request.exact ?? request.depth, fetch: this.#fetch };
-    const walked = this.#walk(vector, options, matching);
-    if (walked !== null) return { hits: walked, used: "hnsw" };
-    if (matching === null) return { hits: this.#vectors.search(vector, options), used: "exact" };
-    const many = matching.chunkCount > this.#files.chunkCount * LIST_SHARE;
-    const only = many ? { allowed: matching.chunks } : { slots: matching.slots() };
-    return { hits: this.#vectors.search(vector, { ...options, ...only }), used: "exact" };
+  /** Those that the view has. */
+  #shown(hits: readonly VectorHit[], view: View | null): readonly VectorHit[] {
+    return this.#views.isHiding ? hits.filter(({ owner }) => this.#views.shows(view, owner)) : hits;
   }
 
-  /** The graph's answer and the fresh tail's together, or null where a scan is better or the graph cannot answer. */
-  #walk(vector: Float32Array, options: ExactSearchOptions, matching: Matching | null): VectorHit[] | null {
-    const cover = this.#usableCover();
-    if (cover === null) return null;
-    const kept = matching === null ? 1 : matching.chunkCount / Math.max(1, this.#files.chunkCount);
-    if (matching !== null && !this.#walkPays(Math.max(options.exact, Math.min(options.depth, LEAST_NEIGHBOURS)), kept))
-      return null;
-    const limits = { depth: options.depth, sure: Math.min(options.exact, options.depth) };
-    const walked = cover.search(unitQuery(vector, this.dimensions), limits, matching?.chunks ?? null, kept);
-    if (walked === null) return null;
-    const scored = this.#vectors.withNext(vector, walked);
-    if (cover.tailVectors === 0) return bestOf(scored, options.depth);
-    const slots = cover.tailSlots();
-    const fresh = this.#vectors.search(vector, { ...options, slots, allowed: matching?.chunks ?? null });
-    return bestOf([...fresh, ...scored], options.depth);
-  }
-
-  /**
-   * With a filter the graph must find so many more neighbours that enough of them pass. Figures in microseconds, measured
-   * at 256 dimensions: a walk takes 3 a candidate, a scan 0.015 a vector in a row and 0.025 a listed one.
-   */
-  #walkPays(neighbours: number, kept: number): boolean {
-    if (kept === 0) return false;
-    const walk = 3 * Math.max(LEAST_EF, (1.5 * neighbours) / kept);
-    const scan = kept > LIST_SHARE ? this.#vectors.count * 0.015 : this.#vectors.count * kept * 0.025;
-    return walk < (scan * this.dimensions) / 256;
+  #nearest(vector: Float32Array, request: IndexSearch, matching: Matching | null, view: View | null): Steps<Nearest> {
+    const options = { depth: request.depth, exact: request.exact ?? request.depth, fetch: this.#fetch, view };
+    const parts = { vectors: this.#vectors, files: this.#files, cover: this.#usableCover() };
+    return nearest(parts, vector, options, matching);
   }
 
   /** The graph, if it may be used and covers enough for that to pay. */
@@ -442,12 +454,12 @@ export class StoreIndex {
     return cover.tailVectors <= this.#vectors.count * LIST_SHARE ? cover : null;
   }
 
-  #keywordLeg(pass: KeywordPass, byWindows: boolean): KeywordLeg {
+  #keywordLeg(pass: KeywordPass, byWindows: boolean, view: View | null): KeywordLeg {
     const fetch = byWindows ? this.#fetchTerms : null;
     const scoreOf = fetch === null ? pass.scoreOf : refinedScores(pass, fetch);
     const hits = Array.from(pass.top.ids, (owner) => ({ owner, score: scoreOf(owner) }));
     if (scoreOf !== pass.scoreOf) hits.sort((a, b) => b.score - a.score || a.owner - b.owner);
-    return { hits, scoreOf };
+    return { hits: this.#shown(hits, view), scoreOf };
   }
 
   /** Those of the vector leg first. */
@@ -499,7 +511,9 @@ export class StoreIndex {
   #afterWrite(): void {
     this.#version++;
     if (this.#keywords.removedCount > 64 && this.#keywords.removedCount * 16 > this.#files.chunkCount) {
-      this.#files.freeChunks(this.#keywords.sweep(SWEEP_BUDGET));
+      const freed = this.#keywords.sweep(SWEEP_BUDGET);
+      // An ordinal means the same for as long as a search is under way.
+      this.#views.afterwards(() => this.#files.freeChunks(freed));
     }
   }
 }
@@ -514,11 +528,4 @@ function emptyParts({ dimensions, nextShare }: StoreIndexOptions): StoreIndexPar
     keywords: new KeywordIndex(),
     vectors: new ExactIndex(dimensions, nextShare),
   };
-}
-
-/** Best first, each owner once: one may be found by windows of its own, and by such as it shares. */
-function bestOf(hits: readonly VectorHit[], depth: number): VectorHit[] {
-  const best = new Map<number, VectorHit>();
-  for (const hit of hits) if (hit.score > (best.get(hit.owner)?.score ?? -Infinity)) best.set(hit.owner, hit);
-  return [...best.values()].sort((a, b) => b.score - a.score || a.owner - b.owner).slice(0, depth);
 }

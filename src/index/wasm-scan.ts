@@ -9,6 +9,7 @@ const PIECE_BYTES = 256 * 1024;
 /** The scan in WebAssembly: vectors are copied into its memory piece by piece. */
 export class WasmScan implements ScanKernels {
   readonly sketches = false;
+  readonly later = null;
   #memory: WebAssembly.Memory | null = null;
   #kernel: ScanKernel | null = null;
 

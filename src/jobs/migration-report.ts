@@ -155,7 +155,7 @@ class GenerationComparison {
     const embedded = await this.#deps.embedQuery(model, query, { tenant: generation.tenant_id, signal: this.#signal });
     if (!embedded.ok) return null;
     const depth = filesOnly ? TOP * 5 : TOP;
-    const { vector } = index.search({ vector: embedded.vector, terms: null, filter: null, depth });
+    const { vector } = await index.ask({ vector: embedded.vector, terms: null, filter: null, depth });
     this.#latencies[side].push(performance.now() - startedAt);
     const best = new Map<number, number>();
     for (const { fileKey, chunkId } of vector) {
@@ -261,7 +261,7 @@ async function selfRetrieval(storage: Storage, generation: GenerationRow, index:
     if (vector === undefined || !vector.some((x) => x !== 0)) continue;
     asked += 1;
     const depth = generation.window_tokens === null ? 1 : DEPTH;
-    const hits = index.search({ vector, terms: null, filter: null, depth }).vector;
+    const { vector: hits } = await index.ask({ vector, terms: null, filter: null, depth });
     const best = hits[0]?.score ?? -1;
     // Where chunks share windows the best may be another that has this one; by so much can its other windows lift it.
     const isLifted = (score: number) => generation.window_tokens !== null && score >= best - 2 * NEXT_SHARE;

@@ -1,6 +1,10 @@
 /**
  * The functions of the addon in src/index/native. Each checks what it is given and throws a TypeError rather than read or
  * write outside of it. Arrays may lie in memory of the process or in a mapped file; nothing is kept after the call.
+ *
+ * Functions that end in `Later` check at once too, and then promise what threads of the pool work out. Until the promise
+ * is settled the arrays stay in memory, and nobody may write to what they held when the call was made: to the rows of a
+ * part up to its `count`, to owners, sets and queries.
  */
 export interface VectorAddon {
   /** Instruction sets that this processor runs, the best first. */
@@ -27,6 +31,7 @@ export interface VectorAddon {
     step: number,
     out: Float32Array,
   ): void;
+  gatherLater(...asked: Parameters<VectorAddon["gather"]>): Promise<void>;
   /** Makes the sketches of `count` rows from `first` on (sketch.h). */
   sketch(
     codes: Int8Array,
@@ -55,6 +60,13 @@ export interface VectorAddon {
     slots: Int32Array,
     scores: Float32Array,
   ): number;
+  /** Cut in pieces where several threads have nothing to do; the answer is the same. */
+  bestLater(...asked: Parameters<VectorAddon["best"]>): Promise<number>;
+
+  /** How many threads work out what is promised, of all that this process promises (at first none: who asks waits). */
+  poolThreads(threads: number): void;
+  /** For tests: what a thread of the pool throws becomes an Error of the promise. */
+  poolFail(): Promise<never>;
 
   graphCreate(dimensions: number, capacity: number, m: number, efConstruction: number): NativeGraph;
   graphCount(graph: NativeGraph): number;
@@ -75,9 +87,10 @@ export interface VectorAddon {
     labels: Int32Array,
     similarities: Float32Array,
   ): number;
+  graphSearchLater(...asked: Parameters<VectorAddon["graphSearch"]>): Promise<number>;
   /** Throws what the disk says. */
   graphSave(graph: NativeGraph, path: string): void;
-  /** Gives the memory back; the graph is of no use afterwards. */
+  /** Gives the memory back, once no search is under way; the graph is of no use afterwards. */
   graphRelease(graph: NativeGraph): void;
   /** Reads in another thread. Rejects unless the file holds `count` vectors of `dimensions` and nothing impossible. */
   graphRead(path: string, dimensions: number, count: number): Promise<NativeGraph>;

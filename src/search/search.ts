@@ -7,6 +7,7 @@
 import { AppError } from "../errors.ts";
 import type { EmbedFailure } from "../embed/provider.ts";
 import { queryTerms } from "../index/analyzer.ts";
+import { searchThreads } from "../index/native-scan.ts";
 import type { IndexLease } from "../index/registry.ts";
 import { answerOfIntact } from "../index/intact.ts";
 import type { IndexAnswer, StoreIndex } from "../index/store-index.ts";
@@ -100,23 +101,34 @@ const TURN_CHARACTERS = 1024;
 /** A question of so many characters is answered at once where nobody waits for a turn. */
 const SHORT_QUESTION = 256;
 
+type Question = () => Promise<Asked>;
+
 /**
- * The serving thread while it asks an index: tenants take turns here too, a question at a time, and other requests go on
- * in between. How many wait is bounded by the requests that may be under way.
+ * The serving thread and the threads that search while indexes are asked: tenants take turns here too, a question at a
+ * time, as many at once as there are threads, and other requests go on in between. How many wait is bounded by the
+ * requests that may be under way.
  */
-type Turns = FairLane<() => Asked, Asked>;
+interface Turns {
+  readonly lane: FairLane<Question, Asked>;
+  /** Short questions that are asked past the lane while nobody waits there. */
+  passing: number;
+  readonly mostPassing: number;
+}
 
 export function createSearch(deps: SearchDeps): Search {
-  const turns: Turns = new FairLane({
+  // One more, so that the threads have something to do while the answer of one is put together.
+  const slots = searchThreads() + 1;
+  const lane: Turns["lane"] = new FairLane({
     quantum: TURN_CHARACTERS,
     most: Infinity,
     mostOfOne: Infinity,
-    slots: 1,
+    slots,
     async run(question) {
       await nextTurn();
-      return question();
+      return await question();
     },
   });
+  const turns: Turns = { lane, passing: 0, mostPassing: slots };
   return (asked, signal) =>
     traced("search", { "lectern.mode": asked.request.mode, "lectern.questions": asked.request.searched.length }, () =>
       search({ ...deps, turns }, asked, signal),
@@ -222,27 +234,35 @@ async function vectorsOf(
 
 async function inTurns(
   turns: Turns,
-  { tenant, questions, signal }: { tenant: string; questions: readonly Slice<() => Asked>[]; signal: AbortSignal },
+  { tenant, questions, signal }: { tenant: string; questions: readonly Slice<Question>[]; signal: AbortSignal },
 ): Promise<Asked[]> {
   const [only] = questions;
+  const isShort = questions.length === 1 && only !== undefined && only.cost <= SHORT_QUESTION;
   // A turn costs a short question more than its answer holds up anybody.
-  if (questions.length === 1 && only !== undefined && only.cost <= SHORT_QUESTION && turns.isIdle) return [only.item()];
+  if (isShort && turns.lane.isIdle && turns.passing < turns.mostPassing) {
+    turns.passing++;
+    try {
+      return [await only.item()];
+    } finally {
+      turns.passing--;
+    }
+  }
   try {
-    return (await turns.submit(tenant, questions, signal)) ?? [];
+    return (await turns.lane.submit(tenant, questions, signal)) ?? [];
   } catch (error) {
     if (!(error instanceof WorkerCallError)) throw error;
     throw new AppError("shutting_down", "The request was interrupted.", { cause: error });
   }
 }
 
-function ask(
+async function ask(
   { scaleOf }: SearchDeps,
   index: StoreIndex,
   asked: { model: string; query: string; vector: Float32Array | null; request: SearchRequest },
-): Asked {
+): Promise<Asked> {
   const { model, query, vector, request } = asked;
   const wanted = request.maxChunksPerFile === null ? request.maxResults : request.maxResults * 4;
-  const answer: IndexAnswer = index.search({
+  const answer: IndexAnswer = await index.ask({
     vector,
     terms: request.mode === "vector" ? null : queryTerms(query),
     filter: request.filter,

@@ -3,11 +3,13 @@
 
 #include "graph-binding.h"
 #include "mapping-binding.h"
+#include "pool-binding.h"
 #include "scan-binding.h"
 
 NAPI_MODULE_INIT() {
   lectern::defineScan(env, exports);
   lectern::defineGraph(env, exports);
   lectern::defineMapping(env, exports);
+  lectern::definePool(env, exports);
   return exports;
 }

@@ -42,6 +42,45 @@ std::vector<float>& scratch(size_t which) {
 
 }  // namespace
 
+Part stretchOf(const Part& part, size_t from, size_t to, size_t columns) {
+  Part stretch = part;
+  stretch.rows.codes += from * part.rows.stride;
+  stretch.rows.scales += from;
+  stretch.count = to - from;
+  stretch.base += from;
+  stretch.sketched = std::min(std::max(part.sketched, from), to) - from;
+  if (stretch.sketched == 0) return stretch;
+  stretch.sketches.words += from * columns;
+  stretch.sketches.factors += from;
+  stretch.sketches.errors += from / kBlock;
+  return stretch;
+}
+
+std::vector<Part> pieceOf(const std::vector<Part>& parts, size_t piece, size_t pieces, size_t columns) {
+  size_t blocks = 0;
+  for (const Part& part : parts) blocks += (part.count + kBlock - 1) / kBlock;
+  const size_t first = blocks * piece / pieces * kBlock;
+  const size_t end = blocks * (piece + 1) / pieces * kBlock;
+  std::vector<Part> found;
+  size_t before = 0;
+  for (const Part& part : parts) {
+    const size_t room = (part.count + kBlock - 1) / kBlock * kBlock;
+    const size_t from = std::min(std::max(first, before) - before, part.count);
+    const size_t to = std::min(std::max(end, before) - before, part.count);
+    if (from < to) found.push_back(stretchOf(part, from, to, columns));
+    before += room;
+  }
+  return found;
+}
+
+std::vector<Hit> bestOfAll(const std::vector<std::vector<Hit>>& lists, size_t limit) {
+  std::vector<Hit> all;
+  for (const std::vector<Hit>& list : lists) all.insert(all.end(), list.begin(), list.end());
+  std::sort(all.begin(), all.end(), isBetter);
+  if (all.size() > limit) all.resize(limit);
+  return all;
+}
+
 /** A heap of the best so far whose root is the worst of them. */
 struct BestScan::Kept {
   Kept(size_t most, float from) : limit(most), bar(from), width(widthAt(from)) {}

@@ -31,6 +31,12 @@ struct Filter {
   }
 };
 
+/** A stretch of a part; `from` begins a block, and so does `to` unless it is the end. `columns` are those of its sketches. */
+Part stretchOf(const Part& part, size_t from, size_t to, size_t columns);
+
+/** One of `pieces` cuts of all slots, nearly of one size. */
+std::vector<Part> pieceOf(const std::vector<Part>& parts, size_t piece, size_t pieces, size_t columns);
+
 struct Hit {
   float score;
   int32_t slot;
@@ -40,6 +46,9 @@ struct Hit {
 inline bool isBetter(const Hit& a, const Hit& b) {
   return a.score > b.score || (a.score == b.score && a.slot < b.slot);
 }
+
+/** The `limit` best of several lists, best first. */
+std::vector<Hit> bestOfAll(const std::vector<std::vector<Hit>>& lists, size_t limit);
 
 class BestScan {
  public:

@@ -1,12 +1,12 @@
-// The graph for JavaScript: see vector-addon.ts, which has its types. A graph is a handle; one thread at a time uses it.
+// The graph for JavaScript: see vector-addon.ts, which has its types. A graph is a handle; one thread at a time changes it.
 #include "graph-binding.h"
 
 #include <memory>
 #include <mutex>
 #include <unordered_set>
 
-#include "arguments.h"
 #include "graph.h"
+#include "pool-binding.h"
 
 namespace lectern {
 
@@ -16,8 +16,9 @@ constexpr double kMostDimensions = 65536;
 constexpr double kMostLinks = 256;
 constexpr double kMostThreads = 256;
 
+/** Searches that are under way hold the graph too: released, it goes when they have ended. */
 struct Handle {
-  std::unique_ptr<Graph> graph;
+  std::shared_ptr<Graph> graph;
 };
 
 /** Every handle that is alive: what else JavaScript passes for one is told by it. */
@@ -82,6 +83,13 @@ Graph* graphAt(Arguments& args) {
   return args.failed() ? nullptr : handle->graph.get();
 }
 
+/** One that is about to change: no search may be under way. */
+Graph* ownGraphAt(Arguments& args) {
+  Graph* graph = graphAt(args);
+  if (graph != nullptr) args.expect(handleAt(args)->graph.use_count() == 1, "the graph is being searched");
+  return args.failed() ? nullptr : graph;
+}
+
 /** graphCreate(dimensions, capacity, m, efConstruction): a graph. */
 napi_value create(Arguments& args) {
   const GraphSettings settings{args.whole(0, "dimensions", kMostDimensions), args.whole(1, "capacity"),
@@ -101,7 +109,7 @@ napi_value count(Arguments& args) {
 
 /** graphReserve(graph, capacity): makes room for so many vectors in all. */
 napi_value reserve(Arguments& args) {
-  Graph* graph = graphAt(args);
+  Graph* graph = ownGraphAt(args);
   const size_t capacity = args.whole(1, "capacity");
   if (!args.failed()) graph->reserve(capacity);
   return nullptr;
@@ -109,7 +117,7 @@ napi_value reserve(Arguments& args) {
 
 /** graphAdd(graph, vectors, threads): adds unit vectors under the next labels, in order. */
 napi_value add(Arguments& args) {
-  Graph* graph = graphAt(args);
+  Graph* graph = ownGraphAt(args);
   const auto vectors = args.array<float>(1, "vectors");
   const size_t threads = args.whole(2, "threads", kMostThreads);
   if (args.failed()) return nullptr;
@@ -121,35 +129,65 @@ napi_value add(Arguments& args) {
   return nullptr;
 }
 
+/** A walk for the nearest. */
+class SearchJob : public Job {
+ public:
+  explicit SearchJob(Arguments& args) {
+    if (graphAt(args) != nullptr) graph_ = handleAt(args)->graph;
+    query_ = args.array<float>(1, "query");
+    ef_ = args.whole(2, "ef");
+    if (!args.isNull(3)) {
+      const auto owners = args.array<int32_t>(3, "owners");
+      const auto allowed = args.array<int32_t>(4, "allowed");
+      filter_ = {owners.data, owners.size, reinterpret_cast<const uint32_t*>(allowed.data), allowed.size};
+      // An empty list has no address, and allows nobody.
+      if (owners.data == nullptr) args.expect(graph_ == nullptr || graph_->count() == 0, "owners is too short");
+    }
+    labels_ = args.array<int32_t>(5, "labels");
+    similarities_ = args.array<float>(6, "similarities");
+    if (args.failed()) return;
+    args.expect(query_.size == graph_->dimensions(), "query has other dimensions");
+    for (size_t i = 0; i < query_.size; i++) args.expect(std::isfinite(query_.data[i]), "query must be finite");
+    args.expect(labels_.size == similarities_.size, "labels and similarities must be of one length");
+  }
+
+  void run(size_t, size_t) override {
+    const size_t k = std::min(labels_.size, graph_->count());
+    found_ = graph_->search(query_.data, k, std::min(ef_, graph_->count()), filter_);
+  }
+
+  napi_value answer(napi_env env) override {
+    for (size_t i = 0; i < found_.size(); i++) {
+      labels_.data[i] = found_[i].label;
+      similarities_.data[i] = found_[i].similarity;
+    }
+    napi_value value = nullptr;
+    napi_create_uint32(env, static_cast<uint32_t>(found_.size()), &value);
+    return value;
+  }
+
+ private:
+  std::shared_ptr<const Graph> graph_;
+  Span<float> query_;
+  size_t ef_ = 0;
+  LabelFilter filter_;
+  Span<int32_t> labels_;
+  Span<float> similarities_;
+  std::vector<Neighbour> found_;
+};
+
 /** graphSearch(graph, query, ef, owners, allowed, labels, similarities): fills both, best first; answers how many. */
 napi_value search(Arguments& args) {
-  Graph* graph = graphAt(args);
-  const auto query = args.array<float>(1, "query");
-  const size_t ef = args.whole(2, "ef");
-  LabelFilter filter;
-  if (!args.isNull(3)) {
-    const auto owners = args.array<int32_t>(3, "owners");
-    const auto allowed = args.array<int32_t>(4, "allowed");
-    filter = {owners.data, owners.size, reinterpret_cast<const uint32_t*>(allowed.data), allowed.size};
-    // An empty list has no address, and allows nobody.
-    if (owners.data == nullptr) args.expect(graph == nullptr || graph->count() == 0, "owners is too short");
-  }
-  const auto labels = args.array<int32_t>(5, "labels");
-  const auto similarities = args.array<float>(6, "similarities");
+  SearchJob job(args);
   if (args.failed()) return nullptr;
-  args.expect(query.size == graph->dimensions(), "query has other dimensions");
-  for (size_t i = 0; i < query.size; i++) args.expect(std::isfinite(query.data[i]), "query must be finite");
-  args.expect(labels.size == similarities.size, "labels and similarities must be of one length");
-  if (args.failed()) return nullptr;
-  const size_t k = std::min(labels.size, graph->count());
-  const auto found = graph->search(query.data, k, std::min(ef, graph->count()), filter);
-  for (size_t i = 0; i < found.size(); i++) {
-    labels.data[i] = found[i].label;
-    similarities.data[i] = found[i].similarity;
-  }
-  napi_value value = nullptr;
-  napi_create_uint32(args.env(), static_cast<uint32_t>(found.size()), &value);
-  return value;
+  job.run(0, 1);
+  return job.answer(args.env());
+}
+
+/** graphSearchLater(…): a promise of the same. */
+napi_value searchLater(Arguments& args) {
+  auto job = std::make_shared<SearchJob>(args);
+  return args.failed() ? nullptr : dispatch(args, std::move(job), pinnedArguments(args));
 }
 
 /** graphSave(graph, path) */
@@ -229,6 +267,7 @@ void defineGraph(napi_env env, napi_value exports) {
   define(env, exports, "graphReserve", guarded<reserve>);
   define(env, exports, "graphAdd", guarded<add>);
   define(env, exports, "graphSearch", guarded<search>);
+  define(env, exports, "graphSearchLater", guarded<searchLater>);
   define(env, exports, "graphSave", guarded<save>);
   define(env, exports, "graphRelease", guarded<release>);
   define(env, exports, "graphRead", guarded<read>);

@@ -158,15 +158,40 @@ tableint Graph::descend(const void* vector, tableint from, int top, int level) {
   return nearest;
 }
 
-std::vector<Neighbour> Graph::search(const float* query, size_t k, size_t ef, const LabelFilter& filter) {
+/** The same down to the lowest level, in a graph that nobody adds to. */
+tableint Graph::entrance(const void* vector) const {
+  tableint nearest = enterpoint_node_;
+  float distance = fstdistfunc_(vector, getDataByInternalId(nearest), dist_func_param_);
+  for (int at = maxlevel_; at > 0; at--) {
+    for (bool changed = true; changed;) {
+      changed = false;
+      const hnswlib::linklistsizeint* list = get_linklist(nearest, at);
+      const size_t count = getListCount(const_cast<hnswlib::linklistsizeint*>(list));
+      const auto* links = reinterpret_cast<const tableint*>(list + 1);
+      for (size_t i = 0; i < count; i++) {
+        const float other = fstdistfunc_(vector, getDataByInternalId(links[i]), dist_func_param_);
+        if (!(other < distance)) continue;
+        distance = other;
+        nearest = links[i];
+        changed = true;
+      }
+    }
+  }
+  return nearest;
+}
+
+/** hnswlib's `searchKnn` without what it writes down: how far one search looks is no business of another. */
+std::vector<Neighbour> Graph::search(const float* query, size_t k, size_t ef, const LabelFilter& filter) const {
   refuseBroken();
   if (k == 0 || cur_element_count == 0) return {};
-  setEf(std::max(k, ef));
+  const tableint start = entrance(query);
   OwnerFilter allowed(filter);
-  auto found = searchKnn(query, k, filter.owners == nullptr ? nullptr : &allowed);
+  auto found = filter.owners == nullptr ? searchBaseLayerST<true>(start, query, std::max(k, ef))
+                                        : searchBaseLayerST<false>(start, query, std::max(k, ef), &allowed);
+  while (found.size() > k) found.pop();
   std::vector<Neighbour> neighbours(found.size());
   for (size_t i = found.size(); i > 0; i--, found.pop())
-    neighbours[i - 1] = {1 - found.top().first, static_cast<int32_t>(found.top().second)};
+    neighbours[i - 1] = {1 - found.top().first, static_cast<int32_t>(getExternalLabel(found.top().second))};
   return neighbours;
 }
 

@@ -43,7 +43,7 @@ class InnerProductSpace : public hnswlib::SpaceInterface<float> {
   size_t dimensions_;
 };
 
-/** One thread at a time may call it. */
+/** Threads may search beside one another; whatever else is called, one thread at a time may call it and nobody searches. */
 class Graph : private InnerProductSpace, private hnswlib::HierarchicalNSW<float> {
  public:
   explicit Graph(const GraphSettings& settings);
@@ -58,7 +58,7 @@ class Graph : private InnerProductSpace, private hnswlib::HierarchicalNSW<float>
   /** Adds vectors under the next labels, with room for them made before. What fails leaves a graph of no use. */
   void add(const float* vectors, size_t count, size_t threads);
   /** Up to `k` of the nearest, best first, looking at `ef` candidates. */
-  std::vector<Neighbour> search(const float* query, size_t k, size_t ef, const LabelFilter& filter);
+  std::vector<Neighbour> search(const float* query, size_t k, size_t ef, const LabelFilter& filter) const;
   /** Throws std::runtime_error with what the disk says. */
   void save(const std::string& path) const;
 
@@ -66,6 +66,7 @@ class Graph : private InnerProductSpace, private hnswlib::HierarchicalNSW<float>
   void place(hnswlib::tableint id, const float* vector);
   void connect(hnswlib::tableint id);
   hnswlib::tableint descend(const void* vector, hnswlib::tableint from, int top, int level);
+  hnswlib::tableint entrance(const void* vector) const;
   void connectAll(size_t first, size_t end, size_t threads);
   int levelOf(uint64_t label) const;
   void readElements(std::FILE* file, size_t count, size_t bytes);

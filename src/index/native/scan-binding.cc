@@ -1,11 +1,14 @@
 // The scan for JavaScript: see vector-addon.ts, which has its types.
 #include "scan-binding.h"
 
+#include <algorithm>
 #include <array>
+#include <memory>
+#include <utility>
 #include <vector>
 
-#include "arguments.h"
 #include "best.h"
+#include "pool-binding.h"
 
 namespace lectern {
 
@@ -97,25 +100,67 @@ napi_value scan(Arguments& args) {
   return nullptr;
 }
 
-/** gather(codes, scales, stride, slots, query, step, out): scores of the listed rows, in their order. */
-napi_value gather(Arguments& args) {
+/** Listed rows to be scored. */
+struct GatherAsk {
+  Rows rows{};
+  std::vector<int32_t> slots;
+  Query query;
+  Span<float> out;
+};
+
+GatherAsk gatherAskOf(Arguments& args) {
+  GatherAsk ask;
   const auto codes = args.array<int8_t>(0, "codes");
   const auto scales = args.array<float>(1, "scales");
   const size_t stride = args.whole(2, "stride");
   const auto slots = args.array<int32_t>(3, "slots");
-  const Query query = queryAt(args, 4, stride);
-  const auto out = args.array<float>(6, "out");
-  if (args.failed()) return nullptr;
-  args.expect(slots.size <= out.size, "out is too short");
+  ask.query = queryAt(args, 4, stride);
+  ask.out = args.array<float>(6, "out");
+  if (args.failed()) return ask;
+  args.expect(slots.size <= ask.out.size, "out is too short");
   const size_t rows = rowsIn(codes, scales, stride);
   // Copied before they are looked at, so that what was checked is what is read.
-  const std::vector<int32_t> list(slots.data, slots.data + slots.size);
-  for (const int32_t slot : list) args.expect(slot >= 0 && static_cast<size_t>(slot) < rows, "a slot is out of range");
-  if (args.failed()) return nullptr;
-  const ScanQuery prepared(query.values.data, stride, query.step);
-  const Rows all{codes.data, scales.data, stride};
-  dotRows(usedSimd())(all, list.data(), 0, list.size(), prepared, out.data);
+  ask.slots.assign(slots.data, slots.data + slots.size);
+  for (const int32_t slot : ask.slots)
+    args.expect(slot >= 0 && static_cast<size_t>(slot) < rows, "a slot is out of range");
+  ask.rows = {codes.data, scales.data, stride};
+  return ask;
+}
+
+class GatherJob : public Job {
+ public:
+  explicit GatherJob(GatherAsk ask)
+      : ask_(std::move(ask)), query_(ask_.query.values.data, ask_.query.values.size, ask_.query.step) {}
+
+  size_t pieces(size_t idle) override { return std::max<size_t>(1, std::min(idle, ask_.slots.size() / kLeastSlots)); }
+
+  void run(size_t piece, size_t pieces) override {
+    const size_t from = ask_.slots.size() * piece / pieces;
+    const size_t to = ask_.slots.size() * (piece + 1) / pieces;
+    dotRows(usedSimd())(ask_.rows, ask_.slots.data() + from, 0, to - from, query_, ask_.out.data + from);
+  }
+
+  napi_value answer(napi_env) override { return nullptr; }
+
+ private:
+  static constexpr size_t kLeastSlots = 4096;
+
+  GatherAsk ask_;
+  ScanQuery query_;
+};
+
+/** gather(codes, scales, stride, slots, query, step, out): scores of the listed rows, in their order. */
+napi_value gather(Arguments& args) {
+  GatherAsk ask = gatherAskOf(args);
+  if (!args.failed()) GatherJob(std::move(ask)).run(0, 1);
   return nullptr;
+}
+
+/** gatherLater(…): a promise of the same. */
+napi_value gatherLater(Arguments& args) {
+  GatherAsk ask = gatherAskOf(args);
+  if (args.failed()) return nullptr;
+  return dispatch(args, std::make_shared<GatherJob>(std::move(ask)), pinnedArguments(args));
 }
 
 /** sketch(codes, scales, stride, dimensions, first, count, words, factors, errors) */
@@ -186,56 +231,123 @@ Part partOf(Arguments& args, const PartValues& values, size_t stride, size_t col
   return {{codes.data, scales.data, stride}, {words.data, factors.data, errors.data}, count, sketched, base};
 }
 
+/** What is asked of the best of a scan, checked. */
+struct BestAsk {
+  std::vector<Part> parts;
+  Span<float> unit;
+  Query query;
+  Filter filter;
+  float bottom = 0;
+  Span<int32_t> slots;
+  Span<float> scores;
+  /** The arrays of the parts. */
+  std::vector<napi_value> arrays;
+};
+
+BestAsk bestAskOf(Arguments& args) {
+  BestAsk ask;
+  const std::vector<PartValues> partValues = partValuesAt(args, 0);
+  ask.unit = args.array<float>(1, "unit");
+  const auto values = args.array<int16_t>(2, "query");
+  ask.query = queryAt(args, 2, values.size);
+  if (args.failed()) return ask;
+  for (size_t i = 0; i < ask.unit.size; i++) args.expect(std::isfinite(ask.unit.data[i]), "unit must be finite");
+  args.expect(ask.unit.size <= values.size, "unit must not be longer than a row");
+  size_t owned = kMostSlots;
+  if (!args.isNull(4)) {
+    const auto owners = args.array<int32_t>(4, "owners");
+    const auto allowed = args.array<int32_t>(5, "allowed");
+    ask.filter = {owners.data, reinterpret_cast<const uint32_t*>(allowed.data), allowed.size};
+    owned = owners.size;
+  }
+  ask.bottom = static_cast<float>(args.number(6, "bottom"));
+  ask.slots = args.array<int32_t>(7, "slots");
+  ask.scores = args.array<float>(8, "scores");
+  args.expect(ask.slots.size == ask.scores.size, "slots and scores must be of one length");
+  if (args.failed()) return ask;
+  size_t next = 0;
+  for (const PartValues& one : partValues) {
+    const Part part = partOf(args, one, values.size, columnsOf(ask.unit.size));
+    args.expect(part.base >= next, "parts must be in ascending order");
+    next = part.base + part.count;
+    args.expect(next <= owned, "owners is too short");
+    ask.parts.push_back(part);
+    ask.arrays.insert(ask.arrays.end(), one.begin(), one.begin() + kCount);
+  }
+  return ask;
+}
+
+napi_value countOf(napi_env env, size_t count) {
+  napi_value value = nullptr;
+  napi_create_uint32(env, static_cast<uint32_t>(count), &value);
+  return value;
+}
+
+/** Answers how many there are. */
+napi_value told(napi_env env, const std::vector<Hit>& hits, const BestAsk& ask) {
+  for (size_t i = 0; i < hits.size(); i++) {
+    ask.slots.data[i] = hits[i].slot;
+    ask.scores.data[i] = hits[i].score;
+  }
+  return countOf(env, hits.size());
+}
+
+/** A scan for the best that can be cut. */
+class BestJob : public Job {
+ public:
+  explicit BestJob(BestAsk ask)
+      : ask_(std::move(ask)), query_(ask_.query.values.data, ask_.query.values.size, ask_.query.step) {}
+
+  size_t pieces(size_t idle) override {
+    size_t slots = 0;
+    for (const Part& part : ask_.parts) slots += part.count;
+    found_.resize(std::max<size_t>(1, std::min(idle, slots / kLeastSlots)));
+    return found_.size();
+  }
+
+  void run(size_t piece, size_t pieces) override {
+    const size_t columns = columnsOf(ask_.unit.size);
+    std::unique_ptr<SketchQuery> sketchQuery;
+    if (columns > 0) sketchQuery = std::make_unique<SketchQuery>(ask_.unit.data, ask_.unit.size);
+    BestScan scan(usedSimd(), query_, sketchQuery.get(), ask_.filter);
+    found_[piece] = scan.run(pieceOf(ask_.parts, piece, pieces, columns), ask_.slots.size, ask_.bottom);
+  }
+
+  void join() override {
+    if (found_.size() > 1) found_ = {bestOfAll(found_, ask_.slots.size)};
+  }
+
+  napi_value answer(napi_env env) override { return told(env, found_.front(), ask_); }
+
+ private:
+  /** With fewer in a piece, another thread costs more than it spares. */
+  static constexpr size_t kLeastSlots = 16384;
+
+  BestAsk ask_;
+  ScanQuery query_;
+  std::vector<std::vector<Hit>> found_;
+};
+
 /**
  * best(parts, unit, query, step, owners, allowed, bottom, slots, scores): fills `slots` and `scores` with the best above
  * `bottom`, best first, and answers how many there are. A `unit` of no components leaves sketches alone.
  */
 napi_value best(Arguments& args) {
-  const std::vector<PartValues> partValues = partValuesAt(args, 0);
-  const auto unit = args.array<float>(1, "unit");
-  const auto values = args.array<int16_t>(2, "query");
-  const Query query = queryAt(args, 2, values.size);
+  BestAsk ask = bestAskOf(args);
   if (args.failed()) return nullptr;
-  for (size_t i = 0; i < unit.size; i++) args.expect(std::isfinite(unit.data[i]), "unit must be finite");
-  args.expect(unit.size <= query.values.size, "unit must not be longer than a row");
-  Filter filter;
-  size_t owned = kMostSlots;
-  if (!args.isNull(4)) {
-    const auto owners = args.array<int32_t>(4, "owners");
-    const auto allowed = args.array<int32_t>(5, "allowed");
-    filter = {owners.data, reinterpret_cast<const uint32_t*>(allowed.data), allowed.size};
-    owned = owners.size;
-  }
-  const double bottom = args.number(6, "bottom");
-  const auto slots = args.array<int32_t>(7, "slots");
-  const auto scores = args.array<float>(8, "scores");
-  args.expect(slots.size == scores.size, "slots and scores must be of one length");
+  BestJob job(std::move(ask));
+  job.pieces(1);
+  job.run(0, 1);
+  return job.answer(args.env());
+}
+
+/** bestLater(…): a promise of the same, which threads of the pool work out. */
+napi_value bestLater(Arguments& args) {
+  BestAsk ask = bestAskOf(args);
   if (args.failed()) return nullptr;
-  std::vector<Part> parts;
-  size_t next = 0;
-  for (const PartValues& one : partValues) {
-    const Part part = partOf(args, one, query.values.size, columnsOf(unit.size));
-    args.expect(part.base >= next, "parts must be in ascending order");
-    next = part.base + part.count;
-    args.expect(next <= owned, "owners is too short");
-    parts.push_back(part);
-  }
-  if (args.failed()) return nullptr;
-  const ScanQuery prepared(query.values.data, query.values.size, query.step);
-  std::vector<Hit> hits;
-  if (unit.size > 0) {
-    const SketchQuery sketchQuery(unit.data, unit.size);
-    hits = BestScan(usedSimd(), prepared, &sketchQuery, filter).run(parts, slots.size, static_cast<float>(bottom));
-  } else {
-    hits = BestScan(usedSimd(), prepared, nullptr, filter).run(parts, slots.size, static_cast<float>(bottom));
-  }
-  for (size_t i = 0; i < hits.size(); i++) {
-    slots.data[i] = hits[i].slot;
-    scores.data[i] = hits[i].score;
-  }
-  napi_value count = nullptr;
-  napi_create_uint32(args.env(), static_cast<uint32_t>(hits.size()), &count);
-  return count;
+  // What was read from the parts is pinned, whatever the objects come to have.
+  const napi_value pinned = pinnedArguments(args, ask.arrays);
+  return dispatch(args, std::make_shared<BestJob>(std::move(ask)), pinned);
 }
 
 }  // namespace
@@ -245,8 +357,10 @@ void defineScan(napi_env env, napi_value exports) {
   define(env, exports, "useLevel", guarded<useLevel>);
   define(env, exports, "scan", guarded<scan>);
   define(env, exports, "gather", guarded<gather>);
+  define(env, exports, "gatherLater", guarded<gatherLater>);
   define(env, exports, "sketch", guarded<sketchRows>);
   define(env, exports, "best", guarded<best>);
+  define(env, exports, "bestLater", guarded<bestLater>);
 }
 
 }  // namespace lectern
