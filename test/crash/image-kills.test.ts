@@ -1,7 +1,7 @@
 /**
  * kill -9 at random instants while index images are written, given their names, used and replaced; and between two starts
  * the file is torn, flipped, emptied, removed, or put back as it was long ago. Each start answers right from the first
- * question on. IMAGE_ROUNDS says how often (4 unless set), SEED repeats a run.
+ * question on. IMAGE_ROUNDS says how often (6 unless set), SEED repeats a run.
  */
 import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,10 +14,12 @@ import { startServer, type TestServer } from "../helpers/server.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 import { waitFor } from "../helpers/wait.ts";
 
-const ROUNDS = Number(process.env["IMAGE_ROUNDS"] ?? 4);
+const ROUNDS = Number(process.env["IMAGE_ROUNDS"] ?? 6);
 /** As few as have an image. */
 const CHUNKS = 2_100;
 const MAX_LIFE_MS = 2_500;
+/** A long series says how far it is. */
+const SAID_EVERY = 25;
 const LOTS = [3, 40, 77];
 const FAILPOINTS = ["image:arrays", "image:durable", "image:renamed"];
 const outcome = (name: string) => `lectern_index_images_total{outcome="${name}"}`;
@@ -37,7 +39,7 @@ class Series {
   readonly #deleted = new Map<string, string>();
   #words = 0;
   #baseline: unknown = null;
-  readonly counts = { opened: 0, refused: 0, none: 0, torn: 0 };
+  readonly counts = { opened: 0, refused: 0, none: 0, torn: 0, ended: 0 };
 
   constructor(dataDir: string, storeId: string, random: SeededRandom) {
     this.dataDir = dataDir;
@@ -76,9 +78,10 @@ class Series {
     await waitFor("the image", written, 100_000);
   }
 
-  async round(): Promise<void> {
+  /** Every second time the process that writes an image ends at one of its points, in turn. */
+  async round(number: number): Promise<void> {
     this.#damage();
-    const failpoint = this.#random() < 0.4 ? this.#random.pick(FAILPOINTS) : "";
+    const failpoint = number % 2 === 0 ? (FAILPOINTS[(number / 2) % FAILPOINTS.length] ?? "") : "";
     const env = { LECTERN_TEST_FAILPOINT: failpoint };
     await using server = await startServer({ ...STOCK_OPTIONS, dataDir: this.dataDir, env });
     await this.check(server);
@@ -89,6 +92,7 @@ class Series {
     await life.promise;
     await server.kill();
     await work;
+    if (server.log().includes("an index image could not be written")) this.counts.ended++;
     if (existsSync(this.#directory) && this.unfinished().length > 0) this.counts.torn++;
   }
 
@@ -203,8 +207,11 @@ test(
     const dataDir = dir.join("data");
     const series = new Series(dataDir, await stockStore(dataDir, CHUNKS), seededRandom(runSeed("images")));
     await series.prepare();
-    for (let round = 0; round < ROUNDS; round++) await series.round();
-    const { opened, refused, none, torn } = series.counts;
+    for (let round = 1; round <= ROUNDS; round++) {
+      await series.round(round);
+      if (round % SAID_EVERY === 0) console.log(`${round} kills`);
+    }
+    const { opened, refused, none, torn, ended } = series.counts;
     expect(opened).toBeGreaterThan(0);
     let answers: unknown;
     {
@@ -220,7 +227,8 @@ test(
     await series.waitForImage(server);
     await waitFor("nothing is left of the writing", () => (series.unfinished().length === 0 ? true : undefined));
     console.log(
-      `${ROUNDS} kills: ${opened} starts from an image, ${refused} refused one, ${none} had none; ${torn} left a half one`,
+      `${ROUNDS} kills: ${opened} starts from an image, ${refused} refused one, ${none} had none; ${torn} left a half one, ` +
+        `in ${ended} the writing process ended before`,
     );
   },
   120_000 + ROUNDS * 15_000,
