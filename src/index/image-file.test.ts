@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, truncateSync, writeFileSync } from "node:fs";
 import { seededRandom, type SeededRandom } from "../../test/helpers/random.ts";
 import { type TempDir, tempDir } from "../../test/helpers/temp-dir.ts";
 import { encodeTerms, queryTerms } from "./analyzer.ts";
@@ -236,6 +236,26 @@ describe("an image is not believed that", () => {
       truncateSync(path, size);
       expect([size, await reasonOf()]).toEqual([size, "damaged"]);
     }
+  });
+
+  test("and one that was replaced while it was opened is not taken for a damaged one", async () => {
+    const rows = new Rows(seededRandom(11), true);
+    const images = [20, 40].map((files) => {
+      const index = rows.loaded();
+      for (let key = 0; key < files; key++) rows.add(index, key);
+      write(rows.loaded());
+      return readFileSync(path);
+    });
+    const reasons = new Set<string | null>();
+    for (let i = 0; i < 200; i++) {
+      const reason = reasonOf();
+      // Of another length, before it is opened, while it is, or after.
+      for (let turn = 0; turn < i % 8; turn++) await new Promise((resolve) => setImmediate(resolve));
+      writeFileSync(`${path}.new`, images[i % 2]!);
+      renameSync(`${path}.new`, path);
+      reasons.add(await reason);
+    }
+    expect([...reasons].filter((reason) => reason !== null && reason !== "missing")).toEqual([]);
   });
 
   test("is of something else, or not there", async () => {

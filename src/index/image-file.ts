@@ -185,9 +185,10 @@ export async function openImage(
     const table = JSON.parse(text.toString("utf8")) as Table;
     if (identity !== null && JSON.stringify(sorted(identity)) !== JSON.stringify(table.identity))
       return refused("other-identity", "it is of another generation or version");
-    const image = ImageFile.map(path, head.bytes, table);
+    const image = mapped(path, head.bytes, table);
     // A name that leads to the file still was never given to another one meanwhile: that is what was mapped.
-    if (statSync(path).ino !== ino) return refused("missing", "it was replaced meanwhile");
+    if (statSync(path, { throwIfNoEntry: false })?.ino !== ino) return refused("missing", "it was replaced meanwhile");
+    if (image instanceof Error) return refused("damaged", image.message);
     // Of what is mapped, not of what is read: the bytes that are looked at here are those that are used.
     const wrong = await image.firstWrong(head.end, { signal, breathe });
     if (wrong !== null) return refused("damaged", `the checksum of its bytes from ${wrong} on is wrong`);
@@ -197,6 +198,15 @@ export async function openImage(
     return refused("damaged", error instanceof Error ? error.message : String(error));
   } finally {
     await file.close();
+  }
+}
+
+/** Fails also where the name leads to another file by now. */
+function mapped(path: string, bytes: number, table: Table): ImageFile | Error {
+  try {
+    return ImageFile.map(path, bytes, table);
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
   }
 }
 

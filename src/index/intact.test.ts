@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { closeSync, openSync, rmSync, statSync, truncateSync, utimesSync, writeSync } from "node:fs";
+import { join } from "node:path";
 import { type TempDir, tempDir } from "../../test/helpers/temp-dir.ts";
 import { encodeTerms, queryTerms } from "./analyzer.ts";
 import { ImageFileWriter, openImage } from "./image-file.ts";
@@ -166,4 +167,27 @@ test("where every try is disturbed it ends with an error", async () => {
   expect(asking).rejects.toThrow("changed again and again");
   await asking.catch(() => {});
   expect(opened).toBe(5);
+});
+
+test("pages that others mapped are no matter of ours: there a process ends as it would without", async () => {
+  const program = `
+    import { truncateSync, writeFileSync } from "node:fs";
+    import { vectorAddon } from ${JSON.stringify(join(import.meta.dir, "../platform/native.ts"))};
+    const [, , ours, theirs] = process.argv;
+    const bytes = 1 << 20;
+    for (const file of [ours, theirs]) writeFileSync(file, new Uint8Array(bytes).fill(7));
+    const mapping = vectorAddon().mapFile(ours, bytes);
+    const view = Bun.mmap(theirs, { shared: false });
+    truncateSync(ours, 0);
+    console.log("ours", new Uint8Array(mapping)[9000], vectorAddon().isIntact(mapping));
+    truncateSync(theirs, 0);
+    console.log("theirs", view[9000]);`;
+  const script = dir.join("program.ts");
+  await Bun.write(script, program);
+  const child = Bun.spawn([process.execPath, script, dir.join("ours"), dir.join("theirs")], {
+    stdout: "pipe",
+    stderr: "ignore",
+  });
+  expect(await child.stdout.text()).toBe("ours 0 false\n");
+  expect(await child.exited).not.toBe(0);
 });

@@ -3,7 +3,9 @@ import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import type { ParsedCache } from "../storage/parsed.ts";
+import type { GarbagePage } from "../storage/chunk-removals.ts";
 import { retireGeneration } from "../storage/cutover.ts";
+import type { StoreFileSeq } from "../storage/ids.ts";
 import { deleteFile, schedulePurge, type Detached } from "../storage/removal.ts";
 import type { Storage } from "../storage/storage.ts";
 import { nextTurn } from "../platform/next-turn.ts";
@@ -39,6 +41,8 @@ const EMBEDDINGS_STEP = 500;
 const RESPONSES_STEP = 50;
 /** Hours of statistics that are kept: the longest window, and a day. */
 const STATISTICS_HOURS = 31 * 24;
+/** Files looked at in one step: about a millisecond. */
+const GARBAGE_STEP = 100;
 const SWEEP_SECONDS = 6 * 3600;
 /** Files in progress that nothing works on, put back to work in one round. */
 const REVIVED = 1_000;
@@ -185,8 +189,11 @@ export class Janitor implements AsyncDisposable {
     const { storage, wakeJobs } = this.#deps;
     await this.#removeOrphans(blobIds);
     if (this.#stopped) return;
-    for (const { tenant_id, store_file } of await storage.chunks.filesWithGarbage(1000)) {
-      await schedulePurge(storage, { tenant_id, store_id: null, seq: store_file });
+    for (let after: StoreFileSeq | null = 0; after !== null && !this.#stopped; await nextTurn()) {
+      const { found, last }: GarbagePage = await storage.chunks.filesWithGarbage(after, GARBAGE_STEP);
+      for (const { tenant_id, store_file } of found)
+        await schedulePurge(storage, { tenant_id, store_id: null, seq: store_file });
+      after = last;
     }
     wakeJobs();
     await this.tick();

@@ -19,15 +19,31 @@ export interface ChunkRemovals {
     afterId: ChunkId,
     withChunks: boolean,
   ): Promise<ChunkId | null>;
-  /** Files (by `store_file.seq`) that left garbage behind; a full scan, for start and `doctor` only. */
-  filesWithGarbage(limit: number): Promise<{ tenant_id: TenantId; store_file: StoreFileSeq }[]>;
+  /**
+   * Files (by `store_file.seq`) that left garbage behind, among the next `limit` ones with chunks, and the last of those;
+   * null where there was none any more. Takes some microseconds a file.
+   */
+  filesWithGarbage(after: StoreFileSeq, limit: number): Promise<GarbagePage>;
+}
+
+export interface GarbagePage {
+  found: { tenant_id: TenantId; store_file: StoreFileSeq }[];
+  last: StoreFileSeq | null;
 }
 
 const GARBAGE = /*sql*/ `SELECT id FROM chunk WHERE store_file = ?1 AND revision < ?2 LIMIT ?3`;
 const IDS_OF_FILE = /*sql*/ `SELECT id FROM chunk WHERE store_file = ?1 AND chunk_set = ?2 AND id > ?3 ORDER BY id LIMIT 500`;
 const REMOVE_VECTORS_OF = /*sql*/ `DELETE FROM vector WHERE generation = ?1 AND chunk_id IN (SELECT value FROM json_each(?2))`;
-const ORPHAN_FILES = /*sql*/ `SELECT DISTINCT c.tenant_id, c.store_file FROM chunk c LEFT JOIN store_file f ON f.seq = c.store_file
-  WHERE f.seq IS NULL OR c.revision < f.revision OR f.status IN ('failed', 'cancelled') LIMIT ?1`;
+// From one file to the next through the index; of a file whose row is in order it is asked for chunks of an older revision.
+const FILES_WITH_CHUNKS = /*sql*/ `WITH RECURSIVE file (seq) AS (
+    SELECT min(store_file) FROM chunk WHERE store_file > ?1
+    UNION ALL
+    SELECT (SELECT min(store_file) FROM chunk WHERE store_file > file.seq) FROM file WHERE file.seq IS NOT NULL
+    LIMIT ?2)
+  SELECT file.seq, CASE WHEN f.seq IS NULL OR f.status IN ('failed', 'cancelled')
+        OR EXISTS (SELECT 1 FROM chunk c WHERE c.store_file = f.seq AND c.revision < f.revision)
+      THEN (SELECT tenant_id FROM chunk WHERE store_file = file.seq LIMIT 1) END AS tenant_id
+  FROM file LEFT JOIN store_file f ON f.seq = file.seq WHERE file.seq IS NOT NULL`;
 
 export function chunkRemovals(sql: Sql): ChunkRemovals {
   return {
@@ -50,6 +66,10 @@ export function chunkRemovals(sql: Sql): ChunkRemovals {
         if (withChunks) await removeTexts(tx, ids);
         return ids.at(-1) ?? null;
       }, "work"),
-    filesWithGarbage: (limit) => sql.all(ORPHAN_FILES, [limit]),
+    async filesWithGarbage(after, limit) {
+      const files = await sql.all<{ seq: StoreFileSeq; tenant_id: TenantId | null }>(FILES_WITH_CHUNKS, [after, limit]);
+      const found = files.flatMap(({ seq, tenant_id }) => (tenant_id === null ? [] : [{ tenant_id, store_file: seq }]));
+      return { found, last: files.at(-1)?.seq ?? null };
+    },
   };
 }

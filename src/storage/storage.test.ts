@@ -301,7 +301,9 @@ describe("files in stores", () => {
     expect(await storage.chunks.hits(T, ids)).toEqual([]);
     expect((await storage.chunks.texts(T, ids)).size).toBe(0);
     expect(await storage.chunks.completedFiles(T, "vs_1", 0, 10)).toEqual([]);
-    expect(await storage.chunks.filesWithGarbage(10)).toEqual([{ tenant_id: T, store_file: row.seq }]);
+    const found = [{ tenant_id: T, store_file: row.seq }];
+    expect(await storage.chunks.filesWithGarbage(0, 10)).toEqual({ found, last: row.seq });
+    expect(await storage.chunks.filesWithGarbage(row.seq, 10)).toEqual({ found: [], last: null });
     expect(await storage.chunks.removeSome(row.seq, Number.MAX_SAFE_INTEGER, 2)).toBe(2);
     expect(await storage.chunks.removeSome(row.seq, Number.MAX_SAFE_INTEGER, 2)).toBe(1);
     for (const table of ["chunk", "chunk_terms", "chunk_attributes", "vector"]) {

@@ -1,7 +1,7 @@
 /**
  * kill -9 at random instants while index images are written, given their names, used and replaced; and between two starts
  * the file is torn, flipped, emptied, removed, or put back as it was long ago. Each start answers right from the first
- * question on. IMAGE_ROUNDS says how often (4 unless set), SEED repeats a run.
+ * question on. IMAGE_ROUNDS says how often (6 unless set), SEED repeats a run.
  */
 import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,10 +14,12 @@ import { startServer, type TestServer } from "../helpers/server.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 import { waitFor } from "../helpers/wait.ts";
 
-const ROUNDS = Number(process.env["IMAGE_ROUNDS"] ?? 4);
+const ROUNDS = Number(process.env["IMAGE_ROUNDS"] ?? 6);
 /** As few as have an image. */
 const CHUNKS = 2_100;
 const MAX_LIFE_MS = 2_500;
+/** A long series says how far it is. */
+const SAID_EVERY = 25;
 const LOTS = [3, 40, 77];
 const FAILPOINTS = ["image:arrays", "image:durable", "image:renamed"];
 const outcome = (name: string) => `lectern_index_images_total{outcome="${name}"}`;
@@ -76,20 +78,30 @@ class Series {
     await waitFor("the image", written, 100_000);
   }
 
-  async round(): Promise<void> {
-    this.#damage();
-    const failpoint = this.#random() < 0.4 ? this.#random.pick(FAILPOINTS) : "";
+  /** Every second time the process that writes an image ends at one of its points, in turn. */
+  async round(number: number): Promise<void> {
+    const failpoint = number % 2 === 0 ? (FAILPOINTS[(number / 2) % FAILPOINTS.length] ?? "") : "";
+    if (failpoint === "") this.#damage();
+    else if (!existsSync(this.#path)) copyFileSync(this.#spare, this.#path);
     const env = { LECTERN_TEST_FAILPOINT: failpoint };
     await using server = await startServer({ ...STOCK_OPTIONS, dataDir: this.dataDir, env });
     await this.check(server);
     await this.#count(server);
-    const life = Promise.withResolvers<void>();
-    setTimeout(life.resolve, this.#random() * MAX_LIFE_MS);
     const work = Promise.all([this.#change(server), this.#ask(server)]);
-    await life.promise;
+    if (failpoint === "") await this.#life();
+    else {
+      const isEnded = () => (server.log().includes("an index image could not be written") ? true : undefined);
+      await waitFor(`${failpoint} is passed`, isEnded, 100_000);
+    }
     await server.kill();
     await work;
     if (existsSync(this.#directory) && this.unfinished().length > 0) this.counts.torn++;
+  }
+
+  async #life(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    setTimeout(resolve, this.#random() * MAX_LIFE_MS);
+    await promise;
   }
 
   /** The first questions after a start. */
@@ -203,7 +215,10 @@ test(
     const dataDir = dir.join("data");
     const series = new Series(dataDir, await stockStore(dataDir, CHUNKS), seededRandom(runSeed("images")));
     await series.prepare();
-    for (let round = 0; round < ROUNDS; round++) await series.round();
+    for (let round = 1; round <= ROUNDS; round++) {
+      await series.round(round);
+      if (round % SAID_EVERY === 0) console.log(`${round} kills`);
+    }
     const { opened, refused, none, torn } = series.counts;
     expect(opened).toBeGreaterThan(0);
     let answers: unknown;
