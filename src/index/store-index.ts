@@ -104,6 +104,8 @@ export type StoreIndexOptions = {
   readonly kind?: IndexKind | undefined;
   /** Vectors from which "by size" means yes (default: 100,000). */
   readonly graphFrom?: number | undefined;
+  /** Vectors from which `ask` leaves the search to threads, where there are any. */
+  readonly threadsFrom?: number | undefined;
 };
 
 /** A part of the chunks in order of their ids: those between two, exclusive, from one end on. */
@@ -162,6 +164,7 @@ export class StoreIndex {
   readonly #image: Pick<SectionReader, "isIntact"> | undefined;
   readonly #filters: FilterCache;
   readonly #views: Views;
+  readonly #threadsFrom: number;
   #cover: GraphCover | null = null;
   #graphRule: GraphRule;
   #version = 0;
@@ -176,6 +179,7 @@ export class StoreIndex {
     ({ files: this.#files, attributes: this.#attributes, own: this.#own } = parts);
     ({ keywords: this.#keywords, vectors: this.#vectors, image: this.#image } = parts);
     this.#views = parts.vectors.views;
+    this.#threadsFrom = options.threadsFrom ?? LEAST_FOR_THREADS;
     this.#graphRule = { kind: options.kind ?? "auto", from: options.graphFrom ?? GRAPH_FROM_VECTORS };
     this.#filters = new FilterCache(this.#attributes, this.#own, [this.#files, this.#vectors]);
     const { fetchTerms } = options;
@@ -337,15 +341,12 @@ export class StoreIndex {
    * chunks that are gone are left out. About 0.2 microseconds a chunk.
    */
   attachGraph(graph: OpenGraph | null): void {
-    if (this.#cover !== null) this.#release(this.#cover.graph);
+    const before = this.#cover?.graph;
+    if (before !== undefined) this.#views.afterwards(() => releaseGraph(before));
     this.#cover = null;
     // A graph is read while searches go on, and the index may have left memory meanwhile.
     if (graph !== null && this.#isClosed) return releaseGraph(graph);
     if (graph !== null) this.#cover = new GraphCover(graph, this.#files, this.#vectors);
-  }
-
-  #release(graph: OpenGraph): void {
-    this.#views.afterwards(() => releaseGraph(graph));
   }
 
   /** Says whether a graph is being read, so that none is built meanwhile. */
@@ -389,7 +390,7 @@ export class StoreIndex {
    * meanwhile. The answer has only chunks that were there at the call and are there still.
    */
   ask(request: IndexSearch): IndexAnswer | Promise<IndexAnswer> {
-    const isLarge = request.vector !== null && this.#vectors.count >= LEAST_FOR_THREADS;
+    const isLarge = request.vector !== null && this.#vectors.count >= this.#threadsFrom;
     return isLarge && searchThreads() > 0 ? this.#askLater(request) : this.search(request);
   }
 

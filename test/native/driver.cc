@@ -1,13 +1,16 @@
 // Runs the kernels and the graph against plain loops, with sizes by chance and files that were damaged, in a build with
-// sanitizers: every array is on the heap and exactly as long as it says.  driver SEED SECONDS DIRECTORY
+// sanitizers: every array is on the heap and exactly as long as it says.  driver SEED SECONDS DIRECTORY [pool]
+// With "pool" only what several threads do.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <mutex>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -17,6 +20,7 @@
 #include "../../src/index/native/best.h"
 #include "../../src/index/native/graph.h"
 #include "../../src/index/native/mapping.h"
+#include "../../src/index/native/pool.h"
 
 using namespace lectern;
 
@@ -280,12 +284,136 @@ void checkMapping(const std::string& directory) {
     isRefused = true;
   }
   require(isRefused, "a file of another length is refused");
+/** Told of what is done. */
+class Counter : public Customer {
+ public:
+  void done(std::shared_ptr<Work> work, std::string failure) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ended_.push_back({std::move(work), std::move(failure)});
+    changed_.notify_all();
+  }
+  void await(size_t count) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [&] { return ended_.size() >= count; });
+  }
+  std::vector<std::pair<std::shared_ptr<Work>, std::string>> taken() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return std::move(ended_);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::pair<std::shared_ptr<Work>, std::string>> ended_;
+};
+
+/** A scan in pieces, as scan-binding.cc does it; or one that fails. */
+class ScanWork : public Work {
+ public:
+  ScanWork(std::vector<Part> parts, const ScanQuery& query, const SketchQuery& sketchQuery, size_t limit, size_t most)
+      : parts_(std::move(parts)), query_(query), sketchQuery_(sketchQuery), limit_(limit), most_(most) {}
+
+  size_t pieces(size_t idle) override {
+    found_.resize(std::max<size_t>(1, std::min(idle + 1, most_)));
+    return found_.size();
+  }
+  void run(size_t piece, size_t pieces) override {
+    if (most_ == 0) throw std::runtime_error("as asked");
+    const Filter everyone;
+    found_[piece] = BestScan(usedSimd(), query_, &sketchQuery_, everyone)
+                        .run(pieceOf(parts_, piece, pieces, sketchQuery_.columns), limit_, -INFINITY);
+  }
+  void join() override { best = bestOfAll(found_, limit_); }
+
+  std::vector<Hit> best;
+
+ private:
+  std::vector<Part> parts_;
+  const ScanQuery& query_;
+  const SketchQuery& sketchQuery_;
+  size_t limit_;
+  size_t most_;
+  std::vector<std::vector<Hit>> found_;
+};
+
+class WalkWork : public Work {
+ public:
+  WalkWork(const Graph& graph, const float* query, size_t k) : graph_(graph), query_(query), k_(k) {}
+  void run(size_t, size_t) override { found = graph_.search(query_, k_, 40, {}); }
+  std::vector<Neighbour> found;
+
+ private:
+  const Graph& graph_;
+  const float* query_;
+  size_t k_;
+};
+
+/** What threads find is what one finds, while rows are added behind those that are looked at, and threads come and go. */
+void checkPool() {
+  const size_t dimensions = 1 + below(150);
+  Store store(64 + below(1000), dimensions);
+  Store other(below(300), dimensions);
+  const std::vector<float> unit = unitVectors(1, dimensions);
+  std::vector<int16_t> values(store.stride);
+  for (size_t d = 0; d < dimensions; d++) values[d] = static_cast<int16_t>(std::lrint(unit[d] * 8191));
+  const ScanQuery query(values.data(), values.size(), 1.0F / 8191);
+  const SketchQuery sketchQuery(unit.data(), dimensions);
+  // The last rows come while others are searched.
+  Part first = store.part(0);
+  first.count = store.count - 1 - below(40);
+  first.sketched = first.count - first.count % kBlock;
+  const Part second = other.part(store.count);
+  const size_t limit = 1 + below(60);
+  const Filter everyone;
+  const auto expected = BestScan(usedSimd(), query, &sketchQuery, everyone).run({first, second}, limit, -INFINITY);
+  const size_t count = 1 + below(200);
+  const std::vector<float> vectors = unitVectors(count, dimensions);
+  Graph graph(GraphSettings{dimensions, count, 4, 20});
+  graph.add(vectors.data(), count, 1);
+  const auto walked = graph.search(unit.data(), 10, 40, {});
+
+  Counter customer;
+  Counter gone;
+  Pool pool;
+  pool.resize(below(4));
+  size_t submitted = 0;
+  for (int i = 0; i < 40; i++) {
+    if (below(8) == 0) pool.resize(below(5));
+    if (below(4) == 0) pool.submit(std::make_shared<WalkWork>(graph, unit.data(), 10), customer);
+    else pool.submit(std::make_shared<ScanWork>(std::vector<Part>{first, second}, query, sketchQuery, limit, below(5)), customer);
+    submitted++;
+    if (below(3) == 0)
+      pool.submit(std::make_shared<ScanWork>(std::vector<Part>{first, second}, query, sketchQuery, limit, 2), gone);
+    const size_t row = first.count + below(store.count - first.count);
+    store.codes[row * store.stride] = static_cast<int8_t>(below(100));
+    store.scales[row] = 0.01F;
+    sketch({store.words.data(), store.factors.data(), store.errors.data()}, row, store.codes.data() + row * store.stride,
+           store.scales[row], dimensions);
+  }
+  pool.withdraw(gone);
+  const size_t told = gone.taken().size();
+  customer.await(submitted);
+  require(gone.taken().empty() && told <= 40, "who withdrew hears nothing more");
+  for (const auto& [work, failure] : customer.taken()) {
+    if (const auto* walk = dynamic_cast<const WalkWork*>(work.get())) {
+      require(failure.empty() && walk->found.size() == walked.size(), "a walk beside others finds as much");
+      for (size_t i = 0; i < walked.size(); i++) require(walk->found[i].label == walked[i].label, "and the same");
+    } else if (failure.empty()) {
+      const auto& best = static_cast<const ScanWork*>(work.get())->best;
+      require(best.size() == expected.size(), "pieces find as many as the whole");
+      for (size_t i = 0; i < best.size(); i++)
+        require(best[i].slot == expected[i].slot && best[i].score == expected[i].score, "and the same");
+    } else {
+      require(failure == "as asked", "a failure is told in its words");
+    }
+  }
 }
 
 }  // namespace
 
 int main(int count, char** args) {
-  if (count != 4) return 2;
+  if (count != 4 && count != 5) return 2;
+  const bool isPool = count == 5;
   engine.seed(static_cast<unsigned>(std::atoi(args[1])));
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(std::atoi(args[2]));
   int rounds = 0;
@@ -294,6 +422,10 @@ int main(int count, char** args) {
     checkHostileScan();
     if (rounds % 4 == 0) checkGraph(args[3]);
     if (rounds % 4 == 0) checkMapping(args[3]);
+    checkPool();
+    if (!isPool) checkScan();
+    if (!isPool) checkHostileScan();
+    if (!isPool && rounds % 4 == 0) checkGraph(args[3]);
     rounds++;
   } while (std::chrono::steady_clock::now() < end);
   std::printf("%d rounds\n", rounds);

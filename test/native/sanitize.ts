@@ -1,6 +1,7 @@
 /**
- * `make sanitize`: the kernels and the graph of the addon, compiled with the sanitizers of addresses and of undefined
- * behaviour, against plain loops, hostile sizes and damaged files. No JavaScript in it. SEED repeats a run.
+ * `make sanitize`: the kernels, the graph and the pool of the addon, compiled with the sanitizers of addresses and of
+ * undefined behaviour, against plain loops, hostile sizes and damaged files; then the pool once more with the sanitizer
+ * of threads. No JavaScript in it. SEED repeats a run.
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +12,8 @@ import { tempDir } from "../helpers/temp-dir.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 const SECONDS = process.env["SANITIZE_SECONDS"] ?? "10";
-const SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
+const MEMORY = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
+const THREADS = ["-fsanitize=thread", "-fno-omit-frame-pointer"];
 /** How many files are compiled at once. */
 const AT_ONCE = 2;
 
@@ -23,14 +25,14 @@ async function compile(...args: string[]): Promise<boolean> {
 }
 
 /** A program with nothing in it, which takes the sanitizers' libraries and starts. */
-async function hasSanitizers(directory: string): Promise<boolean> {
+async function hasSanitizers(directory: string, sanitizers: readonly string[]): Promise<boolean> {
   const source = join(directory, "empty.cc");
   await Bun.write(source, "int main() { return 0; }\n");
   const program = join(directory, "empty");
-  return (await compile(...SANITIZERS, source, "-o", program)) && Bun.spawnSync([program]).exitCode === 0;
+  return (await compile(...sanitizers, source, "-o", program)) && Bun.spawnSync([program]).exitCode === 0;
 }
 
-async function build(directory: string): Promise<string | null> {
+async function build(directory: string, sanitizers: readonly string[]): Promise<string | null> {
   const kernels = addonSources().filter((path) => !/(addon|-binding)\.cc$/.test(path));
   const sources = [...kernels, join(import.meta.dir, "driver.cc")];
   const objects = sources.map((_, i) => join(directory, `${i}.o`));
@@ -38,25 +40,31 @@ async function build(directory: string): Promise<string | null> {
   let failed = false;
   const lane = async () => {
     for (let at = next++; at < sources.length; at = next++) {
-      const options = [...compilerOptions(), ...SANITIZERS, "-O1", "-g", "-c"];
+      const options = [...compilerOptions(), ...sanitizers, "-O1", "-g", "-c"];
       if (!(await compile(...options, sources[at]!, "-o", objects[at]!))) failed = true;
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, lane));
   const program = join(directory, "driver");
-  return !failed && (await compile(...SANITIZERS, "-pthread", ...objects, "-o", program)) ? program : null;
+  return !failed && (await compile(...sanitizers, "-pthread", ...objects, "-o", program)) ? program : null;
+}
+
+/** Builds and runs the driver; answers how it ended, 0 where the compiler has no such sanitizers. */
+async function check(name: string, sanitizers: readonly string[], scope: readonly string[]): Promise<number> {
+  using directory = tempDir();
+  if (lacks(`sanitizer of ${name} in the C++ compiler`, await hasSanitizers(directory.path, sanitizers))) return 0;
+  const objects = join(ROOT, "dist/sanitize", name);
+  mkdirSync(objects, { recursive: true });
+  const program = await build(objects, sanitizers);
+  if (program === null) return 1;
+  const seed = runSeed(`sanitize ${name}`);
+  const args = [String(seed), SECONDS, directory.path, ...scope];
+  return await Bun.spawn([program, ...args], { stdout: "inherit", stderr: "inherit" }).exited;
 }
 
 async function main(): Promise<number> {
-  using directory = tempDir();
-  if (lacks("sanitizers of the C++ compiler", await hasSanitizers(directory.path))) return 0;
-  const objects = join(ROOT, "dist/sanitize");
-  mkdirSync(objects, { recursive: true });
-  const program = await build(objects);
-  if (program === null) return 1;
-  const seed = runSeed("sanitize");
-  const child = Bun.spawn([program, String(seed), SECONDS, directory.path], { stdout: "inherit", stderr: "inherit" });
-  return await child.exited;
+  const memory = await check("memory", MEMORY, []);
+  return memory !== 0 ? memory : await check("threads", THREADS, ["pool"]);
 }
 
 process.exitCode = await main();
