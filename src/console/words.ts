@@ -18,6 +18,7 @@ export const WORDS = {
   nothing: "Nothing here.",
   unknownPage: "There is no such page.",
   stale: "The server does not answer. What you see is as it was; trying again…",
+  tooMany: "This key has made too many requests. What you see is as it was; trying again…",
   forbidden: "This key may not see this. Ask an administrator of the server.",
   requestId: (id: string) => `Request ${id}`,
   errorText: (error: unknown): string => {
