@@ -12,8 +12,6 @@ export interface DoctorOptions {
   /** Every row and every byte. */
   full: boolean;
   fix: boolean;
-  /** The bytes of uploads are not in the data directory (`--blobs`), so they are not looked for there. */
-  bytesElsewhere: boolean;
 }
 
 export const ok = (name: string, detail: string): Check => ({ name, state: "ok", detail });

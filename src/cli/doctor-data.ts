@@ -1,4 +1,4 @@
-import { createReadStream, existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { readAddedModels } from "../models/model-tables.ts";
 import { scanModels } from "../models/models-dir.ts";
@@ -7,8 +7,9 @@ import { openImage } from "../index/image-file.ts";
 import { verifyFile } from "../index/part-file.ts";
 import { messageOf } from "../errors.ts";
 import { takeDataDir } from "../platform/data-dir.ts";
-import { createBlobs } from "../storage/blob-directory.ts";
+import { BlobGoneError } from "../storage/blobs.ts";
 import { checkDatabase, type DatabaseReport } from "../storage/check.ts";
+import { type BytesPlace, bytesPlace, type BytesSettings } from "./doctor-bytes.ts";
 import { type Check, counted, type DoctorOptions, fail, ok, someOf, warn } from "./doctor-check.ts";
 import { leftoversCheck, mend } from "./doctor-place.ts";
 
@@ -22,8 +23,8 @@ const AHEAD_SECONDS = 300;
  * Looks into a data directory while nobody uses it: the database, the uploaded bytes, the models, the graphs.
  * With `fix`, every cache and what interrupted work left is removed, and modes are closed.
  */
-export async function contentChecks(directory: string, { fix, full, bytesElsewhere }: DoctorOptions): Promise<Check[]> {
-  const path = resolve(directory);
+export async function contentChecks(settings: BytesSettings, { fix, full }: DoctorOptions): Promise<Check[]> {
+  const path = resolve(settings.dataDir);
   if (!existsSync(join(path, "meta.sqlite"))) return [];
   let held: Disposable;
   // Taking it empties its folder of temporary files, so what was left is looked at before.
@@ -38,12 +39,14 @@ export async function contentChecks(directory: string, { fix, full, bytesElsewhe
     return [inUse ? ok("content", "in use by a running server, not looked into") : fail("content", reason)];
   }
   try {
-    const found = databaseReport(path, full);
+    const place = await bytesPlace(path, settings);
+    const found = databaseReport(path, full, place);
     const checks = [
       ...(found.ok
-        ? databaseChecks(bytesElsewhere ? { ...found.report, missingBytes: 0 } : found.report)
+        ? databaseChecks(place.isAll ? found.report : { ...found.report, missingBytes: 0 }, place)
         : [fail("database", found.problem)]),
-      ...(full && found.ok && !bytesElsewhere ? [await bytesCheck(path, found.report)] : []),
+      ...(place.check === null ? [] : [place.check]),
+      ...(full && found.ok ? [await bytesCheck(place, found.report)] : []),
       await modelsCheck(path, found.ok ? found.report.models : []),
       await graphsCheck(path),
       left,
@@ -57,22 +60,22 @@ export async function contentChecks(directory: string, { fix, full, bytesElsewhe
 
 type Found = { ok: true; report: DatabaseReport } | { ok: false; problem: string };
 
-function databaseReport(path: string, full: boolean): Found {
+function databaseReport(path: string, full: boolean, { pathOf, here }: BytesPlace): Found {
   try {
-    const blobs = createBlobs(path);
-    return { ok: true, report: checkDatabase(path, { pathOf: (id) => blobs.path(id), blobs: blobs.list(), full }) };
+    return { ok: true, report: checkDatabase(path, { pathOf, blobs: here, full }) };
   } catch (error) {
     return { ok: false, problem: `cannot be read (${messageOf(error)}); restore a backup` };
   }
 }
 
-function databaseChecks(report: DatabaseReport): Check[] {
+function databaseChecks(report: DatabaseReport, place: BytesPlace): Check[] {
   const { found, known } = report.schema;
+  const elsewhere = place.check === null ? " (if they are elsewhere, say where with --blobs)" : "";
   const problems = [
     ...(report.integrity === "ok" ? [] : [report.integrity]),
     ...(found > known ? [`schema version ${found} is of a newer Lectern (this one knows ${known})`] : []),
     ...(report.wrongCounts === 0 ? [] : [`${report.wrongCounts} stores have wrong counts`]),
-    ...(report.missingBytes === 0 ? [] : [`the bytes of ${report.missingBytes} files are missing`]),
+    ...(report.missingBytes === 0 ? [] : [`the bytes of ${report.missingBytes} files are missing${elsewhere}`]),
   ];
   if (problems.length > 0) return [fail("database", `${problems.join("; ")}; restore a backup`)];
   const upgrade = found < known ? `, upgraded to ${known} at the next start` : "";
@@ -84,17 +87,31 @@ function databaseChecks(report: DatabaseReport): Check[] {
   return [ok("database", detail), warn("time", `the newest row was written ${when}: the clock was set back since`)];
 }
 
-/** Every uploaded byte against the hash that was taken when it came. */
-async function bytesCheck(path: string, { hashes }: DatabaseReport): Promise<Check> {
-  const blobs = createBlobs(path);
-  const changed: string[] = [];
+/** Every uploaded byte against the hash that was taken when it came. What is gone from the data directory was told already. */
+async function bytesCheck(place: BytesPlace, { hashes }: DatabaseReport): Promise<Check> {
+  const [changed, gone, unseen]: [string[], string[], string[]] = [[], [], []];
   for (const { id, sha256 } of hashes) {
-    if (!existsSync(blobs.path(id))) continue;
-    const hasher = new Bun.CryptoHasher("sha256");
-    for await (const piece of createReadStream(blobs.path(id))) hasher.update(piece as Uint8Array);
-    if (hasher.digest("hex") !== sha256) changed.push(id);
+    if (place.isAll && !existsSync(place.pathOf(id))) continue;
+    const bytes = place.read(id);
+    if (bytes === null) {
+      unseen.push(id);
+      continue;
+    }
+    try {
+      const hasher = new Bun.CryptoHasher("sha256");
+      for await (const piece of bytes) hasher.update(piece);
+      if (hasher.digest("hex") !== sha256) changed.push(id);
+    } catch (error) {
+      (error instanceof BlobGoneError ? gone : unseen).push(id);
+    }
   }
-  if (changed.length > 0) return fail("bytes", `not as they were uploaded: ${someOf(changed)}; restore a backup`);
+  const problems = [
+    ...(changed.length === 0 ? [] : [`not as they were uploaded: ${someOf(changed)}`]),
+    ...(gone.length === 0 ? [] : [`missing: ${someOf(gone)}`]),
+  ];
+  if (problems.length > 0) return fail("bytes", `${problems.join("; ")}; restore a backup`);
+  if (unseen.length > 0)
+    return warn("bytes", `${counted(unseen.length, "file")} could not be read where they are kept`);
   return ok("bytes", `${counted(hashes.length, "file")}, every byte as it was uploaded`);
 }
 

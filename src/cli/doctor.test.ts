@@ -1,8 +1,10 @@
 import { chmodSync, existsSync, mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname } from "node:path";
+import { pathToFileURL } from "node:url";
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
+import { startS3Server } from "../../test/helpers/s3-server.ts";
 import { tempDir, type TempDir } from "../../test/helpers/temp-dir.ts";
 import { ImageFileWriter } from "../index/image-file.ts";
 import { takeDataDir } from "../platform/data-dir.ts";
@@ -23,8 +25,12 @@ async function made(dir: TempDir): Promise<string> {
 }
 
 async function checks(data: string, ...more: string[]) {
+  return await checksWith({}, data, ...more);
+}
+
+async function checksWith(env: Record<string, string>, data: string, ...more: string[]) {
   const { status, out } = await lectern(["doctor", "--data", data, ...more], {
-    env: { LECTERN_MIN_FREE_DISK_MB: "1" },
+    env: { LECTERN_MIN_FREE_DISK_MB: "1", ...env },
   });
   const rows = out
     .trimEnd()
@@ -65,7 +71,12 @@ test("a database that is wrong is a failure that names the way out", async () =>
   db.close();
   expect(await checks(data)).toMatchObject({
     status: 1,
-    found: { database: { state: "fail", detail: "the bytes of 1 files are missing; restore a backup" } },
+    found: {
+      database: {
+        state: "fail",
+        detail: "the bytes of 1 files are missing (if they are elsewhere, say where with --blobs); restore a backup",
+      },
+    },
   });
   writeFileSync(`${data}/meta.sqlite`, "no database, and longer than a header of sixteen bytes");
   for (const end of ["-wal", "-shm"]) rmSync(`${data}/meta.sqlite${end}`, { force: true });
@@ -211,6 +222,97 @@ test("--full compares every uploaded byte with its hash", async () => {
   writeFileSync(path, "abd");
   expect(await checks(data, "--full")).toMatchObject({ status: 1, found: { bytes: { state: "fail" } } });
   expect(await checks(data)).toMatchObject({ status: 0 });
+});
+
+/** Uploads of these names and bytes, as rows say. */
+function uploads(data: string, files: Record<string, string>): void {
+  using db = new Database(`${data}/meta.sqlite`);
+  for (const [id, bytes] of Object.entries(files)) {
+    const sha256 = new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
+    db.run(
+      `INSERT INTO file (id, tenant_id, filename, bytes, purpose, sha256, created_at)
+       VALUES (?1, 'ten_a', 'x', ?2, 'assistants', ?3, 1)`,
+      [id, bytes.length, sha256],
+    );
+  }
+}
+
+function put(root: string, id: string, bytes: string): void {
+  const path = createBlobs(root).path(id);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, bytes);
+}
+
+test("uploads in a directory that --blobs names are looked for there, and those that are still here too", async () => {
+  using dir = tempDir();
+  const data = await made(dir);
+  const place = pathToFileURL(dir.join("shared")).href;
+  uploads(data, { "file-here": "abc", "file-there": "de" });
+  put(data, "file-here", "abc");
+  const unmounted = await checks(data, "--blobs", place);
+  expect(unmounted).toMatchObject({
+    status: 1,
+    found: { database: { state: "ok" }, uploads: { state: "fail", detail: expect.stringContaining("mount it") } },
+  });
+  expect(existsSync(dir.join("shared"))).toBe(false);
+  put(dir.join("shared"), "file-there", "de");
+  const waiting = "in the directory that --blobs names; 1 upload in the data directory move at a start";
+  const full = await checksWith({ LECTERN_BLOBS: place }, data, "--full");
+  expect(full).toMatchObject({
+    status: 0,
+    found: {
+      database: { state: "ok", detail: expect.not.stringContaining("interrupted") },
+      uploads: { state: "ok", detail: waiting },
+      bytes: { state: "ok", detail: "2 files, every byte as it was uploaded" },
+    },
+  });
+  put(dir.join("shared"), "file-there", "dx");
+  expect(await checks(data, "--blobs", place, "--full")).toMatchObject({
+    status: 1,
+    found: { bytes: { detail: "not as they were uploaded: file-there; restore a backup" } },
+  });
+  rmSync(createBlobs(dir.join("shared")).path("file-there"));
+  expect((await checks(data, "--blobs", place)).found["database"]).toEqual({
+    state: "fail",
+    detail: "the bytes of 1 files are missing; restore a backup",
+  });
+});
+
+test("a bucket that --blobs names is asked, for every byte with --full", async () => {
+  await using s3 = startS3Server();
+  using dir = tempDir();
+  const data = await made(dir);
+  uploads(data, { "file-a": "abc", "file-b": "de" });
+  const place = `s3://docs/lectern?endpoint=${s3.endpoint}`;
+  const keys = { LECTERN_BLOBS: place, LECTERN_BLOBS_ACCESS_KEY: "key", LECTERN_BLOBS_SECRET_KEY: "secret" };
+  const bucket = new Bun.S3Client({
+    bucket: "docs",
+    endpoint: s3.endpoint,
+    accessKeyId: "key",
+    secretAccessKey: "secret",
+  });
+  await bucket.write("lectern/file-a", "abc");
+  expect(await checksWith(keys, data)).toMatchObject({
+    status: 0,
+    found: { database: { state: "ok" }, uploads: { state: "ok", detail: expect.stringContaining("which answers") } },
+  });
+  expect(await checksWith(keys, data, "--full")).toMatchObject({
+    status: 1,
+    found: { bytes: { state: "fail", detail: "missing: file-b; restore a backup" } },
+  });
+  await bucket.write("lectern/file-b", "de");
+  expect((await checksWith(keys, data, "--full")).found["bytes"]).toMatchObject({ state: "ok" });
+  expect(await checksWith({ ...keys, LECTERN_OFFLINE: "true" }, data)).toMatchObject({
+    status: 1,
+    found: { uploads: { state: "fail", detail: expect.stringContaining("--offline") } },
+  });
+  s3.behave("error");
+  expect(await checksWith(keys, data, "--full")).toMatchObject({
+    status: 1,
+    found: { database: { state: "ok" }, uploads: { state: "fail" }, bytes: { state: "warn" } },
+  });
+  const wrong = await checks(data, "--blobs", "ftp://docs");
+  expect(wrong.found["uploads"]).toMatchObject({ state: "fail", detail: expect.stringContaining("the forms are") });
 });
 
 test("a clock that was set back is told by what was written", async () => {

@@ -17,6 +17,7 @@ import type { Terminal } from "./terminal.ts";
 
 export const DOCTOR_FLAGS = {
   data: { value: "DIR", help: "data directory; ./lectern-data unless set" },
+  blobs: { value: "PLACE", help: "where the bytes of uploads are, if the server is told so by an option" },
   json: { help: "print the checks as JSON" },
   full: { help: "read every row and every uploaded byte, which takes long for large data" },
   fix: {
@@ -27,12 +28,12 @@ export const DOCTOR_FLAGS = {
 /** Looks at everything that a start needs; changes nothing unless `--fix` is given. */
 export async function doctor(argv: readonly string[], terminal: Terminal): Promise<number> {
   const args = parseArguments(argv, DOCTOR_FLAGS);
-  const { config, named } = settingsOf(args.get("data"), terminal);
+  const { config: given, named } = settingsOf(args.get("data"), terminal);
+  const config = { ...given, blobs: args.get("blobs") ?? given.blobs };
   const checks = await allChecks(config, {
     named,
     full: args.has("full"),
     fix: args.has("fix"),
-    bytesElsewhere: config.blobs !== null,
   });
   const status = checks.some((check) => check.state === "fail") ? 1 : 0;
   if (args.has("json")) {
@@ -62,7 +63,7 @@ export async function allChecks(config: Config, options: DoctorOptions): Promise
     ...placeChecks(config, options.named),
     ...(await machineChecks(config)),
     await serverCheck(config),
-    ...(await contentChecks(config.dataDir, options)),
+    ...(await contentChecks(config, options)),
   ];
 }
 

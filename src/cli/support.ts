@@ -99,7 +99,7 @@ function privateWords(config: Config, named: string): Record<string, string[]> {
 }
 
 async function doctorTold(config: Config, named: string, scrub: Scrub): Promise<object> {
-  const checks = await allChecks(config, { named, full: false, fix: false, bytesElsewhere: config.blobs !== null });
+  const checks = await allChecks(config, { named, full: false, fix: false });
   // The first is this program's own, of a form that paths have too.
   return { checks: checks.map((check, i) => (i === 0 ? check : { ...check, detail: scrub.text(check.detail) })) };
 }

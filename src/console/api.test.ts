@@ -12,15 +12,20 @@ test.each([
 
 test("an error of the server, of a proxy, of nothing", () => {
   const body = '{"error":{"message":"No such store","code":"vector_store_not_found"}}';
-  expect(errorOf(body, 404, "req_1")).toMatchObject({
+  expect(errorOf(body, 404, (name) => (name === "x-request-id" ? "req_1" : null))).toMatchObject({
     message: "No such store",
     code: "vector_store_not_found",
     status: 404,
     requestId: "req_1",
     isPassing: false,
   });
-  expect(errorOf("<html>", 502, null)).toMatchObject({ message: "HTTP 502", requestId: "", isPassing: true });
-  expect(errorOf("null", 500, null).message).toBe("HTTP 500");
+  const none = () => null;
+  expect(errorOf("<html>", 502, none)).toMatchObject({ message: "HTTP 502", requestId: "", isPassing: true });
+  expect(errorOf("null", 500, none).message).toBe("HTTP 500");
+  const waits = (value: string) => errorOf("", 429, (name) => (name === "retry-after" ? value : null)).retryAfterMs;
+  expect([waits("7"), waits("Wed, 21 Oct 2026 07:28:00 GMT"), errorOf("", 429, none).retryAfterMs]).toEqual([
+    7000, 0, 0,
+  ]);
   expect(new ApiError("", { status: 0, code: "", requestId: "" }).isPassing).toBe(true);
 });
 

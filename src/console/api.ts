@@ -1,5 +1,12 @@
 /** The API as the console calls it: the same that everybody can. */
 
+interface Refusal {
+  status: number;
+  code: string;
+  requestId: string;
+  retryAfterMs?: number;
+}
+
 /** A request that was refused or did not arrive. */
 export class ApiError extends Error {
   override name = "ApiError";
@@ -7,12 +14,15 @@ export class ApiError extends Error {
   readonly status: number;
   readonly code: string;
   readonly requestId: string;
+  /** Before which the server does not want to be asked again; 0 where it says nothing. */
+  readonly retryAfterMs: number;
 
-  constructor(message: string, { status, code, requestId }: { status: number; code: string; requestId: string }) {
+  constructor(message: string, { status, code, requestId, retryAfterMs = 0 }: Refusal) {
     super(message);
     this.status = status;
     this.code = code;
     this.requestId = requestId;
+    this.retryAfterMs = retryAfterMs;
   }
 
   /** The server is away or about to be: what is shown stays, and it is tried again. */
@@ -73,7 +83,7 @@ export function createApi({ base, key, onRefusedKey }: ApiOptions): Api {
       throw new ApiError("", { status: 0, code: "unreachable", requestId: "" });
     });
     if (response.ok) return response;
-    const error = errorOf(await response.text(), response.status, response.headers.get("x-request-id"));
+    const error = errorOf(await response.text(), response.status, (name) => response.headers.get(name));
     if (error.status === 401) onRefusedKey(error.message);
     throw error;
   };
@@ -100,8 +110,8 @@ export function createApi({ base, key, onRefusedKey }: ApiOptions): Api {
   };
 }
 
-/** The error of an answer, whatever came: a proxy answers in HTML. */
-export function errorOf(text: string, status: number, requestId: string | null): ApiError {
+/** The error of an answer, whatever came: a proxy answers in HTML. `header`: one of the answer, by name. */
+export function errorOf(text: string, status: number, header: (name: string) => string | null): ApiError {
   let given: { message?: unknown; code?: unknown } = {};
   try {
     given = (JSON.parse(text) as { error?: typeof given } | null)?.error ?? {};
@@ -112,7 +122,9 @@ export function errorOf(text: string, status: number, requestId: string | null):
   return new ApiError(message, {
     status,
     code: typeof given.code === "string" ? given.code : "",
-    requestId: requestId ?? "",
+    requestId: header("x-request-id") ?? "",
+    // Seconds; a date, which proxies may write, is none.
+    retryAfterMs: Number(header("retry-after") ?? 0) * 1000 || 0,
   });
 }
 

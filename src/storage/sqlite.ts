@@ -50,6 +50,8 @@ export interface SqliteOptions {
    * disk is not counted.
    */
   onLong?: (ms: number) => void;
+  /** Milliseconds since any instant, never less than before; what pieces of a transaction are timed with. */
+  monotonicMs?: () => number;
   /** Told how an upgrade of the tables goes. */
   watch?: MigrationWatch | undefined;
   /** Lost when a sync fails; nothing is written from then on. */
@@ -161,13 +163,13 @@ interface Open {
   refusal: string | null;
   /** It has given others a turn. */
   isPaused: boolean;
-  /** Of the piece under way, `performance.now()`. */
+  /** Of the piece under way, by the monotonic clock. */
   pieceFrom: number;
   longestMs: number;
 }
 
-function endPiece(open: Open): void {
-  open.longestMs = Math.max(open.longestMs, performance.now() - open.pieceFrom);
+function endPiece(open: Open, nowMs: number): void {
+  open.longestMs = Math.max(open.longestMs, nowMs - open.pieceFrom);
 }
 
 const FOREIGN =
@@ -184,6 +186,7 @@ class Sqlite implements SqliteDatabase {
   readonly #reads: Statements;
   readonly #options: SqliteOptions;
   readonly #trust: DiskTrust;
+  readonly #nowMs: () => number;
   /** Which transaction the running code belongs to. Looked at only while one is open: reads pay nothing for it. */
   readonly #inside = new AsyncLocalStorage<Open>();
   readonly #isRead = new Map<string, boolean>();
@@ -206,6 +209,7 @@ class Sqlite implements SqliteDatabase {
     this.#reads = reader === null ? this.#writes : new Statements(reader);
     this.#options = options;
     this.#trust = options.trust ?? createDiskTrust();
+    this.#nowMs = options.monotonicMs ?? (() => performance.now());
     this.now = {
       all: <Row>(text: string, params = NONE) =>
         this.#committed()
@@ -252,7 +256,7 @@ class Sqlite implements SqliteDatabase {
       this.#trust.check();
       this.#use(durability);
       this.#writes.of("BEGIN IMMEDIATE").run();
-      const pieceFrom = performance.now();
+      const pieceFrom = this.#nowMs();
       open = { effects: [], erases: false, refusal: null, isPaused: false, pieceFrom, longestMs: 0 };
       this.#open = open;
       this.#watch();
@@ -264,7 +268,7 @@ class Sqlite implements SqliteDatabase {
     try {
       result = await this.#inside.run(open, fn, this.#tx);
       assert(open.refusal === null, open.refusal ?? "");
-      endPiece(open);
+      endPiece(open, this.#nowMs());
       if (open.longestMs > LONG_MS) this.#options.onLong?.(open.longestMs);
       this.#watchSync(() => void this.#writes.of("COMMIT").run());
     } catch (error) {
@@ -365,11 +369,11 @@ class Sqlite implements SqliteDatabase {
       onCommit: (effect) => void own().effects.push(effect),
       nextTurn: async () => {
         const open = own();
-        endPiece(open);
+        endPiece(open, this.#nowMs());
         open.isPaused = true;
         await nextTurn();
         open.isPaused = false;
-        open.pieceFrom = performance.now();
+        open.pieceFrom = this.#nowMs();
         this.#watch();
       },
       erase: () => {

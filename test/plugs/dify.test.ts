@@ -4,11 +4,12 @@ import { addText, newStore } from "../helpers/api.ts";
 import { startServer, type TestServer } from "../helpers/server.ts";
 import { as, newKey, newTenant } from "../helpers/tenants.ts";
 
+/** What it reads of a record. Without `metadata` it loses the record. */
 interface Record {
   content: string;
   score: number;
   title: string;
-  metadata: { document_id: string; category?: string };
+  metadata: { document_id: string; category?: string } | null;
 }
 
 let server: TestServer;
@@ -23,21 +24,41 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(async () => await server?.[Symbol.asyncDispose]());
 
+/** As Python writes JSON: blanks after commas and colons, and nothing but ASCII. */
+function pythonJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(pythonJson).join(", ")}]`;
+  if (typeof value === "object" && value !== null)
+    return `{${Object.entries(value)
+      .map(([key, member]) => `${pythonJson(key)}: ${pythonJson(member)}`)
+      .join(", ")}}`;
+  return JSON.stringify(value).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
 /** As Dify's service sends it: with each member, whatever was set. */
-function retrieval(knowledge: string, query: string, conditions: object[] | null = null): string {
-  return JSON.stringify({
-    retrieval_setting: { top_k: 4, score_threshold: 0 },
+function retrieval(knowledge: string, query: string, conditions: object[] | null = null, setting: object = {}): string {
+  return pythonJson({
+    retrieval_setting: { top_k: 4, score_threshold: 0, ...setting },
     query,
     knowledge_id: knowledge,
     metadata_condition: conditions === null ? null : { logical_operator: "and", conditions },
   });
 }
 
+/** What httpx adds to Dify's requests. */
+const HTTPX = { accept: "*/*", "accept-encoding": "gzip, deflate", "user-agent": "python-httpx/0.28.1" };
+
 async function ask(from: TestServer, body: string | undefined, path = "/dify/retrieval") {
-  const headers = { "content-type": "application/json" };
+  const headers = { ...HTTPX, ...(body === undefined ? {} : { "content-type": "application/json" }) };
   const response = await from.fetch(path, { method: "POST", headers, ...(body === undefined ? {} : { body }) });
   const json = (await response.json()) as { records: Record[]; error_code?: number; error_msg?: string };
   return { status: response.status, json };
+}
+
+/** A source of an answer, as Dify makes it of a record: it shows these, and gives the model the content. */
+function sourcesOf(records: readonly Record[]) {
+  return records.flatMap(({ content, title, score, metadata }) =>
+    metadata === null ? [] : [{ document_id: metadata.document_id || title, document_name: title, score, content }],
+  );
 }
 
 describe("Dify", () => {
@@ -60,6 +81,30 @@ describe("Dify", () => {
     }
   });
 
+  test("shows the sources of an answer, those above its threshold", async () => {
+    const question = "Wie lange dauert eine Rückerstattung? refund ☕";
+    const { json } = await ask(server, retrieval(store, question));
+    const sources = sourcesOf(json.records);
+    expect(sources[0]).toEqual({
+      document_id: file,
+      document_name: "refunds.md",
+      score: expect.any(Number),
+      content: "A refund takes ten days.",
+    });
+    expect(sources).toHaveLength(json.records.length);
+    const limit = sources[0]?.score ?? 0;
+    const above = await ask(server, retrieval(store, question, null, { score_threshold: limit }));
+    expect(sourcesOf(above.json.records).map(({ document_name: name }) => name)).toEqual(["refunds.md"]);
+  });
+
+  test("sends null for a setting that nobody made", async () => {
+    const { status, json } = await ask(
+      server,
+      retrieval(store, "refund", null, { top_k: null, score_threshold: null }),
+    );
+    expect([status, json.records[0]?.title]).toEqual([200, "refunds.md"]);
+  });
+
   test("finds only what its condition holds for", async () => {
     const found = async (comparison_operator: string, value: unknown) => {
       const conditions = [{ name: "category", comparison_operator, value }];
@@ -69,6 +114,8 @@ describe("Dify", () => {
     expect(await found("start with", "supp")).toEqual(["refunds.md"]);
     expect(await found("contains", "nothing")).toEqual([]);
     expect((await found("not empty", null)).toSorted()).toEqual(["holidays.md", "refunds.md"]);
+    expect(await found("in", ["people", "pets"])).toEqual(["holidays.md"]);
+    expect((await found("is", null)).toSorted()).toEqual(["holidays.md", "refunds.md"]);
   });
 
   test("hears the same of another tenant's knowledge as of none", async () => {

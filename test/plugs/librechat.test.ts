@@ -3,6 +3,7 @@ import { createHmac } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { makePdf } from "../fixtures/parse/make-pdf.ts";
 import { json, newStore } from "../helpers/api.ts";
 import { startServer, type TestServer } from "../helpers/server.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
@@ -34,20 +35,62 @@ interface Answer {
   body: any;
 }
 
+/** What axios adds to LibreChat's requests. */
+const AXIOS = { "accept-encoding": "gzip, compress, deflate, br", "user-agent": "axios/1.21.1" };
+
+interface Sent {
+  name: string;
+  /** As the types of `form-data` have it for the name. */
+  type: string;
+  bytes: string | Uint8Array;
+}
+
+/** A form as the package `form-data` writes it: names of files as they are, in UTF-8; what is said of a file behind it. */
+class Form {
+  readonly type: string;
+  readonly bytes: Uint8Array;
+
+  constructor(fileId: string, { name, type, bytes }: Sent, more: Record<string, string> = {}) {
+    const boundary = "--------------------------fdfb00d0c9a303f22ca718bf";
+    const part = (head: string, content: string | Uint8Array) => [
+      Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; ${head}\r\n\r\n`),
+      Buffer.from(content as string),
+      Buffer.from("\r\n"),
+    ];
+    this.type = `multipart/form-data; boundary=${boundary}`;
+    this.bytes = Buffer.concat([
+      ...part('name="file_id"', fileId),
+      ...part(`name="file"; filename="${name}"\r\nContent-Type: ${type}`, bytes),
+      ...Object.entries(more).flatMap(([field, value]) => part(`name="${field}"`, value)),
+      Buffer.from(`--${boundary}--\r\n`),
+    ]);
+  }
+}
+
 async function ask(user: string, method: string, path: string, body?: unknown, at = server): Promise<Answer> {
-  const isForm = body instanceof FormData;
-  const init: RequestInit = { method, headers: isForm ? {} : { "content-type": "application/json" } };
-  if (body !== undefined) init.body = isForm ? body : JSON.stringify(body);
+  const isForm = body instanceof Form;
+  const accept = isForm || method === "DELETE" ? "application/json" : "application/json, text/plain, */*";
+  const type = isForm ? body.type : "application/json";
+  const headers = { ...AXIOS, accept, ...(body === undefined ? {} : { "content-type": type }) };
+  const init: RequestInit = { method, headers };
+  if (body !== undefined) init.body = isForm ? body.bytes : JSON.stringify(body);
   const response = await as(at, signed(user)).fetch(`/librechat${path}`, init);
   return { status: response.status, body: await response.json() };
 }
 
 async function embed(user: string, id: string, text: string, more: Record<string, string> = {}, at = server) {
-  const form = new FormData();
-  form.append("file_id", id);
-  form.append("file", new Blob([text]), `${id}.md`);
-  for (const [name, value] of Object.entries(more)) form.append(name, value);
-  return await ask(user, "POST", "/embed", form, at);
+  const sent = { name: `${id}.md`, type: "text/markdown", bytes: text };
+  return await ask(user, "POST", "/embed", new Form(id, sent, more), at);
+}
+
+/** A source of an answer, as LibreChat's file search makes it of a hit. */
+function sourcesOf(hits: [{ page_content: string; metadata: { source: string; page?: number } }, number][]) {
+  return hits.map(([{ page_content: content, metadata }, distance]) => ({
+    content,
+    fileName: metadata.source.split("/").pop(),
+    relevance: 1 - distance,
+    pages: Number.isInteger(metadata.page) ? [Number(metadata.page) + 1] : [],
+  }));
 }
 
 test("a file is embedded, found, shown and deleted, and nothing of it stays", async () => {
@@ -80,12 +123,53 @@ test("a file is embedded, found, shown and deleted, and nothing of it stays", as
 });
 
 test("what cannot be read is said and not kept", async () => {
-  const form = new FormData();
-  form.append("file_id", "f-bin");
-  form.append("file", new Blob([new Uint8Array([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0, 0, 0])]), "x.bin");
-  const { status, body } = await ask("u1", "POST", "/embed", form);
+  const bytes = new Uint8Array([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0, 0, 0]);
+  const sent = { name: "x.bin", type: "application/octet-stream", bytes };
+  const { status, body } = await ask("u1", "POST", "/embed", new Form("f-bin", sent));
   expect([status, body.status, body.known_type]).toEqual([200, false, false]);
   expect((await ask("u1", "GET", "/documents?ids=f-bin")).status).toBe(404);
+});
+
+test("a page of a file becomes a source of an answer", async () => {
+  // So many lines that the last passage begins on the second page.
+  const lines = Array.from({ length: 100 }, (_, i) => `Holidays of number ${i} are planned in spring.`);
+  const page = (texts: string[]) => ({ items: texts.map((text, i) => ({ text, x: 72, y: 760 - 7 * i, size: 5 })) });
+  const bytes = makePdf([page(lines), page([...lines, "A refund takes ten days."])]);
+  const sent = { name: "Rückgabe und mehr.pdf", type: "application/pdf", bytes };
+  expect((await ask("u3", "POST", "/embed", new Form("f-pdf", sent))).body).toMatchObject({
+    status: true,
+    known_type: true,
+    filename: "Rückgabe und mehr.pdf",
+  });
+  const { body } = await ask("u3", "POST", "/query", { file_id: "f-pdf", query: "how long is a refund", k: 5 });
+  const sources = sourcesOf(body);
+  const [first] = sources;
+  expect(sources.map(({ fileName }) => fileName)).toEqual(sources.map(() => "Rückgabe und mehr.pdf"));
+  expect([first?.content.includes("A refund takes ten days."), first?.pages]).toEqual([true, [2]]);
+  expect([(first?.relevance ?? 0) > 0, (first?.relevance ?? 1) < 1]).toEqual([true, true]);
+});
+
+test("a file's text alone is what it asks for before it shows a file to a model", async () => {
+  // Without a signature: it looks whether somebody is there.
+  const health = await fetch(`${server.url}/librechat/health`, { headers: AXIOS });
+  expect([health.status, health.ok]).toEqual([200, true]);
+  const sent = { name: "notes.txt", type: "text/plain", bytes: "A refund takes ten days." };
+  expect((await ask("u1", "POST", "/text", new Form("f-text", sent))).body).toEqual({
+    text: "A refund takes ten days.",
+    file_id: "f-text",
+    filename: "notes.txt",
+    known_type: true,
+  });
+  expect((await ask("u1", "GET", "/ids")).body).not.toContain("f-text");
+});
+
+test("an agent's file is deleted in its name by whoever may, and a second time it is not there", async () => {
+  await embed("u4", "f-shared", "The password of the agent is green.", { entity_id: "agent-2" });
+  const query = async (more: object = {}) =>
+    (await ask("u5", "POST", "/query", { file_id: "f-shared", query: "password", k: 5, ...more })).body;
+  expect([await query(), (await query({ entity_id: "agent-2" })).length]).toEqual([[], 1]);
+  const remove = async () => (await ask("u5", "DELETE", "/documents?entity_id=agent-2", ["f-shared"])).status;
+  expect([await remove(), await query({ entity_id: "agent-2" }), await remove()]).toEqual([200, [], 404]);
 });
 
 test("users and agents are apart, however many come at once", async () => {

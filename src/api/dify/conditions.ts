@@ -40,8 +40,10 @@ function listFilter(test: ValueTest, listed: Iterable<Scalar>): Record<string, u
 /** Null where there is no condition. Throws a 400 for a value that its operator cannot be asked with. */
 export function planOf({ metadata_condition: given }: DifyBody): Plan | null {
   const conditions = given?.conditions ?? [];
-  if (conditions.length === 0) return null;
-  const parts = conditions.map((condition, i) => partOf(condition, `metadata_condition.conditions[${i}].value`));
+  const parts = conditions.flatMap((condition, i) =>
+    saysNothing(condition) ? [] : [partOf(condition, `metadata_condition.conditions[${i}].value`)],
+  );
+  if (parts.length === 0) return null;
   return {
     tests: parts.filter(isTest),
     filter: (listed) => ({
@@ -49,6 +51,11 @@ export function planOf({ metadata_condition: given }: DifyBody): Plan | null {
       filters: parts.map((part) => (isTest(part) ? listFilter(part, listed.get(part) ?? []) : part)),
     }),
   };
+}
+
+/** Dify sends a condition whose value nobody gave (a variable that is not set, say); of its own documents it asks no such. */
+function saysNothing({ comparison_operator: operator, value }: Condition): boolean {
+  return value === null && operator !== "empty" && operator !== "not empty";
 }
 
 function isTest(part: Part): part is ValueTest {
@@ -113,10 +120,10 @@ function textOf(value: Scalar | undefined): string | null {
   return value === undefined ? null : composed(String(value));
 }
 
-type Given = string | number | string[];
+type Given = NonNullable<Condition["value"]>;
 
 function given(value: Condition["value"], operator: string, param: string): Given {
-  if (value !== undefined) return value;
+  if (value != null) return value;
   throw new AppError(
     "missing_required_parameter",
     `Missing required parameter: '${param}': '${operator}' compares with it.`,

@@ -150,6 +150,8 @@ describe("a condition on metadata", () => {
     ["category", "in", ["support", "Desk"], ["dates.md", "handbook.md"]],
     ["category", "in", "support, Desk", ["dates.md", "handbook.md"]],
     ["year", "in", ["2019"], ["old.md"]],
+    ["year", "in", [2019, 2020], ["old.md"]],
+    ["year", "not in", [2019.5, 2024], without("handbook.md")],
     ["category", "not in", ["support", "Desk"], without("handbook.md", "dates.md")],
     ["category", "empty", undefined, ["bare.md"]],
     ["note", "empty", null, all],
@@ -214,6 +216,19 @@ describe("a condition on metadata", () => {
     const conditions = [{ name: "topic", comparison_operator: "start with", value: "the last" }];
     const body = { knowledge_id: store.id, query: "password", metadata_condition: { conditions } };
     expect(titles((await f.call("POST", PATH, body)).json)).toEqual(["500.md"]);
+  });
+
+  test("without a value says nothing, as in Dify, where its operator compares with one", async () => {
+    await using f = await storeApp();
+    const { id } = await filled(f);
+    const nothing = { name: "year", comparison_operator: "=", value: null };
+    const desk = { name: "category", comparison_operator: "end with", value: "desk" };
+    const found = async (conditions: object[]) => {
+      const body = { knowledge_id: id, query: QUERY, metadata_condition: { logical_operator: "or", conditions } };
+      return titles((await f.call("POST", PATH, body)).json);
+    };
+    expect(await found([nothing])).toEqual(all);
+    expect(await found([nothing, desk])).toEqual(["old.md"]);
   });
 
   test("of nothing keeps everything", async () => {

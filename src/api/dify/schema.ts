@@ -32,6 +32,7 @@ export const OPERATORS = [
 ] as const;
 
 const Text = Type.String({ maxLength: MAX_VALUE });
+const Single = [Text, Type.Number()];
 
 export const Condition = Type.Object(
   {
@@ -41,7 +42,11 @@ export const Condition = Type.Object(
       description: "An attribute of the file, or `document_id`, or `filename`.",
     }),
     comparison_operator: oneOf(OPERATORS),
-    value: Type.Optional(Type.Union([Text, Type.Number(), Type.Array(Text, { maxItems: MAX_VALUES })])),
+    value: Type.Optional(
+      Type.Union([...Single, Type.Array(Type.Union(Single), { maxItems: MAX_VALUES }), Type.Null()], {
+        description: "A condition whose value is null is passed over, unless it is `empty` or `not empty`.",
+      }),
+    ),
   },
   { additionalProperties: false },
 );

@@ -7,14 +7,18 @@ import { useConsole } from "../state/console.ts";
 import { CodePoints } from "../text/code-points.ts";
 import { visible } from "../text/visible.ts";
 import { WORDS } from "../words.ts";
-import { askQuestion, type FileCitation, type Turn } from "../state/answers.ts";
+import { type AnswerOptions, askQuestion, type FileCitation, leftOut, type Turn } from "../state/answers.ts";
+import { AnswerSettings } from "./answer-settings.tsx";
 
 const WORD = WORDS.answers;
+
+const AS_IT_IS: AnswerOptions = { stores: [], model: "", filter: "" };
 
 /** Questions that the documents answer, each answer with the places that it quotes. */
 export function AnswersPage({ route }: { route: Route }) {
   const { api } = useConsole();
   const [turns, setTurns] = useState<readonly Turn[]>([]);
+  const [options, setOptions] = useState(AS_IT_IS);
   const [isAsking, setAsking] = useState(false);
   const over = useRef(new AbortController());
   useEffect(() => () => over.current.abort(), []);
@@ -27,7 +31,7 @@ export function AnswersPage({ route }: { route: Route }) {
     setAsking(true);
     const before = turns;
     const previous = before.at(-1)?.responseId ?? null;
-    const asked = { store: route.store, question, previous, signal: over.current.signal };
+    const asked = { store: route.store, question, options, previous, signal: over.current.signal };
     for await (const turn of askQuestion(api, asked)) setTurns([...before, turn]);
     setAsking(false);
   };
@@ -46,6 +50,7 @@ export function AnswersPage({ route }: { route: Route }) {
           </button>
         )}
       </form>
+      <AnswerSettings store={route.store} options={options} onChange={setOptions} />
       {turns.length === 0 && <p class="quiet">{WORD.before}</p>}
       <ol class="plain turns" aria-live="polite">
         {turns.map((turn, i) => (
@@ -84,7 +89,29 @@ function Answer({ turn, store }: { turn: Turn; store: string }) {
           </ul>
         </details>
       )}
+      <LeftOut turn={turn} store={store} />
     </article>
+  );
+}
+
+function LeftOut({ turn, store }: { turn: Turn; store: string }) {
+  const left = turn.state === "running" ? [] : leftOut(turn);
+  if (left.length === 0) return null;
+  return (
+    <details>
+      <summary>{WORD.leftOut(left.length)}</summary>
+      <ol>
+        {left.map((passage, i) => (
+          <li key={i}>
+            <a href={placeOf(passage, store)}>
+              <Name of={passage.filename} />
+            </a>{" "}
+            <span class="quiet">{WORD.score(passage.score)}</span>
+            <p class="passage">{visible(passage.text, { keepLines: true })}</p>
+          </li>
+        ))}
+      </ol>
+    </details>
   );
 }
 
@@ -98,7 +125,7 @@ function Sources({ turn, store }: { turn: Turn; store: string }) {
             <a href={placeOf(citation, store)}>
               <Name of={citation.filename} />
             </a>{" "}
-            <q>{visible(citation.quote ?? "")}</q>
+            <q>{visible(citation.quote ?? "", { keepLines: true })}</q>
           </li>
         ))}
       </ol>
@@ -114,8 +141,13 @@ function Citation({ citation, number, store }: { citation: FileCitation; number:
   );
 }
 
+const PLACE = ["vector_store_id", "file_id", "start_offset", "end_offset"] as const;
+
 /** The document, at the range that is quoted. */
-function placeOf({ vector_store_id, file_id: file, start_offset, end_offset }: FileCitation, store: string): string {
+function placeOf(
+  { vector_store_id, file_id: file, start_offset, end_offset }: Pick<FileCitation, (typeof PLACE)[number]>,
+  store: string,
+): string {
   const query = { start: String(start_offset ?? ""), end: String(end_offset ?? "") };
   return addressOf({ page: "document", store: vector_store_id ?? store, file, query });
 }

@@ -24,7 +24,7 @@ export function FilesPage({ route, counts }: { route: Route; counts: FileCounts 
   const isFiltered = (query["name"] ?? "") !== "" || (query["state"] ?? "") !== "";
   return (
     <>
-      {files.isAway && <Stale />}
+      {files.away !== null && <Stale error={files.away} />}
       {mayWrite(known) && (
         <>
           <DropZone onFiles={(dropped) => uploads.add(store, dropped, attributes)} />

@@ -1,4 +1,5 @@
 import { useId, useState } from "preact/hooks";
+import type { StoreAttributes } from "../../api/attributes/schema.ts";
 import {
   COMPARISONS,
   type Comparison,
@@ -8,14 +9,17 @@ import {
   type FilterRow,
   NO_FILTER,
   parsedJson,
+  typedText,
 } from "../filter.ts";
 import { Choice, Field } from "../parts/fields.tsx";
+import { useConsole } from "../state/console.ts";
+import { useLoad } from "../state/use-load.ts";
 import { WORDS } from "../words.ts";
 
 const WORD = WORDS.playground;
 const NEW_ROW: FilterRow = { key: "", comparison: "eq", value: "" };
 
-export interface FilterBuilderProps {
+interface FilterBuilderProps {
   /** JSON text, empty for none. */
   filter: string;
   /** Names of attributes and some of their values. */
@@ -24,7 +28,7 @@ export interface FilterBuilderProps {
 }
 
 /** A filter as rows or as JSON; either shows what the other says, where rows can say it. */
-export function FilterBuilder({ filter, known, onChange }: FilterBuilderProps) {
+function FilterBuilder({ filter, known, onChange }: FilterBuilderProps) {
   const given = parsedJson(filter);
   const asRows = given.ok ? filterOf(given.json) : null;
   const [rows, setRows] = useState<Filter>(asRows ?? NO_FILTER);
@@ -155,4 +159,15 @@ function Row({ row, known, onChange, onRemove }: RowProps) {
       </datalist>
     </div>
   );
+}
+
+/** The filter, with names and values that the store's files have to choose from. */
+export function StoreFilter({ store, ...given }: Omit<FilterBuilderProps, "known"> & { store: string }) {
+  const { api } = useConsole();
+  const path = `vector_stores/${encodeURIComponent(store)}/attributes`;
+  const attributes = useLoad(path, (signal) => api.get<StoreAttributes>(path, signal));
+  const known = new Map(
+    (attributes.data?.data ?? []).map(({ key, values }) => [key, new Set(values.map(({ value }) => typedText(value)))]),
+  );
+  return <FilterBuilder {...given} known={known} />;
 }

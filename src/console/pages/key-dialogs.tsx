@@ -1,13 +1,10 @@
 import { useState } from "preact/hooks";
 import type { ApiKey, CreateKeyBody, NewApiKey, Tenant } from "../../api/admin/schema.ts";
-import type { VectorStore } from "../../api/store-schema.ts";
 import { OPERATE } from "../operate-words.ts";
 import { ActionForm, Dialog } from "../parts/dialog.tsx";
 import { Choice, CopyButton, Field } from "../parts/fields.tsx";
-import { Failure, Skeleton } from "../parts/load.tsx";
-import { Name } from "../parts/text.tsx";
+import { StoreChoice } from "../parts/store-choice.tsx";
 import { useConsole } from "../state/console.ts";
-import { useLoad } from "../state/use-load.ts";
 import { visible } from "../text/visible.ts";
 
 const WORD = OPERATE.keys;
@@ -69,7 +66,7 @@ export function MakeKey({ tenants, onClose, onMade }: MakeKeyProps) {
             onChange={(tenant) => change({ tenant, stores: [] })}
           />
         )}
-        <StoreChoice wanted={wanted} isOwn={wanted.tenant === me.tenant.id} onChange={(stores) => change({ stores })} />
+        <WhichStores wanted={wanted} isOwn={wanted.tenant === me.tenant.id} onChange={(stores) => change({ stores })} />
         <Choice
           label={WORD.expiry}
           value={String(wanted.days)}
@@ -105,39 +102,14 @@ interface StoreChoiceProps {
   onChange: (stores: string[]) => void;
 }
 
-function StoreChoice({ wanted, isOwn, onChange }: StoreChoiceProps) {
+function WhichStores({ wanted, isOwn, onChange }: StoreChoiceProps) {
   if (wanted.role === "admin") return <p class="quiet">{WORD.adminStores}</p>;
-  if (isOwn) return <OwnStores chosen={wanted.stores} onChange={onChange} />;
+  if (isOwn) return <StoreChoice legend={WORD.whichStores} chosen={wanted.stores} onChange={onChange} />;
   const linesOf = (text: string) => text.split(/[\s,]+/).filter((id) => id !== "");
   return (
     <Field label={WORD.storeIds}>
       <textarea name="store-ids" rows={3} onInput={(event) => onChange(linesOf(event.currentTarget.value))} />
     </Field>
-  );
-}
-
-function OwnStores({ chosen, onChange }: { chosen: readonly string[]; onChange: (stores: string[]) => void }) {
-  const { api } = useConsole();
-  const path = "vector_stores?limit=100";
-  const stores = useLoad(path, (signal) => api.get<{ data: VectorStore[] }>(path, signal));
-  if (stores.data === null) return stores.error === null ? <Skeleton /> : <Failure error={stores.error} />;
-  const toggle = (id: string, isChosen: boolean) =>
-    onChange(isChosen ? [...chosen, id] : chosen.filter((one) => one !== id));
-  if (stores.data.data.length === 0) return null;
-  return (
-    <fieldset class="choices">
-      <legend>{WORD.whichStores}</legend>
-      {stores.data.data.map(({ id, name }) => (
-        <label class="check" key={id}>
-          <input
-            type="checkbox"
-            checked={chosen.includes(id)}
-            onChange={(event) => toggle(id, event.currentTarget.checked)}
-          />
-          <Name of={name === "" ? id : name} />
-        </label>
-      ))}
-    </fieldset>
   );
 }
 

@@ -1,8 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Model } from "../../api/models/schema.ts";
 import type { SearchPage } from "../../api/search/schema.ts";
-import type { StoreAttributes } from "../../api/attributes/schema.ts";
-import { typedText } from "../filter.ts";
 import type { Timing } from "../api.ts";
 import { CopyButton, Choice, Field } from "../parts/fields.tsx";
 import { Load } from "../parts/load.tsx";
@@ -18,7 +16,7 @@ import { COMPARE_WORDS } from "../words-model.ts";
 import { WORDS } from "../words.ts";
 import { CompareChoice } from "./compare-choice.tsx";
 import { bodiesOf, comparedOf, comparedQuery, SETTINGS } from "./compare-state.ts";
-import { FilterBuilder } from "./filter-builder.tsx";
+import { StoreFilter } from "./filter-builder.tsx";
 import { Hits } from "./hits.tsx";
 import { SideBySide } from "./side-by-side.tsx";
 import { type Asked, askedOf, bodyOf, queryOf } from "./search-state.ts";
@@ -72,7 +70,7 @@ export function PlaygroundPage({ route }: { route: Route }) {
           </button>
         </div>
         <Settings asked={draft} onChange={setDraft} />
-        <Suggesting store={route.store} asked={draft} onChange={setDraft} />
+        <StoreFilter store={route.store} filter={draft.filter} onChange={(filter) => setDraft({ ...draft, filter })} />
         <CompareChoice store={route.store} compared={comparing} onChange={setComparing}>
           <Settings
             label={COMPARE_WORDS.second}
@@ -222,15 +220,4 @@ function NumberField({ label, value, least = 0, most, step = 1, onChange }: Numb
       />
     </Field>
   );
-}
-
-/** The filter, with names and values that the store's files have to choose from. */
-function Suggesting({ store, asked, onChange }: AskedProps & { store: string }) {
-  const { api } = useConsole();
-  const path = `vector_stores/${encodeURIComponent(store)}/attributes`;
-  const attributes = useLoad(path, (signal) => api.get<StoreAttributes>(path, signal));
-  const known = new Map(
-    (attributes.data?.data ?? []).map(({ key, values }) => [key, new Set(values.map(({ value }) => typedText(value)))]),
-  );
-  return <FilterBuilder filter={asked.filter} known={known} onChange={(filter) => onChange({ ...asked, filter })} />;
 }

@@ -11,16 +11,22 @@ export function Load<T>({ of, children }: { of: Loaded<T>; children: (data: T) =
   if (of.data === null) return of.error === null ? <Skeleton /> : <Failure error={of.error} retry={of.reload} />;
   return (
     <>
-      {of.isStale && <Stale />}
+      {of.isStale && <Stale error={of.error} />}
       {children(of.data)}
     </>
   );
 }
 
-/** A page that few open: its script is fetched when somebody does. */
+/** A page that few open: its script is fetched when somebody does, as soon as the server is there. */
 export function Later({ name, page }: { name: string; page: () => Promise<ComponentType> }) {
-  const loaded = useLoad(name, async () => ({ Page: await page() }));
+  const loaded = useLoad(name, async () => ({ Page: await page().catch(notThere) }));
   return <Load of={loaded}>{({ Page }) => <Page />}</Load>;
+}
+
+function notThere(cause: unknown): never {
+  const error = new ApiError("", { status: 0, code: "unreachable", requestId: "" });
+  error.cause = cause;
+  throw error;
 }
 
 /** The button for a page more of a list, where there is one. */
@@ -33,10 +39,12 @@ export function More({ of }: { of: Pick<Rows<unknown>, "data" | "loadMore"> }) {
   );
 }
 
-export function Stale() {
+/** Why what is shown is not newer. */
+export function Stale({ error }: { error?: Error | null }) {
+  const isBusy = error instanceof ApiError && error.status === 429;
   return (
     <p class="banner" role="status">
-      {WORDS.stale}
+      {isBusy ? WORDS.tooMany : WORDS.stale}
     </p>
   );
 }

@@ -33,6 +33,6 @@ export async function redeem(base: string, code: string): Promise<string> {
     body: JSON.stringify({ code }),
   });
   const text = await response.text();
-  if (!response.ok) throw errorOf(text, response.status, response.headers.get("x-request-id"));
+  if (!response.ok) throw errorOf(text, response.status, (name) => response.headers.get(name));
   return (JSON.parse(text) as { key: string }).key;
 }

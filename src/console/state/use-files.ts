@@ -17,7 +17,8 @@ export interface Files {
   counts: FileCounts;
   error: Error | null;
   isLoading: boolean;
-  isAway: boolean;
+  /** Why news of the store do not come; null while they do. */
+  away: Error | null;
   loadMore: () => void;
   reload: () => void;
 }
@@ -41,7 +42,7 @@ export function useFiles(api: Api, store: string, query: string, known: FileCoun
   const path = `vector_stores/${encodeURIComponent(store)}/files`;
   const [state, setState] = useState<State>(NONE);
   const [counts, setCounts] = useState(known);
-  const [isAway, setAway] = useState(false);
+  const [away, setAway] = useState<Error | null>(null);
   const [turn, setTurn] = useState(0);
   const now = useRef({ state, isBusy: false });
   now.current.state = state;
@@ -109,7 +110,7 @@ export function useFiles(api: Api, store: string, query: string, known: FileCoun
       refresh.stop();
     };
   }, [api, store]);
-  return { ...state, counts, isAway, loadMore, reload };
+  return { ...state, counts, away, loadMore, reload };
 }
 
 /** Gathers ids for a moment, then asks for all of them at once. */

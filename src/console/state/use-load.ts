@@ -22,7 +22,7 @@ interface State<T> {
 
 /**
  * Loads when the page is shown, when `key` changes, and when it is told to. While the server is away it tries again with
- * growing pauses. Another key begins from nothing.
+ * growing pauses, and not before the server said. Another key begins from nothing.
  */
 export function useLoad<T>(key: string, load: (signal: AbortSignal) => Promise<T>): Loaded<T> {
   const [state, setState] = useState<State<T> & { key: string }>({ key, data: null, error: null, isLoading: true });
@@ -48,7 +48,7 @@ export function useLoad<T>(key: string, load: (signal: AbortSignal) => Promise<T
         const error = thrown instanceof Error ? thrown : new Error(String(thrown));
         setState((before) => ({ ...before, error, isLoading: false }));
         if (!(error instanceof ApiError) || !error.isPassing) return;
-        timer = setTimeout(() => void attempt(), pauseMs);
+        timer = setTimeout(() => void attempt(), Math.max(pauseMs, error.retryAfterMs));
         pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
       }
     };

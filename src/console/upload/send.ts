@@ -75,7 +75,7 @@ export function sendForm<T>(
     request.upload.onprogress = ({ loaded }) => onProgress(loaded);
     request.onload = () => {
       if (request.status === 200) resolve(JSON.parse(request.responseText) as T);
-      else reject(errorOf(request.responseText, request.status, request.getResponseHeader("x-request-id")));
+      else reject(errorOf(request.responseText, request.status, (name) => request.getResponseHeader(name)));
     };
     request.onerror = () => reject(new ApiError("", { status: 0, code: "unreachable", requestId: "" }));
     request.onabort = () => reject(new Error("cancelled"));

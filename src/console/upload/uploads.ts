@@ -111,7 +111,7 @@ export class Uploads {
       } catch (error) {
         const isPassing = error instanceof ApiError && error.isPassing;
         if (!isPassing || attempt === TRIES) throw new Error(WORDS.errorText(error), { cause: error });
-        await new Promise((resolve) => setTimeout(resolve, 500 * 2 ** attempt));
+        await new Promise((resolve) => setTimeout(resolve, Math.max(500 * 2 ** attempt, error.retryAfterMs)));
         signal.throwIfAborted();
       }
     }
