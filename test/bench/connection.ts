@@ -4,6 +4,7 @@
  */
 import type { Socket } from "bun";
 
+const CLOSED = "the server closed the connection";
 const HEADERS_END = new TextEncoder().encode("\r\n\r\n");
 
 export interface Answer {
@@ -20,6 +21,7 @@ export class Connection implements Disposable {
   #received: Uint8Array[] = [];
   #waiting: PromiseWithResolvers<Answer> | null = null;
   #unsent: Uint8Array = new Uint8Array();
+  #isClosed = false;
 
   private constructor(framing: Framing) {
     this.#framing = framing;
@@ -34,7 +36,10 @@ export class Connection implements Disposable {
       socket: {
         data: (_, piece) => connection.#take(piece),
         drain: () => connection.#flush(),
-        close: () => connection.#waiting?.reject(new Error("the server closed the connection")),
+        close: () => {
+          connection.#isClosed = true;
+          connection.#waiting?.reject(new Error(CLOSED));
+        },
         error: (_, error) => connection.#waiting?.reject(error),
       },
     });
@@ -43,6 +48,7 @@ export class Connection implements Disposable {
 
   /** One request at a time. */
   send(request: Uint8Array): Promise<Answer> {
+    if (this.#isClosed) return Promise.reject(new Error(CLOSED));
     const waiting = Promise.withResolvers<Answer>();
     this.#waiting = waiting;
     this.#unsent = request;

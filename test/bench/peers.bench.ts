@@ -139,7 +139,7 @@ async function load(context: BenchContext, field: Field, data: Data, cores: numb
       version,
       how: engine.how,
       vectors: data.count,
-      cores,
+      on_cores: cores,
       load_s: round(ms / 1000),
       vectors_per_s: Math.round(data.count / (ms / 1000)),
       ratio: ratioOf(ratios([ours], [ms])).ratio,

@@ -29,7 +29,7 @@ export function ratios(ours: readonly number[], theirs: readonly number[]): numb
   });
 }
 
-/** `count` things in an order that begins with another one each turn, so that none always follows the same one's work. */
+/** The things in an order that begins with another one each turn, and runs backwards in every other round of turns. */
 export function rotated<T>(things: readonly T[], turn: number): T[] {
   const from = things.length === 0 ? 0 : turn % things.length;
   const round = [...things.slice(from), ...things.slice(0, from)];

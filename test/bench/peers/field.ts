@@ -54,7 +54,7 @@ export class Field {
     });
   }
 
-  /** Does it for each that is left, one after another; undefined of one that failed. */
+  /** Does it for each that is left, one after another, beginning with another one each turn. */
   async each(what: string, act: (entrant: Entrant) => Promise<void>, turn = 0): Promise<void> {
     for (const entrant of rotated(this.#entrants, turn)) {
       try {

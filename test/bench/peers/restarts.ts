@@ -44,7 +44,7 @@ export async function restarts(
     report(context, field, taken, {
       trial: `kill -9 to the first right answer, its files ${cache === "cold" ? "not " : ""}in the page cache`,
       vectors: asked.vectors,
-      cores: asked.cores,
+      on_cores: asked.cores,
     });
   }
 }
@@ -112,7 +112,7 @@ export async function coldStores(
   report(context, field, taken, {
     trial: `first search in one of ${stores} stores after a start`,
     vectors,
-    cores: cores?.length ?? null,
+    on_cores: cores?.length ?? null,
   });
 }
 
@@ -120,7 +120,7 @@ function report(
   context: BenchContext,
   field: Field,
   taken: ReadonlyMap<string, readonly number[]>,
-  about: { trial: string; vectors: number; cores: number | null },
+  about: { trial: string; vectors: number; on_cores: number | null },
 ): void {
   const ours = taken.get(field.entrants[0]?.engine.name ?? "") ?? [];
   for (const { engine, version } of field.entrants) {

@@ -80,7 +80,7 @@ export async function searches(context: BenchContext, field: Field, asked: Asked
       context.report({
         ...about,
         vectors: asked.vectors,
-        cores: asked.cores,
+        on_cores: asked.cores,
         ...figuresOf(trial, turns, ours),
         recall_at_10: recall,
       });

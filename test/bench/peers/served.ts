@@ -53,7 +53,12 @@ export class Served implements Running {
 
   async find(collection: string, query: Float32Array, share: Share): Promise<number[]> {
     const [connection] = await this.#connections(collection, 1);
-    const { status, body } = await connection!.send(this.#protocol.request(collection, query, share));
+    const sent = connection!.send(this.#protocol.request(collection, query, share));
+    // One that the server closed is of no further use.
+    const { status, body } = await sent.catch((error: unknown) => {
+      this.#close();
+      throw error;
+    });
     if (status !== 200) throw new Error(`status ${status}: ${new TextDecoder().decode(body).slice(0, 500)}`);
     return this.#protocol.positions(body);
   }
@@ -113,7 +118,9 @@ export class Served implements Running {
     const connection = await Connection.open(this.#protocol.url, this.#protocol.framing);
     for (const greeting of this.#protocol.greetings(collection)) {
       const { status } = await connection.send(greeting);
-      if (status !== 200) throw new Error(`status ${status} to the greeting`);
+      if (status === 200) continue;
+      connection[Symbol.dispose]();
+      throw new Error(`status ${status} to the greeting`);
     }
     return connection;
   }
