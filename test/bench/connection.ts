@@ -4,6 +4,7 @@
  */
 import type { Socket } from "bun";
 
+const CLOSED = "the server closed the connection";
 const HEADERS_END = new TextEncoder().encode("\r\n\r\n");
 
 export interface Answer {
@@ -11,22 +12,34 @@ export interface Answer {
   body: Uint8Array;
 }
 
+/** Finds the end of an answer: null while it is not all there. */
+export type Framing = (bytes: Uint8Array) => Answer | null;
+
 export class Connection implements Disposable {
+  readonly #framing: Framing;
   #socket: Socket | null = null;
   #received: Uint8Array[] = [];
   #waiting: PromiseWithResolvers<Answer> | null = null;
   #unsent: Uint8Array = new Uint8Array();
+  #isClosed = false;
 
-  static async open(url: string): Promise<Connection> {
+  private constructor(framing: Framing) {
+    this.#framing = framing;
+  }
+
+  static async open(url: string, framing: Framing = httpAnswer): Promise<Connection> {
     const { hostname, port } = new URL(url);
-    const connection = new Connection();
+    const connection = new Connection(framing);
     connection.#socket = await Bun.connect({
       hostname,
       port: Number(port),
       socket: {
         data: (_, piece) => connection.#take(piece),
         drain: () => connection.#flush(),
-        close: () => connection.#waiting?.reject(new Error("the server closed the connection")),
+        close: () => {
+          connection.#isClosed = true;
+          connection.#waiting?.reject(new Error(CLOSED));
+        },
         error: (_, error) => connection.#waiting?.reject(error),
       },
     });
@@ -35,6 +48,7 @@ export class Connection implements Disposable {
 
   /** One request at a time. */
   send(request: Uint8Array): Promise<Answer> {
+    if (this.#isClosed) return Promise.reject(new Error(CLOSED));
     const waiting = Promise.withResolvers<Answer>();
     this.#waiting = waiting;
     this.#unsent = request;
@@ -55,8 +69,12 @@ export class Connection implements Disposable {
   #take(piece: Uint8Array): void {
     // The socket uses its buffer again.
     this.#received.push(piece.slice());
-    const answer = parse(this.#received.length === 1 ? this.#received[0]! : Buffer.concat(this.#received));
-    if (answer === null) return;
+    const bytes = this.#received.length === 1 ? this.#received[0]! : Buffer.concat(this.#received);
+    const answer = this.#framing(bytes);
+    if (answer === null) {
+      this.#received = [bytes];
+      return;
+    }
     this.#received = [];
     const waiting = this.#waiting;
     this.#waiting = null;
@@ -64,16 +82,38 @@ export class Connection implements Disposable {
   }
 }
 
-/** Null while it is not all there. Answers without a length are not understood. */
-function parse(bytes: Uint8Array): Answer | null {
+/** Answers with a length or in chunks; others are not understood. */
+export function httpAnswer(bytes: Uint8Array): Answer | null {
   const end = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).indexOf(HEADERS_END);
   if (end < 0) return null;
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, end).toString("latin1");
+  const status = Number(head.slice(9, 12));
+  const from = end + HEADERS_END.length;
+  if (/\r\ntransfer-encoding: *chunked/i.test(head)) {
+    const body = chunksOf(bytes.subarray(from));
+    return body === null ? null : { status, body };
+  }
   const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
   if (length === undefined) throw new Error(`an answer without a length: ${head}`);
-  const from = end + HEADERS_END.length;
   if (bytes.length < from + Number(length)) return null;
-  return { status: Number(head.slice(9, 12)), body: bytes.subarray(from, from + Number(length)) };
+  return { status, body: bytes.subarray(from, from + Number(length)) };
+}
+
+/** A body in chunks (RFC 9112, 7.1), without trailers; null while its last chunk is not there. */
+function chunksOf(bytes: Uint8Array): Uint8Array | null {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const chunks: Uint8Array[] = [];
+  for (let at = 0; ;) {
+    const line = view.indexOf("\r\n", at);
+    if (line < 0) return null;
+    const size = Number.parseInt(view.toString("latin1", at, line), 16);
+    if (Number.isNaN(size)) throw new Error("a chunk without a size");
+    const next = line + 2 + size + 2;
+    if (view.length < next) return null;
+    if (size === 0) return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+    chunks.push(view.subarray(line + 2, line + 2 + size));
+    at = next;
+  }
 }
 
 export function requestBytes(method: string, url: string, key: string | null, body?: unknown): Uint8Array {

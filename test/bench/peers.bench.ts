@@ -1,256 +1,167 @@
-import { existsSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { encodeTerms } from "../../src/index/analyzer.ts";
-import type { Filter } from "../../src/index/filter.ts";
-import { StoreIndex } from "../../src/index/store-index.ts";
-import { ROOT } from "../helpers/server.ts";
+import { cpus } from "node:os";
 import { tempDir } from "../helpers/temp-dir.ts";
-import { type Bench, type BenchContext, interleaved, mean, round, type Trial } from "./bench.ts";
-import { attributesOf, bruteForce, DIMENSIONS, Embeddings, recall, SHARES } from "./corpus.ts";
-import { graphFor } from "./graph.ts";
+import { mebibytes } from "../helpers/process-memory.ts";
+import { type Bench, type BenchContext, round } from "./bench.ts";
+import { bruteForce } from "./corpus.ts";
+import { ratios } from "./ratios.ts";
+import { chroma } from "./peers/chroma.ts";
+import { type Data, type Engine, K, keeps, makeData, makeQueries, SHARES } from "./peers/engine.ts";
+import { Field, loaded } from "./peers/field.ts";
+import { lancedb, sqliteVec, usearch } from "./peers/hosted.ts";
+import { lectern } from "./peers/lectern.ts";
+import { pgvector } from "./peers/pgvector.ts";
+import { canPin, diskBytes, memoryOfTree, pinSelf } from "./peers/processes.ts";
+import { coldStores, restarts } from "./peers/restarts.ts";
+import { ratioOf, searches } from "./peers/searches.ts";
+import { solr } from "./peers/solr.ts";
+
+/** Lectern first: the ratios are to it. */
+const ENGINES: readonly Engine[] = [lectern, chroma, pgvector, solr, lancedb, usearch, sqliteVec];
+const SIZES = { small: [2000], normal: [10_000, 50_000], full: [10_000, 50_000, 100_000] };
+const QUERIES = 100;
+const SEED = 11;
 
 /**
- * Versions compared with. Both are Apache-2.0 and too large to be installed with the project (some 230 MB): they come
- * from the registry into an ignored folder the first time that this runs, without running their install scripts.
+ *   PEERS=Lectern,Chroma  only these engines   PEERS_SIZES=10000,50000   PEERS_CORES=1,2   PEERS_TURNS=10
+ *   PEERS_SECONDS=0.5  of every engine in every trial of a turn   PEERS_STORES=40  for the first search in one of many
+ *   LECTERN_UNDER_TEST=path  another executable
  */
-const FOLDER = join(ROOT, "dist/bench-peers");
-const LANCE = "0.39.0";
-const PACKAGES = {
-  usearch: "2.25.3",
-  "@lancedb/lancedb": LANCE,
-  [`@lancedb/lancedb-${process.platform}-${process.arch}${process.platform === "linux" ? "-gnu" : ""}`]: LANCE,
-  "apache-arrow": "18.1.0",
-};
-
-const QUERIES = 50;
-const K = 10;
+interface Settings {
+  engines: readonly Engine[];
+  sizes: readonly number[];
+  cores: readonly number[];
+  turns: number;
+  seconds: number;
+  stores: number;
+}
 
 export const peers: Bench = {
   about:
-    "the same vectors (256 dimensions) searched in the same process by Lectern's index, usearch and LanceDB, 10 results",
-  minutes: 15,
+    "the same vectors (256 dimensions, with a text and two attributes) in Lectern and in other engines, each as a server or " +
+    "a process of its own with its default settings, in turns; ratio is of Lectern's time to the other's",
+  minutes: 60,
   async run(context) {
-    const chunks = context.scale === "small" ? 4000 : 100_000;
-    const embeddings = new Embeddings(7);
-    const flat = embeddings.many(chunks);
-    const queries = Array.from({ length: QUERIES }, () => embeddings.next());
-    const data: Data = { flat, chunks, queries };
-    const contenders: Contender[] = [...(await ours(context, data))];
-    if (await installed(context)) {
-      contenders.push(...(await attempt(context, "usearch", () => usearch(context, data))));
-      contenders.push(...(await attempt(context, "LanceDB", () => lance(context, data))));
-    }
-    await compare(context, data, contenders);
-    for (const contender of contenders) contender.close?.();
+    const settings = settingsOf(context);
+    const engines = await installed(context, settings.engines);
+    for (const count of settings.sizes) await ofSize(context, settings, engines, count);
+    if (settings.stores === 0) return;
+    using dir = tempDir();
+    await using field = Field.entered(context, engines, dir.path);
+    const vectors = context.scale === "small" ? 200 : 1000;
+    await coldStores(context, field, { stores: settings.stores, vectors, cores: coresOf(settings.cores.at(-1) ?? 1) });
   },
 };
 
-interface Data {
-  flat: Float32Array;
-  chunks: number;
-  queries: readonly Float32Array[];
-}
-
-interface Contender {
-  name: string;
-  /** Positions of the nearest; `filter` null for all. */
-  find(query: Float32Array, filter: { key: string; value: number } | null): number[] | Promise<number[]>;
-  filters: boolean;
-  close?: () => void;
-}
-
-const lotOf = (at: number) => (at * 7919) % 1000;
-const keeps = (at: number, filter: { key: string; value: number } | null) =>
-  filter === null || attributesOf(lotOf(at))[filter.key] === filter.value;
-
-async function compare(context: BenchContext, data: Data, contenders: readonly Contender[]): Promise<void> {
-  const small = context.scale === "small";
-  for (const { share, filter } of SHARES) {
-    const able = contenders.filter((one) => filter === null || one.filters);
-    const trials = able.map((one): Trial => {
-      return { name: one.name, run: (i) => one.find(data.queries[i % QUERIES]!, filter) };
-    });
-    const times = await interleaved(trials, { rounds: 3, each: small ? 20 : 100 });
-    const wanted = data.queries.map((query) => bruteForce(data.flat, query, K, (at) => keeps(at, filter)));
-    for (const one of able) {
-      const recalls: number[] = [];
-      for (const [i, query] of data.queries.entries())
-        recalls.push(recall(await one.find(query, filter), wanted[i] ?? []));
-      context.report({
-        trial: `search, ${share}`,
-        index: one.name,
-        chunks: data.chunks,
-        ...times.get(one.name)!,
-        recall_at_10: round(mean(recalls), 4),
-      });
-    }
-  }
-  const without = contenders.filter((one) => !one.filters).map((one) => one.name);
-  if (without.length > 0) context.note(`no filters in its binding: ${without.join(", ")}`);
-}
-
-async function ours({ report }: BenchContext, { flat, chunks }: Data): Promise<Contender[]> {
-  const vectorOf = (id: number) => flat.subarray(id * DIMENSIONS, (id + 1) * DIMENSIONS);
-  const terms = encodeTerms({ text: "passage", heading: [], title: "" });
-  const make = () => {
-    const index = new StoreIndex({ dimensions: DIMENSIONS, fetchVectors: (ids) => ids.map(vectorOf), kind: "exact" });
-    for (let at = 0; at < chunks; at++) {
-      index.addFile({
-        fileKey: at,
-        fileId: `file-${at}`,
-        filename: "a",
-        attributes: attributesOf(lotOf(at)),
-        chunks: [{ chunkId: at, terms, vectors: vectorOf(at) }],
-      });
-    }
-    return index;
+function settingsOf({ scale, note }: BenchContext): Settings {
+  const { env } = process;
+  const list = (name: string) => env[name]?.split(",").filter((one) => one !== "");
+  const wanted = list("PEERS");
+  const isSmall = scale === "small";
+  const all = cpus().length;
+  const powers = Array.from({ length: Math.ceil(Math.log2(all)) }, (_, i) => 2 ** i);
+  if (!canPin()) note("without taskset there is no choice of cores: all rows are of all of them");
+  return {
+    engines: ENGINES.filter(({ name }) => wanted === undefined || wanted.includes(name) || name === lectern.name),
+    sizes: list("PEERS_SIZES")?.map(Number) ?? SIZES[scale],
+    cores: canPin() ? (list("PEERS_CORES")?.map(Number) ?? [...powers, all]) : [all],
+    turns: Number(env["PEERS_TURNS"] ?? (isSmall ? 2 : 10)),
+    seconds: Number(env["PEERS_SECONDS"] ?? (isSmall ? 0.1 : 0.5)),
+    stores: Number(env["PEERS_STORES"] ?? (isSmall ? 5 : 40)),
   };
-  const built = (name: string, since: number, bytes: number) =>
-    report({
-      trial: "build",
-      index: name,
-      chunks,
-      build_s: round((performance.now() - since) / 1000),
-      bytes_per_vector: Math.round(bytes / chunks),
-    });
-  let started = performance.now();
-  const scanned = make();
-  built("lectern exact", started, scanned.byteLength);
-  const walked = make();
-  started = performance.now();
-  await graphFor(walked, flat, DIMENSIONS);
-  built("lectern hnsw, 1 thread", started, walked.byteLength);
-  const contender = (name: string, index: StoreIndex): Contender => ({
-    name,
-    filters: true,
-    find: (vector, filter) => {
-      const only: Filter | null = filter === null ? null : { op: "eq", ...filter };
-      return index.search({ vector, terms: null, filter: only, depth: K }).vector.map((hit) => hit.chunkId);
-    },
-    close: () => index.close(),
-  });
-  return [contender("lectern exact", scanned), contender("lectern hnsw", walked)];
 }
 
-async function installed({ note }: BenchContext): Promise<boolean> {
-  if (existsSync(join(FOLDER, "node_modules/usearch")) && existsSync(join(FOLDER, "node_modules/@lancedb/lancedb"))) {
-    return true;
+/** Those that can be had here, with their versions. */
+async function installed(context: BenchContext, engines: readonly Engine[]): Promise<(readonly [Engine, string])[]> {
+  const found: (readonly [Engine, string])[] = [];
+  for (const engine of engines) {
+    try {
+      found.push([engine, await engine.install()]);
+    } catch (error) {
+      context.note(`${engine.name} left out: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
-  console.log(`installing ${Object.keys(PACKAGES).join(", ")} into dist/bench-peers, once`);
-  mkdirSync(FOLDER, { recursive: true });
-  await Bun.write(join(FOLDER, "package.json"), JSON.stringify({ private: true, dependencies: PACKAGES }));
-  const child = Bun.spawnSync(
-    [process.execPath, "install", "--ignore-scripts", "--omit", "optional", "--no-progress"],
-    {
-      cwd: FOLDER,
-      stdout: "ignore",
-      stderr: "pipe",
-      timeout: 180_000,
-    },
+  return found;
+}
+
+/** The first so many cores; null where they cannot be chosen. */
+function coresOf(count: number): number[] | null {
+  return canPin() ? Array.from({ length: count }, (_, i) => i) : null;
+}
+
+/** The load generator has the other cores, and all of them where there are no others. */
+async function pinClient(servers: number): Promise<void> {
+  const all = cpus().length;
+  const rest = Array.from({ length: all }, (_, i) => i).slice(servers === all ? 0 : servers);
+  if (canPin()) await pinSelf(rest);
+}
+
+async function ofSize(
+  context: BenchContext,
+  settings: Settings,
+  engines: readonly (readonly [Engine, string])[],
+  count: number,
+): Promise<void> {
+  using dir = tempDir();
+  const data = makeData(SEED, count);
+  const queries = makeQueries(SEED, data, QUERIES);
+  const exact = new Map(
+    SHARES.map((share) => [share, queries.map((query) => bruteForce(data.flat, query, K, (at) => keeps(share, at)))]),
   );
-  if (child.success) return true;
-  note(`peers left out: they cannot be installed here (${child.stderr.toString().trim().split("\n").at(-1)})`);
-  return false;
-}
-
-async function attempt(context: BenchContext, name: string, make: () => Promise<Contender[]>): Promise<Contender[]> {
-  try {
-    return await make();
-  } catch (error) {
-    context.note(`${name} left out: ${error instanceof Error ? error.message : String(error)}`);
-    return [];
+  await using field = Field.entered(context, engines, dir.path);
+  const all = settings.cores.at(-1) ?? 1;
+  await pinClient(all);
+  await field.restart(coresOf(all));
+  await load(context, field, data, all);
+  for (const cores of settings.cores) {
+    await pinClient(cores);
+    await field.restart(coresOf(cores));
+    const asked = { vectors: count, cores, turns: settings.turns, seconds: settings.seconds, queries, exact };
+    await searches(context, field, asked);
+    if (cores !== all) continue;
+    await memory(context, field, count);
+    await restarts(context, field, asked, coresOf(cores));
   }
 }
 
-interface Usearch {
-  Index: new (options: Record<string, unknown>) => {
-    add(keys: BigUint64Array, vectors: Float32Array, threads: number): void;
-    search(vector: Float32Array, k: number, threads: number): { keys: BigUint64Array };
-  };
+async function load(context: BenchContext, field: Field, data: Data, cores: number): Promise<void> {
+  let ours: number | null = null;
+  await field.each("loading", async (entrant) => {
+    const { engine, running, version, dir } = entrant;
+    if (running === null) return;
+    const { ms, collection } = await loaded(running, "items", data);
+    entrant.collection = collection;
+    ours ??= ms;
+    await running.settled(collection);
+    const bytes = await diskBytes(`${dir}/data`);
+    context.report({
+      trial: "load, from the first byte sent to the last vector found",
+      engine: engine.name,
+      version,
+      how: engine.how,
+      vectors: data.count,
+      on_cores: cores,
+      load_s: round(ms / 1000),
+      vectors_per_s: Math.round(data.count / (ms / 1000)),
+      ratio: ratioOf(ratios([ours], [ms])).ratio,
+      disk_mib: mebibytes(bytes),
+    });
+  });
 }
 
-async function usearch({ report }: BenchContext, { flat, chunks }: Data): Promise<Contender[]> {
-  const { Index } = (await import(join(FOLDER, "node_modules/usearch/javascript/dist/cjs/usearch.js"))) as Usearch;
-  const keys = BigUint64Array.from({ length: chunks }, (_, i) => BigInt(i));
-  return ["f32", "bf16"].map((quantization): Contender => {
-    Bun.gc(true);
-    const before = process.memoryUsage.rss();
-    const started = performance.now();
-    const index = new Index({
-      dimensions: DIMENSIONS,
-      metric: "ip",
-      quantization,
-      connectivity: 16,
-      expansion_add: 200,
-      expansion_search: 128,
-      multi: false,
-    });
-    index.add(keys, flat, 1);
-    const name = `usearch ${quantization}`;
+async function memory({ report }: BenchContext, field: Field, vectors: number): Promise<void> {
+  await field.each("its memory", (entrant) => {
+    const { engine, running, version } = entrant;
+    if (running === null) return Promise.resolve();
+    const { residentBytes, anonymousBytes } = memoryOfTree(running.pid);
     report({
-      trial: "build",
-      index: `${name}, 1 thread`,
-      chunks,
-      build_s: round((performance.now() - started) / 1000),
-      bytes_per_vector: Math.round((process.memoryUsage.rss() - before) / chunks),
+      trial: "memory after a restart and the searches",
+      engine: engine.name,
+      version,
+      how: engine.how,
+      vectors,
+      memory_mib: mebibytes(residentBytes),
+      anonymous_mib: mebibytes(anonymousBytes),
     });
-    return { name, filters: false, find: (query) => [...index.search(query, K, 1).keys].map(Number) };
+    return Promise.resolve();
   });
-}
-
-interface LanceQuery {
-  where(filter: string): LanceQuery;
-  limit(count: number): LanceQuery;
-  ef(width: number): LanceQuery;
-  distanceType(type: string): LanceQuery;
-  select(columns: string[]): LanceQuery;
-  toArray(): Promise<{ id: number }[]>;
-}
-interface LanceTable {
-  createIndex(column: string, options: { config: unknown }): Promise<void>;
-  waitForIndex?(names: string[], timeoutSeconds: number): Promise<void>;
-  vectorSearch(vector: Float32Array): LanceQuery;
-}
-interface Lance {
-  connect(path: string): Promise<{ createTable(name: string, rows: unknown): Promise<LanceTable> }>;
-  Index: { hnswSq(options: Record<string, unknown>): unknown; btree(): unknown };
-}
-
-async function lance({ report }: BenchContext, { flat, chunks }: Data): Promise<Contender[]> {
-  const { connect, Index } = (await import(join(FOLDER, "node_modules/@lancedb/lancedb/dist/index.js"))) as Lance;
-  const dir = tempDir();
-  const database = await connect(dir.path);
-  const rows = Array.from({ length: chunks }, (_, id) => ({
-    id,
-    ...attributesOf(lotOf(id)),
-    vector: flat.subarray(id * DIMENSIONS, (id + 1) * DIMENSIONS),
-  }));
-  const made = async (name: string, then: (table: LanceTable) => Promise<void>) => {
-    const started = performance.now();
-    const table = await database.createTable(name.replaceAll(/\W+/g, "_"), rows);
-    await then(table);
-    report({ trial: "build", index: name, chunks, build_s: round((performance.now() - started) / 1000) });
-    return table;
-  };
-  const scanned = await made("LanceDB, no index", () => Promise.resolve());
-  const walked = await made("LanceDB HNSW-SQ, all cores", async (table) => {
-    // One partition: what LanceDB's guide says for tables of this size.
-    const config = Index.hnswSq({ distanceType: "dot", numPartitions: 1, m: 16, efConstruction: 200 });
-    await table.createIndex("vector", { config });
-    for (const column of Object.keys(attributesOf(0))) await table.createIndex(column, { config: Index.btree() });
-  });
-  const contender = (name: string, table: LanceTable, ef: number | null): Contender => ({
-    name,
-    filters: true,
-    find: async (query, filter) => {
-      let asked = table.vectorSearch(query).distanceType("dot").select(["id", "_distance"]).limit(K);
-      if (ef !== null) asked = asked.ef(ef);
-      if (filter !== null) asked = asked.where(`${filter.key} = ${filter.value}`);
-      return (await asked.toArray()).map(({ id }) => id);
-    },
-  });
-  return [
-    { ...contender("LanceDB, no index", scanned, null), close: () => dir[Symbol.dispose]() },
-    contender("LanceDB HNSW-SQ", walked, 128),
-  ];
 }

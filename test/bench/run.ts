@@ -27,6 +27,7 @@ const BENCHES: Record<string, () => Promise<Bench>> = {
   migrate: async () => (await import("./migrate.bench.ts")).migrate,
   vectors: async () => (await import("./vectors.bench.ts")).vectors,
   upload: async () => (await import("./upload.bench.ts")).upload,
+  libraries: async () => (await import("./libraries.bench.ts")).libraries,
   peers: async () => (await import("./peers.bench.ts")).peers,
 };
 

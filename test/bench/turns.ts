@@ -8,6 +8,7 @@
  * Student's t over the rounds' logarithms. `worse` stands where the whole interval lies beyond the bound.
  */
 import { ROOT } from "../helpers/server.ts";
+import { interval } from "./ratios.ts";
 
 /** A ratio up to here counts as equal. */
 const BOUND = 1.03;
@@ -17,11 +18,6 @@ const BENCHES = "start,ingest,embed,rerank,parse,search,http,load,migrate,upload
 const MORE_IS_BETTER = /_per_s|per_second|recall|rate|throughput|mib_s|share|of_raw/;
 /** Figures of time, rate and size; others are counts and settings. */
 const COMPARED = /_ms$|_us$|_s$|_mib$|_bytes$|per_s|recall|of_raw|share/;
-
-/** Student's t for the 95 % interval, by degrees of freedom; from 30 on it is that of the normal distribution, nearly. */
-const T = [
-  0, 12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.2, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11, 2.1, 2.09,
-];
 
 type Figures = Map<string, number>;
 
@@ -88,12 +84,4 @@ async function figuresOf(checkout: string, bench: string): Promise<Figures> {
   }
   await child.exited;
   return figures;
-}
-
-function interval(values: readonly number[]): { mean: number; low: number; high: number } {
-  const logs = values.map((value) => Math.log(value));
-  const mean = logs.reduce((sum, one) => sum + one, 0) / logs.length;
-  const variance = logs.reduce((sum, one) => sum + (one - mean) ** 2, 0) / Math.max(1, logs.length - 1);
-  const half = (T[logs.length - 1] ?? 2.05) * Math.sqrt(variance / logs.length);
-  return { mean: Math.exp(mean), low: Math.exp(mean - half), high: Math.exp(mean + half) };
 }
