@@ -418,14 +418,11 @@ int main(int count, char** args) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(std::atoi(args[2]));
   int rounds = 0;
   do {
-    checkScan();
-    checkHostileScan();
-    if (rounds % 4 == 0) checkGraph(args[3]);
-    if (rounds % 4 == 0) checkMapping(args[3]);
     checkPool();
     if (!isPool) checkScan();
     if (!isPool) checkHostileScan();
     if (!isPool && rounds % 4 == 0) checkGraph(args[3]);
+    if (!isPool && rounds % 4 == 0) checkMapping(args[3]);
     rounds++;
   } while (std::chrono::steady_clock::now() < end);
   std::printf("%d rounds\n", rounds);
