@@ -1,7 +1,7 @@
 import { DocumentBuilder } from "../builder.ts";
 import type { ParsedDocument } from "../document.ts";
+import { invalidFile } from "../document.ts";
 import type { ParseLimits } from "../limits.ts";
-import type { Relation } from "../xml.ts";
 import { readCoreProperties, readRelations } from "../xml.ts";
 import type { ZipArchive } from "../zip.ts";
 import { PageEdges } from "./page-edges.ts";
@@ -17,7 +17,8 @@ export interface PackedBook {
 /** How the parts of a packed workbook are written: as XML or as records. */
 export interface WorkbookParts {
   kind: "xlsx" | "xlsb";
-  readBook(zip: ZipArchive, main: string, relations: readonly Relation[]): PackedBook;
+  /** From the main part; `targets` has the parts that it is related to, by the relation's id. */
+  readBook(bytes: Uint8Array, targets: ReadonlyMap<string, string>): PackedBook;
   sharedStrings(bytes: Uint8Array | null, limits: ParseLimits): string[];
   cellFormats(bytes: Uint8Array | null): string[];
   /** Writes the rows of one sheet; gives the codes of its printed headers and footers. */
@@ -40,7 +41,10 @@ export function parsePackedWorkbook({ zip, main, limits }: WorkbookSource, parts
   readCoreProperties(zip, "docProps/core.xml", out);
   const relations = readRelations(zip, main);
   const part = (type: string): Uint8Array | null => relatedPart(zip, relations, type);
-  const { sheets, epoch1904 } = parts.readBook(zip, main, relations);
+  const bytes = zip.read(main);
+  if (bytes === null) throw invalidFile("The workbook is damaged: its main part is missing.");
+  const targets = new Map(relations.map(({ id, target }) => [id, target]));
+  const { sheets, epoch1904 } = parts.readBook(bytes, targets);
   const book = new Workbook();
   book.epoch1904 = epoch1904;
   book.strings = parts.sharedStrings(part("sharedStrings"), limits);

@@ -1,8 +1,6 @@
 import type { DocumentBuilder } from "../builder.ts";
 import type { ParsedDocument } from "../document.ts";
-import { invalidFile } from "../document.ts";
 import type { ParseLimits } from "../limits.ts";
-import type { Relation } from "../xml.ts";
 import type { ZipArchive } from "../zip.ts";
 import { errorText, formatCode } from "./cells.ts";
 import { MergedCells } from "./merged-cells.ts";
@@ -33,10 +31,7 @@ export function parseXlsb(zip: ZipArchive, main: string, limits: ParseLimits): P
   return parsePackedWorkbook({ zip, main, limits }, PARTS);
 }
 
-function readBook(zip: ZipArchive, main: string, relations: readonly Relation[]): PackedBook {
-  const bytes = zip.read(main);
-  if (bytes === null) throw invalidFile("The workbook is damaged: its main part is missing.");
-  const targets = new Map(relations.map((relation) => [relation.id, relation.target]));
+function readBook(bytes: Uint8Array, targets: ReadonlyMap<string, string>): PackedBook {
   const book: PackedBook = { sheets: [], epoch1904: false };
   for (const { type, data } of xlsbRecords(bytes)) {
     if (type === XLSB.bookProperties) book.epoch1904 = (data.uint32() & 1) !== 0;

@@ -1,7 +1,5 @@
 import type { ParsedDocument } from "../document.ts";
-import { invalidFile } from "../document.ts";
 import type { ParseLimits } from "../limits.ts";
-import type { Relation } from "../xml.ts";
 import { readXml } from "../xml.ts";
 import type { ZipArchive } from "../zip.ts";
 import { relationId } from "./ooxml-strings.ts";
@@ -27,10 +25,7 @@ export function parseXlsx(zip: ZipArchive, main: string, limits: ParseLimits): P
   return parsePackedWorkbook({ zip, main, limits }, PARTS);
 }
 
-function readBook(zip: ZipArchive, main: string, relations: readonly Relation[]): PackedBook {
-  const bytes = zip.read(main);
-  if (bytes === null) throw invalidFile("The workbook is damaged: its main part is missing.");
-  const targets = new Map(relations.map((relation) => [relation.id, relation.target]));
+function readBook(bytes: Uint8Array, targets: ReadonlyMap<string, string>): PackedBook {
   const book: PackedBook = { sheets: [], epoch1904: false };
   readXml(bytes, {
     open(name, attributes) {
