@@ -11,6 +11,7 @@
 #include <mutex>
 #include <stdexcept>
 #include <system_error>
+#include <vector>
 
 namespace lectern {
 
@@ -137,6 +138,22 @@ bool Mapping::isIntact() {
   const bool isAsMapped = look(file_, now) && now == asMapped_;
   if (!isAsMapped) isDamaged_.store(true, std::memory_order_release);
   return isAsMapped;
+}
+
+bool Mapping::isResident(size_t from, size_t bytes) const {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t begin = from / page * page;
+  const size_t end = from + bytes < size() ? from + bytes : size();
+  if (begin >= end) return true;
+#ifdef __linux__
+  std::vector<unsigned char> pages((end - begin + page - 1) / page);
+  if (mincore(static_cast<char*>(data()) + begin, end - begin, pages.data()) != 0) return false;
+  for (const unsigned char one : pages)
+    if ((one & 1) == 0) return false;
+  return true;
+#else
+  return false;
+#endif
 }
 
 void Mapping::populate(size_t from, size_t bytes) const {

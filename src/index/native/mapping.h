@@ -40,6 +40,9 @@ class Mapping {
    */
   bool isIntact();
 
+  /** Whether a stretch of the file is in the page cache, so that looking at it waits for no disk. */
+  bool isResident(size_t from, size_t bytes) const;
+
   /** Reads a stretch of the file into the page cache, and puts its pages into the mapping where the system can do that. */
   void populate(size_t from, size_t bytes) const;
 
