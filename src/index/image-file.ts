@@ -236,12 +236,16 @@ export class ImageFile implements SectionReader {
   /** Where the first piece begins whose checksum is wrong; null where all are right. Rejects when aborted. */
   async firstWrong(end: number, { signal, breathe }: Turns): Promise<number | null> {
     const bytes = new Uint8Array(this.#bytes);
-    const read = (from: number) => this.#addon.populate(this.#bytes, from, Math.min(READ_BYTES, end - from));
+    // What the page cache has needs no other thread.
+    const read = (from: number) => {
+      const length = Math.min(READ_BYTES, end - from);
+      return this.#addon.isResident(this.#bytes, from, length) ? null : this.#addon.populate(this.#bytes, from, length);
+    };
     let isRead = read(0);
     for (let at = 0; at < end; at += PIECE_BYTES) {
       signal?.throwIfAborted();
       if (at % READ_BYTES === 0) {
-        await isRead;
+        if (isRead !== null) await isRead;
         if (at + READ_BYTES < end) isRead = read(at + READ_BYTES);
       }
       // Has a checksum of its own, and counts as zeros here. The file stays as it is.

@@ -102,6 +102,8 @@ export interface VectorAddon {
   mapFile(path: string, bytes: number): ArrayBuffer;
   /** Whether all that was read from a mapping so far is what was in the file when it was mapped (mapping.h). */
   isIntact(mapping: ArrayBuffer): boolean;
+  /** Whether a stretch of the file is in the page cache: then looking at it waits for no disk. */
+  isResident(mapping: ArrayBuffer, from: number, bytes: number): boolean;
   /** Has another thread read a stretch of the file, so that looking at it waits for no disk. Resolves also where it cannot. */
   populate(mapping: ArrayBuffer, from: number, bytes: number): Promise<void>;
 }

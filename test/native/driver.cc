@@ -258,6 +258,7 @@ void checkMapping(const std::string& directory) {
     require(Mapping::at(mapping->data()) == mapping, "a mapping is found");
     require(mapping->isIntact(), "a mapping is intact at first");
     mapping->populate(below(bytes), bytes);
+    require(mapping->isResident(0, bytes), "what was just written is in the page cache");
     auto* own = static_cast<unsigned char*>(mapping->data());
     own[below(bytes)] = 7;
     require(mapping->isIntact(), "what is written to a mapping is not the file's");

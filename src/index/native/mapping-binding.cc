@@ -51,6 +51,16 @@ napi_value isIntact(Arguments& args) {
   return value;
 }
 
+/** isResident(mapping, from, bytes) */
+napi_value isResident(Arguments& args) {
+  const Mapping* const mapping = mappingAt(args, 0);
+  const size_t from = args.whole(1, "from", kMostBytes);
+  const size_t bytes = args.whole(2, "bytes", kMostBytes);
+  napi_value value = nullptr;
+  if (!args.failed()) napi_get_boolean(args.env(), mapping->isResident(from, bytes), &value);
+  return value;
+}
+
 struct Populating {
   const Mapping* mapping;
   size_t from;
@@ -100,6 +110,7 @@ napi_value populate(Arguments& args) {
 void defineMapping(napi_env env, napi_value exports) {
   define(env, exports, "mapFile", guarded<mapFile>);
   define(env, exports, "isIntact", guarded<isIntact>);
+  define(env, exports, "isResident", guarded<isResident>);
   define(env, exports, "populate", guarded<populate>);
 }
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,13 +11,14 @@
 #include <mutex>
 #include <stdexcept>
 #include <system_error>
+#include <vector>
 
 namespace lectern {
 
 namespace {
 
-#ifndef O_CLOEXEC
-#define O_CLOEXEC 0
+#if defined(__linux__) && !defined(MADV_POPULATE_READ)
+#define MADV_POPULATE_READ 22  // Linux 5.14; headers may be older than the system
 #endif
 
 std::atomic<Mapping*> first{nullptr};
@@ -45,16 +47,13 @@ void onBusError(int number, siginfo_t* info, void* context) {
   if (!isOurs) passOn(number, info, context);
 }
 
-/** Once: a handler that comes later is given what is not its own, as this one gives it to those before. */
-void installHandler() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    struct sigaction ours = {};
-    ours.sa_sigaction = onBusError;
-    ours.sa_flags = SA_SIGINFO | SA_ONSTACK;
-    sigemptyset(&ours.sa_mask);
-    if (sigaction(SIGBUS, &ours, &before) != 0) throw std::system_error(errno, std::generic_category(), "sigaction");
-  });
+bool installHandler() {
+  struct sigaction ours = {};
+  ours.sa_sigaction = onBusError;
+  ours.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  sigemptyset(&ours.sa_mask);
+  if (sigaction(SIGBUS, &ours, &before) != 0) throw std::system_error(errno, std::generic_category(), "sigaction");
+  return true;
 }
 
 /** A descriptor that closes itself. */
@@ -65,25 +64,32 @@ struct File {
   }
 };
 
-bool isSameTime(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
-
-timespec changeOf(const struct stat& of) {
-#ifdef __APPLE__
-  return of.st_mtimespec;
+/** False where the system does not tell. */
+bool look(int file, FileLook& found) {
+#ifdef __linux__
+  // fstat is a symbol of newer C libraries only.
+  struct statx of = {};
+  if (statx(file, "", AT_EMPTY_PATH, STATX_SIZE | STATX_MTIME, &of) != 0) return false;
+  found = {of.stx_size, of.stx_mtime.tv_sec, of.stx_mtime.tv_nsec};
 #else
-  return of.st_mtim;
+  struct stat of = {};
+  if (fstat(file, &of) != 0) return false;
+  found = {static_cast<uint64_t>(of.st_size), of.st_mtimespec.tv_sec, of.st_mtimespec.tv_nsec};
 #endif
+  return true;
 }
 
 }  // namespace
 
 Mapping* Mapping::open(const std::string& path, size_t bytes) {
-  installHandler();
+  // Once: a handler that comes later is given what is not its own, as this one gives it to those before.
+  static const bool isHandled = installHandler();
+  static_cast<void>(isHandled);
   File file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  struct stat found = {};
-  if (file.number < 0 || fstat(file.number, &found) != 0)
+  FileLook found;
+  if (file.number < 0 || !look(file.number, found))
     throw std::system_error(errno, std::generic_category(), "the file cannot be opened");
-  if (bytes == 0 || static_cast<uint64_t>(found.st_size) != bytes) throw std::runtime_error("the file has another length");
+  if (bytes == 0 || found.bytes != bytes) throw std::runtime_error("the file has another length");
   void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file.number, 0);
   if (data == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "the file cannot be mapped");
   const std::lock_guard<std::mutex> lock(changes);
@@ -128,11 +134,26 @@ Mapping* Mapping::at(const void* address) {
 
 bool Mapping::isIntact() {
   if (isDamaged_.load(std::memory_order_acquire)) return false;
-  struct stat now = {};
-  const bool isAsMapped = fstat(file_, &now) == 0 && now.st_size == asMapped_.st_size &&
-                          isSameTime(changeOf(now), changeOf(asMapped_));
+  FileLook now;
+  const bool isAsMapped = look(file_, now) && now == asMapped_;
   if (!isAsMapped) isDamaged_.store(true, std::memory_order_release);
   return isAsMapped;
+}
+
+bool Mapping::isResident(size_t from, size_t bytes) const {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t begin = from / page * page;
+  const size_t end = from + bytes < size() ? from + bytes : size();
+  if (begin >= end) return true;
+#ifdef __linux__
+  std::vector<unsigned char> pages((end - begin + page - 1) / page);
+  if (mincore(static_cast<char*>(data()) + begin, end - begin, pages.data()) != 0) return false;
+  for (const unsigned char one : pages)
+    if ((one & 1) == 0) return false;
+  return true;
+#else
+  return false;
+#endif
 }
 
 void Mapping::populate(size_t from, size_t bytes) const {

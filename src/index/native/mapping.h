@@ -3,14 +3,23 @@
 // and the mapping says that it is no longer what was mapped.
 #pragma once
 
-#include <sys/stat.h>
-
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
 namespace lectern {
+
+/** What a file shows of having been changed. */
+struct FileLook {
+  uint64_t bytes = 0;
+  int64_t seconds = 0;
+  int64_t nanoseconds = 0;
+
+  bool operator==(const FileLook& other) const {
+    return bytes == other.bytes && seconds == other.seconds && nanoseconds == other.nanoseconds;
+  }
+};
 
 class Mapping {
  public:
@@ -31,6 +40,9 @@ class Mapping {
    */
   bool isIntact();
 
+  /** Whether a stretch of the file is in the page cache, so that looking at it waits for no disk. */
+  bool isResident(size_t from, size_t bytes) const;
+
   /** Reads a stretch of the file into the page cache, and puts its pages into the mapping where the system can do that. */
   void populate(size_t from, size_t bytes) const;
 
@@ -46,7 +58,7 @@ class Mapping {
   std::atomic<uintptr_t> end_{0};
   std::atomic<bool> isDamaged_{false};
   int file_ = -1;
-  struct stat asMapped_ = {};
+  FileLook asMapped_;
   /** Entries are used again and never freed: the handler walks the list without a lock. */
   Mapping* next_ = nullptr;
 };
