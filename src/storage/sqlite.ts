@@ -177,6 +177,7 @@ const NONE: readonly Param[] = [];
 const READS = /^\s*(?:SELECT|WITH|VALUES|PRAGMA|EXPLAIN)\b/i;
 
 class Sqlite implements SqliteDatabase {
+  readonly dialect = "sqlite";
   readonly raw: Connection;
   readonly now: SyncReads;
   readonly #reader: Connection | null;
@@ -349,6 +350,7 @@ class Sqlite implements SqliteDatabase {
       return open;
     };
     const tx: Tx = {
+      dialect: "sqlite",
       async all<Row>(text: string, params: readonly Param[] = NONE) {
         own();
         return writes.of(text).all(...params) as Row[];
