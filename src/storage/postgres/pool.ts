@@ -142,11 +142,11 @@ export class Pool {
       if (connection.age(now) < timeout) continue;
       const away = new DatabaseAway("the database does not answer");
       connection.lose(away);
-      // Those that rest have gone the same way, perhaps.
-      this.#dropAll(away, this.#resting.splice(0).map((rested) => rested.connection)); // prettier-ignore
+      // The server would have ended a slow one itself. Nobody else waits for as long: a look at it brings it back.
+      this.#leave(away.reason, away);
       this.suspect(away);
     }
-    for (const { connection, since } of this.#resting.filter((rested) => now - rested.since > REST_MS))
+    for (const { connection, since } of [...this.#resting])
       if (now - since > REST_MS) connection.lose(new Error("rested for long"));
     while (this.#waiting[0] !== undefined && now - this.#waiting[0].since > timeout)
       this.#waiting.shift()?.reject(new DatabaseAway("every connection to the database is in use"));
@@ -187,7 +187,9 @@ export class Pool {
   #leave(reason: string, cause: unknown): void {
     if (this.#away === null) this.#options.onAway?.(reason, cause);
     this.#away = { reason, since: this.#away?.since ?? performance.now() };
-    this.#dropAll(new DatabaseAway(reason), this.#resting.splice(0).map((rested) => rested.connection)); // prettier-ignore
+    // Those that rest have gone the same way, perhaps.
+    const resting = this.#resting.map(({ connection }) => connection);
+    this.#dropAll(new DatabaseAway(reason), resting);
   }
 
   #dropAll(away: DatabaseAway, connections: Iterable<Connection>): void {
