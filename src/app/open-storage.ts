@@ -6,10 +6,10 @@ import { StartError } from "../platform/data-dir.ts";
 import { createDiskTrust, type DiskTrust } from "../platform/disk-trust.ts";
 import type { Log } from "../platform/log.ts";
 import type { Blobs } from "../storage/blobs.ts";
+import { NewerSchemaError } from "../storage/migrations/newer-schema.ts";
 import { createParsedCache, type ParsedCache } from "../storage/parsed.ts";
 import {
   ForeignSchemaError,
-  NewerSchemaError,
   openSqlite,
   type SqliteDatabase,
   type SqliteOptions,

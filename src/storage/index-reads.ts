@@ -1,7 +1,9 @@
 import { CHUNKS_FOR_INDEX, INDEXED_CHUNK } from "./chunk-reads.ts";
 import { type ChunkOwner, floatsOf, type IndexedChunk } from "./chunks.ts";
+import type { GenerationRow } from "./generations.ts";
 import type { ChunkId, GenerationId, StoreFileSeq, TenantId } from "./ids.ts";
 import type { SyncReads } from "./sql.ts";
+import type { Tables } from "./storage.ts";
 import { STORE_FILE, STORE_FILE_BY_SEQ, type StoreFileRow } from "./store-files.ts";
 
 /**
@@ -19,6 +21,11 @@ export interface IndexReads {
   vectors(chunkIds: readonly ChunkId[], generation: GenerationId): (Float32Array | null)[];
   /** Encoded keyword terms of chunks, in the order asked; null for one that is gone. */
   terms(chunkIds: readonly ChunkId[]): (Uint8Array | null)[];
+  /**
+   * Inside a transaction, in whose effects the file is read: brings what can be read here of it in this generation to
+   * what the transaction sees. Nothing where the database itself is read.
+   */
+  bring(tables: Pick<Tables, "storeFiles" | "chunks">, file: StoreFileRow, generation: GenerationRow): Promise<void>;
 }
 
 const VECTORS = /*sql*/ `SELECT chunk_id, data FROM vector
@@ -27,6 +34,7 @@ const TERMS = /*sql*/ `SELECT chunk_id, terms FROM chunk_terms WHERE chunk_id IN
 
 export function indexReads(now: SyncReads): IndexReads {
   return {
+    bring: async () => {},
     storeFile: (tenantId, seq) => STORE_FILE.decode(now.all(STORE_FILE_BY_SEQ, [tenantId, seq]))[0] ?? null,
     chunks: (tenantId, at, generation, fromIdx, limit) =>
       INDEXED_CHUNK.decode(
