@@ -29,7 +29,7 @@ export interface PostgresDatabase extends Database {
 
 export interface DatabaseOptions extends PoolOptions {
   /** Limits of time are told at the start of each transaction, for the connection was not given them. */
-  readonly isPooled: boolean;
+  readonly tellsLimits: boolean;
   /** Told how long a transaction was open, where that was longer than {@link LONG_MS}: it holds locks on rows. */
   readonly onLong?: ((ms: number) => void) | undefined;
 }
@@ -179,7 +179,8 @@ export class Postgres implements PostgresDatabase {
     } catch (error) {
       // Rolled back already where it stood still.
       if (open.refusal === null) await this.#rollBack(open, ENDED);
-      if (isConflict(open.failure)) throw open.failure;
+      // Whatever the function made of it.
+      if (open.failure !== null && isConflict(open.failure)) throw open.failure;
       throw error;
     }
     open.refusal = ENDED;
@@ -210,7 +211,7 @@ export class Postgres implements PostgresDatabase {
   #beginning(durability: Durability): string {
     // The operator's own setting for `full`: with standbys it may ask for more than a local flush.
     const work = durability === "work" ? "; SET LOCAL synchronous_commit = off" : "";
-    if (!this.#options.isPooled) return BEGIN + work;
+    if (!this.#options.tellsLimits) return BEGIN + work;
     const { statement_timeout, idle_in_transaction_session_timeout } = serverLimits(this.#options.timeout);
     return `${BEGIN}${work}; SET LOCAL statement_timeout = ${statement_timeout}; SET LOCAL idle_in_transaction_session_timeout = ${idle_in_transaction_session_timeout}`;
   }

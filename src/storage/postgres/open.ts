@@ -1,6 +1,7 @@
-import { StartError } from "../../platform/data-dir.ts";
-import { Postgres, type PostgresDatabase, serverLimits } from "./database.ts";
+import { parseAddress } from "./address.ts";
+import { Postgres, type PostgresDatabase } from "./database.ts";
 import type { PoolWatch } from "./pool.ts";
+import { probe } from "./probes.ts";
 
 export interface PostgresOptions extends PoolWatch {
   /** Of the user in the address, where it is not in there. */
@@ -11,36 +12,22 @@ export interface PostgresOptions extends PoolWatch {
   connections?: number | undefined;
   /** Told how long a transaction was open, where that was long. */
   onLong?: ((ms: number) => void) | undefined;
+  /** Told what a person should know of the server. */
+  onNotice?: ((text: string) => void) | undefined;
 }
 
 const TIMEOUT_MS = 10_000;
 const CONNECTIONS = 8;
 
-/** Opens the database at `postgres://user@host/name`; the tables are the migrations'. @throws StartError */
+/**
+ * Opens the database that an address names (address.ts), after a look whether it can be the truth (probes.ts). Its
+ * tables are the migrations' business.
+ *
+ * @throws StartError with a sentence for the operator
+ */
 export async function openPostgres(address: string, options: PostgresOptions = {}): Promise<PostgresDatabase> {
-  const url = new URL(address);
-  const isPooled = url.searchParams.get("pool") === "transaction";
-  url.searchParams.delete("pool");
-  const timeout = options.timeout ?? TIMEOUT_MS;
-  const database = new Postgres({
-    driver: {
-      url,
-      ...(options.password === undefined ? {} : { password: options.password }),
-      prepare: !isPooled,
-      connection: { application_name: "lectern", ...(isPooled ? {} : serverLimits(timeout)) },
-    },
-    timeout,
-    max: options.connections ?? CONNECTIONS,
-    isPooled,
-    onLong: options.onLong,
-    onAway: options.onAway,
-    onBack: options.onBack,
-  });
-  try {
-    await database.get("SELECT 1 AS one");
-    return database;
-  } catch (error) {
-    await database.close();
-    throw new StartError("the database named by --database cannot be reached", { cause: error });
-  }
+  const { password, timeout = TIMEOUT_MS, connections = CONNECTIONS, onNotice, ...watch } = options;
+  const found = await probe(parseAddress(address, password), timeout);
+  for (const notice of found.notices) onNotice?.(notice);
+  return new Postgres({ ...watch, driver: found.driver, timeout, max: connections, tellsLimits: !found.takesLimits });
 }
