@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { hasPostgres, testDatabase } from "../../../test/cluster/servers/postgres.ts";
+import { hasPostgres, STARTING_MS, testDatabase } from "../../../test/cluster/servers/postgres.ts";
 import { lacks } from "../../../test/helpers/lacks.ts";
 import type { Tx } from "../sql.ts";
 import type { PostgresDatabase } from "./database.ts";
@@ -11,7 +11,7 @@ describe.skipIf(lacks("postgres", hasPostgres))("the door to PostgreSQL", () => 
 
   beforeAll(async () => {
     db = await openPostgres(await testDatabase(), { connections: 4, timeout: 5000, onLong: (ms) => long.push(ms) });
-  });
+  }, STARTING_MS);
   afterAll(() => db.close());
   beforeEach(async () => {
     await db.run(

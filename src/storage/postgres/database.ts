@@ -4,6 +4,7 @@ import { nextTurn } from "../../platform/next-turn.ts";
 import type { Database, Durability, Param, SyncReads, Tx } from "../sql.ts";
 import type { Connection } from "./connection.ts";
 import { CommitUnknown, DatabaseAway, isConflict, toldError } from "./failures.ts";
+import type { Hold } from "./hold.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import { type Result, toRows } from "./values.ts";
 
@@ -30,6 +31,8 @@ export interface PostgresDatabase extends Database {
 export interface DatabaseOptions extends PoolOptions {
   /** Limits of time are told at the start of each transaction, for the connection was not given them. */
   readonly tellsLimits: boolean;
+  /** Released when it is closed. */
+  readonly hold?: Hold;
   /** Told how long a transaction was open, where that was longer than {@link LONG_MS}: it holds locks on rows. */
   readonly onLong?: ((ms: number) => void) | undefined;
 }
@@ -74,7 +77,8 @@ export class Postgres implements PostgresDatabase {
 
   constructor(options: DatabaseOptions) {
     this.#options = options;
-    this.#pool = new Pool(options);
+    const { hold } = options;
+    this.#pool = new Pool(hold === undefined ? options : { ...options, doubt: () => hold.doubt });
   }
 
   get away(): string | null {
@@ -118,6 +122,7 @@ export class Postgres implements PostgresDatabase {
 
   async close(): Promise<void> {
     await this.#pool.close();
+    await this.#options.hold?.release();
   }
 
   /** A transaction of one statement. */

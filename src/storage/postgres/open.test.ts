@@ -1,12 +1,14 @@
-import { describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { SQL } from "bun";
-import { GUARDED, hasPostgres, testDatabase } from "../../../test/cluster/servers/postgres.ts";
+import { GUARDED, hasPostgres, STARTING_MS, testDatabase } from "../../../test/cluster/servers/postgres.ts";
 import { freePort } from "../../../test/cluster/servers/process.ts";
 import { lacks } from "../../../test/helpers/lacks.ts";
 import { StartError } from "../../platform/data-dir.ts";
 import { openPostgres, type PostgresOptions } from "./open.ts";
 
 describe.skipIf(lacks("postgres", hasPostgres))("opening a database", () => {
+  beforeAll(() => testDatabase(), STARTING_MS);
+
   /** What a person is told when it does not open. */
   const refusal = async (address: string, options: PostgresOptions = {}) => {
     try {

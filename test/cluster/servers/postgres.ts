@@ -164,6 +164,9 @@ function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
+/** That the first database of a process may take, on a busy machine. */
+export const STARTING_MS = 60_000;
+
 /** Who, once made, needs a password in the shared server. */
 export const GUARDED = "guarded";
 
