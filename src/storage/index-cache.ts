@@ -18,7 +18,7 @@ import { encode } from "./table.ts";
  * belongs to one run of one process: a new one begins with nothing, so that there is never a doubt about what is in it.
  */
 export class IndexCache {
-  readonly reads: Omit<IndexReads, "bring">;
+  readonly reads: Omit<IndexReads, "slice" | "bring">;
   readonly #connection: Connection;
   readonly #statements: Statements;
 

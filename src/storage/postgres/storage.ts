@@ -1,10 +1,10 @@
-import type { GenerationRow } from "../generations.ts";
+import { assert } from "../../errors.ts";
 import { IndexCache } from "../index-cache.ts";
 import type { IndexReads } from "../index-reads.ts";
 import { SHOWN_ID_ROW, shownIds } from "../shown-ids.ts";
 import type { Database, Sql } from "../sql.ts";
 import { createStorage, type Storage, type Tables, tablesOf } from "../storage.ts";
-import type { StoreFileRow } from "../store-files.ts";
+import { OneWriter } from "./one-writer.ts";
 
 /** Chunks of a file at a time. */
 const SLICE = 500;
@@ -18,29 +18,51 @@ export interface RemoteStorage extends Disposable {
 export async function openRemoteStorage(db: Database, cachePath: string): Promise<RemoteStorage> {
   const cache = new IndexCache(cachePath);
   try {
-    const beside = { indexReads: readsOf(cache), shownIds: shownIds(await db.all(SHOWN_ID_ROW)) };
-    const storage = createStorage(db, beside, cachedTables(cache));
-    return { storage, [Symbol.dispose]: () => cache.close() };
+    const writer = new OneWriter(db);
+    const tables = cachedTables(cache);
+    const beside = { indexReads: readsOf(writer, cache, tables), shownIds: shownIds(await db.all(SHOWN_ID_ROW)) };
+    return { storage: createStorage(writer, beside, tables), [Symbol.dispose]: () => cache.close() };
   } catch (error) {
     cache.close();
     throw error;
   }
 }
 
-function readsOf(cache: IndexCache): IndexReads {
+function readsOf(db: Database, cache: IndexCache, tablesOver: (sql: Sql) => Tables): IndexReads {
   return {
     ...cache.reads,
-    async bring({ storeFiles, chunks }, { tenant_id: tenantId, seq }: StoreFileRow, generation: GenerationRow) {
+    async slice(at, then) {
+      const { tenantId, owner, generation, from, limit } = at;
+      let outcome: { value: ReturnType<typeof then> } | { error: unknown } | undefined;
+      await db.transaction(async (tx) => {
+        const { storeFiles, chunks } = tablesOver(tx);
+        const file = await storeFiles.bySeq(tenantId, owner.storeFile);
+        const slice = file === null ? [] : await chunks.forIndex(tenantId, owner, generation, from, limit);
+        // Nobody else writes before this transaction has ended.
+        tx.onCommit(() => (outcome = attempt(() => then(file, slice))));
+      }, "work");
+      assert(outcome !== undefined, "a transaction ended without its effects");
+      if ("error" in outcome) throw outcome.error;
+      return outcome.value;
+    },
+    async bring({ storeFiles, chunks }, { tenantId, seq, generation, from }) {
       const row = await storeFiles.bySeq(tenantId, seq);
-      if (row !== null) {
-        const owner = { storeFile: seq, chunkSet: generation.chunk_set, revision: row.revision };
-        // The tables put what they read into the cache.
-        for (let from = 0; ; from += SLICE)
-          if ((await chunks.forIndex(tenantId, owner, generation.id, from, SLICE)).length < SLICE) break;
-      }
       cache.keepFile(tenantId, seq, row);
+      if (row === null || from === null) return;
+      const owner = { storeFile: seq, chunkSet: generation.chunk_set, revision: row.revision };
+      // The tables put what they read into the cache.
+      for (let at = from; ; at += SLICE)
+        if ((await chunks.forIndex(tenantId, owner, generation.id, at, SLICE)).length < SLICE) return;
     },
   };
+}
+
+function attempt<T>(work: () => T): { value: T } | { error: unknown } {
+  try {
+    return { value: work() };
+  } catch (error) {
+    return { error };
+  }
 }
 
 /**

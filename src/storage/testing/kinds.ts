@@ -70,6 +70,29 @@ export async function readyPostgres(): Promise<void> {
   if (free.length === 0) free.push(await makeDatabase());
 }
 
+/** A database that holds what `fill` puts into it, for a server of a test; given back when it is let go of. */
+export async function emptyPostgres(
+  fill: (storage: Storage) => Promise<void>,
+): Promise<{ readonly address: string } & AsyncDisposable> {
+  const address = free.pop() ?? (await makeDatabase());
+  const temp = tempDir();
+  const db = await openPostgres(address, { connections: 1 });
+  const remote = await openRemoteStorage(db, join(temp.path, "index.sqlite"));
+  await fill(remote.storage);
+  remote[Symbol.dispose]();
+  await db.close();
+  temp[Symbol.dispose]();
+  return {
+    address,
+    async [Symbol.asyncDispose]() {
+      const again = await openPostgres(address, { connections: 1 });
+      await again.run(EMPTY);
+      await again.close();
+      free.push(address);
+    },
+  };
+}
+
 async function makeDatabase(): Promise<string> {
   const address = await testDatabase();
   const db = await openPostgres(address, { connections: 1 });
