@@ -1,3 +1,4 @@
+import { AppError } from "../errors.ts";
 import { modelFor } from "../answers/chat-answering.ts";
 import { answererOf } from "../answers/run-outcome.ts";
 import type { AdminDeps } from "../api/admin/routes.ts";
@@ -397,6 +398,16 @@ function selfParts({ config, engine, links }: OperationsOptions): Operation[] {
   return config.noConsole ? own : [...own, ...consoleOperations(links)];
 }
 
+async function databaseCheck({ away, storage }: Engine["data"]): Promise<string> {
+  try {
+    return away() ?? ((await storage.tenants.first()) === null ? "no tenant" : "ok");
+  } catch (error) {
+    // Found out by this look.
+    if (error instanceof AppError && error.code === "storage_unavailable") return away() ?? error.message;
+    throw error;
+  }
+}
+
 function healthParts({ config, engine, metrics, stopping }: OperationsOptions): Operation[] {
   const { data, models } = engine;
   return healthOperations({
@@ -405,7 +416,7 @@ function healthParts({ config, engine, metrics, stopping }: OperationsOptions): 
     checks: {
       stopping: () => (stopping.aborted ? "the server is stopping" : "ok"),
       disk: () => (data.trust.lost === null ? "ok" : `did not keep ${data.trust.lost}; start the server again`),
-      database: async () => ((await data.storage.tenants.first()) === null ? "no tenant" : "ok"),
+      database: () => databaseCheck(data),
       model: () => (models.info(models.catalog().defaultModel) === null ? "the default model is not loaded" : "ok"),
     },
   });

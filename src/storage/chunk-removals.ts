@@ -2,6 +2,7 @@ import { removeChunks, removeTexts } from "./chunk-writes.ts";
 import type { NoteRemoved } from "./chunks.ts";
 import type { ChunkId, ChunkSet, GenerationId, StoreFileSeq, TenantId } from "./ids.ts";
 import type { Sql } from "./sql.ts";
+import { numbers } from "./dialect.ts";
 
 export interface ChunkRemovals {
   /**
@@ -25,7 +26,7 @@ export interface ChunkRemovals {
 
 const GARBAGE = /*sql*/ `SELECT id FROM chunk WHERE store_file = ?1 AND revision < ?2 LIMIT ?3`;
 const IDS_OF_FILE = /*sql*/ `SELECT id FROM chunk WHERE store_file = ?1 AND chunk_set = ?2 AND id > ?3 ORDER BY id LIMIT 500`;
-const REMOVE_VECTORS_OF = /*sql*/ `DELETE FROM vector WHERE generation = ?1 AND chunk_id IN (SELECT value FROM json_each(?2))`;
+const REMOVE_VECTORS_OF = /*sql*/ `DELETE FROM vector WHERE generation = ?1 AND chunk_id IN ${numbers(2)}`;
 const ORPHAN_FILES = /*sql*/ `SELECT DISTINCT c.tenant_id, c.store_file FROM chunk c LEFT JOIN store_file f ON f.seq = c.store_file
   WHERE f.seq IS NULL OR c.revision < f.revision OR f.status IN ('failed', 'cancelled') LIMIT ?1`;
 

@@ -6,6 +6,7 @@ import { nextTurn } from "../platform/next-turn.ts";
 import { createDiskTrust, type DiskTrust } from "../platform/disk-trust.ts";
 import { syncPath } from "../platform/replace-file.ts";
 import { migrate, type MigrationWatch, newerSchema } from "./migrations/runner.ts";
+import { NewerSchemaError } from "./migrations/newer-schema.ts";
 import { checkSchema, distrustSchema } from "./own-schema.ts";
 import { leavesDoubt, rewriteLog, settleLog } from "./settle-log.ts";
 import { Statements } from "./statements.ts";
@@ -67,19 +68,6 @@ const LATEST_CHECKPOINT_PAGES = 16 * CHECKPOINT_PAGES;
 const COMMITS_OF_A_LOOK = 100;
 /** Everybody waits for the thread meanwhile. */
 export const LONG_MS = 100;
-
-export class NewerSchemaError extends Error {
-  override name = "NewerSchemaError";
-
-  readonly found: number;
-  readonly known: number;
-
-  constructor(found: number, known: number) {
-    super(`schema version ${found}, this Lectern knows up to ${known}`);
-    this.found = found;
-    this.known = known;
-  }
-}
 
 /** The file holds what Lectern did not make; the message says what. */
 export class ForeignSchemaError extends Error {

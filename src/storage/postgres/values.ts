@@ -1,4 +1,5 @@
 import { assert } from "../../errors.ts";
+import { toPostgres } from "../dialect.ts";
 import type { Param } from "../sql.ts";
 
 /**
@@ -22,7 +23,9 @@ const translated = new Map<string, string>();
 export function translate(text: string): string {
   let own = translated.get(text);
   if (own === undefined) {
-    own = text.replaceAll(PIECES, (piece, _tag, n: string | undefined) => (n === undefined ? piece : `$${n}`));
+    own = toPostgres(text).replaceAll(PIECES, (piece, _tag, n: string | undefined) =>
+      n === undefined ? piece : `$${n}`,
+    );
     if (translated.size >= MOST_TEXTS) translated.clear();
     translated.set(text, own);
   }
