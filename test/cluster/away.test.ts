@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { DatabaseAway } from "../../src/storage/postgres/failures.ts";
+import { CommitUnknown, DatabaseAway } from "../../src/storage/postgres/failures.ts";
 import { openPostgres, type PostgresOptions } from "../../src/storage/postgres/open.ts";
 import type { PostgresDatabase } from "../../src/storage/postgres/database.ts";
 import { AppError } from "../../src/errors.ts";
@@ -13,7 +13,7 @@ import { startWire } from "./servers/wire.ts";
 
 const TIMEOUT_MS = 1500;
 /** For what is told within the timeout: the watchdog looks twenty times in it, and the machine has other work. */
-const SLACK_MS = 1500;
+const SLACK_MS = 6000;
 
 describe.skipIf(lacks("postgres", hasPostgres))("a database that is away", () => {
   let server: PostgresServer;
@@ -78,6 +78,63 @@ describe.skipIf(lacks("postgres", hasPostgres))("a database that is away", () =>
     const ids = (await db.all<{ id: number }>("SELECT id FROM entry ORDER BY id")).map(({ id }) => id);
     expect(ids.slice(0, 4)).toEqual([1, 2, 3, 4]);
     await db.close();
+  });
+
+  describe("a commit whose answer is lost", () => {
+    /** What became of it for the caller, and whether its effect has run. */
+    const lose = async (db: PostgresDatabase, id: number, cutOff: () => void) => {
+      const effects: number[] = [];
+      const done = outcome(
+        db.transaction(async (tx) => {
+          tx.onCommit(() => void effects.push(id));
+          await tx.run("INSERT INTO entry (id) VALUES (?1)", [id]);
+          await tx.get("SELECT 1 AS one");
+          cutOff();
+        }),
+      );
+      return { effects, done };
+    };
+    const isThere = async (name: string, id: number) =>
+      (await server.query(`SELECT 1 FROM entry WHERE id = ${id}`, name)).length === 1;
+
+    test("and that was done: the caller learns it a little later, and its effects come before anything else", async () => {
+      await using wire = await startWire(server.port);
+      const db = await open(wire.port, "done");
+      const { effects, done } = await lose(db, 1, () => wire.deafen());
+      expect(await done).toBe("done");
+      expect(effects).toEqual([1]);
+      expect(await isThere("done", 1)).toBe(true);
+      await db.close();
+    });
+
+    test("and that was not: the caller is told that it was not", async () => {
+      await using wire = await startWire(server.port);
+      const db = await open(wire.port, "undone");
+      const { effects, done } = await lose(db, 1, () => wire.reset());
+      const error = await done;
+      expect(error).toBeInstanceOf(DatabaseAway);
+      expect(error).not.toBeInstanceOf(CommitUnknown);
+      expect([effects, await isThere("undone", 1)]).toEqual([[], false]);
+      await isBack(db);
+      await db.close();
+    });
+
+    test("and nobody can be asked: the caller is told to look, and its effects come once it is known", async () => {
+      await using wire = await startWire(server.port);
+      const db = await open(wire.port, "unknown");
+      const { effects, done } = await lose(db, 1, () => wire.deafen());
+      await waitFor("it is committed", async () => ((await isThere("unknown", 1)) ? true : undefined));
+      wire.cut();
+      const error = await done;
+      expect(error).toBeInstanceOf(CommitUnknown);
+      expect((error as CommitUnknown).isFinal).toBe(true);
+      expect(effects).toEqual([]);
+      expect(await outcome(db.get("SELECT 1 AS one"))).toBeInstanceOf(DatabaseAway);
+      wire.mend();
+      await isBack(db);
+      expect(effects).toEqual([1]);
+      await db.close();
+    });
   });
 
   test("whose processes stand still: the same", async () => {

@@ -71,6 +71,11 @@ export class Connection {
     return this.isWatched && this.#under > 0 ? now - this.#oldest : 0;
   }
 
+  /** Of the wait so far as much does not count. ms */
+  forgive(ms: number): void {
+    this.#oldest = Math.min(performance.now(), this.#oldest + ms);
+  }
+
   /** Sends a statement, after those already sent and without waiting for them. Errors are the driver's. */
   async send(text: string, params: readonly Param[]): Promise<Result> {
     const result = await this.#watched<Result>(() => this.#sql.unsafe(translate(text), params.map(toParam)));
