@@ -106,21 +106,21 @@ describe.skipIf(lacks("postgres", hasPostgres))("a server whose database goes aw
   });
 
   test("crashes during ingest: every file that was taken is there, indexed once, and found", async () => {
-    const taken = new Set<string>();
+    const taken = new Map<string, number>();
     const over = new AbortController();
     let n = 0;
     const sending = Array.from({ length: 3 }, async () => {
       while (!over.signal.aborted) {
-        const name = `crash-${n++}.md`;
-        const response = await server.fetch("/v1/files", { method: "POST", body: form(name) });
+        const mark = n++;
+        const response = await server.fetch("/v1/files", { method: "POST", body: form(`crash-${mark}.md`) });
         if (response.status === 200) {
           const { id } = (await response.json()) as { id: string };
           const attached = await server.fetch(`/v1/vector_stores/${store}/files`, {
             method: "POST",
             headers: { "content-type": "application/json" },
-            body: JSON.stringify({ file_id: id }),
+            body: JSON.stringify({ file_id: id, attributes: { mark } }),
           });
-          if (attached.status === 200) taken.add(id);
+          if (attached.status === 200) taken.set(id, mark);
           else expect(attached.status).toBe(503);
         } else {
           expect([response.status, response.headers.get("retry-after")]).toEqual([503, "2"]);
@@ -147,7 +147,13 @@ describe.skipIf(lacks("postgres", hasPostgres))("a server whose database goes aw
     expect(file_counts["completed"]).toBe(file_counts["total"] ?? -1);
     const attached = new Map<string, string>();
     for await (const file of server.client.vectorStores.files.list(store)) attached.set(file.id, file.status);
-    expect([...taken].filter((id) => attached.get(id) !== "completed")).toEqual([]);
+    expect([...taken.keys()].filter((id) => attached.get(id) !== "completed")).toEqual([]);
+    // In the index in memory too, whatever became of the answers to commits.
+    for (const [id, mark] of taken) {
+      const filters = { type: "eq", key: "mark", value: mark };
+      const hits = await search(server, store, { query: QUESTIONS[0], max_num_results: 50, filters });
+      expect(hits.map((hit) => hit.file_id)).toContain(id);
+    }
     const { n: twice } = (
       await database.query(
         "SELECT count(*)::int AS n FROM (SELECT store_file, revision, idx FROM chunk GROUP BY 1, 2, 3 HAVING count(*) > 1) c",
