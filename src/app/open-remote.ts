@@ -7,8 +7,10 @@ import type { Blobs } from "../storage/blobs.ts";
 import { NewerSchemaError } from "../storage/migrations/newer-schema.ts";
 import { migratePostgres } from "../storage/migrations/postgres/runner.ts";
 import { createParsedCache } from "../storage/parsed.ts";
+import { parseAddress } from "../storage/postgres/address.ts";
 import { openPostgres } from "../storage/postgres/open.ts";
 import { openRemoteStorage } from "../storage/postgres/storage.ts";
+import { ownDataDir } from "./data-owner.ts";
 import type { OpenStorage } from "./open-storage.ts";
 
 export type DatabaseSettings = Pick<
@@ -63,6 +65,9 @@ export async function openRemote(
     throw new StartError(text, { cause });
   }
   const { storage } = stack.use(await openRemoteStorage(database, join(dataDir, "cache", "index.sqlite")));
+  // What no row is shown by names the database, for it is made with the database's secret.
+  const id = storage.shownIds.chunks.idOf(0);
+  ownDataDir(dataDir, { id, shown: parseAddress(settings.database).shown });
   const opened = stack.move();
   return {
     database,

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 import { messageOf } from "../errors.ts";
@@ -11,6 +12,7 @@ import { createParsedCache, type ParsedCache } from "../storage/parsed.ts";
 import type { Database } from "../storage/sql.ts";
 import { ForeignSchemaError, openSqlite, type SqliteDatabase, type SqliteOptions } from "../storage/sqlite.ts";
 import { createStorage, type Storage } from "../storage/storage.ts";
+import { refuseOwned } from "./data-owner.ts";
 import { dropOldCopies, newerText, prepareUpgrade, writeWriter } from "./upgrade.ts";
 
 /** What is kept: rows, the bytes of uploads, and the parsed forms of documents, which are made again when they are gone. */
@@ -50,6 +52,7 @@ export function diskTrust(log: Log): DiskTrust {
 
 /** Opens, and upgrades, what a data directory holds. A {@link StartError} where it cannot be used, with the way out. */
 export function openStorage(dataDir: string, log: Log, { blobs, trust, flush, upgrade }: StorageOptions): OpenStorage {
+  if (!existsSync(join(dataDir, "meta.sqlite"))) refuseOwned(dataDir);
   const watch = prepareUpgrade({ dataDir, log, ...upgrade });
   const database = openDatabase(dataDir, log, { flush, watch, trust });
   const path = join(dataDir, "meta.sqlite");

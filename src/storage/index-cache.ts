@@ -2,7 +2,7 @@ import { Database as Connection } from "bun:sqlite";
 import { mkdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import type { ChunkOwner, IndexedChunk } from "./chunks.ts";
-import type { ChunkId, GenerationId, StoreFileSeq, TenantId } from "./ids.ts";
+import type { ChunkId, ChunkSet, GenerationId, StoreFileSeq, TenantId } from "./ids.ts";
 import { type IndexReads, indexReads } from "./index-reads.ts";
 import { Statements } from "./statements.ts";
 import type { Param } from "./sql.ts";
@@ -19,13 +19,15 @@ import { encode } from "./table.ts";
  */
 export class IndexCache {
   readonly reads: Omit<IndexReads, "slice" | "bring">;
+  readonly #path: string;
   readonly #connection: Connection;
   readonly #statements: Statements;
 
   /** `path`: of the file, which is made anew. */
   constructor(path: string) {
     mkdirSync(dirname(path), { recursive: true });
-    for (const suffix of ["", "-journal", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
+    this.#path = path;
+    remove(path);
     this.#connection = new Connection(path, { create: true, strict: true });
     // Nothing here outlives the process; what was deleted is not to be found in it.
     for (const setting of ["journal_mode = OFF", "synchronous = OFF", "secure_delete = ON", "cache_size = -16384"])
@@ -75,8 +77,16 @@ export class IndexCache {
   /** Chunks of a file of revisions before this one. */
   forget(storeFile: StoreFileSeq, belowRevision: number): void {
     this.#once(() => {
-      for (const table of OF_CHUNKS) this.#run(forgetOf(table), [storeFile, belowRevision]);
-      this.#run(FORGET_CHUNKS, [storeFile, belowRevision]);
+      for (const table of OF_CHUNKS) this.#run(forgetOf(table, OF_OLD), [storeFile, belowRevision]);
+      this.#run(/*sql*/ `DELETE FROM chunk WHERE ${OF_OLD}`, [storeFile, belowRevision]);
+    });
+  }
+
+  /** Chunks of a file in one set. */
+  forgetSet(storeFile: StoreFileSeq, chunkSet: ChunkSet): void {
+    this.#once(() => {
+      for (const table of OF_CHUNKS) this.#run(forgetOf(table, OF_SET), [storeFile, chunkSet]);
+      this.#run(/*sql*/ `DELETE FROM chunk WHERE ${OF_SET}`, [storeFile, chunkSet]);
     });
   }
 
@@ -88,6 +98,7 @@ export class IndexCache {
   close(): void {
     this.#statements.finalize();
     this.#connection.close();
+    remove(this.#path);
   }
 
   #run(text: string, params: readonly Param[]): void {
@@ -97,6 +108,10 @@ export class IndexCache {
   #once(work: () => void): void {
     this.#connection.transaction(work)();
   }
+}
+
+function remove(path: string): void {
+  for (const suffix of ["", "-journal", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
 }
 
 const FILE_COLUMNS = Object.keys(STORE_FILE.columns);
@@ -122,8 +137,9 @@ const FORGET_ATTRIBUTES = /*sql*/ `DELETE FROM chunk_attributes WHERE chunk_id =
 const KEEP_VECTOR = /*sql*/ `INSERT INTO vector (chunk_id, generation, data, shared) VALUES (?1, ?2, ?3, ?4)
   ON CONFLICT (chunk_id, generation) DO UPDATE SET data = excluded.data, shared = excluded.shared`;
 const OF_CHUNKS = ["vector", "chunk_terms", "chunk_attributes"];
-const forgetOf = (table: string) => /*sql*/ `DELETE FROM ${table} WHERE chunk_id IN
-  (SELECT id FROM chunk WHERE store_file = ?1 AND revision < ?2)`;
-const FORGET_CHUNKS = /*sql*/ `DELETE FROM chunk WHERE store_file = ?1 AND revision < ?2`;
+const OF_OLD = "store_file = ?1 AND revision < ?2";
+const OF_SET = "store_file = ?1 AND chunk_set = ?2";
+const forgetOf = (table: string, which: string) => /*sql*/ `DELETE FROM ${table} WHERE chunk_id IN
+  (SELECT id FROM chunk WHERE ${which})`;
 const FORGET_VECTORS = /*sql*/ `DELETE FROM vector WHERE generation = ?1 AND chunk_id IN
   (SELECT id FROM chunk WHERE store_file = ?2)`;

@@ -12,7 +12,7 @@ import type { Changes } from "../../platform/changes.ts";
 import { newId } from "../../platform/ids.ts";
 import { type Log, silentLog } from "../../platform/log.ts";
 import { openSqlite, type SqliteDatabase } from "../../storage/sqlite.ts";
-import { emptyPostgres } from "../../storage/testing/kinds.ts";
+import { emptyPostgres, readyPostgres } from "../../storage/testing/kinds.ts";
 import { createStorage, type Storage } from "../../storage/storage.ts";
 import type { NewKey } from "../../storage/keys.ts";
 import { type Context, createContext } from "../context.ts";
@@ -102,6 +102,8 @@ export const WRITER = KEYS.write;
 
 /** With `LECTERN_TEST_DATABASE=postgres` the tests run over PostgreSQL. */
 const IS_REMOTE = process.env["LECTERN_TEST_DATABASE"] === "postgres";
+// Not at the cost of the first test's time.
+if (IS_REMOTE) await readyPostgres();
 
 /** Unix seconds. */
 const START = 1_800_000_000;

@@ -89,6 +89,10 @@ function cached(tables: Tables, cache: IndexCache): Tables {
         cache.keep(tenantId, at, generation, { from: fromIdx, chunks: slice });
         return slice;
       },
+      async copyToSet(storeFile, revision, from, to) {
+        await chunks.copyToSet(storeFile, revision, from, to);
+        cache.forgetSet(storeFile, to);
+      },
       async removeSome(storeFile, belowRevision, limit, note) {
         const removed = await chunks.removeSome(storeFile, belowRevision, limit, note);
         if (removed > 0) cache.forget(storeFile, belowRevision);
@@ -96,7 +100,8 @@ function cached(tables: Tables, cache: IndexCache): Tables {
       },
       async removeFromGeneration(generation, storeFile, afterId, withChunks) {
         const last = await chunks.removeFromGeneration(generation, storeFile, afterId, withChunks);
-        cache.forgetVectors(generation.id, storeFile);
+        if (withChunks) cache.forgetSet(storeFile, generation.chunk_set);
+        else cache.forgetVectors(generation.id, storeFile);
         return last;
       },
     },
