@@ -8,6 +8,7 @@ import { lacks } from "../helpers/lacks.ts";
 import { waitFor } from "../helpers/wait.ts";
 import { hasHaproxy, startHaproxy } from "./servers/haproxy.ts";
 import { hasPostgres, type PostgresServer, startPostgres } from "./servers/postgres.ts";
+import { mayMakeNamespaces, startNamespace } from "./servers/namespace.ts";
 import { give } from "./servers/process.ts";
 import { startWire } from "./servers/wire.ts";
 
@@ -79,6 +80,31 @@ describe.skipIf(lacks("postgres", hasPostgres))("a database that is away", () =>
     expect(ids.slice(0, 4)).toEqual([1, 2, 3, 4]);
     await db.close();
   });
+
+  test.skipIf(lacks("the right to make networks", mayMakeNamespaces()))(
+    "on a network whose cable is pulled: the same, and the other one is not touched",
+    async () => {
+      await using network = startNamespace();
+      await using far = await startPostgres({ within: network });
+      const db = await openPostgres(far.url(), { timeout: TIMEOUT_MS, connections: 3 });
+      const other = await open(server.port, "near", { connections: 2 });
+      await db.run("CREATE TABLE entry (id bigint PRIMARY KEY, text text)");
+      await Promise.all([1, 2, 3].map((id) => add(db, id)));
+      network.cut();
+      const from = performance.now();
+      for (const error of await Promise.all([4, 5, 6, 7].map((id) => outcome(add(db, id)))))
+        expect(error).toBeInstanceOf(DatabaseAway);
+      expect(performance.now() - from).toBeLessThan(TIMEOUT_MS + SLACK_MS);
+      await waitFor("it is known to be away", () => db.away ?? undefined);
+      expect(await outcome(add(other, 1))).toBe("done");
+      network.mend();
+      await isBack(db);
+      await add(db, 8);
+      // Nothing that was refused was done: its transactions died with their connections.
+      expect(await db.all("SELECT id FROM entry ORDER BY id")).toEqual([1, 2, 3, 8].map((id) => ({ id })));
+      await Promise.all([db.close(), other.close()]);
+    },
+  );
 
   describe("a commit whose answer is lost", () => {
     /** What became of it for the caller, and whether its effect has run. */
