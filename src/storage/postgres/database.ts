@@ -355,12 +355,13 @@ export function serverLimits(
   return { statement_timeout: Math.ceil(timeout * 0.9), idle_in_transaction_session_timeout: timeout * 2 };
 }
 
-const XID = /*sql*/ `SELECT pg_current_xact_id_if_assigned()::text AS xid`;
+/** With a parameter, for the driver prepares nothing else. */
+const XID = /*sql*/ `SELECT pg_current_xact_id_if_assigned()::text AS xid WHERE ?1::integer = 1`;
 const STATUS = /*sql*/ `SELECT pg_xact_status(?1::text::xid8) AS status`;
 
 async function xidOf(connection: Connection): Promise<string | null> {
   try {
-    const xid = (await connection.send(XID, []))[0]?.["xid"];
+    const xid = (await connection.send(XID, [1]))[0]?.["xid"];
     return typeof xid === "string" ? xid : null;
   } catch {
     // The statement before it failed, and with it the transaction.

@@ -101,15 +101,29 @@ class Holder implements Hold {
     const patience = this.#options.isPooled ? this.#term + RETRY_MS : Math.min(PATIENCE_MS, this.#term);
     const deadline = performance.now() + patience;
     for (;;) {
-      const other = await this.#take().catch(mayNot);
+      const other = await this.#take().catch((error: unknown) => this.#reason(error));
       if (other === null) break;
       if (performance.now() > deadline) {
-        const advice = "one Lectern at a time can have a database: stop it first, or name another database";
-        throw new StartError(`the database ${this.#options.shown} is in use by ${other}; ${advice}`);
+        throw new StartError(`the database ${this.#options.shown} ${other}`);
       }
       await Bun.sleep(RETRY_MS);
     }
     this.#beatLater();
+  }
+
+  /** Why it could not be taken, where that may pass. @throws StartError else */
+  #reason(error: unknown): string {
+    if (sqlStateOf(error) === "42501") {
+      const advice = "make it the owner of the database, or GRANT CREATE ON SCHEMA public to it";
+      throw new StartError(`the user of --database may not make tables (${messageOf(error)}); ${advice}`);
+    }
+    if (awayReason(error) === null && this.#isOurs(error)) throw error;
+    return `could not be taken (${messageOf(error)}); is it overloaded?`;
+  }
+
+  /** A mistake of ours, not something that the server or the network says. */
+  #isOurs(error: unknown): boolean {
+    return error instanceof Error && !("code" in error);
   }
 
   async release(): Promise<void> {
@@ -122,7 +136,7 @@ class Holder implements Hold {
     connection.lose(new Error("released"));
   }
 
-  /** Null when it is ours, else who has it. */
+  /** Null when it is ours, else why it is not. */
   async #take(): Promise<string | null> {
     const sent = performance.now();
     const connection = await this.#connect();
@@ -130,7 +144,7 @@ class Holder implements Hold {
       const other = await this.#bounded(connection, () => this.#takeOn(connection));
       if (other !== null) {
         connection.lose(new Error("taken"));
-        return other;
+        return `is in use by ${other}; one Lectern at a time can have a database: stop it first, or name another database`;
       }
       this.#connection = connection;
       this.#until = sent + this.#term;
@@ -244,12 +258,6 @@ class Holder implements Hold {
       clearTimeout(late);
     }
   }
-}
-
-function mayNot(error: unknown): never {
-  if (sqlStateOf(error) !== "42501") throw error;
-  const advice = "make it the owner of the database, or GRANT CREATE ON SCHEMA public to it";
-  throw new StartError(`the user of --database may not make tables (${messageOf(error)}); ${advice}`);
 }
 
 /** Two that make it at the same time meet in the catalogue; the second finds it made. */
