@@ -142,9 +142,11 @@ async function refusePooler(
     for (let i = 0; i < TRIES; i++) {
       // Held open, so that the first cannot have the same one again.
       const pid = await pidIn(other, "");
-      const again = await Promise.race([pidIn(one), Bun.sleep(how.timeout / 4).then(() => null)]);
+      // Where a pooler has no more of them, the first waits for this one.
+      const asking = pidIn(one);
+      await Promise.race([asking.catch(() => {}), Bun.sleep(how.timeout / 4)]);
       await other.script("COMMIT");
-      if (pid === own || again !== own) throw new StartError(POOLER);
+      if (pid === own || (await asking) !== own) throw new StartError(POOLER);
     }
   } catch (error) {
     if (error instanceof StartError) throw error;
