@@ -1,7 +1,7 @@
 import { SQL } from "bun";
 import type { Param } from "../sql.ts";
 import { awayReason, DatabaseAway, endsConnection } from "./failures.ts";
-import { type Result, toParam, translate } from "./values.ts";
+import { isForeign, type Result, toParam, translate } from "./values.ts";
 
 /** How to reach a server. */
 export interface ConnectionOptions {
@@ -71,9 +71,18 @@ export class Connection {
     return this.isWatched && this.#under > 0 ? now - this.#oldest : 0;
   }
 
+  /** Of the wait so far as much does not count. ms */
+  forgive(ms: number): void {
+    this.#oldest = Math.min(performance.now(), this.#oldest + ms);
+  }
+
   /** Sends a statement, after those already sent and without waiting for them. Errors are the driver's. */
   async send(text: string, params: readonly Param[]): Promise<Result> {
-    return await this.#watched(() => this.#sql.unsafe(translate(text), params.map(toParam)));
+    const result = await this.#watched<Result>(() => this.#sql.unsafe(translate(text), params.map(toParam)));
+    if (!isForeign(result, params)) return result;
+    const error = new Error("This is a bug in Lectern, or in its driver: a tenant was given rows of another one");
+    this.lose(error);
+    throw error;
   }
 
   /** Several statements in one message, without parameters; the answer is that of the last. */

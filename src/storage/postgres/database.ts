@@ -3,7 +3,7 @@ import { assert } from "../../errors.ts";
 import { nextTurn } from "../../platform/next-turn.ts";
 import type { Database, Durability, Param, SyncReads, Tx } from "../sql.ts";
 import type { Connection } from "./connection.ts";
-import { CommitUnknown, DatabaseAway, isConflict, toldError } from "./failures.ts";
+import { CommitUnknown, DatabaseAway, isAnswer, isConflict, sqlStateOf, toldError } from "./failures.ts";
 import type { Hold } from "./hold.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import { type Result, toRows } from "./values.ts";
@@ -52,6 +52,8 @@ interface Open {
   refusal: string | null;
   /** Of the first statement that failed; the server takes none after it. */
   failure: Error | null;
+  /** Of the transaction, once it has written; null where it has failed. */
+  xid: Promise<string | null> | null;
   /** Statements under way. */
   under: number;
   /** It has given others a turn, or is being ended. */
@@ -130,10 +132,13 @@ export class Postgres implements PostgresDatabase {
     this.#refuseInside();
     return await this.#repeated(async () => {
       let connection = await this.#pool.acquire();
+      const wasClosed = connection.isClosed;
       try {
         return await connection.send(text, params);
       } catch (error) {
-        if (!connection.isClosed || !READS.test(text) || error instanceof DatabaseAway) throw error;
+        if (!connection.isClosed || wasClosed) throw error;
+        if (!READS.test(text)) throw isAnswer(error) ? error : new CommitUnknown(error);
+        if (error instanceof DatabaseAway) throw error;
         this.#pool.suspect(error);
         this.#pool.release(connection);
         connection = await this.#pool.acquire();
@@ -169,6 +174,7 @@ export class Postgres implements PostgresDatabase {
       effects: [],
       refusal: null,
       failure: null,
+      xid: null,
       under: 0,
       isPaused: false,
       isWatched: false,
@@ -180,7 +186,7 @@ export class Postgres implements PostgresDatabase {
       assert(open.refusal === null, open.refusal ?? "");
       if (open.failure !== null) throw open.failure;
       open.isPaused = true;
-      await commit(connection);
+      await this.#commit(open);
     } catch (error) {
       // Rolled back already where it stood still.
       if (open.refusal === null) await this.#rollBack(open, ENDED);
@@ -192,8 +198,48 @@ export class Postgres implements PostgresDatabase {
     this.#pool.release(connection);
     const ms = performance.now() - from;
     if (ms > LONG_MS && isWatched) this.#options.onLong?.(ms);
-    for (const effect of open.effects) effect();
+    for (const effect of open.effects.splice(0)) effect();
     return result;
+  }
+
+  /**
+   * Commits. Where the connection is lost before the answer, the server is asked what became of it, as soon as there is
+   * one again and before anything else is sent: the effects of a commit must not be missing in memory. The caller learns
+   * it too, if that is within the timeout.
+   */
+  async #commit(open: Open): Promise<void> {
+    const { connection } = open;
+    const xid = await open.xid;
+    if (connection.isClosed) throw new DatabaseAway("the connection to the database was lost");
+    try {
+      const { command } = await connection.script("COMMIT");
+      assert(command === "COMMIT", `a commit ended as ${command}`);
+    } catch (error) {
+      // An answer that is an error is a rollback.
+      if (!connection.isClosed) throw error;
+      if (xid === null) throw new DatabaseAway("the connection to the database was lost", { cause: error });
+      if (!(await this.#outcome(open, xid, error))) throw new DatabaseAway("the commit was lost", { cause: error });
+    }
+  }
+
+  async #outcome(open: Open, xid: string, cause: unknown): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean | null>();
+    let isLate = false;
+    const question = async (connection: Connection) => {
+      const isDone = await wasCommitted(xid, connection);
+      // Whoever asked has gone.
+      if (isDone === true && isLate) for (const effect of open.effects.splice(0)) effect();
+      resolve(isDone);
+    };
+    this.#pool.askFirst(question, "the connection was lost during a commit", cause);
+    const late = setTimeout(() => {
+      isLate = true;
+      resolve(null);
+    }, this.#options.timeout);
+    const outcome = await promise;
+    clearTimeout(late);
+    if (outcome === null) throw new CommitUnknown(cause);
+    return outcome;
   }
 
   /** On another connection where one is found dead: nothing has been done yet. */
@@ -238,7 +284,10 @@ export class Postgres implements PostgresDatabase {
       const open = own();
       open.under++;
       try {
-        return await connection.send(text, params);
+        const sent = connection.send(text, params);
+        // Behind the statement that made it a writing one, and waited for at the commit.
+        if (open.xid === null && !READS.test(text)) open.xid = xidOf(connection);
+        return await sent;
       } catch (error) {
         open.failure ??= error instanceof Error ? error : new Error(String(error));
         throw toldError(error);
@@ -306,14 +355,29 @@ export function serverLimits(
   return { statement_timeout: Math.ceil(timeout * 0.9), idle_in_transaction_session_timeout: timeout * 2 };
 }
 
-async function commit(connection: Connection): Promise<void> {
-  if (connection.isClosed) throw new DatabaseAway("the connection to the database was lost");
-  let result: Result;
+const XID = /*sql*/ `SELECT pg_current_xact_id_if_assigned()::text AS xid`;
+const STATUS = /*sql*/ `SELECT pg_xact_status(?1::text::xid8) AS status`;
+
+async function xidOf(connection: Connection): Promise<string | null> {
   try {
-    result = await connection.script("COMMIT");
-  } catch (error) {
-    // An answer that is an error is a rollback; none is unknown.
-    throw connection.isClosed ? new CommitUnknown(error) : error;
+    const xid = (await connection.send(XID, []))[0]?.["xid"];
+    return typeof xid === "string" ? xid : null;
+  } catch {
+    // The statement before it failed, and with it the transaction.
+    return null;
   }
-  assert(result.command === "COMMIT", `a commit ended as ${result.command}`);
+}
+
+/** Whether a transaction was committed; null where the server does not know any more. @throws DatabaseAway not yet */
+async function wasCommitted(xid: string, connection: Connection): Promise<boolean | null> {
+  let status: unknown;
+  try {
+    status = (await connection.send(STATUS, [xid]))[0]?.["status"];
+  } catch (error) {
+    // A number that has not been given yet: this server was taken over from one that was ahead.
+    if (sqlStateOf(error) === "22023") return false;
+    throw error;
+  }
+  if (status === "in progress") throw new DatabaseAway("a commit is still under way");
+  return typeof status === "string" ? status === "committed" : null;
 }

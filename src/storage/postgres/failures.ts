@@ -85,6 +85,12 @@ export function awayReason(error: unknown): string | null {
   return AWAY_STATES.get(state) ?? (state.startsWith("08") ? "the connection to the database failed" : null);
 }
 
+/** Whether the server has said that a statement failed, and not only that it ends the connection. */
+export function isAnswer(error: unknown): boolean {
+  const state = sqlStateOf(error);
+  return state !== null && !/^(?:57P0|08)/.test(state);
+}
+
 /** Whether the connection on which this came can be used for nothing further. */
 export function endsConnection(error: unknown): boolean {
   if (isOfConnection(error)) return true;

@@ -16,10 +16,12 @@ export interface PoolOptions extends ConnectionOptions, PoolWatch {
   readonly doubt?: () => string | null;
 }
 
+type Question = (connection: Connection) => Promise<void>;
+
 interface Waiter {
   resolve(connection: Connection): void;
   reject(error: unknown): void;
-  readonly since: number;
+  since: number;
 }
 
 /** A connection that rested for longer may have been forgotten by what lies in between, and is not used again. ms */
@@ -42,7 +44,11 @@ export class Pool {
   readonly #live = new Set<Connection>();
   readonly #resting: { connection: Connection; since: number }[] = [];
   readonly #waiting: Waiter[] = [];
+  readonly #questions: Question[] = [];
   readonly #timer: Timer;
+  /** Between two looks of the watchdog. ms */
+  readonly #every: number;
+  #lookedAt = performance.now();
   #opening = 0;
   #away: { reason: string; since: number } | null = null;
   #isLooking = false;
@@ -50,7 +56,8 @@ export class Pool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => this.#watch(), Math.max(20, Math.floor(options.timeout / 20)));
+    this.#every = Math.max(20, Math.floor(options.timeout / 20));
+    this.#timer = setInterval(() => this.#watch(), this.#every);
     this.#timer.unref();
   }
 
@@ -89,6 +96,19 @@ export class Pool {
   suspect(error: unknown): void {
     if (awayReason(error) === null || this.#isLooking || this.#isClosed) return;
     if (!endsConnection(error) && !(error instanceof DatabaseAway)) return;
+    this.#isLooking = true;
+    void this.#look();
+  }
+
+  /**
+   * The database counts as away until `question`, asked on the first connection that there is again, has its answer; it
+   * throws {@link DatabaseAway} to be asked later.
+   */
+  askFirst(question: Question, reason: string, cause: unknown): void {
+    if (this.#isClosed) return;
+    this.#questions.push(question);
+    this.#leave(reason, cause);
+    if (this.#isLooking) return;
     this.#isLooking = true;
     void this.#look();
   }
@@ -138,15 +158,24 @@ export class Pool {
   #watch(): void {
     const now = performance.now();
     const { timeout } = this.#options;
+    // By how much this process, not the server, is late: it had other work, or was stopped.
+    const slept = now - this.#lookedAt - 2 * this.#every;
+    this.#lookedAt = now;
+    // What has come meanwhile is read first.
+    if (slept > 0) {
+      for (const connection of this.#live) connection.forgive(slept);
+      for (const waiter of this.#waiting) waiter.since += slept;
+      return;
+    }
     for (const connection of this.#live) {
       if (connection.age(now) < timeout) continue;
       const away = new DatabaseAway("the database does not answer");
       connection.lose(away);
-      // Those that rest have gone the same way, perhaps.
-      this.#dropAll(away, this.#resting.splice(0).map((rested) => rested.connection)); // prettier-ignore
+      // The server would have ended a slow one itself. Nobody else waits for as long: a look at it brings it back.
+      this.#leave(away.reason, away);
       this.suspect(away);
     }
-    for (const { connection, since } of this.#resting.filter((rested) => now - rested.since > REST_MS))
+    for (const { connection, since } of [...this.#resting])
       if (now - since > REST_MS) connection.lose(new Error("rested for long"));
     while (this.#waiting[0] !== undefined && now - this.#waiting[0].since > timeout)
       this.#waiting.shift()?.reject(new DatabaseAway("every connection to the database is in use"));
@@ -155,7 +184,10 @@ export class Pool {
   async #look(): Promise<void> {
     while (!this.#isClosed) {
       const problem = await this.#problem();
-      if (problem === null) break;
+      if (problem === null) {
+        if (this.#questions.length === 0) break;
+        continue;
+      }
       this.#leave(problem.reason, problem.cause);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS).unref());
     }
@@ -175,6 +207,10 @@ export class Pool {
       const [row] = await connection.send("SELECT current_setting('transaction_read_only') AS read_only", []);
       if (row?.["read_only"] === "on")
         throw new DatabaseAway("the database takes no writes (it is read-only, or a standby)");
+      for (let question = this.#questions[0]; question !== undefined; question = this.#questions[0]) {
+        await question(connection);
+        this.#questions.shift();
+      }
       return null;
     } catch (error) {
       return { reason: awayReason(error) ?? `the database refuses the server: ${messageOf(error)}`, cause: error };
@@ -187,7 +223,9 @@ export class Pool {
   #leave(reason: string, cause: unknown): void {
     if (this.#away === null) this.#options.onAway?.(reason, cause);
     this.#away = { reason, since: this.#away?.since ?? performance.now() };
-    this.#dropAll(new DatabaseAway(reason), this.#resting.splice(0).map((rested) => rested.connection)); // prettier-ignore
+    // Those that rest have gone the same way, perhaps.
+    const resting = this.#resting.map(({ connection }) => connection);
+    this.#dropAll(new DatabaseAway(reason), resting);
   }
 
   #dropAll(away: DatabaseAway, connections: Iterable<Connection>): void {

@@ -198,6 +198,7 @@ function unreachable({ shown, driver }: PostgresAddress, error: unknown): StartE
   else if (state === "53300")
     problem = "has no connection left; raise max_connections, or lower --database-connections";
   else if (state !== null) problem = `refuses the server (${said})`;
-  else if (/TLS|SSL|CERT/i.test(code)) problem = `cannot be reached under TLS (${said}); see sslmode in the address`;
+  else if (/TLS|SSL|CERT|VERIFY|SIGNED/i.test(code))
+    problem = `cannot be reached under TLS (${said}); see sslmode and sslrootcert in the address`;
   return new StartError(`the database ${shown} ${problem}`, { cause: error });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type Result, toParam, toRows, translate } from "./values.ts";
+import { isForeign, type Result, toParam, toRows, translate } from "./values.ts";
 
 test.each([
   ["SELECT ?1, ?2, ?1", "SELECT $1, $2, $1"],
@@ -49,4 +49,12 @@ test("rows have numbers, plain bytes, 1 and 0, and the text of JSON", () => {
   expect(bytes.byteOffset % 8).toBe(0);
   const large = Object.assign([{ n: 2n ** 60n }], { columns }) as unknown as Result;
   expect(() => toRows(large)).toThrow("2^53");
+});
+
+test("rows of another tenant than the one asked for are noticed", () => {
+  const columns = [{ name: "tenant_id", type: 25 }];
+  const result = Object.assign([{ tenant_id: "ten_a" }, { tenant_id: "ten_a" }], { columns }) as unknown as Result;
+  expect(isForeign(result, ["ten_a", 1])).toBe(false);
+  expect(isForeign(result, ["ten_b", 1])).toBe(true);
+  expect(isForeign(result, [1, "ten_b"])).toBe(false);
 });

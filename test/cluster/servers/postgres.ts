@@ -1,6 +1,7 @@
 import { appendFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { SQL } from "bun";
+import type { Namespace } from "./namespace.ts";
 import {
   childrenOf,
   dropDirectory,
@@ -57,21 +58,20 @@ export interface PostgresChoice {
   access?: readonly string[];
   /** Where its files lie. A new directory without. */
   directory?: string;
+  /** The network in which it listens, beside its own loopback. */
+  within?: Pick<Namespace, "prefix" | "address">;
 }
 
 /** Makes a server and waits until it takes connections. */
-export async function startPostgres({
-  settings = {},
-  access = [],
-  directory,
-}: PostgresChoice = {}): Promise<PostgresServer> {
+export async function startPostgres(choice: PostgresChoice = {}): Promise<PostgresServer> {
+  const { settings = {}, access = [], directory, within } = choice;
   const home = directory ?? serverDirectory("postgres");
   const data = join(home, "data");
   const locale = ["--encoding=UTF8", "--locale=C.UTF-8"];
   await runCommand([INITDB ?? "", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync", ...locale], home);
   const port = freePort();
   const lines: Record<string, string | number> = {
-    listen_addresses: "127.0.0.1",
+    listen_addresses: within?.address ?? "127.0.0.1",
     port,
     unix_socket_directories: "",
     shared_buffers: "32MB",
@@ -82,9 +82,9 @@ export async function startPostgres({
   };
   const written = Object.entries(lines).map(([name, value]) => `${name} = '${value}'\n`);
   appendFileSync(join(data, "postgresql.conf"), written.join(""));
-  if (access.length > 0)
-    await Bun.write(join(data, "pg_hba.conf"), [...access, "host all all 127.0.0.1/32 trust", ""].join("\n"));
-  const server = new Server(home, data, port);
+  // Nobody else's machine leads here.
+  await Bun.write(join(data, "pg_hba.conf"), [...access, "host all all all trust", ""].join("\n"));
+  const server = new Server(home, data, port, within);
   await server.start();
   return server;
 }
@@ -93,17 +93,19 @@ class Server implements PostgresServer {
   readonly port: number;
   readonly directory: string;
   readonly #data: string;
+  readonly #within: PostgresChoice["within"];
   #process: ServerProcess | null = null;
   #frozen: number[] = [];
 
-  constructor(directory: string, data: string, port: number) {
+  constructor(directory: string, data: string, port: number, within: PostgresChoice["within"]) {
+    this.#within = within;
     this.directory = directory;
     this.#data = data;
     this.port = port;
   }
 
   url(database = "postgres"): string {
-    return `postgres://postgres@127.0.0.1:${this.port}/${database}`;
+    return `postgres://postgres@${this.#within?.address ?? "127.0.0.1"}:${this.port}/${database}`;
   }
 
   async createDatabase(name: string, how = ""): Promise<string> {
@@ -123,6 +125,7 @@ class Server implements PostgresServer {
   async start(): Promise<void> {
     this.#process = startProcess({
       command: [POSTGRES ?? "", "-D", this.#data],
+      prefix: this.#within?.prefix,
       cwd: this.directory,
       lastSignal: "QUIT",
     });

@@ -68,13 +68,15 @@ export async function runCommand(command: readonly string[], cwd: string): Promi
 export interface ServerCommand {
   command: readonly string[];
   cwd: string;
+  /** Put before it, with the rights of the tests: what ends by becoming the command. */
+  prefix?: readonly string[] | undefined;
   /** What ends it at once, and in order, when the tests are gone. */
   lastSignal?: string;
 }
 
-export function startProcess({ command, cwd, lastSignal = "TERM" }: ServerCommand): ServerProcess {
+export function startProcess({ command, cwd, prefix = [], lastSignal = "TERM" }: ServerCommand): ServerProcess {
   let written = "";
-  const child = Bun.spawn(asUser(command, lastSignal), {
+  const child = Bun.spawn([...prefix, ...asUser(command, lastSignal)], {
     cwd,
     stdout: "pipe",
     stderr: "pipe",

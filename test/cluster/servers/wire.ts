@@ -5,6 +5,8 @@ export interface Wire extends AsyncDisposable {
   readonly port: number;
   /** Nothing passes from now on, in either direction. New connections stand and say nothing. */
   cut(): void;
+  /** What the server says on the connections that stand is lost; what it is told passes. New ones are as always. */
+  deafen(): void;
   /** What was held passes. */
   mend(): void;
   /** Ends every connection, as a switch does that starts anew. */
@@ -42,6 +44,9 @@ export async function startWire(to: number): Promise<Wire> {
     cut() {
       isCut = true;
       for (const socket of [...pairs].flat()) socket.pause();
+    },
+    deafen() {
+      for (const [near, far] of pairs) far.removeAllListeners("data").on("data", () => near.ref());
     },
     mend() {
       isCut = false;
