@@ -1,4 +1,3 @@
-import { AppError } from "../errors.ts";
 import { modelFor } from "../answers/chat-answering.ts";
 import { answererOf } from "../answers/run-outcome.ts";
 import type { AdminDeps } from "../api/admin/routes.ts";
@@ -89,7 +88,7 @@ import type { Engine } from "./engine.ts";
 import { answerMode, ANSWERS, countSearch, QUERY_LOG_WAITING } from "./metric-list.ts";
 import { modelOperationsOf } from "./model-parts.ts";
 import { countRerank } from "./open-models.ts";
-import { serverStatus } from "./server-status.ts";
+import { databaseCheck, serverStatus } from "./server-status.ts";
 
 /** Every operation of the API over one engine: the services, and what they are told of the rest. */
 export interface OperationsOptions {
@@ -396,16 +395,6 @@ function selfParts({ config, engine, links }: OperationsOptions): Operation[] {
   const me = meOperations(meService({ tenants: engine.data.storage.tenants, features }));
   const own = [...me, ...licenceOperations()];
   return config.noConsole ? own : [...own, ...consoleOperations(links)];
-}
-
-async function databaseCheck({ away, storage }: Engine["data"]): Promise<string> {
-  try {
-    return away() ?? ((await storage.tenants.first()) === null ? "no tenant" : "ok");
-  } catch (error) {
-    // Found out by this look.
-    if (error instanceof AppError && error.code === "storage_unavailable") return away() ?? error.message;
-    throw error;
-  }
 }
 
 function healthParts({ config, engine, metrics, stopping }: OperationsOptions): Operation[] {

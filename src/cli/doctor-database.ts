@@ -1,11 +1,8 @@
 import type { Config } from "../config/config.ts";
 import { messageOf } from "../errors.ts";
-import { POSTGRES_MIGRATIONS } from "../storage/migrations/postgres/runner.ts";
+import { foundVersion, POSTGRES_MIGRATIONS } from "../storage/migrations/postgres/runner.ts";
 import { openPostgres } from "../storage/postgres/open.ts";
 import { type Check, fail, ok, warn } from "./doctor-check.ts";
-
-const VERSION = /*sql*/ `SELECT version, min_safe_version FROM schema_version`;
-const IS_THERE = /*sql*/ `SELECT to_regclass('schema_version') IS NOT NULL AS is_there`;
 
 /**
  * Whether the database that `--database` names can be used, and which schema it has; nothing where it names none. Changes
@@ -24,9 +21,7 @@ export async function databaseChecks(
       onNotice: (text) => notices.push(warn("database", text)),
     });
     try {
-      const isThere = (await db.get<{ is_there: number }>(IS_THERE))?.is_there === 1;
-      const row = isThere ? await db.get<{ version: number; min_safe_version: number }>(VERSION) : null;
-      return [schemaCheck(row), ...notices];
+      return [schemaCheck(await foundVersion(db)), ...notices];
     } finally {
       await db.close();
     }
@@ -35,12 +30,12 @@ export async function databaseChecks(
   }
 }
 
-function schemaCheck(row: { version: number; min_safe_version: number } | null): Check {
+function schemaCheck({ version, minSafe }: { version: number; minSafe: number }): Check {
   const known = POSTGRES_MIGRATIONS.at(-1)?.version ?? 0;
-  if (row === null) return ok("database", "answers, and is empty: the first start makes its tables");
-  if (row.min_safe_version > known)
-    return fail("database", `of a newer Lectern: schema version ${row.version}, this one knows ${known}`);
-  return row.version < known
-    ? ok("database", `answers, schema version ${row.version}: the next start brings it to ${known}`)
-    : ok("database", `answers, schema version ${row.version}`);
+  if (version === 0) return ok("database", "answers, and is empty: the first start makes its tables");
+  if (minSafe > known)
+    return fail("database", `of a newer Lectern: schema version ${version}, this one knows ${known}`);
+  return version < known
+    ? ok("database", `answers, schema version ${version}: the next start brings it to ${known}`)
+    : ok("database", `answers, schema version ${version}`);
 }

@@ -1,10 +1,10 @@
+import type { ChunksTable } from "./chunk-table.ts";
 import { CHUNKS_FOR_INDEX, INDEXED_CHUNK } from "./chunk-reads.ts";
 import { type ChunkOwner, floatsOf, type IndexedChunk } from "./chunks.ts";
 import type { GenerationRow } from "./generations.ts";
 import type { ChunkId, GenerationId, StoreFileSeq, TenantId } from "./ids.ts";
 import type { SyncReads } from "./sql.ts";
-import type { Tables } from "./storage.ts";
-import { STORE_FILE, STORE_FILE_BY_SEQ, type StoreFileRow } from "./store-files.ts";
+import { STORE_FILE, STORE_FILE_BY_SEQ, type StoreFileRow, type StoreFilesTable } from "./store-files.ts";
 
 /**
  * The narrow synchronous door, for indexes in memory and nothing else. Two things in the house cannot wait for an answer:
@@ -30,7 +30,7 @@ export interface IndexReads {
    * Inside a transaction in whose effects the file is read: brings the row, and the chunks from place `from` on (null:
    * none), to what the transaction sees. Nothing where the database itself is read.
    */
-  bring(tables: Pick<Tables, "storeFiles" | "chunks">, file: BroughtFile): Promise<void>;
+  bring(tables: { storeFiles: StoreFilesTable; chunks: ChunksTable }, file: BroughtFile): Promise<void>;
 }
 
 /** Chunks of one revision of a file in one generation, from a place on. */

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tempDir } from "../../../test/helpers/temp-dir.ts";
+import { OVER_POSTGRES } from "../../../test/helpers/tool-env.ts";
 import { checked } from "../../api/testing/checked.ts";
 import { testRankers, type TestRankers } from "../../api/testing/rankers.ts";
 import { type Config, type Dialect, readConfig } from "../../config/config.ts";
@@ -100,10 +101,8 @@ export const KEYS = {
 };
 export const WRITER = KEYS.write;
 
-/** With `LECTERN_TEST_DATABASE=postgres` the tests run over PostgreSQL. */
-const IS_REMOTE = process.env["LECTERN_TEST_DATABASE"] === "postgres";
 // Not at the cost of the first test's time.
-if (IS_REMOTE) await readyPostgres();
+if (OVER_POSTGRES) await readyPostgres();
 
 /** Unix seconds. */
 const START = 1_800_000_000;
@@ -114,7 +113,7 @@ const CHECKED_TAGS: readonly string[] = ["Files", "Uploads", "Service"];
 export async function storeApp(options: StoreAppOptions = {}): Promise<StoreApp> {
   await using stack = new AsyncDisposableStack();
   const { path: dataDir } = stack.use(tempDir());
-  const over = IS_REMOTE ? stack.use(await emptyPostgres(fillDatabase)) : null;
+  const over = OVER_POSTGRES ? stack.use(await emptyPostgres(fillDatabase)) : null;
   if (over === null) writeFileSync(join(dataDir, "meta.sqlite"), await firstDatabase());
   const clock = { seconds: START };
   const model = new WordsModel();

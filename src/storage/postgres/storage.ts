@@ -28,6 +28,13 @@ export async function openRemoteStorage(db: Database, cachePath: string): Promis
   }
 }
 
+/** What the whole database takes on its server. */
+export async function remoteBytes(db: Pick<Sql, "get">): Promise<number> {
+  return (await db.get<{ bytes: number }>(SIZE))?.bytes ?? 0;
+}
+
+const SIZE = /*sql*/ `SELECT pg_database_size(current_database()) AS bytes`;
+
 function readsOf(db: Database, cache: IndexCache, tablesOver: (sql: Sql) => Tables): IndexReads {
   return {
     ...cache.reads,

@@ -1,5 +1,5 @@
 import type { PostgresDatabase } from "../../postgres/database.ts";
-import type { Tx } from "../../sql.ts";
+import type { Sql, Tx } from "../../sql.ts";
 import { NewerSchemaError } from "../newer-schema.ts";
 import { sql as init } from "./017-init.ts";
 
@@ -62,8 +62,9 @@ async function migrateOnce(tx: Tx, migrations: readonly PostgresMigration[]): Pr
   return { from: found.version, to: next.version };
 }
 
-async function foundVersion(tx: Tx): Promise<{ version: number; minSafe: number }> {
-  if ((await tx.get<{ is_there: number }>(IS_THERE))?.is_there !== 1) return { version: 0, minSafe: 0 };
-  const row = await tx.get<{ version: number; min_safe_version: number }>(FOUND);
+/** Schema versions of a database: its own, and the oldest whose binaries may use it. 0: nothing of Lectern is in it. */
+export async function foundVersion(sql: Pick<Sql, "get">): Promise<{ version: number; minSafe: number }> {
+  if ((await sql.get<{ is_there: number }>(IS_THERE))?.is_there !== 1) return { version: 0, minSafe: 0 };
+  const row = await sql.get<{ version: number; min_safe_version: number }>(FOUND);
   return { version: row?.version ?? 0, minSafe: row?.min_safe_version ?? 0 };
 }
