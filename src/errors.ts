@@ -107,6 +107,7 @@ export const ERROR_CODES = [
   "chat_model_rejected_key",
   "chat_model_not_found",
   "storage_unavailable",
+  "backup_elsewhere",
   "shutting_down",
   "too_many_connections",
   "internal_error",

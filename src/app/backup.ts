@@ -2,6 +2,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import type { BeginBackup } from "../api/backup/routes.ts";
 import { type BackupFile, fileForBackup, writeBackup } from "../platform/backup-archive.ts";
+import { AppError } from "../errors.ts";
 import { version } from "../platform/build-info.ts";
 import type { Clock } from "../platform/clock.ts";
 import { blobName } from "../storage/blob-directory.ts";
@@ -11,9 +12,10 @@ import type { OpenStorage } from "./open-storage.ts";
 
 /** Backups of a running server: the database, the uploaded bytes, models and languages dropped in. Caches are made again. */
 export function backups({ data, dataDir, clock }: { data: OpenStorage; dataDir: string; clock: Clock }): BeginBackup {
-  const { database, storage, blobs } = data;
+  const { embedded, storage, blobs } = data;
   return async () => {
-    const snapshot = await takeSnapshot(database, storage, blobs, join(dataDir, "meta.sqlite"));
+    if (embedded === null) throw new AppError("backup_elsewhere", ELSEWHERE);
+    const snapshot = await takeSnapshot(embedded.database, storage, blobs, embedded.path);
     if (snapshot === null) return null;
     const files: BackupFile[] = [
       fileForBackup("meta.sqlite", snapshot.database.path, snapshot.database.bytes),
@@ -28,6 +30,9 @@ export function backups({ data, dataDir, clock }: { data: OpenStorage; dataDir: 
     return { pieces: writeBackup({ lectern: version, created_at: clock.nowSeconds() }, files), end: snapshot.end };
   };
 }
+
+const ELSEWHERE =
+  "The database of this server is the one that --database names: back it up with its own tools (pg_dump, pg_basebackup, snapshots), and the bytes of uploads after it, in the place that --blobs names.";
 
 /** Remote models that were added by the operator; it holds no keys. */
 const REMOTE_MODELS = "models.toml";

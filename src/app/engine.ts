@@ -34,6 +34,7 @@ import { openChat } from "./open-chat.ts";
 import { type Indexes, openIndexes } from "./open-indexes.ts";
 import { defaultModelOf } from "./default-model.ts";
 import { openModels } from "./open-models.ts";
+import { openRemote } from "./open-remote.ts";
 import { openBlobs } from "./open-blobs.ts";
 import { diskTrust, type OpenStorage, openStorage } from "./open-storage.ts";
 import { createJobs, type Jobs } from "./start-jobs.ts";
@@ -102,7 +103,16 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   // The jobs are made last and run on what is made before: nothing is woken before they are started.
   const wakeJobs = () => jobs.runner.wake();
   const indexes = stack.use(
-    await openIndexes(config, { dataDir, storage, natives: workers.natives, clock, log, metrics, wakeJobs }),
+    await openIndexes(config, {
+      dataDir,
+      storage,
+      hasImages: data.embedded !== null,
+      natives: workers.natives,
+      clock,
+      log,
+      metrics,
+      wakeJobs,
+    }),
   );
   const search = searchOf({ storage, indexes, models, rankers });
   const searches = new SearchReports();
@@ -158,7 +168,11 @@ async function openData(options: EngineOptions, stack: AsyncDisposableStack): Pr
   const { config, dataDir, clock, log, overrides } = options;
   const trust = diskTrust(log);
   const { blobs } = stack.use(await openBlobs(config, { dataDir, log, trust }));
-  const upgrade = { clock, config, onProgress: overrides.onProgress ?? (() => {}) };
+  const onProgress = overrides.onProgress ?? (() => {});
+  const { database } = config;
+  if (database !== null)
+    return stack.use(await openRemote({ ...config, database }, dataDir, log, { blobs, trust, onProgress }));
+  const upgrade = { clock, config, onProgress };
   return stack.use(openStorage(dataDir, log, { blobs, trust, flush: overrides.flush, upgrade }));
 }
 

@@ -32,6 +32,8 @@ export interface IndexSettings {
 export interface IndexParts {
   dataDir: string;
   storage: Storage;
+  /** Whether images of indexes are written: they are made of a database that is a file here. */
+  hasImages: boolean;
   natives: Natives;
   clock: Clock;
   log: Log;
@@ -83,7 +85,7 @@ class OpenIndexes implements Indexes {
   readonly #settings: IndexSettings;
   readonly #parts: IndexParts;
   readonly #watch: GraphWatch;
-  readonly #images: ImageWatch;
+  readonly #images: ImageWatch | null;
   readonly #mapped = new WeakMap<StoreIndex, number>();
 
   constructor(settings: IndexSettings, parts: IndexParts) {
@@ -100,13 +102,15 @@ class OpenIndexes implements Indexes {
       tryAcquire: (storeId, generation) => registry.tryAcquire(storeId, generation),
       wakeJobs: parts.wakeJobs,
     });
-    this.#images = new ImageWatch({
-      storage,
-      clock: parts.clock,
-      peek: (storeId, generation) => registry.peek(storeId, generation),
-      hasImage: ({ store_id, id }) => existsSync(imagePath(parts.dataDir, store_id, id)),
-      wakeJobs: parts.wakeJobs,
-    });
+    this.#images = parts.hasImages
+      ? new ImageWatch({
+          storage,
+          clock: parts.clock,
+          peek: (storeId, generation) => registry.peek(storeId, generation),
+          hasImage: ({ store_id, id }) => existsSync(imagePath(parts.dataDir, store_id, id)),
+          wakeJobs: parts.wakeJobs,
+        })
+      : null;
     this.writes = {
       addChunks: (file, generation, slice) => {
         registry.apply(file.store_id, generation.id, (index) => addSlice(index, file, slice));
@@ -122,7 +126,7 @@ class OpenIndexes implements Indexes {
 
   touch(generation: GenerationRow): void {
     this.#watch.touch(generation);
-    this.#images.touch(generation);
+    this.#images?.touch(generation);
   }
 
   removeFile(storeId: string, storeFile: number): void {
@@ -159,7 +163,7 @@ class OpenIndexes implements Indexes {
   }
 
   imageEnded(generation: GenerationRow, end: ImageEnd): void {
-    this.#images.ended(generation, end);
+    this.#images?.ended(generation, end);
     this.#parts.metrics.count(INDEX_IMAGES, { outcome: end.outcome });
   }
 
@@ -171,7 +175,7 @@ class OpenIndexes implements Indexes {
     const { storage, dataDir, clock, wakeJobs } = this.#parts;
     for (const id of this.imagesOf(storeId, atSeconds)) {
       const generation = await storage.generations.byId(id);
-      if (generation === null || atOnce) removeImage(dataDir, { store_id: storeId, id });
+      if (generation === null || atOnce || this.#images === null) removeImage(dataDir, { store_id: storeId, id });
       else await scheduleImage(storage, generation, clock.nowMs());
     }
     wakeJobs();
@@ -189,14 +193,15 @@ class OpenIndexes implements Indexes {
   [Symbol.dispose](): void {
     this.registry.close();
     this.#watch[Symbol.dispose]();
-    this.#images[Symbol.dispose]();
+    this.#images?.[Symbol.dispose]();
   }
 
   async #load(storeId: string, generationId: number, signal: AbortSignal): Promise<StoreIndex> {
     const { storage, dataDir, natives, log } = this.#parts;
     const generation = await storage.generations.byId(generationId);
     if (generation === null || generation.store_id !== storeId) throw new Error(`generation ${generationId} is gone`);
-    const imaged = generation.state === "live" ? await this.#openImage(generation, signal) : null;
+    const imaged =
+      this.#images !== null && generation.state === "live" ? await this.#openImage(generation, signal) : null;
     const index = imaged ?? (await loadIndex(this.#source, generation, signal));
     const mode = (await storage.stores.get(generation.tenant_id, storeId))?.index_mode;
     index.setKind(mode ?? "auto");

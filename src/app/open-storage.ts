@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 import { messageOf } from "../errors.ts";
@@ -6,22 +7,21 @@ import { StartError } from "../platform/data-dir.ts";
 import { createDiskTrust, type DiskTrust } from "../platform/disk-trust.ts";
 import type { Log } from "../platform/log.ts";
 import type { Blobs } from "../storage/blobs.ts";
+import { NewerSchemaError } from "../storage/migrations/newer-schema.ts";
 import { createParsedCache, type ParsedCache } from "../storage/parsed.ts";
-import {
-  ForeignSchemaError,
-  NewerSchemaError,
-  openSqlite,
-  type SqliteDatabase,
-  type SqliteOptions,
-} from "../storage/sqlite.ts";
+import type { Database } from "../storage/sql.ts";
+import { ForeignSchemaError, openSqlite, type SqliteDatabase, type SqliteOptions } from "../storage/sqlite.ts";
 import { createStorage, type Storage } from "../storage/storage.ts";
+import { refuseOwned } from "./data-owner.ts";
 import { dropOldCopies, newerText, prepareUpgrade, writeWriter } from "./upgrade.ts";
 
 /** What is kept: rows, the bytes of uploads, and the parsed forms of documents, which are made again when they are gone. */
 export interface OpenStorage extends AsyncDisposable {
-  readonly database: SqliteDatabase;
-  /** Of the database. */
-  readonly path: string;
+  readonly database: Database;
+  /** The database where it is a file of the data directory; null where `--database` names another. */
+  readonly embedded: { readonly database: SqliteDatabase; readonly path: string } | null;
+  /** Why the database is not to be had just now; null while it is. */
+  away(): string | null;
   readonly storage: Storage;
   readonly blobs: Blobs;
   readonly parsed: ParsedCache;
@@ -52,6 +52,7 @@ export function diskTrust(log: Log): DiskTrust {
 
 /** Opens, and upgrades, what a data directory holds. A {@link StartError} where it cannot be used, with the way out. */
 export function openStorage(dataDir: string, log: Log, { blobs, trust, flush, upgrade }: StorageOptions): OpenStorage {
+  if (!existsSync(join(dataDir, "meta.sqlite"))) refuseOwned(dataDir);
   const watch = prepareUpgrade({ dataDir, log, ...upgrade });
   const database = openDatabase(dataDir, log, { flush, watch, trust });
   const path = join(dataDir, "meta.sqlite");
@@ -59,7 +60,8 @@ export function openStorage(dataDir: string, log: Log, { blobs, trust, flush, up
   const copies = dropOldCopies({ dataDir, log, clock: upgrade.clock });
   return {
     database,
-    path,
+    embedded: { database, path },
+    away: () => null,
     storage: createStorage(database),
     blobs,
     parsed: createParsedCache(dataDir),

@@ -88,7 +88,7 @@ import type { Engine } from "./engine.ts";
 import { answerMode, ANSWERS, countSearch, QUERY_LOG_WAITING } from "./metric-list.ts";
 import { modelOperationsOf } from "./model-parts.ts";
 import { countRerank } from "./open-models.ts";
-import { serverStatus } from "./server-status.ts";
+import { databaseCheck, serverStatus } from "./server-status.ts";
 
 /** Every operation of the API over one engine: the services, and what they are told of the rest. */
 export interface OperationsOptions {
@@ -405,7 +405,7 @@ function healthParts({ config, engine, metrics, stopping }: OperationsOptions): 
     checks: {
       stopping: () => (stopping.aborted ? "the server is stopping" : "ok"),
       disk: () => (data.trust.lost === null ? "ok" : `did not keep ${data.trust.lost}; start the server again`),
-      database: async () => ((await data.storage.tenants.first()) === null ? "no tenant" : "ok"),
+      database: () => databaseCheck(data),
       model: () => (models.info(models.catalog().defaultModel) === null ? "the default model is not loaded" : "ok"),
     },
   });

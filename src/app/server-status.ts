@@ -5,6 +5,8 @@ import type { ServerStatus } from "../api/admin/schema.ts";
 import type { QueryRecorder } from "../api/queries/recorder.ts";
 import type { Config } from "../config/config.ts";
 import type { Engine } from "./engine.ts";
+import { AppError } from "../errors.ts";
+import { remoteBytes } from "../storage/postgres/storage.ts";
 import { modelFinder } from "./found-models.ts";
 import { version } from "../platform/build-info.ts";
 
@@ -37,7 +39,11 @@ export async function serverStatus({
       id: model,
       vector_stores: stores,
     })),
-    disk: { free_bytes: bavail * bsize, total_bytes: blocks * bsize, database_bytes: databaseBytes(dataDir) },
+    disk: {
+      free_bytes: bavail * bsize,
+      total_bytes: blocks * bsize,
+      database_bytes: await databaseBytes(engine.data, dataDir),
+    },
     memory: { resident_bytes: process.memoryUsage.rss() },
     query_log: { mode: config.queryLog, waiting: queries.waiting },
     outbound: {
@@ -55,9 +61,21 @@ function calledAddresses(engine: Engine): string[] {
   return [...new Set(addresses)].sort();
 }
 
-function databaseBytes(dataDir: string): number {
+async function databaseBytes({ embedded, database }: Engine["data"], dataDir: string): Promise<number> {
+  if (embedded === null) return await remoteBytes(database);
   const sizes = ["meta.sqlite", "meta.sqlite-wal"].map(
     (name) => statSync(join(dataDir, name), { throwIfNoEntry: false })?.size ?? 0,
   );
   return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/** "ok", or why the database cannot be used just now, for `/readyz`. */
+export async function databaseCheck({ away, storage }: Engine["data"]): Promise<string> {
+  try {
+    return away() ?? ((await storage.tenants.first()) === null ? "no tenant" : "ok");
+  } catch (error) {
+    // Found out by this look.
+    if (error instanceof AppError && error.code === "storage_unavailable") return away() ?? error.message;
+    throw error;
+  }
 }

@@ -224,6 +224,25 @@ class ServerJobs implements Jobs {
     ];
   }
 
+  /** Images are made of a file: where the database is none there are none. */
+  #imageHandlers(): JobHandler[] {
+    const { data, dataDir, workers, indexes, clock, log } = this.#parts;
+    if (data.embedded === null) return [];
+    return [
+      createWriteImageHandler({
+        storage: data.storage,
+        dataDir,
+        database: data.embedded.path,
+        lane: workers.images,
+        clock,
+        log,
+        peek: (storeId, generation) => indexes.registry.peek(storeId, generation),
+        refresh: (storeId, generation) => indexes.registry.refresh(storeId, generation),
+        ended: (generation, end) => indexes.imageEnded(generation, end),
+      }),
+    ];
+  }
+
   #otherHandlers(): JobHandler[] {
     const { responding, live, data, dataDir, workers, indexes, search, changes, clock, log, metrics } = this.#parts;
     const { storage } = data;
@@ -236,17 +255,7 @@ class ServerJobs implements Jobs {
         log,
         acquire: (storeId, generation) => indexes.registry.acquire(storeId, generation),
       }),
-      createWriteImageHandler({
-        storage,
-        dataDir,
-        database: data.path,
-        lane: workers.images,
-        clock,
-        log,
-        peek: (storeId, generation) => indexes.registry.peek(storeId, generation),
-        refresh: (storeId, generation) => indexes.registry.refresh(storeId, generation),
-        ended: (generation, end) => indexes.imageEnded(generation, end),
-      }),
+      ...this.#imageHandlers(),
       createEvaluateHandler({ storage, clock, search }),
       createAnswerHandler({
         storage,

@@ -9,7 +9,7 @@ import { createFailpoint } from "../platform/failpoint.ts";
 import type { Log } from "../platform/log.ts";
 import { replaceFile } from "../platform/replace-file.ts";
 import type { MigrationStep, MigrationWatch } from "../storage/migrations/runner.ts";
-import type { NewerSchemaError } from "../storage/sqlite.ts";
+import type { NewerSchemaError } from "../storage/migrations/newer-schema.ts";
 import { COPY_DAYS, keepUpgradeCopy, pendingUpgrade, removeOldUpgradeCopy } from "../storage/upgrade-copy.ts";
 
 /** An upgrade of a data directory as its operator meets it: a way back, and lines that say how far it is. */

@@ -9,6 +9,7 @@ import type { Flags } from "./arguments.ts";
 import { readCliFile } from "./connect.ts";
 import { type Check, type DoctorOptions, fail, ok } from "./doctor-check.ts";
 import { contentChecks } from "./doctor-data.ts";
+import { databaseChecks } from "./doctor-database.ts";
 import { machineChecks } from "./doctor-machine.ts";
 import { placeChecks } from "./doctor-place.ts";
 import { thisMachine } from "./machine.ts";
@@ -63,6 +64,7 @@ export async function allChecks(config: Config, options: DoctorOptions): Promise
     ...placeChecks(config, options.named),
     ...(await machineChecks(config)),
     await serverCheck(config),
+    ...(await databaseChecks(config)),
     ...(await contentChecks(config, options)),
   ];
 }

@@ -19,7 +19,8 @@ export function namedDirectory(args: ModelsArguments, terminal: Terminal): strin
 
 /** Whether a server has made it. */
 export function isDataDirectory(dataDir: string): boolean {
-  return existsSync(join(dataDir, "meta.sqlite"));
+  // Or its database is elsewhere (app/data-owner.ts).
+  return existsSync(join(dataDir, "meta.sqlite")) || existsSync(join(dataDir, "database"));
 }
 
 /** Where models are put: they are files of the server on this machine. */

@@ -36,6 +36,10 @@ export async function restore(argv: readonly string[], terminal: Terminal): Prom
   const args = parseArguments(argv, RESTORE_FLAGS);
   const [path, ...more] = args.words;
   const dataDir = args.get("data") ?? (terminal.env["LECTERN_DATA"] || "./lectern-data");
+  if ((terminal.env["LECTERN_DATABASE"] ?? "") !== "" && !args.has("check"))
+    throw new VerbFailed(
+      "LECTERN_DATABASE names a database, which is restored with its own tools (pg_restore, or the copy that its operator keeps). To make a data directory of a backup file, unset it.",
+    );
   if (args.has("before-upgrade")) {
     if (path !== undefined || args.has("new-keys") || args.has("check"))
       throw new UsageError("--before-upgrade goes with --data alone: lectern restore --before-upgrade --data DIR.");

@@ -2,7 +2,7 @@ import type { KeyFileRead } from "../platform/key-file.ts";
 import { ConfigError } from "./setting.ts";
 
 /**
- * Takes every key whose setting `…File` names a file out of that file into the setting without `File`. Gives a line for
+ * Takes every key and password whose setting `…File` names a file out of that file into the setting without `File`. Gives a line for
  * each file that others may read.
  */
 export function takeKeysFromFiles(
@@ -12,7 +12,7 @@ export function takeKeysFromFiles(
 ): string[] {
   const warnings: string[] = [];
   for (const [name, path] of Object.entries(settings)) {
-    const target = name.replace(/KeyFile$/, "Key");
+    const target = name.replace(/(Key|Password)File$/, "$1");
     if (target === name || typeof path !== "string") continue;
     if (settings[target] !== null)
       throw new ConfigError(`${optionOf(target)} and ${optionOf(name)} are both set: keep one of them.`);

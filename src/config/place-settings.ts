@@ -1,4 +1,4 @@
-import { key, keyFile, number, setting, textOrNone } from "./setting.ts";
+import { integer, key, keyFile, number, setting, textOrNone } from "./setting.ts";
 
 /** Where else than in the data directory the bytes of uploads are kept. */
 export const BLOB_SETTINGS = {
@@ -23,6 +23,34 @@ export const BLOB_SETTINGS = {
     "the access key's secret; else AWS_SECRET_ACCESS_KEY of the environment",
   ),
   blobsSecretKeyFile: keyFile("Serving", "blobs-secret-key"),
+} as const;
+
+/** Where else than in the data directory everything else is kept. */
+export const DATABASE_SETTINGS = {
+  database: setting(
+    "Serving",
+    "database",
+    textOrNone(),
+    null,
+    "PostgreSQL database that holds everything but the bytes of uploads: postgres://user@host/name?sslmode=…&pool=session",
+    { defaultText: "SQLite in the data directory" },
+  ),
+  databasePassword: key("Serving", "database-password", "password of the user in --database"),
+  databasePasswordFile: keyFile("Serving", "database-password"),
+  databaseTimeout: setting(
+    "Serving",
+    "database-timeout",
+    number(1, 600),
+    10,
+    "seconds that a statement of --database may take before its connection is given up",
+  ),
+  databaseConnections: setting(
+    "Serving",
+    "database-connections",
+    integer(2, 100),
+    8,
+    "connections to --database at most",
+  ),
 } as const;
 
 /** Where traces and metrics go. */

@@ -8,7 +8,7 @@ import { DIALECTS } from "../http/dialect.ts";
 import { DEFAULT_BUNDLED_MODEL } from "../models/bundled-model.ts";
 import { ADAPTER_SETTINGS } from "./adapter-settings.ts";
 import { ANSWER_SETTINGS } from "./answer-settings.ts";
-import { BLOB_SETTINGS, TELEMETRY_SETTINGS } from "./place-settings.ts";
+import { BLOB_SETTINGS, DATABASE_SETTINGS, TELEMETRY_SETTINGS } from "./place-settings.ts";
 import { LIFECYCLE_SETTINGS } from "./lifecycle-settings.ts";
 import { PROVIDER_SETTINGS } from "./provider-settings.ts";
 import { choice, integer, integerOrNone, key, keyFile, MAX, number, setting, text, textOrNone } from "./setting.ts";
@@ -19,6 +19,7 @@ export const SETTINGS = {
   port: setting("Serving", "port", integer(0, 65535), 8080, "port to listen on; 0 takes a free one"),
   dataDir: setting("Serving", "data", text(), "./lectern-data", "directory that holds everything, made if missing"),
   ...BLOB_SETTINGS,
+  ...DATABASE_SETTINGS,
   graceSeconds: setting("Serving", "grace", number(0, 3600), 10, "seconds that requests in flight get at SIGTERM"),
   idleTimeoutSeconds: setting(
     "Serving",

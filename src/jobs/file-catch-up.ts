@@ -173,18 +173,23 @@ export class FileCatchUp {
 
   /** Null once all of it is in the index, if there is one. */
   async #enter(lease: IndexLease | null, signal: AbortSignal): Promise<CatchUpResult | null> {
-    const { indexReads } = this.#deps.storage;
+    const { indexReads, storeFiles } = this.#deps.storage;
     const { tenant_id: tenantId, id } = this.#target.generation;
+    if (signal.aborted) return { type: "interrupted" };
+    // Detached or attached anew meanwhile: then this was for nothing, and what it left is garbage.
+    if (lease === null)
+      return this.#isCurrent(await storeFiles.bySeq(tenantId, this.#file.seq)) ? null : { type: "done" };
     for (let from = 0; ; from += INDEXED_AT_ONCE) {
       if (signal.aborted) return { type: "interrupted" };
-      // Detached or attached anew meanwhile: then this was for nothing, and what it left is garbage. Read and added at
-      // once: what a commit changes in between would be undone by the older row.
-      const current = indexReads.storeFile(tenantId, this.#file.seq);
-      if (!this.#isCurrent(current)) return { type: "done" };
-      if (lease === null) return null;
-      const chunks = indexReads.chunks(tenantId, this.#owner, id, from, INDEXED_AT_ONCE);
-      addSlice(lease.index, current, { chunks, from });
-      if (chunks.length < INDEXED_AT_ONCE) return null;
+      const slice = { tenantId, owner: this.#owner, generation: id, from, limit: INDEXED_AT_ONCE };
+      // Read and added at once: what a commit changes in between would be undone by the older row.
+      const added = await indexReads.slice(slice, (current, chunks) => {
+        if (!this.#isCurrent(current)) return null;
+        addSlice(lease.index, current, { chunks, from });
+        return chunks.length;
+      });
+      if (added === null) return { type: "done" };
+      if (added < INDEXED_AT_ONCE) return null;
       await nextTurn();
     }
   }

@@ -256,13 +256,16 @@ class FileIngest {
     try {
       for (let from = 0; ; from += INDEX_SLICE) {
         if (this.#signal.aborted) return { type: "interrupted" };
+        const slice = { tenantId, owner: this.#owner, generation: generation.id, from, limit: INDEX_SLICE };
         // Read and added at once: what a commit changes in between would be undone by the older row.
-        const current = storage.indexReads.storeFile(tenantId, seq);
-        if (current === null || current.revision !== revision) return { type: "done" };
-        const chunks = storage.indexReads.chunks(tenantId, this.#owner, generation.id, from, INDEX_SLICE);
-        index.addChunks(current, generation, { chunks, from });
-        if (chunks.length < INDEX_SLICE) break;
-        const done = from + chunks.length;
+        const added = await storage.indexReads.slice(slice, (current, chunks) => {
+          if (current === null || current.revision !== revision) return null;
+          index.addChunks(current, generation, { chunks, from });
+          return chunks.length;
+        });
+        if (added === null) return { type: "done" };
+        if (added < INDEX_SLICE) break;
+        const done = from + added;
         this.#progress({ stage: "index", done, total: done });
         await nextTurn();
       }
@@ -295,6 +298,8 @@ class FileIngest {
       for (const other of await tables.generations.ofStore(tenantId, storeId)) {
         if (other.state === "retained") await scheduleCatchUp(tables, other);
       }
+      // Its chunks were read a moment ago.
+      await this.#deps.storage.indexReads.bring(tables, { tenantId, seq, generation, from: null });
       tx.onCommit(onCompleted);
       return "completed";
     });

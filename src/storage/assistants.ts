@@ -42,7 +42,7 @@ export interface AssistantsTable {
 }
 
 const BY_ID = /*sql*/ `SELECT ${ASSISTANT.list} FROM assistant WHERE tenant_id = ?1 AND id = ?2`;
-const LISTED = /*sql*/ `assistant WHERE tenant_id = ?1 AND (?2 IS NULL OR key_id = ?2)`;
+const LISTED = /*sql*/ `assistant WHERE tenant_id = ?1 AND (CAST(?2 AS TEXT) IS NULL OR key_id = ?2)`;
 const REMOVE = /*sql*/ `DELETE FROM assistant WHERE tenant_id = ?1 AND id = ?2`;
 const OF_TENANT = /*sql*/ `DELETE FROM assistant WHERE seq IN (SELECT seq FROM assistant WHERE tenant_id = ?1 LIMIT ?2)`;
 

@@ -32,8 +32,8 @@ export interface BatchesTable {
   setCancelled(tenantId: TenantId, id: BatchId): Promise<void>;
 }
 
-const INSERT_MEMBERS = /*sql*/ `INSERT OR IGNORE INTO file_batch_member (batch_id, store_file, tenant_id)
-  SELECT ?1, value, ?3 FROM json_each(?2)`;
+const INSERT_MEMBERS = /*sql*/ `INSERT INTO file_batch_member (batch_id, store_file, tenant_id)
+  SELECT ?1, CAST(value AS BIGINT), ?3 FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING`;
 const BY_ID = /*sql*/ `SELECT ${FILE_BATCH.list} FROM file_batch WHERE tenant_id = ?1 AND store_id = ?2 AND id = ?3`;
 const COUNTS = /*sql*/ `SELECT f.status, count(*) AS n FROM file_batch_member m JOIN store_file f ON f.seq = m.store_file
   WHERE m.tenant_id = ?1 AND m.batch_id = ?2 GROUP BY f.status`;

@@ -16,6 +16,7 @@ import type { Page, PageQuery } from "./page.ts";
 import type { Sql } from "./sql.ts";
 import { type FileAttributes, type FileTotals, STORE_FILE } from "./store-files.ts";
 import { blob, integer, json, nullable, type RowOf, Selection } from "./table.ts";
+import { texts, twin } from "./dialect.ts";
 
 /** A chunk that is to be embedded. */
 export interface UnembeddedChunk {
@@ -140,16 +141,16 @@ export const CHUNKS_FOR_INDEX = /*sql*/ `SELECT ${INDEXED_CHUNK.list} FROM chunk
   LEFT JOIN chunk_attributes a ON a.chunk_id = c.id
   WHERE c.tenant_id = ?1 AND c.store_file = ?2 AND c.chunk_set = ?3 AND c.revision = ?4 AND c.idx >= ?6
   ORDER BY c.idx LIMIT ?7`;
-const WITHOUT_VECTOR = /*sql*/ `SELECT c.id, c.idx, c.text, c.tokens, c.start_cp AS start, c.end_cp AS end FROM chunk c
+const WITHOUT_VECTOR = /*sql*/ `SELECT c.id, c.idx, c.text, c.tokens, c.start_cp AS start, c.end_cp AS "end" FROM chunk c
   WHERE c.tenant_id = ?1 AND c.store_file = ?2 AND c.chunk_set = ?3 AND c.revision = ?4 AND c.idx > ?7
     AND NOT EXISTS (SELECT 1 FROM vector v WHERE v.chunk_id = c.id AND v.generation = ?5)
   ORDER BY c.idx LIMIT ?6`;
-const PLACES = /*sql*/ `SELECT idx, start_cp AS start, end_cp AS end, length(text) AS length FROM chunk
+const PLACES = /*sql*/ `SELECT idx, start_cp AS start, end_cp AS "end", length(text) AS length FROM chunk
   WHERE tenant_id = ?1 AND store_file = ?2 AND chunk_set = ?3 AND revision = ?4 AND idx BETWEEN ?5 AND ?6 ORDER BY idx`;
 const PIECES = /*sql*/ `SELECT idx, text, start_cp, end_cp FROM chunk
   WHERE tenant_id = ?1 AND store_file = ?2 AND chunk_set = ?3 AND revision = ?4 AND idx BETWEEN ?5 AND ?6 ORDER BY idx`;
-const TOTALS = /*sql*/ `SELECT count(*) AS chunks, count(v.id) AS vectors, coalesce(sum(octet_length(c.text)), 0) AS text_bytes,
-         coalesce(sum(octet_length(v.data)), 0) AS vector_bytes
+const TOTALS = /*sql*/ `SELECT count(*) AS chunks, count(v.id) AS vectors, CAST(coalesce(sum(octet_length(c.text)), 0) AS BIGINT) AS text_bytes,
+         CAST(coalesce(sum(octet_length(v.data)), 0) AS BIGINT) AS vector_bytes
   FROM chunk c LEFT JOIN vector v ON v.chunk_id = c.id AND v.generation = ?5
   WHERE c.tenant_id = ?1 AND c.store_file = ?2 AND c.chunk_set = ?3 AND c.revision = ?4`;
 const COMPLETED_FILES = /*sql*/ `SELECT ${COMPLETED_FILE.list} FROM store_file
@@ -158,8 +159,11 @@ const COMPLETED_FILES = /*sql*/ `SELECT ${COMPLETED_FILE.list} FROM store_file
 const MARKS = /*sql*/ `SELECT seq, revision || ' ' || n_chunks || ' ' || n_vectors || ' ' || usage_bytes || ' ' || content_bytes || ' '
     || file_id || ' ' || json_quote(filename) || coalesce(attributes, '') AS mark FROM store_file
   WHERE tenant_id = ?1 AND store_id = ?2 AND status = 'completed' AND seq > ?3 ORDER BY seq LIMIT ?4`;
-const HIGHEST_ID = /*sql*/ `SELECT coalesce(max(seq), 0) AS id FROM sqlite_sequence WHERE name = 'chunk'`;
-const CURRENT = /*sql*/ `json_each(?2) j JOIN chunk c ON c.id = j.value
+const HIGHEST_ID = twin(
+  /*sql*/ `SELECT coalesce(max(seq), 0) AS id FROM sqlite_sequence WHERE name = 'chunk'`,
+  /*sql*/ `SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('chunk', 'id')::regclass), 0) AS id`,
+);
+const CURRENT = /*sql*/ `json_each(?2) j JOIN chunk c ON c.id = CAST(j.value AS BIGINT)
   JOIN store_file f ON f.seq = c.store_file AND f.revision = c.revision AND f.status = 'completed'
   LEFT JOIN chunk_attributes a ON a.chunk_id = c.id
   WHERE c.tenant_id = ?1`;
@@ -175,7 +179,7 @@ const LAST = /*sql*/ `SELECT idx, end_cp FROM chunk
 const LISTED = /*sql*/ `store_file f JOIN chunk c ON c.store_file = f.seq AND c.revision = f.revision AND c.chunk_set = ?3
   LEFT JOIN chunk_attributes a ON a.chunk_id = c.id
   WHERE f.tenant_id = ?1 AND f.store_id = ?2 AND f.status = 'completed'
-    AND (?4 IS NULL OR f.file_id IN (SELECT value FROM json_each(?4)))`;
+    AND (CAST(?4 AS TEXT) IS NULL OR f.file_id IN ${texts(4)})`;
 const ATTRIBUTES_BEFORE = /*sql*/ `SELECT ${OWN_ATTRIBUTES.list} FROM chunk_attributes a
   JOIN chunk c ON c.id = a.chunk_id AND c.chunk_set = ?3
   JOIN store_file f ON f.seq = c.store_file AND f.revision = c.revision AND f.status = 'completed'

@@ -2,6 +2,7 @@ import { removeChunks, removeTexts } from "./chunk-writes.ts";
 import type { NoteRemoved } from "./chunks.ts";
 import type { ChunkId, ChunkSet, GenerationId, StoreFileSeq, TenantId } from "./ids.ts";
 import type { Sql } from "./sql.ts";
+import { numbers, twin } from "./dialect.ts";
 
 export interface ChunkRemovals {
   /**
@@ -33,17 +34,22 @@ export interface GarbagePage {
 
 const GARBAGE = /*sql*/ `SELECT id FROM chunk WHERE store_file = ?1 AND revision < ?2 LIMIT ?3`;
 const IDS_OF_FILE = /*sql*/ `SELECT id FROM chunk WHERE store_file = ?1 AND chunk_set = ?2 AND id > ?3 ORDER BY id LIMIT 500`;
-const REMOVE_VECTORS_OF = /*sql*/ `DELETE FROM vector WHERE generation = ?1 AND chunk_id IN (SELECT value FROM json_each(?2))`;
+const REMOVE_VECTORS_OF = /*sql*/ `DELETE FROM vector WHERE generation = ?1 AND chunk_id IN ${numbers(2)}`;
 // From one file to the next through the index; of a file whose row is in order it is asked for chunks of an older revision.
-const FILES_WITH_CHUNKS = /*sql*/ `WITH RECURSIVE file (seq) AS (
-    SELECT min(store_file) FROM chunk WHERE store_file > ?1
-    UNION ALL
-    SELECT (SELECT min(store_file) FROM chunk WHERE store_file > file.seq) FROM file WHERE file.seq IS NOT NULL
-    LIMIT ?2)
-  SELECT file.seq, CASE WHEN f.seq IS NULL OR f.status IN ('failed', 'cancelled')
-        OR EXISTS (SELECT 1 FROM chunk c WHERE c.store_file = f.seq AND c.revision < f.revision)
-      THEN (SELECT tenant_id FROM chunk WHERE store_file = file.seq LIMIT 1) END AS tenant_id
-  FROM file LEFT JOIN store_file f ON f.seq = file.seq WHERE file.seq IS NOT NULL`;
+const NEXT_FILES = /*sql*/ `SELECT min(store_file) FROM chunk WHERE store_file > ?1
+  UNION ALL
+  SELECT (SELECT min(store_file) FROM chunk WHERE store_file > file.seq) FROM file WHERE file.seq IS NOT NULL`;
+const OF_GARBAGE = /*sql*/ `SELECT file.seq, CASE WHEN f.seq IS NULL OR f.status IN ('failed', 'cancelled')
+      OR EXISTS (SELECT 1 FROM chunk c WHERE c.store_file = f.seq AND c.revision < f.revision)
+    THEN (SELECT tenant_id FROM chunk WHERE store_file = file.seq LIMIT 1) END AS tenant_id`;
+// PostgreSQL has no limit within a recursion: it ends with what is read of it.
+const FILES_WITH_CHUNKS = twin(
+  /*sql*/ `WITH RECURSIVE file (seq) AS (${NEXT_FILES} LIMIT ?2) ${OF_GARBAGE}
+    FROM file LEFT JOIN store_file f ON f.seq = file.seq WHERE file.seq IS NOT NULL`,
+  /*sql*/ `WITH RECURSIVE file (seq) AS (${NEXT_FILES}) ${OF_GARBAGE}
+    FROM (SELECT seq FROM file WHERE seq IS NOT NULL LIMIT ?2) file LEFT JOIN store_file f ON f.seq = file.seq
+    ORDER BY file.seq`,
+);
 
 export function chunkRemovals(sql: Sql): ChunkRemovals {
   return {

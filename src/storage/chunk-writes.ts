@@ -1,6 +1,7 @@
 import { bytesOf, CHUNK, CHUNK_ATTRIBUTES, type ChunkOwner, type NewChunk, type NewVectors } from "./chunks.ts";
 import type { ChunkId, ChunkSet, GenerationId, StoreFileSeq, StoreId, TenantId } from "./ids.ts";
 import type { Sql, Tx } from "./sql.ts";
+import { numbers } from "./dialect.ts";
 
 export interface ChunkWrites {
   /**
@@ -19,12 +20,12 @@ const INSERT_CHUNK = /*sql*/ `${CHUNK.into("tenant_id", "store_id", "chunk_set",
 const INSERT_TERMS = /*sql*/ `INSERT INTO chunk_terms (chunk_id, tenant_id, terms) VALUES (?1, ?2, ?3)`;
 const INSERT_ATTRIBUTES = CHUNK_ATTRIBUTES.into("chunk_id", "tenant_id", "store_id", "attributes");
 const INSERT_VECTOR = /*sql*/ `INSERT INTO vector (tenant_id, generation, chunk_id, data, shared)
-  SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM chunk WHERE id = ?3)
+  SELECT ?1, CAST(?2 AS BIGINT), CAST(?3 AS BIGINT), ?4, CAST(?5 AS BIGINT) WHERE EXISTS (SELECT 1 FROM chunk WHERE id = ?3)
   ON CONFLICT (chunk_id, generation) DO UPDATE SET data = excluded.data, shared = excluded.shared`;
 const REVISION_OF = /*sql*/ `SELECT revision FROM store_file WHERE tenant_id = ?1 AND seq = ?2`;
 const IDS_OF_SET = /*sql*/ `SELECT id FROM chunk WHERE store_file = ?1 AND chunk_set = ?2`;
 const COPY_CHUNKS = /*sql*/ `INSERT INTO chunk (tenant_id, store_id, chunk_set, store_file, revision, idx, ${OF_TEXT.join(", ")})
-  SELECT tenant_id, store_id, ?4, store_file, revision, idx, ${OF_TEXT.join(", ")}
+  SELECT tenant_id, store_id, CAST(?4 AS BIGINT), store_file, revision, idx, ${OF_TEXT.join(", ")}
   FROM chunk WHERE store_file = ?1 AND revision = ?2 AND chunk_set = ?3 ORDER BY idx`;
 const COPY_TERMS = /*sql*/ `INSERT INTO chunk_terms (chunk_id, tenant_id, terms)
   SELECT n.id, t.tenant_id, t.terms FROM chunk c
@@ -88,10 +89,10 @@ export function chunkWrites(sql: Sql): ChunkWrites {
   };
 }
 
-const REMOVE_VECTORS = /*sql*/ `DELETE FROM vector WHERE chunk_id IN (SELECT value FROM json_each(?1))`;
-const REMOVE_TERMS = /*sql*/ `DELETE FROM chunk_terms WHERE chunk_id IN (SELECT value FROM json_each(?1))`;
-const REMOVE_ATTRIBUTES = /*sql*/ `DELETE FROM chunk_attributes WHERE chunk_id IN (SELECT value FROM json_each(?1))`;
-const REMOVE_CHUNKS = /*sql*/ `DELETE FROM chunk WHERE id IN (SELECT value FROM json_each(?1))`;
+const REMOVE_VECTORS = /*sql*/ `DELETE FROM vector WHERE chunk_id IN ${numbers(1)}`;
+const REMOVE_TERMS = /*sql*/ `DELETE FROM chunk_terms WHERE chunk_id IN ${numbers(1)}`;
+const REMOVE_ATTRIBUTES = /*sql*/ `DELETE FROM chunk_attributes WHERE chunk_id IN ${numbers(1)}`;
+const REMOVE_CHUNKS = /*sql*/ `DELETE FROM chunk WHERE id IN ${numbers(1)}`;
 
 /** Removes chunks with all that hangs on them; returns how many terms and vectors went. */
 export async function removeChunks(tx: Tx, ids: readonly ChunkId[]): Promise<{ terms: number; vectors: number }> {

@@ -124,9 +124,10 @@ export interface DeletionsTable {
   left(row: DeletionRow): Promise<RowsLeft>;
 }
 
-const ADD_FILE = /*sql*/ `INSERT OR REPLACE INTO deletion_file (store_file, deletion, tenant_id, store_id) VALUES (?1, ?2, ?3, ?4)`;
+const ADD_FILE = /*sql*/ `INSERT INTO deletion_file (store_file, deletion, tenant_id, store_id) VALUES (?1, ?2, ?3, ?4)
+  ON CONFLICT (store_file) DO UPDATE SET deletion = excluded.deletion, tenant_id = excluded.tenant_id, store_id = excluded.store_id`;
 const BY_ID = /*sql*/ `SELECT ${DELETION.list} FROM deletion WHERE id = ?1`;
-const LISTED = /*sql*/ `deletion WHERE (?1 IS NULL OR tenant_id = ?1)`;
+const LISTED = /*sql*/ `deletion WHERE (CAST(?1 AS TEXT) IS NULL OR tenant_id = ?1)`;
 const OF_STORE_FILE = /*sql*/ `SELECT d.seq, d.id, d.tenant_id FROM deletion_file f JOIN deletion d ON d.seq = f.deletion
   WHERE f.store_file = ?1`;
 const OPEN_OF_STORE = /*sql*/ `SELECT seq, id, tenant_id FROM deletion WHERE subject_id = ?1 AND subject_type = 'vector_store'
@@ -136,7 +137,8 @@ const ADD_COUNTS = /*sql*/ `UPDATE deletion SET chunks = chunks + ?2, vectors = 
 const ADD_FILES = /*sql*/ `UPDATE deletion SET files = files + ?2 WHERE seq = ?1`;
 const ADD_CACHE = /*sql*/ `UPDATE deletion SET cache_entries = cache_entries + ?2 WHERE seq = ?1`;
 const ADD_RESULTS = /*sql*/ `UPDATE deletion SET results = results + ?2 WHERE seq = ?1`;
-const ADD_RANGE = /*sql*/ `INSERT OR REPLACE INTO deletion_range (deletion, first_id, last_id, tenant_id) VALUES (?1, ?2, ?3, ?4)`;
+const ADD_RANGE = /*sql*/ `INSERT INTO deletion_range (deletion, first_id, last_id, tenant_id) VALUES (?1, ?2, ?3, ?4)
+  ON CONFLICT (deletion, first_id) DO UPDATE SET last_id = excluded.last_id, tenant_id = excluded.tenant_id`;
 const COMPLETE = /*sql*/ `UPDATE deletion SET completed_at = ?2 WHERE seq = ?1 AND completed_at IS NULL`;
 const STORE_FILES = /*sql*/ `SELECT store_file, store_id FROM deletion_file WHERE deletion = ?1`;
 const PENDING_FILE = /*sql*/ `SELECT count(*) AS n FROM deletion_file d

@@ -56,13 +56,13 @@ const FIND = /*sql*/ `SELECT vectors FROM embedding_cache
   WHERE tenant_id = ?1 AND revision = ?2 AND dimensions = ?3 AND sha256 = ?4`;
 // A file that was deleted meanwhile leaves nothing behind.
 const INSERT = /*sql*/ `INSERT INTO embedding_cache (tenant_id, file_id, revision, dimensions, sha256, vectors)
-  SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM file WHERE id = ?2 AND tenant_id = ?1)
+  SELECT ?1, ?2, ?3, CAST(?4 AS BIGINT), ?5, ?6 WHERE EXISTS (SELECT 1 FROM file WHERE id = ?2 AND tenant_id = ?1)
   ON CONFLICT DO NOTHING`;
 const REMOVE_OF_FILE = /*sql*/ `DELETE FROM embedding_cache WHERE seq IN
   (SELECT seq FROM embedding_cache WHERE file_id = ?2 AND tenant_id = ?1 LIMIT ?3)`;
 const COUNT_OF_FILE = /*sql*/ `SELECT count(*) AS n FROM embedding_cache WHERE file_id = ?2 AND tenant_id = ?1`;
 const REMOVE_OLDEST = /*sql*/ `DELETE FROM embedding_cache WHERE seq IN (SELECT seq FROM embedding_cache ORDER BY seq LIMIT ?1)`;
-const SIZE = /*sql*/ `SELECT coalesce(sum(entries), 0) AS entries, coalesce(sum(bytes), 0) AS bytes FROM embedding_cache_size`;
+const SIZE = /*sql*/ `SELECT CAST(coalesce(sum(entries), 0) AS BIGINT) AS entries, CAST(coalesce(sum(bytes), 0) AS BIGINT) AS bytes FROM embedding_cache_size`;
 
 export function embeddingCacheTable(sql: Sql): EmbeddingCacheTable {
   return {

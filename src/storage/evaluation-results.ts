@@ -77,13 +77,13 @@ export interface EvaluationResultsTable {
 }
 
 const ADD = /*sql*/ `INSERT INTO evaluation_result (tenant_id, store_id, evaluation, judgment, mode, scores, hits)
-  SELECT e.tenant_id, e.store_id, e.seq, j.seq, ?3, r.value -> 'scores', r.value -> 'hits'
+  SELECT e.tenant_id, e.store_id, e.seq, j.seq, ?3, json_extract(r.value, '$.scores'), json_extract(r.value, '$.hits')
   FROM json_each(?4) r JOIN evaluation e ON e.seq = ?2 AND e.tenant_id = ?1
-  JOIN judgment j ON j.seq = r.value ->> 'judgment' AND j.store_id = e.store_id ORDER BY r.key`;
+  JOIN judgment j ON j.seq = CAST(json_extract(r.value, '$.judgment') AS BIGINT) AND j.store_id = e.store_id ORDER BY r.key`;
 const LISTED = /*sql*/ `evaluation_result r JOIN judgment j ON j.seq = r.judgment
   WHERE r.tenant_id = ?1 AND r.evaluation = ?2 AND r.mode = ?3`;
 const SEQ_OF = /*sql*/ `SELECT r.seq FROM ${LISTED} AND j.id = ?4`;
-const NDCG = /*sql*/ `SELECT seq, judgment, scores ->> 'ndcg' AS ndcg FROM evaluation_result
+const NDCG = /*sql*/ `SELECT seq, judgment, CAST(json_extract(scores, '$.ndcg') AS DOUBLE PRECISION) AS ndcg FROM evaluation_result
   WHERE tenant_id = ?1 AND evaluation = ?2 AND mode = ?3 AND seq > ?4 ORDER BY seq LIMIT ?5`;
 const BEFORE = /*sql*/ `SELECT seq FROM evaluation e WHERE tenant_id = ?1 AND store_id = ?2 AND seq < ?3 AND status = 'completed'
   AND own = 0 AND k = ?5 AND EXISTS (SELECT 1 FROM evaluation_result WHERE evaluation = e.seq AND mode = ?4)

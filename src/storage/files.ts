@@ -2,6 +2,7 @@ import type { FileId, KeyId, StoreId, TenantId } from "./ids.ts";
 import type { Page, PageQuery } from "./page.ts";
 import type { Sql } from "./sql.ts";
 import { id, integer, nullable, type RowOf, table, text } from "./table.ts";
+import { texts } from "./dialect.ts";
 
 export const FILE = table("file", {
   /** Order of creation, and the cursor of lists: it never repeats. */
@@ -71,13 +72,13 @@ export interface FilesTable {
 const BY_ID = /*sql*/ `SELECT ${FILE.list} FROM file WHERE tenant_id = ?1 AND id = ?2`;
 const REMOVE = /*sql*/ `DELETE FROM file WHERE tenant_id = ?1 AND id = ?2`;
 const OF_OWNER = /*sql*/ `SELECT files, bytes FROM usage WHERE owner = ?1`;
-const TIMES = /*sql*/ `SELECT id, expires_at FROM file WHERE tenant_id = ?1 AND id IN (SELECT value FROM json_each(?2))`;
+const TIMES = /*sql*/ `SELECT id, expires_at FROM file WHERE tenant_id = ?1 AND id IN ${texts(2)}`;
 const IN_SCOPE = /*sql*/ `SELECT f.id FROM file f
-  WHERE f.tenant_id = ?1 AND f.id IN (SELECT value FROM json_each(?2)) AND (f.key_id = ?3 OR EXISTS (SELECT 1 FROM store_file s WHERE s.file_id = f.id AND s.tenant_id = ?1
-             AND s.store_id IN (SELECT value FROM json_each(?4))))`;
-const LISTED = /*sql*/ `file WHERE tenant_id = ?1 AND (?2 IS NULL OR purpose = ?2)
-  AND (?3 IS NULL OR key_id = ?3 OR EXISTS (SELECT 1 FROM store_file s WHERE s.file_id = file.id
-       AND s.tenant_id = ?1 AND s.store_id IN (SELECT value FROM json_each(?4))))`;
+  WHERE f.tenant_id = ?1 AND f.id IN ${texts(2)} AND (f.key_id = ?3 OR EXISTS (SELECT 1 FROM store_file s WHERE s.file_id = f.id AND s.tenant_id = ?1
+             AND s.store_id IN ${texts(4)}))`;
+const LISTED = /*sql*/ `file WHERE tenant_id = ?1 AND (CAST(?2 AS TEXT) IS NULL OR purpose = ?2)
+  AND (CAST(?3 AS TEXT) IS NULL OR key_id = ?3 OR EXISTS (SELECT 1 FROM store_file s WHERE s.file_id = file.id
+       AND s.tenant_id = ?1 AND s.store_id IN ${texts(4)}))`;
 const WITH_SAME_BYTES = /*sql*/ `SELECT filename FROM file WHERE tenant_id = ?1 AND sha256 = ?2 LIMIT 1000`;
 const SOME_OF = /*sql*/ `SELECT id FROM file WHERE tenant_id = ?1 ORDER BY seq LIMIT ?2`;
 const EXPIRED = /*sql*/ `SELECT tenant_id, id FROM file WHERE expires_at IS NOT NULL AND expires_at <= ?1 ORDER BY expires_at LIMIT 100`;

@@ -87,7 +87,7 @@ const REMOVE_ALL = /*sql*/ `DELETE FROM generation_file WHERE generation = ?1`;
 const NOT_WHOLE = /*sql*/ `store_file f LEFT JOIN generation_file g ON g.generation = ?3 AND g.store_file = f.seq AND g.revision = f.revision
   WHERE f.tenant_id = ?1 AND f.store_id = ?2 AND f.status = 'completed' AND coalesce(g.done, 0) = 0`;
 const MISSING = /*sql*/ `SELECT ${MISSING_FILE.list} FROM ${NOT_WHOLE} AND f.seq > ?4 ORDER BY f.seq LIMIT ?5`;
-const COUNT_MISSING = /*sql*/ `SELECT count(*) AS files, coalesce(sum(f.n_chunks), 0) AS chunks FROM ${NOT_WHOLE}`;
+const COUNT_MISSING = /*sql*/ `SELECT count(*) AS files, CAST(coalesce(sum(f.n_chunks), 0) AS BIGINT) AS chunks FROM ${NOT_WHOLE}`;
 
 export function generationFilesTable(sql: Sql): GenerationFilesTable {
   return {

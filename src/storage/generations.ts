@@ -57,7 +57,7 @@ export interface GenerationsTable {
 
 const INSERT = /*sql*/ `INSERT INTO generation (tenant_id, store_id, number, model, model_revision, dimensions, chunk_set, state, created_at, window_tokens)
   VALUES (?1, ?2, (SELECT coalesce(max(number), 0) + 1 FROM generation WHERE store_id = ?2), ?3, ?4, ?5,
-          coalesce(?6, 0), ?7, ?8, ?9) RETURNING ${GENERATION.list}`;
+          coalesce(CAST(?6 AS BIGINT), 0), ?7, ?8, ?9) RETURNING ${GENERATION.list}`;
 // A new set of chunks is named after the generation that first made it.
 const OWN_CHUNK_SET = /*sql*/ `UPDATE generation SET chunk_set = id WHERE id = ?1 AND chunk_set = 0`;
 const SELECT = /*sql*/ `SELECT ${GENERATION.list} FROM generation`;

@@ -1,8 +1,10 @@
+import type { ChunksTable } from "./chunk-table.ts";
 import { CHUNKS_FOR_INDEX, INDEXED_CHUNK } from "./chunk-reads.ts";
 import { type ChunkOwner, floatsOf, type IndexedChunk } from "./chunks.ts";
+import type { GenerationRow } from "./generations.ts";
 import type { ChunkId, GenerationId, StoreFileSeq, TenantId } from "./ids.ts";
 import type { SyncReads } from "./sql.ts";
-import { STORE_FILE, STORE_FILE_BY_SEQ, type StoreFileRow } from "./store-files.ts";
+import { STORE_FILE, STORE_FILE_BY_SEQ, type StoreFileRow, type StoreFilesTable } from "./store-files.ts";
 
 /**
  * The narrow synchronous door, for indexes in memory and nothing else. Two things in the house cannot wait for an answer:
@@ -19,6 +21,32 @@ export interface IndexReads {
   vectors(chunkIds: readonly ChunkId[], generation: GenerationId): (Float32Array | null)[];
   /** Encoded keyword terms of chunks, in the order asked; null for one that is gone. */
   terms(chunkIds: readonly ChunkId[]): (Uint8Array | null)[];
+  /**
+   * Reads a slice of a file's chunks with its row and hands both to `then`, which runs before anything is committed that
+   * would have changed them. Returns what `then` returns.
+   */
+  slice<T>(at: SliceOfFile, then: (file: StoreFileRow | null, chunks: IndexedChunk[]) => T): Promise<T>;
+  /**
+   * Inside a transaction in whose effects the file is read: brings the row, and the chunks from place `from` on (null:
+   * none), to what the transaction sees. Nothing where the database itself is read.
+   */
+  bring(tables: { storeFiles: StoreFilesTable; chunks: ChunksTable }, file: BroughtFile): Promise<void>;
+}
+
+/** Chunks of one revision of a file in one generation, from a place on. */
+export interface SliceOfFile {
+  tenantId: TenantId;
+  owner: ChunkOwner;
+  generation: GenerationId;
+  from: number;
+  limit: number;
+}
+
+export interface BroughtFile {
+  tenantId: TenantId;
+  seq: StoreFileSeq;
+  generation: Pick<GenerationRow, "id" | "chunk_set">;
+  from: number | null;
 }
 
 const VECTORS = /*sql*/ `SELECT chunk_id, data FROM vector
@@ -26,15 +54,22 @@ const VECTORS = /*sql*/ `SELECT chunk_id, data FROM vector
 const TERMS = /*sql*/ `SELECT chunk_id, terms FROM chunk_terms WHERE chunk_id IN (SELECT value FROM json_each(?1))`;
 
 export function indexReads(now: SyncReads): IndexReads {
+  const storeFile: IndexReads["storeFile"] = (tenantId, seq) =>
+    STORE_FILE.decode(now.all(STORE_FILE_BY_SEQ, [tenantId, seq]))[0] ?? null;
+  const chunks: IndexReads["chunks"] = (tenantId, at, generation, fromIdx, limit) =>
+    INDEXED_CHUNK.decode(
+      now.all(CHUNKS_FOR_INDEX, [tenantId, at.storeFile, at.chunkSet, at.revision, generation, fromIdx, limit]),
+    );
   return {
-    storeFile: (tenantId, seq) => STORE_FILE.decode(now.all(STORE_FILE_BY_SEQ, [tenantId, seq]))[0] ?? null,
-    chunks: (tenantId, at, generation, fromIdx, limit) =>
-      INDEXED_CHUNK.decode(
-        now.all(CHUNKS_FOR_INDEX, [tenantId, at.storeFile, at.chunkSet, at.revision, generation, fromIdx, limit]),
-      ),
+    storeFile,
+    chunks,
     vectors: (chunkIds, generation) =>
       inOrder(chunkIds, now.values(VECTORS, [JSON.stringify(chunkIds), generation]), floatsOf),
     terms: (chunkIds) => inOrder(chunkIds, now.values(TERMS, [JSON.stringify(chunkIds)]), (terms) => terms),
+    // In one turn of the event loop, in which nobody else commits.
+    slice: async ({ tenantId, owner, generation, from, limit }, then) =>
+      then(storeFile(tenantId, owner.storeFile), chunks(tenantId, owner, generation, from, limit)),
+    bring: async () => {},
   };
 }
 

@@ -1,28 +1,50 @@
 import { CLAIMED_JOB, type JobLeases } from "./jobs.ts";
 import type { Sql } from "./sql.ts";
+import { texts, twin } from "./dialect.ts";
 
 // A plus before `due_ms` keeps the planner from the index on it, which leads through everything that waits: with it the
 // next job is the first entry of another index.
-const DUE_TENANTS = /*sql*/ `SELECT * FROM (SELECT c.tenant_id, (SELECT j.priority FROM job j
+const DUE_TENANTS = twin(
+  /*sql*/ `SELECT * FROM (SELECT c.tenant_id, (SELECT j.priority FROM job j
       WHERE j.kind = ?1 AND j.tenant_id = c.tenant_id AND j.lease_owner IS NULL AND +j.due_ms <= ?2
       ORDER BY j.priority, j.id LIMIT 1) AS priority
     FROM job_count c WHERE c.kind = ?1 AND c.waiting > 0)
-  WHERE priority IS NOT NULL ORDER BY priority, tenant_id`;
-const CLAIM = /*sql*/ `UPDATE job SET lease_owner = ?4, lease_ms = ?5, attempt = attempt + 1
+  WHERE priority IS NOT NULL ORDER BY priority, tenant_id`,
+  // From tenant to tenant by the index that leads to the next job: as many steps as there are tenants.
+  /*sql*/ `WITH RECURSIVE waiting (tenant_id) AS (
+      (SELECT tenant_id FROM job WHERE kind = ?1 AND lease_owner IS NULL ORDER BY tenant_id LIMIT 1)
+      UNION ALL SELECT (SELECT j.tenant_id FROM job j WHERE j.kind = ?1 AND j.lease_owner IS NULL
+        AND j.tenant_id > w.tenant_id ORDER BY j.tenant_id LIMIT 1) FROM waiting w WHERE w.tenant_id IS NOT NULL)
+    SELECT * FROM (SELECT w.tenant_id, (SELECT j.priority FROM job j
+        WHERE j.kind = ?1 AND j.tenant_id = w.tenant_id AND j.lease_owner IS NULL AND +j.due_ms <= ?2
+        ORDER BY j.priority, j.id LIMIT 1) AS priority
+      FROM waiting w WHERE w.tenant_id IS NOT NULL) due
+    WHERE priority IS NOT NULL ORDER BY priority, tenant_id`,
+);
+const CLAIM = twin(
+  /*sql*/ `UPDATE job SET lease_owner = ?4, lease_ms = ?5, attempt = attempt + 1
   WHERE id = (SELECT id FROM job WHERE kind = ?1 AND tenant_id = ?2 AND lease_owner IS NULL AND +due_ms <= ?3
-                AND (store_id IS NULL OR store_id NOT IN (SELECT value FROM json_each(?6)))
+                AND (store_id IS NULL OR store_id NOT IN ${texts(6)})
               ORDER BY priority, id LIMIT 1)
-  RETURNING ${CLAIMED_JOB.list}`;
+  RETURNING ${CLAIMED_JOB.list}`,
+  // What another transaction is about to lease is passed over.
+  /*sql*/ `UPDATE job SET lease_owner = ?4, lease_ms = ?5, attempt = attempt + 1
+  WHERE id = (SELECT id FROM job WHERE kind = ?1 AND tenant_id = ?2 AND lease_owner IS NULL AND +due_ms <= ?3
+                AND (store_id IS NULL OR store_id NOT IN ${texts(6)})
+              ORDER BY priority, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+  RETURNING ${CLAIMED_JOB.list}`,
+);
 const FINISH = /*sql*/ `DELETE FROM job WHERE id = ?1 AND lease_owner = ?2 AND attempt > 0`;
 // An insert of the same subject sets `attempt` to 0; a claim makes it 1.
 const ASKED_AGAIN = /*sql*/ `UPDATE job SET lease_owner = NULL, lease_ms = NULL WHERE id = ?1 AND lease_owner = ?2`;
 const RELEASE = /*sql*/ `UPDATE job SET lease_owner = NULL, lease_ms = NULL, due_ms = ?3 WHERE id = ?1 AND lease_owner = ?2`;
-const GIVE_BACK = /*sql*/ `UPDATE job SET lease_owner = NULL, lease_ms = NULL, attempt = max(attempt - 1, 0) WHERE id = ?1 AND lease_owner = ?2`;
+const GIVE_BACK = /*sql*/ `UPDATE job SET lease_owner = NULL, lease_ms = NULL, attempt = CASE WHEN attempt > 1 THEN attempt - 1 ELSE 0 END WHERE id = ?1 AND lease_owner = ?2`;
 const RENEW = /*sql*/ `UPDATE job SET lease_ms = ?2 WHERE lease_owner = ?1`;
 // From the sixth lost try on a job waits 1, 2, 4 … 30 s: should it be what brings the process down, the server lives
 // in between; should the process just be killed often, the job's tries are not used up in a minute.
 const RELEASE_LOST = /*sql*/ `UPDATE job SET lease_owner = NULL, lease_ms = NULL,
-    due_ms = CASE WHEN attempt <= 5 THEN due_ms ELSE ?2 + min(30000, 1000 << min(attempt - 6, 5)) END
+    due_ms = CASE WHEN attempt <= 5 THEN due_ms ELSE CAST(?2 AS BIGINT)
+      + CASE attempt WHEN 6 THEN 1000 WHEN 7 THEN 2000 WHEN 8 THEN 4000 WHEN 9 THEN 8000 WHEN 10 THEN 16000 ELSE 30000 END END
   WHERE lease_owner IS NOT NULL AND (lease_owner <> ?1 OR lease_ms < ?2)`;
 const NEXT_DUE = /*sql*/ `SELECT min(due_ms) AS due_ms FROM job WHERE lease_owner IS NULL`;
 

@@ -2,17 +2,19 @@ import { jobLeases } from "./job-leases.ts";
 import type { JobsTable } from "./jobs.ts";
 import type { JobId } from "./ids.ts";
 import type { Sql } from "./sql.ts";
+import { texts } from "./dialect.ts";
 
 const INTO = /*sql*/ `INSERT INTO job (tenant_id, kind, store_id, subject, priority, due_ms, payload, created_at)`;
-const OR_BRING_FORWARD = /*sql*/ `ON CONFLICT (kind, subject) DO UPDATE SET due_ms = min(due_ms, excluded.due_ms), attempt = 0,
-    priority = min(priority, excluded.priority), payload = excluded.payload`;
+const OR_BRING_FORWARD = /*sql*/ `ON CONFLICT (kind, subject) DO UPDATE SET attempt = 0,
+    due_ms = CASE WHEN job.due_ms < excluded.due_ms THEN job.due_ms ELSE excluded.due_ms END,
+    priority = CASE WHEN job.priority < excluded.priority THEN job.priority ELSE excluded.priority END, payload = excluded.payload`;
 const INSERT = /*sql*/ `${INTO} VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ${OR_BRING_FORWARD}`;
 // Without a condition the conflict's ON would be taken for that of a join.
-const INSERT_EACH = /*sql*/ `${INTO} SELECT ?1, ?2, ?3, value, ?5, ?6, ?7, ?8 FROM json_each(?4) WHERE true ${OR_BRING_FORWARD}`;
+const INSERT_EACH = /*sql*/ `${INTO} SELECT ?1, ?2, ?3, value, CAST(?5 AS BIGINT), CAST(?6 AS BIGINT), ?7, CAST(?8 AS BIGINT) FROM json_each(?4) WHERE true ${OR_BRING_FORWARD}`;
 const DROP = /*sql*/ `DELETE FROM job WHERE tenant_id = ?1 AND kind = ?2 AND subject = ?3`;
-const DROP_EACH = /*sql*/ `DELETE FROM job WHERE tenant_id = ?1 AND kind = ?2 AND subject IN (SELECT value FROM json_each(?3))`;
+const DROP_EACH = /*sql*/ `DELETE FROM job WHERE tenant_id = ?1 AND kind = ?2 AND subject IN ${texts(3)}`;
 const OF_STORE = /*sql*/ `SELECT id, lease_owner FROM job WHERE tenant_id = ?1 AND store_id = ?2
-  AND kind IN (SELECT value FROM json_each(?3))`;
+  AND kind IN ${texts(3)}`;
 const REMOVE_BY_ID = /*sql*/ `DELETE FROM job WHERE id = ?1 AND lease_owner IS NULL`;
 // Files in progress that nothing works on: the job row was lost, which no code path should do.
 const STUCK = /*sql*/ `SELECT f.tenant_id, f.store_id, f.seq FROM vector_store s
@@ -20,7 +22,7 @@ const STUCK = /*sql*/ `SELECT f.tenant_id, f.store_id, f.seq FROM vector_store s
   WHERE s.n_in_progress > 0 AND s.lifecycle <> 'deleting'
     AND NOT EXISTS (SELECT 1 FROM job j WHERE j.kind = 'ingest' AND j.subject = CAST(f.seq AS TEXT))
   LIMIT ?1`;
-const DEPTH = /*sql*/ `SELECT kind, sum(waiting) AS waiting, sum(running) AS running FROM job_count GROUP BY kind`;
+const DEPTH = /*sql*/ `SELECT kind, CAST(sum(waiting) AS BIGINT) AS waiting, CAST(sum(running) AS BIGINT) AS running FROM job_count GROUP BY kind`;
 
 export function jobsTable(sql: Sql): JobsTable {
   return {

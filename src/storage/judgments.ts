@@ -2,6 +2,7 @@ import type { ChunkId, EvaluationSeq, FileId, JudgmentId, StoreId, TenantId } fr
 import type { Page, PageQuery } from "./page.ts";
 import type { Sql } from "./sql.ts";
 import { boolean, id, integer, json, type RowOf, Selection, table, text } from "./table.ts";
+import { twin } from "./dialect.ts";
 
 /** What answers a judged query: a whole file, or one chunk of it. */
 export interface Relevant {
@@ -72,24 +73,32 @@ export interface JudgmentsTable {
   chunksOf(tenantId: TenantId, storeId: StoreId, chunkIds: readonly ChunkId[]): Promise<Map<ChunkId, FileId>>;
 }
 
-const PUT = /*sql*/ `${JUDGMENT.into("id", "tenant_id", "store_id", "evaluation", "created_at", "query", "relevant")}
-  ON CONFLICT (store_id, evaluation, query) DO UPDATE SET relevant = excluded.relevant RETURNING ${SHOWN.list}`;
+const NEW = JUDGMENT.into("id", "tenant_id", "store_id", "evaluation", "created_at", "query", "relevant");
+const OR_CHANGE = /*sql*/ `DO UPDATE SET relevant = excluded.relevant RETURNING ${SHOWN.list}`;
+const PUT = twin(
+  /*sql*/ `${NEW} ON CONFLICT (store_id, evaluation, query) ${OR_CHANGE}`,
+  /*sql*/ `${NEW} ON CONFLICT (tenant_id, store_id, evaluation, text_hash(query)) ${OR_CHANGE}`,
+);
 const LISTED = /*sql*/ `judgment WHERE tenant_id = ?1 AND store_id = ?2 AND evaluation = 0`;
 const BY_ID = /*sql*/ `SELECT ${SHOWN.list} FROM ${LISTED} AND id = ?3`;
-const OF_QUERY = /*sql*/ `SELECT ${SHOWN.list} FROM judgment WHERE tenant_id = ?1 AND store_id = ?2 AND evaluation = ?3 AND query = ?4`;
+const OF_QUERY = twin(
+  /*sql*/ `SELECT ${SHOWN.list} FROM judgment WHERE tenant_id = ?1 AND store_id = ?2 AND evaluation = ?3 AND query = ?4`,
+  /*sql*/ `SELECT ${SHOWN.list} FROM judgment WHERE tenant_id = ?1 AND store_id = ?2 AND evaluation = ?3
+    AND text_hash(query) = text_hash(?4) AND query = ?4`,
+);
 const COUNT = /*sql*/ `SELECT count(*) AS n FROM judgment WHERE tenant_id = ?1 AND store_id = ?2 AND evaluation = ?3`;
 const AFTER = /*sql*/ `SELECT ${SHOWN.list} FROM judgment WHERE tenant_id = ?1 AND store_id = ?2 AND evaluation = ?3 AND seq > ?4
   ORDER BY seq LIMIT ?5`;
 const REMOVE_ONE = /*sql*/ `DELETE FROM ${LISTED} AND id = ?3`;
 const REMOVE_SOME = /*sql*/ `DELETE FROM judgment WHERE seq IN (SELECT seq FROM judgment WHERE tenant_id = ?1 AND store_id = ?2
-  AND (?3 IS NULL OR evaluation = ?3) LIMIT ?4)`;
+  AND (CAST(?3 AS BIGINT) IS NULL OR evaluation = ?3) LIMIT ?4)`;
 const JUDGED_FILE = new Selection(
   { file_id: id<FileId>(), filename: text(), searchable: boolean() },
-  "f.file_id, f.filename, f.status = 'completed' AS searchable",
+  "f.file_id, f.filename, CASE WHEN f.status = 'completed' THEN 1 ELSE 0 END AS searchable",
 );
 const FILES = /*sql*/ `SELECT ${JUDGED_FILE.list} FROM json_each(?3) j
   JOIN store_file f ON f.store_id = ?2 AND f.file_id = j.value WHERE f.tenant_id = ?1`;
-const CHUNKS = /*sql*/ `SELECT c.id, f.file_id FROM json_each(?3) j JOIN chunk c ON c.id = j.value
+const CHUNKS = /*sql*/ `SELECT c.id, f.file_id FROM json_each(?3) j JOIN chunk c ON c.id = CAST(j.value AS BIGINT)
   JOIN store_file f ON f.seq = c.store_file AND f.revision = c.revision AND f.status = 'completed'
   JOIN vector_store s ON s.id = f.store_id
   JOIN generation g ON g.id = s.live_generation AND g.chunk_set = c.chunk_set

@@ -103,11 +103,11 @@ export interface KeysTable {
 
 const BY_HASH = /*sql*/ `SELECT ${WITH_TENANT.list} FROM api_key k WHERE k.hash = ?1`;
 const BY_ID = /*sql*/ `SELECT ${SHOWN.list} FROM api_key WHERE id = ?1`;
-const LISTED = /*sql*/ `api_key WHERE (?1 IS NULL OR tenant_id = ?1)`;
+const LISTED = /*sql*/ `api_key WHERE (CAST(?1 AS TEXT) IS NULL OR tenant_id = ?1)`;
 const REMOVE = /*sql*/ `DELETE FROM api_key WHERE tenant_id = ?1 AND id = ?2`;
 const REMOVE_ALL = /*sql*/ `DELETE FROM api_key WHERE tenant_id = ?1`;
 const MAY_KEEP = /*sql*/ `SELECT count(*) AS n FROM tenant t WHERE t.id = ?1 AND t.status = 'active'
-  AND (?2 IS NULL OR EXISTS (SELECT 1 FROM api_key k WHERE k.id = ?2 AND k.tenant_id = ?1
+  AND (CAST(?2 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM api_key k WHERE k.id = ?2 AND k.tenant_id = ?1
                              AND (k.expires_at IS NULL OR k.expires_at > ?3)))`;
 const REMOVE_EVERY = /*sql*/ `DELETE FROM api_key`;
 const TOUCH = /*sql*/ `UPDATE api_key SET last_used_at = ?2 WHERE id = ?1`;

@@ -5,6 +5,7 @@ import { cutSearch, HEAD, type LoggedSearch, LONGEST_BODY, OF_ITSELF } from "./l
 import { type Page, pageBounds, type PageQuery, toPage } from "./page.ts";
 import type { Sql } from "./sql.ts";
 import { id, integer, json, nullable, type RowOf, table, text } from "./table.ts";
+import { numbers, twin } from "./dialect.ts";
 
 export const QUERY_LOG = table("query_log", {
   /** What clients see is made of it (shown-ids.ts). */
@@ -131,16 +132,31 @@ const SIZES = (direction: "ASC" | "DESC") => /*sql*/ `SELECT seq, ${BYTES} FROM 
   WHERE tenant_id = ?1 AND store_id = ?2 AND created_at >= ?3 AND created_at < ?4 AND seq > ?5 AND seq < ?6
   ORDER BY seq ${direction} LIMIT ?7`;
 /** A body or a query that is too long to be read fits no wish about it. */
-const FITTING = /*sql*/ `SELECT seq FROM query_log WHERE seq IN (SELECT value FROM json_each(?1))
+const FITTING = twin(
+  /*sql*/ `SELECT seq FROM query_log WHERE seq IN (SELECT value FROM json_each(?1))
   AND (?2 IS NULL OR (octet_length(query) <= ${QUESTION_BYTES} AND query GLOB ?2))
   AND CASE WHEN ?3 = 0 AND ?4 IS NULL AND ?5 IS NULL THEN 1 WHEN octet_length(body) > ${LONGEST_BODY} THEN 0 ELSE
     (?3 = 0 OR json_array_length(body, '$.results') = 0) AND (?4 IS NULL OR body ->> '$.latency_ms.total' >= ?4)
-    AND (?5 IS NULL OR body ->> '$.key_id' = ?5) END`;
-const CHOSEN = /*sql*/ `SELECT seq, created_at, query, query_sha256, octet_length(body) AS bytes,
+    AND (?5 IS NULL OR body ->> '$.key_id' = ?5) END`,
+  /*sql*/ `SELECT seq FROM query_log WHERE seq IN ${numbers(1)}
+  AND (CAST(?2 AS TEXT) IS NULL OR (octet_length(query) <= ${QUESTION_BYTES} AND glob(?2, query)))
+  AND CASE WHEN CAST(?3 AS BIGINT) = 0 AND CAST(?4 AS DOUBLE PRECISION) IS NULL AND CAST(?5 AS TEXT) IS NULL THEN true
+    WHEN octet_length(body) > ${LONGEST_BODY} THEN false ELSE (?3 = 0 OR json_array_length(body, '$.results') = 0)
+    AND (?4 IS NULL OR CAST(json_extract(body, '$.latency_ms.total') AS DOUBLE PRECISION) >= ?4)
+    AND (?5 IS NULL OR json_extract(body, '$.key_id') = ?5) END`,
+);
+const CHOSEN = twin(
+  /*sql*/ `SELECT seq, created_at, query, query_sha256, octet_length(body) AS bytes,
     CASE WHEN octet_length(body) <= ?2 THEN body END AS body,
     CASE WHEN octet_length(body) > ?2 THEN substr(body, 1, ?3) END AS head,
     CASE WHEN octet_length(body) > ?2 THEN substr(body, -?2) END AS tail
-  FROM query_log WHERE seq IN (SELECT value FROM json_each(?1))`;
+  FROM query_log WHERE seq IN (SELECT value FROM json_each(?1))`,
+  /*sql*/ `SELECT seq, created_at, query, query_sha256, octet_length(body) AS bytes,
+    CASE WHEN octet_length(body) <= CAST(?2 AS BIGINT) THEN body END AS body,
+    CASE WHEN octet_length(body) > ?2 THEN left(body, CAST(?3 AS INTEGER)) END AS head,
+    CASE WHEN octet_length(body) > ?2 THEN right(body, CAST(?2 AS INTEGER)) END AS tail
+  FROM query_log WHERE seq IN ${numbers(1)}`,
+);
 const NEWEST = /*sql*/ `SELECT max(seq) AS seq FROM query_log WHERE tenant_id = ?1 AND store_id = ?2`;
 const QUESTIONS = /*sql*/ `SELECT seq, query FROM query_log WHERE tenant_id = ?1 AND store_id = ?2
     AND octet_length(query) <= ${QUESTION_BYTES} ORDER BY seq DESC LIMIT ?3`;
@@ -153,13 +169,23 @@ const TRIM_MANY = /*sql*/ `DELETE FROM query_log WHERE seq IN (
   SELECT seq FROM query_log WHERE seq <= (SELECT max(seq) FROM query_log) - ?1 ORDER BY seq LIMIT ?2)`;
 const OLDEST = /*sql*/ `SELECT created_at FROM query_log ORDER BY seq LIMIT 1`;
 const REMOVE_OF_STORE = /*sql*/ `DELETE FROM query_log WHERE seq IN (SELECT seq FROM query_log WHERE store_id = ?2 AND tenant_id = ?1 LIMIT ?3)`;
-const TOP = /*sql*/ `SELECT query, query_sha256, count(*) AS count FROM (
+const TOP = twin(
+  /*sql*/ `SELECT query, query_sha256, count(*) AS count FROM (
     SELECT j.value AS query, CASE WHEN j.value IS NULL THEN l.query_sha256 ELSE j.value END AS same,
            l.query_sha256, l.seq
     FROM (SELECT seq, query, query_sha256 FROM query_log WHERE tenant_id = ?1 AND store_id = ?2
           AND created_at >= ?3 ORDER BY seq DESC LIMIT ${TOP_OVER}) l
     LEFT JOIN json_each(l.query) j)
-  GROUP BY same ORDER BY count DESC, max(seq) DESC LIMIT ?4`;
+  GROUP BY same ORDER BY count DESC, max(seq) DESC LIMIT ?4`,
+  // The hash is that of the newest search that asked it, as SQLite has it beside max(seq).
+  /*sql*/ `SELECT max(query) AS query, (array_agg(query_sha256 ORDER BY seq DESC))[1] AS query_sha256, count(*) AS count FROM (
+    SELECT j.value AS query, CASE WHEN j.value IS NULL THEN l.query_sha256 ELSE j.value END AS same,
+           l.query_sha256, l.seq
+    FROM (SELECT seq, query, query_sha256 FROM query_log WHERE tenant_id = ?1 AND store_id = ?2
+          AND created_at >= ?3 ORDER BY seq DESC LIMIT ${TOP_OVER}) l
+    LEFT JOIN json_each(l.query) j ON true) asked
+  GROUP BY same ORDER BY count DESC, max(seq) DESC LIMIT ?4`,
+);
 
 export function queryLogTable(sql: Sql): QueryLogTable {
   return {
@@ -221,7 +247,7 @@ async function sizesOf(sql: Sql, { tenantId, storeId, page, wanted }: Listed): P
     if (looked > 0) await nextTurn();
     const sizes = await from(LOOK);
     const seqs = JSON.stringify(sizes.map(({ seq }) => seq));
-    const rows = await sql.all<{ seq: number }>(FITTING, [seqs, pattern, empty, leastMs, keyId]);
+    const rows = await sql.all<{ seq: number }>(FITTING, [seqs, pattern, empty ? 1 : 0, leastMs, keyId]);
     const fits = new Set(rows.map(({ seq }) => seq));
     fitting.push(...sizes.filter(({ seq }) => fits.has(seq)));
     const last = sizes.at(-1);

@@ -54,8 +54,8 @@ const SOME = {
   vector_store: /*sql*/ `SELECT DISTINCT item FROM response_source WHERE store_id = ?2 AND ${HELD} LIMIT ?3`,
 };
 const COUNT = {
-  file: /*sql*/ `SELECT coalesce(sum(results), 0) AS results FROM response_source WHERE item = ?3 AND file_id = ?2 AND tenant_id = ?1`,
-  vector_store: /*sql*/ `SELECT coalesce(sum(results), 0) AS results FROM response_source WHERE item = ?3 AND store_id = ?2 AND tenant_id = ?1`,
+  file: /*sql*/ `SELECT CAST(coalesce(sum(results), 0) AS BIGINT) AS results FROM response_source WHERE item = ?3 AND file_id = ?2 AND tenant_id = ?1`,
+  vector_store: /*sql*/ `SELECT CAST(coalesce(sum(results), 0) AS BIGINT) AS results FROM response_source WHERE item = ?3 AND store_id = ?2 AND tenant_id = ?1`,
 };
 const SET_EMPTY = {
   file: /*sql*/ `UPDATE response_source SET results = 0, quotes = 0 WHERE item = ?3 AND file_id = ?2 AND tenant_id = ?1`,
@@ -63,7 +63,7 @@ const SET_EMPTY = {
 };
 const LEFT = (
   column: (typeof COLUMNS)[Deleted["type"]],
-) => /*sql*/ `SELECT coalesce(sum(s.results + s.quotes), 0) AS results,
+) => /*sql*/ `SELECT CAST(coalesce(sum(s.results + s.quotes), 0) AS BIGINT) AS results,
     count(DISTINCT CASE WHEN s.cited = 1 THEN i.response END) AS answers
   FROM response_source s JOIN response_item i ON i.seq = s.item WHERE s.tenant_id = ?1 AND s.${column} = ?2`;
 const LEFT_OF = { file: LEFT(COLUMNS.file), vector_store: LEFT(COLUMNS.vector_store) };

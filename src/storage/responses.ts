@@ -1,4 +1,5 @@
 import { newId } from "../platform/ids.ts";
+import { twin } from "./dialect.ts";
 import type { ConversationSeq, KeyId, ResponseId, ResponseSeq, TenantId } from "./ids.ts";
 import { ITEM_PREFIXES, type KeptInputMessage, type KeptItem, withoutSources } from "./response-items.ts";
 import { responseSourcesTable, sourcesOf } from "./response-sources.ts";
@@ -170,8 +171,13 @@ const CONVERSATION = /*sql*/ `${CHAIN} SELECT m.body FROM chain c JOIN response_
 const IN_CONVERSATION = /*sql*/ `SELECT m.body FROM response c JOIN response_item i ON i.response = c.seq ${MEANT}
   WHERE c.conversation = ?2 AND c.tenant_id = ?1 AND i.removed = 0 AND (c.status IN ('completed', 'incomplete') OR c.seq = ?3)
   ORDER BY i.seq`;
-const MARK_SHOWN = /*sql*/ `UPDATE response SET question = json_set(question, '$.isShown', json('true'))
-  WHERE tenant_id = ?1 AND id = ?2 AND question IS NOT NULL`;
+const MARK_SHOWN = twin(
+  /*sql*/ `UPDATE response SET question = json_set(question, '$.isShown', json('true'))
+  WHERE tenant_id = ?1 AND id = ?2 AND question IS NOT NULL`,
+  // Written before what there is, which is a text that stays as it is: an object that has members.
+  /*sql*/ `UPDATE response SET question = '{"isShown":true,' || substr(question, 2)
+  WHERE tenant_id = ?1 AND id = ?2 AND json_extract(question, '$.isShown') IS DISTINCT FROM 'true' AND question IS NOT NULL`,
+);
 const QUEUED = /*sql*/ `SELECT count(*) AS n FROM response WHERE status = 'queued'`;
 const OLD = /*sql*/ `SELECT tenant_id, id FROM response WHERE created_at < ?1 AND status NOT IN ('queued', 'in_progress')
   AND conversation IS NULL

@@ -3,6 +3,7 @@ import type { Page, PageQuery } from "./page.ts";
 import type { Sql } from "./sql.ts";
 import { id, integer, json, nullable, type RowOf, table, text } from "./table.ts";
 import type { KeptCall, KeptResources, KeptTokens } from "./thread-items.ts";
+import { texts } from "./dialect.ts";
 
 export type RunStatus =
   | "queued"
@@ -130,7 +131,7 @@ const REQUIRE = /*sql*/ `UPDATE run SET status = 'requires_action', required_act
   WHERE seq = ?1 AND status = 'in_progress'`;
 const RESUME = /*sql*/ `UPDATE run SET status = 'queued', required_action = NULL WHERE seq = ?1 AND status = 'requires_action'`;
 const END = /*sql*/ `UPDATE run SET status = ?2, ended_at = ?3, outcome = ?4, required_action = NULL
-  WHERE seq = ?1 AND ${ACTIVE} AND status IN (SELECT value FROM json_each(?5))`;
+  WHERE seq = ?1 AND ${ACTIVE} AND status IN ${texts(5)}`;
 const OVERDUE = /*sql*/ `SELECT ${RUN.list} FROM run WHERE expires_at <= ?1 AND ${ACTIVE} LIMIT ?2`;
 const QUEUED = /*sql*/ `SELECT count(*) AS n FROM run WHERE ${ACTIVE} AND status = 'queued'`;
 

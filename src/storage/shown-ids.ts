@@ -1,5 +1,4 @@
 import { createCipheriv, createDecipheriv } from "node:crypto";
-import type { SyncReads } from "./sql.ts";
 import { blob, integer, table } from "./table.ts";
 
 export const SHOWN_ID = table("shown_id", {
@@ -36,8 +35,12 @@ type Block = (block: Uint8Array) => Buffer;
 const BLOCK_BYTES = 16;
 const NUMBER_AT = 8;
 
-export function shownIds(reads: SyncReads): ShownIds {
-  const [row] = SHOWN_ID.decode(reads.all(`SELECT ${SHOWN_ID.list} FROM shown_id`));
+/** Reads what {@link shownIds} are made of. */
+export const SHOWN_ID_ROW = /*sql*/ `SELECT ${SHOWN_ID.list} FROM shown_id`;
+
+/** `rows`: those that {@link SHOWN_ID_ROW} gives. */
+export function shownIds(rows: readonly Record<string, unknown>[]): ShownIds {
+  const [row] = SHOWN_ID.decode([...rows]);
   if (row === undefined) throw new Error("the database has no secret for ids");
   // Each id is one block of its own, so the mode without a chain is the right one, and one cipher serves for all.
   const cipher = createCipheriv("aes-256-ecb", row.secret, null).setAutoPadding(false);

@@ -13,6 +13,8 @@ export type Durability = "full" | "work";
 
 /** Statements, one at a time; placeholders are `?1`, `?2` … in any order. */
 export interface Sql {
+  /** Whose SQL is understood, where the two differ. */
+  readonly dialect: "sqlite" | "postgres";
   all<Row>(text: string, params?: readonly Param[]): Promise<Row[]>;
   get<Row>(text: string, params?: readonly Param[]): Promise<Row | null>;
   /** Returns the number of rows changed. */

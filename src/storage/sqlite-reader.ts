@@ -24,6 +24,7 @@ export function openReader(path: string): DatabaseReader {
     throw new Error("this connection only reads");
   };
   const sql: Sql = {
+    dialect: "sqlite",
     all: async <Row>(text: string, params: readonly Param[] = []) => query<Row>(text, params),
     get: async <Row>(text: string, params: readonly Param[] = []) => query<Row>(text, params)[0] ?? null,
     run: async () => refuse(),

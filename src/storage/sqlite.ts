@@ -6,6 +6,7 @@ import { nextTurn } from "../platform/next-turn.ts";
 import { createDiskTrust, type DiskTrust } from "../platform/disk-trust.ts";
 import { syncPath } from "../platform/replace-file.ts";
 import { migrate, type MigrationWatch, newerSchema } from "./migrations/runner.ts";
+import { NewerSchemaError } from "./migrations/newer-schema.ts";
 import { checkSchema, distrustSchema } from "./own-schema.ts";
 import { leavesDoubt, rewriteLog, settleLog } from "./settle-log.ts";
 import { Statements } from "./statements.ts";
@@ -69,19 +70,6 @@ const LATEST_CHECKPOINT_PAGES = 16 * CHECKPOINT_PAGES;
 const COMMITS_OF_A_LOOK = 100;
 /** Everybody waits for the thread meanwhile. */
 export const LONG_MS = 100;
-
-export class NewerSchemaError extends Error {
-  override name = "NewerSchemaError";
-
-  readonly found: number;
-  readonly known: number;
-
-  constructor(found: number, known: number) {
-    super(`schema version ${found}, this Lectern knows up to ${known}`);
-    this.found = found;
-    this.known = known;
-  }
-}
 
 /** The file holds what Lectern did not make; the message says what. */
 export class ForeignSchemaError extends Error {
@@ -179,6 +167,7 @@ const NONE: readonly Param[] = [];
 const READS = /^\s*(?:SELECT|WITH|VALUES|PRAGMA|EXPLAIN)\b/i;
 
 class Sqlite implements SqliteDatabase {
+  readonly dialect = "sqlite";
   readonly raw: Connection;
   readonly now: SyncReads;
   readonly #reader: Connection | null;
@@ -353,6 +342,7 @@ class Sqlite implements SqliteDatabase {
       return open;
     };
     const tx: Tx = {
+      dialect: "sqlite",
       async all<Row>(text: string, params: readonly Param[] = NONE) {
         own();
         return writes.of(text).all(...params) as Row[];

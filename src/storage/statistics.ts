@@ -71,9 +71,9 @@ const QUERY_HOURS = /*sql*/ `SELECT ${QUERIES.list} FROM query_hour WHERE tenant
 const PUT_QUERY_HOUR = /*sql*/ `ON CONFLICT (store_id, hour) DO UPDATE SET queries = excluded.queries, empty = excluded.empty,
   latency = excluded.latency`;
 const INGEST_HOURS = /*sql*/ `SELECT ${INGESTS.list} FROM ingest_hour WHERE tenant_id = ?1 AND store_id = ?2 AND hour >= ?3 ORDER BY hour`;
-const ADD_INGEST = /*sql*/ `ON CONFLICT (store_id, hour) DO UPDATE SET completed = completed + excluded.completed,
-  failed = failed + excluded.failed, cancelled = cancelled + excluded.cancelled,
-  bytes = bytes + excluded.bytes, chunks = chunks + excluded.chunks`;
+const ADD_INGEST = /*sql*/ `ON CONFLICT (store_id, hour) DO UPDATE SET completed = ingest_hour.completed + excluded.completed,
+  failed = ingest_hour.failed + excluded.failed, cancelled = ingest_hour.cancelled + excluded.cancelled,
+  bytes = ingest_hour.bytes + excluded.bytes, chunks = ingest_hour.chunks + excluded.chunks`;
 const HOURLY = [QUERY_HOUR.name, INGEST_HOUR.name];
 const TRIMS = HOURLY.map((name) => /*sql*/ `DELETE FROM ${name} WHERE hour < ?1`);
 const REMOVALS = HOURLY.map((name) => /*sql*/ `DELETE FROM ${name} WHERE tenant_id = ?1 AND store_id = ?2`);

@@ -21,7 +21,7 @@ import { type ResponseSourcesTable, responseSourcesTable } from "./response-sour
 import { type ResponsesTable, responsesTable } from "./responses.ts";
 import { type RunsTable, runsTable } from "./runs.ts";
 import { type StepsTable, stepsTable } from "./run-steps.ts";
-import { type ShownIds, shownIds } from "./shown-ids.ts";
+import { SHOWN_ID_ROW, type ShownIds, shownIds } from "./shown-ids.ts";
 import type { Database, Durability, Sql, Tx } from "./sql.ts";
 import { type StatisticsTable, statisticsTable } from "./statistics.ts";
 import { type StoreFilesTable, storeFilesTable } from "./store-files.ts";
@@ -120,12 +120,19 @@ export interface Storage extends Tables {
   reclaim(pages: number): Promise<void>;
 }
 
-export function createStorage(db: Database): Storage {
+/** What is read of a database beside its tables. */
+export type BesideTables = Pick<Storage, "indexReads" | "shownIds">;
+
+/** `ofTransaction`: the tables over a transaction, where they are more than the database's. */
+export function createStorage(
+  db: Database,
+  beside: BesideTables = { indexReads: indexReads(db.now), shownIds: shownIds(db.now.all(SHOWN_ID_ROW)) },
+  ofTransaction: (sql: Sql) => Tables = tablesOf,
+): Storage {
   return {
-    ...tablesOf(db),
-    transaction: (fn, durability) => db.transaction((tx) => fn(tablesOf(tx), tx), durability),
-    indexReads: indexReads(db.now),
-    shownIds: shownIds(db.now),
+    ...ofTransaction(db),
+    transaction: (fn, durability) => db.transaction((tx) => fn(ofTransaction(tx), tx), durability),
+    ...beside,
     settleErased: () => db.settleErased(),
     reclaim: (pages) => db.reclaim(pages),
   };

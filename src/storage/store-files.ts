@@ -3,6 +3,7 @@ import { containsPattern } from "./contains.ts";
 import type { Page, PageQuery, SortedQuery } from "./page.ts";
 import type { Sql } from "./sql.ts";
 import { boolean, id, integer, json, nullable, type PageSource, type RowOf, table, text } from "./table.ts";
+import { numbers, texts, twin } from "./dialect.ts";
 
 export type StoreFileStatus = "in_progress" | "completed" | "failed" | "cancelled";
 export type StoreFileErrorCode = "server_error" | "unsupported_file" | "invalid_file";
@@ -95,14 +96,16 @@ export type FileSort = "filename" | "bytes" | "status";
 
 /** By which a row is ordered: a value of every row, never null. */
 const SORTED_BY: Record<FileSort, string> = {
-  filename: "filename COLLATE NOCASE",
+  filename: "lower(filename)",
   bytes: "file_bytes",
   status: "status",
 };
 
 /** What a row has at the place by which it is ordered. */
 export function sortValueOf(row: StoreFileRow, by: FileSort): string | number {
-  return by === "bytes" ? row.file_bytes : row[by];
+  if (by === "bytes") return row.file_bytes;
+  // As the databases' lower(): they fold ASCII alone.
+  return by === "status" ? row.status : row.filename.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
 /** Files attached to stores. Counts in vector_store follow by trigger. */
@@ -192,9 +195,9 @@ export function storeFilesTable(sql: Sql): StoreFilesTable {
 
 const BY_FILE = /*sql*/ `SELECT ${STORE_FILE.list} FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 AND file_id = ?3`;
 const BY_SEQS = /*sql*/ `SELECT ${STORE_FILE.list} FROM store_file WHERE tenant_id = ?1
-  AND seq IN (SELECT value FROM json_each(?2)) ORDER BY seq`;
+  AND seq IN ${numbers(2)} ORDER BY seq`;
 const ATTACHED_OF = /*sql*/ `SELECT ${ATTACHED.list} FROM store_file WHERE tenant_id = ?1 AND store_id = ?2
-  AND file_id IN (SELECT value FROM json_each(?3))`;
+  AND file_id IN ${texts(3)}`;
 const IN_PROGRESS = /*sql*/ `SELECT seq FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 AND status = 'in_progress'
   ORDER BY seq`;
 const OF_FILE = /*sql*/ `SELECT ${STORE_FILE.list} FROM store_file WHERE tenant_id = ?1 AND file_id = ?2`;
@@ -203,10 +206,10 @@ const SEQS_AFTER = /*sql*/ `SELECT seq FROM store_file WHERE tenant_id = ?1 AND 
 const ATTRIBUTES_BEFORE = /*sql*/ `SELECT ${DESCRIBED.list} FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 AND seq < ?3
   ORDER BY seq DESC LIMIT ?4`;
 const FIRST_OF = /*sql*/ `SELECT seq FROM store_file WHERE tenant_id = ?1 AND store_id = ?2 ORDER BY seq LIMIT ?3`;
-const LISTED = /*sql*/ `store_file WHERE tenant_id = ?1 AND store_id = ?2 AND (?3 IS NULL OR status = ?3)
-  AND (?4 IS NULL OR filename GLOB ?4)`;
+const LISTED = /*sql*/ `store_file WHERE tenant_id = ?1 AND store_id = ?2 AND (CAST(?3 AS TEXT) IS NULL OR status = ?3)
+  AND (CAST(?4 AS TEXT) IS NULL OR glob(?4, filename))`;
 const LISTED_OF_BATCH = /*sql*/ `file_batch_member m JOIN store_file f ON f.seq = m.store_file
-  WHERE m.tenant_id = ?1 AND m.batch_id = ?2 AND (?3 IS NULL OR f.status = ?3)`;
+  WHERE m.tenant_id = ?1 AND m.batch_id = ?2 AND (CAST(?3 AS TEXT) IS NULL OR f.status = ?3)`;
 const QUALIFIED = STORE_FILE.as("f");
 
 function listed(tenantId: TenantId, storeId: StoreId, { status, filename }: WantedFiles): PageSource {
@@ -237,16 +240,21 @@ function reads(sql: Sql): StoreFileReads {
   };
 }
 
-const INSERT_ALL = /*sql*/ `INSERT INTO store_file (tenant_id, store_id, file_id, filename, file_bytes, created_at, status,
-    attributes, max_tokens, overlap_tokens)
-  SELECT ?1, ?2, f.id, f.filename, f.bytes, ?3, 'in_progress', ?4, ?5, ?6
-  FROM json_each(?7) j CROSS JOIN file f ON f.tenant_id = ?1 AND f.id = j.value ORDER BY j.key RETURNING seq, file_id`;
+const INTO = /*sql*/ `INSERT INTO store_file (tenant_id, store_id, file_id, filename, file_bytes, created_at, status,
+    attributes, max_tokens, overlap_tokens)`;
+const INSERT_ALL = twin(
+  /*sql*/ `${INTO} SELECT ?1, ?2, f.id, f.filename, f.bytes, ?3, 'in_progress', ?4, ?5, ?6
+  FROM json_each(?7) j CROSS JOIN file f ON f.tenant_id = ?1 AND f.id = j.value ORDER BY j.key RETURNING seq, file_id`,
+  /*sql*/ `${INTO} SELECT CAST(?1 AS TEXT), ?2, f.id, f.filename, f.bytes, CAST(?3 AS BIGINT), 'in_progress', ?4,
+    CAST(?5 AS BIGINT), CAST(?6 AS BIGINT)
+  FROM json_each(?7) j JOIN file f ON f.tenant_id = ?1 AND f.id = j.value ORDER BY j.key RETURNING seq, file_id`,
+);
 const SET_ATTRIBUTES = /*sql*/ `UPDATE store_file SET attributes = ?3
-  WHERE tenant_id = ?1 AND seq IN (SELECT value FROM json_each(?2)) AND attributes IS NOT ?3 RETURNING seq`;
+  WHERE tenant_id = ?1 AND seq IN ${numbers(2)} AND attributes IS DISTINCT FROM ?3 RETURNING seq`;
 const REMOVE = /*sql*/ `DELETE FROM store_file WHERE tenant_id = ?1 AND seq = ?2`;
 const REINDEX = /*sql*/ `UPDATE store_file SET status = 'in_progress', error_code = NULL, error_message = NULL, max_tokens = ?3,
     overlap_tokens = ?4, revision = revision + 1, chunked = 0, usage_bytes = 0, n_chunks = 0, n_vectors = 0, warnings = NULL, content_bytes = 0
-  WHERE tenant_id = ?1 AND seq IN (SELECT value FROM json_each(?2))`;
+  WHERE tenant_id = ?1 AND seq IN ${numbers(2)}`;
 const RESET_CHUNKED = /*sql*/ `UPDATE store_file SET chunked = 0 WHERE tenant_id = ?1 AND store_id = ?2 AND status = 'in_progress'`;
 const COMPLETE = /*sql*/ `UPDATE store_file SET status = 'completed', error_code = NULL, error_message = NULL, usage_bytes = ?4,
     n_chunks = ?5, n_vectors = ?6

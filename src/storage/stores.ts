@@ -3,6 +3,7 @@ import type { GenerationId, KeyId, StoreId, TenantId } from "./ids.ts";
 import type { Page, PageQuery } from "./page.ts";
 import type { Sql } from "./sql.ts";
 import { type Changes, id, integer, json, nullable, type RowOf, table, text } from "./table.ts";
+import { texts } from "./dialect.ts";
 
 export const VECTOR_STORE = table("vector_store", {
   seq: integer(),
@@ -106,9 +107,9 @@ export interface StoresTable {
 const BY_ID = /*sql*/ `SELECT ${VECTOR_STORE.list} FROM vector_store WHERE tenant_id = ?1 AND id = ?2`;
 const ANY_BY_ID = /*sql*/ `SELECT ${VECTOR_STORE.list} FROM vector_store WHERE id = ?1`;
 const LISTED = /*sql*/ `vector_store WHERE tenant_id = ?1 AND lifecycle <> 'deleting'
-  AND (?2 IS NULL OR id IN (SELECT value FROM json_each(?2))) AND (?3 IS NULL OR name GLOB ?3)`;
+  AND (CAST(?2 AS TEXT) IS NULL OR id IN ${texts(2)}) AND (CAST(?3 AS TEXT) IS NULL OR glob(?3, name))`;
 const NAMED = /*sql*/ `SELECT id FROM vector_store WHERE tenant_id = ?1 AND lifecycle <> 'deleting'
-  AND (?2 IS NULL OR id IN (SELECT value FROM json_each(?2))) AND name = ?3 ORDER BY seq LIMIT ?4`;
+  AND (CAST(?2 AS TEXT) IS NULL OR id IN ${texts(2)}) AND name = ?3 ORDER BY seq LIMIT ?4`;
 const TOUCH = /*sql*/ `UPDATE vector_store SET last_active_at = ?3,
     expires_at = CASE WHEN expires_days IS NULL THEN NULL ELSE ?3 + expires_days * 86400 END
   WHERE tenant_id = ?1 AND id = ?2 AND (last_active_at <> ?3)`;

@@ -187,7 +187,8 @@ function parse(kept: unknown): unknown {
   return JSON.parse(kept as string);
 }
 
-function encode(of: Column<unknown> | undefined, value: unknown): Param {
+/** A value as its column keeps it. */
+export function encode(of: Column<unknown> | undefined, value: unknown): Param {
   if (value === null) return null;
   if (of?.kind === "boolean") return value === true ? 1 : 0;
   return of?.kind === "json" ? JSON.stringify(value) : (value as Param);

@@ -39,7 +39,7 @@ export interface TenantsTable extends KeysTable {
 const BY_ID = /*sql*/ `SELECT ${TENANT.list} FROM tenant WHERE id = ?1`;
 const FIRST = /*sql*/ `SELECT ${TENANT.list} FROM tenant ORDER BY created_at, rowid LIMIT 1`;
 const REMOVE = /*sql*/ `DELETE FROM tenant WHERE id = ?1`;
-const LISTED = /*sql*/ `tenant WHERE (?1 IS NULL OR id = ?1)`;
+const LISTED = /*sql*/ `tenant WHERE (CAST(?1 AS TEXT) IS NULL OR id = ?1)`;
 
 export function tenantsTable(sql: Sql): TenantsTable {
   return {

@@ -56,7 +56,7 @@ export interface MessagesTable {
 }
 
 const BY_ID = /*sql*/ `SELECT ${THREAD_MESSAGE.list} FROM thread_message WHERE tenant_id = ?1 AND thread = ?2 AND id = ?3`;
-const LISTED = /*sql*/ `thread_message WHERE tenant_id = ?1 AND thread = ?2 AND (?3 IS NULL OR run_id = ?3)`;
+const LISTED = /*sql*/ `thread_message WHERE tenant_id = ?1 AND thread = ?2 AND (CAST(?3 AS TEXT) IS NULL OR run_id = ?3)`;
 const OF_RUN = /*sql*/ `SELECT ${THREAD_MESSAGE.list} FROM thread_message WHERE tenant_id = ?1 AND run_id = ?2 ORDER BY seq`;
 const LAST = /*sql*/ `SELECT ${THREAD_MESSAGE.list} FROM thread_message
   WHERE tenant_id = ?1 AND thread = ?2 AND role = 'user' AND seq < ?3 ORDER BY seq DESC LIMIT 1`;

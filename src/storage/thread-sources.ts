@@ -39,12 +39,14 @@ type Subject = (typeof COLUMNS)[Deleted["type"]];
 const ADD = THREAD_SOURCE.into("step", "message", "store_id", "file_id", "tenant_id", "results", "quotes", "cited");
 const SOME = (column: Subject) => /*sql*/ `SELECT DISTINCT step, message FROM thread_source
   WHERE ${column} = ?2 AND tenant_id = ?1 AND (results > 0 OR quotes > 0) LIMIT ?3`;
-const OF_HOLDER = "step IS ?3 AND message IS ?4";
-const COUNT = (column: Subject) => /*sql*/ `SELECT coalesce(sum(results), 0) AS results FROM thread_source
+const OF_HOLDER = "step IS NOT DISTINCT FROM ?3 AND message IS NOT DISTINCT FROM ?4";
+const COUNT = (
+  column: Subject,
+) => /*sql*/ `SELECT CAST(coalesce(sum(results), 0) AS BIGINT) AS results FROM thread_source
   WHERE ${column} = ?2 AND tenant_id = ?1 AND ${OF_HOLDER}`;
 const SET_EMPTY = (column: Subject) => /*sql*/ `UPDATE thread_source SET results = 0, quotes = 0
   WHERE ${column} = ?2 AND tenant_id = ?1 AND ${OF_HOLDER}`;
-const LEFT = (column: Subject) => /*sql*/ `SELECT coalesce(sum(results + quotes), 0) AS results,
+const LEFT = (column: Subject) => /*sql*/ `SELECT CAST(coalesce(sum(results + quotes), 0) AS BIGINT) AS results,
     count(DISTINCT CASE WHEN cited = 1 THEN message END) AS answers
   FROM thread_source WHERE tenant_id = ?1 AND ${column} = ?2`;
 const STEP = /*sql*/ `SELECT details AS body FROM run_step WHERE seq = ?1`;

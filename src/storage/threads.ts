@@ -40,8 +40,8 @@ export interface ThreadsTable {
 }
 
 const BY_ID = /*sql*/ `SELECT ${THREAD.list} FROM thread WHERE tenant_id = ?1 AND id = ?2`;
-const LISTED = /*sql*/ `thread WHERE tenant_id = ?1 AND (?2 IS NULL OR key_id = ?2)`;
-const USE = /*sql*/ `UPDATE thread SET next_number = next_number + ?2, used_at = max(used_at, ?3) WHERE seq = ?1
+const LISTED = /*sql*/ `thread WHERE tenant_id = ?1 AND (CAST(?2 AS TEXT) IS NULL OR key_id = ?2)`;
+const USE = /*sql*/ `UPDATE thread SET next_number = next_number + ?2, used_at = CASE WHEN used_at > ?3 THEN used_at ELSE ?3 END WHERE seq = ?1
   RETURNING next_number - ?2 AS first`;
 const REMOVE = /*sql*/ `DELETE FROM thread WHERE tenant_id = ?1 AND id = ?2`;
 const TRIM = /*sql*/ `DELETE FROM thread WHERE seq IN (SELECT seq FROM thread t WHERE used_at < ?1

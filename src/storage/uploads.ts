@@ -66,8 +66,8 @@ const END = /*sql*/ `UPDATE upload SET status = ?3, file_id = ?4 WHERE tenant_id
 const PARTS = /*sql*/ `SELECT ${UPLOAD_PART.list} FROM upload_part WHERE tenant_id = ?1 AND upload_id = ?2 ORDER BY rowid`;
 const REMOVE_PARTS = /*sql*/ `DELETE FROM upload_part WHERE tenant_id = ?1 AND upload_id = ?2`;
 const EXPIRED = /*sql*/ `SELECT ${UPLOAD.list} FROM upload WHERE status = 'pending' AND expires_at <= ?1 LIMIT 100`;
-const PENDING_BYTES = /*sql*/ `SELECT coalesce(sum(p.bytes), 0) AS ofTenant,
-  coalesce(sum(p.bytes) FILTER (WHERE u.key_id = ?2), 0) AS ofKey
+const PENDING_BYTES = /*sql*/ `SELECT CAST(coalesce(sum(p.bytes), 0) AS BIGINT) AS "ofTenant",
+  CAST(coalesce(sum(p.bytes) FILTER (WHERE u.key_id = ?2), 0) AS BIGINT) AS "ofKey"
   FROM upload_part p JOIN upload u ON u.id = p.upload_id WHERE p.tenant_id = ?1`;
 const ALL_PARTS = /*sql*/ `SELECT id FROM upload_part`;
 const PARTS_OF_TENANT = /*sql*/ `SELECT ${UPLOAD_PART.list} FROM upload_part WHERE tenant_id = ?1`;

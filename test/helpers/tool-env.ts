@@ -8,3 +8,6 @@ export function toolEnv(root: string): Record<string, string> {
   const platform = `${process.platform}-${process.arch}`;
   return { OXLINT_TSGOLINT_PATH: join(root, "node_modules/@oxlint-tsgolint", platform, "tsgolint") };
 }
+
+/** With `LECTERN_TEST_DATABASE=postgres` the API's tests run over PostgreSQL, but for those that look into SQLite's file. */
+export const OVER_POSTGRES = process.env["LECTERN_TEST_DATABASE"] === "postgres";

@@ -22,7 +22,7 @@ export function backupOperations(begin: BeginBackup): Operation[] {
         operatorOnly: true,
         bodyLimit: NO_BODY,
         response: { mediaType: "application/x-tar", description: "The backup" },
-        errors: ["overloaded"],
+        errors: ["overloaded", "backup_elsewhere"],
       },
       async (call) => {
         const backup = await begin();

@@ -16,7 +16,7 @@ import { InlineFiles, type InlineFilesDeps } from "./inline-files.ts";
 import { type InsertRequest, type Item, passages, withVectors } from "./items.ts";
 import type { InsertedVector } from "./schema.ts";
 
-export interface InsertDeps extends InlineFilesDeps, Pick<Storage, "generations" | "shownIds"> {
+export interface InsertDeps extends InlineFilesDeps, Pick<Storage, "generations" | "shownIds" | "indexReads"> {
   access: StoreAccess;
   embed: Embed;
   space: Pick<Space, "reserve" | "assertMayKeep">;
@@ -166,6 +166,8 @@ class Inserter implements VectorInserter {
       const added = await append(at, { file, generation }, items);
       items.forEach(({ item }, j) => idOf.set(item, added[j] ?? 0));
       await outdate(tables, file, generation);
+      const { tenant_id: tenantId, seq, n_chunks: from } = file;
+      await this.#deps.indexReads.bring(tables, { tenantId, seq, generation, from });
       tx.onCommit(() => grew(file, generation));
     }
     await tables.stores.touch(store.tenant_id, store.id, clock.nowSeconds());

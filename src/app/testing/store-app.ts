@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tempDir } from "../../../test/helpers/temp-dir.ts";
+import { OVER_POSTGRES } from "../../../test/helpers/tool-env.ts";
 import { checked } from "../../api/testing/checked.ts";
 import { testRankers, type TestRankers } from "../../api/testing/rankers.ts";
 import { type Config, type Dialect, readConfig } from "../../config/config.ts";
@@ -12,6 +13,7 @@ import type { Changes } from "../../platform/changes.ts";
 import { newId } from "../../platform/ids.ts";
 import { type Log, silentLog } from "../../platform/log.ts";
 import { openSqlite, type SqliteDatabase } from "../../storage/sqlite.ts";
+import { emptyPostgres, readyPostgres } from "../../storage/testing/kinds.ts";
 import { createStorage, type Storage } from "../../storage/storage.ts";
 import type { NewKey } from "../../storage/keys.ts";
 import { type Context, createContext } from "../context.ts";
@@ -99,6 +101,9 @@ export const KEYS = {
 };
 export const WRITER = KEYS.write;
 
+// Not at the cost of the first test's time.
+if (OVER_POSTGRES) await readyPostgres();
+
 /** Unix seconds. */
 const START = 1_800_000_000;
 const MB = 1024 * 1024;
@@ -108,22 +113,26 @@ const CHECKED_TAGS: readonly string[] = ["Files", "Uploads", "Service"];
 export async function storeApp(options: StoreAppOptions = {}): Promise<StoreApp> {
   await using stack = new AsyncDisposableStack();
   const { path: dataDir } = stack.use(tempDir());
-  writeFileSync(join(dataDir, "meta.sqlite"), await firstDatabase());
+  const over = OVER_POSTGRES ? stack.use(await emptyPostgres(fillDatabase)) : null;
+  if (over === null) writeFileSync(join(dataDir, "meta.sqlite"), await firstDatabase());
   const clock = { seconds: START };
   const model = new WordsModel();
   const rankers = testRankers();
   const stopping = new AbortController();
   const context = stack.use(
-    await createContext(configOf(dataDir, options), {
-      log: options.log ?? silentLog,
-      clock: { nowMs: () => clock.seconds * 1000, nowSeconds: () => clock.seconds },
-      provider: model,
-      rankers,
-      stopping,
-      // These tests are not about power cuts, and a disk may take 10 ms to flush.
-      flush: false,
-      operations: (own) => served(own, options),
-    }),
+    await createContext(
+      { ...configOf(dataDir, options), database: over?.address ?? null },
+      {
+        log: options.log ?? silentLog,
+        clock: { nowMs: () => clock.seconds * 1000, nowSeconds: () => clock.seconds },
+        provider: model,
+        rankers,
+        stopping,
+        // These tests are not about power cuts, and a disk may take 10 ms to flush.
+        flush: false,
+        operations: (own) => served(own, options),
+      },
+    ),
   );
   return new Kit({ context, dataDir, clock, model, rankers, stopping, teardown: stack.move() });
 }
@@ -142,7 +151,6 @@ class Kit implements StoreApp {
   readonly app: App;
   readonly engine: Engine;
   readonly storage: Storage;
-  readonly db: SqliteDatabase;
   readonly blobs: BlobDirectory;
   readonly dataDir: string;
   readonly changes: Changes;
@@ -161,7 +169,6 @@ class Kit implements StoreApp {
     this.app = app;
     this.engine = engine;
     this.storage = engine.data.storage;
-    this.db = engine.data.database;
     this.blobs = createBlobs(dataDir);
     this.dataDir = dataDir;
     this.changes = engine.changes;
@@ -174,6 +181,12 @@ class Kit implements StoreApp {
     this.failing = model.failing;
     this.#model = model;
     this.#teardown = teardown;
+  }
+
+  get db(): SqliteDatabase {
+    const { embedded } = this.engine.data;
+    if (embedded === null) throw new Error("this test looks into SQLite's file, and there is none");
+    return embedded.database;
   }
 
   onEmbed(effect: WordsModel["before"]): void {
@@ -275,15 +288,18 @@ async function makeDatabase(): Promise<Uint8Array> {
   using directory = tempDir();
   const path = join(directory.path, "meta.sqlite");
   const database = openSqlite(path, { flush: false });
-  const storage = createStorage(database);
+  await fillDatabase(createStorage(database));
+  await database.close();
+  return readFileSync(path);
+}
+
+async function fillDatabase(storage: Storage): Promise<void> {
   // The administrators of the first administer the server.
   for (const id of ["ten_a", "ten_b"]) await storage.tenants.insert({ id, name: id, createdAt: START });
   await insertKey(storage, KEYS.write, { id: "key_write" });
   await insertKey(storage, KEYS.read, { id: "key_read", role: "read" });
   await insertKey(storage, KEYS.admin, { id: "key_admin", role: "admin" });
   await insertKey(storage, KEYS.other, { id: "key_other", tenantId: "ten_b" });
-  await database.close();
-  return readFileSync(path);
 }
 
 async function insertKey({ tenants }: Storage, key: string, more: Partial<NewKey>): Promise<void> {

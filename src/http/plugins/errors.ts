@@ -117,6 +117,7 @@ const ROWS: Record<ErrorCode, Row> = {
   overloaded: { status: 429, type: "rate_limit_error" },
   insufficient_storage: { status: 507, type: "server_error" },
   storage_unavailable: { status: 503, type: "server_error" },
+  backup_elsewhere: { status: 501, type: "server_error" },
   embedding_provider_error: { status: 502, type: "server_error" },
   embedding_model_unavailable: { status: 503, type: "server_error" },
   reranker_unavailable: { status: 503, type: "server_error" },

@@ -1,0 +1,109 @@
+/** The schema on PostgreSQL is SQLite's: the same tables, columns, and what may be null; and who may use it. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { hasPostgres, testDatabase } from "../../../../test/cluster/servers/postgres.ts";
+import { lacks } from "../../../../test/helpers/lacks.ts";
+import { openPostgres } from "../../postgres/open.ts";
+import type { PostgresDatabase } from "../../postgres/database.ts";
+import { openSqlite } from "../../sqlite.ts";
+import { SERVER_STARTS_MS } from "../../testing/kinds.ts";
+import { NewerSchemaError } from "../newer-schema.ts";
+import { migratePostgres, POSTGRES_MIGRATIONS } from "./runner.ts";
+
+interface Shown {
+  table: string;
+  column: string;
+  type: string;
+  isNullable: boolean;
+}
+
+const TYPES: Record<string, string> = { bigint: "INTEGER", text: "TEXT", bytea: "BLOB" };
+/** There is no table of counts: a view counts when asked. And a row's place is a column. */
+const isOwn = ({ table, column }: Shown) => table === "job_count" || column === "rowid";
+
+function ofSqlite(): Shown[] {
+  const db = openSqlite(":memory:");
+  const rows = db.raw
+    .query<{ table: string; column: string; type: string; required: number; key: number }, []>(
+      `SELECT t.name AS "table", c.name AS "column", c.type, c."notnull" AS required, c.pk AS key
+       FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'`,
+    )
+    .all();
+  void db.close();
+  return rows.map(({ required, key, ...row }) => ({ ...row, isNullable: required === 0 && key === 0 }));
+}
+
+async function ofPostgres(db: PostgresDatabase): Promise<Shown[]> {
+  const rows = await db.all<{ table: string; column: string; type: string; nullable: string }>(
+    `SELECT c.table_name AS "table", c.column_name AS "column", c.data_type AS type, c.is_nullable AS nullable
+     FROM information_schema.columns c WHERE c.table_schema = 'public'`,
+  );
+  return rows.map(({ nullable, type, ...row }) => ({
+    ...row,
+    type: TYPES[type] ?? type,
+    isNullable: nullable === "YES",
+  }));
+}
+
+const listOf = (columns: readonly Shown[]) =>
+  columns
+    .filter((column) => !isOwn(column))
+    .map(({ table, column, type, isNullable }) => `${table}.${column} ${type}${isNullable ? "" : " NOT NULL"}`)
+    .toSorted();
+
+describe.skipIf(lacks("PostgreSQL", hasPostgres))("the schema on PostgreSQL", () => {
+  let db: PostgresDatabase;
+  beforeAll(async () => {
+    db = await openPostgres(await testDatabase(), { connections: 2 });
+  }, SERVER_STARTS_MS);
+  afterAll(() => db.close());
+
+  test("has the tables and columns of SQLite's", async () => {
+    const [a, b] = await Promise.all([migratePostgres(db), migratePostgres(db)]);
+    // Who comes second finds it done.
+    expect([a, b].map(({ from }) => from).toSorted((x, y) => x - y)).toEqual([0, 17]);
+    expect(listOf(await ofPostgres(db))).toEqual(listOf(ofSqlite()));
+  });
+
+  test("has the tenant first in every key, but where a tenant is not known or there is none", async () => {
+    const keys = await db.all<{ name: string; first: string }>(
+      `SELECT i.relname AS name, a.attname AS first FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
+       JOIN pg_class t ON t.oid = x.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace
+       JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = x.indkey[0] WHERE x.indisunique AND n.nspname = 'public'`,
+    );
+    const others = keys.filter(({ first }) => first !== "tenant_id").map(({ name }) => name);
+    expect(others.toSorted()).toEqual([
+      "api_key_hash_key",
+      "api_key_pkey",
+      "api_key_rowid_key",
+      "instance_pkey",
+      "query_log_size_pkey",
+      "schema_version_pkey",
+      "shown_id_pkey",
+      "tenant_pkey",
+      "tenant_rowid_key",
+    ]);
+  });
+
+  test("compares text byte by byte, whatever the database's own order is", async () => {
+    const other = await db.all<{ column: string }>(
+      `SELECT table_name || '.' || column_name AS "column" FROM information_schema.columns
+       WHERE table_schema = 'public' AND data_type = 'text' AND collation_name IS DISTINCT FROM 'C'`,
+    );
+    expect(other).toEqual([]);
+  });
+
+  test("of a newer Lectern that says that this one must not use it is refused, and left as it is", async () => {
+    const broken = [
+      ...POSTGRES_MIGRATIONS,
+      { version: 1000, sql: "CREATE TABLE half (x BIGINT); SELECT nonsense;", minSafeVersion: 1 },
+    ];
+    expect(await migratePostgres(db, broken).catch(() => "failed")).toBe("failed");
+    expect(await db.get("SELECT to_regclass('half')::text AS half")).toEqual({ half: null });
+    await db.run("UPDATE schema_version SET version = 99");
+    expect(await migratePostgres(db)).toEqual({ from: 99, to: 99 });
+    await db.run("UPDATE schema_version SET min_safe_version = 99");
+    const error: unknown = await migratePostgres(db).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(NewerSchemaError);
+    expect(error).toMatchObject({ found: 99, known: 17 });
+  });
+});

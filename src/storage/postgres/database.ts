@@ -1,0 +1,384 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { assert } from "../../errors.ts";
+import { nextTurn } from "../../platform/next-turn.ts";
+import type { Database, Durability, Param, SyncReads, Tx } from "../sql.ts";
+import type { Connection } from "./connection.ts";
+import { CommitUnknown, DatabaseAway, isAnswer, isConflict, sqlStateOf, toldError } from "./failures.ts";
+import type { Hold } from "./hold.ts";
+import { Pool, type PoolOptions } from "./pool.ts";
+import { type Result, toRows } from "./values.ts";
+
+/**
+ * The door to PostgreSQL, which is the only truth where the operator names one. Read committed; a transaction has a
+ * connection to itself, so many run at a time, and what they must not do at the same time they guard with row locks.
+ * What the server undid because of another transaction (serialization failure, deadlock) is done again, so the functions
+ * of transactions have no effects but rows and `onCommit`.
+ *
+ * As in SQLite a transaction awaits nothing but its own statements and turns: one that stands still when the event loop
+ * has come round with no statement under way is rolled back, and throws. A statement that fails is the end of its
+ * transaction, caught or not.
+ *
+ * Effects run as soon as the answer to COMMIT is here. Other connections may have seen the rows a moment earlier.
+ */
+export interface PostgresDatabase extends Database {
+  readonly dialect: "postgres";
+  /** Why the database is away; null while it answers. */
+  readonly away: string | null;
+  /** A transaction without limits of time: the upgrade of a schema. */
+  unhurried<T>(fn: (tx: Tx) => Promise<T>): Promise<T>;
+}
+
+export interface DatabaseOptions extends PoolOptions {
+  /** Limits of time are told at the start of each transaction, for the connection was not given them. */
+  readonly tellsLimits: boolean;
+  /** Released when it is closed. */
+  readonly hold?: Hold;
+  /** Told how long a transaction was open, where that was longer than {@link LONG_MS}: it holds locks on rows. */
+  readonly onLong?: ((ms: number) => void) | undefined;
+}
+
+/** ms */
+export const LONG_MS = 1000;
+/** Times that a transaction is done again after a conflict. */
+const REPEATS = 3;
+/** Before the first repetition at most, and as much more before each further one. ms */
+const REPEAT_MS = 20;
+
+/** One transaction: what its statements are checked against. */
+interface Open {
+  readonly connection: Connection;
+  readonly effects: (() => void)[];
+  /** Why no further statement is taken. */
+  refusal: string | null;
+  /** Of the first statement that failed; the server takes none after it. */
+  failure: Error | null;
+  /** Of the transaction, once it has written; null where it has failed. */
+  xid: Promise<string | null> | null;
+  /** Statements under way. */
+  under: number;
+  /** It has given others a turn, or is being ended. */
+  isPaused: boolean;
+  isWatched: boolean;
+}
+
+const FOREIGN =
+  "a transaction awaited something other than its own statements, and was rolled back: do that before it, or in an effect";
+const NESTED = "a transaction was begun, or the outer database used, inside a transaction: use the tables it was given";
+const ENDED = "the transaction has ended";
+const NONE: readonly Param[] = [];
+/** Changes nothing whatever it calls of ours; sent again on another connection when the first is found dead. */
+const READS = /^\s*SELECT\b/i;
+
+export class Postgres implements PostgresDatabase {
+  readonly dialect = "postgres";
+  readonly #pool: Pool;
+  readonly #options: DatabaseOptions;
+  readonly #inside = new AsyncLocalStorage<Open>();
+  /** One handle for each connection, so that tables over it are made once. */
+  readonly #handles = new WeakMap<Connection, Tx>();
+
+  constructor(options: DatabaseOptions) {
+    this.#options = options;
+    const { hold } = options;
+    this.#pool = new Pool(hold === undefined ? options : { ...options, doubt: () => hold.doubt });
+  }
+
+  get away(): string | null {
+    return this.#pool.away;
+  }
+
+  get now(): SyncReads {
+    throw new Error("This is a bug in Lectern: a database elsewhere was read without waiting for it");
+  }
+
+  async all<Row>(text: string, params: readonly Param[] = NONE): Promise<Row[]> {
+    return toRows(await this.#alone(text, params)) as Row[];
+  }
+
+  async get<Row>(text: string, params: readonly Param[] = NONE): Promise<Row | null> {
+    return (toRows(await this.#alone(text, params))[0] ?? null) as Row | null;
+  }
+
+  async run(text: string, params: readonly Param[] = NONE): Promise<number> {
+    return (await this.#alone(text, params)).affectedRows;
+  }
+
+  async atomic<T>(fn: (tx: Tx) => Promise<T>, durability?: Durability): Promise<T> {
+    return await this.transaction(fn, durability);
+  }
+
+  async transaction<T>(fn: (tx: Tx) => Promise<T>, durability: Durability = "full"): Promise<T> {
+    return await this.#repeated(() => this.#once(fn, this.#beginning(durability)));
+  }
+
+  async unhurried<T>(fn: (tx: Tx) => Promise<T>): Promise<T> {
+    const limits = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
+    return await this.#once(fn, `${BEGIN}; ${limits}`, { isWatched: false });
+  }
+
+  /** The server does not write over what it deletes: its vacuum gives the room free, and the operator's disk keeps it. */
+  async settleErased(): Promise<void> {}
+
+  /** The server's vacuum does it. */
+  async reclaim(): Promise<void> {}
+
+  async close(): Promise<void> {
+    await this.#pool.close();
+    await this.#options.hold?.release();
+  }
+
+  /** A transaction of one statement. */
+  async #alone(text: string, params: readonly Param[]): Promise<Result> {
+    this.#refuseInside();
+    return await this.#repeated(async () => {
+      let connection = await this.#pool.acquire();
+      const wasClosed = connection.isClosed;
+      try {
+        return await connection.send(text, params);
+      } catch (error) {
+        if (!connection.isClosed || wasClosed) throw error;
+        if (!READS.test(text)) throw isAnswer(error) ? error : new CommitUnknown(error);
+        if (error instanceof DatabaseAway) throw error;
+        this.#pool.suspect(error);
+        this.#pool.release(connection);
+        connection = await this.#pool.acquire();
+        return await connection.send(text, params);
+      } finally {
+        this.#pool.release(connection);
+      }
+    });
+  }
+
+  async #repeated<T>(fn: () => Promise<T>): Promise<T> {
+    this.#refuseInside();
+    for (let repeat = 0; ; repeat++) {
+      try {
+        return await fn();
+      } catch (error) {
+        if (!isConflict(error) || repeat === REPEATS) {
+          this.#pool.suspect(error);
+          throw toldError(error);
+        }
+        // Not both at the same time again.
+        await Bun.sleep(Math.random() * REPEAT_MS * (repeat + 1));
+      }
+    }
+  }
+
+  async #once<T>(fn: (tx: Tx) => Promise<T>, beginning: string, { isWatched = true } = {}): Promise<T> {
+    this.#refuseInside();
+    const connection = await this.#begin(beginning, isWatched);
+    const from = performance.now();
+    const open: Open = {
+      connection,
+      effects: [],
+      refusal: null,
+      failure: null,
+      xid: null,
+      under: 0,
+      isPaused: false,
+      isWatched: false,
+    };
+    let result: T;
+    try {
+      this.#watch(open);
+      result = await this.#inside.run(open, fn, this.#handle(connection));
+      assert(open.refusal === null, open.refusal ?? "");
+      if (open.failure !== null) throw open.failure;
+      open.isPaused = true;
+      await this.#commit(open);
+    } catch (error) {
+      // Rolled back already where it stood still.
+      if (open.refusal === null) await this.#rollBack(open, ENDED);
+      // Whatever the function made of it.
+      if (open.failure !== null && isConflict(open.failure)) throw open.failure;
+      throw error;
+    }
+    open.refusal = ENDED;
+    this.#pool.release(connection);
+    const ms = performance.now() - from;
+    if (ms > LONG_MS && isWatched) this.#options.onLong?.(ms);
+    for (const effect of open.effects.splice(0)) effect();
+    return result;
+  }
+
+  /**
+   * Commits. Where the connection is lost before the answer, the server is asked what became of it, as soon as there is
+   * one again and before anything else is sent: the effects of a commit must not be missing in memory. The caller learns
+   * it too, if that is within the timeout.
+   */
+  async #commit(open: Open): Promise<void> {
+    const { connection } = open;
+    const xid = await open.xid;
+    if (connection.isClosed) throw new DatabaseAway("the connection to the database was lost");
+    try {
+      const { command } = await connection.script("COMMIT");
+      assert(command === "COMMIT", `a commit ended as ${command}`);
+    } catch (error) {
+      // An answer that is an error is a rollback.
+      if (!connection.isClosed) throw error;
+      if (xid === null) throw new DatabaseAway("the connection to the database was lost", { cause: error });
+      if (!(await this.#outcome(open, xid, error))) throw new DatabaseAway("the commit was lost", { cause: error });
+    }
+  }
+
+  async #outcome(open: Open, xid: string, cause: unknown): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean | null>();
+    let isLate = false;
+    const question = async (connection: Connection) => {
+      const isDone = await wasCommitted(xid, connection);
+      // Whoever asked has gone.
+      if (isDone === true && isLate) for (const effect of open.effects.splice(0)) effect();
+      resolve(isDone);
+    };
+    this.#pool.askFirst(question, "the connection was lost during a commit", cause);
+    const late = setTimeout(() => {
+      isLate = true;
+      resolve(null);
+    }, this.#options.timeout);
+    const outcome = await promise;
+    clearTimeout(late);
+    if (outcome === null) throw new CommitUnknown(cause);
+    return outcome;
+  }
+
+  /** On another connection where one is found dead: nothing has been done yet. */
+  async #begin(beginning: string, isWatched: boolean): Promise<Connection> {
+    for (let attempt = 0; ; attempt++) {
+      const connection = await this.#pool.acquire();
+      try {
+        connection.isWatched = isWatched;
+        await connection.script(beginning);
+        return connection;
+      } catch (error) {
+        connection.lose(error);
+        this.#pool.release(connection);
+        this.#pool.suspect(error);
+        if (attempt > 0 || error instanceof DatabaseAway) throw error;
+      }
+    }
+  }
+
+  #beginning(durability: Durability): string {
+    // The operator's own setting for `full`: with standbys it may ask for more than a local flush.
+    const work = durability === "work" ? "; SET LOCAL synchronous_commit = off" : "";
+    if (!this.#options.tellsLimits) return BEGIN + work;
+    const { statement_timeout, idle_in_transaction_session_timeout } = serverLimits(this.#options.timeout);
+    return `${BEGIN}${work}; SET LOCAL statement_timeout = ${statement_timeout}; SET LOCAL idle_in_transaction_session_timeout = ${idle_in_transaction_session_timeout}`;
+  }
+
+  #handle(connection: Connection): Tx {
+    let handle = this.#handles.get(connection);
+    if (handle === undefined) this.#handles.set(connection, (handle = this.#transactional(connection)));
+    return handle;
+  }
+
+  #transactional(connection: Connection): Tx {
+    const own = (): Open => {
+      const open = this.#inside.getStore();
+      assert(open !== undefined && open.connection === connection, "a transaction was used outside its function");
+      assert(open.refusal === null, open.refusal ?? "");
+      return open;
+    };
+    const send = async (text: string, params: readonly Param[]): Promise<Result> => {
+      const open = own();
+      open.under++;
+      try {
+        const sent = connection.send(text, params);
+        // Behind the statement that made it a writing one, and waited for at the commit.
+        if (open.xid === null && !READS.test(text)) open.xid = xidOf(connection);
+        return await sent;
+      } catch (error) {
+        open.failure ??= error instanceof Error ? error : new Error(String(error));
+        throw toldError(error);
+      } finally {
+        open.under--;
+        this.#watch(open);
+      }
+    };
+    const tx: Tx = {
+      dialect: "postgres",
+      all: async <Row>(text: string, params = NONE) => toRows(await send(text, params)) as Row[],
+      get: async <Row>(text: string, params = NONE) => (toRows(await send(text, params))[0] ?? null) as Row | null,
+      run: async (text, params = NONE) => (await send(text, params)).affectedRows,
+      atomic: (fn) => fn(tx),
+      onCommit: (effect) => void own().effects.push(effect),
+      nextTurn: async () => {
+        const open = own();
+        open.isPaused = true;
+        await nextTurn();
+        open.isPaused = false;
+        this.#watch(open);
+      },
+      // What is deleted here is the server's: dead rows until its vacuum, its write-ahead log, its backups.
+      erase: () => void own(),
+    };
+    return tx;
+  }
+
+  #refuseInside(): void {
+    const open = this.#inside.getStore();
+    assert(open === undefined || open.refusal !== null, NESTED);
+  }
+
+  async #rollBack(open: Open, refusal: string): Promise<void> {
+    open.refusal = refusal;
+    try {
+      if (!open.connection.isClosed) await open.connection.script("ROLLBACK");
+    } catch (error) {
+      open.connection.lose(error);
+    } finally {
+      this.#pool.release(open.connection);
+    }
+  }
+
+  /** Looks after this turn of the event loop whether the transaction goes on. */
+  #watch(open: Open): void {
+    if (open.isWatched || open.refusal !== null) return;
+    open.isWatched = true;
+    setImmediate(() => {
+      open.isWatched = false;
+      if (open.refusal === null && open.under === 0 && !open.isPaused) void this.#rollBack(open, FOREIGN);
+    });
+  }
+}
+
+const BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+
+/**
+ * What the server is told, so that it ends by itself what nobody waits for any more: a statement a little before the
+ * watchdog would end its connection, a transaction whose Lectern is cut off, with the locks that it holds. ms
+ */
+export function serverLimits(
+  timeout: number,
+): Record<"statement_timeout" | "idle_in_transaction_session_timeout", number> {
+  return { statement_timeout: Math.ceil(timeout * 0.9), idle_in_transaction_session_timeout: timeout * 2 };
+}
+
+/** With a parameter, for the driver prepares nothing else. */
+const XID = /*sql*/ `SELECT pg_current_xact_id_if_assigned()::text AS xid WHERE ?1::integer = 1`;
+const STATUS = /*sql*/ `SELECT pg_xact_status(?1::text::xid8) AS status`;
+
+async function xidOf(connection: Connection): Promise<string | null> {
+  try {
+    const xid = (await connection.send(XID, [1]))[0]?.["xid"];
+    return typeof xid === "string" ? xid : null;
+  } catch {
+    // The statement before it failed, and with it the transaction.
+    return null;
+  }
+}
+
+/** Whether a transaction was committed; null where the server does not know any more. @throws DatabaseAway not yet */
+async function wasCommitted(xid: string, connection: Connection): Promise<boolean | null> {
+  let status: unknown;
+  try {
+    status = (await connection.send(STATUS, [xid]))[0]?.["status"];
+  } catch (error) {
+    // A number that has not been given yet: this server was taken over from one that was ahead.
+    if (sqlStateOf(error) === "22023") return false;
+    throw error;
+  }
+  if (status === "in progress") throw new DatabaseAway("a commit is still under way");
+  return typeof status === "string" ? status === "committed" : null;
+}

@@ -1,0 +1,123 @@
+import { assert } from "../../errors.ts";
+import { IndexCache } from "../index-cache.ts";
+import type { IndexReads } from "../index-reads.ts";
+import { SHOWN_ID_ROW, shownIds } from "../shown-ids.ts";
+import type { Database, Sql } from "../sql.ts";
+import { createStorage, type Storage, type Tables, tablesOf } from "../storage.ts";
+import { OneWriter } from "./one-writer.ts";
+
+/** Chunks of a file at a time. */
+const SLICE = 500;
+
+/** The tables of a database elsewhere, with what indexes in memory read of it on this machine. */
+export interface RemoteStorage extends Disposable {
+  readonly storage: Storage;
+}
+
+/** `cachePath`: a file of this process, made anew. The schema is there. */
+export async function openRemoteStorage(db: Database, cachePath: string): Promise<RemoteStorage> {
+  const cache = new IndexCache(cachePath);
+  try {
+    const writer = new OneWriter(db);
+    const tables = cachedTables(cache);
+    const beside = { indexReads: readsOf(writer, cache, tables), shownIds: shownIds(await db.all(SHOWN_ID_ROW)) };
+    return { storage: createStorage(writer, beside, tables), [Symbol.dispose]: () => cache.close() };
+  } catch (error) {
+    cache.close();
+    throw error;
+  }
+}
+
+/** What the whole database takes on its server. */
+export async function remoteBytes(db: Pick<Sql, "get">): Promise<number> {
+  return (await db.get<{ bytes: number }>(SIZE))?.bytes ?? 0;
+}
+
+const SIZE = /*sql*/ `SELECT pg_database_size(current_database()) AS bytes`;
+
+function readsOf(db: Database, cache: IndexCache, tablesOver: (sql: Sql) => Tables): IndexReads {
+  return {
+    ...cache.reads,
+    async slice(at, then) {
+      const { tenantId, owner, generation, from, limit } = at;
+      let outcome: { value: ReturnType<typeof then> } | { error: unknown } | undefined;
+      await db.transaction(async (tx) => {
+        const { storeFiles, chunks } = tablesOver(tx);
+        const file = await storeFiles.bySeq(tenantId, owner.storeFile);
+        const slice = file === null ? [] : await chunks.forIndex(tenantId, owner, generation, from, limit);
+        // Nobody else writes before this transaction has ended.
+        tx.onCommit(() => (outcome = attempt(() => then(file, slice))));
+      }, "work");
+      assert(outcome !== undefined, "a transaction ended without its effects");
+      if ("error" in outcome) throw outcome.error;
+      return outcome.value;
+    },
+    async bring({ storeFiles, chunks }, { tenantId, seq, generation, from }) {
+      const row = await storeFiles.bySeq(tenantId, seq);
+      cache.keepFile(tenantId, seq, row);
+      if (row === null || from === null) return;
+      const owner = { storeFile: seq, chunkSet: generation.chunk_set, revision: row.revision };
+      // The tables put what they read into the cache.
+      for (let at = from; ; at += SLICE)
+        if ((await chunks.forIndex(tenantId, owner, generation.id, at, SLICE)).length < SLICE) return;
+    },
+  };
+}
+
+function attempt<T>(work: () => T): { value: T } | { error: unknown } {
+  try {
+    return { value: work() };
+  } catch (error) {
+    return { error };
+  }
+}
+
+/**
+ * The tables, whose chunks pass through the cache on their way into an index and leave it when they are removed. What a
+ * transaction removes and then does not is only read again.
+ */
+function cachedTables(cache: IndexCache): (sql: Sql) => Tables {
+  const made = new WeakMap<Sql, Tables>();
+  return (sql) => {
+    let tables = made.get(sql);
+    if (tables === undefined) made.set(sql, (tables = cached(tablesOf(sql), cache)));
+    return tables;
+  };
+}
+
+function cached(tables: Tables, cache: IndexCache): Tables {
+  const { chunks, chunkTerms } = tables;
+  return {
+    ...tables,
+    chunks: {
+      ...chunks,
+      async forIndex(tenantId, at, generation, fromIdx, limit) {
+        const slice = await chunks.forIndex(tenantId, at, generation, fromIdx, limit);
+        cache.keep(tenantId, at, generation, { from: fromIdx, chunks: slice });
+        return slice;
+      },
+      async copyToSet(storeFile, revision, from, to) {
+        await chunks.copyToSet(storeFile, revision, from, to);
+        cache.forgetSet(storeFile, to);
+      },
+      async removeSome(storeFile, belowRevision, limit, note) {
+        const removed = await chunks.removeSome(storeFile, belowRevision, limit, note);
+        if (removed > 0) cache.forget(storeFile, belowRevision);
+        return removed;
+      },
+      async removeFromGeneration(generation, storeFile, afterId, withChunks) {
+        const last = await chunks.removeFromGeneration(generation, storeFile, afterId, withChunks);
+        if (withChunks) cache.forgetSet(storeFile, generation.chunk_set);
+        else cache.forgetVectors(generation.id, storeFile);
+        return last;
+      },
+    },
+    chunkTerms: {
+      ...chunkTerms,
+      async replace(replaced) {
+        await chunkTerms.replace(replaced);
+        cache.keepTerms(replaced);
+      },
+    },
+  };
+}
