@@ -1,8 +1,10 @@
 /**
  * `make faults`: every system call of every kind of write fails once, in turn. FAULT_SCRIPTS and FAULT_KINDS (names,
  * commas between) choose among them; FAULT_CALLS is how many calls of each at most, FAULT_STEP every how many-th.
+ * FAULT_RESULTS names a file in which what was tried is kept: the same command goes on where it was broken off.
  */
 import { lacks } from "../helpers/lacks.ts";
+import { Results, tableOf } from "./results.ts";
 import { SCRIPTS } from "./scripts.ts";
 import { closeSpare, ERRORS, series, type SeriesOptions, type Tally } from "./series.ts";
 import { KINDS, mayTrace, TRACER } from "./tracer.ts";
@@ -20,6 +22,7 @@ const kinds = KINDS.filter((kind) => chosen("FAULT_KINDS")?.includes(kind) ?? tr
 const most = Number(process.env["FAULT_CALLS"] ?? Infinity);
 const step = Number(process.env["FAULT_STEP"] ?? 1);
 
+const results = new Results(process.env["FAULT_RESULTS"]);
 const tallies: Tally[] = [];
 // Every pair of script and kind with its first error comes before any with its second.
 for (let round = 0; round < 4; round++)
@@ -27,9 +30,15 @@ for (let round = 0; round < 4; round++)
     for (const [name, run] of wanted) {
       const action = ERRORS[kind]?.[round];
       if (action === undefined) continue;
+      const tried = results.of({ script: name, kind, action }, most, step);
+      if (tried !== undefined) {
+        tallies.push(tried);
+        continue;
+      }
       const started = performance.now();
       const tally = await run({ kind, action, most, step });
       tallies.push(tally);
+      results.keep(tally, { most, step, seconds: Math.round((performance.now() - started) / 1000) });
       if (tally.failed === 0 && tally.findings.length === 0) continue;
       const seconds = ((performance.now() - started) / 1000).toFixed(0);
       const { failed, refused, stopped, findings } = tally;
@@ -39,6 +48,7 @@ for (let round = 0; round < 4; round++)
       for (const finding of findings) console.log(`  - ${finding}`);
     }
 await closeSpare();
+console.log(tableOf(tallies));
 const sum = (of: (tally: Tally) => number) => tallies.reduce((total, tally) => total + of(tally), 0);
 console.log(
   `${sum((t) => t.failed)} calls failed, ${sum((t) => t.refused)} requests refused, ${sum((t) => t.findings.length)} findings`,
