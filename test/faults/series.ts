@@ -34,7 +34,7 @@ export interface Tally {
 }
 
 /** How many faults one life of the server sees before it is killed and everything is looked at. */
-const FAULTS_OF_A_LIFE = 6;
+const FAULTS_OF_A_LIFE = 24;
 
 export interface SeriesOptions {
   script: Script;

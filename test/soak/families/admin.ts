@@ -1,6 +1,7 @@
 /** Tenants and keys, the console's session, models, backups, deletions, and what tells of the server itself. */
 import { randomTransformer } from "../../../src/embed/testing/transformer.ts";
 import { SMALL_SHAPE, transformerFolder } from "../../../src/embed/testing/model-folders.ts";
+import type { Asker } from "../asker.ts";
 import {
   addText,
   type Episode,
@@ -11,7 +12,7 @@ import {
   searchFor,
   sendFile,
 } from "../episode.ts";
-import { must, same } from "../wrong.ts";
+import { Interrupted, must, same } from "../wrong.ts";
 
 const tenants: Episode = {
   family: "tenants and keys",
@@ -56,7 +57,15 @@ const tenants: Episode = {
 const consoles: Episode = {
   family: "console",
   async run({ ask, house }) {
-    const link = await ask.as(house.verbsKey).json<{ code: string }>("POST", "/v1/console/links");
+    await house.untilOpen();
+    const { mark } = house;
+    // The key is of this life of the server.
+    const link = await ask
+      .as(house.verbsKey)
+      .json<{ code: string }>("POST", "/v1/console/links")
+      .catch((error: unknown) => {
+        throw house.disturbedSince(mark) ? new Interrupted("the key for verbs") : error;
+      });
     const { key } = await ask.json<{ key: string }>("POST", "/v1/console/session", { code: link.code });
     await ask.as(key).json("GET", "/v1/me");
     await ask.refused([401], "POST", "/v1/console/session", { code: link.code });
@@ -102,39 +111,52 @@ const deletions: Episode = {
 
 const FOLDER = transformerFolder(randomTransformer(SMALL_SHAPE));
 
+/** The server takes one folder at a time. */
+let isAdding = false;
+
 const models: Episode = {
   family: "models",
   async run({ ask }) {
-    const id = `${ask.name}-model`;
-    const form = new FormData();
-    form.set("id", id);
-    for (const [path, content] of Object.entries(FOLDER)) form.append("files", new Blob([content as string]), path);
-    await ask.json("POST", "/v1/admin/models", form);
-    const { data } = await ask.json<{ data: { embedding: number[] }[] }>("POST", "/v1/embeddings", {
-      model: id,
-      input: "a word",
-    });
-    same("its vectors", data[0]?.embedding.length, SMALL_SHAPE.hidden);
-    await ask.json("POST", "/v1/admin/models/rescan");
-    const listed = await ask.json<{ data: Identified[] }>("GET", "/v1/admin/models");
-    must(
-      "listed",
-      listed.data.some((one) => one.id === id),
-    );
-    await using remote = otherServer();
-    const body = {
-      id: `${id}-remote`,
-      dialect: "openai-compatible",
-      address: remote.address,
-      model: "house",
-      dry_run: true,
-    };
-    const tried = await ask.json<{ dimensions: number }>("POST", "/v1/admin/models/remote", body);
-    same("the other server's vectors", tried.dimensions, 8);
-    await ask.json("DELETE", `/v1/models/${id}`);
-    await ask.refused([404, 503], "POST", "/v1/embeddings", { model: id, input: "a word" });
+    if (isAdding) return;
+    isAdding = true;
+    try {
+      await addModel(ask);
+    } finally {
+      isAdding = false;
+    }
   },
 };
+
+async function addModel(ask: Asker): Promise<void> {
+  const id = `${ask.name}-model`;
+  const form = new FormData();
+  form.set("id", id);
+  for (const [path, content] of Object.entries(FOLDER)) form.append("files", new Blob([content as string]), path);
+  await ask.json("POST", "/v1/admin/models", form);
+  const { data } = await ask.json<{ data: { embedding: number[] }[] }>("POST", "/v1/embeddings", {
+    model: id,
+    input: "a word",
+  });
+  same("its vectors", data[0]?.embedding.length, SMALL_SHAPE.hidden);
+  await ask.json("POST", "/v1/admin/models/rescan");
+  const listed = await ask.json<{ data: Identified[] }>("GET", "/v1/admin/models");
+  must(
+    "listed",
+    listed.data.some((one) => one.id === id),
+  );
+  await using remote = otherServer();
+  const body = {
+    id: `${id}-remote`,
+    dialect: "openai-compatible",
+    address: remote.address,
+    model: "house",
+    dry_run: true,
+  };
+  const tried = await ask.json<{ dimensions: number }>("POST", "/v1/admin/models/remote", body);
+  same("the other server's vectors", tried.dimensions, 8);
+  await ask.json("DELETE", `/v1/models/${id}`);
+  await ask.refused([404, 503], "POST", "/v1/embeddings", { model: id, input: "a word" });
+}
 
 /** A server of embeddings as others are. */
 function otherServer() {
