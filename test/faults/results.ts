@@ -12,10 +12,18 @@ export interface TriedSeries extends Tally {
   most: number | null;
   step: number;
   seconds: number;
+  /** Where it is to be gone on with; absent when it came to its end. */
+  next?: number;
 }
 
-const keyOf = ({ of, script, kind, action, most, step }: Omit<TriedSeries, keyof Tally | "seconds"> & TallyName) =>
-  [of, script, kind, action, most, step].join(" ");
+const keyOf = ({
+  of,
+  script,
+  kind,
+  action,
+  most,
+  step,
+}: Omit<TriedSeries, keyof Tally | "seconds" | "next"> & TallyName) => [of, script, kind, action, most, step].join(" ");
 type TallyName = Pick<Tally, "script" | "kind" | "action">;
 
 export class Results {
@@ -34,14 +42,14 @@ export class Results {
     }
   }
 
-  /** What came of it if it was tried and nothing was found: a finding is looked for again. */
+  /** What came of it, as far as it came, if nothing was found: a finding is looked for again. */
   of(name: TallyName, most: number, step: number): TriedSeries | undefined {
     const tried = this.#tried.get(keyOf({ ...name, of: this.#of, most: finite(most), step }));
     return tried?.findings.length === 0 ? tried : undefined;
   }
 
-  keep(tally: Tally, { most, step, seconds }: { most: number; step: number; seconds: number }): void {
-    const line: TriedSeries = { ...tally, of: this.#of, most: finite(most), step, seconds };
+  keep(tally: Tally, as: { most: number; step: number; seconds: number; next?: number }): void {
+    const line: TriedSeries = { ...tally, ...as, of: this.#of, most: finite(as.most) };
     if (this.#path !== undefined) appendFileSync(this.#path, `${JSON.stringify(line)}\n`);
   }
 }
@@ -68,4 +76,11 @@ export function tableOf(tallies: readonly Tally[]): string {
         `${name.padEnd(23)} ${reached} calls, ${failed} failures, ${refused} refused, ${stopped} stopped, ${found} findings`,
     )
     .join("\n");
+}
+
+/** Without what is the results' own. */
+export function tallyOf(tried: TriedSeries | undefined): Tally | undefined {
+  if (tried === undefined) return undefined;
+  const { script, kind, action, failed, refused, stopped, findings } = tried;
+  return { script, kind, action, failed, refused, stopped, findings };
 }

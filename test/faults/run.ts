@@ -4,7 +4,7 @@
  * FAULT_RESULTS names a file in which what was tried is kept: the same command goes on where it was broken off.
  */
 import { lacks } from "../helpers/lacks.ts";
-import { Results, tableOf } from "./results.ts";
+import { Results, tableOf, tallyOf } from "./results.ts";
 import { SCRIPTS } from "./scripts.ts";
 import { closeSpare, ERRORS, series, type SeriesOptions, type Tally } from "./series.ts";
 import { KINDS, mayTrace, TRACER } from "./tracer.ts";
@@ -31,14 +31,18 @@ for (let round = 0; round < 4; round++)
       const action = ERRORS[kind]?.[round];
       if (action === undefined) continue;
       const tried = results.of({ script: name, kind, action }, most, step);
-      if (tried !== undefined) {
+      if (tried !== undefined && tried.next === undefined) {
         tallies.push(tried);
         continue;
       }
       const started = performance.now();
-      const tally = await run({ kind, action, most, step });
+      const kept = () => ({ most, step, seconds: Math.round((performance.now() - started) / 1000) });
+      const tally = await run({
+        ...{ kind, action, most, step, before: tallyOf(tried), from: tried?.next ?? 1 },
+        onChecked: (done, next) => results.keep(done, { ...kept(), next }),
+      });
       tallies.push(tally);
-      results.keep(tally, { most, step, seconds: Math.round((performance.now() - started) / 1000) });
+      results.keep(tally, kept());
       if (tally.failed === 0 && tally.findings.length === 0) continue;
       const seconds = ((performance.now() - started) / 1000).toFixed(0);
       const { failed, refused, stopped, findings } = tally;

@@ -45,6 +45,10 @@ export interface SeriesOptions {
   /** Of these the first to fail, and every how many-th. */
   from?: number;
   step?: number;
+  /** What an earlier run of the same series came to. */
+  before?: Tally | undefined;
+  /** Told after each look at everything, with what was tried by then and the next call in turn. */
+  onChecked?: (tally: Tally, next: number) => void;
 }
 
 /** The one that the last series left, as good as new. */
@@ -64,7 +68,8 @@ export async function closeSpare(): Promise<void> {
 
 export async function series(options: SeriesOptions): Promise<Tally> {
   const { script, kind, action, most = Infinity, from = 1, step = 1 } = options;
-  const tally: Tally = { script: script.name, kind, action, failed: 0, refused: 0, stopped: 0, findings: [] };
+  const none: Tally = { script: script.name, kind, action, failed: 0, refused: 0, stopped: 0, findings: [] };
+  const tally = { ...none, ...options.before };
   let desk = spare ?? (await newDesk());
   spare = null;
   try {
@@ -78,6 +83,7 @@ export async function series(options: SeriesOptions): Promise<Tally> {
         if (tally.failed % FAULTS_OF_A_LIFE === 0) {
           await desk.restart();
           await desk.check();
+          options.onChecked?.(tally, nth + step);
         }
       } catch (error) {
         if (!(error instanceof Finding) && !(error instanceof Error)) throw error;
