@@ -40,6 +40,7 @@ for (let round = 0; round < 4; round++)
       const tally = await run({
         ...{ kind, action, most, step, before: tallyOf(tried), from: tried?.next ?? 1 },
         onChecked: (done, next) => results.keep(done, { ...kept(), next }),
+        onFinding: (finding) => console.log(`  - ${finding}`),
       });
       tallies.push(tally);
       results.keep(tally, kept());
@@ -49,7 +50,6 @@ for (let round = 0; round < 4; round++)
       console.log(
         `${name.padEnd(13)} ${kind.padEnd(8)} ${action.padEnd(7)} ${failed} failed, ${refused} refused, ${stopped} stopped, ${findings.length} findings, ${seconds} s`,
       );
-      for (const finding of findings) console.log(`  - ${finding}`);
     }
 await closeSpare();
 console.log(tableOf(tallies));

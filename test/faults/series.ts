@@ -49,6 +49,7 @@ export interface SeriesOptions {
   before?: Tally | undefined;
   /** Told after each look at everything, with what was tried by then and the next call in turn. */
   onChecked?: (tally: Tally, next: number) => void;
+  onFinding?: (finding: string) => void;
 }
 
 /** The one that the last series left, as good as new. */
@@ -90,6 +91,7 @@ export async function series(options: SeriesOptions): Promise<Tally> {
         tally.failed++;
         const where = `${script.name}, ${kind} ${nth} ${action} (${desk.control.struck})`;
         tally.findings.push(`${where}: ${messageOf(error)}\n${lastLines(desk)}`);
+        options.onFinding?.(tally.findings.at(-1) ?? "");
         if (tally.findings.length >= 5) break;
         // A state that is not understood is left behind.
         await desk[Symbol.asyncDispose]();
@@ -102,8 +104,12 @@ export async function series(options: SeriesOptions): Promise<Tally> {
     }
   } catch (error) {
     tally.findings.push(`${script.name}, ${kind} ${action}, at the end: ${messageOf(error)}\n${lastLines(desk)}`);
+    options.onFinding?.(tally.findings.at(-1) ?? "");
   } finally {
-    if (desk.control.unknown !== null) tally.findings.push(`unknown: ${desk.control.unknown}`);
+    if (desk.control.unknown !== null) {
+      tally.findings.push(`unknown: ${desk.control.unknown}`);
+      options.onFinding?.(tally.findings.at(-1) ?? "");
+    }
     if (tally.findings.length === 0) spare = desk;
     else await desk[Symbol.asyncDispose]();
   }

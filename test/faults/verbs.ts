@@ -132,6 +132,7 @@ export async function verbSeries(verb: Verb, options: Omit<SeriesOptions, "scrip
     } catch (error) {
       tally.failed++;
       tally.findings.push(`${verb}, ${kind} ${nth} ${action} (${control.struck}): ${messageOf(error)}`);
+      options.onFinding?.(tally.findings.at(-1) ?? "");
     }
   }
   return tally;
