@@ -4,7 +4,7 @@ import { WINDOW_FROM } from "./schedule.ts";
 import { type Sample, SERIES, type SeriesName } from "./sampler.ts";
 import type { Soak } from "./soak.ts";
 
-/** What each may rise over the second half of the long life: a tenth of its median, or so much. */
+/** What each may rise over the window: a part of its median, or so much, whichever is more. */
 const BOUNDS: Partial<Record<SeriesName, Bound>> = {
   rss: { part: 0.1, least: 16 },
   anon: { part: 0.1, least: 16 },
@@ -32,7 +32,7 @@ export interface Row {
   isFlat: boolean | null;
 }
 
-/** The second half of the run, which is one life of the server. */
+/** The second half of the run, as far as it is one life of the server. */
 export function windowOf(soak: Soak): Sample[] {
   const from = (soak.options.durationMs / 1000) * WINDOW_FROM;
   const { samples } = soak.sampler;
