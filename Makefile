@@ -8,6 +8,9 @@ SHELL := /bin/sh
 # Options of `lectern serve`, such as ARGS="--port 9000"; LECTERN_PORT and the like work too.
 ARGS ?=
 
+# How long `make soak` takes; may have a fraction.
+HOURS ?= 1
+
 BUN_VERSION := $(shell sed -n 's/^ *"bun": "\([0-9.]*\)".*/\1/p' package.json)
 # The Bun on PATH if it is exactly the one wanted, else our own in .bun/.
 BUN := $(shell if [ "$$(bun --version 2>/dev/null)" = "$(BUN_VERSION)" ]; then command -v bun; else echo .bun/bun; fi)
@@ -17,7 +20,7 @@ NATIVE := dist/native/.built
 PYTHON_OF_CLIENTS := $(CURDIR)/dist/clients/python/venv/bin/python
 SOURCES := $(shell find src models/lectern-embed* -type f ! -name '*.test.ts' 2>/dev/null)
 
-.PHONY: addon bench bench-turns build check clean clients coverage deb deb-test dev docs eval faults fmt help image install ocr-eval powerloss release release-test run test
+.PHONY: addon bench bench-turns build check clean clients coverage deb deb-test dev docs eval faults fmt help image install ocr-eval powerloss release release-test run soak test
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +56,9 @@ faults: dist/lectern ## every system call of every kind of write fails once; hou
 
 powerloss: dist/lectern ## the power goes at every point of every kind of write: 20,000 states unless POWER_STATES says so
 	$(BUN) test/faults/powerloss.ts
+
+soak: dist/lectern ## HOURS=1: used in every way, disturbed and watched for so long; dist/soak/index.html has the plots
+	HOURS=$(HOURS) $(BUN) test/soak/run.ts
 
 sanitize: $(INSTALLED) ## the C++ of the addon under sanitizers; skipped by name where the compiler has none
 	$(BUN) test/native/sanitize.ts

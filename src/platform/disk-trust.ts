@@ -37,4 +37,13 @@ export function createDiskTrust(onLost: (what: string, cause: unknown) => void =
   };
 }
 
+/** Of the database and of the system: no space, over a quota, a device that fails. */
+const REFUSALS = /^(SQLITE_FULL|SQLITE_IOERR.*|ENOSPC|EDQUOT|EIO)$/;
+
+/** Whether it is the disk that refused a write: what only reads can be done all the same. */
+export function isDiskRefusal(error: unknown): boolean {
+  if (error instanceof AppError) return error.code === "storage_unavailable";
+  return error instanceof Error && "code" in error && REFUSALS.test(String(error.code));
+}
+
 const RETRY_AFTER_SECONDS = 60;

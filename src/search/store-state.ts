@@ -1,5 +1,6 @@
 /** Whether a store can be searched, and what is said where it cannot. */
 import { AppError } from "../errors.ts";
+import { isDiskRefusal } from "../platform/disk-trust.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { StoreRow } from "../storage/stores.ts";
 
@@ -26,13 +27,18 @@ export function isExpired(row: StoreRow, nowSeconds: number): boolean {
 /** A search moves the store's time of last activity, but a commit waits for the disk: it is written at most this often. */
 const TOUCH_SECONDS = 60;
 
-/** Notes that the store was searched. */
+/** Notes that the store was searched, if the disk lets it: a search that was done is answered, and the next one notes it. */
 export async function touch(
   stores: Pick<Storage["stores"], "touch">,
   store: StoreRow,
   nowSeconds: number,
 ): Promise<void> {
-  if (nowSeconds - store.last_active_at >= TOUCH_SECONDS) await stores.touch(store.tenant_id, store.id, nowSeconds);
+  if (nowSeconds - store.last_active_at < TOUCH_SECONDS) return;
+  try {
+    await stores.touch(store.tenant_id, store.id, nowSeconds);
+  } catch (error) {
+    if (!isDiskRefusal(error)) throw error;
+  }
 }
 
 export function storeNotFound(id: string): AppError {

@@ -34,7 +34,7 @@ export interface Tally {
 }
 
 /** How many faults one life of the server sees before it is killed and everything is looked at. */
-const FAULTS_OF_A_LIFE = 6;
+const FAULTS_OF_A_LIFE = 24;
 
 export interface SeriesOptions {
   script: Script;
@@ -45,6 +45,11 @@ export interface SeriesOptions {
   /** Of these the first to fail, and every how many-th. */
   from?: number;
   step?: number;
+  /** What an earlier run of the same series came to. */
+  before?: Tally | undefined;
+  /** Told after each look at everything, with what was tried by then and the next call in turn. */
+  onChecked?: (tally: Tally, next: number) => void;
+  onFinding?: (finding: string) => void;
 }
 
 /** The one that the last series left, as good as new. */
@@ -64,7 +69,8 @@ export async function closeSpare(): Promise<void> {
 
 export async function series(options: SeriesOptions): Promise<Tally> {
   const { script, kind, action, most = Infinity, from = 1, step = 1 } = options;
-  const tally: Tally = { script: script.name, kind, action, failed: 0, refused: 0, stopped: 0, findings: [] };
+  const none: Tally = { script: script.name, kind, action, failed: 0, refused: 0, stopped: 0, findings: [] };
+  const tally = { ...none, ...options.before };
   let desk = spare ?? (await newDesk());
   spare = null;
   try {
@@ -78,12 +84,14 @@ export async function series(options: SeriesOptions): Promise<Tally> {
         if (tally.failed % FAULTS_OF_A_LIFE === 0) {
           await desk.restart();
           await desk.check();
+          options.onChecked?.(tally, nth + step);
         }
       } catch (error) {
         if (!(error instanceof Finding) && !(error instanceof Error)) throw error;
         tally.failed++;
         const where = `${script.name}, ${kind} ${nth} ${action} (${desk.control.struck})`;
         tally.findings.push(`${where}: ${messageOf(error)}\n${lastLines(desk)}`);
+        options.onFinding?.(tally.findings.at(-1) ?? "");
         if (tally.findings.length >= 5) break;
         // A state that is not understood is left behind.
         await desk[Symbol.asyncDispose]();
@@ -96,8 +104,12 @@ export async function series(options: SeriesOptions): Promise<Tally> {
     }
   } catch (error) {
     tally.findings.push(`${script.name}, ${kind} ${action}, at the end: ${messageOf(error)}\n${lastLines(desk)}`);
+    options.onFinding?.(tally.findings.at(-1) ?? "");
   } finally {
-    if (desk.control.unknown !== null) tally.findings.push(`unknown: ${desk.control.unknown}`);
+    if (desk.control.unknown !== null) {
+      tally.findings.push(`unknown: ${desk.control.unknown}`);
+      options.onFinding?.(tally.findings.at(-1) ?? "");
+    }
     if (tally.findings.length === 0) spare = desk;
     else await desk[Symbol.asyncDispose]();
   }

@@ -81,6 +81,11 @@ export class Control {
   /** Ends it; how many calls failed. */
   disarm(): number {
     this.#words[ARMED] = 0;
+    return this.hits;
+  }
+
+  /** How many calls failed since it was armed. */
+  get hits(): number {
     return this.#words[HITS] ?? 0;
   }
 

@@ -111,10 +111,12 @@ class Bench implements AsyncDisposable {
 
 export async function verbSeries(verb: Verb, options: Omit<SeriesOptions, "script">): Promise<Tally> {
   const { kind, action, most = Infinity, from = 1, step = 1 } = options;
-  const tally: Tally = { script: verb, kind, action, failed: 0, refused: 0, stopped: 0, findings: [] };
+  const none: Tally = { script: verb, kind, action, failed: 0, refused: 0, stopped: 0, findings: [] };
+  const tally = { ...none, ...options.before };
   await using bench = await Bench.open(verb);
   const { control } = bench.desk;
   for (let nth = from; tally.failed < most && tally.findings.length < 5; nth += step) {
+    options.onChecked?.(tally, nth);
     try {
       const ended = await bench.run(verb, { kind, action, nth });
       const struck = control.disarm() > 0;
@@ -130,6 +132,7 @@ export async function verbSeries(verb: Verb, options: Omit<SeriesOptions, "scrip
     } catch (error) {
       tally.failed++;
       tally.findings.push(`${verb}, ${kind} ${nth} ${action} (${control.struck}): ${messageOf(error)}`);
+      options.onFinding?.(tally.findings.at(-1) ?? "");
     }
   }
   return tally;

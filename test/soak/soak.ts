@@ -1,0 +1,214 @@
+/**
+ * The soak itself: some clients, each going through the families in an order of its own, disturbances on a schedule, samples,
+ * and at the end everything that is known looked at once more.
+ */
+import { messageOf } from "../../src/errors.ts";
+import { seededRandom, type SeededRandom } from "../helpers/random.ts";
+import { Asker } from "./asker.ts";
+import type { Episode } from "./episode.ts";
+import { ADMIN_FAMILIES } from "./families/admin.ts";
+import { ANSWER_FAMILIES } from "./families/answers.ts";
+import { FILE_FAMILIES } from "./families/files.ts";
+import { PROGRAM_FAMILIES } from "./families/programs.ts";
+import { SEARCH_FAMILIES } from "./families/search.ts";
+import { House } from "./house.ts";
+import { Ledger } from "./ledger.ts";
+import { Library } from "./library.ts";
+import { Sampler } from "./sampler.ts";
+import { scheduleOf } from "./schedule.ts";
+import { sweep } from "./sweep.ts";
+import { Interrupted, Wrong } from "./wrong.ts";
+
+const CLIENTS = 3;
+const AFTER_INTERRUPTION_MS = 500;
+/** Wrong answers after which nothing more is learned. */
+const MOST_WRONG = 200;
+
+export interface SoakOptions {
+  durationMs: number;
+  seed: number;
+  sampleMs: number;
+  /** Called after each sample. */
+  onSample?: (soak: Soak) => void;
+  log?: (line: string) => void;
+}
+
+export interface FamilyCount {
+  done: number;
+  interrupted: number;
+  wrong: number;
+}
+
+const LIBRARY: Episode = {
+  family: "lasting stores",
+  run: async ({ ask, library, random }) => {
+    for (let i = 0; i < 3; i++) await library.visit(ask, random);
+  },
+};
+
+export const FAMILIES: readonly Episode[] = [
+  LIBRARY,
+  ...FILE_FAMILIES,
+  ...SEARCH_FAMILIES,
+  ...ANSWER_FAMILIES,
+  ...ADMIN_FAMILIES,
+  ...PROGRAM_FAMILIES,
+];
+
+export class Soak {
+  readonly house: House;
+  readonly ledger: Ledger;
+  readonly sampler: Sampler;
+  readonly library = new Library();
+  readonly families = new Map<string, FamilyCount>();
+  readonly wrong: string[] = [];
+  /** What happened when, in seconds since the start. */
+  readonly events: { at: number; what: string }[] = [];
+  readonly options: SoakOptions;
+  readonly #startedMs = performance.now();
+  readonly #active = new Set<string>();
+  #serial = 0;
+  #isOver = false;
+
+  private constructor(house: House, ledger: Ledger, options: SoakOptions) {
+    this.house = house;
+    this.ledger = ledger;
+    this.options = options;
+    this.sampler = new Sampler(house, ledger, () => this.library.size);
+    for (const { family } of FAMILIES) this.families.set(family, { done: 0, interrupted: 0, wrong: 0 });
+  }
+
+  /** Runs to its end; the house is still there afterwards and is the caller's to take down. */
+  static async run(options: SoakOptions): Promise<Soak> {
+    const house = await House.open();
+    try {
+      const { paths } = (await (await house.server.fetch("/docs/json")).json()) as {
+        paths: Record<string, Record<string, unknown>>;
+      };
+      const soak = new Soak(house, new Ledger(paths), options);
+      await soak.#run();
+      return soak;
+    } finally {
+      await house[Symbol.asyncDispose]();
+    }
+  }
+
+  get seconds(): number {
+    return (performance.now() - this.#startedMs) / 1000;
+  }
+
+  async #run(): Promise<void> {
+    const { durationMs, seed } = this.options;
+    await this.library.open(this.#asker("library"));
+    const clients = Array.from({ length: CLIENTS }, (_, i) => this.#client(seededRandom(seed + i)));
+    const sampling = this.#sample();
+    await this.#disturb(seededRandom(seed + 1000));
+    await Bun.sleep(Math.max(0, durationMs - this.seconds * 1000));
+    this.#isOver = true;
+    await Promise.all([...clients, sampling]);
+    await this.#look("at the end", seed);
+    await this.house.kill();
+    await this.#look("after a last kill", seed);
+  }
+
+  #asker(name: string): Asker {
+    return new Asker(this.house, this.ledger, name);
+  }
+
+  /** Every family in turn, in a new order each time. */
+  async #client(random: SeededRandom): Promise<void> {
+    while (!this.#isOver) {
+      const round = FAMILIES.flatMap((family) => (family === LIBRARY ? Array<Episode>(6).fill(family) : [family]));
+      for (const episode of round.map((one) => ({ one, at: random() })).toSorted((a, b) => a.at - b.at)) {
+        if (this.#isOver) return;
+        await this.#episode(episode.one, random);
+      }
+    }
+  }
+
+  async #episode(episode: Episode, random: SeededRandom): Promise<void> {
+    const name = `ep${++this.#serial}`;
+    const count = this.families.get(episode.family) ?? { done: 0, interrupted: 0, wrong: 0 };
+    this.#active.add(name);
+    try {
+      const { house, library } = this;
+      await episode.run({ ask: this.#asker(name), house, library, random });
+      count.done++;
+    } catch (error) {
+      if (error instanceof Interrupted) {
+        count.interrupted++;
+        // Nothing is learned from a hundred refusals a second.
+        await Bun.sleep(AFTER_INTERRUPTION_MS);
+      } else {
+        count.wrong++;
+        this.#tellWrong(`${episode.family} (${name})`, error);
+      }
+    } finally {
+      this.#active.delete(name);
+    }
+  }
+
+  #tellWrong(where: string, error: unknown): void {
+    const stack = error instanceof Error && !(error instanceof Wrong) ? (error.stack ?? "") : "";
+    const line = `${this.seconds.toFixed(0)} s, ${where}: ${messageOf(error)} ${stack}`;
+    this.wrong.push(line);
+    this.options.log?.(`WRONG ${line}\n${this.house.server.log().slice(-1500)}`);
+    if (this.wrong.length >= MOST_WRONG) this.#isOver = true;
+  }
+
+  #note(what: string): void {
+    this.events.push({ at: this.seconds, what });
+    this.options.log?.(`${this.seconds.toFixed(0)} s: ${what}`);
+  }
+
+  async #disturb(random: SeededRandom): Promise<void> {
+    for (const { atMs, kind } of scheduleOf(this.options.durationMs, random)) {
+      await Bun.sleep(Math.max(0, atMs - this.seconds * 1000));
+      if (this.#isOver) return;
+      this.#note(kind);
+      try {
+        if (kind === "kill") await this.house.kill();
+        else if (kind === "restart") await this.house.restart();
+        else if (kind === "clock")
+          this.house.moveClock(random() < 0.8 ? 600 + random.below(5 * 3600) : -random.below(90));
+        else if (kind === "full") await this.house.fillDisk(6_000, () => this.#searchWhileFull());
+        else await sweep(this.#asker("sweep"), this.#active, this.library);
+      } catch (error) {
+        if (error instanceof Interrupted) continue;
+        this.#tellWrong(kind, error);
+        // A server that is away stays away.
+        if (kind === "kill" || kind === "restart") this.#isOver = true;
+      }
+    }
+  }
+
+  /** Reading needs no space. */
+  async #searchWhileFull(): Promise<void> {
+    const ask = this.#asker("full");
+    for (const { id } of this.library.shelves) {
+      const response = await ask.raw("POST", `/v1/vector_stores/${id}/search`, { query: "harbour" });
+      const text = await response.text();
+      if (response.ok) continue;
+      const log = this.house.server.log().slice(-2500);
+      throw new Wrong(`a search while the disk is full: ${response.status} ${text}\n${log}`);
+    }
+  }
+
+  async #sample(): Promise<void> {
+    while (!this.#isOver) {
+      await this.house.untilOpen();
+      await this.sampler.take();
+      this.options.onSample?.(this);
+      await Bun.sleep(this.options.sampleMs);
+    }
+  }
+
+  async #look(what: string, seed: number): Promise<void> {
+    this.#note(`everything is looked at ${what}`);
+    try {
+      await this.library.checkAll(this.#asker("look"), seededRandom(seed + 2000));
+    } catch (error) {
+      this.#tellWrong(what, error);
+    }
+  }
+}
