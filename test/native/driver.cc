@@ -285,6 +285,8 @@ void checkMapping(const std::string& directory) {
     isRefused = true;
   }
   require(isRefused, "a file of another length is refused");
+}
+
 /** Told of what is done. */
 class Counter : public Customer {
  public:
