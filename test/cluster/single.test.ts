@@ -13,7 +13,7 @@ import { waitFor } from "../helpers/wait.ts";
 import { makeText, migrationEnd, QUESTIONS, untilIndexed } from "../migrate/corpus.ts";
 import { hasPostgres, testDatabase } from "./servers/postgres.ts";
 
-setDefaultTimeout(240_000);
+setDefaultTimeout(480_000);
 
 const FILES = 12;
 const SMALL = { type: "static" as const, static: { max_chunk_size_tokens: 100, chunk_overlap_tokens: 20 } };
@@ -246,7 +246,7 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("a server on PostgreSQL", () =
     here = await openDesk(null);
     await fill(there);
     await fill(here);
-  }, 240_000);
+  }, 480_000);
   afterAll(async () => {
     await there?.[Symbol.asyncDispose]();
     await here?.[Symbol.asyncDispose]();
