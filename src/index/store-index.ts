@@ -24,7 +24,7 @@ import { KeywordIndex, type KeywordPass } from "./keyword.ts";
 import type { QueryTerm } from "./query-term.ts";
 import { type IndexCandidate, type LegHit, legOf } from "./legs.ts";
 import { type OpenGraph, releaseGraph } from "./open-graph.ts";
-import { type FetchTerms, refinedScores } from "./passages.ts";
+import { type FetchTerms, refinedScores, type ScoresOf } from "./passages.ts";
 import { OwnAttributes } from "./own-attributes.ts";
 import { TopK } from "./top-k.ts";
 import { unpackTerms } from "./term-blob.ts";
@@ -135,7 +135,7 @@ interface StoreIndexParts {
   vectors: ExactIndex;
 }
 
-type KeywordLeg = { readonly hits: readonly VectorHit[]; readonly scoreOf: (chunk: number) => number };
+type KeywordLeg = { readonly hits: readonly VectorHit[]; readonly scoresOf: ScoresOf };
 type Nearest = { readonly hits: readonly VectorHit[]; readonly used: IndexAnswer["used"] };
 type Legs = {
   readonly vector: Float32Array | null;
@@ -438,10 +438,12 @@ export class StoreIndex {
 
   #keywordLeg(pass: KeywordPass, byWindows: boolean): KeywordLeg {
     const fetch = byWindows ? this.#fetchTerms : null;
-    const scoreOf = fetch === null ? pass.scoreOf : refinedScores(pass, fetch);
-    const hits = Array.from(pass.top.ids, (owner) => ({ owner, score: scoreOf(owner) }));
-    if (scoreOf !== pass.scoreOf) hits.sort((a, b) => b.score - a.score || a.owner - b.owner);
-    return { hits, scoreOf };
+    const scoresOf = fetch === null ? pass.scoresOf : refinedScores(pass, fetch);
+    const isRefined = scoresOf !== pass.scoresOf;
+    const scores = isRefined ? scoresOf([...pass.top.ids]) : pass.top.scores;
+    const hits = Array.from(pass.top.ids, (owner, i) => ({ owner, score: scores[i]! }));
+    if (isRefined) hits.sort((a, b) => b.score - a.score || a.owner - b.owner);
+    return { hits, scoresOf };
   }
 
   /** Those of the vector leg first. */
@@ -453,11 +455,9 @@ export class StoreIndex {
       const proof = evidence === null || evidence.size === 0 ? 0 : (evidence.get(chunk) ?? 0);
       found.push({ chunkId: files.chunkId(chunk), fileKey, vectorScore, keywordScore, evidence: proof });
     };
-    const taken = new Set<number>();
-    for (const { owner, score } of nearest) {
-      taken.add(owner);
-      add(owner, score, keyword === null ? null : keyword.scoreOf(owner));
-    }
+    const taken = new Set(nearest.map((hit) => hit.owner));
+    const keywordScores = keyword?.scoresOf(nearest.map((hit) => hit.owner)) ?? null;
+    nearest.forEach(({ owner, score }, i) => add(owner, score, keywordScores?.[i] ?? null));
     if (keyword === null) return found;
     const others = keyword.hits.filter((hit) => !taken.has(hit.owner));
     const owners = others.map((hit) => hit.owner);

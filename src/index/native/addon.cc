@@ -2,10 +2,12 @@
 #include <node_api.h>
 
 #include "graph-binding.h"
+#include "postings-binding.h"
 #include "scan-binding.h"
 
 NAPI_MODULE_INIT() {
   lectern::defineScan(env, exports);
   lectern::defineGraph(env, exports);
+  lectern::definePostings(env, exports);
   return exports;
 }

@@ -1,0 +1,370 @@
+// The best chunks by BM25, a window of ordinals after the other. What cannot be among the best is left out by bounds:
+// lists whose bounds together are not above the worst of the best so far are looked at only for chunks that another list
+// names (MaxScore: Turtle & Flood 1995, "Query evaluation: strategies and optimizations"), and so are whole stretches
+// (block maxima: Ding & Suel 2011). Sums are made in 32-bit floats first; of a chunk that may be among the best then
+// exactly, in the order of the terms.
+#include <algorithm>
+#include <stdexcept>
+
+#include "postings-shares.h"
+
+namespace lectern {
+
+namespace {
+
+/** Ordinals that are looked at together: their sums fit the nearest cache. */
+constexpr uint32_t kWindow = 4096;
+constexpr uint32_t kStretch = 64;
+/** Of a sum of 64 terms in 32-bit floats, and of the shares in it. */
+constexpr double kRounding = 1e-5;
+/** The chunks of so few postings are put in order; those of more are found by their sums. */
+constexpr size_t kFewPostings = 128;
+/** Looking a chunk up in a list costs as much as adding so many of its postings. */
+constexpr size_t kLookUp = 64;
+/** Postings that are looked at for a first bar. */
+constexpr size_t kMostTried = 4096;
+
+/** Bit i says whether value i of 32 is above `least`. */
+LECTERN_INLINE uint32_t aboveMask(const float* values, float least) {
+  uint32_t mask = 0;
+#if defined(LECTERN_X86)
+  const __m128 bar = _mm_set1_ps(least);
+  for (uint32_t i = 0; i < 32; i += 4)
+    mask |= static_cast<uint32_t>(_mm_movemask_ps(_mm_cmpgt_ps(_mm_loadu_ps(values + i), bar))) << i;
+#else
+  for (uint32_t i = 0; i < 32; i++) mask |= static_cast<uint32_t>(values[i] > least) << i;
+#endif
+  return mask;
+}
+
+class BestChunks {
+ public:
+  BestChunks(const std::vector<Run>& runs, const ChunkLengths& chunks, const AllowedChunks& allowed, size_t limit)
+      : runs_(runs), chunks_(chunks), allowed_(allowed), limit_(limit), sums_(kWindow) {
+    shares_ = stretchShares(usedSimd());
+    for (const Run& run : runs) cursors_.push_back({&run});
+  }
+
+  std::vector<ScoredChunk> run() {
+    bar_ = firstBar();
+    for (size_t lo = 0; lo < chunks_.count; lo += kWindow) {
+      lo_ = static_cast<uint32_t>(lo);
+      hi_ = static_cast<uint32_t>(std::min<size_t>(lo + kWindow, chunks_.count));
+      window();
+    }
+    std::sort(best_.begin(), best_.end(), isBefore);
+    return best_;
+  }
+
+ private:
+  /** A run with postings in the window. */
+  struct Present {
+    Cursor* cursor;
+    /** What it adds at most to a chunk of the window. */
+    double bound;
+    /** Postings, about. */
+    size_t count;
+  };
+  struct Candidate {
+    uint32_t ordinal;
+    float sum;
+  };
+  /** Of the window, ascending. */
+  struct Candidates {
+    explicit Candidates(size_t most) : all(most) {}
+    Candidate& operator[](size_t at) { return all[at]; }
+    void clear() { size = 0; }
+    void add(uint32_t ordinal, float sum) {
+      if (size == all.size()) throw std::invalid_argument("postings are not in order");
+      all[size++] = {ordinal, sum};
+    }
+
+    std::vector<Candidate> all;
+    size_t size = 0;
+  };
+  struct Found {
+    size_t term;
+    double contribution;
+  };
+
+  void window() {
+    double total = gather();
+    if (!(total > bar_)) return;
+    const size_t allowed = allowed_.isAll() ? hi_ - lo_ : allowedHere();
+    if (allowed == 0) return;
+    std::sort(present_.begin(), present_.end(), [](const Present& a, const Present& b) { return a.bound > b.bound; });
+    total *= 1 + kRounding;
+    // Of the last lists alone no chunk is above the bar.
+    size_t leading = present_.size();
+    double rest = 0;
+    while (leading > 1 && rest + present_[leading - 1].bound <= bar_) rest += present_[--leading].bound;
+    size_t postings = 0;
+    for (size_t i = 0; i < leading; i++) postings += present_[i].count;
+    candidates_.clear();
+    size_t done = 0;
+    bool isSummed = false;
+    if (allowed * present_.size() * kLookUp < postings) {
+      listAllowed();
+    } else if (leading == 1) {
+      listOne(present_[0], total - present_[0].bound);
+      done = 1;
+    } else if (postings <= kFewPostings) {
+      listFew(leading);
+    } else {
+      spread();
+      for (; done < leading; done++) addUp(present_[done], total - present_[done].bound);
+      isSummed = true;
+    }
+    rest = total;
+    for (size_t i = 0; i < done; i++) rest -= present_[i].bound;
+    if (isSummed) listSums(rest);
+    for (; done < present_.size() && candidates_.size > 0; done++) {
+      raiseBar();
+      rest -= present_[done].bound;
+      if (candidates_.size * kLookUp < present_[done].count) {
+        lookUp(*present_[done].cursor, rest);
+        isSummed = false;
+        continue;
+      }
+      if (!isSummed) spread();
+      isSummed = true;
+      addUp(present_[done], total - present_[done].bound);
+      keepSums(rest);
+    }
+    raiseBar();
+    for (size_t i = 0; i < candidates_.size; i++)
+      if (candidates_[i].sum * (1 + kRounding) > bar_) offer(candidates_[i].ordinal);
+  }
+
+  /** Finds the runs with postings in the window; answers what a chunk can score at most. */
+  double gather() {
+    present_.clear();
+    double total = 0;
+    for (Cursor& cursor : cursors_) {
+      if (!cursor.seek(lo_) || ordinalIn(cursor.posting()) >= hi_) continue;
+      float most = 0;
+      size_t count = 0;
+      const std::vector<Stretch>& stretches = cursor.run->stretches;
+      for (size_t i = cursor.stretch; i < stretches.size(); i++) {
+        most = std::max(most, stretches[i].bound);
+        count += stretches[i].count;
+        if (stretches[i].last >= hi_ - 1) break;
+      }
+      present_.push_back({&cursor, cursor.run->weight * most * (1 + kRounding), count});
+      total += present_.back().bound;
+    }
+    return total;
+  }
+
+  size_t allowedHere() const {
+    size_t count = 0;
+    for (size_t word = lo_ / 32; word < (hi_ + 31) / 32; word++)
+      count += static_cast<size_t>(__builtin_popcount(allowed_.word(word)));
+    return count;
+  }
+
+  void listAllowed() {
+    for (size_t at = lo_ / 32; at < (hi_ + 31) / 32; at++) {
+      for (uint32_t word = allowed_.word(at); word != 0; word &= word - 1) {
+        const auto ordinal = static_cast<uint32_t>(at * 32) + static_cast<uint32_t>(__builtin_ctz(word));
+        if (ordinal < hi_) candidates_.add(ordinal, 0);
+      }
+    }
+  }
+
+  /** Calls `visit(postings, count, shares)` for the stretches of the window that add more than `least` somewhere. */
+  template <typename Visit>
+  void forEachStretch(const Cursor& cursor, double least, const Visit& visit) const {
+    const ShareQuery query(chunks_, cursor.run->weight);
+    const float bound = static_cast<float>(least / std::max(cursor.run->weight, 1e-30) / (1 + kRounding));
+    float shares[kStretch];
+    Cursor at = cursor;
+    const std::vector<Stretch>& stretches = cursor.run->stretches;
+    for (; at.stretch < stretches.size(); at.stretch++, at.at = 0) {
+      const Stretch& stretch = stretches[at.stretch];
+      const bool isLast = stretch.last >= hi_ - 1;
+      if (stretch.bound > bound) {
+        const uint32_t from = at.at;
+        uint32_t end = stretch.count;
+        if (isLast && stretch.last >= hi_) {
+          at.seek(hi_);
+          end = at.at;
+        }
+        if (!shares_(stretch.postings + from, end - from, lo_, hi_, query, shares))
+          throw std::invalid_argument("postings are not in order");
+        visit(stretch.postings + from, end - from, shares);
+      }
+      if (isLast) return;
+    }
+  }
+
+  /** Chunks of the one list without which nothing is above the bar. */
+  void listOne(const Present& present, double others) {
+    const auto least = static_cast<float>(bar_ - others);
+    forEachStretch(*present.cursor, bar_ - others, [&](const int32_t* postings, uint32_t count, const float* shares) {
+      for (uint32_t i = 0; i < count; i++) {
+        const uint32_t ordinal = ordinalIn(postings[i]);
+        if (shares[i] > least && allowed_.has(ordinal)) candidates_.add(ordinal, shares[i]);
+      }
+    });
+  }
+
+  /** Chunks of the first lists, with nothing added up yet. */
+  void listFew(size_t leading) {
+    std::vector<uint32_t>& few = few_;
+    few.clear();
+    for (size_t i = 0; i < leading; i++) {
+      forEachStretch(*present_[i].cursor, 0, [&](const int32_t* postings, uint32_t count, const float*) {
+        for (uint32_t at = 0; at < count; at++)
+          if (allowed_.has(ordinalIn(postings[at]))) few.push_back(ordinalIn(postings[at]));
+      });
+    }
+    std::sort(few.begin(), few.end());
+    few.erase(std::unique(few.begin(), few.end()), few.end());
+    for (const uint32_t ordinal : few) candidates_.add(ordinal, 0);
+  }
+
+  /** No chunk of a stretch that is left out is above the bar with everything that the others add. */
+  void addUp(const Present& present, double others) {
+    float* sums = sums_.data() - lo_;
+    forEachStretch(*present.cursor, bar_ - others, [&](const int32_t* postings, uint32_t count, const float* shares) {
+      for (uint32_t i = 0; i < count; i++) sums[ordinalIn(postings[i])] += shares[i];
+    });
+  }
+
+  /** The sums of the candidates; of others only what is added from here on, which is less than they have. */
+  void spread() {
+    std::fill(sums_.begin(), sums_.end(), 0.0F);
+    for (size_t i = 0; i < candidates_.size; i++) sums_[candidates_[i].ordinal - lo_] = candidates_[i].sum;
+  }
+
+  /** Chunks that are above the bar with what the lists that are left add at most. */
+  void listSums(double rest) {
+    candidates_.clear();
+    const auto least = static_cast<float>(std::max(0.0, (bar_ - rest) * (1 - kRounding)));
+    for (uint32_t first = 0; first < hi_ - lo_; first += 32) {
+      uint32_t above = aboveMask(sums_.data() + first, least);
+      if (!allowed_.isAll()) above &= allowed_.word((lo_ + first) / 32);
+      for (; above != 0; above &= above - 1) {
+        const uint32_t i = first + static_cast<uint32_t>(__builtin_ctz(above));
+        candidates_.add(lo_ + i, sums_[i]);
+      }
+    }
+  }
+
+  /** Leaves out the candidates that cannot be above the bar any more by their sums. */
+  void keepSums(double rest) {
+    size_t kept = 0;
+    for (size_t i = 0; i < candidates_.size; i++) {
+      const uint32_t ordinal = candidates_[i].ordinal;
+      const float sum = sums_[ordinal - lo_];
+      candidates_[kept] = {ordinal, sum};
+      kept += sum * (1 + kRounding) + rest > bar_ ? 1 : 0;
+    }
+    candidates_.size = kept;
+  }
+
+  /** Adds what a list has of the candidates, and leaves out those that cannot be above the bar any more. */
+  void lookUp(Cursor cursor, double rest) {
+    const double weight = cursor.run->weight;
+    size_t kept = 0;
+    bool isThere = true;
+    for (size_t i = 0; i < candidates_.size; i++) {
+      Candidate one = candidates_[i];
+      isThere = isThere && cursor.seek(one.ordinal);
+      if (isThere && ordinalIn(cursor.posting()) == one.ordinal)
+        one.sum += static_cast<float>(chunks_.contribution(weight, cursor.posting()));
+      if (one.sum * (1 + kRounding) + rest > bar_) candidates_[kept++] = one;
+    }
+    candidates_.size = kept;
+  }
+
+  /** What as many candidates as are wanted reach is below the worst of the best. */
+  void raiseBar() {
+    if (candidates_.size < limit_ + limit_ / 8) return;
+    tried_.clear();
+    for (size_t i = 0; i < candidates_.size; i++) tried_.push_back(candidates_[i].sum);
+    const auto last = tried_.begin() + static_cast<std::ptrdiff_t>(limit_ - 1);
+    std::nth_element(tried_.begin(), last, tried_.end(), std::greater<float>());
+    bar_ = std::max(bar_, *last * (1 - kRounding));
+  }
+
+  /** Keeps the chunk if its exact score is above the bar. Chunks come in ascending order. */
+  void offer(uint32_t ordinal) {
+    found_.clear();
+    for (const Present& present : present_) {
+      Cursor& cursor = *present.cursor;
+      if (cursor.seek(ordinal) && ordinalIn(cursor.posting()) == ordinal)
+        found_.push_back({cursor.run->term, chunks_.contribution(cursor.run->weight, cursor.posting())});
+    }
+    std::sort(found_.begin(), found_.end(), [](const Found& a, const Found& b) { return a.term < b.term; });
+    float score = 0;
+    for (const Found& one : found_) score = static_cast<float>(static_cast<double>(score) + one.contribution);
+    if (!(score > bar_)) return;
+    if (best_.size() == limit_) {
+      std::pop_heap(best_.begin(), best_.end(), isBefore);
+      best_.pop_back();
+    }
+    best_.push_back({score, ordinal});
+    std::push_heap(best_.begin(), best_.end(), isBefore);
+    // Of equal scores the first stays.
+    if (best_.size() == limit_) bar_ = std::max<double>(bar_, best_.front().score);
+  }
+
+  /** A score that `limit` chunks are above for certain: by one list, the heaviest that has enough of them; 0 for none. */
+  double firstBar() const {
+    const Run* heaviest = nullptr;
+    for (const Run& run : runs_) {
+      size_t count = 0;
+      for (const Stretch& stretch : run.stretches) count += stretch.count;
+      if (count >= limit_ && (heaviest == nullptr || run.weight > heaviest->weight)) heaviest = &run;
+    }
+    if (heaviest == nullptr) return 0;
+    std::vector<double> tried;
+    size_t looked = 0;
+    for (const Stretch& stretch : heaviest->stretches) {
+      for (uint32_t at = 0; at < stretch.count; at++, looked++) {
+        const uint32_t ordinal = ordinalIn(stretch.postings[at]);
+        if (ordinal >= chunks_.count) throw std::invalid_argument("a posting is of a chunk that is not there");
+        if (allowed_.has(ordinal)) tried.push_back(chunks_.contribution(heaviest->weight, stretch.postings[at]));
+      }
+      if (looked >= kMostTried) break;
+    }
+    if (tried.size() < limit_) return 0;
+    const auto last = tried.begin() + static_cast<std::ptrdiff_t>(limit_ - 1);
+    std::nth_element(tried.begin(), last, tried.end(), std::greater<double>());
+    // Less by the rounding: chunks with exactly that score are still wanted.
+    return *last * (1 - kRounding);
+  }
+
+  const std::vector<Run>& runs_;
+  const ChunkLengths& chunks_;
+  const AllowedChunks& allowed_;
+  size_t limit_;
+  StretchShares shares_;
+  std::vector<Cursor> cursors_;
+  /** The window. */
+  uint32_t lo_ = 0;
+  uint32_t hi_ = 0;
+  /** Only scores above it are wanted. */
+  double bar_ = 0;
+  std::vector<float> sums_;
+  /** The largest bounds first. */
+  std::vector<Present> present_;
+  Candidates candidates_{kWindow};
+  std::vector<uint32_t> few_;
+  std::vector<float> tried_;
+  std::vector<Found> found_;
+  /** A heap whose root is the worst. */
+  std::vector<ScoredChunk> best_;
+};
+
+}  // namespace
+
+std::vector<ScoredChunk> bestChunks(const std::vector<Run>& runs, const ChunkLengths& chunks,
+                                    const AllowedChunks& allowed, size_t limit) {
+  if (limit == 0 || runs.empty()) return {};
+  return BestChunks(runs, chunks, allowed, limit).run();
+}
+
+}  // namespace lectern
