@@ -16,11 +16,11 @@ namespace {
 constexpr uint32_t kWindow = 4096;
 constexpr uint32_t kStretch = 64;
 /** Of a sum of 64 terms in 32-bit floats, and of the shares in it. */
-constexpr double kRounding = 1e-5;
+constexpr double kRounding = 2e-5;
 /** The chunks of so few postings are put in order; those of more are found by their sums. */
 constexpr size_t kFewPostings = 128;
 /** Looking a chunk up in a list costs as much as adding so many of its postings. */
-constexpr size_t kLookUp = 64;
+constexpr size_t kLookUp = 48;
 /** Postings that are looked at for a first bar. */
 constexpr size_t kMostTried = 4096;
 
@@ -46,14 +46,13 @@ class BestChunks {
   }
 
   std::vector<ScoredChunk> run() {
-    bar_ = firstBar();
+    findBar();
     for (size_t lo = 0; lo < chunks_.count; lo += kWindow) {
       lo_ = static_cast<uint32_t>(lo);
       hi_ = static_cast<uint32_t>(std::min<size_t>(lo + kWindow, chunks_.count));
       window();
     }
-    std::sort(best_.begin(), best_.end(), isBefore);
-    return best_;
+    return exactly();
   }
 
  private:
@@ -71,20 +70,21 @@ class BestChunks {
   };
   /** Of the window, ascending. */
   struct Candidates {
-    explicit Candidates(size_t most) : all(most) {}
     Candidate& operator[](size_t at) { return all[at]; }
     void clear() { size = 0; }
-    void add(uint32_t ordinal, float sum) {
-      if (size == all.size()) throw std::invalid_argument("postings are not in order");
-      all[size++] = {ordinal, sum};
+    /** There is never more than one of an ordinal, nor one outside of the window. */
+    void expectRoom(size_t count) const {
+      if (size + count > kWindow) throw std::invalid_argument("postings are not in order");
+    }
+    void add(uint32_t ordinal, float sum) { addIf(true, ordinal, sum); }
+    /** Without a branch, which would be guessed wrong half the time. */
+    void addIf(bool isWanted, uint32_t ordinal, float sum) {
+      all[size] = {ordinal, sum};
+      size += isWanted ? 1 : 0;
     }
 
-    std::vector<Candidate> all;
+    std::vector<Candidate> all = std::vector<Candidate>(kWindow + 1);
     size_t size = 0;
-  };
-  struct Found {
-    size_t term;
-    double contribution;
   };
 
   void window() {
@@ -107,6 +107,7 @@ class BestChunks {
       listAllowed();
     } else if (leading == 1) {
       listOne(present_[0], total - present_[0].bound);
+      keepAllowed();
       done = 1;
     } else if (postings <= kFewPostings) {
       listFew(leading);
@@ -118,8 +119,8 @@ class BestChunks {
     rest = total;
     for (size_t i = 0; i < done; i++) rest -= present_[i].bound;
     if (isSummed) listSums(rest);
+    raiseBar();
     for (; done < present_.size() && candidates_.size > 0; done++) {
-      raiseBar();
       rest -= present_[done].bound;
       if (candidates_.size * kLookUp < present_[done].count) {
         lookUp(*present_[done].cursor, rest);
@@ -131,9 +132,9 @@ class BestChunks {
       addUp(present_[done], total - present_[done].bound);
       keepSums(rest);
     }
-    raiseBar();
     for (size_t i = 0; i < candidates_.size; i++)
-      if (candidates_[i].sum * (1 + kRounding) > bar_) offer(candidates_[i].ordinal);
+      if (candidates_[i].sum * (1 + kRounding) > bar_) best_.push_back(candidates_[i]);
+    if (best_.size() >= limit_ * 2) keepBest();
   }
 
   /** Finds the runs with postings in the window; answers what a chunk can score at most. */
@@ -202,11 +203,20 @@ class BestChunks {
   void listOne(const Present& present, double others) {
     const auto least = static_cast<float>(bar_ - others);
     forEachStretch(*present.cursor, bar_ - others, [&](const int32_t* postings, uint32_t count, const float* shares) {
-      for (uint32_t i = 0; i < count; i++) {
-        const uint32_t ordinal = ordinalIn(postings[i]);
-        if (shares[i] > least && allowed_.has(ordinal)) candidates_.add(ordinal, shares[i]);
-      }
+      candidates_.expectRoom(count);
+      for (uint32_t i = 0; i < count; i++) candidates_.addIf(shares[i] > least, ordinalIn(postings[i]), shares[i]);
     });
+  }
+
+  void keepAllowed() {
+    if (allowed_.isAll()) return;
+    size_t kept = 0;
+    for (size_t i = 0; i < candidates_.size; i++) {
+      const Candidate one = candidates_[i];
+      candidates_[kept] = one;
+      kept += allowed_.has(one.ordinal) ? 1 : 0;
+    }
+    candidates_.size = kept;
   }
 
   /** Chunks of the first lists, with nothing added up yet. */
@@ -279,62 +289,70 @@ class BestChunks {
     candidates_.size = kept;
   }
 
-  /** What as many candidates as are wanted reach is below the worst of the best. */
   void raiseBar() {
-    if (candidates_.size < limit_ + limit_ / 8) return;
+    if (candidates_.size < limit_) return;
+    const auto least = static_cast<float>(bar_);
+    tried_.resize(candidates_.size + 1);
+    size_t count = 0;
+    for (size_t i = 0; i < candidates_.size; i++) {
+      tried_[count] = candidates_[i].sum;
+      count += candidates_[i].sum > least ? 1 : 0;
+    }
+    tried_.resize(count);
+    raiseTo(tried_);
+  }
+
+  /** Leaves out of the best so far what as many others are above. */
+  void keepBest() {
     tried_.clear();
-    for (size_t i = 0; i < candidates_.size; i++) tried_.push_back(candidates_[i].sum);
-    const auto last = tried_.begin() + static_cast<std::ptrdiff_t>(limit_ - 1);
-    std::nth_element(tried_.begin(), last, tried_.end(), std::greater<float>());
+    for (const Candidate& one : best_) tried_.push_back(one.sum);
+    raiseTo(tried_);
+    const auto isBelow = [&](const Candidate& one) { return !(one.sum * (1 + kRounding) > bar_); };
+    best_.erase(std::remove_if(best_.begin(), best_.end(), isBelow), best_.end());
+  }
+
+  /** What as many sums as are wanted reach is below the worst of the best. */
+  void raiseTo(std::vector<float>& sums) {
+    if (sums.size() < limit_) return;
+    const auto last = sums.begin() + static_cast<std::ptrdiff_t>(limit_ - 1);
+    std::nth_element(sums.begin(), last, sums.end(), std::greater<float>());
     bar_ = std::max(bar_, *last * (1 - kRounding));
   }
 
-  /** Keeps the chunk if its exact score is above the bar. Chunks come in ascending order. */
-  void offer(uint32_t ordinal) {
-    found_.clear();
-    for (const Present& present : present_) {
-      Cursor& cursor = *present.cursor;
-      if (cursor.seek(ordinal) && ordinalIn(cursor.posting()) == ordinal)
-        found_.push_back({cursor.run->term, chunks_.contribution(cursor.run->weight, cursor.posting())});
-    }
-    std::sort(found_.begin(), found_.end(), [](const Found& a, const Found& b) { return a.term < b.term; });
-    float score = 0;
-    for (const Found& one : found_) score = static_cast<float>(static_cast<double>(score) + one.contribution);
-    if (!(score > bar_)) return;
-    if (best_.size() == limit_) {
-      std::pop_heap(best_.begin(), best_.end(), isBefore);
-      best_.pop_back();
-    }
-    best_.push_back({score, ordinal});
-    std::push_heap(best_.begin(), best_.end(), isBefore);
-    // Of equal scores the first stays.
-    if (best_.size() == limit_) bar_ = std::max<double>(bar_, best_.front().score);
+  /** The best with their exact scores. */
+  std::vector<ScoredChunk> exactly() const {
+    std::vector<int32_t> ordinals;
+    for (const Candidate& one : best_) ordinals.push_back(static_cast<int32_t>(one.ordinal));
+    std::vector<float> scores(ordinals.size());
+    scoresOf(runs_, chunks_, ordinals.data(), ordinals.size(), scores.data());
+    std::vector<ScoredChunk> found;
+    for (size_t i = 0; i < scores.size(); i++)
+      if (scores[i] > 0) found.push_back({scores[i], best_[i].ordinal});
+    std::sort(found.begin(), found.end(), IsBefore());
+    if (found.size() > limit_) found.resize(limit_);
+    return found;
   }
 
-  /** A score that `limit` chunks are above for certain: by one list, the heaviest that has enough of them; 0 for none. */
-  double firstBar() const {
+  /** A first bar, which enough chunks are above by one list: the heaviest that has so many. */
+  void findBar() {
     const Run* heaviest = nullptr;
     for (const Run& run : runs_) {
       size_t count = 0;
       for (const Stretch& stretch : run.stretches) count += stretch.count;
       if (count >= limit_ && (heaviest == nullptr || run.weight > heaviest->weight)) heaviest = &run;
     }
-    if (heaviest == nullptr) return 0;
-    std::vector<double> tried;
+    if (heaviest == nullptr) return;
+    std::vector<float> tried;
     size_t looked = 0;
     for (const Stretch& stretch : heaviest->stretches) {
       for (uint32_t at = 0; at < stretch.count; at++, looked++) {
         const uint32_t ordinal = ordinalIn(stretch.postings[at]);
         if (ordinal >= chunks_.count) throw std::invalid_argument("a posting is of a chunk that is not there");
-        if (allowed_.has(ordinal)) tried.push_back(chunks_.contribution(heaviest->weight, stretch.postings[at]));
+        if (allowed_.has(ordinal)) tried.push_back(static_cast<float>(chunks_.contribution(heaviest->weight, stretch.postings[at])));
       }
       if (looked >= kMostTried) break;
     }
-    if (tried.size() < limit_) return 0;
-    const auto last = tried.begin() + static_cast<std::ptrdiff_t>(limit_ - 1);
-    std::nth_element(tried.begin(), last, tried.end(), std::greater<double>());
-    // Less by the rounding: chunks with exactly that score are still wanted.
-    return *last * (1 - kRounding);
+    raiseTo(tried);
   }
 
   const std::vector<Run>& runs_;
@@ -351,12 +369,11 @@ class BestChunks {
   std::vector<float> sums_;
   /** The largest bounds first. */
   std::vector<Present> present_;
-  Candidates candidates_{kWindow};
+  Candidates candidates_;
   std::vector<uint32_t> few_;
   std::vector<float> tried_;
-  std::vector<Found> found_;
-  /** A heap whose root is the worst. */
-  std::vector<ScoredChunk> best_;
+  /** All that may be among the best by what is known so far, ascending. */
+  std::vector<Candidate> best_;
 };
 
 }  // namespace

@@ -95,9 +95,11 @@ struct ScoredChunk {
 };
 
 /** Higher scores first, then lower ordinals. */
-inline bool isBefore(const ScoredChunk& a, const ScoredChunk& b) {
-  return a.score > b.score || (a.score == b.score && a.ordinal < b.ordinal);
-}
+struct IsBefore {
+  bool operator()(const ScoredChunk& a, const ScoredChunk& b) const {
+    return a.score > b.score || (a.score == b.score && a.ordinal < b.ordinal);
+  }
+};
 
 /** The `limit` best chunks that score above zero, best first. A score is a sum of 32-bit floats in the order of terms. */
 std::vector<ScoredChunk> bestChunks(const std::vector<Run>& runs, const ChunkLengths& chunks,
