@@ -134,3 +134,77 @@ describe("native scores are those of the plain loops, bit for bit", () => {
     }
   });
 });
+
+/** Calls that are right; every one of their arguments is then replaced by what is wrong, and by chance. */
+function rightCalls(): Record<string, unknown[]> {
+  const slab = new Int32Array(32_768);
+  // One list of three postings at the address 1, and one that goes on in a second block.
+  slab.set([0, (1 << 8) | 2, (3 << 8) | 1, (8 << 8) | 1]);
+  slab.set([9, (2 << 8) | 1, (3 << 8) | 1, (4 << 8) | 9, 0, (5 << 8) | 1], 4);
+  const lists = Int32Array.of(1, 3, 1, 5, 4, 1);
+  const weights = Float64Array.of(1, 2);
+  const lengths = new Float32Array(10).fill(12);
+  const norms = Float64Array.of(0.36, 0.05, 12);
+  const [ids, scores] = [new Int32Array(4), new Float32Array(4)];
+  return {
+    keywordBest: [[slab], lists, weights, lengths, 10, norms, Int32Array.of(0xff), ids, scores],
+    keywordScores: [[slab], lists, weights, lengths, 10, norms, Int32Array.of(3, 0, 9), scores],
+  };
+}
+
+const functions = addon as unknown as Record<string, (...args: unknown[]) => unknown>;
+
+const WRONG: unknown[] = [
+  ...[undefined, null, NaN, -1, 0.5, 2 ** 31, 2 ** 53, Infinity, "64", {}, [], [{}], [null], () => 1],
+  ...[new Int8Array(3), new Int16Array(3), new Int32Array(1).fill(-1), new Float32Array(3).fill(NaN)],
+  ...[new Float64Array(2).fill(NaN), new Float64Array(3).fill(Infinity), new Float64Array(3), new Uint8Array(64)],
+  ...[new Int32Array(6).fill(32_768), new Int32Array(6).fill(2 ** 31 - 1), new DataView(new ArrayBuffer(8))],
+  ...[[new Int32Array(32_768).fill(-1)], [new Int32Array(32_768).fill(1)], [new Int32Array(5)]],
+];
+
+test.each(Object.keys(rightCalls()))("%s refuses what it cannot take, and harms nothing", (name) => {
+  const random = seededRandom(11);
+  functions[name]!(...rightCalls()[name]!);
+  const right = rightCalls()[name]!;
+  for (let at = 0; at < right.length; at++) {
+    for (const wrong of WRONG) {
+      const args = rightCalls()[name]!;
+      args[at] = wrong;
+      try {
+        functions[name]!(...args);
+      } catch (error) {
+        expect(error).toBeInstanceOf(TypeError);
+      }
+    }
+    expect(() => functions[name]!(...right.slice(0, at))).toThrow(TypeError);
+  }
+  for (let round = 0; round < 2000; round++) {
+    const args = rightCalls()[name]!;
+    for (let n = random.below(3); n > 0; n--) args[random.below(args.length)] = random.pick([...WRONG, ...right]);
+    // Lists that lead anywhere, and postings of any chunk in any order.
+    const [slab] = rightCalls()[name]![0] as [Int32Array];
+    for (let n = 1 + random.below(8); n > 0; n--) slab[random.below(12)] = random.below(2 ** 32);
+    if (random() < 0.7) args[0] = [slab];
+    if (random() < 0.3) args[1] = Int32Array.from({ length: 6 }, () => random.below(random.pick([5, 40_000, 2 ** 32])));
+    try {
+      functions[name]!(...args);
+    } catch (error) {
+      expect(error).toBeInstanceOf(TypeError);
+    }
+  }
+});
+
+test("lists that are not what they say are refused", () => {
+  const call = (at: number, wrong: unknown) => {
+    const args = rightCalls()["keywordBest"]!;
+    args[at] = wrong;
+    return functions["keywordBest"]!(...args);
+  };
+  expect(call(6, null)).toBe(4);
+  expect(() => call(1, Int32Array.of(1, 3, 1, 5, 400, 1))).toThrow("outside");
+  expect(() => call(1, Int32Array.of(0, 3, 1, 5, 4, 1))).toThrow("outside");
+  expect(() => call(1, Int32Array.of(1, 40_000, 1, 5, 4, 1))).toThrow("more postings");
+  expect(() => call(1, Int32Array.of(1, -1, 1, 5, 4, 1))).toThrow("fewer");
+  expect(() => call(4, 11)).toThrow("lengths is too short");
+  expect(() => call(4, 8)).toThrow("not there");
+});

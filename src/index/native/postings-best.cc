@@ -4,9 +4,11 @@
 // (block maxima: Ding & Suel 2011). Sums are made in 32-bit floats first; of a chunk that may be among the best then
 // exactly, in the order of the terms.
 #include <algorithm>
+#include <functional>
 #include <stdexcept>
 
 #include "postings-shares.h"
+#include "simd.h"
 
 namespace lectern {
 
@@ -41,7 +43,6 @@ class BestChunks {
  public:
   BestChunks(const std::vector<Run>& runs, const ChunkLengths& chunks, const AllowedChunks& allowed, size_t limit)
       : runs_(runs), chunks_(chunks), allowed_(allowed), limit_(limit), sums_(kWindow) {
-    shares_ = stretchShares(usedSimd());
     for (const Run& run : runs) cursors_.push_back({&run});
   }
 
@@ -191,7 +192,7 @@ class BestChunks {
           at.seek(hi_);
           end = at.at;
         }
-        if (!shares_(stretch.postings + from, end - from, lo_, hi_, query, shares))
+        if (!stretchShares(stretch.postings + from, end - from, lo_, hi_, query, shares))
           throw std::invalid_argument("postings are not in order");
         visit(stretch.postings + from, end - from, shares);
       }
@@ -359,7 +360,6 @@ class BestChunks {
   const ChunkLengths& chunks_;
   const AllowedChunks& allowed_;
   size_t limit_;
-  StretchShares shares_;
   std::vector<Cursor> cursors_;
   /** The window. */
   uint32_t lo_ = 0;
