@@ -32,7 +32,9 @@ export class NativeScorer implements KeywordScorer {
     const scores = new Float32Array(ids.length);
     const { slabs } = postings;
     const found =
-      terms.length === 0 ? 0 : this.#addon.keywordBest(slabs, lists, weights, lengths, count, given, words, ids, scores);
+      terms.length === 0
+        ? 0
+        : this.#addon.keywordBest(slabs, lists, weights, lengths, count, given, words, ids, scores);
     const best = { ids: ids.subarray(0, found), scores: Float64Array.from(scores.subarray(0, found)) };
     const known = new Map<number, number>();
     best.ids.forEach((id, i) => known.set(id, best.scores[i]!));

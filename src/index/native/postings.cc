@@ -5,6 +5,7 @@
 #include <cstring>
 #include <numeric>
 #include <stdexcept>
+#include <utility>
 
 namespace lectern {
 
@@ -18,6 +19,8 @@ constexpr size_t kStretch = 64;
 constexpr size_t kAverage = 1;
 constexpr size_t kLasts = 2;
 constexpr size_t kBounds = 33;
+/** A list of more runs is put in order first. */
+constexpr size_t kMostRuns = 16;
 /** Of a few roundings to 32-bit floats. */
 constexpr double kRounding = 1e-6;
 
@@ -39,6 +42,13 @@ class RunBuilder {
       : pages_(pages), chunks_(chunks), runs_(runs) {}
 
   void add(size_t term, const TermList& list) {
+    const size_t before = runs_.size();
+    addRuns(term, list);
+    if (runs_.size() > before + kMostRuns) putInOrder(before);
+  }
+
+ private:
+  void addRuns(size_t term, const TermList& list) {
     begin(term, list.weight);
     runs_.back().stretches.reserve(list.count / kStretch + 8);
     int32_t address = list.head;
@@ -53,7 +63,22 @@ class RunBuilder {
     }
   }
 
- private:
+  /** Makes one run of those from `first` on. */
+  void putInOrder(size_t first) {
+    std::vector<int32_t> all;
+    for (size_t i = first; i < runs_.size(); i++)
+      for (const Stretch& stretch : runs_[i].stretches)
+        all.insert(all.end(), stretch.postings, stretch.postings + stretch.count);
+    std::stable_sort(all.begin(), all.end(), [](int32_t a, int32_t b) { return ordinalIn(a) < ordinalIn(b); });
+    const auto [term, weight] = std::pair(runs_[first].term, runs_[first].weight);
+    runs_.resize(first);
+    begin(term, weight);
+    runs_.back().own = std::move(all);
+    const int32_t* postings = runs_.back().own.data();
+    const size_t count = runs_.back().own.size();
+    for (size_t from = 0; from < count; from += kStretch) addScanned(postings + from, std::min(kStretch, count - from));
+  }
+
   void begin(size_t term, double weight) {
     runs_.emplace_back();
     runs_.back().term = term;

@@ -63,6 +63,8 @@ struct Run {
   size_t term = 0;
   double weight = 0;
   std::vector<Stretch> stretches;
+  /** What stretches lie in that lie in no block. */
+  std::vector<int32_t> own;
 };
 
 /** A place in a run: postings before it are of chunks that were passed. */
