@@ -116,8 +116,9 @@ export class FileTable {
     this.#freeFiles.push(file);
   }
 
+  /** The lowest is used again first: then posting lists get them in ascending order. */
   freeChunks(chunks: readonly number[]): void {
-    for (const chunk of chunks) this.#freeChunks.push(chunk);
+    for (const chunk of Int32Array.from(chunks).sort().reverse()) this.#freeChunks.push(chunk);
   }
 
   forEachChunk(file: number, visit: (chunk: number) => void): void {

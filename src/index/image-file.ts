@@ -31,7 +31,7 @@ import { type Flat, type FlatKind, type FlatOf, ImageError, noteMapped } from ".
 import type { SectionReader, SectionWriter } from "./image-sections.ts";
 
 /** Raised with every change of how any part of an index lies in its arrays. */
-const FORMAT = 3;
+const FORMAT = 4;
 const MARK = "LECTIDX\n";
 const HEAD_BYTES = 64;
 const ALIGNMENT = 64;

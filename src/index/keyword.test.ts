@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { Bitset } from "./bitset.ts";
-import { BM25_B, BM25_K1, inverseDocumentFrequency, KeywordIndex } from "./keyword.ts";
+import { BM25_B, BM25_K1, inverseDocumentFrequency } from "./bm25.ts";
+import { KeywordIndex } from "./keyword.ts";
 import type { QueryTerm } from "./query-term.ts";
 import { seededRandom } from "../../test/helpers/random.ts";
 import { packTerms, TermBlobError } from "./term-blob.ts";

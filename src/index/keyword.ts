@@ -1,15 +1,13 @@
-import { Bitset, lowestBit } from "./bitset.ts";
+import { Bitset } from "./bitset.ts";
+import { BM25_K1, inverseDocumentFrequency, normsAt } from "./bm25.ts";
 import { type Evidence, evidenceOf } from "./coverage.ts";
 import { ImageError, memoryOf, type SectionReader, type SectionWriter, withRoom } from "./image-sections.ts";
+import type { KeywordScorer } from "./keyword-scores.ts";
+import { keywordScorer } from "./native-postings.ts";
 import type { QueryTerm } from "./query-term.ts";
 import { MAX_ORDINAL, Postings } from "./postings.ts";
 import { ANALYZER_VERSION, unpackTerms } from "./term-blob.ts";
 import { TermTable } from "./term-table.ts";
-import { bestPositive, TopK } from "./top-k.ts";
-
-/** BM25 (Robertson & Zaragoza 2009, "The Probabilistic Relevance Framework"): saturation and length normalisation. */
-export const BM25_K1 = 0.9;
-export const BM25_B = 0.6;
 
 /**
  * A passage put as a question counts by its heaviest terms: its lightest are the longest postings, and on the
@@ -26,8 +24,9 @@ type KnownTerm = { readonly wanted: QueryTerm; readonly term: number; readonly d
 export type KeywordPass = {
   /** Best chunks first; only chunks with a score above zero. */
   readonly top: { readonly ids: Int32Array; readonly scores: Float64Array };
-  /** BM25 score of any chunk of this pass, 0 where no term matches. */
+  /** BM25 score of any chunk of this pass, 0 where no term matches. For more than one, `scoresOf` is faster. */
   readonly scoreOf: (ordinal: number) => number;
+  readonly scoresOf: (ordinals: readonly number[]) => Float32Array;
   /** No chunk can score more: every known term saturated. For normalising scores into [0, 1]. */
   readonly maxPossible: number;
   /** The same with the terms that no chunk contains: what a chunk that has everything asked for would score. */
@@ -44,18 +43,15 @@ export type KeywordPass = {
 };
 
 /**
- * BM25 over chunk ordinals, kept in typed arrays: every posting of every query term is added into one array of
- * scores, so that a pass also knows the score of any single chunk. Document frequencies are exact at all times:
- * a term is purged of removed chunks the next time it is asked for, or by `sweep`, whichever comes first.
+ * BM25 over chunk ordinals, kept in typed arrays. Document frequencies are exact at all times: a term is purged of removed
+ * chunks the next time it is asked for, or by `sweep`, whichever comes first.
  */
 export class KeywordIndex {
   #terms = new TermTable();
   #postings = new Postings();
   #lengths = new Float32Array(64); // by ordinal
   #versions = new Uint8Array(64); // of the analyzer, by ordinal
-  #norms = new Float32Array(64); // k1 * (1 - b + b * length / average), by ordinal
-  #normsFor = -1; // the average length that #norms were made with
-  #scores = new Float32Array(64);
+  readonly #scorer: KeywordScorer;
   #marks = new Int32Array(64); // zeros between searches
   readonly #removed = new Bitset();
   #removedCount = 0;
@@ -67,6 +63,10 @@ export class KeywordIndex {
   #chunks = 0;
   #totalLength = 0;
   #ordinalLimit = 0;
+
+  constructor(scorer: KeywordScorer = keywordScorer()) {
+    this.#scorer = scorer;
+  }
 
   get chunkCount(): number {
     return this.#chunks;
@@ -81,7 +81,8 @@ export class KeywordIndex {
     return (
       this.#terms.byteLength +
       this.#postings.byteLength +
-      memoryOf(this.#lengths, this.#versions, this.#norms, this.#scores, this.#marks) +
+      memoryOf(this.#lengths, this.#versions, this.#marks) +
+      this.#scorer.byteLength +
       this.#removed.byteLength
     );
   }
@@ -111,7 +112,7 @@ export class KeywordIndex {
     index.#ordinalLimit = image.number("ordinalLimit");
     index.#lengths = image.array("lengths", "f32");
     index.#versions = image.array("versions", "u8");
-    index.#growScratch(index.#lengths.length);
+    index.#marks = new Int32Array(index.#lengths.length);
     index.#terms = TermTable.from(image.part("table"));
     index.#postings = Postings.from(image.part("postings"));
     return index;
@@ -123,15 +124,15 @@ export class KeywordIndex {
     if (ordinal > MAX_ORDINAL) throw new RangeError(`a keyword index holds at most ${MAX_ORDINAL + 1} chunks`);
     if (ordinal >= this.#lengths.length) this.#growChunks(ordinal + 1);
     if (ordinal >= this.#ordinalLimit) this.#ordinalLimit = ordinal + 1;
-    for (let i = 0; i < hashes.length; i++) {
-      const hash = hashes[i]!;
-      this.#postings.append(this.#terms.findOrAdd(hash), ordinal, frequencies[i]!, hash, this.#epoch);
-    }
     this.#lengths[ordinal] = length;
     this.#versions[ordinal] = version;
     this.#totalLength += length;
     this.#chunks++;
-    this.#normsFor = -1;
+    this.#measure();
+    for (let i = 0; i < hashes.length; i++) {
+      const hash = hashes[i]!;
+      this.#postings.append(this.#terms.findOrAdd(hash), ordinal, frequencies[i]!, hash, this.#epoch);
+    }
   }
 
   /**
@@ -142,6 +143,7 @@ export class KeywordIndex {
     const { version, hashes, frequencies } = unpackTerms(after);
     if (this.#removed.has(ordinal) || (this.#versions[ordinal] ?? version) >= version) return;
     const known = new Set(unpackTerms(before).hashes);
+    this.#measure();
     for (let i = 0; i < hashes.length; i++) {
       const hash = hashes[i]!;
       if (known.has(hash)) continue;
@@ -160,7 +162,6 @@ export class KeywordIndex {
     this.#totalLength -= this.#lengths[ordinal]!;
     this.#chunks--;
     this.#epoch++;
-    this.#normsFor = -1;
   }
 
   /**
@@ -175,6 +176,7 @@ export class KeywordIndex {
       this.#sweepAt = 0;
       this.#sweepEpoch = this.#epoch;
     }
+    this.#measure();
     for (let left = budget; left > 0; left -= 8) {
       if (this.#sweepAt >= this.#terms.idLimit) return this.#finishSweep();
       const term = this.#sweepAt++;
@@ -185,27 +187,25 @@ export class KeywordIndex {
 
   /** Scores all chunks for the query and selects the k best, among `allowed` ordinals if given. Synchronous. */
   search(query: readonly QueryTerm[], k: number, allowed: Bitset | null = null): KeywordPass {
-    this.#refreshNorms();
-    const scores = this.#scores;
-    scores.fill(0, 0, this.#ordinalLimit);
+    this.#measure();
     const asked = this.#lookUp(query);
     let { weighted, missing } = this.#weigh(asked, true);
     // A question of nothing but words that learned weights silence ("how to") is asked as it stands.
     if (weighted.length === 0) ({ weighted, missing } = this.#weigh(asked, false));
     let idfSum = 0;
-    for (const { term, idf } of weighted) {
-      idfSum += idf;
-      this.#postings.accumulate(term, idf * (BM25_K1 + 1), this.#norms, scores);
-    }
-    const top = weighted.length === 0 ? new TopK(0) : selectBest(scores, this.#ordinalLimit, k, allowed);
+    for (const { idf } of weighted) idfSum += idf;
+    const average = this.#averageLength || 1;
+    const ask = { postings: this.#postings, terms: weighted, lengths: this.#lengths, count: this.#ordinalLimit };
+    const pass = this.#scorer.pass({ ...ask, average, norms: normsAt(average) }, k, allowed);
     return {
-      top: top.sorted(),
-      scoreOf: (ordinal) => scores[ordinal] ?? 0,
+      top: pass.best,
+      scoreOf: (ordinal) => pass.scoresOf([ordinal])[0]!,
+      scoresOf: (ordinals) => pass.scoresOf(ordinals),
       maxPossible: idfSum * (BM25_K1 + 1),
       attainable: (idfSum + missing) * (BM25_K1 + 1),
       knownTerms: weighted.length,
       idfSum,
-      averageLength: this.#chunks === 0 ? 0 : this.#totalLength / this.#chunks,
+      averageLength: this.#averageLength,
       asked,
       weights: weighted,
     };
@@ -293,16 +293,12 @@ export class KeywordIndex {
     return freed;
   }
 
-  #refreshNorms(): void {
-    if (this.#chunks === 0) return;
-    const average = this.#totalLength / this.#chunks || 1;
-    if (this.#normsFor === average) return;
-    const lengths = this.#lengths;
-    const norms = this.#norms;
-    const fixed = BM25_K1 * (1 - BM25_B);
-    const perLength = (BM25_K1 * BM25_B) / average;
-    for (let i = 0; i < this.#ordinalLimit; i++) norms[i] = fixed + perLength * lengths[i]!;
-    this.#normsFor = average;
+  get #averageLength(): number {
+    return this.#chunks === 0 ? 0 : this.#totalLength / this.#chunks;
+  }
+
+  #measure(): void {
+    this.#postings.measure(this.#lengths, this.#averageLength);
   }
 
   #growChunks(chunks: number): void {
@@ -313,14 +309,7 @@ export class KeywordIndex {
     const versions = new Uint8Array(size);
     versions.set(this.#versions);
     this.#versions = versions;
-    this.#growScratch(size);
-  }
-
-  #growScratch(size: number): void {
-    this.#norms = new Float32Array(size);
-    this.#scores = new Float32Array(size);
     this.#marks = new Int32Array(size);
-    this.#normsFor = -1;
   }
 }
 
@@ -328,27 +317,4 @@ export class KeywordIndex {
 function heaviest(weighted: readonly WeightedTerm[], most: number): WeightedTerm[] {
   const kept = new Set(weighted.toSorted((a, b) => b.idf - a.idf).slice(0, most));
   return weighted.filter((one) => kept.has(one));
-}
-
-/** Lucene's form, which never goes below zero. */
-export function inverseDocumentFrequency(df: number, chunks: number): number {
-  return Math.log(1 + (chunks - df + 0.5) / (df + 0.5));
-}
-
-function selectBest(scores: Float32Array, limit: number, k: number, allowed: Bitset | null): TopK {
-  if (allowed === null) return bestPositive(scores, limit, k);
-  const top = new TopK(k);
-  let floor = 0;
-  const words = allowed.words;
-  for (let w = 0; w < words.length; w++) {
-    for (let word = words[w]!; word !== 0; word &= word - 1) {
-      const i = (w << 5) + lowestBit(word);
-      const score = i < limit ? scores[i]! : 0;
-      if (score > floor) {
-        top.offer(score, i);
-        floor = Math.max(0, top.floor);
-      }
-    }
-  }
-  return top;
 }

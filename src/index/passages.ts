@@ -1,4 +1,5 @@
-import { BM25_B, BM25_K1, type KeywordPass } from "./keyword.ts";
+import { BM25_B, BM25_K1 } from "./bm25.ts";
+import type { KeywordPass } from "./keyword.ts";
 import { countByWindow } from "./term-blob.ts";
 
 /** Chunks of a pass that are looked at by windows: those that can still win, and cheap (a read of a blob each). */
@@ -13,6 +14,9 @@ const AVERAGE_WINDOW_TERMS = 60;
 /** Reads the term blobs of chunks (ordinals) in the order asked; null for one that is gone. */
 export type FetchTerms = (chunks: readonly number[]) => readonly (Uint8Array | null)[];
 
+/** Scores of chunks, by their places in the list. */
+export type ScoresOf = (chunks: readonly number[]) => ArrayLike<number>;
+
 /**
  * Keyword scores that see where in a chunk the words stand: half BM25 of the whole chunk, half that of its best window
  * of about eighty words. A long chunk that has all words of a question in one passage is better than one that has them
@@ -23,11 +27,11 @@ export type FetchTerms = (chunks: readonly number[]) => readonly (Uint8Array | n
  * Only the best of the pass are refined; the scores of the others are lowered by as much as the refined ones were on
  * average, so that all stay comparable. The scores stay within what the pass calls possible.
  */
-export function refinedScores(pass: KeywordPass, fetch: FetchTerms): (chunk: number) => number {
+export function refinedScores(pass: KeywordPass, fetch: FetchTerms): ScoresOf {
   const long = (pass.averageLength - SHORT_CHUNK_TERMS) / (LONG_CHUNK_TERMS - SHORT_CHUNK_TERMS);
   const share = WINDOW_SHARE * Math.min(1, Math.max(0, long));
   const chunks = [...pass.top.ids.subarray(0, MOST_REFINED)];
-  if (chunks.length === 0 || share === 0) return pass.scoreOf;
+  if (chunks.length === 0 || share === 0) return pass.scoresOf;
   const windowScores = bestWindows(pass, fetch(chunks));
   const refined = new Map<number, number>();
   let [before, after] = [0, 0];
@@ -41,7 +45,10 @@ export function refinedScores(pass: KeywordPass, fetch: FetchTerms): (chunk: num
     after += score;
   });
   const others = Math.min(1, after / before);
-  return (chunk) => refined.get(chunk) ?? pass.scoreOf(chunk) * others;
+  return (asked) => {
+    const scores = pass.scoresOf(asked);
+    return asked.map((chunk, i) => refined.get(chunk) ?? scores[i]! * others);
+  };
 }
 
 /** For each blob the BM25 score of its best window; -1 for none. */

@@ -10,24 +10,27 @@
  *   about 15 microseconds a chunk.
  * - Chunk ids must never be used again for another chunk within a generation.
  */
-import { AttributeIndex } from "./attributes.ts";
+import type { AttributeIndex } from "./attributes.ts";
 import type { Evidence } from "./coverage.ts";
-import { ExactIndex, type FetchVectors, type VectorHit } from "./exact.ts";
-import { FileTable } from "./file-table.ts";
+import type { ExactIndex } from "./exact.ts";
+import { type FetchVectors, type VectorHit } from "./exact.ts";
+import type { FileTable } from "./file-table.ts";
 import type { Attributes, Filter } from "./filter.ts";
 import { FilterCache, type Matching } from "./filter-cache.ts";
 import { GraphCover } from "./graph-cover.ts";
 import { GRAPH_FROM_VECTORS, type GraphRule, type GraphWork, type IndexKind } from "./graph-work.ts";
 import { planGraphWork, wantsGraph } from "./graph-work.ts";
 import type { SectionReader, SectionWriter } from "./image-sections.ts";
-import { KeywordIndex, type KeywordPass } from "./keyword.ts";
+import type { KeywordIndex } from "./keyword.ts";
+import { type KeywordPass } from "./keyword.ts";
 import type { QueryTerm } from "./query-term.ts";
 import { type IndexCandidate, type LegHit, legOf } from "./legs.ts";
 import { type OpenGraph, releaseGraph } from "./open-graph.ts";
 import { searchThreads } from "./native-scan.ts";
-import { type FetchTerms, refinedScores } from "./passages.ts";
-import { OwnAttributes } from "./own-attributes.ts";
+import { type FetchTerms, refinedScores, type ScoresOf } from "./passages.ts";
+import type { OwnAttributes } from "./own-attributes.ts";
 import { runLater, runNow, type Steps } from "./steps.ts";
+import { emptyParts, imageParts, type StoreIndexParts } from "./store-parts.ts";
 import { TopK } from "./top-k.ts";
 import { unpackTerms } from "./term-blob.ts";
 import { unitVectors } from "./vector-input.ts";
@@ -133,17 +136,7 @@ const LEAST_FOR_THREADS = 4000;
 /** Keyword postings cleaned up along with each write while there is something to clean. */
 const SWEEP_BUDGET = 20_000;
 
-interface StoreIndexParts {
-  files: FileTable;
-  attributes: AttributeIndex;
-  own: OwnAttributes;
-  keywords: KeywordIndex;
-  vectors: ExactIndex;
-  /** What the others are over, if not memory alone. */
-  image?: Pick<SectionReader, "isIntact"> | undefined;
-}
-
-type KeywordLeg = { readonly hits: readonly VectorHit[]; readonly scoreOf: (chunk: number) => number };
+type KeywordLeg = { readonly hits: readonly VectorHit[]; readonly scoresOf: ScoresOf };
 type Legs = {
   readonly vector: Float32Array | null;
   readonly nearest: readonly VectorHit[];
@@ -196,16 +189,7 @@ export class StoreIndex {
 
   /** The index that was written to an image, as it was then. It is over the image's arrays, and changes like any other. */
   static from(options: StoreIndexOptions, image: SectionReader): StoreIndex {
-    const files = FileTable.from(image.part("files"));
-    const attributes = AttributeIndex.from(image.part("attributes"));
-    return new StoreIndex(options, {
-      files,
-      attributes,
-      own: OwnAttributes.from(image.part("own"), attributes, files),
-      keywords: KeywordIndex.from(image.part("keywords")),
-      vectors: ExactIndex.from(image.part("vectors"), options),
-      image,
-    });
+    return new StoreIndex(options, imageParts(image, options));
   }
 
   /** Throws ImageError where something was ever removed: images are of indexes that were just read. */
@@ -457,10 +441,12 @@ export class StoreIndex {
 
   #keywordLeg(pass: KeywordPass, byWindows: boolean, view: View | null): KeywordLeg {
     const fetch = byWindows ? this.#fetchTerms : null;
-    const scoreOf = fetch === null ? pass.scoreOf : refinedScores(pass, fetch);
-    const hits = Array.from(pass.top.ids, (owner) => ({ owner, score: scoreOf(owner) }));
-    if (scoreOf !== pass.scoreOf) hits.sort((a, b) => b.score - a.score || a.owner - b.owner);
-    return { hits: this.#shown(hits, view), scoreOf };
+    const scoresOf = fetch === null ? pass.scoresOf : refinedScores(pass, fetch);
+    const isRefined = scoresOf !== pass.scoresOf;
+    const scores = isRefined ? scoresOf([...pass.top.ids]) : pass.top.scores;
+    const hits = Array.from(pass.top.ids, (owner, i) => ({ owner, score: scores[i]! }));
+    if (isRefined) hits.sort((a, b) => b.score - a.score || a.owner - b.owner);
+    return { hits: this.#shown(hits, view), scoresOf };
   }
 
   /** Those of the vector leg first. */
@@ -472,11 +458,9 @@ export class StoreIndex {
       const proof = evidence === null || evidence.size === 0 ? 0 : (evidence.get(chunk) ?? 0);
       found.push({ chunkId: files.chunkId(chunk), fileKey, vectorScore, keywordScore, evidence: proof });
     };
-    const taken = new Set<number>();
-    for (const { owner, score } of nearest) {
-      taken.add(owner);
-      add(owner, score, keyword === null ? null : keyword.scoreOf(owner));
-    }
+    const taken = new Set(nearest.map((hit) => hit.owner));
+    const keywordScores = keyword?.scoresOf(nearest.map((hit) => hit.owner)) ?? null;
+    nearest.forEach(({ owner, score }, i) => add(owner, score, keywordScores?.[i] ?? null));
     if (keyword === null) return found;
     const others = keyword.hits.filter((hit) => !taken.has(hit.owner));
     const owners = others.map((hit) => hit.owner);
@@ -517,16 +501,4 @@ export class StoreIndex {
       this.#views.afterwards(() => this.#files.freeChunks(freed));
     }
   }
-}
-
-function emptyParts({ dimensions, nextShare }: StoreIndexOptions): StoreIndexParts {
-  const files = new FileTable();
-  const attributes = new AttributeIndex();
-  return {
-    files,
-    attributes,
-    own: new OwnAttributes(attributes, files),
-    keywords: new KeywordIndex(),
-    vectors: new ExactIndex(dimensions, nextShare),
-  };
 }

@@ -68,6 +68,35 @@ export interface VectorAddon {
   /** For tests: what a thread of the pool throws becomes an Error of the promise. */
   poolFail(): Promise<never>;
 
+  /**
+   * BM25 over postings (see postings.ts for how they lie in `slabs`). `lists` has three numbers a term: the address of
+   * its first block, how many postings it has, and whether they are ascending; chunk ordinals are below `count`, and
+   * `norms` is fixed, per length, average length. Fills `ids` and `scores` with the best chunks, best first, of equal
+   * ones the lower; answers how many there are. With `allowed`, only chunks whose bit is set count.
+   */
+  keywordBest(
+    slabs: readonly Int32Array[],
+    lists: Int32Array,
+    weights: Float64Array,
+    lengths: Float32Array,
+    count: number,
+    norms: Float64Array,
+    allowed: Int32Array | null,
+    ids: Int32Array,
+    scores: Float32Array,
+  ): number;
+  /** The scores of the given chunks, in their order; 0 for one that has none of the terms. */
+  keywordScores(
+    slabs: readonly Int32Array[],
+    lists: Int32Array,
+    weights: Float64Array,
+    lengths: Float32Array,
+    count: number,
+    norms: Float64Array,
+    ids: Int32Array,
+    scores: Float32Array,
+  ): void;
+
   graphCreate(dimensions: number, capacity: number, m: number, efConstruction: number): NativeGraph;
   graphCount(graph: NativeGraph): number;
   /** Makes room for this many vectors in all. */

@@ -3,7 +3,6 @@
  * The parse lane is pure JavaScript, in processes that may be killed; the native lanes hold ONNX Runtime and the HNSW
  * addon in threads, which are stopped only cooperatively.
  */
-import type { Chunk } from "../chunk/chunk.ts";
 import type { EmbedKind, ModelInfo } from "../embed/provider.ts";
 import type { Reranked, RerankerInfo } from "../embed/reranker.ts";
 import type { ParseFailure } from "../parse/document.ts";
@@ -43,8 +42,17 @@ export interface ParseSource {
   recognized?: readonly RecognizedPage[] | undefined;
 }
 
-export interface WorkerChunk extends Omit<Chunk, "index"> {
+export interface WorkerChunk {
   idx: number;
+  text: string;
+  tokens: number;
+  start: number;
+  end: number;
+  page: number | null;
+  pageEnd: number | null;
+  line: number | null;
+  lineEnd: number | null;
+  heading: string[];
   terms: Uint8Array;
 }
 

@@ -21,6 +21,7 @@
 #include "../../src/index/native/graph.h"
 #include "../../src/index/native/mapping.h"
 #include "../../src/index/native/pool.h"
+#include "../../src/index/native/postings.h"
 
 using namespace lectern;
 
@@ -412,6 +413,113 @@ void checkPool() {
   }
 }
 
+/** Lists of postings as postings.ts lays them out, in a slab of whole pages on the heap. */
+struct Lists {
+  explicit Lists(size_t chunkCount) : chunks(chunkCount), lengths(chunkCount) {
+    for (float& length : lengths) length = static_cast<float>(below(300));
+  }
+
+  void add(const std::vector<int32_t>& postings, bool isAscending, double weight) {
+    TermList list{0, postings.size(), isAscending, weight};
+    int32_t* link = &list.head;
+    size_t linkAt = SIZE_MAX;
+    for (size_t done = 0, size = 4; done < postings.size(); size = std::min<size_t>(size * 2, 2048)) {
+      if (numbers.size() / 32768 != (numbers.size() + size - 1) / 32768) numbers.resize((numbers.size() / 32768 + 1) * 32768);
+      const size_t at = numbers.size();
+      numbers.resize(at + size);
+      if (linkAt == SIZE_MAX) *link = static_cast<int32_t>(at + 1);
+      else numbers[linkAt] = static_cast<int32_t>(at + 1);
+      linkAt = at;
+      const size_t first = size == 2048 ? 64 : 1;
+      const size_t here = std::min(size - first, postings.size() - done);
+      std::copy_n(postings.begin() + static_cast<std::ptrdiff_t>(done), here, numbers.begin() + static_cast<std::ptrdiff_t>(at + first));
+      if (size == 2048) seal(at, here / 64);
+      done += here;
+    }
+    lists.push_back(list);
+  }
+
+  void seal(size_t block, size_t stretches) {
+    numbers[block + 1] = bitsOf(average);
+    for (size_t i = 0; i < stretches; i++) {
+      const int32_t* postings = numbers.data() + block + 64 * (i + 1);
+      double least = INFINITY;
+      uint32_t most = 0;
+      for (size_t at = 0; at < 64; at++) {
+        if (at > 0 && ordinalIn(postings[at]) <= ordinalIn(postings[at - 1])) most = 256;
+        most = std::max(most, frequencyIn(postings[at]));
+        const double norm = 0.36 + 0.54 / average * lengths[ordinalIn(postings[at])];
+        least = std::min(least, norm / frequencyIn(postings[at]));
+      }
+      numbers[block + 2 + i] = static_cast<int32_t>((ordinalIn(postings[63]) << 8) | (most & 255));
+      numbers[block + 33 + i] = bitsOf(static_cast<float>(least));
+    }
+  }
+
+  static int32_t bitsOf(float value) {
+    int32_t bits = 0;
+    std::copy_n(reinterpret_cast<const char*>(&value), sizeof(bits), reinterpret_cast<char*>(&bits));
+    return bits;
+  }
+
+  size_t chunks;
+  float average = 150;
+  std::vector<float> lengths;
+  std::vector<int32_t> numbers;
+  std::vector<TermList> lists;
+};
+
+void checkPostings(bool isHostile) {
+  Lists all(1 + below(below(3) == 0 ? 30000 : 300));
+  const size_t terms = 1 + below(8);
+  std::vector<std::vector<int32_t>> postings(terms);
+  for (std::vector<int32_t>& list : postings) {
+    const size_t stride = 1 + below(below(2) == 0 ? 3 : 200);
+    for (size_t ordinal = below(stride); ordinal < all.chunks; ordinal += 1 + below(stride))
+      list.push_back(static_cast<int32_t>((ordinal << 8) | (1 + below(below(4) == 0 ? 255 : 4))));
+    // Some runs one after the other.
+    const bool isAscending = below(3) != 0 || list.size() < 2;
+    if (!isAscending) std::rotate(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(1 + below(list.size() - 1)), list.end());
+    if (!isAscending && below(2) == 0) std::shuffle(list.begin(), list.end(), engine);
+    all.add(list, isAscending, 0.01 * static_cast<double>(1 + below(500)));
+  }
+  all.numbers.resize((all.numbers.size() / 32768 + 1) * 32768);
+  if (isHostile)
+    for (size_t n = 1 + below(200); n > 0; n--) all.numbers[below(std::min<size_t>(all.numbers.size(), 20000))] = static_cast<int32_t>(engine());
+  const float average = below(2) == 0 ? 150.0F : static_cast<float>(1 + below(400));
+  const ChunkLengths chunks{all.lengths.data(), all.chunks, 0.36, 0.54 / average, average};
+  PostingPages pages;
+  pages.add(all.numbers.data(), all.numbers.size());
+  std::vector<uint32_t> words(below(all.chunks / 32 + 3));
+  for (uint32_t& word : words) word = static_cast<uint32_t>(engine()) & static_cast<uint32_t>(engine());
+  AllowedChunks allowed;
+  if (below(2) == 0 && !words.empty()) allowed = {words.data(), words.size()};
+  const size_t limit = 1 + below(150);
+  std::vector<ScoredChunk> found;
+  try {
+    const std::vector<Run> runs = runsOf(pages, all.lists, chunks);
+    found = bestChunks(runs, chunks, allowed, limit);
+  } catch (const std::invalid_argument&) {
+    require(isHostile, "what is right is not refused");
+    return;
+  }
+  if (isHostile) return;
+  std::vector<float> scores(all.chunks);
+  for (size_t term = 0; term < terms; term++)
+    for (const int32_t one : postings[term]) {
+      float& score = scores[ordinalIn(one)];
+      score = static_cast<float>(static_cast<double>(score) + chunks.contribution(all.lists[term].weight, one));
+    }
+  std::vector<ScoredChunk> expected;
+  for (size_t i = 0; i < all.chunks; i++)
+    if (scores[i] > 0 && allowed.has(static_cast<uint32_t>(i))) expected.push_back({scores[i], static_cast<uint32_t>(i)});
+  std::sort(expected.begin(), expected.end(), IsBefore());
+  expected.resize(std::min(expected.size(), limit));
+  require(found.size() == expected.size(), "as many chunks are found as there are");
+  for (size_t i = 0; i < found.size(); i++)
+    require(found[i].ordinal == expected[i].ordinal && found[i].score == expected[i].score, "the best chunks are the best");
+}
+
 }  // namespace
 
 int main(int count, char** args) {
@@ -424,6 +532,7 @@ int main(int count, char** args) {
     checkPool();
     if (!isPool) checkScan();
     if (!isPool) checkHostileScan();
+    for (int i = 0; !isPool && i < 4; i++) checkPostings(i % 2 == 1);
     if (!isPool && rounds % 4 == 0) checkGraph(args[3]);
     if (!isPool && rounds % 4 == 0) checkMapping(args[3]);
     rounds++;

@@ -4,6 +4,7 @@
 #include "graph-binding.h"
 #include "mapping-binding.h"
 #include "pool-binding.h"
+#include "postings-binding.h"
 #include "scan-binding.h"
 
 NAPI_MODULE_INIT() {
@@ -11,5 +12,6 @@ NAPI_MODULE_INIT() {
   lectern::defineGraph(env, exports);
   lectern::defineMapping(env, exports);
   lectern::definePool(env, exports);
+  lectern::definePostings(env, exports);
   return exports;
 }

@@ -39,6 +39,10 @@ template <>
 struct ElementType<float> {
   static constexpr napi_typedarray_type type = napi_float32_array;
 };
+template <>
+struct ElementType<double> {
+  static constexpr napi_typedarray_type type = napi_float64_array;
+};
 
 class Arguments {
  public:
