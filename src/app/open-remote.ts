@@ -37,6 +37,7 @@ export async function openRemote(
 ): Promise<OpenStorage> {
   if (settings.offline)
     throw new StartError("--offline refuses every outbound connection, so --database cannot be used with it");
+  const taken = new AbortController();
   await using stack = new AsyncDisposableStack();
   const database = stack.adopt(
     await openPostgres(settings.database, {
@@ -49,8 +50,7 @@ export async function openRemote(
       onNotice: (text) => log.warn(text),
       onTaken: (sentence) => {
         log.error(sentence);
-        // As an operator would end it.
-        process.kill(process.pid, "SIGTERM");
+        taken.abort();
       },
     }),
     (opened) => opened.close(),
@@ -73,6 +73,7 @@ export async function openRemote(
     database,
     embedded: null,
     away: () => database.away,
+    taken: taken.signal,
     storage,
     blobs,
     parsed: createParsedCache(dataDir),

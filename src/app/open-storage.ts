@@ -22,6 +22,8 @@ export interface OpenStorage extends AsyncDisposable {
   readonly embedded: { readonly database: SqliteDatabase; readonly path: string } | null;
   /** Why the database is not to be had just now; null while it is. */
   away(): string | null;
+  /** Aborted when another server has the database: this one has nothing to serve any more. */
+  readonly taken: AbortSignal;
   readonly storage: Storage;
   readonly blobs: Blobs;
   readonly parsed: ParsedCache;
@@ -62,6 +64,7 @@ export function openStorage(dataDir: string, log: Log, { blobs, trust, flush, up
     database,
     embedded: { database, path },
     away: () => null,
+    taken: new AbortController().signal,
     storage: createStorage(database),
     blobs,
     parsed: createParsedCache(dataDir),

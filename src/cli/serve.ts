@@ -8,9 +8,9 @@ import { thisMachine } from "./machine.ts";
 import type { Terminal } from "./terminal.ts";
 
 /**
- * Runs the server until the terminal's signal aborts, then drains it. Standard output carries the ready line and
- * nothing else; a key that was made up goes to standard error, once, whether that is a terminal or not. A service manager
- * that wants to know is told each step.
+ * Runs the server until the terminal's signal aborts, or another server has its database, then drains it. Standard output
+ * carries the ready line and nothing else; a key that was made up goes to standard error, once, whether that is a
+ * terminal or not. A service manager that wants to know is told each step.
  */
 export async function serve(argv: readonly string[], terminal: Terminal): Promise<number> {
   const readSettings = () =>
@@ -44,7 +44,7 @@ export async function serve(argv: readonly string[], terminal: Terminal): Promis
     const link = friendly ? context.consoleLink() : null;
     const { firstKey, notices } = context;
     terminal.err(greeting({ url, dataDir: config.dataDir, firstKey, notices, friendly, link }));
-    await aborted(terminal.signal);
+    await aborted(AbortSignal.any([terminal.signal, context.engine.data.taken]));
   } catch (error) {
     // The key is in the data directory by now; not showing it would lock its owner out.
     if (context.firstKey) terminal.err(`${firstKeyText(context.firstKey)}\n`);
@@ -55,7 +55,8 @@ export async function serve(argv: readonly string[], terminal: Terminal): Promis
   // The context ends its requests within the grace; this only guards against one part of it that hangs. Whatever is
   // unfinished then is durable and goes on at the next start.
   await Promise.race([close(), Bun.sleep((config.graceSeconds + HANGING_SECONDS) * 1000)]);
-  return 0;
+  // Not what was asked for: a service manager may start it again, to wait for the database.
+  return context.engine.data.taken.aborted ? 1 : 0;
 }
 
 const HANGING_SECONDS = 3;

@@ -174,5 +174,6 @@ describe.skipIf(lacks("postgres", hasPostgres))("a server whose database goes aw
         )) as true | undefined,
     );
     expect(server.log()).toContain("a Lectern on other (process 1) has taken the database");
+    expect(await server.stop()).toBe(1);
   });
 });
