@@ -11,6 +11,7 @@ test.each([
   ["keys", "sk-lec-aaaaaaaaaaaaaaaa was refused", /^<key \w{8}> was refused$/],
   ["headers", "authorization: Bearer abc.def", /^authorization: <key \w{8}>$/],
   ["mail addresses", "to bob@example.org now", /^to <mail \w{8}> now$/],
+  ["an address with its user", "at postgres://fred@db.example:5432/house now", /^at <address \w{8}> now$/],
   ["addresses", "https://acme.example/v1?x=1 and 10.0.0.7:8080", /^<address \w{8}> and <address \w{8}>$/],
   ["ids", "file-abcdefgh12345678 of vs_abcdefgh12345678", /^<id \w{8}> of <id \w{8}>$/],
   ["what is quoted", `the store "Merger 2027" and 'x y'`, /^the store <quote \w{8}> and <quote \w{8}>$/],

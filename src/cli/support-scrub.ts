@@ -37,12 +37,12 @@ export function createScrub(known: Readonly<Record<string, readonly string[]>>, 
   };
 }
 
-/** In this order: an address in quotes is an address. */
+/** In this order: an address in quotes is an address, with whatever stands before its `@`. */
 const SHAPES: readonly (readonly [kind: string, shape: RegExp])[] = [
   ["key", /\b(?:sk|pk|hf|pa)[-_][\w-]{8,}/g],
   ["key", /\bBearer\s+\S+/gi],
-  ["mail", /[\w.+-]+@[\w-]+(?:\.[\w-]+)+/g],
   ["address", /\b[a-z][a-z0-9+.-]*:\/\/[^\s"'<>]+/gi],
+  ["mail", /[\w.+-]+@[\w-]+(?:\.[\w-]+)+/g],
   ["address", /\b\d{1,3}(?:\.\d{1,3}){3}\b(?::\d+)?/g],
   ["id", /\b(?:file|vs|ten|key|resp|thread|msg|run|asst|conv|batch|upload|chunk|mig|eval)[-_][A-Za-z0-9]{8,}/g],
   ["quote", /"[^"\n]*"|'[^'\n]*'(?!\w)|“[^”\n]*”|‘[^’\n]*’/g],

@@ -87,13 +87,16 @@ describe.skipIf(lacks("postgres", hasPostgres))("the door to PostgreSQL", () => 
 
     test("that awaits something foreign is rolled back there and then", async () => {
       const { promise, resolve } = Promise.withResolvers<void>();
+      const held = Promise.withResolvers<void>();
       let left: Promise<unknown> | null = null;
       const standing = db.transaction(async (tx) => {
         await add(tx, 1);
+        held.resolve();
         await promise;
         left = saying(add(tx, 2));
         await left;
       });
+      await held.promise;
       // Not while it holds its locks: the row can be written by another.
       await add(db, 1);
       resolve();
