@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
-import { addText, json, newStore, search, upload } from "../helpers/api.ts";
+import { addText, json, newStore, search, settled, upload } from "../helpers/api.ts";
 import { startServer } from "../helpers/server.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 import { waitFor } from "../helpers/wait.ts";
@@ -28,6 +28,7 @@ test("a deleted file, its text in every store and a deleted store's queries are 
   const long = Array.from({ length: 500 }, (_, i) => `Paragraph ${i} of ${WORDS} and more.`).join("\n\n");
   const file = await addText(server, one, `${NAME}.txt`, long);
   await json(server, "POST", `/v1/vector_stores/${two}/files`, { file_id: file });
+  await settled(server, two, file);
   const own = { content: "A text with metadata", metadata: { note: METADATA } };
   for (const vector of [own, { ...own, file_id: file }])
     await json(server, "POST", `/v1/vector_stores/${two}/embeddings`, vector);

@@ -30,6 +30,9 @@ const REST_MS = 120_000;
 const POLL_MS = 500;
 /** That such a look may take. ms */
 const LOOK_MS = 2000;
+/** Where the first connection is one too many it is asked for so often again, this far apart. */
+const CROWDED_TRIES = 5;
+const CROWDED_MS = 100;
 
 /**
  * The connections to one server, each given to one holder at a time, first come first served. Bounds: `max` of them;
@@ -123,7 +126,7 @@ export class Pool {
   async #open(): Promise<Connection> {
     this.#opening++;
     try {
-      return this.#keep(await Connection.open(this.#options));
+      return this.#keep(await this.#connect());
     } catch (error) {
       // Others have taken what there was; those that we hold come back.
       if (sqlStateOf(error) === "53300" && this.#live.size > 0) return await this.#wait();
@@ -131,6 +134,18 @@ export class Pool {
       throw refused(error);
     } finally {
       this.#opening--;
+    }
+  }
+
+  /** PostgreSQL counts those that were closed a moment ago, by a start's looking round or by a server that just ended. */
+  async #connect(): Promise<Connection> {
+    for (let left = CROWDED_TRIES; ; left--) {
+      try {
+        return await Connection.open(this.#options);
+      } catch (error) {
+        if (left === 0 || sqlStateOf(error) !== "53300" || this.#live.size > 0 || this.#isClosed) throw error;
+        await Bun.sleep(CROWDED_MS);
+      }
     }
   }
 
