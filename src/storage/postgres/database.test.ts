@@ -141,15 +141,14 @@ describe.skipIf(lacks("postgres", hasPostgres))("the door to PostgreSQL", () => 
     test("is done again when another one stood in its way, its effects once", async () => {
       await add(db, 1);
       await add(db, 2);
-      let runs = 0;
-      let effects = 0;
+      const count = { runs: 0, effects: 0 };
       const holding = new Set<number>();
       const both = (first: number, second: number) =>
         db.transaction(async (tx) => {
-          runs++;
-          tx.onCommit(() => void effects++);
+          count.runs++;
+          tx.onCommit(() => void count.effects++);
           // Done again, it stands in nobody's way.
-          while (runs > 2 && effects === 0) await tx.nextTurn();
+          while (count.runs > 2 && count.effects === 0) await tx.nextTurn();
           const raise = "UPDATE thing SET ratio = coalesce(ratio, 0) + 1 WHERE id = ?1";
           await tx.run(raise, [first]);
           holding.add(first);
@@ -158,8 +157,7 @@ describe.skipIf(lacks("postgres", hasPostgres))("the door to PostgreSQL", () => 
           await tx.run(raise, [second]);
         });
       await Promise.all([both(1, 2), both(2, 1)]);
-      expect(runs).toBe(3);
-      expect(effects).toBe(2);
+      expect(count).toEqual({ runs: 3, effects: 2 });
       expect(await db.all("SELECT ratio FROM thing ORDER BY id")).toEqual([{ ratio: 2 }, { ratio: 2 }]);
     });
 
