@@ -131,8 +131,8 @@ export type StoreIndexStats = {
   readonly tail: number;
 };
 
-/** With fewer vectors a search is over before a thread would have begun. */
-const LEAST_FOR_THREADS = 4000;
+/** Values of vectors: with fewer a search is over before a thread would have begun, and others wait half a millisecond. */
+const LEAST_FOR_THREADS = 50_000 * 256;
 /** Keyword postings cleaned up along with each write while there is something to clean. */
 const SWEEP_BUDGET = 20_000;
 
@@ -172,7 +172,7 @@ export class StoreIndex {
     ({ files: this.#files, attributes: this.#attributes, own: this.#own } = parts);
     ({ keywords: this.#keywords, vectors: this.#vectors, image: this.#image } = parts);
     this.#views = parts.vectors.views;
-    this.#threadsFrom = options.threadsFrom ?? LEAST_FOR_THREADS;
+    this.#threadsFrom = options.threadsFrom ?? Math.ceil(LEAST_FOR_THREADS / options.dimensions);
     this.#graphRule = { kind: options.kind ?? "auto", from: options.graphFrom ?? GRAPH_FROM_VECTORS };
     this.#filters = new FilterCache(this.#attributes, this.#own, [this.#files, this.#vectors]);
     const { fetchTerms } = options;

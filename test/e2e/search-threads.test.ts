@@ -6,7 +6,7 @@ import { startServer, type TestServer } from "../helpers/server.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 
 /** Stores of fewer are searched without threads. */
-const CHUNKS = 4200;
+const CHUNKS = 50_200;
 const DIMENSIONS = 256;
 
 test("stopping and killing with searches under way harms nothing", async () => {
