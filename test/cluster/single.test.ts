@@ -85,12 +85,18 @@ async function fill(desk: Desk): Promise<void> {
   await untilIndexed(desk.server, store.id);
 }
 
-/** What is found for every question, without what is of this server alone. */
+/**
+ * What is found for every question, without what is of this server alone: which of equal ones comes first is of the order
+ * in which files were done, and so is which of the last ones is still among them.
+ */
 async function found({ server, store }: Desk, more: Record<string, unknown> = {}): Promise<unknown> {
   const answers: unknown[] = [];
   for (const query of QUESTIONS) {
-    const hits = await search(server, store, { query, max_num_results: 8, ...more });
-    answers.push(hits.map(({ filename, score, attributes, content }) => ({ filename, score, attributes, content })));
+    const hits = await search(server, store, { query, max_num_results: 12, ...more });
+    const least = hits.at(-1)?.score ?? 0;
+    const sure = hits.filter(({ score }) => hits.length < 12 || score > least);
+    sure.sort((x, y) => y.score - x.score || Bun.inspect(x.content).localeCompare(Bun.inspect(y.content)));
+    answers.push(sure.map(({ filename, score, attributes, content }) => ({ filename, score, attributes, content })));
   }
   return answers;
 }

@@ -231,7 +231,7 @@ export class Postgres implements PostgresDatabase {
       if (isDone === true && isLate) for (const effect of open.effects.splice(0)) effect();
       resolve(isDone);
     };
-    this.#pool.askFirst(question, "the connection was lost during a commit", cause);
+    this.#pool.askFirst(question, "the database's connection was lost during a commit", cause);
     const late = setTimeout(() => {
       isLate = true;
       resolve(null);

@@ -23,7 +23,7 @@ export class CommitUnknown extends DatabaseAway {
   override name = "CommitUnknown";
 
   constructor(cause: unknown) {
-    super("the connection was lost during a commit", { cause, isFinal: true, message: UNKNOWN });
+    super("the database's connection was lost during a commit", { cause, isFinal: true, message: UNKNOWN });
   }
 }
 
