@@ -4,7 +4,7 @@ import type { Log } from "../platform/log.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import type { ParsedCache } from "../storage/parsed.ts";
 import { retireGeneration } from "../storage/cutover.ts";
-import { deleteFile, schedulePurge, type Detached } from "../storage/removal.ts";
+import { deleteFile, scheduleEndOfDeletion, schedulePurge, type Detached } from "../storage/removal.ts";
 import type { Storage } from "../storage/storage.ts";
 import { nextTurn } from "../platform/next-turn.ts";
 import { keepThreads, type ThreadUpkeepDeps } from "./thread-upkeep.ts";
@@ -37,6 +37,7 @@ const EVERY_MS = 10_000;
 const TRIM_STEP = 2_000;
 const EMBEDDINGS_STEP = 500;
 const RESPONSES_STEP = 50;
+const DELETIONS_STEP = 200;
 /** Hours of statistics that are kept: the longest window, and a day. */
 const STATISTICS_HOURS = 31 * 24;
 const SWEEP_SECONDS = 6 * 3600;
@@ -188,8 +189,19 @@ export class Janitor implements AsyncDisposable {
     for (const { tenant_id, store_file } of await storage.chunks.filesWithGarbage(1000)) {
       await schedulePurge(storage, { tenant_id, store_id: null, seq: store_file });
     }
+    await this.#endDeletions();
     wakeJobs();
     await this.tick();
+  }
+
+  /** A deletion whose job was lost is looked at by another; one that still goes on takes no harm from it. */
+  async #endDeletions(): Promise<void> {
+    const { storage } = this.#deps;
+    for (let open = await storage.deletions.unended(DELETIONS_STEP); open.length > 0 && !this.#stopped;) {
+      for (const { tenant_id, id } of open) await scheduleEndOfDeletion(storage, tenant_id, id);
+      await nextTurn();
+      open = await storage.deletions.unended(DELETIONS_STEP);
+    }
   }
 
   async #guard(work: () => Promise<void>): Promise<void> {
