@@ -155,11 +155,8 @@ class OpenIndexes implements Indexes {
   }
 
   async forgetStore(storeId: string): Promise<void> {
-    const { storage, dataDir } = this.#parts;
-    for (const generation of await storage.generations.idsOfStore(storeId)) {
-      await this.registry.retire(storeId, generation);
-    }
-    removeGraphsOfStore(dataDir, storeId);
+    await this.registry.retireStore(storeId);
+    removeGraphsOfStore(this.#parts.dataDir, storeId);
   }
 
   imageEnded(generation: GenerationRow, end: ImageEnd): void {

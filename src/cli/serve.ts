@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { version } from "../platform/build-info.ts";
+import { StartError } from "../platform/data-dir.ts";
 import { findServiceManager } from "../platform/service-manager.ts";
 import { describeSettings, readConfig } from "../config/config.ts";
 import type { Flag, Flags } from "./arguments.ts";
@@ -25,18 +26,15 @@ export async function serve(argv: readonly string[], terminal: Terminal): Promis
   if (manager === null && terminal.env["NOTIFY_SOCKET"])
     terminal.err("lectern: NOTIFY_SOCKET is set, but cannot be used here: the service manager is told nothing\n");
   const { createContext } = await import("../app/context.ts");
-  const context = await createContext(config, {
-    readSettings,
-    verb: terminal.verb,
-    onProgress: (text) => manager?.status(text),
-  });
+  const progress = { onProgress: (text: string) => manager?.status(text) };
+  const context = await createContext(config, { readSettings, verb: terminal.verb, ...progress }).catch(asStartError);
   const reload = () => context.reload();
   terminal.onReload?.(manager === null ? reload : () => manager.reload(reload));
   // One request's fault must not end everybody's server.
   terminal.onFailure?.((thrown) => context.report(thrown));
   const close = () => context[Symbol.asyncDispose]();
   try {
-    const { url } = await context.start();
+    const { url } = await context.start().catch(asStartError);
     manager?.ready(`Listening on ${url}`);
     terminal.out(`lectern ${version} listening on ${url}\n`);
     const friendly = terminal.errIsTerminal;
@@ -57,6 +55,13 @@ export async function serve(argv: readonly string[], terminal: Terminal): Promis
   await Promise.race([close(), Bun.sleep((config.graceSeconds + HANGING_SECONDS) * 1000)]);
   // Not what was asked for: a service manager may start it again, to wait for the database.
   return context.engine.data.taken.aborted ? 1 : 0;
+}
+
+/** What the system refused is the operator's to mend: it is said in a line, with the call and the path, and no stack. */
+function asStartError(error: unknown): never {
+  if (error instanceof Error && "syscall" in error)
+    throw new StartError(`the server cannot start: ${error.message}`, { cause: error });
+  throw error;
 }
 
 const HANGING_SECONDS = 3;

@@ -176,3 +176,23 @@ test("an index that is forgotten while it is loaded once more stays forgotten, a
   expect(registry.peek("s", 1)).toBeNull();
   await registry.refresh("never-opened", 1);
 });
+
+test("a store's indexes are retired whichever they are, once nobody uses them, and no other store's", async () => {
+  const registry = new IndexRegistry({ load: async () => emptyIndex(), budgetBytes: 1e9 });
+  const held = await registry.acquire("s", 1);
+  // Of a generation that is retired: a waiter had it loaded once more.
+  (await registry.acquire("s", 2)).release();
+  (await registry.acquire("s2", 1)).release();
+  let retired = false;
+  const gone = registry.retireStore("s").then(() => (retired = true));
+  await Promise.resolve();
+  expect([retired, registry.has("s", 1), registry.has("s", 2), registry.has("s2", 1)]).toEqual([
+    false,
+    false,
+    false,
+    true,
+  ]);
+  held.release();
+  await gone;
+  expect([registry.holds("s", () => true), registry.holds("s2", () => true)]).toEqual([false, true]);
+});

@@ -157,8 +157,18 @@ export class IndexRegistry {
 
   /** Forgets an index and resolves when its last lease has ended: after that its files may be deleted. */
   async retire(storeId: string, generation: number): Promise<void> {
-    const key = keyOf(storeId, generation);
-    this.invalidate(storeId, generation);
+    await this.#retire(keyOf(storeId, generation));
+  }
+
+  /** The same for every index of a store: also of generations that are retired, which a waiter may have loaded again. */
+  async retireStore(storeId: string): Promise<void> {
+    const keys = new Set([...this.#entries.keys(), ...this.#leaving.keys()]);
+    await Promise.all([...keys].filter((key) => key.startsWith(`${storeId}/`)).map((key) => this.#retire(key)));
+  }
+
+  async #retire(key: string): Promise<void> {
+    const entry = this.#entries.get(key);
+    if (entry !== undefined) this.#drop(entry);
     const waits = [...(this.#leaving.get(key) ?? [])].map((entry) => {
       entry.retired ??= Promise.withResolvers<void>();
       return entry.retired.promise;

@@ -414,6 +414,20 @@ describe("what has a time goes when it has come:", () => {
     expect(await storage.jobs.depth()).toEqual([{ kind: "purge_file", waiting: 1, running: 0 }]);
   });
 
+  test("at start, a deletion that no job looks at gets one", async () => {
+    await addFile("file-1");
+    await upload("file-1");
+    await storage.transaction((tables) => deleteFile(tables, T, "file-1", 5));
+    const [lost] = (await storage.deletions.list(T, { limit: 1, order: "asc" })).rows;
+    await storage.jobs.drop(T, "finish_deletion", lost?.id ?? "");
+    const swept = Promise.withResolvers<void>();
+    await using janitor = new Janitor({ ...deps(), wakeJobs: swept.resolve });
+    janitor.start();
+    await swept.promise;
+    expect(await storage.jobs.depth()).toEqual([{ kind: "finish_deletion", waiting: 1, running: 0 }]);
+    expect(await storage.deletions.unended(1)).toEqual([]);
+  });
+
   test("a round that fails is said, and does not stop the rest", async () => {
     const said = Promise.withResolvers<unknown>();
     const files = { ...storage.files, exists: () => Promise.reject(new Error("the disk is gone")) };

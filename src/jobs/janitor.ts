@@ -6,7 +6,7 @@ import type { ParsedCache } from "../storage/parsed.ts";
 import type { GarbagePage } from "../storage/chunk-removals.ts";
 import { retireGeneration } from "../storage/cutover.ts";
 import type { StoreFileSeq } from "../storage/ids.ts";
-import { deleteFile, schedulePurge, type Detached } from "../storage/removal.ts";
+import { deleteFile, scheduleEndOfDeletion, schedulePurge, type Detached } from "../storage/removal.ts";
 import type { Storage } from "../storage/storage.ts";
 import { nextTurn } from "../platform/next-turn.ts";
 import { keepThreads, type ThreadUpkeepDeps } from "./thread-upkeep.ts";
@@ -39,6 +39,7 @@ const EVERY_MS = 10_000;
 const TRIM_STEP = 2_000;
 const EMBEDDINGS_STEP = 500;
 const RESPONSES_STEP = 50;
+const DELETIONS_STEP = 200;
 /** Hours of statistics that are kept: the longest window, and a day. */
 const STATISTICS_HOURS = 31 * 24;
 /** Files looked at in one step: about a millisecond. */
@@ -195,8 +196,19 @@ export class Janitor implements AsyncDisposable {
         await schedulePurge(storage, { tenant_id, store_id: null, seq: store_file });
       after = last;
     }
+    await this.#endDeletions();
     wakeJobs();
     await this.tick();
+  }
+
+  /** A deletion whose job was lost is looked at by another; one that still goes on takes no harm from it. */
+  async #endDeletions(): Promise<void> {
+    const { storage } = this.#deps;
+    for (let open = await storage.deletions.unended(DELETIONS_STEP); open.length > 0 && !this.#stopped;) {
+      for (const { tenant_id, id } of open) await scheduleEndOfDeletion(storage, tenant_id, id);
+      await nextTurn();
+      open = await storage.deletions.unended(DELETIONS_STEP);
+    }
   }
 
   async #guard(work: () => Promise<void>): Promise<void> {

@@ -167,6 +167,37 @@ describe("the purge of a store", () => {
     expect(await shop.run(finish(shop), (await deletionOf(shop)).id)).toEqual({ type: "done" });
   });
 
+  test("leaves to the deletion of a file what that began while the store was being purged", async () => {
+    const { shop, file } = await setUp();
+    await using _shop = shop;
+    const { storage } = shop;
+    await storage.transaction((tables) => deleteStore(tables, TENANT, STORE, 5_000));
+    // Deleted after the purge has taken it up, and before its row goes.
+    const removeSome: typeof storage.chunks.removeSome = async (...args) => {
+      const removed = await storage.chunks.removeSome(...args);
+      if ((await storage.files.get(TENANT, "file-1")) !== null)
+        await storage.transaction((tables) => deleteFile(tables, TENANT, "file-1", 6));
+      return removed;
+    };
+    const between = { ...storage, chunks: { ...storage.chunks, removeSome } };
+    const handler = createPurgeStoreHandler({
+      storage: between,
+      removeIndexFiles: async () => {},
+      cancelStore: () => {},
+    });
+    expect(await shop.run(handler, STORE)).toEqual({ type: "done" });
+    await storage.jobs.drop(TENANT, "purge_store", STORE);
+    await shop.drain(["purge_file"]);
+    const { rows } = await storage.deletions.list(TENANT, { limit: 9, order: "asc" });
+    expect(rows.map((row) => row.subject_type)).toEqual(["vector_store", "file"]);
+    const due = (await storage.deletions.unended(9)).map(({ id }) => id);
+    expect([due, await storage.deletions.storeFiles(rows[1]?.seq ?? 0)]).toEqual([
+      [],
+      [{ store_file: file.seq, store_id: STORE }],
+    ]);
+    for (const { id } of rows) expect(await shop.run(finish(shop), id)).toEqual({ type: "done" });
+  });
+
   test("leaves an expired one its row", async () => {
     const { shop } = await setUp();
     await using _shop = shop;

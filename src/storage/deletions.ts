@@ -119,13 +119,18 @@ export interface DeletionsTable {
   complete(deletion: DeletionSeq, at: number): Promise<void>;
   setVerified(deletion: DeletionSeq, at: number, remaining: RemainingCounts): Promise<void>;
   storeFiles(deletion: DeletionSeq): Promise<{ store_file: StoreFileSeq; store_id: StoreId }[]>;
+  /** Deletions that are not complete and that no job looks at, the oldest first. */
+  unended(limit: number): Promise<OpenDeletion[]>;
   /** Whether jobs still remove parts of it. */
   isPending(row: DeletionRow): Promise<boolean>;
   left(row: DeletionRow): Promise<RowsLeft>;
 }
 
+/** Whose it is already it stays: the purge of the file tells that deletion, and no other, that it has ended. */
 const ADD_FILE = /*sql*/ `INSERT INTO deletion_file (store_file, deletion, tenant_id, store_id) VALUES (?1, ?2, ?3, ?4)
-  ON CONFLICT (store_file) DO UPDATE SET deletion = excluded.deletion, tenant_id = excluded.tenant_id, store_id = excluded.store_id`;
+  ON CONFLICT (store_file) DO NOTHING`;
+const UNENDED = /*sql*/ `SELECT seq, id, tenant_id FROM deletion d WHERE completed_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM job j WHERE j.kind = 'finish_deletion' AND j.subject = d.id) ORDER BY seq LIMIT ?1`;
 const BY_ID = /*sql*/ `SELECT ${DELETION.list} FROM deletion WHERE id = ?1`;
 const LISTED = /*sql*/ `deletion WHERE (CAST(?1 AS TEXT) IS NULL OR tenant_id = ?1)`;
 const OF_STORE_FILE = /*sql*/ `SELECT d.seq, d.id, d.tenant_id FROM deletion_file f JOIN deletion d ON d.seq = f.deletion
@@ -181,6 +186,7 @@ export function deletionsTable(sql: Sql): DeletionsTable {
     setVerified: async (deletion, at, remaining) =>
       void (await DELETION.update(sql, { seq: deletion }, { verified_at: at, remaining })),
     storeFiles: (deletion) => sql.all(STORE_FILES, [deletion]),
+    unended: (limit) => sql.all<OpenDeletion>(UNENDED, [limit]),
     async isPending({ seq, subject_type: type, subject_id: subject }) {
       const row = await (type === "vector_store"
         ? sql.get<{ n: number }>(PENDING_STORE, [subject])

@@ -52,6 +52,25 @@ test("a first start that fails has not used up the first key", async () => {
   expect(server.err()).toContain("sk-");
 });
 
+test("what the disk refuses while the server starts is named", async () => {
+  // Nothing can be renamed to the one, and the other is no folder.
+  for (const lay of [
+    (data: string) => mkdirSync(join(data, "cli.json", "full"), { recursive: true }),
+    (data: string) => {
+      mkdirSync(data, { recursive: true });
+      writeFileSync(join(data, "blobs"), "");
+    },
+  ]) {
+    using where = place();
+    lay(where.data);
+    const env = { LECTERN_API_KEY: "sk-of-the-first-start-0123456789" };
+    expectRefusal(
+      await run(where, ["serve", "--port", "0", "--data", where.data], { env }),
+      /cannot start: E[A-Z]+: .*'/,
+    );
+  }
+});
+
 test("a host that is not this machine's is named", async () => {
   using where = place();
   expectRefusal(
