@@ -11,7 +11,6 @@ import { ANSWER_FAMILIES } from "./families/answers.ts";
 import { FILE_FAMILIES } from "./families/files.ts";
 import { PROGRAM_FAMILIES } from "./families/programs.ts";
 import { SEARCH_FAMILIES } from "./families/search.ts";
-import { checkErased } from "./erased.ts";
 import { House } from "./house.ts";
 import { Ledger } from "./ledger.ts";
 import { Library } from "./library.ts";
@@ -208,8 +207,6 @@ export class Soak {
     this.#note(`everything is looked at ${what}`);
     try {
       await this.library.checkAll(this.#asker("look"), seededRandom(seed + 2000));
-      await sweep(this.#asker("look"), this.#active, this.library);
-      await checkErased(this.#asker("look"));
     } catch (error) {
       this.#tellWrong(what, error);
     }
