@@ -169,7 +169,7 @@ export class ExactIndex {
     const asked = this.#asked(query);
     const { unit } = asked;
     const only: Only = { allowed: options.allowed ?? null, view: options.view ?? null };
-    const listed = options.slots == null ? null : yield* this.#gatheredLater(asked, options.slots);
+    const listed = options.slots == null ? null : yield* this.#listed(asked, options.slots);
     const exact = Math.min(options.exact, options.depth);
     // A little more than asked: enough, nearly always, to prove that nothing outside belongs to the exact ones.
     const limit = Math.max(options.depth, exact * 2 + 32);
@@ -260,6 +260,15 @@ export class ExactIndex {
 
   /** Scores of the given slots, in their order. */
   #gathered(asked: Asked, slots: Int32Array): Scored {
+    return runNow(this.#gathering(asked, slots));
+  }
+
+  /** The same by steps, where they are many. */
+  *#listed(asked: Asked, slots: Int32Array): Steps<Scored> {
+    return slots.length < MANY_SLOTS ? this.#gathered(asked, slots) : yield* this.#gathering(asked, slots);
+  }
+
+  *#gathering(asked: Asked, slots: Int32Array): Steps<Scored> {
     const capacity = this.#segmentCapacity;
     const scores = new Float32Array(slots.length);
     // Slots of one segment come together nearly always.
@@ -267,28 +276,8 @@ export class ExactIndex {
       const base = slots[i]! - (slots[i]! % capacity);
       let end = i + 1;
       while (end < slots.length && slots[end]! >= base && slots[end]! < base + capacity) end++;
-      this.#kernels.gather(this.#partAt(base), rowsOf(slots, i, end, base), asked, scores.subarray(i, end));
-      i = end;
-    }
-    return { slots, scores, count: slots.length };
-  }
-
-  /** The same of many, by steps. */
-  *#gatheredLater(asked: Asked, slots: Int32Array): Steps<Scored> {
-    if (slots.length < MANY_SLOTS || this.#kernels.later === null) return this.#gathered(asked, slots);
-    const scores = new Float32Array(slots.length);
-    const capacity = this.#segmentCapacity;
-    for (let i = 0; i < slots.length;) {
-      const base = slots[i]! - (slots[i]! % capacity);
-      let end = i + 1;
-      while (end < slots.length && slots[end]! >= base && slots[end]! < base + capacity) end++;
-      yield new GatherStep(
-        this.#kernels,
-        this.#partAt(base),
-        rowsOf(slots, i, end, base),
-        asked,
-        scores.subarray(i, end),
-      );
+      const rows = rowsOf(slots, i, end, base);
+      yield new GatherStep(this.#kernels, this.#partAt(base), rows, asked, scores.subarray(i, end));
       i = end;
     }
     return { slots, scores, count: slots.length };
@@ -338,13 +327,11 @@ export class ExactIndex {
     }
   }
 
-  #bestOwners({ slots, scores, count }: Scored, { allowed, view }: Only, limit: number): Collected {
+  #bestOwners({ slots, scores, count }: Scored, only: Only, limit: number): Collected {
     const best = new BestOwners(limit, this.#places);
     const owners = this.#owners;
     const { isShared } = owners;
-    const { isHiding } = this.views;
-    const isMeant = (owner: number) =>
-      (allowed === null || allowed.has(owner)) && !(isHiding && !this.views.shows(view, owner));
+    const isMeant = this.#isMeant(only);
     let { floor } = best;
     for (let i = 0; i < count; i++) {
       const score = scores[i]!;
@@ -376,14 +363,21 @@ export class ExactIndex {
     }
   }
 
-  #candidates({ slots, scores, count }: Scored, { allowed, view }: Only, bar: number): Candidate[] {
+  /** Whether an owner is among those that are asked for. */
+  #isMeant({ allowed, view }: Only): (owner: number) => boolean {
+    const { isHiding } = this.views;
+    return (owner) => (allowed === null || allowed.has(owner)) && !(isHiding && !this.views.shows(view, owner));
+  }
+
+  #candidates({ slots, scores, count }: Scored, only: Only, bar: number): Candidate[] {
+    const isMeant = this.#isMeant(only);
     const found = new Map<number, Candidate>();
     for (let i = 0; i < count; i++) {
       const score = scores[i]!;
       const slot = slots === null ? i : slots[i]!;
       if (score + this.#errorOf(slot) < bar) continue;
       this.#owners.forEachOwner(slot, (owner) => {
-        if ((allowed !== null && !allowed.has(owner)) || !this.views.shows(view, owner)) return;
+        if (!isMeant(owner)) return;
         const known = found.get(owner);
         if (known === undefined || known.score < score) found.set(owner, { owner, score, slot });
       });
