@@ -23,10 +23,6 @@ export class Views {
   #afterwards: (() => void)[] = [];
   #waiting: (() => void)[] = [];
 
-  get isOpen(): boolean {
-    return this.#open > 0;
-  }
-
   /** Whether `shows` may be false for any owner that the arrays have. */
   get isHiding(): boolean {
     return this.#gone.size + this.#born.size > 0;
