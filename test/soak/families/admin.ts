@@ -12,6 +12,7 @@ import {
   searchFor,
   sendFile,
 } from "../episode.ts";
+import type { House } from "../house.ts";
 import { Interrupted, must, same } from "../wrong.ts";
 
 const tenants: Episode = {
@@ -175,19 +176,32 @@ function otherServer() {
   return { address: `http://127.0.0.1:${server.port}/v1`, [Symbol.asyncDispose]: () => server.stop(true) };
 }
 
+/** And one backup at a time. */
+let isBackingUp = false;
+
 const backups: Episode = {
   family: "backup",
   async run({ ask, house }) {
-    const { mark } = house;
-    const bytes = await ask.guarded("a backup", mark, async () => {
-      const response = await ask.raw("GET", "/v1/admin/backup");
-      if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
-      let length = 0;
-      for await (const piece of response.body ?? []) length += piece.length;
-      return length;
-    });
-    must("a backup has the database", bytes > 100_000, bytes);
+    if (isBackingUp) return;
+    isBackingUp = true;
+    try {
+      await takeBackup(ask, house);
+    } finally {
+      isBackingUp = false;
+    }
   },
 };
+
+async function takeBackup(ask: Asker, house: House): Promise<void> {
+  const { mark } = house;
+  const bytes = await ask.guarded("a backup", mark, async () => {
+    const response = await ask.raw("GET", "/v1/admin/backup");
+    if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
+    let length = 0;
+    for await (const piece of response.body ?? []) length += piece.length;
+    return length;
+  });
+  must("a backup has the database", bytes > 100_000, bytes);
+}
 
 export const ADMIN_FAMILIES: readonly Episode[] = [tenants, consoles, service, deletions, models, backups];
