@@ -185,6 +185,45 @@ describe("blobs that move to a bucket", () => {
     await moving;
     expect([own.list(), [...server.objects.keys()], blobs.left]).toEqual([[], [], 0]);
   });
+
+  test("are read by whoever asked for them before they moved", async () => {
+    await using server = startS3Server();
+    using dir = tempDir();
+    const own = createBlobs(dir.path);
+    await put(own, "file-a", bytesOf("tides rise"));
+    await using bucket = bucketAt(server.endpoint, dir.join("tmp"));
+    const blobs = new MovingBlobs(own, bucket);
+    const [whole, part, copy] = [blobs.read("file-a"), blobs.read("file-a", 6), blobs.localCopy("file-a")];
+    await blobs.move(new AbortController().signal);
+    await using held = await copy;
+    expect(own.list()).toEqual(["file-a"]);
+    expect(readFileSync(held.path, "utf8")).toBe("tides rise");
+    await held[Symbol.asyncDispose]();
+    expect(own.list()).toEqual([]);
+    expect(await Promise.all([whole, part].map((stream) => new Response(stream).text()))).toEqual([
+      "tides rise",
+      "rise",
+    ]);
+  });
+
+  test("that were removed while they were on their way are no failure", async () => {
+    using dir = tempDir();
+    const own = createBlobs(dir.path);
+    for (const id of ["file-a", "file-b"]) await put(own, id, bytesOf(id));
+    const place = new BlobDirectory({ root: dir.join("shared"), tmp: dir.join("there"), shared: true });
+    const blobs = new MovingBlobs(own, place);
+    const opened = Promise.withResolvers<void>();
+    const writer = place.writer.bind(place);
+    place.writer = async () => {
+      await opened.promise;
+      return await writer();
+    };
+    const moving = blobs.move(new AbortController().signal);
+    await blobs.remove("file-a");
+    opened.resolve();
+    await moving;
+    expect([own.list(), place.list(), blobs.left]).toEqual([[], ["file-b"], 0]);
+  });
 });
 
 test("once a sync of the rows has failed nothing is removed from another place either, and nothing taken", async () => {

@@ -54,6 +54,9 @@ export class MovingBlobs implements Blobs {
     try {
       for await (const piece of this.#old.read(id)) await writer.write(piece);
       await writer.commit(id);
+    } catch (error) {
+      // What was removed cannot be read to its end.
+      if (!moving.isRemoved) throw error;
     } finally {
       await writer.discard();
       this.#moving = null;
@@ -70,9 +73,12 @@ export class MovingBlobs implements Blobs {
 
   async localCopy(id: string, signal?: AbortSignal): Promise<LocalCopy> {
     if (!this.#left.has(id)) return await this.#place.localCopy(id, signal);
-    const copy = await this.#old.localCopy(id, signal);
     // A parser may open the file later: until it lets go of it, it stays where it is.
     this.#held.set(id, (this.#held.get(id) ?? 0) + 1);
+    const copy = await this.#old.localCopy(id, signal).catch(async (error: unknown) => {
+      await this.#release(id);
+      throw error;
+    });
     return { path: copy.path, [Symbol.asyncDispose]: () => this.#release(id) };
   }
 
@@ -87,11 +93,38 @@ export class MovingBlobs implements Blobs {
   }
 
   read(id: string, start?: number, end?: number): ReadableStream<Uint8Array> {
-    return (this.#left.has(id) ? this.#old : this.#place).read(id, start, end);
+    if (!this.#left.has(id)) return this.#place.read(id, start, end);
+    const pieces = this.#readHereOrThere(id, start, end);
+    return new ReadableStream({
+      async pull(controller) {
+        const { done, value } = await pieces.next();
+        if (done === true) controller.close();
+        else controller.enqueue(value);
+      },
+      async cancel() {
+        await pieces.return();
+      },
+    });
+  }
+
+  /** A file is opened when its first piece is wanted; it may have moved by then. */
+  async *#readHereOrThere(id: string, start?: number, end?: number): AsyncGenerator<Uint8Array, void> {
+    let isBegun = false;
+    try {
+      for await (const piece of this.#old.read(id, start, end)) {
+        isBegun = true;
+        yield piece;
+      }
+      return;
+    } catch (error) {
+      if (isBegun || this.#left.has(id)) throw error;
+    }
+    yield* this.#place.read(id, start, end);
   }
 
   async size(id: string): Promise<number | null> {
-    return await (this.#left.has(id) ? this.#old : this.#place).size(id);
+    const here = this.#left.has(id) ? await this.#old.size(id) : null;
+    return here === null && !this.#left.has(id) ? await this.#place.size(id) : here;
   }
 
   async remove(id: string): Promise<void> {
