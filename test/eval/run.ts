@@ -12,7 +12,7 @@
  */
 import { appendFileSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT, startServer, type TestServer } from "../helpers/server.ts";
+import { PRODUCT_DEFAULT, ROOT, startServer, type TestServer } from "../helpers/server.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 import { type AnsweredQuestion, answerFigures, ask, sampleOf } from "./answers.ts";
 import { fillStore, MODES, type Chunking, type FilledStore, type Hit, type SearchMode } from "./client.ts";
@@ -56,6 +56,7 @@ const sets = await Promise.all(names.map((name) => readSet(root, name)));
 const model = env["EVAL_MODEL"];
 await using server = await startServer({
   args: ["--log-level", "error", ...(model === undefined ? [] : ["--default-model", model])],
+  env: PRODUCT_DEFAULT,
 });
 
 const rows: Row[] = [];
