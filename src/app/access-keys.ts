@@ -9,6 +9,8 @@ import type { Storage } from "../storage/storage.ts";
 
 /** Last use is written at most this often per key, in seconds: it must not cost every request a write. */
 const TOUCH_EVERY = 60;
+/** Keys whose last use is known without a look at their row; then all are forgotten, for the row says it too. */
+const MOST_TOUCHED = 10_000;
 
 /**
  * Makes the first tenant and its administrator's key in an empty data directory.
@@ -99,6 +101,7 @@ export function keyAuthenticator(storage: Storage, clock: Clock, rates: DefaultR
     const now = clock.nowSeconds();
     if (row === null || (row.expires_at !== null && row.expires_at <= now)) return null;
     if (now - (touched.get(row.id) ?? row.last_used_at ?? 0) >= TOUCH_EVERY) {
+      if (touched.size >= MOST_TOUCHED) touched.clear();
       touched.set(row.id, now);
       try {
         await storage.tenants.touchKey(row.id, now);

@@ -8,6 +8,7 @@ import type { Log } from "../platform/log.ts";
 import { containerOf } from "../parse/detect.ts";
 import type { ParseLane } from "../workers/parse-lane.ts";
 import type { Blobs } from "../storage/blobs.ts";
+import { dropUnowned } from "../storage/deletion-check.ts";
 import type { OpenStorage } from "./open-storage.ts";
 
 export interface AttachedDeps extends Pick<OpenStorage, "storage" | "blobs" | "parsed"> {
@@ -54,9 +55,13 @@ export function attachedParts({ storage, blobs, parsed, parse, dataDir, log }: A
           const file = await storage.files.get(tenant, fileId);
           if (file === null) return null;
           const { sha256, filename: name, mime: contentType } = file;
-          const cachePath = parsed.path({ tenantId: tenant, sha256, filename: name });
+          const subject = { tenantId: tenant, sha256, filename: name };
           await using copy = await blobs.localCopy(fileId, signal);
-          return await textOf({ path: copy.path, filename: name, contentType, cachePath });
+          try {
+            return await textOf({ path: copy.path, filename: name, contentType, cachePath: parsed.path(subject) });
+          } finally {
+            await dropUnowned({ storage, parsed }, subject);
+          }
         }
         const path = join(dataDir, "tmp", `attached-${randomText(16)}`);
         const type = DATA_URL.exec(data ?? "");

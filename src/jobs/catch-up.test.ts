@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { embedFailure, type EmbedFailure } from "../embed/provider.ts";
 import { encodeTerms } from "../index/analyzer.ts";
 import type { GenerationRow } from "../storage/generations.ts";
+import { deleteFile } from "../storage/removal.ts";
 import { insertGeneration } from "../storage/testing/rows.ts";
 import { catchUp, createCatchUpHandler, NO_PROGRESS } from "./catch-up.ts";
 import type { CatchUpResult } from "./file-catch-up.ts";
@@ -166,6 +168,20 @@ describe("a parse that", () => {
     expect(await bringUp(shop, other)).toEqual({ type: "interrupted" });
     expect(await bringUp(shop, other)).toEqual({ type: "done" });
     expect(shop.count("chunk")).toBe(22);
+  });
+
+  test("ends after its file was deleted leaves nothing of the text", async () => {
+    const { shop, other } = await setUp({ sharesChunks: false });
+    await using _shop = shop;
+    const sha256 = (await shop.storage.files.get(TENANT, "file-1"))?.sha256 ?? "";
+    const path = shop.parsed.path({ tenantId: TENANT, sha256, filename: "file-1.txt" });
+    shop.parser.instead.push(async () => {
+      await shop.storage.transaction((tables) => deleteFile(tables, TENANT, "file-1", 5));
+      await Bun.write(path, "parsed");
+      return { type: "parsed", warnings: [] };
+    });
+    expect(await bringUp(shop, other)).toEqual({ type: "done" });
+    expect(existsSync(path)).toBe(false);
   });
 });
 

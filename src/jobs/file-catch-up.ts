@@ -6,6 +6,7 @@ import type { ChunkOwner, NewChunk } from "../storage/chunks.ts";
 import type { FileRow } from "../storage/files.ts";
 import type { ChunkStrategy, MissingFile } from "../storage/generation-files.ts";
 import type { GenerationRow } from "../storage/generations.ts";
+import { dropUnowned } from "../storage/deletion-check.ts";
 import type { ParsedCache } from "../storage/parsed.ts";
 import type { Tx } from "../storage/sql.ts";
 import type { Storage, Tables } from "../storage/storage.ts";
@@ -126,14 +127,10 @@ export class FileCatchUp {
       const detail = "the place that keeps the bytes of uploads does not answer";
       return { type: "away", detail, retryAfterMs: retryMs("blobs_away") };
     }
-    const source = {
-      tenantId,
-      path: copy.path,
-      filename,
-      contentType,
-      cachePath: parsed.path({ tenantId, sha256, filename }),
-    };
+    const subject = { tenantId, sha256, filename };
+    const source = { tenantId, path: copy.path, filename, contentType, cachePath: parsed.path(subject) };
     const outcome = await parse.parse(source, this.#strategy, store, signal);
+    await dropUnowned(this.#deps, subject);
     switch (outcome.type) {
       case "parsed":
         return await this.#setChunked();

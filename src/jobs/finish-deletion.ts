@@ -82,7 +82,7 @@ class DeletionEnd {
   async #forgetParsed(): Promise<void> {
     const { storage, parsed } = this.#deps;
     const subject = await parsedSubjectOf(this.#deps, this.#row);
-    if (subject === null || !(await Bun.file(parsed.path(subject)).exists())) return;
+    if (subject === null || !(await parsed.has(subject))) return;
     await parsed.remove(subject);
     await storage.deletions.noteCacheEntries(this.#row.seq, 1);
   }

@@ -61,6 +61,18 @@ test("an index that is not in memory is looked at when it is", async () => {
   expect(wakes()).toBe(1);
 });
 
+test("of indexes that are never in memory a thousand are kept in mind", async () => {
+  const looked: number[] = [];
+  const { shop, generation, watch } = await setUp({ tryAcquire: (_, id) => (looked.push(id), null) });
+  await using _shop = shop;
+  using _watch = watch;
+  for (let id = 1; id <= 1_100; id++) watch.touch({ ...generation, id });
+  await watch.look();
+  looked.length = 0;
+  await watch.look();
+  expect([looked.length, looked.at(-1)]).toEqual([1_000, 1_100]);
+});
+
 test("a build that cannot be queued now, as on a full disk, is queued with a later round", async () => {
   const { shop, generation, watch, wakes } = await setUp();
   await using _shop = shop;

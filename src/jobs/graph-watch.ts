@@ -14,6 +14,8 @@ export interface GraphWatchDeps {
 }
 
 const EVERY_MS = 1_000;
+/** Generations that are kept in mind at most while they are not in memory: who is forgotten is touched by the load that brings it. */
+const MOST_WAITING = 1_000;
 
 export class GraphWatch implements Disposable {
   readonly #deps: GraphWatchDeps;
@@ -46,6 +48,10 @@ export class GraphWatch implements Disposable {
         // A full disk: looked at again with the next round.
         this.#touched.set(generation.id, generation);
       }
+    }
+    for (const id of this.#touched.keys()) {
+      if (this.#touched.size <= MOST_WAITING) break;
+      this.#touched.delete(id);
     }
   }
 

@@ -60,6 +60,8 @@ const HELD_POLL_MS = 500;
 /** Looked at this often even when nobody wakes the runner: due times and moved clocks. */
 const POLL_MS = 5_000;
 const UNWRITTEN_RETRY_MS = 1_000;
+/** Tenants whose last turn is remembered; then all begin anew. */
+const MOST_SERVED = 10_000;
 
 interface Running {
   job: JobRow;
@@ -187,6 +189,7 @@ export class JobRunner implements AsyncDisposable {
         if (!launched) lease?.[Symbol.dispose]();
       }
       if (!launched) continue;
+      if (this.#lastServed.size >= MOST_SERVED) this.#lastServed.clear();
       this.#lastServed.set(tenantId, ++this.#served);
       return true;
     }

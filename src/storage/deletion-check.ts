@@ -9,7 +9,7 @@ import type { Storage } from "./storage.ts";
 export interface DeletionCheckDeps {
   storage: Pick<Storage, "deletions" | "files" | "embeddingCache" | "responseSources" | "threadSources">;
   blobs: Pick<Blobs, "size">;
-  parsed: Pick<ParsedCache, "path">;
+  parsed: Pick<ParsedCache, "has">;
   /** Files of a store, or (null) whether anything of the store, is in an index in memory. */
   inMemory: (storeId: StoreId, storeFile: StoreFileSeq | null) => boolean;
   /** Whether a file of an index of the store was written with what was there at this time. */
@@ -26,7 +26,7 @@ export async function remainingOf(deps: DeletionCheckDeps, row: DeletionRow): Pr
     if (imaged(store_id, row.requested_at)) cached += 1;
   }
   const subject = await parsedSubjectOf(deps, row);
-  if (subject !== null && (await Bun.file(parsed.path(subject)).exists())) cached += 1;
+  if (subject !== null && (await parsed.has(subject))) cached += 1;
   if (row.subject_type === "file") cached += await storage.embeddingCache.countOfFile(row.tenant_id, row.subject_id);
   const bytes = row.subject_type === "file" ? ((await blobs.size(row.subject_id)) ?? 0) : 0;
   const subjectOf = { type: row.subject_type, id: row.subject_id };
@@ -43,7 +43,27 @@ export async function parsedSubjectOf(
 ): Promise<ParsedSubject | null> {
   const { cache_sha256: sha256, cache_extension: extension, tenant_id: tenantId } = row;
   if (sha256 === null || extension === null) return null;
-  const names = await storage.files.namesOfBytes(tenantId, sha256);
-  if (names.some((name) => extname(name).toLowerCase() === extension)) return null;
-  return { tenantId, sha256, filename: `file${extension}` };
+  const subject = { tenantId, sha256, filename: `file${extension}` };
+  return (await isOwned(storage, subject)) ? null : subject;
+}
+
+/**
+ * Called by whoever has read a file, however that ended: the parsed form may have been written after the file's deletion
+ * had looked for it. Not needed where the deletion ends the reading.
+ */
+export async function dropUnowned(
+  { storage, parsed }: { storage: Pick<Storage, "files">; parsed: Pick<ParsedCache, "remove"> },
+  subject: ParsedSubject,
+): Promise<void> {
+  if (!(await isOwned(storage, subject))) await parsed.remove(subject);
+}
+
+/** Whether there is a file whose parsed form it is. */
+async function isOwned(
+  { files }: Pick<Storage, "files">,
+  { tenantId, sha256, filename }: ParsedSubject,
+): Promise<boolean> {
+  const extension = extname(filename).toLowerCase();
+  const names = await files.namesOfBytes(tenantId, sha256);
+  return names.some((name) => extname(name).toLowerCase() === extension);
 }

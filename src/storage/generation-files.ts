@@ -53,6 +53,7 @@ export interface ChunkStrategy {
  * transaction that finds nothing missing. A row of an older revision counts as missing.
  */
 export interface GenerationFilesTable {
+  /** Nothing is written down of a file that was detached meanwhile. */
   setChunked(generation: GenerationRow, file: FileInGeneration, strategy: ChunkStrategy): Promise<void>;
   setDone(
     generation: GenerationRow,
@@ -71,7 +72,7 @@ export interface GenerationFilesTable {
 }
 
 const SET_CHUNKED = /*sql*/ `INSERT INTO generation_file (generation, store_file, tenant_id, revision, chunked, done, max_tokens, overlap_tokens)
-  VALUES (?1, ?2, ?3, ?4, 1, 0, ?5, ?6)
+  SELECT CAST(?1 AS BIGINT), seq, ?3, CAST(?4 AS BIGINT), 1, 0, CAST(?5 AS BIGINT), CAST(?6 AS BIGINT) FROM store_file WHERE seq = ?2
   ON CONFLICT (generation, store_file) DO UPDATE SET revision = ?4, chunked = 1, done = 0, max_tokens = ?5, overlap_tokens = ?6`;
 const SET_DONE = /*sql*/ `INSERT INTO generation_file (generation, store_file, tenant_id, revision, chunked, done, max_tokens, overlap_tokens,
     n_chunks, n_vectors, usage_bytes)

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { rm } from "node:fs/promises";
-import { extname, join } from "node:path";
+import { readdir, rm } from "node:fs/promises";
+import { basename, dirname, extname, join } from "node:path";
 import type { TenantId } from "./ids.ts";
 
 /**
@@ -10,6 +10,8 @@ import type { TenantId } from "./ids.ts";
  */
 export interface ParsedCache {
   path(file: ParsedSubject): string;
+  /** Whether anything of it is on the disk: the form itself, or the part that a parse had written when it was killed. */
+  has(file: ParsedSubject): Promise<boolean>;
   remove(file: ParsedSubject): Promise<void>;
 }
 
@@ -29,8 +31,21 @@ export function createParsedCache(dataDir: string): ParsedCache {
   };
   return {
     path,
+    has: async (file) => (await writtenAt(path(file))).length > 0,
     async remove(file) {
-      await rm(path(file), { force: true });
+      for (const written of await writtenAt(path(file))) await rm(written, { force: true });
     },
   };
+}
+
+/** A file under this name, and those whose name is this one and a dot and more: they were to become it. */
+async function writtenAt(path: string): Promise<string[]> {
+  const [directory, name] = [dirname(path), basename(path)];
+  try {
+    const names = await readdir(directory);
+    return names.filter((one) => one === name || one.startsWith(`${name}.`)).map((one) => join(directory, one));
+  } catch (error) {
+    if ((error as { code?: unknown }).code === "ENOENT") return [];
+    throw error;
+  }
 }

@@ -102,6 +102,19 @@ onEachDatabase((kind) => {
     expect(await size()).toBe(0);
   });
 
+  test("entries that are too old are looked for among the oldest, as many as may go", async () => {
+    const at = (createdAt: number) => row(`q${createdAt}`, { createdAt });
+    await storage.queryLog.add([at(1), at(9), at(9), at(1)]);
+    const bounds = { since: 5, rows: 1000, bytes: 10 ** 9 };
+    expect(await storage.queryLog.trim(bounds, 2)).toBe(1);
+    expect(texts((await list(10)).rows)).toEqual(["q9", "q9", "q1"]);
+    expect(await storage.queryLog.trim(bounds, 2)).toBe(0);
+    expect([await storage.queryLog.trim({ ...bounds, since: 10 }, 2), texts((await list(10)).rows)]).toEqual([
+      2,
+      ["q1"],
+    ]);
+  });
+
   test("questions are the newest texts, without those that nobody would ask again", async () => {
     await storage.queryLog.add([row("one"), row("x".repeat(9000)), row("two"), row("", { query: null }), row("three")]);
     expect(await storage.queryLog.questions("ten_a", "vs_1", 2)).toEqual([

@@ -164,7 +164,8 @@ const ONE = /*sql*/ `SELECT seq, query FROM query_log WHERE seq = ?3 AND tenant_
 const SIZE = /*sql*/ `SELECT bytes FROM query_log_size`;
 const OLDEST_SIZES = /*sql*/ `SELECT seq, ${BYTES} FROM query_log ORDER BY seq LIMIT ?1`;
 const TRIM_TO = /*sql*/ `DELETE FROM query_log WHERE seq <= ?1`;
-const TRIM_OLD = /*sql*/ `DELETE FROM query_log WHERE seq IN (SELECT seq FROM query_log WHERE created_at < ?1 ORDER BY seq LIMIT ?2)`;
+const TRIM_OLD = /*sql*/ `DELETE FROM query_log WHERE seq IN (
+  SELECT seq FROM (SELECT seq, created_at FROM query_log ORDER BY seq LIMIT ?2) oldest WHERE created_at < ?1)`;
 const TRIM_MANY = /*sql*/ `DELETE FROM query_log WHERE seq IN (
   SELECT seq FROM query_log WHERE seq <= (SELECT max(seq) FROM query_log) - ?1 ORDER BY seq LIMIT ?2)`;
 const OLDEST = /*sql*/ `SELECT created_at FROM query_log ORDER BY seq LIMIT 1`;
@@ -212,7 +213,7 @@ export function queryLogTable(sql: Sql): QueryLogTable {
     top: (tenantId, storeId, sinceSeconds, limit) => sql.all(TOP, [tenantId, storeId, sinceSeconds, limit]),
     trim: ({ since, rows, bytes }, limit) =>
       sql.atomic(async (tx) => {
-        // Entries are in order of time, so a look at the oldest one says whether any is too old.
+        // Entries are in order of time: a look at the oldest one says whether any is too old, and those that are stand first.
         const first = (await tx.get<{ created_at: number }>(OLDEST))?.created_at;
         const old = first !== undefined && first < since ? await tx.run(TRIM_OLD, [since, limit]) : 0;
         const beyond = old + (await tx.run(TRIM_MANY, [rows, limit]));

@@ -178,7 +178,8 @@ const MARK_SHOWN = twin(
   /*sql*/ `UPDATE response SET question = '{"isShown":true,' || substr(question, 2)
   WHERE tenant_id = ?1 AND id = ?2 AND json_extract(question, '$.isShown') IS DISTINCT FROM 'true' AND question IS NOT NULL`,
 );
-const QUEUED = /*sql*/ `SELECT count(*) AS n FROM response WHERE status = 'queued'`;
+/** As the index of those that have not ended says it: otherwise all that were ever given would be looked through. */
+const QUEUED = /*sql*/ `SELECT count(*) AS n FROM response WHERE status IN ('queued', 'in_progress') AND status = 'queued'`;
 const OLD = /*sql*/ `SELECT tenant_id, id FROM response WHERE created_at < ?1 AND status NOT IN ('queued', 'in_progress')
   AND conversation IS NULL
   ORDER BY created_at LIMIT ?2`;

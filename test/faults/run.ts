@@ -24,8 +24,9 @@ const step = Number(process.env["FAULT_STEP"] ?? 1);
 
 const results = new Results(process.env["FAULT_RESULTS"]);
 const tallies: Tally[] = [];
+const rounds = Math.max(...Object.values(ERRORS).map((errors) => errors.length));
 // Every pair of script and kind with its first error comes before any with its second.
-for (let round = 0; round < 4; round++)
+for (let round = 0; round < rounds; round++)
   for (const kind of kinds)
     for (const [name, run] of wanted) {
       const action = ERRORS[kind]?.[round];

@@ -10,12 +10,12 @@ import type { Action, Fault, Kind } from "./tracer.ts";
 /** What a disk, or a process that has used up what it may, says to each kind of call. */
 export const ERRORS: Partial<Record<Kind, readonly Action[]>> = {
   write: ["EIO", "ENOSPC", "short", "EDQUOT"],
-  sync: ["EIO", "ENOSPC"],
-  rename: ["EIO", "ENOSPC"],
-  open: ["EMFILE", "ENOSPC", "EIO"],
+  sync: ["EIO", "ENOSPC", "EDQUOT"],
+  rename: ["EIO", "ENOSPC", "EDQUOT"],
+  open: ["EMFILE", "ENOSPC", "EIO", "ENFILE", "EACCES"],
   truncate: ["EIO", "ENOSPC"],
   unlink: ["EIO"],
-  mkdir: ["ENOSPC", "EIO"],
+  mkdir: ["ENOSPC", "EIO", "EDQUOT"],
   link: ["EIO"],
   mmap: ["ENOMEM", "EIO"],
   close: ["EIO"],

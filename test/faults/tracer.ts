@@ -30,6 +30,8 @@ export const ACTIONS = {
   ENOSPC: errno.ENOSPC,
   EDQUOT: errno.EDQUOT,
   EMFILE: errno.EMFILE,
+  ENFILE: errno.ENFILE,
+  EACCES: errno.EACCES,
   ENOMEM: errno.ENOMEM,
   short: 10_000,
   kill: 10_001,

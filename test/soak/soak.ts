@@ -9,6 +9,7 @@ import type { Episode } from "./episode.ts";
 import { ADMIN_FAMILIES } from "./families/admin.ts";
 import { ANSWER_FAMILIES } from "./families/answers.ts";
 import { FILE_FAMILIES } from "./families/files.ts";
+import { checkErased } from "./erased.ts";
 import { PROGRAM_FAMILIES } from "./families/programs.ts";
 import { SEARCH_FAMILIES } from "./families/search.ts";
 import { House } from "./house.ts";
@@ -207,6 +208,8 @@ export class Soak {
     this.#note(`everything is looked at ${what}`);
     try {
       await this.library.checkAll(this.#asker("look"), seededRandom(seed + 2000));
+      await sweep(this.#asker("look"), this.#active, this.library);
+      await checkErased(this.#asker("look"));
     } catch (error) {
       this.#tellWrong(what, error);
     }
