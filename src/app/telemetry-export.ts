@@ -29,6 +29,7 @@ import {
 } from "@opentelemetry/sdk-trace";
 import { newId } from "../platform/ids.ts";
 import { BUCKETS, type Measured } from "../platform/metrics.ts";
+import { takeSpans } from "../platform/tracing.ts";
 
 export interface ExportOptions {
   /** Addresses. */
@@ -64,6 +65,7 @@ export function openTelemetry(options: ExportOptions): AsyncDisposable {
   context.setGlobalContextManager(contexts);
   propagation.setGlobalPropagator(new W3CTraceContextPropagator());
   trace.setGlobalTracerProvider(provider);
+  takeSpans(true);
   const reader = new PeriodicExportingMetricReader({
     exporter: new OTLPMetricExporter({ url: options.metrics, headers, timeoutMillis: withinMs }),
     exportIntervalMillis: everyMs,
@@ -73,6 +75,7 @@ export function openTelemetry(options: ExportOptions): AsyncDisposable {
   return {
     async [Symbol.asyncDispose]() {
       const ended = await Promise.allSettled([provider.shutdown(), reader.shutdown()]);
+      takeSpans(false);
       trace.disable();
       propagation.disable();
       context.disable();

@@ -173,10 +173,12 @@ class HttpApp implements App {
       state.route = "/console";
       return page;
     }
-    target.pathname = canonicalPath(target.pathname);
+    const path = canonicalPath(target.pathname);
+    if (path !== target.pathname) target.pathname = path;
     if (original.method === "OPTIONS") return this.#options(original, target.pathname);
     if (target.pathname.startsWith("/docs")) state.route = "/docs";
     const request = rewritten(original, target);
+    state.target = target;
     this.#states.set(request, state);
     return await this.#router.handle(request);
   }
@@ -288,6 +290,7 @@ function newState(original: Request, dialect: Dialect, connection?: Connection):
   return {
     requestId: newId("req_"),
     original,
+    target: null,
     keepOpen: () => connection?.keepOpen(),
     get address() {
       return connection?.address ?? "";

@@ -58,11 +58,12 @@ export class JsonBodies {
 async function readBytes(request: Request, maxBytes: number, hold: (bytes: number) => void): Promise<Uint8Array> {
   const declared = Number(request.headers.get("content-length") ?? "NaN");
   if (declared > maxBytes) throw tooLarge(maxBytes);
-  if (request.body === null) return new Uint8Array(0);
+  // Before anybody looks at `body`: that makes a stream of it, which is read in several steps.
   if (declared <= maxBytes) {
     hold(declared);
     return new Uint8Array(await request.arrayBuffer());
   }
+  if (request.body === null) return new Uint8Array(0);
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of request.body) {

@@ -31,6 +31,9 @@ const TURN_BYTES = 512 * 1024;
 /** Bytes of a string looked through one by one before its end is searched for: most are shorter. */
 const SHORT_STRING = 64;
 
+/** Of whole texts: it remembers nothing from one to the next. */
+const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 const COMMA = 0x2c;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -56,7 +59,6 @@ class JsonPieces {
   readonly #bytes: Buffer;
   readonly #limit: JsonLimit;
   readonly #pieceBytes: number;
-  readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   readonly #open: Open[] = [];
   /** So many of the open containers, from the outside, were cut: the piece holds children of the innermost of them. */
   #cut = 0;
@@ -242,13 +244,13 @@ class JsonPieces {
 
   #lastOf({ isList, nameFrom, nameTo }: Open, value: unknown): unknown {
     if (isList) return (value as unknown[]).at(-1);
-    const name = JSON.parse(this.#decoder.decode(this.#bytes.subarray(nameFrom, nameTo))) as string;
+    const name = JSON.parse(DECODER.decode(this.#bytes.subarray(nameFrom, nameTo))) as string;
     return (value as Record<string, unknown>)[name.toWellFormed()];
   }
 
   #text(end: number): string {
     try {
-      return this.#decoder.decode(this.#bytes.subarray(this.#from, end));
+      return DECODER.decode(this.#bytes.subarray(this.#from, end));
     } catch (cause) {
       throw invalidJson("it is not valid UTF-8", cause);
     }

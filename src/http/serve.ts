@@ -30,6 +30,8 @@ export interface RequestState {
   requestId: string;
   /** The client's own request, before its address was rewritten. */
   original: Request;
+  /** The address in its one form, once it is known. */
+  target: URL | null;
   keepOpen(): void;
   /** Where it came from. */
   address: string;
@@ -84,7 +86,7 @@ export function serveOperation(
   return async (request, state) => {
     state.route = spec.path;
     state.refusalShape = spec.refusal ?? null;
-    const url = new URL(request.url);
+    const url = state.target ?? new URL(request.url);
     const params = pathParams(spec.path, url.pathname);
     if (params === null) throw unknownUrl(request.method, url.pathname);
     const named = requestedDialect(url.searchParams, request.headers);

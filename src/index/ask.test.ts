@@ -33,6 +33,7 @@ class Stock {
   readonly random: SeededRandom;
   /** Chunks that went, the latest last. */
   readonly gone: number[] = [];
+  writes = 0;
   readonly #shares: boolean;
   #nextChunk = 1;
 
@@ -55,6 +56,7 @@ class Stock {
   }
 
   add(fileKey: number): void {
+    this.writes++;
     this.#forget(fileKey);
     const { random } = this;
     const chunks = Array.from({ length: 1 + random.below(4) }, (_, i) => ({
@@ -73,6 +75,7 @@ class Stock {
   }
 
   remove(fileKey: number): void {
+    this.writes++;
     this.#forget(fileKey);
     this.index.removeFile(fileKey);
   }
@@ -102,12 +105,14 @@ function asked(stock: Stock, request: IndexSearch, isExact = true): Promise<void
   const before = stock.chunks;
   const goneBefore = stock.gone.length;
   const expected = stock.index.search({ ...request, exact: request.depth });
-  let goneAtEnd = goneBefore;
+  const writesBefore = stock.writes;
+  let [goneAtEnd, writesAtEnd] = [goneBefore, writesBefore];
   const told: IndexSearch = {
     ...request,
     // Asked for when the answer is put together, which may be long before its promise is looked at.
     get byWindows() {
       goneAtEnd = stock.gone.length;
+      writesAtEnd = stock.writes;
       return true;
     },
   };
@@ -129,7 +134,15 @@ function asked(stock: Stock, request: IndexSearch, isExact = true): Promise<void
       expect(before.has(id) && !went.has(id)).toBe(true);
     }
     expect(found.matched).toEqual(expected.matched);
+    if (writesAtEnd === writesBefore) expect(byWords(found)).toEqual(byWords(expected));
   });
+}
+
+/** What the words found, and what they say of chunks that the vectors found. */
+function byWords({ keyword, candidates, maxKeywordScore }: IndexAnswer) {
+  const words = candidates.map(({ chunkId, keywordScore, evidence }) => [chunkId, { keywordScore, evidence }] as const);
+  const of = new Map(words);
+  return { maxKeywordScore, keyword: keyword.map((hit) => ({ ...hit, ...of.get(hit.chunkId) })) };
 }
 
 describe.each([

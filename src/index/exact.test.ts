@@ -188,6 +188,10 @@ test("works across several memories", () => {
     const slots = Int32Array.from([0, capacity - 1, capacity, capacity * 2 + 9, wanted].sort((a, b) => a - b));
     expect(index.search(sparse(wanted), { depth: 1, exact: 1, fetch, slots })[0]).toMatchObject({ owner: wanted });
   }
+  const mixed = [capacity * 2 + 9, 0, capacity, 5, capacity - 1, capacity + 3, 5, capacity * 2];
+  const alone = mixed.map((owner) => index.scoresOf(sparse(5), [owner])[0]!);
+  expect([...index.scoresOf(sparse(5), mixed)]).toEqual(alone);
+  expect(new Set(alone).size).toBeGreaterThan(1);
   for (let i = 0; i < capacity + 5; i++) index.remove(i);
   expect(index.count).toBe(capacity + 5);
   expect(index.search(sparse(capacity + 6), { depth: 1, exact: 1, fetch })[0]!.owner).toBe(capacity + 6);

@@ -193,7 +193,10 @@ export class ExactIndex {
   /** Similarity of a query to single owners, as `search` scores them, from the 8-bit vectors; 0 for unknown owners. */
   scoresOf(query: Float32Array, owners: readonly number[]): Float64Array {
     const cosines = this.#roundedOf(this.#asked(query), owners);
-    return Float64Array.from(cosines, (list) => (list.length === 0 ? 0 : asCosine(this.#scoreOf(list))));
+    return Float64Array.from(owners, (_, i) => {
+      const own = cosinesAt(cosines, i);
+      return own.length === 0 ? 0 : asCosine(this.#scoreOf(own));
+    });
   }
 
   /** What `search` scores owners whose best windows have these similarities, from the 8-bit vectors of the others. */
@@ -205,36 +208,42 @@ export class ExactIndex {
     const owners = hits.map((hit) => hit.owner);
     const cosines = this.#roundedOf(asked, owners);
     return hits.map(({ owner, score }, i) => {
-      const [, ...others] = cosines[i]!.sort(descending);
+      const [, ...others] = Array.from(cosinesAt(cosines, i)).sort(descending);
       return { owner, score: this.#scoreOf([score, ...others]) };
     });
   }
 
   /** The score of an owner whose windows have these similarities; at most the best of them. */
-  #scoreOf(cosines: readonly number[]): number {
-    if (this.#nextShare === 0) return Math.max(...cosines);
-    const [best = -1, ...others] = cosines.toSorted(descending);
+  #scoreOf(cosines: ArrayLike<number>): number {
+    if (this.#nextShare === 0) return largestOf(cosines);
+    const [best = -1, ...others] = Array.from(cosines).sort(descending);
     let share = 1;
     return others.slice(0, MOST_NEXT).reduce((score, one) => score - (share *= this.#nextShare) * (best - one), best);
   }
 
   /** The similarities of each owner's windows by the 8-bit vectors. */
-  #roundedOf(asked: Asked, owners: readonly number[]): number[][] {
-    const places = new Map<number, number>();
+  #roundedOf(asked: Asked, owners: readonly number[]): Cosines {
+    const starts = new Int32Array(owners.length + 1);
     const slots: number[] = [];
-    for (const owner of owners) {
-      this.#owners.forEachSlot(owner, (slot) => {
-        if (places.has(slot)) return;
-        places.set(slot, slots.length);
-        slots.push(slot);
-      });
+    const add = (slot: number): void => void slots.push(slot);
+    for (let i = 0; i < owners.length; i++) {
+      this.#owners.forEachSlot(owners[i]!, add);
+      starts[i + 1] = slots.length;
     }
-    const { scores } = this.#gathered(asked, Int32Array.from(slots));
-    return owners.map((owner) => {
-      const cosines: number[] = [];
-      this.#owners.forEachSlot(owner, (slot) => cosines.push(scores[places.get(slot)!]!));
-      return cosines;
-    });
+    return { starts, scores: this.#gatheredAnywhere(asked, slots) };
+  }
+
+  /** Scores of slots in any order: each segment is asked once for all that are in it. */
+  #gatheredAnywhere(asked: Asked, slots: readonly number[]): Float32Array {
+    if (this.count <= this.#segmentCapacity) return this.#gathered(asked, Int32Array.from(slots)).scores;
+    const order = Float64Array.from(slots, (slot, place) => slot * slots.length + place).sort();
+    const { scores } = this.#gathered(
+      asked,
+      Int32Array.from(order, (key) => Math.floor(key / slots.length)),
+    );
+    const placed = new Float32Array(slots.length);
+    for (let i = 0; i < order.length; i++) placed[order[i]! % slots.length] = scores[i]!;
+    return placed;
   }
 
   /** Those found that are not known exactly, best first. */
@@ -414,6 +423,8 @@ export class ExactIndex {
 type Candidate = { readonly owner: number; readonly score: number; readonly slot: number };
 /** A query, and what its rounding may take from a score. */
 type Asked = ScanQuery & { readonly error: number };
+/** The cosines of several owners one after the other: those of the i-th are `scores` from `starts[i]` to `starts[i + 1]`. */
+type Cosines = { readonly starts: Int32Array; readonly scores: Float32Array };
 /** Scores side by side with their slots; of all slots in order where no list is there. */
 type Scored = { readonly slots: Int32Array | null; readonly scores: Float32Array; readonly count: number };
 /** Whose vectors count. */
@@ -447,6 +458,16 @@ function merged(exactly: readonly VectorHit[], others: readonly VectorHit[], dep
   }
   while (next < exactly.length && hits.length < depth) hits.push(exactly[next++]!);
   return hits;
+}
+
+function cosinesAt({ starts, scores }: Cosines, i: number): Float32Array {
+  return scores.subarray(starts[i]!, starts[i + 1]!);
+}
+
+function largestOf(values: ArrayLike<number>): number {
+  let largest = -Infinity;
+  for (let i = 0; i < values.length; i++) largest = Math.max(largest, values[i]!);
+  return largest;
 }
 
 function descending(a: number, b: number): number {

@@ -29,14 +29,24 @@ export interface BestChunks {
 
 export interface ScoredPass {
   readonly best: BestChunks;
+  /** Of the chunks that were asked about along with it, in their order; 0 where no term matches. */
+  readonly also: Float32Array;
   /** By their places; 0 where no term matches. Of the pass until the next one, or the next write to the index. */
   scoresOf(ordinals: readonly number[]): Float32Array;
 }
 
 export interface KeywordScorer {
   readonly byteLength: number;
-  /** The `k` best of all, or of those allowed. Scores are sums of 32-bit floats in the order of the terms. */
-  pass(ask: ScoreAsk, k: number, allowed: Bitset | null): ScoredPass;
+  /**
+   * The `k` best of all, or of those allowed, and the scores of `also`. Scores are sums of 32-bit floats in the order of
+   * the terms.
+   */
+  pass(ask: ScoreAsk, k: number, allowed: Bitset | null, also: Int32Array): ScoredPass;
+  /**
+   * The same by a thread of the pool; null where there is none, or it has no use for one. Until then the postings that the
+   * lists have must stay where they are.
+   */
+  later(...asked: Parameters<KeywordScorer["pass"]>): Promise<ScoredPass> | null;
 }
 
 /** Adds every posting of every term into one array of scores. */
@@ -48,7 +58,7 @@ export class PlainScorer implements KeywordScorer {
     return memoryOf(this.#norms, this.#scores);
   }
 
-  pass({ postings, terms, lengths, count, norms }: ScoreAsk, k: number, allowed: Bitset | null): ScoredPass {
+  pass({ postings, terms, lengths, count, norms }: ScoreAsk, k: number, allowed: Bitset | null, also: Int32Array) {
     if (this.#scores.length < count) {
       this.#norms = new Float32Array(lengths.length);
       this.#scores = new Float32Array(lengths.length);
@@ -60,10 +70,13 @@ export class PlainScorer implements KeywordScorer {
     if (terms.length > 0) for (let i = 0; i < count; i++) ofOrdinal[i] = fixed + perLength * lengths[i]!;
     for (const { term, idf } of terms) postings.accumulate(term, idf * (BM25_K1 + 1), ofOrdinal, scores);
     const top = terms.length === 0 ? new TopK(0) : selectBest(scores, count, k, allowed);
-    return {
-      best: top.sorted(),
-      scoresOf: (ordinals) => Float32Array.from(ordinals, (ordinal) => scores[ordinal] ?? 0),
-    };
+    const scoresOf = (ordinals: ArrayLike<number>): Float32Array =>
+      Float32Array.from(ordinals, (ordinal) => scores[ordinal] ?? 0);
+    return { best: top.sorted(), also: scoresOf(also), scoresOf };
+  }
+
+  later(): null {
+    return null;
   }
 }
 

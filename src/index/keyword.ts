@@ -2,18 +2,22 @@ import { Bitset } from "./bitset.ts";
 import { BM25_K1, inverseDocumentFrequency, normsAt } from "./bm25.ts";
 import { type Evidence, evidenceOf } from "./coverage.ts";
 import { ImageError, memoryOf, type SectionReader, type SectionWriter, withRoom } from "./image-sections.ts";
-import type { KeywordScorer } from "./keyword-scores.ts";
+import type { KeywordScorer, ScoredPass } from "./keyword-scores.ts";
 import { keywordScorer } from "./native-postings.ts";
 import type { QueryTerm } from "./query-term.ts";
 import { MAX_ORDINAL, Postings } from "./postings.ts";
+import type { Step } from "./steps.ts";
 import { ANALYZER_VERSION, unpackTerms } from "./term-blob.ts";
 import { TermTable } from "./term-table.ts";
+import { Views } from "./views.ts";
 
 /**
  * A passage put as a question counts by its heaviest terms: its lightest are the longest postings, and on the
  * development sets, with an answer put as the question for the others, they cost 0.007 nDCG@10 as well.
  */
 const MOST_TERMS = 64;
+
+const NO_CHUNKS = new Int32Array(0);
 
 type WeightedTerm = { readonly hash: number; readonly term: number; readonly idf: number };
 
@@ -24,6 +28,8 @@ type KnownTerm = { readonly wanted: QueryTerm; readonly term: number; readonly d
 export type KeywordPass = {
   /** Best chunks first; only chunks with a score above zero. */
   readonly top: { readonly ids: Int32Array; readonly scores: Float64Array };
+  /** Scores of the chunks that were asked about along with it, in their order; 0 where no term matches. */
+  readonly also: Float32Array;
   /** BM25 score of any chunk of this pass, 0 where no term matches. For more than one, `scoresOf` is faster. */
   readonly scoreOf: (ordinal: number) => number;
   readonly scoresOf: (ordinals: readonly number[]) => Float32Array;
@@ -48,7 +54,7 @@ export type KeywordPass = {
  */
 export class KeywordIndex {
   #terms = new TermTable();
-  #postings = new Postings();
+  #postings: Postings;
   #lengths = new Float32Array(64); // by ordinal
   #versions = new Uint8Array(64); // of the analyzer, by ordinal
   readonly #scorer: KeywordScorer;
@@ -64,8 +70,10 @@ export class KeywordIndex {
   #totalLength = 0;
   #ordinalLimit = 0;
 
-  constructor(scorer: KeywordScorer = keywordScorer()) {
+  /** `views`: of who reads the postings while chunks come and go; nobody where left out. */
+  constructor(scorer: KeywordScorer = keywordScorer(), views: Pick<Views, "afterwards"> = new Views()) {
     this.#scorer = scorer;
+    this.#postings = new Postings(views);
   }
 
   get chunkCount(): number {
@@ -105,8 +113,8 @@ export class KeywordIndex {
     this.#postings.writeTo(image.part("postings"));
   }
 
-  static from(image: SectionReader): KeywordIndex {
-    const index = new KeywordIndex();
+  static from(image: SectionReader, views: Pick<Views, "afterwards">): KeywordIndex {
+    const index = new KeywordIndex(keywordScorer(), views);
     index.#chunks = image.number("chunks");
     index.#totalLength = image.number("totalLength");
     index.#ordinalLimit = image.number("ordinalLimit");
@@ -114,7 +122,7 @@ export class KeywordIndex {
     index.#versions = image.array("versions", "u8");
     index.#marks = new Int32Array(index.#lengths.length);
     index.#terms = TermTable.from(image.part("table"));
-    index.#postings = Postings.from(image.part("postings"));
+    index.#postings = Postings.from(image.part("postings"), views);
     return index;
   }
 
@@ -185,8 +193,21 @@ export class KeywordIndex {
     return [];
   }
 
-  /** Scores all chunks for the query and selects the k best, among `allowed` ordinals if given. Synchronous. */
-  search(query: readonly QueryTerm[], k: number, allowed: Bitset | null = null): KeywordPass {
+  /**
+   * Scores all chunks for the query and selects the k best, among `allowed` ordinals if given; `also` are chunks whose
+   * scores are wanted whatever they are. Synchronous.
+   */
+  search(query: readonly QueryTerm[], k: number, allowed: Bitset | null = null, also = NO_CHUNKS): KeywordPass {
+    const step = this.step(query, k, allowed, also);
+    step.now();
+    return step.pass;
+  }
+
+  /**
+   * The same as a step of a search. What it is asked of is the index as it is at the call, for as long as a view is open
+   * that was open then.
+   */
+  step(query: readonly QueryTerm[], k: number, allowed: Bitset | null, also: Int32Array): KeywordStep {
     this.#measure();
     const asked = this.#lookUp(query);
     let { weighted, missing } = this.#weigh(asked, true);
@@ -196,11 +217,10 @@ export class KeywordIndex {
     for (const { idf } of weighted) idfSum += idf;
     const average = this.#averageLength || 1;
     const ask = { postings: this.#postings, terms: weighted, lengths: this.#lengths, count: this.#ordinalLimit };
-    const pass = this.#scorer.pass({ ...ask, average, norms: normsAt(average) }, k, allowed);
-    return {
-      top: pass.best,
-      scoreOf: (ordinal) => pass.scoresOf([ordinal])[0]!,
-      scoresOf: (ordinals) => pass.scoresOf(ordinals),
+    const given = [{ ...ask, average, norms: normsAt(average) }, k, allowed, also] as const;
+    let postings = 0;
+    for (const { term } of weighted) postings += this.#postings.count(term);
+    const known = {
       maxPossible: idfSum * (BM25_K1 + 1),
       attainable: (idfSum + missing) * (BM25_K1 + 1),
       knownTerms: weighted.length,
@@ -209,10 +229,11 @@ export class KeywordIndex {
       asked,
       weights: weighted,
     };
+    return new KeywordStep({ scorer: this.#scorer, given, known, postings });
   }
 
-  /** How much of what is rare in a pass's question chunks have. Synchronous; of chunks that are there only. */
-  evidence({ asked }: KeywordPass, files: { count: number; of(ordinal: number): number }): Evidence {
+  /** How much of what is rare in a question chunks have. Synchronous, in the turn of its `step`; of chunks that are there only. */
+  evidence({ asked }: Pick<KeywordPass, "asked">, files: { count: number; of(ordinal: number): number }): Evidence {
     return evidenceOf(asked, {
       chunks: this.#chunks,
       files: files.count,
@@ -310,6 +331,50 @@ export class KeywordIndex {
     versions.set(this.#versions);
     this.#versions = versions;
     this.#marks = new Int32Array(size);
+  }
+}
+
+interface Stepping {
+  scorer: KeywordScorer;
+  given: Readonly<Parameters<KeywordScorer["pass"]>>;
+  known: Omit<KeywordPass, "top" | "also" | "scoreOf" | "scoresOf">;
+  /** How many are to be looked at, at most. */
+  postings: number;
+}
+
+export class KeywordStep implements Step {
+  /** All terms asked for. */
+  readonly asked: KeywordPass["asked"];
+  /** How many postings are to be looked at, at most. */
+  readonly postings: number;
+  readonly #stepping: Stepping;
+  #pass: KeywordPass | null = null;
+
+  constructor(stepping: Stepping) {
+    this.asked = stepping.known.asked;
+    this.postings = stepping.postings;
+    this.#stepping = stepping;
+  }
+
+  /** Once it is done. */
+  get pass(): KeywordPass {
+    if (this.#pass === null) throw new Error("the step is not done");
+    return this.#pass;
+  }
+
+  now(): void {
+    const { scorer, given } = this.#stepping;
+    this.#take(scorer.pass(...given));
+  }
+
+  later(): Promise<void> | null {
+    const { scorer, given } = this.#stepping;
+    return scorer.later(...given)?.then((scored) => this.#take(scored)) ?? null;
+  }
+
+  #take({ best, also, scoresOf }: ScoredPass): void {
+    const scoreOf = (ordinal: number): number => scoresOf([ordinal])[0]!;
+    this.#pass = { ...this.#stepping.known, top: best, also, scoreOf, scoresOf };
   }
 }
 

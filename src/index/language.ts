@@ -40,6 +40,7 @@ export function languageOf(text: string): Language {
 
 /** Whether at least half of the letters are Latin; so it is where there are none. */
 export function isMostlyLatin(text: string): boolean {
+  if (!NON_ASCII.test(text)) return true;
   const letters = text.match(/\p{L}/gu)?.length ?? 0;
   const latin = text.match(/\p{sc=Latin}/gu)?.length ?? 0;
   return latin * 2 >= letters;

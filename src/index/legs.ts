@@ -1,4 +1,6 @@
 import type { VectorHit } from "./exact.ts";
+import type { KeywordPass } from "./keyword.ts";
+import { type FetchTerms, refinement } from "./passages.ts";
 
 export type LegHit = { readonly chunkId: number; readonly fileKey: number; readonly score: number };
 
@@ -25,4 +27,39 @@ export function legOf(
     const { chunkId, fileKey } = byOwner.get(owner) ?? candidates[next++]!;
     return { chunkId, fileKey, score };
   });
+}
+
+export type ShownLegs = {
+  readonly nearest: readonly VectorHit[];
+  /** `near`: the scores of those that are nearest, in their order. */
+  readonly keyword: { readonly hits: readonly VectorHit[]; readonly near: ArrayLike<number> } | null;
+};
+
+type Showing = {
+  /** Whom the search sees by now; null: everybody. */
+  readonly isShown: ((owner: number) => boolean) | null;
+  /** With it, keyword scores see where in a chunk the words stand. */
+  readonly fetch: FetchTerms | null;
+};
+
+/** Both legs when nothing waits any more: the nearest, and what the words found, which were asked about the nearest too. */
+export function shownLegs(
+  near: readonly VectorHit[],
+  pass: KeywordPass | null,
+  { isShown, fetch }: Showing,
+): ShownLegs {
+  const nearest = isShown === null ? near : near.filter(({ owner }) => isShown(owner));
+  if (pass === null) return { nearest, keyword: null };
+  const { ids, scores } = pass.top;
+  const found = Array.from(ids, (owner, i) => ({ owner, score: scores[i]! }));
+  const hits = isShown === null ? found : found.filter(({ owner }) => isShown(owner));
+  const ofNear = isShown === null ? pass.also : pass.also.filter((_, i) => isShown(near[i]!.owner));
+  const refine = fetch === null ? null : refinement(pass, fetch);
+  if (refine === null) return { nearest, keyword: { hits, near: ofNear } };
+  const refined = hits.map(({ owner, score }) => ({ owner, score: refine(owner, score) }));
+  refined.sort((a, b) => b.score - a.score || a.owner - b.owner);
+  return {
+    nearest,
+    keyword: { hits: refined, near: Float64Array.from(nearest, ({ owner }, i) => refine(owner, ofNear[i]!)) },
+  };
 }

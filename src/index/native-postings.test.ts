@@ -1,12 +1,14 @@
-import { describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { seededRandom, type SeededRandom } from "../../test/helpers/random.ts";
 import { loadVectors } from "../platform/native.ts";
 import { Bitset } from "./bitset.ts";
 import { KeywordIndex } from "./keyword.ts";
 import { PlainScorer } from "./keyword-scores.ts";
 import { NativeScorer } from "./native-postings.ts";
+import { useSearchThreads } from "./native-scan.ts";
 import type { QueryTerm } from "./query-term.ts";
 import { packTerms } from "./term-blob.ts";
+import { Views } from "./views.ts";
 
 const addon = loadVectors();
 
@@ -86,11 +88,13 @@ class Pair {
     const query = this.question();
     const allowed = this.allowed();
     const k = this.#random.pick([0, 1, 10, 100, 5000]);
-    const [one, other] = [this.native.search(query, k, allowed), this.plain.search(query, k, allowed)];
+    const some = Array.from({ length: 60 }, () => this.#random.below(this.limit + 5));
+    const also = Int32Array.from(some);
+    const [one, other] = [this.native.search(query, k, allowed, also), this.plain.search(query, k, allowed, also)];
     expect([...one.top.ids]).toEqual([...other.top.ids]);
     expect([...one.top.scores]).toEqual([...other.top.scores]);
-    const some = Array.from({ length: 60 }, () => this.#random.below(this.limit + 5));
     expect([...one.scoresOf(some)]).toEqual([...other.scoresOf(some)]);
+    expect([[...one.also], [...other.also]]).toEqual([[...one.scoresOf(some)], [...one.scoresOf(some)]]);
     expect([one.maxPossible, one.attainable]).toEqual([other.maxPossible, other.attainable]);
   }
 }
@@ -135,6 +139,56 @@ describe("native scores are those of the plain loops, bit for bit", () => {
   });
 });
 
+describe("a pass by a thread", () => {
+  beforeAll(() => useSearchThreads(2));
+  afterAll(() => useSearchThreads(0));
+
+  test("is of what lists had, whatever comes, goes and is purged meanwhile", async () => {
+    const random = seededRandom(6);
+    const views = new Views();
+    const index = new KeywordIndex(new NativeScorer(addon), views);
+    const [live, free]: [number[], number[]] = [[], []];
+    let limit = 0;
+    const word = () => Math.floor(60 ** random()) | 0;
+    const add = () => {
+      const weights = new Map(Array.from({ length: 12 }, () => [word(), 1 + random.below(3)]));
+      const ordinal = free.pop() ?? limit++;
+      index.add(ordinal, blobOf(weights, 12));
+      live.push(ordinal);
+    };
+    const remove = () => {
+      for (const ordinal of live.splice(random.below(live.length), 1)) index.remove(ordinal);
+    };
+    for (let i = 0; i < 8000; i++) add();
+    for (let round = 0; round < 60; round++) {
+      const asked = Array.from({ length: 5 }, () => {
+        views.open();
+        const query = [...new Set([word(), word(), word()])].map((hash) => wanted(hash));
+        const also = Int32Array.from({ length: 50 }, () => random.below(limit));
+        const expected = index.search(query, 100, null, also);
+        const step = index.step(query, 100, null, also);
+        const done = step.later();
+        for (let i = 0; i < 100; i++) add();
+        for (let i = 0; i < 100; i++) remove();
+        // Purges the lists that are being read.
+        index.search(query, 10);
+        const freed = index.sweep(20_000);
+        views.afterwards(() => free.push(...freed));
+        return { step, done, expected };
+      });
+      for (const { step, done, expected } of asked) {
+        expect(done).not.toBeNull();
+        await done;
+        const { top, also } = step.pass;
+        expect([[...top.ids], [...top.scores]]).toEqual([[...expected.top.ids], [...expected.top.scores]]);
+        expect([...also]).toEqual([...expected.also]);
+        views.close();
+      }
+    }
+    expect(free.length).toBeLessThan(limit);
+  });
+});
+
 /** Calls that are right; every one of their arguments is then replaced by what is wrong, and by chance. */
 function rightCalls(): Record<string, unknown[]> {
   const slab = new Int32Array(32_768);
@@ -147,7 +201,7 @@ function rightCalls(): Record<string, unknown[]> {
   const norms = Float64Array.of(0.36, 0.05, 12);
   const [ids, scores] = [new Int32Array(4), new Float32Array(4)];
   return {
-    keywordBest: [[slab], lists, weights, lengths, 10, norms, Int32Array.of(0xff), ids, scores],
+    keywordBest: [[slab], lists, weights, lengths, 10, norms, Int32Array.of(0xff), ids, scores, Int32Array.of(3, 9), new Float32Array(2)], // prettier-ignore
     keywordScores: [[slab], lists, weights, lengths, 10, norms, Int32Array.of(3, 0, 9), scores],
   };
 }

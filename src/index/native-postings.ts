@@ -4,6 +4,7 @@ import type { VectorAddon } from "../platform/vector-addon.ts";
 import type { Bitset } from "./bitset.ts";
 import { BM25_K1 } from "./bm25.ts";
 import { type KeywordScorer, PlainScorer, type ScoreAsk, type ScoredPass } from "./keyword-scores.ts";
+import { searchThreads } from "./native-scan.ts";
 
 /** One for each index: a pass of the plain one is good until its next. */
 export function keywordScorer(): KeywordScorer {
@@ -27,9 +28,16 @@ class QuickerScorer implements KeywordScorer {
     return this.#plain.byteLength;
   }
 
-  pass(ask: ScoreAsk, k: number, allowed: Bitset | null): ScoredPass {
-    const isPlain = ask.terms.length > MANY_TERMS && ask.count < MANY_CHUNKS;
-    return (isPlain ? this.#plain : this.#native).pass(ask, k, allowed);
+  pass(...asked: Parameters<KeywordScorer["pass"]>): ScoredPass {
+    return this.#quickerOf(asked[0]).pass(...asked);
+  }
+
+  later(...asked: Parameters<KeywordScorer["later"]>): Promise<ScoredPass> | null {
+    return this.#quickerOf(asked[0]).later(...asked);
+  }
+
+  #quickerOf({ terms, count }: ScoreAsk): KeywordScorer {
+    return terms.length > MANY_TERMS && count < MANY_CHUNKS ? this.#plain : this.#native;
   }
 }
 
@@ -41,34 +49,46 @@ export class NativeScorer implements KeywordScorer {
     this.#addon = addon;
   }
 
-  pass({ postings, terms, lengths, count, average, norms }: ScoreAsk, k: number, allowed: Bitset | null): ScoredPass {
-    const lists = new Int32Array(terms.length * 3);
-    const weights = new Float64Array(terms.length);
-    terms.forEach(({ term, idf }, i) => {
-      lists.set(postings.listOf(term), i * 3);
-      weights[i] = idf * (BM25_K1 + 1);
-    });
-    const given = Float64Array.of(norms.fixed, norms.perLength, average);
-    const words = allowed?.words ?? null;
-    const ids = new Int32Array(Math.min(k, count));
-    const scores = new Float32Array(ids.length);
-    const { slabs } = postings;
-    const found =
-      terms.length === 0
-        ? 0
-        : this.#addon.keywordBest(slabs, lists, weights, lengths, count, given, words, ids, scores);
-    const best = { ids: ids.subarray(0, found), scores: Float64Array.from(scores.subarray(0, found)) };
-    const known = new Map<number, number>();
-    best.ids.forEach((id, i) => known.set(id, best.scores[i]!));
-    const scoresOf = (ordinals: readonly number[]): Float32Array => {
-      const unknown = Int32Array.from(ordinals.filter((ordinal) => !known.has(ordinal)));
-      if (terms.length > 0 && unknown.length > 0) {
-        const out = new Float32Array(unknown.length);
-        this.#addon.keywordScores(postings.slabs, lists, weights, lengths, count, given, unknown, out);
-        unknown.forEach((id, i) => known.set(id, out[i]!));
-      }
-      return Float32Array.from(ordinals, (ordinal) => known.get(ordinal) ?? 0);
-    };
-    return { best, scoresOf };
+  pass(...asked: Parameters<KeywordScorer["pass"]>): ScoredPass {
+    const given = bestAsked(...asked);
+    return this.#found(asked[0], given, given[1].length === 0 ? 0 : this.#addon.keywordBest(...given));
   }
+
+  later(...asked: Parameters<KeywordScorer["later"]>): Promise<ScoredPass> | null {
+    const [ask] = asked;
+    return searchThreads() === 0 || ask.terms.length === 0 ? null : this.#foundLater(ask, bestAsked(...asked));
+  }
+
+  async #foundLater(ask: ScoreAsk, given: BestAsked): Promise<ScoredPass> {
+    return this.#found(ask, given, await this.#addon.keywordBestLater(...given));
+  }
+
+  #found({ terms }: ScoreAsk, given: BestAsked, count: number): ScoredPass {
+    const [slabs, lists, weights, lengths, limit, norms, , ids, scores, , also] = given;
+    const scoresOf = (ordinals: readonly number[]): Float32Array => {
+      const out = new Float32Array(ordinals.length);
+      const asked = Int32Array.from(ordinals);
+      if (terms.length > 0) this.#addon.keywordScores(slabs, lists, weights, lengths, limit, norms, asked, out);
+      return out;
+    };
+    const best = { ids: ids.subarray(0, count), scores: Float64Array.from(scores.subarray(0, count)) };
+    return { best, also, scoresOf };
+  }
+}
+
+type BestAsked = Parameters<VectorAddon["keywordBest"]>;
+
+function bestAsked(ask: ScoreAsk, k: number, allowed: Bitset | null, also: Int32Array): BestAsked {
+  const { postings, terms, lengths, count, average, norms } = ask;
+  const lists = new Int32Array(terms.length * 3);
+  const weights = new Float64Array(terms.length);
+  for (let i = 0; i < terms.length; i++) {
+    const { term, idf } = terms[i]!;
+    lists.set(postings.listOf(term), i * 3);
+    weights[i] = idf * (BM25_K1 + 1);
+  }
+  const given = Float64Array.of(norms.fixed, norms.perLength, average);
+  const [ids, words] = [new Int32Array(Math.min(k, count)), allowed?.words ?? null];
+  const [scores, ofAlso] = [new Float32Array(ids.length), new Float32Array(also.length)];
+  return [postings.slabs, lists, weights, lengths, count, given, words, ids, scores, also, ofAlso];
 }

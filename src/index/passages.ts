@@ -14,8 +14,8 @@ const AVERAGE_WINDOW_TERMS = 60;
 /** Reads the term blobs of chunks (ordinals) in the order asked; null for one that is gone. */
 export type FetchTerms = (chunks: readonly number[]) => readonly (Uint8Array | null)[];
 
-/** Scores of chunks, by their places in the list. */
-export type ScoresOf = (chunks: readonly number[]) => ArrayLike<number>;
+/** The score of a chunk that has this one as a whole. */
+export type Refine = (chunk: number, whole: number) => number;
 
 /**
  * Keyword scores that see where in a chunk the words stand: half BM25 of the whole chunk, half that of its best window
@@ -26,12 +26,14 @@ export type ScoresOf = (chunks: readonly number[]) => ArrayLike<number>;
  *
  * Only the best of the pass are refined; the scores of the others are lowered by as much as the refined ones were on
  * average, so that all stay comparable. The scores stay within what the pass calls possible.
+ *
+ * Null where scores stay as they are.
  */
-export function refinedScores(pass: KeywordPass, fetch: FetchTerms): ScoresOf {
+export function refinement(pass: KeywordPass, fetch: FetchTerms): Refine | null {
   const long = (pass.averageLength - SHORT_CHUNK_TERMS) / (LONG_CHUNK_TERMS - SHORT_CHUNK_TERMS);
   const share = WINDOW_SHARE * Math.min(1, Math.max(0, long));
   const chunks = [...pass.top.ids.subarray(0, MOST_REFINED)];
-  if (chunks.length === 0 || share === 0) return pass.scoresOf;
+  if (chunks.length === 0 || share === 0) return null;
   const windowScores = bestWindows(pass, fetch(chunks));
   const refined = new Map<number, number>();
   let [before, after] = [0, 0];
@@ -45,10 +47,7 @@ export function refinedScores(pass: KeywordPass, fetch: FetchTerms): ScoresOf {
     after += score;
   });
   const others = Math.min(1, after / before);
-  return (asked) => {
-    const scores = pass.scoresOf(asked);
-    return asked.map((chunk, i) => refined.get(chunk) ?? scores[i]! * others);
-  };
+  return (chunk, whole) => refined.get(chunk) ?? whole * others;
 }
 
 /** For each blob the BM25 score of its best window; -1 for none. */

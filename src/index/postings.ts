@@ -1,6 +1,7 @@
 import type { Bitset } from "./bitset.ts";
 import { normsAt } from "./bm25.ts";
 import { memoryOf, type SectionReader, type SectionWriter } from "./image-sections.ts";
+import type { Views } from "./views.ts";
 
 /**
  * The posting lists of all terms in one growing arena of pages.
@@ -11,7 +12,8 @@ import { memoryOf, type SectionReader, type SectionWriter } from "./image-sectio
  *
  * A list is in ascending order of ordinals but where ordinals were used again or a chunk was given terms later: then it
  * is a few ascending runs one after the other, until it is purged. Nothing of a list is changed in place: postings are
- * added behind it, and a purge makes another one.
+ * added behind it, and a purge makes another one, so that a thread may read what a list had meanwhile. The blocks of the old
+ * list are used again when no view is open (views.ts).
  *
  * Blocks of the largest size begin with the bounds of their stretches of 64 postings, each written when the stretch is
  * full. They let native/postings-best.cc leave stretches out that cannot have one of the best (Ding & Suel 2011, "Faster
@@ -57,9 +59,15 @@ export class Postings {
   readonly #freeBlocks: number[][] = []; // by log2 of the block size
   /** Pages that came from an image, and what of them counts as memory. */
   #mapped = { pages: 0, bytes: 0 };
+  /** When nobody reads any more what is not to be found any more. */
+  readonly #afterwards: Views["afterwards"];
   /** By ordinal, of all chunks that are there, and their average: what the bounds of stretches are made with. */
   #lengths = new Float32Array(0);
   #average = 1;
+
+  constructor(views: Pick<Views, "afterwards">) {
+    this.#afterwards = (action, bytes) => views.afterwards(action, bytes);
+  }
 
   get byteLength(): number {
     const own = this.#pages.length + this.#termPages.length - this.#mapped.pages;
@@ -73,8 +81,8 @@ export class Postings {
     image.array("terms", this.#termPages);
   }
 
-  static from(image: SectionReader): Postings {
-    const postings = new Postings();
+  static from(image: SectionReader, views: Pick<Views, "afterwards">): Postings {
+    const postings = new Postings(views);
     postings.#arenaEnd = image.number("arenaEnd");
     const [pages, terms] = [image.array("pages", "i32"), image.array("terms", "i32")];
     for (const page of pagesOf(pages)) postings.#pages.push(page);
@@ -239,7 +247,7 @@ export class Postings {
     const before = state[own + HEAD]!;
     state.fill(0, own, own + HASH);
     for (const posting of ascending(kept.subarray(0, count))) this.#push(state, own, posting);
-    this.#release(before, SMALLEST_BLOCK);
+    this.#afterwards(() => this.#release(before, SMALLEST_BLOCK), total * Int32Array.BYTES_PER_ELEMENT);
     return total;
   }
 

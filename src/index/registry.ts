@@ -241,7 +241,10 @@ export class IndexRegistry {
 
   /** The most recently used index always stays, whatever its size: it is the one that is needed. */
   #evict(): void {
-    let bytes = this.stats.bytes;
+    if (this.#entries.size < 2) return;
+    let bytes = 0;
+    for (const { index } of this.#entries.values()) bytes += index?.byteLength ?? 0;
+    if (bytes <= this.#options.budgetBytes) return;
     const newest = [...this.#entries.keys()].at(-1);
     for (const entry of [...this.#entries.values()]) {
       if (bytes <= this.#options.budgetBytes) return;

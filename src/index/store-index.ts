@@ -3,7 +3,7 @@
  *
  * - Everything here can be rebuilt from SQLite; nothing here is the truth.
  * - All methods but `ask` are synchronous, and a write is searchable when its call returns. `ask` has threads look at the
- *   vectors of a large store, and answers from what was there when it began and is there still (views.ts).
+ *   vectors and words of a large store, and answers from what was there when it began and is there still (views.ts).
  * - Writes are idempotent: adding a file that is there replaces it, removing one that is not does nothing. That is
  *   what makes "load from SQLite while writes go on, then repeat those writes" right (see registry.ts).
  * - Large files go in by pieces (`addFile` with the first chunks, `addChunks` with more), so that no call is long:
@@ -24,10 +24,10 @@ import type { SectionReader, SectionWriter } from "./image-sections.ts";
 import type { KeywordIndex } from "./keyword.ts";
 import { type KeywordPass } from "./keyword.ts";
 import type { QueryTerm } from "./query-term.ts";
-import { type IndexCandidate, type LegHit, legOf } from "./legs.ts";
+import { type IndexCandidate, type LegHit, legOf, type ShownLegs, shownLegs } from "./legs.ts";
 import { type OpenGraph, releaseGraph } from "./open-graph.ts";
 import { searchThreads } from "./native-scan.ts";
-import { type FetchTerms, refinedScores, type ScoresOf } from "./passages.ts";
+import type { FetchTerms } from "./passages.ts";
 import type { OwnAttributes } from "./own-attributes.ts";
 import { runLater, runNow, type Steps } from "./steps.ts";
 import { emptyParts, imageParts, type StoreIndexParts } from "./store-parts.ts";
@@ -133,16 +133,13 @@ export type StoreIndexStats = {
 
 /** Values of vectors: with fewer a search is over before a thread would have begun, and others wait half a millisecond. */
 const LEAST_FOR_THREADS = 50_000 * 256;
+/** Postings of a question's words: with fewer they are looked through before a thread would have begun. */
+const LEAST_POSTINGS_FOR_THREADS = 20_000;
 /** Keyword postings cleaned up along with each write while there is something to clean. */
 const SWEEP_BUDGET = 20_000;
 
-type KeywordLeg = { readonly hits: readonly VectorHit[]; readonly scoresOf: ScoresOf };
-type Legs = {
-  readonly vector: Float32Array | null;
-  readonly nearest: readonly VectorHit[];
-  readonly keyword: KeywordLeg | null;
-  readonly evidence: Evidence | null;
-};
+type Words = { readonly pass: KeywordPass; readonly evidence: Evidence };
+type Legs = ShownLegs & { readonly vector: Float32Array | null; readonly evidence: Evidence | null };
 
 export class StoreIndex {
   readonly dimensions: number;
@@ -158,6 +155,7 @@ export class StoreIndex {
   readonly #filters: FilterCache;
   readonly #views: Views;
   readonly #threadsFrom: number;
+  readonly #postingsFrom: number;
   #cover: GraphCover | null = null;
   #graphRule: GraphRule;
   #version = 0;
@@ -173,6 +171,7 @@ export class StoreIndex {
     ({ keywords: this.#keywords, vectors: this.#vectors, image: this.#image } = parts);
     this.#views = parts.vectors.views;
     this.#threadsFrom = options.threadsFrom ?? Math.ceil(LEAST_FOR_THREADS / options.dimensions);
+    this.#postingsFrom = Math.min(LEAST_POSTINGS_FOR_THREADS, this.#threadsFrom);
     this.#graphRule = { kind: options.kind ?? "auto", from: options.graphFrom ?? GRAPH_FROM_VECTORS };
     this.#filters = new FilterCache(this.#attributes, this.#own, [this.#files, this.#vectors]);
     const { fetchTerms } = options;
@@ -374,7 +373,7 @@ export class StoreIndex {
    * meanwhile. The answer has only chunks that were there at the call and are there still.
    */
   ask(request: IndexSearch): IndexAnswer | Promise<IndexAnswer> {
-    const isLarge = request.vector !== null && this.#vectors.count >= this.#threadsFrom;
+    const isLarge = this.#vectors.count >= this.#threadsFrom;
     return isLarge && searchThreads() > 0 ? this.#askLater(request) : this.search(request);
   }
 
@@ -388,27 +387,30 @@ export class StoreIndex {
     }
   }
 
-  /** The words are looked up last, when nothing waits any more: what they find is not good for longer. */
   *#searching(request: IndexSearch, view: View | null): Steps<IndexAnswer> {
     const matching = request.filter === null ? null : this.#filters.match(request.filter, this.#version);
     const matched = {
       files: matching?.fileCount ?? this.#files.fileCount,
       chunks: matching?.chunkCount ?? this.#files.chunkCount,
     };
-    const near = request.vector === null ? NO_HITS : yield* this.#nearest(request.vector, request, matching, view);
-    const found = this.#shown(near.hits, view);
-    const pass =
-      request.terms === null ? null : this.#keywords.search(request.terms, request.depth, matching?.chunks ?? null);
-    const keyword = pass === null ? null : this.#keywordLeg(pass, request.byWindows ?? true, view);
-    const evidence = pass === null ? null : this.#keywords.evidence(pass, this.#fileCounts);
-    const candidates = this.#candidates({ vector: request.vector, nearest: found, keyword, evidence });
+    const { hits, used } =
+      request.vector === null ? NO_HITS : yield* this.#nearest(request.vector, request, matching, view);
+    const shown = this.#shown(hits, view);
+    const words = request.terms === null ? null : yield* this.#words(request.terms, request, { matching, near: shown });
+    // From here on nothing waits any more: what is found now is there now.
+    const fetch = (request.byWindows ?? true) ? this.#fetchTerms : null;
+    const isShown = this.#views.isHiding ? (owner: number) => this.#views.shows(view, owner) : null;
+    const { nearest, keyword } = shownLegs(shown, words?.pass ?? null, { isShown, fetch });
+    const evidence = words?.evidence ?? null;
+    const candidates = this.#candidates({ vector: request.vector, nearest, keyword, evidence });
+    const pass = words?.pass;
     return {
       // Most who ask look at the candidates only: a leg is put together when somebody does look at it.
       get vector() {
-        return legOf(found, found, candidates);
+        return legOf(nearest, nearest, candidates);
       },
       get keyword() {
-        return legOf(keyword?.hits ?? [], found, candidates);
+        return legOf(keyword?.hits ?? [], nearest, candidates);
       },
       candidates,
       maxKeywordScore: pass?.maxPossible ?? 0,
@@ -416,8 +418,23 @@ export class StoreIndex {
       knownTerms: pass?.knownTerms ?? 0,
       idfSum: pass?.idfSum ?? 0,
       matched,
-      used: near.used,
+      used,
     };
+  }
+
+  /** The best chunks by the words, and what the words say of those that are `near`. */
+  *#words(
+    terms: readonly QueryTerm[],
+    { depth }: IndexSearch,
+    { matching, near }: { matching: Matching | null; near: readonly VectorHit[] },
+  ): Steps<Words> {
+    const owners = Int32Array.from(near, ({ owner }) => owner);
+    const step = this.#keywords.step(terms, depth, matching?.chunks ?? null, owners);
+    // In the same turn: later a term's place may be another's.
+    const evidence = this.#keywords.evidence(step, this.#fileCounts);
+    if (step.postings < this.#postingsFrom) step.now();
+    else yield step;
+    return { pass: step.pass, evidence };
   }
 
   /** Those that the view has. */
@@ -439,16 +456,6 @@ export class StoreIndex {
     return cover.tailVectors <= this.#vectors.count * LIST_SHARE ? cover : null;
   }
 
-  #keywordLeg(pass: KeywordPass, byWindows: boolean, view: View | null): KeywordLeg {
-    const fetch = byWindows ? this.#fetchTerms : null;
-    const scoresOf = fetch === null ? pass.scoresOf : refinedScores(pass, fetch);
-    const isRefined = scoresOf !== pass.scoresOf;
-    const scores = isRefined ? scoresOf([...pass.top.ids]) : pass.top.scores;
-    const hits = Array.from(pass.top.ids, (owner, i) => ({ owner, score: scores[i]! }));
-    if (isRefined) hits.sort((a, b) => b.score - a.score || a.owner - b.owner);
-    return { hits: this.#shown(hits, view), scoresOf };
-  }
-
   /** Those of the vector leg first. */
   #candidates({ vector, nearest, keyword, evidence }: Legs): IndexCandidate[] {
     const files = this.#files;
@@ -459,8 +466,7 @@ export class StoreIndex {
       found.push({ chunkId: files.chunkId(chunk), fileKey, vectorScore, keywordScore, evidence: proof });
     };
     const taken = new Set(nearest.map((hit) => hit.owner));
-    const keywordScores = keyword?.scoresOf(nearest.map((hit) => hit.owner)) ?? null;
-    nearest.forEach(({ owner, score }, i) => add(owner, score, keywordScores?.[i] ?? null));
+    nearest.forEach(({ owner, score }, i) => add(owner, score, keyword?.near[i] ?? null));
     if (keyword === null) return found;
     const others = keyword.hits.filter((hit) => !taken.has(hit.owner));
     const owners = others.map((hit) => hit.owner);

@@ -21,12 +21,13 @@ type VectorOptions = { readonly dimensions: number; readonly nextShare?: number 
 export function emptyParts({ dimensions, nextShare }: VectorOptions): StoreIndexParts {
   const files = new FileTable();
   const attributes = new AttributeIndex();
+  const vectors = new ExactIndex(dimensions, nextShare);
   return {
     files,
     attributes,
     own: new OwnAttributes(attributes, files),
-    keywords: new KeywordIndex(),
-    vectors: new ExactIndex(dimensions, nextShare),
+    keywords: new KeywordIndex(undefined, vectors.views),
+    vectors,
   };
 }
 
@@ -34,12 +35,13 @@ export function emptyParts({ dimensions, nextShare }: VectorOptions): StoreIndex
 export function imageParts(image: SectionReader, options: VectorOptions): StoreIndexParts {
   const files = FileTable.from(image.part("files"));
   const attributes = AttributeIndex.from(image.part("attributes"));
+  const vectors = ExactIndex.from(image.part("vectors"), options);
   return {
     files,
     attributes,
     own: OwnAttributes.from(image.part("own"), attributes, files),
-    keywords: KeywordIndex.from(image.part("keywords")),
-    vectors: ExactIndex.from(image.part("vectors"), options),
+    keywords: KeywordIndex.from(image.part("keywords"), vectors.views),
+    vectors,
     image,
   };
 }

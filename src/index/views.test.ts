@@ -33,10 +33,15 @@ test("what must wait for open views is done when the last is closed, in order", 
   expect(done).toEqual(["at once", "first", "second"]);
 });
 
-test("who comes when much has gathered waits until the others have ended", async () => {
+test.each<[what: string, gather: (views: Views) => void]>([
+  ["many owners", (views) => Array.from({ length: 5000 }, (_, owner) => views.removed(owner))],
+  ["much memory", (views) => views.afterwards(() => {}, 2 ** 30)],
+  ["many actions", (views) => Array.from({ length: 2 ** 17 }, () => views.afterwards(() => {}))],
+])("who comes when %s have gathered waits until the others have ended", async (_, gather) => {
   const views = new Views();
   views.open();
-  for (let owner = 0; owner < 5000; owner++) views.removed(owner);
+  expect(views.isCrowded).toBe(false);
+  gather(views);
   expect(views.isCrowded).toBe(true);
   const waited = views.room().then(() => views.isCrowded);
   views.close();

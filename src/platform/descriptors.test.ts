@@ -49,6 +49,27 @@ test("what is left is known at every moment, also where the limit can be read no
   expect([rooms, told]).toEqual([["free", "free", "near", "near", "full", "full", "near"], [80]]);
 });
 
+test("far from the limit one count is good for requests that come together, and for no others", () => {
+  let counts = 0;
+  let open = 10;
+  const counting = (freshMs: number) =>
+    new DescriptorWatch(() => {}, { look: () => ({ open, most: 100 }), count: () => (counts++, open), freshMs });
+  using lasting = counting(Infinity);
+  for (const more of [69, 95]) {
+    expect(lasting.room()).toBe("free");
+    open = more;
+  }
+  expect(counts).toBe(1);
+  using passing = counting(Infinity);
+  for (const [now, room] of [
+    [70, "free"],
+    [80, "near"],
+    [90, "full"],
+  ] as const)
+    // prettier-ignore
+    expect([(open = now), passing.room()]).toEqual([now, room]);
+});
+
 test.skipIf(lacks("a list of open files", existsSync("/proc/self/fd")))(
   "where nothing more can be opened the process is at its limit",
   () => {

@@ -46,12 +46,21 @@ function mostOpen(limits: string): number {
 /** Shares of the limit. Told above `near`, and again only once it was below `far`. */
 const SHARE = { far: 0.7, near: 0.8, full: 0.9 } as const;
 const LOOK_EVERY_MS = 5000;
+/**
+ * A count that is so old at most, and far from the limit, is believed: no system accepts a fifth of its connections in
+ * that time.
+ */
+const FRESH_MS = 2;
 
 interface System {
   look: () => Descriptors | null;
-  /** Open ones alone, of this limit: asked for at every request. */
+  /** Open ones alone, of this limit: asked for at every request, but for those that come together. */
   count: (most: number) => number;
+  /** How long a count far from the limit is believed (default: not at all). */
+  freshMs?: number;
 }
+
+const SYSTEM: System = { look: descriptors, count: countOpen, freshMs: FRESH_MS };
 
 /** Knows how near the process is to its limit, and tells when it comes near, once each time. */
 export class DescriptorWatch implements Disposable {
@@ -60,8 +69,10 @@ export class DescriptorWatch implements Disposable {
   readonly #timer: Timer;
   #isNear = false;
   #most: number | null;
+  /** Until when there is room without another count, by the monotonic clock. */
+  #freeUntilMs = -Infinity;
 
-  constructor(onNear: (seen: Descriptors) => void, system: System = { look: descriptors, count: countOpen }) {
+  constructor(onNear: (seen: Descriptors) => void, system: System = SYSTEM) {
     this.#system = system;
     this.#onNear = onNear;
     this.#most = system.look()?.most ?? null;
@@ -73,11 +84,15 @@ export class DescriptorWatch implements Disposable {
     const seen = this.#system.look();
     // At the limit it cannot be read.
     if (seen !== null) this.#most = seen.most;
+    this.#freeUntilMs = -Infinity;
     this.#tell();
   }
 
   room(): DescriptorRoom {
+    const nowMs = performance.now();
+    if (nowMs < this.#freeUntilMs) return "free";
     const share = this.#tell();
+    if (share < SHARE.far) this.#freeUntilMs = nowMs + (this.#system.freshMs ?? 0);
     if (share >= SHARE.full) return "full";
     return share >= SHARE.near ? "near" : "free";
   }

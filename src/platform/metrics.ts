@@ -93,8 +93,9 @@ class Registry implements Metrics {
     const series = getOrAdd(all, labelText(labels), empty);
     series.sum += seconds;
     series.count += 1;
-    const bucket = BUCKETS.findIndex((bound) => seconds <= bound);
-    if (bucket >= 0) series.buckets[bucket] = (series.buckets[bucket] ?? 0) + 1;
+    let bucket = 0;
+    while (bucket < BUCKETS.length && !(seconds <= BUCKETS[bucket]!)) bucket++;
+    if (bucket < BUCKETS.length) series.buckets[bucket]! += 1;
   }
 
   async render(): Promise<string> {
@@ -136,9 +137,16 @@ function histogramLines(name: string, series: Series): string[] {
   return lines;
 }
 
+const UNSAFE = /[\\"\n]/g;
+
+/** Also the name of a series: made several times a request, so in one go. */
 function labelText(labels: Labels<string>): string {
-  const pairs = Object.entries(labels).map(([key, value]) => `${key}="${value.replace(/[\\"\n]/g, "_")}"`);
-  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+  let text = "";
+  for (const key in labels) {
+    const value = labels[key] ?? "";
+    text += `${text === "" ? "{" : ","}${key}="${value.search(UNSAFE) < 0 ? value : value.replace(UNSAFE, "_")}"`;
+  }
+  return text === "" ? "" : `${text}}`;
 }
 
 function getOrAdd<K, V>(map: Map<K, V>, key: K, make: () => V): V {

@@ -4,7 +4,7 @@
  *
  * Functions that end in `Later` check at once too, and then promise what threads of the pool work out. Until the promise
  * is settled the arrays stay in memory, and nobody may write to what they held when the call was made: to the rows of a
- * part up to its `count`, to owners, sets and queries.
+ * part up to its `count`, to the postings that lists have, to owners, sets and queries.
  */
 export interface VectorAddon {
   /** Instruction sets that this processor runs, the best first. */
@@ -72,7 +72,9 @@ export interface VectorAddon {
    * BM25 over postings (see postings.ts for how they lie in `slabs`). `lists` has three numbers a term: the address of
    * its first block, how many postings it has, and whether they are ascending; chunk ordinals are below `count`, and
    * `norms` is fixed, per length, average length. Fills `ids` and `scores` with the best chunks, best first, of equal
-   * ones the lower; answers how many there are. With `allowed`, only chunks whose bit is set count.
+   * ones the lower; answers how many there are. With `allowed`, only chunks whose bit is set count. Fills `alsoScores` with
+   * the scores of the chunks of `also`, whatever is allowed, as `keywordScores` does: together they cost one look at the
+   * lists.
    */
   keywordBest(
     slabs: readonly Int32Array[],
@@ -84,7 +86,10 @@ export interface VectorAddon {
     allowed: Int32Array | null,
     ids: Int32Array,
     scores: Float32Array,
+    also: Int32Array,
+    alsoScores: Float32Array,
   ): number;
+  keywordBestLater(...asked: Parameters<VectorAddon["keywordBest"]>): Promise<number>;
   /** The scores of the given chunks, in their order; 0 for one that has none of the terms. */
   keywordScores(
     slabs: readonly Int32Array[],

@@ -1,5 +1,6 @@
 import type { IndexCandidate } from "../index/legs.ts";
 import type { IndexAnswer } from "../index/store-index.ts";
+import { sortedPlaces } from "../platform/sorted-places.ts";
 import { type Factors, KEYWORD_FACTORS, LITTLE_FOUND, type Scale, TABLE_SCALE } from "./scale.ts";
 
 export const SEARCH_MODES = ["hybrid", "vector", "keyword"] as const;
@@ -93,24 +94,32 @@ export function rank(found: IndexAnswer, mode: SearchMode, wish: Fusion, scale: 
         : fusion.type === "rrf"
           ? reciprocalRanks(found, fusion.weights, fusion.constant)
           : candidates.map((candidate) => convex(candidate, fusion.vectorWeight, keyword));
-  const ranked: (Fused & { cosine: number | null })[] = [];
-  for (let i = 0; i < candidates.length; i++) {
-    const one = { candidate: candidates[i]!, fused: fused[i] ?? 0, cosine: found.candidates[i]?.vectorScore ?? null };
-    if (mode !== "keyword" || one.fused > 0) ranked.push(one);
-  }
-  ranked.sort((a, b) => b.fused - a.fused || nearer(a.candidate, b.candidate));
+  const places = sortedPlaces(
+    candidates.length,
+    (a, b) => fused[b]! - fused[a]! || nearer(candidates[a]!, candidates[b]!),
+  );
+  const at = (place: number): Fused => ({ candidate: candidates[place]!, fused: fused[place]! });
+  const top = Array.from(places.subarray(0, JUDGED_TOGETHER), at);
   const scoreOf =
     mode === "vector"
-      ? ({ fused: cosine }: Fused) => clip(cosine)
-      : calibrated({ ranked, mode, fusion, keywordTop, found: share, scale });
-  return ranked.map((one) => ({
-    chunkId: one.candidate.chunkId,
-    fileKey: one.candidate.fileKey,
-    score: round(scoreOf(one)),
-    vector: one.cosine,
-    keyword: one.candidate.keywordScore,
-    fused: one.fused,
-  }));
+      ? (_: IndexCandidate, cosine: number) => clip(cosine)
+      : calibrated({ top, mode, fusion, keywordTop, found: share, scale });
+  const ranked: Ranked[] = [];
+  for (const place of places) {
+    const candidate = candidates[place]!;
+    const combined = fused[place]!;
+    // By words alone: from here on none has any.
+    if (mode === "keyword" && !(combined > 0)) break;
+    ranked.push({
+      chunkId: candidate.chunkId,
+      fileKey: candidate.fileKey,
+      score: round(scoreOf(candidate, combined)),
+      vector: found.candidates[place]!.vectorScore,
+      keyword: candidate.keywordScore,
+      fused: combined,
+    });
+  }
+  return ranked;
 }
 
 /** With its weight: the one asked for, or the one that the model has for this question and what was found. */
@@ -186,8 +195,8 @@ function reciprocalRanks({ candidates, vector, keyword }: IndexAnswer, weights: 
 }
 
 interface Calibrating {
-  /** Best first. */
-  ranked: readonly Fused[];
+  /** The best, best first. */
+  top: readonly Fused[];
   mode: SearchMode;
   fusion: Weighted;
   /** The best keyword score, and its share of what a chunk with every word of the question would have. */
@@ -196,16 +205,19 @@ interface Calibrating {
   scale: Scale;
 }
 
-/** What to show for a result of a hybrid or keyword search. */
-function calibrated({ ranked, mode, fusion, keywordTop, found, scale }: Calibrating): (one: Fused) => number {
-  const [best] = ranked;
+/** What to show for a result, by what it is and its combination. */
+type Shown = (candidate: IndexCandidate, fused: number) => number;
+
+/** Of a hybrid or keyword search. */
+function calibrated({ top, mode, fusion, keywordTop, found, scale }: Calibrating): Shown {
+  const [best] = top;
   if (best === undefined) return () => 0;
   let cosine = 0;
-  for (const { candidate } of ranked.slice(0, JUDGED_TOGETHER)) cosine = Math.max(cosine, candidate.vectorScore ?? 0);
+  for (const { candidate } of top) cosine = Math.max(cosine, candidate.vectorScore ?? 0);
   if (keywordTop === 0) {
     // Nothing but cosines, whatever their share; a question that neither leg knows anything of gets nothing.
     const { cosine: factor, constant } = scale.calibration.vector;
-    return ({ candidate }) => {
+    return (candidate) => {
       const own = candidate.vectorScore ?? 0;
       return own > 0 ? logistic(factor * own + constant) : 0;
     };
@@ -219,13 +231,13 @@ function calibrated({ ranked, mode, fusion, keywordTop, found, scale }: Calibrat
   const foreign = Math.max(0, 1 - found / LITTLE_FOUND);
   const fixed = mixed("found") * found + mixed("cosine") * cosine + mixed("foreign") * foreign + mixed("constant");
   const scoreOf = (fused: number) => logistic(factor * fused + fixed);
-  if (mode === "keyword" || fusion.type === "convex") return ({ fused }) => scoreOf(fused);
+  if (mode === "keyword" || fusion.type === "convex") return (_, fused) => scoreOf(fused);
   // Sums of reciprocal ranks say nothing by themselves: the best result is judged by its scores, the others keep their
   // proportion to it.
   const confidence = scoreOf(
     convex(best.candidate, vectorShare, ({ keywordScore }) => shareOf(keywordScore ?? 0, keywordTop)),
   );
-  return ({ fused }) => (best.fused > 0 ? (confidence * fused) / best.fused : 0);
+  return (_, fused) => (best.fused > 0 ? (confidence * fused) / best.fused : 0);
 }
 
 function vectorShareOf(fusion: Weighted): number {

@@ -34,6 +34,7 @@ onEachDatabase((kind) => {
       expect((await of(db)).chunks.idOf(row)).toBe(chunk);
     }
     expect(new Set(ROWS.map((row) => chunks.idOf(row).slice(6, 14))).size).toBe(ROWS.length);
+    expect([chunks.idsOf(ROWS), chunks.idsOf([])]).toEqual([ROWS.map((row) => chunks.idOf(row)), []]);
   });
 
   test("what was made up is no id", async () => {

@@ -21,6 +21,7 @@ const BENCHES: Record<string, () => Promise<Bench>> = {
   kernels: async () => (await import("./kernels.bench.ts")).kernels,
   search: async () => (await import("./search.bench.ts")).search,
   http: async () => (await import("./http.bench.ts")).http,
+  cost: async () => (await import("./cost.bench.ts")).cost,
   threads: async () => (await import("./threads.bench.ts")).threads,
   answers: async () => (await import("./answers.bench.ts")).answers,
   load: async () => (await import("./load.bench.ts")).load,

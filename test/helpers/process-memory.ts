@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 
 export interface ProcessMemory {
   residentBytes: number;
@@ -25,6 +25,26 @@ export function cpuMs(pid: number): number {
   const [, , , , , , , , , , , user, system] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   // In hundredths of a second wherever Linux runs today (proc(5), sysconf(_SC_CLK_TCK)).
   return (Number(user) + Number(system)) * 10;
+}
+
+/**
+ * The same by the scheduler's own clock, of the process's first thread and of all its threads that have not ended, in
+ * milliseconds.
+ */
+export function coreTimeOf(pid: number): { first: number; all: number } {
+  const times = { first: 0, all: 0 };
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    let text = "";
+    try {
+      text = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8");
+    } catch {
+      continue; // it has ended
+    }
+    const ms = Number(text.split(" ", 1)[0]) / 1e6;
+    times.all += ms;
+    if (Number(thread) === pid) times.first = ms;
+  }
+  return times;
 }
 
 export const mebibytes = (bytes: number) => Math.round(bytes / 2 ** 20);

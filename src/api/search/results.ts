@@ -1,13 +1,12 @@
 import { joinChunks } from "../file-text.ts";
 import { placeOf } from "../../search/place.ts";
 import type { Hit } from "../../search/search.ts";
-import type { RowIds } from "../../storage/shown-ids.ts";
 import type { SearchResult } from "./schema.ts";
 
 /** One hit as clients see it, its neighbours joined to one text. */
 export function resultOf(
   { chunk: row, ranked, neighbours }: Hit,
-  { explain, chunkIds }: { explain: boolean; chunkIds: RowIds },
+  { explain, chunkId }: { explain: boolean; chunkId: string },
 ): SearchResult {
   const first = neighbours[0] ?? row;
   const last = neighbours.at(-1) ?? row;
@@ -20,7 +19,7 @@ export function resultOf(
     content: [{ type: "text", text }],
     object: "vector_store.search_result",
     type: "file_content",
-    chunk_id: chunkIds.idOf(row.id),
+    chunk_id: chunkId,
     chunk_index: row.idx,
     ...placeOf(first, last),
     heading: row.heading ?? [],

@@ -42,7 +42,9 @@ export function searchService(deps: SearchServiceDeps): SearchService {
       const ranker = chooseRanker(body.ranking_options ?? {}, request, { openaiRankersOnly, rankers });
       const generation = await candidateOf(deps, { caller, store, migrationId: body.migration_id });
       const outcome = await deps.search({ store, generation, request, ranker }, signal);
-      const results = outcome.hits.map((hit) => resultOf(hit, { explain: request.explain, chunkIds: shownIds.chunks }));
+      const chunkIds = shownIds.chunks.idsOf(outcome.hits.map(({ chunk }) => chunk.id));
+      const { explain } = request;
+      const results = outcome.hits.map((hit, i) => resultOf(hit, { explain, chunkId: chunkIds[i] ?? "" }));
       // A look at what may go live is a measurement: it leaves no trace among what users asked.
       if (generation === null) {
         await touch(deps.stores, store, clock.nowSeconds());

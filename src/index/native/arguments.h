@@ -46,7 +46,7 @@ struct ElementType<double> {
 
 class Arguments {
  public:
-  static constexpr size_t kMost = 10;
+  static constexpr size_t kMost = 11;
 
   Arguments(napi_env env, napi_callback_info info) : env_(env) {
     size_t count = kMost;

@@ -1,10 +1,12 @@
 // Keyword scores for JavaScript: see vector-addon.ts, which has their types.
 #include "postings-binding.h"
 
+#include <memory>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
-#include "arguments.h"
+#include "pool-binding.h"
 #include "postings.h"
 
 namespace lectern {
@@ -33,16 +35,19 @@ std::vector<napi_value> elementsAt(Arguments& args, size_t index, const char* na
   return elements;
 }
 
-/** The arguments that both functions begin with. */
+/** The arguments that all functions begin with. */
 struct Question {
   PostingPages pages;
   std::vector<TermList> lists;
   ChunkLengths chunks;
+  /** What the pages lie in. */
+  std::vector<napi_value> slabs;
 };
 
 Question questionOf(Arguments& args) {
   Question question;
-  for (napi_value slab : elementsAt(args, 0, "slabs")) {
+  question.slabs = elementsAt(args, 0, "slabs");
+  for (napi_value slab : question.slabs) {
     const auto numbers = args.arrayOf<int32_t>(slab, "a slab");
     question.pages.add(numbers.data, numbers.size);
   }
@@ -69,35 +74,83 @@ Question questionOf(Arguments& args) {
   return question;
 }
 
-/** keywordBest(slabs, lists, weights, lengths, count, norms, allowed, ids, scores): answers how many were found. */
-napi_value keywordBest(Arguments& args) {
-  const Question question = questionOf(args);
+/** Who scores best, and what single chunks score. */
+struct BestAsk {
+  Question question;
   AllowedChunks allowed;
+  Span<int32_t> ids;
+  Span<float> scores;
+  Span<int32_t> also;
+  Span<float> alsoScores;
+};
+
+BestAsk bestAskOf(Arguments& args) {
+  BestAsk ask;
+  ask.question = questionOf(args);
   if (!args.isNull(6)) {
     const auto words = args.array<int32_t>(6, "allowed");
     // A set of none has words too, or it would be one of all.
     static const uint32_t none = 0;
-    allowed = {words.size == 0 ? &none : reinterpret_cast<const uint32_t*>(words.data), words.size};
+    ask.allowed = {words.size == 0 ? &none : reinterpret_cast<const uint32_t*>(words.data), words.size};
   }
-  const auto ids = args.array<int32_t>(7, "ids");
-  const auto scores = args.array<float>(8, "scores");
-  args.expect(ids.size == scores.size, "ids and scores must be of one length");
-  if (args.failed()) return nullptr;
-  std::vector<ScoredChunk> best;
-  try {
+  ask.ids = args.array<int32_t>(7, "ids");
+  ask.scores = args.array<float>(8, "scores");
+  ask.also = args.array<int32_t>(9, "also");
+  ask.alsoScores = args.array<float>(10, "alsoScores");
+  args.expect(ask.ids.size == ask.scores.size, "ids and scores must be of one length");
+  args.expect(ask.also.size == ask.alsoScores.size, "also and alsoScores must be of one length");
+  return ask;
+}
+
+class BestJob : public Job {
+ public:
+  explicit BestJob(BestAsk ask) : ask_(std::move(ask)) {}
+
+  void run(size_t, size_t) override {
+    const Question& question = ask_.question;
     const std::vector<Run> runs = runsOf(question.pages, question.lists, question.chunks);
-    best = bestChunks(runs, question.chunks, allowed, ids.size);
+    best_ = bestChunks(runs, question.chunks, ask_.allowed, ask_.ids.size);
+    scoresOf(runs, question.chunks, ask_.also.data, ask_.also.size, ask_.alsoScores.data);
+  }
+
+  napi_value answer(napi_env env) override {
+    for (size_t i = 0; i < best_.size(); i++) {
+      ask_.ids.data[i] = static_cast<int32_t>(best_[i].ordinal);
+      ask_.scores.data[i] = best_[i].score;
+    }
+    napi_value count = nullptr;
+    napi_create_uint32(env, static_cast<uint32_t>(best_.size()), &count);
+    return count;
+  }
+
+ private:
+  BestAsk ask_;
+  std::vector<ScoredChunk> best_;
+};
+
+/**
+ * keywordBest(slabs, lists, weights, lengths, count, norms, allowed, ids, scores, also, alsoScores): answers how many were
+ * found.
+ */
+napi_value keywordBest(Arguments& args) {
+  BestAsk ask = bestAskOf(args);
+  if (args.failed()) return nullptr;
+  BestJob job(std::move(ask));
+  try {
+    job.run(0, 1);
   } catch (const std::invalid_argument& error) {
     args.fail(error.what());
     return nullptr;
   }
-  for (size_t i = 0; i < best.size(); i++) {
-    ids.data[i] = static_cast<int32_t>(best[i].ordinal);
-    scores.data[i] = best[i].score;
-  }
-  napi_value count = nullptr;
-  napi_create_uint32(args.env(), static_cast<uint32_t>(best.size()), &count);
-  return count;
+  return job.answer(args.env());
+}
+
+/** keywordBestLater(…): a promise of the same, which a thread of the pool works out. */
+napi_value keywordBestLater(Arguments& args) {
+  BestAsk ask = bestAskOf(args);
+  if (args.failed()) return nullptr;
+  const napi_value pinned = pinnedArguments(args, ask.question.slabs);
+  return dispatch(args, std::make_shared<BestJob>(std::move(ask)), pinned);
 }
 
 /** keywordScores(slabs, lists, weights, lengths, count, norms, ids, scores) */
@@ -120,6 +173,7 @@ napi_value keywordScores(Arguments& args) {
 
 void definePostings(napi_env env, napi_value exports) {
   define(env, exports, "keywordBest", guarded<keywordBest>);
+  define(env, exports, "keywordBestLater", guarded<keywordBestLater>);
   define(env, exports, "keywordScores", guarded<keywordScores>);
 }
 

@@ -59,7 +59,8 @@ class RunBuilder {
       const size_t here = std::min(size - first, left);
       addBlock(block, first, here, list.isAscending);
       left -= here;
-      address = block[0];
+      // The last block may get another one behind it while this is read.
+      if (left > 0) address = block[0];
     }
   }
 
