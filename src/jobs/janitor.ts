@@ -55,6 +55,8 @@ export class Janitor implements AsyncDisposable {
   #stopped = false;
   /** When orphans were looked for last. */
   #swept = 0;
+  /** In which hour statistics were trimmed last. */
+  #trimmedHour: number | null = null;
 
   constructor(deps: JanitorDeps) {
     this.#deps = deps;
@@ -158,7 +160,11 @@ export class Janitor implements AsyncDisposable {
     const { days, rows, bytes } = this.#deps.queryLog();
     const bounds = { since: now - days * 86_400, rows, bytes };
     while ((await storage.queryLog.trim(bounds, TRIM_STEP)) > 0 && !this.#stopped) await nextTurn();
-    await storage.statistics.trim(Math.floor(now / 3600) - STATISTICS_HOURS);
+    const hour = Math.floor(now / 3600);
+    // Every row is looked at for it.
+    if (hour === this.#trimmedHour) return;
+    await storage.statistics.trim(hour - STATISTICS_HOURS);
+    this.#trimmedHour = hour;
   }
 
   async #trimResponses(now: number): Promise<void> {

@@ -37,9 +37,10 @@ export interface ConversationsTable {
 const BY_ID = /*sql*/ `SELECT ${CONVERSATION.list} FROM conversation WHERE tenant_id = ?1 AND id = ?2`;
 const SET_METADATA = /*sql*/ `UPDATE conversation SET metadata = ?3 WHERE tenant_id = ?1 AND id = ?2`;
 const REMOVE = /*sql*/ `DELETE FROM conversation WHERE tenant_id = ?1 AND id = ?2`;
-const TAKE_OUT = /*sql*/ `UPDATE response_item SET removed = 1 WHERE tenant_id = ?1 AND removed = 0
-  AND (id = ?3 OR (type = 'item_reference' AND json_extract(body, '$.to') = ?3))
-  AND response IN (SELECT seq FROM response WHERE conversation = ?2 AND status IN ('completed', 'incomplete'))`;
+const TAKE_OUT = /*sql*/ `UPDATE response_item SET removed = 1 WHERE seq IN (
+  SELECT i.seq FROM response c CROSS JOIN response_item i WHERE i.response = c.seq
+    AND c.tenant_id = ?1 AND c.conversation = ?2 AND c.status IN ('completed', 'incomplete')
+    AND i.removed = 0 AND (i.id = ?3 OR (i.type = 'item_reference' AND json_extract(i.body, '$.to') = ?3)))`;
 const IS_ANSWERED = /*sql*/ `SELECT count(*) AS n FROM response WHERE conversation = ?1 AND status IN ('queued', 'in_progress')`;
 const OF_TENANT = /*sql*/ `DELETE FROM conversation WHERE seq IN (SELECT seq FROM conversation WHERE tenant_id = ?1 LIMIT ?2)`;
 

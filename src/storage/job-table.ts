@@ -16,10 +16,10 @@ const DROP_EACH = /*sql*/ `DELETE FROM job WHERE tenant_id = ?1 AND kind = ?2 AN
 const OF_STORE = /*sql*/ `SELECT id, lease_owner FROM job WHERE tenant_id = ?1 AND store_id = ?2
   AND kind IN ${texts(3)}`;
 const REMOVE_BY_ID = /*sql*/ `DELETE FROM job WHERE id = ?1 AND lease_owner IS NULL`;
-// Files in progress that nothing works on: the job row was lost, which no code path should do.
-const STUCK = /*sql*/ `SELECT f.tenant_id, f.store_id, f.seq FROM vector_store s
-  JOIN store_file f ON f.store_id = s.id AND f.status = 'in_progress'
-  WHERE s.n_in_progress > 0 AND s.lifecycle <> 'deleting'
+// Files in progress that nothing works on: the job row was lost, which no code path should do. From the stores that have
+// some (CROSS JOIN is the order for SQLite): asked every few seconds, it must not look through all files of all stores.
+const STUCK = /*sql*/ `SELECT f.tenant_id, f.store_id, f.seq FROM vector_store s CROSS JOIN store_file f
+  WHERE f.store_id = s.id AND f.status = 'in_progress' AND s.n_in_progress > 0 AND s.lifecycle <> 'deleting'
     AND NOT EXISTS (SELECT 1 FROM job j WHERE j.kind = 'ingest' AND j.subject = CAST(f.seq AS TEXT))
   LIMIT ?1`;
 const DEPTH = /*sql*/ `SELECT kind, CAST(sum(waiting) AS BIGINT) AS waiting, CAST(sum(running) AS BIGINT) AS running FROM job_count GROUP BY kind`;

@@ -148,12 +148,18 @@ const END = /*sql*/ `UPDATE response SET status = ?3, completed_at = ?4, outcome
   WHERE tenant_id = ?1 AND id = ?2 AND status IN ('queued', 'in_progress')`;
 const RELINK = /*sql*/ `UPDATE response SET parent = ?2 WHERE parent = ?1`;
 const REMOVE = /*sql*/ `DELETE FROM response WHERE seq = ?1`;
-/** What an item is, or what it stands for. */
-const MEANT = /*sql*/ `JOIN response_item m ON m.tenant_id = i.tenant_id
-  AND m.id = CASE WHEN i.type = 'item_reference' THEN json_extract(i.body, '$.to') ELSE i.id END`;
+/**
+ * What an item is, or what it stands for: by its id. CROSS JOIN, here and below, is the order in which SQLite goes, from
+ * Responses to their items and on to what these mean; left to itself it may begin with all items that there are.
+ */
+const MEANT = {
+  join: "CROSS JOIN response_item m",
+  where: /*sql*/ `m.tenant_id = i.tenant_id
+    AND m.id = CASE WHEN i.type = 'item_reference' THEN json_extract(i.body, '$.to') ELSE i.id END`,
+} as const;
 const MEANT_ITEM = new Selection({ body: json<KeptItem>() }, "m.body");
-const ITEMS = /*sql*/ `SELECT m.body FROM response_item i ${MEANT}
-  WHERE i.tenant_id = ?1 AND i.response = ?2 AND i.side = ?3 ORDER BY i.seq`;
+const ITEMS = /*sql*/ `SELECT m.body FROM response_item i ${MEANT.join}
+  WHERE i.tenant_id = ?1 AND i.response = ?2 AND i.side = ?3 AND ${MEANT.where} ORDER BY i.seq`;
 const FOUND_ITEM = new Selection({ body: json<KeptItem>(), key_id: id<KeyId>() }, "i.body, r.key_id");
 const ITEM = /*sql*/ `SELECT ${FOUND_ITEM.list} FROM response_item i JOIN response r ON r.seq = i.response
   WHERE i.tenant_id = ?1 AND i.id = ?2 AND i.type <> 'item_reference'`;
@@ -162,14 +168,15 @@ const CHAIN = /*sql*/ `WITH RECURSIVE chain (seq, parent, depth) AS (
     SELECT seq, parent, 0 FROM response WHERE tenant_id = ?1 AND seq = ?2
     UNION ALL SELECT r.seq, r.parent, c.depth + 1 FROM chain c JOIN response r ON r.seq = c.parent
     WHERE c.depth < ${LONGEST_CHAIN})`;
-const CALLS = /*sql*/ `${CHAIN} SELECT m.type, json_extract(m.body, '$.call_id') AS call_id FROM chain c
-  JOIN response_item i ON i.response = c.seq ${MEANT} WHERE m.type IN ('function_call', 'function_call_output')`;
-const LAST_MESSAGE = /*sql*/ `${CHAIN} SELECT m.body FROM chain c JOIN response_item i ON i.response = c.seq ${MEANT}
-  WHERE m.type = 'message' AND json_extract(m.body, '$.role') = 'user' ORDER BY c.depth, i.seq DESC LIMIT 1`;
-const CONVERSATION = /*sql*/ `${CHAIN} SELECT m.body FROM chain c JOIN response_item i ON i.response = c.seq ${MEANT}
-  ORDER BY c.depth DESC, i.seq`;
-const IN_CONVERSATION = /*sql*/ `SELECT m.body FROM response c JOIN response_item i ON i.response = c.seq ${MEANT}
-  WHERE c.conversation = ?2 AND c.tenant_id = ?1 AND i.removed = 0 AND (c.status IN ('completed', 'incomplete') OR c.seq = ?3)
+/** After `chain`: its items, and what they mean. */
+const OF_CHAIN = /*sql*/ `FROM chain c CROSS JOIN response_item i ${MEANT.join} WHERE i.response = c.seq AND ${MEANT.where}`;
+const CALLS = /*sql*/ `${CHAIN} SELECT m.type, json_extract(m.body, '$.call_id') AS call_id ${OF_CHAIN}
+  AND m.type IN ('function_call', 'function_call_output')`;
+const LAST_MESSAGE = /*sql*/ `${CHAIN} SELECT m.body ${OF_CHAIN}
+  AND m.type = 'message' AND json_extract(m.body, '$.role') = 'user' ORDER BY c.depth, i.seq DESC LIMIT 1`;
+const CONVERSATION = /*sql*/ `${CHAIN} SELECT m.body ${OF_CHAIN} ORDER BY c.depth DESC, i.seq`;
+const IN_CONVERSATION = /*sql*/ `SELECT m.body FROM response c CROSS JOIN response_item i ${MEANT.join}
+  WHERE i.response = c.seq AND ${MEANT.where} AND c.conversation = ?2 AND c.tenant_id = ?1 AND i.removed = 0 AND (c.status IN ('completed', 'incomplete') OR c.seq = ?3)
   ORDER BY i.seq`;
 const MARK_SHOWN = twin(
   /*sql*/ `UPDATE response SET question = json_set(question, '$.isShown', json('true'))
