@@ -20,12 +20,7 @@ export function backups({ data, dataDir, clock }: { data: OpenStorage; dataDir: 
     const files: BackupFile[] = [
       fileForBackup("meta.sqlite", snapshot.database.path, snapshot.database.bytes),
       ...snapshot.blobs.map(({ id, bytes }) => ({ name: blobName(id), bytes, read: () => blobs.read(id) })),
-      ...knownLanguages(languageDirectory(dataDir))
-        .filter((language) => !language.isBuiltIn)
-        .map(({ path, bytes }) => fileForBackup(relative(dataDir, path), path, bytes)),
-      ...[...filesBelow(join(dataDir, "models")), join(dataDir, REMOTE_MODELS)]
-        .filter((path) => existsSync(path))
-        .map((path) => fileForBackup(relative(dataDir, path), path, statSync(path).size)),
+      ...addedFiles(dataDir).map((path) => fileForBackup(relative(dataDir, path), path, statSync(path).size)),
     ];
     return { pieces: writeBackup({ lectern: version, created_at: clock.nowSeconds() }, files), end: snapshot.end };
   };
@@ -33,6 +28,17 @@ export function backups({ data, dataDir, clock }: { data: OpenStorage; dataDir: 
 
 const ELSEWHERE =
   "The database of this server is the one that --database names: back it up with its own tools (pg_dump, pg_basebackup, snapshots), and the bytes of uploads after it, in the place that --blobs names.";
+
+/** Models and languages that an operator has added to a data directory, as files. */
+export function addedFiles(dataDir: string): string[] {
+  return [
+    ...knownLanguages(languageDirectory(dataDir))
+      .filter((language) => !language.isBuiltIn)
+      .map(({ path }) => path),
+    ...filesBelow(join(dataDir, "models")),
+    join(dataDir, REMOTE_MODELS),
+  ].filter((path) => existsSync(path));
+}
 
 /** Remote models that were added by the operator; it holds no keys. */
 const REMOTE_MODELS = "models.toml";

@@ -12,7 +12,7 @@ export interface OpenBlobs extends AsyncDisposable {
   readonly blobs: Blobs;
 }
 
-type BlobSettings = Pick<Config, "blobs" | "blobsAccessKey" | "blobsSecretKey" | "offline">;
+export type BlobSettings = Pick<Config, "blobs" | "blobsAccessKey" | "blobsSecretKey" | "offline">;
 
 /** The place does not answer while blobs move to it: after so long again. */
 const AGAIN_MS = 30_000;
@@ -25,17 +25,9 @@ export async function openBlobs(
   settings: BlobSettings,
   { dataDir, log, trust }: { dataDir: string; log: Log; trust: DiskTrust },
 ): Promise<OpenBlobs> {
-  const place = placeOf(settings);
   const own = createBlobs(dataDir, trust);
-  if (place.kind === "data") return { blobs: own, [Symbol.asyncDispose]: async () => {} };
-  const keys = { accessKey: settings.blobsAccessKey, secretKey: settings.blobsSecretKey };
-  const remote = open(dataDir, place, keys);
-  try {
-    await remote.check();
-  } catch (cause) {
-    if (!(cause instanceof BlobsAwayError)) throw cause;
-    throw new StartError(`the bytes of uploads cannot be kept at ${settings.blobs}: ${cause.message}`, { cause });
-  }
+  const remote = await openBlobPlace(settings, dataDir);
+  if (remote === null) return { blobs: own, [Symbol.asyncDispose]: async () => {} };
   const blobs = new MovingBlobs(own, remote, trust);
   const stopping = new AbortController();
   const moved = blobs.left === 0 ? Promise.resolve() : moveAll(blobs, log, stopping.signal);
@@ -46,6 +38,24 @@ export async function openBlobs(
       await moved;
     },
   };
+}
+
+/**
+ * The place that `--blobs` names, which has answered; null where it names none. A {@link StartError} where it cannot be
+ * meant, or does not let this server in.
+ */
+export async function openBlobPlace(settings: BlobSettings, dataDir: string): Promise<Blobs | null> {
+  const place = placeOf(settings);
+  if (place.kind === "data") return null;
+  const keys = { accessKey: settings.blobsAccessKey, secretKey: settings.blobsSecretKey };
+  const blobs = open(dataDir, place, keys);
+  try {
+    await blobs.check();
+  } catch (cause) {
+    if (!(cause instanceof BlobsAwayError)) throw cause;
+    throw new StartError(`the bytes of uploads cannot be kept at ${settings.blobs}: ${cause.message}`, { cause });
+  }
+  return blobs;
 }
 
 function placeOf({ blobs, offline }: BlobSettings): BlobPlace {

@@ -6,6 +6,7 @@ import type { Log } from "../platform/log.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import { NewerSchemaError } from "../storage/migrations/newer-schema.ts";
 import { migratePostgres } from "../storage/migrations/postgres/runner.ts";
+import { halfMoved } from "../storage/move/marker.ts";
 import { createParsedCache } from "../storage/parsed.ts";
 import { parseAddress } from "../storage/postgres/address.ts";
 import { openPostgres } from "../storage/postgres/open.ts";
@@ -55,6 +56,8 @@ export async function openRemote(
     }),
     (opened) => opened.close(),
   );
+  const unfinished = await halfMoved(database);
+  if (unfinished !== null) throw new StartError(`the database ${parseAddress(settings.database).shown} ${unfinished}`);
   try {
     const { from, to } = await migratePostgres(database);
     if (from > 0 && from < to) onProgress(`upgraded the tables of the database from version ${from} to ${to}`);

@@ -1,16 +1,31 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { openBlobPlace } from "../app/open-blobs.ts";
 import type { Config } from "../config/config.ts";
 import { messageOf } from "../errors.ts";
+import { createBlobs } from "../storage/blob-directory.ts";
+import { parseBlobPlace } from "../storage/blob-place.ts";
+import type { Blobs } from "../storage/blobs.ts";
 import { foundVersion, POSTGRES_MIGRATIONS } from "../storage/migrations/postgres/runner.ts";
+import { halfMoved } from "../storage/move/marker.ts";
+import { blobsOfRows, inspectServer, type ServerReport } from "../storage/postgres/inspect.ts";
 import { openPostgres } from "../storage/postgres/open.ts";
-import { type Check, fail, ok, warn } from "./doctor-check.ts";
+import type { Database } from "../storage/sql.ts";
+import type { BytesSettings } from "./doctor-bytes.ts";
+import { type Check, counted, fail, ok, someOf, warn } from "./doctor-check.ts";
+
+export type DatabaseCheckSettings = BytesSettings &
+  Pick<Config, "database" | "databasePassword" | "databaseTimeout" | "databaseConnections">;
+
+/** Connections of a server beside those of `--database-connections`: one that holds the database. */
+const BESIDE = 1;
 
 /**
- * Whether the database that `--database` names can be used, and which schema it has; nothing where it names none. Changes
- * nothing, and keeps no server from it.
+ * Whether the database that `--database` names can be used, which schema it has, what of its server's settings matters, and
+ * whether the bytes of uploads are where they must be; nothing where it names none. Changes nothing, and keeps no server
+ * from it.
  */
-export async function databaseChecks(
-  config: Pick<Config, "database" | "databasePassword" | "databaseTimeout">,
-): Promise<Check[]> {
+export async function databaseChecks(config: DatabaseCheckSettings): Promise<Check[]> {
   if (config.database === null) return [];
   const notices: Check[] = [];
   try {
@@ -21,7 +36,17 @@ export async function databaseChecks(
       onNotice: (text) => notices.push(warn("database", text)),
     });
     try {
-      return [schemaCheck(await foundVersion(db)), ...notices];
+      const found = await foundVersion(db);
+      const unfinished = await halfMoved(db);
+      const schema = unfinished === null ? schemaCheck(found) : fail("database", unfinished);
+      const report = await inspectServer(db);
+      const isPooled = /[?&]pool=transaction\b/.test(config.database);
+      return [
+        schema,
+        ...notices,
+        ...serverChecks(report, isPooled ? null : config.databaseConnections),
+        ...(found.version === 0 || unfinished !== null ? [] : await uploadChecks(db, config)),
+      ];
     } finally {
       await db.close();
     }
@@ -38,4 +63,74 @@ function schemaCheck({ version, minSafe }: { version: number; minSafe: number })
   return version < known
     ? ok("database", `answers, schema version ${version}: the next start brings it to ${known}`)
     : ok("database", `answers, schema version ${version}`);
+}
+
+/** `connections`: that each server may open; null where a pooler gives them out. What is told at a start too is not here. */
+export function serverChecks(report: ServerReport, connections: number | null): Check[] {
+  const { version, synchronousCommit, synchronousStandbys, standbys, clockAhead } = report;
+  const clock = `its clock is ${Math.abs(clockAhead / 1000).toFixed(2)} s ${clockAhead < 0 ? "behind" : "ahead of"} this machine's`;
+  const waits =
+    synchronousStandbys === "" ? "a commit waits for no standby" : `a commit waits for ${synchronousStandbys}`;
+  const checks = [
+    ok("postgres", `PostgreSQL ${version}; synchronous_commit = ${synchronousCommit}, ${waits}; ${clock}`),
+  ];
+  const waitsForNone = synchronousStandbys === "" || ["off", "local"].includes(synchronousCommit);
+  if (standbys > 0 && waitsForNone)
+    checks.push(
+      warn(
+        "standbys",
+        `${counted(standbys, "standby server")}, and a commit waits for none of them: a failover may lose what was acknowledged; let it wait for one (synchronous_mode in Patroni, synchronous_standby_names)`,
+      ),
+    );
+  return connections === null ? checks : [...checks, connectionCheck(report.connections, connections + BESIDE)];
+}
+
+function connectionCheck({ most, ofDatabase, ofUser, used }: ServerReport["connections"], each: number): Check {
+  const limits = [
+    { name: "max_connections", n: most },
+    { name: "the limit of the database", n: ofDatabase },
+    { name: "the limit of the user", n: ofUser },
+  ].filter((limit): limit is { name: string; n: number } => limit.n !== null);
+  const least = limits.reduce((a, b) => (b.n < a.n ? b : a));
+  const detail = `${least.n} by ${least.name}, ${used} in use now; a Lectern opens ${each} at most`;
+  if (least.n >= each) return ok("connections", detail);
+  return warn("connections", `${detail}: raise the limit, or lower --database-connections`);
+}
+
+/** Rows without bytes, and bytes without rows. */
+async function uploadChecks(db: Database, settings: DatabaseCheckSettings): Promise<Check[]> {
+  const { dataDir } = settings;
+  // In the data directory too: what it holds moves to the place at a start.
+  const own = existsSync(join(dataDir, "blobs")) ? createBlobs(dataDir) : null;
+  let place: Blobs | null;
+  try {
+    const named = parseBlobPlace(settings.blobs);
+    if (named.kind === "directory" && !existsSync(join(named.path, "blobs")))
+      return [
+        fail("uploads", "the directory that --blobs names has no uploads in it: mount it; a start would make it anew"),
+      ];
+    place = (await openBlobPlace(settings, dataDir)) ?? own;
+  } catch (error) {
+    return [fail("uploads", messageOf(error))];
+  }
+  if (place === null)
+    return [
+      warn("uploads", `${dataDir} has no uploads in it; if they are elsewhere, say where with --blobs or --data`),
+    ];
+  const listed = new Set<string>();
+  for await (const id of place.settled()) listed.add(id);
+  let rows = 0;
+  const missing: string[] = [];
+  for await (const { id, bytes } of blobsOfRows(db)) {
+    rows++;
+    // One that has come in the last hour is not listed.
+    if (listed.delete(id) || (await place.size(id)) === bytes || (await own?.size(id)) === bytes) continue;
+    missing.push(id);
+  }
+  const orphans = listed.size === 0 ? "" : `; of ${listed.size} more there is no row: a server removes them in time`;
+  if (missing.length > 0)
+    return [
+      fail("uploads", `the bytes of ${counted(missing.length, "file")} are missing: ${someOf(missing)}${orphans}`),
+    ];
+  return [ok("uploads", `the bytes of ${counted(rows, "file")} are there${orphans}`)];
 }

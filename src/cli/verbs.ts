@@ -160,6 +160,14 @@ export const VERBS: Readonly<Record<string, Verb>> = {
       return { help: `${RESTORE_HELP}\n\n${describeFlags(RESTORE_FLAGS)}`, flags: RESTORE_FLAGS, run: restore };
     },
   },
+  move: {
+    usage: "lectern move --data DIR --database ADDRESS [--blobs PLACE] [--into DIR] [--dry-run | --verify]",
+    summary: "bring a data directory into a PostgreSQL database, and prove that both are equal",
+    load: async () => {
+      const { move, MOVE_FLAGS, MOVE_HELP } = await import("./move.ts");
+      return { help: `${MOVE_HELP}\n\n${describeFlags(MOVE_FLAGS)}`, flags: MOVE_FLAGS, run: move };
+    },
+  },
   keys: {
     usage: "lectern keys create NAME | list | revoke KEY... [options]",
     summary: "make, list and revoke API keys",

@@ -23,6 +23,12 @@ export const FAILPOINTS = [
   "image:arrays",
   "image:durable",
   "image:renamed",
+  "move:marked",
+  "move:blob",
+  "move:batch",
+  "move:rows",
+  "move:compared",
+  "move:ended",
 ] as const;
 
 export type FailpointName = (typeof FAILPOINTS)[number];

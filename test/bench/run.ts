@@ -29,6 +29,7 @@ const BENCHES: Record<string, () => Promise<Bench>> = {
   vectors: async () => (await import("./vectors.bench.ts")).vectors,
   upload: async () => (await import("./upload.bench.ts")).upload,
   libraries: async () => (await import("./libraries.bench.ts")).libraries,
+  cluster: async () => (await import("./cluster.bench.ts")).cluster,
   peers: async () => (await import("./peers.bench.ts")).peers,
 };
 

@@ -1,5 +1,9 @@
 /** The verbs of an operator whose database is elsewhere. */
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { createBlobs } from "../../src/storage/blob-directory.ts";
+import { upload } from "../helpers/api.ts";
 import { lacks } from "../helpers/lacks.ts";
 import { runLectern, startServer, type TestServer } from "../helpers/server.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
@@ -37,6 +41,43 @@ describe.skipIf(lacks("postgres", hasPostgres))("with --database", () => {
     server = await startServer({ dataDir: dir.join("data"), args: ["--database", address] });
     expect((await doctor()).database).toMatchObject({ state: "ok", detail: expect.stringContaining("schema version") });
     expect((await server.fetch("/readyz")).status).toBe(200);
+  });
+
+  test("doctor says what the server is, and finds rows without bytes and bytes without rows", async () => {
+    const path = (id: string) => createBlobs(dir.join("data")).path(id);
+    const ids = [await upload(server, "a.txt", "some words"), await upload(server, "b.txt", "other words")];
+    const check = async (name: string) => {
+      const { out } = await doctor();
+      return (JSON.parse(out) as Told).checks.find((one) => one.name === name);
+    };
+    expect(await check("postgres")).toMatchObject({
+      state: "ok",
+      detail: expect.stringMatching(/^PostgreSQL \d+.*clock/),
+    });
+    expect(await check("connections")).toMatchObject({
+      state: "ok",
+      detail: expect.stringContaining("max_connections"),
+    });
+    expect(await check("uploads")).toMatchObject({ state: "ok", detail: "the bytes of 2 files are there" });
+    mkdirSync(dirname(path("file-stray")), { recursive: true });
+    writeFileSync(path("file-stray"), "nobody's");
+    expect(await check("uploads")).toMatchObject({
+      state: "ok",
+      detail: expect.stringContaining("of 1 more there is no row"),
+    });
+    renameSync(path(ids[0] ?? ""), dir.join("aside"));
+    expect(await check("uploads")).toMatchObject({
+      state: "fail",
+      detail: expect.stringContaining(`missing: ${ids[0]}`),
+    });
+    renameSync(dir.join("aside"), path(ids[0] ?? ""));
+    rmSync(path("file-stray"));
+  });
+
+  test("backup says whose business it is, in which order", async () => {
+    const { status, err } = await run(["backup", dir.join("none.lectern"), "--data", dir.join("data")]);
+    expect([status, err]).toEqual([1, expect.stringMatching(/pg_dump.* uploads after it/)]);
+    expect(existsSync(dir.join("none.lectern"))).toBe(false);
   });
 
   test("doctor says that the database cannot be reached, without its password", async () => {

@@ -2,7 +2,10 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { describeSettings } from "../../src/config/config.ts";
 import { version } from "../../src/platform/build-info.ts";
+import { hasHaproxy } from "../cluster/servers/haproxy.ts";
+import { lacks } from "../helpers/lacks.ts";
 import { ROOT, startServer } from "../helpers/server.ts";
 
 const read = (name: string) => readFileSync(join(ROOT, "docs/deploy", name), "utf8");
@@ -48,6 +51,40 @@ test("Kubernetes: one pod with the image's user, and probes that the server answ
   for (const probe of [container.startupProbe, container.livenessProbe, container.readinessProbe])
     expect((await fetch(server.url + probe.httpGet.path)).status).toBe(200);
 });
+
+test("CloudNativePG: a cluster whose commits wait for a standby, and Lecterns as the image is", () => {
+  const [cluster, deployment] = Bun.YAML.parse(read("cloudnativepg.yaml")) as [object, Deployment];
+  expect(cluster).toMatchObject({
+    kind: "Cluster",
+    spec: { minSyncReplicas: 1, bootstrap: { initdb: { encoding: "UTF8" } } },
+  });
+  const [container] = deployment.spec.template.spec.containers;
+  expect(container).toMatchObject({ image: `lectern:${version}`, readinessProbe: { httpGet: { path: "/readyz" } } });
+  expect(deployment.spec.template.spec.securityContext).toMatchObject({ runAsNonRoot: true, runAsUser: 10001 });
+  const named = container.env.map(({ name }) => name.replace("LECTERN_", "").toLowerCase().replaceAll("_", "-"));
+  const options = describeSettings().map(({ option }) => option);
+  expect(named.filter((name) => !options.includes(name))).toEqual([]);
+});
+
+test("Patroni: commits wait for a standby", () => {
+  expect(Bun.YAML.parse(read("patroni.yml"))).toMatchObject({
+    bootstrap: { dcs: { synchronous_mode: true }, initdb: expect.arrayContaining([{ encoding: "UTF8" }]) },
+  });
+});
+
+test.skipIf(lacks("haproxy", hasHaproxy))("HAProxy takes its file", async () => {
+  const child = Bun.spawn([
+    Bun.which("haproxy", { PATH: "/usr/sbin:/usr/bin:/bin" }) ?? "haproxy",
+    "-c",
+    "-f",
+    join(ROOT, "docs/deploy/haproxy.cfg"),
+  ]);
+  expect(await child.exited).toBe(0);
+});
+
+interface Deployment {
+  spec: { template: { spec: { securityContext: object; containers: [{ env: { name: string }[] }] } } };
+}
 
 interface StatefulSet {
   spec: {

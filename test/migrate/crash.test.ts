@@ -104,7 +104,7 @@ async function provoke(point: string, server: TestServer): Promise<void> {
 
 describe("killed at", () => {
   // The others are passed elsewhere: test/migrate/reanalyze.test.ts, test/upgrade/steps.test.ts, test/crash/image-kills.test.ts.
-  for (const point of FAILPOINTS.filter((name) => !/^(reanalyze|upgrade|image):/.test(name))) {
+  for (const point of FAILPOINTS.filter((name) => !/^(reanalyze|upgrade|image|move):/.test(name))) {
     test(
       point,
       async () => {

@@ -91,6 +91,36 @@ export class Connection {
     return Array.isArray(result[0]) ? ((result as Result[]).at(-1) as Result) : (result as Result);
   }
 
+  /**
+   * `COPY … FROM STDIN` of these pieces; how many rows the server took. Where it takes them not, none is there, and the
+   * transaction around it has failed.
+   */
+  async copyIn(text: string, pieces: Iterable<Uint8Array>): Promise<number> {
+    return await this.#watched(async () => {
+      const query = this.#sql.unsafe<Result>(text);
+      const writer = query.writable().getWriter();
+      try {
+        for (const piece of pieces) await writer.write(piece);
+        await writer.close();
+      } catch (error) {
+        await writer.abort(error).catch(() => {});
+        throw error;
+      }
+      return (await query).count;
+    });
+  }
+
+  /** `COPY … TO STDOUT`: pieces as they come, which end anywhere. */
+  async *copyOut(text: string): AsyncGenerator<Uint8Array> {
+    const pieces = this.#sql.unsafe(text).readable();
+    try {
+      for await (const piece of pieces) yield piece;
+    } catch (error) {
+      if (endsConnection(error)) this.lose(error);
+      throw error;
+    }
+  }
+
   /** Nothing more comes over it. What is under way fails. */
   lose(cause: unknown): void {
     if (this.#closedBy !== null) return;

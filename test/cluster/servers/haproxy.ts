@@ -12,9 +12,14 @@ export interface Balancer extends AsyncDisposable {
 
 /**
  * An HAProxy over TCP ports of this machine. Of several the first that passes the check has all connections, as in
- * front of a primary and its standbys; `check`: lines of HAProxy's that look at a server.
+ * front of a primary and its standbys; `check`: lines of HAProxy's that look at a server, at `checkPorts` where those are
+ * others.
  */
-export async function startHaproxy(ports: readonly number[], check: readonly string[] = []): Promise<Balancer> {
+export async function startHaproxy(
+  ports: readonly number[],
+  check: readonly string[] = [],
+  checkPorts: readonly number[] = ports,
+): Promise<Balancer> {
   const directory = serverDirectory("haproxy");
   const port = freePort();
   const file = join(directory, "haproxy.cfg");
@@ -32,7 +37,7 @@ export async function startHaproxy(ports: readonly number[], check: readonly str
     ...check.map((line) => `  ${line}`),
     ...ports.map(
       (to, i) =>
-        `  server s${i} 127.0.0.1:${to} check inter 200ms fall 1 rise 1 ${i === 0 ? "" : "backup"} on-marked-down shutdown-sessions`,
+        `  server s${i} 127.0.0.1:${to} check port ${checkPorts[i]} inter 200ms fall 1 rise 1 ${i === 0 ? "" : "backup"} on-marked-down shutdown-sessions`,
     ),
   ];
   await Bun.write(file, `${lines.join("\n")}\n`);

@@ -26,7 +26,7 @@ function versions(): string[] {
   }
 }
 
-const POSTGRES = findProgram("postgres", ...PLACES);
+export const POSTGRES = findProgram("postgres", ...PLACES);
 const INITDB = findProgram("initdb", ...PLACES);
 
 /** Whether the tests can start a PostgreSQL. */
