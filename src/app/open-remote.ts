@@ -8,6 +8,7 @@ import { NewerSchemaError } from "../storage/migrations/newer-schema.ts";
 import { migratePostgres } from "../storage/migrations/postgres/runner.ts";
 import { createParsedCache } from "../storage/parsed.ts";
 import { parseAddress } from "../storage/postgres/address.ts";
+import { Notices } from "../storage/postgres/notices.ts";
 import { openPostgres } from "../storage/postgres/open.ts";
 import { openRemoteStorage } from "../storage/postgres/storage.ts";
 import { ownDataDir } from "./data-owner.ts";
@@ -38,10 +39,11 @@ export async function openRemote(
   if (settings.offline)
     throw new StartError("--offline refuses every outbound connection, so --database cannot be used with it");
   const taken = new AbortController();
+  const password = settings.databasePassword ?? undefined;
   await using stack = new AsyncDisposableStack();
   const database = stack.adopt(
     await openPostgres(settings.database, {
-      password: settings.databasePassword ?? undefined,
+      password,
       timeout: settings.databaseTimeout * 1000,
       connections: settings.databaseConnections,
       onLong: (ms) => log.warn("a transaction was open for long", { ms: Math.round(ms) }),
@@ -68,10 +70,12 @@ export async function openRemote(
   // What no row is shown by names the database, for it is made with the database's secret.
   const id = storage.shownIds.chunks.idOf(0);
   ownDataDir(dataDir, { id, shown: parseAddress(settings.database).shown });
+  const bus = stack.use(new Notices({ driver: parseAddress(settings.database, password).driver }));
   const opened = stack.move();
   return {
     database,
     embedded: null,
+    bus,
     away: () => database.away,
     taken: taken.signal,
     storage,

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 import { messageOf } from "../errors.ts";
+import type { ChangeBus } from "../platform/changes.ts";
 import type { Clock } from "../platform/clock.ts";
 import { StartError } from "../platform/data-dir.ts";
 import { createDiskTrust, type DiskTrust } from "../platform/disk-trust.ts";
@@ -20,6 +21,8 @@ export interface OpenStorage extends AsyncDisposable {
   readonly database: Database;
   /** The database where it is a file of the data directory; null where `--database` names another. */
   readonly embedded: { readonly database: SqliteDatabase; readonly path: string } | null;
+  /** Reaches other servers of the database; null where it is this server's alone. */
+  readonly bus: ChangeBus | null;
   /** Why the database is not to be had just now; null while it is. */
   away(): string | null;
   /** Aborted when another server has the database: this one has nothing to serve any more. */
@@ -63,6 +66,7 @@ export function openStorage(dataDir: string, log: Log, { blobs, trust, flush, up
   return {
     database,
     embedded: { database, path },
+    bus: null,
     away: () => null,
     taken: new AbortController().signal,
     storage: createStorage(database),

@@ -39,7 +39,7 @@ export async function serve(argv: readonly string[], terminal: Terminal): Promis
     terminal.out(`lectern ${version} listening on ${url}\n`);
     const friendly = terminal.errIsTerminal;
     // Only where a person reads it: a link in a log would be a key in a log.
-    const link = friendly ? context.consoleLink() : null;
+    const link = friendly ? await context.consoleLink() : null;
     const { firstKey, notices } = context;
     terminal.err(greeting({ url, dataDir: config.dataDir, firstKey, notices, friendly, link }));
     await aborted(AbortSignal.any([terminal.signal, context.engine.data.taken]));

@@ -1,5 +1,5 @@
 import type { JobId, StoreFileSeq, StoreId, TenantId } from "./ids.ts";
-import { id, integer, nullable, type RowOf, table, text } from "./table.ts";
+import { id, integer, json, nullable, type RowOf, table, text } from "./table.ts";
 
 export type JobKind =
   | "ingest"
@@ -36,7 +36,27 @@ export const JOB = table("job", {
   /** What else it was told; each kind has its own form. */
   payload: text(),
   created_at: integer(),
+  /** How far whoever works on it is; null where that is not said. */
+  progress: nullable(json<KeptProgress>()),
 });
+
+/** How far the indexing of a file is. */
+export interface KeptProgress {
+  stage: "queued" | "parse" | "chunk" | "embed" | "index";
+  done: number;
+  total: number;
+  /** Files of the store a second, at the server that says so; null while that cannot be told. */
+  pace: number | null;
+}
+
+/** Of a file that is being indexed somewhere. */
+export interface ToldProgress {
+  storeFile: StoreFileSeq;
+  storeId: StoreId;
+  /** The process run that works on it. */
+  owner: string;
+  progress: KeptProgress;
+}
 
 /** Kept by triggers on `job`. */
 export const JOB_COUNT = table("job_count", {
@@ -72,6 +92,10 @@ export interface JobsTable extends JobLeases {
   dropWaiting(tenantId: TenantId, storeId: StoreId, kinds: readonly JobKind[]): Promise<number>;
   /** Files in progress without a job (for the janitor). */
   filesWithoutJob(limit: number): Promise<{ tenant_id: TenantId; store_id: StoreId; seq: StoreFileSeq }[]>;
+  /** Writes how far these files are, where they are worked on by `owner`; for those who ask another server. */
+  tellProgress(owner: string, files: readonly Omit<ToldProgress, "owner">[]): Promise<void>;
+  /** What was told of files that are worked on now, by anybody but `owner`. */
+  toldProgress(owner: string): Promise<ToldProgress[]>;
   depth(): Promise<{ kind: JobKind; waiting: number; running: number }[]>;
 }
 

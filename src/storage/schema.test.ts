@@ -3,6 +3,7 @@ import { afterAll, expect, test } from "bun:test";
 import { ASSISTANT } from "./assistants.ts";
 import { FILE_BATCH, FILE_BATCH_MEMBER } from "./batches.ts";
 import { CHUNK, CHUNK_ATTRIBUTES, CHUNK_TERMS, VECTOR } from "./chunks.ts";
+import { CONSOLE_PASS } from "./console-passes.ts";
 import { CONVERSATION } from "./conversations.ts";
 import { DELETION, DELETION_FILE, DELETION_RANGE } from "./deletions.ts";
 import { EMBEDDING_CACHE, EMBEDDING_CACHE_SIZE } from "./embedding-cache.ts";
@@ -11,13 +12,16 @@ import { EVALUATION } from "./evaluations.ts";
 import { FILE, USAGE } from "./files.ts";
 import { GENERATION_FILE } from "./generation-files.ts";
 import { GENERATION } from "./generations.ts";
+import { HELD } from "./held.ts";
 import { INSTANCE } from "./instance.ts";
 import { JOB, JOB_COUNT } from "./jobs.ts";
 import { JUDGMENT } from "./judgments.ts";
 import { API_KEY } from "./keys.ts";
+import { LIST_PLACE } from "./list-places.ts";
 import { MIGRATION } from "./migration-table.ts";
 import { QUERY_LOG, QUERY_LOG_SIZE } from "./query-log.ts";
 import { RESPONSE_SOURCE } from "./response-sources.ts";
+import { RESPONSE_STEP } from "./response-steps.ts";
 import { RESPONSE, RESPONSE_ITEM } from "./responses.ts";
 import { RUN_STEP } from "./run-steps.ts";
 import { RUN } from "./runs.ts";
@@ -71,6 +75,10 @@ const TABLES: readonly Table<Columns>[] = [
   RESPONSE,
   RESPONSE_ITEM,
   RESPONSE_SOURCE,
+  RESPONSE_STEP,
+  HELD,
+  CONSOLE_PASS,
+  LIST_PLACE,
   ASSISTANT,
   THREAD,
   THREAD_MESSAGE,

@@ -85,6 +85,8 @@ export const ALL_STORES: WantedStores = { only: null, name: null };
 export interface StoresTable {
   insert(store: NewStore): Promise<void>;
   get(tenantId: TenantId, id: StoreId): Promise<StoreRow | null>;
+  /** Whether there was one of this id that is deleted by now. */
+  wasDeleted(tenantId: TenantId, id: StoreId): Promise<boolean>;
   /** For operators only, who administer the stores of all tenants. */
   ofAnyTenant(id: StoreId): Promise<StoreRow | null>;
   list(tenantId: TenantId, page: PageQuery, wanted: WantedStores): Promise<Page<StoreRow>>;
@@ -104,6 +106,7 @@ export interface StoresTable {
   expiredWithData(at: number): Promise<Pick<StoreRow, "tenant_id" | "id">[]>;
 }
 
+const DELETED = /*sql*/ `SELECT 1 AS n FROM deletion WHERE tenant_id = ?1 AND subject_id = ?2 AND subject_type = 'vector_store' LIMIT 1`;
 const BY_ID = /*sql*/ `SELECT ${VECTOR_STORE.list} FROM vector_store WHERE tenant_id = ?1 AND id = ?2`;
 const ANY_BY_ID = /*sql*/ `SELECT ${VECTOR_STORE.list} FROM vector_store WHERE id = ?1`;
 const LISTED = /*sql*/ `vector_store WHERE tenant_id = ?1 AND lifecycle <> 'deleting'
@@ -128,6 +131,7 @@ export function storesTable(sql: Sql): StoresTable {
       await VECTOR_STORE.insert(sql, { ...owned, ...columnsOf(store) });
     },
     get: (tenantId, id) => VECTOR_STORE.get(sql, BY_ID, [tenantId, id]),
+    wasDeleted: async (tenantId, id) => (await sql.get(DELETED, [tenantId, id])) !== null,
     ofAnyTenant: (id) => VECTOR_STORE.get(sql, ANY_BY_ID, [id]),
     list: (tenantId, page, { only, name }) => {
       const params = [tenantId, onlyOf(only), name === null ? null : containsPattern(name)];
