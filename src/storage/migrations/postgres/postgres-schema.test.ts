@@ -59,8 +59,10 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("the schema on PostgreSQL", ()
 
   test("has the tables and columns of SQLite's", async () => {
     const [a, b] = await Promise.all([migratePostgres(db), migratePostgres(db)]);
-    // Who comes second finds it done.
-    expect([a, b].map(({ from }) => from).toSorted((x, y) => x - y)).toEqual([0, 17]);
+    // Who comes second finds it done, or a step of it.
+    const [first, second] = [a.from, b.from].toSorted((x, y) => x - y);
+    expect([first, a.to, b.to]).toEqual([0, 18, 18]);
+    expect([17, 18]).toContain(second ?? 0);
     expect(listOf(await ofPostgres(db))).toEqual(listOf(ofSqlite()));
   });
 
@@ -75,8 +77,10 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("the schema on PostgreSQL", ()
       "api_key_hash_key",
       "api_key_pkey",
       "api_key_rowid_key",
+      "duty_pkey",
       "instance_pkey",
       "query_log_size_pkey",
+      "replica_pkey",
       "schema_version_pkey",
       "shown_id_pkey",
       "tenant_pkey",
@@ -104,6 +108,6 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("the schema on PostgreSQL", ()
     await db.run("UPDATE schema_version SET min_safe_version = 99");
     const error: unknown = await migratePostgres(db).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(NewerSchemaError);
-    expect(error).toMatchObject({ found: 99, known: 17 });
+    expect(error).toMatchObject({ found: 99, known: 18 });
   });
 });
