@@ -109,7 +109,7 @@ class ServerJobs implements Jobs {
         indexes.registry.holds(storeId, (index) => storeFile === null || index.hasFile(storeFile)),
       imaged: (storeId, atSeconds) => indexes.imagesOf(storeId, atSeconds).length > 0,
     };
-    const owner = newId("req_");
+    const owner = data.replica?.id ?? newId("req_");
     const { progress: board } = parts;
     this.progress = data.bus === null ? board : new SharedProgress({ jobs: storage.jobs, board, owner });
     this.runner = new JobRunner({
@@ -118,6 +118,7 @@ class ServerJobs implements Jobs {
       log,
       metrics,
       owner,
+      shared: data.replica,
       handlers: [...this.#fileHandlers(config, brake), ...this.#removalHandlers(), ...this.#otherHandlers()].map(
         (handler) => this.#endedAnywhere(handler),
       ),

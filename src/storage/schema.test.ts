@@ -20,6 +20,7 @@ import { API_KEY } from "./keys.ts";
 import { LIST_PLACE } from "./list-places.ts";
 import { MIGRATION } from "./migration-table.ts";
 import { QUERY_LOG, QUERY_LOG_SIZE } from "./query-log.ts";
+import { DUTY, RATE, REPLICA } from "./replicas.ts";
 import { RESPONSE_SOURCE } from "./response-sources.ts";
 import { RESPONSE_STEP } from "./response-steps.ts";
 import { RESPONSE, RESPONSE_ITEM } from "./responses.ts";
@@ -85,6 +86,9 @@ const TABLES: readonly Table<Columns>[] = [
   RUN,
   RUN_STEP,
   THREAD_SOURCE,
+  REPLICA,
+  DUTY,
+  RATE,
 ];
 const TYPES: Record<Column<unknown>["kind"], string> = {
   text: "TEXT",

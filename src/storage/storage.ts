@@ -20,6 +20,7 @@ import { type JudgmentsTable, judgmentsTable } from "./judgments.ts";
 import { type ListPlacesTable, listPlacesTable } from "./list-places.ts";
 import { type MigrationsTable, migrationsTable } from "./migration-table.ts";
 import { type QueryLogTable, queryLogTable } from "./query-log.ts";
+import { type ReplicasTable, replicasTable } from "./replicas.ts";
 import { type ResponseSourcesTable, responseSourcesTable } from "./response-sources.ts";
 import { type ResponseStepsTable, responseStepsTable } from "./response-steps.ts";
 import { type ResponsesTable, responsesTable } from "./responses.ts";
@@ -71,6 +72,7 @@ export interface Tables {
   readonly runs: RunsTable;
   readonly steps: StepsTable;
   readonly threadSources: ThreadSourcesTable;
+  readonly replicas: ReplicasTable;
 }
 
 function makeTables(sql: Sql): Tables {
@@ -108,6 +110,7 @@ function makeTables(sql: Sql): Tables {
     runs: runsTable(sql),
     steps: stepsTable(sql),
     threadSources: threadSourcesTable(sql),
+    replicas: replicasTable(sql),
   };
 }
 
