@@ -59,8 +59,11 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("the schema on PostgreSQL", ()
 
   test("has the tables and columns of SQLite's", async () => {
     const [a, b] = await Promise.all([migratePostgres(db), migratePostgres(db)]);
-    // Who comes second finds it done.
-    expect([a, b].map(({ from }) => from).toSorted((x, y) => x - y)).toEqual([0, 17]);
+    // Who comes second finds it done, or a step of it.
+    const [first, second] = [a, b].map(({ from }) => from).toSorted((x, y) => x - y);
+    expect(first).toBe(0);
+    expect(POSTGRES_MIGRATIONS.map(({ version }) => version)).toContain(second ?? 0);
+    expect([a.to, b.to]).toEqual([19, 19]);
     expect(listOf(await ofPostgres(db))).toEqual(listOf(ofSqlite()));
   });
 
@@ -104,6 +107,6 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("the schema on PostgreSQL", ()
     await db.run("UPDATE schema_version SET min_safe_version = 99");
     const error: unknown = await migratePostgres(db).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(NewerSchemaError);
-    expect(error).toMatchObject({ found: 99, known: 17 });
+    expect(error).toMatchObject({ found: 99, known: 19 });
   });
 });
