@@ -209,7 +209,10 @@ export class FreshIndex {
     }
     const own = this.#own.get(seq) ?? this.#entering.get(seq);
     this.#own.delete(seq);
-    if (this.#index.hasFile(seq) && (isMore(kinds) || (own === row.revision && !kinds.has("again") && !kinds.has("terms")))) {
+    if (
+      this.#index.hasFile(seq) &&
+      (isMore(kinds) || (own === row.revision && !kinds.has("again") && !kinds.has("terms")))
+    ) {
       if (isLive) await this.#grow(row);
       this.#index.setAttributes(seq, row.attributes ?? {});
       return;

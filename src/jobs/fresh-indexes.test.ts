@@ -1,5 +1,5 @@
 /** What one server commits, another one's indexes have: two of them over one real PostgreSQL. */
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { hasPostgres } from "../../test/cluster/servers/postgres.ts";
 import { lacks } from "../../test/helpers/lacks.ts";
 import { runSeed, seededRandom } from "../../test/helpers/random.ts";
@@ -21,6 +21,9 @@ import { loadIndex, loadTurns } from "./load-index.ts";
 const T = "ten_a";
 const S = "vs_1";
 const STRATEGY = { maxTokens: 800, overlapTokens: 400 };
+// Rows are written one by one, and a busy machine takes its time.
+setDefaultTimeout(60_000);
+
 const EVERYTHING = { above: 0, below: Infinity, direction: "ASC", limit: 100_000 } as const;
 
 /** What one server has in memory of the database. */
@@ -351,7 +354,9 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("an index that other servers w
     const next = await insertGeneration(open.storage, { tenantId: T, storeId: S, state: "building" });
     const { db } = open;
     const say = (kind: string) =>
-      db.run(`DO $$ BEGIN PERFORM store_changed('${T}', '${S}', ARRAY['${kind}'], ARRAY[NULL::bigint], ${next.id}); END $$`);
+      db.run(
+        `DO $$ BEGIN PERFORM store_changed('${T}', '${S}', ARRAY['${kind}'], ARRAY[NULL::bigint], ${next.id}); END $$`,
+      );
     await say("next");
     await side.fresh.look();
     await waitFor("it is loaded", () => side.registry.peek(S, next.id) ?? undefined);
@@ -378,6 +383,8 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("an index that other servers w
     await writer.remove(seq);
     await side.fresh.look();
     expect(side.storage.indexReads.terms(chunks)).toEqual([null, null]);
-    expect(side.storage.indexReads.terms([...writer.files.values()].flatMap((file) => file.chunks))).not.toContain(null);
+    expect(side.storage.indexReads.terms([...writer.files.values()].flatMap((file) => file.chunks))).not.toContain(
+      null,
+    );
   });
 });

@@ -6,7 +6,14 @@ import { cutOver, retireGeneration } from "./cutover.ts";
 import type { GenerationRow } from "./generations.ts";
 import type { Storage } from "./storage.ts";
 import type { StoreFileRow } from "./store-files.ts";
-import { type DatabaseKind, POSTGRES, readyPostgres, SERVER_STARTS_MS, SQLITE, type TestStorage } from "./testing/kinds.ts";
+import {
+  type DatabaseKind,
+  POSTGRES,
+  readyPostgres,
+  SERVER_STARTS_MS,
+  SQLITE,
+  type TestStorage,
+} from "./testing/kinds.ts";
 import { insertGeneration, insertStore, insertStoreFile } from "./testing/rows.ts";
 
 const T = "ten_a";

@@ -45,7 +45,9 @@ class Story {
     const ids = [...this.#files.keys()];
     const id = ids.length === 0 ? "" : this.#random.pick(ids);
     const what =
-      ids.length < FILES / 2 ? "attach" : this.#random.pick(ids.length > FILES ? [...COMMON, ...LESS] : [...COMMON, ...MORE]);
+      ids.length < FILES / 2
+        ? "attach"
+        : this.#random.pick(ids.length > FILES ? [...COMMON, ...LESS] : [...COMMON, ...MORE]);
     this.counts[what] = (this.counts[what] ?? 0) + 1;
     await this.#do(what, here, id);
     await this.#check(there, what);

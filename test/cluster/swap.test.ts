@@ -7,7 +7,15 @@ import { json } from "../helpers/api.ts";
 import { lacks } from "../helpers/lacks.ts";
 import type { TestServer } from "../helpers/server.ts";
 import { waitFor } from "../helpers/wait.ts";
-import { addSecondModel, type Answer, ask, buildStore, migrationEnd, QUESTIONS, startMigration } from "../migrate/corpus.ts";
+import {
+  addSecondModel,
+  type Answer,
+  ask,
+  buildStore,
+  migrationEnd,
+  QUESTIONS,
+  startMigration,
+} from "../migrate/corpus.ts";
 import { hasPostgres } from "./servers/postgres.ts";
 import { startReplicas } from "./servers/replicas.ts";
 
@@ -72,7 +80,9 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("two servers on one database",
     const swapped = [...after.values()].map(({ generation }) => generation);
     expect(new Set(swapped)).toEqual(new Set(["2"]));
     expect(await answersOf(b, store)).toEqual(after);
-    expect(QUESTIONS.some((question) => before.get(question)?.hits.join() !== after.get(question)?.hits.join())).toBe(true);
+    expect(QUESTIONS.some((question) => before.get(question)?.hits.join() !== after.get(question)?.hits.join())).toBe(
+      true,
+    );
     await json(b, "POST", `/v1/vector_stores/${store}/migrations/${id}/rollback`, {});
     await migrationEnd(a, store, id, (status) => status === "rolled_back");
     for (const server of [a, b]) expect(await answersOf(server, store)).toEqual(before);
