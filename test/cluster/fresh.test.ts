@@ -142,7 +142,7 @@ class Story {
 }
 
 type Operation = "attach" | "put" | "describe" | "replace" | "detach" | "delete";
-const COMMON = ["put", "put", "describe", "describe", "replace"] as const;
+const COMMON = ["put", "put", "put", "put", "describe", "describe", "describe", "describe", "replace"] as const;
 const MORE = ["attach", "attach", "detach", "delete"] as const;
 const LESS = ["detach", "delete", "detach", "delete", "attach"] as const;
 
