@@ -9,6 +9,7 @@ import type { Log } from "../platform/log.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import { NewerSchemaError } from "../storage/migrations/newer-schema.ts";
 import { createParsedCache, type ParsedCache } from "../storage/parsed.ts";
+import type { Replica } from "../storage/postgres/replica.ts";
 import type { Database } from "../storage/sql.ts";
 import { ForeignSchemaError, openSqlite, type SqliteDatabase, type SqliteOptions } from "../storage/sqlite.ts";
 import { createStorage, type Storage } from "../storage/storage.ts";
@@ -22,8 +23,8 @@ export interface OpenStorage extends AsyncDisposable {
   readonly embedded: { readonly database: SqliteDatabase; readonly path: string } | null;
   /** Why the database is not to be had just now; null while it is. */
   away(): string | null;
-  /** Aborted when another server has the database: this one has nothing to serve any more. */
-  readonly taken: AbortSignal;
+  /** This server among those that have the database; null where it is this one's alone. */
+  readonly replica: Replica | null;
   readonly storage: Storage;
   readonly blobs: Blobs;
   readonly parsed: ParsedCache;
@@ -64,7 +65,7 @@ export function openStorage(dataDir: string, log: Log, { blobs, trust, flush, up
     database,
     embedded: { database, path },
     away: () => null,
-    taken: new AbortController().signal,
+    replica: null,
     storage: createStorage(database),
     blobs,
     parsed: createParsedCache(dataDir),

@@ -108,7 +108,8 @@ class ServerJobs implements Jobs {
       clock,
       log,
       metrics,
-      owner: newId("req_"),
+      owner: data.replica?.id ?? newId("req_"),
+      shared: data.replica,
       handlers: [...this.#fileHandlers(config, brake), ...this.#removalHandlers(), ...this.#otherHandlers()],
       heldStores: (kind) => (kind === "ingest" ? brake.held() : []),
       tenantLimit: async (kind, tenantId) => {

@@ -17,6 +17,7 @@ import { JUDGMENT } from "./judgments.ts";
 import { API_KEY } from "./keys.ts";
 import { MIGRATION } from "./migration-table.ts";
 import { QUERY_LOG, QUERY_LOG_SIZE } from "./query-log.ts";
+import { DUTY, RATE, REPLICA } from "./replicas.ts";
 import { RESPONSE_SOURCE } from "./response-sources.ts";
 import { RESPONSE, RESPONSE_ITEM } from "./responses.ts";
 import { RUN_STEP } from "./run-steps.ts";
@@ -79,6 +80,9 @@ const TABLES: readonly Table<Columns>[] = [
   RUN,
   RUN_STEP,
   THREAD_SOURCE,
+  REPLICA,
+  DUTY,
+  RATE,
 ];
 const TYPES: Record<Column<unknown>["kind"], string> = {
   text: "TEXT",

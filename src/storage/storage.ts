@@ -17,6 +17,7 @@ import type { JobsTable } from "./jobs.ts";
 import { type JudgmentsTable, judgmentsTable } from "./judgments.ts";
 import { type MigrationsTable, migrationsTable } from "./migration-table.ts";
 import { type QueryLogTable, queryLogTable } from "./query-log.ts";
+import { type ReplicasTable, replicasTable } from "./replicas.ts";
 import { type ResponseSourcesTable, responseSourcesTable } from "./response-sources.ts";
 import { type ResponsesTable, responsesTable } from "./responses.ts";
 import { type RunsTable, runsTable } from "./runs.ts";
@@ -65,6 +66,7 @@ export interface Tables {
   readonly runs: RunsTable;
   readonly steps: StepsTable;
   readonly threadSources: ThreadSourcesTable;
+  readonly replicas: ReplicasTable;
 }
 
 function makeTables(sql: Sql): Tables {
@@ -99,6 +101,7 @@ function makeTables(sql: Sql): Tables {
     runs: runsTable(sql),
     steps: stepsTable(sql),
     threadSources: threadSourcesTable(sql),
+    replicas: replicasTable(sql),
   };
 }
 

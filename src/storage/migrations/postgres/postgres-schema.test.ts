@@ -60,10 +60,9 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("the schema on PostgreSQL", ()
   test("has the tables and columns of SQLite's", async () => {
     const [a, b] = await Promise.all([migratePostgres(db), migratePostgres(db)]);
     // Who comes second finds it done, or a step of it.
-    const [first, second] = [a, b].map(({ from }) => from).toSorted((x, y) => x - y);
-    expect(first).toBe(0);
-    expect(POSTGRES_MIGRATIONS.map(({ version }) => version)).toContain(second ?? 0);
-    expect([a.to, b.to]).toEqual([19, 19]);
+    const [first, second] = [a.from, b.from].toSorted((x, y) => x - y);
+    expect([first, a.to, b.to]).toEqual([0, 19, 19]);
+    expect([17, 18, 19]).toContain(second ?? 0);
     expect(listOf(await ofPostgres(db))).toEqual(listOf(ofSqlite()));
   });
 
@@ -78,8 +77,10 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("the schema on PostgreSQL", ()
       "api_key_hash_key",
       "api_key_pkey",
       "api_key_rowid_key",
+      "duty_pkey",
       "instance_pkey",
       "query_log_size_pkey",
+      "replica_pkey",
       "schema_version_pkey",
       "shown_id_pkey",
       "tenant_pkey",

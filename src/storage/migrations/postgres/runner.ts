@@ -2,6 +2,7 @@ import type { PostgresDatabase } from "../../postgres/database.ts";
 import type { Sql, Tx } from "../../sql.ts";
 import { NewerSchemaError } from "../newer-schema.ts";
 import { sql as init } from "./017-init.ts";
+import { sql as replicas } from "./018-replicas.ts";
 import { sql as versions } from "./019-store-versions.ts";
 
 /** A step of the schema on PostgreSQL. Versions are those of SQLite's: the same version is the same tables and columns. */
@@ -15,7 +16,9 @@ export interface PostgresMigration {
 /** In order. Expand, then contract: the binary before must run on the schema after. */
 export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
   { version: 17, sql: init, minSafeVersion: 17 },
-  { version: 19, sql: versions, minSafeVersion: 17 },
+  // Older binaries take the database for theirs alone.
+  { version: 18, sql: replicas, minSafeVersion: 18 },
+  { version: 19, sql: versions, minSafeVersion: 18 },
 ];
 
 /**
