@@ -106,7 +106,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     await openIndexes(config, {
       dataDir,
       storage,
-      hasImages: data.embedded !== null,
+      isOwnDatabase: data.embedded !== null,
       natives: workers.natives,
       clock,
       log,
@@ -233,7 +233,7 @@ function searchOf({
 }: Pick<Engine, "indexes" | "models" | "rankers"> & { storage: OpenStorage["storage"] }): Search {
   return createSearch({
     ...storage,
-    indexes: indexes.registry,
+    indexes,
     embedQuery: (model, text, asker) => models.embedQuery(model, text, asker),
     scaleOf(model, query) {
       if (model === WORD_TABLE) return tableScale(query);

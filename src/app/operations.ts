@@ -278,7 +278,7 @@ function searchParts(options: OperationsOptions, shared: Shared) {
     search,
     operations: [
       ...searchOperations(search),
-      ...chunkOperations(chunksService({ ...storage, ...shared, indexes: engine.indexes.registry }), insert),
+      ...chunkOperations(chunksService({ ...storage, ...shared, indexes: engine.indexes }), insert),
       ...queryOperations(queriesService({ ...storage, ...shared, flush })),
       ...statsOperations(statsService({ ...storage, ...shared, flush })),
       ...attributeOperations(attributesService({ ...storage, ...shared })),

@@ -333,7 +333,7 @@ function migrateDeps(config: Config, parts: JobParts, brake: IngestBrake): Migra
     failpoint: createFailpoint(config.testFailpoint),
     embedQuery: (model, text, asker) => models.embedQuery(model, text, asker),
     search,
-    acquire: (storeId, generation) => registry.acquire(storeId, generation),
+    acquire: (storeId, generation) => indexes.acquireNow(storeId, generation),
     changed: changes.notify,
     forgetIndex: (storeId, generation) => registry.retire(storeId, generation),
   };

@@ -29,6 +29,7 @@ import { RUN } from "./runs.ts";
 import { SHOWN_ID } from "./shown-ids.ts";
 import { openSqlite } from "./sqlite.ts";
 import { INGEST_HOUR, QUERY_HOUR } from "./statistics.ts";
+import { STORE_CHANGE } from "./store-changes.ts";
 import { STORE_FILE } from "./store-files.ts";
 import { VECTOR_STORE } from "./stores.ts";
 import type { Column, Columns, Table } from "./table.ts";
@@ -50,6 +51,7 @@ const TABLES: readonly Table<Columns>[] = [
   GENERATION,
   GENERATION_FILE,
   STORE_FILE,
+  STORE_CHANGE,
   FILE_BATCH,
   FILE_BATCH_MEMBER,
   CHUNK,

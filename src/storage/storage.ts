@@ -29,6 +29,7 @@ import { type StepsTable, stepsTable } from "./run-steps.ts";
 import { SHOWN_ID_ROW, type ShownIds, shownIds } from "./shown-ids.ts";
 import type { Database, Durability, Sql, Tx } from "./sql.ts";
 import { type StatisticsTable, statisticsTable } from "./statistics.ts";
+import { type StoreChangesTable, storeChangesTable } from "./store-changes.ts";
 import { type StoreFilesTable, storeFilesTable } from "./store-files.ts";
 import { type StoresTable, storesTable } from "./stores.ts";
 import { type TenantsTable, tenantsTable } from "./tenants.ts";
@@ -48,6 +49,7 @@ export interface Tables {
   readonly generationFiles: GenerationFilesTable;
   readonly migrations: MigrationsTable;
   readonly storeFiles: StoreFilesTable;
+  readonly storeChanges: StoreChangesTable;
   readonly batches: BatchesTable;
   readonly chunks: ChunksTable;
   readonly chunkTerms: ChunkTermsTable;
@@ -86,6 +88,7 @@ function makeTables(sql: Sql): Tables {
     generationFiles: generationFilesTable(sql),
     migrations: migrationsTable(sql),
     storeFiles: storeFilesTable(sql),
+    storeChanges: storeChangesTable(sql),
     batches: batchesTable(sql),
     chunks: chunksTable(sql),
     chunkTerms: chunkTermsTable(sql),

@@ -56,6 +56,9 @@ const SIZE = /*sql*/ `SELECT pg_database_size(current_database()) AS bytes`;
 function readsOf(db: Database, cache: IndexCache, tablesOver: (sql: Sql) => Tables): IndexReads {
   return {
     ...cache.reads,
+    forget: (seq, belowRevision) => cache.forget(seq, belowRevision),
+    kept: (seq, limit) => cache.kept(seq, limit),
+    forgetGeneration: (generation) => cache.forgetGeneration(generation),
     async slice(at, then) {
       const { tenantId, owner, generation, from, limit } = at;
       let outcome: { value: ReturnType<typeof then> } | { error: unknown } | undefined;
@@ -132,8 +135,8 @@ function cached(tables: Tables, cache: IndexCache): Tables {
     },
     chunkTerms: {
       ...chunkTerms,
-      async replace(replaced) {
-        await chunkTerms.replace(replaced);
+      async replace(replaced, last) {
+        await chunkTerms.replace(replaced, last);
         cache.keepTerms(replaced);
       },
     },
