@@ -1,5 +1,5 @@
 /** What the database tells of changes that searches see, on real PostgreSQL; SQLite tells nothing. */
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { hasPostgres } from "../../test/cluster/servers/postgres.ts";
 import { lacks } from "../../test/helpers/lacks.ts";
 import { cutOver, retireGeneration } from "./cutover.ts";
@@ -15,6 +15,9 @@ import {
   type TestStorage,
 } from "./testing/kinds.ts";
 import { insertGeneration, insertStore, insertStoreFile } from "./testing/rows.ts";
+
+// A thousand rows are written one by one, and a busy machine takes its time.
+setDefaultTimeout(60_000);
 
 const T = "ten_a";
 const S = "vs_1";

@@ -1,7 +1,8 @@
 /**
  * Two servers on one database, a client at each: what one of them has acknowledged, a search at the other finds, and what
- * was deleted it does not. FRESH_OPERATIONS says how many operations (300 unless set), each followed by a search on the
- * other side.
+ * was deleted it does not. FRESH_OPERATIONS says how many operations (300 unless set), each followed by searches on the
+ * other side. Some clients go on at the same time with files of their own in the same store, so that what one server
+ * commits, what it hears of the other and what is asked of it meet in one index.
  */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { json, newStore, search, settled, upload } from "../helpers/api.ts";
@@ -12,8 +13,9 @@ import { hasPostgres } from "./servers/postgres.ts";
 import { startReplicas } from "./servers/replicas.ts";
 
 const OPERATIONS = Number(process.env["FRESH_OPERATIONS"] ?? 300);
-/** Files that there are about. */
-const FILES = 12;
+const CLIENTS = 3;
+/** Files that each has, about. */
+const FILES = 6;
 
 setDefaultTimeout(120_000 + OPERATIONS * 2_000);
 
@@ -33,8 +35,11 @@ class Story {
   #made = 0;
   readonly counts: Record<string, number> = {};
 
-  constructor(random: SeededRandom, servers: readonly TestServer[], store: string) {
-    this.#random = random;
+  readonly #name: string;
+
+  constructor(name: string, servers: readonly TestServer[], { store, seed }: { store: string; seed: number }) {
+    this.#name = name;
+    this.#random = seededRandom(seed);
     this.#servers = servers;
     this.#store = store;
   }
@@ -137,7 +142,7 @@ class Story {
   }
 
   #word(): string {
-    return `marker${"abcdefghij"[this.#made % 10]}${(this.#made++).toString(26).replace(/\d/g, (digit) => "qrstuvwxyz"[Number(digit)]!)}x`;
+    return `marker${this.#name}${(this.#made++).toString(26).replace(/\d/g, (digit) => "qrstuvwxyz"[Number(digit)]!)}x`;
   }
 }
 
@@ -156,10 +161,18 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("two servers on one database",
     await using replicas = await startReplicas({ count: 2 });
     const { servers } = replicas;
     const store = await newStore(servers[0]!);
-    const story = new Story(seededRandom(runSeed("operations on two servers")), servers, store);
-    for (let i = 0; i < OPERATIONS; i++) await story.step();
-    for (const server of servers) await story.checkAll(server);
-    console.log(`operations: ${JSON.stringify(story.counts)}`);
+    const seed = runSeed("operations on two servers");
+    const stories = Array.from(
+      { length: CLIENTS },
+      (_, i) => new Story("abc"[i] ?? "", servers, { store, seed: seed + i }),
+    );
+    await Promise.all(
+      stories.map(async (story) => {
+        for (let i = 0; i < OPERATIONS / CLIENTS; i++) await story.step();
+      }),
+    );
+    for (const story of stories) for (const server of servers) await story.checkAll(server);
+    console.log(`operations: ${stories.map(({ counts }) => JSON.stringify(counts)).join(" ")}`);
     for (const server of servers) expect(server.log()).not.toContain('"level":"error"');
   });
 
