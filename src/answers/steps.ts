@@ -12,16 +12,9 @@ import type {
   KeptResult,
   KeptSearchCall,
 } from "../storage/response-items.ts";
+import type { KeptStep } from "../storage/response-steps.ts";
 
-export type AnswerStep =
-  | { type: "search"; id: string }
-  | { type: "searched"; item: KeptSearchCall }
-  | { type: "message"; id: string }
-  | { type: "text"; delta: string }
-  | { type: "citation"; citation: KeptCitation }
-  | { type: "said"; item: KeptMessage }
-  | { type: "call"; item: KeptFunctionCall }
-  | { type: "called"; item: KeptFunctionCall };
+export type AnswerStep = KeptStep;
 
 /** Where the pieces of a message ended as they came, by its id: UTF-16 units. */
 export type Cuts = Record<string, number[]>;
@@ -49,6 +42,13 @@ export class AnswerWriter {
 
   constructor(tell: (step: AnswerStep) => void = () => {}) {
     this.#tell = tell;
+  }
+
+  /** Of whom these are the steps so far: for whoever ends an answer that is written at another server. */
+  static of(steps: Iterable<AnswerStep>): AnswerWriter {
+    const writer = new AnswerWriter();
+    for (const step of steps) writer.#replay(step);
+    return writer;
   }
 
   /** Those that are whole. */
@@ -133,6 +133,36 @@ export class AnswerWriter {
     if (this.#search !== null) this.#endSearch({ status: "incomplete", queries: [], results: null });
     this.endMessage("incomplete");
     this.#isOver = true;
+  }
+
+  #replay(step: AnswerStep): void {
+    switch (step.type) {
+      case "search":
+        this.#search = step.id;
+        return;
+      case "searched":
+        this.#search = null;
+        this.#items.push(step.item);
+        return;
+      case "message":
+        this.#message = { id: step.id, pieces: [], length: 0, citations: [] };
+        return;
+      case "text":
+        this.text(step.delta);
+        return;
+      case "citation":
+        this.cite(step.citation);
+        return;
+      case "said":
+        this.#message = null;
+        this.#cuts[step.item.id] ??= [];
+        this.#items.push(step.item);
+        return;
+      case "call":
+        this.#items.push(step.item);
+        return;
+      case "called":
+    }
   }
 
   #open(): OpenMessage {

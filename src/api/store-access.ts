@@ -9,11 +9,13 @@ import type { Asking } from "./asking.ts";
 /** Deleted stores remembered at most, until the next start. */
 const REMEMBERED = 10_000;
 
-type Stores = Pick<Tables["stores"], "get">;
+type Stores = Pick<Tables["stores"], "get" | "wasDeleted">;
 
 export interface AccessDeps {
   stores: Stores;
   clock: Clock;
+  /** Other servers delete stores too. */
+  isShared: boolean;
 }
 
 /**
@@ -47,7 +49,7 @@ class Access implements StoreAccess {
     if (!mayUseStore(caller, id)) throw storeNotFound(id);
     const row = await from.get(caller.tenantId, id);
     const isGone = row === null || row.lifecycle === "deleting";
-    if (isGone && rules.deletedIsUnavailable && (row !== null || this.#deleted.has(`${caller.tenantId} ${id}`))) {
+    if (isGone && rules.deletedIsUnavailable && (row !== null || (await this.#wasDeleted(from, caller.tenantId, id)))) {
       throw new AppError("vector_store_unavailable", `Vector store '${id}' is being deleted.`);
     }
     if (isGone) throw storeNotFound(id);
@@ -64,6 +66,11 @@ class Access implements StoreAccess {
     const row = await this.open(asking, from);
     assertNotExpired(row, this.#deps.clock.nowSeconds());
     return row;
+  }
+
+  async #wasDeleted(from: Stores, tenantId: string, id: string): Promise<boolean> {
+    if (this.#deleted.has(`${tenantId} ${id}`)) return true;
+    return this.#deps.isShared && (await from.wasDeleted(tenantId, id));
   }
 
   noteDeleted(tenantId: string, id: string): void {

@@ -70,7 +70,13 @@ export interface RunKey {
 export function createRunKey(tenantId: string): RunKey {
   const key = newKey();
   const hash = hashKey(key);
-  const caller: Caller = {
+  const caller = runCaller(tenantId);
+  return { key, authenticate: (sha256) => (Buffer.compare(sha256, hash) === 0 ? caller : null) };
+}
+
+/** A person at the server's machine. */
+export function runCaller(tenantId: string): Caller {
+  return {
     keyId: RUN_KEY_ID,
     tenantId,
     tenantStatus: "active",
@@ -80,7 +86,6 @@ export function createRunKey(tenantId: string): RunKey {
     isOperator: true,
     requestsPerMinute: { key: null, tenant: null },
   };
-  return { key, authenticate: (sha256) => (Buffer.compare(sha256, hash) === 0 ? caller : null) };
 }
 
 /** Requests a minute where neither the key nor its tenant says otherwise; read at every request. */

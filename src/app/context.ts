@@ -20,7 +20,7 @@ import { createLog, type Log } from "../platform/log.ts";
 import { createMetrics } from "../platform/metrics.ts";
 import { replaceFile } from "../platform/replace-file.ts";
 import { createFirstKey, createRunKey, keyAuthenticator, type RunKey } from "./access-keys.ts";
-import { ConsoleSessions } from "./console-sessions.ts";
+import { ConsoleSessions, OwnPasses, sharedPasses } from "./console-sessions.ts";
 import { createEngine, type Engine, type EngineOverrides } from "./engine.ts";
 import { EVENT_LOOP_STALL } from "./metric-list.ts";
 import { createOperations } from "./operations.ts";
@@ -40,7 +40,7 @@ export interface Context extends AsyncDisposable {
   /** The administrator's key that was made up at the first start, to be shown once. */
   readonly firstKey: string | null;
   /** A link that opens the console signed in, once and within a quarter of an hour; null where there is no console. */
-  consoleLink(): string | null;
+  consoleLink(): Promise<string | null>;
   /** Reads the settings again and takes over those that can change while the server runs. Never throws; logs. */
   reload(): void;
   /** A line in the log for what nothing else caught. */
@@ -87,6 +87,8 @@ interface Started {
 }
 
 const MB = 1024 * 1024;
+/** Told to the other servers of a database when one is asked to read its settings again. */
+const RELOAD = "reload settings";
 /** Verbs that run a server of their own are over by then, and whoever waited for a server has been answered. */
 const WARM_AFTER_MS = 2000;
 
@@ -107,6 +109,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   const { storage } = engine.data;
   const queries = stack.use(recorderOf(config, { storage, log, dataDir }));
   const reload = settingsReloader(config, overrides.readSettings ?? (() => config), log);
+  engine.changes.onNotify(RELOAD, () => reloadQuietly(reload, log));
   const stopping = overrides.stopping ?? new AbortController();
   const authenticate = keyAuthenticator(storage, clock, config);
   let runKey: RunKey | null = null;
@@ -115,6 +118,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     clock,
     address: () => `${config.publicUrl ?? localUrl(started.url)}/console/`,
     tenantId: () => started.tenantId,
+    passes: engine.data.bus === null ? new OwnPasses(clock) : sharedPasses(storage.consolePasses),
   });
   const { signal } = stopping;
   const operations = createOperations({
@@ -127,12 +131,16 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     stopping: signal,
     queries,
     links: sessions,
-    reload,
+    reload: () => {
+      const changed = reload();
+      engine.changes.notify(RELOAD);
+      return changed;
+    },
   });
   const app = appOf(config, {
     operations: overrides.operations?.(operations) ?? operations,
     authenticate: async (sha256) =>
-      (await runKey?.authenticate(sha256)) ?? (await sessions.authenticate(sha256)) ?? (await authenticate(sha256)),
+      (await runKey?.authenticate(sha256)) ?? (await authenticate(sha256)) ?? (await sessions.authenticate(sha256)),
     log,
     metrics,
     stopping: signal,
@@ -159,6 +167,14 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     teardown,
     setRunKey,
   });
+}
+
+function reloadQuietly(reload: () => unknown, log: Log): void {
+  try {
+    reload();
+  } catch (error) {
+    log.error("the settings were not reloaded", { error: messageOf(error) });
+  }
 }
 
 function recorderOf(
@@ -228,18 +244,13 @@ class Server implements Context {
     return this.#firstKey;
   }
 
-  consoleLink(): string | null {
+  async consoleLink(): Promise<string | null> {
     const { config, sessions } = this.#parts;
-    return config.noConsole ? null : sessions.atStart();
+    return config.noConsole ? null : await sessions.atStart();
   }
 
   reload(): void {
-    const { reload, log } = this.#parts;
-    try {
-      reload();
-    } catch (error) {
-      log.error("the settings were not reloaded", { error: messageOf(error) });
-    }
+    reloadQuietly(this.#parts.reload, this.#parts.log);
   }
 
   report(thrown: unknown): void {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { StartError } from "../platform/data-dir.ts";
+import { randomText } from "../platform/ids.ts";
 import { replaceFile } from "../platform/replace-file.ts";
 
 /**
@@ -14,18 +15,31 @@ export interface Owner {
   shown: string;
 }
 
-const FILE = "database";
+interface Note extends Owner {
+  /** Names the directory among those of other servers with the same database; "" where an earlier version wrote the note. */
+  place: string;
+}
 
-/** Notes the owner of a directory that has none. @throws StartError for the directory of another database */
-export function ownDataDir(dataDir: string, owner: Owner): void {
+const FILE = "database";
+const PLACE_CHARACTERS = 24;
+
+/**
+ * Notes the owner of a directory that has none. Returns what names the directory among those of the database: the same at
+ * every start, so that what a server has begun that was killed there is known to be nobody's.
+ *
+ * @throws StartError for the directory of another database
+ */
+export function ownDataDir(dataDir: string, owner: Owner): string {
   if (existsSync(join(dataDir, "meta.sqlite")))
     throw new StartError(
       `the data directory ${dataDir} holds a database of its own, which --database would leave aside; name another directory with --data`,
     );
   const before = readOwner(dataDir);
   if (before === null || before.id === owner.id) {
-    if (before?.shown !== owner.shown) replaceFile(join(dataDir, FILE), `${owner.id}\n${owner.shown}\n`);
-    return;
+    const place = before?.place || randomText(PLACE_CHARACTERS);
+    if (before?.shown !== owner.shown || before?.place !== place)
+      replaceFile(join(dataDir, FILE), `${owner.id}\n${owner.shown}\n${place}\n`);
+    return place;
   }
   throw new StartError(
     `the data directory ${dataDir} belongs to the database ${before.shown}, and ${owner.shown} is another; name another directory with --data`,
@@ -41,9 +55,9 @@ export function refuseOwned(dataDir: string): void {
   );
 }
 
-function readOwner(dataDir: string): Owner | null {
+function readOwner(dataDir: string): Note | null {
   const path = join(dataDir, FILE);
   if (!existsSync(path)) return null;
-  const [id = "", shown = ""] = readFileSync(path, "utf8").split("\n");
-  return { id, shown };
+  const [id = "", shown = "", place = ""] = readFileSync(path, "utf8").split("\n");
+  return { id, shown, place };
 }

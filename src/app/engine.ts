@@ -98,7 +98,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const models = await openModels(config, ofModels);
   await upgradeBundledModels(models, data, clock, log);
   const rankers = overrides.rankers ?? rankerCatalog(models, config);
-  const changes = createChanges();
+  const changes = createChanges(data.bus);
   const progress = new ProgressBoard((stage, seconds) => metrics.observe(INGEST_STAGE, seconds, { stage }));
   // The jobs are made last and run on what is made before: nothing is woken before they are started.
   const wakeJobs = () => jobs.runner.wake();
@@ -106,7 +106,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     await openIndexes(config, {
       dataDir,
       storage,
-      hasImages: data.embedded !== null,
+      isOwnDatabase: data.embedded !== null,
       natives: workers.natives,
       clock,
       log,
@@ -117,7 +117,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const search = searchOf({ storage, indexes, models, rankers });
   const searches = new SearchReports();
   const chat = openChat(config, { dataDir, log, metrics });
-  const live = new LiveAnswers(changes.notify);
+  const shared = data.bus === null ? null : { steps: storage.responseSteps, changed: changes.notify };
+  const live = new LiveAnswers({ changedHere: changes.notifyHere, shared });
   const parts = { data, dataDir, clock, log, workers, models };
   const responding = respondingOf(config, { ...parts, rankers, search, searches, chat, defaultModel });
   const jobs: Jobs = stack.use(
@@ -232,7 +233,7 @@ function searchOf({
 }: Pick<Engine, "indexes" | "models" | "rankers"> & { storage: OpenStorage["storage"] }): Search {
   return createSearch({
     ...storage,
-    indexes: indexes.registry,
+    indexes,
     embedQuery: (model, text, asker) => models.embedQuery(model, text, asker),
     scaleOf(model, query) {
       if (model === WORD_TABLE) return tableScale(query);

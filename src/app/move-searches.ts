@@ -106,7 +106,8 @@ async function answersOf(storage: Storage, asked: Asked, signal: AbortSignal): P
   try {
     const search = createSearch({
       ...storage,
-      indexes,
+      // Nobody writes to either database.
+      indexes: { acquire: ({ id }, generation) => indexes.acquire(id, generation) },
       embedQuery: async () => {
         throw new Error("This is a bug in Lectern: a search that brings its vector asked for one");
       },

@@ -1,9 +1,10 @@
 import { existsSync, rmSync } from "node:fs";
 import { retireDirectory } from "../index/generation.ts";
 import { useSearchThreads } from "../index/native-scan.ts";
-import { IndexRegistry } from "../index/registry.ts";
+import { type IndexLease, IndexRegistry } from "../index/registry.ts";
 import type { StoreIndex } from "../index/store-index.ts";
 import { attachGraph, graphDirectory, removeGraphsOfStore, removeStrayGraphs } from "../jobs/build-graph.ts";
+import { FreshIndexes, type StoreAt } from "../jobs/fresh-indexes.ts";
 import { GraphWatch } from "../jobs/graph-watch.ts";
 import { ImageWatch } from "../jobs/image-watch.ts";
 import { imagePath, openIndexImage } from "../jobs/index-image.ts";
@@ -32,8 +33,8 @@ export interface IndexSettings {
 export interface IndexParts {
   dataDir: string;
   storage: Storage;
-  /** Whether images of indexes are written: they are made of a database that is a file here. */
-  hasImages: boolean;
+  /** The database is a file here, which nobody else writes: images of indexes are made of it. Else servers may share it. */
+  isOwnDatabase: boolean;
   natives: Natives;
   clock: Clock;
   log: Log;
@@ -43,8 +44,12 @@ export interface IndexParts {
 }
 
 /** The indexes in memory, and the graphs and images beside them: caches of what storage holds. */
-export interface Indexes extends Disposable {
+export interface Indexes extends AsyncDisposable {
   readonly registry: IndexRegistry;
+  /** For whoever searches it: with everything of the store that was committed when the store was read, by any server. */
+  acquire(store: StoreAt, generation: number): Promise<IndexLease>;
+  /** The same for a store that was not read: with everything that is committed by now. */
+  acquireNow(storeId: string, generation: number): Promise<IndexLease>;
   /** What an ingest writes, in the turn of its commit. */
   readonly writes: IndexWrites;
   /** A generation's index grew, or may need a graph. */
@@ -76,7 +81,9 @@ const MB = 1024 * 1024;
 export async function openIndexes(settings: IndexSettings, parts: IndexParts): Promise<Indexes> {
   await removeStrayGraphs(parts.storage, parts.dataDir);
   useSearchThreads(settings.searchThreads);
-  return new OpenIndexes(settings, parts);
+  const indexes = new OpenIndexes(settings, parts);
+  indexes.follow();
+  return indexes;
 }
 
 class OpenIndexes implements Indexes {
@@ -86,6 +93,8 @@ class OpenIndexes implements Indexes {
   readonly #parts: IndexParts;
   readonly #watch: GraphWatch;
   readonly #images: ImageWatch | null;
+  /** Null where nobody else writes: then an index in memory is never behind. */
+  readonly #fresh: FreshIndexes | null;
   readonly #mapped = new WeakMap<StoreIndex, number>();
 
   constructor(settings: IndexSettings, parts: IndexParts) {
@@ -102,7 +111,8 @@ class OpenIndexes implements Indexes {
       tryAcquire: (storeId, generation) => registry.tryAcquire(storeId, generation),
       wakeJobs: parts.wakeJobs,
     });
-    this.#images = parts.hasImages
+    this.#fresh = parts.isOwnDatabase ? null : this.#followOthers();
+    this.#images = parts.isOwnDatabase
       ? new ImageWatch({
           storage,
           clock: parts.clock,
@@ -111,17 +121,22 @@ class OpenIndexes implements Indexes {
           wakeJobs: parts.wakeJobs,
         })
       : null;
-    this.writes = {
-      addChunks: (file, generation, slice) => {
-        registry.apply(file.store_id, generation.id, (index) => addSlice(index, file, slice));
-        this.touch(generation);
-      },
-      removeFile: (storeId, generation, storeFile) =>
-        registry.apply(storeId, generation, (index) => index.removeFile(storeFile)),
-      loadOf: (storeId, generation) => registry.loadOf(storeId, generation),
-      replaceFile: ({ store_id, seq }, generation) =>
-        registry.apply(store_id, generation.id, (index) => replaceFile(storage.indexReads, index, { generation, seq })),
-    };
+    this.writes = this.#ingestWrites();
+  }
+
+  async acquire(store: StoreAt, generation: number): Promise<IndexLease> {
+    if (this.#fresh === null) return await this.registry.acquire(store.id, generation);
+    return await this.#fresh.acquire(store, generation);
+  }
+
+  async acquireNow(storeId: string, generation: number): Promise<IndexLease> {
+    const store = this.#fresh === null ? null : await this.#parts.storage.stores.ofAnyTenant(storeId);
+    return await this.acquire(store ?? { id: storeId, version: 0 }, generation);
+  }
+
+  /** Begins to look at what other servers change. */
+  follow(): void {
+    this.#fresh?.start();
   }
 
   touch(generation: GenerationRow): void {
@@ -130,15 +145,22 @@ class OpenIndexes implements Indexes {
   }
 
   removeFile(storeId: string, storeFile: number): void {
-    this.registry.applyToStore(storeId, (index) => index.removeFile(storeFile));
+    this.registry.applyToStore(storeId, (index) => {
+      index.removeFile(storeFile);
+      this.#fresh?.of(index)?.wrote(storeFile);
+    });
   }
 
   setAttributes(storeId: string, storeFile: number, attributes: Record<string, string | number | boolean>): void {
+    // Another server's may have come after these: the next search takes what is in the database.
+    if (this.#fresh !== null) return;
     this.registry.applyToStore(storeId, (index) => index.setAttributes(storeFile, attributes));
   }
 
   growFile({ store_id, seq }: StoreFileRow, generation: GenerationRow): void {
     const { indexReads } = this.#parts.storage;
+    // Another server may have added some before these: the same.
+    if (this.#fresh !== null) return;
     this.registry.apply(store_id, generation.id, (index) => growFile(indexReads, index, { generation, seq }));
     this.touch(generation);
   }
@@ -187,7 +209,8 @@ class OpenIndexes implements Indexes {
     removeImage(this.#parts.dataDir, { store_id, id });
   }
 
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#fresh?.[Symbol.asyncDispose]();
     this.registry.close();
     this.#watch[Symbol.dispose]();
     this.#images?.[Symbol.dispose]();
@@ -196,10 +219,12 @@ class OpenIndexes implements Indexes {
   async #load(storeId: string, generationId: number, signal: AbortSignal): Promise<StoreIndex> {
     const { storage, dataDir, natives, log } = this.#parts;
     const generation = await storage.generations.byId(generationId);
+    const before = this.#fresh === null ? null : await storage.stores.ofAnyTenant(storeId);
     if (generation === null || generation.store_id !== storeId) throw new Error(`generation ${generationId} is gone`);
     const imaged =
       this.#images !== null && generation.state === "live" ? await this.#openImage(generation, signal) : null;
     const index = imaged ?? (await loadIndex(this.#source, generation, signal));
+    this.#fresh?.loaded(index, generation, before?.version ?? 0);
     const mode = (await storage.stores.get(generation.tenant_id, storeId))?.index_mode;
     index.setKind(mode ?? "auto");
     index.expectGraph(true);
@@ -212,6 +237,53 @@ class OpenIndexes implements Indexes {
       setImmediate(() => this.touch(generation));
     });
     return index;
+  }
+
+  #ingestWrites(): IndexWrites {
+    const { registry } = this;
+    const { indexReads } = this.#parts.storage;
+    return {
+      addChunks: (file, generation, slice) => {
+        registry.apply(file.store_id, generation.id, (index) => {
+          if (slice.from === 0) this.#fresh?.of(index)?.enters(file.seq, file.revision);
+          addSlice(index, file, slice);
+        });
+        this.touch(generation);
+      },
+      removeFile: (storeId, generation, storeFile) =>
+        registry.apply(storeId, generation, (index) => {
+          index.removeFile(storeFile);
+          this.#fresh?.of(index)?.left(storeFile);
+        }),
+      loadOf: (storeId, generation) => registry.loadOf(storeId, generation),
+      completed: ({ store_id, seq }, generation) =>
+        registry.apply(store_id, generation.id, (index) => this.#fresh?.of(index)?.entered(seq)),
+      replaceFile: ({ store_id, seq }, generation) =>
+        registry.apply(store_id, generation.id, (index) => {
+          replaceFile(indexReads, index, { generation, seq });
+          this.#fresh?.of(index)?.left(seq);
+        }),
+    };
+  }
+
+  #followOthers(): FreshIndexes {
+    const { storage, log, dataDir } = this.#parts;
+    return new FreshIndexes({
+      storage,
+      registry: this.registry,
+      log,
+      turns: loadTurns(new AbortController().signal),
+      grew: (generation) => this.touch(generation),
+      modeChanged: (storeId) => void this.#watchGraphsOf(storeId),
+      retired: async (generation) => {
+        await this.registry.retire(generation.store_id, generation.id);
+        this.removeGraph(generation);
+      },
+      storeGone: async (storeId) => {
+        await this.registry.retireStore(storeId);
+        removeGraphsOfStore(dataDir, storeId);
+      },
+    });
   }
 
   get #source() {

@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
+import { messageOf } from "../errors.ts";
 import { StartError } from "../platform/data-dir.ts";
 import type { DiskTrust } from "../platform/disk-trust.ts";
+import { newId } from "../platform/ids.ts";
 import type { Log } from "../platform/log.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import { NewerSchemaError } from "../storage/migrations/newer-schema.ts";
@@ -9,14 +11,19 @@ import { migratePostgres } from "../storage/migrations/postgres/runner.ts";
 import { halfMoved } from "../storage/move/marker.ts";
 import { createParsedCache } from "../storage/parsed.ts";
 import { parseAddress } from "../storage/postgres/address.ts";
+import type { PostgresDatabase } from "../storage/postgres/database.ts";
+import { refuseEarlierHolder } from "../storage/postgres/earlier-holder.ts";
+import { sqlStateOf } from "../storage/postgres/failures.ts";
+import { Notices } from "../storage/postgres/notices.ts";
 import { openPostgres } from "../storage/postgres/open.ts";
+import { Replica } from "../storage/postgres/replica.ts";
 import { openRemoteStorage } from "../storage/postgres/storage.ts";
 import { ownDataDir } from "./data-owner.ts";
 import type { OpenStorage } from "./open-storage.ts";
 
 export type DatabaseSettings = Pick<
   Config,
-  "database" | "databasePassword" | "databaseTimeout" | "databaseConnections" | "offline"
+  "database" | "databasePassword" | "databaseTimeout" | "databaseConnections" | "offline" | "testReplicaTerm"
 >;
 
 export interface RemoteOptions {
@@ -38,49 +45,76 @@ export async function openRemote(
 ): Promise<OpenStorage> {
   if (settings.offline)
     throw new StartError("--offline refuses every outbound connection, so --database cannot be used with it");
-  const taken = new AbortController();
+  const password = settings.databasePassword ?? undefined;
   await using stack = new AsyncDisposableStack();
   const database = stack.adopt(
     await openPostgres(settings.database, {
-      password: settings.databasePassword ?? undefined,
+      password,
       timeout: settings.databaseTimeout * 1000,
       connections: settings.databaseConnections,
       onLong: (ms) => log.warn("a transaction was open for long", { ms: Math.round(ms) }),
       onAway: (reason) => log.error("the database is away", { reason }),
       onBack: (ms) => log.info("the database is back", { away_ms: Math.round(ms) }),
       onNotice: (text) => log.warn(text),
-      onTaken: (sentence) => {
-        log.error(sentence);
-        taken.abort();
-      },
     }),
     (opened) => opened.close(),
   );
+  const { shown } = parseAddress(settings.database);
   const unfinished = await halfMoved(database);
-  if (unfinished !== null) throw new StartError(`the database ${parseAddress(settings.database).shown} ${unfinished}`);
-  try {
-    const { from, to } = await migratePostgres(database);
-    if (from > 0 && from < to) onProgress(`upgraded the tables of the database from version ${from} to ${to}`);
-  } catch (cause) {
-    if (!(cause instanceof NewerSchemaError)) throw cause;
-    const { found, known } = cause;
-    const text = `the database is of a newer Lectern: its tables have version ${found}, this one knows up to ${known}; start the newer one`;
-    throw new StartError(text, { cause });
-  }
+  if (unfinished !== null) throw new StartError(`the database ${shown} ${unfinished}`);
+  await refuseEarlierHolder(database, shown);
+  await upgrade(database, onProgress);
   const { storage } = stack.use(await openRemoteStorage(database, join(dataDir, "cache", "index.sqlite")));
   // What no row is shown by names the database, for it is made with the database's secret.
   const id = storage.shownIds.chunks.idOf(0);
-  ownDataDir(dataDir, { id, shown: parseAddress(settings.database).shown });
+  const place = ownDataDir(dataDir, { id, shown });
+  const replica = stack.use(await joined(database, { place, termMs: settings.testReplicaTerm }, log));
+  if (replica.others.length > 0 && !blobs.isShared) log.warn(NOT_SHARED, { servers: replica.others.length + 1 });
+  const bus = stack.use(new Notices({ driver: parseAddress(settings.database, password).driver }));
   const opened = stack.move();
   return {
     database,
     embedded: null,
+    bus,
     away: () => database.away,
-    taken: taken.signal,
+    replica,
     storage,
     blobs,
     parsed: createParsedCache(dataDir),
     trust,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+const NOT_SHARED =
+  "other servers have the same database, and the bytes of uploads lie in this one's data directory, where they cannot read them: name one place for all with --blobs";
+
+/** Two that start at the same time upgrade it once. */
+async function upgrade(database: PostgresDatabase, onProgress: (text: string) => void): Promise<void> {
+  try {
+    const { from, to } = await migratePostgres(database);
+    if (from > 0 && from < to) onProgress(`upgraded the tables of the database from version ${from} to ${to}`);
+  } catch (cause) {
+    if (sqlStateOf(cause) === "42501") {
+      const advice = "make it the owner of the database, or GRANT CREATE ON SCHEMA public to it";
+      throw new StartError(`the user of --database may not make tables (${messageOf(cause)}); ${advice}`, { cause });
+    }
+    if (!(cause instanceof NewerSchemaError)) throw cause;
+    const { found, known } = cause;
+    const text = `the database is of a newer Lectern: its tables have version ${found}, this one knows up to ${known}; start the newer one`;
+    throw new StartError(text, { cause });
+  }
+}
+
+async function joined(
+  database: PostgresDatabase,
+  { place, termMs }: { place: string; termMs: number | null },
+  log: Log,
+): Promise<Replica> {
+  return await Replica.join(database, {
+    id: newId("req_"),
+    place,
+    termMs: termMs ?? undefined,
+    onFailure: (error) => log.error("the other servers could not be told that this one is there", { error }),
+  });
 }

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 import { messageOf } from "../errors.ts";
+import type { ChangeBus } from "../platform/changes.ts";
 import type { Clock } from "../platform/clock.ts";
 import { StartError } from "../platform/data-dir.ts";
 import { createDiskTrust, type DiskTrust } from "../platform/disk-trust.ts";
@@ -9,6 +10,7 @@ import type { Log } from "../platform/log.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import { NewerSchemaError } from "../storage/migrations/newer-schema.ts";
 import { createParsedCache, type ParsedCache } from "../storage/parsed.ts";
+import type { Replica } from "../storage/postgres/replica.ts";
 import type { Database } from "../storage/sql.ts";
 import { ForeignSchemaError, openSqlite, type SqliteDatabase, type SqliteOptions } from "../storage/sqlite.ts";
 import { createStorage, type Storage } from "../storage/storage.ts";
@@ -20,10 +22,12 @@ export interface OpenStorage extends AsyncDisposable {
   readonly database: Database;
   /** The database where it is a file of the data directory; null where `--database` names another. */
   readonly embedded: { readonly database: SqliteDatabase; readonly path: string } | null;
+  /** Reaches other servers of the database; null where it is this server's alone. */
+  readonly bus: ChangeBus | null;
   /** Why the database is not to be had just now; null while it is. */
   away(): string | null;
-  /** Aborted when another server has the database: this one has nothing to serve any more. */
-  readonly taken: AbortSignal;
+  /** This server among those that have the database; null where it is this one's alone. */
+  readonly replica: Replica | null;
   readonly storage: Storage;
   readonly blobs: Blobs;
   readonly parsed: ParsedCache;
@@ -63,8 +67,9 @@ export function openStorage(dataDir: string, log: Log, { blobs, trust, flush, up
   return {
     database,
     embedded: { database, path },
+    bus: null,
     away: () => null,
-    taken: new AbortController().signal,
+    replica: null,
     storage: createStorage(database),
     blobs,
     parsed: createParsedCache(dataDir),

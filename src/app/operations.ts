@@ -62,6 +62,7 @@ import { uploadsService } from "../api/uploads/service.ts";
 import { attacher } from "../api/attaching/attach.ts";
 import { storeFileOperations } from "../api/vector-store-files/routes.ts";
 import { storeFilesService } from "../api/vector-store-files/service.ts";
+import { createLocks } from "../api/locks.ts";
 import { storeAccess } from "../api/store-access.ts";
 import { storeOperations } from "../api/vector-stores/routes.ts";
 import { storesService } from "../api/vector-stores/service.ts";
@@ -70,6 +71,7 @@ import { mcpOperations } from "../mcp/operations.ts";
 import { createCursors, createPlaces } from "../http/cursors.ts";
 import type { Operation } from "../http/operation.ts";
 import { quotaRules } from "../http/quotas.ts";
+import { interrupter, waker } from "../jobs/elsewhere.ts";
 import type { Embed } from "../models/failures.ts";
 import { modelCatalog } from "../models/model-catalog.ts";
 import { BUNDLED_RANKER } from "../models/models.ts";
@@ -137,7 +139,7 @@ export function createOperations(options: OperationsOptions): Operation[] {
 type Shared = ReturnType<typeof sharedParts>;
 
 function sharedParts({ config, engine, clock, dataDir }: OperationsOptions) {
-  const { data, jobs, models, rankers, progress, changes } = engine;
+  const { data, jobs, models, rankers, changes } = engine;
   const { storage } = data;
   const queuedFiles = async () => (await jobs.runner.stats()).find(({ kind }) => kind === "ingest")?.waiting ?? 0;
   const quotas = quotaRules(storage.tenants, config);
@@ -145,11 +147,12 @@ function sharedParts({ config, engine, clock, dataDir }: OperationsOptions) {
   const embed: Embed = (id, texts, asked) => models.embed(id, texts, asked);
   return {
     clock,
-    cursors: createCursors(),
+    cursors: createCursors(data.bus === null ? null : storage.listPlaces),
     sorted: createPlaces<SortPlace>(),
     models: modelCatalog(models, rankers.names, clock.nowSeconds()),
-    access: storeAccess({ stores: storage.stores, clock }),
+    access: storeAccess({ stores: storage.stores, clock, isShared: data.bus !== null }),
     quotas,
+    locks: createLocks(data.bus === null ? null : storage.held),
     space: createSpace({
       storage,
       clock,
@@ -157,10 +160,10 @@ function sharedParts({ config, engine, clock, dataDir }: OperationsOptions) {
       minFreeBytes: config.minFreeDiskMb * MB,
       byteLimits: quotas.bytes,
     }),
-    wakeJobs: () => jobs.runner.wake(),
+    wakeJobs: waker(jobs.runner, changes),
     following,
     poll: { ...following, pollAfterMs: async () => pollAfterMs(await queuedFiles()) },
-    progressOf: (storeFile: number) => progress.get(storeFile),
+    progress: jobs.progress,
     notify: changes.notify,
     embed,
   };
@@ -168,7 +171,7 @@ function sharedParts({ config, engine, clock, dataDir }: OperationsOptions) {
 
 function fileParts({ config, engine }: OperationsOptions, shared: Shared) {
   const { storage, blobs } = engine.data;
-  const { clock, cursors, space, wakeJobs } = shared;
+  const { clock, cursors, space, wakeJobs, locks } = shared;
   const files = filesService({
     storage,
     blobs,
@@ -180,7 +183,7 @@ function fileParts({ config, engine }: OperationsOptions, shared: Shared) {
       wakeJobs();
     },
   });
-  const uploads = uploadsService({ storage, blobs, clock, space, files });
+  const uploads = uploadsService({ storage, blobs, clock, space, files, locks });
   return {
     files,
     operations: [...fileOperations(files, config.maxUploadMb * MB), ...uploadOperations(uploads, files)],
@@ -191,7 +194,7 @@ function storeParts(options: OperationsOptions, shared: Shared) {
   const { config, engine } = options;
   const { data, indexes, jobs } = engine;
   const { storage } = data;
-  const { quotas, wakeJobs, poll, progressOf } = shared;
+  const { quotas, wakeJobs, poll } = shared;
   const attach = attacher({
     ...storage,
     ...shared,
@@ -209,14 +212,17 @@ function storeParts(options: OperationsOptions, shared: Shared) {
     attacher: attach,
     storeLimits: quotas.stores,
     indexType: (store) => indexes.kindOf(store),
-    secondsLeft: (store) => engine.progress.secondsLeft(store.id, store.n_in_progress),
+    secondsLeft: async (store) => {
+      await jobs.progress.fresh();
+      return jobs.progress.secondsLeft(store.id, store.n_in_progress);
+    },
     setIndexMode: (storeId, mode) => indexes.setMode(storeId, mode),
     wakeJobs,
   });
   const storeFiles = storeFilesService({ ...storage, ...shared, attacher: attach });
   const { maxBatchFiles } = config;
   const batches = batchesService({ ...storage, ...shared, attacher: attach, files: storeFiles, maxBatchFiles });
-  const events = eventsService({ ...storage, ...shared, batchesService: batches, progressOf });
+  const events = eventsService({ ...storage, ...shared, batchesService: batches });
   return {
     stores,
     attached: storeFiles,
@@ -234,12 +240,12 @@ function storeParts(options: OperationsOptions, shared: Shared) {
 }
 
 function migrationsOf({ engine }: OperationsOptions, shared: Shared) {
-  const { data, jobs, models } = engine;
+  const { data, jobs, models, changes } = engine;
   return migrationsService({
     ...data.storage,
     ...shared,
     priceOf: (model) => models.price(model),
-    interrupt: (id) => jobs.runner.cancel("migrate", id),
+    interrupt: interrupter(jobs.runner, changes, "migrate"),
     rollBackNow: (migration) => jobs.rollBackNow(migration),
   });
 }
@@ -272,7 +278,7 @@ function searchParts(options: OperationsOptions, shared: Shared) {
     search,
     operations: [
       ...searchOperations(search),
-      ...chunkOperations(chunksService({ ...storage, ...shared, indexes: engine.indexes.registry }), insert),
+      ...chunkOperations(chunksService({ ...storage, ...shared, indexes: engine.indexes }), insert),
       ...queryOperations(queriesService({ ...storage, ...shared, flush })),
       ...statsOperations(statsService({ ...storage, ...shared, flush })),
       ...attributeOperations(attributesService({ ...storage, ...shared })),
@@ -294,7 +300,7 @@ function answerParts({ config, engine, metrics, log }: OperationsOptions, shared
     chatModels: chat.models,
     texts: workers.texts,
     changes,
-    interrupt: (id) => jobs.runner.cancel("answer", id),
+    interrupt: interrupter(jobs.runner, changes, "answer"),
     onEnd: (end, model) => metrics.count(ANSWERS, { mode: answerMode(model), end }),
     settings: () => ({
       unsupportedTools: config.unsupportedTools,
@@ -324,7 +330,7 @@ function assistantParts(
     stores,
     attacher: attach,
     canHoldText: (fileId: string) => canHoldText(blobs, fileId),
-    interrupt: (id: string) => jobs.runner.cancel("run", id),
+    interrupt: interrupter(jobs.runner, changes, "run"),
     chatModel: (name: string) => modelFor(chat.models, name, config),
     onEnd: (end: string, run: RunRow) => metrics.count(ANSWERS, { mode: answerMode(answererOf(run)), end }),
     settings: () => config,

@@ -7,18 +7,20 @@ import { answererOf } from "../answers/run-outcome.ts";
 import type { LiveAnswers } from "../answers/live-answers.ts";
 import type { Responding } from "../answers/responding.ts";
 import { createAnswerHandler } from "../jobs/answer.ts";
+import { endedElsewhere, endKey, WORK } from "../jobs/elsewhere.ts";
 import { createEvaluateHandler } from "../jobs/evaluate.ts";
 import { createFinishDeletionHandler } from "../jobs/finish-deletion.ts";
 import { createIngestHandler } from "../jobs/ingest.ts";
 import { IngestBrake } from "../jobs/ingest-brake.ts";
 import { Janitor } from "../jobs/janitor.ts";
 import { createMigrateHandler, type MigrateDeps } from "../jobs/migrate.ts";
-import type { ProgressBoard } from "../jobs/progress.ts";
+import type { FileProgress, ProgressBoard } from "../jobs/progress.ts";
 import { createPurgeFileHandler, createPurgeStoreHandler, type PurgeDeps } from "../jobs/purge.ts";
 import { createWriteImageHandler } from "../jobs/write-image.ts";
 import { createReanalyzeHandler } from "../jobs/reanalyze.ts";
 import { createRunHandler } from "../jobs/run.ts";
 import { createRetireHandler } from "../jobs/retire.ts";
+import { SharedProgress } from "../jobs/shared-progress.ts";
 import { flipBack } from "../jobs/rollback.ts";
 import { JobRunner, type JobHandler } from "../jobs/runner.ts";
 import type { Models } from "../models/models.ts";
@@ -31,6 +33,7 @@ import type { Metrics } from "../platform/metrics.ts";
 import type { MeasuredSearch } from "../search/measured.ts";
 import type { DeletionCheckDeps } from "../storage/deletion-check.ts";
 import type { GenerationRow } from "../storage/generations.ts";
+import type { JobKind, JobRow } from "../storage/jobs.ts";
 import type { MigrationRow } from "../storage/migration-table.ts";
 import type { Detached } from "../storage/removal.ts";
 import type { StoreFileRow } from "../storage/store-files.ts";
@@ -61,6 +64,8 @@ export interface JobParts {
 export interface Jobs extends AsyncDisposable {
   readonly runner: JobRunner;
   readonly deletionCheck: DeletionCheckDeps;
+  /** Of files that are indexed, here or at another server of the database. */
+  readonly progress: FileProgress;
   start(): Promise<void>;
   /** Files left these stores: indexes forget them, what works on them stops. Called in the turn of the commit. */
   detached(files: readonly Detached[]): void;
@@ -85,6 +90,7 @@ export function createJobs(config: Config, parts: JobParts): Jobs {
 class ServerJobs implements Jobs {
   readonly runner: JobRunner;
   readonly deletionCheck: DeletionCheckDeps;
+  readonly progress: FileProgress & Partial<Disposable>;
   readonly #parts: JobParts;
   readonly #janitor: Janitor;
   readonly #migrate: MigrateDeps;
@@ -103,13 +109,19 @@ class ServerJobs implements Jobs {
         indexes.registry.holds(storeId, (index) => storeFile === null || index.hasFile(storeFile)),
       imaged: (storeId, atSeconds) => indexes.imagesOf(storeId, atSeconds).length > 0,
     };
+    const owner = data.replica?.id ?? newId("req_");
+    const { progress: board } = parts;
+    this.progress = data.bus === null ? board : new SharedProgress({ jobs: storage.jobs, board, owner });
     this.runner = new JobRunner({
       jobs: storage.jobs,
       clock,
       log,
       metrics,
-      owner: newId("req_"),
-      handlers: [...this.#fileHandlers(config, brake), ...this.#removalHandlers(), ...this.#otherHandlers()],
+      owner,
+      shared: data.replica,
+      handlers: [...this.#fileHandlers(config, brake), ...this.#removalHandlers(), ...this.#otherHandlers()].map(
+        (handler) => this.#endedAnywhere(handler),
+      ),
       heldStores: (kind) => (kind === "ingest" ? brake.held() : []),
       tenantLimit: async (kind, tenantId) => {
         if (kind === "evaluate") return 1;
@@ -118,6 +130,7 @@ class ServerJobs implements Jobs {
       },
     });
     parts.workers.parse.onFree(() => this.runner.wake());
+    parts.changes.onNotify(WORK, () => this.runner.wake());
     this.#janitor = new Janitor({
       storage,
       blobs,
@@ -131,7 +144,7 @@ class ServerJobs implements Jobs {
       threadDays: () => config.threadDays,
       runExpired: (run) => {
         this.runner.cancel("run", run.id);
-        parts.changes.notify(run.id);
+        for (const key of [run.id, endKey(run.id)]) parts.changes.notify(key);
         metrics.count(ANSWERS, { mode: answerMode(answererOf(run)), end: "expired" });
       },
       detached: (files) => this.detached(files),
@@ -177,6 +190,7 @@ class ServerJobs implements Jobs {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.progress[Symbol.dispose]?.();
     await this.#janitor[Symbol.asyncDispose]();
     await this.runner[Symbol.asyncDispose]();
   }
@@ -197,6 +211,20 @@ class ServerJobs implements Jobs {
     const chunksOf = async ({ tenant_id, subject }: { tenant_id: string; subject: string }) =>
       (await storage.storeFiles.bySeq(tenant_id, Number(subject)))?.n_chunks ?? 0;
     return [brake.watch(ingest, chunksOf), createMigrateHandler(this.#migrate), createCatchUpHandler(this.#migrate)];
+  }
+
+  /** What a request ends is ended at whichever server that comes to. */
+  #endedAnywhere(handler: JobHandler): JobHandler {
+    const { data, changes } = this.#parts;
+    const { responses, runs, migrations } = data.storage;
+    const isUnderWay = (status: string | undefined) => status === "queued" || status === "in_progress";
+    const ends: Partial<Record<JobKind, (job: JobRow) => Promise<boolean>>> = {
+      answer: async ({ tenant_id, subject }) => !isUnderWay((await responses.get(tenant_id, subject))?.status),
+      run: async ({ tenant_id, subject }) => !isUnderWay((await runs.get(tenant_id, subject))?.status),
+      migrate: async ({ tenant_id, subject }) => (await migrations.ofJob(tenant_id, subject))?.asked === "cancel",
+    };
+    const isOver = ends[handler.kind];
+    return data.bus === null || isOver === undefined ? handler : endedElsewhere(handler, changes, isOver);
   }
 
   #removalHandlers(): JobHandler[] {
@@ -305,7 +333,7 @@ function migrateDeps(config: Config, parts: JobParts, brake: IngestBrake): Migra
     failpoint: createFailpoint(config.testFailpoint),
     embedQuery: (model, text, asker) => models.embedQuery(model, text, asker),
     search,
-    acquire: (storeId, generation) => registry.acquire(storeId, generation),
+    acquire: (storeId, generation) => indexes.acquireNow(storeId, generation),
     changed: changes.notify,
     forgetIndex: (storeId, generation) => registry.retire(storeId, generation),
   };

@@ -39,10 +39,10 @@ export async function serve(argv: readonly string[], terminal: Terminal): Promis
     terminal.out(`lectern ${version} listening on ${url}\n`);
     const friendly = terminal.errIsTerminal;
     // Only where a person reads it: a link in a log would be a key in a log.
-    const link = friendly ? context.consoleLink() : null;
+    const link = friendly ? await context.consoleLink() : null;
     const { firstKey, notices } = context;
     terminal.err(greeting({ url, dataDir: config.dataDir, firstKey, notices, friendly, link }));
-    await aborted(AbortSignal.any([terminal.signal, context.engine.data.taken]));
+    await aborted(terminal.signal);
   } catch (error) {
     // The key is in the data directory by now; not showing it would lock its owner out.
     if (context.firstKey) terminal.err(`${firstKeyText(context.firstKey)}\n`);
@@ -53,8 +53,7 @@ export async function serve(argv: readonly string[], terminal: Terminal): Promis
   // The context ends its requests within the grace; this only guards against one part of it that hangs. Whatever is
   // unfinished then is durable and goes on at the next start.
   await Promise.race([close(), Bun.sleep((config.graceSeconds + HANGING_SECONDS) * 1000)]);
-  // Not what was asked for: a service manager may start it again, to wait for the database.
-  return context.engine.data.taken.aborted ? 1 : 0;
+  return 0;
 }
 
 /** What the system refused is the operator's to mend: it is said in a line, with the call and the path, and no stack. */

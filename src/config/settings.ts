@@ -395,6 +395,13 @@ export const SETTINGS = {
     null,
     "for tests: a file with the seconds by which the clock is moved, read whenever the time is needed",
   ),
+  testReplicaTerm: setting(
+    "Testing",
+    "test-replica-term",
+    integerOrNone(100, MAX),
+    null,
+    "for tests: milliseconds that a server which is not seen is waited for, among those that have one database",
+  ),
   testFailpoint: setting(
     "Testing",
     "test-failpoint",

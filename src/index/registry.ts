@@ -95,6 +95,14 @@ export class IndexRegistry {
     return lease(entry.index, () => this.#release(entry));
   }
 
+  /** The same for upkeep: it is no sign that somebody uses the index. */
+  borrow(storeId: string, generation: number): IndexLease | null {
+    const entry = this.#entries.get(keyOf(storeId, generation));
+    if (entry === undefined || entry.index === null) return null;
+    entry.leases++;
+    return lease(entry.index, () => this.#release(entry));
+  }
+
   /** The index where it is open already: to be looked at in this turn, and no sign that somebody uses it. */
   peek(storeId: string, generation: number): StoreIndex | null {
     return this.#entries.get(keyOf(storeId, generation))?.index ?? null;
@@ -178,6 +186,14 @@ export class IndexRegistry {
 
   open(): StoreIndex[] {
     return [...this.#entries.values()].flatMap(({ index }) => index ?? []);
+  }
+
+  /** Whose indexes are open. */
+  opened(): { storeId: string; generation: number; index: StoreIndex }[] {
+    return [...this.#entries.values()].flatMap(({ key, index }) => {
+      const [storeId = "", generation] = key.split("/");
+      return index === null ? [] : [{ storeId, generation: Number(generation), index }];
+    });
   }
 
   get stats(): RegistryStats {

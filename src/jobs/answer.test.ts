@@ -46,7 +46,7 @@ async function office(answer: Answering["answer"], status: ResponseStatus = "que
     storage,
     clock: { nowMs: () => 7_000, nowSeconds: () => 7 },
     log: silentLog,
-    live: new LiveAnswers(() => {}),
+    live: new LiveAnswers({ changedHere: () => {}, shared: null }),
     responding: createResponding({
       answering: {
         answer: (request, signal) => {

@@ -30,6 +30,7 @@ export interface AnswerDeps {
 /** A process that was killed while it answered begins anew so often. */
 const MOST_ATTEMPTS = 3;
 const LONGEST_MS = 600_000;
+const STOPPED = "The server was stopped while it answered.";
 
 /** Subject: an answer's id. */
 export function createAnswerHandler(deps: AnswerDeps): JobHandler {
@@ -40,7 +41,7 @@ export function createAnswerHandler(deps: AnswerDeps): JobHandler {
       const row = await deps.storage.responses.get(job.tenant_id, job.subject);
       if (row === null || (row.status !== "queued" && row.status !== "in_progress")) return { type: "done" };
       if (job.attempt > MOST_ATTEMPTS || row.question?.isShown === true) {
-        await end(deps, row, failedEnd(serverError("The server was stopped while it answered."), now(deps)));
+        await end(deps, row, failedEnd(serverError(STOPPED), now(deps)));
         return { type: "done" };
       }
       await deps.storage.responses.start(row.tenant_id, row.id);
@@ -58,7 +59,12 @@ async function answered(deps: AnswerDeps, row: ResponseRow, signal: AbortSignal)
   const either = AbortSignal.any([signal, timeout]);
   const request = await requestOf(deps, row);
   // What is quoted is there all at once, and made again if need be.
-  const writer = request.chat === null ? new AnswerWriter() : live.begin(row.id);
+  const writer = request.chat === null ? new AnswerWriter() : await live.begin(row);
+  if (writer === null) {
+    const result = failedEnd(serverError(STOPPED), now(deps));
+    await end(deps, row, result);
+    return result;
+  }
   try {
     const result = await responding.respond(await responding.prepare(request, either), writer, either);
     await end(deps, row, result);

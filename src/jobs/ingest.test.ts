@@ -51,6 +51,7 @@ test("an index that is loaded while a file enters it, slice by slice, has all of
         indexes.apply("vs_1", id, (open) => addSlice(open, row, slice));
       },
       removeFile: (storeId, id, seq) => indexes.apply(storeId, id, (open) => open.removeFile(seq)),
+      completed: () => {},
       loadOf: (storeId, id) => indexes.loadOf(storeId, id),
       replaceFile: ({ seq }, generation) =>
         indexes.apply("vs_1", generation.id, (open) => replaceFile(storage.indexReads, open, { generation, seq })),

@@ -48,6 +48,8 @@ export interface IndexWrites {
   /** The first (`from` 0) or a further slice of a file's chunks, read in the same turn. */
   addChunks(file: StoreFileRow, generation: GenerationRow, slice: ChunkSlice): void;
   removeFile(storeId: string, generation: number, storeFile: number): void;
+  /** All of the file is in, and that is committed. */
+  completed(file: StoreFileRow, generation: GenerationRow): void;
   /** Names the index that these calls reach now; null where none is in memory or on its way there. */
   loadOf(storeId: string, generation: number): number | null;
   /** Puts the file into the index as it is in the database. */
@@ -220,6 +222,7 @@ class FileIngest {
   async #setChunked(warnings: readonly string[]): Promise<Step> {
     const { tenant_id: tenantId, store_id: storeId, seq, revision } = this.#file;
     return await relaxed(this.#deps.storage, async ({ stores, storeFiles }): Promise<Step> => {
+      await stores.lock(tenantId, storeId);
       // Another set of chunks went live meanwhile: these are of no use.
       if ((await stores.get(tenantId, storeId))?.live_generation !== this.#generation.id) return retry("more");
       await storeFiles.setChunked(tenantId, seq, revision, warnings);
@@ -271,6 +274,7 @@ class FileIngest {
       }
       const outcome = await this.#complete(() => {
         completed = true;
+        index.completed(this.#file, generation);
         // An index that came between two slices has not seen the first, and no load takes a file that is in progress.
         if (index.loadOf(storeId, generation.id) !== load) index.replaceFile(this.#file, generation);
       });
@@ -286,6 +290,7 @@ class FileIngest {
     const { tenant_id: tenantId, store_id: storeId, seq, revision } = this.#file;
     const generation = this.#generation;
     return await relaxed(this.#deps.storage, async (tables, tx) => {
+      await tables.stores.lock(tenantId, storeId);
       const store = await tables.stores.get(tenantId, storeId);
       if (store !== null && store.live_generation !== generation.id) return "outdated";
       const totals = await tables.chunks.fileTotals(tenantId, this.#owner, generation);

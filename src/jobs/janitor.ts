@@ -40,6 +40,9 @@ const TRIM_STEP = 2_000;
 const EMBEDDINGS_STEP = 500;
 const RESPONSES_STEP = 50;
 const DELETIONS_STEP = 200;
+/** What other servers are told of a store's changes; whoever is further behind loads it anew. */
+const CHANGES_SECONDS = 3600;
+const CHANGES_STEP = 2_000;
 /** Hours of statistics that are kept: the longest window, and a day. */
 const STATISTICS_HOURS = 31 * 24;
 /** Files looked at in one step: about a millisecond. */
@@ -160,6 +163,7 @@ export class Janitor implements AsyncDisposable {
     const { days, rows, bytes } = this.#deps.queryLog();
     const bounds = { since: now - days * 86_400, rows, bytes };
     while ((await storage.queryLog.trim(bounds, TRIM_STEP)) > 0 && !this.#stopped) await nextTurn();
+    while ((await storage.storeChanges.trim(CHANGES_SECONDS, CHANGES_STEP)) > 0 && !this.#stopped) await nextTurn();
     const hour = Math.floor(now / 3600);
     // Every row is looked at for it.
     if (hour === this.#trimmedHour) return;

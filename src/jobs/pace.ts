@@ -31,6 +31,12 @@ export class Pace {
     return Math.ceil((left * this.#ms) / this.#done / 1000);
   }
 
+  /** Work a second; null while that cannot be told. */
+  perSecond(nowMs: number): number | null {
+    this.#pass(nowMs);
+    return this.#ms < LEAST_MS || this.#done <= 0 ? null : (1000 * this.#done) / this.#ms;
+  }
+
   #pass(nowMs: number): void {
     const passed = Math.max(0, nowMs - this.#atMs);
     const kept = Math.exp(-passed / MEMORY_MS);

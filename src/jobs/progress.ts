@@ -1,4 +1,4 @@
-/** How far each file in progress is: for people who watch, so it lives in memory only. */
+/** How far each file in progress is: for people who watch, so it lives in memory. */
 import { Pace } from "./pace.ts";
 
 export type IngestStage = "queued" | "parse" | "chunk" | "embed" | "index";
@@ -7,6 +7,19 @@ export interface IngestProgress {
   stage: IngestStage;
   done: number;
   total: number;
+}
+
+/** What is known of files in progress, wherever they are worked on. */
+export interface FileProgress {
+  /** Brings in what other servers told; what was brought in a moment ago will do. */
+  fresh(): Promise<void>;
+  get(storeFile: number): IngestProgress | null;
+  /**
+   * Seconds until a store's files are indexed, by the pace of the last minutes; null while that cannot be told.
+   *
+   * @param files in progress, those that wait included
+   */
+  secondsLeft(storeId: string, files: number): number | null;
 }
 
 /** A file in progress. */
@@ -28,7 +41,7 @@ interface StoreRun {
 const STORE_KEPT_MS = 60_000;
 
 /** `onStage` is told how long each stage of each file took. */
-export class ProgressBoard {
+export class ProgressBoard implements FileProgress {
   readonly #onStage: (stage: IngestStage, seconds: number) => void;
   readonly #nowMs: () => number;
   readonly #current = new Map<number, Running>();
@@ -56,15 +69,25 @@ export class ProgressBoard {
     store.pace.add(known === undefined ? 0 : Math.max(0, share - known.share), nowMs);
   }
 
+  fresh(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Every file that is worked on here. */
+  *all(): Generator<{ storeFile: number; storeId: string; progress: IngestProgress }> {
+    for (const [storeFile, { storeId, progress }] of this.#current)
+      if (storeId !== null) yield { storeFile, storeId, progress };
+  }
+
+  /** Files of the store that are indexed here in a second; null while that cannot be told. */
+  paceOf(storeId: string): number | null {
+    return this.#stores.get(storeId)?.pace.perSecond(this.#nowMs()) ?? null;
+  }
+
   get(storeFile: number): IngestProgress | null {
     return this.#current.get(storeFile)?.progress ?? null;
   }
 
-  /**
-   * Seconds until a store's files are indexed, by the pace of the last minutes; null while that cannot be told.
-   *
-   * @param files in progress, those that wait included
-   */
   secondsLeft(storeId: string, files: number): number | null {
     const store = this.#stores.get(storeId);
     if (store === undefined) return null;

@@ -60,8 +60,10 @@ async function reanalyzeFile(
   const { storage, parse, failpoint } = deps;
   for (;;) {
     if (signal.aborted) return { type: "interrupted" };
-    const before = await storage.chunkTerms.analysedBefore(tenantId, seq, ANALYZER_VERSION, CHUNKS);
-    if (before.length === 0) return null;
+    const found = await storage.chunkTerms.analysedBefore(tenantId, seq, ANALYZER_VERSION, CHUNKS + 1);
+    if (found.length === 0) return null;
+    const before = found.slice(0, CHUNKS);
+    const last = found.length > CHUNKS ? null : { tenantId, seq };
     const filename = (await storage.storeFiles.bySeq(tenantId, seq))?.filename ?? "";
     const made = await parse.upgradeTerms(
       tenantId,
@@ -72,7 +74,10 @@ async function reanalyzeFile(
     const after = before.map((chunk, i) => ({ ...chunk, after: made[i] ?? chunk.terms }));
     // A job writes them, which does it again.
     await storage.transaction(async ({ chunkTerms, generations }, tx) => {
-      await chunkTerms.replace(after.map(({ id, after: terms }) => ({ id, terms })));
+      await chunkTerms.replace(
+        after.map(({ id, after: terms }) => ({ id, terms })),
+        last,
+      );
       const all = await generations.ofStore(tenantId, storeId);
       tx.onCommit(() => show(deps, all, seq, after));
     }, "work");

@@ -13,6 +13,8 @@ export interface RetireDeps {
   removeGraph(generation: GenerationRow): void;
 }
 
+/** What was taken out of use is kept so long after that, where other servers may still search it: longer than any search. */
+const REST_SECONDS = 120;
 /** Free pages (4 KiB) given back to the file system; what is left is used again. */
 const RECLAIMED = 20_000;
 const RECLAIMED_AT_ONCE = 50;
@@ -29,6 +31,8 @@ export function createRetireHandler(deps: RetireDeps): JobHandler {
     async run(job, signal) {
       const generation = await deps.storage.generations.get(job.tenant_id, Number(job.subject));
       if (generation === null || generation.state !== "retired") return { type: "done" };
+      const since = await deps.storage.storeChanges.retiredFor(job.tenant_id, generation.id);
+      if (since !== null && since < REST_SECONDS) return { type: "retry", inMs: (REST_SECONDS - since) * 1000 };
       return await new Retirement(deps, generation, signal).run();
     },
   };

@@ -198,7 +198,7 @@ export class RunScribe {
   /** Only while the run is in progress: what ended is not written to any more. */
   async #write<T>(write: (tables: Tables) => Promise<T>): Promise<T> {
     return await this.#deps.storage.transaction(async (tables, tx) => {
-      const now = await tables.runs.get(this.#run.tenant_id, this.#run.id);
+      const now = await tables.runs.locked(this.#run);
       if (now?.status !== "in_progress") throw new WrittenOff();
       tx.onCommit(this.#deps.changed);
       return await write(tables);

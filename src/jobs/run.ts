@@ -210,7 +210,7 @@ class OneRun {
     const hasEnded = await this.#deps.storage.transaction(async (tables, tx) => {
       tx.onCommit(() => this.#changed());
       if (scribe !== undefined) {
-        const now = await tables.runs.get(this.#row.tenant_id, this.#row.id);
+        const now = await tables.runs.locked(this.#row);
         if (now?.status !== "in_progress") return false;
         await scribe.finish(tables, usage, end.status);
       }

@@ -5,7 +5,9 @@ import type { Metrics } from "../platform/metrics.ts";
 import { nextTurn } from "../platform/next-turn.ts";
 import { tracedAlone } from "../platform/tracing.ts";
 import { JOB_SECONDS, JOBS } from "./metrics.ts";
+import type { JobId } from "../storage/ids.ts";
 import type { JobKind, JobRow, JobsTable } from "../storage/jobs.ts";
+import { type Lease, LeaseLost, underLease } from "../storage/leased.ts";
 import { type Retry, retry } from "./retry.ts";
 
 /**
@@ -14,6 +16,8 @@ import { type Retry, retry } from "./retry.ts";
  *
  * Invariants: a job runs under a lease of this process run; a lease of an earlier run is void at once (the data
  * directory's lock proves that run dead); handlers are idempotent, because a job may run again from any instant.
+ * Where several servers work on the same jobs, one of them has the lease, and whoever has lost it writes nothing more
+ * (storage/leased.ts): that job is let go of here, whatever became of it.
  * Fairness: whoever has the fewest jobs running is served next, so one tenant's long batch does not hold up another's
  * single file; within a tenant single files come before batches. What a job would have to wait for is taken before its
  * row is, so that no tenant's waiting jobs fill the places of others.
@@ -51,6 +55,15 @@ export interface RunnerOptions {
   tenantLimit?: (kind: JobKind, tenantId: string) => Promise<number | null>;
   /** Stores whose jobs of a kind wait now; whoever lets them go wakes the runner. */
   heldStores?: (kind: JobKind) => readonly string[];
+  /** Of the server among those that work on the same jobs; without, this one does alone. */
+  shared?: SharedWork | null;
+}
+
+export interface SharedWork {
+  /** ms after which others' work is looked at again: what they asked for, and what they left. */
+  readonly everyMs: number;
+  /** Models that others have and this server has not. */
+  lacking(): readonly string[];
 }
 
 const LEASE_MS = 60_000;
@@ -63,6 +76,11 @@ const UNWRITTEN_RETRY_MS = 1_000;
 /** Tenants whose last turn is remembered; then all begin anew. */
 const MOST_SERVED = 10_000;
 
+/** Work that others asked for is found this soon. */
+const SHARED_POLL_MS = 1_000;
+/** Due jobs that wait for another server, or for a place here, are not looked at more often than this. */
+const SHARED_LEAST_MS = 250;
+
 interface Running {
   job: JobRow;
   abort: AbortController;
@@ -71,11 +89,12 @@ interface Running {
 
 export class JobRunner implements AsyncDisposable {
   readonly #options: RunnerOptions;
-  readonly #running = new Map<number, Running>();
+  readonly #running = new Map<JobId, Running>();
   readonly #lastServed = new Map<string, number>();
   #served = 0;
   #timer: Timer | null = null;
   #renewal: Timer | null = null;
+  #look: Timer | null = null;
   #started = false;
   #pumpScheduled = false;
   /** One after the other: two at once would each count what runs before the other's claims. */
@@ -90,8 +109,10 @@ export class JobRunner implements AsyncDisposable {
     await jobs.releaseLost(owner, clock.nowMs());
     this.#started = true;
     this.#renewal = setInterval(() => {
-      if (this.#running.size > 0) void this.#written(() => jobs.renew(owner, clock.nowMs() + LEASE_MS));
+      if (this.#running.size > 0) void this.#written(() => jobs.renew(owner, clock.nowMs(), clock.nowMs() + LEASE_MS));
     }, RENEW_EVERY_MS);
+    const { shared } = this.#options;
+    if (shared) this.#look = setInterval(() => void this.#takeOver(), shared.everyMs);
     this.wake();
   }
 
@@ -100,21 +121,48 @@ export class JobRunner implements AsyncDisposable {
     if (!this.#started || this.#pumpScheduled) return;
     this.#pumpScheduled = true;
     // Not in the turn of the commit that brought the work: whoever wakes has held the thread for that.
-    this.#pumping = this.#pumping.then(nextTurn).then(() => {
-      this.#pumpScheduled = false;
-      return this.#pump();
+    // Nor under the lease of the job in which somebody woke it.
+    underLease(null, () => {
+      this.#pumping = this.#pumping.then(nextTurn).then(() => {
+        this.#pumpScheduled = false;
+        return this.#pump();
+      });
     });
   }
 
-  /** Aborts the running job on this subject, if there is one; what it had begun is redone or dropped by its handler. */
+  /**
+   * Aborts the running job on this subject, if there is one, wherever it runs; what it had begun is redone or dropped by its
+   * handler.
+   */
   cancel(kind: JobKind, subject: string): void {
     for (const { job, abort } of this.#running.values())
       if (job.kind === kind && job.subject === subject) abort.abort();
+    // Of a file that goes the row goes too, and one that is taken up anew is of another revision: who works on it notices.
+    if (kind !== "ingest") this.#revoke((jobs, owner) => jobs.revoke(kind, subject, owner));
   }
 
   /** Aborts every running job of this store. */
   cancelStore(storeId: string): void {
     for (const { job, abort } of this.#running.values()) if (job.store_id === storeId) abort.abort();
+    this.#revoke((jobs, owner) => jobs.revokeStore(storeId, owner));
+  }
+
+  /** Another server learns it with its next write. */
+  #revoke(revoke: (jobs: JobsTable, owner: string) => Promise<void>): void {
+    const { jobs, owner, shared } = this.#options;
+    if (!shared) return;
+    void underLease(null, () => this.#written(() => revoke(jobs, owner))).then(() => this.wake());
+  }
+
+  /** What others left, or lost. */
+  async #takeOver(): Promise<void> {
+    const { jobs, owner, clock, log } = this.#options;
+    await this.#written(async () => {
+      const released = await jobs.releaseLost(owner, clock.nowMs());
+      if (released === 0) return;
+      log.warn("jobs of a server that is gone are due again", { jobs: released });
+      this.wake();
+    });
   }
 
   async stats(): Promise<{ kind: JobKind; waiting: number; running: number }[]> {
@@ -127,6 +175,7 @@ export class JobRunner implements AsyncDisposable {
     await this.#pumping;
     if (this.#timer !== null) clearTimeout(this.#timer);
     if (this.#renewal !== null) clearInterval(this.#renewal);
+    if (this.#look !== null) clearInterval(this.#look);
     const running = [...this.#running.values()];
     for (const { abort } of running) abort.abort();
     await Promise.all(running.map(({ done }) => done));
@@ -142,7 +191,8 @@ export class JobRunner implements AsyncDisposable {
       }
     });
     const isHeld = this.#options.handlers.some(({ kind }) => this.#heldStores(kind).length > 0);
-    await this.#schedule(claimed ? (isHeld ? HELD_POLL_MS : 50) : UNWRITTEN_RETRY_MS);
+    const leastMs = isHeld ? HELD_POLL_MS : this.#options.shared ? SHARED_LEAST_MS : 50;
+    await this.#schedule(claimed ? leastMs : UNWRITTEN_RETRY_MS);
   }
 
   /** A full disk must end neither the process nor the work for good: false when the rows could not be changed now. */
@@ -165,16 +215,23 @@ export class JobRunner implements AsyncDisposable {
     const { jobs, clock, owner } = this.#options;
     const nowMs = clock.nowMs();
     const due = await jobs.dueTenants(kind, nowMs);
-    const may = await Promise.all(due.map(({ tenant_id }) => this.#mayRunMore(handler, tenant_id)));
+    const limits = await Promise.all(due.map(({ tenant_id }) => this.#limitOf(kind, tenant_id)));
     const tenants = due
-      .filter((_, i) => may[i])
-      .map(({ tenant_id, priority }) => ({
+      .map(({ tenant_id, priority, running }, i) => ({
         tenantId: tenant_id,
-        order: [this.#runningOf(kind, tenant_id), priority, this.#lastServed.get(tenant_id) ?? 0] as const,
+        limit: limits[i] ?? null,
+        // Of other servers too.
+        order: [
+          Math.max(running, this.#runningOf(kind, tenant_id)),
+          priority,
+          this.#lastServed.get(tenant_id) ?? 0,
+        ] as const,
       }))
+      .filter(({ tenantId, limit }) => this.#mayRunMore(handler, tenantId, limit))
       .sort((a, b) => a.order[0] - b.order[0] || a.order[1] - b.order[1] || a.order[2] - b.order[2]);
     const held = this.#heldStores(kind);
-    for (const { tenantId } of tenants) {
+    const shared = this.#options.shared ?? null;
+    for (const { tenantId, limit } of tenants) {
       const lease = handler.lease?.(tenantId) ?? null;
       if (handler.lease !== undefined && lease === null) continue;
       let launched = false;
@@ -184,7 +241,10 @@ export class JobRunner implements AsyncDisposable {
         this.#launch(handler, job, lease);
       };
       try {
-        await jobs.claim(kind, tenantId, nowMs, owner, nowMs + LEASE_MS, held, launch);
+        const claim = { exceptStores: held, onClaimed: launch, limit, lacking: shared?.lacking() };
+        // Of one that was lost, and still runs here, the lease would be taken for its own.
+        const exceptJobs = shared === null ? undefined : [...this.#running.keys()];
+        await jobs.claim(kind, tenantId, nowMs, owner, nowMs + LEASE_MS, { ...claim, exceptJobs });
       } finally {
         if (!launched) lease?.[Symbol.dispose]();
       }
@@ -200,10 +260,12 @@ export class JobRunner implements AsyncDisposable {
     return this.#options.heldStores?.(kind) ?? [];
   }
 
-  async #mayRunMore(handler: JobHandler, tenantId: string): Promise<boolean> {
-    const { kind, concurrency } = handler;
+  async #limitOf(kind: JobKind, tenantId: string): Promise<number | null> {
+    return (await this.#options.tenantLimit?.(kind, tenantId)) ?? null;
+  }
+
+  #mayRunMore({ kind, concurrency }: JobHandler, tenantId: string, limit: number | null): boolean {
     if (this.#runningOf(kind) >= concurrency && !this.#mayHaveSpare(kind, tenantId)) return false;
-    const limit = (await this.#options.tenantLimit?.(kind, tenantId)) ?? null;
     return limit === null || this.#runningOf(kind, tenantId) < limit;
   }
 
@@ -216,7 +278,7 @@ export class JobRunner implements AsyncDisposable {
 
   #launch(handler: JobHandler, job: JobRow, lease: Disposable | null): void {
     const abort = new AbortController();
-    const done = this.#run(handler, job, { signal: abort.signal, lease }).finally(async () => {
+    const done = this.#run(handler, job, { abort, lease }).finally(async () => {
       // Thousands of jobs that wait for nothing but the database would otherwise be one piece of work.
       await nextTurn();
       this.#running.delete(job.id);
@@ -228,40 +290,49 @@ export class JobRunner implements AsyncDisposable {
   async #run(
     handler: JobHandler,
     job: JobRow,
-    { signal, lease }: { signal: AbortSignal; lease: Disposable | null },
+    { abort, lease }: { abort: AbortController; lease: Disposable | null },
   ): Promise<void> {
-    const { jobs, owner, clock, log, metrics } = this.#options;
+    const { owner, log, metrics } = this.#options;
     const startedMs = performance.now();
+    const held = new JobLease(job.id, owner, () => abort.abort());
     let outcome: JobOutcome;
     try {
       outcome = await tracedAlone(`job ${job.kind}`, { "lectern.attempt": job.attempt }, async (span) => {
-        const ended = await handler.run(job, signal, lease);
+        const work = () => handler.run(job, abort.signal, lease);
+        const ended = await (this.#options.shared ? underLease(held, work) : work());
         span.set({ "lectern.outcome": ended.type });
         return ended;
       });
     } catch (error) {
-      const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-      log.error("job failed unexpectedly", { kind: job.kind, job: job.id, attempt: job.attempt, error: detail });
       outcome = retry("unexpected", job.attempt);
+      if (!(error instanceof LeaseLost)) {
+        const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+        log.error("job failed unexpectedly", { kind: job.kind, job: job.id, attempt: job.attempt, error: detail });
+      }
     } finally {
+      held.end();
       lease?.[Symbol.dispose]();
     }
-    const end = async () => {
-      switch (outcome.type) {
-        case "done":
-          await jobs.finish(job.id, owner);
-          break;
-        case "retry":
-          await jobs.retry(job.id, owner, clock.nowMs() + outcome.inMs);
-          break;
-        case "interrupted":
-          await jobs.giveBack(job.id, owner);
-      }
-    };
-    // A row that cannot be written before the stop is released by the next start.
-    while (!(await this.#written(end)) && this.#started) await Bun.sleep(UNWRITTEN_RETRY_MS);
-    metrics.count(JOBS, { kind: job.kind, outcome: outcome.type });
+    if (held.isLost) log.info("a job is let go of: its lease is lost", { kind: job.kind, job: job.id });
+    // Of one that is lost nothing is changed: each of these names its owner. A row that cannot be written before the stop
+    // is released by the next start.
+    else
+      while (!(await this.#written(() => this.#end(job, outcome))) && this.#started)
+        await Bun.sleep(UNWRITTEN_RETRY_MS);
+    metrics.count(JOBS, { kind: job.kind, outcome: held.isLost ? "lost" : outcome.type });
     metrics.observe(JOB_SECONDS, (performance.now() - startedMs) / 1000, { kind: job.kind });
+  }
+
+  async #end({ id }: JobRow, outcome: JobOutcome): Promise<void> {
+    const { jobs, owner, clock } = this.#options;
+    switch (outcome.type) {
+      case "done":
+        return await jobs.finish(id, owner);
+      case "retry":
+        return await jobs.retry(id, owner, clock.nowMs() + outcome.inMs);
+      case "interrupted":
+        return await jobs.giveBack(id, owner);
+    }
   }
 
   #runningOf(kind: JobKind, tenantId?: string): number {
@@ -277,8 +348,37 @@ export class JobRunner implements AsyncDisposable {
     const due = await jobs.nextDueMs().catch(() => null);
     if (this.#timer !== null) clearTimeout(this.#timer);
     if (!this.#started) return;
-    const wait = due === null ? POLL_MS : Math.min(POLL_MS, Math.max(leastMs, due - clock.nowMs()));
+    const pollMs = this.#options.shared ? SHARED_POLL_MS : POLL_MS;
+    const wait = due === null ? pollMs : Math.min(pollMs, Math.max(leastMs, due - clock.nowMs()));
     this.#timer = setTimeout(() => this.wake(), wait);
+  }
+}
+
+class JobLease implements Lease {
+  readonly jobId: JobId;
+  readonly owner: string;
+  readonly #onLost: () => void;
+  isLost = false;
+  #hasEnded = false;
+
+  constructor(jobId: JobId, owner: string, onLost: () => void) {
+    this.jobId = jobId;
+    this.owner = owner;
+    this.#onLost = onLost;
+  }
+
+  /** What is left of work that was lost writes nothing either. */
+  get isOver(): boolean {
+    return this.#hasEnded && !this.isLost;
+  }
+
+  lost(): void {
+    this.isLost = true;
+    this.#onLost();
+  }
+
+  end(): void {
+    this.#hasEnded = true;
   }
 }
 

@@ -18,7 +18,6 @@ export async function scheduleModelUpgrade(
   for (const from of await storage.generations.liveOfOtherRevision(model.id, model.revision)) {
     const store = await storage.stores.get(from.tenant_id, from.store_id);
     if (store === null || store.lifecycle === "deleting") continue;
-    if ((await storage.migrations.unfinished(from.tenant_id, from.store_id)) !== null) continue;
     const identity: KeptIdentity = {
       model: model.id,
       model_revision: from.model_revision,
@@ -27,7 +26,9 @@ export async function scheduleModelUpgrade(
       embedding_dimensions: store.embedding_dimensions,
       number: from.number,
     };
-    await storage.transaction(async ({ migrations, jobs }) => {
+    const isBegun = await storage.transaction(async ({ migrations, jobs }) => {
+      // Asked here, for another server may start at the same time.
+      if ((await migrations.unfinished(from.tenant_id, from.store_id)) !== null) return false;
       const { id } = await migrations.insert({
         id: newId("mig_"),
         tenantId: from.tenant_id,
@@ -50,7 +51,8 @@ export async function scheduleModelUpgrade(
         priority: 1,
         dueMs: 0,
       });
+      return true;
     });
-    log.info("a store is moved to the bundled model of this version", { store: from.store_id });
+    if (isBegun) log.info("a store is moved to the bundled model of this version", { store: from.store_id });
   }
 }

@@ -37,8 +37,11 @@ export type EmbedQuery = (
 ) => Promise<{ ok: true; vector: Float32Array } | EmbedFailure>;
 
 export interface SearchDeps extends Pick<Storage, "generations" | "chunks" | "indexReads"> {
-  /** `generation` is the row's id. */
-  indexes: { acquire(storeId: string, generation: number): Promise<IndexLease> };
+  /**
+   * The index of a generation (the row's id), with everything that was committed when the store was read: what was
+   * acknowledged by then is found, what was deleted is not, on whichever server that was.
+   */
+  indexes: { acquire(store: Pick<StoreRow, "id" | "version">, generation: number): Promise<IndexLease> };
   embedQuery: EmbedQuery;
   rankers: RerankDeps["rankers"];
   /** What a model's cosines mean for a question. */
@@ -47,7 +50,7 @@ export interface SearchDeps extends Pick<Storage, "generations" | "chunks" | "in
 
 export interface StoreSearch {
   /** One that may be searched. */
-  store: Pick<StoreRow, "id" | "tenant_id" | "live_generation">;
+  store: Pick<StoreRow, "id" | "tenant_id" | "live_generation" | "version">;
   /** `generation.id` of one that is not live, to compare it with the one that is; null: the live one. */
   generation: number | null;
   request: SearchRequest;
@@ -145,7 +148,7 @@ async function search(
   const generation = await generationOf(deps, store, asked.generation ?? store.live_generation);
   // Leased before the query is embedded: if another model went live in between, the query's vector would be
   // compared with vectors of another space.
-  using lease = await traced("search.open", {}, () => deps.indexes.acquire(store.id, generation.id));
+  using lease = await traced("search.open", {}, () => deps.indexes.acquire(store, generation.id));
   const leasedAt = performance.now();
   const queries = [...new Set(request.searched)];
   const vectors = await traced("search.embed", { "lectern.model": generation.model }, () =>
@@ -157,7 +160,7 @@ async function search(
       item: () => ask(deps, index, { model: generation.model, query, vector: vectors[i] ?? null, request }),
       cost: Math.max(1, query.length),
     }));
-  const again = () => deps.indexes.acquire(store.id, generation.id);
+  const again = () => deps.indexes.acquire(store, generation.id);
   const answers = await traced("search.index", {}, () =>
     answerOfIntact(lease, again, (index) =>
       inTurns(deps.turns, { tenant: store.tenant_id, questions: questionsTo(index), signal }),
@@ -287,6 +290,8 @@ async function read(
     const chunk = rows.get(ranked.chunkId);
     if (chunk === undefined) continue;
     const neighbours = around === 0 ? [] : await chunks.neighbours(tenantId, chunk.id, around, around);
+    // Removed between the two statements: a passage always stands among its neighbours.
+    if (around > 0 && neighbours.length === 0) continue;
     hits.push({ chunk, ranked, neighbours });
   }
   return hits;

@@ -86,7 +86,7 @@ export interface ChunkReads {
   hits(tenantId: TenantId, ids: readonly ChunkId[]): Promise<ChunkHit[]>;
   /** The texts alone of the chunks of these ids that still count. */
   texts(tenantId: TenantId, ids: readonly ChunkId[]): Promise<Map<ChunkId, string>>;
-  /** A chunk with up to `before` and `after` neighbours of the same file, in order. */
+  /** A chunk that still counts with up to `before` and `after` neighbours of the same file, in order; none where it does not. */
   neighbours(tenantId: TenantId, id: ChunkId, before: number, after: number): Promise<ChunkNeighbour[]>;
   /** The vectors that a chunk brought, windows x dimensions; null when it is gone. */
   vector(chunkId: ChunkId, generation: GenerationId): Promise<Float32Array | null>;
@@ -171,6 +171,7 @@ const HITS = /*sql*/ `SELECT ${CHUNK_HIT.list} FROM ${CURRENT}`;
 const OF_IDS = /*sql*/ `SELECT ${LISTED_CHUNK.list} FROM ${CURRENT} ORDER BY c.id`;
 const TEXTS = /*sql*/ `SELECT c.id, c.text FROM ${CURRENT}`;
 const NEIGHBOURS = /*sql*/ `SELECT n.idx, n.text, n.start_cp, n.end_cp, n.page, n.page_end, n.line, n.line_end FROM chunk c
+  JOIN store_file f ON f.seq = c.store_file AND f.revision = c.revision AND f.status = 'completed'
   JOIN chunk n ON n.store_file = c.store_file AND n.chunk_set = c.chunk_set AND n.revision = c.revision
   WHERE c.tenant_id = ?1 AND c.id = ?2 AND n.idx BETWEEN c.idx - ?3 AND c.idx + ?4 ORDER BY n.idx`;
 const VECTOR_OF = /*sql*/ `SELECT data FROM vector WHERE chunk_id = ?1 AND generation = ?2`;

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import type { ChunkOwner, IndexedChunk } from "./chunks.ts";
 import type { ChunkId, ChunkSet, GenerationId, StoreFileSeq, TenantId } from "./ids.ts";
-import { type IndexReads, indexReads } from "./index-reads.ts";
+import { type IndexReads, indexReads, type KeptFile } from "./index-reads.ts";
 import { Statements } from "./statements.ts";
 import type { Param } from "./sql.ts";
 import { STORE_FILE, type StoreFileRow } from "./store-files.ts";
@@ -18,7 +18,7 @@ import { encode } from "./table.ts";
  * belongs to one run of one process: a new one begins with nothing, so that there is never a doubt about what is in it.
  */
 export class IndexCache {
-  readonly reads: Omit<IndexReads, "slice" | "bring">;
+  readonly reads: Omit<IndexReads, "slice" | "bring" | "forget" | "forgetGeneration" | "kept">;
   readonly #path: string;
   readonly #connection: Connection;
   readonly #statements: Statements;
@@ -95,6 +95,23 @@ export class IndexCache {
     this.#run(FORGET_VECTORS, [generation, storeFile]);
   }
 
+  /** Files after `seq` of which chunks are here, in order. */
+  kept(seq: StoreFileSeq, limit: number): KeptFile[] {
+    return this.#statements.of(KEPT).all(seq, limit) as KeptFile[];
+  }
+
+  /** Vectors of a generation, and chunks that are of no other one; false when that was all of them. */
+  forgetGeneration(generation: GenerationId): boolean {
+    const ids = this.#statements.of(SOME_OF_GENERATION).values(generation, FORGOTTEN_AT_ONCE).flat();
+    const list = JSON.stringify(ids);
+    this.#once(() => {
+      this.#run(FORGET_OF_GENERATION, [generation, list]);
+      for (const table of ["chunk_terms", "chunk_attributes"]) this.#run(forgetUnused(table, "chunk_id"), [list]);
+      this.#run(forgetUnused("chunk", "id"), [list]);
+    });
+    return ids.length === FORGOTTEN_AT_ONCE;
+  }
+
   close(): void {
     this.#statements.finalize();
     this.#connection.close();
@@ -124,6 +141,7 @@ CREATE TABLE chunk_terms (chunk_id INTEGER PRIMARY KEY, terms);
 CREATE TABLE chunk_attributes (chunk_id INTEGER PRIMARY KEY, attributes);
 CREATE TABLE vector (id INTEGER PRIMARY KEY, chunk_id INTEGER, generation INTEGER, data, shared);
 CREATE UNIQUE INDEX vector_by_chunk ON vector (chunk_id, generation);
+CREATE INDEX vector_by_generation ON vector (generation);
 `;
 const KEEP_FILE = /*sql*/ `INSERT OR REPLACE INTO store_file (${FILE_COLUMNS.join(", ")})
   VALUES (${FILE_COLUMNS.map((_, i) => `?${i + 1}`).join(", ")})`;
@@ -143,3 +161,12 @@ const forgetOf = (table: string, which: string) => /*sql*/ `DELETE FROM ${table}
   (SELECT id FROM chunk WHERE ${which})`;
 const FORGET_VECTORS = /*sql*/ `DELETE FROM vector WHERE generation = ?1 AND chunk_id IN
   (SELECT id FROM chunk WHERE store_file = ?2)`;
+const KEPT = /*sql*/ `SELECT tenant_id, store_file FROM chunk WHERE store_file > ?1 GROUP BY store_file ORDER BY store_file LIMIT ?2`;
+const FORGOTTEN_AT_ONCE = 500;
+const SOME_OF_GENERATION = /*sql*/ `SELECT chunk_id FROM vector WHERE generation = ?1 LIMIT ?2`;
+const FORGET_OF_GENERATION = /*sql*/ `DELETE FROM vector WHERE generation = ?1
+  AND chunk_id IN (SELECT value FROM json_each(?2))`;
+/** Of chunks that have no vector here any more, in whatever generation. */
+const forgetUnused = (table: string, chunk: string) => /*sql*/ `DELETE FROM ${table}
+  WHERE ${chunk} IN (SELECT value FROM json_each(?1) j
+    WHERE NOT EXISTS (SELECT 1 FROM vector v WHERE v.chunk_id = j.value))`;

@@ -31,6 +31,12 @@ export interface IndexReads {
    * none), to what the transaction sees. Nothing where the database itself is read.
    */
   bring(tables: { storeFiles: StoreFilesTable; chunks: ChunksTable }, file: BroughtFile): Promise<void>;
+  /** Another server removed chunks of the file of revisions before this one: a copy on this machine has none any more. */
+  forget(seq: StoreFileSeq, belowRevision: number): void;
+  /** Files after `seq` of which a copy on this machine has chunks, in order; none where there is no copy. */
+  kept(seq: StoreFileSeq, limit: number): KeptFile[];
+  /** The same as `forget` for some hundreds of chunks of a generation that nothing here searches any more; true where there are more. */
+  forgetGeneration(generation: GenerationId): boolean;
 }
 
 /** Chunks of one revision of a file in one generation, from a place on. */
@@ -40,6 +46,11 @@ export interface SliceOfFile {
   generation: GenerationId;
   from: number;
   limit: number;
+}
+
+export interface KeptFile {
+  tenant_id: TenantId;
+  store_file: StoreFileSeq;
 }
 
 export interface BroughtFile {
@@ -70,6 +81,9 @@ export function indexReads(now: SyncReads): IndexReads {
     slice: async ({ tenantId, owner, generation, from, limit }, then) =>
       then(storeFile(tenantId, owner.storeFile), chunks(tenantId, owner, generation, from, limit)),
     bring: async () => {},
+    forget: () => {},
+    kept: () => [],
+    forgetGeneration: () => false,
   };
 }
 

@@ -1,39 +1,20 @@
 import { CLAIMED_JOB, type JobLeases } from "./jobs.ts";
+import { sharedLeases } from "./shared-leases.ts";
 import type { Sql } from "./sql.ts";
-import { texts, twin } from "./dialect.ts";
+import { texts } from "./dialect.ts";
 
 // A plus before `due_ms` keeps the planner from the index on it, which leads through everything that waits: with it the
 // next job is the first entry of another index.
-const DUE_TENANTS = twin(
-  /*sql*/ `SELECT * FROM (SELECT c.tenant_id, (SELECT j.priority FROM job j
+const DUE_TENANTS = /*sql*/ `SELECT * FROM (SELECT c.tenant_id, (SELECT j.priority FROM job j
       WHERE j.kind = ?1 AND j.tenant_id = c.tenant_id AND j.lease_owner IS NULL AND +j.due_ms <= ?2
-      ORDER BY j.priority, j.id LIMIT 1) AS priority
+      ORDER BY j.priority, j.id LIMIT 1) AS priority, c.running
     FROM job_count c WHERE c.kind = ?1 AND c.waiting > 0)
-  WHERE priority IS NOT NULL ORDER BY priority, tenant_id`,
-  // From tenant to tenant by the index that leads to the next job: as many steps as there are tenants.
-  /*sql*/ `WITH RECURSIVE waiting (tenant_id) AS (
-      (SELECT tenant_id FROM job WHERE kind = ?1 AND lease_owner IS NULL ORDER BY tenant_id LIMIT 1)
-      UNION ALL SELECT (SELECT j.tenant_id FROM job j WHERE j.kind = ?1 AND j.lease_owner IS NULL
-        AND j.tenant_id > w.tenant_id ORDER BY j.tenant_id LIMIT 1) FROM waiting w WHERE w.tenant_id IS NOT NULL)
-    SELECT * FROM (SELECT w.tenant_id, (SELECT j.priority FROM job j
-        WHERE j.kind = ?1 AND j.tenant_id = w.tenant_id AND j.lease_owner IS NULL AND +j.due_ms <= ?2
-        ORDER BY j.priority, j.id LIMIT 1) AS priority
-      FROM waiting w WHERE w.tenant_id IS NOT NULL) due
-    WHERE priority IS NOT NULL ORDER BY priority, tenant_id`,
-);
-const CLAIM = twin(
-  /*sql*/ `UPDATE job SET lease_owner = ?4, lease_ms = ?5, attempt = attempt + 1
+  WHERE priority IS NOT NULL ORDER BY priority, tenant_id`;
+const CLAIM = /*sql*/ `UPDATE job SET lease_owner = ?4, lease_ms = ?5, attempt = attempt + 1
   WHERE id = (SELECT id FROM job WHERE kind = ?1 AND tenant_id = ?2 AND lease_owner IS NULL AND +due_ms <= ?3
                 AND (store_id IS NULL OR store_id NOT IN ${texts(6)})
               ORDER BY priority, id LIMIT 1)
-  RETURNING ${CLAIMED_JOB.list}`,
-  // What another transaction is about to lease is passed over.
-  /*sql*/ `UPDATE job SET lease_owner = ?4, lease_ms = ?5, attempt = attempt + 1
-  WHERE id = (SELECT id FROM job WHERE kind = ?1 AND tenant_id = ?2 AND lease_owner IS NULL AND +due_ms <= ?3
-                AND (store_id IS NULL OR store_id NOT IN ${texts(6)})
-              ORDER BY priority, id LIMIT 1 FOR UPDATE SKIP LOCKED)
-  RETURNING ${CLAIMED_JOB.list}`,
-);
+  RETURNING ${CLAIMED_JOB.list}`;
 const FINISH = /*sql*/ `DELETE FROM job WHERE id = ?1 AND lease_owner = ?2 AND attempt > 0`;
 // An insert of the same subject sets `attempt` to 0; a claim makes it 1.
 const ASKED_AGAIN = /*sql*/ `UPDATE job SET lease_owner = NULL, lease_ms = NULL WHERE id = ?1 AND lease_owner = ?2`;
@@ -46,12 +27,16 @@ const RELEASE_LOST = /*sql*/ `UPDATE job SET lease_owner = NULL, lease_ms = NULL
     due_ms = CASE WHEN attempt <= 5 THEN due_ms ELSE CAST(?2 AS BIGINT)
       + CASE attempt WHEN 6 THEN 1000 WHEN 7 THEN 2000 WHEN 8 THEN 4000 WHEN 9 THEN 8000 WHEN 10 THEN 16000 ELSE 30000 END END
   WHERE lease_owner IS NOT NULL AND (lease_owner <> ?1 OR lease_ms < ?2)`;
+const REVOKE = /*sql*/ `UPDATE job SET lease_owner = NULL, lease_ms = NULL
+  WHERE kind = ?1 AND subject = ?2 AND lease_owner IS NOT NULL AND lease_owner <> ?3`;
+const REVOKE_STORE = /*sql*/ `UPDATE job SET lease_owner = NULL, lease_ms = NULL
+  WHERE store_id = ?1 AND lease_owner IS NOT NULL AND lease_owner <> ?2`;
 const NEXT_DUE = /*sql*/ `SELECT min(due_ms) AS due_ms FROM job WHERE lease_owner IS NULL`;
 
 export function jobLeases(sql: Sql): JobLeases {
   return {
     dueTenants: (kind, nowMs) => sql.all(DUE_TENANTS, [kind, nowMs]),
-    claim: (kind, tenantId, nowMs, owner, leaseMs, exceptStores = [], onClaimed) =>
+    claim: (kind, tenantId, nowMs, owner, leaseMs, { exceptStores = [], onClaimed } = {}) =>
       sql.atomic(async (tx) => {
         const values = [kind, tenantId, nowMs, owner, leaseMs, JSON.stringify(exceptStores)];
         const job = await CLAIMED_JOB.get(tx, CLAIM, values);
@@ -64,8 +49,11 @@ export function jobLeases(sql: Sql): JobLeases {
       }, "work"),
     retry: async (id, owner, dueMs) => void (await sql.atomic((tx) => tx.run(RELEASE, [id, owner, dueMs]), "work")),
     giveBack: async (id, owner) => void (await sql.atomic((tx) => tx.run(GIVE_BACK, [id, owner]), "work")),
-    renew: async (owner, leaseMs) => void (await sql.atomic((tx) => tx.run(RENEW, [owner, leaseMs]), "work")),
+    renew: async (owner, _nowMs, leaseMs) => void (await sql.atomic((tx) => tx.run(RENEW, [owner, leaseMs]), "work")),
     releaseLost: (owner, nowMs) => sql.run(RELEASE_LOST, [owner, nowMs]),
+    revoke: async (kind, subject, owner) => void (await sql.run(REVOKE, [kind, subject, owner])),
+    revokeStore: async (storeId, owner) => void (await sql.run(REVOKE_STORE, [storeId, owner])),
+    ...(sql.dialect === "postgres" ? sharedLeases(sql) : {}),
     nextDueMs: async () => (await sql.get<{ due_ms: number | null }>(NEXT_DUE))?.due_ms ?? null,
   };
 }

@@ -1,6 +1,6 @@
 import { jobLeases } from "./job-leases.ts";
-import type { JobsTable } from "./jobs.ts";
-import type { JobId } from "./ids.ts";
+import { JOB, type JobsTable } from "./jobs.ts";
+import type { JobId, StoreFileSeq } from "./ids.ts";
 import type { Sql } from "./sql.ts";
 import { texts } from "./dialect.ts";
 
@@ -23,6 +23,10 @@ const STUCK = /*sql*/ `SELECT f.tenant_id, f.store_id, f.seq FROM vector_store s
     AND NOT EXISTS (SELECT 1 FROM job j WHERE j.kind = 'ingest' AND j.subject = CAST(f.seq AS TEXT))
   LIMIT ?1`;
 const DEPTH = /*sql*/ `SELECT kind, CAST(sum(waiting) AS BIGINT) AS waiting, CAST(sum(running) AS BIGINT) AS running FROM job_count GROUP BY kind`;
+const TELL = /*sql*/ `UPDATE job SET progress = ?3 WHERE kind = 'ingest' AND subject = ?1 AND lease_owner = ?2`;
+const TOLD_ROW = JOB.pick("subject", "store_id", "lease_owner", "progress");
+const TOLD = /*sql*/ `SELECT ${TOLD_ROW.list} FROM job
+  WHERE lease_owner IS NOT NULL AND lease_owner <> ?1 AND kind = 'ingest' AND progress IS NOT NULL`;
 
 export function jobsTable(sql: Sql): JobsTable {
   return {
@@ -47,6 +51,19 @@ export function jobsTable(sql: Sql): JobsTable {
         return rows.filter((row) => row.lease_owner !== null).length;
       }),
     filesWithoutJob: (limit) => sql.all(STUCK, [limit]),
+    tellProgress: (owner, files) =>
+      sql.atomic(async (tx) => {
+        for (const { storeFile, progress } of files)
+          await tx.run(TELL, [String(storeFile), owner, JSON.stringify(progress)]);
+      }, "work"),
+    async toldProgress(owner) {
+      const rows = await TOLD_ROW.all(sql, TOLD, [owner]);
+      return rows.flatMap(({ subject, store_id: storeId, lease_owner: teller, progress }) =>
+        storeId === null || teller === null || progress === null
+          ? []
+          : [{ storeFile: Number(subject) as StoreFileSeq, storeId, owner: teller, progress }],
+      );
+    },
     depth: () => sql.all(DEPTH),
   };
 }

@@ -1,5 +1,5 @@
 import type { JobId, StoreFileSeq, StoreId, TenantId } from "./ids.ts";
-import { id, integer, nullable, type RowOf, table, text } from "./table.ts";
+import { id, integer, json, nullable, type RowOf, table, text } from "./table.ts";
 
 export type JobKind =
   | "ingest"
@@ -36,7 +36,27 @@ export const JOB = table("job", {
   /** What else it was told; each kind has its own form. */
   payload: text(),
   created_at: integer(),
+  /** How far whoever works on it is; null where that is not said. */
+  progress: nullable(json<KeptProgress>()),
 });
+
+/** How far the indexing of a file is. */
+export interface KeptProgress {
+  stage: "queued" | "parse" | "chunk" | "embed" | "index";
+  done: number;
+  total: number;
+  /** Files of the store a second, at the server that says so; null while that cannot be told. */
+  pace: number | null;
+}
+
+/** Of a file that is being indexed somewhere. */
+export interface ToldProgress {
+  storeFile: StoreFileSeq;
+  storeId: StoreId;
+  /** The process run that works on it. */
+  owner: string;
+  progress: KeptProgress;
+}
 
 /** Kept by triggers on `job`. */
 export const JOB_COUNT = table("job_count", {
@@ -72,25 +92,39 @@ export interface JobsTable extends JobLeases {
   dropWaiting(tenantId: TenantId, storeId: StoreId, kinds: readonly JobKind[]): Promise<number>;
   /** Files in progress without a job (for the janitor). */
   filesWithoutJob(limit: number): Promise<{ tenant_id: TenantId; store_id: StoreId; seq: StoreFileSeq }[]>;
+  /** Writes how far these files are, where they are worked on by `owner`; for those who ask another server. */
+  tellProgress(owner: string, files: readonly Omit<ToldProgress, "owner">[]): Promise<void>;
+  /** What was told of files that are worked on now, by anybody but `owner`. */
+  toldProgress(owner: string): Promise<ToldProgress[]>;
   depth(): Promise<{ kind: JobKind; waiting: number; running: number }[]>;
+}
+
+/** Which jobs may be claimed. The last three: where several servers work on the same jobs (shared-leases.ts). */
+export interface ClaimOptions {
+  /** Jobs of none of these stores. */
+  exceptStores?: readonly StoreId[] | undefined;
+  /** Runs in the turn of the commit: whoever cancels the job from then on finds it running. */
+  onClaimed?: ((job: JobRow) => void) | undefined;
+  /** None of these. */
+  exceptJobs?: readonly JobId[] | undefined;
+  /** While the tenant has fewer of the kind running, wherever that is. */
+  limit?: number | null | undefined;
+  /** Models that are not here. */
+  lacking?: readonly string[] | undefined;
 }
 
 /** What the runner does: a job is worked on by whoever leases it. */
 export interface JobLeases {
-  /** Tenants with due work of this kind, those with urgent work first. */
-  dueTenants(kind: JobKind, nowMs: number): Promise<{ tenant_id: TenantId; priority: number }[]>;
-  /**
-   * Leases the tenant's next due job, of none of these stores, to `owner` until `leaseMs`; null when there is none.
-   * `onClaimed` runs in the turn of the commit: whoever cancels it from then on finds it running.
-   */
+  /** Tenants with due work of this kind, those with urgent work first; and how many of theirs are being worked on. */
+  dueTenants(kind: JobKind, nowMs: number): Promise<{ tenant_id: TenantId; priority: number; running: number }[]>;
+  /** Leases the tenant's next due job to `owner` until `leaseMs`; null when there is none. */
   claim(
     kind: JobKind,
     tenantId: TenantId,
     nowMs: number,
     owner: string,
     leaseMs: number,
-    exceptStores?: readonly StoreId[],
-    onClaimed?: (job: JobRow) => void,
+    claim?: ClaimOptions,
   ): Promise<JobRow | null>;
   /** Done: the row goes, unless the work was asked for again meanwhile (`insert`); then it is due at once. */
   finish(id: JobId, owner: string): Promise<void>;
@@ -98,8 +132,12 @@ export interface JobLeases {
   retry(id: JobId, owner: string, dueMs: number): Promise<void>;
   /** Interrupted through no fault of its own (a stop): due at once, the attempt is not counted. */
   giveBack(id: JobId, owner: string): Promise<void>;
-  renew(owner: string, leaseMs: number): Promise<void>;
-  /** Makes due again what a dead process, or a lease that ran out, still holds. */
+  renew(owner: string, nowMs: number, leaseMs: number): Promise<void>;
+  /** Makes due again what a dead process, or a lease that ran out, still holds. Returns how many. */
   releaseLost(owner: string, nowMs: number): Promise<number>;
+  /** Takes the job on this subject from whoever else works on it: what he writes from now on is refused. */
+  revoke(kind: JobKind, subject: string, owner: string): Promise<void>;
+  /** Takes every job of the store from whoever else works on it. */
+  revokeStore(storeId: StoreId, owner: string): Promise<void>;
   nextDueMs(): Promise<number | null>;
 }

@@ -99,6 +99,8 @@ export const MIGRATION = table("migration", {
   error_message: nullable(text()),
   rollback_until: nullable(integer()),
   rolled_back_at: nullable(integer()),
+  /** Chunks of new files that may still enter the store, which may be below 0; null: any number. */
+  ingest_credit: nullable(integer()),
 });
 
 export type MigrationRow = RowOf<typeof MIGRATION>;

@@ -3,6 +3,7 @@ import { twin } from "./dialect.ts";
 import type { ConversationSeq, KeyId, ResponseId, ResponseSeq, TenantId } from "./ids.ts";
 import { ITEM_PREFIXES, type KeptInputMessage, type KeptItem, withoutSources } from "./response-items.ts";
 import { responseSourcesTable, sourcesOf } from "./response-sources.ts";
+import { forgetSteps } from "./response-steps.ts";
 import type { Sql } from "./sql.ts";
 import { boolean, id, integer, json, nullable, type RowOf, Selection, table, text } from "./table.ts";
 
@@ -227,7 +228,9 @@ class Responses implements ResponsesTable {
     const values = [tenantId, responseId, status, completedAt, JSON.stringify(outcome)];
     if ((await this.#sql.run(END, values)) === 0) return false;
     const row = await this.get(tenantId, responseId);
-    if (row !== null) await this.#add(row, "output", output);
+    if (row === null) return true;
+    await forgetSteps(this.#sql, row);
+    await this.#add(row, "output", output);
     return true;
   }
 

@@ -3,7 +3,7 @@ import type { Page, PageQuery } from "./page.ts";
 import type { Sql } from "./sql.ts";
 import { id, integer, json, nullable, type RowOf, table, text } from "./table.ts";
 import type { KeptCall, KeptResources, KeptTokens } from "./thread-items.ts";
-import { texts } from "./dialect.ts";
+import { texts, twin } from "./dialect.ts";
 
 export type RunStatus =
   | "queued"
@@ -97,6 +97,8 @@ export interface RunsTable {
   /** Inside a transaction of the caller. */
   insert(run: Omit<RunRow, "seq">): Promise<RunRow>;
   get(tenantId: TenantId, id: RunId): Promise<RunRow | null>;
+  /** The same, and nobody else changes it before the transaction of the caller ends. */
+  locked(run: RunRow): Promise<RunRow | null>;
   list(tenantId: TenantId, thread: ThreadSeq, page: PageQuery): Promise<Page<RunRow>>;
   active(thread: ThreadSeq): Promise<RunRow | null>;
   setMetadata(tenantId: TenantId, id: RunId, metadata: Record<string, string>): Promise<void>;
@@ -122,6 +124,8 @@ export interface RunsTable {
 
 const ACTIVE = `status IN ('queued', 'in_progress', 'requires_action', 'cancelling')`;
 const BY_ID = /*sql*/ `SELECT ${RUN.list} FROM run WHERE tenant_id = ?1 AND id = ?2`;
+// SQLite has one transaction at a time.
+const LOCKED = twin(/*sql*/ `${BY_ID} LIMIT 1`, /*sql*/ `${BY_ID} FOR UPDATE`);
 const LISTED = /*sql*/ `run WHERE tenant_id = ?1 AND thread = ?2`;
 const ACTIVE_OF = /*sql*/ `SELECT ${RUN.list} FROM run WHERE thread = ?1 AND ${ACTIVE}`;
 const START = /*sql*/ `UPDATE run SET status = 'in_progress', started_at = coalesce(started_at, ?2)
@@ -140,6 +144,7 @@ export function runsTable(sql: Sql): RunsTable {
   return {
     insert: (run) => RUN.insert(sql, run),
     get: (tenantId, runId) => RUN.get(sql, BY_ID, [tenantId, runId]),
+    locked: ({ tenant_id: tenantId, id: runId }) => RUN.get(sql, LOCKED, [tenantId, runId]),
     list: (tenantId, thread, page) => RUN.page(sql, { from: LISTED, params: [tenantId, thread] }, page),
     active: (thread) => RUN.get(sql, ACTIVE_OF, [thread]),
     setMetadata: async (tenantId, runId, metadata) =>

@@ -3,6 +3,7 @@ import { afterAll, expect, test } from "bun:test";
 import { ASSISTANT } from "./assistants.ts";
 import { FILE_BATCH, FILE_BATCH_MEMBER } from "./batches.ts";
 import { CHUNK, CHUNK_ATTRIBUTES, CHUNK_TERMS, VECTOR } from "./chunks.ts";
+import { CONSOLE_PASS } from "./console-passes.ts";
 import { CONVERSATION } from "./conversations.ts";
 import { DELETION, DELETION_FILE, DELETION_RANGE } from "./deletions.ts";
 import { EMBEDDING_CACHE, EMBEDDING_CACHE_SIZE } from "./embedding-cache.ts";
@@ -11,19 +12,24 @@ import { EVALUATION } from "./evaluations.ts";
 import { FILE, USAGE } from "./files.ts";
 import { GENERATION_FILE } from "./generation-files.ts";
 import { GENERATION } from "./generations.ts";
+import { HELD } from "./held.ts";
 import { INSTANCE } from "./instance.ts";
 import { JOB, JOB_COUNT } from "./jobs.ts";
 import { JUDGMENT } from "./judgments.ts";
 import { API_KEY } from "./keys.ts";
+import { LIST_PLACE } from "./list-places.ts";
 import { MIGRATION } from "./migration-table.ts";
 import { QUERY_LOG, QUERY_LOG_SIZE } from "./query-log.ts";
+import { DUTY, RATE, REPLICA } from "./replicas.ts";
 import { RESPONSE_SOURCE } from "./response-sources.ts";
+import { RESPONSE_STEP } from "./response-steps.ts";
 import { RESPONSE, RESPONSE_ITEM } from "./responses.ts";
 import { RUN_STEP } from "./run-steps.ts";
 import { RUN } from "./runs.ts";
 import { SHOWN_ID } from "./shown-ids.ts";
 import { openSqlite } from "./sqlite.ts";
 import { INGEST_HOUR, QUERY_HOUR } from "./statistics.ts";
+import { STORE_CHANGE } from "./store-changes.ts";
 import { STORE_FILE } from "./store-files.ts";
 import { VECTOR_STORE } from "./stores.ts";
 import type { Column, Columns, Table } from "./table.ts";
@@ -45,6 +51,7 @@ const TABLES: readonly Table<Columns>[] = [
   GENERATION,
   GENERATION_FILE,
   STORE_FILE,
+  STORE_CHANGE,
   FILE_BATCH,
   FILE_BATCH_MEMBER,
   CHUNK,
@@ -71,12 +78,19 @@ const TABLES: readonly Table<Columns>[] = [
   RESPONSE,
   RESPONSE_ITEM,
   RESPONSE_SOURCE,
+  RESPONSE_STEP,
+  HELD,
+  CONSOLE_PASS,
+  LIST_PLACE,
   ASSISTANT,
   THREAD,
   THREAD_MESSAGE,
   RUN,
   RUN_STEP,
   THREAD_SOURCE,
+  REPLICA,
+  DUTY,
+  RATE,
 ];
 const TYPES: Record<Column<unknown>["kind"], string> = {
   text: "TEXT",

@@ -70,6 +70,13 @@ const ONE_QUERY_HOUR = /*sql*/ `SELECT ${QUERIES.list} FROM query_hour WHERE sto
 const QUERY_HOURS = /*sql*/ `SELECT ${QUERIES.list} FROM query_hour WHERE tenant_id = ?1 AND store_id = ?2 AND hour >= ?3 ORDER BY hour`;
 const PUT_QUERY_HOUR = /*sql*/ `ON CONFLICT (store_id, hour) DO UPDATE SET queries = excluded.queries, empty = excluded.empty,
   latency = excluded.latency`;
+/** Several servers add at the same time: nothing is read before. */
+const ADD_QUERIES = /*sql*/ `INSERT INTO query_hour (tenant_id, store_id, hour, queries, empty, latency) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+  ON CONFLICT (tenant_id, store_id, hour) DO UPDATE SET queries = query_hour.queries + excluded.queries,
+    empty = query_hour.empty + excluded.empty, latency = (SELECT coalesce(json_object_agg(key, n), '{}')::text FROM
+      (SELECT key, CAST(sum(CAST(value AS BIGINT)) AS BIGINT) AS n FROM
+        (SELECT key, value FROM json_each_text(query_hour.latency::json) UNION ALL
+         SELECT key, value FROM json_each_text(excluded.latency::json)) parts GROUP BY key) sums)`;
 const INGEST_HOURS = /*sql*/ `SELECT ${INGESTS.list} FROM ingest_hour WHERE tenant_id = ?1 AND store_id = ?2 AND hour >= ?3 ORDER BY hour`;
 const ADD_INGEST = /*sql*/ `ON CONFLICT (store_id, hour) DO UPDATE SET completed = ingest_hour.completed + excluded.completed,
   failed = ingest_hour.failed + excluded.failed, cancelled = ingest_hour.cancelled + excluded.cancelled,
@@ -81,6 +88,10 @@ const REMOVALS = HOURLY.map((name) => /*sql*/ `DELETE FROM ${name} WHERE tenant_
 export function statisticsTable(sql: Sql): StatisticsTable {
   return {
     async addQueries({ tenantId, storeId, hour, queries, empty, latency }) {
+      if (sql.dialect === "postgres") {
+        await sql.run(ADD_QUERIES, [tenantId, storeId, hour, queries, empty, JSON.stringify(latency)]);
+        return;
+      }
       const before = await QUERIES.get(sql, ONE_QUERY_HOUR, [storeId, hour]);
       const sum = before?.latency ?? {};
       for (const [bucket, count] of Object.entries(latency)) sum[bucket] = (sum[bucket] ?? 0) + count;

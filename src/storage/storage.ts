@@ -2,6 +2,7 @@ import { type AssistantsTable, assistantsTable } from "./assistants.ts";
 import { type BatchesTable, batchesTable } from "./batches.ts";
 import { type ChunksTable, chunksTable } from "./chunk-table.ts";
 import { type ChunkTermsTable, chunkTermsTable } from "./chunk-terms.ts";
+import { type ConsolePassesTable, consolePassesTable } from "./console-passes.ts";
 import { type ConversationsTable, conversationsTable } from "./conversations.ts";
 import { type DeletionsTable, deletionsTable } from "./deletions.ts";
 import { type EmbeddingCacheTable, embeddingCacheTable } from "./embedding-cache.ts";
@@ -10,20 +11,25 @@ import { type EvaluationsTable, evaluationsTable } from "./evaluations.ts";
 import { type FilesTable, filesTable } from "./files.ts";
 import { type GenerationFilesTable, generationFilesTable } from "./generation-files.ts";
 import { type GenerationsTable, generationsTable } from "./generations.ts";
+import { type HeldTable, heldTable } from "./held.ts";
 import { type IndexReads, indexReads } from "./index-reads.ts";
 import { type InstanceTable, instanceTable } from "./instance.ts";
 import { jobsTable } from "./job-table.ts";
 import type { JobsTable } from "./jobs.ts";
 import { type JudgmentsTable, judgmentsTable } from "./judgments.ts";
+import { type ListPlacesTable, listPlacesTable } from "./list-places.ts";
 import { type MigrationsTable, migrationsTable } from "./migration-table.ts";
 import { type QueryLogTable, queryLogTable } from "./query-log.ts";
+import { type ReplicasTable, replicasTable } from "./replicas.ts";
 import { type ResponseSourcesTable, responseSourcesTable } from "./response-sources.ts";
+import { type ResponseStepsTable, responseStepsTable } from "./response-steps.ts";
 import { type ResponsesTable, responsesTable } from "./responses.ts";
 import { type RunsTable, runsTable } from "./runs.ts";
 import { type StepsTable, stepsTable } from "./run-steps.ts";
 import { SHOWN_ID_ROW, type ShownIds, shownIds } from "./shown-ids.ts";
 import type { Database, Durability, Sql, Tx } from "./sql.ts";
 import { type StatisticsTable, statisticsTable } from "./statistics.ts";
+import { type StoreChangesTable, storeChangesTable } from "./store-changes.ts";
 import { type StoreFilesTable, storeFilesTable } from "./store-files.ts";
 import { type StoresTable, storesTable } from "./stores.ts";
 import { type TenantsTable, tenantsTable } from "./tenants.ts";
@@ -43,6 +49,7 @@ export interface Tables {
   readonly generationFiles: GenerationFilesTable;
   readonly migrations: MigrationsTable;
   readonly storeFiles: StoreFilesTable;
+  readonly storeChanges: StoreChangesTable;
   readonly batches: BatchesTable;
   readonly chunks: ChunksTable;
   readonly chunkTerms: ChunkTermsTable;
@@ -57,12 +64,17 @@ export interface Tables {
   readonly responses: ResponsesTable;
   readonly conversations: ConversationsTable;
   readonly responseSources: ResponseSourcesTable;
+  readonly responseSteps: ResponseStepsTable;
+  readonly held: HeldTable;
+  readonly consolePasses: ConsolePassesTable;
+  readonly listPlaces: ListPlacesTable;
   readonly assistants: AssistantsTable;
   readonly threads: ThreadsTable;
   readonly messages: MessagesTable;
   readonly runs: RunsTable;
   readonly steps: StepsTable;
   readonly threadSources: ThreadSourcesTable;
+  readonly replicas: ReplicasTable;
 }
 
 function makeTables(sql: Sql): Tables {
@@ -76,6 +88,7 @@ function makeTables(sql: Sql): Tables {
     generationFiles: generationFilesTable(sql),
     migrations: migrationsTable(sql),
     storeFiles: storeFilesTable(sql),
+    storeChanges: storeChangesTable(sql),
     batches: batchesTable(sql),
     chunks: chunksTable(sql),
     chunkTerms: chunkTermsTable(sql),
@@ -90,12 +103,17 @@ function makeTables(sql: Sql): Tables {
     responses: responsesTable(sql),
     conversations: conversationsTable(sql),
     responseSources: responseSourcesTable(sql),
+    responseSteps: responseStepsTable(sql),
+    held: heldTable(sql),
+    consolePasses: consolePassesTable(sql),
+    listPlaces: listPlacesTable(sql),
     assistants: assistantsTable(sql),
     threads: threadsTable(sql),
     messages: messagesTable(sql),
     runs: runsTable(sql),
     steps: stepsTable(sql),
     threadSources: threadSourcesTable(sql),
+    replicas: replicasTable(sql),
   };
 }
 

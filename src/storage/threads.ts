@@ -33,6 +33,8 @@ export interface ThreadsTable {
   ): Promise<void>;
   /** Something is put into it: so many messages, whose first number is returned. Inside a transaction of the caller. */
   use(thread: ThreadRow, messages: number, at: number): Promise<number>;
+  /** Nobody else begins a run in it, or puts something into it, before the transaction of the caller ends. */
+  lock(thread: ThreadRow): Promise<void>;
   remove(tenantId: TenantId, id: ThreadId): Promise<boolean>;
   /** Removes up to `limit` that were not used since `before` and have no active run; returns how many. */
   trim(before: number, limit: number): Promise<number>;
@@ -43,6 +45,7 @@ const BY_ID = /*sql*/ `SELECT ${THREAD.list} FROM thread WHERE tenant_id = ?1 AN
 const LISTED = /*sql*/ `thread WHERE tenant_id = ?1 AND (CAST(?2 AS TEXT) IS NULL OR key_id = ?2)`;
 const USE = /*sql*/ `UPDATE thread SET next_number = next_number + ?2, used_at = CASE WHEN used_at > ?3 THEN used_at ELSE ?3 END WHERE seq = ?1
   RETURNING next_number - ?2 AS first`;
+const LOCK = /*sql*/ `SELECT seq FROM thread WHERE tenant_id = ?1 AND seq = ?2 FOR UPDATE`;
 const REMOVE = /*sql*/ `DELETE FROM thread WHERE tenant_id = ?1 AND id = ?2`;
 const TRIM = /*sql*/ `DELETE FROM thread WHERE seq IN (SELECT seq FROM thread t WHERE used_at < ?1
     AND NOT EXISTS (SELECT 1 FROM run r WHERE r.thread = t.seq
@@ -63,6 +66,10 @@ export function threadsTable(sql: Sql): ThreadsTable {
     update: async (tenantId, threadId, changes) =>
       void (await THREAD.update(sql, { tenant_id: tenantId, id: threadId }, changes)),
     use: async ({ seq }, messages, at) => (await sql.get<{ first: number }>(USE, [seq, messages, at]))?.first ?? 0,
+    async lock({ tenant_id: tenantId, seq }) {
+      // SQLite has one transaction at a time.
+      if (sql.dialect === "postgres") await sql.get(LOCK, [tenantId, seq]);
+    },
     remove: async (tenantId, threadId) => (await erased(REMOVE, [tenantId, threadId])) > 0,
     trim: (before, limit) => erased(TRIM, [before, limit]),
     removeOfTenant: (tenantId, limit) => erased(OF_TENANT, [tenantId, limit]),

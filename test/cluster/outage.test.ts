@@ -162,18 +162,4 @@ describe.skipIf(lacks("postgres", hasPostgres))("a server whose database goes aw
     expect(twice).toBe(0);
     console.log(`taken ${taken.size} files over three crashes, lost 0`);
   });
-
-  test("is taken by another: it ends, and says why", async () => {
-    await database.query("UPDATE lectern_holder SET token = 'other', name = 'other (process 1)'");
-    await waitFor(
-      "the server ends",
-      async () =>
-        (await server.fetch("/healthz").then(
-          () => undefined,
-          () => true,
-        )) as true | undefined,
-    );
-    expect(server.log()).toContain("a Lectern on other (process 1) has taken the database");
-    expect(await server.stop()).toBe(1);
-  });
 });

@@ -4,7 +4,8 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import OpenAI from "openai";
-import { tempDir } from "./temp-dir.ts";
+import { OVER_TWO, startPair } from "./pair.ts";
+import { tempDir, type TempDir } from "./temp-dir.ts";
 
 export const ROOT = resolve(import.meta.dir, "../..");
 /** A path in LECTERN_UNDER_TEST is another binary; the word `source` there runs the source. */
@@ -60,8 +61,25 @@ export interface TestServer extends AsyncDisposable {
 
 const READY = /^lectern \S+ listening on (http:\/\/\S+)$/m;
 
-/** Starts a server on a free port and waits for its ready line. Throws with what it wrote if it ends before that. */
+/**
+ * Starts a server on a free port and waits for its ready line. Throws with what it wrote if it ends before that. With
+ * LECTERN_TEST_SERVERS=two it is two that look like one (pair.ts).
+ */
 export async function startServer(options: StartOptions = {}): Promise<TestServer> {
+  if (!OVER_TWO) return await startOne(options);
+  const dataDir = options.dataDir ?? leftBehind().join("data");
+  return await startPair(startOne, { ...options, dataDir });
+}
+
+/** Removed when the process ends. */
+function leftBehind(): TempDir {
+  const dir = tempDir();
+  process.on("exit", () => dir[Symbol.dispose]());
+  return dir;
+}
+
+/** One, whatever suites are to run over. */
+export async function startOne(options: StartOptions = {}): Promise<TestServer> {
   const own = options.dataDir === undefined ? tempDir() : null;
   const dataDir = options.dataDir ?? own?.join("data") ?? "";
   const cwd = own?.path ?? join(dataDir, "..");

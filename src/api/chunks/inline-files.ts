@@ -52,7 +52,9 @@ export class InlineFiles {
           await tables.files.insert({ ...file, created_at: clock.nowSeconds(), expires_at: null });
       });
     } catch (error) {
-      if ((await files.get(tenantId, id)) === null) await blobs.remove(id);
+      // Another server made it at the same time.
+      if ((await files.get(tenantId, id)) !== null) return;
+      await blobs.remove(id);
       throw error;
     }
   }

@@ -92,6 +92,7 @@ class Inserter implements VectorInserter {
     // Taking over a thousand analysed texts takes long enough by itself.
     if (items.length > 1) await nextTurn();
     const ids = await transaction(async (tables, tx) => {
+      await tables.stores.lock(store.tenant_id, store.id);
       const now = await access.usable(asking, tables.stores);
       // Another generation went live while the texts were embedded: they need that one's vectors.
       if (now.live_generation !== generation.id) return null;

@@ -62,7 +62,7 @@ export function chunksService(deps: ChunksDeps): ChunksService {
       const { rows, hasMore } =
         filter === null
           ? await chunks.list(store.tenant_id, store.id, generation.chunk_set, page, fileOf(query))
-          : await filteredPage(deps, generation, { filter: within(query, filter), page });
+          : await filteredPage(deps, { store, generation }, { filter: within(query, filter), page });
       cursors.remember(
         store.tenant_id,
         rows.map(({ id }) => ({ id: ids.idOf(id), seq: id })),
@@ -83,13 +83,13 @@ function within({ file_id: file }: ChunkList, filter: Filter): Filter {
 /** Files are chosen as in a search, by the index. What it has of files that are not completed is left out. */
 async function filteredPage(
   { chunks, indexes }: ChunksDeps,
-  generation: GenerationRow,
+  { store, generation }: { store: StoreRow; generation: GenerationRow },
   { filter, page }: { filter: Filter; page: PageQuery },
 ): Promise<Page<ChunkRow>> {
   const rows: ChunkRow[] = [];
   const { direction, limit, ...bounds } = pageBounds(page);
   for (let take = limit; rows.length < limit; take = Math.min(take * 4, MOST_TAKEN)) {
-    const acquire = () => indexes.acquire(generation.store_id, generation.id);
+    const acquire = () => indexes.acquire(store, generation.id);
     using lease = await acquire();
     const kept = { ...bounds, direction, limit: take };
     const found = await answerOfIntact(lease, acquire, (index) => index.chunksKept(filter, kept));

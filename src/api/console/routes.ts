@@ -8,9 +8,9 @@ import { ConsoleLink, ConsoleSession, ConsoleSessionBody } from "./schema.ts";
 /** One-time links by which a person at the server's own machine opens the console without typing a key. */
 export interface ConsoleLinks {
   /** A link that works once, within a minute. */
-  mint(): { code: string; url: string; expiresAt: number };
+  mint(): Promise<{ code: string; url: string; expiresAt: number }>;
   /** The key that the code was good for; null for one that is unknown, used up or too old. */
-  redeem(code: string): string | null;
+  redeem(code: string): Promise<string | null>;
 }
 
 export function consoleOperations(links: ConsoleLinks): Operation[] {
@@ -30,8 +30,8 @@ export function consoleOperations(links: ConsoleLinks): Operation[] {
         errors: ["invalid_api_key"],
         examples: { body: { code: "xSCkR2gvCvQLk4yhEDuGqQ" } },
       },
-      ({ body, headers }) => {
-        const key = links.redeem(body.code);
+      async ({ body, headers }) => {
+        const key = await links.redeem(body.code);
         if (key === null)
           throw new AppError(
             "invalid_api_key",
@@ -55,11 +55,11 @@ export function consoleOperations(links: ConsoleLinks): Operation[] {
         response: ConsoleLink,
         returns: "The link, good for a minute and for once",
       },
-      ({ caller, headers }) => {
+      async ({ caller, headers }) => {
         // The key that comes of it would outlive the one that made it.
         if (caller.keyId !== RUN_KEY_ID)
           throw new AppError("permission_denied", "Only `lectern open` on the server's own machine makes such links.");
-        const { code, url, expiresAt } = links.mint();
+        const { code, url, expiresAt } = await links.mint();
         headers.set("cache-control", "no-store");
         return { object: "console.link", code, url, expires_at: expiresAt };
       },

@@ -9,7 +9,10 @@ export const ConsoleSessionBody = Type.Object(
 export const ConsoleSession = Type.Object(
   {
     object: Type.Literal("console.session"),
-    key: Type.String({ description: "An administrator's key that lives until the server stops." }),
+    key: Type.String({
+      description:
+        "An administrator's key that lives until the server stops; where servers share a database, for a day.",
+    }),
   },
   { $id: "ConsoleSession" },
 );

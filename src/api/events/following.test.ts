@@ -219,7 +219,7 @@ test("of many files each is told once, a thousand in an event, and later only wh
     all: async () => rows,
     inProgress: async () => rows.filter((one) => one.status === "in_progress").map(({ seq }) => seq),
     rows: async (seqs) => rows.filter(({ seq }) => (asked = seqs).includes(seq)),
-    progressOf: () => null,
+    progress: { fresh: () => Promise.resolve(), get: () => null },
   });
   await progress.look(row);
   const filesOf = (bytes: Uint8Array | undefined): string[] =>

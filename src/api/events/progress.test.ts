@@ -39,7 +39,7 @@ class Files {
       all: () => Promise.resolve(forgetsEnded ? left() : this.rows),
       inProgress: () => Promise.resolve(left().map(({ seq }) => seq)),
       rows: (seqs) => Promise.resolve(this.rows.filter(({ seq }) => seqs.includes(seq))),
-      progressOf: (seq) => this.progress.get(seq) ?? null,
+      progress: { fresh: () => Promise.resolve(), get: (seq) => this.progress.get(seq) ?? null },
     };
     const files = new FilesProgress(source, () => this.nowMs);
     return async () => {

@@ -29,7 +29,7 @@ export interface Source {
   inProgress: () => Promise<number[]>;
   rows: (seqs: readonly number[]) => Promise<StoreFileRow[]>;
   /** How far a file in progress is. */
-  progressOf: (storeFile: number) => Progress | null;
+  progress: { fresh(): Promise<void>; get(storeFile: number): Progress | null };
 }
 
 /** Told to one stream: an event, and what it has heard of afterwards. */
@@ -104,6 +104,7 @@ export class FilesProgress {
   /** Takes in what changed; `store` is its row as it is now. */
   async look(store: StoreRow): Promise<void> {
     const now = this.#nowMs();
+    await this.#source.progress.fresh();
     const mark = markOf(store);
     const isFirst = this.#counts === null;
     this.#lookedAt = now;
@@ -115,7 +116,7 @@ export class FilesProgress {
     }
     for (const seq of this.#running) {
       const entry = this.#entries.get(seq);
-      if (entry !== undefined) this.#update(entry, { progress: this.#source.progressOf(seq) ?? QUEUED });
+      if (entry !== undefined) this.#update(entry, { progress: this.#source.progress.get(seq) ?? QUEUED });
     }
     this.#chunksAtStart ??= this.#chunksNow();
     if (this.#source.forgetsEnded) this.#forgetEnded(now);
@@ -195,7 +196,7 @@ export class FilesProgress {
   }
 
   #take({ seq, file_id: id, status, n_chunks: chunks, file_bytes: bytes }: StoreFileRow): void {
-    const progress = status === "in_progress" ? { ...(this.#source.progressOf(seq) ?? QUEUED) } : null;
+    const progress = status === "in_progress" ? { ...(this.#source.progress.get(seq) ?? QUEUED) } : null;
     const entry = this.#entries.get(seq);
     if (entry === undefined) {
       const shareAtStart = shareDone({ status, progress });

@@ -14,7 +14,7 @@ import type { Look, Subject } from "../following/watches.ts";
 export interface EventsDeps extends Pick<Storage, "storeFiles" | "batches"> {
   access: StoreAccess;
   batchesService: { get(asking: Asking, batchId: string): Promise<ShownBatch> };
-  progressOf: (storeFile: number) => Progress | null;
+  progress: { fresh(): Promise<void>; get(storeFile: number): Progress | null };
 }
 
 /** What a look at the files of a batch or a store saw. */
@@ -43,7 +43,7 @@ const MOST_MS = 1000;
 const EACH_MS = 1;
 
 export function eventsService(deps: EventsDeps): EventsService {
-  const { access, batchesService, batches, storeFiles, progressOf } = deps;
+  const { access, batchesService, batches, storeFiles, progress } = deps;
   return {
     async batch(asking, batchId) {
       const { tenantId } = asking.caller;
@@ -57,7 +57,7 @@ export function eventsService(deps: EventsDeps): EventsService {
         all: () => allFiles((page) => storeFiles.listOfBatch(tenantId, batch.id, page, null)),
         inProgress: () => batches.inProgress(tenantId, batch.id),
         rows: (seqs) => storeFiles.bySeqs(tenantId, seqs),
-        progressOf,
+        progress,
       });
     },
 
@@ -74,7 +74,7 @@ export function eventsService(deps: EventsDeps): EventsService {
           allFiles((page) => storeFiles.list(caller.tenantId, storeId, page, { ...ALL_FILES, status: "in_progress" })),
         inProgress: () => storeFiles.inProgress(caller.tenantId, storeId),
         rows: (seqs) => storeFiles.bySeqs(caller.tenantId, seqs),
-        progressOf,
+        progress,
       });
     },
 

@@ -112,7 +112,7 @@ class Files implements FilesService {
     const after =
       cursor.after === null
         ? undefined
-        : ((await this.#visible(caller, cursor.after))?.seq ?? cursors.find(cursorOwner(caller), cursor.after));
+        : ((await this.#visible(caller, cursor.after))?.seq ?? (await cursors.find(cursorOwner(caller), cursor.after)));
     if (cursor.after !== null && after === undefined) {
       throw new AppError("invalid_value", `Invalid 'after': no file found with id '${cursor.after.slice(0, 100)}'.`, {
         param: "after",

@@ -168,5 +168,6 @@ function hoursOf(searches: readonly Waiting[]): QueryHour[] {
     if (results.length === 0) sum.empty += 1;
     countSearch(sum.latency, latencyMs);
   }
-  return [...hours.values()];
+  // In one order, so that two servers that write at the same time do not wait for each other.
+  return [...hours.values()].sort((a, b) => (a.storeId < b.storeId ? -1 : a.storeId > b.storeId ? 1 : a.hour - b.hour));
 }

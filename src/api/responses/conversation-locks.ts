@@ -1,30 +1,25 @@
 import { AppError } from "../../errors.ts";
-import type { ConversationSeq } from "../../storage/ids.ts";
-import type { ConversationsTable } from "../../storage/conversations.ts";
+import type { ConversationRow, ConversationsTable } from "../../storage/conversations.ts";
+import type { Locks } from "../locks.ts";
 
 /**
- * A conversation has one answer at a time. Those that a request waits for are known here, from before the conversation is
- * read until the answer is kept; those in the background by their rows.
+ * A conversation has one answer at a time. Those that a request waits for hold it from before the conversation is read
+ * until the answer is kept; those in the background are known by their rows.
+ * Throws a 409 where another answer has not ended. Freed by `frees`, however that ends.
  */
-export class ConversationLocks {
-  readonly #answered = new Set<ConversationSeq>();
-
-  /** Throws a 409 where another answer has not ended. Freed by `frees`, however that ends. */
-  async take(
-    conversations: Pick<ConversationsTable, "isAnswered">,
-    conversation: ConversationSeq,
-    frees: DisposableStack,
-  ): Promise<void> {
-    if (this.#answered.has(conversation)) throw locked();
-    // Before anything is awaited: of two requests in the same instant the second finds it.
-    this.#answered.add(conversation);
-    frees.defer(() => this.#answered.delete(conversation));
-    if (await conversations.isAnswered(conversation)) throw locked();
-  }
+export async function holdConversation(
+  { locks, conversations }: { locks: Locks; conversations: Pick<ConversationsTable, "isAnswered"> },
+  { tenant_id: tenantId, seq }: ConversationRow,
+  frees: AsyncDisposableStack,
+): Promise<void> {
+  const held = await locks.take(tenantId, `conversation ${seq}`);
+  if (held === null) throw locked();
+  frees.use(held);
+  if (await conversations.isAnswered(seq)) throw locked();
 }
 
-export function freeAtAbort(held: Disposable, signal: AbortSignal): void {
-  const free = () => held[Symbol.dispose]();
+export function freeAtAbort(held: AsyncDisposable, signal: AbortSignal): void {
+  const free = () => void held[Symbol.asyncDispose]();
   if (signal.aborted) free();
   else signal.addEventListener("abort", free, { once: true });
 }

@@ -1,13 +1,13 @@
 import type { LiveAnswers } from "../../answers/live-answers.ts";
 import type { Changes } from "../../platform/changes.ts";
 import { Events, eventsOf, type ResponseEvent } from "./events.ts";
-import { type Answered, hasEnded, type View } from "./present.ts";
+import { type Answered, hasEnded, type StoredAnswer, type View } from "./present.ts";
 
 export interface FollowingDeps {
   changes: Changes;
-  live: Pick<LiveAnswers, "stepsOf">;
+  live: Pick<LiveAnswers, "stepsFrom">;
   /** Throws where it is gone, or whoever follows may not see it any more. */
-  answeredNow: () => Promise<Answered>;
+  answeredNow: () => Promise<StoredAnswer>;
   /** Something that came of it is about to be sent. */
   markShown: (answered: Answered) => Promise<void>;
 }
@@ -63,7 +63,7 @@ export class Following {
     }
   }
 
-  async *#sofar(answered: Answered): AsyncGenerator<ResponseEvent> {
+  async *#sofar(answered: StoredAnswer): AsyncGenerator<ResponseEvent> {
     this.#events ??= new Events(answered.row, this.#view);
     if (!this.#isOpened) {
       this.#isOpened = true;
@@ -74,14 +74,16 @@ export class Following {
       this.#hasBegun = true;
       yield* this.#unseen(this.#events.begun());
     }
-    const steps = this.#deps.live.stepsOf(this.#id);
-    if (steps.length > this.#made && !this.#isMarked) {
+    let steps = await this.#deps.live.stepsFrom(answered.row, this.#made);
+    if (steps.length > 0 && !this.#isMarked) {
       this.#isMarked = true;
       await this.#deps.markShown(answered);
+      // Until it was marked another attempt might have begun.
+      steps = await this.#deps.live.stepsFrom(answered.row, this.#made);
     }
-    while (this.#made < steps.length) {
-      const step = steps[this.#made++];
-      if (step !== undefined) yield* this.#unseen(this.#events.step(step));
+    for (const step of steps) {
+      this.#made += 1;
+      yield* this.#unseen(this.#events.step(step));
     }
   }
 

@@ -13,6 +13,10 @@ export interface Answered {
   output: readonly KeptItem[];
 }
 
+export interface StoredAnswer extends Answered {
+  row: ResponseRow;
+}
+
 export interface View {
   dialect: Dialect;
   include: readonly Include[];

@@ -22,13 +22,14 @@ import type { Storage } from "../../storage/storage.ts";
 import { usableFiles } from "../stored-files/scope.ts";
 import { assertStillThere, type Owner } from "../stored-files/space.ts";
 import { presenterFor } from "../presenters/choose.ts";
+import type { Locks } from "../locks.ts";
 import type { StoreAccess } from "../store-access.ts";
 import { afterResponse, assertOwn, type Before, conversationOf, inConversation, mayKnow, NOTHING } from "./before.ts";
-import { ConversationLocks, freeAtAbort } from "./conversation-locks.ts";
+import { freeAtAbort, holdConversation } from "./conversation-locks.ts";
 import { Events, type ResponseEvent } from "./events.ts";
 import { Following } from "./following.ts";
 import { assertPaired, type ReadInput, readInput, textOf } from "./input.ts";
-import { type Answered, modelOf, type View } from "./present.ts";
+import { type Answered, modelOf, type StoredAnswer, type View } from "./present.ts";
 import {
   assertChoice,
   ignoredIn,
@@ -46,6 +47,7 @@ export interface ResponsesDeps {
   clock: Clock;
   log: Log;
   access: StoreAccess;
+  locks: Locks;
   rankers: RerankDeps["rankers"];
   responding: Responding;
   chatModels: Pick<ChatModels, "get" | "resolve">;
@@ -75,7 +77,7 @@ export interface Begun {
   isStreamed: boolean;
   view: View;
   /** What is held until it is answered, or left to a job. */
-  held: Disposable;
+  held: AsyncDisposable;
 }
 
 /** Answers: asked for, kept, followed, cancelled and deleted. A key that is limited to stores knows only its own. */
@@ -88,7 +90,7 @@ export interface ResponsesService {
   stream(begun: Begun, signal: AbortSignal): AsyncGenerator<ResponseEvent>;
   /** Leaves it to a job. */
   queue(begun: Begun): Promise<Answered>;
-  get(caller: Caller, id: string): Promise<Answered>;
+  get(caller: Caller, id: string): Promise<StoredAnswer>;
   /** Events from this number on, until the answer ends or whoever follows may not see it any more. */
   follow(
     callerNow: () => Promise<Caller>,
@@ -110,7 +112,6 @@ export function responsesService(deps: ResponsesDeps): ResponsesService {
 
 class Service implements ResponsesService {
   readonly #deps: ResponsesDeps;
-  readonly #locks = new ConversationLocks();
 
   constructor(deps: ResponsesDeps) {
     this.#deps = deps;
@@ -125,7 +126,7 @@ class Service implements ResponsesService {
     const refusal = model === null ? refusalWithoutModel(read) : null;
     if (refusal !== null) throw refusal;
     if (model !== null) assertChoice(body);
-    using held = new DisposableStack();
+    await using held = new AsyncDisposableStack();
     const before = await this.#before(caller, read, held);
     const { previous, conversation } = before;
     const input = await this.#input(caller, { read, before, hasModel: model !== null });
@@ -180,7 +181,7 @@ class Service implements ResponsesService {
   }
 
   async answer(begun: Begun, signal: AbortSignal): Promise<Answered> {
-    using _held = begun.held;
+    await using _held = begun.held;
     const end = await this.#deps.responding.respond(begun.prepared, new AnswerWriter(), signal);
     return await this.#keep(begun, end, signal);
   }
@@ -192,7 +193,7 @@ class Service implements ResponsesService {
   }
 
   async *#events(begun: Begun, signal: AbortSignal): AsyncGenerator<ResponseEvent> {
-    using _held = begun.held;
+    await using held = begun.held;
     const events = new Events(begun.row, begun.view);
     yield* events.opening();
     yield* events.begun();
@@ -205,13 +206,15 @@ class Service implements ResponsesService {
       if (!(error instanceof AppError)) throw error;
       return endedAs(begun.row, failedEnd(failureOf(error), this.#deps.clock.nowSeconds()));
     });
+    // Before the client hears of the end, and may go on.
+    await held[Symbol.asyncDispose]();
     yield* events.ending(answered);
   }
 
   async queue(begun: Begun): Promise<Answered> {
     const { storage, wakeJobs, clock } = this.#deps;
     const { row, input } = begun;
-    using _held = begun.held;
+    await using _held = begun.held;
     if ((await storage.responses.queued()) >= MOST_QUEUED)
       throw new AppError("overloaded", "Too many answers are waiting. Try again later.", { retryAfterSeconds: 2 });
     await storage.transaction(async (tables) => {
@@ -225,7 +228,7 @@ class Service implements ResponsesService {
     return { row, output: [] };
   }
 
-  async get(caller: Caller, id: string): Promise<Answered> {
+  async get(caller: Caller, id: string): Promise<StoredAnswer> {
     const row = await this.#find(caller, id);
     return { row, output: await this.#deps.storage.responses.items(row.tenant_id, row.seq, "output") };
   }
@@ -261,10 +264,12 @@ class Service implements ResponsesService {
     const row = await this.#find(caller, id);
     if (!row.background) throw new AppError("response_not_cancellable", "Cannot cancel a synchronous response.");
     assertOwn(caller, row);
-    const cancelled = cancelledEnd(clock.nowSeconds(), row.completed_at === null ? live.breakOff(row.id) : null);
-    const isCancelled = await storage.transaction(async ({ responses, jobs }, tx) => {
-      if (!(await responses.end(row.tenant_id, row.id, cancelled))) return false;
-      await jobs.drop(row.tenant_id, "answer", row.id);
+    const here = row.completed_at === null ? live.breakOff(row.id) : null;
+    const isCancelled = await storage.transaction(async (tables, tx) => {
+      const written = here ?? (await live.writtenElsewhere(tables, row));
+      const cancelled = cancelledEnd(clock.nowSeconds(), written);
+      if (!(await tables.responses.end(row.tenant_id, row.id, cancelled))) return false;
+      await tables.jobs.drop(row.tenant_id, "answer", row.id);
       tx.onCommit(() => {
         interrupt(row.id);
         notify(row.id);
@@ -316,13 +321,13 @@ class Service implements ResponsesService {
     return modelFor(chatModels, name, settings());
   }
 
-  async #before(caller: Caller, { body }: ReadRequest, held: DisposableStack): Promise<Before> {
-    const { storage } = this.#deps;
+  async #before(caller: Caller, { body }: ReadRequest, held: AsyncDisposableStack): Promise<Before> {
+    const { storage, locks } = this.#deps;
     if (body.previous_response_id) return await afterResponse(storage, caller, body.previous_response_id);
     if (!body.conversation) return NOTHING;
     const id = typeof body.conversation === "string" ? body.conversation : body.conversation.id;
     const conversation = await conversationOf(storage, caller, id);
-    await this.#locks.take(storage.conversations, conversation.seq, held);
+    await holdConversation({ locks, conversations: storage.conversations }, conversation, held);
     return await inConversation(storage, conversation);
   }
 

@@ -9,6 +9,7 @@ import type { Incoming } from "../stored-files/incoming.ts";
 import type { FileStoring } from "../stored-files/storing.ts";
 import type { Space } from "../stored-files/space.ts";
 import type { Caller } from "../../http/caller.ts";
+import type { Locks } from "../locks.ts";
 import { notFound } from "../../http/not-found.ts";
 
 /**
@@ -21,6 +22,7 @@ export interface UploadsDeps {
   clock: Clock;
   space: Space;
   files: FileStoring;
+  locks: Locks;
 }
 
 export interface NewUpload {
@@ -53,7 +55,7 @@ export interface UploadsService {
 
 const LIFETIME_SECONDS = 3600;
 
-type UploadsTable = Pick<Tables, "uploads">;
+type UploadsTable = Pick<Tables, "uploads" | "held">;
 
 export function uploadsService(deps: UploadsDeps): UploadsService {
   return new Uploads(deps);
@@ -61,8 +63,6 @@ export function uploadsService(deps: UploadsDeps): UploadsService {
 
 class Uploads implements UploadsService {
   readonly #deps: UploadsDeps;
-  // Uploads being put together: a second completion or a cancel must not take the parts away meanwhile.
-  readonly #completing = new Set<string>();
 
   constructor(deps: UploadsDeps) {
     this.#deps = deps;
@@ -70,7 +70,9 @@ class Uploads implements UploadsService {
 
   async findPending(caller: Uploader, id: string, from: UploadsTable = this.#deps.storage): Promise<UploadRow> {
     const row = await this.#find(caller, id, from);
-    if (row.status !== "pending" || this.#completing.has(id)) throw notPending(row);
+    // One that is put together: a second completion or a cancel must not take the parts away meanwhile.
+    const isTaken = await this.#deps.locks.isTaken(from, caller.tenantId, lockOf(id));
+    if (row.status !== "pending" || isTaken) throw notPending(row);
     return row;
   }
 
@@ -131,17 +133,13 @@ class Uploads implements UploadsService {
     const parts = inOrder(await this.#deps.storage.uploads.parts(tenantId, id), partIds);
     refuseOtherSize(parts, upload);
     // Another completion may have begun since the row was read; a cancel that ended it shows in the row.
-    if (this.#completing.has(id)) throw notPending(upload);
-    this.#completing.add(id);
-    try {
-      const now = await this.#find(caller, id);
-      if (now.status !== "pending") throw notPending(now);
-      const file = await this.#join(caller, upload, { parts, md5 });
-      await this.#dropParts(tenantId, id);
-      return { upload: await this.#find(caller, id), file };
-    } finally {
-      this.#completing.delete(id);
-    }
+    await using held = await this.#deps.locks.take(tenantId, lockOf(id));
+    if (held === null) throw notPending(upload);
+    const now = await this.#find(caller, id);
+    if (now.status !== "pending") throw notPending(now);
+    const file = await this.#join(caller, upload, { parts, md5 });
+    await this.#dropParts(tenantId, id);
+    return { upload: await this.#find(caller, id), file };
   }
 
   async cancel(caller: Uploader, id: string): Promise<UploadRow> {
@@ -204,6 +202,10 @@ class Uploads implements UploadsService {
     });
     for (const part of parts) await blobs.remove(part.id);
   }
+}
+
+function lockOf(id: string): string {
+  return `upload ${id}`;
 }
 
 function refuseOtherSize(parts: readonly UploadPartRow[], { bytes }: UploadRow): void {

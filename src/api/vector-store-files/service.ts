@@ -30,7 +30,7 @@ export interface StoreFilesDeps extends Pick<Storage, "storeFiles" | "generation
   cursors: Cursors;
   /** The same for lists in another order. */
   sorted: Places<SortPlace>;
-  progressOf: (storeFile: number) => Progress | null;
+  progress: { fresh(): Promise<void>; get(storeFile: number): Progress | null };
 }
 
 /** Which files, and in which order. */
@@ -94,7 +94,7 @@ class StoreFiles implements StoreFilesService {
       tenantId,
       rows.map((row) => ({ id: key(row.file_id), seq: row.seq })),
     );
-    return { data: rows.map((row) => this.#show(row)), hasMore };
+    return { data: await Promise.all(rows.map((row) => this.#show(row))), hasMore };
   }
 
   async attach(asking: Asking, body: AttachFileBody): Promise<VectorStoreFile> {
@@ -108,7 +108,7 @@ class StoreFiles implements StoreFilesService {
     };
     const [row] = await attacher.attach({ caller: asking.caller, store, wanted: [wanted], priority: 0 });
     if (row === undefined) throw new Error("an attach of one file gave no row");
-    return this.#show(row);
+    return await this.#show(row);
   }
 
   async list(asking: Asking, cursor: Cursor, { sort, ...wanted }: WantedList): Promise<StoreFilePage> {
@@ -132,11 +132,11 @@ class StoreFiles implements StoreFilesService {
       tenantId,
       rows.map((row) => ({ id: key(row.file_id), place: placeOf(row) })),
     );
-    return { data: rows.map((row) => this.#show(row)), hasMore };
+    return { data: await Promise.all(rows.map((row) => this.#show(row))), hasMore };
   }
 
   async get(asking: Asking, fileId: string): Promise<VectorStoreFile> {
-    return this.#show(await this.#find(await this.#deps.access.open(asking), fileId));
+    return await this.#show(await this.#find(await this.#deps.access.open(asking), fileId));
   }
 
   async update(asking: Asking, fileId: string, body: UpdateFileBody): Promise<VectorStoreFile> {
@@ -148,7 +148,7 @@ class StoreFiles implements StoreFilesService {
         param: "attributes",
       });
     }
-    return this.#show(await attacher.setAttributes(row, attributes));
+    return await this.#show(await attacher.setAttributes(row, attributes));
   }
 
   async detach(asking: Asking, fileId: string): Promise<VectorStoreFileDeleted> {
@@ -166,7 +166,7 @@ class StoreFiles implements StoreFilesService {
         `File '${fileId}' is ${row.status}; only a file in progress can be cancelled.`,
       );
     }
-    return this.#show(await attacher.cancel(row));
+    return await this.#show(await attacher.cancel(row));
   }
 
   async retry(asking: Asking, fileId: string): Promise<VectorStoreFile> {
@@ -176,7 +176,7 @@ class StoreFiles implements StoreFilesService {
       const text = `File '${fileId}' is ${row.status.replace("_", " ")}; only a failed or cancelled file can be retried.`;
       throw new AppError("file_not_retryable", text);
     }
-    return this.#show(await attacher.retry(row));
+    return await this.#show(await attacher.retry(row));
   }
 
   async content(asking: Asking, fileId: string): Promise<FileContentPage> {
@@ -225,9 +225,11 @@ class StoreFiles implements StoreFilesService {
     return row;
   }
 
-  #show(row: StoreFileRow): VectorStoreFile {
+  async #show(row: StoreFileRow): Promise<VectorStoreFile> {
+    const { progress } = this.#deps;
     const attributes = row.attributes ?? {};
     const inProgress = row.status === "in_progress";
+    if (inProgress) await progress.fresh();
     return {
       id: row.file_id,
       object: "vector_store.file",
@@ -242,7 +244,7 @@ class StoreFiles implements StoreFilesService {
       filename: row.filename,
       bytes: row.file_bytes,
       chunks: row.n_chunks,
-      ...(inProgress ? { progress: this.#deps.progressOf(row.seq) ?? { stage: "queued", done: 0, total: 0 } } : {}),
+      ...(inProgress ? { progress: progress.get(row.seq) ?? { stage: "queued", done: 0, total: 0 } } : {}),
       ...(row.warnings === null ? {} : { warnings: row.warnings }),
     };
   }

@@ -12,7 +12,7 @@ export interface ShowStoreDeps {
   /** What answers searches of the store now. */
   indexType: (store: StoreRow) => "exact" | "hnsw";
   /** Until the store's files in progress are indexed; null while that cannot be told. */
-  secondsLeft: (store: StoreRow) => number | null;
+  secondsLeft: (store: StoreRow) => Promise<number | null>;
 }
 
 /** A vector store as clients see it. */
@@ -47,7 +47,9 @@ export async function showStore(
     embedding_dimensions: row.embedding_dimensions,
     last_used_at: row.last_active_at,
     lifecycle: await lifecycleOf(row, from),
-    ...(row.n_in_progress === 0 ? {} : { progress: { files_left: row.n_in_progress, eta_seconds: secondsLeft(row) } }),
+    ...(row.n_in_progress === 0
+      ? {}
+      : { progress: { files_left: row.n_in_progress, eta_seconds: await secondsLeft(row) } }),
     ...(generation === null
       ? {}
       : {

@@ -10,7 +10,7 @@ data = "/var/lib/lectern"
 `;
 
 /** Settings that the package answers itself, and those that only tests have. */
-const LEFT_OUT = new Set(["data", "test-clock-file", "test-failpoint"]);
+const LEFT_OUT = new Set(["data", "test-clock-file", "test-failpoint", "test-replica-term"]);
 
 export function settingsFile(): string {
   const rows = describeSettings().filter(({ option }) => !LEFT_OUT.has(option));

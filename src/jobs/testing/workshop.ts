@@ -229,6 +229,7 @@ export class Workshop implements AsyncDisposable {
     return {
       addChunks: (file, { id }, slice) => indexes.apply(STORE, id, (index) => addSlice(index, file, slice)),
       removeFile: (storeId, id, seq) => indexes.apply(storeId, id, (index) => index.removeFile(seq)),
+      completed: () => {},
       loadOf: (storeId, id) => indexes.loadOf(storeId, id),
       replaceFile: ({ seq }, generation) =>
         indexes.apply(STORE, generation.id, (index) => replaceFile(storage.indexReads, index, { generation, seq })),

@@ -15,6 +15,9 @@ import * as m014 from "./014-add-instance.ts";
 import * as m015 from "./015-share-windows.ts";
 import * as m016 from "./016-keep-results.ts";
 import * as m017 from "./017-add-chunk-attributes.ts";
+import * as m018 from "./018-add-replicas.ts";
+import * as m019 from "./019-add-store-versions.ts";
+import * as m020 from "./020-share-state.ts";
 
 export interface Migration {
   version: number;
@@ -51,4 +54,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 16, sql: m016.sql, minSafeVersion: 15 },
   // Older binaries would filter such chunks by what their files have, and leave the rows when they delete.
   { version: 17, sql: m017.sql, minSafeVersion: 17 },
+  { version: 18, sql: m018.sql, minSafeVersion: 17 },
+  { version: 19, sql: m019.sql, minSafeVersion: 17 },
+  { version: 20, sql: m020.sql, minSafeVersion: 17 },
 ];

@@ -4,7 +4,6 @@ import { nextTurn } from "../../platform/next-turn.ts";
 import type { Database, Durability, Param, SyncReads, Tx } from "../sql.ts";
 import type { Connection } from "./connection.ts";
 import { CommitUnknown, DatabaseAway, isAnswer, isConflict, sqlStateOf, toldError } from "./failures.ts";
-import type { Hold } from "./hold.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import { type Result, toRows } from "./values.ts";
 
@@ -31,8 +30,6 @@ export interface PostgresDatabase extends Database {
 export interface DatabaseOptions extends PoolOptions {
   /** Limits of time are told at the start of each transaction, for the connection was not given them. */
   readonly tellsLimits: boolean;
-  /** Released when it is closed. */
-  readonly hold?: Hold;
   /** Told how long a transaction was open, where that was longer than {@link LONG_MS}: it holds locks on rows. */
   readonly onLong?: ((ms: number) => void) | undefined;
 }
@@ -79,8 +76,7 @@ export class Postgres implements PostgresDatabase {
 
   constructor(options: DatabaseOptions) {
     this.#options = options;
-    const { hold } = options;
-    this.#pool = new Pool(hold === undefined ? options : { ...options, doubt: () => hold.doubt });
+    this.#pool = new Pool(options);
   }
 
   get away(): string | null {
@@ -124,7 +120,6 @@ export class Postgres implements PostgresDatabase {
 
   async close(): Promise<void> {
     await this.#pool.close();
-    await this.#options.hold?.release();
   }
 
   /** A transaction of one statement. */
@@ -344,15 +339,19 @@ export class Postgres implements PostgresDatabase {
 }
 
 const BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+/** A busy machine may leave a process without its turn for so long. */
+const LEAST_IDLE_MS = 2000;
 
 /**
  * What the server is told, so that it ends by itself what nobody waits for any more: a statement a little before the
- * watchdog would end its connection, a transaction whose Lectern is cut off, with the locks that it holds. ms
+ * watchdog would end its connection; a transaction whose Lectern is cut off or stands still, with the locks that it holds,
+ * so soon that others who wait for them (one-writer.ts) are not too late themselves. ms
  */
 export function serverLimits(
   timeout: number,
 ): Record<"statement_timeout" | "idle_in_transaction_session_timeout", number> {
-  return { statement_timeout: Math.ceil(timeout * 0.9), idle_in_transaction_session_timeout: timeout * 2 };
+  const idle = Math.max(LEAST_IDLE_MS, Math.ceil(timeout / 2));
+  return { statement_timeout: Math.ceil(timeout * 0.9), idle_in_transaction_session_timeout: idle };
 }
 
 /** With a parameter, for the driver prepares nothing else. */

@@ -1,20 +1,24 @@
-import type { Database, Durability, Param, SyncReads, Tx } from "../sql.ts";
+import type { Database, Durability, Param, Sql, SyncReads, Tx } from "../sql.ts";
 
 /**
- * A database elsewhere as one process writes it: one transaction after another, first come first served, as in SQLite;
- * reads go beside them. What the transactions of a server rely on (that a row which one of them looked at is still so when
- * it writes, that counts and quotas are exact, that an index in memory gets its changes in the order of the commits) holds
- * here by this order, and would need row locks to hold without it.
+ * A database elsewhere, written by one transaction after another, first come first served, as in SQLite; reads go beside
+ * them. What the transactions of a server rely on (that a row which one of them looked at is still so when it writes, that
+ * counts and quotas are exact, that an index in memory gets its changes in the order of the commits) holds here by this
+ * order, and would need row locks to hold without it.
  *
- * A process that is the only one to write is asked for elsewhere: this orders its own work alone.
+ * Within the process it is a queue, so that one connection at a time waits for others'. Between processes it is what each
+ * transaction begins with (`begin`): a lock in the database, which who has it gives back with his commit. Where that is
+ * given, a write outside a transaction is a transaction of one statement, for it has its turn too.
  */
 export class OneWriter implements Database {
   readonly #db: Database;
+  readonly #begin: ((tx: Tx) => Promise<void>) | null;
   readonly #waiting: (() => void)[] = [];
   #isHeld = false;
 
-  constructor(db: Database) {
+  constructor(db: Database, begin: ((tx: Tx) => Promise<void>) | null = null) {
     this.#db = db;
+    this.#begin = begin;
   }
 
   get dialect(): Database["dialect"] {
@@ -26,15 +30,15 @@ export class OneWriter implements Database {
   }
 
   async all<Row>(text: string, params?: readonly Param[]): Promise<Row[]> {
-    return READS.test(text) ? await this.#db.all(text, params) : await this.#inTurn(() => this.#db.all(text, params));
+    return READS.test(text) ? await this.#db.all(text, params) : await this.#alone((sql) => sql.all<Row>(text, params));
   }
 
   async get<Row>(text: string, params?: readonly Param[]): Promise<Row | null> {
-    return READS.test(text) ? await this.#db.get(text, params) : await this.#inTurn(() => this.#db.get(text, params));
+    return READS.test(text) ? await this.#db.get(text, params) : await this.#alone((sql) => sql.get<Row>(text, params));
   }
 
   async run(text: string, params?: readonly Param[]): Promise<number> {
-    return await this.#inTurn(() => this.#db.run(text, params));
+    return await this.#alone((sql) => sql.run(text, params));
   }
 
   async atomic<T>(fn: (tx: Tx) => Promise<T>, durability?: Durability): Promise<T> {
@@ -42,7 +46,13 @@ export class OneWriter implements Database {
   }
 
   async transaction<T>(fn: (tx: Tx) => Promise<T>, durability?: Durability): Promise<T> {
-    return await this.#inTurn(() => this.#db.transaction(fn, durability));
+    const begin = this.#begin;
+    if (begin === null) return await this.#inTurn(() => this.#db.transaction(fn, durability));
+    const begun = async (tx: Tx): Promise<T> => {
+      await begin(tx);
+      return await fn(tx);
+    };
+    return await this.#inTurn(() => this.#db.transaction(begun, durability));
   }
 
   async settleErased(): Promise<void> {
@@ -55,6 +65,11 @@ export class OneWriter implements Database {
 
   async close(): Promise<void> {
     await this.#inTurn(() => this.#db.close());
+  }
+
+  async #alone<T>(statement: (sql: Sql) => Promise<T>): Promise<T> {
+    if (this.#begin !== null) return await this.transaction(statement);
+    return await this.#inTurn(() => statement(this.#db));
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {

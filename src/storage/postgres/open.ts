@@ -1,6 +1,5 @@
 import { parseAddress } from "./address.ts";
 import { Postgres, type PostgresDatabase } from "./database.ts";
-import { holdDatabase } from "./hold.ts";
 import type { PoolWatch } from "./pool.ts";
 import { probe } from "./probes.ts";
 
@@ -13,11 +12,6 @@ export interface PostgresOptions extends PoolWatch {
   connections?: number | undefined;
   /** Told how long a transaction was open, where that was long. */
   onLong?: ((ms: number) => void) | undefined;
-  /**
-   * Where given, the database is held by this process alone (hold.ts), and nothing is sent to it while that is in doubt.
-   * Told, with a sentence, when somebody else has taken it: the server has to end.
-   */
-  onTaken?: ((sentence: string) => void) | undefined;
   /** Told what a person should know of the server. */
   onNotice?: ((text: string) => void) | undefined;
 }
@@ -32,11 +26,9 @@ const CONNECTIONS = 8;
  * @throws StartError with a sentence for the operator
  */
 export async function openPostgres(address: string, options: PostgresOptions = {}): Promise<PostgresDatabase> {
-  const { password, timeout = TIMEOUT_MS, connections = CONNECTIONS, onNotice, onTaken, ...watch } = options;
+  const { password, timeout = TIMEOUT_MS, connections = CONNECTIONS, onNotice, ...watch } = options;
   const parsed = parseAddress(address, password);
   const { driver, takesLimits, notices } = await probe(parsed, timeout);
   for (const notice of notices) onNotice?.(notice);
-  const how = { ...watch, driver, timeout, max: connections, tellsLimits: !takesLimits };
-  if (onTaken === undefined) return new Postgres(how);
-  return new Postgres({ ...how, hold: await holdDatabase({ ...parsed, driver, onLost: onTaken }) });
+  return new Postgres({ ...watch, driver, timeout, max: connections, tellsLimits: !takesLimits });
 }

@@ -12,8 +12,6 @@ export interface PoolWatch {
 export interface PoolOptions extends ConnectionOptions, PoolWatch {
   /** Connections at most. */
   readonly max: number;
-  /** Why nothing may be sent just now, for somebody else may have the database; null while nobody can. */
-  readonly doubt?: () => string | null;
 }
 
 type Question = (connection: Connection) => Promise<void>;
@@ -66,7 +64,7 @@ export class Pool {
 
   /** Why the database is away; null while it answers. */
   get away(): string | null {
-    return this.#away?.reason ?? this.#options.doubt?.() ?? null;
+    return this.#away?.reason ?? null;
   }
 
   /** Connections that stand. */
@@ -75,8 +73,6 @@ export class Pool {
   }
 
   async acquire(): Promise<Connection> {
-    const doubt = this.#options.doubt?.() ?? null;
-    if (doubt !== null) throw new DatabaseAway(doubt);
     if (this.#isClosed) throw new DatabaseAway("the server has let go of the database");
     if (this.#away !== null) throw new DatabaseAway(this.#away.reason);
     const rested = this.#resting.pop();

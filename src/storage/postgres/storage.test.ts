@@ -105,7 +105,7 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("an index over PostgreSQL", ()
 
   test("has nothing left of what was removed from the database", async () => {
     await storage.chunks.forIndex(T, owner, generation.id, 0, 10);
-    await storage.chunkTerms.replace([{ id: ids[0] ?? 0, terms: Uint8Array.of(2, 9) }]);
+    await storage.chunkTerms.replace([{ id: ids[0] ?? 0, terms: Uint8Array.of(2, 9) }], null);
     expect(terms()).toEqual([9, 1, 2]);
     await storage.chunks.removeFromGeneration(generation, file.seq, 0, false);
     expect([vectors(), terms()]).toEqual([

@@ -2,7 +2,8 @@ import { assert } from "../../errors.ts";
 import { IndexCache } from "../index-cache.ts";
 import type { IndexReads } from "../index-reads.ts";
 import { SHOWN_ID_ROW, shownIds } from "../shown-ids.ts";
-import type { Database, Sql } from "../sql.ts";
+import { currentLease, LeaseLost } from "../leased.ts";
+import type { Database, Sql, Tx } from "../sql.ts";
 import { createStorage, type Storage, type Tables, tablesOf } from "../storage.ts";
 import { OneWriter } from "./one-writer.ts";
 
@@ -18,7 +19,7 @@ export interface RemoteStorage extends Disposable {
 export async function openRemoteStorage(db: Database, cachePath: string): Promise<RemoteStorage> {
   const cache = new IndexCache(cachePath);
   try {
-    const writer = new OneWriter(db);
+    const writer = new OneWriter(db, begin);
     const tables = cachedTables(cache);
     const beside = { indexReads: readsOf(writer, cache, tables), shownIds: shownIds(await db.all(SHOWN_ID_ROW)) };
     return { storage: createStorage(writer, beside, tables), [Symbol.dispose]: () => cache.close() };
@@ -26,6 +27,23 @@ export async function openRemoteStorage(db: Database, cachePath: string): Promis
     cache.close();
     throw error;
   }
+}
+
+/**
+ * Held by each transaction that writes, of whichever server, to its commit. The number is made of the word "lectern" and
+ * means nothing else. Who waits for it waits for one transaction of each other server at most.
+ */
+const IN_ORDER = /*sql*/ `SELECT pg_advisory_xact_lock(${0x6c_65_63_74_6e})::text AS locked`;
+/** Kept as it is until the commit. */
+const HELD = /*sql*/ `SELECT 1 AS is_held FROM job WHERE id = ?1 AND lease_owner = ?2 FOR SHARE`;
+
+/** What every write begins with: its turn among the servers, and, of a job, a look whether its lease still stands. */
+async function begin(tx: Tx): Promise<void> {
+  await tx.all(IN_ORDER);
+  const lease = currentLease();
+  if (lease === null || (await tx.get(HELD, [lease.jobId, lease.owner])) !== null) return;
+  lease.lost();
+  throw new LeaseLost();
 }
 
 /** What the whole database takes on its server. */
@@ -38,6 +56,9 @@ const SIZE = /*sql*/ `SELECT pg_database_size(current_database()) AS bytes`;
 function readsOf(db: Database, cache: IndexCache, tablesOver: (sql: Sql) => Tables): IndexReads {
   return {
     ...cache.reads,
+    forget: (seq, belowRevision) => cache.forget(seq, belowRevision),
+    kept: (seq, limit) => cache.kept(seq, limit),
+    forgetGeneration: (generation) => cache.forgetGeneration(generation),
     async slice(at, then) {
       const { tenantId, owner, generation, from, limit } = at;
       let outcome: { value: ReturnType<typeof then> } | { error: unknown } | undefined;
@@ -114,8 +135,8 @@ function cached(tables: Tables, cache: IndexCache): Tables {
     },
     chunkTerms: {
       ...chunkTerms,
-      async replace(replaced) {
-        await chunkTerms.replace(replaced);
+      async replace(replaced, last) {
+        await chunkTerms.replace(replaced, last);
         cache.keepTerms(replaced);
       },
     },

@@ -22,6 +22,7 @@ export async function assertFree(
   at: Within,
   { thread, refusal }: { thread: ThreadRow; refusal: (run: RunRow) => string },
 ): Promise<void> {
+  await at.tables.threads.lock(thread);
   const active = await at.tables.runs.active(thread.seq);
   if (active === null || (await expiredWithin(deps, at, active))) return;
   throw new AppError("thread_locked", refusal(active));

@@ -16,6 +16,7 @@ interface Shown {
   isNullable: boolean;
 }
 
+const NEWEST = POSTGRES_MIGRATIONS.at(-1)?.version ?? 0;
 const TYPES: Record<string, string> = { bigint: "INTEGER", text: "TEXT", bytea: "BLOB" };
 /** There is no table of counts: a view counts when asked. And a row's place is a column. */
 const isOwn = ({ table, column }: Shown) => table === "job_count" || column === "rowid";
@@ -59,8 +60,9 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("the schema on PostgreSQL", ()
 
   test("has the tables and columns of SQLite's", async () => {
     const [a, b] = await Promise.all([migratePostgres(db), migratePostgres(db)]);
-    // Who comes second finds it done.
-    expect([a, b].map(({ from }) => from).toSorted((x, y) => x - y)).toEqual([0, 17]);
+    // Who comes second finds it begun, and each step done once.
+    expect([Math.min(a.from, b.from), Math.max(a.from, b.from) > 0]).toEqual([0, true]);
+    expect([a.to, b.to]).toEqual([NEWEST, NEWEST]);
     expect(listOf(await ofPostgres(db))).toEqual(listOf(ofSqlite()));
   });
 
@@ -75,8 +77,10 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("the schema on PostgreSQL", ()
       "api_key_hash_key",
       "api_key_pkey",
       "api_key_rowid_key",
+      "duty_pkey",
       "instance_pkey",
       "query_log_size_pkey",
+      "replica_pkey",
       "schema_version_pkey",
       "shown_id_pkey",
       "tenant_pkey",
@@ -104,6 +108,6 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("the schema on PostgreSQL", ()
     await db.run("UPDATE schema_version SET min_safe_version = 99");
     const error: unknown = await migratePostgres(db).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(NewerSchemaError);
-    expect(error).toMatchObject({ found: 99, known: 17 });
+    expect(error).toMatchObject({ found: 99, known: NEWEST });
   });
 });

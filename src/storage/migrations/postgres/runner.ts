@@ -2,6 +2,9 @@ import type { PostgresDatabase } from "../../postgres/database.ts";
 import type { Sql, Tx } from "../../sql.ts";
 import { NewerSchemaError } from "../newer-schema.ts";
 import { sql as init } from "./017-init.ts";
+import { sql as replicas } from "./018-replicas.ts";
+import { sql as versions } from "./019-store-versions.ts";
+import { sql as shareState } from "./020-share-state.ts";
 
 /** A step of the schema on PostgreSQL. Versions are those of SQLite's: the same version is the same tables and columns. */
 export interface PostgresMigration {
@@ -12,7 +15,13 @@ export interface PostgresMigration {
 }
 
 /** In order. Expand, then contract: the binary before must run on the schema after. */
-export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [{ version: 17, sql: init, minSafeVersion: 17 }];
+export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
+  { version: 17, sql: init, minSafeVersion: 17 },
+  // Older binaries take the database for theirs alone.
+  { version: 18, sql: replicas, minSafeVersion: 18 },
+  { version: 19, sql: versions, minSafeVersion: 18 },
+  { version: 20, sql: shareState, minSafeVersion: 18 },
+];
 
 /**
  * Held, in the database, by who looks at the schema and changes it: two that start at the same time upgrade it once. The

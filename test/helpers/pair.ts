@@ -1,0 +1,84 @@
+/**
+ * Two servers on one database as one, behind a proxy that gives each request to the other one than the request before it:
+ * no client stays with a server. Suites that start servers run over pairs with LECTERN_TEST_SERVERS=two.
+ */
+import { mkdirSync } from "node:fs";
+import OpenAI from "openai";
+import { testDatabase } from "../cluster/servers/postgres.ts";
+import type { StartOptions, TestServer } from "./server.ts";
+
+export const OVER_TWO = process.env["LECTERN_TEST_SERVERS"] === "two";
+
+export interface Pair extends TestServer {
+  readonly servers: readonly [TestServer, TestServer];
+}
+
+/** A data directory that is started again has the database that it had. */
+const databases = new Map<string, Promise<string>>();
+
+/** `start`: starts one. The second has its data beside the first's, and both keep bytes in one directory. */
+export async function startPair(
+  start: (options: StartOptions) => Promise<TestServer>,
+  options: StartOptions & { dataDir: string },
+): Promise<Pair> {
+  const { dataDir, args = [] } = options;
+  let database = databases.get(dataDir);
+  if (database === undefined) databases.set(dataDir, (database = testDatabase()));
+  mkdirSync(`${dataDir}-blobs`, { recursive: true });
+  const shared = ["--database", await database, "--blobs", `file://${dataDir}-blobs`];
+  // One after the other, as a rolling start does it: the first makes the tables and the key.
+  const first = await start({ ...options, args: [...args, ...shared] });
+  const second = await start({ ...options, dataDir: `${dataDir}-second`, args: [...args, ...shared] });
+  const proxy = alternating([first.url, second.url]);
+  const both = async <T>(act: (server: TestServer) => Promise<T>): Promise<T> => {
+    const [one] = await Promise.all([act(first), act(second)]);
+    return one;
+  };
+  const end = async () => await proxy.stop(true);
+  return {
+    servers: [first, second],
+    url: proxy.url.origin,
+    key: first.key,
+    dataDir,
+    pid: first.pid,
+    startMs: first.startMs,
+    client: new OpenAI({ apiKey: first.key, baseURL: `${proxy.url.origin}/v1`, maxRetries: 0 }),
+    log: () => first.log() + second.log(),
+    async stop() {
+      await end();
+      return await both((server) => server.stop());
+    },
+    async kill() {
+      await end();
+      await both((server) => server.kill());
+    },
+    fetch(path, init = {}) {
+      const headers = new Headers(init.headers);
+      if (!headers.has("authorization")) headers.set("authorization", `Bearer ${first.key}`);
+      return fetch(proxy.url.origin + path, { ...init, headers });
+    },
+    async [Symbol.asyncDispose]() {
+      await end();
+      await both(async (server) => await server[Symbol.asyncDispose]());
+    },
+  };
+}
+
+/** Passes requests on, each to the next of these addresses, with their bodies as they come. */
+function alternating(urls: readonly string[]) {
+  let n = 0;
+  return Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    idleTimeout: 255,
+    maxRequestBodySize: 2 ** 31,
+    async fetch(request): Promise<Response> {
+      const { pathname, search } = new URL(request.url);
+      const target = urls[n++ % urls.length] ?? "";
+      const init = { method: request.method, headers: request.headers, body: request.body, signal: request.signal };
+      const answer = await fetch(target + pathname + search, { ...init, redirect: "manual", decompress: false });
+      return new Response(answer.body, { status: answer.status, headers: answer.headers });
+    },
+    error: (error) => new Response(`the server behind the proxy: ${error.message}`, { status: 502 }),
+  });
+}
