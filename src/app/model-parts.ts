@@ -21,7 +21,8 @@ export interface ModelOperationParts {
 export function modelOperationsOf({ engine, dataDir, models, space }: ModelOperationParts): Operation[] {
   const { chat, workers, data } = engine;
   const finder = modelFinder(engine);
-  const service = modelsService({ models, chat: chat.models, ...data.storage, ...finder });
+  const others = () => data.replica?.others ?? [];
+  const service = modelsService({ models, chat: chat.models, ...data.storage, ...finder, others });
   const adding = addingService({
     adder: new FolderAdder({ directory: join(dataDir, "models"), run: (folder) => tryModel(folder, workers) }),
     space,

@@ -63,6 +63,7 @@ const Scan = Type.Object({
       usable: Type.Boolean(),
       unrelated_cosine: Type.Union([Type.Number(), Type.Null()]),
       problems: Type.Array(Type.String()),
+      missing_at: Type.Optional(Type.Array(Type.String())),
     }),
   ),
 });

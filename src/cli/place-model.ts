@@ -83,6 +83,9 @@ export async function tellAdded(id: string, client: Client, terminal: Terminal):
   terminal.out(`${model.id}\n`);
   const what = model.type === "reranker" ? "a reranker" : `${model.dimensions} dimensions`;
   terminal.err(`Added ${model.id}: ${what}, windows of ${model.max_tokens} tokens.\n`);
+  const { missing_at: missing = [] } = (await scan(client, terminal.signal)).find((one) => one.id === id) ?? {};
+  if (missing.length > 0)
+    terminal.err(`Other servers of the database lack it; add it to each: ${missing.join(", ")}.\n`);
 }
 
 export function tellUnusable(what: string, problems: readonly string[], terminal: Terminal): void {

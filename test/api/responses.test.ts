@@ -5,12 +5,13 @@ import OpenAI4 from "openai-v4";
 import OpenAI5 from "openai-v5";
 import { eventSchema, problemWith } from "../../src/api/responses/testing/openai-schemas.ts";
 import { addText, json, newStore, search } from "../helpers/api.ts";
+import { OVER_TWO } from "../helpers/pair.ts";
 import { startServer, type TestServer } from "../helpers/server.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 import { waitFor } from "../helpers/wait.ts";
 
 // Compiling OpenAI's schemas takes a while.
-setDefaultTimeout(120_000);
+setDefaultTimeout(OVER_TWO ? 480_000 : 120_000);
 
 const REFUNDS =
   "# Refunds\n\nRefunds are paid within fourteen days of the return of the goods. A refund needs the receipt. 😀\n\nThe shop is closed on Sundays.";

@@ -50,6 +50,12 @@ export const ModelScan = Type.Object(
             "Mean cosine of questions and passages that have nothing to do with each other: where its scores begin.",
         }),
         problems: Type.Array(Type.String(), { description: "Why it cannot be used." }),
+        missing_at: Type.Optional(
+          Type.Array(Type.String(), {
+            description:
+              "Where several servers share a database: those that do not have it. Each looks for models in its own data directory. Given for embedding models.",
+          }),
+        ),
       }),
     ),
   },

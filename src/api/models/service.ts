@@ -26,9 +26,11 @@ export interface ModelsDeps extends Pick<Storage, "generations"> {
   found: () => FoundModel[];
   /** Looks for models again; those without problems can be used. */
   rescan: () => Promise<FoundModel[]>;
+  /** Other servers of the database, with the embedding models that they say they have. */
+  others: () => readonly { name: string; models: readonly string[] }[];
 }
 
-export function modelsService({ models, chat, generations, found, rescan }: ModelsDeps): ModelsService {
+export function modelsService({ models, chat, generations, found, rescan, others }: ModelsDeps): ModelsService {
   function find(name: string): KnownModel {
     const known = models.get(name);
     if (known === null) {
@@ -37,6 +39,13 @@ export function modelsService({ models, chat, generations, found, rescan }: Mode
       });
     }
     return known;
+  }
+
+  /** Who says what it has, and does not say this. */
+  function missingAt(id: string): { missing_at?: string[] } {
+    const telling = others().filter((other) => other.models.length > 0);
+    if (telling.length === 0 || models.get(id)?.type !== "embedding") return {};
+    return { missing_at: telling.filter((other) => !other.models.includes(id)).map(({ name }) => name) };
   }
 
   const list = () => [
@@ -58,7 +67,7 @@ export function modelsService({ models, chat, generations, found, rescan }: Mode
         object: "model.scan",
         models: all.map(({ id, location, unrelated, problems }) => {
           const usable = problems.length === 0;
-          return { id, location, usable, unrelated_cosine: unrelated, problems: [...problems] };
+          return { id, location, usable, unrelated_cosine: unrelated, problems: [...problems], ...missingAt(id) };
         }),
       };
     },

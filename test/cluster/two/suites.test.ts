@@ -10,15 +10,11 @@ import { hasPostgres } from "../servers/postgres.ts";
 
 setDefaultTimeout(600_000);
 
-const SUITES: readonly [file: string, except?: string][] = [
-  ["test/api/responses.test.ts"],
-  ["test/api/chat-models.test.ts"],
-  ["test/api/assistants.test.ts"],
-];
+const SUITES = ["test/api/responses.test.ts", "test/api/chat-models.test.ts", "test/api/assistants.test.ts"];
 
 describe.skipIf(lacks("PostgreSQL", hasPostgres))("two servers on one database", () => {
   test.each(SUITES)("pass %s", async (file) => {
-    const child = Bun.spawn([process.execPath, "test", "--timeout=240000", join(ROOT, file)], {
+    const child = Bun.spawn([process.execPath, "test", "--timeout=480000", join(ROOT, file)], {
       cwd: ROOT,
       env: { ...process.env, LECTERN_TEST_SERVERS: "two" },
       stdout: "pipe",
