@@ -16,6 +16,7 @@ import { sqlStateOf } from "../storage/postgres/failures.ts";
 import { openPostgres } from "../storage/postgres/open.ts";
 import { Replica } from "../storage/postgres/replica.ts";
 import { openRemoteStorage } from "../storage/postgres/storage.ts";
+import { ratesTable } from "../storage/rates.ts";
 import { ownDataDir } from "./data-owner.ts";
 import type { OpenStorage } from "./open-storage.ts";
 
@@ -71,6 +72,7 @@ export async function openRemote(
     embedded: null,
     away: () => database.away,
     replica,
+    permits: ratesTable(database),
     storage,
     blobs,
     parsed: createParsedCache(dataDir),

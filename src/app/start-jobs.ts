@@ -11,7 +11,9 @@ import { createEvaluateHandler } from "../jobs/evaluate.ts";
 import { createFinishDeletionHandler } from "../jobs/finish-deletion.ts";
 import { createIngestHandler } from "../jobs/ingest.ts";
 import { IngestBrake } from "../jobs/ingest-brake.ts";
-import { Janitor } from "../jobs/janitor.ts";
+import { LocalWork } from "../jobs/local-work.ts";
+import { SharedBrake } from "../jobs/shared-brake.ts";
+import { Janitor, type JanitorDeps } from "../jobs/janitor.ts";
 import { createMigrateHandler, type MigrateDeps } from "../jobs/migrate.ts";
 import type { ProgressBoard } from "../jobs/progress.ts";
 import { createPurgeFileHandler, createPurgeStoreHandler, type PurgeDeps } from "../jobs/purge.ts";
@@ -32,6 +34,7 @@ import type { MeasuredSearch } from "../search/measured.ts";
 import type { DeletionCheckDeps } from "../storage/deletion-check.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { MigrationRow } from "../storage/migration-table.ts";
+import type { Replica } from "../storage/postgres/replica.ts";
 import type { Detached } from "../storage/removal.ts";
 import type { StoreFileRow } from "../storage/store-files.ts";
 import type { Storage, Tables } from "../storage/storage.ts";
@@ -62,6 +65,8 @@ export interface Jobs extends AsyncDisposable {
   readonly runner: JobRunner;
   readonly deletionCheck: DeletionCheckDeps;
   start(): Promise<void>;
+  /** Builds a graph of this server alone, where jobs are shared with others. */
+  buildHere(generation: GenerationRow): void;
   /** Files left these stores: indexes forget them, what works on them stops. Called in the turn of the commit. */
   detached(files: readonly Detached[]): void;
   /** The flip of a rollback, if nothing is missing in the old generation; loads its index first. */
@@ -74,6 +79,8 @@ export interface Jobs extends AsyncDisposable {
 
 const MB = 1024 * 1024;
 const DAY_SECONDS = 86_400;
+/** So long the upkeep of all servers is one's alone, unless he goes; taken anew with every round. */
+const UPKEEP_MS = 60_000;
 /** Runs of one tenant at the same time: one may wait for its files for a minute. */
 const RUNS_OF_TENANT = 16;
 
@@ -88,12 +95,21 @@ class ServerJobs implements Jobs {
   readonly #parts: JobParts;
   readonly #janitor: Janitor;
   readonly #migrate: MigrateDeps;
+  readonly #graphs: JobHandler;
+  /** Null where graphs are built by jobs. */
+  readonly #local: LocalWork | null;
 
   constructor(config: Config, parts: JobParts) {
     const { data, clock, log, metrics, indexes } = parts;
     const { storage, blobs, parsed } = data;
-    const brake = new IngestBrake(() => this.runner.wake());
+    const { replica } = data;
+    const unwritten = (error: unknown) =>
+      log.error("what may enter a store is not written down", { error: String(error) });
+    const brake =
+      replica === null ? new IngestBrake(() => this.runner.wake()) : new SharedBrake(storage.migrations, unwritten);
     this.#parts = parts;
+    this.#graphs = this.#graphHandler();
+    this.#local = replica === null ? null : new LocalWork(this.#graphs, log);
     this.#migrate = migrateDeps(config, parts, brake);
     this.deletionCheck = {
       storage,
@@ -108,8 +124,8 @@ class ServerJobs implements Jobs {
       clock,
       log,
       metrics,
-      owner: data.replica?.id ?? newId("req_"),
-      shared: data.replica,
+      owner: replica?.id ?? newId("req_"),
+      shared: replica,
       handlers: [...this.#fileHandlers(config, brake), ...this.#removalHandlers(), ...this.#otherHandlers()],
       heldStores: (kind) => (kind === "ingest" ? brake.held() : []),
       tenantLimit: async (kind, tenantId) => {
@@ -137,12 +153,17 @@ class ServerJobs implements Jobs {
       },
       detached: (files) => this.detached(files),
       wakeJobs: () => this.runner.wake(),
+      ...(replica === null ? {} : sharedUpkeep(data, replica)),
     });
   }
 
   async start(): Promise<void> {
     this.#janitor.start();
     await this.runner.start();
+  }
+
+  buildHere(generation: GenerationRow): void {
+    this.#local?.schedule(generation);
   }
 
   detached(files: readonly Detached[]): void {
@@ -180,9 +201,10 @@ class ServerJobs implements Jobs {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#janitor[Symbol.asyncDispose]();
     await this.runner[Symbol.asyncDispose]();
+    await this.#local?.[Symbol.asyncDispose]();
   }
 
-  #fileHandlers(config: Config, brake: IngestBrake): JobHandler[] {
+  #fileHandlers(config: Config, brake: IngestBrake | SharedBrake): JobHandler[] {
     const { data, workers, indexes, changes, progress, clock } = this.#parts;
     const { storage } = data;
     const ingest = createIngestHandler({
@@ -204,7 +226,10 @@ class ServerJobs implements Jobs {
     const { data, indexes, clock } = this.#parts;
     const purge: PurgeDeps = {
       ...data,
-      removeIndexFiles: (storeId) => indexes.forgetStore(storeId),
+      removeIndexFiles: async (storeId) => {
+        this.#local?.cancelStore(storeId);
+        await indexes.forgetStore(storeId);
+      },
       cancelStore: (storeId) => this.runner.cancelStore(storeId),
     };
     return [
@@ -244,18 +269,23 @@ class ServerJobs implements Jobs {
     ];
   }
 
+  #graphHandler(): JobHandler {
+    const { data, dataDir, workers, indexes, log } = this.#parts;
+    return createBuildGraphHandler({
+      storage: data.storage,
+      dataDir,
+      natives: workers.natives,
+      lane: workers.graphs,
+      log,
+      acquire: (storeId, generation) => indexes.registry.acquire(storeId, generation),
+    });
+  }
+
   #otherHandlers(): JobHandler[] {
-    const { responding, live, data, dataDir, workers, indexes, search, changes, clock, log, metrics } = this.#parts;
+    const { responding, live, data, workers, indexes, search, changes, clock, log, metrics } = this.#parts;
     const { storage } = data;
     return [
-      createBuildGraphHandler({
-        storage,
-        dataDir,
-        natives: workers.natives,
-        lane: workers.graphs,
-        log,
-        acquire: (storeId, generation) => indexes.registry.acquire(storeId, generation),
-      }),
+      ...(this.#local === null ? [this.#graphs] : []),
       ...this.#imageHandlers(),
       createEvaluateHandler({ storage, clock, search }),
       createAnswerHandler({
@@ -288,7 +318,15 @@ class ServerJobs implements Jobs {
   }
 }
 
-function migrateDeps(config: Config, parts: JobParts, brake: IngestBrake): MigrateDeps {
+/** What of several servers one does at a time. */
+function sharedUpkeep({ storage, permits }: OpenStorage, { id }: Replica): Pick<JanitorDeps, "mayRun" | "trimRates"> {
+  return {
+    mayRun: () => storage.replicas.takeDuty("upkeep", id, UPKEEP_MS),
+    trimRates: async (step) => (await permits?.trim(step)) ?? 0,
+  };
+}
+
+function migrateDeps(config: Config, parts: JobParts, brake: IngestBrake | SharedBrake): MigrateDeps {
   const { data, dataDir, workers, models, indexes, search, changes, clock } = parts;
   const { registry } = indexes;
   const catchUp: CatchUpDeps = {

@@ -2,6 +2,7 @@ import type { Config } from "../config/config.ts";
 import { messageOf } from "../errors.ts";
 import { foundVersion, POSTGRES_MIGRATIONS } from "../storage/migrations/postgres/runner.ts";
 import { openPostgres } from "../storage/postgres/open.ts";
+import { isThere, replicasTable, type SeenReplica } from "../storage/replicas.ts";
 import { type Check, fail, ok, warn } from "./doctor-check.ts";
 
 /**
@@ -21,13 +22,33 @@ export async function databaseChecks(
       onNotice: (text) => notices.push(warn("database", text)),
     });
     try {
-      return [schemaCheck(await foundVersion(db)), ...notices];
+      const found = await foundVersion(db);
+      const known = POSTGRES_MIGRATIONS.at(-1)?.version ?? 0;
+      const servers = found.version === known ? (await replicasTable(db).list()).map(replicaCheck) : [];
+      return [schemaCheck(found), ...notices, ...servers];
     } finally {
       await db.close();
     }
   } catch (error) {
     return [fail("database", messageOf(error))];
   }
+}
+
+/** Either way. ms */
+const MOST_OFFSET_MS = 5000;
+
+/** A server that has the database. */
+function replicaCheck(replica: SeenReplica): Check {
+  const { name, version, silent_ms, clock_ms } = replica;
+  const seconds = (ms: number) => `${Math.round(Math.abs(ms) / 1000)} s`;
+  const seen = `${name}, version ${version}, seen ${seconds(silent_ms)} ago`;
+  if (!isThere(replica)) return warn("replica", `${seen}: it went without a word; others go on with its work`);
+  if (Math.abs(clock_ms) <= MOST_OFFSET_MS) return ok("replica", seen);
+  const way = clock_ms > 0 ? "ahead of" : "behind";
+  return warn(
+    "replica",
+    `${seen}; its clock is ${seconds(clock_ms)} ${way} the database's: set both by the same time server`,
+  );
 }
 
 function schemaCheck({ version, minSafe }: { version: number; minSafe: number }): Check {
