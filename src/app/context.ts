@@ -145,6 +145,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     metrics,
     stopping: signal,
     room: () => descriptors.room(),
+    permits: engine.data.permits,
   });
   const setRunKey = (key: RunKey, known: Started) => {
     runKey = key;
@@ -200,7 +201,7 @@ function progressTeller(lines: LineWriter, overrides: Overrides): (text: string)
 /** The interface with what it takes from the settings; those that a reload may change are read at every request. */
 function appOf(
   config: Config,
-  parts: Pick<AppDeps, "operations" | "authenticate" | "log" | "metrics" | "stopping" | "room">,
+  parts: Pick<AppDeps, "operations" | "authenticate" | "log" | "metrics" | "stopping" | "room" | "permits">,
 ): App {
   return createApp({
     ...parts,

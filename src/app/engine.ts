@@ -96,6 +96,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { provider, bundled } = overrides;
   const ofModels = { workers, dataDir, log, metrics, defaultModel, provider, bundled: bundled?.models };
   const models = await openModels(config, ofModels);
+  if (data.replica !== null) data.replica.models = () => models.ids();
   await upgradeBundledModels(models, data, clock, log);
   const rankers = overrides.rankers ?? rankerCatalog(models, config);
   const changes = createChanges(data.bus);
@@ -112,6 +113,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       log,
       metrics,
       wakeJobs,
+      buildHere: data.replica === null ? null : (generation) => jobs.buildHere(generation),
     }),
   );
   const search = searchOf({ storage, indexes, models, rankers });

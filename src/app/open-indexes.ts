@@ -41,6 +41,8 @@ export interface IndexParts {
   metrics: Metrics;
   /** There is a graph to build, or an image to write. */
   wakeJobs: () => void;
+  /** Builds a graph on this server, where jobs are shared with others; null: by a job. */
+  buildHere: ((generation: GenerationRow) => void) | null;
 }
 
 /** The indexes in memory, and the graphs and images beside them: caches of what storage holds. */
@@ -110,6 +112,7 @@ class OpenIndexes implements Indexes {
       storage,
       tryAcquire: (storeId, generation) => registry.tryAcquire(storeId, generation),
       wakeJobs: parts.wakeJobs,
+      buildHere: parts.buildHere,
     });
     this.#fresh = parts.isOwnDatabase ? null : this.#followOthers();
     this.#images = parts.isOwnDatabase

@@ -18,6 +18,7 @@ import { Notices } from "../storage/postgres/notices.ts";
 import { openPostgres } from "../storage/postgres/open.ts";
 import { Replica } from "../storage/postgres/replica.ts";
 import { openRemoteStorage } from "../storage/postgres/storage.ts";
+import { ratesTable } from "../storage/rates.ts";
 import { ownDataDir } from "./data-owner.ts";
 import type { OpenStorage } from "./open-storage.ts";
 
@@ -78,6 +79,7 @@ export async function openRemote(
     bus,
     away: () => database.away,
     replica,
+    permits: ratesTable(database),
     storage,
     blobs,
     parsed: createParsedCache(dataDir),

@@ -11,6 +11,7 @@ import type { Blobs } from "../storage/blobs.ts";
 import { NewerSchemaError } from "../storage/migrations/newer-schema.ts";
 import { createParsedCache, type ParsedCache } from "../storage/parsed.ts";
 import type { Replica } from "../storage/postgres/replica.ts";
+import type { RatesTable } from "../storage/rates.ts";
 import type { Database } from "../storage/sql.ts";
 import { ForeignSchemaError, openSqlite, type SqliteDatabase, type SqliteOptions } from "../storage/sqlite.ts";
 import { createStorage, type Storage } from "../storage/storage.ts";
@@ -31,6 +32,8 @@ export interface OpenStorage extends AsyncDisposable {
   readonly storage: Storage;
   readonly blobs: Blobs;
   readonly parsed: ParsedCache;
+  /** Requests a minute, where several servers answer them; null where they are counted in memory. */
+  readonly permits: RatesTable | null;
   /** Once lost, nothing is written until the next start. */
   readonly trust: DiskTrust;
 }
@@ -70,6 +73,7 @@ export function openStorage(dataDir: string, log: Log, { blobs, trust, flush, up
     bus: null,
     away: () => null,
     replica: null,
+    permits: null,
     storage: createStorage(database),
     blobs,
     parsed: createParsedCache(dataDir),

@@ -7,6 +7,7 @@ import type { Config } from "../config/config.ts";
 import type { Engine } from "./engine.ts";
 import { AppError } from "../errors.ts";
 import { remoteBytes } from "../storage/postgres/storage.ts";
+import { isThere } from "../storage/replicas.ts";
 import { modelFinder } from "./found-models.ts";
 import { version } from "../platform/build-info.ts";
 
@@ -45,6 +46,16 @@ export async function serverStatus({
       database_bytes: await databaseBytes(engine.data, dataDir),
     },
     memory: { resident_bytes: process.memoryUsage.rss() },
+    replicas: (await engine.data.storage.replicas.list()).map((replica) => ({
+      id: replica.id,
+      name: replica.name,
+      version: replica.version,
+      started_at: replica.started_at,
+      is_this: replica.id === engine.data.replica?.id,
+      state: isThere(replica) ? "there" : "gone",
+      silent_seconds: replica.silent_ms / 1000,
+      clock_ahead_seconds: replica.clock_ms / 1000,
+    })),
     query_log: { mode: config.queryLog, waiting: queries.waiting },
     outbound: {
       offline: config.offline,

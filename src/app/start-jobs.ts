@@ -12,7 +12,9 @@ import { createEvaluateHandler } from "../jobs/evaluate.ts";
 import { createFinishDeletionHandler } from "../jobs/finish-deletion.ts";
 import { createIngestHandler } from "../jobs/ingest.ts";
 import { IngestBrake } from "../jobs/ingest-brake.ts";
-import { Janitor } from "../jobs/janitor.ts";
+import { LocalWork } from "../jobs/local-work.ts";
+import { SharedBrake } from "../jobs/shared-brake.ts";
+import { Janitor, type JanitorDeps } from "../jobs/janitor.ts";
 import { createMigrateHandler, type MigrateDeps } from "../jobs/migrate.ts";
 import type { FileProgress, ProgressBoard } from "../jobs/progress.ts";
 import { createPurgeFileHandler, createPurgeStoreHandler, type PurgeDeps } from "../jobs/purge.ts";
@@ -35,6 +37,7 @@ import type { DeletionCheckDeps } from "../storage/deletion-check.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { JobKind, JobRow } from "../storage/jobs.ts";
 import type { MigrationRow } from "../storage/migration-table.ts";
+import type { Replica } from "../storage/postgres/replica.ts";
 import type { Detached } from "../storage/removal.ts";
 import type { StoreFileRow } from "../storage/store-files.ts";
 import type { Storage, Tables } from "../storage/storage.ts";
@@ -67,6 +70,8 @@ export interface Jobs extends AsyncDisposable {
   /** Of files that are indexed, here or at another server of the database. */
   readonly progress: FileProgress;
   start(): Promise<void>;
+  /** Builds a graph of this server alone, where jobs are shared with others. */
+  buildHere(generation: GenerationRow): void;
   /** Files left these stores: indexes forget them, what works on them stops. Called in the turn of the commit. */
   detached(files: readonly Detached[]): void;
   /** The flip of a rollback, if nothing is missing in the old generation; loads its index first. */
@@ -79,6 +84,8 @@ export interface Jobs extends AsyncDisposable {
 
 const MB = 1024 * 1024;
 const DAY_SECONDS = 86_400;
+/** So long the upkeep of all servers is one's alone, unless he goes; taken anew with every round. */
+const UPKEEP_MS = 60_000;
 /** Runs of one tenant at the same time: one may wait for its files for a minute. */
 const RUNS_OF_TENANT = 16;
 
@@ -94,12 +101,21 @@ class ServerJobs implements Jobs {
   readonly #parts: JobParts;
   readonly #janitor: Janitor;
   readonly #migrate: MigrateDeps;
+  readonly #graphs: JobHandler;
+  /** Null where graphs are built by jobs. */
+  readonly #local: LocalWork | null;
 
   constructor(config: Config, parts: JobParts) {
     const { data, clock, log, metrics, indexes } = parts;
     const { storage, blobs, parsed } = data;
-    const brake = new IngestBrake(() => this.runner.wake());
+    const { replica } = data;
+    const unwritten = (error: unknown) =>
+      log.error("what may enter a store is not written down", { error: String(error) });
+    const brake =
+      replica === null ? new IngestBrake(() => this.runner.wake()) : new SharedBrake(storage.migrations, unwritten);
     this.#parts = parts;
+    this.#graphs = this.#graphHandler();
+    this.#local = replica === null ? null : new LocalWork(this.#graphs, log);
     this.#migrate = migrateDeps(config, parts, brake);
     this.deletionCheck = {
       storage,
@@ -109,7 +125,7 @@ class ServerJobs implements Jobs {
         indexes.registry.holds(storeId, (index) => storeFile === null || index.hasFile(storeFile)),
       imaged: (storeId, atSeconds) => indexes.imagesOf(storeId, atSeconds).length > 0,
     };
-    const owner = data.replica?.id ?? newId("req_");
+    const owner = replica?.id ?? newId("req_");
     const { progress: board } = parts;
     this.progress = data.bus === null ? board : new SharedProgress({ jobs: storage.jobs, board, owner });
     this.runner = new JobRunner({
@@ -118,7 +134,7 @@ class ServerJobs implements Jobs {
       log,
       metrics,
       owner,
-      shared: data.replica,
+      shared: replica,
       handlers: [...this.#fileHandlers(config, brake), ...this.#removalHandlers(), ...this.#otherHandlers()].map(
         (handler) => this.#endedAnywhere(handler),
       ),
@@ -149,12 +165,17 @@ class ServerJobs implements Jobs {
       },
       detached: (files) => this.detached(files),
       wakeJobs: () => this.runner.wake(),
+      ...(replica === null ? {} : sharedUpkeep(data, replica)),
     });
   }
 
   async start(): Promise<void> {
     this.#janitor.start();
     await this.runner.start();
+  }
+
+  buildHere(generation: GenerationRow): void {
+    this.#local?.schedule(generation);
   }
 
   detached(files: readonly Detached[]): void {
@@ -193,9 +214,10 @@ class ServerJobs implements Jobs {
     this.progress[Symbol.dispose]?.();
     await this.#janitor[Symbol.asyncDispose]();
     await this.runner[Symbol.asyncDispose]();
+    await this.#local?.[Symbol.asyncDispose]();
   }
 
-  #fileHandlers(config: Config, brake: IngestBrake): JobHandler[] {
+  #fileHandlers(config: Config, brake: IngestBrake | SharedBrake): JobHandler[] {
     const { data, workers, indexes, changes, progress, clock } = this.#parts;
     const { storage } = data;
     const ingest = createIngestHandler({
@@ -231,7 +253,10 @@ class ServerJobs implements Jobs {
     const { data, indexes, clock } = this.#parts;
     const purge: PurgeDeps = {
       ...data,
-      removeIndexFiles: (storeId) => indexes.forgetStore(storeId),
+      removeIndexFiles: async (storeId) => {
+        this.#local?.cancelStore(storeId);
+        await indexes.forgetStore(storeId);
+      },
       cancelStore: (storeId) => this.runner.cancelStore(storeId),
     };
     return [
@@ -271,18 +296,23 @@ class ServerJobs implements Jobs {
     ];
   }
 
+  #graphHandler(): JobHandler {
+    const { data, dataDir, workers, indexes, log } = this.#parts;
+    return createBuildGraphHandler({
+      storage: data.storage,
+      dataDir,
+      natives: workers.natives,
+      lane: workers.graphs,
+      log,
+      acquire: (storeId, generation) => indexes.registry.acquire(storeId, generation),
+    });
+  }
+
   #otherHandlers(): JobHandler[] {
-    const { responding, live, data, dataDir, workers, indexes, search, changes, clock, log, metrics } = this.#parts;
+    const { responding, live, data, workers, indexes, search, changes, clock, log, metrics } = this.#parts;
     const { storage } = data;
     return [
-      createBuildGraphHandler({
-        storage,
-        dataDir,
-        natives: workers.natives,
-        lane: workers.graphs,
-        log,
-        acquire: (storeId, generation) => indexes.registry.acquire(storeId, generation),
-      }),
+      ...(this.#local === null ? [this.#graphs] : []),
       ...this.#imageHandlers(),
       createEvaluateHandler({ storage, clock, search }),
       createAnswerHandler({
@@ -315,7 +345,15 @@ class ServerJobs implements Jobs {
   }
 }
 
-function migrateDeps(config: Config, parts: JobParts, brake: IngestBrake): MigrateDeps {
+/** What of several servers one does at a time. */
+function sharedUpkeep({ storage, permits }: OpenStorage, { id }: Replica): Pick<JanitorDeps, "mayRun" | "trimRates"> {
+  return {
+    mayRun: () => storage.replicas.takeDuty("upkeep", id, UPKEEP_MS),
+    trimRates: async (step) => (await permits?.trim(step)) ?? 0,
+  };
+}
+
+function migrateDeps(config: Config, parts: JobParts, brake: IngestBrake | SharedBrake): MigrateDeps {
   const { data, dataDir, workers, models, indexes, search, changes, clock } = parts;
   const { registry } = indexes;
   const catchUp: CatchUpDeps = {

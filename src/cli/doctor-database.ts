@@ -10,6 +10,7 @@ import { foundVersion, POSTGRES_MIGRATIONS } from "../storage/migrations/postgre
 import { halfMoved } from "../storage/move/marker.ts";
 import { blobsOfRows, inspectServer, type ServerReport } from "../storage/postgres/inspect.ts";
 import { openPostgres } from "../storage/postgres/open.ts";
+import { isThere, replicasTable, type SeenReplica } from "../storage/replicas.ts";
 import type { Database } from "../storage/sql.ts";
 import type { BytesSettings } from "./doctor-bytes.ts";
 import { type Check, counted, fail, ok, someOf, warn } from "./doctor-check.ts";
@@ -41,10 +42,13 @@ export async function databaseChecks(config: DatabaseCheckSettings): Promise<Che
       const schema = unfinished === null ? schemaCheck(found) : fail("database", unfinished);
       const report = await inspectServer(db);
       const isPooled = /[?&]pool=transaction\b/.test(config.database);
+      const known = POSTGRES_MIGRATIONS.at(-1)?.version ?? 0;
+      const servers = found.version === known ? (await replicasTable(db).list()).map(replicaCheck) : [];
       return [
         schema,
         ...notices,
         ...serverChecks(report, isPooled ? null : config.databaseConnections),
+        ...servers,
         ...(found.version === 0 || unfinished !== null ? [] : await uploadChecks(db, config)),
       ];
     } finally {
@@ -53,6 +57,23 @@ export async function databaseChecks(config: DatabaseCheckSettings): Promise<Che
   } catch (error) {
     return [fail("database", messageOf(error))];
   }
+}
+
+/** Either way. ms */
+const MOST_OFFSET_MS = 5000;
+
+/** A server that has the database. */
+function replicaCheck(replica: SeenReplica): Check {
+  const { name, version, silent_ms, clock_ms } = replica;
+  const seconds = (ms: number) => `${Math.round(Math.abs(ms) / 1000)} s`;
+  const seen = `${name}, version ${version}, seen ${seconds(silent_ms)} ago`;
+  if (!isThere(replica)) return warn("replica", `${seen}: it went without a word; others go on with its work`);
+  if (Math.abs(clock_ms) <= MOST_OFFSET_MS) return ok("replica", seen);
+  const way = clock_ms > 0 ? "ahead of" : "behind";
+  return warn(
+    "replica",
+    `${seen}; its clock is ${seconds(clock_ms)} ${way} the database's: set both by the same time server`,
+  );
 }
 
 function schemaCheck({ version, minSafe }: { version: number; minSafe: number }): Check {

@@ -20,6 +20,7 @@ import { closeWithAnswer, type Room, streamsWithRoom } from "./plugins/connectio
 import { asAppError, errorResponse, errorsPlugin, statusOf, unknownUrl } from "./plugins/errors.ts";
 import { inFlightLimit, rateLimit, strangerLimit, streamLimit } from "./plugins/limits.ts";
 import type { InFlight, OnLimit, StreamBounds } from "./plugins/limits.ts";
+import { type Permits, SharedRateLimit } from "./plugins/shared-rates.ts";
 import { RequestLog } from "./plugins/request-log.ts";
 import { isEventStream } from "./event-stream.ts";
 import { serveOperation } from "./serve.ts";
@@ -49,6 +50,8 @@ export interface AppDeps {
   streamBounds?: StreamBounds;
   /** What connections and files may still be opened; any number where left out. */
   room?: Room;
+  /** Of requests a minute, where several servers answer them; counted in memory where left out. */
+  permits?: Permits | null;
   /** From here on a request is logged as a warning. */
   slowRequestMs: number;
   /** The web console; none where left out. */
@@ -186,7 +189,9 @@ class HttpApp implements App {
   #createRouter(onLimit: OnLimit) {
     const { operations } = this.#deps;
     const { authenticate, stopping, maxJsonBytes } = this.#deps;
-    const rates = rateLimit(() => performance.now(), onLimit);
+    const { permits } = this.#deps;
+    const nowMs = () => performance.now();
+    const rates = permits ? new SharedRateLimit(permits, nowMs, onLimit) : rateLimit(nowMs, onLimit);
     const bounds = this.#deps.streamBounds ?? { perKey: null, perTenant: null };
     const streams = streamsWithRoom(streamLimit(bounds, onLimit), this.#room);
     const strangers = strangerLimit(() => performance.now(), onLimit);

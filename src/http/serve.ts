@@ -15,6 +15,7 @@ import { isLines, type Line, readLines } from "./lines.ts";
 import { EVENT_STREAM, isEventStream } from "./event-stream.ts";
 import type { InFlight, RateLimit, StrangerLimit, StreamLimit } from "./plugins/limits.ts";
 import type { Refusal } from "./plugins/request-log.ts";
+import type { SharedRateLimit } from "./plugins/shared-rates.ts";
 import { shown } from "../platform/words.ts";
 import { readQuery, unknownKey } from "./query-string.ts";
 import { compileValidator } from "./validate.ts";
@@ -49,7 +50,8 @@ export interface ServeDeps {
   authenticate: Authenticate;
   inFlight: InFlight;
   streams: StreamLimit;
-  rates: RateLimit;
+  /** Asks others only where there is a limit. */
+  rates: RateLimit | SharedRateLimit;
   strangers: StrangerLimit;
   stopping: AbortSignal;
   bodies: JsonBodies;
@@ -103,7 +105,7 @@ export function serveOperation(
       state.keyId = caller.keyId;
       state.dialect = named ?? (isDialect(caller.dialect) ? caller.dialect : state.dialect);
       // A refused request counts as well.
-      deps.rates.take(caller);
+      await deps.rates.take(caller);
       authorize(caller, spec.role, params["vector_store_id"], spec.operatorOnly);
       refuseSuspended(caller, spec, params);
       if (deps.stopping.aborted)

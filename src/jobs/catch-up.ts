@@ -9,7 +9,7 @@ import {
   FileCatchUp,
   type FileCatchUpDeps,
 } from "./file-catch-up.ts";
-import type { Brake, IngestBrake } from "./ingest-brake.ts";
+import type { Brake } from "./ingest-brake.ts";
 import { nextTurn } from "../platform/next-turn.ts";
 import { retry } from "./retry.ts";
 import type { JobHandler, JobOutcome } from "./runner.ts";
@@ -20,7 +20,7 @@ import type { JobHandler, JobOutcome } from "./runner.ts";
  * unless the generation has chunks of its own.
  */
 export interface CatchUpDeps extends FileCatchUpDeps {
-  brake: IngestBrake;
+  brake: { apply(storeId: string, credit: number, tenantId: string): Brake };
 }
 
 const nothing = () => Promise.resolve();
@@ -39,14 +39,20 @@ export interface CatchUpOptions extends CatchUpTarget {
 /** Adds every missing file. Ends when nothing is missing. */
 export async function catchUp(deps: CatchUpDeps, options: CatchUpOptions, signal: AbortSignal): Promise<CatchUpResult> {
   const { freeChunks, generation } = options;
-  using brake = freeChunks === null ? null : deps.brake.apply(generation.store_id, freeChunks);
-  for (;;) {
-    const round = await new CatchUpRound(deps, { ...options, brake }, signal).run();
-    if (round.result.type !== "done") return round.result;
-    // Files that were attached meanwhile are found by another round.
-    if (round.files === 0) return { type: "done" };
-    brake?.roundEnded();
-    await nextTurn();
+  const { store_id: storeId, tenant_id: tenantId } = generation;
+  const brake = freeChunks === null ? null : deps.brake.apply(storeId, freeChunks, tenantId);
+  try {
+    for (;;) {
+      const round = await new CatchUpRound(deps, { ...options, brake }, signal).run();
+      if (round.result.type !== "done") return round.result;
+      // Files that were attached meanwhile are found by another round.
+      if (round.files === 0) return { type: "done" };
+      brake?.roundEnded();
+      await nextTurn();
+    }
+  } finally {
+    brake?.[Symbol.dispose]();
+    await brake?.settled?.();
   }
 }
 

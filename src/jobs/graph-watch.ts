@@ -11,6 +11,8 @@ export interface GraphWatchDeps {
   storage: Storage;
   tryAcquire(storeId: string, generation: number): IndexLease | null;
   wakeJobs(): void;
+  /** Where each server builds its own; else a job is queued. */
+  buildHere?: ((generation: GenerationRow) => void) | null;
 }
 
 const EVERY_MS = 1_000;
@@ -34,13 +36,17 @@ export class GraphWatch implements Disposable {
 
   /** One round. */
   async look(): Promise<void> {
-    const { storage, tryAcquire, wakeJobs } = this.#deps;
+    const { storage, tryAcquire, wakeJobs, buildHere } = this.#deps;
     for (const generation of [...this.#touched.values()]) {
       using lease = tryAcquire(generation.store_id, generation.id);
       // Still loading, or not in memory: the next load touches it again.
       if (lease === null) continue;
       this.#touched.delete(generation.id);
       if (lease.index.graphWork() === null) continue;
+      if (buildHere) {
+        buildHere(generation);
+        continue;
+      }
       try {
         await scheduleBuild(storage, generation);
         wakeJobs();

@@ -11,6 +11,8 @@ export interface Brake extends Disposable {
   added(chunks: number): void;
   /** What was missing at the beginning of a round is there; what came meanwhile is the next round's. */
   roundEnded(): void;
+  /** After its end, where others are told: they know. */
+  settled?(): Promise<void>;
 }
 
 interface Applied {
@@ -20,8 +22,8 @@ interface Applied {
   rounds: number;
 }
 
-const SHARE = 0.5;
-const OPEN_ROUNDS = 4;
+export const SHARE = 0.5;
+export const OPEN_ROUNDS = 4;
 
 export class IngestBrake {
   readonly #applied = new Map<string, Applied>();

@@ -32,6 +32,10 @@ export interface JanitorDeps extends Omit<ThreadUpkeepDeps, "storage"> {
   /** Files left these stores: indexes in memory forget them, running ingests stop. */
   detached(detached: readonly Detached[]): void;
   wakeJobs(): void;
+  /** Whether a round is this server's, where there are several; without, each is. */
+  mayRun?(): Promise<boolean>;
+  /** Removes up to so many rows of rates that say nothing; returns how many. */
+  trimRates?(step: number): Promise<number>;
 }
 
 const EVERY_MS = 10_000;
@@ -43,6 +47,7 @@ const DELETIONS_STEP = 200;
 /** What other servers are told of a store's changes; whoever is further behind loads it anew. */
 const CHANGES_SECONDS = 3600;
 const CHANGES_STEP = 2_000;
+const RATES_STEP = 1000;
 /** Hours of statistics that are kept: the longest window, and a day. */
 const STATISTICS_HOURS = 31 * 24;
 /** Files looked at in one step: about a millisecond. */
@@ -68,11 +73,23 @@ export class Janitor implements AsyncDisposable {
   start(): void {
     // Taken before the first request: a blob that comes later may be ahead of its row.
     const before = this.#deps.blobs.settled();
-    this.#busy = this.#busy.then(() => this.#guard(() => this.#sweepOrphans(before)));
+    this.#busy = this.#busy.then(() => this.#guard(() => this.#begin(before)));
     this.#swept = this.#deps.clock.nowSeconds();
     this.#timer = setInterval(() => {
-      this.#busy = this.#busy.then(() => this.#guard(() => this.tick()));
+      this.#busy = this.#busy.then(() => this.#guard(() => this.#round()));
     }, EVERY_MS);
+  }
+
+  async #begin(blobIds: AsyncIterable<string>): Promise<void> {
+    const { mayRun, blobs } = this.#deps;
+    if (mayRun === undefined || (await mayRun())) return await this.#sweepOrphans(blobIds);
+    // Bytes in a directory of its own nobody else looks at.
+    if (!blobs.isShared) await this.#removeOrphans(blobIds);
+  }
+
+  async #round(): Promise<void> {
+    const { mayRun } = this.#deps;
+    if (mayRun === undefined || (await mayRun())) await this.tick();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -130,6 +147,7 @@ export class Janitor implements AsyncDisposable {
     await keepThreads(this.#deps, now, () => this.#stopped);
     await storage.settleErased();
     await this.#trimEmbeddings();
+    while (((await this.#deps.trimRates?.(RATES_STEP)) ?? 0) === RATES_STEP && !this.#stopped) await nextTurn();
     // Where other servers put blobs, orphans are what one of them left that died.
     if (blobs.isShared && now - this.#swept >= SWEEP_SECONDS) {
       this.#swept = now;

@@ -152,6 +152,13 @@ export interface MigrationsTable {
   pastRetention(nowSeconds: number): Promise<MigrationRow[]>;
   update(tenantId: TenantId, id: MigrationId, changes: MigrationChanges): Promise<void>;
   list(tenantId: TenantId, storeId: StoreId, page: PageQuery): Promise<Page<MigrationRow>>;
+  /** How many chunks of new files may enter a store while its latest migration, or the rollback of that, goes on. */
+  setCredit(tenantId: TenantId, storeId: StoreId, credit: number | null): Promise<void>;
+  /** More, or less; nothing where any number may. */
+  addCredit(tenantId: TenantId, storeId: StoreId, chunks: number): Promise<void>;
+  capCredit(tenantId: TenantId, storeId: StoreId, most: number): Promise<void>;
+  /** Whether it is not any number. */
+  hasCredit(tenantId: TenantId, storeId: StoreId): Promise<boolean>;
 }
 
 const SELECT = /*sql*/ `SELECT ${MIGRATION.list} FROM migration`;
@@ -160,6 +167,14 @@ const OF_JOB = /*sql*/ `${SELECT} WHERE tenant_id = ?1 AND id = ?2`;
 const UNFINISHED = /*sql*/ `${SELECT} WHERE tenant_id = ?1 AND store_id = ?2
   AND status IN ('queued', 'building', 'catching_up', 'verifying', 'ready', 'paused')`;
 const PAST_RETENTION = /*sql*/ `${SELECT} WHERE rollback_until IS NOT NULL AND rollback_until <= ?1 AND status = 'completed' LIMIT 20`;
+const LATEST = /*sql*/ `WHERE tenant_id = ?1
+  AND seq = (SELECT max(seq) FROM migration WHERE tenant_id = ?1 AND store_id = ?2)`;
+const SET_CREDIT = /*sql*/ `UPDATE migration SET ingest_credit = CAST(?3 AS BIGINT) ${LATEST}`;
+const ADD_CREDIT = /*sql*/ `UPDATE migration SET ingest_credit = ingest_credit + CAST(?3 AS BIGINT) ${LATEST}`;
+const CAP_CREDIT = /*sql*/ `UPDATE migration SET ingest_credit = CAST(?3 AS BIGINT) ${LATEST}
+  AND ingest_credit > CAST(?3 AS BIGINT)`;
+const HAS_CREDIT = /*sql*/ `SELECT 1 AS has FROM migration WHERE tenant_id = ?1 AND store_id = ?2
+  AND ingest_credit IS NOT NULL LIMIT 1`;
 const LISTED = /*sql*/ `migration WHERE tenant_id = ?1 AND store_id = ?2`;
 
 export function migrationsTable(sql: Sql): MigrationsTable {
@@ -186,5 +201,9 @@ export function migrationsTable(sql: Sql): MigrationsTable {
     pastRetention: (nowSeconds) => MIGRATION.all(sql, PAST_RETENTION, [nowSeconds]),
     update: async (tenantId, id, changes) => void (await MIGRATION.update(sql, { tenant_id: tenantId, id }, changes)),
     list: (tenantId, storeId, page) => MIGRATION.page(sql, { from: LISTED, params: [tenantId, storeId] }, page),
+    setCredit: async (tenantId, storeId, credit) => void (await sql.run(SET_CREDIT, [tenantId, storeId, credit])),
+    addCredit: async (tenantId, storeId, chunks) => void (await sql.run(ADD_CREDIT, [tenantId, storeId, chunks])),
+    capCredit: async (tenantId, storeId, most) => void (await sql.run(CAP_CREDIT, [tenantId, storeId, most])),
+    hasCredit: async (tenantId, storeId) => (await sql.get(HAS_CREDIT, [tenantId, storeId])) !== null,
   };
 }

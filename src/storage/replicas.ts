@@ -47,12 +47,22 @@ export type SeenReplica = RowOf<typeof SEEN>;
 export interface ReplicasTable {
   /** Those that are there, and those that went within a day without saying so; none beside a file. */
   list(): Promise<SeenReplica[]>;
+  /** Whether `owner` is to do it until `termMs` from now: nobody else has it, or who had it is gone. Over PostgreSQL. */
+  takeDuty(name: string, owner: string, termMs: number): Promise<boolean>;
 }
 
 const LIST = /*sql*/ `SELECT ${SEEN.list} FROM replica ORDER BY started_at, id`;
 
+const TAKE_DUTY = /*sql*/ `INSERT INTO duty (name, owner, until_ms) VALUES (?1, ?2, lectern_now_ms() + CAST(?3 AS BIGINT))
+  ON CONFLICT ON CONSTRAINT duty_pkey DO UPDATE SET owner = excluded.owner, until_ms = excluded.until_ms
+  WHERE duty.owner = excluded.owner OR duty.until_ms < lectern_now_ms() OR NOT EXISTS (
+    SELECT 1 FROM replica r WHERE r.id = duty.owner AND r.seen_ms + r.term_ms >= lectern_now_ms())`;
+
 export function replicasTable(sql: Sql): ReplicasTable {
-  return { list: async () => (sql.dialect === "sqlite" ? [] : await SEEN.all(sql, LIST)) };
+  return {
+    list: async () => (sql.dialect === "sqlite" ? [] : await SEEN.all(sql, LIST)),
+    takeDuty: async (name, owner, termMs) => (await sql.run(TAKE_DUTY, [name, owner, termMs])) > 0,
+  };
 }
 
 /** Whether what it has leased is still its own. */

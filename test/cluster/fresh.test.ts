@@ -9,7 +9,7 @@ import { json, newStore, search, settled, upload } from "../helpers/api.ts";
 import { lacks } from "../helpers/lacks.ts";
 import { runSeed, seededRandom, type SeededRandom } from "../helpers/random.ts";
 import type { TestServer } from "../helpers/server.ts";
-import { hasPostgres } from "./servers/postgres.ts";
+import { hasPostgres, testDatabase } from "./servers/postgres.ts";
 import { startReplicas } from "./servers/replicas.ts";
 
 const OPERATIONS = Number(process.env["FRESH_OPERATIONS"] ?? 300);
@@ -158,7 +158,7 @@ function makeWords(random: SeededRandom): string {
 
 describe.skipIf(lacks("PostgreSQL", hasPostgres))("two servers on one database", () => {
   test(`never find too little or too much in ${OPERATIONS} operations`, async () => {
-    await using replicas = await startReplicas({ count: 2 });
+    await using replicas = await startReplicas(await testDatabase(), 2);
     const { servers } = replicas;
     const store = await newStore(servers[0]!);
     const seed = runSeed("operations on two servers");
@@ -177,7 +177,7 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("two servers on one database",
   });
 
   test("see a store go, and its index's kind change", async () => {
-    await using replicas = await startReplicas({ count: 2 });
+    await using replicas = await startReplicas(await testDatabase(), 2);
     const [a, b] = [replicas.servers[0]!, replicas.servers[1]!];
     const store = await newStore(a);
     const path = `/v1/vector_stores/${store}`;

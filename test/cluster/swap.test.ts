@@ -16,7 +16,7 @@ import {
   QUESTIONS,
   startMigration,
 } from "../migrate/corpus.ts";
-import { hasPostgres } from "./servers/postgres.ts";
+import { hasPostgres, testDatabase } from "./servers/postgres.ts";
 import { startReplicas } from "./servers/replicas.ts";
 
 setDefaultTimeout(480_000);
@@ -63,7 +63,7 @@ const p99 = (ms: readonly number[]) => ms.toSorted((a, b) => a - b)[Math.floor(m
 
 describe.skipIf(lacks("PostgreSQL", hasPostgres))("two servers on one database", () => {
   test("answer by one generation each, before, after and back", async () => {
-    await using replicas = await startReplicas({ count: 2, prepare: addSecondModel });
+    await using replicas = await startReplicas(await testDatabase(), 2, { prepare: addSecondModel });
     const [a, b] = [replicas.servers[0]!, replicas.servers[1]!];
     const store = await buildStore(a, SIZE);
     const before = await answersOf(a, store);

@@ -219,6 +219,19 @@ export const ServerStatus = Type.Object(
       database_bytes: Type.Integer({ description: "The tables and their journal." }),
     }),
     memory: Type.Object({ resident_bytes: Type.Integer() }),
+    replicas: Type.Array(
+      Type.Object({
+        id: Type.String(),
+        name: Type.String({ description: "Machine and process." }),
+        version: Type.String(),
+        started_at: unixSeconds("Unix seconds."),
+        is_this: Type.Boolean({ description: "The server that answers." }),
+        state: oneOf(["there", "gone"], { description: "`gone`: others go on with what it had begun." }),
+        silent_seconds: Type.Number({ description: "Since it was seen last." }),
+        clock_ahead_seconds: Type.Number({ description: "Of the database's clock; to be within 5 either way." }),
+      }),
+      { description: "Servers that have the same PostgreSQL database; none where the database is SQLite." },
+    ),
     query_log: Type.Object({ mode: oneOf(["on", "hash", "off"]), waiting: Type.Integer() }),
     outbound: Type.Object(
       {

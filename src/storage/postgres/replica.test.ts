@@ -8,6 +8,7 @@ import { messageOf } from "../../errors.ts";
 import type { ClaimOptions, JobKind } from "../jobs.ts";
 import { type Lease, LeaseLost, underLease } from "../leased.ts";
 import { migratePostgres } from "../migrations/postgres/runner.ts";
+import { ratesTable } from "../rates.ts";
 import type { Storage } from "../storage.ts";
 import type { PostgresDatabase } from "./database.ts";
 import { refuseEarlierHolder } from "./earlier-holder.ts";
@@ -151,6 +152,46 @@ describe.skipIf(lacks("postgres", hasPostgres))("servers that have one database"
     });
     await Promise.all(counting);
     expect((await servers[0]?.storage.tenants.get(T))?.name).toBe(String(3 * ROUNDS));
+  });
+
+  test("do what is to be done once for all one at a time, and the next one when who did it is gone", async () => {
+    const { db, storage } = await server();
+    await join(db, "a");
+    const b = await join(db, "b");
+    const take = (owner: string) => storage.replicas.takeDuty("upkeep", owner, LONG_MS);
+    expect([await take("b"), await take("a"), await take("b")]).toEqual([true, false, true]);
+    await b[Symbol.asyncDispose]();
+    expect(await take("a")).toBe(true);
+    await join(db, "c");
+    expect(await take("c")).toBe(false);
+    await db.run("UPDATE duty SET until_ms = lectern_now_ms() - 1");
+    expect(await take("c")).toBe(true);
+  });
+
+  test("have a minute's requests together: all at once, then as they flow in", async () => {
+    const doors = [ratesTable((await server()).db), ratesTable((await server()).db)];
+    const { db } = await server();
+    const take = async (i: number, owner = "key_1") =>
+      (await doors[i % 2]?.take(T, owner, { perMinute: 70, wanted: 3 })) ?? { granted: 0, retryMs: 0 };
+    let granted = 0;
+    for (const lot of await Promise.all(Array.from({ length: 40 }, (_, i) => take(i)))) granted += lot.granted;
+    expect(granted).toBeGreaterThanOrEqual(70 - 1);
+    expect(granted).toBeLessThan(70 + 10);
+    const refused = await waitFor("one too many", async () => {
+      const lot = await take(0);
+      return lot.granted === 0 ? lot : undefined;
+    });
+    expect(refused.retryMs).toBeGreaterThan(0);
+    expect(refused.retryMs).toBeLessThanOrEqual(60_000 / 70 + 1);
+    expect((await take(1, "key_2")).granted).toBe(3);
+    // Half a minute later half of it is there again.
+    await db.run("UPDATE rate SET full_ms = lectern_now_ms() + 30000");
+    granted = 0;
+    for (let i = 0; i < 20; i++) granted += (await take(i)).granted;
+    expect(Math.abs(granted - 35)).toBeLessThan(5);
+    expect(await doors[0]?.trim(10)).toBe(0);
+    await db.run("UPDATE rate SET full_ms = lectern_now_ms() - 1");
+    expect(await doors[0]?.trim(10)).toBe(2);
   });
 
   describe("one that has lost a job's lease", () => {

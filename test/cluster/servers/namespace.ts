@@ -7,6 +7,8 @@ export interface Namespace extends AsyncDisposable {
   readonly prefix: readonly string[];
   /** Of the far end, where servers inside listen. */
   readonly address: string;
+  /** Of the near end, where those inside find what listens on this machine. */
+  readonly near: string;
   cut(): void;
   mend(): void;
 }
@@ -54,6 +56,7 @@ export function startNamespace(): Namespace {
   return {
     prefix: [IP ?? "", "netns", "exec", name],
     address,
+    near: `${base}.${(block & 255) + 1}`,
     cut: () => void inside("link", "set", far, "down"),
     mend: () => void inside("link", "set", far, "up"),
     async [Symbol.asyncDispose]() {
