@@ -6,11 +6,12 @@ import { cpSync, existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { json, newStore, search, settled, upload } from "../helpers/api.ts";
 import { lacks } from "../helpers/lacks.ts";
-import { PRODUCT_DEFAULT, ROOT, runLectern, startServer, type TestServer } from "../helpers/server.ts";
+import { ROOT, runLectern, startServer, type TestServer } from "../helpers/server.ts";
 import { as } from "../helpers/tenants.ts";
 import { tempDir, type TempDir } from "../helpers/temp-dir.ts";
 import { stockStore, STOCK_OPTIONS } from "../bench/stocked-store.ts";
 import { Words } from "../bench/corpus.ts";
+import { waitFor } from "../helpers/wait.ts";
 import written from "../fixtures/data-v1.json" with { type: "json" };
 import { QUESTIONS } from "../migrate/corpus.ts";
 import { type Appliance, fullAppliance } from "./full-appliance.ts";
@@ -202,8 +203,15 @@ describe.skipIf(lacks("postgres", hasPostgres))("lectern move", () => {
   test("brings over what the first version wrote, once this one has upgraded it", async () => {
     own = tempDir();
     const data = await older(own);
-    const env = { LECTERN_API_KEY: written.adminKey, ...PRODUCT_DEFAULT };
+    const env = { LECTERN_API_KEY: written.adminKey };
     await using here = await startServer({ dataDir: data, env });
+    await waitFor("the upgrade's work is done", () => {
+      using db = new Database(join(data, "meta.sqlite"), { readonly: true });
+      const { n } = db.query<{ n: number }, []>("SELECT count(*) AS n FROM job WHERE kind <> 'retire'").get() ?? {
+        n: 1,
+      };
+      return n === 0 ? true : undefined;
+    });
     await here.stop();
     const database = await testDatabase();
     expect(proofOf((await run(database, ["--json"], data)).out)).toMatchObject({ equal: true });
