@@ -128,6 +128,7 @@ export class SlotOwners {
 
   /** All slots of the owner, the last first. */
   forEachSlot(owner: number, visit: (slot: number) => void): void {
+    if (this.#runs === null) return this.forEachOwn(owner, visit);
     this.forEachSource(owner, (source, most) => {
       let left = most;
       if (source >= this.#lastSlot.length) return;
@@ -170,8 +171,9 @@ export class SlotOwners {
   }
 
   #ownCount(owner: number): number {
+    if (owner >= this.#lastSlot.length) return 0;
     let count = 0;
-    this.forEachOwn(owner, () => count++);
+    for (let at = this.#lastSlot[owner]!; at !== 0; at = this.#nextSlot[at - 1]!) count++;
     return count;
   }
 
