@@ -18,8 +18,8 @@ import { type Check, counted, fail, ok, someOf, warn } from "./doctor-check.ts";
 export type DatabaseCheckSettings = BytesSettings &
   Pick<Config, "database" | "databasePassword" | "databaseTimeout" | "databaseConnections">;
 
-/** Connections of a server beside those of `--database-connections`: one that holds the database. */
-const BESIDE = 1;
+/** Connections of a server beside those of `--database-connections`: one hears what other servers tell, one tells it. */
+const BESIDE = 2;
 
 /**
  * Whether the database that `--database` names can be used, which schema it has, what of its server's settings matters, and
