@@ -46,7 +46,12 @@ export async function startReplicas(
   const servers: TestServer[] = [];
   const start = async (n: number, { address: way = address, args: more = [], ...how }: StartMore = {}) => {
     const own = ["--database", way, "--blobs", `file://${blobs}`, "--test-replica-term", String(TERM_MS)];
-    const server = await startServer({ dataDir: dir.join(`data-${n}`), args: [...own, ...args, ...more], ...(env && { env }), ...how });
+    const server = await startServer({
+      dataDir: dir.join(`data-${n}`),
+      args: [...own, ...args, ...more],
+      ...(env && { env }),
+      ...how,
+    });
     servers[n] = server;
     return server;
   };
