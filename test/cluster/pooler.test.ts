@@ -1,10 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Findings } from "../../src/storage/postgres/probes.ts";
 import { parseAddress } from "../../src/storage/postgres/address.ts";
+import { migratePostgres } from "../../src/storage/migrations/postgres/runner.ts";
 import { openPostgres } from "../../src/storage/postgres/open.ts";
 import { probe } from "../../src/storage/postgres/probes.ts";
+import { Replica } from "../../src/storage/postgres/replica.ts";
+import { openRemoteStorage } from "../../src/storage/postgres/storage.ts";
 import { lacks } from "../helpers/lacks.ts";
 import { seededRandom } from "../helpers/random.ts";
+import { tempDir } from "../helpers/temp-dir.ts";
 import { hasPgbouncer, startPgbouncer } from "./servers/pgbouncer.ts";
 import { hasPostgres, type PostgresServer, startPostgres } from "./servers/postgres.ts";
 
@@ -62,6 +66,35 @@ describe.skipIf(lacks("postgres", hasPostgres) || lacks("pgbouncer", hasPgbounce
     await using pooler = await startPgbouncer(server);
     expect((await found(`${pooler.url()}?pool=transaction`)).notifies).toBe(false);
     expect((await found(server.url())).notifies).toBe(true);
+  });
+
+  test("servers write one after another through it, and know of one another", async () => {
+    await using pooler = await startPgbouncer(server, { size: 6 });
+    await using over = new AsyncDisposableStack();
+    using dir = tempDir();
+    const open = async (id: string) => {
+      const db = await openPostgres(`${pooler.url()}?pool=transaction`, { timeout: 20_000, connections: 3 });
+      over.defer(() => db.close());
+      await migratePostgres(db);
+      const replica = over.use(
+        await Replica.join(db, { id, place: id, onFailure: (said) => expect(said).toBe("none") }),
+      );
+      const { storage } = over.use(await openRemoteStorage(db, dir.join(`${id}.sqlite`)));
+      return { replica, storage };
+    };
+    const servers = [await open("one"), await open("two"), await open("three")];
+    expect(servers[2]?.replica.others.map(({ id }) => id)).toEqual(["one", "two"]);
+    await servers[0]?.storage.tenants.insert({ id: "ten_1", name: "0", createdAt: 1 });
+    const ROUNDS = 20;
+    const counting = servers.map(async ({ storage }) => {
+      for (let i = 0; i < ROUNDS; i++)
+        await storage.transaction(async ({ tenants }) => {
+          const seen = Number((await tenants.get("ten_1"))?.name);
+          await tenants.update("ten_1", { name: String(seen + 1) });
+        });
+    });
+    await Promise.all(counting);
+    expect((await servers[1]?.storage.tenants.get("ten_1"))?.name).toBe(String(3 * ROUNDS));
   });
 
   test("every answer is to its own question, and settings of a transaction stay in it", async () => {
