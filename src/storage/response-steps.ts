@@ -2,7 +2,6 @@ import type { ResponseSeq, TenantId } from "./ids.ts";
 import type { KeptCitation, KeptFunctionCall, KeptMessage, KeptSearchCall } from "./response-items.ts";
 import { withoutSources } from "./response-items.ts";
 import { responseSourcesTable, sourcesOf } from "./response-sources.ts";
-import type { ResponseRow } from "./responses.ts";
 import type { Sql } from "./sql.ts";
 import { id, integer, json, table, text } from "./table.ts";
 
@@ -30,7 +29,11 @@ export const RESPONSE_STEP = table("response_step", {
 });
 
 const SOME = RESPONSE_STEP.pick("first", "steps");
-type Answer = Pick<ResponseRow, "tenant_id" | "seq">;
+/** A row of `response`. */
+interface Answer {
+  tenant_id: TenantId;
+  seq: ResponseSeq;
+}
 
 /**
  * Answers in the background as far as they came, for those who follow them at another server than the one that writes
