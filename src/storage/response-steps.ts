@@ -29,7 +29,11 @@ export const RESPONSE_STEP = table("response_step", {
 });
 
 const SOME = RESPONSE_STEP.pick("first", "steps");
-type Answer = { tenant_id: TenantId; seq: ResponseSeq };
+/** A row of `response`. */
+interface Answer {
+  tenant_id: TenantId;
+  seq: ResponseSeq;
+}
 
 /**
  * Answers in the background as far as they came, for those who follow them at another server than the one that writes

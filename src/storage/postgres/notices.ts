@@ -84,7 +84,12 @@ export class Notices implements ChangeBus, AsyncDisposable {
     const sql = new SQL({ ...driver, max: 1, prepare: false, connection: { application_name: "lectern" } });
     this.#openedAt = performance.now();
     const hear = (payload: string) => this.#take(payload);
-    sql.listen(CHANNEL, hear, () => this.#say([])).catch(() => {});
+    // Before it is listened to, at first and after each loss, everything is missed.
+    const begin = () => {
+      this.#hear(null);
+      this.#say([]);
+    };
+    sql.listen(CHANNEL, hear, begin).catch(() => {});
     return sql;
   }
 
