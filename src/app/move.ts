@@ -97,8 +97,9 @@ export async function move(settings: MoveSettings, options: MoveOptions): Promis
     assert(place !== null, "a place for bytes that is not there");
     const census = await censusOf(parts);
     if (census.missing.length > 0) throw new StartError(missingText(census.missing));
-    if ((await target.begin(source, dataDir)) === "goes on") tell.stage("Going on with the move that was begun");
-    failpoint("move:marked");
+    if ((await target.begin(source, dataDir, failpoint)) === "goes on")
+      tell.stage("Going on with the move that was begun");
+    failpoint("move:begun");
     if (census.here.length > 0) tell.stage("Copying the bytes of uploads");
     const own = createBlobs(dataDir);
     const onBlob = (done: number) => tell.blobs(done, census.here.length);

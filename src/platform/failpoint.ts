@@ -24,6 +24,7 @@ export const FAILPOINTS = [
   "image:durable",
   "image:renamed",
   "move:marked",
+  "move:begun",
   "move:blob",
   "move:batch",
   "move:rows",

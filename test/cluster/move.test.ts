@@ -93,6 +93,7 @@ describe.skipIf(lacks("postgres", hasPostgres))("lectern move", () => {
 
   test.each([
     ["move:marked"],
+    ["move:begun"],
     ["move:blob:3"],
     ["move:batch"],
     ["move:batch:12"],

@@ -1,4 +1,5 @@
 import { assert } from "../../errors.ts";
+import type { Failpoint } from "../../platform/failpoint.ts";
 import { foundVersion, migratePostgres, POSTGRES_MIGRATIONS } from "../migrations/postgres/runner.ts";
 import { parseAddress } from "../postgres/address.ts";
 import { Connection, type ConnectionOptions } from "../postgres/connection.ts";
@@ -54,7 +55,11 @@ export class MoveTarget {
    * Marks the database as half moved and makes its tables; goes on with what an earlier call began, or begins anew where
    * the source is no longer what it was then. @throws MoveRefused for a database that is not empty
    */
-  async begin(source: Pick<MoveSource, "id" | "state" | "tables">, shown: string): Promise<"begun" | "goes on"> {
+  async begin(
+    source: Pick<MoveSource, "id" | "state" | "tables">,
+    shown: string,
+    failpoint: Failpoint,
+  ): Promise<"begun" | "goes on"> {
     const before = await this.refusal(source);
     const goesOn = before !== null && before.state === source.state;
     if (!goesOn) {
@@ -69,12 +74,15 @@ export class MoveTarget {
         );
       });
     }
+    failpoint("move:marked");
     await migratePostgres(this.db);
     const tables = source.tables.map(({ name }) => `"${name}"`);
     await this.db.unhurried(async (tx) => {
       // What they count comes with the rows.
       for (const name of tables) await tx.run(/*sql*/ `ALTER TABLE ${name} DISABLE TRIGGER USER`);
-      if (!goesOn) await tx.run(/*sql*/ `TRUNCATE ${tables.join(", ")} CASCADE`);
+      // As long as no table has begun there is what the schema itself brings, and what an earlier move left.
+      if ((await tx.get(/*sql*/ `SELECT 1 AS n FROM lectern_move_table LIMIT 1`)) === null)
+        await tx.run(/*sql*/ `TRUNCATE ${tables.join(", ")} CASCADE`);
     });
     return goesOn ? "goes on" : "begun";
   }
