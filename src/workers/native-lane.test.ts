@@ -82,6 +82,19 @@ describe("a model", () => {
     await lanes.unload("never loaded");
     expect(await lanes.embed("query", "m", model, ["the cat"], "query", NEVER)).toHaveLength(1);
   });
+
+  test("is forgotten by a worker that had something else to do, too", async () => {
+    const gone: ModelSource = { type: "directory", path: dir.join("gone") };
+    writeFolder(gone.path, transformerFolder(randomTransformer(SMALL_SHAPE)));
+    const long = "the big red house and the small blue tree . ".repeat(300);
+    const both = (text: string) => [1, 2].map(() => lanes.embed("ingest", "gone", gone, [text], "passage", NEVER));
+    await Promise.all(both(long));
+    // What is open needs no files; what is opened again does.
+    rmSync(gone.path, { recursive: true });
+    const busy = lanes.embed("ingest", "m", model, [long], "passage", NEVER);
+    await Promise.all([lanes.unload("gone"), lanes.unload("never loaded"), busy]);
+    expect((await Promise.allSettled(both("the cat"))).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+  });
 });
 
 test("an ingest worker that nobody asks closes its model, a query worker keeps it", async () => {

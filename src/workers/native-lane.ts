@@ -35,6 +35,7 @@ export type RerankCall = NativeMethods["rerank"]["args"];
 
 export class NativeLanes implements AsyncDisposable {
   readonly #pools: Record<LaneName | "rerank", WorkerPool<NativeMethods>>;
+  #unloading: Promise<unknown> = Promise.resolve();
 
   constructor(options: NativeLanesOptions) {
     const pool = (name: LaneName | "rerank", size: number, init: NativeInit) =>
@@ -61,11 +62,36 @@ export class NativeLanes implements AsyncDisposable {
     return await this.#pools.query.call("load", { key, source });
   }
 
-  /** Forgets a model that is not needed any more, wherever it is open. */
+  /** Forgets a model that is not needed any more, wherever it is open. Ingest workers wait for the last of them to have it forgotten. */
   async unload(key: string): Promise<void> {
-    const { size } = this.#pools.ingest.stats();
-    const ingest = Array.from({ length: size }, () => this.#pools.ingest.call("unload", { key }));
-    await Promise.allSettled([this.#pools.query.call("unload", { key }), ...ingest]);
+    // One after the other: two that each hold some of the workers would wait for each other.
+    const ended = this.#unloading.then(() =>
+      Promise.allSettled([this.#pools.query.call("unload", { key }), ...this.#unloadIngest(key)]),
+    );
+    this.#unloading = ended;
+    await ended;
+  }
+
+  /** Each worker is held until all were told, or one that is idle again would be told in the place of one that is busy. */
+  #unloadIngest(key: string): Promise<void>[] {
+    const { ingest } = this.#pools;
+    const told = Array.from({ length: ingest.stats().size }, () => Promise.withResolvers<void>());
+    const all = Promise.all(told.map(({ promise }) => promise));
+    return told.map(async ({ resolve }) => {
+      try {
+        await ingest.session(async (worker) => {
+          try {
+            await worker.call("unload", { key });
+          } finally {
+            resolve();
+          }
+          await all;
+        });
+      } finally {
+        // Where the pool gives no worker any more, nobody waits for this one.
+        resolve();
+      }
+    });
   }
 
   /** Vectors of texts, in order. Rejects with a WorkerCallError when aborted or stopping. */
