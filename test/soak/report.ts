@@ -15,6 +15,7 @@ const BOUNDS: Partial<Record<SeriesName, Bound>> = {
   wal: { part: 0.1, least: 4 },
   temporary: { part: 0.1, least: 2 },
   indexes: { part: 0.1, least: 4 },
+  strayIndexes: { part: 0.1, least: 1 },
   indexBytes: { part: 0.1, least: 8 },
   stall: { part: 0.25, least: 20 },
   search: { part: 0.25, least: 5 },

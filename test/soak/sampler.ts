@@ -1,4 +1,5 @@
-/** What the server takes of the machine, every few seconds: from /proc, its data directory and its own metrics. */
+/** What the server takes of the machine, every few seconds: from /proc, its data directory, its database and its own metrics. */
+import { Database } from "bun:sqlite";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { memoryOf } from "../helpers/process-memory.ts";
@@ -19,6 +20,10 @@ export const SERIES = {
   files: "files in the data directory",
   indexes: "open indexes",
   indexBytes: "memory of open indexes, MiB",
+  strayIndexes: "open indexes beyond the generations that there are",
+  generations: "index generations in the database",
+  answers: "answers stored",
+  deletions: "records of deletions",
   stall: "longest stall of the event loop, ms",
   library: "files of the lasting stores",
   search: "search, p50 ms",
@@ -76,6 +81,8 @@ export class Sampler {
     const of = (name: string) => times.get(name) ?? [];
     const all = [...times.values()].flat();
     const search = of("POST /v1/vector_stores/{vector_store_id}/search");
+    const indexes = metric("lectern_indexes_open");
+    const rows = rowsIn(dataDir);
     const sample: Sample = {
       at: (now - this.#startedMs) / 1000,
       life: this.#house.startMs.length,
@@ -89,8 +96,10 @@ export class Sampler {
       database: sizeOf(join(dataDir, "meta.sqlite")) / MIB,
       temporary: countFiles(join(dataDir, "tmp")),
       files: countFiles(dataDir),
-      indexes: metric("lectern_indexes_open"),
+      indexes,
+      strayIndexes: Math.max(0, indexes - rows.generations),
       indexBytes: metric("lectern_index_bytes") / MIB,
+      ...rows,
       stall: metric("lectern_event_loop_stall_seconds") * 1000,
       library: this.#librarySize(),
       search: quantile(search, 0.5),
@@ -102,6 +111,17 @@ export class Sampler {
     this.#lastMs = now;
     return sample;
   }
+}
+
+/** What of the database is to be looked at beside what grows in memory: how much there is of what. */
+function rowsIn(dataDir: string): Record<"generations" | "answers" | "deletions", number> {
+  using db = new Database(join(dataDir, "meta.sqlite"), { readonly: true });
+  const rows = (of: string) => db.query<{ n: number }, []>(`SELECT count(*) AS n FROM ${of}`).get()?.n ?? 0;
+  return {
+    generations: rows("generation WHERE state <> 'retired'"),
+    answers: rows("response"),
+    deletions: rows("deletion"),
+  };
 }
 
 /** Processes that it started, and theirs. */
