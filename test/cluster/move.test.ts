@@ -27,6 +27,18 @@ interface Proof {
   differences: { table: string; detail: string }[];
 }
 
+/** What a server that has its database alone never writes. */
+const OF_SEVERAL_SERVERS = [
+  "console_pass",
+  "duty",
+  "held",
+  "list_place",
+  "rate",
+  "replica",
+  "response_step",
+  "store_change",
+];
+
 describe.skipIf(lacks("postgres", hasPostgres))("lectern move", () => {
   const dir = tempDir();
   let appliance: Appliance;
@@ -63,7 +75,8 @@ describe.skipIf(lacks("postgres", hasPostgres))("lectern move", () => {
       .query<{ name: string }, []>("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
       .all()
       .map(({ name }) => name);
-    expect(tables.filter((name) => db.query(`SELECT 1 FROM "${name}" LIMIT 1`).get() === null)).toEqual([]);
+    const empty = tables.filter((name) => db.query(`SELECT 1 FROM "${name}" LIMIT 1`).get() === null);
+    expect(empty.toSorted()).toEqual(OF_SEVERAL_SERVERS);
   });
 
   test("brings all of it over, changes nothing here, and a server over it answers as one over the data directory", async () => {
