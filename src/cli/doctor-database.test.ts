@@ -19,7 +19,7 @@ describe("what doctor says of a database server", () => {
   test("that is as it should be: version, what a commit waits for, its clock, connections", () => {
     expect(said({})).toEqual([
       "ok postgres: PostgreSQL 15.8; synchronous_commit = on, a commit waits for no standby; its clock is 1.23 s behind this machine's",
-      "ok connections: 97 by max_connections, 12 in use now; a Lectern opens 9 at most",
+      "ok connections: 97 by max_connections, 12 in use now; a Lectern opens 10 at most",
     ]);
   });
 
@@ -39,10 +39,10 @@ describe("what doctor says of a database server", () => {
     ["of the server", { most: 7, ofDatabase: null, ofUser: null, used: 0 }, "warn connections: 7 by max_connections"],
     [
       "of the database",
-      { most: 97, ofDatabase: 8, ofUser: 20, used: 0 },
-      "warn connections: 8 by the limit of the database",
+      { most: 97, ofDatabase: 9, ofUser: 20, used: 0 },
+      "warn connections: 9 by the limit of the database",
     ],
-    ["of the user", { most: 97, ofDatabase: 30, ofUser: 9, used: 0 }, "ok connections: 9 by the limit of the user"],
+    ["of the user", { most: 97, ofDatabase: 30, ofUser: 10, used: 0 }, "ok connections: 10 by the limit of the user"],
   ])("whose connections are limited: %s", (_, connections, expected) => {
     expect(said({ connections })[1]).toStartWith(expected);
   });
