@@ -23,28 +23,32 @@ const STEPS = Number(process.env["UPGRADE_STEPS"] ?? 30);
 const CLIENTS = 3;
 const BATCH_FILES = 10;
 
-/** Of every table that is read and written most, in no order in which anything else takes them. */
-const EXPAND = `
-ALTER TABLE chunk ADD COLUMN next_note TEXT;
-ALTER TABLE vector_store ADD COLUMN next_note TEXT;
-ALTER TABLE job ADD COLUMN next_note TEXT;
-ALTER TABLE store_file ADD COLUMN next_note TEXT;
-ALTER TABLE file ADD COLUMN next_note TEXT;
-CREATE INDEX store_file_by_next_note ON store_file (tenant_id, next_note);
-CREATE TABLE next_thing (tenant_id TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (tenant_id, name));
-`;
-const CONTRACT = `CREATE INDEX chunk_by_next_note ON chunk (tenant_id, next_note);`;
+/** What is read and written most. */
+const TABLES = ["chunk", "vector_store", "job", "store_file", "file"];
+/** A step for each, that takes all of them in an order of its own, and one with what is new. */
+const EXPAND = [
+  ...TABLES.map((_, i) =>
+    [...TABLES.slice(i), ...TABLES.slice(0, i)]
+      .map((name) => `ALTER TABLE ${name} ADD COLUMN next_${i} TEXT;`)
+      .join("\n"),
+  ),
+  `CREATE INDEX store_file_by_next ON store_file (tenant_id, next_0);
+  CREATE TABLE next_thing (tenant_id TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (tenant_id, name));`,
+].map((sql) => ({ sql }));
+const CONTRACT = { sql: "CREATE INDEX chunk_by_next ON chunk (tenant_id, next_0);", isContract: true };
 
 let expanded: Release;
 let contracted: Release;
 beforeAll(async () => {
-  expanded = await laterRelease([{ sql: EXPAND }]);
-  contracted = await laterRelease([{ sql: EXPAND }, { sql: CONTRACT, isContract: true }]);
+  expanded = await laterRelease(EXPAND);
+  contracted = await laterRelease([...EXPAND, CONTRACT]);
 });
 afterAll(() => {
   expanded?.[Symbol.dispose]();
   contracted?.[Symbol.dispose]();
 });
+
+const asError = (thrown: unknown) => (thrown instanceof Error ? thrown : new Error(String(thrown)));
 
 /** Servers that are replaced under clients who go on. */
 class Rollout {
@@ -54,7 +58,7 @@ class Rollout {
   readonly #rotation: TestServer[];
   readonly #leaving = new Set<TestServer>();
   readonly #stories: Story[];
-  #failure: unknown = null;
+  #failure: Error | null = null;
   #batched = 0;
 
   constructor(replicas: Replicas, store: string, seed: number) {
@@ -69,21 +73,21 @@ class Rollout {
 
   /** Does `replacements` while clients go on, and looks at all that they did at the end. */
   async during(replacements: () => Promise<void>): Promise<void> {
-    let isOver = false;
+    const over = new AbortController();
     const clients = this.#stories.map(async (story) => {
       try {
-        while (!isOver) await story.step();
+        while (!over.signal.aborted) await story.step();
       } catch (error) {
-        this.#failure ??= error;
+        this.#failure ??= asError(error);
       }
     });
     try {
       await this.steps();
       await replacements();
     } catch (error) {
-      this.#failure ??= error;
+      this.#failure ??= asError(error);
     }
-    isOver = true;
+    over.abort();
     await Promise.all(clients);
     if (this.#failure !== null) throw this.#failure;
     for (const story of this.#stories) for (const server of this.#rotation) await story.checkAll(server);
@@ -148,6 +152,11 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("two servers on one database",
       // One more beside the two, then one of them goes: as a deployment is rolled out.
       await rollout.start(2, expanded);
       expect(await schema()).toEqual([{ v: expanded.schema }]);
+      // Work of a kind that the earlier release does not know.
+      await replicas.rows(`INSERT INTO job (tenant_id, kind, subject, due_ms, created_at)
+        SELECT id, 'next_kind', 'x', 0, 0 FROM tenant`);
+      for (const server of replicas.servers)
+        for (const path of ["/v1/admin/status", "/metrics"]) expect((await server.fetch(path)).status).toBe(200);
       await rollout.steps();
       await rollout.stop(0);
       await rollout.steps();
@@ -164,10 +173,11 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("two servers on one database",
       await rollout.steps();
     });
     expect(await schema()).toEqual([{ v: expanded.schema }]);
+    expect(await replicas.count("job WHERE kind = 'next_kind' AND lease_owner IS NULL AND attempt = 0")).toBe(1);
     console.log(await rollout.looked());
     await replicas.start(2, { command: contracted.command });
     await replicas.servers[0]?.stop();
-    const known = expanded.schema - 1;
+    const known = expanded.schema - EXPAND.length;
     const refused = `the database is of a newer Lectern: its tables have version ${contracted.schema}, this one knows up to ${known}; start the newer one`;
     expect(await replicas.start(0).catch(String)).toContain(refused);
   });
@@ -191,5 +201,5 @@ test("a data directory is upgraded, and served by the earlier release again whil
   }
   const refused = await startOne({ dataDir }).catch(String);
   expect(refused).toContain(`was written by a newer Lectern`);
-  expect(refused).toContain(`schemas up to ${expanded.schema - 1}; start the newer one`);
+  expect(refused).toContain(`schemas up to ${expanded.schema - EXPAND.length}; start the newer one`);
 });
