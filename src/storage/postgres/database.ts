@@ -109,7 +109,7 @@ export class Postgres implements PostgresDatabase {
 
   async unhurried<T>(fn: (tx: Tx) => Promise<T>): Promise<T> {
     const limits = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
-    return await this.#once(fn, `${BEGIN}; ${limits}`, { isWatched: false });
+    return await this.#repeated(() => this.#once(fn, `${BEGIN}; ${limits}`, { isWatched: false }));
   }
 
   /** The server does not write over what it deletes: its vacuum gives the room free, and the operator's disk keeps it. */

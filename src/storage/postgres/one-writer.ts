@@ -1,6 +1,12 @@
 import type { Database, Durability, Param, Sql, SyncReads, Tx } from "../sql.ts";
 
 /**
+ * Held by each transaction that writes, of whichever server, to its commit. The number is made of the word "lectern" and
+ * means nothing else. Who waits for it waits for one transaction of each other server at most.
+ */
+export const IN_ORDER = /*sql*/ `SELECT pg_advisory_xact_lock(${0x6c_65_63_74_6e})::text AS locked`;
+
+/**
  * A database elsewhere, written by one transaction after another, first come first served, as in SQLite; reads go beside
  * them. What the transactions of a server rely on (that a row which one of them looked at is still so when it writes, that
  * counts and quotas are exact, that an index in memory gets its changes in the order of the commits) holds here by this

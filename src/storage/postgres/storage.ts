@@ -5,7 +5,7 @@ import { SHOWN_ID_ROW, shownIds } from "../shown-ids.ts";
 import { currentLease, LeaseLost } from "../leased.ts";
 import type { Database, Sql, Tx } from "../sql.ts";
 import { createStorage, type Storage, type Tables, tablesOf } from "../storage.ts";
-import { OneWriter } from "./one-writer.ts";
+import { IN_ORDER, OneWriter } from "./one-writer.ts";
 
 /** Chunks of a file at a time. */
 const SLICE = 500;
@@ -29,11 +29,6 @@ export async function openRemoteStorage(db: Database, cachePath: string): Promis
   }
 }
 
-/**
- * Held by each transaction that writes, of whichever server, to its commit. The number is made of the word "lectern" and
- * means nothing else. Who waits for it waits for one transaction of each other server at most.
- */
-const IN_ORDER = /*sql*/ `SELECT pg_advisory_xact_lock(${0x6c_65_63_74_6e})::text AS locked`;
 /** Kept as it is until the commit. */
 const HELD = /*sql*/ `SELECT 1 AS is_held FROM job WHERE id = ?1 AND lease_owner = ?2 FOR SHARE`;
 

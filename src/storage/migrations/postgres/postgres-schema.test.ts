@@ -1,7 +1,10 @@
 /** The schema on PostgreSQL is SQLite's: the same tables, columns, and what may be null; and who may use it. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { SQL } from "bun";
 import { hasPostgres, testDatabase } from "../../../../test/cluster/servers/postgres.ts";
 import { lacks } from "../../../../test/helpers/lacks.ts";
+import { waitFor } from "../../../../test/helpers/wait.ts";
+import { IN_ORDER } from "../../postgres/one-writer.ts";
 import { openPostgres } from "../../postgres/open.ts";
 import type { PostgresDatabase } from "../../postgres/database.ts";
 import { openSqlite } from "../../sqlite.ts";
@@ -96,12 +99,12 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("the schema on PostgreSQL", ()
     expect(other).toEqual([]);
   });
 
-  test("of a version before is upgraded with what is in it", async () => {
+  test("of version 18 is upgraded with what is in it", async () => {
     await using stack = new AsyncDisposableStack();
     const old = stack.adopt(await openPostgres(await testDatabase(), { connections: 2 }), (opened) => opened.close());
     await migratePostgres(
       old,
-      POSTGRES_MIGRATIONS.filter((step) => step.version <= 18),
+      POSTGRES_MIGRATIONS.filter(({ version }) => version <= 18),
     );
     await old.run("INSERT INTO tenant (id, name, status, created_at) VALUES ('ten_a', 'a', 'active', 1)");
     await old.run(`INSERT INTO vector_store (id, tenant_id, name, created_at, last_active_at, embedding_model)
@@ -120,6 +123,51 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("the schema on PostgreSQL", ()
       { version: 1, kind: "attributes" },
       { version: 2, kind: "removed" },
     ]);
+  });
+
+  describe("is upgraded beside another server", () => {
+    const version = NEWEST + 1;
+    const both = "ALTER TABLE vector_store ADD COLUMN next_note TEXT; ALTER TABLE tenant ADD COLUMN next_note TEXT;";
+    const next = [...POSTGRES_MIGRATIONS, { version, sql: both, minSafeVersion: NEWEST }];
+    let own: PostgresDatabase;
+    let other: SQL;
+    beforeEach(async () => {
+      const address = await testDatabase();
+      own = await openPostgres(address, { connections: 2 });
+      await migratePostgres(own);
+      other = new SQL(address, { max: 1 });
+    }, SERVER_STARTS_MS);
+    afterEach(async () => {
+      await other.close({ timeout: 0 });
+      await own.close();
+    });
+
+    /** What both need, in the other order; `begun` begins the other server's transaction. */
+    async function meet(begun: string, waitsFor: string): Promise<{ upgraded: Promise<unknown>; failed: unknown }> {
+      await other.unsafe("BEGIN");
+      await other.unsafe(begun);
+      await other.unsafe("SELECT 1 FROM tenant");
+      const upgraded = migratePostgres(own, next);
+      const waiting = `SELECT 1 AS n FROM pg_locks WHERE NOT granted AND ${waitsFor}`;
+      await waitFor("the upgrade waits", async () => ((await own.get(waiting)) === null ? undefined : true));
+      const failed = await other.unsafe("SELECT 1 FROM vector_store").then(
+        () => null,
+        (error: unknown) => error,
+      );
+      await other.unsafe("COMMIT");
+      return { upgraded, failed };
+    }
+
+    test("that reads: the server ends one of two that wait for each other, and that one does it again", async () => {
+      const { upgraded } = await meet("SELECT 1", "relation = 'tenant'::regclass");
+      expect(await upgraded).toEqual({ from: NEWEST, to: version });
+    });
+
+    test("that writes: it waits for the end of what is being written, and has nothing before", async () => {
+      const { upgraded, failed } = await meet(IN_ORDER, "locktype = 'advisory'");
+      expect(failed).toBeNull();
+      expect(await upgraded).toEqual({ from: NEWEST, to: version });
+    });
   });
 
   test("of a newer Lectern that says that this one must not use it is refused, and left as it is", async () => {

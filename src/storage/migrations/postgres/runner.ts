@@ -1,4 +1,5 @@
 import type { PostgresDatabase } from "../../postgres/database.ts";
+import { IN_ORDER } from "../../postgres/one-writer.ts";
 import type { Sql, Tx } from "../../sql.ts";
 import { NewerSchemaError } from "../newer-schema.ts";
 import { sql as init } from "./017-init.ts";
@@ -64,6 +65,8 @@ async function migrateOnce(tx: Tx, migrations: readonly PostgresMigration[]): Pr
   if (found.minSafe > known) throw new NewerSchemaError(found.version, known);
   const next = migrations.find(({ version }) => version > found.version);
   if (next === undefined) return { from: found.version, to: found.version };
+  // Other servers go on meanwhile: none of them is in the middle of a write that has what the step needs.
+  await tx.all(IN_ORDER);
   await tx.run(TABLE);
   // One statement that executes many: a transaction's statements come one at a time.
   await tx.run(/*sql*/ `DO $step$ BEGIN EXECUTE $statements$${next.sql}$statements$; END $step$`);
