@@ -259,6 +259,7 @@ class OpenIndexes implements Indexes {
     const { indexReads } = this.#parts.storage;
     return {
       addChunks: (file, generation, slice) => {
+        this.#fresh?.copied(generation);
         registry.apply(file.store_id, generation.id, (index) => {
           if (slice.from === 0) this.#fresh?.of(index)?.enters(file.seq, file.revision);
           addSlice(index, file, slice);

@@ -261,10 +261,21 @@ class ServerJobs implements Jobs {
   }
 
   #askedByOthers(replica: Replica, caches: OwnCaches): CachesElsewhere {
-    const { data, changes, log } = this.#parts;
+    const { data, changes, log, indexes } = this.#parts;
     const { storage, parsed } = data;
-    const forgetStore = (storeId: string) => this.#forgetStore(storeId);
-    return new CachesElsewhere({ ...caches, storage, parsed, changes, replica, log, forgetStore });
+    return new CachesElsewhere({
+      ...caches,
+      storage,
+      parsed,
+      changes,
+      replica,
+      log,
+      forgetStore: (storeId) => this.#forgetStore(storeId),
+      forgetCopy: (storeId, storeFile) => {
+        if (indexes.registry.holds(storeId, (index) => index.hasFile(storeFile))) return;
+        storage.indexReads.forget(storeFile, Number.MAX_SAFE_INTEGER);
+      },
+    });
   }
 
   #removalHandlers(): JobHandler[] {

@@ -6,7 +6,7 @@ import { nextTurn } from "../platform/next-turn.ts";
 import { type AskedLook, type CacheLook, lookOf } from "../storage/cache-looks.ts";
 import { cachedHere, dropParsed, type Elsewhere, type OwnCaches } from "../storage/deletion-check.ts";
 import type { DeletionRow } from "../storage/deletions.ts";
-import type { StoreId } from "../storage/ids.ts";
+import type { StoreFileSeq, StoreId } from "../storage/ids.ts";
 import type { ParsedCache } from "../storage/parsed.ts";
 import type { Replica } from "../storage/postgres/replica.ts";
 import { isThere } from "../storage/replicas.ts";
@@ -20,6 +20,8 @@ export interface CachesElsewhereDeps extends OwnCaches {
   log: Log;
   /** A store is gone: nothing of its indexes stays in memory or on this disk. */
   forgetStore(storeId: StoreId): Promise<void>;
+  /** A file is gone: what was copied to this machine of it, unless an index in memory has yet to be brought up to date. */
+  forgetCopy(storeId: StoreId, storeFile: StoreFileSeq): void;
 }
 
 /** Told when others are asked something. */
@@ -58,6 +60,8 @@ export class CachesElsewhere implements AsyncDisposable {
   /** Asks the others; `isEnding`: they remove what they have first. */
   async ask(row: DeletionRow, isEnding: boolean): Promise<Elsewhere> {
     const { storage, replica, changes } = this.#deps;
+    // Another server may have removed the rows of what this one copied.
+    if (isEnding) await this.#forgetCopies(row);
     const others = (await storage.replicas.list()).filter(({ id }) => id !== replica.id);
     const [there, away] = [others.filter(isThere), others.filter((other) => !isThere(other))];
     const look: CacheLook = { id: randomText(24), tenantId: row.tenant_id, deletion: row.id, isEnding };
@@ -140,7 +144,13 @@ export class CachesElsewhere implements AsyncDisposable {
 
   async #remove(row: DeletionRow): Promise<void> {
     if (row.subject_type === "vector_store") await this.#deps.forgetStore(row.subject_id);
+    await this.#forgetCopies(row);
     if (await dropParsed(this.#deps, row)) await this.#deps.storage.deletions.noteCacheEntries(row.seq, 1);
+  }
+
+  async #forgetCopies({ seq }: DeletionRow): Promise<void> {
+    const files = await this.#deps.storage.deletions.storeFiles(seq);
+    for (const { store_id, store_file } of files) this.#deps.forgetCopy(store_id, store_file);
   }
 
   /** Removes parsed documents of files that are gone. */

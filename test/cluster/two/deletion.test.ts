@@ -101,6 +101,15 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("the proof of a deletion over 
     expect(await replicas.count("held")).toBe(0);
   });
 
+  test("takes what one has copied of a file for an index that it never had", async () => {
+    for (let i = 0; i < 4; i++) {
+      const unasked = await newStore(at(0));
+      const file = await addText(at(i % 2), unasked, "unasked.txt", `Words that nobody asks for ${i}.`);
+      await json(at(i < 2 ? 0 : 1), "DELETE", `/v1/files/${file}`);
+      expect((await completed(at(0), file)).remaining).toEqual(NOTHING);
+    }
+  });
+
   test("of a store ends when the graphs of both are gone", async () => {
     const gone = await newStore(at(0));
     await addText(at(0), gone, "graph.txt", "Some words in a graph.");
