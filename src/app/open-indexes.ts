@@ -3,7 +3,13 @@ import { retireDirectory } from "../index/generation.ts";
 import { useSearchThreads } from "../index/native-scan.ts";
 import { type IndexLease, IndexRegistry } from "../index/registry.ts";
 import type { StoreIndex } from "../index/store-index.ts";
-import { attachGraph, graphDirectory, removeGraphsOfStore, removeStrayGraphs } from "../jobs/build-graph.ts";
+import {
+  attachGraph,
+  graphDirectory,
+  hasGraphsOfStore,
+  removeGraphsOfStore,
+  removeStrayGraphs,
+} from "../jobs/build-graph.ts";
 import { FreshIndexes, type StoreAt } from "../jobs/fresh-indexes.ts";
 import { GraphWatch } from "../jobs/graph-watch.ts";
 import { ImageWatch } from "../jobs/image-watch.ts";
@@ -71,6 +77,8 @@ export interface Indexes extends AsyncDisposable {
   imagesOf(storeId: string, atSeconds: number): number[];
   /** Has such images be written anew, or (`atOnce`) removes them. */
   renewImages(storeId: string, atSeconds: number, atOnce: boolean): Promise<void>;
+  /** Whether anything of the store's indexes is on the disk. */
+  hasFilesOf(storeId: string): boolean;
   /** Of the images that open indexes lie on. */
   mappedBytes(): number;
   /** The graph and the image of a generation that is out of use leave the disk. */
@@ -193,6 +201,10 @@ class OpenIndexes implements Indexes {
     return imagesBefore(this.#parts.dataDir, storeId, atSeconds * 1000 + 999);
   }
 
+  hasFilesOf(storeId: string): boolean {
+    return hasGraphsOfStore(this.#parts.dataDir, storeId);
+  }
+
   async renewImages(storeId: string, atSeconds: number, atOnce: boolean): Promise<void> {
     const { storage, dataDir, clock, wakeJobs } = this.#parts;
     for (const id of this.imagesOf(storeId, atSeconds)) {
@@ -247,6 +259,7 @@ class OpenIndexes implements Indexes {
     const { indexReads } = this.#parts.storage;
     return {
       addChunks: (file, generation, slice) => {
+        this.#fresh?.copied(generation);
         registry.apply(file.store_id, generation.id, (index) => {
           if (slice.from === 0) this.#fresh?.of(index)?.enters(file.seq, file.revision);
           addSlice(index, file, slice);

@@ -7,6 +7,7 @@ import { answererOf } from "../answers/run-outcome.ts";
 import type { LiveAnswers } from "../answers/live-answers.ts";
 import type { Responding } from "../answers/responding.ts";
 import { createAnswerHandler } from "../jobs/answer.ts";
+import { CachesElsewhere } from "../jobs/caches-elsewhere.ts";
 import { endedElsewhere, endKey, WORK } from "../jobs/elsewhere.ts";
 import { createEvaluateHandler } from "../jobs/evaluate.ts";
 import { createFinishDeletionHandler } from "../jobs/finish-deletion.ts";
@@ -33,7 +34,7 @@ import { newId } from "../platform/ids.ts";
 import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
 import type { MeasuredSearch } from "../search/measured.ts";
-import type { DeletionCheckDeps } from "../storage/deletion-check.ts";
+import type { DeletionCheckDeps, OwnCaches } from "../storage/deletion-check.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { JobKind, JobRow } from "../storage/jobs.ts";
 import type { MigrationRow } from "../storage/migration-table.ts";
@@ -102,11 +103,13 @@ class ServerJobs implements Jobs {
   readonly #janitor: Janitor;
   readonly #migrate: MigrateDeps;
   readonly #graphs: JobHandler;
+  /** Null where no others have the database. */
+  readonly #elsewhere: CachesElsewhere | null;
   /** Null where graphs are built by jobs. */
   readonly #local: LocalWork | null;
 
   constructor(config: Config, parts: JobParts) {
-    const { data, clock, log, metrics, indexes } = parts;
+    const { data, clock, log, metrics } = parts;
     const { storage, blobs, parsed } = data;
     const { replica } = data;
     const unwritten = (error: unknown) =>
@@ -117,13 +120,14 @@ class ServerJobs implements Jobs {
     this.#graphs = this.#graphHandler();
     this.#local = replica === null ? null : new LocalWork(this.#graphs, log);
     this.#migrate = migrateDeps(config, parts, brake);
+    const caches = ownCaches(parts);
+    this.#elsewhere = replica === null ? null : this.#askedByOthers(replica, caches);
+    const elsewhere = this.#elsewhere;
     this.deletionCheck = {
+      ...caches,
       storage,
       blobs,
-      parsed,
-      inMemory: (storeId, storeFile) =>
-        indexes.registry.holds(storeId, (index) => storeFile === null || index.hasFile(storeFile)),
-      imaged: (storeId, atSeconds) => indexes.imagesOf(storeId, atSeconds).length > 0,
+      elsewhere: elsewhere === null ? null : (row, isEnding) => elsewhere.ask(row, isEnding),
     };
     const owner = replica?.id ?? newId("req_");
     const { progress: board } = parts;
@@ -170,6 +174,7 @@ class ServerJobs implements Jobs {
   }
 
   async start(): Promise<void> {
+    this.#elsewhere?.start();
     this.#janitor.start();
     await this.runner.start();
   }
@@ -212,6 +217,7 @@ class ServerJobs implements Jobs {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.progress[Symbol.dispose]?.();
+    await this.#elsewhere?.[Symbol.asyncDispose]();
     await this.#janitor[Symbol.asyncDispose]();
     await this.runner[Symbol.asyncDispose]();
     await this.#local?.[Symbol.asyncDispose]();
@@ -249,14 +255,34 @@ class ServerJobs implements Jobs {
     return data.bus === null || isOver === undefined ? handler : endedElsewhere(handler, changes, isOver);
   }
 
+  async #forgetStore(storeId: string): Promise<void> {
+    this.#local?.cancelStore(storeId);
+    await this.#parts.indexes.forgetStore(storeId);
+  }
+
+  #askedByOthers(replica: Replica, caches: OwnCaches): CachesElsewhere {
+    const { data, changes, log, indexes } = this.#parts;
+    const { storage, parsed } = data;
+    return new CachesElsewhere({
+      ...caches,
+      storage,
+      parsed,
+      changes,
+      replica,
+      log,
+      forgetStore: (storeId) => this.#forgetStore(storeId),
+      forgetCopy: (storeId, storeFile) => {
+        if (indexes.registry.holds(storeId, (index) => index.hasFile(storeFile))) return;
+        storage.indexReads.forget(storeFile, Number.MAX_SAFE_INTEGER);
+      },
+    });
+  }
+
   #removalHandlers(): JobHandler[] {
     const { data, indexes, clock } = this.#parts;
     const purge: PurgeDeps = {
       ...data,
-      removeIndexFiles: async (storeId) => {
-        this.#local?.cancelStore(storeId);
-        await indexes.forgetStore(storeId);
-      },
+      removeIndexFiles: (storeId) => this.#forgetStore(storeId),
       cancelStore: (storeId) => this.runner.cancelStore(storeId),
     };
     return [
@@ -343,6 +369,19 @@ class ServerJobs implements Jobs {
       }),
     ];
   }
+}
+
+function ownCaches({ data: { storage, parsed }, indexes }: JobParts): OwnCaches {
+  const isCopied = (seq: number) => storage.indexReads.kept(seq - 1, 1)[0]?.store_file === seq;
+  return {
+    storage,
+    parsed,
+    inMemory: (storeId, storeFile) =>
+      indexes.registry.holds(storeId, (index) => storeFile === null || index.hasFile(storeFile)) ||
+      (storeFile !== null && isCopied(storeFile)),
+    imaged: (storeId, atSeconds) => indexes.imagesOf(storeId, atSeconds).length > 0,
+    onDisk: (storeId) => indexes.hasFilesOf(storeId),
+  };
 }
 
 /** What of several servers one does at a time. */

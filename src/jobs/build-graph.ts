@@ -258,6 +258,11 @@ export async function removeStrayGraphs(storage: Storage, dataDir: string): Prom
   }
 }
 
+/** Whether graphs or images of the store are on the disk. */
+export function hasGraphsOfStore(dataDir: string, storeId: string): boolean {
+  return existsSync(join(dataDir, "stores", pathPart(storeId)));
+}
+
 export function removeGraphsOfStore(dataDir: string, storeId: string): void {
   rmSync(join(dataDir, "stores", pathPart(storeId)), { recursive: true, force: true });
 }

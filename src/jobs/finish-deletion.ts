@@ -1,6 +1,6 @@
 import type { Clock } from "../platform/clock.ts";
 import type { Blobs } from "../storage/blobs.ts";
-import { type DeletionCheckDeps, parsedSubjectOf, remainingOf } from "../storage/deletion-check.ts";
+import { checkDeletion, type DeletionCheckDeps, dropParsed, lastCheck } from "../storage/deletion-check.ts";
 import type { DeletionRow } from "../storage/deletions.ts";
 import type { StoreId } from "../storage/ids.ts";
 import type { ParsedCache } from "../storage/parsed.ts";
@@ -69,22 +69,19 @@ class DeletionEnd {
     await this.#emptyResults();
     const stores = new Set((await storage.deletions.storeFiles(seq)).map(({ store_id }) => store_id));
     for (const store of stores) await this.#deps.renewImages(store, this.#row.requested_at, isLate);
-    const remaining = await remainingOf(this.#deps, this.#row);
+    const check = await checkDeletion(this.#deps, this.#row, true);
     // The text of answers is not the file's.
-    const isClean = Object.entries(remaining).every(([what, count]) => what === "answers" || count === 0);
+    const isEmpty = Object.entries(check.remaining).every(([what, count]) => what === "answers" || count === 0);
+    const isClean = isEmpty && check.isWhole;
     await storage.transaction(async ({ deletions }) => {
-      await deletions.setVerified(seq, clock.nowSeconds(), remaining);
+      await deletions.setVerified(seq, ...lastCheck(check, clock.nowSeconds()));
       if (isClean) await deletions.complete(seq, clock.nowSeconds());
     });
     return isClean;
   }
 
   async #forgetParsed(): Promise<void> {
-    const { storage, parsed } = this.#deps;
-    const subject = await parsedSubjectOf(this.#deps, this.#row);
-    if (subject === null || !(await parsed.has(subject))) return;
-    await parsed.remove(subject);
-    await storage.deletions.noteCacheEntries(this.#row.seq, 1);
+    if (await dropParsed(this.#deps, this.#row)) await this.#deps.storage.deletions.noteCacheEntries(this.#row.seq, 1);
   }
 
   /** What answers hold of its text: passages that were found, and quotations. */

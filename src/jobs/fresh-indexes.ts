@@ -88,6 +88,14 @@ export class FreshIndexes implements AsyncDisposable {
     else read.generations.add(id);
   }
 
+  /** Chunks of a file came through here on their way to an index, which need not be in memory. */
+  copied({ tenant_id: tenantId, store_id: storeId, id }: GenerationRow): void {
+    const read = this.#read.get(storeId);
+    // What was removed before is looked at too: the store's version is not known here.
+    if (read === undefined) this.#read.set(storeId, { tenantId, generations: new Set([id]), version: 0 });
+    else read.generations.add(id);
+  }
+
   of(index: StoreIndex): FreshIndex | null {
     return this.#known.get(index) ?? null;
   }

@@ -65,6 +65,8 @@ function deps() {
     cancelStore: () => {},
     inMemory: () => false,
     imaged: () => false,
+    onDisk: () => false,
+    elsewhere: null,
     renewImages: async () => {},
   };
 }

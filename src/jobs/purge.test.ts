@@ -19,7 +19,13 @@ async function setUp() {
 
 const rowsOf = (shop: Workshop) => ["chunk", "chunk_terms", "vector"].map((table) => shop.count(table));
 
-const CLEAN = { inMemory: () => false, imaged: () => false, renewImages: async () => {} };
+const CLEAN = {
+  inMemory: () => false,
+  imaged: () => false,
+  onDisk: () => false,
+  elsewhere: null,
+  renewImages: async () => {},
+};
 
 function finish(shop: Workshop, more: Partial<FinishDeletionDeps> = {}) {
   const { storage, blobs, parsed, clock } = shop;

@@ -22,6 +22,12 @@ export interface RemainingCounts extends RemovedCounts {
   answers: number;
 }
 
+/** What the last check found. */
+export interface LastCheck extends RemainingCounts {
+  /** Servers that were not looked at, in sentences; null: none. */
+  unchecked: string | null;
+}
+
 /** No name and no text of what was deleted is kept. */
 export const DELETION = table("deletion", {
   seq: integer<DeletionSeq>(),
@@ -32,7 +38,7 @@ export const DELETION = table("deletion", {
   requested_at: integer(),
   /** When everything of it was reclaimed. */
   completed_at: nullable(integer()),
-  /** When it was last checked. */
+  /** When it was last checked; null where a server did not answer. */
   verified_at: nullable(integer()),
   /** Of a file: names its entry in the cache of parsed documents. */
   cache_sha256: nullable(text()),
@@ -46,7 +52,7 @@ export const DELETION = table("deletion", {
   bytes: integer(),
   results: integer(),
   /** What the last check found. */
-  remaining: nullable(json<RemainingCounts>({ results: 0, answers: 0 } as RemainingCounts)),
+  remaining: nullable(json<LastCheck>({ results: 0, answers: 0, unchecked: null } as LastCheck)),
 });
 
 /** The files in stores that a deletion takes away. */
@@ -117,7 +123,10 @@ export interface DeletionsTable {
   noteCacheEntries(deletion: DeletionSeq, entries: number): Promise<void>;
   noteResults(deletion: DeletionSeq, results: number): Promise<void>;
   complete(deletion: DeletionSeq, at: number): Promise<void>;
-  setVerified(deletion: DeletionSeq, at: number, remaining: RemainingCounts): Promise<void>;
+  /** `at` null: the check is no proof. */
+  setVerified(deletion: DeletionSeq, at: number | null, found: LastCheck): Promise<void>;
+  /** Deletions after `seq` that name an entry in the cache of parsed documents, in order. */
+  withParsed(seq: DeletionSeq, limit: number): Promise<DeletionRow[]>;
   storeFiles(deletion: DeletionSeq): Promise<{ store_file: StoreFileSeq; store_id: StoreId }[]>;
   /** Deletions that are not complete and that no job looks at, the oldest first. */
   unended(limit: number): Promise<OpenDeletion[]>;
@@ -132,6 +141,8 @@ const ADD_FILE = /*sql*/ `INSERT INTO deletion_file (store_file, deletion, tenan
 const UNENDED = /*sql*/ `SELECT seq, id, tenant_id FROM deletion d WHERE completed_at IS NULL
   AND NOT EXISTS (SELECT 1 FROM job j WHERE j.kind = 'finish_deletion' AND j.subject = d.id) ORDER BY seq LIMIT ?1`;
 const BY_ID = /*sql*/ `SELECT ${DELETION.list} FROM deletion WHERE id = ?1`;
+const WITH_PARSED = /*sql*/ `SELECT ${DELETION.list} FROM deletion WHERE seq > ?1 AND cache_sha256 IS NOT NULL
+  ORDER BY seq LIMIT ?2`;
 const LISTED = /*sql*/ `deletion WHERE (CAST(?1 AS TEXT) IS NULL OR tenant_id = ?1)`;
 const OF_STORE_FILE = /*sql*/ `SELECT d.seq, d.id, d.tenant_id FROM deletion_file f JOIN deletion d ON d.seq = f.deletion
   WHERE f.store_file = ?1`;
@@ -183,8 +194,9 @@ export function deletionsTable(sql: Sql): DeletionsTable {
     noteCacheEntries: async (deletion, entries) => void (await sql.run(ADD_CACHE, [deletion, entries])),
     noteResults: async (deletion, results) => void (await sql.run(ADD_RESULTS, [deletion, results])),
     complete: async (deletion, at) => void (await sql.run(COMPLETE, [deletion, at])),
-    setVerified: async (deletion, at, remaining) =>
-      void (await DELETION.update(sql, { seq: deletion }, { verified_at: at, remaining })),
+    setVerified: async (deletion, at, found) =>
+      void (await DELETION.update(sql, { seq: deletion }, { verified_at: at, remaining: found })),
+    withParsed: (seq, limit) => DELETION.all(sql, WITH_PARSED, [seq, limit]),
     storeFiles: (deletion) => sql.all(STORE_FILES, [deletion]),
     unended: (limit) => sql.all<OpenDeletion>(UNENDED, [limit]),
     async isPending({ seq, subject_type: type, subject_id: subject }) {

@@ -13,6 +13,8 @@ export interface ParsedCache {
   /** Whether anything of it is on the disk: the form itself, or the part that a parse had written when it was killed. */
   has(file: ParsedSubject): Promise<boolean>;
   remove(file: ParsedSubject): Promise<void>;
+  /** Whether there is nothing in it. */
+  isEmpty(): Promise<boolean>;
 }
 
 export interface ParsedSubject {
@@ -35,6 +37,7 @@ export function createParsedCache(dataDir: string): ParsedCache {
     async remove(file) {
       for (const written of await writtenAt(path(file))) await rm(written, { force: true });
     },
+    isEmpty: async () => (await readdir(join(dataDir, "parsed")).catch(() => [])).length === 0,
   };
 }
 

@@ -11,6 +11,7 @@ import { type EvaluationsTable, evaluationsTable } from "./evaluations.ts";
 import { type FilesTable, filesTable } from "./files.ts";
 import { type GenerationFilesTable, generationFilesTable } from "./generation-files.ts";
 import { type GenerationsTable, generationsTable } from "./generations.ts";
+import { type CacheLooksTable, cacheLooksTable } from "./cache-looks.ts";
 import { type HeldTable, heldTable } from "./held.ts";
 import { type IndexReads, indexReads } from "./index-reads.ts";
 import { type InstanceTable, instanceTable } from "./instance.ts";
@@ -65,6 +66,7 @@ export interface Tables {
   readonly conversations: ConversationsTable;
   readonly responseSources: ResponseSourcesTable;
   readonly responseSteps: ResponseStepsTable;
+  readonly cacheLooks: CacheLooksTable;
   readonly held: HeldTable;
   readonly consolePasses: ConsolePassesTable;
   readonly listPlaces: ListPlacesTable;
@@ -104,6 +106,7 @@ function makeTables(sql: Sql): Tables {
     conversations: conversationsTable(sql),
     responseSources: responseSourcesTable(sql),
     responseSteps: responseStepsTable(sql),
+    cacheLooks: cacheLooksTable(sql),
     held: heldTable(sql),
     consolePasses: consolePassesTable(sql),
     listPlaces: listPlacesTable(sql),

@@ -8,6 +8,8 @@ import { type FolderFiles, SMALL_SHAPE, transformerFolder } from "../../src/embe
 import { randomTransformer } from "../../src/embed/testing/transformer.ts";
 import { FAKE_COMMIT, type FakeHub, startFakeHub } from "../../src/models/hub/testing/fake-hub.ts";
 import { json } from "../helpers/api.ts";
+import { lacks } from "../helpers/lacks.ts";
+import { OVER_TWO } from "../helpers/pair.ts";
 import type { CommandResult, TestServer } from "../helpers/server.ts";
 import { LECTERN, plainEnv, runLectern, startServer } from "../helpers/server.ts";
 import { tempDir, type TempDir } from "../helpers/temp-dir.ts";
@@ -58,52 +60,56 @@ const models = (...args: string[]): Promise<CommandResult> => runLectern(["model
 
 const placed = (at = server.dataDir) => (existsSync(join(at, "models")) ? readdirSync(join(at, "models")).sort() : []);
 
-test("a model is shown, fetched, tried, put in its place, and used at once", async () => {
-  const { status, out, err } = await pull("acme/e5-small-v2");
-  expect({ status, out }).toEqual({ status: 0, out: "acme/e5-small-v2\n" });
-  for (const words of [
-    `main (${FAKE_COMMIT})`,
-    /licence +mit/,
-    /graph +onnx\/model.onnx/,
-    /prompts +"query: " before queries, "passage: " before passages/,
-    /onnx\/model\.onnx +[\d.]+ kB/,
-    /9 files, [\d.]+ kB; .* are free/,
-    "fetched onnx/model.onnx",
-    "16 dimensions, windows of 32 tokens",
-  ])
-    expect(err).toMatch(words);
-  const folder = join(server.dataDir, "models/acme/e5-small-v2");
-  expect(readdirSync(folder).sort()).toEqual([
-    "1_Pooling",
-    "LICENSE",
-    "README.md",
-    "config.json",
-    "lectern.json",
-    "modules.json",
-    "onnx",
-    "sentence_bert_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-  ]);
-  expect(JSON.parse(readFileSync(join(folder, "lectern.json"), "utf8"))).toEqual({
-    query_prefix: "query: ",
-    passage_prefix: "passage: ",
-  });
-  const { data } = await json<{ data: { embedding: number[] }[] }>(server, "POST", "/v1/embeddings", {
-    model: "acme/e5-small-v2",
-    input: "the cat",
-    encoding_format: "float",
-  });
-  expect(data[0]?.embedding).toHaveLength(16);
+// Over two, each has the models of its own data directory.
+test.skipIf(lacks("a single server", !OVER_TWO))(
+  "a model is shown, fetched, tried, put in its place, and used at once",
+  async () => {
+    const { status, out, err } = await pull("acme/e5-small-v2");
+    expect({ status, out }).toEqual({ status: 0, out: "acme/e5-small-v2\n" });
+    for (const words of [
+      `main (${FAKE_COMMIT})`,
+      /licence +mit/,
+      /graph +onnx\/model.onnx/,
+      /prompts +"query: " before queries, "passage: " before passages/,
+      /onnx\/model\.onnx +[\d.]+ kB/,
+      /9 files, [\d.]+ kB; .* are free/,
+      "fetched onnx/model.onnx",
+      "16 dimensions, windows of 32 tokens",
+    ])
+      expect(err).toMatch(words);
+    const folder = join(server.dataDir, "models/acme/e5-small-v2");
+    expect(readdirSync(folder).sort()).toEqual([
+      "1_Pooling",
+      "LICENSE",
+      "README.md",
+      "config.json",
+      "lectern.json",
+      "modules.json",
+      "onnx",
+      "sentence_bert_config.json",
+      "tokenizer.json",
+      "tokenizer_config.json",
+    ]);
+    expect(JSON.parse(readFileSync(join(folder, "lectern.json"), "utf8"))).toEqual({
+      query_prefix: "query: ",
+      passage_prefix: "passage: ",
+    });
+    const { data } = await json<{ data: { embedding: number[] }[] }>(server, "POST", "/v1/embeddings", {
+      model: "acme/e5-small-v2",
+      input: "the cat",
+      encoding_format: "float",
+    });
+    expect(data[0]?.embedding).toHaveLength(16);
 
-  const again = await pull("acme/e5-small-v2");
-  expect([again.status, again.err]).toEqual([
-    1,
-    expect.stringContaining("There is a model 'acme/e5-small-v2' already"),
-  ]);
-  expect((await models("remove", "acme/e5-small-v2")).status).toBe(0);
-  expect(placed()).toEqual([]);
-});
+    const again = await pull("acme/e5-small-v2");
+    expect([again.status, again.err]).toEqual([
+      1,
+      expect.stringContaining("There is a model 'acme/e5-small-v2' already"),
+    ]);
+    expect((await models("remove", "acme/e5-small-v2")).status).toBe(0);
+    expect(placed()).toEqual([]);
+  },
+);
 
 test("a reranker by its name, under another, at a tag", async () => {
   const { status, out, err } = await pull("acme/ranker@v1", [...BASE, "--id", "ranker"]);
@@ -188,20 +194,24 @@ test("one that is interrupted says how to go on", async () => {
   expect(err).toContain("the same command goes on");
 });
 
-test("what another pull left behind is taken away by the next", async () => {
-  const left = join(server.dataDir, "models/.pulling-0123456789abcdef");
-  mkdirSync(left, { recursive: true });
-  writeFileSync(join(left, "config.json"), "{}");
-  hub.faults.set(GRAPH, ["changed"]);
-  expect(await pull("acme/e5-small-v2")).toMatchObject({ status: 1, out: "" });
-  expect([existsSync(left), placed().length]).toEqual([false, 1]);
-  // What is on its way is no part of a backup.
-  const backup = dir.join("backup.lectern");
-  expect((await runLectern(["backup", backup, "--data", server.dataDir])).status).toBe(0);
-  expect(await Bun.file(backup).text()).not.toContain(".pulling-");
-  expect(await pull("acme/ranker")).toMatchObject({ status: 0 });
-  expect(placed()).toEqual(["acme"]);
-});
+// Backups are of data directories that have their database.
+test.skipIf(lacks("a database of its own", !OVER_TWO))(
+  "what another pull left behind is taken away by the next",
+  async () => {
+    const left = join(server.dataDir, "models/.pulling-0123456789abcdef");
+    mkdirSync(left, { recursive: true });
+    writeFileSync(join(left, "config.json"), "{}");
+    hub.faults.set(GRAPH, ["changed"]);
+    expect(await pull("acme/e5-small-v2")).toMatchObject({ status: 1, out: "" });
+    expect([existsSync(left), placed().length]).toEqual([false, 1]);
+    // What is on its way is no part of a backup.
+    const backup = dir.join("backup.lectern");
+    expect((await runLectern(["backup", backup, "--data", server.dataDir])).status).toBe(0);
+    expect(await Bun.file(backup).text()).not.toContain(".pulling-");
+    expect(await pull("acme/ranker")).toMatchObject({ status: 0 });
+    expect(placed()).toEqual(["acme"]);
+  },
+);
 
 test("the token goes to the hub alone, and is never told", async () => {
   hub.models.set("acme/e5-small-v2", { files: ENCODER, token: TOKEN, gated: true });
@@ -251,7 +261,7 @@ test.each(refusals)("%s is refused with the reason, and adds nothing", async (_,
   expect((await models("list")).out).not.toContain("e5-small");
 });
 
-test("a server without a network means its verbs too", async () => {
+test.skipIf(lacks("a database of its own", !OVER_TWO))("a server without a network means its verbs too", async () => {
   const variable = await pull("acme/ranker", BASE, { LECTERN_OFFLINE: "1" });
   expect([variable.status, variable.err]).toEqual([1, expect.stringContaining("switched off")]);
   await using closed = await startServer({ dataDir: dir.join("offline"), args: ["--offline"] });

@@ -1,5 +1,5 @@
 import type { Clock } from "../../platform/clock.ts";
-import { type DeletionCheckDeps, remainingOf } from "../../storage/deletion-check.ts";
+import { checkDeletion, type DeletionCheckDeps, lastCheck } from "../../storage/deletion-check.ts";
 import type { DeletionRow, RemainingCounts } from "../../storage/deletions.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { Caller } from "../../http/caller.ts";
@@ -18,7 +18,7 @@ export interface DeletionsDeps {
 export interface DeletionsService {
   list(caller: Caller, cursor: Cursor): Promise<{ data: Deletion[]; hasMore: boolean }>;
   get(caller: Caller, id: string): Promise<Deletion>;
-  /** Looks everywhere again, now. */
+  /** Looks everywhere again, now; over PostgreSQL at every server. */
   verify(caller: Caller, id: string): Promise<Deletion>;
 }
 
@@ -46,7 +46,8 @@ export function deletionsService({ storage: { deletions }, clock, check }: Delet
 
     async verify(caller, id) {
       const row = await find(caller, id);
-      await deletions.setVerified(row.seq, clock.nowSeconds(), await remainingOf(check, row));
+      const found = await checkDeletion(check, row);
+      await deletions.setVerified(row.seq, ...lastCheck(found, clock.nowSeconds()));
       return show(await find(caller, id));
     },
   };
@@ -64,6 +65,7 @@ function show(row: DeletionRow): Deletion {
     removed: { files, chunks, vectors, keyword_postings, cache_entries, bytes, results },
     remaining: row.remaining === null ? null : inOrder(row.remaining),
     verified_at: row.verified_at,
+    unchecked: row.remaining?.unchecked ?? null,
   };
 }
 

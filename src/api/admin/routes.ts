@@ -110,7 +110,7 @@ function deletionOperations(deletions: DeletionsService): Operation[] {
         operationId: "verifyDeletion",
         summary: "Check that nothing is left",
         description:
-          "Looks in the tables, among the stored bytes, in the cache of parsed documents and in the indexes in memory. Needs no body.",
+          "Looks in the tables, among the stored bytes, in the cache of parsed documents and in the indexes in memory, over PostgreSQL in those of every server. Needs no body.",
         response: Deletion,
         returns: "The deletion, with what the check found in `remaining`",
         errors: ["deletion_not_found"],

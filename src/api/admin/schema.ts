@@ -168,7 +168,12 @@ export const Deletion = Type.Object(
     completed_at: nullable(Type.Integer(), { description: "When its data was found gone; null while it is removed." }),
     removed: Counts,
     remaining: nullable(Remaining, { description: "What the last check found; null before the first." }),
-    verified_at: nullable(Type.Integer(), { description: "When it was last checked." }),
+    verified_at: nullable(Type.Integer(), {
+      description: "When it was last checked; null also where one of several servers did not answer.",
+    }),
+    unchecked: nullable(Type.String(), {
+      description: "Which of several servers the last check could not look at, in sentences; null: it looked at all.",
+    }),
   },
   { $id: "Deletion", description: "That something was deleted, what went with it, and whether anything is left." },
 );

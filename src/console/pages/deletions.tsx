@@ -82,6 +82,7 @@ function Row({ of }: { of: Deletion }) {
       <td data-label={WORD.removed}>{WORD.removedText(removed.files, removed.chunks, bytesText(removed.bytes))}</td>
       <td data-label={WORD.left}>
         <Left of={deletion.remaining} />
+        {deletion.unchecked !== null && <p class="quiet">{deletion.unchecked}</p>}
       </td>
       <td data-label={WORD.verified}>
         <Time at={deletion.verified_at} />

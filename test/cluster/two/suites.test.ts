@@ -10,7 +10,13 @@ import { hasPostgres } from "../servers/postgres.ts";
 
 setDefaultTimeout(600_000);
 
-const SUITES = ["test/api/responses.test.ts", "test/api/chat-models.test.ts", "test/api/assistants.test.ts"];
+const SUITES = [
+  "test/api/responses.test.ts",
+  "test/api/chat-models.test.ts",
+  "test/api/assistants.test.ts",
+  "test/api/tenancy.test.ts",
+  "test/providers/models-pull.test.ts",
+];
 
 describe.skipIf(lacks("PostgreSQL", hasPostgres))("two servers on one database", () => {
   test.each(SUITES)("pass %s", async (file) => {
