@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { SMALL_SHAPE, transformerFolder } from "../../src/embed/testing/model-folders.ts";
 import { randomTransformer } from "../../src/embed/testing/transformer.ts";
 import { API_KEY, place, serve } from "../e2e/binary.ts";
-import { chromium } from "../e2e/browser.ts";
+import { chromium, type Page } from "../e2e/browser.ts";
 import { lacks } from "../helpers/lacks.ts";
 import { clickButton, files, faultsEverywhere, openConsole } from "./console.ts";
 
@@ -29,14 +29,15 @@ test.skipIf(lacks("chromium", chromium !== null))(
     await page.untilText("default");
     expect(await faultsEverywhere(page)).toEqual([]);
 
-    await clickButton(page, "Add a folder");
+    await openFolderDialog(page);
     await page.drop([`${where.tmp}/half`]);
     await page.untilText("files,");
     await clickButton(page, "Add the model", "dialog");
     expect(await page.textOf("dialog .failure")).toContain("tokenizer.json");
     await clickButton(page, "Cancel", "dialog");
+    await page.until("the dialog is closed", "document.querySelector('dialog[open]') === null");
 
-    await clickButton(page, "Add a folder");
+    await openFolderDialog(page);
     await page.drop([`${where.tmp}/house`]);
     await page.until("the name is proposed", "document.querySelector('input[name=model-id]')?.value === 'house'");
     // Of two graphs one is sent.
@@ -108,6 +109,12 @@ test.skipIf(lacks("chromium", chromium !== null))(
     opened.expectClean(/400/);
   },
 );
+
+/** What is dropped before it is there falls on the page behind it. */
+async function openFolderDialog(page: Page): Promise<void> {
+  await clickButton(page, "Add a folder");
+  await page.until("the dialog is there", "document.querySelector('dialog[open]') !== null");
+}
 
 /** A server of vectors of three numbers. */
 function vectors() {
