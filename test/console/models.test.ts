@@ -110,10 +110,13 @@ test.skipIf(lacks("chromium", chromium !== null))(
   },
 );
 
-/** What is dropped before it is there falls on the page behind it. */
+/** What is dropped before the dialog was painted falls on what was seen before it. */
 async function openFolderDialog(page: Page): Promise<void> {
   await clickButton(page, "Add a folder");
   await page.until("the dialog is there", "document.querySelector('dialog[open]') !== null");
+  await page.evaluate(
+    "new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(() => painted(true))))",
+  );
 }
 
 /** A server of vectors of three numbers. */
