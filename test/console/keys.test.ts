@@ -138,6 +138,8 @@ test.skipIf(lacks("chromium", chromium !== null))(
     const { page } = opened;
     await page.click('a[href="#/keys"]');
     await page.untilText("ACME <b>\u2039U+202E\u203Ax");
+    // Its name stands above the list too, which may come later.
+    await page.until("the key is listed", "document.querySelector('main tbody tr button') !== null");
     await page.untilText("chief");
     expect((await buttonsOf(page)).toSorted()).toEqual(["New key", "Revoke"]);
     // It cannot know of another: there is no choice of one.
