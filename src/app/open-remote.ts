@@ -60,7 +60,7 @@ export async function openRemote(
     }),
     (opened) => opened.close(),
   );
-  const { shown } = parseAddress(settings.database);
+  const { shown, driver } = parseAddress(settings.database, password);
   const unfinished = await halfMoved(database);
   if (unfinished !== null) throw new StartError(`the database ${shown} ${unfinished}`);
   await refuseEarlierHolder(database, shown);
@@ -71,7 +71,7 @@ export async function openRemote(
   const place = ownDataDir(dataDir, { id, shown });
   const replica = stack.use(await joined(database, { place, termMs: settings.testReplicaTerm }, log));
   if (replica.others.length > 0 && !blobs.isShared) log.warn(NOT_SHARED, { servers: replica.others.length + 1 });
-  const bus = stack.use(new Notices({ driver: parseAddress(settings.database, password).driver }));
+  const bus = stack.use(new Notices({ driver }));
   const opened = stack.move();
   return {
     database,

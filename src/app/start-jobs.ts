@@ -273,7 +273,7 @@ class ServerJobs implements Jobs {
       forgetStore: (storeId) => this.#forgetStore(storeId),
       forgetCopy: (storeId, storeFile) => {
         if (indexes.registry.holds(storeId, (index) => index.hasFile(storeFile))) return;
-        storage.indexReads.forget(storeFile, Number.MAX_SAFE_INTEGER);
+        storage.indexReads.forget(storeFile);
       },
     });
   }

@@ -6,9 +6,10 @@ import { messageOf } from "../errors.ts";
 import { createBlobs } from "../storage/blob-directory.ts";
 import { parseBlobPlace } from "../storage/blob-place.ts";
 import type { Blobs } from "../storage/blobs.ts";
-import { foundVersion, POSTGRES_MIGRATIONS } from "../storage/migrations/postgres/runner.ts";
+import { foundVersion, NEWEST_POSTGRES } from "../storage/migrations/postgres/runner.ts";
 import { halfMoved } from "../storage/move/marker.ts";
 import { blobsOfRows, inspectServer, type ServerReport } from "../storage/postgres/inspect.ts";
+import { parseAddress } from "../storage/postgres/address.ts";
 import { openPostgres } from "../storage/postgres/open.ts";
 import { isThere, replicasTable, type SeenReplica } from "../storage/replicas.ts";
 import type { Database } from "../storage/sql.ts";
@@ -41,9 +42,8 @@ export async function databaseChecks(config: DatabaseCheckSettings): Promise<Che
       const unfinished = await halfMoved(db);
       const schema = unfinished === null ? schemaCheck(found) : fail("database", unfinished);
       const report = await inspectServer(db);
-      const isPooled = /[?&]pool=transaction\b/.test(config.database);
-      const known = POSTGRES_MIGRATIONS.at(-1)?.version ?? 0;
-      const servers = found.version === known ? (await replicasTable(db).list()).map(replicaCheck) : [];
+      const isPooled = parseAddress(config.database).isPooled;
+      const servers = found.version === NEWEST_POSTGRES ? (await replicasTable(db).list()).map(replicaCheck) : [];
       return [
         schema,
         ...notices,
@@ -77,12 +77,11 @@ function replicaCheck(replica: SeenReplica): Check {
 }
 
 function schemaCheck({ version, minSafe }: { version: number; minSafe: number }): Check {
-  const known = POSTGRES_MIGRATIONS.at(-1)?.version ?? 0;
   if (version === 0) return ok("database", "answers, and is empty: the first start makes its tables");
-  if (minSafe > known)
-    return fail("database", `of a newer Lectern: schema version ${version}, this one knows ${known}`);
-  return version < known
-    ? ok("database", `answers, schema version ${version}: the next start brings it to ${known}`)
+  if (minSafe > NEWEST_POSTGRES)
+    return fail("database", `of a newer Lectern: schema version ${version}, this one knows ${NEWEST_POSTGRES}`);
+  return version < NEWEST_POSTGRES
+    ? ok("database", `answers, schema version ${version}: the next start brings it to ${NEWEST_POSTGRES}`)
     : ok("database", `answers, schema version ${version}`);
 }
 

@@ -101,8 +101,7 @@ function endsOf<Row extends { id: string }>(rows: readonly Row[]): Row[] {
 
 export function createPlaces<Place>(): Places<Place> {
   const places = new Map<string, Place>();
-  const note = (owner: string, row: { id: string; place: Place } | undefined) => {
-    if (row === undefined) return;
+  const note = (owner: string, row: { id: string; place: Place }) => {
     const key = `${owner} ${row.id}`;
     places.delete(key);
     places.set(key, row.place);
@@ -112,8 +111,7 @@ export function createPlaces<Place>(): Places<Place> {
   };
   return {
     remember(owner, rows) {
-      note(owner, rows[0]);
-      note(owner, rows.at(-1));
+      for (const row of endsOf(rows)) note(owner, row);
     },
     find: (owner, id) => places.get(`${owner} ${id}`),
   };

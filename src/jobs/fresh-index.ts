@@ -18,7 +18,7 @@ import type { StoreIndex } from "../index/store-index.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { StoreFileSeq } from "../storage/ids.ts";
 import type { ChunkOwner, IndexedChunk } from "../storage/chunks.ts";
-import type { Changed, ChangeKind } from "../storage/store-changes.ts";
+import { type Changed, type ChangeKind, tellAll } from "../storage/store-changes.ts";
 import type { StoreFileRow } from "../storage/store-files.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { StoreRow } from "../storage/stores.ts";
@@ -40,7 +40,7 @@ const FILES = 200;
 /** Where more than this share of a store's files changed, loading it anew is less work; but for few it is not. */
 const OUTDATED_SHARE = 0.25;
 const FEW_FILES = 100;
-/** A revision above all. */
+/** A version above all. */
 const ANY = Number.MAX_SAFE_INTEGER;
 
 type Kinds = ReadonlySet<ChangeKind | "again">;
@@ -172,9 +172,7 @@ export class FreshIndex {
     const most = Math.max(FEW_FILES, Math.ceil(store.n_completed * OUTDATED_SHARE));
     const range = { from, to: store.version, limit: most + 1 };
     const changes = await this.#deps.storage.storeChanges.since(this.#generation, range);
-    const told = changes.reduce((sum, { n }) => sum + n, 0);
-    const isAll = told === store.version - from && changes.length <= most;
-    return isAll && changes.every(({ kind }) => kind !== "everything") ? changes : null;
+    return changes.length <= most && tellAll(changes, from, store.version) ? changes : null;
   }
 
   #apply(store: StoreRow, change: Changed): void {
@@ -233,7 +231,7 @@ export class FreshIndex {
     if (row !== null && this.#entering.get(seq) === row.revision) return;
     this.#index.removeFile(seq);
     this.#own.delete(seq);
-    this.#deps.storage.indexReads.forget(seq, row?.revision ?? ANY);
+    this.#deps.storage.indexReads.forget(seq, row?.revision);
   }
 
   /** Adds the chunks behind those that the index has. */

@@ -4,7 +4,8 @@ import { messageOf } from "../errors.ts";
 import type { Log } from "../platform/log.ts";
 import { nextTurn } from "../platform/next-turn.ts";
 import type { GenerationRow } from "../storage/generations.ts";
-import type { Changed, StoreVersion } from "../storage/store-changes.ts";
+import type { StoreFileSeq, TenantId } from "../storage/ids.ts";
+import { type Changed, type StoreVersion, tellAll } from "../storage/store-changes.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { StoreRow } from "../storage/stores.ts";
 import { FreshIndex, type FreshIndexDeps } from "./fresh-index.ts";
@@ -37,8 +38,6 @@ const MOST_CHANGES = 1000;
 const FILES = 500;
 /** An index is brought up to a version by one step, by two where one was under way, by more where a file was written at. */
 const MOST_STEPS = 20;
-
-const ANY_REVISION = Number.MAX_SAFE_INTEGER;
 
 /** What was read of a store by this process. */
 interface Read {
@@ -220,26 +219,30 @@ export class FreshIndexes implements AsyncDisposable {
     const { version: from } = read;
     const of = { tenant_id: tenantId, store_id: storeId, id: 0 };
     const changes = await storage.storeChanges.since(of, { from, to: version, limit: MOST_CHANGES });
-    const told = changes.reduce((sum, { n }) => sum + n, 0);
-    if (told === version - from && changes.every(({ kind }) => kind !== "everything")) {
-      const seqs = [...new Set(changes.flatMap(({ store_file: seq }) => seq ?? []))];
-      const rows = new Map((await storage.storeFiles.bySeqs(tenantId, seqs)).map((row) => [row.seq, row]));
-      for (const seq of seqs) storage.indexReads.forget(seq, rows.get(seq)?.revision ?? ANY_REVISION);
-    } else this.#isUnswept = true;
+    if (tellAll(changes, from, version))
+      await this.#forgetOld(tenantId, [...new Set(changes.flatMap(({ store_file: seq }) => seq ?? []))]);
+    else this.#isUnswept = true;
     read.version = version;
+  }
+
+  /** What was read of these files in earlier revisions than they have now. */
+  async #forgetOld(tenantId: TenantId, seqs: readonly StoreFileSeq[]): Promise<void> {
+    const { indexReads, storeFiles } = this.#deps.storage;
+    const rows = new Map((await storeFiles.bySeqs(tenantId, seqs)).map((row) => [row.seq, row]));
+    for (const seq of seqs) indexReads.forget(seq, rows.get(seq)?.revision);
   }
 
   /** Looks at every file of which something is here. */
   async #sweep(): Promise<void> {
-    const { indexReads, storeFiles } = this.#deps.storage;
+    const { indexReads } = this.#deps.storage;
     this.#isUnswept = false;
     for (let after = 0; !this.#isClosed;) {
       const kept = indexReads.kept(after, FILES);
-      for (const [tenantId, files] of Map.groupBy(kept, (file) => file.tenant_id)) {
-        const seqs = files.map((file) => file.store_file);
-        const rows = new Map((await storeFiles.bySeqs(tenantId, seqs)).map((row) => [row.seq, row]));
-        for (const seq of seqs) indexReads.forget(seq, rows.get(seq)?.revision ?? ANY_REVISION);
-      }
+      for (const [tenantId, files] of Map.groupBy(kept, (file) => file.tenant_id))
+        await this.#forgetOld(
+          tenantId,
+          files.map((file) => file.store_file),
+        );
       const last = kept.at(-1);
       if (last === undefined) return;
       after = last.store_file;

@@ -1,3 +1,4 @@
+import { DATABASE_MS } from "./dialect.ts";
 import { HELD } from "./held.ts";
 import type { DeletionId, TenantId } from "./ids.ts";
 import type { Sql } from "./sql.ts";
@@ -36,11 +37,10 @@ const PREFIX = "look/";
 /** Deletion and what is to be done; an answer begins with a digit. */
 const QUESTION = /^\?(look|end) (.+)$/;
 
-const NOW = /*sql*/ `CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`;
-const ASK = /*sql*/ `INSERT INTO held (tenant_id, name, holder, until_ms) VALUES (?1, ?2, ?3, ${NOW} + ?4)`;
-const DROP_OLD = /*sql*/ `DELETE FROM held WHERE starts_with(name, '${PREFIX}') AND until_ms < ${NOW}`;
+const ASK = /*sql*/ `INSERT INTO held (tenant_id, name, holder, until_ms) VALUES (?1, ?2, ?3, ${DATABASE_MS} + ?4)`;
+const DROP_OLD = /*sql*/ `DELETE FROM held WHERE starts_with(name, '${PREFIX}') AND until_ms < ${DATABASE_MS}`;
 const OF_SERVER = /*sql*/ `SELECT ${ASKED.list} FROM held
-  WHERE starts_with(name, ?1) AND starts_with(holder, '?') AND until_ms >= ${NOW} ORDER BY until_ms LIMIT 100`;
+  WHERE starts_with(name, ?1) AND starts_with(holder, '?') AND until_ms >= ${DATABASE_MS} ORDER BY until_ms LIMIT 100`;
 const ANSWER = /*sql*/ `UPDATE held SET holder = ?4 WHERE tenant_id = ?1 AND name = ?2 AND holder = ?3`;
 const ONE = /*sql*/ `SELECT ${HELD.list} FROM held WHERE tenant_id = ?1 AND name = ?2`;
 const END = /*sql*/ `DELETE FROM held WHERE tenant_id = ?1 AND name = ?2`;

@@ -1,3 +1,4 @@
+import { DATABASE_MS } from "./dialect.ts";
 import type { TenantId } from "./ids.ts";
 import type { Sql } from "./sql.ts";
 import { id, integer, table, text } from "./table.ts";
@@ -24,12 +25,11 @@ export interface ConsolePassesTable {
   isSession(tenantId: TenantId, hash: string): Promise<boolean>;
 }
 
-const NOW = /*sql*/ `CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`;
-const ADD = /*sql*/ `INSERT INTO console_pass (tenant_id, hash, kind, ends_ms) VALUES (?1, ?2, ?3, ${NOW} + ?4)`;
-const TRIM = /*sql*/ `DELETE FROM console_pass WHERE tenant_id = ?1 AND (ends_ms <= ${NOW} OR (kind = ?2 AND hash IN (
+const ADD = /*sql*/ `INSERT INTO console_pass (tenant_id, hash, kind, ends_ms) VALUES (?1, ?2, ?3, ${DATABASE_MS} + ?4)`;
+const TRIM = /*sql*/ `DELETE FROM console_pass WHERE tenant_id = ?1 AND (ends_ms <= ${DATABASE_MS} OR (kind = ?2 AND hash IN (
   SELECT hash FROM console_pass WHERE tenant_id = ?1 AND kind = ?2 ORDER BY ends_ms DESC, hash OFFSET ?3)))`;
-const TAKE = /*sql*/ `DELETE FROM console_pass WHERE tenant_id = ?1 AND hash = ?2 AND kind = 'code' RETURNING ends_ms > ${NOW} AS is_good`;
-const IS_SESSION = /*sql*/ `SELECT 1 AS n FROM console_pass WHERE tenant_id = ?1 AND hash = ?2 AND kind = 'session' AND ends_ms > ${NOW}`;
+const TAKE = /*sql*/ `DELETE FROM console_pass WHERE tenant_id = ?1 AND hash = ?2 AND kind = 'code' RETURNING ends_ms > ${DATABASE_MS} AS is_good`;
+const IS_SESSION = /*sql*/ `SELECT 1 AS n FROM console_pass WHERE tenant_id = ?1 AND hash = ?2 AND kind = 'session' AND ends_ms > ${DATABASE_MS}`;
 
 export function consolePassesTable(sql: Sql): ConsolePassesTable {
   return {

@@ -38,3 +38,7 @@ const KEY_OF_CONFLICT = /ON CONFLICT \((?!tenant_id\b)/g;
 export function toPostgres(text: string): string {
   return twins.get(text) ?? text.replace(PLANNER_HINT, "").replace(KEY_OF_CONFLICT, "ON CONFLICT (tenant_id, ");
 }
+
+/** Unix time by the clock of a database elsewhere, which several servers go by; with PostgreSQL alone. */
+export const DATABASE_MS = /*sql*/ `CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`;
+export const DATABASE_SECONDS = /*sql*/ `CAST(extract(epoch FROM clock_timestamp()) AS BIGINT)`;

@@ -1,3 +1,4 @@
+import { DATABASE_MS } from "./dialect.ts";
 import type { TenantId } from "./ids.ts";
 import type { Sql } from "./sql.ts";
 import { id, integer, table, text } from "./table.ts";
@@ -21,12 +22,11 @@ export interface HeldTable {
   isHeld(tenantId: TenantId, name: string): Promise<boolean>;
 }
 
-const NOW = /*sql*/ `CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`;
-const TAKE = /*sql*/ `INSERT INTO held (tenant_id, name, holder, until_ms) VALUES (?1, ?2, ?3, ${NOW} + ?4)
+const TAKE = /*sql*/ `INSERT INTO held (tenant_id, name, holder, until_ms) VALUES (?1, ?2, ?3, ${DATABASE_MS} + ?4)
   ON CONFLICT (tenant_id, name) DO UPDATE SET holder = excluded.holder, until_ms = excluded.until_ms
-    WHERE held.until_ms < ${NOW} OR held.holder = excluded.holder`;
+    WHERE held.until_ms < ${DATABASE_MS} OR held.holder = excluded.holder`;
 const FREE = /*sql*/ `DELETE FROM held WHERE tenant_id = ?1 AND name = ?2 AND holder = ?3`;
-const IS_HELD = /*sql*/ `SELECT 1 AS n FROM held WHERE tenant_id = ?1 AND name = ?2 AND until_ms >= ${NOW}`;
+const IS_HELD = /*sql*/ `SELECT 1 AS n FROM held WHERE tenant_id = ?1 AND name = ?2 AND until_ms >= ${DATABASE_MS}`;
 
 export function heldTable(sql: Sql): HeldTable {
   return {

@@ -31,8 +31,8 @@ export interface IndexReads {
    * none), to what the transaction sees. Nothing where the database itself is read.
    */
   bring(tables: { storeFiles: StoreFilesTable; chunks: ChunksTable }, file: BroughtFile): Promise<void>;
-  /** Another server removed chunks of the file of revisions before this one: a copy on this machine has none any more. */
-  forget(seq: StoreFileSeq, belowRevision: number): void;
+  /** Another server removed chunks of the file of revisions before this one (default: of all): a copy on this machine has none any more. */
+  forget(seq: StoreFileSeq, belowRevision?: number): void;
   /** Files after `seq` of which a copy on this machine has chunks, in order; none where there is no copy. */
   kept(seq: StoreFileSeq, limit: number): KeptFile[];
   /** The same as `forget` for some hundreds of chunks of a generation that nothing here searches any more; true where there are more. */

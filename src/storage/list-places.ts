@@ -1,3 +1,4 @@
+import { DATABASE_SECONDS } from "./dialect.ts";
 import type { TenantId } from "./ids.ts";
 import type { Sql } from "./sql.ts";
 import { id, integer, table, text } from "./table.ts";
@@ -22,12 +23,11 @@ export interface ListPlacesTable {
   trim(seconds: number, limit: number): Promise<number>;
 }
 
-const NOW = /*sql*/ `CAST(extract(epoch FROM clock_timestamp()) AS BIGINT)`;
-const NOTE = /*sql*/ `INSERT INTO list_place (tenant_id, name, seq, noted_at) VALUES (?1, ?2, ?3, ${NOW})
+const NOTE = /*sql*/ `INSERT INTO list_place (tenant_id, name, seq, noted_at) VALUES (?1, ?2, ?3, ${DATABASE_SECONDS})
   ON CONFLICT (tenant_id, name) DO UPDATE SET seq = excluded.seq, noted_at = excluded.noted_at`;
 const FIND = /*sql*/ `SELECT seq FROM list_place WHERE tenant_id = ?1 AND name = ?2`;
 const TRIM = /*sql*/ `DELETE FROM list_place WHERE (tenant_id, name) IN (
-  SELECT tenant_id, name FROM list_place WHERE noted_at < ${NOW} - ?1 ORDER BY noted_at LIMIT ?2)`;
+  SELECT tenant_id, name FROM list_place WHERE noted_at < ${DATABASE_SECONDS} - ?1 ORDER BY noted_at LIMIT ?2)`;
 
 export function listPlacesTable(sql: Sql): ListPlacesTable {
   return {

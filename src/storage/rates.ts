@@ -9,13 +9,14 @@ import type { Sql } from "./sql.ts";
  */
 export interface RatesTable {
   /** Takes `wanted` of `perMinute`, or one where that is too many; `granted` 0: `retryMs` until there is one. */
-  take(
-    tenantId: TenantId,
-    owner: string,
-    asked: { perMinute: number; wanted: number },
-  ): Promise<{ granted: number; retryMs: number }>;
+  take(tenantId: TenantId, owner: string, asked: { perMinute: number; wanted: number }): Promise<Lot>;
   /** Removes up to `limit` rows that say nothing; returns how many. */
   trim(limit: number): Promise<number>;
+}
+
+export interface Lot {
+  readonly granted: number;
+  readonly retryMs: number;
 }
 
 const MINUTE_MS = 60_000;

@@ -3,7 +3,7 @@ import type { GenerationRow } from "./generations.ts";
 import type { Sql } from "./sql.ts";
 import type { StoreRow } from "./stores.ts";
 import { id, integer, nullable, type RowOf, table, text } from "./table.ts";
-import { texts } from "./dialect.ts";
+import { DATABASE_SECONDS, texts } from "./dialect.ts";
 
 /**
  * Of a file: `completed` it is found now (or by other chunks than before), `grown` it has more chunks, `attributes` it has
@@ -39,6 +39,12 @@ export const STORE_CHANGE = table("store_change", {
 /** Changes of one kind to the same. */
 export type Changed = Pick<RowOf<typeof STORE_CHANGE>, "kind" | "store_file" | "generation"> & { n: number };
 
+/** Whether these are all changes after version `from` up to version `to`, each by its name. */
+export function tellAll(changes: readonly Changed[], from: number, to: number): boolean {
+  const told = changes.reduce((sum, { n }) => sum + n, 0);
+  return told === to - from && changes.every(({ kind }) => kind !== "everything");
+}
+
 export type StoreVersion = Pick<StoreRow, "tenant_id" | "id" | "version" | "lifecycle">;
 
 /**
@@ -68,12 +74,10 @@ const SINCE = /*sql*/ `SELECT kind, store_file, generation, count(*) AS n FROM
      FROM store_change WHERE tenant_id = ?1 AND store_id = ?2 AND version > ?3 AND version <= ?4) told
   GROUP BY kind, store_file, generation ORDER BY max(version) LIMIT ?5`;
 const VERSIONS = /*sql*/ `SELECT tenant_id, id, version, lifecycle FROM vector_store WHERE id IN ${texts(1)}`;
-// Of the server, whose clock says when changes were.
-const NOW = /*sql*/ `CAST(extract(epoch FROM clock_timestamp()) AS BIGINT)`;
-const RETIRED_FOR = /*sql*/ `SELECT ${NOW} - max(at) AS seconds FROM store_change
+const RETIRED_FOR = /*sql*/ `SELECT ${DATABASE_SECONDS} - max(at) AS seconds FROM store_change
   WHERE tenant_id = ?1 AND generation = ?2 AND kind = 'retired'`;
 const TRIM = /*sql*/ `DELETE FROM store_change WHERE (tenant_id, store_id, version) IN
-  (SELECT tenant_id, store_id, version FROM store_change WHERE at < ${NOW} - ?1 ORDER BY at LIMIT ?2)`;
+  (SELECT tenant_id, store_id, version FROM store_change WHERE at < ${DATABASE_SECONDS} - ?1 ORDER BY at LIMIT ?2)`;
 
 export function storeChangesTable(sql: Sql): StoreChangesTable {
   const isWritten = sql.dialect === "postgres";

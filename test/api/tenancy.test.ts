@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { addText, errorOf, json, newStore, refusal, search, settled, upload } from "../helpers/api.ts";
+import { addText, errorOf, json, newStore, refusal, search, settled, upload, NOTHING_LEFT } from "../helpers/api.ts";
 import { lacks } from "../helpers/lacks.ts";
 import { OVER_TWO } from "../helpers/pair.ts";
 import { runLectern, startServer, type TestServer } from "../helpers/server.ts";
@@ -283,17 +283,6 @@ interface Deletion {
   verified_at: number | null;
 }
 
-const NOTHING = {
-  files: 0,
-  chunks: 0,
-  vectors: 0,
-  keyword_postings: 0,
-  cache_entries: 0,
-  bytes: 0,
-  results: 0,
-  answers: 0,
-};
-
 async function deletionOf(id: string): Promise<Deletion> {
   return await waitFor(`the deletion of ${id} is complete`, async () => {
     const { data } = await json<{ data: Deletion[] }>(server, "GET", "/v1/admin/deletions?limit=100");
@@ -326,7 +315,7 @@ describe("a deletion", () => {
     // Each server that read it for one of the stores has it parsed.
     expect(OVER_TWO ? [1, 2] : [1]).toContain(cached ?? 0);
     const verified = await json<Deletion>(server, "POST", `/v1/admin/deletions/${deletion.id}/verify`);
-    expect(verified.remaining).toEqual(NOTHING);
+    expect(verified.remaining).toEqual(NOTHING_LEFT);
     expect(verified.verified_at).toBeGreaterThan(0);
   });
 
@@ -345,7 +334,7 @@ describe("a deletion", () => {
     const deletion = await deletionOf(store);
     expect(deletion.removed).toMatchObject({ files: 1, chunks: 1, vectors: 1, keyword_postings: 1 });
     expect((await json<Deletion>(server, "POST", `/v1/admin/deletions/${deletion.id}/verify`)).remaining).toEqual(
-      NOTHING,
+      NOTHING_LEFT,
     );
     expect((await client.fetch(`/v1/files/${file}/content`)).status).toBe(200);
   });
@@ -365,7 +354,7 @@ describe("a deletion", () => {
     for (const id of [files[0] ?? "", store]) {
       const { id: deletion } = await deletionOf(id);
       expect((await json<Deletion>(server, "POST", `/v1/admin/deletions/${deletion}/verify`)).remaining).toEqual(
-        NOTHING,
+        NOTHING_LEFT,
       );
     }
   });
@@ -377,7 +366,7 @@ describe("a deletion", () => {
     await json(server, "DELETE", `/v1/admin/tenants/${id}`);
     expect(await codeOf(client, "GET", "/v1/files")).toEqual([401, "invalid_api_key"]);
     expect(await codeOf(server, "GET", `/v1/admin/tenants/${id}`)).toEqual([404, "tenant_not_found"]);
-    for (const gone of [store, file]) expect((await deletionOf(gone)).remaining).toEqual(NOTHING);
+    for (const gone of [store, file]) expect((await deletionOf(gone)).remaining).toEqual(NOTHING_LEFT);
     const blobs = readdirSync(join(server.dataDir, "blobs"), { recursive: true });
     expect(blobs.filter((path) => String(path).includes(file))).toEqual([]);
   });

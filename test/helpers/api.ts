@@ -115,3 +115,15 @@ export async function addText(
   if (file.status !== "completed") throw new Error(`${name}: ${file.last_error?.message}`);
   return id;
 }
+
+/** What the proof of a deletion counts, where all is gone. */
+export const NOTHING_LEFT = {
+  files: 0,
+  chunks: 0,
+  vectors: 0,
+  keyword_postings: 0,
+  cache_entries: 0,
+  bytes: 0,
+  results: 0,
+  answers: 0,
+};

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { AppError } from "../../errors.ts";
-import { type Lot, SharedRateLimit } from "./shared-rates.ts";
+import type { Lot } from "../../storage/rates.ts";
+import { SharedRateLimit } from "./shared-rates.ts";
 
 /** What several servers share: a bucket for each owner, and how often it was asked. */
 function shared() {

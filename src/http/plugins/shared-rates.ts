@@ -1,4 +1,5 @@
 import { AppError } from "../../errors.ts";
+import type { Lot, RatesTable } from "../../storage/rates.ts";
 import type { Caller } from "../caller.ts";
 import type { OnLimit } from "./limits.ts";
 
@@ -7,18 +8,7 @@ import type { OnLimit } from "./limits.ts";
  * asks it once in so many requests, and a limit is passed by less than a lot of each server. Who has no limit costs
  * nothing. Refused requests ask no more often than permits come.
  */
-export interface Permits {
-  /**
-   * Takes up to `wanted` of `perMinute`. `granted` 0: `retryMs` until there is one more.
-   * @throws where the database is away
-   */
-  take(tenantId: string, owner: string, asked: { perMinute: number; wanted: number }): Promise<Lot>;
-}
-
-export interface Lot {
-  readonly granted: number;
-  readonly retryMs: number;
-}
+export type Permits = Pick<RatesTable, "take">;
 
 /** Of a minute's requests; one server keeps so many that it may not use. */
 const LOTS_A_MINUTE = 20;

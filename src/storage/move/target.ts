@@ -1,6 +1,6 @@
 import { assert } from "../../errors.ts";
 import type { Failpoint } from "../../platform/failpoint.ts";
-import { foundVersion, migratePostgres, POSTGRES_MIGRATIONS } from "../migrations/postgres/runner.ts";
+import { foundVersion, migratePostgres, NEWEST_POSTGRES } from "../migrations/postgres/runner.ts";
 import { parseAddress } from "../postgres/address.ts";
 import { Connection, type ConnectionOptions } from "../postgres/connection.ts";
 import { COPY_BEGIN, COPY_END, CopyDecoder, type CopyType } from "../postgres/copy-format.ts";
@@ -104,9 +104,11 @@ export class MoveTarget {
       );
     if (marker !== null) return marker;
     const { version } = await foundVersion(this.db);
-    const known = POSTGRES_MIGRATIONS.at(-1)?.version ?? 0;
-    if (version > known)
-      throw new MoveRefused(`is of a newer Lectern (schema version ${version}, this one knows ${known})`, "target");
+    if (version > NEWEST_POSTGRES)
+      throw new MoveRefused(
+        `is of a newer Lectern (schema version ${version}, this one knows ${NEWEST_POSTGRES})`,
+        "target",
+      );
     for (const { name, columns } of version === 0 ? [] : await this.tables()) {
       // What a schema brings with it is one row of its kind.
       if (columns.some((column) => column.name === "one")) continue;

@@ -51,7 +51,7 @@ const SIZE = /*sql*/ `SELECT pg_database_size(current_database()) AS bytes`;
 function readsOf(db: Database, cache: IndexCache, tablesOver: (sql: Sql) => Tables): IndexReads {
   return {
     ...cache.reads,
-    forget: (seq, belowRevision) => cache.forget(seq, belowRevision),
+    forget: (seq, belowRevision = Number.MAX_SAFE_INTEGER) => cache.forget(seq, belowRevision),
     kept: (seq, limit) => cache.kept(seq, limit),
     forgetGeneration: (generation) => cache.forgetGeneration(generation),
     async slice(at, then) {

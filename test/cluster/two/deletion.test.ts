@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Deletion } from "../../../src/api/admin/schema.ts";
-import { addText, json, newStore, search } from "../../helpers/api.ts";
+import { addText, json, newStore, search, NOTHING_LEFT } from "../../helpers/api.ts";
 import { lacks } from "../../helpers/lacks.ts";
 import type { TestServer } from "../../helpers/server.ts";
 import { waitFor } from "../../helpers/wait.ts";
@@ -11,17 +11,6 @@ import { hasPostgres, testDatabase } from "../servers/postgres.ts";
 import { type Replicas, startReplicas } from "../servers/replicas.ts";
 
 setDefaultTimeout(240_000);
-
-const NOTHING = {
-  files: 0,
-  chunks: 0,
-  vectors: 0,
-  keyword_postings: 0,
-  cache_entries: 0,
-  bytes: 0,
-  results: 0,
-  answers: 0,
-};
 
 describe.skipIf(lacks("PostgreSQL", hasPostgres))("the proof of a deletion over two servers", () => {
   let replicas: Replicas;
@@ -86,18 +75,18 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("the proof of a deletion over 
     await json(at(other), "DELETE", `/v1/files/${file}`);
     const deletion = await completed(at(other), file);
     expect(deletion.removed).toMatchObject({ files: 1, cache_entries: 1 });
-    expect([deletion.remaining, deletion.unchecked]).toEqual([NOTHING, null]);
+    expect([deletion.remaining, deletion.unchecked]).toEqual([NOTHING_LEFT, null]);
     expect(existsSync(parsed)).toBe(false);
     // A disk that was put back.
     mkdirSync(dirname(parsed), { recursive: true });
     writeFileSync(parsed, bytes);
     for (const n of [0, 1]) {
       const found = await verify(at(n), deletion);
-      expect(found.remaining).toEqual({ ...NOTHING, cache_entries: 1 });
+      expect(found.remaining).toEqual({ ...NOTHING_LEFT, cache_entries: 1 });
       expect([found.unchecked, found.verified_at]).toEqual([null, expect.any(Number)]);
     }
     rmSync(parsed);
-    for (const n of [0, 1]) expect((await verify(at(n), deletion)).remaining).toEqual(NOTHING);
+    for (const n of [0, 1]) expect((await verify(at(n), deletion)).remaining).toEqual(NOTHING_LEFT);
     expect(await replicas.count("held")).toBe(0);
   });
 
@@ -106,7 +95,7 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("the proof of a deletion over 
       const unasked = await newStore(at(0));
       const file = await addText(at(i % 2), unasked, "unasked.txt", `Words that nobody asks for ${i}.`);
       await json(at(i < 2 ? 0 : 1), "DELETE", `/v1/files/${file}`);
-      expect((await completed(at(0), file)).remaining).toEqual(NOTHING);
+      expect((await completed(at(0), file)).remaining).toEqual(NOTHING_LEFT);
     }
   });
 
@@ -123,9 +112,9 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("the proof of a deletion over 
     }
     await json(at(0), "DELETE", `/v1/vector_stores/${gone}`);
     const deletion = await completed(at(1), gone);
-    expect(deletion.remaining).toEqual(NOTHING);
+    expect(deletion.remaining).toEqual(NOTHING_LEFT);
     for (const n of [0, 1]) expect(existsSync(join(at(n).dataDir, "stores", gone))).toBe(false);
-    expect((await verify(at(1), deletion)).remaining).toEqual(NOTHING);
+    expect((await verify(at(1), deletion)).remaining).toEqual(NOTHING_LEFT);
   });
 
   test("is none while one that is there does not answer, and says who was away", async () => {
@@ -144,7 +133,7 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("the proof of a deletion over 
     expect(ended.unchecked).toContain(`(process ${still.pid}) is away`);
     expect(existsSync(meanwhile.parsed)).toBe(true);
     const away = await verify(other, deletion);
-    expect([away.verified_at, away.remaining]).toEqual([expect.any(Number), NOTHING]);
+    expect([away.verified_at, away.remaining]).toEqual([expect.any(Number), NOTHING_LEFT]);
     expect(away.unchecked).toContain("is away");
     process.kill(still.pid, "SIGCONT");
     await waitFor("it clears its caches", () => (existsSync(meanwhile.parsed) ? undefined : true), 60_000);
@@ -169,6 +158,6 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("the proof of a deletion over 
     await replicas.start(reader);
     await waitFor("it clears its caches", () => (existsSync(parsed) ? undefined : true), 60_000);
     const verified = await verify(other, deletion);
-    expect([verified.remaining, verified.unchecked]).toEqual([NOTHING, null]);
+    expect([verified.remaining, verified.unchecked]).toEqual([NOTHING_LEFT, null]);
   });
 });

@@ -24,6 +24,9 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
   { version: 20, sql: shareState, minSafeVersion: 18 },
 ];
 
+/** The version that this program brings a database to. */
+export const NEWEST_POSTGRES = POSTGRES_MIGRATIONS.at(-1)?.version ?? 0;
+
 /**
  * Held, in the database, by who looks at the schema and changes it: two that start at the same time upgrade it once. The
  * number is made of the word "lectern" and means nothing else.
