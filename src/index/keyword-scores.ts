@@ -13,6 +13,8 @@ export interface ScoreAsk {
   readonly postings: Postings;
   /** In the order in which a chunk's sum is made. */
   readonly terms: readonly { readonly term: number; readonly idf: number }[];
+  /** How many postings the terms have together. */
+  readonly posted: number;
   /** By ordinal, of the first `count`; the ordinals of all chunks are below it. */
   readonly lengths: Float32Array;
   readonly count: number;

@@ -216,10 +216,16 @@ export class KeywordIndex {
     let idfSum = 0;
     for (const { idf } of weighted) idfSum += idf;
     const average = this.#averageLength || 1;
-    const ask = { postings: this.#postings, terms: weighted, lengths: this.#lengths, count: this.#ordinalLimit };
+    let posted = 0;
+    for (const { term } of weighted) posted += this.#postings.count(term);
+    const ask = {
+      postings: this.#postings,
+      terms: weighted,
+      posted,
+      lengths: this.#lengths,
+      count: this.#ordinalLimit,
+    };
     const given = [{ ...ask, average, norms: normsAt(average) }, k, allowed, also] as const;
-    let postings = 0;
-    for (const { term } of weighted) postings += this.#postings.count(term);
     const known = {
       maxPossible: idfSum * (BM25_K1 + 1),
       attainable: (idfSum + missing) * (BM25_K1 + 1),
@@ -229,7 +235,7 @@ export class KeywordIndex {
       asked,
       weights: weighted,
     };
-    return new KeywordStep({ scorer: this.#scorer, given, known, postings });
+    return new KeywordStep({ scorer: this.#scorer, given, known, postings: posted });
   }
 
   /** How much of what is rare in a question chunks have. Synchronous, in the turn of its `step`; of chunks that are there only. */

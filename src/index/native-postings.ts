@@ -15,6 +15,11 @@ export function keywordScorer(): KeywordScorer {
 /** With so many terms there is nothing to leave out, and in so few chunks loops are done sooner (`BENCH=kernels`). */
 const MANY_TERMS = 16;
 const MANY_CHUNKS = 150_000;
+/** In so few chunks native code takes longer to be asked than loops take to add everything up, */
+const FEW_CHUNKS = 4096;
+/** and in so many where the lists hold so much of them that most chunks are looked at anyway. */
+const SOME_CHUNKS = 32_768;
+const MUCH = 1 / 8;
 
 class QuickerScorer implements KeywordScorer {
   readonly #native: KeywordScorer;
@@ -36,8 +41,9 @@ class QuickerScorer implements KeywordScorer {
     return this.#quickerOf(asked[0]).later(...asked);
   }
 
-  #quickerOf({ terms, count }: ScoreAsk): KeywordScorer {
-    return terms.length > MANY_TERMS && count < MANY_CHUNKS ? this.#plain : this.#native;
+  #quickerOf({ terms, count, posted }: ScoreAsk): KeywordScorer {
+    const isFew = count <= FEW_CHUNKS || (count <= SOME_CHUNKS && posted >= count * MUCH);
+    return isFew || (terms.length > MANY_TERMS && count < MANY_CHUNKS) ? this.#plain : this.#native;
   }
 }
 

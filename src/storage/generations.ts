@@ -1,5 +1,6 @@
 import type { ChunkSet, GenerationId, StoreId, TenantId } from "./ids.ts";
 import type { Sql } from "./sql.ts";
+import { untilCommit } from "./until-commit.ts";
 import type { StoreRow } from "./stores.ts";
 import { id, integer, nullable, type RowOf, table, text } from "./table.ts";
 
@@ -70,7 +71,7 @@ const MODELS_IN_USE = /*sql*/ `SELECT model, count(DISTINCT store_id) AS stores 
 const IDS_OF_STORE = /*sql*/ `SELECT id FROM generation WHERE store_id = ?1 AND state <> 'retired'`;
 
 export function generationsTable(sql: Sql): GenerationsTable {
-  const get = (tenantId: TenantId, id: GenerationId) => GENERATION.get(sql, BY_ID, [tenantId, id]);
+  const get = untilCommit(sql, (tenantId: TenantId, id: GenerationId) => GENERATION.get(sql, BY_ID, [tenantId, id]));
   return {
     insert: ({ tenantId, storeId, model, modelRevision, dimensions, chunkSet, state, createdAt, windowTokens }) =>
       sql.atomic(async (tx) => {

@@ -1,5 +1,6 @@
 import type { KeyId, StoreId, TenantId } from "./ids.ts";
 import type { Page, PageQuery } from "./page.ts";
+import { untilCommit } from "./until-commit.ts";
 import { NO_QUOTAS, type Quotas, wholeQuotas } from "./quotas.ts";
 import type { Sql } from "./sql.ts";
 import { blob, id, integer, json, nullable, rowid, type RowOf, Selection, table, text } from "./table.ts";
@@ -118,7 +119,7 @@ export function keysTable(sql: Sql): KeysTable {
       const given = { id, tenant_id: tenantId, hash, hint, created_at: createdAt };
       await API_KEY.insert(sql, { ...given, ...columnsOf(more) });
     },
-    findKey: (hash) => WITH_TENANT.get(sql, BY_HASH, [hash]),
+    findKey: untilCommit(sql, (hash: Uint8Array) => WITH_TENANT.get(sql, BY_HASH, [hash])),
     getKey: (id) => SHOWN.get(sql, BY_ID, [id]),
     pageOfKeys: (tenantId, page) => SHOWN.page(sql, { from: LISTED, params: [tenantId], cursor: "rowid" }, page),
     updateKey: async (tenantId, id, changes) =>

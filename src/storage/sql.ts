@@ -19,6 +19,11 @@ export interface Sql {
   get<Row>(text: string, params?: readonly Param[]): Promise<Row | null>;
   /** Returns the number of rows changed. */
   run(text: string, params?: readonly Param[]): Promise<number>;
+  /**
+   * How often something was committed so far: what was read since the last time is still so. Absent where that cannot be
+   * told without asking: inside a transaction, and where other processes write too.
+   */
+  commits?(): number;
   /** Several statements as one: in the transaction that this is, or in one of its own (of that durability). */
   atomic<T>(fn: (tx: Tx) => Promise<T>, durability?: Durability): Promise<T>;
 }

@@ -168,8 +168,8 @@ const READS = /^\s*(?:SELECT|WITH|VALUES|PRAGMA|EXPLAIN)\b/i;
 
 class Sqlite implements SqliteDatabase {
   readonly dialect = "sqlite";
-  readonly raw: Connection;
   readonly now: SyncReads;
+  readonly #raw: Connection;
   readonly #reader: Connection | null;
   readonly #writes: Statements;
   readonly #reads: Statements;
@@ -190,9 +190,11 @@ class Sqlite implements SqliteDatabase {
   #isLookDue = false;
   #commitsOfTurn = 0;
   #isClosed = false;
+  /** Of transactions that may have written, however they ended. */
+  #commits = 0;
 
   constructor(raw: Connection, reader: Connection | null, options: SqliteOptions) {
-    this.raw = raw;
+    this.#raw = raw;
     this.#reader = reader;
     this.#writes = new Statements(raw);
     this.#reads = reader === null ? this.#writes : new Statements(reader);
@@ -210,6 +212,16 @@ class Sqlite implements SqliteDatabase {
           .values(...params),
     };
     this.#tx = this.#transactional();
+  }
+
+  commits(): number {
+    return this.#commits;
+  }
+
+  /** Whoever takes it may write. */
+  get raw(): Connection {
+    this.#commits++;
+    return this.#raw;
   }
 
   async all<Row>(text: string, params: readonly Param[] = NONE): Promise<Row[]> {
@@ -259,6 +271,7 @@ class Sqlite implements SqliteDatabase {
       assert(open.refusal === null, open.refusal ?? "");
       endPiece(open, this.#nowMs());
       if (open.longestMs > LONG_MS) this.#options.onLong?.(open.longestMs);
+      this.#commits++;
       this.#watchSync(() => void this.#writes.of("COMMIT").run());
     } catch (error) {
       // Rolled back already, and the lock given on, where the event loop turned.
@@ -371,7 +384,7 @@ class Sqlite implements SqliteDatabase {
         if (open.erases) return;
         open.erases = true;
         this.#hasErased = true;
-        this.raw.run("PRAGMA secure_delete = ON");
+        this.#raw.run("PRAGMA secure_delete = ON");
       },
     };
     return tx;
@@ -401,6 +414,7 @@ class Sqlite implements SqliteDatabase {
     try {
       this.#trust.check();
       this.#use("full");
+      this.#commits++;
       const result = this.#watchSync(statement);
       this.#checkpointLater();
       return result;
@@ -426,14 +440,14 @@ class Sqlite implements SqliteDatabase {
 
   #use(durability: Durability): void {
     if (durability === this.#durability || this.#options.flush === false) return;
-    this.raw.run(`PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
+    this.#raw.run(`PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
     this.#durability = durability;
   }
 
   #rollBack(open: Open, refusal: string): void {
     try {
       // A full disk may have rolled it back already.
-      if (this.raw.inTransaction) this.raw.run("ROLLBACK");
+      if (this.#raw.inTransaction) this.#raw.run("ROLLBACK");
     } finally {
       this.#end(open, refusal);
       this.#release();
@@ -443,7 +457,7 @@ class Sqlite implements SqliteDatabase {
   #end(open: Open, refusal: string): void {
     open.refusal = refusal;
     this.#open = null;
-    if (open.erases) this.raw.run("PRAGMA secure_delete = FAST");
+    if (open.erases) this.#raw.run("PRAGMA secure_delete = FAST");
   }
 
   /** What was written is copied into the database once it is much; looked at once for all that is written in a turn. */

@@ -3,6 +3,7 @@ import type { GenerationId, KeyId, StoreId, TenantId } from "./ids.ts";
 import type { Page, PageQuery } from "./page.ts";
 import type { Sql } from "./sql.ts";
 import { type Changes, id, integer, json, nullable, type RowOf, table, text } from "./table.ts";
+import { untilCommit } from "./until-commit.ts";
 import { texts } from "./dialect.ts";
 
 export const VECTOR_STORE = table("vector_store", {
@@ -138,7 +139,7 @@ export function storesTable(sql: Sql): StoresTable {
       const owned = { id, tenant_id: tenantId, key_id: keyId, created_at: createdAt, last_active_at: createdAt };
       await VECTOR_STORE.insert(sql, { ...owned, ...columnsOf(store) });
     },
-    get: (tenantId, id) => VECTOR_STORE.get(sql, BY_ID, [tenantId, id]),
+    get: untilCommit(sql, (tenantId: TenantId, id: StoreId) => VECTOR_STORE.get(sql, BY_ID, [tenantId, id])),
     async lock(tenantId, id) {
       // Where one transaction writes at a time there is nothing to lock.
       if (sql.dialect === "postgres") await sql.get(LOCK, [tenantId, id]);

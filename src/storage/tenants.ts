@@ -3,6 +3,7 @@ import { type KeysTable, keysTable } from "./keys.ts";
 import type { Page, PageQuery } from "./page.ts";
 import { NO_QUOTAS, type Quotas, wholeQuotas } from "./quotas.ts";
 import type { Sql } from "./sql.ts";
+import { untilCommit } from "./until-commit.ts";
 import { id, integer, json, rowid, type RowOf, table, text } from "./table.ts";
 
 export const TENANT = table("tenant", {
@@ -47,7 +48,7 @@ export function tenantsTable(sql: Sql): TenantsTable {
     async insert({ id, name, createdAt }) {
       await TENANT.insert(sql, { id, name, status: "active", created_at: createdAt });
     },
-    get: (id) => TENANT.get(sql, BY_ID, [id]),
+    get: untilCommit(sql, (id: TenantId) => TENANT.get(sql, BY_ID, [id])),
     first: () => TENANT.get(sql, FIRST),
     async update(id, { quotas, ...changes }) {
       await TENANT.update(sql, { id }, { ...changes, quotas: quotas && wholeQuotas(quotas) });
