@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { Param, Sql } from "./sql.ts";
+import type { Sql } from "./sql.ts";
 import { SQLITE } from "./testing/kinds.ts";
 import { untilCommit } from "./until-commit.ts";
 
@@ -70,7 +70,7 @@ test("a commit between a read and its answer is not lost", async () => {
   let commits = 0;
   let name = "A";
   const sql: Pick<Sql, "commits"> = { commits: () => commits };
-  const read = untilCommit(sql as Sql, async (..._: Param[]) => {
+  const read = untilCommit(sql as Sql, async () => {
     const row = { name };
     if (name === "A") {
       name = "B";
