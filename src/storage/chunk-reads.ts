@@ -1,6 +1,5 @@
 import {
   CHUNK_ATTRIBUTES,
-  CHUNK_HIT,
   type ChunkHit,
   type ChunkOwner,
   type ChunkPlace,
@@ -10,6 +9,7 @@ import {
   LISTED_CHUNK,
   withOwn,
 } from "./chunks.ts";
+import { type ChunkHits, chunkHits, CURRENT } from "./chunk-hits.ts";
 import type { GenerationRow } from "./generations.ts";
 import type { ChunkId, ChunkSet, FileId, GenerationId, StoreFileSeq, StoreId, TenantId } from "./ids.ts";
 import type { Page, PageQuery } from "./page.ts";
@@ -82,8 +82,7 @@ export interface ChunkReads {
   ): Promise<{ seq: StoreFileSeq; mark: string }[]>;
   /** No chunk of any tenant ever had a higher id. */
   highestId(): Promise<ChunkId>;
-  /** The chunks of these ids that still count, in no particular order. */
-  hits(tenantId: TenantId, ids: readonly ChunkId[]): Promise<ChunkHit[]>;
+  readonly hits: ChunkHits;
   /** The texts alone of the chunks of these ids that still count. */
   texts(tenantId: TenantId, ids: readonly ChunkId[]): Promise<Map<ChunkId, string>>;
   /** A chunk that still counts with up to `before` and `after` neighbours of the same file, in order; none where it does not. */
@@ -163,11 +162,6 @@ const HIGHEST_ID = twin(
   /*sql*/ `SELECT coalesce(max(seq), 0) AS id FROM sqlite_sequence WHERE name = 'chunk'`,
   /*sql*/ `SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('chunk', 'id')::regclass), 0) AS id`,
 );
-const CURRENT = /*sql*/ `json_each(?2) j JOIN chunk c ON c.id = CAST(j.value AS BIGINT)
-  JOIN store_file f ON f.seq = c.store_file AND f.revision = c.revision AND f.status = 'completed'
-  LEFT JOIN chunk_attributes a ON a.chunk_id = c.id
-  WHERE c.tenant_id = ?1`;
-const HITS = /*sql*/ `SELECT ${CHUNK_HIT.list} FROM ${CURRENT}`;
 const OF_IDS = /*sql*/ `SELECT ${LISTED_CHUNK.list} FROM ${CURRENT} ORDER BY c.id`;
 const TEXTS = /*sql*/ `SELECT c.id, c.text FROM ${CURRENT}`;
 const NEIGHBOURS = /*sql*/ `SELECT n.idx, n.text, n.start_cp, n.end_cp, n.page, n.page_end, n.line, n.line_end FROM chunk c
@@ -220,7 +214,7 @@ export function chunkReads(sql: Sql): ChunkReads {
       COMPLETED_FILE.all(sql, COMPLETED_FILES, [tenantId, storeId, afterSeq, limit]),
     marksOfCompleted: (tenantId, storeId, afterSeq, limit) => sql.all(MARKS, [tenantId, storeId, afterSeq, limit]),
     highestId: async () => (await sql.get<{ id: ChunkId }>(HIGHEST_ID))?.id ?? 0,
-    hits: async (tenantId, ids) => withOwn(await CHUNK_HIT.all(sql, HITS, [tenantId, JSON.stringify(ids)])),
+    hits: chunkHits(sql),
     async texts(tenantId, ids) {
       const rows = await sql.all<Pick<ChunkHit, "id" | "text">>(TEXTS, [tenantId, JSON.stringify(ids)]);
       return new Map(rows.map((row) => [row.id, row.text]));

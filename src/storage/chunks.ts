@@ -58,7 +58,18 @@ export const VECTOR = table("vector", {
   shared: integer(),
 });
 
-const OF_HIT = ["id", "idx", "text", "start_cp", "end_cp", "page", "page_end", "line", "line_end", "heading"] as const;
+export const OF_HIT = [
+  "id",
+  "idx",
+  "text",
+  "start_cp",
+  "end_cp",
+  "page",
+  "page_end",
+  "line",
+  "line_end",
+  "heading",
+] as const;
 const OF_FILE = STORE_FILE.pick("file_id", "filename", "attributes").as("f");
 const OWN = new Selection({ own: nullable(json<FileAttributes>()) }, "a.attributes AS own");
 
