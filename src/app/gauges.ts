@@ -37,5 +37,13 @@ export function registerGauges(metrics: Metrics, { data, jobs, indexes, workers 
     metrics.gauge(metric.MAX_FDS, () => descriptors()?.most ?? 0);
   }
   metrics.gauge(metric.RESIDENT_BYTES, () => process.memoryUsage.rss());
+  metrics.gauge(metric.HEAP_BYTES, () => {
+    const { heapUsed, heapTotal, external } = process.memoryUsage();
+    return [
+      [{ part: "used" }, heapUsed],
+      [{ part: "beside" }, external],
+      [{ part: "taken" }, heapTotal],
+    ];
+  });
   metrics.gauge(metric.WORKER_RESIDENT_BYTES, () => workers.residentBytes());
 }

@@ -93,6 +93,11 @@ export const LANE_WAITING = gauge("lectern_lane_waiting", "Calls waiting for a w
 export const LANE_RESTARTS = gauge("lectern_lane_restarts", "Workers replaced, by lane", ["lane"]);
 export const QUERY_LOG_WAITING = gauge("lectern_query_log_waiting", "Searches not yet written to the query log");
 export const RESIDENT_BYTES = gauge("process_resident_memory_bytes", "Resident memory of the process");
+export const HEAP_BYTES = gauge(
+  "lectern_heap_bytes",
+  "Memory of the JavaScript heap of the thread that serves requests: used by objects, beside them (buffers, texts), and taken from the system for objects",
+  ["part"],
+);
 export const WORKER_RESIDENT_BYTES = gauge(
   "lectern_worker_resident_bytes",
   "Resident memory of the processes that read documents and scans and write index images, in addition to that of the server's process",
@@ -138,6 +143,7 @@ export const ALL_METRICS: readonly (Counter | Gauge | Histogram)[] = [
   LANE_RESTARTS,
   QUERY_LOG_WAITING,
   RESIDENT_BYTES,
+  HEAP_BYTES,
   OPEN_FDS,
   MAX_FDS,
   EVENT_LOOP_STALL,

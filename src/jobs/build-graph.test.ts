@@ -193,6 +193,18 @@ describe("a build", () => {
     expect(readdirSync(made.directory)).toEqual(["manifest.json.tmp"]);
   });
 
+  test("gets its manifest only once the rows that it was made of survive a power cut", async () => {
+    const made = await setUp();
+    await using shop = made.shop;
+    const manifest = join(made.directory, "manifest.json");
+    const seen: boolean[] = [];
+    const after = (outcome: () => Promise<void>) => ({ storage: { ...shop.storage, makeDurable: outcome } });
+    expect(await made.run(after(() => Promise.reject(new Error("EIO"))))).toEqual({ type: "retry", inMs: 60_000 });
+    expect([readdirSync(made.directory), made.warnings]).toEqual([[], [expect.stringContaining("EIO")]]);
+    expect(await made.run(after(async () => void seen.push(existsSync(manifest))))).toEqual({ type: "done" });
+    expect([seen, existsSync(manifest)]).toEqual([[false], true]);
+  });
+
   test("that finds the part it extends damaged begins without it", async () => {
     const made = await setUp();
     await using _shop = made.shop;

@@ -160,7 +160,7 @@ class GraphBuild {
     const batches = this.#whileInUse(retired, this.#batchesOf(work.chunkIds));
     const entry = await lane.build(plan, batches, AbortSignal.any([this.#signal, retired.signal]));
     if (entry === null) return false;
-    const identity = this.#publish(work, entry);
+    const identity = await this.#publish(work, entry);
     const opened = await openGraph(loadVectors(natives), this.#directory, identity, dimensions);
     if (!opened.ok) throw new DamagedBaseError(opened.detail);
     this.#index.attachGraph(opened.graph);
@@ -168,10 +168,12 @@ class GraphBuild {
     return true;
   }
 
-  #publish(work: GraphWork, entry: PartEntry): GenerationIdentity {
+  async #publish(work: GraphWork, entry: PartEntry): Promise<GenerationIdentity> {
     const directory = this.#directory;
     const identity = identityOf(this.#generation);
     try {
+      // The rows before the file that has their ids: a power cut that took them would have the ids given again, to others.
+      await this.#deps.storage.makeDurable();
       const current = readManifest(directory, identity);
       const parts = current.ok ? current.manifest.parts : [];
       publishManifest(directory, { identity, parts: partsAfter(parts, work, entry) });

@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { queryTerms } from "../index/analyzer.ts";
 import { ImageFileWriter, openImage } from "../index/image-file.ts";
@@ -40,8 +40,15 @@ class Shelf {
 
   async write(roundChunks?: number): Promise<void> {
     mkdirSync(dirname(this.path), { recursive: true });
-    const { chunks } = this.shop.storage;
-    const source = { chunks, generation: this.generation, dataDir: this.shop.dir, nowMs: 1, passed: () => {} };
+    const { chunks, makeDurable } = this.shop.storage;
+    const source = {
+      chunks,
+      generation: this.generation,
+      dataDir: this.shop.dir,
+      nowMs: 1,
+      passed: () => {},
+      makeDurable,
+    };
     expect(await writeIndexImage({ ...source, roundChunks })).toMatchObject({ ok: true });
   }
 
@@ -214,9 +221,26 @@ test("an image with terms of an older analyzer is not written, nor is anything l
   const shelved = await shelf(shop, 2);
   shop.db.raw.run("UPDATE chunk_terms SET terms = CAST(unhex('01') || substr(terms, 2) AS BLOB) WHERE chunk_id = 1");
   mkdirSync(dirname(shelved.path), { recursive: true });
-  const { chunks } = shop.storage;
-  const source = { chunks, generation: shelved.generation, dataDir: shop.dir, nowMs: 1, passed: () => {} };
+  const { chunks, makeDurable } = shop.storage;
+  const source = { chunks, generation: shelved.generation, dataDir: shop.dir, nowMs: 1, passed: () => {}, makeDurable };
   expect(await writeIndexImage(source)).toEqual({ ok: false, reason: "older-terms" });
+  expect(readdirSync(dirname(shelved.path))).toEqual([]);
+});
+
+test("an image gets its name only once the rows that it was made of survive a power cut", async () => {
+  await using shop = new Workshop();
+  const shelved = await shelf(shop, 2);
+  mkdirSync(dirname(shelved.path), { recursive: true });
+  const seen: boolean[] = [];
+  const source = {
+    ...{ chunks: shop.storage.chunks, generation: shelved.generation, dataDir: shop.dir, nowMs: 1, passed: () => {} },
+    makeDurable: async () => void seen.push(existsSync(shelved.path)),
+  };
+  expect(await writeIndexImage(source)).toMatchObject({ ok: true });
+  expect([seen, existsSync(shelved.path)]).toEqual([[false], true]);
+  rmSync(shelved.path);
+  const failing = { ...source, makeDurable: () => Promise.reject(new Error("EIO")) };
+  expect(await writeIndexImage(failing).catch((error: unknown) => error)).toEqual(new Error("EIO"));
   expect(readdirSync(dirname(shelved.path))).toEqual([]);
 });
 

@@ -30,7 +30,7 @@ const FEW_FILES = 100;
 /** Of the names of its arrays, so that these are never among them. */
 const KEYS = "file keys";
 const MARKS = "file marks";
-const HIGHEST_CHUNK = "highest chunk";
+export const HIGHEST_CHUNK = "highest chunk";
 
 export function imagePath(dataDir: string, storeId: string, generationId: number): string {
   return join(dataDir, "stores", pathPart(storeId), `gen-${generationId}.image`);
@@ -142,6 +142,8 @@ export interface ImageSource {
   /** Unix milliseconds. */
   nowMs: number;
   passed(step: ImageStep): void;
+  /** Makes the rows that were read durable. */
+  makeDurable(): Promise<void>;
   /** Chunks that are read before what there is is written and mapped (default: ROUND_CHUNKS). */
   roundChunks?: number | undefined;
 }
@@ -155,7 +157,7 @@ export async function writeIndexImage(source: ImageSource): Promise<ImageResult>
   try {
     for (let after = 0; ;) {
       const files = await draft.read(after);
-      if (files === null) return draft.finish();
+      if (files === null) return await draft.finish();
       after = files;
     }
   } finally {
@@ -197,8 +199,10 @@ class ImageDraft {
     return marks.at(-1)?.seq ?? null;
   }
 
-  finish(): ImageResult {
+  async finish(): Promise<ImageResult> {
     if (!this.#index.isCurrent) return { ok: false, reason: "older-terms" };
+    // Before the image has its name: a power cut that took the rows would have the ids of their chunks given again, to others.
+    await this.#source.makeDurable();
     const bytes = this.#write(this.#path, this.#source.passed);
     return { ok: true, bytes, chunks: this.#index.chunkCount };
   }

@@ -38,7 +38,10 @@ class Writing {
       clock,
       log,
       // On this thread what the lane does in a process.
-      lane: { write: (plan) => writeIndexImage({ ...plan, chunks: storage.chunks, passed: () => {} }) },
+      lane: {
+        write: (plan) =>
+          writeIndexImage({ ...plan, chunks: storage.chunks, makeDurable: storage.makeDurable, passed: () => {} }),
+      },
       peek: (storeId, id) => indexes.peek(storeId, id),
       refresh: async () => void (this.refreshed += 1),
       ended: (_, { outcome }) => this.ends.push(outcome),

@@ -1,4 +1,5 @@
 import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Database as Connection } from "bun:sqlite";
 import { createAnew, syncPath, writeAll } from "../platform/replace-file.ts";
@@ -57,6 +58,22 @@ function copyBytes(from: string, to: string): void {
 }
 
 const PIECE_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Makes what stands in the log durable, off the thread. What no longer stands there is durable in the database: it was
+ * synced before the log began anew. `onLost` is told when the disk did not keep it; rejects then, too.
+ */
+export async function syncLog(database: string, onLost: (cause: unknown) => void = () => {}): Promise<void> {
+  const log = await open(`${database}-wal`, "r");
+  try {
+    await log.sync().catch((error: unknown) => {
+      onLost(error);
+      throw error;
+    });
+  } finally {
+    await log.close();
+  }
+}
 
 /** Brings the log into the database, so that what comes after it stands on something. */
 export function settleLog(raw: Connection): void {

@@ -61,6 +61,11 @@ export interface Database extends Sql {
    * and then.
    */
   settleErased(): Promise<void>;
+  /**
+   * All that was committed so far, as `work` too, survives a power cut from then on. For what is made of rows and outlives
+   * them: a file of ids that the database would give a second time. Throws what the disk says.
+   */
+  makeDurable(): Promise<void>;
   /** Gives up to `pages` free pages (4 KiB each) back to the file system. */
   reclaim(pages: number): Promise<void>;
   close(): Promise<void>;

@@ -404,6 +404,7 @@ test("once a sync has failed nothing is written, and what was committed is read"
     doubted.run(INSERT, ["after"]),
     doubted.reclaim(1),
     doubted.freeze(async () => null),
+    doubted.makeDurable(),
   ];
   for (const write of writes)
     expect(await write.catch((error: unknown) => error)).toMatchObject({ code: "storage_unavailable" });

@@ -8,7 +8,7 @@ import { syncPath } from "../platform/replace-file.ts";
 import { migrate, type MigrationWatch, newerSchema } from "./migrations/runner.ts";
 import { NewerSchemaError } from "./migrations/newer-schema.ts";
 import { checkSchema, distrustSchema } from "./own-schema.ts";
-import { leavesDoubt, rewriteLog, settleLog } from "./settle-log.ts";
+import { leavesDoubt, rewriteLog, settleLog, syncLog } from "./settle-log.ts";
 import { Statements } from "./statements.ts";
 import type { Database, Durability, Param, SyncReads, Tx } from "./sql.ts";
 
@@ -322,6 +322,12 @@ class Sqlite implements SqliteDatabase {
     if (!this.#hasErased || this.#isFrozen || this.#trust.lost !== null) return;
     await this.exclusively((raw) => this.#watchSync(() => void raw.run("PRAGMA wal_checkpoint(TRUNCATE)")));
     this.#hasErased = false;
+  }
+
+  async makeDurable(): Promise<void> {
+    if (this.#reader === null || this.#options.flush === false) return;
+    this.#trust.check();
+    await syncLog(this.raw.filename, (error) => this.#trust.lose("the database", error));
   }
 
   async reclaim(pages: number): Promise<void> {

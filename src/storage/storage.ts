@@ -137,6 +137,8 @@ export interface Storage extends Tables {
   readonly indexReads: IndexReads;
   readonly shownIds: ShownIds;
   settleErased(): Promise<void>;
+  /** All that was committed so far survives a power cut from then on (sql.ts). */
+  makeDurable(): Promise<void>;
   /** Gives up to `pages` free pages (4 KiB each) back to the file system. */
   reclaim(pages: number): Promise<void>;
 }
@@ -155,6 +157,7 @@ export function createStorage(
     transaction: (fn, durability) => db.transaction((tx) => fn(ofTransaction(tx), tx), durability),
     ...beside,
     settleErased: () => db.settleErased(),
+    makeDurable: () => db.makeDurable(),
     reclaim: (pages) => db.reclaim(pages),
   };
 }

@@ -175,7 +175,7 @@ function namesKept(kind: Cut, odds: number, random: SeededRandom): () => boolean
 
 function settle(entry: Entry): boolean {
   const changes = entry.pending.length;
-  if (entry instanceof FileNode) for (const change of entry.pending) entry.bytes = changed(entry.bytes, change);
+  if (entry instanceof FileNode) entry.bytes = withChanges(entry.bytes, entry.pending);
   else
     for (const { name, target } of entry.pending) {
       if (target === null) entry.durable.delete(name);
@@ -190,21 +190,31 @@ function fileOf(entry: Entry | null, path: string): FileNode {
   throw new Error(`${path} is written to and was never there`);
 }
 
-function changed(bytes: Uint8Array, change: Change): Uint8Array {
-  if (change.type === "length") {
-    const length = change.isLeast ? Math.max(bytes.length, change.length) : change.length;
-    return length <= bytes.length ? bytes.slice(0, length) : grown(bytes, length);
+/** One after the other, on one copy: there may be thousands, and megabytes. */
+function withChanges(bytes: Uint8Array, changes: readonly Change[]): Uint8Array {
+  if (changes.length === 0) return bytes;
+  let buffer = bytes.slice();
+  let { length } = bytes;
+  const reach = (end: number) => {
+    if (end > buffer.length) {
+      const larger = new Uint8Array(Math.max(end, 2 * buffer.length));
+      larger.set(buffer.subarray(0, length));
+      buffer = larger;
+    }
+    length = Math.max(length, end);
+  };
+  for (const change of changes) {
+    if (change.type === "data") {
+      reach(change.offset + change.data.length);
+      buffer.set(change.data, change.offset);
+    } else if (change.isLeast || change.length > length) reach(change.length);
+    else {
+      // What is cut off reads as zeros when the file grows again.
+      buffer.fill(0, change.length, length);
+      ({ length } = change);
+    }
   }
-  const { offset, data } = change;
-  const result = offset + data.length <= bytes.length ? bytes.slice() : grown(bytes, offset + data.length);
-  result.set(data, offset);
-  return result;
-}
-
-function grown(bytes: Uint8Array, length: number): Uint8Array {
-  const result = new Uint8Array(length);
-  result.set(bytes);
-  return result;
+  return buffer.subarray(0, length);
 }
 
 function afterCut(file: FileNode, kind: Cut, odds: number, random: SeededRandom): Uint8Array {
@@ -212,16 +222,15 @@ function afterCut(file: FileNode, kind: Cut, odds: number, random: SeededRandom)
   if (pending.length === 0 || kind === "all lost" || kind === "names without data") return file.bytes;
   const first = random.below(pending.length + 1);
   const grain = random.pick([512, 4096]);
-  let { bytes } = file;
+  const kept: Change[] = [];
   for (const [i, change] of pending.entries()) {
     const isKept =
       kind === "all kept" || kind === "data without names" || (kind === "first kept" ? i < first : random() < odds);
     if (!isKept) continue;
-    if (kind === "torn" && change.type === "data") {
-      for (const piece of pieces(change, grain)) if (random() < 0.8) bytes = changed(bytes, piece);
-    } else bytes = changed(bytes, change);
+    if (kind === "torn" && change.type === "data") kept.push(...pieces(change, grain).filter(() => random() < 0.8));
+    else kept.push(change);
   }
-  return bytes;
+  return withChanges(file.bytes, kept);
 }
 
 /** A write as its sectors. */

@@ -5,7 +5,10 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openManifest } from "../../src/index/generation.ts";
+import { openImage } from "../../src/index/image-file.ts";
 import { verifyFile } from "../../src/index/part-file.ts";
+import { HIGHEST_CHUNK } from "../../src/jobs/index-image.ts";
+import { loadVectors } from "../../src/platform/native.ts";
 import { createBlobs } from "../../src/storage/blob-directory.ts";
 import { openSqlite, type SqliteDatabase } from "../../src/storage/sqlite.ts";
 import type { Known } from "./desk.ts";
@@ -39,8 +42,10 @@ export async function problemsOf(dataDir: string, known: Known): Promise<string[
     return [`the database cannot be opened: ${String(error)}`];
   }
   const problems: string[] = [];
+  let highestChunk = Infinity;
   try {
     const { raw } = database;
+    highestChunk = raw.query<{ id: number }, []>(HIGHEST_ID).get()?.id ?? 0;
     const integrity = raw.query("PRAGMA integrity_check").all();
     if (JSON.stringify(integrity) !== '[{"integrity_check":"ok"}]') problems.push(JSON.stringify(integrity));
     if (raw.query("PRAGMA foreign_key_check").all().length > 0) problems.push("a foreign key leads nowhere");
@@ -66,7 +71,8 @@ export async function problemsOf(dataDir: string, known: Known): Promise<string[
     const path = join(dataDir, name);
     if (existsSync(path) && !isJson(readFileSync(path, "utf8"))) problems.push(`${name} is torn`);
   }
-  problems.push(...(await tornGraphs(join(dataDir, "stores"))));
+  const stores = join(dataDir, "stores");
+  problems.push(...(await tornGraphs(stores, highestChunk)), ...(await tornImages(stores, highestChunk)));
   return problems;
 }
 
@@ -110,8 +116,11 @@ function isJson(text: string): boolean {
   }
 }
 
-/** A manifest may be there only with all of its parts, whole: it is written last. */
-async function tornGraphs(stores: string): Promise<string[]> {
+/** Of the last chunk that there ever was: those that the database lost are given again, to others. */
+const HIGHEST_ID = "SELECT coalesce(max(seq), 0) AS id FROM sqlite_sequence WHERE name = 'chunk'";
+
+/** A manifest may be there only with all of its parts, whole: it is written last. Nor may it know more than the database. */
+async function tornGraphs(stores: string, highestChunk: number): Promise<string[]> {
   if (!existsSync(stores)) return [];
   const torn: string[] = [];
   for (const path of readdirSync(stores, { recursive: true }).map(String)) {
@@ -125,6 +134,34 @@ async function tornGraphs(stores: string): Promise<string[]> {
         await verifyFile(join(directory, name), seal).catch((error: unknown) => {
           torn.push(`${name}: ${String(error)}`);
         });
+    for (const { serial } of openManifest(directory) ?? []) {
+      const of = new Float64Array(new Uint8Array(readFileSync(join(directory, `part-${serial}.ids`))).buffer);
+      if (of.some((id) => id > highestChunk)) torn.push("a graph knows chunks that the database does not have");
+    }
   }
   return torn;
+}
+
+/** By the digest of its bytes, what is wrong with an image, or the highest chunk that it knows: most are the same. */
+const images = new Map<string, string | number>();
+
+/** What has the name of an image is whole, and not newer than the database. */
+async function tornImages(stores: string, highestChunk: number): Promise<string[]> {
+  if (!existsSync(stores)) return [];
+  const torn: string[] = [];
+  for (const path of readdirSync(stores, { recursive: true }).map(String)) {
+    if (!path.endsWith(".image")) continue;
+    const digest = sha256(readFileSync(join(stores, path)));
+    const found = images.get(digest) ?? (await lookAtImage(join(stores, path)));
+    images.set(digest, found);
+    if (typeof found === "string") torn.push(`an image: ${found}`);
+    else if (found > highestChunk) torn.push("an image is newer than the database");
+  }
+  return torn;
+}
+
+async function lookAtImage(path: string): Promise<string | number> {
+  loadVectors();
+  const opened = await openImage(path, null);
+  return opened.ok ? opened.image.number(HIGHEST_CHUNK) : opened.detail;
 }

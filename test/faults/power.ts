@@ -124,18 +124,21 @@ async function recordSession({ scripts: names, afterFailedSync }: PowerOptions):
   const desk = await Desk.open();
   const base = mkdtempSync(join(SCRATCH, "lectern-base-"));
   const told: Known[] = [];
+  const scripts = SCRIPTS.filter(({ name }) => names?.includes(name) !== false);
   desk.onKnown = (known) => {
     told.push(structuredClone(known));
     desk.control.mark(told.length - 1);
   };
   try {
+    await desk.start();
+    for (const script of scripts) await script.ready?.(desk);
+    await desk.server.stop();
     desk.note(() => {});
     cpSync(desk.root, base, { recursive: true, filter: (path) => !LEFT_OUT.test(relative(desk.root, path)) });
     desk.record = `${desk.control.path}.record`;
     await desk.start();
     if (afterFailedSync === true) await failSync(desk);
-    for (const script of SCRIPTS)
-      if (names?.includes(script.name) !== false) for (let turn = 0; turn < 2; turn++) await perform(desk, script);
+    for (const script of scripts) for (let turn = 0; turn < 2; turn++) await perform(desk, script);
     await desk.server.stop();
     if (desk.control.unknown !== null) throw new Finding(`a way to write that is not known: ${desk.control.unknown}`);
     const records = readRecords(desk.record);

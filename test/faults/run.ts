@@ -1,6 +1,7 @@
 /**
  * `make faults`: every system call of every kind of write fails once, in turn. FAULT_SCRIPTS and FAULT_KINDS (names,
- * commas between) choose among them; FAULT_CALLS is how many calls of each at most, FAULT_STEP every how many-th.
+ * commas between) choose among them, FAULT_ERRORS among the errors; FAULT_CALLS is how many calls of each at most,
+ * FAULT_STEP every how many-th.
  * FAULT_RESULTS names a file in which what was tried is kept: the same command goes on where it was broken off.
  */
 import { lacks } from "../helpers/lacks.ts";
@@ -8,7 +9,7 @@ import { Results, tableOf, tallyOf } from "./results.ts";
 import { SCRIPTS } from "./scripts.ts";
 import { closeSpare, ERRORS, series, type SeriesOptions, type Tally } from "./series.ts";
 import { KINDS, mayTrace, TRACER } from "./tracer.ts";
-import { VERBS, verbSeries } from "./verbs.ts";
+import { closeBenches, VERBS, verbSeries } from "./verbs.ts";
 
 if (lacks(TRACER, mayTrace())) process.exit(0);
 const chosen = (name: string) => process.env[name]?.split(",");
@@ -30,7 +31,7 @@ for (let round = 0; round < rounds; round++)
   for (const kind of kinds)
     for (const [name, run] of wanted) {
       const action = ERRORS[kind]?.[round];
-      if (action === undefined) continue;
+      if (action === undefined || chosen("FAULT_ERRORS")?.includes(action) === false) continue;
       const tried = results.of({ script: name, kind, action }, most, step);
       if (tried !== undefined && tried.next === undefined) {
         tallies.push(tried);
@@ -53,6 +54,7 @@ for (let round = 0; round < rounds; round++)
       );
     }
 await closeSpare();
+await closeBenches();
 console.log(tableOf(tallies));
 const sum = (of: (tally: Tally) => number) => tallies.reduce((total, tally) => total + of(tally), 0);
 console.log(

@@ -1,6 +1,7 @@
 /**
  * `make soak HOURS=`: a server is used in every way for so long, disturbed, and watched. dist/soak/ has samples.jsonl as it
  * goes, a checkpoint (index.html, table.txt, summary.json, server.log) every minute, and the same at the end. SEED repeats the order of things.
+ * SOAK_KILLS=500: killed so often instead, at any instant, however long that takes; then only answers are judged.
  */
 import { appendFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,6 +14,7 @@ import { Soak } from "./soak.ts";
 const CHECKPOINT_S = 60;
 const hours = Number(process.env["HOURS"] ?? process.argv[2] ?? 1);
 if (!(hours > 0)) throw new Error("HOURS must be a number above 0; it may have a fraction.");
+const kills = process.env["SOAK_KILLS"] === undefined ? undefined : Number(process.env["SOAK_KILLS"]);
 const out = join(ROOT, process.env["SOAK_OUT"] ?? "dist/soak");
 mkdirSync(out, { recursive: true });
 rmSync(join(out, "samples.jsonl"), { force: true });
@@ -31,7 +33,8 @@ function keep(soak: Soak): void {
 }
 
 const soak = await Soak.run({
-  durationMs: hours * 3_600_000,
+  durationMs: kills === undefined ? hours * 3_600_000 : 0,
+  kills,
   seed: runSeed("soak"),
   sampleMs: 5_000,
   log: (line) => console.log(line),
@@ -49,8 +52,12 @@ const { notFlat, missing, wrongAnswers } = summaryOf(soak) as {
   missing: string[];
   wrongAnswers: number;
 };
-console.log(tableOf(soak));
+if (kills === undefined) console.log(tableOf(soak));
 console.log(JSON.stringify(summaryOf(soak)));
+if (kills !== undefined) {
+  console.log(`verdict: ${soak.house.happened.kill} kills, ${wrongAnswers} wrong answers`);
+  process.exit(wrongAnswers === 0 ? 0 : 1);
+}
 console.log(
   `verdict: ${notFlat.length === 0 ? "flat" : `not flat: ${notFlat.join(", ")}`}; ${wrongAnswers} wrong answers; ${missing.length} operations never answered`,
 );

@@ -10,6 +10,9 @@ import { type Ledger, quantile } from "./ledger.ts";
 export const SERIES = {
   rss: "resident memory, MiB",
   anon: "anonymous memory, MiB",
+  heap: "objects of the serving thread, MiB",
+  heapBeside: "buffers and texts of those objects, MiB",
+  heapTaken: "memory taken for those objects, MiB",
   children: "resident memory of its children, MiB",
   handles: "open files and connections",
   threads: "threads",
@@ -72,8 +75,9 @@ export class Sampler {
     const { pid, dataDir } = this.#house.server;
     const response = await this.#house.server.fetch("/metrics", { signal: AbortSignal.timeout(30_000) });
     const metrics = await response.text();
-    const metric = (name: string) =>
-      Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "m").exec(metrics)?.[1] ?? "NaN");
+    const metric = (name: string, labels = "[^}]*") =>
+      Number(new RegExp(`^${name}(?:\\{${labels}\\})? (\\S+)$`, "m").exec(metrics)?.[1] ?? "NaN");
+    const heap = (part: string) => metric("lectern_heap_bytes", `part="${part}"`) / MIB;
     const own = memoryOf(pid);
     const children = descendants(pid);
     const now = performance.now();
@@ -88,6 +92,9 @@ export class Sampler {
       life: this.#house.startMs.length,
       rss: own.residentBytes / MIB,
       anon: own.privateBytes / MIB,
+      heap: heap("used"),
+      heapBeside: heap("beside"),
+      heapTaken: heap("taken"),
       children: children.reduce((sum, child) => sum + residentOf(child), 0) / MIB,
       handles: readdirSync(`/proc/${pid}/fd`).length,
       threads: readdirSync(`/proc/${pid}/task`).length,

@@ -16,12 +16,17 @@ import { House } from "./house.ts";
 import { Ledger } from "./ledger.ts";
 import { Library } from "./library.ts";
 import { Sampler } from "./sampler.ts";
-import { scheduleOf } from "./schedule.ts";
+import { type Planned, scheduleOf } from "./schedule.ts";
 import { sweep } from "./sweep.ts";
 import { Interrupted, Wrong } from "./wrong.ts";
 
 const CLIENTS = 3;
 const AFTER_INTERRUPTION_MS = 500;
+/** Of a server in a storm of kills, and how many of them stand between other disturbances. */
+const LEAST_LIFE_MS = 5;
+const MOST_LIFE_MS = 3_000;
+const BETWEEN_OTHERS = 20;
+const OTHERS = ["sweep", "clock", "full", "restart"] as const;
 /** Wrong answers after which nothing more is learned. */
 const MOST_WRONG = 200;
 
@@ -29,6 +34,8 @@ export interface SoakOptions {
   durationMs: number;
   seed: number;
   sampleMs: number;
+  /** A storm instead of the schedule: killed so often, at most three seconds after each start; it takes as long as it takes. */
+  kills?: number | undefined;
   /** Called after each sample. */
   onSample?: (soak: Soak) => void;
   log?: (line: string) => void;
@@ -163,23 +170,40 @@ export class Soak {
   }
 
   async #disturb(random: SeededRandom): Promise<void> {
-    for (const { atMs, kind } of scheduleOf(this.options.durationMs, random)) {
+    const { durationMs, kills } = this.options;
+    if (kills !== undefined) return await this.#storm(random, kills);
+    for (const { atMs, kind } of scheduleOf(durationMs, random)) {
       await Bun.sleep(Math.max(0, atMs - this.seconds * 1000));
       if (this.#isOver) return;
       this.#note(kind);
-      try {
-        if (kind === "kill") await this.house.kill();
-        else if (kind === "restart") await this.house.restart();
-        else if (kind === "clock")
-          this.house.moveClock(random() < 0.8 ? 600 + random.below(5 * 3600) : -random.below(90));
-        else if (kind === "full") await this.house.fillDisk(6_000, () => this.#searchWhileFull());
-        else await sweep(this.#asker("sweep"), this.#active, this.library);
-      } catch (error) {
-        if (error instanceof Interrupted) continue;
-        this.#tellWrong(kind, error);
-        // A server that is away stays away.
-        if (kind === "kill" || kind === "restart") this.#isOver = true;
-      }
+      await this.#happens(kind, random);
+    }
+  }
+
+  async #storm(random: SeededRandom, kills: number): Promise<void> {
+    for (let n = 1; n <= kills && !this.#isOver; n++) {
+      await Bun.sleep(LEAST_LIFE_MS + random.below(MOST_LIFE_MS - LEAST_LIFE_MS));
+      await this.#happens("kill", random);
+      if (n % BETWEEN_OTHERS !== 0) continue;
+      const other = OTHERS[(n / BETWEEN_OTHERS) % OTHERS.length] ?? "sweep";
+      this.#note(`${n} kills; ${other}`);
+      await this.#happens(other, random);
+    }
+  }
+
+  async #happens(kind: Planned["kind"], random: SeededRandom): Promise<void> {
+    try {
+      if (kind === "kill") await this.house.kill();
+      else if (kind === "restart") await this.house.restart();
+      else if (kind === "clock")
+        this.house.moveClock(random() < 0.8 ? 600 + random.below(5 * 3600) : -random.below(90));
+      else if (kind === "full") await this.house.fillDisk(6_000, () => this.#searchWhileFull());
+      else await sweep(this.#asker("sweep"), this.#active, this.library);
+    } catch (error) {
+      if (error instanceof Interrupted) return;
+      this.#tellWrong(kind, error);
+      // A server that is away stays away.
+      if (kind === "kill" || kind === "restart") this.#isOver = true;
     }
   }
 

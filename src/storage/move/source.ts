@@ -200,6 +200,7 @@ function readsOnly(connection: Connection): Database {
     transaction: async () => refuse(),
     now: { all, values: (text, params = []) => connection.query<unknown, Param[]>(text).values(...params) },
     settleErased: async () => {},
+    makeDurable: async () => {},
     reclaim: async () => {},
     close: async () => {},
   };

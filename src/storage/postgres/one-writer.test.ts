@@ -25,6 +25,7 @@ beforeEach(() => {
     atomic: (fn) => slow("transaction", () => under.atomic(fn)),
     transaction: (fn) => slow("transaction", () => under.transaction(fn)),
     settleErased: async () => {},
+    makeDurable: async () => {},
     reclaim: async () => {},
     close: () => under.close(),
   });

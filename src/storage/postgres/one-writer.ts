@@ -65,6 +65,10 @@ export class OneWriter implements Database {
     await this.#db.settleErased();
   }
 
+  async makeDurable(): Promise<void> {
+    await this.#inTurn(() => this.#db.makeDurable());
+  }
+
   async reclaim(pages: number): Promise<void> {
     await this.#db.reclaim(pages);
   }
