@@ -392,6 +392,7 @@ class Sqlite implements SqliteDatabase {
         this.#hasErased = true;
         this.#raw.run("PRAGMA secure_delete = ON");
       },
+      addRows: null,
     };
     return tx;
   }

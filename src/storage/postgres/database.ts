@@ -3,6 +3,7 @@ import { assert } from "../../errors.ts";
 import { nextTurn } from "../../platform/next-turn.ts";
 import type { Database, Durability, Param, SyncReads, Tx } from "../sql.ts";
 import type { Connection } from "./connection.ts";
+import { copyRows } from "./copy-in.ts";
 import { CommitUnknown, DatabaseAway, isAnswer, isConflict, sqlStateOf, toldError } from "./failures.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import { type Result, toRows } from "./values.ts";
@@ -280,14 +281,11 @@ export class Postgres implements PostgresDatabase {
       assert(open.refusal === null, open.refusal ?? "");
       return open;
     };
-    const send = async (text: string, params: readonly Param[]): Promise<Result> => {
+    const within = async <T>(work: (open: Open) => Promise<T>): Promise<T> => {
       const open = own();
       open.under++;
       try {
-        const sent = connection.send(text, params);
-        // Behind the statement that made it a writing one, and waited for at the commit.
-        if (open.xid === null && !READS.test(text)) open.xid = xidOf(connection);
-        return await sent;
+        return await work(open);
       } catch (error) {
         open.failure ??= error instanceof Error ? error : new Error(String(error));
         throw toldError(error);
@@ -296,6 +294,13 @@ export class Postgres implements PostgresDatabase {
         this.#watch(open);
       }
     };
+    const send = (text: string, params: readonly Param[]): Promise<Result> =>
+      within(async (open) => {
+        const sent = connection.send(text, params);
+        // Behind the statement that made it a writing one, and waited for at the commit.
+        if (open.xid === null && !READS.test(text)) open.xid = xidOf(connection);
+        return await sent;
+      });
     const tx: Tx = {
       dialect: "postgres",
       all: async <Row>(text: string, params = NONE) => toRows(await send(text, params)) as Row[],
@@ -312,6 +317,13 @@ export class Postgres implements PostgresDatabase {
       },
       // What is deleted here is the server's: dead rows until its vacuum, its write-ahead log, its backups.
       erase: () => void own(),
+      addRows: (into, rows) =>
+        within(async (open) => {
+          // Nothing else is on its way while rows are.
+          await open.xid;
+          await copyRows(connection, into, rows);
+          open.xid ??= xidOf(connection);
+        }),
     };
     return tx;
   }
