@@ -348,6 +348,60 @@ test("a lease that another took over is not ended by the one who lost it", async
   expect(await rows).toMatchObject([{ lease_owner: "another", attempt: 5 }]);
 });
 
+describe("it looks again at", () => {
+  /** A runner of one place, and what it found to be due after each look: nothing makes it wait for the next poll. */
+  function looking() {
+    const found: (number | null)[] = [];
+    const ends: (() => void)[] = [];
+    const nextDueMs: typeof storage.jobs.nextDueMs = async (kinds) => {
+      const due = await storage.jobs.nextDueMs(kinds);
+      found.push(due);
+      return due;
+    };
+    const runner = new JobRunner({
+      jobs: { ...storage.jobs, nextDueMs },
+      clock: systemClock,
+      log: silentLog,
+      metrics: createMetrics(),
+      owner: "this run",
+      handlers: [
+        {
+          kind: "ingest",
+          concurrency: 1,
+          run: () => new Promise((resolve) => ends.push(() => resolve({ type: "done" }))),
+        },
+      ],
+    });
+    return { runner, found, ends };
+  }
+
+  test("work of its own kinds only, not at what a newer release left", async () => {
+    await add("one", "later", 1);
+    db.raw.run("UPDATE job SET due_ms = 9e15");
+    db.raw.run(`INSERT INTO job (tenant_id, kind, subject, priority, due_ms, created_at)
+      VALUES ('one', 'of a newer release', 'unknown', 0, 0, 0)`);
+    const { runner, found } = looking();
+    await using _runner = runner;
+    await runner.start();
+    await waitFor("it has looked", () => found.length > 0 || undefined);
+    expect(found).toEqual([9e15]);
+    expect(await runner.stats()).toContainEqual({ kind: "ingest", waiting: 1, running: 0 });
+  });
+
+  test("kinds that have a place free, and at the others when a job ends", async () => {
+    for (const subject of ["1", "2"]) await add("one", subject, 1);
+    const { runner, found, ends } = looking();
+    await using _runner = runner;
+    await runner.start();
+    await waitFor("it has looked", () => found.length > 0 || undefined);
+    expect([found, ends.length]).toEqual([[null], 1]);
+    ends[0]?.();
+    await waitFor("the other runs", () => ends.length === 2 || undefined);
+    ends[1]?.();
+    await waitFor("both are done", async () => (await runner.stats()).length === 0 || undefined);
+  });
+});
+
 describe("what a job begins with", () => {
   /** A runner of jobs that begin with one of `places`, which each tenant may have all of. */
   function leasing(places: number) {

@@ -139,5 +139,6 @@ export interface JobLeases {
   revoke(kind: JobKind, subject: string, owner: string): Promise<void>;
   /** Takes every job of the store from whoever else works on it. */
   revokeStore(storeId: StoreId, owner: string): Promise<void>;
-  nextDueMs(): Promise<number | null>;
+  /** When the next job of one of these kinds is due that nobody works on; Unix milliseconds, null when there is none. */
+  nextDueMs(kinds: readonly JobKind[]): Promise<number | null>;
 }
