@@ -7,15 +7,15 @@ import { answererOf } from "../answers/run-outcome.ts";
 import type { LiveAnswers } from "../answers/live-answers.ts";
 import type { Responding } from "../answers/responding.ts";
 import { createAnswerHandler } from "../jobs/answer.ts";
-import { CachesElsewhere } from "../jobs/caches-elsewhere.ts";
-import { endedElsewhere, endKey, WORK } from "../jobs/elsewhere.ts";
+import type { CachesElsewhere } from "../jobs/caches-elsewhere.ts";
+import { endKey, WORK } from "../jobs/elsewhere.ts";
 import { createEvaluateHandler } from "../jobs/evaluate.ts";
 import { createFinishDeletionHandler } from "../jobs/finish-deletion.ts";
 import { createIngestHandler } from "../jobs/ingest.ts";
 import { IngestBrake } from "../jobs/ingest-brake.ts";
 import { LocalWork } from "../jobs/local-work.ts";
-import { SharedBrake } from "../jobs/shared-brake.ts";
-import { Janitor, type JanitorDeps } from "../jobs/janitor.ts";
+import type { SharedBrake } from "../jobs/shared-brake.ts";
+import { Janitor } from "../jobs/janitor.ts";
 import { createMigrateHandler, type MigrateDeps } from "../jobs/migrate.ts";
 import type { FileProgress, ProgressBoard } from "../jobs/progress.ts";
 import { createPurgeFileHandler, createPurgeStoreHandler, type PurgeDeps } from "../jobs/purge.ts";
@@ -34,17 +34,16 @@ import { newId } from "../platform/ids.ts";
 import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
 import type { MeasuredSearch } from "../search/measured.ts";
-import type { DeletionCheckDeps, OwnCaches } from "../storage/deletion-check.ts";
+import type { DeletionCheckDeps } from "../storage/deletion-check.ts";
 import type { GenerationRow } from "../storage/generations.ts";
-import type { JobKind, JobRow } from "../storage/jobs.ts";
 import type { MigrationRow } from "../storage/migration-table.ts";
-import type { Replica } from "../storage/postgres/replica.ts";
 import type { Detached } from "../storage/removal.ts";
 import type { StoreFileRow } from "../storage/store-files.ts";
 import type { Storage, Tables } from "../storage/storage.ts";
 import { answerMode, ANSWERS, EMBEDDED_TOKENS, EMBEDDING_CACHE } from "./metric-list.ts";
 import type { Indexes } from "./open-indexes.ts";
 import type { OpenStorage } from "./open-storage.ts";
+import { cachesElsewhere, endedAnywhere, ownCaches, sharedBrake, sharedUpkeep } from "./shared-jobs.ts";
 import type { Workers } from "./start-workers.ts";
 
 export interface JobParts {
@@ -85,8 +84,6 @@ export interface Jobs extends AsyncDisposable {
 
 const MB = 1024 * 1024;
 const DAY_SECONDS = 86_400;
-/** So long the upkeep of all servers is one's alone, unless he goes; taken anew with every round. */
-const UPKEEP_MS = 60_000;
 /** Runs of one tenant at the same time: one may wait for its files for a minute. */
 const RUNS_OF_TENANT = 16;
 
@@ -112,16 +109,13 @@ class ServerJobs implements Jobs {
     const { data, clock, log, metrics } = parts;
     const { storage, blobs, parsed } = data;
     const { replica } = data;
-    const unwritten = (error: unknown) =>
-      log.error("what may enter a store is not written down", { error: String(error) });
-    const brake =
-      replica === null ? new IngestBrake(() => this.runner.wake()) : new SharedBrake(storage.migrations, unwritten);
+    const brake = replica === null ? new IngestBrake(() => this.runner.wake()) : sharedBrake(parts);
     this.#parts = parts;
     this.#graphs = this.#graphHandler();
     this.#local = replica === null ? null : new LocalWork(this.#graphs, log);
     this.#migrate = migrateDeps(config, parts, brake);
     const caches = ownCaches(parts);
-    this.#elsewhere = replica === null ? null : this.#askedByOthers(replica, caches);
+    this.#elsewhere = replica === null ? null : cachesElsewhere(replica, { ...parts, caches, forgetStore: (storeId) => this.#forgetStore(storeId) });
     const elsewhere = this.#elsewhere;
     this.deletionCheck = {
       ...caches,
@@ -140,7 +134,7 @@ class ServerJobs implements Jobs {
       owner,
       shared: replica,
       handlers: [...this.#fileHandlers(config, brake), ...this.#removalHandlers(), ...this.#otherHandlers()].map(
-        (handler) => this.#endedAnywhere(handler),
+        (handler) => (data.bus === null ? handler : endedAnywhere(handler, parts)),
       ),
       heldStores: (kind) => (kind === "ingest" ? brake.held() : []),
       tenantLimit: async (kind, tenantId) => {
@@ -241,41 +235,9 @@ class ServerJobs implements Jobs {
     return [brake.watch(ingest, chunksOf), createMigrateHandler(this.#migrate), createCatchUpHandler(this.#migrate)];
   }
 
-  /** What a request ends is ended at whichever server that comes to. */
-  #endedAnywhere(handler: JobHandler): JobHandler {
-    const { data, changes } = this.#parts;
-    const { responses, runs, migrations } = data.storage;
-    const isUnderWay = (status: string | undefined) => status === "queued" || status === "in_progress";
-    const ends: Partial<Record<JobKind, (job: JobRow) => Promise<boolean>>> = {
-      answer: async ({ tenant_id, subject }) => !isUnderWay((await responses.get(tenant_id, subject))?.status),
-      run: async ({ tenant_id, subject }) => !isUnderWay((await runs.get(tenant_id, subject))?.status),
-      migrate: async ({ tenant_id, subject }) => (await migrations.ofJob(tenant_id, subject))?.asked === "cancel",
-    };
-    const isOver = ends[handler.kind];
-    return data.bus === null || isOver === undefined ? handler : endedElsewhere(handler, changes, isOver);
-  }
-
   async #forgetStore(storeId: string): Promise<void> {
     this.#local?.cancelStore(storeId);
     await this.#parts.indexes.forgetStore(storeId);
-  }
-
-  #askedByOthers(replica: Replica, caches: OwnCaches): CachesElsewhere {
-    const { data, changes, log, indexes } = this.#parts;
-    const { storage, parsed } = data;
-    return new CachesElsewhere({
-      ...caches,
-      storage,
-      parsed,
-      changes,
-      replica,
-      log,
-      forgetStore: (storeId) => this.#forgetStore(storeId),
-      forgetCopy: (storeId, storeFile) => {
-        if (indexes.registry.holds(storeId, (index) => index.hasFile(storeFile))) return;
-        storage.indexReads.forget(storeFile);
-      },
-    });
   }
 
   #removalHandlers(): JobHandler[] {
@@ -369,27 +331,6 @@ class ServerJobs implements Jobs {
       }),
     ];
   }
-}
-
-function ownCaches({ data: { storage, parsed }, indexes }: JobParts): OwnCaches {
-  const isCopied = (seq: number) => storage.indexReads.kept(seq - 1, 1)[0]?.store_file === seq;
-  return {
-    storage,
-    parsed,
-    inMemory: (storeId, storeFile) =>
-      indexes.registry.holds(storeId, (index) => storeFile === null || index.hasFile(storeFile)) ||
-      (storeFile !== null && isCopied(storeFile)),
-    imaged: (storeId, atSeconds) => indexes.imagesOf(storeId, atSeconds).length > 0,
-    onDisk: (storeId) => indexes.hasFilesOf(storeId),
-  };
-}
-
-/** What of several servers one does at a time. */
-function sharedUpkeep({ storage, permits }: OpenStorage, { id }: Replica): Pick<JanitorDeps, "mayRun" | "trimRates"> {
-  return {
-    mayRun: () => storage.replicas.takeDuty("upkeep", id, UPKEEP_MS),
-    trimRates: async (step) => (await permits?.trim(step)) ?? 0,
-  };
 }
 
 function migrateDeps(config: Config, parts: JobParts, brake: IngestBrake | SharedBrake): MigrateDeps {
