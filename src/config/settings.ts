@@ -21,6 +21,13 @@ export const SETTINGS = {
   ...BLOB_SETTINGS,
   ...DATABASE_SETTINGS,
   graceSeconds: setting("Serving", "grace", number(0, 3600), 10, "seconds that requests in flight get at SIGTERM"),
+  drainDelaySeconds: setting(
+    "Serving",
+    "drain-delay",
+    number(0, 3600),
+    0,
+    "seconds before that in which requests are served and /readyz answers 503, so that load balancers stop sending any",
+  ),
   idleTimeoutSeconds: setting(
     "Serving",
     "idle-timeout",
