@@ -41,6 +41,9 @@ export interface JanitorDeps extends Omit<ThreadUpkeepDeps, "storage"> {
 const EVERY_MS = 10_000;
 /** Log entries removed in one transaction. */
 const TRIM_STEP = 2_000;
+/** What an upload in parts came to can be told for a day after its hour; its file stays. */
+const UPLOAD_SECONDS = 86_400;
+const UPLOADS_STEP = 500;
 const EMBEDDINGS_STEP = 500;
 const RESPONSES_STEP = 50;
 const DELETIONS_STEP = 200;
@@ -181,6 +184,7 @@ export class Janitor implements AsyncDisposable {
     const { days, rows, bytes } = this.#deps.queryLog();
     const bounds = { since: now - days * 86_400, rows, bytes };
     while ((await storage.queryLog.trim(bounds, TRIM_STEP)) > 0 && !this.#stopped) await nextTurn();
+    while ((await storage.uploads.trim(now - UPLOAD_SECONDS, UPLOADS_STEP)) > 0 && !this.#stopped) await nextTurn();
     while ((await storage.storeChanges.trim(CHANGES_SECONDS, CHANGES_STEP)) > 0 && !this.#stopped) await nextTurn();
     const hour = Math.floor(now / 3600);
     // Every row is looked at for it.

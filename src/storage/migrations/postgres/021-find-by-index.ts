@@ -1,0 +1,7 @@
+/** Indexes for what was looked for through whole tables that grow. Frozen. */
+export const sql = /*sql*/ `
+DROP INDEX response_by_time;
+CREATE INDEX response_alone ON response (created_at) WHERE conversation IS NULL;
+
+CREATE INDEX upload_ended ON upload (expires_at) WHERE status <> 'pending';
+`;
