@@ -21,6 +21,7 @@ import { pathPart } from "../platform/ids.ts";
 import type { Log } from "../platform/log.ts";
 import { loadVectors, type Natives } from "../platform/native.ts";
 import type { GenerationRow } from "../storage/generations.ts";
+import { generationJob } from "../storage/jobs.ts";
 import type { Storage } from "../storage/storage.ts";
 import { DamagedBaseError, type GraphLane } from "../workers/graph-lane.ts";
 import type { GraphBatch } from "../workers/protocol.ts";
@@ -231,14 +232,7 @@ class GraphBuild {
 
 /** Queues a build for a generation whose index says that there is something to build. */
 export async function scheduleBuild(storage: Storage, generation: GenerationRow): Promise<void> {
-  await storage.jobs.insert({
-    tenantId: generation.tenant_id,
-    kind: "build_index",
-    storeId: generation.store_id,
-    subject: String(generation.id),
-    priority: 1,
-    dueMs: 0,
-  });
+  await storage.jobs.insert(generationJob("build_index", generation));
 }
 
 /**

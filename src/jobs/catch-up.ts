@@ -1,6 +1,6 @@
 import type { MissingFile } from "../storage/generation-files.ts";
 import type { GenerationRow } from "../storage/generations.ts";
-import type { JobRow } from "../storage/jobs.ts";
+import { generationJob, type JobRow } from "../storage/jobs.ts";
 import type { Tables } from "../storage/storage.ts";
 import {
   type CatchUpProgress,
@@ -118,14 +118,7 @@ class CatchUpRound {
 
 /** Keeps a generation that a rollback may need up to date, in the background. */
 export async function scheduleCatchUp(tables: Pick<Tables, "jobs">, generation: GenerationRow): Promise<void> {
-  await tables.jobs.insert({
-    tenantId: generation.tenant_id,
-    kind: "catch_up",
-    storeId: generation.store_id,
-    subject: String(generation.id),
-    priority: 1,
-    dueMs: 0,
-  });
+  await tables.jobs.insert(generationJob("catch_up", generation));
 }
 
 /** Subject: a generation's id. */

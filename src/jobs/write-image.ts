@@ -12,7 +12,7 @@ import type { Storage } from "../storage/storage.ts";
 import type { ImageLane } from "../workers/image-lane.ts";
 import { imagePath } from "./index-image.ts";
 import type { JobHandler, JobOutcome } from "./runner.ts";
-import type { JobRow } from "../storage/jobs.ts";
+import { generationJob, type JobRow } from "../storage/jobs.ts";
 
 export interface WriteImageDeps {
   storage: Storage;
@@ -130,15 +130,7 @@ export async function scheduleImage(
   generation: Pick<GenerationRow, "tenant_id" | "store_id" | "id">,
   nowMs: number,
 ): Promise<void> {
-  await storage.jobs.insert({
-    tenantId: generation.tenant_id,
-    kind: "write_image",
-    storeId: generation.store_id,
-    subject: String(generation.id),
-    priority: 1,
-    dueMs: 0,
-    payload: String(nowMs),
-  });
+  await storage.jobs.insert({ ...generationJob("write_image", generation), payload: String(nowMs) });
 }
 
 export function removeImage(dataDir: string, { store_id, id }: Pick<GenerationRow, "store_id" | "id">): void {

@@ -1,4 +1,4 @@
-import type { JobId, StoreFileSeq, StoreId, TenantId } from "./ids.ts";
+import type { GenerationId, JobId, StoreFileSeq, StoreId, TenantId } from "./ids.ts";
 import { id, integer, json, nullable, type RowOf, table, text } from "./table.ts";
 
 export type JobKind =
@@ -79,6 +79,14 @@ export interface NewJob {
   priority: 0 | 1;
   dueMs: number;
   payload?: string | undefined;
+}
+
+/** A job on a generation of a store, which nobody waits for. */
+export function generationJob(
+  kind: JobKind,
+  { tenant_id: tenantId, store_id: storeId, id }: { tenant_id: TenantId; store_id: StoreId; id: GenerationId },
+): NewJob {
+  return { tenantId, kind, storeId, subject: String(id), priority: 1, dueMs: 0 };
 }
 
 /** Durable work with leases. A job is done exactly when its row is gone. */
