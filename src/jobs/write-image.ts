@@ -4,7 +4,7 @@ import { messageOf } from "../errors.ts";
 import { imageSince } from "../index/image-file.ts";
 import type { StoreIndex } from "../index/store-index.ts";
 import type { Clock } from "../platform/clock.ts";
-import { freeBytes } from "../platform/disk-reserve.ts";
+import { assertDiskRoom } from "../platform/disk-reserve.ts";
 import { pathPart } from "../platform/ids.ts";
 import type { Log } from "../platform/log.ts";
 import type { GenerationRow } from "../storage/generations.ts";
@@ -90,7 +90,8 @@ async function writeImage(
     deps.ended(generation, { outcome, before, ms: performance.now() - startedAt });
   try {
     mkdirSync(dirname(path), { recursive: true });
-    await refuseWithoutRoom(dirname(path), chunks * (generation.dimensions + CHUNK_BYTES));
+    // The old image stays until the new one is whole.
+    await assertDiskRoom(dirname(path), chunks * (generation.dimensions + CHUNK_BYTES));
     const written = await lane.write({ database, dataDir, generation, nowMs: clock.nowMs() }, chunks, signal);
     if ((await deps.storage.generations.get(tenantId, id))?.state !== "live") removeImage(dataDir, generation);
     if (!written.ok) {
@@ -114,14 +115,6 @@ async function writeImage(
   } finally {
     for (const rest of [".tmp", ".part", ".part.tmp"]) rmSync(path + rest, { force: true });
   }
-}
-
-/** Said before the work rather than after it; throws. The old image stays until the new one is whole. */
-async function refuseWithoutRoom(directory: string, needed: number): Promise<void> {
-  const free = await freeBytes(directory);
-  if (free >= needed) return;
-  const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
-  throw new Error(`it may need ${megabytes(needed)} of disk space and ${megabytes(free)} are free`);
 }
 
 /** Queues the writing of a generation's image; `nowMs`: Unix milliseconds. */
