@@ -28,7 +28,7 @@ import { flipBack } from "../jobs/rollback.ts";
 import { JobRunner, type JobHandler } from "../jobs/runner.ts";
 import type { Models } from "../models/models.ts";
 import type { Changes } from "../platform/changes.ts";
-import type { Clock } from "../platform/clock.ts";
+import { type Clock, DAY_SECONDS } from "../platform/clock.ts";
 import { createFailpoint } from "../platform/failpoint.ts";
 import { newId } from "../platform/ids.ts";
 import type { Log } from "../platform/log.ts";
@@ -83,7 +83,6 @@ export interface Jobs extends AsyncDisposable {
 }
 
 const MB = 1024 * 1024;
-const DAY_SECONDS = 86_400;
 /** Runs of one tenant at the same time: one may wait for its files for a minute. */
 const RUNS_OF_TENANT = 16;
 

@@ -1,5 +1,5 @@
 import { messageOf } from "../errors.ts";
-import type { Clock } from "../platform/clock.ts";
+import { type Clock, DAY_SECONDS, HOUR_SECONDS } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import type { ParsedCache } from "../storage/parsed.ts";
@@ -42,20 +42,20 @@ const EVERY_MS = 10_000;
 /** Log entries removed in one transaction. */
 const TRIM_STEP = 2_000;
 /** What an upload in parts came to can be told for a day after its hour; its file stays. */
-const UPLOAD_SECONDS = 86_400;
+const UPLOAD_SECONDS = DAY_SECONDS;
 const UPLOADS_STEP = 500;
 const EMBEDDINGS_STEP = 500;
 const RESPONSES_STEP = 50;
 const DELETIONS_STEP = 200;
 /** What other servers are told of a store's changes; whoever is further behind loads it anew. */
-const CHANGES_SECONDS = 3600;
+const CHANGES_SECONDS = HOUR_SECONDS;
 const CHANGES_STEP = 2_000;
 const RATES_STEP = 1000;
 /** Hours of statistics that are kept: the longest window, and a day. */
 const STATISTICS_HOURS = 31 * 24;
 /** Files looked at in one step: about a millisecond. */
 const GARBAGE_STEP = 100;
-const SWEEP_SECONDS = 6 * 3600;
+const SWEEP_SECONDS = 6 * HOUR_SECONDS;
 /** Files in progress that nothing works on, put back to work in one round. */
 const REVIVED = 1_000;
 
@@ -197,10 +197,10 @@ export class Janitor implements AsyncDisposable {
   async #trimLogs(now: number): Promise<void> {
     const { storage } = this.#deps;
     const { days, rows, bytes } = this.#deps.queryLog();
-    const bounds = { since: now - days * 86_400, rows, bytes };
+    const bounds = { since: now - days * DAY_SECONDS, rows, bytes };
     while ((await storage.queryLog.trim(bounds, TRIM_STEP)) > 0 && !this.#stopped) await nextTurn();
     while ((await storage.storeChanges.trim(CHANGES_SECONDS, CHANGES_STEP)) > 0 && !this.#stopped) await nextTurn();
-    const hour = Math.floor(now / 3600);
+    const hour = Math.floor(now / HOUR_SECONDS);
     // Every row is looked at for it.
     if (hour === this.#trimmedHour) return;
     await storage.statistics.trim(hour - STATISTICS_HOURS);
@@ -209,7 +209,7 @@ export class Janitor implements AsyncDisposable {
 
   async #trimResponses(now: number): Promise<void> {
     const { storage, responseDays } = this.#deps;
-    const before = now - responseDays() * 86_400;
+    const before = now - responseDays() * DAY_SECONDS;
     const step = () => storage.transaction(({ responses }) => responses.trim(before, RESPONSES_STEP), "work");
     while ((await step()) > 0 && !this.#stopped) await nextTurn();
   }
