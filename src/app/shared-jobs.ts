@@ -62,7 +62,10 @@ export function cachesElsewhere(replica: Replica, parts: AskedParts): CachesElse
 }
 
 /** What a request ends is ended at whichever server that comes to. */
-export function endedAnywhere(handler: JobHandler, { data, changes }: Pick<SharedParts, "data" | "changes">): JobHandler {
+export function endedAnywhere(
+  handler: JobHandler,
+  { data, changes }: Pick<SharedParts, "data" | "changes">,
+): JobHandler {
   const { responses, runs, migrations } = data.storage;
   const isUnderWay = (status: string | undefined) => status === "queued" || status === "in_progress";
   const ends: Partial<Record<JobKind, (job: JobRow) => Promise<boolean>>> = {

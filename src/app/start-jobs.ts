@@ -114,7 +114,10 @@ class ServerJobs implements Jobs {
     this.#local = replica === null ? null : new LocalWork(this.#graphs, log);
     this.#migrate = migrateDeps(config, parts, brake);
     const caches = ownCaches(parts);
-    this.#elsewhere = replica === null ? null : cachesElsewhere(replica, { ...parts, caches, forgetStore: (storeId) => this.#forgetStore(storeId) });
+    this.#elsewhere =
+      replica === null
+        ? null
+        : cachesElsewhere(replica, { ...parts, caches, forgetStore: (storeId) => this.#forgetStore(storeId) });
     const elsewhere = this.#elsewhere;
     this.deletionCheck = {
       ...caches,

@@ -342,7 +342,11 @@ describe("what has a time goes when it has come:", () => {
     await storage.uploads.addPart({ id: "part_left", upload_id: "left", tenant_id: T, bytes: 3, created_at: 1 });
     for (const id of ["ended", "left"]) await storage.uploads.end(T, id, "completed", "file-1");
     db.raw.run("UPDATE upload SET expires_at = 9e9 WHERE id = 'pending'");
-    const known = () => db.raw.query("SELECT id FROM upload ORDER BY id").all().flatMap(Object.values);
+    const known = () =>
+      db.raw
+        .query<{ id: string }, []>("SELECT id FROM upload ORDER BY id")
+        .all()
+        .map((row) => row.id);
     await using janitor = new Janitor(deps());
     time.seconds += 86_400;
     await janitor.tick();

@@ -351,7 +351,9 @@ export class JobRunner implements AsyncDisposable {
     const { jobs, clock, handlers } = this.#options;
     // Others are not this release's to do: a newer one left them, before it was taken back. Kinds that have every place
     // taken are looked at when a job ends.
-    const kinds = handlers.filter((handler) => this.#runningOf(handler.kind) < placesOf(handler)).map(({ kind }) => kind);
+    const kinds = handlers
+      .filter((handler) => this.#runningOf(handler.kind) < placesOf(handler))
+      .map(({ kind }) => kind);
     // Rows that cannot be read now are looked at again with the next poll.
     const due = await jobs.nextDueMs(kinds).catch(() => null);
     if (this.#timer !== null) clearTimeout(this.#timer);

@@ -51,7 +51,11 @@ onEachDatabase((kind) => {
     one.board.set(9, { stage: "parse", done: 0, total: 1 });
     await one.progress.tell();
     await other.progress.fresh();
-    expect([1, 2, 9].map((file) => other.progress.get(file))).toEqual([{ stage: "embed", done: 3, total: 7 }, null, null]);
+    expect([1, 2, 9].map((file) => other.progress.get(file))).toEqual([
+      { stage: "embed", done: 3, total: 7 },
+      null,
+      null,
+    ]);
     expect(one.progress.get(9)).toEqual({ stage: "parse", done: 0, total: 1 });
     one.board.set(1, { stage: "index", done: 7, total: 7 }, STORE);
     await one.progress.tell();

@@ -56,7 +56,6 @@ export function jobLeases(sql: Sql): JobLeases {
     revoke: async (kind, subject, owner) => void (await sql.run(REVOKE, [kind, subject, owner])),
     revokeStore: async (storeId, owner) => void (await sql.run(REVOKE_STORE, [storeId, owner])),
     ...(sql.dialect === "postgres" ? sharedLeases(sql) : {}),
-    nextDueMs: async (kinds) =>
-      (await sql.get<{ due_ms: number }>(NEXT_DUE, [JSON.stringify(kinds)]))?.due_ms ?? null,
+    nextDueMs: async (kinds) => (await sql.get<{ due_ms: number }>(NEXT_DUE, [JSON.stringify(kinds)]))?.due_ms ?? null,
   };
 }
