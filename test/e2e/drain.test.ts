@@ -73,9 +73,9 @@ test.skipIf(lacks("haproxy", hasHaproxy))(
       );
     await waitFor("both are asked", async () => ((await ask()) === 200 ? true : undefined));
     const seen = new Map<number, number>();
-    let isOver = false;
+    const over = new AbortController();
     const clients = Array.from({ length: 4 }, async () => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         const status = await ask();
         seen.set(status, (seen.get(status) ?? 0) + 1);
       }
@@ -83,7 +83,7 @@ test.skipIf(lacks("haproxy", hasHaproxy))(
     expect(await first.stop()).toBe(0);
     const atStop = seen.get(200) ?? 0;
     await waitFor("the other one is asked", () => ((seen.get(200) ?? 0) > atStop + 10 ? true : undefined));
-    isOver = true;
+    over.abort();
     await Promise.all(clients);
     expect([...seen.keys()]).toEqual([200]);
   },
