@@ -1,3 +1,4 @@
+import { asError } from "../errors.ts";
 import type { MissingFile } from "../storage/generation-files.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import { generationJob, type JobRow } from "../storage/jobs.ts";
@@ -102,7 +103,7 @@ class CatchUpRound {
       this.#endWith(await new FileCatchUp(this.#deps, this.#target, file).run(this.#signal));
       this.#target.brake?.added(file.n_chunks);
     } catch (thrown) {
-      this.#error ??= thrown instanceof Error ? thrown : new Error(String(thrown));
+      this.#error ??= asError(thrown);
     }
   }
 

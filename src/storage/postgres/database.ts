@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { assert } from "../../errors.ts";
+import { asError, assert } from "../../errors.ts";
 import { nextTurn } from "../../platform/next-turn.ts";
 import type { Database, Durability, Param, SyncReads, Tx } from "../sql.ts";
 import type { Connection } from "./connection.ts";
@@ -284,7 +284,7 @@ export class Postgres implements PostgresDatabase {
         if (open.xid === null && !READS.test(text)) open.xid = xidOf(connection);
         return await sent;
       } catch (error) {
-        open.failure ??= error instanceof Error ? error : new Error(String(error));
+        open.failure ??= asError(error);
         throw toldError(error);
       } finally {
         open.under--;
