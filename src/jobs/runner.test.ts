@@ -402,6 +402,69 @@ describe("it looks again at", () => {
   });
 });
 
+describe("beside other servers", () => {
+  /** A runner among several, and the subjects of what it began. */
+  function sharing() {
+    const begun: string[] = [];
+    const runner = new JobRunner({
+      jobs: storage.jobs,
+      clock: systemClock,
+      log: silentLog,
+      metrics: createMetrics(),
+      owner: "this run",
+      shared: { everyMs: 10, lacking: () => [] },
+      handlers: [
+        {
+          kind: "ingest",
+          concurrency: 10,
+          run: async ({ subject }) => {
+            begun.push(subject);
+            return { type: "done" };
+          },
+        },
+      ],
+    });
+    return { runner, begun };
+  }
+  const leaseTo = (owner: string) => db.raw.run(`UPDATE job SET lease_owner = '${owner}', lease_ms = 9e15`);
+
+  test("what a server that is gone had leased is taken over while this one runs", async () => {
+    const { runner, begun } = sharing();
+    await using _runner = runner;
+    await runner.start();
+    await add("one", "left", 1);
+    leaseTo("gone");
+    await waitFor("it is taken over", () => begun.length > 0 || undefined);
+    expect(begun).toEqual(["left"]);
+  });
+
+  test("a job or a store that is cancelled is taken from whoever works on it", async () => {
+    const revoked: string[] = [];
+    const { jobs } = storage;
+    const runner = new JobRunner({
+      jobs: {
+        ...jobs,
+        revoke: async (...of) => void revoked.push(of.join(" ")),
+        revokeStore: async (...of) => void revoked.push(of.join(" ")),
+      },
+      clock: systemClock,
+      log: silentLog,
+      metrics: createMetrics(),
+      owner: "this run",
+      shared: { everyMs: 600_000, lacking: () => [] },
+      handlers: [],
+    });
+    await using _runner = runner;
+    await runner.start();
+    runner.cancel("run", "run_1");
+    // Whoever indexes a file that goes notices it by its row.
+    runner.cancel("ingest", "7");
+    runner.cancelStore("vs_1");
+    await waitFor("both are told", () => revoked.length === 2 || undefined);
+    expect(revoked).toEqual(["run run_1 this run", "vs_1 this run"]);
+  });
+});
+
 describe("what a job begins with", () => {
   /** A runner of jobs that begin with one of `places`, which each tenant may have all of. */
   function leasing(places: number) {
