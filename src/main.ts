@@ -18,11 +18,17 @@ if (process.argv[2] === WORKER_VERB && process.send !== undefined) {
 }
 
 const stop = new AbortController();
+const hurry = new AbortController();
 
-// The first signal asks everything to finish, a second SIGINT (Ctrl-C again) ends the process there and then.
-process.on("SIGTERM", () => stop.abort());
+// The first signal asks everything to finish: SIGTERM with the time that others need to take notice, SIGINT (Ctrl-C) or
+// another SIGTERM without. A second signal that is SIGINT ends the process there and then.
+process.on("SIGTERM", () => {
+  if (stop.signal.aborted) hurry.abort();
+  stop.abort();
+});
 process.on("SIGINT", () => {
   if (stop.signal.aborted) process.exit(130);
+  hurry.abort();
   stop.abort();
 });
 // The reader of a pipe went away (`lectern search … | head`). A server lives on, a verb has nobody to talk to.
@@ -42,6 +48,7 @@ const terminal: Terminal = {
   color: process.stdout.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb",
   env: process.env,
   signal: stop.signal,
+  hurry: hurry.signal,
   input: () => process.stdin,
   onReload: (reload) => void process.on("SIGHUP", reload),
   onFailure: (report) => void process.on("uncaughtException", report).on("unhandledRejection", report),

@@ -93,8 +93,14 @@ function sourcesOf(rooms: readonly string[]): string[] {
   return readdirSync(SRC, { recursive: true, encoding: "utf8" })
     .map((path) => path.replaceAll("\\", "/"))
     .filter((path) => path.endsWith(".ts") && !LEFT_OUT.test(path))
+    .filter((path) => !isOfBrowser(path))
     .filter((path) => rooms.length === 0 || rooms.includes(path.slice(0, path.indexOf("/"))))
     .toSorted();
+}
+
+/** What stands in a page's tree runs in a browser alone, where coverage does not look either (test/console). */
+function isOfBrowser(source: string): boolean {
+  return /^import .* from "preact(\/|")/m.test(readFileSync(join(SRC, source), "utf8"));
 }
 
 /** Types and interfaces leave nothing behind when they are taken out. */

@@ -4,8 +4,8 @@ import { idText, nullable, oneOf } from "../http/openai.ts";
 import { ChunkingStrategyRequest } from "./attaching/schema.ts";
 
 /** `expired` wins over the others; no further value is ever sent in `status`. */
-export const STORE_STATUSES = ["expired", "in_progress", "completed"] as const;
-export const LIFECYCLES = ["active", "suspended", "deleting", "deleted"] as const;
+const STORE_STATUSES = ["expired", "in_progress", "completed"] as const;
+const LIFECYCLES = ["active", "suspended", "deleting", "deleted"] as const;
 
 export const FileCounts = Type.Object(
   {
@@ -33,7 +33,7 @@ export const Metadata = Type.Record(Type.String(), Type.Unknown(), {
     "Any JSON object of at most 4096 bytes; values that are no text are answered as JSON text, but in the dialect `fightclub`. (`openai-strict`: at most 16 pairs of strings.)",
 });
 
-export const INDEX_TYPES = ["auto", "exact", "hnsw"] as const;
+const INDEX_TYPES = ["auto", "exact", "hnsw"] as const;
 
 const IndexType = oneOf(INDEX_TYPES, {
   description:
@@ -55,7 +55,7 @@ export const IndexInfo = Type.Object(
 );
 export type IndexInfo = Static<typeof IndexInfo>;
 
-export const StoreProgress = Type.Object(
+const StoreProgress = Type.Object(
   {
     files_left: Type.Integer(),
     eta_seconds: nullable(

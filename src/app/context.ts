@@ -34,6 +34,8 @@ import { startTelemetry } from "./telemetry.ts";
 export interface Context extends AsyncDisposable {
   /** Starts jobs and listens. */
   start(): Promise<{ url: string }>;
+  /** From now on it is not ready, though everything is served: load balancers are to look for another. */
+  leave(): void;
   /** Answers requests, listening or not. */
   readonly app: App;
   readonly engine: Engine;
@@ -69,6 +71,7 @@ interface Parts {
   engine: Engine;
   app: App;
   stopping: AbortController;
+  leaving: AbortController;
   reload: () => void;
   log: Log;
   clock: Clock;
@@ -121,6 +124,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     passes: engine.data.bus === null ? new OwnPasses(clock) : sharedPasses(storage.consolePasses),
   });
   const { signal } = stopping;
+  const leaving = new AbortController();
   const operations = createOperations({
     config,
     engine,
@@ -129,6 +133,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     log,
     dataDir,
     stopping: signal,
+    leaving: leaving.signal,
     queries,
     links: sessions,
     reload: () => {
@@ -160,6 +165,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
     engine,
     app,
     stopping,
+    leaving,
     reload,
     log,
     clock,
@@ -248,6 +254,11 @@ class Server implements Context {
   async consoleLink(): Promise<string | null> {
     const { config, sessions } = this.#parts;
     return config.noConsole ? null : await sessions.atStart();
+  }
+
+  leave(): void {
+    this.#parts.leaving.abort();
+    this.#parts.log.info("not ready any more; requests are served until the stop");
   }
 
   reload(): void {

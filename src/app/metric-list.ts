@@ -19,9 +19,7 @@ export const SEARCHES = counter(
   "Searches answered, by what found the nearest vectors (none: keywords only)",
   ["index"],
 );
-export const SEARCH_STAGE = histogram("lectern_search_stage_seconds", "Time that each stage of a search took", [
-  "stage",
-]);
+const SEARCH_STAGE = histogram("lectern_search_stage_seconds", "Time that each stage of a search took", ["stage"]);
 export const INGEST_STAGE = histogram("lectern_ingest_stage_seconds", "Time that each stage of indexing a file took", [
   "stage",
 ]);

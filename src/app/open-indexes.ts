@@ -283,7 +283,7 @@ class OpenIndexes implements Indexes {
   }
 
   #followOthers(): FreshIndexes {
-    const { storage, log, dataDir } = this.#parts;
+    const { storage, log } = this.#parts;
     return new FreshIndexes({
       storage,
       registry: this.registry,
@@ -295,10 +295,7 @@ class OpenIndexes implements Indexes {
         await this.registry.retire(generation.store_id, generation.id);
         this.removeGraph(generation);
       },
-      storeGone: async (storeId) => {
-        await this.registry.retireStore(storeId);
-        removeGraphsOfStore(dataDir, storeId);
-      },
+      storeGone: (storeId) => this.forgetStore(storeId),
     });
   }
 

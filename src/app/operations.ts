@@ -101,6 +101,8 @@ export interface OperationsOptions {
   log: Log;
   dataDir: string;
   stopping: AbortSignal;
+  /** Aborted when it is to stop soon. */
+  leaving: AbortSignal;
   /** Takes every search. */
   queries: QueryRecorder;
   /** One-time links to the console. */
@@ -403,13 +405,13 @@ function selfParts({ config, engine, links }: OperationsOptions): Operation[] {
   return config.noConsole ? own : [...own, ...consoleOperations(links)];
 }
 
-function healthParts({ config, engine, metrics, stopping }: OperationsOptions): Operation[] {
+function healthParts({ config, engine, metrics, stopping, leaving }: OperationsOptions): Operation[] {
   const { data, models } = engine;
   return healthOperations({
     metrics,
     metricsPublic: config.metricsPublic,
     checks: {
-      stopping: () => (stopping.aborted ? "the server is stopping" : "ok"),
+      stopping: () => (stopping.aborted || leaving.aborted ? "the server is stopping" : "ok"),
       disk: () => (data.trust.lost === null ? "ok" : `did not keep ${data.trust.lost}; start the server again`),
       database: () => databaseCheck(data),
       model: () => (models.info(models.catalog().defaultModel) === null ? "the default model is not loaded" : "ok"),

@@ -1,9 +1,13 @@
 import { CachesElsewhere } from "../jobs/caches-elsewhere.ts";
+import { endedElsewhere } from "../jobs/elsewhere.ts";
 import type { JanitorDeps } from "../jobs/janitor.ts";
 import { LoadsElsewhere } from "../jobs/loads-elsewhere.ts";
+import type { JobHandler } from "../jobs/runner.ts";
+import { SharedBrake } from "../jobs/shared-brake.ts";
 import type { Changes } from "../platform/changes.ts";
 import type { Log } from "../platform/log.ts";
 import type { OwnCaches } from "../storage/deletion-check.ts";
+import type { JobKind, JobRow } from "../storage/jobs.ts";
 import type { Replica } from "../storage/postgres/replica.ts";
 import type { Indexes } from "./open-indexes.ts";
 import type { OpenStorage } from "./open-storage.ts";
@@ -86,4 +90,26 @@ export function ownCaches({ storage, parsed }: OpenStorage, indexes: Indexes): O
     imaged: (storeId, atSeconds) => indexes.imagesOf(storeId, atSeconds).length > 0,
     onDisk: (storeId) => indexes.hasFilesOf(storeId),
   };
+}
+
+/** What a request ends is ended at whichever server that comes to. */
+export function endedAnywhere(
+  handler: JobHandler,
+  { data, changes }: Pick<OtherServersParts, "data" | "changes">,
+): JobHandler {
+  const { responses, runs, migrations } = data.storage;
+  const isUnderWay = (status: string | undefined) => status === "queued" || status === "in_progress";
+  const ends: Partial<Record<JobKind, (job: JobRow) => Promise<boolean>>> = {
+    answer: async ({ tenant_id, subject }) => !isUnderWay((await responses.get(tenant_id, subject))?.status),
+    run: async ({ tenant_id, subject }) => !isUnderWay((await runs.get(tenant_id, subject))?.status),
+    migrate: async ({ tenant_id, subject }) => (await migrations.ofJob(tenant_id, subject))?.asked === "cancel",
+  };
+  const isOver = ends[handler.kind];
+  return isOver === undefined ? handler : endedElsewhere(handler, changes, isOver);
+}
+
+export function sharedBrake({ data, log }: Pick<OtherServersParts, "data" | "log">): SharedBrake {
+  return new SharedBrake(data.storage.migrations, (error) =>
+    log.error("what may enter a store is not written down", { error: String(error) }),
+  );
 }

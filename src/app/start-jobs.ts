@@ -7,13 +7,13 @@ import { answererOf } from "../answers/run-outcome.ts";
 import type { LiveAnswers } from "../answers/live-answers.ts";
 import type { Responding } from "../answers/responding.ts";
 import { createAnswerHandler } from "../jobs/answer.ts";
-import { endedElsewhere, endKey, WORK } from "../jobs/elsewhere.ts";
+import { endKey, WORK } from "../jobs/elsewhere.ts";
 import { createEvaluateHandler } from "../jobs/evaluate.ts";
 import { createFinishDeletionHandler } from "../jobs/finish-deletion.ts";
 import { createIngestHandler } from "../jobs/ingest.ts";
 import { IngestBrake } from "../jobs/ingest-brake.ts";
 import { LocalWork } from "../jobs/local-work.ts";
-import { SharedBrake } from "../jobs/shared-brake.ts";
+import type { SharedBrake } from "../jobs/shared-brake.ts";
 import { Janitor } from "../jobs/janitor.ts";
 import { createMigrateHandler, type MigrateDeps } from "../jobs/migrate.ts";
 import type { FileProgress, ProgressBoard } from "../jobs/progress.ts";
@@ -27,7 +27,7 @@ import { flipBack } from "../jobs/rollback.ts";
 import { JobRunner, type JobHandler } from "../jobs/runner.ts";
 import type { Models } from "../models/models.ts";
 import type { Changes } from "../platform/changes.ts";
-import type { Clock } from "../platform/clock.ts";
+import { type Clock, DAY_SECONDS } from "../platform/clock.ts";
 import { createFailpoint } from "../platform/failpoint.ts";
 import { newId } from "../platform/ids.ts";
 import type { Log } from "../platform/log.ts";
@@ -35,7 +35,6 @@ import type { Metrics } from "../platform/metrics.ts";
 import type { MeasuredSearch } from "../search/measured.ts";
 import type { DeletionCheckDeps } from "../storage/deletion-check.ts";
 import type { GenerationRow } from "../storage/generations.ts";
-import type { JobKind, JobRow } from "../storage/jobs.ts";
 import type { MigrationRow } from "../storage/migration-table.ts";
 import type { Detached } from "../storage/removal.ts";
 import type { StoreFileRow } from "../storage/store-files.ts";
@@ -43,7 +42,7 @@ import type { Storage, Tables } from "../storage/storage.ts";
 import { answerMode, ANSWERS, EMBEDDED_TOKENS, EMBEDDING_CACHE } from "./metric-list.ts";
 import type { Indexes } from "./open-indexes.ts";
 import type { OpenStorage } from "./open-storage.ts";
-import { OtherServers, ownCaches } from "./other-servers.ts";
+import { endedAnywhere, OtherServers, ownCaches, sharedBrake } from "./other-servers.ts";
 import type { Workers } from "./start-workers.ts";
 
 export interface JobParts {
@@ -83,7 +82,6 @@ export interface Jobs extends AsyncDisposable {
 }
 
 const MB = 1024 * 1024;
-const DAY_SECONDS = 86_400;
 /** Runs of one tenant at the same time: one may wait for its files for a minute. */
 const RUNS_OF_TENANT = 16;
 
@@ -109,10 +107,7 @@ class ServerJobs implements Jobs {
     const { data, clock, log, metrics } = parts;
     const { storage, blobs, parsed } = data;
     const { replica } = data;
-    const unwritten = (error: unknown) =>
-      log.error("what may enter a store is not written down", { error: String(error) });
-    const brake =
-      replica === null ? new IngestBrake(() => this.runner.wake()) : new SharedBrake(storage.migrations, unwritten);
+    const brake = replica === null ? new IngestBrake(() => this.runner.wake()) : sharedBrake(parts);
     this.#parts = parts;
     this.#graphs = this.#graphHandler();
     this.#local = replica === null ? null : new LocalWork(this.#graphs, log);
@@ -137,7 +132,7 @@ class ServerJobs implements Jobs {
       owner,
       shared: replica,
       handlers: [...this.#fileHandlers(config, brake), ...this.#removalHandlers(), ...this.#otherHandlers()].map(
-        (handler) => this.#endedAnywhere(handler),
+        (handler) => (data.bus === null ? handler : endedAnywhere(handler, parts)),
       ),
       heldStores: (kind) => (kind === "ingest" ? brake.held() : []),
       tenantLimit: async (kind, tenantId) => {
@@ -236,20 +231,6 @@ class ServerJobs implements Jobs {
     const chunksOf = async ({ tenant_id, subject }: { tenant_id: string; subject: string }) =>
       (await storage.storeFiles.bySeq(tenant_id, Number(subject)))?.n_chunks ?? 0;
     return [brake.watch(ingest, chunksOf), createMigrateHandler(this.#migrate), createCatchUpHandler(this.#migrate)];
-  }
-
-  /** What a request ends is ended at whichever server that comes to. */
-  #endedAnywhere(handler: JobHandler): JobHandler {
-    const { data, changes } = this.#parts;
-    const { responses, runs, migrations } = data.storage;
-    const isUnderWay = (status: string | undefined) => status === "queued" || status === "in_progress";
-    const ends: Partial<Record<JobKind, (job: JobRow) => Promise<boolean>>> = {
-      answer: async ({ tenant_id, subject }) => !isUnderWay((await responses.get(tenant_id, subject))?.status),
-      run: async ({ tenant_id, subject }) => !isUnderWay((await runs.get(tenant_id, subject))?.status),
-      migrate: async ({ tenant_id, subject }) => (await migrations.ofJob(tenant_id, subject))?.asked === "cancel",
-    };
-    const isOver = ends[handler.kind];
-    return data.bus === null || isOver === undefined ? handler : endedElsewhere(handler, changes, isOver);
   }
 
   async #forgetStore(storeId: string): Promise<void> {

@@ -23,6 +23,15 @@ export interface BytesPlace {
   read(id: string): AsyncIterable<Uint8Array> | null;
 }
 
+/**
+ * Why uploads are not looked for in the directory that `--blobs` names; null where they can be. A server makes what is
+ * missing of it, so an empty place is more often a disk that is not mounted than a beginning.
+ */
+export function notMounted(place: BlobPlace): string | null {
+  if (place.kind !== "directory" || existsSync(join(place.path, "blobs"))) return null;
+  return "the directory that --blobs names has no uploads in it: mount it; a start would make it anew";
+}
+
 /** Asks the other place whether it is there, and changes nothing. `directory`: the data directory, absolute. */
 export async function bytesPlace(directory: string, settings: BytesSettings): Promise<BytesPlace> {
   const own = createBlobs(directory);
@@ -42,10 +51,10 @@ export async function bytesPlace(directory: string, settings: BytesSettings): Pr
     return refused(`--blobs: ${messageOf(error)}`);
   }
   if (place.kind === "data") return { ...local, check: null, isAll: true };
+  const unmounted = notMounted(place);
+  if (unmounted !== null) return refused(unmounted);
   if (place.kind === "directory") {
     const { path: root } = place;
-    if (!existsSync(join(root, "blobs")))
-      return refused("the directory that --blobs names has no uploads in it: mount it; a start would make it anew");
     const pathOf = (id: string) => (existsSync(own.path(id)) ? own.path(id) : join(root, blobName(id)));
     return {
       here,

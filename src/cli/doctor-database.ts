@@ -13,7 +13,7 @@ import { parseAddress } from "../storage/postgres/address.ts";
 import { openPostgres } from "../storage/postgres/open.ts";
 import { isThere, replicasTable, type SeenReplica } from "../storage/replicas.ts";
 import type { Database } from "../storage/sql.ts";
-import type { BytesSettings } from "./doctor-bytes.ts";
+import { type BytesSettings, notMounted } from "./doctor-bytes.ts";
 import { type Check, counted, fail, ok, someOf, warn } from "./doctor-check.ts";
 
 export type DatabaseCheckSettings = BytesSettings &
@@ -124,11 +124,8 @@ async function uploadChecks(db: Database, settings: DatabaseCheckSettings): Prom
   const own = existsSync(join(dataDir, "blobs")) ? createBlobs(dataDir) : null;
   let place: Blobs | null;
   try {
-    const named = parseBlobPlace(settings.blobs);
-    if (named.kind === "directory" && !existsSync(join(named.path, "blobs")))
-      return [
-        fail("uploads", "the directory that --blobs names has no uploads in it: mount it; a start would make it anew"),
-      ];
+    const unmounted = notMounted(parseBlobPlace(settings.blobs));
+    if (unmounted !== null) return [fail("uploads", unmounted)];
     place = (await openBlobPlace(settings, dataDir)) ?? own;
   } catch (error) {
     return [fail("uploads", messageOf(error))];

@@ -10,6 +10,7 @@ import {
   writeSync,
 } from "node:fs";
 import { basename } from "node:path";
+import { messageOf } from "../errors.ts";
 import { readConfig } from "../config/config.ts";
 import { syncPath } from "../platform/replace-file.ts";
 import { faultOfFile } from "../workers/ocr-bundled.ts";
@@ -95,7 +96,7 @@ async function add(file: string, directory: string, terminal: Terminal): Promise
   try {
     bytes = unpacked(readFileSync(file));
   } catch (error) {
-    throw refuse(`it cannot be read (${error instanceof Error ? error.message : String(error)})`);
+    throw refuse(`it cannot be read (${messageOf(error)})`);
   }
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const path = languagePath(directory, name);

@@ -9,8 +9,8 @@ import { thisMachine } from "./machine.ts";
 import type { Terminal } from "./terminal.ts";
 
 /**
- * Runs the server until the terminal's signal aborts, or another server has its database, then drains it. Standard output
- * carries the ready line and nothing else; a key that was made up goes to standard error, once, whether that is a
+ * Runs the server until the terminal's signal aborts, lets load balancers take notice where it is to, then drains it.
+ * Standard output carries the ready line and nothing else; a key that was made up goes to standard error, once, whether that is a
  * terminal or not. A service manager that wants to know is told each step.
  */
 export async function serve(argv: readonly string[], terminal: Terminal): Promise<number> {
@@ -50,6 +50,10 @@ export async function serve(argv: readonly string[], terminal: Terminal): Promis
     throw error;
   }
   manager?.stopping();
+  if (config.drainDelaySeconds > 0 && terminal.hurry?.aborted !== true) {
+    context.leave();
+    await Promise.race([Bun.sleep(config.drainDelaySeconds * 1000), aborted(terminal.hurry)]);
+  }
   // The context ends its requests within the grace; this only guards against one part of it that hangs. Whatever is
   // unfinished then is durable and goes on at the next start.
   await Promise.race([close(), Bun.sleep((config.graceSeconds + HANGING_SECONDS) * 1000)]);
@@ -86,9 +90,10 @@ function greeting({ url, dataDir, firstKey, notices, friendly, link }: Greeting)
   return lines.map((line) => `${line.trim()}\n`).join("");
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+/** Never, where there is no signal. */
+function aborted(signal: AbortSignal | undefined): Promise<void> {
+  if (signal?.aborted === true) return Promise.resolve();
+  return new Promise((resolve) => signal?.addEventListener("abort", () => resolve(), { once: true }));
 }
 
 /** The same options as the other verbs have theirs. */

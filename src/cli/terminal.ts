@@ -14,7 +14,10 @@ export interface Terminal {
   /** Whether `out` may hold colour: it is a terminal and NO_COLOR is unset. */
   color: boolean;
   env: Readonly<Record<string, string | undefined>>;
+  /** Aborted when the verb is to end. */
   signal: AbortSignal;
+  /** Aborted when it is to end without a wait that could be left out; with or after `signal`. */
+  hurry?: AbortSignal;
   /** The verb that runs. */
   verb?: string;
   /** Standard input as it comes. */

@@ -8,6 +8,7 @@ import { DIALECTS } from "../http/dialect.ts";
 import { DEFAULT_BUNDLED_MODEL } from "../models/bundled-model.ts";
 import { ADAPTER_SETTINGS } from "./adapter-settings.ts";
 import { ANSWER_SETTINGS } from "./answer-settings.ts";
+import { CONNECTION_SETTINGS } from "./connection-settings.ts";
 import { BLOB_SETTINGS, DATABASE_SETTINGS, TELEMETRY_SETTINGS } from "./place-settings.ts";
 import { LIFECYCLE_SETTINGS } from "./lifecycle-settings.ts";
 import { PROVIDER_SETTINGS } from "./provider-settings.ts";
@@ -20,14 +21,7 @@ export const SETTINGS = {
   dataDir: setting("Serving", "data", text(), "./lectern-data", "directory that holds everything, made if missing"),
   ...BLOB_SETTINGS,
   ...DATABASE_SETTINGS,
-  graceSeconds: setting("Serving", "grace", number(0, 3600), 10, "seconds that requests in flight get at SIGTERM"),
-  idleTimeoutSeconds: setting(
-    "Serving",
-    "idle-timeout",
-    integer(5, 255),
-    120,
-    "seconds after which a connection on which nothing moves is closed",
-  ),
+  ...CONNECTION_SETTINGS,
   publicUrl: setting(
     "Serving",
     "public-url",

@@ -46,7 +46,7 @@ export interface ListBounds {
 }
 
 /** 1-100, 20 by default: every cursor list but the one of files. */
-export const USUAL_LIST: ListBounds = { max: 100, default: 20 };
+const USUAL_LIST: ListBounds = { max: 100, default: 20 };
 
 /** Query parameters of a cursor list, to be spread into the operation's query schema. */
 export function cursorQuery(bounds: ListBounds = USUAL_LIST) {

@@ -24,6 +24,7 @@ import {
 } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
+import { asError, messageOf } from "../errors.ts";
 import { vectorAddon } from "../platform/native.ts";
 import type { VectorAddon } from "../platform/vector-addon.ts";
 import { flushDirectory, type GenerationIdentity } from "./generation.ts";
@@ -195,7 +196,7 @@ export async function openImage(
     return { ok: true, image };
   } catch (error) {
     signal?.throwIfAborted();
-    return refused("damaged", error instanceof Error ? error.message : String(error));
+    return refused("damaged", messageOf(error));
   } finally {
     await file.close();
   }
@@ -206,7 +207,7 @@ function mapped(path: string, bytes: number, table: Table): ImageFile | Error {
   try {
     return ImageFile.map(path, bytes, table);
   } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
+    return asError(error);
   }
 }
 

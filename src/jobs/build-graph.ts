@@ -15,18 +15,20 @@ import { type GraphWork, partsAfter } from "../index/graph-work.ts";
 import { DEFAULT_GRAPH_SETTINGS } from "../index/hnsw.ts";
 import { openGraph } from "../index/open-graph.ts";
 import { concatenated } from "../embed/vectors.ts";
+import { messageOf } from "../errors.ts";
 import type { IndexLease } from "../index/registry.ts";
 import type { StoreIndex } from "../index/store-index.ts";
+import { assertDiskRoom } from "../platform/disk-reserve.ts";
 import { pathPart } from "../platform/ids.ts";
 import type { Log } from "../platform/log.ts";
 import { loadVectors, type Natives } from "../platform/native.ts";
 import type { GenerationRow } from "../storage/generations.ts";
+import { generationJob } from "../storage/jobs.ts";
 import type { Storage } from "../storage/storage.ts";
 import { DamagedBaseError, type GraphLane } from "../workers/graph-lane.ts";
 import type { GraphBatch } from "../workers/protocol.ts";
 import { retry } from "./retry.ts";
 import type { JobHandler, JobOutcome } from "./runner.ts";
-import { freeBytes } from "../platform/disk-reserve.ts";
 
 /**
  * Graphs on disk for large stores: built in the background from SQLite, part by part, attached to the index in memory
@@ -79,7 +81,7 @@ export async function attachGraph(
     // Searches do not depend on it.
     log.warn("an index cannot be opened; searches go on without it", {
       store: generation.store_id,
-      error: error instanceof Error ? error.message : String(error),
+      error: messageOf(error),
     });
   }
 }
@@ -133,7 +135,7 @@ class GraphBuild {
       if (this.#signal.aborted) return { type: "interrupted" };
       this.#deps.log.warn("an index could not be built; searches go on without what is missing", {
         store: this.#generation.store_id,
-        error: error instanceof Error ? error.message : String(error),
+        error: messageOf(error),
       });
       if (!(error instanceof DamagedBaseError)) return retry("graph_disk");
       this.#index.attachGraph(null);
@@ -186,15 +188,11 @@ class GraphBuild {
     }
   }
 
-  /** Said before minutes of work rather than after them; throws. A disk that fills up meanwhile is noticed at the end. */
+  /** A disk that fills up meanwhile is noticed at the end. */
   async #refuseWithoutRoom(work: GraphWork): Promise<void> {
     mkdirSync(this.#directory, { recursive: true });
-    const free = await freeBytes(this.#directory);
     const vectors = work.vectors + (work.base?.vectors ?? 0);
-    const needed = vectors * (this.#generation.dimensions * 4 + ELEMENT_BYTES);
-    if (free >= needed) return;
-    const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
-    throw new Error(`it needs ${megabytes(needed)} of disk space and ${megabytes(free)} are free`);
+    await assertDiskRoom(this.#directory, vectors * (this.#generation.dimensions * 4 + ELEMENT_BYTES));
   }
 
   /** Passes batches on until nobody needs the generation any more; then aborts, so that its retirement need not wait. */
@@ -233,14 +231,7 @@ class GraphBuild {
 
 /** Queues a build for a generation whose index says that there is something to build. */
 export async function scheduleBuild(storage: Storage, generation: GenerationRow): Promise<void> {
-  await storage.jobs.insert({
-    tenantId: generation.tenant_id,
-    kind: "build_index",
-    storeId: generation.store_id,
-    subject: String(generation.id),
-    priority: 1,
-    dueMs: 0,
-  });
+  await storage.jobs.insert(generationJob("build_index", generation));
 }
 
 /**

@@ -1,6 +1,7 @@
+import { asError } from "../errors.ts";
 import type { MissingFile } from "../storage/generation-files.ts";
 import type { GenerationRow } from "../storage/generations.ts";
-import type { JobRow } from "../storage/jobs.ts";
+import { generationJob, type JobRow } from "../storage/jobs.ts";
 import type { Tables } from "../storage/storage.ts";
 import {
   type CatchUpProgress,
@@ -102,7 +103,7 @@ class CatchUpRound {
       this.#endWith(await new FileCatchUp(this.#deps, this.#target, file).run(this.#signal));
       this.#target.brake?.added(file.n_chunks);
     } catch (thrown) {
-      this.#error ??= thrown instanceof Error ? thrown : new Error(String(thrown));
+      this.#error ??= asError(thrown);
     }
   }
 
@@ -118,14 +119,7 @@ class CatchUpRound {
 
 /** Keeps a generation that a rollback may need up to date, in the background. */
 export async function scheduleCatchUp(tables: Pick<Tables, "jobs">, generation: GenerationRow): Promise<void> {
-  await tables.jobs.insert({
-    tenantId: generation.tenant_id,
-    kind: "catch_up",
-    storeId: generation.store_id,
-    subject: String(generation.id),
-    priority: 1,
-    dueMs: 0,
-  });
+  await tables.jobs.insert(generationJob("catch_up", generation));
 }
 
 /** Subject: a generation's id. */

@@ -1,3 +1,4 @@
+import { asError } from "../errors.ts";
 import { type EmbeddedText, type EmbedFailure, embedFailure } from "../embed/provider.ts";
 import { combineWindows, concatenated } from "../embed/vectors.ts";
 import type { PassageBatching, StoreModel } from "../models/store-model.ts";
@@ -114,7 +115,7 @@ class ChunkEmbedding {
       });
       await this.#write(vectors);
     } catch (error) {
-      this.#error ??= error instanceof Error ? error : new Error(String(error));
+      this.#error ??= asError(error);
     } finally {
       giveBack();
     }

@@ -226,6 +226,6 @@ function afterEmbedFailure({ reason, detail, retryAfterMs }: EmbedFailure): Catc
 }
 
 async function liveGeneration(storage: Storage, { tenant_id, store_id }: GenerationRow): Promise<GenerationRow | null> {
-  const live = (await storage.stores.get(tenant_id, store_id))?.live_generation;
-  return live == null ? null : await storage.generations.get(tenant_id, live);
+  const store = await storage.stores.get(tenant_id, store_id);
+  return store === null ? null : await storage.generations.liveOf(store);
 }

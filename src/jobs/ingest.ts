@@ -103,8 +103,8 @@ async function workOf(storage: Storage, job: JobRow): Promise<IngestWork | null>
   const file = await storage.storeFiles.bySeq(job.tenant_id, Number(job.subject));
   if (file === null || file.status !== "in_progress") return null;
   const store = await storage.stores.get(job.tenant_id, file.store_id);
-  if (store === null || store.live_generation === null || store.lifecycle === "deleting") return null;
-  const generation = await storage.generations.get(job.tenant_id, store.live_generation);
+  if (store === null || store.lifecycle === "deleting") return null;
+  const generation = await storage.generations.liveOf(store);
   return generation === null ? null : { file, generation, attempt: job.attempt };
 }
 

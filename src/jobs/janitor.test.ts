@@ -334,6 +334,28 @@ describe("what has a time goes when it has come:", () => {
     expect(await storage.files.get(T, "file-old")).not.toBeNull();
   });
 
+  test("an upload that has ended is known for a day after its hour, one that goes on for as long as it does", async () => {
+    const open = { tenant_id: T, filename: "a", bytes: 3, purpose: "assistants", mime: "text/plain", created_at: 1 };
+    for (const id of ["ended", "pending", "left"])
+      await storage.uploads.insert({ ...open, id, expires_at: time.seconds, file_expires_s: null });
+    // As a crash leaves it between the end and the removal of the parts.
+    await storage.uploads.addPart({ id: "part_left", upload_id: "left", tenant_id: T, bytes: 3, created_at: 1 });
+    for (const id of ["ended", "left"]) await storage.uploads.end(T, id, "completed", "file-1");
+    db.raw.run("UPDATE upload SET expires_at = 9e9 WHERE id = 'pending'");
+    const known = () =>
+      db.raw
+        .query<{ id: string }, []>("SELECT id FROM upload ORDER BY id")
+        .all()
+        .map((row) => row.id);
+    await using janitor = new Janitor(deps());
+    time.seconds += 86_400;
+    await janitor.tick();
+    expect(known()).toEqual(["ended", "left", "pending"]);
+    time.seconds += 1;
+    await janitor.tick();
+    expect([known(), await storage.uploads.allPartIds()]).toEqual([["pending"], []]);
+  });
+
   test("an upload that was never completed loses its parts", async () => {
     const open = { tenant_id: T, filename: "a", bytes: 3, purpose: "assistants", mime: "text/plain", created_at: 1 };
     await storage.uploads.insert({ ...open, id: "upload_1", expires_at: time.seconds, file_expires_s: null });

@@ -1,5 +1,5 @@
 import { messageOf } from "../errors.ts";
-import type { Clock } from "../platform/clock.ts";
+import { type Clock, DAY_SECONDS, HOUR_SECONDS } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import type { ParsedCache } from "../storage/parsed.ts";
@@ -41,18 +41,21 @@ export interface JanitorDeps extends Omit<ThreadUpkeepDeps, "storage"> {
 const EVERY_MS = 10_000;
 /** Log entries removed in one transaction. */
 const TRIM_STEP = 2_000;
+/** What an upload in parts came to can be told for a day after its hour; its file stays. */
+const UPLOAD_SECONDS = DAY_SECONDS;
+const UPLOADS_STEP = 500;
 const EMBEDDINGS_STEP = 500;
 const RESPONSES_STEP = 50;
 const DELETIONS_STEP = 200;
 /** What other servers are told of a store's changes; whoever is further behind loads it anew. */
-const CHANGES_SECONDS = 3600;
+const CHANGES_SECONDS = HOUR_SECONDS;
 const CHANGES_STEP = 2_000;
 const RATES_STEP = 1000;
 /** Hours of statistics that are kept: the longest window, and a day. */
 const STATISTICS_HOURS = 31 * 24;
 /** Files looked at in one step: about a millisecond. */
 const GARBAGE_STEP = 100;
-const SWEEP_SECONDS = 6 * 3600;
+const SWEEP_SECONDS = 6 * HOUR_SECONDS;
 /** Files in progress that nothing works on, put back to work in one round. */
 const REVIVED = 1_000;
 
@@ -98,49 +101,14 @@ export class Janitor implements AsyncDisposable {
     await this.#busy;
   }
 
-  /** One round of expiry. */
+  /** One round. */
   async tick(): Promise<void> {
-    const { storage, blobs, parsed, clock, graceSeconds, detached, wakeJobs } = this.#deps;
+    const { storage, blobs, clock, wakeJobs } = this.#deps;
     const now = clock.nowSeconds();
-    for (const { tenant_id, id } of await storage.files.expired(now)) {
-      const row = await storage.files.get(tenant_id, id);
-      const removed = await storage.transaction(async (tables, tx) => {
-        const gone = await deleteFile(tables, tenant_id, id, now);
-        if (gone !== null) tx.onCommit(() => detached(gone.detached));
-        return gone;
-      });
-      if (row === null || removed === null) continue;
-      await blobs.remove(id);
-      await parsed.remove({ tenantId: tenant_id, sha256: row.sha256, filename: row.filename });
-    }
-    for (const upload of await storage.uploads.expired(now)) {
-      const parts = await storage.uploads.parts(upload.tenant_id, upload.id);
-      await storage.transaction(async ({ uploads }) => {
-        await uploads.end(upload.tenant_id, upload.id, "expired", null);
-        await uploads.removeParts(upload.tenant_id, upload.id);
-      });
-      for (const part of parts) await blobs.remove(part.id);
-    }
-    for (const migration of await storage.migrations.pastRetention(now)) {
-      await storage.transaction(async (tables) => {
-        const old = await tables.generations.get(migration.tenant_id, migration.from_generation);
-        await tables.migrations.update(migration.tenant_id, migration.id, { rollback_until: null });
-        if (old?.state === "retained") await retireGeneration(tables, old);
-      });
-    }
-    for (const { tenant_id, id } of await storage.stores.expiredWithData(now - graceSeconds())) {
-      await storage.transaction(async ({ stores, jobs }) => {
-        await stores.setDataRemoved(tenant_id, id, now);
-        await jobs.insert({
-          tenantId: tenant_id,
-          kind: "purge_store",
-          storeId: id,
-          subject: id,
-          priority: 1,
-          dueMs: 0,
-        });
-      });
-    }
+    await this.#expireFiles(now);
+    await this.#expireUploads(now);
+    await this.#endRetention(now);
+    await this.#expireStores(now);
     await this.#revive();
     await this.#trimLogs(now);
     await this.#trimResponses(now);
@@ -154,6 +122,56 @@ export class Janitor implements AsyncDisposable {
       await this.#removeOrphans(blobs.settled());
     }
     wakeJobs();
+  }
+
+  async #expireFiles(now: number): Promise<void> {
+    const { storage, blobs, parsed, detached } = this.#deps;
+    for (const { tenant_id, id } of await storage.files.expired(now)) {
+      const row = await storage.files.get(tenant_id, id);
+      const removed = await storage.transaction(async (tables, tx) => {
+        const gone = await deleteFile(tables, tenant_id, id, now);
+        if (gone !== null) tx.onCommit(() => detached(gone.detached));
+        return gone;
+      });
+      if (row === null || removed === null) continue;
+      await blobs.remove(id);
+      await parsed.remove({ tenantId: tenant_id, sha256: row.sha256, filename: row.filename });
+    }
+  }
+
+  async #expireUploads(now: number): Promise<void> {
+    const { storage, blobs } = this.#deps;
+    for (const upload of await storage.uploads.expired(now)) {
+      const parts = await storage.uploads.parts(upload.tenant_id, upload.id);
+      await storage.transaction(async ({ uploads }) => {
+        await uploads.end(upload.tenant_id, upload.id, "expired", null);
+        await uploads.removeParts(upload.tenant_id, upload.id);
+      });
+      for (const part of parts) await blobs.remove(part.id);
+    }
+    while ((await storage.uploads.trim(now - UPLOAD_SECONDS, UPLOADS_STEP)) > 0 && !this.#stopped) await nextTurn();
+  }
+
+  /** What a migration left behind for a rollback goes when its time is over. */
+  async #endRetention(now: number): Promise<void> {
+    const { storage } = this.#deps;
+    for (const migration of await storage.migrations.pastRetention(now)) {
+      await storage.transaction(async (tables) => {
+        const old = await tables.generations.get(migration.tenant_id, migration.from_generation);
+        await tables.migrations.update(migration.tenant_id, migration.id, { rollback_until: null });
+        if (old?.state === "retained") await retireGeneration(tables, old);
+      });
+    }
+  }
+
+  async #expireStores(now: number): Promise<void> {
+    const { storage, graceSeconds } = this.#deps;
+    for (const { tenant_id: tenantId, id } of await storage.stores.expiredWithData(now - graceSeconds())) {
+      await storage.transaction(async ({ stores, jobs }) => {
+        await stores.setDataRemoved(tenantId, id, now);
+        await jobs.insert({ tenantId, kind: "purge_store", storeId: id, subject: id, priority: 1, dueMs: 0 });
+      });
+    }
   }
 
   /** No file stays in progress without a job: where its row was lost, it gets another. */
@@ -179,10 +197,10 @@ export class Janitor implements AsyncDisposable {
   async #trimLogs(now: number): Promise<void> {
     const { storage } = this.#deps;
     const { days, rows, bytes } = this.#deps.queryLog();
-    const bounds = { since: now - days * 86_400, rows, bytes };
+    const bounds = { since: now - days * DAY_SECONDS, rows, bytes };
     while ((await storage.queryLog.trim(bounds, TRIM_STEP)) > 0 && !this.#stopped) await nextTurn();
     while ((await storage.storeChanges.trim(CHANGES_SECONDS, CHANGES_STEP)) > 0 && !this.#stopped) await nextTurn();
-    const hour = Math.floor(now / 3600);
+    const hour = Math.floor(now / HOUR_SECONDS);
     // Every row is looked at for it.
     if (hour === this.#trimmedHour) return;
     await storage.statistics.trim(hour - STATISTICS_HOURS);
@@ -191,7 +209,7 @@ export class Janitor implements AsyncDisposable {
 
   async #trimResponses(now: number): Promise<void> {
     const { storage, responseDays } = this.#deps;
-    const before = now - responseDays() * 86_400;
+    const before = now - responseDays() * DAY_SECONDS;
     const step = () => storage.transaction(({ responses }) => responses.trim(before, RESPONSES_STEP), "work");
     while ((await step()) > 0 && !this.#stopped) await nextTurn();
   }

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { HOUR_SECONDS } from "../platform/clock.ts";
 import { holdDiskSpace } from "../platform/disk-reserve.ts";
 import { pathPart } from "../platform/ids.ts";
 import { cutOver, retireGeneration } from "../storage/cutover.ts";
@@ -197,7 +198,7 @@ class MigrationRun {
         status: "completed",
         report,
         completed_at: now,
-        rollback_until: now + retainHours * 3600,
+        rollback_until: now + retainHours * HOUR_SECONDS,
         asked: null,
       });
       return "flipped";

@@ -1,3 +1,4 @@
+import { asError } from "../errors.ts";
 import { AnswerWriter, type AnswerStep, WrittenOff } from "../answers/steps.ts";
 import { markOf } from "../answers/run-outcome.ts";
 import { newId } from "../platform/ids.ts";
@@ -119,7 +120,7 @@ export class RunScribe {
       try {
         await work();
       } catch (error) {
-        this.#failure = error instanceof Error ? error : new Error(String(error));
+        this.#failure = asError(error);
       }
     });
   }

@@ -348,6 +348,123 @@ test("a lease that another took over is not ended by the one who lost it", async
   expect(await rows).toMatchObject([{ lease_owner: "another", attempt: 5 }]);
 });
 
+describe("it looks again at", () => {
+  /** A runner of one place, and what it found to be due after each look: nothing makes it wait for the next poll. */
+  function looking() {
+    const found: (number | null)[] = [];
+    const ends: (() => void)[] = [];
+    const nextDueMs: typeof storage.jobs.nextDueMs = async (kinds) => {
+      const due = await storage.jobs.nextDueMs(kinds);
+      found.push(due);
+      return due;
+    };
+    const runner = new JobRunner({
+      jobs: { ...storage.jobs, nextDueMs },
+      clock: systemClock,
+      log: silentLog,
+      metrics: createMetrics(),
+      owner: "this run",
+      handlers: [
+        {
+          kind: "ingest",
+          concurrency: 1,
+          run: () => new Promise((resolve) => ends.push(() => resolve({ type: "done" }))),
+        },
+      ],
+    });
+    return { runner, found, ends };
+  }
+
+  test("work of its own kinds only, not at what a newer release left", async () => {
+    await add("one", "later", 1);
+    db.raw.run("UPDATE job SET due_ms = 9e15");
+    db.raw.run(`INSERT INTO job (tenant_id, kind, subject, priority, due_ms, created_at)
+      VALUES ('one', 'of a newer release', 'unknown', 0, 0, 0)`);
+    const { runner, found } = looking();
+    await using _runner = runner;
+    await runner.start();
+    await waitFor("it has looked", () => found.length > 0 || undefined);
+    expect(found).toEqual([9e15]);
+    expect(await runner.stats()).toContainEqual({ kind: "ingest", waiting: 1, running: 0 });
+  });
+
+  test("kinds that have a place free, and at the others when a job ends", async () => {
+    for (const subject of ["1", "2"]) await add("one", subject, 1);
+    const { runner, found, ends } = looking();
+    await using _runner = runner;
+    await runner.start();
+    await waitFor("it has looked", () => found.length > 0 || undefined);
+    expect([found, ends.length]).toEqual([[null], 1]);
+    ends[0]?.();
+    await waitFor("the other runs", () => ends.length === 2 || undefined);
+    ends[1]?.();
+    await waitFor("both are done", async () => (await runner.stats()).length === 0 || undefined);
+  });
+});
+
+describe("beside other servers", () => {
+  /** A runner among several, and the subjects of what it began. */
+  function sharing() {
+    const begun: string[] = [];
+    const runner = new JobRunner({
+      jobs: storage.jobs,
+      clock: systemClock,
+      log: silentLog,
+      metrics: createMetrics(),
+      owner: "this run",
+      shared: { everyMs: 10, lacking: () => [] },
+      handlers: [
+        {
+          kind: "ingest",
+          concurrency: 10,
+          run: async ({ subject }) => {
+            begun.push(subject);
+            return { type: "done" };
+          },
+        },
+      ],
+    });
+    return { runner, begun };
+  }
+  const leaseTo = (owner: string) => db.raw.run(`UPDATE job SET lease_owner = '${owner}', lease_ms = 9e15`);
+
+  test("what a server that is gone had leased is taken over while this one runs", async () => {
+    const { runner, begun } = sharing();
+    await using _runner = runner;
+    await runner.start();
+    await add("one", "left", 1);
+    leaseTo("gone");
+    await waitFor("it is taken over", () => begun.length > 0 || undefined);
+    expect(begun).toEqual(["left"]);
+  });
+
+  test("a job or a store that is cancelled is taken from whoever works on it", async () => {
+    const revoked: string[] = [];
+    const { jobs } = storage;
+    const runner = new JobRunner({
+      jobs: {
+        ...jobs,
+        revoke: async (...of) => void revoked.push(of.join(" ")),
+        revokeStore: async (...of) => void revoked.push(of.join(" ")),
+      },
+      clock: systemClock,
+      log: silentLog,
+      metrics: createMetrics(),
+      owner: "this run",
+      shared: { everyMs: 600_000, lacking: () => [] },
+      handlers: [],
+    });
+    await using _runner = runner;
+    await runner.start();
+    runner.cancel("run", "run_1");
+    // Whoever indexes a file that goes notices it by its row.
+    runner.cancel("ingest", "7");
+    runner.cancelStore("vs_1");
+    await waitFor("both are told", () => revoked.length === 2 || undefined);
+    expect(revoked).toEqual(["run run_1 this run", "vs_1 this run"]);
+  });
+});
+
 describe("what a job begins with", () => {
   /** A runner of jobs that begin with one of `places`, which each tenant may have all of. */
   function leasing(places: number) {

@@ -68,18 +68,20 @@ export interface SharedWork {
 
 const LEASE_MS = 60_000;
 const RENEW_EVERY_MS = 15_000;
-/** Due jobs that are held are not looked at more often than this. */
-const HELD_POLL_MS = 500;
-/** Looked at this often even when nobody wakes the runner: due times and moved clocks. */
-const POLL_MS = 5_000;
 const UNWRITTEN_RETRY_MS = 1_000;
 /** Tenants whose last turn is remembered; then all begin anew. */
 const MOST_SERVED = 10_000;
 
-/** Work that others asked for is found this soon. */
+/** Looked at this often even when nobody wakes the runner: due times and moved clocks, and what other servers asked for. */
+const POLL_MS = 5_000;
 const SHARED_POLL_MS = 1_000;
-/** Due jobs that wait for another server, or for a place here, are not looked at more often than this. */
+/**
+ * Due jobs that were not taken are not looked at more often than this: they wait for their tenant's limit, or for another
+ * server; for their store to be let go of.
+ */
+const LEAST_MS = 50;
 const SHARED_LEAST_MS = 250;
+const HELD_LEAST_MS = 500;
 
 interface Running {
   job: JobRow;
@@ -190,9 +192,13 @@ export class JobRunner implements AsyncDisposable {
         }
       }
     });
-    const isHeld = this.#options.handlers.some(({ kind }) => this.#heldStores(kind).length > 0);
-    const leastMs = isHeld ? HELD_POLL_MS : this.#options.shared ? SHARED_LEAST_MS : 50;
-    await this.#schedule(claimed ? leastMs : UNWRITTEN_RETRY_MS);
+    await this.#schedule(claimed ? this.#leastMs() : UNWRITTEN_RETRY_MS);
+  }
+
+  #leastMs(): number {
+    const { handlers, shared } = this.#options;
+    if (handlers.some(({ kind }) => this.#heldStores(kind).length > 0)) return HELD_LEAST_MS;
+    return shared ? SHARED_LEAST_MS : LEAST_MS;
   }
 
   /** A full disk must end neither the process nor the work for good: false when the rows could not be changed now. */
@@ -203,8 +209,7 @@ export class JobRunner implements AsyncDisposable {
     } catch (error) {
       // Said once, by whoever found it.
       if (error instanceof AppError && error.code === "storage_unavailable") return false;
-      const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-      this.#options.log.error("the job rows cannot be changed now", { error: detail });
+      this.#options.log.error("the job rows cannot be changed now", { error: nameAndMessageOf(error) });
       return false;
     }
   }
@@ -306,8 +311,8 @@ export class JobRunner implements AsyncDisposable {
     } catch (error) {
       outcome = retry("unexpected", job.attempt);
       if (!(error instanceof LeaseLost)) {
-        const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-        log.error("job failed unexpectedly", { kind: job.kind, job: job.id, attempt: job.attempt, error: detail });
+        const told = { kind: job.kind, job: job.id, attempt: job.attempt, error: nameAndMessageOf(error) };
+        log.error("job failed unexpectedly", told);
       }
     } finally {
       held.end();
@@ -343,9 +348,14 @@ export class JobRunner implements AsyncDisposable {
   }
 
   async #schedule(leastMs: number): Promise<void> {
-    const { jobs, clock } = this.#options;
+    const { jobs, clock, handlers } = this.#options;
+    // Others are not this release's to do: a newer one left them, before it was taken back. Kinds that have every place
+    // taken are looked at when a job ends.
+    const kinds = handlers
+      .filter((handler) => this.#runningOf(handler.kind) < placesOf(handler))
+      .map(({ kind }) => kind);
     // Rows that cannot be read now are looked at again with the next poll.
-    const due = await jobs.nextDueMs().catch(() => null);
+    const due = await jobs.nextDueMs(kinds).catch(() => null);
     if (this.#timer !== null) clearTimeout(this.#timer);
     if (!this.#started) return;
     const pollMs = this.#options.shared ? SHARED_POLL_MS : POLL_MS;
@@ -380,6 +390,11 @@ class JobLease implements Lease {
   end(): void {
     this.#hasEnded = true;
   }
+}
+
+/** A bug is told by its kind: `TypeError: …`. */
+function nameAndMessageOf(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
 
 function placesOf({ concurrency, hasSparePlace }: JobHandler): number {

@@ -1,4 +1,5 @@
 import type { Storage } from "../storage/storage.ts";
+import { DAY_SECONDS } from "../platform/clock.ts";
 import { nextTurn } from "../platform/next-turn.ts";
 import { expireRun } from "../storage/run-end.ts";
 import type { RunRow } from "../storage/runs.ts";
@@ -31,6 +32,6 @@ export async function keepThreads(
   }
   const days = threadDays();
   if (days === null) return;
-  const step = () => storage.transaction(({ threads }) => threads.trim(now - days * 86_400, THREADS_STEP), "work");
+  const step = () => storage.transaction(({ threads }) => threads.trim(now - days * DAY_SECONDS, THREADS_STEP), "work");
   while ((await step()) > 0 && !isStopped()) await nextTurn();
 }

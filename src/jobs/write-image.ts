@@ -4,7 +4,7 @@ import { messageOf } from "../errors.ts";
 import { imageSince } from "../index/image-file.ts";
 import type { StoreIndex } from "../index/store-index.ts";
 import type { Clock } from "../platform/clock.ts";
-import { freeBytes } from "../platform/disk-reserve.ts";
+import { assertDiskRoom } from "../platform/disk-reserve.ts";
 import { pathPart } from "../platform/ids.ts";
 import type { Log } from "../platform/log.ts";
 import type { GenerationRow } from "../storage/generations.ts";
@@ -12,7 +12,7 @@ import type { Storage } from "../storage/storage.ts";
 import type { ImageLane } from "../workers/image-lane.ts";
 import { imagePath } from "./index-image.ts";
 import type { JobHandler, JobOutcome } from "./runner.ts";
-import type { JobRow } from "../storage/jobs.ts";
+import { generationJob, type JobRow } from "../storage/jobs.ts";
 
 export interface WriteImageDeps {
   storage: Storage;
@@ -90,7 +90,8 @@ async function writeImage(
     deps.ended(generation, { outcome, before, ms: performance.now() - startedAt });
   try {
     mkdirSync(dirname(path), { recursive: true });
-    await refuseWithoutRoom(dirname(path), chunks * (generation.dimensions + CHUNK_BYTES));
+    // The old image stays until the new one is whole.
+    await assertDiskRoom(dirname(path), chunks * (generation.dimensions + CHUNK_BYTES));
     const written = await lane.write({ database, dataDir, generation, nowMs: clock.nowMs() }, chunks, signal);
     if ((await deps.storage.generations.get(tenantId, id))?.state !== "live") removeImage(dataDir, generation);
     if (!written.ok) {
@@ -116,29 +117,13 @@ async function writeImage(
   }
 }
 
-/** Said before the work rather than after it; throws. The old image stays until the new one is whole. */
-async function refuseWithoutRoom(directory: string, needed: number): Promise<void> {
-  const free = await freeBytes(directory);
-  if (free >= needed) return;
-  const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
-  throw new Error(`it may need ${megabytes(needed)} of disk space and ${megabytes(free)} are free`);
-}
-
 /** Queues the writing of a generation's image; `nowMs`: Unix milliseconds. */
 export async function scheduleImage(
   storage: Pick<Storage, "jobs">,
   generation: Pick<GenerationRow, "tenant_id" | "store_id" | "id">,
   nowMs: number,
 ): Promise<void> {
-  await storage.jobs.insert({
-    tenantId: generation.tenant_id,
-    kind: "write_image",
-    storeId: generation.store_id,
-    subject: String(generation.id),
-    priority: 1,
-    dueMs: 0,
-    payload: String(nowMs),
-  });
+  await storage.jobs.insert({ ...generationJob("write_image", generation), payload: String(nowMs) });
 }
 
 export function removeImage(dataDir: string, { store_id, id }: Pick<GenerationRow, "store_id" | "id">): void {

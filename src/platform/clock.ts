@@ -8,6 +8,9 @@ export interface Clock {
   nowSeconds(): number;
 }
 
+export const HOUR_SECONDS = 3600;
+export const DAY_SECONDS = 24 * HOUR_SECONDS;
+
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   nowSeconds: () => Math.floor(Date.now() / 1000),

@@ -39,3 +39,11 @@ export function freeBytesNow(path: string): number {
   const { bavail, bsize } = statfsSync(path);
   return bavail * bsize;
 }
+
+/** Throws, before the work that needs so many bytes rather than after it, where the disk of a directory has them not. */
+export async function assertDiskRoom(directory: string, bytes: number): Promise<void> {
+  const free = await freeBytes(directory);
+  if (free >= bytes) return;
+  const megabytes = (n: number) => `${Math.ceil(n / 1e6)} MB`;
+  throw new Error(`it needs ${megabytes(bytes)} of disk space and ${megabytes(free)} are free`);
+}

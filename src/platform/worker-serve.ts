@@ -1,3 +1,4 @@
+import { asError } from "../errors.ts";
 import type { FromWorker, ToWorker } from "./worker-link.ts";
 import type { Methods } from "./worker-pool.ts";
 
@@ -33,7 +34,7 @@ export function serveCalls<M extends Methods, Init>(
       const answer = await handler(args);
       post({ type: "result", id, result: answer.result }, answer.transfer);
     } catch (error) {
-      const failure = error instanceof Error ? error : new Error(String(error));
+      const failure = asError(error);
       post({ type: "error", id, error: { name: failure.name, message: failure.message, stack: failure.stack } });
     }
   };
@@ -45,7 +46,7 @@ export function serveCalls<M extends Methods, Init>(
         try {
           started = start(message.init as Init);
         } catch (error) {
-          started = error instanceof Error ? error : new Error(String(error));
+          started = asError(error);
         }
         return;
       case "call":

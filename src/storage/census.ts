@@ -16,7 +16,7 @@ export interface Census {
 }
 
 /** Counting reads rows, and a large store has many. */
-export const COUNTED_ROWS = 100_000;
+const COUNTED_ROWS = 100_000;
 
 /** Reads only, and beside a running server too. Throws what SQLite throws, and an error for a schema that is not Lectern's. */
 export function takeCensus(dataDir: string): Census {

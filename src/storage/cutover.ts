@@ -1,4 +1,5 @@
 import type { GenerationRow } from "./generations.ts";
+import { generationJob } from "./jobs.ts";
 import type { Tables } from "./storage.ts";
 
 /** The name and the dimensions that a store shows for its model. */
@@ -37,12 +38,5 @@ export async function retireGeneration(
   generation: GenerationRow,
 ): Promise<void> {
   await tables.generations.setState(generation.tenant_id, generation.id, "retired");
-  await tables.jobs.insert({
-    tenantId: generation.tenant_id,
-    kind: "retire",
-    storeId: generation.store_id,
-    subject: String(generation.id),
-    priority: 1,
-    dueMs: 0,
-  });
+  await tables.jobs.insert(generationJob("retire", generation));
 }

@@ -115,7 +115,7 @@ export async function dropParsed(
 }
 
 /** The cache entry that went with a deleted file; null where there was none, or another file has the same bytes. */
-export async function parsedSubjectOf(
+async function parsedSubjectOf(
   { storage }: { storage: Pick<Storage, "files"> },
   row: DeletionRow,
 ): Promise<ParsedSubject | null> {

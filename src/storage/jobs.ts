@@ -1,4 +1,4 @@
-import type { JobId, StoreFileSeq, StoreId, TenantId } from "./ids.ts";
+import type { GenerationId, JobId, StoreFileSeq, StoreId, TenantId } from "./ids.ts";
 import { id, integer, json, nullable, type RowOf, table, text } from "./table.ts";
 
 export type JobKind =
@@ -81,6 +81,14 @@ export interface NewJob {
   payload?: string | undefined;
 }
 
+/** A job on a generation of a store, which nobody waits for. */
+export function generationJob(
+  kind: JobKind,
+  { tenant_id: tenantId, store_id: storeId, id }: { tenant_id: TenantId; store_id: StoreId; id: GenerationId },
+): NewJob {
+  return { tenantId, kind, storeId, subject: String(id), priority: 1, dueMs: 0 };
+}
+
 /** Durable work with leases. A job is done exactly when its row is gone. */
 export interface JobsTable extends JobLeases {
   insert(job: NewJob): Promise<void>;
@@ -139,5 +147,6 @@ export interface JobLeases {
   revoke(kind: JobKind, subject: string, owner: string): Promise<void>;
   /** Takes every job of the store from whoever else works on it. */
   revokeStore(storeId: StoreId, owner: string): Promise<void>;
-  nextDueMs(): Promise<number | null>;
+  /** When the next job of one of these kinds is due that nobody works on; Unix milliseconds, null when there is none. */
+  nextDueMs(kinds: readonly JobKind[]): Promise<number | null>;
 }

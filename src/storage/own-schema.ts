@@ -83,7 +83,7 @@ function saidVersion(connection: Database, found: readonly SchemaObject[]): { ve
 }
 
 /** What the migrations up to a version make. */
-export function schemaAt(version: number): SchemaObject[] {
+function schemaAt(version: number): SchemaObject[] {
   using db = emptyAt(version);
   return db
     .query<SchemaObject, []>(OBJECTS)

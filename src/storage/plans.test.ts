@@ -80,3 +80,15 @@ test("what was said before is found from its Responses, whatever else was said",
   expect(plans).toHaveLength(5);
   await db.close();
 });
+
+test("what is too old is found beside what belongs to conversations, and work of known kinds by its time", async () => {
+  const db = openSqlite(":memory:");
+  const [old, due] = await plansOf(db, async (sql) => {
+    expect(await responsesTable(sql).trim(1, 10)).toBe(0);
+    expect(await jobsTable(sql).nextDueMs(["ingest"])).toBeNull();
+  });
+  expect(old).toBe("SEARCH response USING INDEX response_alone (created_at<?)");
+  expect(due).toStartWith("SCAN job USING INDEX job_by_due");
+  expect(due).not.toContain("TEMP B-TREE FOR ORDER BY");
+  await db.close();
+});

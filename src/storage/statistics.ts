@@ -1,3 +1,4 @@
+import { HOUR_SECONDS } from "../platform/clock.ts";
 import type { StoreId, TenantId } from "./ids.ts";
 import type { Sql } from "./sql.ts";
 import { id, integer, json, type RowOf, table } from "./table.ts";
@@ -101,7 +102,7 @@ export function statisticsTable(sql: Sql): StatisticsTable {
     queryHours: (tenantId, storeId, fromHour) => QUERIES.all(sql, QUERY_HOURS, [tenantId, storeId, fromHour]),
     async addIngest({ tenantId, storeId, at, status, bytes, chunks }) {
       const counts = { completed: 0, failed: 0, cancelled: 0, [status]: 1, bytes, chunks };
-      const hour = Math.floor(at / 3600);
+      const hour = Math.floor(at / HOUR_SECONDS);
       await INGEST_HOUR.insert(sql, { store_id: storeId, hour, tenant_id: tenantId, ...counts }, ADD_INGEST);
     },
     ingestHours: (tenantId, storeId, fromHour) => INGESTS.all(sql, INGEST_HOURS, [tenantId, storeId, fromHour]),

@@ -11,6 +11,7 @@ import {
   statSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { DAY_SECONDS } from "../platform/clock.ts";
 import { replaceFile, syncPath } from "../platform/replace-file.ts";
 import { MIGRATIONS } from "./migrations/index.ts";
 import { checkSchema, distrust, givenVersion } from "./own-schema.ts";
@@ -38,7 +39,6 @@ const FOLDER = "before-upgrade";
 export const UNDONE = "undone-upgrade";
 const DATABASE = "meta.sqlite";
 const NOTE = "note.json";
-const DAY_SECONDS = 86_400;
 
 /** What an upgrade of the database of this directory would change; null where there is nothing to upgrade, or nothing to read. */
 export function pendingUpgrade(dataDir: string): { from: number; to: number; bytes: number } | null {

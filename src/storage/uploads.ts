@@ -51,6 +51,8 @@ export interface UploadsTable {
   removeParts(tenantId: TenantId, uploadId: UploadId): Promise<void>;
   /** Up to 100 pending uploads of any tenant whose hour is over (for the janitor). */
   expired(nowSeconds: number): Promise<UploadRow[]>;
+  /** Removes up to so many that have ended and whose hour was over before; returns how many. */
+  trim(beforeSeconds: number, step: number): Promise<number>;
   /** Bytes of parts whose uploads have not ended: of all, and of those that this key began. */
   pendingBytes(tenantId: TenantId, keyId: KeyId): Promise<{ ofTenant: number; ofKey: number }>;
   /** Ids of every tenant's upload parts, for a backup. */
@@ -66,6 +68,9 @@ const END = /*sql*/ `UPDATE upload SET status = ?3, file_id = ?4 WHERE tenant_id
 const PARTS = /*sql*/ `SELECT ${UPLOAD_PART.list} FROM upload_part WHERE tenant_id = ?1 AND upload_id = ?2 ORDER BY rowid`;
 const REMOVE_PARTS = /*sql*/ `DELETE FROM upload_part WHERE tenant_id = ?1 AND upload_id = ?2`;
 const EXPIRED = /*sql*/ `SELECT ${UPLOAD.list} FROM upload WHERE status = 'pending' AND expires_at <= ?1 LIMIT 100`;
+// Parts that an interrupted end left go with it; their bytes are orphans from then on, which the sweep removes.
+const TRIM = /*sql*/ `DELETE FROM upload WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM upload
+  WHERE status <> 'pending' AND expires_at < ?1 ORDER BY expires_at LIMIT ?2)`;
 const PENDING_BYTES = /*sql*/ `SELECT CAST(coalesce(sum(p.bytes), 0) AS BIGINT) AS "ofTenant",
   CAST(coalesce(sum(p.bytes) FILTER (WHERE u.key_id = ?2), 0) AS BIGINT) AS "ofKey"
   FROM upload_part p JOIN upload u ON u.id = p.upload_id WHERE p.tenant_id = ?1`;
@@ -84,6 +89,7 @@ export function uploadsTable(sql: Sql): UploadsTable {
     parts: (tenantId, uploadId) => UPLOAD_PART.all(sql, PARTS, [tenantId, uploadId]),
     removeParts: async (tenantId, uploadId) => void (await sql.run(REMOVE_PARTS, [tenantId, uploadId])),
     expired: (nowSeconds) => UPLOAD.all(sql, EXPIRED, [nowSeconds]),
+    trim: (beforeSeconds, step) => sql.run(TRIM, [beforeSeconds, step]),
     pendingBytes: async (tenantId, keyId) =>
       (await sql.get<{ ofTenant: number; ofKey: number }>(PENDING_BYTES, [tenantId, keyId])) ?? {
         ofTenant: 0,

@@ -3,14 +3,20 @@
  * no client stays with a server. Suites that start servers run over pairs with LECTERN_TEST_SERVERS=two.
  */
 import { mkdirSync } from "node:fs";
-import OpenAI from "openai";
 import { testDatabase } from "../cluster/servers/postgres.ts";
+import { asking } from "./asking.ts";
 import type { StartOptions, TestServer } from "./server.ts";
 
 export const OVER_TWO = process.env["LECTERN_TEST_SERVERS"] === "two";
 
 export interface Pair extends TestServer {
   readonly servers: readonly [TestServer, TestServer];
+}
+
+/** Options of servers that have one database, and one directory of uploaded bytes, which is made. */
+export function sharedOptions(database: string, blobs: string): string[] {
+  mkdirSync(blobs, { recursive: true });
+  return ["--database", database, "--blobs", `file://${blobs}`];
 }
 
 /** A data directory that is started again has the database that it had. */
@@ -24,8 +30,7 @@ export async function startPair(
   const { dataDir, args = [] } = options;
   let database = databases.get(dataDir);
   if (database === undefined) databases.set(dataDir, (database = testDatabase()));
-  mkdirSync(`${dataDir}-blobs`, { recursive: true });
-  const shared = ["--database", await database, "--blobs", `file://${dataDir}-blobs`];
+  const shared = sharedOptions(await database, `${dataDir}-blobs`);
   // One after the other, as a rolling start does it: the first makes the tables and the key.
   const first = await start({ ...options, args: [...args, ...shared] });
   const second = await start({ ...options, dataDir: `${dataDir}-second`, args: [...args, ...shared] });
@@ -37,12 +42,10 @@ export async function startPair(
   const end = async () => await proxy.stop(true);
   return {
     servers: [first, second],
-    url: proxy.url.origin,
-    key: first.key,
+    ...asking(proxy.url.origin, first.key),
     dataDir,
     pid: first.pid,
     startMs: first.startMs,
-    client: new OpenAI({ apiKey: first.key, baseURL: `${proxy.url.origin}/v1`, maxRetries: 0 }),
     log: () => first.log() + second.log(),
     async stop() {
       await end();
@@ -51,11 +54,6 @@ export async function startPair(
     async kill() {
       await end();
       await both((server) => server.kill());
-    },
-    fetch(path, init = {}) {
-      const headers = new Headers(init.headers);
-      if (!headers.has("authorization")) headers.set("authorization", `Bearer ${first.key}`);
-      return fetch(proxy.url.origin + path, { ...init, headers });
     },
     async [Symbol.asyncDispose]() {
       await end();

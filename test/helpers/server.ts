@@ -3,7 +3,7 @@
  */
 import { existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import OpenAI from "openai";
+import { type Asking, asking } from "./asking.ts";
 import { OVER_TWO, startPair } from "./pair.ts";
 import { tempDir, type TempDir } from "./temp-dir.ts";
 
@@ -42,21 +42,17 @@ export interface StartOptions {
   command?: readonly string[];
 }
 
-export interface TestServer extends AsyncDisposable {
-  url: string;
-  key: string;
+export interface TestServer extends Asking, AsyncDisposable {
   dataDir: string;
   pid: number;
   /** Milliseconds from the start of the process to the ready line. */
   startMs: number;
-  client: OpenAI;
   /** What it wrote to standard error so far. */
   log(): string;
   /** SIGTERM; resolves to the exit status. */
   stop(): Promise<number>;
   /** SIGKILL, at once. */
   kill(): Promise<void>;
-  fetch(path: string, init?: RequestInit): Promise<Response>;
 }
 
 const READY = /^lectern \S+ listening on (http:\/\/\S+)$/m;
@@ -101,7 +97,6 @@ export async function startOne(options: StartOptions = {}): Promise<TestServer> 
     own?.[Symbol.dispose]();
     throw new Error(`the server did not start (exit ${child.exitCode}):\n${errors.text()}${output.text()}`);
   }
-  const url = ready[1];
   const key = options.env?.["LECTERN_API_KEY"] || TEST_KEY;
 
   const end = async (signal: NodeJS.Signals) => {
@@ -109,20 +104,13 @@ export async function startOne(options: StartOptions = {}): Promise<TestServer> 
     return await child.exited;
   };
   return {
-    url,
-    key,
+    ...asking(ready[1], key),
     dataDir,
     pid: child.pid,
     startMs: performance.now() - startedMs,
-    client: new OpenAI({ apiKey: key, baseURL: `${url}/v1`, maxRetries: 0 }),
     log: errors.text,
     stop: () => end("SIGTERM"),
     kill: async () => void (await end("SIGKILL")),
-    fetch: (path, init = {}) => {
-      const headers = new Headers(init.headers);
-      if (!headers.has("authorization")) headers.set("authorization", `Bearer ${key}`);
-      return fetch(url + path, { ...init, headers });
-    },
     async [Symbol.asyncDispose]() {
       await end("SIGKILL");
       own?.[Symbol.dispose]();

@@ -10,7 +10,7 @@ import { checkPairs } from "../attaching/input.ts";
 /** A conversation that somebody brings along, or instructions of OpenAI's greatest length in any script. */
 export const TEXT_BODY = jsonLimit(4 * 1024 * 1024, 100_000);
 
-export const TOOL_TYPES: readonly unknown[] = ["file_search", "function", "code_interpreter"];
+const TOOL_TYPES: readonly unknown[] = ["file_search", "function", "code_interpreter"];
 
 /** Throws a 400 for what is not valid. */
 export function readBody<S extends TSchema>(schema: S, sent: unknown): Static<S> {

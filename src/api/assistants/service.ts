@@ -163,7 +163,7 @@ function checkTexts({ name, description, instructions }: ModifyAssistantBody): v
   checkLength(instructions, MAX_CHARACTERS, "instructions");
 }
 
-export function showAssistant({ id, created_at, definition }: AssistantRow): Assistant {
+function showAssistant({ id, created_at, definition }: AssistantRow): Assistant {
   return {
     id,
     object: "assistant",

@@ -27,7 +27,7 @@ export const Ranking = Type.Object(
   { $id: "AssistantRankingOptions", additionalProperties: false },
 );
 
-export const FileSearch = Type.Object(
+const FileSearch = Type.Object(
   {
     type: Type.Literal("file_search"),
     file_search: Type.Optional(
@@ -45,7 +45,7 @@ export const FileSearch = Type.Object(
 
 export const FunctionName = Type.String({ pattern: "^[A-Za-z0-9_-]{1,64}$", maxLength: 64 });
 
-export const AssistantFunction = Type.Object(
+const AssistantFunction = Type.Object(
   {
     type: Type.Literal("function"),
     function: Type.Object(
@@ -65,7 +65,7 @@ export const AssistantFunction = Type.Object(
   },
 );
 
-export const CodeInterpreter = Type.Object(
+const CodeInterpreter = Type.Object(
   { type: Type.Literal("code_interpreter") },
   { $id: "AssistantCodeTool", additionalProperties: false, description: "Accepted, without effect." },
 );
@@ -151,7 +151,7 @@ export const ResponseFormat = Type.Union([
 ]);
 export type ResponseFormat = Static<typeof ResponseFormat>;
 
-export const ReasoningEffort = Type.String({ maxLength: 64 });
+const ReasoningEffort = Type.String({ maxLength: 64 });
 
 /** The members that an assistant and a run share. */
 export const sampling = () => ({
@@ -170,7 +170,7 @@ export const shownSampling = () => ({
 });
 export const ShownMetadata = Type.Record(Type.String(), Type.String());
 
-export const STEP_CONTENT = "step_details.tool_calls[*].file_search.results[*].content";
+const STEP_CONTENT = "step_details.tool_calls[*].file_search.results[*].content";
 /** What else of steps can be asked for. */
 export const includeQuery = () => ({
   include: Type.Optional(

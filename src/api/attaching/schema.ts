@@ -22,7 +22,7 @@ export const Attributes = Type.Record(Type.String(), Type.Union([AttributeText, 
 });
 export type Attributes = Static<typeof Attributes>;
 
-export const StaticChunking = Type.Object(
+const StaticChunking = Type.Object(
   {
     max_chunk_size_tokens: Type.Integer({
       minimum: 100,

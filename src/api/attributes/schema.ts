@@ -9,7 +9,7 @@ export const MOST_FILES = 20_000;
 /** Chunks with attributes of their own that are looked at, the newest first. */
 export const MOST_CHUNKS = 20_000;
 
-export const ATTRIBUTE_TYPES = ["string", "number", "boolean", "mixed"] as const;
+const ATTRIBUTE_TYPES = ["string", "number", "boolean", "mixed"] as const;
 
 const Attribute = Type.Object(
   {

@@ -4,7 +4,7 @@ import { idText, nullable } from "../../http/openai.ts";
 import { Attributes } from "../attaching/schema.ts";
 
 /** Ready-made vectors of one request at most. */
-export const MAX_VECTORS = 1000;
+const MAX_VECTORS = 1000;
 
 /** Characters of one text, and of all texts of one request, at most. */
 const MAX_CONTENT_CHARACTERS = 256 * 1024;

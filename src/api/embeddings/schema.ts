@@ -16,7 +16,7 @@ export const ManyTexts = Type.Array(OneText, { maxItems: MAX_INPUTS });
 export const Vectors = Type.Array(Type.Array(Type.Number()));
 
 /** What the makers of embedding models call what a text is for. */
-export const INPUT_TYPES = [
+const INPUT_TYPES = [
   "query",
   "search_query",
   "passage",

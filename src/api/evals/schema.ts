@@ -40,7 +40,7 @@ const Metrics = Type.Object(
   { $id: "EvaluationMetrics", description: "Means over all judged queries." },
 );
 
-export const EVALUATION_STATUSES = ["queued", "in_progress", "completed", "failed"] as const;
+const EVALUATION_STATUSES = ["queued", "in_progress", "completed", "failed"] as const;
 
 export const Evaluation = Type.Object(
   {

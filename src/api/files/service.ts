@@ -1,5 +1,5 @@
 import { AppError } from "../../errors.ts";
-import type { Clock } from "../../platform/clock.ts";
+import { type Clock, DAY_SECONDS } from "../../platform/clock.ts";
 import { newId } from "../../platform/ids.ts";
 import type { Blobs } from "../../storage/blobs.ts";
 import type { FileRow } from "../../storage/files.ts";
@@ -34,7 +34,7 @@ export interface FilesDeps {
 }
 
 /** Files of this purpose expire by themselves unless told otherwise. */
-const BATCH_EXPIRY_SECONDS = 30 * 86_400;
+const BATCH_EXPIRY_SECONDS = 30 * DAY_SECONDS;
 
 export interface FilesService extends FileStoring {
   /** @throws AppError `file_not_found` */

@@ -88,7 +88,7 @@ export const MigrationReport = Type.Object(
   { $id: "MigrationReport" },
 );
 
-export const MIGRATION_STATUSES = [
+const MIGRATION_STATUSES = [
   "queued",
   "building",
   "catching_up",

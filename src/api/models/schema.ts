@@ -3,7 +3,7 @@ import type { Static } from "@sinclair/typebox";
 import { MODEL_ID, REMOTE_DIALECTS } from "../../models/model-tables.ts";
 import { oneOf } from "../../http/openai.ts";
 
-export const MODEL_LOCATIONS = ["bundled", "local", "remote", "alias"] as const;
+const MODEL_LOCATIONS = ["bundled", "local", "remote", "alias"] as const;
 
 export const Model = Type.Object(
   {

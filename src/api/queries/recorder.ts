@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { HOUR_SECONDS } from "../../platform/clock.ts";
 import type { Log } from "../../platform/log.ts";
 import type { LoggedSearch } from "../../storage/logged-search.ts";
 import type { NewQueryLogRow } from "../../storage/query-log.ts";
@@ -160,7 +161,7 @@ function rounded(ms: number): number {
 function hoursOf(searches: readonly Waiting[]): QueryHour[] {
   const hours = new Map<string, QueryHour>();
   for (const { tenantId, storeId, createdAt, latencyMs, results } of searches) {
-    const hour = Math.floor(createdAt / 3600);
+    const hour = Math.floor(createdAt / HOUR_SECONDS);
     const key = `${storeId} ${hour}`;
     const sum: QueryHour = hours.get(key) ?? { tenantId, storeId, hour, queries: 0, empty: 0, latency: {} };
     hours.set(key, sum);

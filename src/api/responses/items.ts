@@ -12,11 +12,11 @@ const text = (description: string) => Type.String({ maxLength: LONGEST, descript
 const itemId = () => Type.Optional(Type.String({ maxLength: 128 }));
 const status = () => Type.Optional(oneOf(["in_progress", "completed", "incomplete"]));
 
-export const InputText = Type.Object(
+const InputText = Type.Object(
   { type: Type.Literal("input_text"), text: text("What is said.") },
   { $id: "InputTextPart", additionalProperties: false },
 );
-export const InputImage = Type.Object(
+const InputImage = Type.Object(
   {
     type: Type.Literal("input_image"),
     image_url: Type.Optional(nullable(text("An address, or a data URL."))),
@@ -41,7 +41,7 @@ export const InputFile = Type.Object(
   { $id: "InputFilePart", additionalProperties: false, description: "Without effect where no language model answers." },
 );
 /** As clients send it back, with what their parsing helpers put in. */
-export const GivenOutputText = Type.Object(
+const GivenOutputText = Type.Object(
   {
     type: Type.Literal("output_text"),
     text: text("What was answered."),
@@ -51,7 +51,7 @@ export const GivenOutputText = Type.Object(
   },
   { $id: "GivenOutputTextPart", additionalProperties: false },
 );
-export const RefusalPart = Type.Object(
+const RefusalPart = Type.Object(
   { type: Type.Literal("refusal"), refusal: text("Why not.") },
   { $id: "RefusalPart", additionalProperties: false },
 );
@@ -69,7 +69,7 @@ export const GivenMessage = Type.Object(
   },
   { $id: "GivenMessage", additionalProperties: false, description: "`type` may be left out." },
 );
-export const GivenFunctionCall = Type.Object(
+const GivenFunctionCall = Type.Object(
   {
     type: Type.Literal("function_call"),
     call_id: Type.String({ minLength: 1, maxLength: 256 }),
@@ -82,7 +82,7 @@ export const GivenFunctionCall = Type.Object(
   },
   { $id: "GivenFunctionCall", additionalProperties: false },
 );
-export const GivenFunctionOutput = Type.Object(
+const GivenFunctionOutput = Type.Object(
   {
     type: Type.Literal("function_call_output"),
     call_id: Type.String({ minLength: 1, maxLength: 256 }),
@@ -95,7 +95,7 @@ export const GivenFunctionOutput = Type.Object(
   },
   { $id: "GivenFunctionOutput", additionalProperties: false },
 );
-export const GivenSearchCall = Type.Object(
+const GivenSearchCall = Type.Object(
   {
     type: Type.Literal("file_search_call"),
     id: itemId(),
@@ -105,12 +105,12 @@ export const GivenSearchCall = Type.Object(
   },
   { $id: "GivenFileSearchCall", additionalProperties: false, description: "History: it is not searched again." },
 );
-export const ItemReference = Type.Object(
+const ItemReference = Type.Object(
   { type: Type.Literal("item_reference"), id: itemId() },
   { $id: "ItemReference", additionalProperties: false, description: "A stored item. `type` may be left out." },
 );
 /** History of tools that are not here, and of models. */
-export const DroppedItem = Type.Object(
+const DroppedItem = Type.Object(
   {
     type: oneOf([
       "reasoning",
@@ -233,7 +233,7 @@ export const FileSearchCall = Type.Object(
 );
 export type FileSearchCall = Static<typeof FileSearchCall>;
 
-export const InputMessage = Type.Object(
+const InputMessage = Type.Object(
   {
     id: Type.String(),
     type: Type.Literal("message"),
@@ -259,7 +259,7 @@ export type FunctionCall = Static<typeof FunctionCall>;
 export const OutputItem = Type.Union([FileSearchCall, OutputMessage, FunctionCall]);
 export type OutputItem = Static<typeof OutputItem>;
 
-export const FunctionOutput = Type.Object(
+const FunctionOutput = Type.Object(
   {
     id: Type.String(),
     type: Type.Literal("function_call_output"),

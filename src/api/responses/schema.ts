@@ -7,7 +7,7 @@ import { GivenItem, OutputItem } from "./items.ts";
 import { LecternNote } from "../lectern-note.ts";
 
 /** What else of the output can be asked for; the first has an effect. */
-export const INCLUDES = [
+const INCLUDES = [
   "file_search_call.results",
   "web_search_call.results",
   "web_search_call.action.sources",
@@ -44,7 +44,7 @@ export const FileSearchTool = Type.Object(
 );
 export type FileSearchTool = Static<typeof FileSearchTool>;
 
-export const FunctionTool = Type.Object(
+const FunctionTool = Type.Object(
   {
     type: Type.Literal("function"),
     name: name(),
@@ -162,7 +162,7 @@ export const CreateResponseBody = Type.Object(
 );
 export type CreateResponseBody = Static<typeof CreateResponseBody>;
 
-export const ResponseUsage = Type.Object(
+const ResponseUsage = Type.Object(
   {
     input_tokens: Type.Integer({ description: "Of the queries, where no language model answers." }),
     input_tokens_details: Type.Object({ cached_tokens: Type.Integer(), cache_write_tokens: Type.Integer() }),
@@ -173,7 +173,7 @@ export const ResponseUsage = Type.Object(
   { $id: "ResponseUsage" },
 );
 
-export const ResponseError = Type.Object(
+const ResponseError = Type.Object(
   {
     code: Type.String(),
     message: Type.String(),

@@ -6,7 +6,7 @@ import { RankingOptions } from "../ranking-options.ts";
 import { Attributes } from "../attaching/schema.ts";
 
 /** Queries of one request at most. */
-export const MAX_QUERIES = 64;
+const MAX_QUERIES = 64;
 /** Characters of all queries of a request at most: they are taken apart on the thread that serves requests. */
 export const MAX_QUERY_CHARACTERS = 65_536;
 /** Of a vector; more than any model has. In base64, with line ends. */
@@ -68,7 +68,7 @@ export const SearchBody = Type.Object(
 );
 export type SearchBody = Static<typeof SearchBody>;
 
-export const SearchScores = Type.Object(
+const SearchScores = Type.Object(
   {
     vector: nullable(Type.Number()),
     keyword: nullable(Type.Number()),

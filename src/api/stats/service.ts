@@ -1,5 +1,5 @@
 import { AppError } from "../../errors.ts";
-import type { Clock } from "../../platform/clock.ts";
+import { type Clock, HOUR_SECONDS } from "../../platform/clock.ts";
 import type { IngestHourRow, QueryHourRow } from "../../storage/statistics.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { StoreAccess } from "../store-access.ts";
@@ -15,7 +15,6 @@ export interface StatsDeps extends Pick<Storage, "queryLog" | "statistics"> {
   flush: () => Promise<void>;
 }
 
-const HOUR = 3600;
 const ROWS: Record<Window, { rows: number; hours: number }> = {
   "24h": { rows: 24, hours: 1 },
   "7d": { rows: 28, hours: 6 },
@@ -43,10 +42,10 @@ export function statsService({ queryLog, statistics, access, clock, flush }: Sta
       const store = await access.open(asking);
       const window = readWindow(asked);
       const now = clock.nowSeconds();
-      const step = ROWS[window].hours * HOUR;
+      const step = ROWS[window].hours * HOUR_SECONDS;
       const since = Math.floor(now / step) * step - (ROWS[window].rows - 1) * step;
       await flush();
-      const fromHour = since / HOUR;
+      const fromHour = since / HOUR_SECONDS;
       const rows = fill(
         Array.from({ length: ROWS[window].rows }, (_, i) => since + i * step),
         step,
@@ -113,7 +112,7 @@ function fill(
     latency: {},
     ingest: { completed: 0, failed: 0, cancelled: 0, bytes: 0, chunks: 0 },
   }));
-  const rowAt = (hour: number): Row | undefined => rows[Math.floor((hour * HOUR - (starts[0] ?? 0)) / step)];
+  const rowAt = (hour: number): Row | undefined => rows[Math.floor((hour * HOUR_SECONDS - (starts[0] ?? 0)) / step)];
   for (const { hour, queries: count, empty, latency } of queries) {
     const row = rowAt(hour);
     if (row === undefined) continue;

@@ -4,7 +4,7 @@ import { idText, nullable, oneOf, unixSeconds } from "../../http/openai.ts";
 
 /** Bytes of one part, and of a whole upload. */
 export const MAX_PART_BYTES = 64 * 1024 * 1024;
-export const MAX_UPLOAD_BYTES = 8 * 1024 * 1024 * 1024;
+const MAX_UPLOAD_BYTES = 8 * 1024 * 1024 * 1024;
 const MAX_PARTS = 10_000;
 /** Characters; what is kept of it is shorter. */
 const MAX_FILENAME = 4096;

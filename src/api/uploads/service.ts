@@ -1,5 +1,5 @@
 import { AppError } from "../../errors.ts";
-import type { Clock } from "../../platform/clock.ts";
+import { type Clock, HOUR_SECONDS } from "../../platform/clock.ts";
 import { newId } from "../../platform/ids.ts";
 import type { Blobs } from "../../storage/blobs.ts";
 import type { FileRow } from "../../storage/files.ts";
@@ -53,7 +53,7 @@ export interface UploadsService {
   cancel(caller: Uploader, id: string): Promise<UploadRow>;
 }
 
-const LIFETIME_SECONDS = 3600;
+const LIFETIME_SECONDS = HOUR_SECONDS;
 
 type UploadsTable = Pick<Tables, "uploads" | "held">;
 

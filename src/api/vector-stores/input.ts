@@ -5,7 +5,6 @@ import type { DialectRules } from "../presenters/presenter.ts";
 import { checkPairs } from "../attaching/input.ts";
 import type { CreateStoreBody } from "../store-schema.ts";
 
-export const SECONDS_A_DAY = 86_400;
 const MAX_NAME_BYTES = 256;
 const MAX_METADATA_BYTES = 4096;
 

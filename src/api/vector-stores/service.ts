@@ -1,5 +1,5 @@
 import { AppError } from "../../errors.ts";
-import type { Clock } from "../../platform/clock.ts";
+import { type Clock, DAY_SECONDS } from "../../platform/clock.ts";
 import { newId } from "../../platform/ids.ts";
 import { deleteStore } from "../../storage/removal.ts";
 import type { Storage, Tables } from "../../storage/storage.ts";
@@ -14,7 +14,7 @@ import { readStrategy } from "../attaching/input.ts";
 import type { StoreAccess } from "../store-access.ts";
 import type { MakeStore, StoreMaker } from "../attaching/attach.ts";
 import type { Asking } from "../asking.ts";
-import { checkMetadata, checkName, chooseModel, SECONDS_A_DAY } from "./input.ts";
+import { checkMetadata, checkName, chooseModel } from "./input.ts";
 import { pageQuery } from "../../http/page-query.ts";
 import type { CreateStoreBody, UpdateStoreBody, VectorStore, VectorStoreDeleted } from "../store-schema.ts";
 import { showStore, type ShownFrom, type ShowStoreDeps } from "./show.ts";
@@ -140,7 +140,7 @@ class Stores implements StoresService {
         description: body.description,
         metadata: body.metadata === undefined ? undefined : (body.metadata ?? {}),
         expiresDays: days,
-        expiresAt: days === undefined || days === null ? days : row.last_active_at + days * SECONDS_A_DAY,
+        expiresAt: days === undefined || days === null ? days : row.last_active_at + days * DAY_SECONDS,
         indexMode: body.index_type,
       });
       const { index_type: mode } = body;
@@ -195,7 +195,7 @@ function newStore(
     metadata: body.metadata ?? null,
     createdAt: nowSeconds,
     expiresDays: days,
-    expiresAt: days === null ? null : nowSeconds + days * SECONDS_A_DAY,
+    expiresAt: days === null ? null : nowSeconds + days * DAY_SECONDS,
     embeddingModel: model,
     embeddingDimensions: body.dimensions ?? null,
     indexMode: body.index_type ?? "auto",

@@ -2,7 +2,7 @@ import { readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 /** The console's own source. */
-export const CONSOLE_SOURCE = resolve(import.meta.dir, "../../console");
+const CONSOLE_SOURCE = resolve(import.meta.dir, "../../console");
 
 export interface BundledFile {
   /** As the page asks for it; with a hash in it, the page itself aside. */

@@ -18,6 +18,7 @@ import * as m017 from "./017-add-chunk-attributes.ts";
 import * as m018 from "./018-add-replicas.ts";
 import * as m019 from "./019-add-store-versions.ts";
 import * as m020 from "./020-share-state.ts";
+import * as m021 from "./021-find-by-index.ts";
 
 export interface Migration {
   version: number;
@@ -57,4 +58,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 18, sql: m018.sql, minSafeVersion: 17 },
   { version: 19, sql: m019.sql, minSafeVersion: 17 },
   { version: 20, sql: m020.sql, minSafeVersion: 17 },
+  { version: 21, sql: m021.sql, minSafeVersion: 17 },
 ];

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { assert } from "../../errors.ts";
+import { asError, assert } from "../../errors.ts";
 import { nextTurn } from "../../platform/next-turn.ts";
 import type { Database, Durability, Param, SyncReads, Tx } from "../sql.ts";
 import type { Connection } from "./connection.ts";
@@ -287,7 +287,7 @@ export class Postgres implements PostgresDatabase {
       try {
         return await work(open);
       } catch (error) {
-        open.failure ??= error instanceof Error ? error : new Error(String(error));
+        open.failure ??= asError(error);
         throw toldError(error);
       } finally {
         open.under--;

@@ -20,9 +20,7 @@ export async function startHaproxy(
   check: readonly string[] = [],
   checkPorts: readonly number[] = ports,
 ): Promise<Balancer> {
-  const directory = serverDirectory("haproxy");
   const port = freePort();
-  const file = join(directory, "haproxy.cfg");
   const lines = [
     "global",
     "  log stderr local0 info",
@@ -40,7 +38,14 @@ export async function startHaproxy(
         `  server s${i} 127.0.0.1:${to} check port ${checkPorts[i]} inter 200ms fall 1 rise 1 ${i === 0 ? "" : "backup"} on-marked-down shutdown-sessions`,
     ),
   ];
-  await Bun.write(file, `${lines.join("\n")}\n`);
+  return await runHaproxy(`${lines.join("\n")}\n`, port);
+}
+
+/** With this configuration, which binds `port` of this machine. */
+export async function runHaproxy(configuration: string, port: number): Promise<Balancer> {
+  const directory = serverDirectory("haproxy");
+  const file = join(directory, "haproxy.cfg");
+  await Bun.write(file, configuration);
   give(file);
   await runCommand([HAPROXY ?? "", "-c", "-f", file], directory);
   const balancer = startProcess({ command: [HAPROXY ?? "", "-db", "-f", file], cwd: directory });

@@ -1,6 +1,6 @@
-import { mkdirSync } from "node:fs";
 import { SQL } from "bun";
-import { startServer, type StartOptions, type TestServer } from "../../helpers/server.ts";
+import { sharedOptions } from "../../helpers/pair.ts";
+import { startOne, type StartOptions, type TestServer } from "../../helpers/server.ts";
 import { tempDir } from "../../helpers/temp-dir.ts";
 
 /** Several Lecterns over one database and one place of uploaded bytes, each with a data directory of its own. */
@@ -41,12 +41,11 @@ export async function startReplicas(
 ): Promise<Replicas> {
   const dir = tempDir();
   const blobs = dir.join("blobs");
-  mkdirSync(blobs);
   const sql = new SQL(address, { max: 1, bigint: true });
   const servers: TestServer[] = [];
   const start = async (n: number, { address: way = address, args: more = [], ...how }: StartMore = {}) => {
-    const own = ["--database", way, "--blobs", `file://${blobs}`, "--test-replica-term", String(TERM_MS)];
-    const server = await startServer({
+    const own = [...sharedOptions(way, blobs), "--test-replica-term", String(TERM_MS)];
+    const server = await startOne({
       dataDir: dir.join(`data-${n}`),
       args: [...own, ...args, ...more],
       ...(env && { env }),

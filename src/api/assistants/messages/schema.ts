@@ -27,7 +27,7 @@ export const GivenContentPart = Type.Union([
 ]);
 export type GivenContentPart = Static<typeof GivenContentPart>;
 
-export const GivenAttachment = Type.Object(
+const GivenAttachment = Type.Object(
   {
     file_id: idText(),
     tools: Type.Optional(

@@ -115,11 +115,11 @@ function showDetails({ details }: StepRow, view: RunView): StepDetails {
   };
 }
 
-export function showCall({ id, type, name, arguments: text, output }: KeptCall) {
+function showCall({ id, type, name, arguments: text, output }: KeptCall) {
   return { id, type, function: { name, arguments: text, output } };
 }
 
-export function showSearch({ id, type, ranking_options, results }: KeptSearch, view: RunView) {
+function showSearch({ id, type, ranking_options, results }: KeptSearch, view: RunView) {
   return { id, type, file_search: { ranking_options, results: results.map((result) => showResult(result, view)) } };
 }
 

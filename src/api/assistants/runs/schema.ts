@@ -112,7 +112,7 @@ export const RunUsage = Type.Object(
 );
 export type RunUsage = Static<typeof RunUsage>;
 
-export const RunNote = Type.Object(
+const RunNote = Type.Object(
   {
     answered_by: nullable(oneOf(["model", "extractive"]), { description: "Null until it ends." }),
     model: nullable(Type.String()),

@@ -45,7 +45,7 @@ export const StepSearch = Type.Object(
 );
 export type StepSearch = Static<typeof StepSearch>;
 
-export const StepCall = Type.Object(
+const StepCall = Type.Object(
   {
     id: Type.String(),
     type: Type.Literal("function"),
