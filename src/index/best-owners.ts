@@ -109,3 +109,57 @@ export class BestOwners {
     this.#places[owner] = at + 1;
   }
 }
+
+/**
+ * The same of a stream that comes best first, in which nobody gets better: whoever comes first stays, without a heap.
+ */
+export class FirstOwners {
+  /** How many are kept. */
+  readonly limit: number;
+  readonly #places: Int32Array; // by owner; not zero: kept
+  readonly #owners: Int32Array;
+  readonly #scores: Float64Array;
+  readonly #slots: Int32Array;
+  #size = 0;
+
+  /** `places` as of `BestOwners`. */
+  constructor(limit: number, places: Int32Array) {
+    this.limit = limit;
+    this.#places = places;
+    this.#owners = new Int32Array(limit);
+    this.#scores = new Float64Array(limit);
+    this.#slots = new Int32Array(limit);
+  }
+
+  /** A score at or below this changes nothing. */
+  get floor(): number {
+    return this.limit === 0 ? Infinity : this.#size < this.limit ? -Infinity : this.#scores[this.limit - 1]!;
+  }
+
+  /** `score` is at most what was offered before. */
+  offer(owner: number, score: number, slot: number): void {
+    if (this.#size === this.limit || this.#places[owner] !== 0) return;
+    this.#places[owner] = 1;
+    let at = this.#size++;
+    for (; at > 0 && this.#scores[at - 1] === score && this.#owners[at - 1]! > owner; at--) {
+      this.#owners[at] = this.#owners[at - 1]!;
+      this.#scores[at] = score;
+      this.#slots[at] = this.#slots[at - 1]!;
+    }
+    this.#owners[at] = owner;
+    this.#scores[at] = score;
+    this.#slots[at] = slot;
+  }
+
+  /** Best first; equal scores by owner. Leaves `places` as it was; ask once. */
+  drained(): OwnerScores {
+    const size = this.#size;
+    for (let i = 0; i < size; i++) this.#places[this.#owners[i]!] = 0;
+    if (size === this.limit) return { owners: this.#owners, scores: this.#scores, slots: this.#slots };
+    return {
+      owners: this.#owners.subarray(0, size),
+      scores: this.#scores.subarray(0, size),
+      slots: this.#slots.subarray(0, size),
+    };
+  }
+}

@@ -12,7 +12,7 @@
  * owners share.
  */
 import { cosinesOf, roundQuery } from "./cosines.ts";
-import { BestOwners, type OwnerScores } from "./best-owners.ts";
+import { BestOwners, FirstOwners, type OwnerScores } from "./best-owners.ts";
 import type { Bitset } from "./bitset.ts";
 import { memoryOf, type SectionReader, type SectionWriter } from "./image-sections.ts";
 import { scanKernels } from "./native-scan.ts";
@@ -74,6 +74,7 @@ export class ExactIndex {
   readonly #nextShare: number;
   #largestScale = 0;
   #places = new Int32Array(64); // scratch of BestOwners, by owner; zeros between two steps of a search
+  readonly #top = new Float64Array(1 + MOST_NEXT); // scratch of a score
   /** Searches that are under way. */
   readonly views = new Views();
   /** Owners rescored since the start. */
@@ -192,11 +193,13 @@ export class ExactIndex {
 
   /** Similarity of a query to single owners, as `search` scores them, from the 8-bit vectors; 0 for unknown owners. */
   scoresOf(query: Float32Array, owners: readonly number[]): Float64Array {
-    const cosines = this.#roundedOf(this.#asked(query), owners);
-    return Float64Array.from(owners, (_, i) => {
-      const own = cosinesAt(cosines, i);
-      return own.length === 0 ? 0 : asCosine(this.#scoreOf(own));
-    });
+    const { starts, scores } = this.#roundedOf(this.#asked(query), owners);
+    const found = new Float64Array(owners.length);
+    for (let i = 0; i < found.length; i++) {
+      const [from, to] = [starts[i]!, starts[i + 1]!];
+      if (to > from) found[i] = asCosine(this.#scoreOf(scores, from, to));
+    }
+    return found;
   }
 
   /** What `search` scores owners whose best windows have these similarities, from the 8-bit vectors of the others. */
@@ -206,19 +209,29 @@ export class ExactIndex {
 
   #withNext(asked: Asked, hits: readonly VectorHit[]): VectorHit[] {
     const owners = hits.map((hit) => hit.owner);
-    const cosines = this.#roundedOf(asked, owners);
+    const { starts, scores } = this.#roundedOf(asked, owners);
     return hits.map(({ owner, score }, i) => {
-      const [, ...others] = Array.from(cosinesAt(cosines, i)).sort(descending);
-      return { owner, score: this.#scoreOf([score, ...others]) };
+      return { owner, score: this.#scoreOf(scores, starts[i]!, starts[i + 1]!, score) };
     });
   }
 
-  /** The score of an owner whose windows have these similarities; at most the best of them. */
-  #scoreOf(cosines: ArrayLike<number>): number {
-    if (this.#nextShare === 0) return largestOf(cosines);
-    const [best = -1, ...others] = Array.from(cosines).sort(descending);
+  /**
+   * The score of an owner whose windows have these similarities, of which there are some; at most the best of them. With
+   * `best`, the best of them is taken for this much.
+   */
+  #scoreOf(cosines: ArrayLike<number>, from: number, to: number, best?: number): number {
+    if (to - from <= 1) return best ?? cosines[from]!;
+    let largest = from;
+    for (let i = from + 1; i < to; i++) if (cosines[i]! > cosines[largest]!) largest = i;
+    if (this.#nextShare === 0) return cosines[largest]!;
+    const top = this.#top.fill(-Infinity);
+    offerTo(top, best ?? cosines[largest]!);
+    for (let i = from; i < to; i++) if (i !== largest) offerTo(top, cosines[i]!);
+    let score = top[0]!;
     let share = 1;
-    return others.slice(0, MOST_NEXT).reduce((score, one) => score - (share *= this.#nextShare) * (best - one), best);
+    for (let i = 1; i < top.length && top[i]! > -Infinity; i++)
+      score -= (share *= this.#nextShare) * (top[0]! - top[i]!);
+    return score;
   }
 
   /** The similarities of each owner's windows by the 8-bit vectors. */
@@ -227,7 +240,9 @@ export class ExactIndex {
     const slots: number[] = [];
     const add = (slot: number): void => void slots.push(slot);
     for (let i = 0; i < owners.length; i++) {
-      this.#owners.forEachSlot(owners[i]!, add);
+      const only = this.#owners.onlySlotOf(owners[i]!);
+      if (only >= 0) slots.push(only);
+      else this.#owners.forEachSlot(owners[i]!, add);
       starts[i + 1] = slots.length;
     }
     return { starts, scores: this.#gatheredAnywhere(asked, slots) };
@@ -235,24 +250,29 @@ export class ExactIndex {
 
   /** Scores of slots in any order: each segment is asked once for all that are in it. */
   #gatheredAnywhere(asked: Asked, slots: readonly number[]): Float32Array {
-    if (this.count <= this.#segmentCapacity) return this.#gathered(asked, Int32Array.from(slots)).scores;
-    const order = Float64Array.from(slots, (slot, place) => slot * slots.length + place).sort();
-    const { scores } = this.#gathered(
-      asked,
-      Int32Array.from(order, (key) => Math.floor(key / slots.length)),
-    );
-    const placed = new Float32Array(slots.length);
-    for (let i = 0; i < order.length; i++) placed[order[i]! % slots.length] = scores[i]!;
+    if (this.count <= this.#segmentCapacity) return this.#gathered(asked, new Int32Array(slots)).scores;
+    const count = slots.length;
+    const order = new Float64Array(count);
+    for (let i = 0; i < count; i++) order[i] = slots[i]! * count + i;
+    order.sort();
+    const ascending = new Int32Array(count);
+    for (let i = 0; i < count; i++) ascending[i] = Math.floor(order[i]! / count);
+    const { scores } = this.#gathered(asked, ascending);
+    const placed = new Float32Array(count);
+    for (let i = 0; i < count; i++) placed[order[i]! % count] = scores[i]!;
     return placed;
   }
 
   /** Those found that are not known exactly, best first. */
   #others(asked: Asked, { owners, scores }: OwnerScores, known: ReadonlySet<number> | null): VectorHit[] {
     const hits: VectorHit[] = [];
+    const isFinal = this.#nextShare === 0;
     for (let i = 0; i < owners.length; i++) {
-      if (known?.has(owners[i]!) !== true) hits.push({ owner: owners[i]!, score: scores[i]! });
+      if (known?.has(owners[i]!) === true) continue;
+      hits.push({ owner: owners[i]!, score: isFinal ? asCosine(scores[i]!) : scores[i]! });
     }
-    const scored = this.#nextShare === 0 ? hits : this.#withNext(asked, hits).sort(byScore);
+    if (isFinal) return hits;
+    const scored = this.#withNext(asked, hits).sort(byScore);
     return scored.map(({ owner, score }) => ({ owner, score: asCosine(score) }));
   }
 
@@ -317,7 +337,7 @@ export class ExactIndex {
     const step = new BestStep(this.#kernels, parts, asked, { limit, bottom, filter });
     yield step;
     const { slots, scores } = step.found;
-    return { slots, scores, count: slots.length };
+    return { slots, scores, count: slots.length, isBestFirst: true };
   }
 
   /**
@@ -336,8 +356,8 @@ export class ExactIndex {
     }
   }
 
-  #bestOwners({ slots, scores, count }: Scored, only: Only, limit: number): Collected {
-    const best = new BestOwners(limit, this.#places);
+  #bestOwners({ slots, scores, count, isBestFirst = false }: Scored, only: Only, limit: number): Collected {
+    const best = isBestFirst ? new FirstOwners(limit, this.#places) : new BestOwners(limit, this.#places);
     const owners = this.#owners;
     const { isShared } = owners;
     const isMeant = this.#isMeant(only);
@@ -403,6 +423,7 @@ export class ExactIndex {
   #rescored(unit: Float32Array, owners: readonly Candidate[], fetch: FetchVectors): VectorHit[] {
     if (owners.length === 0) return [];
     this.rescored += owners.length;
+    if (!this.#owners.isShared) return this.#rescoredAlone(unit, owners, fetch);
     const wanted = new Set<number>();
     for (const { owner } of owners) this.#owners.forEachSource(owner, (source) => wanted.add(source));
     const sources = [...wanted];
@@ -415,7 +436,17 @@ export class ExactIndex {
         for (let i = Math.max(0, known.length - count); i < known.length; i++) own.push(known[i]!);
       });
       // Vectors that storage no longer has keep their rounded score: the row is about to leave the index.
-      return { owner, score: asCosine(own.length === 0 ? score : this.#scoreOf(own)) };
+      return { owner, score: asCosine(own.length === 0 ? score : this.#scoreOf(own, 0, own.length)) };
+    });
+  }
+
+  /** The same where nobody shares. */
+  #rescoredAlone(unit: Float32Array, owners: readonly Candidate[], fetch: FetchVectors): VectorHit[] {
+    const fetched = fetch(owners.map(({ owner }) => owner));
+    return owners.map(({ owner, score }, i) => {
+      const known = cosinesOf(unit, fetched[i] ?? GONE);
+      const from = Math.max(0, known.length - this.#owners.ownCount(owner));
+      return { owner, score: asCosine(from === known.length ? score : this.#scoreOf(known, from, known.length)) };
     });
   }
 }
@@ -423,10 +454,15 @@ export class ExactIndex {
 type Candidate = { readonly owner: number; readonly score: number; readonly slot: number };
 /** A query, and what its rounding may take from a score. */
 type Asked = ScanQuery & { readonly error: number };
-/** The cosines of several owners one after the other: those of the i-th are `scores` from `starts[i]` to `starts[i + 1]`. */
+/** The cosines of several owners one after the other: those of the i-th are `scores` from `starts[i]` up to `starts[i + 1]`. */
 type Cosines = { readonly starts: Int32Array; readonly scores: Float32Array };
 /** Scores side by side with their slots; of all slots in order where no list is there. */
-type Scored = { readonly slots: Int32Array | null; readonly scores: Float32Array; readonly count: number };
+type Scored = {
+  readonly slots: Int32Array | null;
+  readonly scores: Float32Array;
+  readonly count: number;
+  readonly isBestFirst?: boolean;
+};
 /** Whose vectors count. */
 type Only = { readonly allowed: Bitset | null; readonly view: View | null };
 type Collected = { readonly found: OwnerScores; readonly floor: number };
@@ -460,18 +496,12 @@ function merged(exactly: readonly VectorHit[], others: readonly VectorHit[], dep
   return hits;
 }
 
-function cosinesAt({ starts, scores }: Cosines, i: number): Float32Array {
-  return scores.subarray(starts[i]!, starts[i + 1]!);
-}
-
-function largestOf(values: ArrayLike<number>): number {
-  let largest = -Infinity;
-  for (let i = 0; i < values.length; i++) largest = Math.max(largest, values[i]!);
-  return largest;
-}
-
-function descending(a: number, b: number): number {
-  return b - a;
+/** Puts a value among the largest, which come in their order. */
+function offerTo(top: Float64Array, value: number): void {
+  let at = top.length - 1;
+  if (!(value > top[at]!)) return;
+  for (; at > 0 && value > top[at - 1]!; at--) top[at] = top[at - 1]!;
+  top[at] = value;
 }
 
 function byScore(a: VectorHit, b: VectorHit): number {

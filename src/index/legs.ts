@@ -1,3 +1,4 @@
+import { sortedPlaces } from "../platform/sorted-places.ts";
 import type { VectorHit } from "./exact.ts";
 import type { KeywordPass } from "./keyword.ts";
 import { type FetchTerms, refinement } from "./passages.ts";
@@ -51,15 +52,20 @@ export function shownLegs(
   const nearest = isShown === null ? near : near.filter(({ owner }) => isShown(owner));
   if (pass === null) return { nearest, keyword: null };
   const { ids, scores } = pass.top;
-  const found = Array.from(ids, (owner, i) => ({ owner, score: scores[i]! }));
+  const found: VectorHit[] = [];
+  for (let i = 0; i < ids.length; i++) found.push({ owner: ids[i]!, score: scores[i]! });
   const hits = isShown === null ? found : found.filter(({ owner }) => isShown(owner));
   const ofNear = isShown === null ? pass.also : pass.also.filter((_, i) => isShown(near[i]!.owner));
   const refine = fetch === null ? null : refinement(pass, fetch);
   if (refine === null) return { nearest, keyword: { hits, near: ofNear } };
   const refined = hits.map(({ owner, score }) => ({ owner, score: refine(owner, score) }));
-  refined.sort((a, b) => b.score - a.score || a.owner - b.owner);
-  return {
-    nearest,
-    keyword: { hits: refined, near: Float64Array.from(nearest, ({ owner }, i) => refine(owner, ofNear[i]!)) },
-  };
+  const places = sortedPlaces(refined.length, (a, b) => {
+    const [one, other] = [refined[a]!, refined[b]!];
+    return other.score - one.score || one.owner - other.owner;
+  });
+  const sorted: VectorHit[] = [];
+  for (let i = 0; i < places.length; i++) sorted.push(refined[places[i]!]!);
+  const scoresOfNear = new Float64Array(nearest.length);
+  for (let i = 0; i < scoresOfNear.length; i++) scoresOfNear[i] = refine(nearest[i]!.owner, ofNear[i]!);
+  return { nearest, keyword: { hits: sorted, near: scoresOfNear } };
 }

@@ -77,7 +77,7 @@ export class NativeScorer implements KeywordScorer {
       if (terms.length > 0) this.#addon.keywordScores(slabs, lists, weights, lengths, limit, norms, asked, out);
       return out;
     };
-    const best = { ids: ids.subarray(0, count), scores: Float64Array.from(scores.subarray(0, count)) };
+    const best = { ids: ids.subarray(0, count), scores: new Float64Array(scores.subarray(0, count)) };
     return { best, also, scoresOf };
   }
 }

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { encodeTerms, queryTerms } from "./analyzer.ts";
 import { seededRandom } from "../../test/helpers/random.ts";
 import { StoreIndex } from "./store-index.ts";
-import { countByWindow } from "./term-blob.ts";
+import { WindowCounter } from "./term-blob.ts";
 
 const random = seededRandom(12);
 const FILLER = Array.from({ length: 300 }, (_, i) => `w${String.fromCharCode(97 + (i % 26), 97 + Math.floor(i / 26))}`);
@@ -54,7 +54,7 @@ test.each([
   ["characters", "市民图书馆在河边开放到晚上".repeat(22), 2],
   ["clusters", "ห้องสมุดประชาชนเปิดทุกวัน".repeat(32), 2],
 ])("windows hold about as much in %s", (_name, text, windows) => {
-  expect(countByWindow(encodeTerms({ text, heading: [], title: "" }), []).windows).toBe(windows);
+  expect(new WindowCounter([]).count(encodeTerms({ text, heading: [], title: "" })).windows).toBe(windows);
 });
 
 test("no more than fifty chunks are read, and the others stay in proportion below them", () => {
@@ -68,7 +68,7 @@ test("no more than fifty chunks are read, and the others stay in proportion belo
 test("counts by window add up to the text, and a title counts in every window", () => {
   const blob = encodeTerms({ text: `zebra ${filler(300)} zebra`, heading: [], title: "Quagga" });
   const hashes = queryTerms("zebra quagga absent").map((term) => term.hash);
-  const { windows, windowLength, counts } = countByWindow(blob, hashes);
+  const { windows, windowLength, counts } = new WindowCounter(hashes).count(blob);
   expect(windows).toBe(4);
   expect(windowLength).toBeCloseTo(302 / 4, 0);
   const rows = Array.from({ length: windows }, (_, w) => [

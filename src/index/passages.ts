@@ -1,6 +1,6 @@
 import { BM25_B, BM25_K1 } from "./bm25.ts";
 import type { KeywordPass } from "./keyword.ts";
-import { countByWindow } from "./term-blob.ts";
+import { WindowCounter } from "./term-blob.ts";
 
 /** Chunks of a pass that are looked at by windows: those that can still win, and cheap (a read of a blob each). */
 const MOST_REFINED = 50;
@@ -52,19 +52,21 @@ export function refinement(pass: KeywordPass, fetch: FetchTerms): Refine | null 
 
 /** For each blob the BM25 score of its best window; -1 for none. */
 function bestWindows(pass: KeywordPass, blobs: readonly (Uint8Array | null)[]): number[] {
-  const hashes = pass.weights.map(({ hash }) => hash);
+  const { weights } = pass;
+  const counter = new WindowCounter(weights.map(({ hash }) => hash));
+  const full = Float64Array.from(weights, ({ idf }) => idf * (BM25_K1 + 1));
   return blobs.map((blob) => {
     if (blob === null) return -1;
-    const { windows, windowLength, counts } = countByWindow(blob, hashes);
+    const { windows, windowLength, counts } = counter.count(blob);
     const norm = BM25_K1 * (1 - BM25_B + (BM25_B * windowLength) / AVERAGE_WINDOW_TERMS);
     let best = 0;
-    for (let w = 0; w < windows; w++) {
+    for (let w = 0, at = 0; w < windows; w++) {
       let score = 0;
-      for (let i = 0; i < hashes.length; i++) {
-        const count = counts[w * hashes.length + i]!;
-        if (count > 0) score += (pass.weights[i]!.idf * (BM25_K1 + 1) * count) / (count + norm);
+      for (let i = 0; i < full.length; i++, at++) {
+        const count = counts[at]!;
+        if (count > 0) score += (full[i]! * count) / (count + norm);
       }
-      best = Math.max(best, score);
+      if (score > best) best = score;
     }
     return best;
   });

@@ -126,6 +126,13 @@ export class SlotOwners {
     for (let at = this.#lastSlot[owner]!; at !== 0; at = this.#nextSlot[at - 1]!) visit(at - 1);
   }
 
+  /** The slot of an owner that has no other; -1 for any other owner, and where owners share. */
+  onlySlotOf(owner: number): number {
+    if (this.#runs !== null || owner >= this.#lastSlot.length) return -1;
+    const last = this.#lastSlot[owner]!;
+    return last !== 0 && this.#nextSlot[last - 1] === 0 ? last - 1 : -1;
+  }
+
   /** All slots of the owner, the last first. */
   forEachSlot(owner: number, visit: (slot: number) => void): void {
     if (this.#runs === null) return this.forEachOwn(owner, visit);
@@ -138,12 +145,12 @@ export class SlotOwners {
 
   /** Who brought the owner's vectors, and how many, the last, of those that each brought are its: itself first. */
   forEachSource(owner: number, visit: (source: number, count: number) => void): void {
-    visit(owner, this.#ownCount(owner));
+    visit(owner, this.ownCount(owner));
     if (this.#runs === null) return;
     const { shared, previous } = this.#runs;
     let left = shared[owner] ?? 0;
     for (let at = previous[owner] ?? 0; at !== 0 && left > 0; at = previous[at - 1]!) {
-      const count = Math.min(left, this.#ownCount(at - 1));
+      const count = Math.min(left, this.ownCount(at - 1));
       if (count > 0) visit(at - 1, count);
       left -= count;
     }
@@ -166,11 +173,12 @@ export class SlotOwners {
     let after = behind;
     for (let at = next[owner] ?? 0; at !== 0 && shared[at - 1]! > after; at = next[at - 1]!) {
       visit(at - 1);
-      after += this.#ownCount(at - 1);
+      after += this.ownCount(at - 1);
     }
   }
 
-  #ownCount(owner: number): number {
+  /** How many the owner brought. */
+  ownCount(owner: number): number {
     if (owner >= this.#lastSlot.length) return 0;
     let count = 0;
     for (let at = this.#lastSlot[owner]!; at !== 0; at = this.#nextSlot[at - 1]!) count++;

@@ -428,7 +428,8 @@ export class StoreIndex {
     { depth }: IndexSearch,
     { matching, near }: { matching: Matching | null; near: readonly VectorHit[] },
   ): Steps<Words> {
-    const owners = Int32Array.from(near, ({ owner }) => owner);
+    const owners = new Int32Array(near.length);
+    for (let i = 0; i < owners.length; i++) owners[i] = near[i]!.owner;
     const step = this.#keywords.step(terms, depth, matching?.chunks ?? null, owners);
     // In the same turn: later a term's place may be another's.
     const evidence = this.#keywords.evidence(step, this.#fileCounts);
@@ -458,18 +459,24 @@ export class StoreIndex {
 
   /** Those of the vector leg first. */
   #candidates({ vector, nearest, keyword, evidence }: Legs): IndexCandidate[] {
-    const files = this.#files;
+    const proofs = evidence === null || evidence.size === 0 ? null : evidence;
     const found: IndexCandidate[] = [];
     const add = (chunk: number, vectorScore: number | null, keywordScore: number | null): void => {
-      const fileKey = files.fileKey(files.fileOf(chunk));
-      const proof = evidence === null || evidence.size === 0 ? 0 : (evidence.get(chunk) ?? 0);
-      found.push({ chunkId: files.chunkId(chunk), fileKey, vectorScore, keywordScore, evidence: proof });
+      const fileKey = this.#files.fileKey(this.#files.fileOf(chunk));
+      const chunkId = this.#files.chunkId(chunk);
+      found.push({ chunkId, fileKey, vectorScore, keywordScore, evidence: proofs?.get(chunk) ?? 0 });
     };
-    const taken = new Set(nearest.map((hit) => hit.owner));
-    nearest.forEach(({ owner, score }, i) => add(owner, score, keyword?.near[i] ?? null));
+    for (let i = 0; i < nearest.length; i++) add(nearest[i]!.owner, nearest[i]!.score, keyword?.near[i] ?? null);
     if (keyword === null) return found;
-    const others = keyword.hits.filter((hit) => !taken.has(hit.owner));
-    const owners = others.map((hit) => hit.owner);
+    const taken = new Set<number>();
+    for (const { owner } of nearest) taken.add(owner);
+    const others: VectorHit[] = [];
+    const owners: number[] = [];
+    for (const hit of keyword.hits) {
+      if (taken.has(hit.owner)) continue;
+      others.push(hit);
+      owners.push(hit.owner);
+    }
     const scores = vector === null || owners.length === 0 ? null : this.#vectors.scoresOf(vector, owners);
     for (let i = 0; i < others.length; i++) add(others[i]!.owner, scores?.[i] ?? null, others[i]!.score);
     return found;

@@ -75,13 +75,13 @@ export function packTerms({ weights, length, sequence, windows, names = [] }: Te
 
 /** Throws TermBlobError. */
 export function unpackTerms(blob: Uint8Array): ChunkTerms {
-  const { aligned, view, count } = opened(blob);
+  const { aligned, count } = opened(blob);
   return {
     version: aligned[0]!,
-    length: view.getUint32(4, true),
+    length: wordAt(aligned, 4),
     windows: aligned[1]!,
     hashes: new Int32Array(aligned.buffer, aligned.byteOffset + HEADER_BYTES, count),
-    names: Math.min(count, view.getUint16(2, true)),
+    names: namesOf(aligned, count),
     frequencies: new Uint8Array(aligned.buffer, aligned.byteOffset + HEADER_BYTES + count * 4, count),
   };
 }
@@ -90,59 +90,105 @@ export type WindowCounts = {
   readonly windows: number;
   /** Terms in a window. */
   readonly windowLength: number;
-  /** `counts[window * wanted.length + i]`: how often wanted term i stands in the window. */
+  /** `counts[window * wanted.length + i]`: how often wanted term i stands in the window. Up to there, and until the next blob. */
   readonly counts: Uint16Array;
 };
 
+/** Columns are bytes, and 0 is none. */
+const MOST_COLUMNS = 255;
+
 /**
- * How often each of the given terms stands in each window of the chunk. What the title and headings added to a term's
- * frequency counts in every window. Throws TermBlobError.
+ * How often each of the given terms stands in each window of chunks. What the title and headings added to a term's
+ * frequency counts in every window. A question asks some dozens of chunks: what they need is kept from one to the next.
  */
-export function countByWindow(blob: Uint8Array, wanted: readonly number[]): WindowCounts {
-  const { aligned, count } = opened(blob);
-  const { hashes, frequencies, windows, names } = unpackTerms(aligned);
-  const ofText = hashes.subarray(0, hashes.length - names);
-  const ofName = hashes.subarray(ofText.length);
-  const counts = new Uint16Array(windows * wanted.length);
-  const outsideText = new Int32Array(wanted.length);
-  const columns = new Uint8Array(count); // by place in the term list: 1 + index of the wanted term
-  wanted.slice(0, 255).forEach((hash, i) => {
-    const inText = binarySearch(ofText, hash);
-    const inName = inText < 0 ? binarySearch(ofName, hash) : -1;
-    const place = inName < 0 ? inText : ofText.length + inName;
-    if (place < 0) return;
-    columns[place] = i + 1;
-    outsideText[i] = frequencies[place]!;
-  });
-  const sequence = aligned.subarray(HEADER_BYTES + count * BYTES_PER_TERM);
-  const places = sequence.length >>> 1;
-  for (let i = 0; i < places; i++) {
-    const column = columns[sequence[i * 2]! | (sequence[i * 2 + 1]! << 8)]! - 1;
-    if (column < 0) continue;
-    counts[Math.floor((i * windows) / places) * wanted.length + column]!++;
-    outsideText[column]!--;
+export class WindowCounter {
+  readonly #wanted: readonly number[];
+  readonly #outsideText: Int32Array;
+  #counts = new Uint16Array(64);
+  #columns = new Uint8Array(1024); // by place in the term list: 1 + index of the wanted term; zeros between two blobs
+
+  /** @param wanted hashes */
+  constructor(wanted: readonly number[]) {
+    this.#wanted = wanted;
+    this.#outsideText = new Int32Array(wanted.length);
   }
-  for (let i = 0; i < counts.length; i++) counts[i]! += Math.max(0, outsideText[i % wanted.length]!);
-  return { windows, windowLength: places / windows, counts };
+
+  /** Throws TermBlobError. */
+  count(blob: Uint8Array): WindowCounts {
+    const { aligned, count } = opened(blob);
+    const asked = this.#wanted.length;
+    const windows = aligned[1]!;
+    const counts = this.#cleared(windows * asked);
+    if (count > this.#columns.length) this.#columns = new Uint8Array(count);
+    const columns = this.#columns;
+    this.#mark(aligned, count);
+    const outside = this.#outsideText;
+    const start = HEADER_BYTES + count * BYTES_PER_TERM;
+    const places = (aligned.byteLength - start) >>> 1;
+    for (let i = 0, at = start; i < places; i++, at += 2) {
+      const column = columns[aligned[at]! | (aligned[at + 1]! << 8)]!;
+      if (!(column > 0)) continue;
+      counts[Math.floor((i * windows) / places) * asked + column - 1]!++;
+      outside[column - 1]!--;
+    }
+    columns.fill(0, 0, count);
+    for (let i = 0; i < asked; i++) {
+      if (outside[i]! <= 0) continue;
+      for (let window = 0; window < windows; window++) counts[window * asked + i]! += outside[i]!;
+    }
+    return { windows, windowLength: places / windows, counts };
+  }
+
+  /** Says of the terms of a blob which are wanted, and how often each stands in it. */
+  #mark(aligned: Uint8Array, count: number): void {
+    const hashes = new Int32Array(aligned.buffer, aligned.byteOffset + HEADER_BYTES, count);
+    const text = count - namesOf(aligned, count);
+    const frequencies = HEADER_BYTES + count * 4;
+    this.#outsideText.fill(0);
+    const most = Math.min(this.#wanted.length, MOST_COLUMNS);
+    for (let i = 0; i < most; i++) {
+      const hash = this.#wanted[i]!;
+      let place = binarySearch(hashes, hash, 0, text);
+      if (place < 0) place = binarySearch(hashes, hash, text, count);
+      if (place < 0) continue;
+      this.#columns[place] = i + 1;
+      this.#outsideText[i] = aligned[frequencies + place]!;
+    }
+  }
+
+  #cleared(length: number): Uint16Array {
+    if (length > this.#counts.length) this.#counts = new Uint16Array(length);
+    return this.#counts.fill(0, 0, length);
+  }
 }
 
-function opened(blob: Uint8Array): { aligned: Uint8Array; view: DataView; count: number } {
+/** Its bytes, which begin at a multiple of four, and how many terms it has. */
+function opened(blob: Uint8Array): { aligned: Uint8Array; count: number } {
   if (blob.byteLength < HEADER_BYTES) throw new TermBlobError(`a term blob of ${blob.byteLength} bytes`);
-  const version = blob[0] ?? 0;
+  const version = blob[0]!;
   if (version < OLDEST_VERSION || version > ANALYZER_VERSION)
     throw new TermBlobError(`a term blob of analyzer version ${version}`);
   // Typed arrays need an aligned start; a blob cut out of a larger buffer may not have one.
   const aligned = blob.byteOffset % 4 === 0 ? blob : blob.slice();
-  const view = new DataView(aligned.buffer, aligned.byteOffset, aligned.byteLength);
-  const count = view.getUint32(8, true);
+  const count = wordAt(aligned, 8);
   const rest = blob.byteLength - HEADER_BYTES - count * BYTES_PER_TERM;
   if (rest < 0 || rest % 2 !== 0) throw new TermBlobError(`a term blob of ${blob.byteLength} bytes for ${count} terms`);
-  return { aligned, view, count };
+  return { aligned, count };
 }
 
-function binarySearch(sorted: Int32Array, wanted: number): number {
-  let low = 0;
-  let high = sorted.length - 1;
+/** Little-endian; a view would cost more to make than what it reads. */
+function wordAt(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+}
+
+function namesOf(aligned: Uint8Array, count: number): number {
+  return Math.min(count, aligned[2]! | (aligned[3]! << 8));
+}
+
+/** The place of a value among those from `from` up to `to`, which ascend; -1 for none. */
+function binarySearch(sorted: Int32Array, wanted: number, from: number, to: number): number {
+  let low = from;
+  let high = to - 1;
   while (low <= high) {
     const middle = (low + high) >>> 1;
     const value = sorted[middle]!;

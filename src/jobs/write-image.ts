@@ -38,8 +38,8 @@ export interface ImageEnd {
   ms: number;
 }
 
-/** Smaller stores are read from the database in the time that a person does not notice. */
-export const LEAST_IMAGED_CHUNKS = 2_000;
+/** Smaller stores are read from the database in the time that a person does not notice; nothing is written for fewer changes. */
+export const LEAST_IMAGED_CHUNKS = 500;
 /** Bytes a chunk that an image may take, amply, beside its vectors. */
 const CHUNK_BYTES = 4_096;
 /** An index that holds more than this share of its image's bytes in memory gives way to the image. */

@@ -30,3 +30,42 @@ export function sortedPlaces(count: number, compare: (a: number, b: number) => n
   }
   return from;
 }
+
+/**
+ * The first `most` of `sortedPlaces(values.length, compare)` where `compare` puts larger values first: only those that can be
+ * among them are put in order.
+ */
+export function firstPlaces(values: Float64Array, most: number, compare: (a: number, b: number) => number): Int32Array {
+  const count = values.length;
+  if (most * 2 >= count) return sortedPlaces(count, compare).subarray(0, most);
+  if (most <= 0) return new Int32Array(0);
+  const least = largestAt(values.slice(), most - 1);
+  const among: number[] = [];
+  for (let i = 0; i < count; i++) if (values[i]! >= least) among.push(i);
+  const places = sortedPlaces(among.length, (a, b) => compare(among[a]!, among[b]!)).subarray(0, most);
+  for (let i = 0; i < places.length; i++) places[i] = among[places[i]!]!;
+  return places;
+}
+
+/** The value in this place when the largest come first (Hoare 1961, "Algorithm 65: find"). Leaves the values in another order. */
+function largestAt(values: Float64Array, place: number): number {
+  let from = 0;
+  let to = values.length - 1;
+  while (from < to) {
+    const pivot = values[(from + to) >>> 1]!;
+    let i = from;
+    let j = to;
+    while (i <= j) {
+      while (values[i]! > pivot) i++;
+      while (values[j]! < pivot) j--;
+      if (i > j) break;
+      const value = values[i]!;
+      values[i++] = values[j]!;
+      values[j--] = value;
+    }
+    if (place <= j) to = j;
+    else if (place >= i) from = i;
+    else break;
+  }
+  return values[place]!;
+}

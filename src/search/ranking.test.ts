@@ -75,6 +75,21 @@ describe("rank", () => {
     expect(rank(answer(high), "vector", CONVEX, HIGH)[0]).toMatchObject({ chunkId: 2, score: 0.94 });
   });
 
+  test("begins as it does when asked for the best only", () => {
+    const given = answer(
+      Array.from({ length: 300 }, (_, i) => [((i * 37) % 101) / 101, (i * 53) % 11, Number(i % 97 === 0)]),
+    );
+    for (const mode of ["hybrid", "vector", "keyword"] as const) {
+      for (const fusion of [CONVEX, RRF]) {
+        for (const scale of [TABLE_SCALE, HIGH]) {
+          const best = rank(given, mode, fusion, scale, 50);
+          expect(best).toHaveLength(50);
+          expect(best).toEqual(rank(given, mode, fusion, scale).slice(0, 50));
+        }
+      }
+    }
+  });
+
   test("gives scores within 0 and 1, falling, in every mode", () => {
     for (const mode of ["hybrid", "vector", "keyword"] as const) {
       for (const fusion of [CONVEX, RRF]) {

@@ -1,6 +1,6 @@
 import type { IndexCandidate } from "../index/legs.ts";
 import type { IndexAnswer } from "../index/store-index.ts";
-import { sortedPlaces } from "../platform/sorted-places.ts";
+import { firstPlaces } from "../platform/sorted-places.ts";
 import { type Factors, KEYWORD_FACTORS, LITTLE_FOUND, type Scale, TABLE_SCALE } from "./scale.ts";
 
 export const SEARCH_MODES = ["hybrid", "vector", "keyword"] as const;
@@ -79,69 +79,92 @@ export function depthFor(results: number): number {
  * One query's answer, best first. The order is total, so that an answer never varies.
  *
  * @param scale of the model whose vectors were asked, for this question
+ * @param most so many of the best at least, as far as there are any: of others nothing is made
  */
-export function rank(found: IndexAnswer, mode: SearchMode, wish: Fusion, scale: Scale = TABLE_SCALE): Ranked[] {
-  const candidates = mode === "vector" ? found.candidates : spread(found.candidates, scale.unrelatedCosine);
+export function rank(
+  found: IndexAnswer,
+  mode: SearchMode,
+  wish: Fusion,
+  scale: Scale = TABLE_SCALE,
+  most = Infinity,
+): Ranked[] {
+  const { candidates } = found;
+  const beginning = mode === "vector" ? 0 : scale.unrelatedCosine;
   const keywordTop = keywordTopOf(candidates);
   const share = Math.min(1, shareOf(keywordTop, found.attainableKeywordScore));
   const fusion = weighted(wish, scale, share);
-  const keyword = (candidate: IndexCandidate) => shareOf(candidate.keywordScore ?? 0, keywordTop);
-  const fused =
-    mode === "vector"
-      ? candidates.map(({ vectorScore }) => vectorScore ?? 0)
-      : mode === "keyword"
-        ? candidates.map(keyword)
-        : fusion.type === "rrf"
-          ? reciprocalRanks(found, fusion.weights, fusion.constant)
-          : candidates.map((candidate) => convex(candidate, fusion.vectorWeight, keyword));
-  const places = sortedPlaces(
-    candidates.length,
-    (a, b) => fused[b]! - fused[a]! || nearer(candidates[a]!, candidates[b]!),
+  const near = nearnessOf(candidates, beginning);
+  const fused = fusedOf(found, { mode, fusion, keywordTop, near });
+  // Of equal scores (zero, mostly) the nearer vector, then the older chunk.
+  const places = firstPlaces(
+    fused,
+    Math.max(most, JUDGED_TOGETHER),
+    (a, b) => fused[b]! - fused[a]! || near[b]! - near[a]! || candidates[a]!.chunkId - candidates[b]!.chunkId,
   );
-  const at = (place: number): Fused => ({ candidate: candidates[place]!, fused: fused[place]! });
+  const at = (place: number): Fused => ({ candidate: spread(candidates[place]!, beginning), fused: fused[place]! });
   const top = Array.from(places.subarray(0, JUDGED_TOGETHER), at);
   const scoreOf =
     mode === "vector"
-      ? (_: IndexCandidate, cosine: number) => clip(cosine)
+      ? (_: number, cosine: number) => clip(cosine)
       : calibrated({ top, mode, fusion, keywordTop, found: share, scale });
   const ranked: Ranked[] = [];
   for (const place of places) {
-    const candidate = candidates[place]!;
+    const { chunkId, fileKey, vectorScore, keywordScore } = candidates[place]!;
     const combined = fused[place]!;
     // By words alone: from here on none has any.
     if (mode === "keyword" && !(combined > 0)) break;
-    ranked.push({
-      chunkId: candidate.chunkId,
-      fileKey: candidate.fileKey,
-      score: round(scoreOf(candidate, combined)),
-      vector: found.candidates[place]!.vectorScore,
-      keyword: candidate.keywordScore,
-      fused: combined,
-    });
+    const score = round(scoreOf(near[place]!, combined));
+    ranked.push({ chunkId, fileKey, score, vector: vectorScore, keyword: keywordScore, fused: combined });
   }
   return ranked;
+}
+
+/** Of each candidate its cosine, made to reach from 0 to 1 where cosines of unrelated texts begin at `beginning`; 0 without one. */
+function nearnessOf(candidates: readonly IndexCandidate[], beginning: number): Float64Array {
+  const near = new Float64Array(candidates.length);
+  for (let i = 0; i < near.length; i++) near[i] = nearness(candidates[i]!.vectorScore ?? 0, beginning);
+  return near;
+}
+
+function nearness(cosine: number, beginning: number): number {
+  return beginning <= 0 ? cosine : Math.max(0, cosine - beginning) / (1 - beginning);
+}
+
+function spread(candidate: IndexCandidate, beginning: number): IndexCandidate {
+  const { vectorScore } = candidate;
+  if (beginning <= 0 || vectorScore === null) return candidate;
+  return { ...candidate, vectorScore: nearness(vectorScore, beginning) };
+}
+
+interface Fusing {
+  mode: SearchMode;
+  fusion: Weighted;
+  /** The best keyword score. */
+  keywordTop: number;
+  near: Float64Array;
+}
+
+/** What orders the candidates, in their order. */
+function fusedOf(found: IndexAnswer, { mode, fusion, keywordTop, near }: Fusing): Float64Array {
+  if (mode === "vector") return near;
+  if (mode === "hybrid" && fusion.type === "rrf") return reciprocalRanks(found, fusion.weights, fusion.constant);
+  const { candidates } = found;
+  const fused = new Float64Array(candidates.length);
+  for (let i = 0; i < fused.length; i++) {
+    const { keywordScore, evidence } = candidates[i]!;
+    const keyword = shareOf(keywordScore ?? 0, keywordTop);
+    fused[i] =
+      mode === "keyword" || fusion.type !== "convex"
+        ? keyword
+        : convex(near[i]!, keyword, fusion.vectorWeight, evidence);
+  }
+  return fused;
 }
 
 /** With its weight: the one asked for, or the one that the model has for this question and what was found. */
 function weighted(wish: Fusion, scale: Scale, found: number): Weighted {
   if (wish.type !== "convex") return wish;
   return { type: "convex", vectorWeight: wish.vectorWeight ?? scale.vectorWeight(found) };
-}
-
-/** Cosines from `beginning` to 1 made to reach from 0 to 1. */
-function spread(candidates: readonly IndexCandidate[], beginning: number): readonly IndexCandidate[] {
-  if (beginning <= 0) return candidates;
-  return candidates.map((candidate) => {
-    const { chunkId, fileKey, vectorScore, keywordScore, evidence } = candidate;
-    if (vectorScore === null) return candidate;
-    return {
-      chunkId,
-      fileKey,
-      vectorScore: Math.max(0, vectorScore - beginning) / (1 - beginning),
-      keywordScore,
-      evidence,
-    };
-  });
 }
 
 type Fused = { readonly candidate: IndexCandidate; readonly fused: number };
@@ -158,21 +181,8 @@ export function mergeRanked(answers: readonly Ranked[][]): Ranked[] {
   return [...best.values()].sort((a, b) => b.score - a.score || a.chunkId - b.chunkId);
 }
 
-/** Of equal scores (zero, mostly) the nearer vector, then the older chunk. */
-function nearer(a: IndexCandidate, b: IndexCandidate): number {
-  return (b.vectorScore ?? 0) - (a.vectorScore ?? 0) || a.chunkId - b.chunkId;
-}
-
-function withEvidence(combination: number, { evidence }: IndexCandidate): number {
-  return combination + RANKING.evidenceWeight * evidence;
-}
-
-function convex(
-  candidate: IndexCandidate,
-  vectorWeight: number,
-  keyword: (candidate: IndexCandidate) => number,
-): number {
-  return withEvidence(vectorWeight * (candidate.vectorScore ?? 0) + (1 - vectorWeight) * keyword(candidate), candidate);
+function convex(nearness: number, keyword: number, vectorWeight: number, evidence: number): number {
+  return vectorWeight * nearness + (1 - vectorWeight) * keyword + RANKING.evidenceWeight * evidence;
 }
 
 function keywordTopOf(candidates: readonly IndexCandidate[]): number {
@@ -181,12 +191,17 @@ function keywordTopOf(candidates: readonly IndexCandidate[]): number {
   return top;
 }
 
-function reciprocalRanks({ candidates, vector, keyword }: IndexAnswer, weights: Weights, constant: number): number[] {
+function reciprocalRanks(
+  { candidates, vector, keyword }: IndexAnswer,
+  weights: Weights,
+  constant: number,
+): Float64Array {
   const ranks = (leg: readonly { chunkId: number }[]) => new Map(leg.map((hit, i) => [hit.chunkId, i + 1]));
   const byVector = ranks(vector);
   const byKeyword = ranks(keyword);
   const part = (weight: number, rank: number | undefined) => (rank === undefined ? 0 : weight / (constant + rank));
-  return candidates.map(
+  return Float64Array.from(
+    candidates,
     ({ chunkId, evidence }) =>
       part(weights.vector, byVector.get(chunkId)) +
       part(weights.text, byKeyword.get(chunkId)) +
@@ -205,8 +220,8 @@ interface Calibrating {
   scale: Scale;
 }
 
-/** What to show for a result, by what it is and its combination. */
-type Shown = (candidate: IndexCandidate, fused: number) => number;
+/** What to show for a result, by its nearness and its combination. */
+type Shown = (near: number, fused: number) => number;
 
 /** Of a hybrid or keyword search. */
 function calibrated({ top, mode, fusion, keywordTop, found, scale }: Calibrating): Shown {
@@ -217,10 +232,7 @@ function calibrated({ top, mode, fusion, keywordTop, found, scale }: Calibrating
   if (keywordTop === 0) {
     // Nothing but cosines, whatever their share; a question that neither leg knows anything of gets nothing.
     const { cosine: factor, constant } = scale.calibration.vector;
-    return (candidate) => {
-      const own = candidate.vectorScore ?? 0;
-      return own > 0 ? logistic(factor * own + constant) : 0;
-    };
+    return (near) => (near > 0 ? logistic(factor * near + constant) : 0);
   }
   const hasVectors = mode === "hybrid" && best.candidate.vectorScore !== null;
   const vectorShare = hasVectors ? vectorShareOf(fusion) : 0;
@@ -234,9 +246,9 @@ function calibrated({ top, mode, fusion, keywordTop, found, scale }: Calibrating
   if (mode === "keyword" || fusion.type === "convex") return (_, fused) => scoreOf(fused);
   // Sums of reciprocal ranks say nothing by themselves: the best result is judged by its scores, the others keep their
   // proportion to it.
-  const confidence = scoreOf(
-    convex(best.candidate, vectorShare, ({ keywordScore }) => shareOf(keywordScore ?? 0, keywordTop)),
-  );
+  const { vectorScore, keywordScore, evidence } = best.candidate;
+  const keyword = shareOf(keywordScore ?? 0, keywordTop);
+  const confidence = scoreOf(convex(vectorScore ?? 0, keyword, vectorShare, evidence));
   return (_, fused) => (best.fused > 0 ? (confidence * fused) / best.fused : 0);
 }
 

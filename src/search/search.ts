@@ -25,7 +25,7 @@ import type { SearchRequest } from "./request.ts";
 import type { RerankDeps } from "./rerank.ts";
 import { rerank } from "./rerank.ts";
 import type { Scale } from "./scale.ts";
-import { select } from "./select.ts";
+import { mostLookedAt, select } from "./select.ts";
 import { nextTurn } from "../platform/next-turn.ts";
 import { traced } from "../platform/tracing.ts";
 
@@ -155,9 +155,11 @@ async function search(
     vectorsOf(deps, queries, { request, generation, signal }),
   );
   const embeddedAt = performance.now();
+  // Several answers are joined, and a reranker reads on: there more of each may count.
+  const most = queries.length === 1 && ranker === null ? mostLookedAt(request) : Infinity;
   const questionsTo = (index: StoreIndex) =>
     queries.map((query, i) => ({
-      item: () => ask(deps, index, { model: generation.model, query, vector: vectors[i] ?? null, request }),
+      item: () => ask(deps, index, { model: generation.model, query, vector: vectors[i] ?? null, request, most }),
       cost: Math.max(1, query.length),
     }));
   const again = () => deps.indexes.acquire(store, generation.id);
@@ -261,9 +263,9 @@ async function inTurns(
 async function ask(
   { scaleOf }: SearchDeps,
   index: StoreIndex,
-  asked: { model: string; query: string; vector: Float32Array | null; request: SearchRequest },
+  asked: { model: string; query: string; vector: Float32Array | null; request: SearchRequest; most: number },
 ): Promise<Asked> {
-  const { model, query, vector, request } = asked;
+  const { model, query, vector, request, most } = asked;
   const wanted = request.maxChunksPerFile === null ? request.maxResults : request.maxResults * 4;
   const answer: IndexAnswer = await index.ask({
     vector,
@@ -273,7 +275,7 @@ async function ask(
     exact: wanted * 2,
     byWindows: request.isRescored,
   });
-  return { ranked: rank(answer, request.mode, request.fusion, scaleOf(model, query)), used: answer.used };
+  return { ranked: rank(answer, request.mode, request.fusion, scaleOf(model, query), most), used: answer.used };
 }
 
 async function read(

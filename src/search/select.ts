@@ -18,6 +18,12 @@ export type TermsOf = (chunkIds: readonly number[]) => readonly (Uint8Array | nu
 
 export type Selection = Pick<SearchRequest, "scoreThreshold" | "maxChunksPerFile" | "maxResults" | "isRescored">;
 
+/** How many of the best ranked chunks `select` looks at, at most. */
+export function mostLookedAt({ maxChunksPerFile, maxResults }: Selection): number {
+  // Of a file that may give no more of them any number may be passed over.
+  return maxChunksPerFile === null ? maxResults * MOST_LOOKED_AT : Infinity;
+}
+
 /**
  * Which of the ranked chunks become results: threshold, chunks a file, copies, number; in this order. Best first, as
  * they came; however many copies there are, no result is missing for them.

@@ -53,7 +53,8 @@ export interface KeptFile {
 
 const VECTORS = /*sql*/ `SELECT chunk_id, data FROM vector
   WHERE chunk_id IN (SELECT value FROM json_each(?1)) AND generation = ?2`;
-const TERMS = /*sql*/ `SELECT chunk_id, terms FROM chunk_terms WHERE chunk_id IN (SELECT value FROM json_each(?1))`;
+// In the order asked, without a list of the ids beside.
+const TERMS = /*sql*/ `SELECT t.chunk_id, t.terms FROM json_each(?1) j CROSS JOIN chunk_terms t ON t.chunk_id = j.value`;
 
 export function indexReads(now: SyncReads): IndexReads {
   const storeFile: IndexReads["storeFile"] = (tenantId, seq) =>

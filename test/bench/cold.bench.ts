@@ -10,7 +10,7 @@ import { metricOf } from "./server-data.ts";
 import { STOCK_OPTIONS, stockStores } from "./stocked-store.ts";
 
 const SIZES = {
-  small: { stores: 4, chunks: 3_000 },
+  small: { stores: 4, chunks: 1_000 },
   normal: { stores: 20, chunks: 20_000 },
   full: { stores: 200, chunks: 20_000 },
 } as const;
