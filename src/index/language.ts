@@ -1,4 +1,4 @@
-import { latinWords, NON_ASCII } from "./words.ts";
+import { latinWords, NON_ASCII, remembered } from "./words.ts";
 
 export interface Language {
   /** What has no word that tells (source code, tables, names) is taken for English. */
@@ -18,17 +18,15 @@ export function languageOf(text: string): Language {
   let compounding = 0;
   let against = 0;
   let words = 0;
-  for (const [word] of latinWords(text, LATIN_WORD)) {
-    const lower = word.toLowerCase();
-    const isEnglishWord = ENGLISH.has(lower);
-    const isOtherWord = !isEnglishWord && OTHERS.has(lower);
-    if (isEnglishWord) english++;
-    else if (isOtherWord || NON_ASCII.test(lower)) other++;
-    if (COMPOUNDING.has(lower)) {
+  for (const word of latinWords(text, LATIN_WORD, SAMPLE_WORDS)) {
+    const known = wordOf(word);
+    words++;
+    if (known.isEnglish) english++;
+    else if (known.isOther) other++;
+    if (known.isCompounding) {
       compounding++;
-      different.add(lower);
-    } else if (isEnglishWord || (isOtherWord && !SHARED.has(lower))) against++;
-    if (++words === SAMPLE_WORDS) break;
+      different.add(known.lower);
+    } else if (known.isAgainst) against++;
   }
   const least = words * LEAST_SHARE;
   return {
@@ -49,7 +47,22 @@ export function isMostlyLatin(text: string): boolean {
 const SAMPLE_WORDS = 400;
 /** Prose has a fifth and more of function words; source code and lists of names have them by accident. */
 const LEAST_SHARE = 0.06;
-const LATIN_WORD = /\p{sc=Latin}+/gu;
+const LATIN_WORD = /\p{sc=Latin}+/uy;
+
+const MOST_KNOWN = 10_000;
+/** What a word tells of the language. */
+const wordOf = remembered(MOST_KNOWN, (word) => {
+  const lower = word.toLowerCase();
+  const isEnglish = ENGLISH.has(lower);
+  const isListed = !isEnglish && OTHERS.has(lower);
+  return {
+    lower,
+    isEnglish,
+    isOther: isListed || NON_ASCII.test(lower),
+    isCompounding: COMPOUNDING.has(lower),
+    isAgainst: isEnglish || (isListed && !SHARED.has(lower)),
+  };
+});
 
 const ENGLISH = new Set(
   (

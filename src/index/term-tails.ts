@@ -21,7 +21,7 @@ const KEPT_LETTERS = 6;
 /** Letters of a part that would be kept with letters of the next one. */
 const SHORT_PART = 6;
 
-const LATIN_WORD = /\p{sc=Latin}[\p{sc=Latin}\p{M}]*/gu;
+const LATIN_WORD = /\p{sc=Latin}[\p{sc=Latin}\p{M}]*/uy;
 const ONLY_LETTERS = /^[a-z]+$/;
 const VOWEL = /[aeiouy]/;
 const CONSONANTS = /^[^aeiouy]*/;
@@ -31,14 +31,14 @@ const LINKING_S = /[^aeiouy]s$/;
 
 /** For every word of a text that is a compound, the terms of its parts. Only for the languages that write such words. */
 export function* tailTerms(text: string): Generator<string> {
-  for (const [word] of latinWords(plainText(text), LATIN_WORD)) {
+  for (const word of latinWords(plainText(text), LATIN_WORD)) {
     if (word.length >= LEAST.word && word.length <= LONGEST_WORD) yield* tailsOf(word.toLowerCase());
   }
 }
 
 /** The words of a question, in small letters, with the term of each as a part of compounds. */
 export function* askedTails(text: string): Generator<{ word: string; tail: string }> {
-  for (const [found] of latinWords(plainText(text), LATIN_WORD)) {
+  for (const found of latinWords(plainText(text), LATIN_WORD)) {
     if (found.length < LEAST.tail || found.length > LONGEST_WORD) continue;
     const word = found.toLowerCase();
     const tail = askedTail(word);

@@ -1,4 +1,5 @@
 /** Text -> its terms one after the other, in all the forms that are wanted. What they are is told in analyzer.ts. */
+import { eachCompound } from "./compounds.ts";
 import { stemEnglish } from "./stem.ts";
 import { asciiDigits, fold, transcribed } from "./term-fold.ts";
 import { numbersInside, type NumberSpan, numberSpans, sameNumber, segmentsOf } from "./term-numbers.ts";
@@ -41,11 +42,6 @@ const DIGIT = /\p{Nd}/u;
 const ASCII_DIGIT = /[0-9]/;
 /** Soft hyphens, joiners, and the selectors that make a sign a picture. */
 const INVISIBLE = /[\u00ad\u200b-\u200f\u2060\ufe0e\ufe0f\ufeff]/g;
-const COMPOUND =
-  /[\p{L}\p{M}\p{N}]+(?:(?:[._'’\-\u2010\u2011@&]+|(?<=\p{Nd}),(?=\p{Nd}{3}(?!\p{Nd})))[\p{L}\p{M}\p{N}]+)*(?:\+\+|#(?!\p{L}))?/gu;
-/** The same for a text of ASCII, in half the time. */
-const ASCII_COMPOUND =
-  /[A-Za-z0-9]+(?:(?:[._'\-@&]+|(?<=[0-9]),(?=[0-9]{3}(?![0-9])))[A-Za-z0-9]+)*(?:\+\+|#(?![A-Za-z]))?/g;
 const JOINTS = /[^\p{L}\p{M}\p{N}]+/u;
 const UNSPACED_OR_KOREAN = /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}\p{sc=Hang}]/u;
 const POINTED_NUMBER = /^v?(\p{Nd}+(?:\.\p{Nd}+)+)$/iu;
@@ -71,20 +67,19 @@ export function walkTerms(text: string, forms: Forms, sink: TermSink): void {
   let at = 0;
   let part = 0;
   let current: NumberSpan | undefined;
-  for (const match of plain.matchAll(NON_ASCII.test(plain) ? COMPOUND : ASCII_COMPOUND)) {
-    while ((spans[at]?.end ?? Infinity) <= match.index) at++;
+  eachCompound(plain, (found, start) => {
+    while ((spans[at]?.end ?? Infinity) <= start) at++;
     const span = spans[at];
-    const isInside = span !== undefined && span.start < match.index + match[0].length;
+    const isInside = span !== undefined && span.start < start + found.length;
     if (!isInside || span !== current) {
       sink.unit();
       part = 0;
       if (isInside)
-        for (const spelling of span.spellings)
-          otherwise(spelling, match[0].toLowerCase(), { forms, sink, proof: WHOLE });
+        for (const spelling of span.spellings) otherwise(spelling, found.toLowerCase(), { forms, sink, proof: WHOLE });
     }
     current = isInside ? span : undefined;
-    compound(match[0], forms, isInside ? new PartOf(sink, ++part) : sink);
-  }
+    compound(found, forms, isInside ? new PartOf(sink, ++part) : sink);
+  });
   if (!MAY_HOLD_SIGN.test(plain)) return;
   for (const [sign] of plain.matchAll(NON_ASCII.test(plain) ? SIGN : ASCII_SIGN)) {
     sink.unit();
@@ -113,7 +108,40 @@ class PartOf implements TermSink {
   }
 }
 
+/** A compound of a chunk is taken apart once, its terms said again wherever it stands. */
 function compound(text: string, forms: Forms, sink: TermSink): void {
+  if (forms === "all") return takeApart(text, forms, sink);
+  for (const { term, among, proof, of } of said[forms](text)) {
+    if (among === null) sink.spelling(term, proof, of);
+    else sink.term(term, among, proof);
+  }
+}
+
+interface Said {
+  term: string;
+  /** Null for another spelling, which is one of `of`. */
+  among: Among | null;
+  proof: Proof;
+  of: string;
+}
+
+const MOST_COMPOUNDS = 10_000;
+const said = {
+  english: remembered(MOST_COMPOUNDS, (text) => recorded(text, "english")),
+  other: remembered(MOST_COMPOUNDS, (text) => recorded(text, "other")),
+};
+
+function recorded(text: string, forms: Forms): Said[] {
+  const all: Said[] = [];
+  takeApart(text, forms, {
+    unit() {},
+    term: (term, among, proof) => all.push({ term, among, proof, of: "" }),
+    spelling: (term, proof, of) => all.push({ term, among: null, proof, of }),
+  });
+  return all;
+}
+
+function takeApart(text: string, forms: Forms, sink: TermSink): void {
   if (PLAIN_WORD.test(text)) word(text, forms, sink);
   else if (NON_ASCII.test(text) && UNSPACED_OR_KOREAN.test(text)) unspaced(text, forms, sink);
   else spaced(text, forms, sink);
@@ -277,7 +305,7 @@ function unspaced(run: string, forms: Forms, sink: TermSink): void {
       ngrams(clusters, 2, (pair) => sink.term(pair, "all", next()));
       ngrams(clusters, 3, (three) => sink.term(three, "all", NOTHING));
     } else {
-      for (const [between] of piece.matchAll(COMPOUND)) spaced(between, forms, new PartOf(sink, next()));
+      eachCompound(piece, (between) => spaced(between, forms, new PartOf(sink, next())));
       for (const [korean] of piece.matchAll(/\p{sc=Hang}{3,}/gu))
         ngrams([...korean], 2, (pair) => sink.term(pair, "all", NOTHING));
     }

@@ -181,16 +181,20 @@ export class DocumentBuilder {
 
 // A lone surrogate or NUL in stored text breaks SQLite, JSON clients and code point offsets; both have length 1,
 // so the replacement keeps every offset.
-const UNSOUND = /[\0\ufffe\uffff]/g;
+const UNSOUND = /[\0\ufffe\uffff]/;
+const ALL_UNSOUND = /[\0\ufffe\uffff]/g;
 
 function clean(text: string): string {
   const wellFormed = text.isWellFormed() ? text : text.toWellFormed();
-  return UNSOUND.test(wellFormed) ? wellFormed.replace(UNSOUND, " ") : wellFormed;
+  return UNSOUND.test(wellFormed) ? wellFormed.replace(ALL_UNSOUND, " ") : wellFormed;
 }
 
 export function oneLine(text: string): string {
-  return text.replace(/\s+/g, " ").trim();
+  return text.replace(UNEVEN_BLANKS, " ").trim();
 }
+
+/** White space that is more or other than one blank: hardly any is. */
+const UNEVEN_BLANKS = /[^\S ]\s*| \s+/g;
 
 /**
  * Headings and header rows are said again with each passage below them, so that long ones would cost the square of a

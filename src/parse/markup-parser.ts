@@ -8,8 +8,10 @@ import { Parser, type Handler, type ParserOptions } from "htmlparser2";
 export class MarkupParser extends Parser {
   readonly #open = new OpenElements();
 
-  constructor(handler: Partial<Handler>, options: ParserOptions) {
+  /** `open` are elements that are open already, the outermost first. */
+  constructor(handler: Partial<Handler>, options: ParserOptions, open: readonly string[] = []) {
     super(handler, options);
+    for (const name of open) this.#open.unshift(name);
     // Its fields are private; slow documents in the tests tell when another version has other ones.
     Reflect.set(this, "stack", this.#open);
     Reflect.set(this, "foreignContext", new OpenElements(Reflect.get(this, "foreignContext") as unknown[]));

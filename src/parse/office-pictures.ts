@@ -59,18 +59,19 @@ export function officePicture(zip: ZipArchive, document: ParsedDocument, number:
 }
 
 function pagePictures(zip: ZipArchive, document: ParsedDocument): PagePicture[] {
-  const main = mainPart(zip);
-  if (document.kind === "pptx") return slidePictures(zip, main, document);
-  if (document.kind !== "docx" || lettersOf(document.text) > TEXT_OF_DOCUMENT) return [];
-  return picturesOf(zip, main)
+  if (document.kind === "pptx") return slidePictures(zip, document);
+  if (document.kind !== "docx" || isText(document.text, TEXT_OF_DOCUMENT)) return [];
+  return picturesOf(zip, mainPart(zip))
     .filter(({ pixels }) => pixels > 0)
     .map(({ part }, i) => ({ number: i + 1, part }));
 }
 
-function slidePictures(zip: ZipArchive, main: string, { text, pages }: ParsedDocument): PagePicture[] {
-  return slideParts(zip, main).flatMap((slide, i) => {
+function slidePictures(zip: ZipArchive, { text, pages }: ParsedDocument): PagePicture[] {
+  const isSaid = pages?.map((page) => isText(text.slice(page.start, page.end), TEXT_OF_SLIDE)) ?? [];
+  if (!isSaid.includes(false)) return [];
+  return slideParts(zip, mainPart(zip)).flatMap((slide, i) => {
     const page = pages?.[i];
-    if (page === undefined || lettersOf(text.slice(page.start, page.end)) > TEXT_OF_SLIDE) return [];
+    if (page === undefined || isSaid[i] === true) return [];
     const largest = picturesOf(zip, slide).toSorted((a, b) => b.pixels - a.pixels)[0];
     return largest === undefined || largest.pixels === 0 ? [] : [{ number: page.number, part: largest.part }];
   });
@@ -104,9 +105,14 @@ function pixelsOf(zip: ZipArchive, part: string): number {
     : frame.width * frame.height;
 }
 
-function lettersOf(text: string): number {
-  return text.match(/[\p{L}\p{N}]/gu)?.length ?? 0;
+/** Whether there are more letters and digits than so many; no more of the text is looked at than tells. */
+function isText(text: string, most: number): boolean {
+  LETTER.lastIndex = 0;
+  for (let found = 0; found <= most; found++) if (!LETTER.test(text)) return false;
+  return true;
 }
+
+const LETTER = /[\p{L}\p{N}]/gu;
 
 /** A text document's pictures are its pages. */
 function afterText(

@@ -23,6 +23,7 @@ export function isSymbolFont(font: string): boolean {
 }
 
 const PRIVATE_USE = /[\uf000-\uf0ff]/g;
+const HAS_PRIVATE_USE = /[\uf000-\uf0ff]/;
 const PLACES = /[!-~\u00a1-\u00ff\uf000-\uf0ff]/g;
 
 /**
@@ -30,7 +31,7 @@ const PLACES = /[!-~\u00a1-\u00ff\uf000-\uf0ff]/g;
  * Characters of the private area that no font here explains mean nothing outside it.
  */
 export function symbolsRead(text: string, font: string, isWhole: boolean): string {
-  if (font === "" && text.search(PRIVATE_USE) < 0) return text;
+  if (font === "" && !HAS_PRIVATE_USE.test(text)) return text;
   return text.replace(isWhole ? PLACES : PRIVATE_USE, (sign) => {
     const code = sign.charCodeAt(0);
     return symbolText(font, code) ?? (code < 0x100 ? sign : "");
@@ -57,8 +58,21 @@ function signsOf(font: string): readonly string[] | null {
 
 type Family = keyof typeof FAMILIES;
 
-/** By the names that programs give the fonts and their substitutes: "Symbol", "SymbolMT", "Wingdings-Regular". */
+/** A document asks for the font of each run. */
+const families = new Map<string, Family | null>();
+const MOST_FAMILIES = 1000;
+
 function familyOf(font: string): Family | null {
+  const known = families.get(font);
+  if (known !== undefined) return known;
+  if (families.size >= MOST_FAMILIES) families.clear();
+  const family = familyByName(font);
+  families.set(font, family);
+  return family;
+}
+
+/** By the names that programs give the fonts and their substitutes: "Symbol", "SymbolMT", "Wingdings-Regular". */
+function familyByName(font: string): Family | null {
   const name = font.toLowerCase().replace(/[^a-z0-9]/g, "");
   if (/^(?:standard)?symbol(?:mt|std|sl|ps|neu|regular|normal)*$/.test(name)) return "symbol";
   const numbered = /^wingdings([23]?)(?:regular|normal|mt)*$/.exec(name);

@@ -1,6 +1,7 @@
 import { MarkupParser } from "./markup-parser.ts";
 import { decodeText } from "./text/encoding.ts";
 import { xmlCharset } from "./text/markup-text.ts";
+import { scanXml, type Unread } from "./xml-scan.ts";
 import type { ZipArchive } from "./zip.ts";
 
 /**
@@ -22,6 +23,12 @@ export function decodeXml(bytes: Uint8Array): string {
 }
 
 export function readXmlText(text: string, handler: XmlHandler): void {
+  const unread = scanXml(text, typeEnd(text), handler);
+  if (unread !== null) readForgivingly(text, unread, handler);
+}
+
+/** From where a document is not well-formed: whatever can be made of it. */
+export function readForgivingly(text: string, { at, open }: Unread, handler: XmlHandler): void {
   const parser = new MarkupParser(
     {
       onopentag: (name, attributes) => handler.open?.(localName(name), attributes),
@@ -29,19 +36,23 @@ export function readXmlText(text: string, handler: XmlHandler): void {
       onclosetag: (name) => handler.close?.(localName(name)),
     },
     { xmlMode: true, decodeEntities: true },
+    open,
   );
-  const start = typeEnd(text);
   // In steps, so that the parser's buffer stays small.
-  for (let at = start; at < text.length; at += STEP) parser.write(text.slice(at, at + STEP));
+  for (let from = at; from < text.length; from += STEP) parser.write(text.slice(from, from + STEP));
   parser.end();
 }
 
 const STEP = 1 << 20;
+const DOCUMENT_TYPE = "<!DOCTYPE";
+/** UTF-16 units in which a document type must begin. */
+const MOST_BEFORE_TYPE = 2000;
 
 /** Where the document type ends, its declarations included: they are never read. */
 function typeEnd(text: string): number {
-  const start = /^[^]{0,2000}?<!DOCTYPE\b/i.exec(text.slice(0, 4096))?.[0].length;
-  if (start === undefined) return 0;
+  const declared = text.slice(0, MOST_BEFORE_TYPE + DOCUMENT_TYPE.length + 1).search(/<!DOCTYPE\b/i);
+  if (declared < 0 || declared > MOST_BEFORE_TYPE) return 0;
+  const start = declared + DOCUMENT_TYPE.length;
   const close = text.indexOf(">", start);
   const open = text.indexOf("[", start);
   if (open < 0 || (close >= 0 && close < open)) return close < 0 ? 0 : close + 1;
@@ -57,11 +68,16 @@ function localName(name: string): string {
   return colon < 0 ? name : name.slice(colon + 1);
 }
 
+const COLON = 0x3a;
+
 /** Value of an attribute whatever its prefix. */
 export function attribute(attributes: Record<string, string>, name: string): string | undefined {
   const direct = attributes[name];
   if (direct !== undefined) return direct;
-  for (const key in attributes) if (key.endsWith(`:${name}`)) return attributes[key];
+  for (const key in attributes) {
+    const before = key.length - name.length - 1;
+    if (before >= 0 && key.charCodeAt(before) === COLON && key.endsWith(name)) return attributes[key];
+  }
   return undefined;
 }
 

@@ -46,6 +46,10 @@ export class RtfFonts {
     return this.#fonts.get(font)?.encoding || this.#codePage;
   }
 
+  isSymbol(font: number): boolean {
+    return this.#fonts.get(font)?.isSymbol === true;
+  }
+
   /** What a sign of a symbol font means, "" for one that means nothing; null for a character of any other font. */
   signOf(font: number, code: number): string | null {
     const isPrivate = code >= 0xf020 && code <= 0xf0ff;

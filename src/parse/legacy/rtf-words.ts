@@ -100,6 +100,11 @@ export function isLetter(byte: number): boolean {
   return (byte >= 0x61 && byte <= 0x7a) || (byte >= 0x41 && byte <= 0x5a);
 }
 
+/** ASCII that stands for itself: neither a control, nor what a control or a group begins with. */
+export function isPlain(byte: number): boolean {
+  return byte >= 0x20 && byte < 0x7f && byte !== 0x5c && byte !== 0x7b && byte !== 0x7d;
+}
+
 export function isDigit(byte: number): boolean {
   return byte >= 0x30 && byte <= 0x39;
 }

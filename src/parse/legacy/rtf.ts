@@ -9,8 +9,8 @@ import { RtfFormula } from "./rtf-formula.ts";
 import { RtfFonts } from "./rtf-fonts.ts";
 import { RtfInfo } from "./rtf-info.ts";
 import { RtfRows } from "./rtf-rows.ts";
+import { FIRST_STATE, type State } from "./rtf-state.ts";
 import { RtfStyles } from "./rtf-styles.ts";
-import type { Destination } from "./rtf-words.ts";
 import {
   DESTINATION_WORDS,
   DESTINATIONS,
@@ -18,6 +18,7 @@ import {
   isDigit,
   isLead,
   isLetter,
+  isPlain,
   SKIPPED,
   SYMBOLS,
 } from "./rtf-words.ts";
@@ -32,33 +33,12 @@ export function parseRtf(bytes: Uint8Array, limits: ParseLimits): ParsedDocument
   return out.build("rtf");
 }
 
-interface State {
-  destination: Destination;
-  font: number;
-  /** Bytes that stand for a \u character in readers without Unicode. */
-  fallback: number;
-  hidden: boolean;
-  isRaised: boolean;
-  /** The group is an element of the open formula. */
-  isElement: boolean;
-  /** The group is the number or bullet of a paragraph, whose own settings say nothing of the paragraph. */
-  isMark: boolean;
-}
-
-const FIRST_STATE: Readonly<State> = {
-  destination: "body",
-  font: -1,
-  fallback: 1,
-  hidden: false,
-  isRaised: false,
-  isElement: false,
-  isMark: false,
-};
-
 const LOOK_AHEAD = 4096;
 
 class RtfReader {
   readonly #bytes: Uint8Array;
+  /** The same bytes. */
+  readonly #latin: Buffer;
   readonly #out: DocumentBuilder;
   #at = 0;
   /** Where the open group's first word would stand. */
@@ -82,6 +62,7 @@ class RtfReader {
 
   constructor(bytes: Uint8Array, out: DocumentBuilder) {
     this.#bytes = bytes;
+    this.#latin = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#out = out;
   }
 
@@ -96,12 +77,26 @@ class RtfReader {
       } else if (byte === 0x7d) {
         this.#pop();
         if (this.#stack.length === 0 && !this.#goesOn()) break;
-      } else if (byte !== 0x0a && byte !== 0x0d) this.#byte(byte, false);
+      } else if (byte !== 0x0a && byte !== 0x0d && !this.#plainText()) this.#byte(byte, false);
     }
     this.#flushBytes();
     this.#endParagraph();
     this.#endTable();
     this.#info.write(this.#out);
+  }
+
+  /** A run of ASCII in the body's text, up to the next control; false where nothing is so simple here. */
+  #plainText(): boolean {
+    const { destination, font, isRaised, hidden } = this.#state;
+    if (destination !== "body" || isRaised || this.#skipChars > 0 || this.#pendingBytes.length > 0) return false;
+    if (this.#fonts.isSymbol(font)) return false;
+    const start = this.#at - 1;
+    let end = start;
+    while (isPlain(this.#bytes[end] ?? 0)) end++;
+    if (end === start) return false;
+    this.#at = end;
+    if (!hidden) this.#text.say(this.#latin.toString("latin1", start, end), false);
+    return true;
   }
 
   /** What follows the document's own group is none of it, unless a brace too many ended that early. */

@@ -6,6 +6,7 @@ import { isSymbolFont, symbolsRead, symbolText } from "../symbol-fonts.ts";
 import type { XmlHandler } from "../xml.ts";
 import { attribute } from "../xml.ts";
 import { Alternatives } from "./alternatives.ts";
+import { READ, SKIPPED } from "./docx-elements.ts";
 import { WordFields } from "./docx-fields.ts";
 import type { Numbering } from "./docx-numbering.ts";
 import type { WordStyle } from "./docx-styles.ts";
@@ -22,25 +23,6 @@ export interface WordContext {
   /** The document in another format that is shown in place of a reference; null where it cannot be read. */
   chunk(id: string): ParsedDocument | null;
 }
-
-/** Tracked changes count as accepted; instructions of fields and phonetic guides are no text. */
-const SKIPPED = new Set([
-  "del",
-  "moveFrom",
-  "delText",
-  "delInstrText",
-  "posOffset",
-  "align",
-  "rubyPr",
-  "rt",
-  // How a paragraph or table was set before a tracked change.
-  "pPrChange",
-  "rPrChange",
-  "tblPrChange",
-  "trPrChange",
-  "tcPrChange",
-  "sectPrChange",
-]);
 
 /** The text of a table in a table is copied into each one around it: deeper ones are text of their cell. */
 const MAX_TABLES = 50;
@@ -90,6 +72,7 @@ export class WordWriter implements XmlHandler {
   }
 
   open(name: string, attributes: Record<string, string>): void {
+    if (this.#formula === null && !READ.has(name) && attributes["alt"] === undefined) return;
     if (this.#alternatives.open(name)) return;
     if (name === "sdtContent" && (this.#placeholder > 0 || this.#controls.at(-1) === true)) this.#placeholder++;
     if (SKIPPED.has(name) || this.#skip > 0) return this.#openSkipped(name);
@@ -110,6 +93,7 @@ export class WordWriter implements XmlHandler {
   }
 
   close(name: string): void {
+    if (this.#formula === null && !READ.has(name)) return;
     if (this.#alternatives.close(name)) return;
     if (name === "sdtContent" && this.#placeholder > 0) this.#placeholder--;
     if (SKIPPED.has(name)) {
@@ -194,13 +178,12 @@ export class WordWriter implements XmlHandler {
   #openProperty(name: string, attributes: Record<string, string>): boolean {
     const paragraph = this.#paragraphs.at(-1);
     const run = this.#inOtherProperties ? undefined : this.#runs.at(-1);
-    const value = attribute(attributes, "val") ?? "";
     switch (name) {
       case "pStyle":
-        if (paragraph !== undefined) this.#applyStyle(paragraph, value);
+        if (paragraph !== undefined) this.#applyStyle(paragraph, valueOf(attributes));
         return true;
       case "rStyle": {
-        const style = this.#context.styles.get(value);
+        const style = this.#context.styles.get(valueOf(attributes));
         if (run === undefined || style === undefined) return true;
         run.isHidden ||= style.isHidden === true;
         run.font = style.font || run.font;
@@ -211,22 +194,22 @@ export class WordWriter implements XmlHandler {
         if (run !== undefined) run.isHidden = isOn(attributes);
         return true;
       case "vertAlign":
-        if (run !== undefined) run.isRaised = value === "superscript";
+        if (run !== undefined) run.isRaised = valueOf(attributes) === "superscript";
         return true;
       case "rFonts":
         if (run !== undefined) run.font = fontOf(attributes) || run.font;
         return true;
       case "outlineLvl":
-        if (paragraph !== undefined) paragraph.level = outlineLevel(value) || paragraph.level;
+        if (paragraph !== undefined) paragraph.level = outlineLevel(valueOf(attributes)) || paragraph.level;
         return true;
       case "numPr":
         if (paragraph !== undefined) paragraph.list ??= { id: "", level: 0 };
         return true;
       case "ilvl":
-        if (paragraph?.list != null) paragraph.list.level = Number(value) || 0;
+        if (paragraph?.list != null) paragraph.list.level = Number(valueOf(attributes)) || 0;
         return true;
       case "numId":
-        if (paragraph?.list != null) paragraph.list.id = value;
+        if (paragraph?.list != null) paragraph.list.id = valueOf(attributes);
         return true;
       default:
         return false;
@@ -374,6 +357,10 @@ export class WordWriter implements XmlHandler {
     if (cell === undefined) this.#out.append(document, 0);
     else cell.push(document.text);
   }
+}
+
+function valueOf(attributes: Record<string, string>): string {
+  return attribute(attributes, "val") ?? "";
 }
 
 /** A character by its code, in a symbol font or of no font's own. */

@@ -48,6 +48,8 @@ const LOOSE = new Set(["desc", "title", "footer-decl", "header-decl"]);
 /** Elements that hide their text by their style or on a condition. */
 const HIDING = new Set(["section", "span", "hidden-text", "hidden-paragraph"]);
 const MAX_REPEAT = 64;
+/** Blanks that are more or other than one space, which is what they count as. */
+const UNEVEN_BLANKS = /[\n\t][\n\t ]*| [\n\t ]+/g;
 
 interface Paragraph {
   text: RaisedText;
@@ -111,7 +113,7 @@ export class OdfWriter implements XmlHandler {
       return;
     }
     const { font } = this.#styles;
-    this.#say(symbolsRead(text.replace(/[\n\t ]+/g, " "), font, font !== ""));
+    this.#say(symbolsRead(text.replace(UNEVEN_BLANKS, " "), font, font !== ""));
   }
 
   close(name: string): void {

@@ -3,7 +3,7 @@ import type { ParsedDocument } from "../document.ts";
 import { invalidFile } from "../document.ts";
 import { FormulaReader } from "../formula.ts";
 import type { ParseLimits } from "../limits.ts";
-import { readCoreProperties, readCorePropertiesText, readXml, readXmlText, resolvePath } from "../xml.ts";
+import { decodeXml, readCoreProperties, readCorePropertiesText, readXml, readXmlText, resolvePath } from "../xml.ts";
 import type { ZipArchive } from "../zip.ts";
 import { OdfEdges } from "./odf-edges.ts";
 import type { OdfContext, OdfKind } from "./odf-writer.ts";
@@ -25,10 +25,7 @@ export function parseOdf(zip: ZipArchive, kind: OdfKind, limits: ParseLimits): P
   writer.finish();
   objects.writeOthers(out, { kind: "odt", limits, hasTables: kind !== "ods", formula: () => null });
   const styles = kind === "odp" ? null : zip.read("styles.xml");
-  if (styles !== null) {
-    const edges = new OdfEdges(out, { kind: "odt", limits, hasTables: true, formula: () => null });
-    readXml(styles, edges);
-  }
+  if (styles !== null) readEdges(decodeXml(styles), out, { kind: "odt", limits, hasTables: true, formula: () => null });
   return out.build(kind);
 }
 
@@ -41,8 +38,15 @@ export function parseFlatOdf(text: string, out: DocumentBuilder, limits: ParseLi
   const writer = new OdfWriter(out, context);
   readXmlText(text, writer);
   writer.finish();
-  if (kind !== "odp") readXmlText(text, new OdfEdges(out, { ...context, kind: "odt" }));
+  if (kind !== "odp") readEdges(text, out, { ...context, kind: "odt" });
 }
+
+/** The margins of pages, in the styles that hold them: most have none. */
+function readEdges(styles: string, out: DocumentBuilder, context: OdfContext): void {
+  if (EDGE.test(styles)) readXmlText(styles, new OdfEdges(out, context));
+}
+
+const EDGE = /<(?:[^\s:/>]*:)?(?:header|footer)(?:-left|-first)?[\s/>]/;
 
 /** The element that says something about the document; "" where there is none. */
 function metaOf(text: string): string {

@@ -105,6 +105,7 @@ const EDGES = new Set(["oddHeader", "oddFooter", "evenHeader", "evenFooter", "fi
 /** They stand behind the rows that they say something about. */
 function mergedRanges(text: string): MergedRange[] {
   const out: MergedRange[] = [];
+  if (!text.includes("mergeCells")) return out;
   const from = text.search(/<(?:\w+:)?mergeCells[\s>]/);
   if (from < 0) return out;
   for (const [, range] of text.slice(from).matchAll(/<(?:\w+:)?mergeCell\s[^<>]*?\bref\s*=\s*["']([^"']*)["']/g)) {

@@ -1,3 +1,4 @@
+import { isAscii, isUtf8 } from "node:buffer";
 import iconv from "iconv-lite";
 
 import { decodeEbcdic, ebcdicName, looksEbcdic } from "./ebcdic.ts";
@@ -229,20 +230,6 @@ function wideQuality(sample: Uint8Array, little: boolean): { bad: number; ascii:
   }
   const bad = text.match(NO_CHARACTER)?.length ?? 0;
   return { bad: bad / text.length, ascii: ascii / text.length };
-}
-
-function isAscii(bytes: Uint8Array): boolean {
-  for (let i = 0; i < bytes.length; i++) if (bytes[i]! > 0x7f) return false;
-  return true;
-}
-
-function isUtf8(bytes: Uint8Array): boolean {
-  try {
-    new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** How far text is from UTF-8: bytes above ASCII that are not part of a sound sequence. */
