@@ -1,5 +1,5 @@
+import type { EngineAnswer } from "../index/engine.ts";
 import type { IndexCandidate } from "../index/legs.ts";
-import type { IndexAnswer } from "../index/store-index.ts";
 import { sortedPlaces } from "../platform/sorted-places.ts";
 import { type Factors, KEYWORD_FACTORS, LITTLE_FOUND, type Scale, TABLE_SCALE } from "./scale.ts";
 
@@ -80,7 +80,7 @@ export function depthFor(results: number): number {
  *
  * @param scale of the model whose vectors were asked, for this question
  */
-export function rank(found: IndexAnswer, mode: SearchMode, wish: Fusion, scale: Scale = TABLE_SCALE): Ranked[] {
+export function rank(found: EngineAnswer, mode: SearchMode, wish: Fusion, scale: Scale = TABLE_SCALE): Ranked[] {
   const candidates = mode === "vector" ? found.candidates : spread(found.candidates, scale.unrelatedCosine);
   const keywordTop = keywordTopOf(candidates);
   const share = Math.min(1, shareOf(keywordTop, found.attainableKeywordScore));
@@ -181,7 +181,7 @@ function keywordTopOf(candidates: readonly IndexCandidate[]): number {
   return top;
 }
 
-function reciprocalRanks({ candidates, vector, keyword }: IndexAnswer, weights: Weights, constant: number): number[] {
+function reciprocalRanks({ candidates, vector, keyword }: EngineAnswer, weights: Weights, constant: number): number[] {
   const ranks = (leg: readonly { chunkId: number }[]) => new Map(leg.map((hit, i) => [hit.chunkId, i + 1]));
   const byVector = ranks(vector);
   const byKeyword = ranks(keyword);
