@@ -125,9 +125,9 @@ class ServerJobs implements Jobs {
     const elsewhere = this.#elsewhere;
     this.deletionCheck = {
       ...caches,
-      storage,
-      blobs,
+      ...parts.data,
       elsewhere: elsewhere === null ? null : (row, isEnding) => elsewhere.ask(row, isEnding),
+      inEngine: async (storeId, storeFile) => (await parts.indexes.engine?.has(storeId, storeFile)) ?? false,
     };
     const owner = replica?.id ?? newId("req_");
     const { progress: board } = parts;
@@ -199,7 +199,7 @@ class ServerJobs implements Jobs {
     const old = await generations.get(tenant_id, from_generation);
     const live = to_generation === null ? null : await generations.get(tenant_id, to_generation);
     if (old === null || live === null) return false;
-    using _lease = await indexes.registry.acquire(migration.store_id, old.id);
+    using _lease = await indexes.acquireNow(migration.store_id, old.id);
     return await flipBack(this.#migrate, migration, { live, old });
   }
 
