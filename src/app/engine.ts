@@ -108,6 +108,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       dataDir,
       storage,
       isOwnDatabase: data.embedded !== null,
+      engine: data.engine,
       natives: workers.natives,
       clock,
       log,

@@ -1,7 +1,8 @@
 import { existsSync, rmSync } from "node:fs";
+import type { EngineLease } from "../index/engine.ts";
 import { retireDirectory } from "../index/generation.ts";
 import { useSearchThreads } from "../index/native-scan.ts";
-import { type IndexLease, IndexRegistry } from "../index/registry.ts";
+import { IndexRegistry } from "../index/registry.ts";
 import type { StoreIndex } from "../index/store-index.ts";
 import {
   attachGraph,
@@ -10,6 +11,7 @@ import {
   removeGraphsOfStore,
   removeStrayGraphs,
 } from "../jobs/build-graph.ts";
+import { EngineIndexes } from "../jobs/engine-indexes.ts";
 import { FreshIndexes, type StoreAt } from "../jobs/fresh-indexes.ts";
 import { GraphWatch } from "../jobs/graph-watch.ts";
 import { ImageWatch } from "../jobs/image-watch.ts";
@@ -21,6 +23,7 @@ import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
 import type { Natives } from "../platform/native.ts";
+import type { EngineTables } from "../storage/postgres/engine-tables.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { StoreFileRow } from "../storage/store-files.ts";
@@ -34,6 +37,8 @@ export interface IndexSettings {
   hnswThreshold: number;
   /** That search beside the serving thread. */
   searchThreads: number;
+  /** Chunks from which on a store is searched in the database, where it can. */
+  pgvectorFrom: number;
 }
 
 export interface IndexParts {
@@ -41,6 +46,8 @@ export interface IndexParts {
   storage: Storage;
   /** The database is a file here, which nobody else writes: images of indexes are made of it. Else servers may share it. */
   isOwnDatabase: boolean;
+  /** Of stores that the database searches; null where it cannot. */
+  engine: EngineTables | null;
   natives: Natives;
   clock: Clock;
   log: Log;
@@ -54,10 +61,12 @@ export interface IndexParts {
 /** The indexes in memory, and the graphs and images beside them: caches of what storage holds. */
 export interface Indexes extends AsyncDisposable {
   readonly registry: IndexRegistry;
+  /** Of large stores that the database searches; null where it cannot. */
+  readonly engine: EngineIndexes | null;
   /** For whoever searches it: with everything of the store that was committed when the store was read, by any server. */
-  acquire(store: StoreAt, generation: number): Promise<IndexLease>;
-  /** The same for a store that was not read: with everything that is committed by now. */
-  acquireNow(storeId: string, generation: number): Promise<IndexLease>;
+  acquire(store: StoreAt, generation: number): Promise<EngineLease>;
+  /** The same for a store that was not read: with everything that is committed by now. A generation that may be live next is made ready. */
+  acquireNow(storeId: string, generation: number): Promise<EngineLease>;
   /** What an ingest writes, in the turn of its commit. */
   readonly writes: IndexWrites;
   /** A generation's index grew, or may need a graph. */
@@ -105,6 +114,7 @@ class OpenIndexes implements Indexes {
   readonly #images: ImageWatch | null;
   /** Null where nobody else writes: then an index in memory is never behind. */
   readonly #fresh: FreshIndexes | null;
+  readonly engine: EngineIndexes | null;
   readonly #mapped = new WeakMap<StoreIndex, number>();
 
   constructor(settings: IndexSettings, parts: IndexParts) {
@@ -132,15 +142,26 @@ class OpenIndexes implements Indexes {
           wakeJobs: parts.wakeJobs,
         })
       : null;
+    this.engine = this.#engineOf(parts.engine);
     this.writes = this.#ingestWrites();
   }
 
-  async acquire(store: StoreAt, generation: number): Promise<IndexLease> {
+  async acquire(store: StoreAt, generation: number): Promise<EngineLease> {
+    if (this.engine !== null) {
+      const engine = await this.engine.acquire(store, generation);
+      if (engine !== null) {
+        // Not needed in memory any more.
+        if (this.registry.has(store.id, generation)) this.registry.invalidate(store.id, generation);
+        return engine;
+      }
+    }
     if (this.#fresh === null) return await this.registry.acquire(store.id, generation);
     return await this.#fresh.acquire(store, generation);
   }
 
-  async acquireNow(storeId: string, generation: number): Promise<IndexLease> {
+  async acquireNow(storeId: string, generation: number): Promise<EngineLease> {
+    const row = this.engine === null ? null : await this.#parts.storage.generations.byId(generation);
+    if (row !== null) await this.engine?.prepare(row);
     const store = this.#fresh === null ? null : await this.#parts.storage.stores.ofAnyTenant(storeId);
     return await this.acquire(store ?? { id: storeId, version: 0 }, generation);
   }
@@ -148,6 +169,7 @@ class OpenIndexes implements Indexes {
   /** Begins to look at what other servers change. */
   follow(): void {
     this.#fresh?.start();
+    this.engine?.start();
   }
 
   touch(generation: GenerationRow): void {
@@ -178,6 +200,8 @@ class OpenIndexes implements Indexes {
 
   kindOf(store: StoreRow): "exact" | "hnsw" {
     if (store.live_generation === null) return "exact";
+    const kind = this.engine?.kindOf(store.live_generation) ?? null;
+    if (kind !== null) return kind;
     using lease = this.registry.tryAcquire(store.id, store.live_generation);
     return lease?.index.stats.used === "hnsw" ? "hnsw" : "exact";
   }
@@ -190,6 +214,7 @@ class OpenIndexes implements Indexes {
   async forgetStore(storeId: string): Promise<void> {
     await this.registry.retireStore(storeId);
     removeGraphsOfStore(this.#parts.dataDir, storeId);
+    await this.engine?.dropStore(storeId);
   }
 
   imageEnded(generation: GenerationRow, end: ImageEnd): void {
@@ -207,6 +232,7 @@ class OpenIndexes implements Indexes {
 
   async renewImages(storeId: string, atSeconds: number, atOnce: boolean): Promise<void> {
     const { storage, dataDir, clock, wakeJobs } = this.#parts;
+    await this.engine?.bringStore(storeId);
     for (const id of this.imagesOf(storeId, atSeconds)) {
       const generation = await storage.generations.byId(id);
       if (generation === null || atOnce || this.#images === null) removeImage(dataDir, { store_id: storeId, id });
@@ -225,6 +251,7 @@ class OpenIndexes implements Indexes {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.engine?.[Symbol.asyncDispose]();
     await this.#fresh?.[Symbol.asyncDispose]();
     this.registry.close();
     this.#watch[Symbol.dispose]();
@@ -280,6 +307,13 @@ class OpenIndexes implements Indexes {
           this.#fresh?.of(index)?.left(seq);
         }),
     };
+  }
+
+  #engineOf(tables: EngineTables | null): EngineIndexes | null {
+    if (tables === null) return null;
+    const { storage, log } = this.#parts;
+    const { pgvectorFrom: from, hnswThreshold: graphFrom } = this.#settings;
+    return new EngineIndexes({ tables, storage, log, from, graphFrom });
   }
 
   #followOthers(): FreshIndexes {

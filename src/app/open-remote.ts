@@ -12,6 +12,8 @@ import { halfMoved } from "../storage/move/marker.ts";
 import { createParsedCache } from "../storage/parsed.ts";
 import { parseAddress } from "../storage/postgres/address.ts";
 import type { PostgresDatabase } from "../storage/postgres/database.ts";
+import { openEngineSchema } from "../storage/postgres/engine-schema.ts";
+import { EngineTables } from "../storage/postgres/engine-tables.ts";
 import { refuseEarlierHolder } from "../storage/postgres/earlier-holder.ts";
 import { sqlStateOf } from "../storage/postgres/failures.ts";
 import { Notices } from "../storage/postgres/notices.ts";
@@ -24,7 +26,13 @@ import type { OpenStorage } from "./open-storage.ts";
 
 export type DatabaseSettings = Pick<
   Config,
-  "database" | "databasePassword" | "databaseTimeout" | "databaseConnections" | "offline" | "testReplicaTerm"
+  | "database"
+  | "databasePassword"
+  | "databaseTimeout"
+  | "databaseConnections"
+  | "pgvectorFrom"
+  | "offline"
+  | "testReplicaTerm"
 >;
 
 export interface RemoteOptions {
@@ -65,6 +73,7 @@ export async function openRemote(
   if (unfinished !== null) throw new StartError(`the database ${shown} ${unfinished}`);
   await refuseEarlierHolder(database, shown);
   await upgrade(database, onProgress);
+  const engine = await openEngine(database, settings, log);
   const { storage } = stack.use(await openRemoteStorage(database, join(dataDir, "cache", "index.sqlite")));
   // What no row is shown by names the database, for it is made with the database's secret.
   const id = storage.shownIds.chunks.idOf(0);
@@ -80,6 +89,7 @@ export async function openRemote(
     away: () => database.away,
     replica,
     permits: ratesTable(database),
+    engine,
     storage,
     blobs,
     parsed: createParsedCache(dataDir),
@@ -91,6 +101,20 @@ export async function openRemote(
 const NOT_SHARED =
   "other servers have the same database, and the bytes of uploads lie in this one's data directory, where they cannot read them: name one place for all with --blobs";
 
+/** Null where the database cannot search stores itself: then all are searched in memory. */
+async function openEngine(
+  database: PostgresDatabase,
+  { pgvectorFrom }: Pick<DatabaseSettings, "pgvectorFrom">,
+  log: Log,
+): Promise<EngineTables | null> {
+  const opened = await openEngineSchema(database);
+  if (!("problem" in opened)) return new EngineTables(database, opened);
+  const { problem } = opened;
+  if (pgvectorFrom === 0) log.warn("--pgvector-from has no effect", { reason: problem });
+  else log.debug("the database does not search stores itself", { reason: problem });
+  return null;
+}
+
 /** Two that start at the same time upgrade it once. */
 async function upgrade(database: PostgresDatabase, onProgress: (text: string) => void): Promise<void> {
   try {
@@ -100,6 +124,14 @@ async function upgrade(database: PostgresDatabase, onProgress: (text: string) =>
     if (sqlStateOf(cause) === "42501") {
       const advice = "make it the owner of the database, or GRANT CREATE ON SCHEMA public to it";
       throw new StartError(`the user of --database may not make tables (${messageOf(cause)}); ${advice}`, { cause });
+    }
+    // Of a table and of a type of pgvector.
+    if (sqlStateOf(cause) === "42710" && messageOf(cause).includes('type "vector" already exists')) {
+      const advice = "CREATE SCHEMA pgvector; ALTER EXTENSION vector SET SCHEMA pgvector";
+      throw new StartError(
+        `the extension vector of the database is in the schema of its tables, where one has the name of a type of it; move it: ${advice}`,
+        { cause },
+      );
     }
     if (!(cause instanceof NewerSchemaError)) throw cause;
     const { found, known } = cause;

@@ -10,6 +10,7 @@ import type { Log } from "../platform/log.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import { NewerSchemaError } from "../storage/migrations/newer-schema.ts";
 import { createParsedCache, type ParsedCache } from "../storage/parsed.ts";
+import type { EngineTables } from "../storage/postgres/engine-tables.ts";
 import type { Replica } from "../storage/postgres/replica.ts";
 import type { RatesTable } from "../storage/rates.ts";
 import type { Database } from "../storage/sql.ts";
@@ -32,6 +33,8 @@ export interface OpenStorage extends AsyncDisposable {
   readonly storage: Storage;
   readonly blobs: Blobs;
   readonly parsed: ParsedCache;
+  /** Of stores that the database itself searches; null where it cannot. */
+  readonly engine: EngineTables | null;
   /** Requests a minute, where several servers answer them; null where they are counted in memory. */
   readonly permits: RatesTable | null;
   /** Once lost, nothing is written until the next start. */
@@ -74,6 +77,7 @@ export function openStorage(dataDir: string, log: Log, { blobs, trust, flush, up
     away: () => null,
     replica: null,
     permits: null,
+    engine: null,
     storage: createStorage(database),
     blobs,
     parsed: createParsedCache(dataDir),

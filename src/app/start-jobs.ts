@@ -117,9 +117,9 @@ class ServerJobs implements Jobs {
     this.#migrate = migrateDeps(config, parts, { brake, others });
     this.deletionCheck = {
       ...ownCaches(data, parts.indexes),
-      storage,
-      blobs,
+      ...parts.data,
       elsewhere: others === null ? null : (row, isEnding) => others.caches.ask(row, isEnding),
+      inEngine: async (storeId, storeFile) => (await parts.indexes.engine?.has(storeId, storeFile)) ?? false,
     };
     const owner = replica?.id ?? newId("req_");
     const { progress: board } = parts;
@@ -191,7 +191,7 @@ class ServerJobs implements Jobs {
     const old = await generations.get(tenant_id, from_generation);
     const live = to_generation === null ? null : await generations.get(tenant_id, to_generation);
     if (old === null || live === null) return false;
-    using _lease = await indexes.registry.acquire(migration.store_id, old.id);
+    using _lease = await indexes.acquireNow(migration.store_id, old.id);
     return await flipBack(this.#migrate, migration, { live, old });
   }
 

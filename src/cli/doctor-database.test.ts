@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { ServerReport } from "../storage/postgres/inspect.ts";
-import { serverChecks } from "./doctor-database.ts";
+import { engineCheck, serverChecks } from "./doctor-database.ts";
 
 const REPORT: ServerReport = {
   version: "15.8",
@@ -45,6 +45,18 @@ describe("what doctor says of a database server", () => {
     ["of the user", { most: 97, ofDatabase: 30, ofUser: 10, used: 0 }, "ok connections: 10 by the limit of the user"],
   ])("whose connections are limited: %s", (_, connections, expected) => {
     expect(said({ connections })[1]).toStartWith(expected);
+  });
+
+  test("that searches stores itself: which version does, and how many", () => {
+    const none = { ready: 0, loading: 0, bytes: 0 };
+    expect(engineCheck({ extension: null, ...none }).detail).toContain("CREATE EXTENSION vector SCHEMA pgvector");
+    const old = { version: "0.7.4", place: "public" };
+    expect(engineCheck({ extension: old, ...none }).detail).toContain("ALTER EXTENSION vector UPDATE");
+    const report = { extension: { version: "0.10.0", place: "pgvector" }, ready: 2, loading: 1, bytes: 2 ** 20 };
+    expect(engineCheck(report)).toMatchObject({
+      state: "ok",
+      detail: "version 0.10.0: 2 stores searched in the database, 1 being prepared; 1 MiB",
+    });
   });
 
   test("behind a pooler nothing of connections: they are the pooler's", () => {

@@ -8,6 +8,7 @@ import { parseBlobPlace } from "../storage/blob-place.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import { foundVersion, NEWEST_POSTGRES } from "../storage/migrations/postgres/runner.ts";
 import { halfMoved } from "../storage/move/marker.ts";
+import { type EngineReport, extensionProblem, inspectEngine } from "../storage/postgres/engine-schema.ts";
 import { blobsOfRows, inspectServer, type ServerReport } from "../storage/postgres/inspect.ts";
 import { parseAddress } from "../storage/postgres/address.ts";
 import { openPostgres } from "../storage/postgres/open.ts";
@@ -49,6 +50,7 @@ export async function databaseChecks(config: DatabaseCheckSettings): Promise<Che
         ...notices,
         ...serverChecks(report, isPooled ? null : config.databaseConnections),
         ...servers,
+        engineCheck(await inspectEngine(db)),
         ...(found.version === 0 || unfinished !== null ? [] : await uploadChecks(db, config)),
       ];
     } finally {
@@ -74,6 +76,14 @@ function replicaCheck(replica: SeenReplica): Check {
     "replica",
     `${seen}; its clock is ${seconds(clock_ms)} ${way} the database's: set both by the same time server`,
   );
+}
+
+/** Whether the database can search large stores itself, and which it does. */
+export function engineCheck({ extension, ready, loading, bytes }: EngineReport): Check {
+  const problem = extensionProblem(extension);
+  if (problem !== null) return ok("pgvector", problem);
+  const stores = `${counted(ready, "store")} searched in the database, ${loading} being prepared`;
+  return ok("pgvector", `version ${extension?.version}: ${stores}; ${Math.ceil(bytes / 2 ** 20)} MiB`);
 }
 
 function schemaCheck({ version, minSafe }: { version: number; minSafe: number }): Check {

@@ -51,6 +51,13 @@ export const DATABASE_SETTINGS = {
     8,
     "connections to --database at most",
   ),
+  pgvectorFrom: setting(
+    "Serving",
+    "pgvector-from",
+    integer(0, Number.MAX_SAFE_INTEGER),
+    2_000_000,
+    "chunks from which on a store is searched in --database itself, where its extension vector is there, and no more in the memory of servers; 0: every store",
+  ),
 } as const;
 
 /** Where traces and metrics go. */

@@ -35,6 +35,8 @@ const LEAST_FILES = 8;
 export interface TermFacts {
   /** Chunks that have it. */
   count: number;
+  /** Only some of those that have it are known here. */
+  isPartial: boolean;
   /** Its weight in this question, by its rarity. */
   weight: number;
   /** Until `visit` answers false; with a step, of a longer list only about every so many of them. */
@@ -190,6 +192,7 @@ function filesOf(
   index: IndexFacts,
   { most, step }: { most: number; step: number },
 ): number | null {
+  if (terms.some(({ isPartial }) => isPartial)) return null;
   // So few that looking through them costs less than a set does.
   const files: number[] = [];
   let looked = 0;

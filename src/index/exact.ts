@@ -96,6 +96,11 @@ export class ExactIndex {
     return this.#owners.count;
   }
 
+  /** Whether owners share vectors. */
+  get isShared(): boolean {
+    return this.#owners.isShared;
+  }
+
   get byteLength(): number {
     const vectors = this.#segments.reduce((sum, segment) => sum + segment.byteLength, 0);
     return vectors + this.#owners.byteLength + memoryOf(this.#places);

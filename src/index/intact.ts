@@ -1,5 +1,6 @@
-import type { IndexLease } from "./registry.ts";
-import type { StoreIndex } from "./store-index.ts";
+import type { SearchEngine } from "./engine.ts";
+
+type Lease<I> = { readonly index: I; release(): void };
 
 /** How often the file of an index may be changed under one question before it is given up. */
 const MOST_TRIES = 5;
@@ -9,10 +10,10 @@ const MOST_TRIES = 5;
  * wrote to it, the answer (or the error) is made of what never was in the index: it is asked for again of what `acquire`
  * gives then, which was loaded anew. The first lease stays the caller's.
  */
-export async function answerOfIntact<T>(
-  lease: IndexLease,
-  acquire: () => Promise<IndexLease>,
-  ask: (index: StoreIndex) => T | Promise<T>,
+export async function answerOfIntact<T, I extends Pick<SearchEngine, "isIntact">>(
+  lease: Lease<I>,
+  acquire: () => Promise<Lease<I>>,
+  ask: (index: I) => T | Promise<T>,
 ): Promise<T> {
   let current = lease;
   for (let left = MOST_TRIES; ; left--) {

@@ -24,6 +24,16 @@ type WeightedTerm = { readonly hash: number; readonly term: number; readonly idf
 /** A term of a question as the index knows it: -1 and 0 where no chunk has it. */
 type KnownTerm = { readonly wanted: QueryTerm; readonly term: number; readonly df: number; readonly among: number };
 
+/** What is known of all chunks, where those in an index are only some of them: found by whoever has all. */
+export interface WholeStatistics {
+  readonly files: number;
+  readonly chunks: number;
+  /** In terms. */
+  readonly averageLength: number;
+  /** How many chunks have the term; null for one that nobody asks for. */
+  count(hash: number): number | null;
+}
+
 /** One finished keyword pass. Valid until the next pass over, or write to, the same index. */
 export type KeywordPass = {
   /** Best chunks first; only chunks with a score above zero. */
@@ -58,6 +68,7 @@ export class KeywordIndex {
   #lengths = new Float32Array(64); // by ordinal
   #versions = new Uint8Array(64); // of the analyzer, by ordinal
   readonly #scorer: KeywordScorer;
+  readonly #whole: WholeStatistics | null;
   #marks = new Int32Array(64); // zeros between searches
   readonly #removed = new Bitset();
   #removedCount = 0;
@@ -70,9 +81,17 @@ export class KeywordIndex {
   #totalLength = 0;
   #ordinalLimit = 0;
 
-  /** `views`: of who reads the postings while chunks come and go; nobody where left out. */
-  constructor(scorer: KeywordScorer = keywordScorer(), views: Pick<Views, "afterwards"> = new Views()) {
+  /**
+   * `views`: of who reads the postings while chunks come and go; nobody where left out. `whole`: scores are those that the
+   * chunks have among all of these.
+   */
+  constructor(
+    scorer: KeywordScorer = keywordScorer(),
+    views: Pick<Views, "afterwards"> = new Views(),
+    whole: WholeStatistics | null = null,
+  ) {
     this.#scorer = scorer;
+    this.#whole = whole;
     this.#postings = new Postings(views);
   }
 
@@ -139,6 +158,7 @@ export class KeywordIndex {
     this.#measure();
     for (let i = 0; i < hashes.length; i++) {
       const hash = hashes[i]!;
+      if (this.#whole !== null && this.#whole.count(hash) === null) continue;
       this.#postings.append(this.#terms.findOrAdd(hash), ordinal, frequencies[i]!, hash, this.#epoch);
     }
   }
@@ -241,8 +261,8 @@ export class KeywordIndex {
   /** How much of what is rare in a question chunks have. Synchronous, in the turn of its `step`; of chunks that are there only. */
   evidence({ asked }: Pick<KeywordPass, "asked">, files: { count: number; of(ordinal: number): number }): Evidence {
     return evidenceOf(asked, {
-      chunks: this.#chunks,
-      files: files.count,
+      chunks: this.#whole?.chunks ?? this.#chunks,
+      files: this.#whole?.files ?? files.count,
       fileOf: (ordinal) => files.of(ordinal),
       marks: this.#marks,
       rarity: inverseDocumentFrequency,
@@ -251,6 +271,7 @@ export class KeywordIndex {
         const rarity = inverseDocumentFrequency(df, Math.max(df, among));
         return {
           count: df,
+          isPartial: df > this.#postings.count(term),
           weight: Math.max(0, rarity + wanted.add) * wanted.multiply,
           forEachChunk: (visit, step) => this.#postings.forEach(term, visit, step),
         };
@@ -259,15 +280,15 @@ export class KeywordIndex {
   }
 
   #lookUp(query: readonly QueryTerm[]): KnownTerm[] {
-    const kinds = new Map<number, number>([[0, this.#chunks]]);
+    const kinds = new Map<number, number>([[0, this.#whole?.chunks ?? this.#chunks]]);
     return query.map((wanted) => {
       const term = this.#fresh(wanted.hash);
       let among = kinds.get(wanted.among);
       if (among === undefined) {
-        among = this.#postings.count(this.#fresh(wanted.among));
+        among = this.#countOf(wanted.among, this.#fresh(wanted.among));
         kinds.set(wanted.among, among);
       }
-      return { wanted, term, df: this.#postings.count(term), among };
+      return { wanted, term, df: this.#countOf(wanted.hash, term), among };
     });
   }
 
@@ -294,7 +315,12 @@ export class KeywordIndex {
 
   #shareOf({ instead }: QueryTerm): number {
     if (instead === undefined) return 1;
-    return this.#fresh(instead.of) < 0 ? instead.alone : instead.share;
+    return this.#countOf(instead.of, this.#fresh(instead.of)) === 0 ? instead.alone : instead.share;
+  }
+
+  /** How many chunks have a term. */
+  #countOf(hash: number, term: number): number {
+    return this.#whole === null ? this.#postings.count(term) : (this.#whole.count(hash) ?? 0);
   }
 
   /** The id of a term whose postings are all of chunks that are there; -1 if no chunk has it. */
@@ -321,6 +347,7 @@ export class KeywordIndex {
   }
 
   get #averageLength(): number {
+    if (this.#whole !== null) return this.#whole.averageLength;
     return this.#chunks === 0 ? 0 : this.#totalLength / this.#chunks;
   }
 

@@ -164,3 +164,26 @@ test("what chunks with keys of their own take follows what they have, not how ma
   expect([own.count, own.get(chunks.at(-1)!)]).toEqual([0, null]);
   expect(own.evaluate({ op: "exists", key: "key19999", value: false }).count()).toBe(0);
 });
+
+test("a filter does not keep a chunk that shares a window with one that it keeps", () => {
+  const index = new StoreIndex({ dimensions: 2, fetchVectors: (ids) => ids.map(() => null) });
+  const chunk = (chunkId: number, own: Attributes | null, shared: number) => ({
+    chunkId,
+    terms: TERMS,
+    vectors: Float32Array.of(1, chunkId),
+    shared,
+    attributes: own,
+  });
+  const chunks = [chunk(1, null, 0), chunk(2, { a: 2 }, 1), chunk(3, null, 1)];
+  index.addFile({ fileKey: 1, fileId: "f", filename: "n", attributes: { a: 1 }, chunks });
+  // Of many more, so that those that are kept are looked up one by one.
+  const others = Array.from({ length: 20 }, (_, i) => chunk(i + 4, null, 0));
+  index.addFile({ fileKey: 2, fileId: "g", filename: "n", attributes: { a: 3 }, chunks: others });
+  const found = index.search({
+    vector: Float32Array.of(1, 0),
+    terms: null,
+    filter: { op: "eq", key: "a", value: 1 },
+    depth: 10,
+  });
+  expect(found.vector.map(({ chunkId }) => chunkId)).toEqual([1, 3]);
+});

@@ -22,7 +22,7 @@ import { GRAPH_FROM_VECTORS, type GraphRule, type GraphWork, type IndexKind } fr
 import { planGraphWork, wantsGraph } from "./graph-work.ts";
 import type { SectionReader, SectionWriter } from "./image-sections.ts";
 import type { KeywordIndex } from "./keyword.ts";
-import { type KeywordPass } from "./keyword.ts";
+import type { KeywordPass, WholeStatistics } from "./keyword.ts";
 import type { QueryTerm } from "./query-term.ts";
 import { type IndexCandidate, type LegHit, legOf, type ShownLegs, shownLegs } from "./legs.ts";
 import { type OpenGraph, releaseGraph } from "./open-graph.ts";
@@ -109,6 +109,8 @@ export type StoreIndexOptions = {
   readonly graphFrom?: number | undefined;
   /** Vectors from which `ask` leaves the search to threads, where there are any. */
   readonly threadsFrom?: number | undefined;
+  /** Of all chunks, where only some of them are put in here: those that an engine found for one question (engine.ts). */
+  readonly whole?: WholeStatistics | undefined;
 };
 
 /** A part of the chunks in order of their ids: those between two, exclusive, from one end on. */

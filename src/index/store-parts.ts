@@ -3,7 +3,8 @@ import { AttributeIndex } from "./attributes.ts";
 import { ExactIndex } from "./exact.ts";
 import { FileTable } from "./file-table.ts";
 import type { SectionReader } from "./image-sections.ts";
-import { KeywordIndex } from "./keyword.ts";
+import { KeywordIndex, type WholeStatistics } from "./keyword.ts";
+import { PlainScorer } from "./keyword-scores.ts";
 import { OwnAttributes } from "./own-attributes.ts";
 
 export interface StoreIndexParts {
@@ -17,8 +18,9 @@ export interface StoreIndexParts {
 }
 
 type VectorOptions = { readonly dimensions: number; readonly nextShare?: number | undefined };
+type EmptyOptions = VectorOptions & { readonly whole?: WholeStatistics | undefined };
 
-export function emptyParts({ dimensions, nextShare }: VectorOptions): StoreIndexParts {
+export function emptyParts({ dimensions, nextShare, whole }: EmptyOptions): StoreIndexParts {
   const files = new FileTable();
   const attributes = new AttributeIndex();
   const vectors = new ExactIndex(dimensions, nextShare);
@@ -26,7 +28,8 @@ export function emptyParts({ dimensions, nextShare }: VectorOptions): StoreIndex
     files,
     attributes,
     own: new OwnAttributes(attributes, files),
-    keywords: new KeywordIndex(undefined, vectors.views),
+    // Of some hundred chunks plain loops are done before native code has begun.
+    keywords: new KeywordIndex(whole === undefined ? undefined : new PlainScorer(), vectors.views, whole),
     vectors,
   };
 }

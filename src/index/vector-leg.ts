@@ -31,7 +31,9 @@ export function* nearest(
   if (walked !== null) return { hits: walked, used: "hnsw" };
   if (matching === null) return { hits: yield* vectors.searching(vector, options), used: "exact" };
   const many = matching.chunkCount > files.chunkCount * LIST_SHARE;
-  const only = many ? { allowed: matching.chunks } : { slots: matching.slots() };
+  // A slot that several chunks share may belong to one that the filter does not keep.
+  const shared = vectors.isShared ? matching.chunks : null;
+  const only = many ? { allowed: matching.chunks } : { slots: matching.slots(), allowed: shared };
   return { hits: yield* vectors.searching(vector, { ...options, ...only }), used: "exact" };
 }
 

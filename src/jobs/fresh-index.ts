@@ -43,7 +43,7 @@ const FEW_FILES = 100;
 /** A version above all. */
 const ANY = Number.MAX_SAFE_INTEGER;
 
-type Kinds = ReadonlySet<ChangeKind | "again">;
+export type Kinds = ReadonlySet<ChangeKind | "again">;
 
 export class FreshIndex {
   readonly #deps: FreshIndexDeps;
@@ -272,7 +272,11 @@ export class FreshIndex {
 }
 
 /** What is told of each file, as far as it concerns this generation. */
-function filesOf(changes: readonly Changed[], again: readonly StoreFileSeq[], generation: number): Map<number, Kinds> {
+export function filesOf(
+  changes: readonly Changed[],
+  again: readonly StoreFileSeq[],
+  generation: number,
+): Map<number, Kinds> {
   const files = new Map<number, Set<ChangeKind | "again">>();
   const tell = (seq: StoreFileSeq, kind: ChangeKind | "again") => {
     const kinds = files.get(seq);
@@ -286,6 +290,6 @@ function filesOf(changes: readonly Changed[], again: readonly StoreFileSeq[], ge
 }
 
 /** Whether the chunks that the index had of a file are still there, and it may have more of them or other attributes. */
-function isMore(kinds: Kinds): boolean {
+export function isMore(kinds: Kinds): boolean {
   return [...kinds].every((kind) => kind === "attributes" || kind === "grown");
 }

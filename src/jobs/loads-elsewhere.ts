@@ -14,7 +14,7 @@ export interface LoadsElsewhereDeps {
   replica: Pick<Replica, "id" | "everyMs">;
   log: Log;
   /** The index of a generation, with everything of it; null where nothing of its store is in memory here. */
-  load(generation: GenerationRow): Promise<IndexLease | null>;
+  load(generation: GenerationRow): Promise<Pick<IndexLease, "release"> | null>;
   times?: Partial<LoadTimes>;
 }
 

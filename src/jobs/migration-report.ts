@@ -1,4 +1,4 @@
-import type { StoreIndex } from "../index/store-index.ts";
+import type { SearchEngine } from "../index/engine.ts";
 import { NEXT_SHARE } from "./load-index.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { JudgmentId } from "../storage/ids.ts";
@@ -32,8 +32,8 @@ export interface ReportDeps {
 export interface Compared {
   from: GenerationRow;
   to: GenerationRow;
-  fromIndex: StoreIndex;
-  toIndex: StoreIndex;
+  fromIndex: SearchEngine;
+  toIndex: SearchEngine;
   gate: Gate | null;
 }
 
@@ -103,7 +103,7 @@ class GenerationComparison {
       overlap_at_10: rounded(mean(this.#overlaps, 1)),
       rank_correlation: rounded(mean(this.#correlations, 1)),
       self_retrieval: rounded(await selfRetrieval(this.#deps.storage, to, toIndex)),
-      counts: { from: fromIndex.stats.chunks, to: toIndex.stats.chunks },
+      counts: { from: fromIndex.chunkCount, to: toIndex.chunkCount },
       latency_ms: { from: percentilesOf(this.#latencies.from), to: percentilesOf(this.#latencies.to) },
       ndcg_at_10: quality && { from: rounded(quality.from.ndcg), to: rounded(quality.to.ndcg) },
       recall_at_10: quality && { from: rounded(quality.from.recall), to: rounded(quality.to.recall) },
@@ -246,7 +246,7 @@ function missed(report: MigrationReport, gate: Gate): string[] {
   return reasons;
 }
 
-async function selfRetrieval(storage: Storage, generation: GenerationRow, index: StoreIndex): Promise<number> {
+async function selfRetrieval(storage: Storage, generation: GenerationRow, index: SearchEngine): Promise<number> {
   const ids = await storage.chunks.sampleIds(
     generation.tenant_id,
     generation.store_id,

@@ -1,4 +1,4 @@
-import type { IndexLease } from "../index/registry.ts";
+import type { EngineLease } from "../index/engine.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Failpoint } from "../platform/failpoint.ts";
 import { cutOver, retireGeneration } from "../storage/cutover.ts";
@@ -13,7 +13,7 @@ export interface RollbackDeps extends CatchUpDeps {
   clock: Clock;
   failpoint: Failpoint;
   /** Loads an index ahead of its first search. */
-  acquire(storeId: string, generation: number): Promise<IndexLease>;
+  acquire(storeId: string, generation: number): Promise<EngineLease>;
   /** The generation is out of use: its index leaves memory when its last reader has ended. */
   forgetIndex(storeId: string, generation: number): Promise<void>;
 }

@@ -1,5 +1,5 @@
+import type { EngineAnswer } from "../index/engine.ts";
 import type { IndexCandidate } from "../index/legs.ts";
-import type { IndexAnswer } from "../index/store-index.ts";
 import { firstPlaces } from "../platform/sorted-places.ts";
 import { type Factors, KEYWORD_FACTORS, LITTLE_FOUND, type Scale, TABLE_SCALE } from "./scale.ts";
 
@@ -82,7 +82,7 @@ export function depthFor(results: number): number {
  * @param most so many of the best at least, as far as there are any: of others nothing is made
  */
 export function rank(
-  found: IndexAnswer,
+  found: EngineAnswer,
   mode: SearchMode,
   wish: Fusion,
   scale: Scale = TABLE_SCALE,
@@ -145,7 +145,7 @@ interface Fusing {
 }
 
 /** What orders the candidates, in their order. */
-function fusedOf(found: IndexAnswer, { mode, fusion, keywordTop, near }: Fusing): Float64Array {
+function fusedOf(found: EngineAnswer, { mode, fusion, keywordTop, near }: Fusing): Float64Array {
   if (mode === "vector") return near;
   if (mode === "hybrid" && fusion.type === "rrf") return reciprocalRanks(found, fusion.weights, fusion.constant);
   const { candidates } = found;
@@ -192,7 +192,7 @@ function keywordTopOf(candidates: readonly IndexCandidate[]): number {
 }
 
 function reciprocalRanks(
-  { candidates, vector, keyword }: IndexAnswer,
+  { candidates, vector, keyword }: EngineAnswer,
   weights: Weights,
   constant: number,
 ): Float64Array {

@@ -7,10 +7,9 @@
 import { AppError } from "../errors.ts";
 import type { EmbedFailure } from "../embed/provider.ts";
 import { queryTerms } from "../index/analyzer.ts";
+import type { EngineAnswer, EngineLease, SearchEngine } from "../index/engine.ts";
 import { searchThreads } from "../index/native-scan.ts";
-import type { IndexLease } from "../index/registry.ts";
 import { answerOfIntact } from "../index/intact.ts";
-import type { IndexAnswer, StoreIndex } from "../index/store-index.ts";
 import { embedError } from "../models/failures.ts";
 import type { ChunkHit } from "../storage/chunks.ts";
 import type { GenerationRow } from "../storage/generations.ts";
@@ -25,7 +24,7 @@ import type { SearchRequest } from "./request.ts";
 import type { RerankDeps } from "./rerank.ts";
 import { rerank } from "./rerank.ts";
 import type { Scale } from "./scale.ts";
-import { mostLookedAt, select } from "./select.ts";
+import { mostLookedAt, select, type TermsOf } from "./select.ts";
 import { nextTurn } from "../platform/next-turn.ts";
 import { traced } from "../platform/tracing.ts";
 
@@ -41,7 +40,7 @@ export interface SearchDeps extends Pick<Storage, "generations" | "chunks" | "in
    * The index of a generation (the row's id), with everything that was committed when the store was read: what was
    * acknowledged by then is found, what was deleted is not, on whichever server that was.
    */
-  indexes: { acquire(store: Pick<StoreRow, "id" | "version">, generation: number): Promise<IndexLease> };
+  indexes: { acquire(store: Pick<StoreRow, "id" | "version">, generation: number): Promise<EngineLease> };
   embedQuery: EmbedQuery;
   rankers: RerankDeps["rankers"];
   /** What a model's cosines mean for a question. */
@@ -87,7 +86,7 @@ export interface SearchOutcome {
   /** Best first. */
   hits: Hit[];
   /** What found the nearest vectors. */
-  index: IndexAnswer["used"];
+  index: EngineAnswer["used"];
   latencyMs: SearchLatency;
 }
 
@@ -96,7 +95,8 @@ export type Search = (asked: StoreSearch, signal: AbortSignal) => Promise<Search
 
 interface Asked {
   ranked: Ranked[];
-  used: IndexAnswer["used"];
+  used: EngineAnswer["used"];
+  termsOf: EngineAnswer["termsOf"];
 }
 
 /** Characters of questions that a tenant may have answered in one turn: some milliseconds of the serving thread. */
@@ -157,7 +157,7 @@ async function search(
   const embeddedAt = performance.now();
   // Several answers are joined, and a reranker reads on: there more of each may count.
   const most = queries.length === 1 && ranker === null ? mostLookedAt(request) : Infinity;
-  const questionsTo = (index: StoreIndex) =>
+  const questionsTo = (index: SearchEngine) =>
     queries.map((query, i) => ({
       item: () => ask(deps, index, { model: generation.model, query, vector: vectors[i] ?? null, request, most }),
       cost: Math.max(1, query.length),
@@ -180,7 +180,7 @@ async function search(
           ),
         );
   const rerankedAt = performance.now();
-  const found = select(ranked, request, deps.indexReads.terms);
+  const found = select(ranked, request, termsOf(answers, deps.indexReads.terms));
   // What was deleted since it was found is left out here: nothing that is gone is shown.
   const hits = await traced("search.read", { "lectern.hits": found.length }, () =>
     read(deps, store.tenant_id, found, request),
@@ -262,12 +262,12 @@ async function inTurns(
 
 async function ask(
   { scaleOf }: SearchDeps,
-  index: StoreIndex,
+  index: SearchEngine,
   asked: { model: string; query: string; vector: Float32Array | null; request: SearchRequest; most: number },
 ): Promise<Asked> {
   const { model, query, vector, request, most } = asked;
   const wanted = request.maxChunksPerFile === null ? request.maxResults : request.maxResults * 4;
-  const answer: IndexAnswer = await index.ask({
+  const answer: EngineAnswer = await index.ask({
     vector,
     terms: request.mode === "vector" ? null : queryTerms(query),
     filter: request.filter,
@@ -275,7 +275,24 @@ async function ask(
     exact: wanted * 2,
     byWindows: request.isRescored,
   });
-  return { ranked: rank(answer, request.mode, request.fusion, scaleOf(model, query), most), used: answer.used };
+  return {
+    ranked: rank(answer, request.mode, request.fusion, scaleOf(model, query), most),
+    used: answer.used,
+    termsOf: answer.termsOf,
+  };
+}
+
+/** What an engine outside the process has read along with its candidates; of an index in memory the rows have it. */
+function termsOf(answers: readonly Asked[], ofRows: TermsOf): TermsOf {
+  if (answers[0]?.termsOf === undefined) return ofRows;
+  const one = (id: number): Uint8Array | null => {
+    for (const answer of answers) {
+      const terms = answer.termsOf?.(id) ?? null;
+      if (terms !== null) return terms;
+    }
+    return null;
+  };
+  return (ids) => ids.map(one);
 }
 
 async function read(

@@ -9,6 +9,8 @@ import type { Storage } from "./storage.ts";
 export interface DeletionCheckDeps extends OwnCaches {
   storage: Pick<Storage, "deletions" | "files" | "embeddingCache" | "responseSources" | "threadSources">;
   blobs: Pick<Blobs, "size">;
+  /** Whether anything of a file, or (null) of the store, is in tables by which the database searches it; nothing where there are none. */
+  inEngine?: ((storeId: StoreId, storeFile: StoreFileSeq | null) => Promise<boolean>) | undefined;
   /** Asks the other servers of the database for what is in their caches; null where there are none. */
   elsewhere: ((row: DeletionRow, isEnding: boolean) => Promise<Elsewhere>) | null;
 }
@@ -89,11 +91,20 @@ export async function cachedHere(deps: OwnCaches, row: DeletionRow): Promise<num
   return cached;
 }
 
+/** Entries of tables by which the database searches stores. */
+async function inEngine({ storage, inEngine: has }: DeletionCheckDeps, row: DeletionRow): Promise<number> {
+  if (has === undefined) return 0;
+  let entries = row.subject_type === "vector_store" && (await has(row.subject_id, null)) ? 1 : 0;
+  for (const { store_id, store_file } of await storage.deletions.storeFiles(row.seq))
+    if (await has(store_id, store_file)) entries += 1;
+  return entries;
+}
+
 /** What is left in the database, among the uploaded bytes, and in the caches of this server. */
 export async function remainingOf(deps: DeletionCheckDeps, row: DeletionRow): Promise<RemainingCounts> {
   const { storage, blobs } = deps;
   const { files, chunks, terms, vectors } = await storage.deletions.left(row);
-  let cached = await cachedHere(deps, row);
+  let cached = (await cachedHere(deps, row)) + (await inEngine(deps, row));
   if (row.subject_type === "file") cached += await storage.embeddingCache.countOfFile(row.tenant_id, row.subject_id);
   const bytes = row.subject_type === "file" ? ((await blobs.size(row.subject_id)) ?? 0) : 0;
   const subjectOf = { type: row.subject_type, id: row.subject_id };

@@ -30,6 +30,7 @@ const BENCHES: Record<string, () => Promise<Bench>> = {
   upload: async () => (await import("./upload.bench.ts")).upload,
   libraries: async () => (await import("./libraries.bench.ts")).libraries,
   cluster: async () => (await import("./cluster.bench.ts")).cluster,
+  engine: async () => (await import("./engine.bench.ts")).engine,
   peers: async () => (await import("./peers.bench.ts")).peers,
 };
 

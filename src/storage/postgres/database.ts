@@ -24,8 +24,14 @@ export interface PostgresDatabase extends Database {
   readonly dialect: "postgres";
   /** Why the database is away; null while it answers. */
   readonly away: string | null;
-  /** A transaction without limits of time: the upgrade of a schema. */
-  unhurried<T>(fn: (tx: Tx) => Promise<T>): Promise<T>;
+  transaction<T>(fn: (tx: PostgresTx) => Promise<T>, durability?: Durability): Promise<T>;
+  /** A transaction without limits of time: the upgrade of a schema, the building of an index. */
+  unhurried<T>(fn: (tx: PostgresTx) => Promise<T>): Promise<T>;
+}
+
+export interface PostgresTx extends Tx {
+  /** `COPY … FROM STDIN` of these pieces (copy-format.ts), with no other statement under way. */
+  copyIn(text: string, pieces: Iterable<Uint8Array>): Promise<void>;
 }
 
 export interface DatabaseOptions extends PoolOptions {
@@ -73,7 +79,7 @@ export class Postgres implements PostgresDatabase {
   readonly #options: DatabaseOptions;
   readonly #inside = new AsyncLocalStorage<Open>();
   /** One handle for each connection, so that tables over it are made once. */
-  readonly #handles = new WeakMap<Connection, Tx>();
+  readonly #handles = new WeakMap<Connection, PostgresTx>();
 
   constructor(options: DatabaseOptions) {
     this.#options = options;
@@ -104,11 +110,11 @@ export class Postgres implements PostgresDatabase {
     return await this.transaction(fn, durability);
   }
 
-  async transaction<T>(fn: (tx: Tx) => Promise<T>, durability: Durability = "full"): Promise<T> {
+  async transaction<T>(fn: (tx: PostgresTx) => Promise<T>, durability: Durability = "full"): Promise<T> {
     return await this.#repeated(() => this.#once(fn, this.#beginning(durability)));
   }
 
-  async unhurried<T>(fn: (tx: Tx) => Promise<T>): Promise<T> {
+  async unhurried<T>(fn: (tx: PostgresTx) => Promise<T>): Promise<T> {
     const limits = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
     return await this.#repeated(() => this.#once(fn, `${BEGIN}; ${limits}`, { isWatched: false }));
   }
@@ -166,7 +172,7 @@ export class Postgres implements PostgresDatabase {
     }
   }
 
-  async #once<T>(fn: (tx: Tx) => Promise<T>, beginning: string, { isWatched = true } = {}): Promise<T> {
+  async #once<T>(fn: (tx: PostgresTx) => Promise<T>, beginning: string, { isWatched = true } = {}): Promise<T> {
     this.#refuseInside();
     const connection = await this.#begin(beginning, isWatched);
     const from = performance.now();
@@ -268,13 +274,13 @@ export class Postgres implements PostgresDatabase {
     return `${BEGIN}${work}; SET LOCAL statement_timeout = ${statement_timeout}; SET LOCAL idle_in_transaction_session_timeout = ${idle_in_transaction_session_timeout}`;
   }
 
-  #handle(connection: Connection): Tx {
+  #handle(connection: Connection): PostgresTx {
     let handle = this.#handles.get(connection);
     if (handle === undefined) this.#handles.set(connection, (handle = this.#transactional(connection)));
     return handle;
   }
 
-  #transactional(connection: Connection): Tx {
+  #transactional(connection: Connection): PostgresTx {
     const own = (): Open => {
       const open = this.#inside.getStore();
       assert(open !== undefined && open.connection === connection, "a transaction was used outside its function");
@@ -301,11 +307,16 @@ export class Postgres implements PostgresDatabase {
         if (open.xid === null && !READS.test(text)) open.xid = xidOf(connection);
         return await sent;
       });
-    const tx: Tx = {
+    const tx: PostgresTx = {
       dialect: "postgres",
       all: async <Row>(text: string, params = NONE) => toRows(await send(text, params)) as Row[],
       get: async <Row>(text: string, params = NONE) => (toRows(await send(text, params))[0] ?? null) as Row | null,
       run: async (text, params = NONE) => (await send(text, params)).affectedRows,
+      copyIn: (text, pieces) =>
+        within(async (open) => {
+          await connection.copyIn(text, pieces);
+          open.xid ??= xidOf(connection);
+        }),
       atomic: (fn) => fn(tx),
       onCommit: (effect) => void own().effects.push(effect),
       nextTurn: async () => {

@@ -58,17 +58,21 @@ export interface PostgresChoice {
   access?: readonly string[];
   /** Where its files lie. A new directory without. */
   directory?: string;
+  /** The folder of its programs; Debian's without. */
+  programs?: string;
   /** The network in which it listens, beside its own loopback. */
   within?: Pick<Namespace, "prefix" | "address">;
 }
 
 /** Makes a server and waits until it takes connections. */
 export async function startPostgres(choice: PostgresChoice = {}): Promise<PostgresServer> {
-  const { settings = {}, access = [], directory, within } = choice;
+  const { settings = {}, access = [], directory, within, programs } = choice;
+  const initdb = programs === undefined ? (INITDB ?? "") : join(programs, "initdb");
+  const postgres = programs === undefined ? (POSTGRES ?? "") : join(programs, "postgres");
   const home = directory ?? serverDirectory("postgres");
   const data = join(home, "data");
   const locale = ["--encoding=UTF8", "--locale=C.UTF-8"];
-  await runCommand([INITDB ?? "", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync", ...locale], home);
+  await runCommand([initdb, "-D", data, "-U", "postgres", "--auth=trust", "--no-sync", ...locale], home);
   const port = freePort();
   const lines: Record<string, string | number> = {
     listen_addresses: within?.address ?? "127.0.0.1",
@@ -84,7 +88,7 @@ export async function startPostgres(choice: PostgresChoice = {}): Promise<Postgr
   appendFileSync(join(data, "postgresql.conf"), written.join(""));
   // Nobody else's machine leads here.
   await Bun.write(join(data, "pg_hba.conf"), [...access, "host all all all trust", ""].join("\n"));
-  const server = new Server(home, data, port, within);
+  const server = new Server(home, { data, postgres }, port, within);
   await server.start();
   return server;
 }
@@ -93,14 +97,21 @@ class Server implements PostgresServer {
   readonly port: number;
   readonly directory: string;
   readonly #data: string;
+  readonly #postgres: string;
   readonly #within: PostgresChoice["within"];
   #process: ServerProcess | null = null;
   #frozen: number[] = [];
 
-  constructor(directory: string, data: string, port: number, within: PostgresChoice["within"]) {
+  constructor(
+    directory: string,
+    { data, postgres }: { data: string; postgres: string },
+    port: number,
+    within: PostgresChoice["within"],
+  ) {
     this.#within = within;
     this.directory = directory;
     this.#data = data;
+    this.#postgres = postgres;
     this.port = port;
   }
 
@@ -124,7 +135,7 @@ class Server implements PostgresServer {
 
   async start(): Promise<void> {
     this.#process = startProcess({
-      command: [POSTGRES ?? "", "-D", this.#data],
+      command: [this.#postgres, "-D", this.#data],
       prefix: this.#within?.prefix,
       cwd: this.directory,
       lastSignal: "QUIT",

@@ -1,0 +1,335 @@
+/** Stores that PostgreSQL searches itself, against indexes in memory of the same rows: over a real server with pgvector. */
+import { afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { hasPgvector, PGVECTOR, vectorDatabase } from "../../test/cluster/servers/pgvector.ts";
+import { lacks } from "../../test/helpers/lacks.ts";
+import { runSeed, type SeededRandom, seededRandom } from "../../test/helpers/random.ts";
+import { tempDir, type TempDir } from "../../test/helpers/temp-dir.ts";
+import { encodeTerms, queryTerms } from "../index/analyzer.ts";
+import type { EngineAnswer, SearchEngine } from "../index/engine.ts";
+import type { Filter } from "../index/filter.ts";
+import type { IndexSearch } from "../index/store-index.ts";
+import { createLog } from "../platform/log.ts";
+import type { GenerationRow } from "../storage/generations.ts";
+import { migratePostgres } from "../storage/migrations/postgres/runner.ts";
+import type { PostgresDatabase } from "../storage/postgres/database.ts";
+import { openEngineSchema } from "../storage/postgres/engine-schema.ts";
+import { EngineTables } from "../storage/postgres/engine-tables.ts";
+import { openPostgres } from "../storage/postgres/open.ts";
+import { openRemoteStorage, type RemoteStorage } from "../storage/postgres/storage.ts";
+import type { Storage } from "../storage/storage.ts";
+import type { FileAttributes } from "../storage/store-files.ts";
+import { SERVER_STARTS_MS } from "../storage/testing/kinds.ts";
+import { insertGeneration, insertStore, insertStoreFile } from "../storage/testing/rows.ts";
+import { EngineIndexes } from "./engine-indexes.ts";
+import { loadIndex } from "./load-index.ts";
+
+const T = "ten_a";
+const S = "vs_1";
+const DIMENSIONS = 16;
+const NEVER = new AbortController().signal;
+const LOG = createLog({ level: "error", format: "human", write: () => {} });
+const WORDS = Array.from({ length: 60 }, (_, i) => `wort${String.fromCharCode(97 + (i % 26))}${i}`);
+/** Values that are alike in one language and not in another. */
+const VALUES = [1, 2, 2.5, -3, "1", "b", "Ä", "\u{1F600}", "\uFF5A", true, false];
+setDefaultTimeout(120_000);
+
+/** Writes what a server does, at random. */
+class Writer {
+  readonly #storage: Storage;
+  readonly generation: GenerationRow;
+  readonly random: SeededRandom;
+  readonly files: { seq: number; revision: number; chunks: number }[] = [];
+  /** Whether some chunks have attributes of their own. */
+  hasOwn = true;
+  #made = 0;
+
+  constructor(storage: Storage, generation: GenerationRow, random: SeededRandom) {
+    this.#storage = storage;
+    this.generation = generation;
+    this.random = random;
+  }
+
+  attributes(): FileAttributes {
+    const { random } = this;
+    return Object.fromEntries(
+      ["a", "b", "n"].flatMap((key) => (random.below(3) === 0 ? [] : [[key, random.pick(VALUES)] as const])),
+    );
+  }
+
+  async add(count = 1 + this.random.below(6)): Promise<void> {
+    const fileId = `file-${++this.#made}`;
+    const filename = this.random.pick(["e\u0301tude.txt", "b.md", "c.md"]);
+    const row = { tenantId: T, storeId: S, fileId, filename, attributes: this.attributes() };
+    const { seq } = await insertStoreFile(this.#storage, row);
+    await this.#fill(seq, 1, 0, count);
+    await this.#storage.storeFiles.complete(T, seq, 1, { chunks: count, vectors: count, usageBytes: count });
+    this.files.push({ seq, revision: 1, chunks: count });
+  }
+
+  async change(): Promise<void> {
+    const { storeFiles } = this.#storage;
+    const at = this.random.below(this.files.length);
+    const file = this.files[at];
+    if (file === undefined) return await this.add();
+    const what = this.random.below(4);
+    if (what === 0) {
+      await storeFiles.remove(T, file.seq);
+      this.files.splice(at, 1);
+    } else if (what === 1) await storeFiles.setAttributes(T, file.seq, this.attributes());
+    else if (what === 2) {
+      await storeFiles.reindex(T, file.seq, { maxTokens: 800, overlapTokens: 400 });
+      file.revision++;
+      file.chunks = 1 + this.random.below(4);
+      await this.#fill(file.seq, file.revision, 0, file.chunks);
+      const totals = { chunks: file.chunks, vectors: file.chunks, usageBytes: 1 };
+      await storeFiles.complete(T, file.seq, file.revision, totals);
+    } else {
+      const more = 1 + this.random.below(3);
+      await this.#fill(file.seq, file.revision, file.chunks, more);
+      await storeFiles.addContent(T, file.seq, more);
+      await storeFiles.addTotals(T, file.seq, { chunks: more, vectors: more, usageBytes: more });
+      file.chunks += more;
+    }
+  }
+
+  vector(): Float32Array {
+    return Float32Array.from({ length: DIMENSIONS }, () => this.random.gauss());
+  }
+
+  text(words = 3 + this.random.below(30)): string {
+    // Some words are in most chunks, some in one or two.
+    const word = () => WORDS[Math.floor(WORDS.length * this.random.below(1000) ** 2 * 1e-6)];
+    return Array.from({ length: words }, word).join(" ");
+  }
+
+  async #fill(seq: number, revision: number, from: number, count: number): Promise<void> {
+    const { random, generation } = this;
+    const owner = { storeFile: seq, chunkSet: generation.chunk_set, revision, tenantId: T, storeId: S };
+    const place = { tokens: 1, start: 0, end: 1, page: null, pageEnd: null, line: null, lineEnd: null, heading: [] };
+    const chunks = Array.from({ length: count }, (_, i) => {
+      const text = this.text();
+      const attributes = this.hasOwn && random.below(8) === 0 ? this.attributes() : null;
+      return { ...place, idx: from + i, text, terms: encodeTerms({ text, heading: [], title: "" }), attributes };
+    });
+    const ids = await this.#storage.chunks.add(owner, chunks);
+    const isWindowed = generation.window_tokens !== null;
+    // A chunk has a stretch of its file's windows: what it shares, the one before it has too.
+    let windows = 0;
+    const vectors = ids.map((chunkId, i) => {
+      const own = isWindowed ? 1 + random.below(2) : 1;
+      const shared = isWindowed && i > 0 ? random.below(Math.min(3, windows) + 1) : 0;
+      windows = own + shared;
+      const flat = Array.from({ length: own }, () => [...this.vector()]).flat();
+      return { chunkId, data: Float32Array.from(flat), shared };
+    });
+    await this.#storage.chunks.addVectors(T, generation.id, vectors);
+  }
+}
+
+function someFilter(writer: Writer, depth = 0): Filter {
+  const { random } = writer;
+  const key = random.pick(["a", "b", "n", "file_id", "filename", "none"]);
+  const value = () => (key === "filename" ? "\u00e9tude.txt" : key === "file_id" ? "file-1" : random.pick(VALUES));
+  const op = random.pick(["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin", "exists", "and", "or"] as const);
+  if (op === "and" || op === "or") {
+    if (depth > 2) return { op: "exists", key, value: true };
+    return { op, filters: Array.from({ length: random.below(3) }, () => someFilter(writer, depth + 1)) };
+  }
+  if (op === "in" || op === "nin") return { op, key, value: Array.from({ length: random.below(4) }, value) };
+  return op === "exists" ? { op, key, value: random.below(2) === 0 } : { op, key, value: value() };
+}
+
+describe.skipIf(lacks(PGVECTOR, hasPgvector))("a store that PostgreSQL searches", () => {
+  let dir: TempDir;
+  let db: PostgresDatabase;
+  let remote: RemoteStorage;
+  let storage: Storage;
+  let tables: EngineTables;
+  let engine: EngineIndexes;
+  let random: SeededRandom;
+
+  beforeAll(async () => void (await vectorDatabase()), SERVER_STARTS_MS);
+  beforeEach(async () => {
+    dir = tempDir();
+    db = await openPostgres(await vectorDatabase(), { connections: 4 });
+    await migratePostgres(db);
+    remote = await openRemoteStorage(db, dir.join("index.sqlite"));
+    ({ storage } = remote);
+    await storage.tenants.insert({ id: T, name: "a", createdAt: 1 });
+    await insertStore(storage, { id: S, tenantId: T });
+    const extension = await openEngineSchema(db);
+    if ("problem" in extension) throw new Error(extension.problem);
+    tables = new EngineTables(db, extension);
+    engine = new EngineIndexes({ tables, storage, log: LOG, from: 0, graphFrom: 1_000_000 });
+    random = seededRandom(runSeed("a store that PostgreSQL searches"));
+  });
+  afterEach(async () => {
+    await engine[Symbol.asyncDispose]();
+    remote[Symbol.dispose]();
+    await db.close();
+    dir[Symbol.dispose]();
+  });
+
+  async function newWriter(windowTokens: number | null = null): Promise<Writer> {
+    const shape = { tenantId: T, storeId: S, dimensions: DIMENSIONS, windowTokens };
+    const generation = await insertGeneration(storage, shape);
+    await storage.stores.setLiveGeneration(T, S, generation.id);
+    return new Writer(storage, generation, random);
+  }
+
+  async function acquired(id: number): Promise<SearchEngine> {
+    const store = await storage.stores.get(T, S);
+    const lease = store === null ? null : await engine.acquire(store, id);
+    if (lease === null) throw new Error("it is searched in memory");
+    return lease.index;
+  }
+
+  const question = (writer: Writer, filter: Filter | null, depth: number): IndexSearch => ({
+    vector: random.below(5) === 0 ? null : writer.vector(),
+    terms: random.below(5) === 0 ? null : queryTerms(writer.text(1 + random.below(4))),
+    filter,
+    depth,
+  });
+
+  const shownOf = ({ candidates, ...answer }: EngineAnswer) => ({
+    candidates: candidates
+      .map(({ chunkId, fileKey, vectorScore, keywordScore, evidence }) => ({
+        chunkId,
+        fileKey,
+        vector: rounded(vectorScore),
+        keyword: rounded(keywordScore),
+        evidence: rounded(evidence),
+      }))
+      .toSorted((a, b) => a.chunkId - b.chunkId),
+    most: [answer.maxKeywordScore, answer.attainableKeywordScore, answer.idfSum].map(rounded),
+    known: answer.knownTerms,
+    vector: answer.vector.map(({ score }) => rounded(score)),
+    words: answer.keyword.map(({ score }) => rounded(score)),
+  });
+  const rounded = (score: number | null) => (score === null ? null : Math.round(score * 1e5) / 1e5);
+
+  for (const windowTokens of [null, 32]) {
+    test(`answers as in memory after each of many changes (windows: ${windowTokens})`, async () => {
+      const writer = await newWriter(windowTokens);
+      writer.hasOwn = false;
+      for (let i = 0; i < 15; i++) await writer.add();
+      for (let turn = 0; turn < 15; turn++) {
+        writer.hasOwn = turn > 5;
+        for (let i = random.below(4); i > 0; i--) await (random.below(3) === 0 ? writer.add() : writer.change());
+        const index = await loadIndex({ storage }, writer.generation, NEVER);
+        const other = await acquired(writer.generation.id);
+        expect(other.chunkCount).toBe(index.chunkCount);
+        for (let i = 0; i < 6; i++) {
+          const filter = i % 2 === 0 ? null : someFilter(writer);
+          // So many that nothing is left out: what is among the last of fewer is chance where scores are equal.
+          const asked = question(writer, filter, 1000);
+          expect({ asked, ...shownOf(await other.ask(asked)) }).toEqual({ asked, ...shownOf(index.search(asked)) });
+          if (filter === null) continue;
+          const page = { above: 5, below: 1e9, direction: random.pick(["ASC", "DESC"] as const), limit: 7 };
+          expect(await other.chunksKept(filter, page)).toEqual(index.chunksKept(filter, page));
+        }
+        index.close();
+      }
+    });
+  }
+
+  test("finds the best of many, by a scan and by a graph, and what came since", async () => {
+    const writer = await newWriter();
+    await storage.stores.update(T, S, { indexMode: "hnsw" });
+    for (let i = 0; i < 40; i++) await writer.add(20);
+    await acquired(writer.generation.id);
+    expect((await tables.state(writer.generation.id))?.graph).toBe(1);
+    for (let i = 0; i < 3; i++) await writer.add(10);
+    const index = await loadIndex({ storage }, writer.generation, NEVER);
+    for (const from of ["beside the graph", "in it"]) {
+      const other = await acquired(writer.generation.id);
+      if (from === "in it") while ((await tables.moveFresh(writer.generation.id, 7)) > 0);
+      let [found, wanted] = [0, 0];
+      for (let i = 0; i < 30; i++) {
+        const asked = { ...question(writer, null, 20), vector: writer.vector() };
+        const best = new Set(index.search(asked).vector.map(({ chunkId }) => chunkId));
+        const answer = await other.ask(asked);
+        found += answer.vector.filter(({ chunkId }) => best.has(chunkId)).length;
+        wanted += best.size;
+      }
+      expect(found / wanted).toBeGreaterThan(0.97);
+    }
+    expect((await tables.state(writer.generation.id))?.fresh).toBe(0);
+    expect(engine.kindOf(writer.generation.id)).toBe("hnsw");
+    await storage.stores.update(T, S, { indexMode: "exact" });
+    expect((await (await acquired(writer.generation.id)).ask(question(writer, null, 20))).used).not.toBe("hnsw");
+    index.close();
+  });
+
+  test("leaves nothing half done: a write that fails is as if it never began", async () => {
+    const writer = await newWriter();
+    for (let i = 0; i < 5; i++) await writer.add();
+    const { id } = writer.generation;
+    await acquired(id);
+    const before = await tables.state(id);
+    const failing = tables.write(id, async (own) => {
+      for (const { seq } of writer.files) await own.removeFile(seq);
+      throw new Error("killed");
+    });
+    expect(failing).rejects.toThrow("killed");
+    await failing.catch(() => {});
+    expect(await tables.state(id)).toEqual(before);
+    const all = { ...question(writer, null, 100), vector: writer.vector() };
+    expect((await (await acquired(id)).ask(all)).vector).toHaveLength(before?.chunks ?? 0);
+  });
+
+  test("is made anew where it is not known what changed, and gone with its store", async () => {
+    const writer = await newWriter();
+    for (let i = 0; i < 5; i++) await writer.add();
+    const { id } = writer.generation;
+    const old = await acquired(id);
+    await writer.add();
+    await db.run("DELETE FROM store_change");
+    const store = await storage.stores.get(T, S);
+    // Searched in memory once, while nobody knows what is in the tables.
+    expect(store && (await engine.acquire(store, id))).toBeNull();
+    const question = { vector: writer.vector(), terms: null, filter: null, depth: 100 };
+    await expect(Promise.resolve(old.ask(question))).rejects.toThrow();
+    expect(old.isIntact).toBeFalse();
+    const anew = await acquired(id);
+    expect((await anew.ask(question)).vector).toHaveLength(anew.chunkCount);
+    expect([await engine.has(S, null), await engine.has(S, writer.files[0]!.seq)]).toEqual([true, true]);
+    await storage.storeFiles.remove(T, writer.files[0]!.seq);
+    await engine.bringStore(S);
+    expect(await engine.has(S, writer.files[0]!.seq)).toBeFalse();
+    await engine.dropStore(S);
+    expect(await engine.has(S, null)).toBeFalse();
+  });
+
+  test("is found and dropped by a look, whoever made it", async () => {
+    const writer = await newWriter();
+    for (let i = 0; i < 5; i++) await writer.add(10);
+    await using large = new EngineIndexes({ tables, storage, log: LOG, from: 40 });
+    await large.look();
+    const { id } = writer.generation;
+    const until = async (what: () => Promise<boolean>) => {
+      while (!(await what())) await large.look();
+    };
+    await until(async () => (await tables.state(id))?.state === "ready");
+    const store = await storage.stores.get(T, S);
+    expect(store && (await large.acquire(store, id))).not.toBeNull();
+    await db.run(`UPDATE generation SET state = 'retired' WHERE id = ${id}`);
+    await db.run("UPDATE store_change SET at = at - 1000");
+    await until(async () => (await tables.state(id)) === null);
+    expect(await tables.ofStore(S)).toEqual([]);
+  });
+});
+
+describe.skipIf(lacks(PGVECTOR, hasPgvector))("a database without the extension", () => {
+  test("says so, and what is to be done", async () => {
+    const db = await openPostgres(await vectorDatabase(), { connections: 1 });
+    try {
+      await db.run("DROP EXTENSION vector");
+      expect(await openEngineSchema(db)).toEqual({
+        problem: expect.stringContaining("CREATE EXTENSION vector SCHEMA pgvector"),
+      });
+    } finally {
+      await db.close();
+    }
+  });
+});

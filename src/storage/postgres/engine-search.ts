@@ -1,0 +1,245 @@
+/** What is asked of the tables of a generation that is searched in the database (engine-schema.ts). Changes nothing. */
+import type { PostgresDatabase } from "./database.ts";
+import { conditionOf, type EngineFilter, Parameters } from "./engine-filter.ts";
+import { type EngineNames, type EngineRow, namesOf, type VectorExtension } from "./engine-schema.ts";
+import { listText, sparsevecText, vectorText } from "./vector-format.ts";
+
+/** A chunk that was found, with what its scores are made of. */
+export interface EngineHit {
+  readonly chunkId: number;
+  readonly storeFile: number;
+  readonly terms: Uint8Array;
+  /** All its windows, one after another, as the rows of the store have them. */
+  readonly vectors: Float32Array;
+}
+
+export interface NearestAsked {
+  /** Of unit length. */
+  readonly vector: Float32Array;
+  /** Chunks to find. */
+  readonly depth: number;
+  readonly filter: EngineFilter | null;
+  /** Through the graph, where there is one and it pays. */
+  readonly byGraph: boolean;
+}
+
+export interface WordsAsked {
+  /** Only chunks with one of these are looked at. */
+  readonly rare: readonly number[];
+  readonly hashes: readonly number[];
+  readonly weights: readonly number[];
+  readonly depth: number;
+  readonly filter: EngineFilter | null;
+}
+
+/** Ids of chunks after and before which a page lies, exclusive. */
+export interface KeptPage {
+  readonly above: number;
+  readonly below: number;
+  readonly direction: "ASC" | "DESC";
+  readonly limit: number;
+}
+
+/** Of so many chunks that a filter keeps at most each is looked at; of more a graph is walked, if there is one. */
+const LISTED_CHUNKS = 20_000;
+/** Candidates that a walk keeps, by the extension. */
+const MOST_EF = 1000;
+/** Vectors that a walk with a filter looks at, as a multiple of those that would do if the filter kept them by chance. */
+const PATIENCE = 4;
+/** Halves round: so many more than asked for are found, of which the best by their own numbers are taken. */
+const SPARE = 1.1;
+
+export class EngineSearch {
+  readonly #db: PostgresDatabase;
+  readonly #row: EngineRow;
+  readonly #names: EngineNames;
+
+  constructor(db: PostgresDatabase, extension: VectorExtension, row: EngineRow) {
+    this.#db = db;
+    this.#row = row;
+    this.#names = namesOf(row.id, extension);
+  }
+
+  /** How many chunks have each of these terms; those that none has are left out. */
+  async counts(hashes: readonly number[]): Promise<Map<number, number>> {
+    const text = /*sql*/ `SELECT hash, chunks FROM ${this.#names.term}
+      WHERE hash = ANY(string_to_array(?1, ',')::integer[]) AND chunks > 0`;
+    const rows = await this.#db.all<{ hash: number; chunks: number }>(text, [listText(hashes)]);
+    return new Map(rows.map(({ hash, chunks }) => [hash, chunks]));
+  }
+
+  /** Ids of the nearest chunks, by their nearest window, best first; and whether the graph found them. */
+  async nearest(asked: NearestAsked): Promise<{ ids: number[]; used: "exact" | "hnsw" }> {
+    const { chunks, vectors } = this.#row;
+    const windows = Math.ceil(asked.depth * SPARE * Math.max(1, vectors / Math.max(1, chunks)));
+    const kept = asked.filter === null ? chunks : await this.#kept(asked.filter);
+    if (asked.byGraph && this.#row.graph === 1 && kept > LISTED_CHUNKS) {
+      const ids = await this.#walked(asked, windows, kept);
+      // Where a walk ended early, everything is looked at.
+      if (ids.length >= Math.min(asked.depth, kept)) return { ids, used: "hnsw" };
+    }
+    const ids = await this.#scanned(asked, windows, kept <= LISTED_CHUNKS);
+    return { ids, used: "exact" };
+  }
+
+  /** Ids of the best chunks by words among those that have a rare one, best first. */
+  async byWords({ rare, hashes, weights, depth, filter }: WordsAsked): Promise<number[]> {
+    const { chunk, sparsevec, product } = this.#names;
+    const query = sparsevecText(hashes, weights);
+    const parameters = new Parameters(listText(rare), query, Math.ceil(depth * SPARE));
+    // Another extension has an operator of the same name.
+    const text = /*sql*/ `SELECT chunk_id FROM (
+        SELECT c.chunk_id, c.weights ${product} CAST(CAST(?2 AS TEXT) AS ${sparsevec}) AS away FROM ${chunk} c
+        WHERE c.ids OPERATOR(pg_catalog.&&) string_to_array(?1, ',')::integer[] AND ${this.#tests(filter, "c", parameters)}) found
+      WHERE away < 0 ORDER BY away, chunk_id LIMIT ?3`;
+    return (await this.#db.all<{ chunk_id: number }>(text, parameters.values)).map((row) => row.chunk_id);
+  }
+
+  /** What the scores of these chunks are made of, of those that are there, in no particular order. */
+  async read(ids: readonly number[]): Promise<EngineHit[]> {
+    if (ids.length === 0) return [];
+    const { id: generation, dimensions } = this.#row;
+    const list = listText(ids);
+    const [chunks, windows] = await Promise.all([
+      this.#db.all<ChunkTermsRow>(this.#termsText(), [list]),
+      this.#db.all<WindowRow>(this.#windowsText(), [list, generation, dimensions * Float32Array.BYTES_PER_ELEMENT]),
+    ]);
+    const ofChunk = Map.groupBy(windows, (row) => row.chunk_id);
+    return chunks.map(({ chunk_id: chunkId, store_file: storeFile, terms }) => ({
+      chunkId,
+      storeFile,
+      terms,
+      vectors: joined(ofChunk.get(chunkId) ?? [], dimensions),
+    }));
+  }
+
+  /** Ids of chunks that a filter keeps, those nearest to where the page begins. */
+  async keptIds(filter: EngineFilter, { above, below, direction, limit }: KeptPage): Promise<number[]> {
+    const parameters = new Parameters(above, below, limit);
+    const text = /*sql*/ `SELECT chunk_id FROM ${this.#names.chunk} c
+      WHERE c.chunk_id > ?1 AND c.chunk_id < ?2 AND ${this.#tests(filter, "c", parameters)} ORDER BY c.chunk_id ${direction} LIMIT ?3`;
+    return (await this.#db.all<{ chunk_id: number }>(text, parameters.values)).map((row) => row.chunk_id);
+  }
+
+  /** How many chunks a filter keeps, at most. */
+  async #kept(filter: EngineFilter): Promise<number> {
+    const { file, chunk } = this.#names;
+    const parameters = new Parameters();
+    const files = conditionOf(filter, "f.attributes", "f", parameters);
+    const counts = [/*sql*/ `(SELECT coalesce(sum(f.chunks), 0)::bigint FROM ${file} f WHERE ${files})`];
+    // Those with attributes of their own are counted with their files, and once more where they are kept themselves.
+    if (this.#row.own > 0) {
+      const own = conditionOf(filter, "(f.attributes || c.own)", "f", parameters);
+      counts.push(
+        /*sql*/ `(SELECT count(*) FROM ${chunk} c JOIN ${file} f ON f.store_file = c.store_file WHERE c.own IS NOT NULL AND ${own})`,
+      );
+    }
+    const row = await this.#db.get<{ kept: number }>(`SELECT ${counts.join(" + ")} AS kept`, parameters.values);
+    return Math.min(this.#row.chunks, row?.kept ?? 0);
+  }
+
+  async #walked({ vector, filter }: NearestAsked, windows: number, kept: number): Promise<number[]> {
+    const { vectors, chunks } = this.#row;
+    const share = kept / Math.max(1, chunks);
+    const most = Math.min(vectors, Math.max(LISTED_CHUNKS, Math.ceil((PATIENCE * windows) / share)));
+    const parameters = new Parameters(vectorText(vector), windows);
+    const text = this.#nearestText((table) => this.#tests(filter, table, parameters), "");
+    return await this.#db.transaction(async (tx) => {
+      const [, rows] = await Promise.all([
+        tx.all(SETTINGS, [String(Math.min(MOST_EF, windows)), String(most)]),
+        tx.all<{ chunk_id: number }>(text, parameters.values),
+      ]);
+      return rows.map((row) => row.chunk_id);
+    });
+  }
+
+  async #scanned({ vector, filter }: NearestAsked, windows: number, isListed: boolean): Promise<number[]> {
+    const parameters = new Parameters(vectorText(vector), windows);
+    const keeps = (table: string) =>
+      isListed ? this.#lists(filter, table, parameters) : this.#tests(filter, table, parameters);
+    // An expression that no index is over.
+    const rows = await this.#db.all<{ chunk_id: number }>(this.#nearestText(keeps, " + 0"), parameters.values);
+    return rows.map((row) => row.chunk_id);
+  }
+
+  #nearestText(keeps: (table: string) => string, more: string): string {
+    const { vector, fresh, halfvec, product } = this.#names;
+    const query = /*sql*/ `CAST(CAST(?1 AS TEXT) AS ${halfvec}(${this.#row.dimensions}))`;
+    const of = (
+      table: string,
+      name: string,
+    ) => /*sql*/ `(SELECT ${name}.chunk_id, ${name}.embedding ${product} ${query} AS away
+      FROM ${table} ${name} WHERE ${keeps(name)} ORDER BY (${name}.embedding ${product} ${query})${more} LIMIT ?2)`;
+    return /*sql*/ `SELECT chunk_id FROM (${of(vector, "v")} UNION ALL ${of(fresh, "w")}) found
+      GROUP BY chunk_id ORDER BY min(away), chunk_id`;
+  }
+
+  /** A condition that is asked of each row; the rows of files that are kept are looked up in a table of hashes. */
+  #tests(filter: EngineFilter | null, table: string, parameters: Parameters): string {
+    if (filter === null) return "TRUE";
+    const files = `${table}.store_file IN (${this.#files(filter, parameters)})`;
+    if (this.#row.own === 0) return `((${files}) IS TRUE)`;
+    const chunks = `${table}.chunk_id IN (${this.#ownChunks(filter, parameters)})`;
+    return `(CASE WHEN ${ownOf(table)} THEN ${chunks} ELSE ${files} END)`;
+  }
+
+  /** A condition that finds rows by an index. */
+  #lists(filter: EngineFilter | null, table: string, parameters: Parameters): string {
+    if (filter === null) return "TRUE";
+    const files = `${table}.store_file = ANY(ARRAY(${this.#files(filter, parameters)}))`;
+    if (this.#row.own === 0) return files;
+    const chunks = `${table}.chunk_id = ANY(ARRAY(${this.#ownChunks(filter, parameters)}))`;
+    return `((NOT ${ownOf(table)} AND ${files}) OR (${ownOf(table)} AND ${chunks}))`;
+  }
+
+  #files(filter: EngineFilter, parameters: Parameters): string {
+    return /*sql*/ `SELECT f.store_file FROM ${this.#names.file} f WHERE ${conditionOf(filter, "f.attributes", "f", parameters)}`;
+  }
+
+  #ownChunks(filter: EngineFilter, parameters: Parameters): string {
+    const { chunk, file } = this.#names;
+    return /*sql*/ `SELECT o.chunk_id FROM ${chunk} o JOIN ${file} f ON f.store_file = o.store_file
+      WHERE o.own IS NOT NULL AND ${conditionOf(filter, "(f.attributes || o.own)", "f", parameters)}`;
+  }
+
+  #termsText(): string {
+    return /*sql*/ `SELECT c.chunk_id, c.store_file, t.terms FROM ${this.#names.chunk} c
+      JOIN chunk_terms t ON t.chunk_id = c.chunk_id WHERE c.chunk_id = ANY(string_to_array(?1, ',')::bigint[])`;
+  }
+
+  #windowsText(): string {
+    const { vector, fresh } = this.#names;
+    const of = (table: string) =>
+      /*sql*/ `SELECT chunk_id, place, source, source_place FROM ${table} WHERE chunk_id = ANY(string_to_array(?1, ',')::bigint[])`;
+    return /*sql*/ `SELECT w.chunk_id, substring(v.data FROM (1 + CAST(?3 AS BIGINT) * w.source_place)::integer FOR CAST(?3 AS BIGINT)::integer) AS data
+      FROM (${of(vector)} UNION ALL ${of(fresh)}) w JOIN vector v ON v.chunk_id = w.source AND v.generation = ?2
+      ORDER BY w.chunk_id, w.place`;
+  }
+}
+
+interface ChunkTermsRow {
+  chunk_id: number;
+  store_file: number;
+  terms: Uint8Array;
+}
+
+interface WindowRow {
+  chunk_id: number;
+  data: Uint8Array;
+}
+
+/** For the transaction alone. Candidates of a walk; and that with a filter it goes on until enough are kept. */
+const SETTINGS = /*sql*/ `SELECT set_config('hnsw.ef_search', ?1, TRUE), set_config('hnsw.max_scan_tuples', ?2, TRUE),
+  set_config('hnsw.iterative_scan', 'strict_order', TRUE)`;
+
+/** Whether a chunk has attributes of its own, which hide those of its file. */
+function ownOf(table: string): string {
+  return table === "c" ? `${table}.own IS NOT NULL` : `${table}.own = 1`;
+}
+
+function joined(rows: readonly WindowRow[], dimensions: number): Float32Array {
+  const all = new Float32Array(rows.length * dimensions);
+  const bytes = new Uint8Array(all.buffer);
+  rows.forEach(({ data }, i) => bytes.set(data.subarray(0, dimensions * 4), i * dimensions * 4));
+  return all;
+}
