@@ -12,11 +12,11 @@ import { type ComparedModel, makeTexts } from "./models.ts";
 
 const TURNS = 3;
 /** Tokens of one run of the bare runtime, which is given them sorted by length: as many as a lane gives it. */
-const RUN_TOKENS = 256;
+export const RUN_TOKENS = 256;
 /** Texts of one call of a job (src/models/entries.ts). */
 const CALL_TEXTS = 32;
 
-interface Timed {
+export interface Timed {
   tokensPerSecond: number;
   tokensPerCpuSecond: number;
   /** Cores that were busy, on the mean. */
@@ -76,7 +76,7 @@ export async function lanesTrial(
   });
 }
 
-async function timed(run: () => Promise<number>): Promise<Timed> {
+export async function timed(run: () => Promise<number>): Promise<Timed> {
   const [started, cpu] = [performance.now(), process.cpuUsage()];
   const tokens = await run();
   const seconds = (performance.now() - started) / 1000;
@@ -86,7 +86,12 @@ async function timed(run: () => Promise<number>): Promise<Timed> {
 }
 
 /** All windows of the texts, sorted by length and tokenised before: what nobody who serves texts as they come has. */
-async function bareRuntime(model: ComparedModel, texts: readonly string[], threads: number) {
+export async function bareRuntime(
+  model: ComparedModel,
+  texts: readonly string[],
+  threads: number,
+  runTokens = RUN_TOKENS,
+): Promise<{ run: () => Promise<number>; release: () => Promise<void> }> {
   const folder = await readModelFolder(model.files);
   if (!folder.ok) throw new Error(folder.problems.join("; "));
   const { spec } = folder;
@@ -105,7 +110,7 @@ async function bareRuntime(model: ComparedModel, texts: readonly string[], threa
   const ort = loadOnnxRuntime();
   const session = await ort.InferenceSession.create(await model.files.bytes(spec.graph), sessionOptions(threads));
   const lengths = rows.map((row) => row.length);
-  const batches = planBatches(lengths, { maxTokens: RUN_TOKENS, rows: null });
+  const batches = planBatches(lengths, { maxTokens: runTokens, rows: null });
   const feeds = batches.map((batch) => {
     const width = Math.max(...batch.map((row) => lengths[row] ?? 0));
     const tensor = (value: (row: number, at: number) => number) => {

@@ -1,5 +1,6 @@
 import type { TestServer } from "../helpers/server.ts";
 import { json, upload } from "../helpers/api.ts";
+import { waitFor } from "../helpers/wait.ts";
 
 /** A store filled through the API, and searches in it. */
 export interface FilledStore {
@@ -35,8 +36,22 @@ export interface Chunking {
 
 const UPLOADS_AT_ONCE = 16;
 const BATCH = 500;
+const LONGEST_BATCH_MS = 3_600_000;
 /** More than ten: several hits may be chunks of one document. */
 const RESULTS = 50;
+
+/** Documents that a server has, for any number of stores. */
+export interface Uploaded {
+  ids: readonly string[];
+  /** What it was uploaded as, by the file's id. */
+  documentOf(fileId: string): string;
+}
+
+export interface StoreWish {
+  name: string;
+  /** The server's default where none is named. */
+  embedding_model?: string;
+}
 
 export async function fillStore(
   server: TestServer,
@@ -44,23 +59,39 @@ export async function fillStore(
   documents: readonly { id: string; text: string }[],
   chunking: Chunking | null,
 ): Promise<FilledStore> {
-  const store = await json<{ id: string }>(server, "POST", "/v1/vector_stores", { name });
-  const files: { file_id: string }[] = [];
+  return await storeOf(server, { name }, await uploadDocuments(server, documents), chunking);
+}
+
+export async function uploadDocuments(
+  server: TestServer,
+  documents: readonly { id: string; text: string }[],
+): Promise<Uploaded> {
+  const ids: string[] = [];
   const names = new Map<string, string>();
   for (let at = 0; at < documents.length; at += UPLOADS_AT_ONCE) {
     const group = documents.slice(at, at + UPLOADS_AT_ONCE);
-    const ids = await Promise.all(group.map(({ text }, i) => upload(server, `document-${at + i}.txt`, text)));
-    ids.forEach((file_id, i) => {
-      files.push({ file_id });
-      names.set(file_id, group[i]?.id ?? "");
-    });
-    if (files.length >= BATCH || at + UPLOADS_AT_ONCE >= documents.length) {
-      await attach(server, store.id, files.splice(0), chunking);
-    }
+    const made = await Promise.all(group.map(({ text }, i) => upload(server, `document-${at + i}.txt`, text)));
+    made.forEach((id, i) => names.set(id, group[i]?.id ?? ""));
+    ids.push(...made);
+  }
+  return { ids, documentOf: (fileId) => names.get(fileId) ?? "" };
+}
+
+/** A new store of what was uploaded, searchable. */
+export async function storeOf(
+  server: TestServer,
+  wish: StoreWish,
+  { ids, documentOf }: Uploaded,
+  chunking: Chunking | null,
+): Promise<FilledStore> {
+  const store = await json<{ id: string }>(server, "POST", "/v1/vector_stores", wish);
+  for (let at = 0; at < ids.length; at += BATCH) {
+    const files = ids.slice(at, at + BATCH).map((file_id) => ({ file_id }));
+    await attach(server, store.id, files, chunking);
   }
   return {
     id: store.id,
-    documentOf: (fileId) => names.get(fileId) ?? "",
+    documentOf,
     async search(query, mode) {
       const startedAt = performance.now();
       const page = await json<{ data: { file_id: string; start_offset: number; end_offset: number; score: number }[] }>(
@@ -70,7 +101,7 @@ export async function fillStore(
         { query, max_num_results: RESULTS, ...ASKED[mode] },
       );
       const hits = page.data.map((hit) => ({
-        document: names.get(hit.file_id) ?? "",
+        document: documentOf(hit.file_id),
         start: hit.start_offset,
         end: hit.end_offset,
         score: hit.score,
@@ -90,16 +121,16 @@ async function attach(
   chunking: Chunking | null,
 ): Promise<void> {
   const chunking_strategy = chunking === null ? { type: "auto" } : { type: "static", static: chunking };
-  let batch = await json<Batch>(server, "POST", `/v1/vector_stores/${storeId}/file_batches`, {
-    files,
-    chunking_strategy,
-  });
-  while (batch.status === "in_progress") {
-    const response = await server.fetch(`/v1/vector_stores/${storeId}/file_batches/${batch.id}`, {
-      headers: { "x-stainless-poll-helper": "true" },
-    });
-    batch = (await response.json()) as Batch;
-  }
+  const path = `/v1/vector_stores/${storeId}/file_batches`;
+  const { id } = await json<Batch>(server, "POST", path, { files, chunking_strategy });
+  const batch = await waitFor(
+    "a batch of files is indexed",
+    async () => {
+      const now = await json<Batch>(server, "GET", `${path}/${id}`);
+      return now.status === "in_progress" ? undefined : now;
+    },
+    LONGEST_BATCH_MS,
+  );
   if (batch.file_counts.completed !== files.length)
     throw new Error(`only ${batch.file_counts.completed} of ${files.length} files were indexed`);
 }

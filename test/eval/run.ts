@@ -10,9 +10,9 @@
  * Prints, for keywords, vectors, the two fused, and that rescored (the default): a table and one JSON line per row; then
  * how well the scores shown keep what they promise. Fails when the mean nDCG@10 of a mode fell by more than 0.005.
  */
-import { appendFileSync, existsSync, mkdirSync } from "node:fs";
+import { appendFileSync } from "node:fs";
 import { join } from "node:path";
-import { PRODUCT_DEFAULT, ROOT, startServer, type TestServer } from "../helpers/server.ts";
+import { PRODUCT_DEFAULT, startServer, type TestServer } from "../helpers/server.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 import { type AnsweredQuestion, answerFigures, ask, sampleOf } from "./answers.ts";
 import { fillStore, MODES, type Chunking, type FilledStore, type Hit, type SearchMode } from "./client.ts";
@@ -28,9 +28,18 @@ import {
   type Row,
   type Shown,
 } from "./report.ts";
-import { joinPassages, readSet, setNames, type EvalSet, type LongSet } from "./sets.ts";
+import {
+  indexable,
+  isTranslated,
+  joinPassages,
+  readSet,
+  sampled,
+  setNames,
+  setsFolder,
+  type EvalSet,
+  type LongSet,
+} from "./sets.ts";
 
-const ARCHIVE = join(ROOT, "../shared/data/eval-dev.tar.xz");
 const BASELINE = join(import.meta.dir, "baseline.json");
 /** A chunk answers when it covers at least half of the passage, or lies in it by half. */
 const LEAST_OVERLAP = 0.5;
@@ -39,12 +48,10 @@ const LONG_SETS = new Set(["cisi", "pubmedqa", "se-beer", "xquad-es"]);
 /** Results whose scores are looked at, and questions of each other set that are put to a store. */
 const JUDGED_RESULTS = 20;
 const FOREIGN_QUESTIONS = 15;
-/** Questions of each language that are put to the documents of every other. */
-const QUESTIONS_ACROSS = 200;
 
 const env = process.env;
 using unpacked = tempDir();
-const root = env["EVAL_DIR"] ?? (await unpack(unpacked.path));
+const root = await setsFolder(env["EVAL_DIR"], unpacked.path);
 if (root === null) {
   console.log("No test sets: set EVAL_DIR to a folder in BEIR's layout (a folder a set).");
   process.exit(0);
@@ -78,26 +85,13 @@ for (const row of all) console.log(JSON.stringify(row));
 console.log(JSON.stringify({ ...figures, calibration: calibration.bins }));
 process.exitCode = await conclude();
 
-async function unpack(into: string): Promise<string | null> {
-  if (!existsSync(ARCHIVE)) return null;
-  mkdirSync(into, { recursive: true });
-  await Bun.$`tar xJf ${ARCHIVE} -C ${into}`.quiet();
-  const inner = join(into, "eval-dev");
-  return existsSync(inner) ? inner : into;
-}
-
 function readChunking(given: string | undefined): Chunking | null {
   const [, size, overlap] = /^(\d+)\/(\d+)$/.exec(given ?? "") ?? [];
   return size === undefined ? null : { max_chunk_size_tokens: Number(size), chunk_overlap_tokens: Number(overlap) };
 }
 
 async function evaluate(on: TestServer, set: EvalSet): Promise<Row[]> {
-  const documents = set.documents.map(({ id, title, text }) => ({
-    id,
-    text: title === "" ? text : `${title}\n\n${text}`,
-  }));
-  const indexable = documents.filter(({ text }) => text.trim() !== "");
-  const store = await fillStore(on, set.name, indexable, chunking);
+  const store = await fillStore(on, set.name, indexable(set), chunking);
   const rank = async (query: EvalSet["queries"][number], mode: SearchMode) => {
     const { hits, ms } = await store.search(query.text, mode);
     if (mode === "rescored") note(hits, query, set.queries.length);
@@ -112,13 +106,10 @@ async function evaluate(on: TestServer, set: EvalSet): Promise<Row[]> {
   return made;
 }
 
-/** Questions in one language, documents in another: every ordered pair counts the same. Judgments have the same ids. */
+/** Questions in one language, documents in another: every ordered pair counts the same. */
 async function evaluateAcross(): Promise<Row[]> {
-  const step = Math.max(1, Math.floor((translated[0]?.set.queries.length ?? 0) / QUESTIONS_ACROSS));
   const pairs = translated.flatMap((to) => translated.filter((from) => from !== to).map((from) => ({ to, from })));
-  const asked = pairs.flatMap(({ to: { store }, from: { set } }) =>
-    set.queries.filter((_, i) => i % step === 0).map((query) => ({ store, query })),
-  );
+  const asked = pairs.flatMap(({ to: { store }, from: { set } }) => sampled(set).map((query) => ({ store, query })));
   const made = await rowsOf("across languages", asked, async ({ store, query }, mode) => {
     const { hits, ms } = await store.search(query.text, mode);
     return { ms, scores: scoresOf([...new Set(hits.map((hit) => hit.document))], query.judgments) };
@@ -156,14 +147,7 @@ function foreignTo({ name }: EvalSet): string[] {
   const familyOf = (set: string) => (isTranslated(set) ? "xquad" : set.slice(0, 3));
   if (isTranslated(name)) return [];
   const others = sets.filter((set) => familyOf(set.name) !== familyOf(name) && !isTranslated(set.name));
-  return others.flatMap(({ queries }) => {
-    const step = Math.max(1, Math.floor(queries.length / FOREIGN_QUESTIONS));
-    return queries.filter((_, i) => i % step === 0).map((query) => query.text);
-  });
-}
-
-function isTranslated(set: string): boolean {
-  return set.startsWith("xquad");
+  return others.flatMap((other) => sampled(other, FOREIGN_QUESTIONS).map((query) => query.text));
 }
 
 /** The answer is a place in a long file: each relevant span counts for the first chunk that covers it. */

@@ -1,5 +1,6 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { ROOT } from "../helpers/server.ts";
 import type { Judgments } from "./measures.ts";
 
 /** A retrieval test set in BEIR's layout: corpus.jsonl, queries.jsonl, qrels.tsv. */
@@ -12,6 +13,38 @@ export interface EvalSet {
     judgments: Judgments;
     /** Of the answer, any of them; none where they are not known. */ words: string[];
   }[];
+}
+
+const ARCHIVE = join(ROOT, "../shared/data/eval-dev.tar.xz");
+
+/** The folder of the test sets: `given`, or the archive beside the checkout unpacked into `into`; null where it is not there. */
+export async function setsFolder(given: string | undefined, into: string): Promise<string | null> {
+  if (given !== undefined) return given;
+  if (!existsSync(ARCHIVE)) return null;
+  mkdirSync(into, { recursive: true });
+  await Bun.$`tar xJf ${ARCHIVE} -C ${into}`.quiet();
+  const inner = join(into, "eval-dev");
+  return existsSync(inner) ? inner : into;
+}
+
+/** As they are put into a server: what has no text cannot be. */
+export function indexable({ documents }: EvalSet): { id: string; text: string }[] {
+  return documents
+    .map(({ id, title, text }) => ({ id, text: title === "" ? text : `${title}\n\n${text}` }))
+    .filter(({ text }) => text.trim() !== "");
+}
+
+/** Of the same documents in several languages; their judgments have the same ids. */
+export function isTranslated(set: string): boolean {
+  return set.startsWith("xquad");
+}
+
+const QUESTIONS_ACROSS = 200;
+
+/** About so many of a set's questions, evenly taken: in every language the same ones. */
+export function sampled({ queries }: EvalSet, count = QUESTIONS_ACROSS): EvalSet["queries"] {
+  const step = Math.max(1, Math.floor(queries.length / count));
+  return queries.filter((_, i) => i % step === 0);
 }
 
 /** Folders below `root` that hold a test set, sorted by name. */

@@ -15,7 +15,7 @@ import torch
 from tokenizers import Tokenizer
 
 from encoder import HIDDEN, OUT, PREFIXES, Encoder, embed
-from layout import BLOCK, HEADS, build, in_parts
+from layout import BLOCK, HEADS, INNER, build, in_parts
 from teachers import multilingual_e5_small, xlm_tokenizer
 
 RANGE = 63
@@ -74,10 +74,11 @@ def smoothing(model, rows, pad):
     return out
 
 
-def tensors(model, smooth):
-    """{name: tensor} as the graph has them (layout.py)."""
-    table, scale = four_bit(model.words.weight.detach().numpy())
-    out = {"words": table, "words.scale": scale, "positions": model.positions.weight.detach().numpy().astype(np.float16), **norm(model.norm, "norm")}
+def tensors(model, smooth, half=False):
+    """{name: tensor} as the graph has them (layout.py); half: the word table in half precision instead of 4 bit."""
+    words = model.words.weight.detach().numpy()
+    out = {"words": words.astype(np.float16)} if half else dict(zip(("words", "words.scale"), four_bit(words)))
+    out = {**out, "positions": model.positions.weight.detach().numpy().astype(np.float16), **norm(model.norm, "norm")}
     for i, layer in enumerate(model.layers):
         for name in ("qkv", "attended", "up", "down"):
             out.update(linear(getattr(layer, name), f"layer{i}.{name}", smooth.get((i, name))))
@@ -102,23 +103,38 @@ def tokenizer(vocabulary, kept):
     return out
 
 
-def save(folder, model, pieces, samples, inner=False):
-    """pieces: tokenizer.json; samples: texts with their prompts, whose ranges the rounding is made for."""
+def write_graph(folder, model, rows, pad, inner=False, half=False):
+    """rows: token lists whose ranges the rounding is made for."""
     os.makedirs(os.path.join(folder, "onnx"), exist_ok=True)
-    rows = [e.ids for e in Tokenizer.from_str(json.dumps(pieces)).encode_batch(samples)]
-    onnx.save(build(tensors(model, smoothing(model, rows, PAD)), len(model.layers), inner), os.path.join(folder, "onnx", "model.onnx"))
-    write(folder, "tokenizer.json", pieces)
-    write(folder, "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": MAX_TOKENS, "bos_token": "<s>", "eos_token": "</s>", "cls_token": "<s>", "sep_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>", "clean_up_tokenization_spaces": False})
+    onnx.save(build(tensors(model, smoothing(model, rows, pad), half), len(model.layers), inner), os.path.join(folder, "onnx", "model.onnx"))
+
+
+def describe(folder, model, special, prompts, longest=MAX_TOKENS):
+    """The files around a graph. special: what config.json says of tokens and prefixes; prompts: before questions and passages."""
     write(folder, "config.json", {
-        "model_type": "bert", "architectures": ["BertModel"], "hidden_size": HIDDEN, "num_hidden_layers": len(model.layers), "num_attention_heads": HEADS, "intermediate_size": 1536,
-        "hidden_act": "gelu", "vocab_size": len(model.words.weight), "max_position_embeddings": MAX_TOKENS, "pad_token_id": PAD, "bos_token_id": 0, "eos_token_id": 2, "matryoshka_dimensions": list(PREFIXES)})
+        "model_type": "bert", "architectures": ["BertModel"], "hidden_size": HIDDEN, "num_hidden_layers": len(model.layers), "num_attention_heads": HEADS, "intermediate_size": INNER,
+        "hidden_act": "gelu", "vocab_size": len(model.words.weight), "max_position_embeddings": MAX_TOKENS, **special})
     write(folder, "modules.json", [
         {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
         {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
         {"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"}])
-    write(folder, "1_Pooling/config.json", {"word_embedding_dimension": OUT, "pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True, "pooling_mode_max_tokens": False, "pooling_mode_mean_sqrt_len_tokens": False})
-    write(folder, "sentence_bert_config.json", {"max_seq_length": MAX_TOKENS, "do_lower_case": False})
-    write(folder, "config_sentence_transformers.json", {"prompts": {"query": "query: ", "passage": "passage: "}, "default_prompt_name": None, "similarity_fn_name": "cosine"})
+    write(folder, "1_Pooling/config.json", {"word_embedding_dimension": len(model.project.weight), "pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True, "pooling_mode_max_tokens": False, "pooling_mode_mean_sqrt_len_tokens": False})
+    write(folder, "sentence_bert_config.json", {"max_seq_length": longest, "do_lower_case": False})
+    write(folder, "config_sentence_transformers.json", {"prompts": prompts, "default_prompt_name": None, "similarity_fn_name": "cosine"})
+
+
+E5_PROMPTS = {"query": "query: ", "passage": "passage: "}
+XLM_SPECIAL = {"pad_token_id": PAD, "bos_token_id": 0, "eos_token_id": 2}
+XLM_TOKENS = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": MAX_TOKENS, "bos_token": "<s>", "eos_token": "</s>", "cls_token": "<s>", "sep_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>", "clean_up_tokenization_spaces": False}
+
+
+def save(folder, model, pieces, samples, inner=False):
+    """pieces: tokenizer.json; samples: texts with their prompts, whose ranges the rounding is made for."""
+    rows = [e.ids for e in Tokenizer.from_str(json.dumps(pieces)).encode_batch(samples)]
+    write_graph(folder, model, rows, PAD, inner)
+    write(folder, "tokenizer.json", pieces)
+    write(folder, "tokenizer_config.json", XLM_TOKENS)
+    describe(folder, model, {**XLM_SPECIAL, "matryoshka_dimensions": list(PREFIXES)}, E5_PROMPTS)
 
 
 def load(path):
@@ -126,6 +142,11 @@ def load(path):
     model = Encoder(len(state["words.weight"]), 1 + max(int(k.split(".")[1]) for k in state if k.startswith("layers.")))
     model.load_state_dict(state)
     return model.eval()
+
+
+def samples_of(path):
+    with open(path, encoding="utf-8") as f:
+        return [f"{r['kind']}: {r['text'][:200]}" for _, r in zip(range(SAMPLES), map(json.loads, f))]
 
 
 def main():
@@ -136,9 +157,7 @@ def main():
     o = parser.parse_args()
     with open(o.kept) as f:
         kept = json.load(f)
-    with open(o.learn, encoding="utf-8") as f:
-        samples = [f"{r['kind']}: {r['text'][:200]}" for _, r in zip(range(SAMPLES), map(json.loads, f))]
-    save(o.out, load(o.weights), tokenizer(multilingual_e5_small(o.teacher)[1], kept), samples, o.inner)
+    save(o.out, load(o.weights), tokenizer(multilingual_e5_small(o.teacher)[1], kept), samples_of(o.learn), o.inner)
 
 
 if __name__ == "__main__":

@@ -63,9 +63,11 @@ class Graph:
         return self.node("SkipLayerNormalization", [x, skip, self.own(name + ".gamma"), self.own(name + ".beta")], name, MS, epsilon=EPSILON)
 
 
-def embeddings(g):
-    for name, value in (("four", np.array([4], np.uint8)), ("fifteen", np.array([15], np.uint8)), ("eight", np.array([8], np.float32)), ("last", np.array([-1], np.int64)), ("blocks", np.array([0, 0, HIDDEN // BLOCK, BLOCK], np.int64)), ("joined", np.array([0, 0, HIDDEN], np.int64)), ("zero_axis", np.array([0], np.int64)), ("one_axis", np.array([1], np.int64))):
-        g.tensor(name, value)
+def words(g):
+    """Rows of the word table: in 4 bit, or in half precision where it has no scales."""
+    if "words.scale" not in g.given:
+        g.node("Gather", [g.own("words"), "input_ids"], "word16")
+        return g.node("Cast", ["word16"], "word", to=TensorProto.FLOAT)
     g.node("Gather", [g.own("words"), "input_ids"], "packed")
     g.node("BitwiseAnd", ["packed", "fifteen"], "low")
     g.node("BitShift", ["packed", "four"], "high", direction="RIGHT")
@@ -79,7 +81,13 @@ def embeddings(g):
     g.node("Cast", ["scale16"], "scale32", to=TensorProto.FLOAT)
     g.node("Unsqueeze", ["scale32", "last"], "scale4")
     g.node("Mul", ["signed", "scale4"], "scaled")
-    g.node("Reshape", ["scaled", "joined"], "word")
+    return g.node("Reshape", ["scaled", "joined"], "word")
+
+
+def embeddings(g):
+    for name, value in (("four", np.array([4], np.uint8)), ("fifteen", np.array([15], np.uint8)), ("eight", np.array([8], np.float32)), ("last", np.array([-1], np.int64)), ("blocks", np.array([0, 0, HIDDEN // BLOCK, BLOCK], np.int64)), ("joined", np.array([0, 0, HIDDEN], np.int64)), ("zero_axis", np.array([0], np.int64)), ("one_axis", np.array([1], np.int64))):
+        g.tensor(name, value)
+    words(g)
     g.node("Shape", ["input_ids"], "width", start=1, end=2)
     g.node("Slice", [g.own("positions"), "zero_axis", "width", "zero_axis"], "position16")
     g.node("Cast", ["position16"], "position", to=TensorProto.FLOAT)
@@ -117,7 +125,7 @@ def build(tensors, layers, inner=False):
         x = g.norm(g.linear(at + "gelu", at + "down"), y, at + "second_norm")
     pooled(g, x)
     inputs = [helper.make_tensor_value_info(n, TensorProto.INT64, ["batch", "tokens"]) for n in ("input_ids", "attention_mask")]
-    outputs = [helper.make_tensor_value_info("sentence_embedding", TensorProto.FLOAT, ["batch", OUT])]
+    outputs = [helper.make_tensor_value_info("sentence_embedding", TensorProto.FLOAT, ["batch", len(tensors["project"])])]
     if inner:
         outputs.append(helper.make_tensor_value_info("mean", TensorProto.FLOAT, ["batch", HIDDEN]))
         outputs.append(helper.make_tensor_value_info(STATES, TensorProto.FLOAT, ["batch", "tokens", HIDDEN]))
