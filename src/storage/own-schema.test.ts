@@ -6,7 +6,8 @@ import { databaseProblem } from "./inspect.ts";
 import { MIGRATIONS } from "./migrations/index.ts";
 import { migrate } from "./migrations/runner.ts";
 import { checkSchema } from "./own-schema.ts";
-import { ForeignSchemaError, openSqlite } from "./sqlite.ts";
+import { ForeignSchemaError } from "./connections.ts";
+import { openSqlite } from "./sqlite.ts";
 
 let temp: TempDir;
 let path: string;
