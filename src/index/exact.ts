@@ -189,7 +189,7 @@ export class ExactIndex {
     const known = new Set(certain.map((hit) => hit.owner));
     const others = overlooked
       ? yield* this.#above(asked, listed, only, { bar, most })
-      : candidatesOf(found, exact, found.owners.length);
+      : candidatesOf(found, exact, this.#reaching(found, bar));
     const contenders = others.filter((one) => !known.has(one.owner) && one.score + this.#errorOf(one.slot) >= bar);
     const exactly = [...certain, ...this.#rescored(unit, contenders.slice(0, most), options.fetch)];
     for (const hit of exactly) known.add(hit.owner);
@@ -417,6 +417,14 @@ export class ExactIndex {
       });
     }
     return [...found.values()].sort((a, b) => b.score - a.score || a.owner - b.owner);
+  }
+
+  /** How many of the found, the best first, may have a score of `bar` whatever was taken from theirs by rounding. */
+  #reaching({ scores }: OwnerScores, bar: number): number {
+    const error = this.#largestScale * ERROR_DEVIATIONS;
+    let count = 0;
+    while (count < scores.length && scores[count]! + error >= bar) count++;
+    return count;
   }
 
   #errorOf(slot: number): number {

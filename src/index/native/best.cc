@@ -10,10 +10,12 @@ namespace lectern {
 
 namespace {
 
-/** One block in so many is looked at to see where the most promising begin. */
-constexpr size_t kSampleStride = 8;
-/** So many times as many as are wanted are tried for the bar, at most twice that. */
-constexpr size_t kTries = 3;
+/** So many blocks, and at least one in `kMostStride`, are looked at to see where the most promising begin. */
+constexpr size_t kSampleBlocks = 64;
+constexpr size_t kMostStride = 32;
+/** About so many times as many as are wanted are tried for the bar; where too few of them were there, more by each step. */
+constexpr size_t kTries = 2;
+constexpr size_t kMoreTries = 4;
 /** Rows that are scored together. */
 constexpr size_t kRows = 64;
 /** What the squared length of a rounded unit vector may be. */
@@ -38,6 +40,19 @@ float widthAt(float bar) {
 std::vector<float>& scratch(size_t which) {
   thread_local std::vector<float> kept[2];
   return kept[which];
+}
+
+/** Bit i says that estimate i of a block is not below the threshold. */
+LECTERN_INLINE uint32_t notBelow(const float* estimates, float threshold) {
+  uint32_t mask = 0;
+#if defined(LECTERN_X86)
+  const __m128 bar = _mm_set1_ps(threshold);
+  for (uint32_t i = 0; i < kBlock; i += 4)
+    mask |= static_cast<uint32_t>(_mm_movemask_ps(_mm_cmpnlt_ps(_mm_loadu_ps(estimates + i), bar))) << i;
+#else
+  for (uint32_t i = 0; i < kBlock; i++) mask |= static_cast<uint32_t>(!(estimates[i] < threshold)) << i;
+#endif
+  return mask;
 }
 
 }  // namespace
@@ -81,23 +96,30 @@ std::vector<Hit> bestOfAll(const std::vector<std::vector<Hit>>& lists, size_t li
   return all;
 }
 
-/** A heap of the best so far whose root is the worst of them. */
+/** The best so far, and some that are not: when there are twice as many as are wanted, those are left out. */
 struct BestScan::Kept {
-  Kept(size_t most, float from) : limit(most), bar(from), width(widthAt(from)) {}
+  Kept(size_t most, float from) : limit(most), bar(from), width(widthAt(from)) { hits.reserve(most * 2); }
 
-  /** Slots that reach the bar are kept while there is room; after that those above it, or equal and earlier. */
+  /** What is below the bar need not be offered. Which are the best does not depend on the order in which slots come. */
   void offer(float score, size_t slot) {
-    const Hit hit{score, static_cast<int32_t>(slot)};
-    if (hits.size() == limit) {
-      if (!isBetter(hit, hits.front())) return;
-      std::pop_heap(hits.begin(), hits.end(), isBetter);
-      hits.pop_back();
-    }
-    hits.push_back(hit);
-    std::push_heap(hits.begin(), hits.end(), isBetter);
-    if (hits.size() < limit || hits.front().score <= bar) return;
-    bar = hits.front().score;
+    hits.push_back({score, static_cast<int32_t>(slot)});
+    if (hits.size() >= limit * 2) settle();
+  }
+
+  void settle() {
+    if (hits.size() < limit) return;
+    const auto worst = hits.begin() + static_cast<std::ptrdiff_t>(limit - 1);
+    std::nth_element(hits.begin(), worst, hits.end(), isBetter);
+    hits.resize(limit);
+    if (hits.back().score <= bar) return;
+    bar = hits.back().score;
     width = widthAt(bar);
+  }
+
+  std::vector<Hit> sorted() {
+    settle();
+    std::sort(hits.begin(), hits.end(), isBetter);
+    return std::move(hits);
   }
 
   float thresholdOf(float error) const { return bar - width * error - kArithmetic; }
@@ -120,24 +142,31 @@ BestScan::BestScan(Simd level, const ScanQuery& query, const SketchQuery* sketch
 std::vector<Hit> BestScan::run(const std::vector<Part>& parts, size_t limit, float bottom) {
   if (limit == 0) return {};
   size_t sketched = 0;
-  for (const Part& part : parts) sketched += sketchQuery_ == nullptr ? 0 : part.sketched;
+  for (const Part& part : parts) sketched += sketchedOf(part);
   if (estimates_.size() < sketched) estimates_.resize(sketched);
   if (tops_.size() < sketched / kBlock) tops_.resize(sketched / kBlock);
+  tried_.assign(sketched / kBlock, 0);
+  eachPart(parts, [&](const Part& part, size_t at) {
+    if (sketchQuery_ != nullptr) estimate(part, estimates_.data() + at, tops_.data() + at / kBlock);
+  });
+  // What has exactly the score of the bottom is not wanted.
+  Kept kept(limit, std::nextafter(bottom, -kNever));
+  tryPromising(parts, kept);
+  eachPart(parts, [&](const Part& part, size_t at) {
+    collect(part, at, kept, [&](size_t block) { return kept.thresholdOf(part.sketches.errors[block]); });
+    scanRows(part, sketchedOf(part), part.count, kept);
+  });
+  return kept.sorted();
+}
+
+/** Calls `visit(part, at)`, where the first slot of the part has the estimate `at`. */
+template <typename Visit>
+void BestScan::eachPart(const std::vector<Part>& parts, const Visit& visit) const {
   size_t at = 0;
   for (const Part& part : parts) {
-    if (sketchQuery_ == nullptr) break;
-    estimate(part, estimates_.data() + at, tops_.data() + at / kBlock);
-    at += part.sketched;
+    visit(part, at);
+    at += sketchedOf(part);
   }
-  // What has exactly the score of the bottom is not wanted.
-  Kept kept(limit, std::max(std::nextafter(bottom, -kNever), provenBar(parts, limit, bottom)));
-  at = 0;
-  for (const Part& part : parts) {
-    collect(part, estimates_.data() + at, tops_.data() + at / kBlock, kept);
-    at += sketchQuery_ == nullptr ? 0 : part.sketched;
-  }
-  std::sort(kept.hits.begin(), kept.hits.end(), isBetter);
-  return kept.hits;
 }
 
 void BestScan::estimate(const Part& part, float* estimates, float* tops) const {
@@ -147,69 +176,41 @@ void BestScan::estimate(const Part& part, float* estimates, float* tops) const {
                             estimates + block * kBlock);
 }
 
-/** A score that `limit` slots reach for certain, or `bottom`. */
-float BestScan::provenBar(const std::vector<Part>& parts, size_t limit, float bottom) const {
-  std::vector<Hit> found;
-  promising(parts, limit, found);
-  if (found.size() < limit) return bottom;
-  const size_t tries = std::min(found.size(), limit * kTries * 2);
-  if (tries < found.size())
-    std::nth_element(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(tries), found.end(), isBetter);
-  std::vector<float> scores(tries);
-  for (size_t i = 0; i < tries; i++) {
-    const auto slot = static_cast<size_t>(found[i].slot);
-    const auto part = std::find_if(parts.rbegin(), parts.rend(), [&](const Part& one) { return one.base <= slot; });
-    const auto local = static_cast<int32_t>(slot - part->base);
-    dot_(part->rows, &local, 0, 1, query_, &scores[i]);
-    scores[i] = ordered(scores[i]);
-  }
-  const auto last = scores.begin() + static_cast<std::ptrdiff_t>(limit - 1);
-  std::nth_element(scores.begin(), last, scores.end(), std::greater<float>());
-  return *last;
-}
-
-/** Slots with the highest estimates, about `kTries` times as many as wanted; none where there are few. */
-void BestScan::promising(const std::vector<Part>& parts, size_t limit, std::vector<Hit>& found) const {
-  const auto topOf = [&](size_t at, size_t slot) {
-    if (filter_.owners == nullptr) return tops_[at / kBlock];
-    float top = kNever;
-    for (size_t i = 0; i < kBlock; i++)
-      if (filter_.has(slot + i)) top = std::max(top, estimates_[at + i]);
-    return top;
-  };
-  const auto eachBlock = [&](size_t stride, const auto& visit) {
-    size_t first = 0;
-    for (const Part& part : parts) {
-      if (sketchQuery_ == nullptr) return;
-      for (size_t i = 0; i < part.sketched; i += stride * kBlock) visit(first + i, part.base + i);
-      first += part.sketched;
-    }
-  };
+/** Offers some slots with the highest estimates, so many that the bar rises to a score that as many as are wanted reach. */
+void BestScan::tryPromising(const std::vector<Part>& parts, Kept& kept) {
+  const size_t stride = std::min(std::max<size_t>(1, tops_.size() / kSampleBlocks), kMostStride);
   std::vector<float> sample;
-  eachBlock(kSampleStride, [&](size_t at, size_t slot) { sample.push_back(ordered(topOf(at, slot))); });
-  const size_t rank = limit * kTries / kSampleStride;
-  if (rank >= sample.size()) return;
-  const auto wanted = sample.begin() + static_cast<std::ptrdiff_t>(rank);
-  std::nth_element(sample.begin(), wanted, sample.end(), std::greater<float>());
-  const float threshold = *wanted;
-  eachBlock(1, [&](size_t at, size_t slot) {
-    if (tops_[at / kBlock] < threshold) return;
-    for (size_t i = 0; i < kBlock; i++) {
-      const Hit hit{estimates_[at + i], static_cast<int32_t>(slot + i)};
-      if (hit.score >= threshold && filter_.has(slot + i)) found.push_back(hit);
-    }
+  eachPart(parts, [&](const Part& part, size_t at) {
+    for (size_t first = 0; first < sketchedOf(part); first += stride * kBlock)
+      for (size_t i = first; i < first + kBlock; i++)
+        if (filter_.has(part.base + i)) sample.push_back(ordered(estimates_[at + i]));
   });
+  for (size_t rank = kept.limit * kTries / stride; rank < sample.size(); rank = (rank + 1) * kMoreTries) {
+    const auto wanted = sample.begin() + static_cast<std::ptrdiff_t>(rank);
+    std::nth_element(sample.begin(), wanted, sample.end(), std::greater<float>());
+    const float threshold = *wanted;
+    eachPart(parts, [&](const Part& part, size_t at) { collect(part, at, kept, [&](size_t) { return threshold; }); });
+    kept.settle();
+    if (kept.hits.size() >= kept.limit) return;
+  }
 }
 
-void BestScan::collect(const Part& part, const float* estimates, const float* tops, Kept& kept) const {
-  const size_t sketched = sketchQuery_ == nullptr ? 0 : part.sketched;
+/** Offers the slots of a part that were not offered yet and whose estimates are not below the threshold of their block. */
+template <typename Threshold>
+void BestScan::collect(const Part& part, size_t at, Kept& kept, const Threshold& thresholdOf) {
+  const float* estimates = estimates_.data() + at;
+  const float* tops = tops_.data() + at / kBlock;
+  uint16_t* tried = tried_.data() + at / kBlock;
   int32_t pending[kRows + kBlock];
   size_t waiting = 0;
-  for (size_t first = 0; first < sketched; first += kBlock) {
-    const float threshold = kept.thresholdOf(part.sketches.errors[first / kBlock]);
-    if (tops[first / kBlock] < threshold) continue;
-    for (size_t slot = first; slot < first + kBlock; slot++) {
-      if (estimates[slot] < threshold || !filter_.has(part.base + slot)) continue;
+  for (size_t block = 0; block < sketchedOf(part) / kBlock; block++) {
+    const float threshold = thresholdOf(block);
+    if (tops[block] < threshold) continue;
+    uint32_t wanted = notBelow(estimates + block * kBlock, threshold) & ~static_cast<uint32_t>(tried[block]);
+    tried[block] = static_cast<uint16_t>(tried[block] | wanted);
+    for (; wanted != 0; wanted &= wanted - 1) {
+      const size_t slot = block * kBlock + static_cast<size_t>(__builtin_ctz(wanted));
+      if (!filter_.has(part.base + slot)) continue;
       prefetchRow(part.rows.codes + slot * part.rows.stride, part.rows.stride);
       pending[waiting++] = static_cast<int32_t>(slot);
     }
@@ -218,7 +219,6 @@ void BestScan::collect(const Part& part, const float* estimates, const float* to
     waiting = 0;
   }
   offerRows(part, pending, waiting, kept);
-  scanRows(part, sketched, part.count, kept);
 }
 
 void BestScan::scanRows(const Part& part, size_t from, size_t to, Kept& kept) const {

@@ -60,10 +60,13 @@ class BestScan {
 
  private:
   struct Kept;
+  size_t sketchedOf(const Part& part) const { return sketchQuery_ == nullptr ? 0 : part.sketched; }
+  template <typename Visit>
+  void eachPart(const std::vector<Part>& parts, const Visit& visit) const;
   void estimate(const Part& part, float* estimates, float* tops) const;
-  float provenBar(const std::vector<Part>& parts, size_t limit, float bottom) const;
-  void promising(const std::vector<Part>& parts, size_t limit, std::vector<Hit>& found) const;
-  void collect(const Part& part, const float* estimates, const float* tops, Kept& kept) const;
+  void tryPromising(const std::vector<Part>& parts, Kept& kept);
+  template <typename Threshold>
+  void collect(const Part& part, size_t at, Kept& kept, const Threshold& thresholdOf);
   void scanRows(const Part& part, size_t from, size_t to, Kept& kept) const;
   void offerRows(const Part& part, const int32_t* slots, size_t count, Kept& kept) const;
 
@@ -75,6 +78,8 @@ class BestScan {
   /** By sketched slot, and the largest by block; parts one after another. */
   std::vector<float>& estimates_;
   std::vector<float>& tops_;
+  /** By block: bit i says that its slot i was offered, or is not wanted. */
+  std::vector<uint16_t> tried_;
 };
 
 }  // namespace lectern
