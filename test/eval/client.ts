@@ -41,7 +41,7 @@ const RESULTS = 50;
 export async function fillStore(
   server: TestServer,
   name: string,
-  documents: readonly { id: string; text: string }[],
+  documents: readonly { id: string; name?: string; text: string }[],
   chunking: Chunking | null,
 ): Promise<FilledStore> {
   const store = await json<{ id: string }>(server, "POST", "/v1/vector_stores", { name });
@@ -49,7 +49,9 @@ export async function fillStore(
   const names = new Map<string, string>();
   for (let at = 0; at < documents.length; at += UPLOADS_AT_ONCE) {
     const group = documents.slice(at, at + UPLOADS_AT_ONCE);
-    const ids = await Promise.all(group.map(({ text }, i) => upload(server, `document-${at + i}.txt`, text)));
+    const ids = await Promise.all(
+      group.map(({ name: filename, text }, i) => upload(server, filename ?? `document-${at + i}.txt`, text)),
+    );
     ids.forEach((file_id, i) => {
       files.push({ file_id });
       names.set(file_id, group[i]?.id ?? "");
