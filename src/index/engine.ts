@@ -72,7 +72,7 @@ export function answerFrom(found: readonly FoundChunk[], request: IndexSearch, b
   for (const [fileKey, chunks] of Map.groupBy(inOrder, (chunk) => chunk.fileKey))
     index.addFile({ fileKey, fileId: "", filename: "", attributes: NO_ATTRIBUTES, chunks });
   const answer = index.search({ ...request, filter: null });
-  const { candidates, maxKeywordScore, attainableKeywordScore, knownTerms, idfSum } = answer;
+  const { candidates, maxKeywordScore, attainableKeywordScore, small, knownTerms, idfSum } = answer;
   return {
     get vector() {
       return answer.vector;
@@ -83,6 +83,7 @@ export function answerFrom(found: readonly FoundChunk[], request: IndexSearch, b
     candidates,
     maxKeywordScore,
     attainableKeywordScore,
+    small,
     knownTerms,
     idfSum,
     used: request.vector === null ? "none" : by.used,

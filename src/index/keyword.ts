@@ -5,6 +5,7 @@ import { ImageError, memoryOf, type SectionReader, type SectionWriter, withRoom 
 import type { KeywordScorer, ScoredPass } from "./keyword-scores.ts";
 import { keywordScorer } from "./native-postings.ts";
 import type { QueryTerm } from "./query-term.ts";
+import { FEW_CHUNKS, shareFound } from "./share-found.ts";
 import { MAX_ORDINAL, Postings } from "./postings.ts";
 import type { Step } from "./steps.ts";
 import { ANALYZER_VERSION, unpackTerms } from "./term-blob.ts";
@@ -97,6 +98,11 @@ export class KeywordIndex {
 
   get chunkCount(): number {
     return this.#chunks;
+  }
+
+  /** Of the store, of which the index may have only some. */
+  get allChunks(): number {
+    return this.#whole?.chunks ?? this.#chunks;
   }
 
   /** Removed chunks whose ordinals cannot be used again yet. */
@@ -258,10 +264,18 @@ export class KeywordIndex {
     return new KeywordStep({ scorer: this.#scorer, given, known, postings: posted });
   }
 
+  /** See shareFound; null in a store of more chunks. Synchronous, in the turn of its `step`. */
+  shareFound({ asked }: Pick<KeywordPass, "asked">, allowed: Bitset | null): number | null {
+    if (this.allChunks >= FEW_CHUNKS) return null;
+    const lengths = this.#lengths.subarray(0, this.#ordinalLimit);
+    const given = { postings: this.#postings, lengths, average: this.#averageLength || 1, allowed };
+    return shareFound(this.#weigh(asked, true, FEW_CHUNKS), given);
+  }
+
   /** How much of what is rare in a question chunks have. Synchronous, in the turn of its `step`; of chunks that are there only. */
   evidence({ asked }: Pick<KeywordPass, "asked">, files: { count: number; of(ordinal: number): number }): Evidence {
     return evidenceOf(asked, {
-      chunks: this.#whole?.chunks ?? this.#chunks,
+      chunks: this.allChunks,
       files: this.#whole?.files ?? files.count,
       fileOf: (ordinal) => files.of(ordinal),
       marks: this.#marks,
@@ -280,7 +294,7 @@ export class KeywordIndex {
   }
 
   #lookUp(query: readonly QueryTerm[]): KnownTerm[] {
-    const kinds = new Map<number, number>([[0, this.#whole?.chunks ?? this.#chunks]]);
+    const kinds = new Map<number, number>([[0, this.allChunks]]);
     return query.map((wanted) => {
       const term = this.#fresh(wanted.hash);
       let among = kinds.get(wanted.among);
@@ -293,14 +307,14 @@ export class KeywordIndex {
   }
 
   /** The query's terms that some chunk has and that weigh anything, and the weight of those that no chunk has. */
-  #weigh(asked: readonly KnownTerm[], learned: boolean): { weighted: WeightedTerm[]; missing: number } {
+  #weigh(asked: readonly KnownTerm[], learned: boolean, least = 0): { weighted: WeightedTerm[]; missing: number } {
     const weighted: WeightedTerm[] = [];
     const missing = new Map<number, number>();
     for (const { wanted, term, df, among } of asked) {
       if (df === 0 && wanted.instead !== undefined) continue;
       // A form that no chunk here could have is not missed.
       if (df === 0 && among === 0) continue;
-      const rarity = inverseDocumentFrequency(df, Math.max(df, among));
+      const rarity = inverseDocumentFrequency(df, Math.max(df, among, least));
       const idf = wanted.count * (learned ? Math.max(0, rarity + wanted.add) * wanted.multiply : rarity);
       if (df === 0) missing.set(wanted.hash, idf);
       else if (idf > 0) weighted.push({ hash: wanted.hash, term, idf: idf * this.#shareOf(wanted) });

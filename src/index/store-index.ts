@@ -85,6 +85,8 @@ export type IndexAnswer = {
   readonly maxKeywordScore: number;
   /** What a chunk with every word of the question would score: the same, and the words that no chunk has. */
   readonly attainableKeywordScore: number;
+  /** Of a store of few chunks, how much of the question the best one has; null of a larger one, and without terms: see share-found.ts. */
+  readonly small: { readonly chunks: number; readonly found: number } | null;
   readonly knownTerms: number;
   readonly idfSum: number;
   /** What the filter keeps (everything, without one). */
@@ -140,7 +142,7 @@ const LEAST_POSTINGS_FOR_THREADS = 20_000;
 /** Keyword postings cleaned up along with each write while there is something to clean. */
 const SWEEP_BUDGET = 20_000;
 
-type Words = { readonly pass: KeywordPass; readonly evidence: Evidence };
+type Words = { readonly pass: KeywordPass; readonly evidence: Evidence; readonly small: IndexAnswer["small"] };
 type Legs = ShownLegs & { readonly vector: Float32Array | null; readonly evidence: Evidence | null };
 
 export class StoreIndex {
@@ -417,6 +419,7 @@ export class StoreIndex {
       candidates,
       maxKeywordScore: pass?.maxPossible ?? 0,
       attainableKeywordScore: pass?.attainable ?? 0,
+      small: words?.small ?? null,
       knownTerms: pass?.knownTerms ?? 0,
       idfSum: pass?.idfSum ?? 0,
       matched,
@@ -435,9 +438,11 @@ export class StoreIndex {
     const step = this.#keywords.step(terms, depth, matching?.chunks ?? null, owners);
     // In the same turn: later a term's place may be another's.
     const evidence = this.#keywords.evidence(step, this.#fileCounts);
+    const found = this.#keywords.shareFound(step, matching?.chunks ?? null);
+    const small = found === null ? null : { chunks: this.#keywords.allChunks, found };
     if (step.postings < this.#postingsFrom) step.now();
     else yield step;
-    return { pass: step.pass, evidence };
+    return { pass: step.pass, evidence, small };
   }
 
   /** Those that the view has. */

@@ -30,6 +30,7 @@ function answer(
     keyword: leg((one) => one.keywordScore),
     maxKeywordScore,
     attainableKeywordScore: maxKeywordScore,
+    small: null,
     knownTerms: 1,
     idfSum: 1,
     matched: { files: 1, chunks: scores.length },
@@ -301,5 +302,38 @@ describe("a model that reads", () => {
     expect(best).toMatchObject({ chunkId: 2 });
     expect(best?.score).toBeGreaterThan(0.5);
     expect(other?.score).toBeLessThan(0.5);
+  });
+
+  describe("in a store of few chunks", () => {
+    /** One file about a database: every chunk is near, and by rarities there hardly anything was found. */
+    const few: [number, number][] = [
+      [0.5, 2],
+      [0.45, 1.5],
+      [0.3, 2],
+    ];
+    const shown = (small: IndexAnswer["small"], mode: "hybrid" | "keyword" = "hybrid", of = scale) =>
+      rank({ ...answer(few), attainableKeywordScore: 10, small }, mode, DEFAULT_FUSION, of);
+    const best = (small: IndexAnswer["small"]) => shown(small)[0]?.score ?? 0;
+
+    test("is believed by what was found with rarities as in a larger one", () => {
+      expect(best(null)).toBeLessThan(0.45);
+      expect(best({ chunks: 6, found: 0.58 })).toBeGreaterThan(0.45);
+      expect(best({ chunks: 6, found: 0.1 })).toBeLessThan(best({ chunks: 6, found: 0.58 }) / 2);
+    });
+
+    test("the more the fewer they are, up to none at all", () => {
+      const scores = [1, 10, 20, 60, 150, 199].map((chunks) => best({ chunks, found: 0.58 }));
+      expect(scores).toEqual(scores.toSorted((a, b) => b - a));
+      expect(scores[0]).toBe(scores[1]!);
+      expect(best({ chunks: 200, found: 0.58 })).toBe(best(null));
+    });
+
+    test("keeps the order, and leaves keyword searches and the table of words as they are", () => {
+      for (const found of [0, 0.5, 1]) {
+        expect(order(shown({ chunks: 6, found }))).toEqual(order(shown(null)));
+        expect(shown({ chunks: 6, found }, "keyword")).toEqual(shown(null, "keyword"));
+        expect(shown({ chunks: 6, found }, "hybrid", TABLE_SCALE)).toEqual(shown(null, "hybrid", TABLE_SCALE));
+      }
+    });
   });
 });

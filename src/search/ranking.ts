@@ -1,7 +1,15 @@
 import type { EngineAnswer } from "../index/engine.ts";
 import type { IndexCandidate } from "../index/legs.ts";
 import { firstPlaces } from "../platform/sorted-places.ts";
-import { type Factors, KEYWORD_FACTORS, LITTLE_FOUND, type Scale, TABLE_SCALE } from "./scale.ts";
+import {
+  type Calibration,
+  type Factors,
+  KEYWORD_FACTORS,
+  LITTLE_FOUND,
+  type Scale,
+  SMALL,
+  TABLE_SCALE,
+} from "./scale.ts";
 
 export const SEARCH_MODES = ["hybrid", "vector", "keyword"] as const;
 export type SearchMode = (typeof SEARCH_MODES)[number];
@@ -28,6 +36,10 @@ export type SearchMode = (typeof SEARCH_MODES)[number];
  * of the best cosine. Fitted on the development sets, and on their questions put to the wrong store; `make eval` prints
  * how well it holds. Within one query it rises with the combination, so it never reorders. A vector search shows the
  * cosine itself.
+ *
+ * In a store of few chunks what the best result has cannot be told by rarities there: what the store is about stands in
+ * every chunk and weighs nothing, and a word that none has outweighs all others. So the odds are corrected by what it has
+ * with rarities as in a larger store, the more the fewer the chunks.
  */
 export const RANKING = {
   /** What whole evidence adds to the combination. */
@@ -106,7 +118,7 @@ export function rank(
   const scoreOf =
     mode === "vector"
       ? (_: number, cosine: number) => clip(cosine)
-      : calibrated({ top, mode, fusion, keywordTop, found: share, scale });
+      : calibrated({ top, mode, fusion, keywordTop, found: share, small: found.small, scale });
   const ranked: Ranked[] = [];
   for (const place of places) {
     const { chunkId, fileKey, vectorScore, keywordScore } = candidates[place]!;
@@ -217,6 +229,7 @@ interface Calibrating {
   /** The best keyword score, and its share of what a chunk with every word of the question would have. */
   keywordTop: number;
   found: number;
+  small: EngineAnswer["small"];
   scale: Scale;
 }
 
@@ -224,7 +237,7 @@ interface Calibrating {
 type Shown = (near: number, fused: number) => number;
 
 /** Of a hybrid or keyword search. */
-function calibrated({ top, mode, fusion, keywordTop, found, scale }: Calibrating): Shown {
+function calibrated({ top, mode, fusion, keywordTop, found, small, scale }: Calibrating): Shown {
   const [best] = top;
   if (best === undefined) return () => 0;
   let cosine = 0;
@@ -241,7 +254,12 @@ function calibrated({ top, mode, fusion, keywordTop, found, scale }: Calibrating
   const mixed = (name: keyof Factors) => part * hybrid[name] + (1 - part) * KEYWORD_FACTORS[name];
   const factor = mixed("fused");
   const foreign = Math.max(0, 1 - found / LITTLE_FOUND);
-  const fixed = mixed("found") * found + mixed("cosine") * cosine + mixed("foreign") * foreign + mixed("constant");
+  const fixed =
+    mixed("found") * found +
+    mixed("cosine") * cosine +
+    mixed("foreign") * foreign +
+    mixed("constant") +
+    part * correctionOf(small, vectorShare, scale.calibration);
   const scoreOf = (fused: number) => logistic(factor * fused + fixed);
   if (mode === "keyword" || fusion.type === "convex") return (_, fused) => scoreOf(fused);
   // Sums of reciprocal ranks say nothing by themselves: the best result is judged by its scores, the others keep their
@@ -250,6 +268,15 @@ function calibrated({ top, mode, fusion, keywordTop, found, scale }: Calibrating
   const keyword = shareOf(keywordScore ?? 0, keywordTop);
   const confidence = scoreOf(convex(vectorScore ?? 0, keyword, vectorShare, evidence));
   return (_, fused) => (best.fused > 0 ? (confidence * fused) / best.fused : 0);
+}
+
+/** What is added to the log odds in a store of few chunks; nothing in a larger one. */
+function correctionOf(small: EngineAnswer["small"], vectorShare: number, { small: factors }: Calibration): number {
+  if (small === null || factors === null) return 0;
+  const { chunks, found } = small;
+  const { from, whole } = SMALL;
+  const share = Math.min(1, Math.max(0, Math.log(from / chunks) / Math.log(from / whole)));
+  return share * (factors.found * found + factors.share * vectorShare + factors.constant);
 }
 
 function vectorShareOf(fusion: Weighted): number {

@@ -14,7 +14,7 @@ const QUESTIONS = 60;
 export interface AnsweredQuestion {
   /** The best passage's score: what the two bounds are compared with. */
   score: number;
-  kind: "answer" | "weak" | "nothing";
+  kind: Responded["kind"];
   /** The first quotation is from a relevant document; null for a question about something else. */
   isRight: boolean | null;
   /** A quotation has the words of the answer; null where they are not known. */
@@ -30,9 +30,23 @@ export interface AskedStore {
 interface Response {
   output: {
     type: string;
-    results?: { score: number }[] | null;
+    results?: FoundPassage[] | null;
     content?: { text: string; annotations: { file_id: string; quote: string }[] }[];
   }[];
+}
+
+export interface FoundPassage {
+  file_id: string;
+  score: number;
+  text: string;
+}
+
+/** What a question is told without a language model. */
+export interface Responded {
+  kind: "answer" | "weak" | "nothing";
+  /** Best first. */
+  results: FoundPassage[];
+  quoted: { file_id: string; quote: string }[];
 }
 
 export interface Asked {
@@ -48,23 +62,28 @@ export function sampleOf<Question>(all: readonly Question[]): Question[] {
   return Array.from({ length: Math.min(QUESTIONS, all.length) }, (_, i) => all[Math.floor(i * step)]!);
 }
 
-export async function ask(server: TestServer, store: AskedStore, asked: Asked): Promise<AnsweredQuestion> {
+export async function respond(server: TestServer, storeId: string, text: string): Promise<Responded> {
   const { output } = await json<Response>(server, "POST", "/v1/responses", {
     model: "lectern-extractive",
-    input: asked.text,
+    input: text,
     store: false,
     include: ["file_search_call.results"],
-    tools: [{ type: "file_search", vector_store_ids: [store.storeId] }],
+    tools: [{ type: "file_search", vector_store_ids: [storeId] }],
   });
-  const score = output.find(({ type }) => type === "file_search_call")?.results?.[0]?.score ?? 0;
+  const results = output.find(({ type }) => type === "file_search_call")?.results ?? [];
   const said = output.find(({ type }) => type === "message")?.content?.[0];
   const quoted = said?.annotations ?? [];
-  const [first] = quoted;
   const isWeak = said?.text.startsWith(WEAK) === true;
+  return { kind: quoted.length === 0 ? "nothing" : isWeak ? "weak" : "answer", results, quoted };
+}
+
+export async function ask(server: TestServer, store: AskedStore, asked: Asked): Promise<AnsweredQuestion> {
+  const { kind, results, quoted } = await respond(server, store.storeId, asked.text);
+  const [first] = quoted;
   const { judgments, words } = asked;
   return {
-    score,
-    kind: first === undefined ? "nothing" : isWeak ? "weak" : "answer",
+    score: results[0]?.score ?? 0,
+    kind,
     isRight:
       judgments === null ? null : first !== undefined && (judgments.get(store.documentOf(first.file_id)) ?? 0) > 0,
     hasWords: words.length === 0 ? null : quoted.some(({ quote }) => words.some((one) => holds(quote, one))),

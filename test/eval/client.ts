@@ -56,7 +56,7 @@ export interface StoreWish {
 export async function fillStore(
   server: TestServer,
   name: string,
-  documents: readonly { id: string; text: string }[],
+  documents: readonly { id: string; name?: string; text: string }[],
   chunking: Chunking | null,
 ): Promise<FilledStore> {
   return await storeOf(server, { name }, await uploadDocuments(server, documents), chunking);
@@ -64,13 +64,13 @@ export async function fillStore(
 
 export async function uploadDocuments(
   server: TestServer,
-  documents: readonly { id: string; text: string }[],
+  documents: readonly { id: string; name?: string; text: string }[],
 ): Promise<Uploaded> {
   const ids: string[] = [];
   const names = new Map<string, string>();
   for (let at = 0; at < documents.length; at += UPLOADS_AT_ONCE) {
     const group = documents.slice(at, at + UPLOADS_AT_ONCE);
-    const made = await Promise.all(group.map(({ text }, i) => upload(server, `document-${at + i}.txt`, text)));
+    const made = await Promise.all(group.map(({ name, text }, i) => upload(server, name ?? `document-${at + i}.txt`, text)));
     made.forEach((id, i) => names.set(id, group[i]?.id ?? ""));
     ids.push(...made);
   }

@@ -4,11 +4,13 @@
  *   EVAL_DIR=folder   where the test sets are (BEIR layout); default ../shared/data/eval-dev.tar.xz beside the checkout
  *   EVAL_SETS=a,b     only these sets;  EVAL_LONG=0 leaves the long documents out;  EVAL_MODEL=name  another embedding model
  *   EVAL_CHUNKS=800/400   tokens of a chunk and of its overlap with the one before
+ *   EVAL_SMALL=0      leaves small stores out;  EVAL_SMALL=only  asks nothing else
  *   EVAL_ANSWERS=file a line for every answer given, for choosing their bounds
  *   EVAL_SAVE=1       writes the figures as the new baseline
  *
  * Prints, for keywords, vectors, the two fused, and that rescored (the default): a table and one JSON line per row; then
- * how well the scores shown keep what they promise. Fails when the mean nDCG@10 of a mode fell by more than 0.005.
+ * how well the scores shown keep what they promise, and what small stores answer and refuse (small.ts). Fails when the
+ * mean nDCG@10 of a mode fell by more than 0.005, or what small stores answer or refuse rightly by more than 0.05.
  */
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
@@ -25,6 +27,7 @@ import {
   scoreTable,
   summarise,
   table,
+  type Figures,
   type Row,
   type Shown,
 } from "./report.ts";
@@ -39,6 +42,7 @@ import {
   type EvalSet,
   type LongSet,
 } from "./sets.ts";
+import { evaluateSmall } from "./small.ts";
 
 const BASELINE = join(import.meta.dir, "baseline.json");
 /** A chunk answers when it covers at least half of the passage, or lies in it by half. */
@@ -71,7 +75,7 @@ const shown: Shown = { results: [], own: [], foreign: [] };
 const answered: AnsweredQuestion[][] = [];
 /** The same documents in several languages, with their stores. */
 const translated: { set: EvalSet; store: FilledStore }[] = [];
-for (const set of sets) {
+for (const set of env["EVAL_SMALL"] === "only" ? [] : sets) {
   rows.push(...(await evaluate(server, set)));
   if (env["EVAL_LONG"] !== "0" && LONG_SETS.has(set.name))
     rows.push(...(await evaluateLong(server, joinPassages(set))));
@@ -79,7 +83,8 @@ for (const set of sets) {
 if (translated.length > 1) rows.push(...(await evaluateAcross()));
 const all = [...rows, ...summarise(rows)];
 const { calibration, figures: scores } = scoreFigures(shown);
-const figures = { ...scores, ...rounded(answerFigures(answered)) };
+const small = env["EVAL_SMALL"] === "0" ? {} : rounded(await evaluateSmall(server, sets));
+const figures = env["EVAL_SMALL"] === "only" ? small : { ...scores, ...rounded(answerFigures(answered)), ...small };
 console.log(`\n${table(all)}\n\n${scoreTable(calibration, figures)}\n`);
 for (const row of all) console.log(JSON.stringify(row));
 console.log(JSON.stringify({ ...figures, calibration: calibration.bins }));
@@ -190,9 +195,11 @@ async function rowsOf<Query>(
 }
 
 async function conclude(): Promise<number> {
-  const measured = figuresOf(all);
+  const measured = { ...figuresOf(all), ...small };
   if (env["EVAL_SAVE"] === "1") {
-    await Bun.write(BASELINE, `${JSON.stringify({ ...measured, ...figures }, null, 2)}\n`);
+    // Where a part was measured, the others' figures stay.
+    const kept = env["EVAL_SMALL"] === "only" ? ((await Bun.file(BASELINE).json()) as Figures) : {};
+    await Bun.write(BASELINE, `${JSON.stringify({ ...kept, ...measured, ...figures }, null, 2)}\n`);
     return 0;
   }
   if (env["EVAL_DIR"] !== undefined || wanted !== undefined || chunking !== null) return 0;
