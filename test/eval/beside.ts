@@ -3,6 +3,7 @@
  *
  *   bun test/eval/beside.ts MODEL...   names that the server has, or folders that `lectern models add` takes
  *   EVAL_DIR=folder, EVAL_SETS=a,b     as in run.ts; the six English sets and four languages of XQuAD unless told otherwise
+ *   EVAL_DOCUMENTS=1000                of each set about so many documents, those that answer a question among them: quicker
  *   EVAL_KEEP=file                     keeps each row as it is measured; run again, what is there is not measured again
  *
  * Prints nDCG@10 of keywords (they are the same whatever the model), and of vectors alone and of the default search with
@@ -15,7 +16,7 @@ import { PRODUCT_DEFAULT, runLectern, startServer } from "../helpers/server.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 import { type FilledStore, type SearchMode, storeOf, uploadDocuments } from "./client.ts";
 import { meanOf, scoresOf } from "./measures.ts";
-import { type EvalSet, indexable, isTranslated, readSet, sampled, setsFolder } from "./sets.ts";
+import { type EvalSet, indexable, isTranslated, pooled, readSet, sampled, setsFolder } from "./sets.ts";
 
 const ENGLISH = ["se-coffee", "se-beer", "cisi", "cacm", "cosqa-dev", "npl"];
 const TRANSLATED = ["xquad-de", "xquad-es", "xquad-ar", "xquad-zh"];
@@ -46,7 +47,8 @@ await using server = await startServer({ args: ["--log-level", "error"], env: PR
 const models: string[] = [];
 for (const one of given) models.push(one.includes("/") ? await added(resolve(one)) : one);
 const translated: { set: EvalSet; stores: Map<string, FilledStore> }[] = [];
-for (const name of names) await measureSet(await readSet(root, name));
+const most = Number(env["EVAL_DOCUMENTS"] ?? Number.POSITIVE_INFINITY);
+for (const name of names) await measureSet(pooled(await readSet(root, name), most));
 await measureAcross();
 print();
 

@@ -34,6 +34,18 @@ export function indexable({ documents }: EvalSet): { id: string; text: string }[
     .filter(({ text }) => text.trim() !== "");
 }
 
+/** With about so many documents: all that answer a question, and others evenly taken. */
+export function pooled(set: EvalSet, count: number): EvalSet {
+  if (count >= set.documents.length) return set;
+  const answers = new Set(
+    set.queries.flatMap(({ judgments }) => [...judgments].flatMap(([id, g]) => (g > 0 ? [id] : []))),
+  );
+  const others = set.documents.filter(({ id }) => !answers.has(id));
+  const step = others.length / Math.max(0, count - (set.documents.length - others.length));
+  const kept = new Set(others.filter((_, i) => Math.floor(i / step) !== Math.floor((i - 1) / step)));
+  return { ...set, documents: set.documents.filter((one) => answers.has(one.id) || kept.has(one)) };
+}
+
 /** Of the same documents in several languages; their judgments have the same ids. */
 export function isTranslated(set: string): boolean {
   return set.startsWith("xquad");
