@@ -320,8 +320,23 @@ describe.skipIf(lacks(PGVECTOR, hasPgvector))("a store that PostgreSQL searches"
   });
 });
 
-describe.skipIf(lacks(PGVECTOR, hasPgvector))("a database without the extension", () => {
-  test("says so, and what is to be done", async () => {
+describe.skipIf(lacks(PGVECTOR, hasPgvector))("a database that cannot search stores", () => {
+  test("for its user may make no schema says so, and searches them once it may", async () => {
+    const address = await vectorDatabase();
+    const user = `plain_${process.pid}`;
+    const owner = await openPostgres(address, { connections: 1 });
+    await owner.run(`CREATE ROLE ${user} LOGIN`);
+    const plain = await openPostgres(address.replace("postgres@", `${user}@`), { connections: 1 });
+    try {
+      expect(await openEngineSchema(plain)).toEqual({ problem: expect.stringContaining("GRANT CREATE ON DATABASE") });
+      await owner.run(`GRANT CREATE ON DATABASE ${new URL(address).pathname.slice(1)} TO ${user}`);
+      expect(await openEngineSchema(plain)).toMatchObject({ place: "pgvector" });
+    } finally {
+      await plain.close();
+      await owner.close();
+    }
+  });
+  test("for it lacks the extension says so, and what is to be done", async () => {
     const db = await openPostgres(await vectorDatabase(), { connections: 1 });
     try {
       await db.run("DROP EXTENSION vector");

@@ -15,7 +15,7 @@ const RESULTS = 10;
 export const engine: Bench = {
   about:
     "a store that PostgreSQL searches with pgvector (--pgvector-from 0), by a scan and by a graph, beside the embedded default " +
-    "with an exact index: the same corpus of 256 dimensions, in turns, over HTTP. recall: of the 10 that the embedded one finds",
+    "with an exact index: the same corpus of 256 dimensions, in turns, over HTTP. recall: of the 10 that the embedded one finds; cpu: of the server's process alone, PostgreSQL's own is not in it",
   minutes: 40,
   async run(context) {
     if (!hasPgvector) return context.note("PostgreSQL with pgvector is not here: nothing was measured");
@@ -126,8 +126,12 @@ async function trial(
       if (status !== 200) throw new Error(`a search of ${side.name} answered ${status}`);
     },
   }));
-  const times = await interleaved(trials, { rounds: scale === "small" ? 3 : 5, each: bodies.length });
-  for (const { side, connection } of lines) {
+  const rounds = scale === "small" ? 3 : 5;
+  const before = lines.map(({ side }) => cpuMs(side.server.pid));
+  const times = await interleaved(trials, { rounds, each: bodies.length });
+  const searches = rounds * bodies.length + Math.ceil(bodies.length / 4);
+  const cpu = lines.map(({ side }, i) => (cpuMs(side.server.pid) - (before[i] ?? 0)) / searches);
+  for (const [i, { side, connection }] of lines.entries()) {
     const { p50_ms = Number.NaN, p99_ms = Number.NaN } = times.get(side.name) ?? {};
     const isEngine = side === engine;
     report({
@@ -136,6 +140,7 @@ async function trial(
       chunks,
       p50_ms,
       p99_ms,
+      cpu_ms_a_search: round(cpu[i] ?? Number.NaN),
       ...(isEngine ? { recall: round(mean(recalls)) } : {}),
     });
     connection[Symbol.dispose]();

@@ -3,6 +3,7 @@
  * servers answer is what one with its indexes in memory answers, whatever is done to the store at either of them.
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { SQL } from "bun";
 import { toFile } from "openai";
 import { json, newStore, NOTHING_LEFT, search } from "../helpers/api.ts";
 import { lacks } from "../helpers/lacks.ts";
@@ -177,6 +178,19 @@ describe.skipIf(lacks(PGVECTOR, hasPgvector))("two servers whose stores PostgreS
       expect(remaining).toEqual(NOTHING_LEFT);
     }
     expect(await replicas.count(`lectern_engine.generation WHERE store_id = '${store}'`)).toBe(0);
+  });
+});
+
+describe.skipIf(lacks(PGVECTOR, hasPgvector))("a database that has pgvector where the tables are to be", () => {
+  test("is refused at the first start, with the way out", async () => {
+    const address = await vectorDatabase();
+    const sql = new SQL(address, { max: 1 });
+    await sql.unsafe("ALTER EXTENSION vector SET SCHEMA public");
+    await expect(startReplicas(address, 1)).rejects.toThrow("ALTER EXTENSION vector SET SCHEMA pgvector");
+    await sql.unsafe("ALTER EXTENSION vector SET SCHEMA pgvector");
+    await sql.close({ timeout: 0 });
+    await using replicas = await startReplicas(address, 1);
+    expect(replicas.servers).toHaveLength(1);
   });
 });
 

@@ -6,6 +6,7 @@
  *   EVAL_CHUNKS=800/400   tokens of a chunk and of its overlap with the one before
  *   EVAL_SMALL=0      leaves small stores out;  EVAL_SMALL=only  asks nothing else
  *   EVAL_ANSWERS=file a line for every answer given, for choosing their bounds
+ *   EVAL_ENGINE=pgvector  every store is searched by PostgreSQL; the figures are held against those of memory all the same
  *   EVAL_SAVE=1       writes the figures as the new baseline
  *
  * Prints, for keywords, vectors, the two fused, and that rescored (the default): a table and one JSON line per row; then
@@ -14,6 +15,7 @@
  */
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
+import { createVectorDatabase, startPgvector } from "../cluster/servers/pgvector.ts";
 import { PRODUCT_DEFAULT, startServer, type TestServer } from "../helpers/server.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 import { type AnsweredQuestion, answerFigures, ask, sampleOf } from "./answers.ts";
@@ -65,8 +67,11 @@ const chunking = readChunking(env["EVAL_CHUNKS"]);
 const names = setNames(root).filter((name) => wanted === undefined || wanted.includes(name));
 const sets = await Promise.all(names.map((name) => readSet(root, name)));
 const model = env["EVAL_MODEL"];
+await using database = env["EVAL_ENGINE"] === "pgvector" ? await startPgvector() : null;
+const engine =
+  database === null ? [] : ["--database", await createVectorDatabase(database, "eval"), "--pgvector-from", "0"];
 await using server = await startServer({
-  args: ["--log-level", "error", ...(model === undefined ? [] : ["--default-model", model])],
+  args: ["--log-level", "error", ...(model === undefined ? [] : ["--default-model", model]), ...engine],
   env: PRODUCT_DEFAULT,
 });
 

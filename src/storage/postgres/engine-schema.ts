@@ -179,7 +179,7 @@ export function tableTexts(names: EngineNames, dimensions: number): string[] {
 
 /** The most dimensions that a graph of halves can have, by the extension. */
 const MOST_GRAPH_DIMENSIONS = 4000;
-export const GRAPH_SHAPE = { m: 16, efConstruction: 64 } as const;
+const GRAPH_SHAPE = { m: 16, efConstruction: 64 } as const;
 
 export function canHaveGraph(dimensions: number): boolean {
   return dimensions <= MOST_GRAPH_DIMENSIONS;

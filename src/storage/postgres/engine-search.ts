@@ -183,13 +183,14 @@ export class EngineSearch {
     return `(CASE WHEN ${ownOf(table)} THEN ${chunks} ELSE ${files} END)`;
   }
 
-  /** A condition that finds rows by an index. */
+  /** A condition from which the server may find the rows by an index. */
   #lists(filter: EngineFilter | null, table: string, parameters: Parameters): string {
     if (filter === null) return "TRUE";
-    const files = `${table}.store_file = ANY(ARRAY(${this.#files(filter, parameters)}))`;
-    if (this.#row.own === 0) return files;
-    const chunks = `${table}.chunk_id = ANY(ARRAY(${this.#ownChunks(filter, parameters)}))`;
-    return `((NOT ${ownOf(table)} AND ${files}) OR (${ownOf(table)} AND ${chunks}))`;
+    if (this.#row.own === 0) return `${table}.store_file IN (${this.#files(filter, parameters)})`;
+    const { chunk, file } = this.#names;
+    const ofFiles = /*sql*/ `SELECT o.chunk_id FROM ${chunk} o JOIN ${file} f ON f.store_file = o.store_file
+      WHERE o.own IS NULL AND ${conditionOf(filter, "f.attributes", "f", parameters)}`;
+    return `${table}.chunk_id IN (${ofFiles} UNION ALL ${this.#ownChunks(filter, parameters)})`;
   }
 
   #files(filter: EngineFilter, parameters: Parameters): string {
