@@ -70,7 +70,9 @@ export async function uploadDocuments(
   const names = new Map<string, string>();
   for (let at = 0; at < documents.length; at += UPLOADS_AT_ONCE) {
     const group = documents.slice(at, at + UPLOADS_AT_ONCE);
-    const made = await Promise.all(group.map(({ name, text }, i) => upload(server, name ?? `document-${at + i}.txt`, text)));
+    const made = await Promise.all(
+      group.map(({ name, text }, i) => upload(server, name ?? `document-${at + i}.txt`, text)),
+    );
     made.forEach((id, i) => names.set(id, group[i]?.id ?? ""));
     ids.push(...made);
   }
