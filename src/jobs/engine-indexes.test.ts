@@ -267,7 +267,7 @@ describe.skipIf(lacks(PGVECTOR, hasPgvector))("a store that PostgreSQL searches"
     const { id } = writer.generation;
     await acquired(id);
     const before = await tables.state(id);
-    const failing = tables.write(id, async (own) => {
+    const failing = tables.write(id, true, async (own) => {
       for (const { seq } of writer.files) await own.removeFile(seq);
       throw new Error("killed");
     });

@@ -86,7 +86,7 @@ export class EngineIndexes implements AsyncDisposable {
       if (state === null || state.state !== "ready") return null;
       this.#states.set(id, state);
       if (state.version >= store.version) return leaseOf(this.#indexOf(generation, state));
-      if (!(await this.#bring(id))) return null;
+      if (!(await this.#bring(id, true))) return null;
     }
     return null;
   }
@@ -103,7 +103,8 @@ export class EngineIndexes implements AsyncDisposable {
 
   /** What is committed of a store by now is what its tables have. */
   async bringStore(storeId: string): Promise<void> {
-    for (const id of await this.#deps.tables.ofStore(storeId)) await this.#bring(id);
+    for (const id of await this.#deps.tables.ofStore(storeId))
+      await this.#bring(id, this.#states.get(id)?.state === "ready");
   }
 
   async dropStore(storeId: string): Promise<void> {
@@ -138,7 +139,7 @@ export class EngineIndexes implements AsyncDisposable {
       if (state.store_version < state.version) await this.#drop(state.id);
       else if (state.state === "loading") this.#fillBeside(state.id);
       else if (this.#needsGraph(state)) await tables.reopen(state.id);
-      else if (state.version < state.store_version) await this.#bring(state.id);
+      else if (state.version < state.store_version) await this.#bring(state.id, false);
       else if (state.fresh > 0) await tables.moveFresh(state.id, MOVED_AT_ONCE);
     }
     log.debug("generations that the database searches were looked at", { generations: states.length });
@@ -168,20 +169,23 @@ export class EngineIndexes implements AsyncDisposable {
     if (generation !== null) await this.#deps.tables.prepare(generation);
   }
 
-  /** Everything that is committed by now; those who wait at the same time share it. False: there are no tables any more. */
-  async #bring(id: number): Promise<boolean> {
+  /**
+   * Everything that is committed by now; those who at the same time want it share it. Where another server does it, it is
+   * waited for, or left to that one. False: there are no tables any more.
+   */
+  async #bring(id: number, waits: boolean): Promise<boolean> {
     let bringing = this.#bringing.get(id);
     if (bringing === undefined) {
-      bringing = this.#bringNow(id).finally(() => this.#bringing.delete(id));
+      bringing = this.#bringNow(id, waits).finally(() => this.#bringing.delete(id));
       this.#bringing.set(id, bringing);
     }
     return await bringing;
   }
 
-  async #bringNow(id: number): Promise<boolean> {
+  async #bringNow(id: number, waits: boolean): Promise<boolean> {
     for (let step = 0; step < MOST_STEPS && !this.#isClosed; step++) {
-      const brought = await bringOnce(this.#deps.tables, id);
-      if (brought === "current") return true;
+      const brought = await bringOnce(this.#deps.tables, id, waits);
+      if (brought === "current" || brought === "busy") return true;
       if (brought !== "more") {
         await this.#drop(id);
         return false;
@@ -217,7 +221,7 @@ export class EngineIndexes implements AsyncDisposable {
     while (await loadSome(tables, id)) {
       if (this.#isClosed) return;
       // What changed meanwhile is known for an hour only.
-      await this.#bring(id);
+      await this.#bring(id, false);
       await nextTurn();
     }
     const state = await tables.state(id);

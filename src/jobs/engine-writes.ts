@@ -20,12 +20,12 @@ const CHANGES_AT_ONCE = 200;
 /** Windows before a chunk of which some may be its too. */
 const MOST_SHARED = 1024;
 
-/** `outdated`: what happened is known no more, so the tables have to be made anew. */
-export type Brought = "current" | "more" | "outdated" | "gone";
+/** `outdated`: what happened is known no more, so the tables have to be made anew. `busy`: another writes to them, or they are gone. */
+export type Brought = "current" | "more" | "outdated" | "busy" | "gone";
 
-/** One step towards what is committed by now: it can be cut off, and done again. */
-export async function bringOnce(tables: EngineTables, id: number): Promise<Brought> {
-  const brought = await tables.write(id, async (writer): Promise<Brought> => {
+/** One step towards what is committed by now: it can be cut off, and done again. `waits`: for another who does it. */
+export async function bringOnce(tables: EngineTables, id: number, waits: boolean): Promise<Brought> {
+  const brought = await tables.write(id, waits, async (writer): Promise<Brought> => {
     const { row, tables: rows } = writer;
     const store = await rows.stores.get(row.tenant_id, row.store_id);
     const generation = await rows.generations.get(row.tenant_id, row.id);
@@ -48,12 +48,12 @@ export async function bringOnce(tables: EngineTables, id: number): Promise<Broug
     writer.reaches(to);
     return to === store.version ? "current" : "more";
   });
-  return brought ?? "gone";
+  return brought ?? "busy";
 }
 
 /** Puts some of the files in that are not there; false when none is left. */
 export async function loadSome(tables: EngineTables, id: number): Promise<boolean> {
-  const put = await tables.write(id, async (writer) => {
+  const put = await tables.write(id, false, async (writer) => {
     const { row, tables: rows, tx } = writer;
     const generation = await rows.generations.get(row.tenant_id, row.id);
     if (row.state !== "loading" || generation === null) return 0;

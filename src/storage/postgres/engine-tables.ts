@@ -59,6 +59,8 @@ export interface EngineState extends EngineRow {
 
 const LISTED = `${ENGINE_SCHEMA}.generation`;
 const LOCKED = /*sql*/ `SELECT * FROM ${LISTED} WHERE id = ?1 FOR UPDATE`;
+/** Nothing where another has it: who builds a graph has it for longer than a statement may take. */
+const LOCKED_NOW = /*sql*/ `${LOCKED} SKIP LOCKED`;
 const STATE = /*sql*/ `SELECT e.*, s.version AS store_version, s.n_chunks, s.index_mode FROM ${LISTED} e
   JOIN vector_store s ON s.tenant_id = e.tenant_id AND s.id = e.store_id AND s.lifecycle <> 'deleting'
   WHERE e.format = ${ENGINE_FORMAT}`;
@@ -158,11 +160,11 @@ export class EngineTables {
 
   /**
    * Changes the tables of a generation in one transaction, under its row's lock; null, with nothing done, where they are
-   * gone. `work` is of the same transaction: it awaits only what it is given.
+   * gone, or another has the lock and it is not waited for. `work` is of the same transaction: it awaits only what it is given.
    */
-  async write<T>(id: number, work: (writer: EngineWriter) => Promise<T>): Promise<T | null> {
+  async write<T>(id: number, waits: boolean, work: (writer: EngineWriter) => Promise<T>): Promise<T | null> {
     return await this.#db.transaction(async (tx) => {
-      const row = await tx.get<EngineRow>(LOCKED, [id]);
+      const row = await tx.get<EngineRow>(waits ? LOCKED : LOCKED_NOW, [id]);
       if (row === null) return null;
       const writer = new EngineWriter(tx, this.#names(id), row);
       const result = await work(writer);
@@ -187,7 +189,7 @@ export class EngineTables {
   async finish(id: number, hasGraph: (vectors: number) => boolean): Promise<void> {
     await this.#db.unhurried(async (tx) => {
       const row = await tx.get<EngineRow>(LOCKED, [id]);
-      if (row === null || row.state === "ready") return;
+      if (row === null || row.state === "ready" || (await this.missing({ tx, row }, 1)).length > 0) return;
       const withGraph = hasGraph(row.vectors);
       for (const text of finishTexts(this.#names(id), withGraph)) await tx.run(text);
       await tx.run(SET_STATE, [id, "ready", withGraph ? 1 : 0]);
@@ -211,7 +213,7 @@ export class EngineTables {
     const text = /*sql*/ `WITH moved AS (DELETE FROM ${fresh} WHERE (chunk_id, place) IN
         (SELECT chunk_id, place FROM ${fresh} ORDER BY chunk_id, place LIMIT ?1) RETURNING *)
       INSERT INTO ${vector} SELECT * FROM moved`;
-    const moved = await this.write(id, async (writer) => {
+    const moved = await this.write(id, false, async (writer) => {
       const n = await writer.tx.run(text, [limit]);
       writer.counted({ fresh: -n });
       return n;
@@ -219,9 +221,10 @@ export class EngineTables {
     return moved ?? 0;
   }
 
+  /** Does nothing where somebody writes to them just now: whoever drops tables looks again. */
   async drop(id: number): Promise<void> {
     await this.#db.transaction(async (tx) => {
-      if ((await tx.get(LOCKED, [id])) === null) return;
+      if ((await tx.get(LOCKED_NOW, [id])) === null) return;
       for (const text of dropTexts(this.#names(id))) await tx.run(text);
       await tx.run(REMOVE, [id]);
     });
