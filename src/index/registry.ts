@@ -38,7 +38,7 @@ type Entry = {
   readonly abort: AbortController;
   readonly missed: IndexWrite[];
   leases: number;
-  /** Counts up from 1 over all loads. */
+  /** Another one with each load, and when one begins that is to take its place. */
   load: number;
   retired: PromiseWithResolvers<void> | null;
   /** What is being loaded to take its place. */
@@ -52,6 +52,7 @@ export class IndexRegistry {
   /** No longer to be found, but still leased. */
   readonly #leaving = new Map<string, Set<Entry>>();
   #loads = 0;
+  #names = 0;
   #evictions = 0;
   #closed = false;
 
@@ -118,6 +119,8 @@ export class IndexRegistry {
     if (this.#closed || old === undefined || old.index === null || old.successor !== null) return;
     const next = this.#load(key, storeId, generation);
     old.successor = next;
+    // Whoever is half done with a write began before this load, which has not seen his first half.
+    old.load = ++this.#names;
     try {
       const index = await next.ready;
       if (this.#entries.get(key) !== old) return index.close();
@@ -130,7 +133,10 @@ export class IndexRegistry {
     }
   }
 
-  /** Names the load that the index comes from, or is coming from; null where there is none. */
+  /**
+   * Names the load that the index comes from, or is coming from; null where there is none. Another one as soon as a load
+   * begins that is to take its place.
+   */
   loadOf(storeId: string, generation: number): number | null {
     return this.#entries.get(keyOf(storeId, generation))?.load ?? null;
   }
@@ -227,6 +233,7 @@ export class IndexRegistry {
   }
 
   #load(key: string, storeId: string, generation: number): Entry {
+    this.#loads++;
     const abort = new AbortController();
     const entry: Entry = {
       key,
@@ -235,7 +242,7 @@ export class IndexRegistry {
       abort,
       missed: [],
       leases: 0,
-      load: ++this.#loads,
+      load: ++this.#names,
       retired: null,
       successor: null,
     };

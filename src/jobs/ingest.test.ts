@@ -113,6 +113,45 @@ test.each([
   }
 });
 
+test("a file that is completed while its index is loaded once more is in the new one too", async () => {
+  await using shop = new Workshop();
+  const generation = await shop.store();
+  const { storage } = shop;
+  const completed = Promise.withResolvers<void>();
+  let loads = 0;
+  const indexes = new IndexRegistry({
+    budgetBytes: 2 ** 30,
+    load: async (_storeId, _id, signal) => {
+      const index = await loadIndex({ storage }, generation, signal);
+      // It has read the files that are completed by now: this one is not.
+      if (++loads > 1) await completed.promise;
+      return index;
+    },
+  });
+  (await indexes.acquire(STORE, generation.id)).release();
+  const { seq } = await shop.attach("file-1", Array.from({ length: CHUNKS }, (_, i) => `w${i}`).join(" "), {
+    maxTokens: 1,
+    overlapTokens: 0,
+  });
+  let refreshed: Promise<void> | null = null;
+  const index: IndexWrites = {
+    addChunks(file, { id }, slice) {
+      if (slice.from > 0) expect(loads).toBe(2);
+      indexes.apply(STORE, id, (open) => addSlice(open, file, slice));
+      refreshed ??= indexes.refresh(STORE, id);
+    },
+    removeFile: (storeId, id, file) => indexes.apply(storeId, id, (open) => open.removeFile(file)),
+    completed: () => completed.resolve(),
+    loadOf: (storeId, id) => indexes.loadOf(storeId, id),
+    replaceFile: (file, of) =>
+      indexes.apply(STORE, of.id, (open) => replaceFile(storage.indexReads, open, { generation: of, seq: file.seq })),
+  };
+  expect(await shop.run(shop.ingest({ index }), String(seq))).toEqual({ type: "done" });
+  await refreshed;
+  expect(indexes.peek(STORE, generation.id)?.stats.chunks).toBe(CHUNKS);
+  indexes.close();
+});
+
 function chunkOf(idx: number) {
   const text = `word${idx}`;
   const terms = encodeTerms({ text, heading: [], title: "" });

@@ -26,9 +26,9 @@ const GRAPHED = 110;
 const textWith = (word: string) =>
   `# About ${word}\n\nThe word ${word} stands here once. ${"Rivers, bridges and the weather of the week. ".repeat(8)}`;
 
-/** Some forty chunks of the least size. */
+/** Some forty chunks of the least size, each with the word: a file is found by its name, too. */
 const longTextWith = (word: string) =>
-  Array.from({ length: 45 }, (_, i) => `Part ${i} of what ${word} is. ${"A word more. ".repeat(26)}`).join("\n\n");
+  Array.from({ length: 45 }, (_, i) => `Part ${i} of it. ${`There is more of ${word}. `.repeat(8)}`).join("\n\n");
 const LONG_CHUNKED = {
   text: longTextWith,
   more: { chunking_strategy: { type: "static", static: { max_chunk_size_tokens: 100, chunk_overlap_tokens: 0 } } },
