@@ -133,6 +133,17 @@ describe("numbers meet in every way to write them:", () => {
     const texts = ["the bolt of 10 mm is here", "the bolt of 10mm is here", "10 bolts and a mm more"];
     expect(best(texts, "10mm")).toBe("the bolt of 10mm is here");
     expect(best(["it costs 45.300 Euro", "it costs 45300 Euro"], "45300")).toBe("it costs 45300 Euro");
+    // Numbers that a group of it is by itself are not what was asked for.
+    const others = [
+      "take 12 of them",
+      "take 5 of them",
+      "row 45 is free",
+      "seat 45 is free",
+      "hall 300 there",
+      "there are 300 more",
+    ];
+    expect(best([...others, "a discount of 12.5% for you"], "12,5%")).toBe("a discount of 12.5% for you");
+    expect(best([...others, "it costs 45300 Euro"], "45 300")).toBe("it costs 45300 Euro");
   });
 });
 

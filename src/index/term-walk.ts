@@ -75,7 +75,11 @@ export function walkTerms(text: string, forms: Forms, sink: TermSink): void {
       sink.unit();
       part = 0;
       if (isInside)
-        for (const spelling of span.spellings) otherwise(spelling, found.toLowerCase(), { forms, sink, proof: WHOLE });
+        for (const spelling of span.spellings) {
+          // The first of several groups is no spelling of their number, which others may have without it.
+          const isAlone = found.length === span.end - span.start;
+          otherwise(spelling, isAlone ? found.toLowerCase() : OTHERWISE + spelling, { forms, sink, proof: WHOLE });
+        }
     }
     current = isInside ? span : undefined;
     compound(found, forms, isInside ? new PartOf(sink, ++part) : sink);

@@ -132,7 +132,7 @@ export class DocumentBuilder {
       text: this.#parts.join(""),
       pages: this.#pages.length > 0 ? this.#pages : null,
       headings: this.#headings,
-      breaks: { offsets: Uint32Array.from(this.#offsets), ranks: Uint8Array.from(this.#ranks) },
+      breaks: { offsets: new Uint32Array(this.#offsets), ranks: new Uint8Array(this.#ranks) },
       regions: this.#regions,
       kind,
       title: this.title,

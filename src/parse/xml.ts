@@ -1,18 +1,10 @@
 import { MarkupParser } from "./markup-parser.ts";
 import { decodeText } from "./text/encoding.ts";
 import { xmlCharset } from "./text/markup-text.ts";
-import { scanXml, type Unread } from "./xml-scan.ts";
+import { scanXml, type Unread, type XmlHandler } from "./xml-scan.ts";
 import type { ZipArchive } from "./zip.ts";
 
-/**
- * XML as a stream of events under local names. Document types are not read: no entity is ever
- * expanded beyond the five of XML and character references, and none is fetched.
- */
-export interface XmlHandler {
-  open?(name: string, attributes: Record<string, string>): void;
-  text?(text: string): void;
-  close?(name: string): void;
-}
+export type { XmlHandler } from "./xml-scan.ts";
 
 export function readXml(bytes: Uint8Array, handler: XmlHandler): void {
   readXmlText(decodeXml(bytes), handler);

@@ -186,10 +186,11 @@ function foldedName(name: string): string {
   return plain.replace(/^\/+/, "").toLowerCase();
 }
 
+const STRICT_UTF8 = new TextDecoder("utf-8", { fatal: true });
+
 function entryName(bytes: Uint8Array, flags: number): string {
-  const utf8 = new TextDecoder("utf-8", { fatal: true });
   try {
-    return utf8.decode(bytes).replace(/\\/g, "/");
+    return STRICT_UTF8.decode(bytes).replace(/\\/g, "/");
   } catch {
     return Buffer.from(bytes)
       .toString((flags & 0x800) !== 0 ? "utf8" : "latin1")

@@ -141,11 +141,28 @@ export function canonicalEncoding(label: string): string | null {
   const ebcdic = ebcdicName(clean);
   if (ebcdic !== null && !["ibm866", "ibm819"].includes(clean)) return ebcdic;
   if (clean === "utf-7" || clean === "hz-gb-2312" || clean === "iso-2022-kr") return clean;
+  const decoder = decoderOf(clean);
+  if (decoder !== null) return decoder.encoding.toLowerCase();
+  return iconv.encodingExists(clean) ? clean : null;
+}
+
+/** Decoders by what they were asked for as: a file of many parts asks thousands of times. */
+const decoders = new Map<string, TextDecoder | null>();
+const MOST_DECODERS = 200;
+
+/** Null for an encoding that it does not know. */
+function decoderOf(encoding: string): TextDecoder | null {
+  const known = decoders.get(encoding);
+  if (known !== undefined) return known;
+  if (decoders.size >= MOST_DECODERS) decoders.clear();
+  let decoder: TextDecoder | null = null;
   try {
-    return new TextDecoder(clean as Bun.Encoding).encoding.toLowerCase();
+    decoder = new TextDecoder(encoding as Bun.Encoding, { ignoreBOM: false });
   } catch {
-    return iconv.encodingExists(clean) ? clean : null;
+    // A label that the standard does not have.
   }
+  decoders.set(encoding, decoder);
+  return decoder;
 }
 
 /** Decodes without a check; bytes that mean nothing become U+FFFD. */
@@ -153,11 +170,9 @@ export function decodeAs(bytes: Uint8Array, encoding: string): string {
   if (ebcdicName(encoding) !== null) return decodeEbcdic(bytes, encoding);
   if (encoding === "utf-7" || encoding === "hz-gb-2312" || encoding === "iso-2022-kr")
     return decodeSevenBit(bytes, encoding);
-  try {
-    return new TextDecoder(encoding as Bun.Encoding, { ignoreBOM: false }).decode(bytes);
-  } catch {
-    return iconv.decode(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), encoding);
-  }
+  const decoder = decoderOf(encoding);
+  if (decoder !== null) return decoder.decode(bytes);
+  return iconv.decode(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), encoding);
 }
 
 function byteOrderMark(b: Uint8Array): { encoding: string; skip: number } | null {

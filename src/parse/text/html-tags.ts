@@ -39,7 +39,7 @@ export function isLeftOut(
   if (NEVER.has(tag) || GUIDES.has(tag)) return true;
   if (tag === "template") return !("shadowrootmode" in attributes);
   if (!isStrict || tag === "html" || tag === "body" || tag === "main") return false;
-  if (isHidden(attributes) && !BLOCKS.has(tag) && !isCustom(tag)) return true;
+  if (!BLOCKS.has(tag) && !isCustom(tag) && isHidden(attributes)) return true;
   if (inArticle) return false;
   if (tag === "dialog") return !("open" in attributes);
   return tag === "nav" || tag === "menu" || attributes["role"] === "navigation";

@@ -14,6 +14,8 @@ import { BLOCKS, isAmidWords, isCustom, isLeftOut, META_NAMES, OPTIONS, SENTENCE
  * drawings; no scripts, styles or navigation. A streaming parser, so nesting of any depth costs no stack. Nothing is
  * ever fetched.
  */
+/** Blanks that are more or other than one space, as which they are shown. */
+const UNEVEN_BLANKS = /[\t\r\n\f][ \t\r\n\f]*| [ \t\r\n\f]+/g;
 const ROWS_START = /^[\ufeff\s]*<(?:caption|colgroup|tbody|td|tfoot|th|thead|tr)[\s>]/i;
 const XML_START = /^\s*<\?xml\s/;
 
@@ -249,7 +251,7 @@ class HtmlWriter {
     else if (this.#inTitle) this.#title += text;
     else if (this.#skipDepth === 0) {
       const read = this.#symbols.read(text);
-      this.#text += this.#preDepth > 0 ? read : read.replace(/[ \t\r\n\f]+/g, " ");
+      this.#text += this.#preDepth > 0 ? read : read.replace(UNEVEN_BLANKS, " ");
       this.#settle();
     }
   }

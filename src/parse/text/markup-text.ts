@@ -22,7 +22,7 @@ export const SHOWN = /[^\s\u00ad\u034f\u061c\u200b-\u200f\u2060\ufeff]/;
 export function tidy(text: string): string {
   return text
     .replaceAll("\u00ad", "")
-    .replace(/[ \t\u00a0]+/g, " ")
+    .replace(/[\t\u00a0][ \t\u00a0]*| [ \t\u00a0]+/g, " ")
     .replace(/ ?\n ?/g, "\n")
     .replace(/\n{3,}/g, "\n\n")
     .trim();
