@@ -45,19 +45,6 @@ export interface Tx extends Sql {
   nextTurn(): Promise<void>;
   /** What this transaction deletes from here on is overwritten, not only given free: somebody asked for it. */
   erase(): void;
-  /**
-   * Adds many rows at once, each with a value for every column; fails as a whole. Null where statements are as quick, as in
-   * SQLite.
-   */
-  readonly addRows: AddRows | null;
-}
-
-export type AddRows = (into: ColumnsOf, rows: Iterable<readonly Param[]>) => Promise<void>;
-
-/** Columns of a table, with what each keeps: whole numbers of at most 2^53, texts, bytes. */
-export interface ColumnsOf {
-  readonly table: string;
-  readonly columns: Readonly<Record<string, "integer" | "text" | "blob">>;
 }
 
 /** Outside a transaction a read sees what is committed, and a write is a transaction of one statement. */

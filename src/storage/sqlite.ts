@@ -333,7 +333,6 @@ class Sqlite implements SqliteDatabase {
         this.#hasErased = true;
         this.#raw.run("PRAGMA secure_delete = ON");
       },
-      addRows: null,
     };
     return tx;
   }

@@ -1,5 +1,5 @@
 import { isBackwards, type Page, type PageQuery, pageBounds, type SortedQuery, toPage } from "./page.ts";
-import type { ColumnsOf, Param, Sql } from "./sql.ts";
+import type { Param, Sql } from "./sql.ts";
 
 /**
  * A table's columns, declared once, and what follows from them: the lists of columns in statements, inserts, changes,
@@ -145,16 +145,6 @@ export class Table<C extends Columns> extends Selection<C> {
   into(...names: readonly (keyof C & string)[]): string {
     const places = names.map((_, i) => `?${i + 1}`).join(", ");
     return /*sql*/ `INSERT INTO ${this.name} (${names.join(", ")}) VALUES (${places})`;
-  }
-
-  /** These columns, for many rows at once ({@link Tx.addRows}). */
-  many(...names: readonly (keyof C & string)[]): ColumnsOf {
-    const kept = ({ kind }: Column<unknown>) => {
-      if (kind === "json") return "text";
-      return kind === "boolean" ? "integer" : kind;
-    };
-    const columns = Object.fromEntries(names.map((name) => [name, kept(this.columns[name] ?? text())]));
-    return { table: this.name, columns };
   }
 
   /** What is undefined is the default. Returns the row as it then is. `onConflict`: what to do where it is there already. */

@@ -3,7 +3,6 @@ import { asError, assert } from "../../errors.ts";
 import { nextTurn } from "../../platform/next-turn.ts";
 import type { Database, Durability, Param, SyncReads, Tx } from "../sql.ts";
 import type { Connection } from "./connection.ts";
-import { copyRows } from "./copy-in.ts";
 import { CommitUnknown, DatabaseAway, isAnswer, isConflict, sqlStateOf, toldError } from "./failures.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import { type Result, toRows } from "./values.ts";
@@ -328,13 +327,6 @@ export class Postgres implements PostgresDatabase {
       },
       // What is deleted here is the server's: dead rows until its vacuum, its write-ahead log, its backups.
       erase: () => void own(),
-      addRows: (into, rows) =>
-        within(async (open) => {
-          // Nothing else is on its way while rows are.
-          await open.xid;
-          await copyRows(connection, into, rows);
-          open.xid ??= xidOf(connection);
-        }),
     };
     return tx;
   }
