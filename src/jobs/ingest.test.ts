@@ -21,7 +21,10 @@ import { insertGeneration, insertStore, insertStoreFile } from "../storage/testi
 /** More than one slice enters the index. */
 const CHUNKS = 300;
 
-test("an index that is loaded while a file enters it, slice by slice, has all of the file in the end", async () => {
+test.each([
+  { name: "gives way to another while a file enters it, slice by slice,", isThere: true },
+  { name: "is not there when a file is to enter it, and comes before that is completed,", isThere: false },
+])("an index that $name has all of the file in the end", async ({ isThere }) => {
   const dir = mkdtempSync(join(tmpdir(), "lectern-ingest-"));
   const db = openSqlite(join(dir, "meta.sqlite"));
   const storage = createStorage(db);
@@ -43,16 +46,27 @@ test("an index that is loaded while a file enters it, slice by slice, has all of
     await storage.files.insert({ ...upload, sha256: "0", created_at: 0, expires_at: null });
     const file = await insertStoreFile(storage, { ...at, storeId: "vs_1", fileId: "file-1" });
 
+    if (isThere) (await indexes.acquire("vs_1", generation.id)).release();
     let loading: Promise<unknown> | null = null;
+    const slices: number[] = [];
     const index: IndexWrites = {
       addChunks(row, { id }, slice) {
-        // The first search comes when the first slice is past.
-        if (slice.from > 0) loading ??= indexes.acquire("vs_1", id);
+        slices.push(slice.from);
+        // It makes room, and the next search comes, when the first slice is past.
+        if (slice.from > 0 && loading === null) {
+          indexes.invalidate("vs_1", id);
+          loading = indexes.acquire("vs_1", id);
+        }
         indexes.apply("vs_1", id, (open) => addSlice(open, row, slice));
       },
       removeFile: (storeId, id, seq) => indexes.apply(storeId, id, (open) => open.removeFile(seq)),
       completed: () => {},
-      loadOf: (storeId, id) => indexes.loadOf(storeId, id),
+      loadOf(storeId, id) {
+        const load = indexes.loadOf(storeId, id);
+        // The first search comes when it was looked for.
+        if (load === null) loading ??= indexes.acquire(storeId, id);
+        return load;
+      },
       replaceFile: ({ seq }, generation) =>
         indexes.apply("vs_1", generation.id, (open) => replaceFile(storage.indexReads, open, { generation, seq })),
     };
@@ -83,6 +97,8 @@ test("an index that is loaded while a file enters it, slice by slice, has all of
     const job = { id: 1, tenant_id: TENANT, kind: "ingest", store_id: "vs_1", subject: String(file.seq) } as const;
     const outcome = await handler.run({ ...job, priority: 1, attempt: 1, payload: "{}" }, new AbortController().signal);
     expect([outcome.type, loading === null]).toEqual(["done", false]);
+    // Nothing is read for an index that nobody has.
+    expect(slices).toEqual(isThere ? [0, 128, 256] : []);
 
     using lease = await indexes.acquire("vs_1", generation.id);
     for (const idx of [0, 127, 128, CHUNKS - 1]) {

@@ -222,7 +222,6 @@ class FileIngest {
   async #setChunked(warnings: readonly string[]): Promise<Step> {
     const { tenant_id: tenantId, store_id: storeId, seq, revision } = this.#file;
     return await relaxed(this.#deps.storage, async ({ stores, storeFiles }): Promise<Step> => {
-      await stores.lock(tenantId, storeId);
       // Another set of chunks went live meanwhile: these are of no use.
       if ((await stores.get(tenantId, storeId))?.live_generation !== this.#generation.id) return retry("more");
       await storeFiles.setChunked(tenantId, seq, revision, warnings);
@@ -251,27 +250,16 @@ class FileIngest {
    * file's status.
    */
   async #indexAndComplete(): Promise<JobOutcome> {
-    const { storage, index } = this.#deps;
-    const { store_id: storeId, tenant_id: tenantId, seq, revision } = this.#file;
+    const { index } = this.#deps;
+    const { store_id: storeId, seq } = this.#file;
     const generation = this.#generation;
     const load = index.loadOf(storeId, generation.id);
     let completed = false;
     try {
-      for (let from = 0; ; from += INDEX_SLICE) {
-        if (this.#signal.aborted) return { type: "interrupted" };
-        const slice = { tenantId, owner: this.#owner, generation: generation.id, from, limit: INDEX_SLICE };
-        // Read and added at once: what a commit changes in between would be undone by the older row.
-        const added = await storage.indexReads.slice(slice, (current, chunks) => {
-          if (current === null || current.revision !== revision) return null;
-          index.addChunks(current, generation, { chunks, from });
-          return chunks.length;
-        });
-        if (added === null) return { type: "done" };
-        if (added < INDEX_SLICE) break;
-        const done = from + added;
-        this.#progress({ stage: "index", done, total: done });
-        await nextTurn();
-      }
+      if (this.#signal.aborted) return { type: "interrupted" };
+      // Whoever loads an index that is not here reads the file with all others.
+      const ended = load === null ? null : await this.#enterIndex();
+      if (ended !== null) return ended;
       const outcome = await this.#complete(() => {
         completed = true;
         index.completed(this.#file, generation);
@@ -285,12 +273,33 @@ class FileIngest {
     }
   }
 
+  /** Null once the index has all chunks. */
+  async #enterIndex(): Promise<JobOutcome | null> {
+    const { storage, index } = this.#deps;
+    const { tenant_id: tenantId, revision } = this.#file;
+    const generation = this.#generation;
+    for (let from = 0; ; from += INDEX_SLICE) {
+      if (this.#signal.aborted) return { type: "interrupted" };
+      const slice = { tenantId, owner: this.#owner, generation: generation.id, from, limit: INDEX_SLICE };
+      // Read and added at once: what a commit changes in between would be undone by the older row.
+      const added = await storage.indexReads.slice(slice, (current, chunks) => {
+        if (current === null || current.revision !== revision) return null;
+        index.addChunks(current, generation, { chunks, from });
+        return chunks.length;
+      });
+      if (added === null) return { type: "done" };
+      if (added < INDEX_SLICE) return null;
+      const done = from + added;
+      this.#progress({ stage: "index", done, total: done });
+      await nextTurn();
+    }
+  }
+
   /** `onCompleted` runs in the turn of the commit. */
   async #complete(onCompleted: () => void): Promise<"completed" | "outdated" | "gone"> {
     const { tenant_id: tenantId, store_id: storeId, seq, revision } = this.#file;
     const generation = this.#generation;
     return await relaxed(this.#deps.storage, async (tables, tx) => {
-      await tables.stores.lock(tenantId, storeId);
       const store = await tables.stores.get(tenantId, storeId);
       if (store !== null && store.live_generation !== generation.id) return "outdated";
       const totals = await tables.chunks.fileTotals(tenantId, this.#owner, generation);
@@ -304,7 +313,7 @@ class FileIngest {
         if (other.state === "retained") await scheduleCatchUp(tables, other);
       }
       // Its chunks were read a moment ago.
-      await this.#deps.storage.indexReads.bring(tables, { tenantId, seq, generation, from: null });
+      await this.#deps.storage.indexReads.bring(tables, tenantId, seq);
       tx.onCommit(onCompleted);
       return "completed";
     });

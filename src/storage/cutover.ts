@@ -21,7 +21,6 @@ export async function cutOver(
   to: GenerationRow,
   identity: StoreIdentity,
 ): Promise<boolean> {
-  await tables.stores.lock(to.tenant_id, to.store_id);
   if ((await tables.generationFiles.countMissing(to)).files > 0) return false;
   await tables.stores.setLiveGeneration(to.tenant_id, to.store_id, to.id);
   await tables.stores.update(to.tenant_id, to.store_id, identity);

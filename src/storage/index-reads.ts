@@ -1,7 +1,5 @@
-import type { ChunksTable } from "./chunk-table.ts";
 import { CHUNKS_FOR_INDEX, INDEXED_CHUNK } from "./chunk-reads.ts";
 import { type ChunkOwner, floatsOf, type IndexedChunk } from "./chunks.ts";
-import type { GenerationRow } from "./generations.ts";
 import type { ChunkId, GenerationId, StoreFileSeq, TenantId } from "./ids.ts";
 import type { SyncReads } from "./sql.ts";
 import { STORE_FILE, STORE_FILE_BY_SEQ, type StoreFileRow, type StoreFilesTable } from "./store-files.ts";
@@ -27,10 +25,10 @@ export interface IndexReads {
    */
   slice<T>(at: SliceOfFile, then: (file: StoreFileRow | null, chunks: IndexedChunk[]) => T): Promise<T>;
   /**
-   * Inside a transaction in whose effects the file is read: brings the row, and the chunks from place `from` on (null:
-   * none), to what the transaction sees. Nothing where the database itself is read.
+   * Inside a transaction in whose effects the file is read: brings its row to what the transaction sees. Nothing where the
+   * database itself is read.
    */
-  bring(tables: { storeFiles: StoreFilesTable; chunks: ChunksTable }, file: BroughtFile): Promise<void>;
+  bring(tables: { storeFiles: StoreFilesTable }, tenantId: TenantId, seq: StoreFileSeq): Promise<void>;
   /** Another server removed chunks of the file of revisions before this one (default: of all): a copy on this machine has none any more. */
   forget(seq: StoreFileSeq, belowRevision?: number): void;
   /** Files after `seq` of which a copy on this machine has chunks, in order; none where there is no copy. */
@@ -51,13 +49,6 @@ export interface SliceOfFile {
 export interface KeptFile {
   tenant_id: TenantId;
   store_file: StoreFileSeq;
-}
-
-export interface BroughtFile {
-  tenantId: TenantId;
-  seq: StoreFileSeq;
-  generation: Pick<GenerationRow, "id" | "chunk_set">;
-  from: number | null;
 }
 
 const VECTORS = /*sql*/ `SELECT chunk_id, data FROM vector

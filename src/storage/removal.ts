@@ -14,7 +14,6 @@ export interface Detached {
 
 /** Detaches one file from its store. */
 async function detachStoreFile(tables: Tables, row: StoreFileRow): Promise<Detached> {
-  await tables.stores.lock(row.tenant_id, row.store_id);
   await tables.storeFiles.remove(row.tenant_id, row.seq);
   await tables.jobs.drop(row.tenant_id, "ingest", String(row.seq));
   await schedulePurge(tables, row);

@@ -211,7 +211,6 @@ test("a database that one server has for itself tells nothing", async () => {
   await begin(SQLITE);
   const { seq } = await completed("file-1");
   await storage.storeFiles.setAttributes(T, seq, { n: 1 });
-  await storage.transaction((tables) => tables.stores.lock(T, S));
   await storage.transaction((tables) => retireGeneration(tables, generation));
   expect(await told()).toEqual([]);
   expect(await versionNow()).toBe(0);

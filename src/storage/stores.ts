@@ -87,11 +87,6 @@ export const ALL_STORES: WantedStores = { only: null, name: null };
 export interface StoresTable {
   insert(store: NewStore): Promise<void>;
   get(tenantId: TenantId, id: StoreId): Promise<StoreRow | null>;
-  /**
-   * From here on, in a transaction, nobody else changes the store or what searches of it see. Before what was read of it is
-   * relied upon: another server may be about to make another generation live.
-   */
-  lock(tenantId: TenantId, id: StoreId): Promise<void>;
   /** Whether there was one of this id that is deleted by now. */
   wasDeleted(tenantId: TenantId, id: StoreId): Promise<boolean>;
   /** For operators only, who administer the stores of all tenants. */
@@ -115,7 +110,6 @@ export interface StoresTable {
 
 const DELETED = /*sql*/ `SELECT 1 AS n FROM deletion WHERE tenant_id = ?1 AND subject_id = ?2 AND subject_type = 'vector_store' LIMIT 1`;
 const BY_ID = /*sql*/ `SELECT ${VECTOR_STORE.list} FROM vector_store WHERE tenant_id = ?1 AND id = ?2`;
-const LOCK = /*sql*/ `SELECT 1 AS locked FROM vector_store WHERE tenant_id = ?1 AND id = ?2 FOR NO KEY UPDATE`;
 const ANY_BY_ID = /*sql*/ `SELECT ${VECTOR_STORE.list} FROM vector_store WHERE id = ?1`;
 const LISTED = /*sql*/ `vector_store WHERE tenant_id = ?1 AND lifecycle <> 'deleting'
   AND (CAST(?2 AS TEXT) IS NULL OR id IN ${texts(2)}) AND (CAST(?3 AS TEXT) IS NULL OR glob(?3, name))`;
@@ -139,10 +133,6 @@ export function storesTable(sql: Sql): StoresTable {
       await VECTOR_STORE.insert(sql, { ...owned, ...columnsOf(store) });
     },
     get: (tenantId, id) => VECTOR_STORE.get(sql, BY_ID, [tenantId, id]),
-    async lock(tenantId, id) {
-      // Where one transaction writes at a time there is nothing to lock.
-      if (sql.dialect === "postgres") await sql.get(LOCK, [tenantId, id]);
-    },
     wasDeleted: async (tenantId, id) => (await sql.get(DELETED, [tenantId, id])) !== null,
     ofAnyTenant: (id) => VECTOR_STORE.get(sql, ANY_BY_ID, [id]),
     list: (tenantId, page, { only, name }) => {

@@ -155,7 +155,6 @@ class StoreFileAttacher implements Attacher {
   async detach(row: StoreFileRow): Promise<void> {
     await this.#deps.transaction(async (tables, tx) => {
       const at = { tables, tx };
-      await tables.stores.lock(row.tenant_id, row.store_id);
       await tables.storeFiles.remove(row.tenant_id, row.seq);
       await this.#stopIngest(at, row);
       tx.onCommit(() => this.#deps.index.removeFile(row.store_id, row.seq));
@@ -225,7 +224,6 @@ class StoreFileAttacher implements Attacher {
     { seqs, strategy, priority }: { seqs: readonly StoreFileSeq[]; strategy: Strategy; priority: 0 | 1 },
   ): Promise<void> {
     const { tables, tx } = at;
-    await tables.stores.lock(store.tenant_id, store.id);
     await tables.jobs.dropEach(store.tenant_id, "ingest", seqs.map(String));
     await tables.storeFiles.reindexAll(store.tenant_id, seqs, strategy);
     tx.onCommit(() => {

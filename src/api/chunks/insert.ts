@@ -16,7 +16,7 @@ import { InlineFiles, type InlineFilesDeps } from "./inline-files.ts";
 import { type InsertRequest, type Item, passages, withVectors } from "./items.ts";
 import type { InsertedVector } from "./schema.ts";
 
-export interface InsertDeps extends InlineFilesDeps, Pick<Storage, "generations" | "shownIds" | "indexReads"> {
+export interface InsertDeps extends InlineFilesDeps, Pick<Storage, "generations" | "shownIds"> {
   access: StoreAccess;
   embed: Embed;
   space: Pick<Space, "reserve" | "assertMayKeep">;
@@ -92,7 +92,6 @@ class Inserter implements VectorInserter {
     // Taking over a thousand analysed texts takes long enough by itself.
     if (items.length > 1) await nextTurn();
     const ids = await transaction(async (tables, tx) => {
-      await tables.stores.lock(store.tenant_id, store.id);
       const now = await access.usable(asking, tables.stores);
       // Another generation went live while the texts were embedded: they need that one's vectors.
       if (now.live_generation !== generation.id) return null;
@@ -167,8 +166,6 @@ class Inserter implements VectorInserter {
       const added = await append(at, { file, generation }, items);
       items.forEach(({ item }, j) => idOf.set(item, added[j] ?? 0));
       await outdate(tables, file, generation);
-      const { tenant_id: tenantId, seq, n_chunks: from } = file;
-      await this.#deps.indexReads.bring(tables, { tenantId, seq, generation, from });
       tx.onCommit(() => grew(file, generation));
     }
     await tables.stores.touch(store.tenant_id, store.id, clock.nowSeconds());

@@ -7,9 +7,6 @@ import type { Database, Sql, Tx } from "../sql.ts";
 import { createStorage, type Storage, type Tables, tablesOf } from "../storage.ts";
 import { IN_ORDER, OneWriter } from "./one-writer.ts";
 
-/** Chunks of a file at a time. */
-const SLICE = 500;
-
 /** The tables of a database elsewhere, with what indexes in memory read of it on this machine. */
 export interface RemoteStorage extends Disposable {
   readonly storage: Storage;
@@ -34,9 +31,12 @@ const HELD = /*sql*/ `SELECT 1 AS is_held FROM job WHERE id = ?1 AND lease_owner
 
 /** What every write begins with: its turn among the servers, and, of a job, a look whether its lease still stands. */
 async function begin(tx: Tx): Promise<void> {
-  await tx.all(IN_ORDER);
   const lease = currentLease();
-  if (lease === null || (await tx.get(HELD, [lease.jobId, lease.owner])) !== null) return;
+  const turn = tx.all(IN_ORDER);
+  if (lease === null) return void (await turn);
+  // Sent together: the second sees what is committed when the first has its answer.
+  const [, held] = await Promise.all([turn, tx.get(HELD, [lease.jobId, lease.owner])]);
+  if (held !== null) return;
   lease.lost();
   throw new LeaseLost();
 }
@@ -68,14 +68,8 @@ function readsOf(db: Database, cache: IndexCache, tablesOver: (sql: Sql) => Tabl
       if ("error" in outcome) throw outcome.error;
       return outcome.value;
     },
-    async bring({ storeFiles, chunks }, { tenantId, seq, generation, from }) {
-      const row = await storeFiles.bySeq(tenantId, seq);
-      cache.keepFile(tenantId, seq, row);
-      if (row === null || from === null) return;
-      const owner = { storeFile: seq, chunkSet: generation.chunk_set, revision: row.revision };
-      // The tables put what they read into the cache.
-      for (let at = from; ; at += SLICE)
-        if ((await chunks.forIndex(tenantId, owner, generation.id, at, SLICE)).length < SLICE) return;
+    async bring({ storeFiles }, tenantId, seq) {
+      cache.keepFile(tenantId, seq, await storeFiles.bySeq(tenantId, seq));
     },
   };
 }

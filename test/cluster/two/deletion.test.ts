@@ -90,7 +90,7 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("the proof of a deletion over 
     expect(await replicas.count("held")).toBe(0);
   });
 
-  test("takes what one has copied of a file for an index that it never had", async () => {
+  test("ends for files of a store that nobody has in memory", async () => {
     for (let i = 0; i < 4; i++) {
       const unasked = await newStore(at(0));
       const file = await addText(at(i % 2), unasked, "unasked.txt", `Words that nobody asks for ${i}.`);
