@@ -7,7 +7,6 @@ import { answererOf } from "../answers/run-outcome.ts";
 import type { LiveAnswers } from "../answers/live-answers.ts";
 import type { Responding } from "../answers/responding.ts";
 import { createAnswerHandler } from "../jobs/answer.ts";
-import { CachesElsewhere } from "../jobs/caches-elsewhere.ts";
 import { endedElsewhere, endKey, WORK } from "../jobs/elsewhere.ts";
 import { createEvaluateHandler } from "../jobs/evaluate.ts";
 import { createFinishDeletionHandler } from "../jobs/finish-deletion.ts";
@@ -15,7 +14,7 @@ import { createIngestHandler } from "../jobs/ingest.ts";
 import { IngestBrake } from "../jobs/ingest-brake.ts";
 import { LocalWork } from "../jobs/local-work.ts";
 import { SharedBrake } from "../jobs/shared-brake.ts";
-import { Janitor, type JanitorDeps } from "../jobs/janitor.ts";
+import { Janitor } from "../jobs/janitor.ts";
 import { createMigrateHandler, type MigrateDeps } from "../jobs/migrate.ts";
 import type { FileProgress, ProgressBoard } from "../jobs/progress.ts";
 import { createPurgeFileHandler, createPurgeStoreHandler, type PurgeDeps } from "../jobs/purge.ts";
@@ -34,17 +33,17 @@ import { newId } from "../platform/ids.ts";
 import type { Log } from "../platform/log.ts";
 import type { Metrics } from "../platform/metrics.ts";
 import type { MeasuredSearch } from "../search/measured.ts";
-import type { DeletionCheckDeps, OwnCaches } from "../storage/deletion-check.ts";
+import type { DeletionCheckDeps } from "../storage/deletion-check.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { JobKind, JobRow } from "../storage/jobs.ts";
 import type { MigrationRow } from "../storage/migration-table.ts";
-import type { Replica } from "../storage/postgres/replica.ts";
 import type { Detached } from "../storage/removal.ts";
 import type { StoreFileRow } from "../storage/store-files.ts";
 import type { Storage, Tables } from "../storage/storage.ts";
 import { answerMode, ANSWERS, EMBEDDED_TOKENS, EMBEDDING_CACHE } from "./metric-list.ts";
 import type { Indexes } from "./open-indexes.ts";
 import type { OpenStorage } from "./open-storage.ts";
+import { OtherServers, ownCaches } from "./other-servers.ts";
 import type { Workers } from "./start-workers.ts";
 
 export interface JobParts {
@@ -85,8 +84,6 @@ export interface Jobs extends AsyncDisposable {
 
 const MB = 1024 * 1024;
 const DAY_SECONDS = 86_400;
-/** So long the upkeep of all servers is one's alone, unless he goes; taken anew with every round. */
-const UPKEEP_MS = 60_000;
 /** Runs of one tenant at the same time: one may wait for its files for a minute. */
 const RUNS_OF_TENANT = 16;
 
@@ -104,7 +101,7 @@ class ServerJobs implements Jobs {
   readonly #migrate: MigrateDeps;
   readonly #graphs: JobHandler;
   /** Null where no others have the database. */
-  readonly #elsewhere: CachesElsewhere | null;
+  readonly #others: OtherServers | null;
   /** Null where graphs are built by jobs. */
   readonly #local: LocalWork | null;
 
@@ -119,15 +116,15 @@ class ServerJobs implements Jobs {
     this.#parts = parts;
     this.#graphs = this.#graphHandler();
     this.#local = replica === null ? null : new LocalWork(this.#graphs, log);
-    this.#migrate = migrateDeps(config, parts, brake);
-    const caches = ownCaches(parts);
-    this.#elsewhere = replica === null ? null : this.#askedByOthers(replica, caches);
-    const elsewhere = this.#elsewhere;
+    const forgetStore = (storeId: string) => this.#forgetStore(storeId);
+    const others = replica === null ? null : new OtherServers({ ...parts, replica, forgetStore });
+    this.#others = others;
+    this.#migrate = migrateDeps(config, parts, { brake, others });
     this.deletionCheck = {
-      ...caches,
+      ...ownCaches(data, parts.indexes),
       storage,
       blobs,
-      elsewhere: elsewhere === null ? null : (row, isEnding) => elsewhere.ask(row, isEnding),
+      elsewhere: others === null ? null : (row, isEnding) => others.caches.ask(row, isEnding),
     };
     const owner = replica?.id ?? newId("req_");
     const { progress: board } = parts;
@@ -169,12 +166,12 @@ class ServerJobs implements Jobs {
       },
       detached: (files) => this.detached(files),
       wakeJobs: () => this.runner.wake(),
-      ...(replica === null ? {} : sharedUpkeep(data, replica)),
+      ...others?.upkeep(),
     });
   }
 
   async start(): Promise<void> {
-    this.#elsewhere?.start();
+    this.#others?.start();
     this.#janitor.start();
     await this.runner.start();
   }
@@ -217,7 +214,7 @@ class ServerJobs implements Jobs {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.progress[Symbol.dispose]?.();
-    await this.#elsewhere?.[Symbol.asyncDispose]();
+    await this.#others?.[Symbol.asyncDispose]();
     await this.#janitor[Symbol.asyncDispose]();
     await this.runner[Symbol.asyncDispose]();
     await this.#local?.[Symbol.asyncDispose]();
@@ -258,24 +255,6 @@ class ServerJobs implements Jobs {
   async #forgetStore(storeId: string): Promise<void> {
     this.#local?.cancelStore(storeId);
     await this.#parts.indexes.forgetStore(storeId);
-  }
-
-  #askedByOthers(replica: Replica, caches: OwnCaches): CachesElsewhere {
-    const { data, changes, log, indexes } = this.#parts;
-    const { storage, parsed } = data;
-    return new CachesElsewhere({
-      ...caches,
-      storage,
-      parsed,
-      changes,
-      replica,
-      log,
-      forgetStore: (storeId) => this.#forgetStore(storeId),
-      forgetCopy: (storeId, storeFile) => {
-        if (indexes.registry.holds(storeId, (index) => index.hasFile(storeFile))) return;
-        storage.indexReads.forget(storeFile);
-      },
-    });
   }
 
   #removalHandlers(): JobHandler[] {
@@ -371,28 +350,11 @@ class ServerJobs implements Jobs {
   }
 }
 
-function ownCaches({ data: { storage, parsed }, indexes }: JobParts): OwnCaches {
-  const isCopied = (seq: number) => storage.indexReads.kept(seq - 1, 1)[0]?.store_file === seq;
-  return {
-    storage,
-    parsed,
-    inMemory: (storeId, storeFile) =>
-      indexes.registry.holds(storeId, (index) => storeFile === null || index.hasFile(storeFile)) ||
-      (storeFile !== null && isCopied(storeFile)),
-    imaged: (storeId, atSeconds) => indexes.imagesOf(storeId, atSeconds).length > 0,
-    onDisk: (storeId) => indexes.hasFilesOf(storeId),
-  };
-}
-
-/** What of several servers one does at a time. */
-function sharedUpkeep({ storage, permits }: OpenStorage, { id }: Replica): Pick<JanitorDeps, "mayRun" | "trimRates"> {
-  return {
-    mayRun: () => storage.replicas.takeDuty("upkeep", id, UPKEEP_MS),
-    trimRates: async (step) => (await permits?.trim(step)) ?? 0,
-  };
-}
-
-function migrateDeps(config: Config, parts: JobParts, brake: IngestBrake | SharedBrake): MigrateDeps {
+function migrateDeps(
+  config: Config,
+  parts: JobParts,
+  { brake, others }: { brake: IngestBrake | SharedBrake; others: OtherServers | null },
+): MigrateDeps {
   const { data, dataDir, workers, models, indexes, search, changes, clock } = parts;
   const { registry } = indexes;
   const catchUp: CatchUpDeps = {
@@ -412,6 +374,7 @@ function migrateDeps(config: Config, parts: JobParts, brake: IngestBrake | Share
     search,
     acquire: (storeId, generation) => indexes.acquireNow(storeId, generation),
     changed: changes.notify,
+    loadedElsewhere: async (generation, signal) => await others?.loads.wait(generation, signal),
     forgetIndex: (storeId, generation) => registry.retire(storeId, generation),
   };
 }

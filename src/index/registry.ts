@@ -140,6 +140,11 @@ export class IndexRegistry {
     return this.#entries.has(keyOf(storeId, generation));
   }
 
+  /** Whether any index of the store is open or being loaded. */
+  hasStore(storeId: string): boolean {
+    return [...this.#entries.keys()].some((key) => key.startsWith(`${storeId}/`));
+  }
+
   /** Whether an index of the store is in memory, in use or not, for which `test` holds. */
   holds(storeId: string, test: (index: StoreIndex) => boolean): boolean {
     const entries = [...this.#entries.values(), ...[...this.#leaving.values()].flatMap((set) => [...set])];

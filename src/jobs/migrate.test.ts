@@ -88,6 +88,42 @@ test("a migration goes through its states to the end, and the store has the new 
   expect(shop.brake.held()).toEqual([]);
 });
 
+test("the swap waits for the other servers that search the store, and takes what comes meanwhile", async () => {
+  await using shop = await setUp();
+  const before = await visible(shop);
+  const { promise: loaded, resolve: load } = Promise.withResolvers<void>();
+  const { promise: asked, resolve: ask } = Promise.withResolvers<number>();
+  const handler = createMigrateHandler({
+    ...shop.migrateDeps(),
+    async loadedElsewhere({ id }) {
+      ask(id);
+      await loaded;
+    },
+  });
+  const running = shop.run(handler, MIGRATION);
+  const generation = await asked;
+  expect((await migrationOf(shop)).to_generation).toBe(generation);
+  expect(await visible(shop)).toMatchObject({ model: before.model, states: ["*live", "building"] });
+  await shop.ingested("file-late", "A text that came while others loaded.");
+  load();
+  expect(await running).toEqual({ type: "done" });
+  expect(await visible(shop)).toMatchObject({
+    counts: [4, 22, 22, expect.any(Number)],
+    missing: { files: 0, chunks: 0 },
+    states: ["retained", "*live"],
+  });
+});
+
+test("a migration that is stopped while others load has not swapped, and goes on later", async () => {
+  await using shop = await setUp();
+  const stop = new AbortController();
+  const handler = createMigrateHandler({ ...shop.migrateDeps(), loadedElsewhere: async () => stop.abort() });
+  expect(await shop.run(handler, MIGRATION, { signal: stop.signal })).toEqual({ type: "interrupted" });
+  expect(await statesOf(shop)).toEqual(["*live", "building"]);
+  expect(await step(shop)).toEqual({ type: "done" });
+  expect(await statesOf(shop)).toEqual(["retained", "*live"]);
+});
+
 test("with another chunking the files are cut anew, in the background", async () => {
   await using shop = await setUp({ maxTokens: 5 });
   expect(await step(shop)).toEqual({ type: "done" });

@@ -25,6 +25,8 @@ import type { JobHandler, JobOutcome } from "./runner.ts";
  */
 export interface MigrateDeps extends RollbackDeps, ReportDeps, MigrationPlanDeps {
   changed(storeId: string): void;
+  /** Resolves when other servers of the database that search the store have loaded the generation, or it was waited for long enough. */
+  loadedElsewhere(generation: GenerationRow, signal: AbortSignal): Promise<void>;
 }
 
 /** New files of so many chunks enter the store at once while it is built; others may have to wait. */
@@ -166,7 +168,9 @@ class MigrationRun {
 
   /** Flips the live generation as soon as nothing is missing in the new one. */
   async #swap(planned: Planned, report: MigrationReport | null): Promise<JobOutcome> {
-    const { failpoint } = this.#deps;
+    const { failpoint, loadedElsewhere } = this.#deps;
+    await loadedElsewhere(planned.to, this.#signal);
+    if (this.#signal.aborted) return { type: "interrupted" };
     for (;;) {
       const behind = await this.#addEverything(planned.to);
       if (behind !== null) return behind;

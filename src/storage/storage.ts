@@ -19,6 +19,7 @@ import { jobsTable } from "./job-table.ts";
 import type { JobsTable } from "./jobs.ts";
 import { type JudgmentsTable, judgmentsTable } from "./judgments.ts";
 import { type ListPlacesTable, listPlacesTable } from "./list-places.ts";
+import { type LoadAsksTable, loadAsksTable } from "./load-asks.ts";
 import { type MigrationsTable, migrationsTable } from "./migration-table.ts";
 import { type QueryLogTable, queryLogTable } from "./query-log.ts";
 import { type ReplicasTable, replicasTable } from "./replicas.ts";
@@ -67,6 +68,7 @@ export interface Tables {
   readonly responseSources: ResponseSourcesTable;
   readonly responseSteps: ResponseStepsTable;
   readonly cacheLooks: CacheLooksTable;
+  readonly loadAsks: LoadAsksTable;
   readonly held: HeldTable;
   readonly consolePasses: ConsolePassesTable;
   readonly listPlaces: ListPlacesTable;
@@ -107,6 +109,7 @@ function makeTables(sql: Sql): Tables {
     responseSources: responseSourcesTable(sql),
     responseSteps: responseStepsTable(sql),
     cacheLooks: cacheLooksTable(sql),
+    loadAsks: loadAsksTable(sql),
     held: heldTable(sql),
     consolePasses: consolePassesTable(sql),
     listPlaces: listPlacesTable(sql),

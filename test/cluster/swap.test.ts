@@ -1,6 +1,7 @@
 /**
  * A store is moved to another model and back while clients search it at two servers on one database: every answer is wholly
- * of one generation, and from the swap on both servers answer by the new one.
+ * of one generation, and from the swap on both servers answer by the new one. LECTERN_SWAP_FILES: how many files of twenty
+ * chunks each (12 unless set).
  */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { json } from "../helpers/api.ts";
@@ -21,29 +22,30 @@ import { startReplicas } from "./servers/replicas.ts";
 
 setDefaultTimeout(480_000);
 
-const SIZE = { files: 12, chunksEach: 20 };
+const SIZE = { files: Number(process.env["LECTERN_SWAP_FILES"] ?? 12), chunksEach: 20 };
+/** Around a swap: what was asked within so long of the first answer by the new generation. ms */
+const AROUND_MS = 1000;
 
 /** A client that asks until it is told to stop. */
 interface Client {
-  readonly answers: { question: string; answer: Answer }[];
+  readonly answers: { question: string; answer: Answer; from: number; ms: number }[];
   readonly failures: string[];
-  readonly ms: number[];
   stop(): Promise<void>;
 }
 
 function startClient(server: TestServer, store: string): Client {
-  const client: Client = { answers: [], failures: [], ms: [], stop: () => Promise.resolve() };
+  const client: Client = { answers: [], failures: [], stop: () => Promise.resolve() };
   const stopping = new AbortController();
   const running = (async () => {
     for (let turn = 0; !stopping.signal.aborted; turn++) {
       const question = QUESTIONS[turn % QUESTIONS.length] ?? "";
       const from = performance.now();
       try {
-        client.answers.push({ question, answer: await ask(server, store, question) });
+        const answer = await ask(server, store, question);
+        client.answers.push({ question, answer, from, ms: performance.now() - from });
       } catch (error) {
         client.failures.push(String(error));
       }
-      client.ms.push(performance.now() - from);
     }
   })();
   client.stop = async () => {
@@ -61,6 +63,18 @@ async function answersOf(server: TestServer, store: string): Promise<Map<string,
 
 const p99 = (ms: readonly number[]) => ms.toSorted((a, b) => a - b)[Math.floor(ms.length * 0.99)] ?? 0;
 
+/** What its client waited: before the migration was near its end, around the swap, and for the first answer after it. */
+function waits({ answers }: Client) {
+  const first = answers.findIndex(({ answer }) => answer.generation === "2");
+  const at = answers[first]?.from ?? 0;
+  const msOf = (isOf: (from: number) => boolean) => answers.filter(({ from }) => isOf(from)).map(({ ms }) => ms);
+  return {
+    before: msOf((from) => from < at - AROUND_MS),
+    around: msOf((from) => Math.abs(from - at) <= AROUND_MS),
+    first: answers[first]?.ms ?? 0,
+  };
+}
+
 describe.skipIf(lacks("PostgreSQL", hasPostgres))("two servers on one database", () => {
   test("answer by one generation each, before, after and back", async () => {
     await using replicas = await startReplicas(await testDatabase(), 2, { prepare: addSecondModel });
@@ -69,7 +83,7 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("two servers on one database",
     const before = await answersOf(a, store);
     expect(await answersOf(b, store)).toEqual(before);
     const idle = startClient(b, store);
-    await waitFor("an idle server has answered", () => (idle.ms.length >= 50 ? true : undefined));
+    await waitFor("an idle server has answered", () => (idle.answers.length >= 50 ? true : undefined));
     await idle.stop();
 
     const clients = [a, b].map((server) => startClient(server, store));
@@ -97,7 +111,13 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("two servers on one database",
       }
     }
     const counts = clients.map(({ answers }) => answers.length);
-    const busy = p99(clients.flatMap(({ ms }) => ms));
-    console.log(`answers: ${counts.join(" and ")}; p99 ${busy.toFixed(0)} ms, idle ${p99(idle.ms).toFixed(0)} ms`);
+    const of = clients.map(waits);
+    const shown = (ms: number) => `${ms.toFixed(0)} ms`;
+    console.log(
+      `answers: ${counts.join(" and ")}; p99 idle ${shown(p99(idle.answers.map(({ ms }) => ms)))}, ` +
+        `while it is built ${shown(p99(of.flatMap(({ before }) => before)))}, ` +
+        `around the swap ${shown(p99(of.flatMap(({ around }) => around)))}; ` +
+        `the first answers after it took ${of.map(({ first }) => shown(first)).join(" and ")}`,
+    );
   });
 });

@@ -271,6 +271,7 @@ export class Workshop implements AsyncDisposable {
       search: () => Promise.resolve({ ok: true, generation: 1, hits: [], ms: { total: 1, embed: 0 } }),
       acquire: (storeId, id) => this.indexes.acquire(storeId, id),
       changed: (storeId) => this.changed.push(storeId),
+      loadedElsewhere: () => Promise.resolve(),
       forgetIndex: (...at) => this.forget(...at),
     };
   }
