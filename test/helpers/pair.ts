@@ -16,33 +16,56 @@ export interface Pair extends TestServer {
 /** A data directory that is started again has the database that it had. */
 const databases = new Map<string, Promise<string>>();
 
-/** `start`: starts one. The second has its data beside the first's, and both keep bytes in one directory. */
-export async function startPair(
-  start: (options: StartOptions) => Promise<TestServer>,
-  options: StartOptions & { dataDir: string },
-): Promise<Pair> {
-  const { dataDir, args = [] } = options;
+/** Two servers, and the one address at which both are reached. */
+export interface Two<S> {
+  readonly servers: readonly [S, S];
+  readonly url: string;
+  /** Nothing is passed on any more; what is under way is cut off. */
+  end(): Promise<void>;
+}
+
+/**
+ * `start`: starts one in a data directory, with arguments more. The second has its data beside the first's, and both keep
+ * bytes in one directory. `port`: of the address, for a pair that comes back to where it was.
+ */
+export async function startTwo<S extends { readonly url: string }>(
+  dataDir: string,
+  start: (dataDir: string, args: readonly string[]) => Promise<S>,
+  port = 0,
+): Promise<Two<S>> {
   let database = databases.get(dataDir);
   if (database === undefined) databases.set(dataDir, (database = testDatabase()));
   mkdirSync(`${dataDir}-blobs`, { recursive: true });
   const shared = ["--database", await database, "--blobs", `file://${dataDir}-blobs`];
   // One after the other, as a rolling start does it: the first makes the tables and the key.
-  const first = await start({ ...options, args: [...args, ...shared] });
-  const second = await start({ ...options, dataDir: `${dataDir}-second`, args: [...args, ...shared] });
-  const proxy = alternating([first.url, second.url]);
+  const first = await start(dataDir, shared);
+  const second = await start(`${dataDir}-second`, shared);
+  const proxy = alternating([first.url, second.url], port);
+  return { servers: [first, second], url: proxy.url.origin, end: async () => await proxy.stop(true) };
+}
+
+/** Two that look like one. */
+export async function startPair(
+  start: (options: StartOptions) => Promise<TestServer>,
+  options: StartOptions & { dataDir: string },
+): Promise<Pair> {
+  const { dataDir, args = [] } = options;
+  const { servers, url, end } = await startTwo(dataDir, (own, more) =>
+    start({ ...options, dataDir: own, args: [...args, ...more] }),
+  );
+  const [first, second] = servers;
   const both = async <T>(act: (server: TestServer) => Promise<T>): Promise<T> => {
     const [one] = await Promise.all([act(first), act(second)]);
     return one;
   };
-  const end = async () => await proxy.stop(true);
   return {
-    servers: [first, second],
-    url: proxy.url.origin,
+    servers,
+    url,
     key: first.key,
     dataDir,
     pid: first.pid,
     startMs: first.startMs,
-    client: new OpenAI({ apiKey: first.key, baseURL: `${proxy.url.origin}/v1`, maxRetries: 0 }),
+    client: new OpenAI({ apiKey: first.key, baseURL: `${url}/v1`, maxRetries: 0 }),
     log: () => first.log() + second.log(),
     async stop() {
       await end();
@@ -55,7 +78,7 @@ export async function startPair(
     fetch(path, init = {}) {
       const headers = new Headers(init.headers);
       if (!headers.has("authorization")) headers.set("authorization", `Bearer ${first.key}`);
-      return fetch(proxy.url.origin + path, { ...init, headers });
+      return fetch(url + path, { ...init, headers });
     },
     async [Symbol.asyncDispose]() {
       await end();
@@ -65,10 +88,10 @@ export async function startPair(
 }
 
 /** Passes requests on, each to the next of these addresses, with their bodies as they come. */
-function alternating(urls: readonly string[]) {
+function alternating(urls: readonly string[], port: number) {
   let n = 0;
   return Bun.serve({
-    port: 0,
+    port,
     hostname: "127.0.0.1",
     idleTimeout: 255,
     maxRequestBodySize: 2 ** 31,
