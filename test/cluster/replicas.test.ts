@@ -11,10 +11,10 @@ import { makeText, QUESTIONS, untilIndexed } from "../migrate/corpus.ts";
 import { hasPostgres, testDatabase } from "./servers/postgres.ts";
 import { type Replicas, startReplicas } from "./servers/replicas.ts";
 
-setDefaultTimeout(480_000);
-
 const KILLS = Number(process.env["LECTERN_KILLS"] ?? 3);
 const FILES_A_KILL = 10;
+
+setDefaultTimeout(480_000 + KILLS * 60_000);
 const SMALL = { type: "static", static: { max_chunk_size_tokens: 100, chunk_overlap_tokens: 0 } };
 
 interface Status {

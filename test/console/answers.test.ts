@@ -154,7 +154,7 @@ test.skipIf(lacks("chromium", chromium !== null))(
       "some of it has come",
       `document.querySelector("${last} .answer").textContent.includes("ten days")`,
     );
-    process.kill(server.pid, "SIGKILL");
+    await server.kill();
     await page.untilText("The answer broke off.");
     expect(await page.textOf(`${last} .answer`)).toContain("A refund takes ten days.");
     opened.expectClean(/ERR_|failed to fetch|net::|Failed to load resource/i);

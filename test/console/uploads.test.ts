@@ -68,7 +68,7 @@ test.skipIf(lacks("chromium", chromium !== null))(
         ? true
         : undefined,
     );
-    process.kill(doomed.pid, "SIGKILL");
+    await doomed.kill();
     await page.untilText("The server does not answer");
     await using server = await serve(where, { args: QUICK, port });
     await page.untilText(`${FILES} of ${FILES} files done`);

@@ -1,6 +1,10 @@
-/** Starts the compiled binary the way a person would get it: one file, alone in an empty directory. */
+/**
+ * Starts the compiled binary the way a person would get it: one file, alone in an empty directory. With
+ * LECTERN_TEST_SERVERS=two it is started twice, and the two look like one (helpers/pair.ts).
+ */
 import { copyFileSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { OVER_TWO, startTwo } from "../helpers/pair.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 
 const BINARY = join(import.meta.dir, "../../dist/lectern");
@@ -69,11 +73,47 @@ export interface Server extends AsyncDisposable {
   readonly err: () => string;
   /** Sends SIGTERM and waits; the exit status. */
   stop(): Promise<number>;
+  /** SIGKILL, at once. */
+  kill(): Promise<void>;
   request(path: string, init?: RequestInit): Promise<Response>;
 }
 
+type ServeOptions = Options & { args?: readonly string[] };
+
 /** `serve` on a free port, once it has said that it is ready. */
-export async function serve(where: Place, options: Options & { args?: string[] } = {}): Promise<Server> {
+export async function serve(where: Place, options: ServeOptions = {}): Promise<Server> {
+  return OVER_TWO ? await serveTwo(where, options) : await serveOne(where, options);
+}
+
+async function serveTwo(where: Place, { port, args = [], ...options }: ServeOptions): Promise<Server> {
+  const { servers, url, end } = await startTwo(
+    where.data,
+    (data, more) => serveOne({ ...where, data }, { ...options, args: [...args, ...more] }),
+    port,
+  );
+  const [first, second] = servers;
+  const stop = async () => {
+    const [code] = await Promise.all([first.stop(), second.stop(), end()]);
+    return code;
+  };
+  return {
+    ...first,
+    url,
+    out: () => first.out() + second.out(),
+    err: () => first.err() + second.err(),
+    stop,
+    kill: async () => void (await Promise.all([first.kill(), second.kill(), end()])),
+    request: requests(url),
+    [Symbol.asyncDispose]: async () => void (await stop()),
+  };
+}
+
+const requests =
+  (url: string): Server["request"] =>
+  (path, init = {}) =>
+    fetch(url + path, { ...init, headers: { authorization: `Bearer ${API_KEY}`, ...init.headers } });
+
+async function serveOne(where: Place, options: ServeOptions): Promise<Server> {
   const args = ["serve", "--port", String(options.port ?? 0), "--data", where.data, ...(options.args ?? [])];
   const child = spawn(where, args, options);
   let out = "";
@@ -101,8 +141,11 @@ export async function serve(where: Place, options: Options & { args?: string[] }
     out: () => out,
     err: () => err,
     stop,
-    request: (path, init = {}) =>
-      fetch(url + path, { ...init, headers: { authorization: `Bearer ${API_KEY}`, ...init.headers } }),
+    async kill() {
+      child.kill("SIGKILL");
+      await child.exited;
+    },
+    request: requests(url),
     [Symbol.asyncDispose]: async () => void (await stop()),
   };
 }

@@ -22,27 +22,50 @@ export function sharedOptions(database: string, blobs: string): string[] {
 /** A data directory that is started again has the database that it had. */
 const databases = new Map<string, Promise<string>>();
 
-/** `start`: starts one. The second has its data beside the first's, and both keep bytes in one directory. */
+/** Two servers, and the one address at which both are reached. */
+export interface Two<S> {
+  readonly servers: readonly [S, S];
+  readonly url: string;
+  /** Nothing is passed on any more; what is under way is cut off. */
+  end(): Promise<void>;
+}
+
+/**
+ * `start`: starts one in a data directory, with arguments more. The second has its data beside the first's, and both keep
+ * bytes in one directory. `port`: of the address, for a pair that comes back to where it was.
+ */
+export async function startTwo<S extends { readonly url: string }>(
+  dataDir: string,
+  start: (dataDir: string, args: readonly string[]) => Promise<S>,
+  port = 0,
+): Promise<Two<S>> {
+  let database = databases.get(dataDir);
+  if (database === undefined) databases.set(dataDir, (database = testDatabase()));
+  const shared = sharedOptions(await database, `${dataDir}-blobs`);
+  // One after the other, as a rolling start does it: the first makes the tables and the key.
+  const first = await start(dataDir, shared);
+  const second = await start(`${dataDir}-second`, shared);
+  const proxy = alternating([first.url, second.url], port);
+  return { servers: [first, second], url: proxy.url.origin, end: async () => await proxy.stop(true) };
+}
+
+/** Two that look like one. */
 export async function startPair(
   start: (options: StartOptions) => Promise<TestServer>,
   options: StartOptions & { dataDir: string },
 ): Promise<Pair> {
   const { dataDir, args = [] } = options;
-  let database = databases.get(dataDir);
-  if (database === undefined) databases.set(dataDir, (database = testDatabase()));
-  const shared = sharedOptions(await database, `${dataDir}-blobs`);
-  // One after the other, as a rolling start does it: the first makes the tables and the key.
-  const first = await start({ ...options, args: [...args, ...shared] });
-  const second = await start({ ...options, dataDir: `${dataDir}-second`, args: [...args, ...shared] });
-  const proxy = alternating([first.url, second.url]);
+  const { servers, url, end } = await startTwo(dataDir, (own, more) =>
+    start({ ...options, dataDir: own, args: [...args, ...more] }),
+  );
+  const [first, second] = servers;
   const both = async <T>(act: (server: TestServer) => Promise<T>): Promise<T> => {
     const [one] = await Promise.all([act(first), act(second)]);
     return one;
   };
-  const end = async () => await proxy.stop(true);
   return {
-    servers: [first, second],
-    ...asking(proxy.url.origin, first.key),
+    servers,
+    ...asking(url, first.key),
     dataDir,
     pid: first.pid,
     startMs: first.startMs,
@@ -63,10 +86,10 @@ export async function startPair(
 }
 
 /** Passes requests on, each to the next of these addresses, with their bodies as they come. */
-function alternating(urls: readonly string[]) {
+function alternating(urls: readonly string[], port: number) {
   let n = 0;
   return Bun.serve({
-    port: 0,
+    port,
     hostname: "127.0.0.1",
     idleTimeout: 255,
     maxRequestBodySize: 2 ** 31,

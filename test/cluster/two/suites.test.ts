@@ -2,11 +2,10 @@
  * Suites of single servers, as they are, over two servers on one database of which each request goes to the other one than
  * the request before it.
  */
-import { join } from "node:path";
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, setDefaultTimeout, test } from "bun:test";
 import { lacks } from "../../helpers/lacks.ts";
-import { ROOT } from "../../helpers/server.ts";
 import { hasPostgres } from "../servers/postgres.ts";
+import { expectPassesOverTwo } from "./over-two.ts";
 
 setDefaultTimeout(600_000);
 
@@ -19,15 +18,5 @@ const SUITES = [
 ];
 
 describe.skipIf(lacks("PostgreSQL", hasPostgres))("two servers on one database", () => {
-  test.each(SUITES)("pass %s", async (file) => {
-    const child = Bun.spawn([process.execPath, "test", "--timeout=480000", join(ROOT, file)], {
-      cwd: ROOT,
-      env: { ...process.env, LECTERN_TEST_SERVERS: "two" },
-      stdout: "pipe",
-      stderr: "pipe",
-    });
-    const [out, err, status] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-    expect([status, status === 0 ? "" : `${out}${err}`]).toEqual([0, ""]);
-    expect(err).toContain("0 fail");
-  });
+  test.each(SUITES)("pass %s", async (file) => await expectPassesOverTwo(file));
 });
