@@ -20,6 +20,7 @@ const SRC = join(import.meta.dir, "..");
 
 /** What goes through a whole table, and why that is no harm. */
 const WHOLE: Readonly<Record<string, string>> = {
+  "chunk-hits.ts ANY_OWN": "ends with the first row",
   "embedding-cache.ts REMOVE_OLDEST": "ends with the limit",
   "embedding-cache.ts SIZE": "a row",
   "query-log.ts OLDEST": "ends with the limit",
@@ -51,7 +52,8 @@ const NO_STATEMENT = new Set([
 ]);
 const OF_CACHE = /^index-cache\.ts /;
 /** Said to PostgreSQL alone. */
-const POSTGRES_ALONE = /lectern_now_ms|clock_timestamp|FOR (NO KEY )?(UPDATE|SHARE)|ON CONSTRAINT|::|RECURSIVE waiting/;
+const POSTGRES_ALONE =
+  /lectern_now_ms|clock_timestamp|FOR (NO KEY )?(UPDATE|SHARE)|ON CONSTRAINT|::|RECURSIVE waiting|starts_with/;
 
 /** The same on PostgreSQL, beside those of whole tables above. */
 const WHOLE_THERE: Readonly<Record<string, string>> = {
@@ -63,12 +65,15 @@ const WHOLE_THERE: Readonly<Record<string, string>> = {
   "instance.ts GET": "a row",
   "keys.ts REMOVE_EVERY": "all of them",
   "query-log.ts SIZE": "a row",
+  "load-asks.ts OF_SERVER": "rows for some seconds each",
   "rates.ts TRIM": "a row of each key that was used in the last minutes",
   "replicas.ts LIST": "a row of each server",
   "shown-ids.ts SHOWN_ID_ROW": "a row",
 };
 /** Said to SQLite alone. */
 const SQLITE_ALONE = new Set([
+  "chunk-hits.ts ANY_OWN",
+  "chunk-hits.ts BARE_HITS",
   "job-leases.ts DUE_TENANTS",
   "own-schema.ts OBJECTS",
   "index-reads.ts TERMS",

@@ -61,10 +61,14 @@ const PIECE_BYTES = 4 * 1024 * 1024;
 
 /**
  * Makes what stands in the log durable, off the thread. What no longer stands there is durable in the database: it was
- * synced before the log began anew. `onLost` is told when the disk did not keep it; rejects then, too.
+ * synced before the log began anew, or was removed. `onLost` is told when the disk did not keep it; rejects then, too.
  */
 export async function syncLog(database: string, onLost: (cause: unknown) => void = () => {}): Promise<void> {
-  const log = await open(`${database}-wal`, "r");
+  const log = await open(`${database}-wal`, "r").catch((error: unknown) => {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+    throw error;
+  });
+  if (log === null) return;
   try {
     await log.sync().catch((error: unknown) => {
       onLost(error);
