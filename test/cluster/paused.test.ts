@@ -36,7 +36,7 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("a server that stands still", 
     ] as const;
     const rows = ([table, of]: (typeof tables)[number]) => `SELECT '${table}' AS name, count(*)::int AS n,
       md5(string_agg(t.xmin::text || t::text, ',' ORDER BY t::text)) AS sum FROM ${table} t WHERE ${of}`;
-    return await replicas.rows(tables.map(rows).join(" UNION ALL "));
+    return await replicas.rows(`${tables.map(rows).join(" UNION ALL ")} ORDER BY name`);
   };
 
   /** A store into which files come that are `from` on. */
