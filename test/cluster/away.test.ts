@@ -305,7 +305,7 @@ describe.skipIf(lacks("postgres", hasPostgres))("a database that is away", () =>
     const address = server.url("crowded").replace("postgres@", "common@");
     told.length = 0;
     const db = await openPostgres(address, {
-      timeout: TIMEOUT_MS,
+      timeout: 10_000,
       connections: 8,
       onAway: (reason) => told.push(reason),
     });
