@@ -64,7 +64,8 @@ function administrator(tenantId: TenantId, key: string, nowSeconds: number): New
 /** A key of this process run only, for verbs on the same machine; never written to the database. */
 export interface RunKey {
   key: string;
-  authenticate: Authenticate;
+  /** At once: every request asks it first. */
+  authenticate(sha256: Uint8Array): Caller | null;
 }
 
 export function createRunKey(tenantId: string): RunKey {

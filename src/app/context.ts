@@ -145,7 +145,7 @@ export async function createContext(config: Config, overrides: Overrides = {}): 
   const app = appOf(config, {
     operations: overrides.operations?.(operations) ?? operations,
     authenticate: async (sha256) =>
-      (await runKey?.authenticate(sha256)) ?? (await authenticate(sha256)) ?? (await sessions.authenticate(sha256)),
+      runKey?.authenticate(sha256) ?? (await authenticate(sha256)) ?? (await sessions.authenticate(sha256)),
     log,
     metrics,
     stopping: signal,

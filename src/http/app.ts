@@ -115,9 +115,9 @@ class HttpApp implements App {
     return this.#inFlight.total();
   }
 
-  async handle(original: Request, connection?: Connection): Promise<Response> {
+  handle(original: Request, connection?: Connection): Promise<Response> {
     const state = newState(original, this.#deps.dialect, connection);
-    return await tracedRequest(
+    return tracedRequest(
       original.headers,
       () => this.#handle(original, state, connection),
       ({ status }) => ({
@@ -171,7 +171,10 @@ class HttpApp implements App {
 
   async #routed(original: Request, state: RequestState): Promise<Response> {
     const target = readTarget(original);
-    const page = await this.#deps.console?.answer(original, target.pathname);
+    // What no page can be is not waited for.
+    const page = target.pathname.startsWith("/v1/")
+      ? null
+      : await this.#deps.console?.answer(original, target.pathname);
     if (page) {
       state.route = "/console";
       return page;

@@ -26,7 +26,9 @@ const ZSTD_WINDOW_LOG = 23;
  * @throws AppError `unsupported_encoding`; reading the body throws `invalid_encoding` where it is damaged.
  */
 export function decodedRequest(request: Request): Request {
-  const named = (request.headers.get("content-encoding") ?? "").toLowerCase().split(",");
+  const given = request.headers.get("content-encoding");
+  if (given === null) return request;
+  const named = given.toLowerCase().split(",");
   const codings = named.map((name) => name.trim().replace(/^x-gzip$/, "gzip")).filter((name) => name !== "");
   const used = codings.filter((name) => name !== "identity");
   if (used.length === 0 || request.body === null) return request;

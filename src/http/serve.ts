@@ -105,7 +105,8 @@ export function serveOperation(
       state.keyId = caller.keyId;
       state.dialect = named ?? (isDialect(caller.dialect) ? caller.dialect : state.dialect);
       // A refused request counts as well.
-      await deps.rates.take(caller);
+      const taken = deps.rates.take(caller);
+      if (taken !== undefined) await taken;
       authorize(caller, spec.role, params["vector_store_id"], spec.operatorOnly);
       refuseSuspended(caller, spec, params);
       if (deps.stopping.aborted)

@@ -35,13 +35,9 @@ export function takeSpans(are: boolean): void {
 }
 
 /** Work as a span below the current one. What is thrown marks it as failed and goes on. */
-export async function traced<T>(
-  name: string,
-  attributes: Attributes,
-  work: (span: OpenSpan) => Promise<T>,
-): Promise<T> {
-  if (!areTaken) return await work(NO_SPAN);
-  return await trace.getTracer(NAME).startActiveSpan(name, { attributes }, (span) => run(span, work));
+export function traced<T>(name: string, attributes: Attributes, work: (span: OpenSpan) => Promise<T>): Promise<T> {
+  if (!areTaken) return work(NO_SPAN);
+  return trace.getTracer(NAME).startActiveSpan(name, { attributes }, (span) => run(span, work));
 }
 
 /** The same for a call of another server: `headers` are given the trace that it belongs to. */
@@ -68,17 +64,17 @@ export async function tracedAlone<T>(
 }
 
 /** A request, in the trace that its `traceparent` names. `ended` is told what the answer was. */
-export async function tracedRequest<T>(
+export function tracedRequest<T>(
   headers: Headers,
   work: () => Promise<T>,
   ended: (answer: T) => { name: string; attributes: Attributes; isFailure: boolean },
 ): Promise<T> {
-  if (!areTaken) return await work();
+  if (!areTaken) return work();
   const caller = propagation.extract(context.active(), headers, {
     get: (from, key) => from.get(key) ?? undefined,
     keys: (from) => [...from.keys()],
   });
-  return await context.with(caller, () =>
+  return context.with(caller, () =>
     trace.getTracer(NAME).startActiveSpan("request", { kind: SpanKind.SERVER }, async (span) => {
       try {
         const answer = await work();
