@@ -3,6 +3,7 @@ import type { EngineLease } from "../index/engine.ts";
 import { GRAPH_FROM_VECTORS } from "../index/graph-work.ts";
 import type { Log } from "../platform/log.ts";
 import { nextTurn } from "../platform/next-turn.ts";
+import { type LookTimes, RepeatedLook } from "../platform/repeated-look.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import { canHaveGraph } from "../storage/postgres/engine-schema.ts";
 import type { EngineState, EngineTables } from "../storage/postgres/engine-tables.ts";
@@ -22,10 +23,8 @@ export interface EngineIndexesDeps {
   graphFrom?: number | undefined;
 }
 
-/** Between two looks at what is to be done. ms */
-const EVERY_MS = 500;
-/** Where the database does not answer. ms */
-const AWAY_MS = 2000;
+/** Of looks at what is to be done; later where the database does not answer. */
+const TIMES: LookTimes = { everyMs: 500, failedMs: 2000 };
 /** Every so many looks, also for stores that grew large, and for tables that nobody uses. */
 const WIDE_EVERY = 20;
 /** Vectors that are moved into a graph at a time: each takes milliseconds, and nobody else writes to the tables meanwhile. */
@@ -54,23 +53,27 @@ export class EngineIndexes implements AsyncDisposable {
   #states = new Map<number, EngineState>();
   readonly #bringing = new Map<number, Promise<boolean>>();
   readonly #filling = new Map<number, Promise<void>>();
+  readonly #repeated: RepeatedLook;
   #looks = 0;
-  #timer: Timer | null = null;
-  #looking: Promise<void> = Promise.resolve();
   #isClosed = false;
 
   constructor(deps: EngineIndexesDeps) {
     this.#deps = deps;
+    this.#repeated = new RepeatedLook(
+      () => this.look(),
+      TIMES,
+      (error) =>
+        deps.log.debug("generations that the database searches were not looked at", { error: messageOf(error) }),
+    );
   }
 
   start(): void {
-    this.#lookAfter(EVERY_MS);
+    this.#repeated.start();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
-    clearTimeout(this.#timer ?? undefined);
-    await this.#looking;
+    await this.#repeated[Symbol.asyncDispose]();
     await Promise.allSettled([...this.#filling.values(), ...this.#bringing.values()]);
   }
 
@@ -235,22 +238,6 @@ export class EngineIndexes implements AsyncDisposable {
   async #drop(id: number): Promise<void> {
     this.#states.delete(id);
     await this.#deps.tables.drop(id);
-  }
-
-  #lookAfter(ms: number): void {
-    if (this.#isClosed) return;
-    this.#timer = setTimeout(() => {
-      this.#looking = this.look().then(
-        () => this.#lookAfter(EVERY_MS),
-        (error: unknown) => {
-          this.#deps.log.debug("generations that the database searches were not looked at", {
-            error: messageOf(error),
-          });
-          this.#lookAfter(AWAY_MS);
-        },
-      );
-    }, ms);
-    this.#timer.unref();
   }
 }
 

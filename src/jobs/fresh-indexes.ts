@@ -3,6 +3,7 @@ import type { StoreIndex } from "../index/store-index.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../platform/log.ts";
 import { nextTurn } from "../platform/next-turn.ts";
+import { type LookTimes, RepeatedLook } from "../platform/repeated-look.ts";
 import type { GenerationRow } from "../storage/generations.ts";
 import type { StoreFileSeq, TenantId } from "../storage/ids.ts";
 import { type Changed, type StoreVersion, tellAll } from "../storage/store-changes.ts";
@@ -27,10 +28,8 @@ export interface FreshIndexesDeps {
   storeGone(storeId: string): Promise<void>;
 }
 
-/** Between two looks at what other servers changed, so that a search seldom finds much to do. ms */
-const EVERY_MS = 250;
-/** Where the database does not answer. ms */
-const AWAY_MS = 1000;
+/** Of looks at what other servers changed, so that a search seldom finds much to do; later where the database does not answer. */
+const TIMES: LookTimes = { everyMs: 250, failedMs: 1000 };
 /** Every so many looks, also for stores whose indexes left memory: of what was read for them something is still here. */
 const WIDE_EVERY = 40;
 /** Changes of such a store that are looked at one by one; files, where that is not possible. */
@@ -55,25 +54,28 @@ export class FreshIndexes implements AsyncDisposable {
   readonly #deps: FreshIndexesDeps;
   readonly #known = new WeakMap<StoreIndex, FreshIndex>();
   readonly #read = new Map<string, Read>();
+  readonly #repeated: RepeatedLook;
   #looks = 0;
   /** Something may be here of files that were removed, of which no change tells any more. */
   #isUnswept = false;
-  #timer: Timer | null = null;
-  #looking: Promise<void> = Promise.resolve();
   #isClosed = false;
 
   constructor(deps: FreshIndexesDeps) {
     this.#deps = deps;
+    this.#repeated = new RepeatedLook(
+      () => this.look(),
+      TIMES,
+      (error) => deps.log.debug("changes of other servers were not looked at", { error: messageOf(error) }),
+    );
   }
 
   start(): void {
-    this.#lookAfter(EVERY_MS);
+    this.#repeated.start();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
-    clearTimeout(this.#timer ?? undefined);
-    await this.#looking;
+    await this.#repeated[Symbol.asyncDispose]();
   }
 
   /** An index was read from the database; `version`: of its store, before that was begun. */
@@ -248,19 +250,5 @@ export class FreshIndexes implements AsyncDisposable {
       after = last.store_file;
       await nextTurn();
     }
-  }
-
-  #lookAfter(ms: number): void {
-    if (this.#isClosed) return;
-    this.#timer = setTimeout(() => {
-      this.#looking = this.look().then(
-        () => this.#lookAfter(EVERY_MS),
-        (error: unknown) => {
-          this.#deps.log.debug("changes of other servers were not looked at", { error: messageOf(error) });
-          this.#lookAfter(AWAY_MS);
-        },
-      );
-    }, ms);
-    this.#timer.unref();
   }
 }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { NOTHING_LEFT } from "../../test/helpers/api.ts";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
 import type { TempDir } from "../../test/helpers/temp-dir.ts";
 import { silentLog } from "../platform/log.ts";
@@ -183,16 +184,7 @@ describe("deletions", () => {
       chunks: 3,
       vectors: 3,
       keyword_postings: 3,
-      remaining: {
-        files: 0,
-        chunks: 0,
-        vectors: 0,
-        keyword_postings: 0,
-        cache_entries: 0,
-        bytes: 0,
-        results: 0,
-        answers: 0,
-      },
+      remaining: NOTHING_LEFT,
     });
   });
 

@@ -268,7 +268,7 @@ class Sqlite implements SqliteDatabase {
   async makeDurable(): Promise<void> {
     if (this.#reader === null || this.#options.flush === false) return;
     this.#trust.check();
-    await syncLog(this.raw.filename, (error) => this.#trust.lose("the database", error));
+    await syncLog(this.#raw.filename, (error) => this.#trust.lose("the database", error));
   }
 
   async reclaim(pages: number): Promise<void> {
