@@ -348,6 +348,37 @@ test("a lease that another took over is not ended by the one who lost it", async
   expect(await rows).toMatchObject([{ lease_owner: "another", attempt: 5 }]);
 });
 
+test("kinds of which nothing waits are not asked for their tenants, however many jobs of another end", async () => {
+  for (let i = 0; i < 20; i++) await add("one", String(i), 1);
+  const asked = new Set<string>();
+  let left = 20;
+  const handler = (kind: JobHandler["kind"]): JobHandler => ({
+    kind,
+    concurrency: 2,
+    run: async () => {
+      left--;
+      return { type: "done" };
+    },
+  });
+  await using runner = new JobRunner({
+    jobs: {
+      ...storage.jobs,
+      dueTenants: (kind, nowMs) => {
+        asked.add(kind);
+        return storage.jobs.dueTenants(kind, nowMs);
+      },
+    },
+    clock: systemClock,
+    log: silentLog,
+    metrics: createMetrics(),
+    owner: "this run",
+    handlers: [handler("ingest"), handler("migrate"), handler("purge_file"), handler("answer")],
+  });
+  await runner.start();
+  await waitFor("all are done", () => left === 0 || undefined);
+  expect([...asked]).toEqual(["ingest"]);
+});
+
 describe("it looks again at", () => {
   /** A runner of one place, and what it found to be due after each look: nothing makes it wait for the next poll. */
   function looking() {

@@ -186,7 +186,10 @@ export class JobRunner implements AsyncDisposable {
   async #pump(): Promise<void> {
     if (!this.#started) return;
     const claimed = await this.#written(async () => {
+      // Most kinds have nothing to do most of the time: one look tells which, for all of them.
+      const waiting = new Set(await this.#options.jobs.waitingKinds(this.#kindsWithPlaces()));
       for (const handler of this.#options.handlers) {
+        if (!waiting.has(handler.kind)) continue;
         while (this.#started && this.#runningOf(handler.kind) < placesOf(handler)) {
           if (!(await this.#claimNext(handler))) break;
         }
@@ -340,6 +343,11 @@ export class JobRunner implements AsyncDisposable {
     }
   }
 
+  #kindsWithPlaces(): JobKind[] {
+    const free = this.#options.handlers.filter((handler) => this.#runningOf(handler.kind) < placesOf(handler));
+    return free.map(({ kind }) => kind);
+  }
+
   #runningOf(kind: JobKind, tenantId?: string): number {
     let count = 0;
     for (const { job } of this.#running.values())
@@ -348,12 +356,10 @@ export class JobRunner implements AsyncDisposable {
   }
 
   async #schedule(leastMs: number): Promise<void> {
-    const { jobs, clock, handlers } = this.#options;
+    const { jobs, clock } = this.#options;
     // Others are not this release's to do: a newer one left them, before it was taken back. Kinds that have every place
     // taken are looked at when a job ends.
-    const kinds = handlers
-      .filter((handler) => this.#runningOf(handler.kind) < placesOf(handler))
-      .map(({ kind }) => kind);
+    const kinds = this.#kindsWithPlaces();
     // Rows that cannot be read now are looked at again with the next poll.
     const due = await jobs.nextDueMs(kinds).catch(() => null);
     if (this.#timer !== null) clearTimeout(this.#timer);

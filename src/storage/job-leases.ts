@@ -1,4 +1,4 @@
-import { CLAIMED_JOB, type JobLeases } from "./jobs.ts";
+import { CLAIMED_JOB, type JobKind, type JobLeases } from "./jobs.ts";
 import { sharedLeases } from "./shared-leases.ts";
 import type { Sql } from "./sql.ts";
 import { texts } from "./dialect.ts";
@@ -10,6 +10,8 @@ const DUE_TENANTS = /*sql*/ `SELECT * FROM (SELECT c.tenant_id, (SELECT j.priori
       ORDER BY j.priority, j.id LIMIT 1) AS priority, c.running
     FROM job_count c WHERE c.kind = ?1 AND c.waiting > 0)
   WHERE priority IS NOT NULL ORDER BY priority, tenant_id`;
+const WAITING_KINDS = /*sql*/ `SELECT k.value AS kind FROM json_each(?1) k
+  WHERE EXISTS (SELECT 1 FROM job j WHERE j.kind = k.value AND j.lease_owner IS NULL)`;
 const CLAIM = /*sql*/ `UPDATE job SET lease_owner = ?4, lease_ms = ?5, attempt = attempt + 1
   WHERE id = (SELECT id FROM job WHERE kind = ?1 AND tenant_id = ?2 AND lease_owner IS NULL AND +due_ms <= ?3
                 AND (store_id IS NULL OR store_id NOT IN ${texts(6)})
@@ -37,6 +39,10 @@ const NEXT_DUE = /*sql*/ `SELECT due_ms FROM job INDEXED BY job_by_due WHERE lea
 
 export function jobLeases(sql: Sql): JobLeases {
   return {
+    waitingKinds: async (kinds) => {
+      const rows = await sql.all<{ kind: JobKind }>(WAITING_KINDS, [JSON.stringify(kinds)]);
+      return rows.map(({ kind }) => kind);
+    },
     dueTenants: (kind, nowMs) => sql.all(DUE_TENANTS, [kind, nowMs]),
     claim: (kind, tenantId, nowMs, owner, leaseMs, { exceptStores = [], onClaimed } = {}) =>
       sql.atomic(async (tx) => {

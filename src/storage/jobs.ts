@@ -123,6 +123,8 @@ export interface ClaimOptions {
 
 /** What the runner does: a job is worked on by whoever leases it. */
 export interface JobLeases {
+  /** Those of the kinds of which jobs wait, due or not. */
+  waitingKinds(kinds: readonly JobKind[]): Promise<JobKind[]>;
   /** Tenants with due work of this kind, those with urgent work first; and how many of theirs are being worked on. */
   dueTenants(kind: JobKind, nowMs: number): Promise<{ tenant_id: TenantId; priority: number; running: number }[]>;
   /** Leases the tenant's next due job to `owner` until `leaseMs`; null when there is none. */
