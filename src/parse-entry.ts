@@ -9,7 +9,7 @@ import { readTsv } from "./parse/ocr.ts";
 import { pageOfScan, PARSER_VERSION, parseDocument } from "./parse/parse.ts";
 import { lowerPriority } from "./platform/priority.ts";
 import { openSealed, seal } from "./platform/sealed.ts";
-import type { ParseInit, ParseMethods, ParseSource, TextPart } from "./workers/protocol.ts";
+import type { ParseInit, ParseMethods, ParseSource, TextPart, WorkerChunk } from "./workers/protocol.ts";
 import { serveCalls } from "./platform/worker-serve.ts";
 
 serveCalls<ParseMethods, ParseInit>((init) => {
@@ -28,6 +28,18 @@ serveCalls<ParseMethods, ParseInit>((init) => {
     return { ...parsed, fromCache: false };
   };
 
+  const slice = (from: number, count: number): WorkerChunk[] => {
+    const some = chunks.slice(from, from + count).map(({ index, heading, ...chunk }) => ({
+      ...chunk,
+      idx: index,
+      heading: [...heading],
+      terms: encodeTerms({ text: chunk.text, heading, title, filename }),
+    }));
+    // The last slice lets the document go.
+    if (from + count >= chunks.length) chunks = [];
+    return some;
+  };
+
   return {
     handlers: {
       async warm() {
@@ -39,7 +51,7 @@ serveCalls<ParseMethods, ParseInit>((init) => {
         }
         return { result: null };
       },
-      async parse({ source, maxTokens, overlapTokens }) {
+      async parse({ source, maxTokens, overlapTokens, count }) {
         chunks = [];
         const loaded = await load(source);
         if (!loaded.ok) return { result: { ok: false, error: loaded.error, scanned: loaded.scanned } };
@@ -48,19 +60,12 @@ serveCalls<ParseMethods, ParseInit>((init) => {
         title = document.title ?? "";
         filename = source.filename;
         const { warnings, scanned } = document;
-        return { result: { ok: true, chunks: chunks.length, warnings, fromCache, scanned } };
+        const total = chunks.length;
+        // Where pages are still to be read there will be others.
+        const first = scanned.length > 0 ? [] : slice(0, count);
+        return { result: { ok: true, chunks: total, first, warnings, fromCache, scanned } };
       },
-      chunks({ from, count }) {
-        const slice = chunks.slice(from, from + count).map(({ index, heading, ...chunk }) => ({
-          ...chunk,
-          idx: index,
-          heading: [...heading],
-          terms: encodeTerms({ text: chunk.text, heading, title, filename }),
-        }));
-        // The last slice lets the document go.
-        if (from + count >= chunks.length) chunks = [];
-        return { result: slice };
-      },
+      chunks: ({ from, count }) => ({ result: slice(from, count) }),
       upgradeTerms: ({ chunks: before }) => ({
         result: before.map(({ terms, ...chunk }) => upgradeTerms(terms, { ...chunk, title: "" })),
       }),

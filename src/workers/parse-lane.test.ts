@@ -282,14 +282,28 @@ describe("tenants take turns", () => {
     await using lane = laneOf();
     await lane.warm();
     const held = Promise.withResolvers<void>();
+    // Of more chunks than are given on at once: of a shorter one the place is free when its chunks are given on.
+    const long = "Nothing much. ".repeat(40 * STRATEGY.maxTokens);
     const slow = [1, 2, 3].map((n) =>
-      lane.parse(ofTenant(sourceOf(dir, "slow", `${n}.txt`), "a"), STRATEGY, () => held.promise, NEVER),
+      lane.parse(ofTenant(sourceOf(dir, long, `${n}.txt`), "a"), STRATEGY, () => held.promise, NEVER),
     );
     const quick = ofTenant(sourceOf(dir, "quick", "quick.txt"), "b");
     expect(await lane.parse(quick, STRATEGY, () => undefined, NEVER)).toMatchObject({ type: "parsed" });
     expect(lane.stats()).toMatchObject({ size: 1, waiting: 2 });
     held.resolve();
     expect((await Promise.all(slow)).map(({ type }) => type)).toEqual(["parsed", "parsed", "parsed"]);
+  });
+
+  test("the next document is read while the last chunks of one are given on", async () => {
+    using dir = tempDir();
+    await using lane = laneOf();
+    await lane.warm();
+    const held = Promise.withResolvers<void>();
+    const writing = lane.parse(sourceOf(dir, "short"), STRATEGY, () => held.promise, NEVER);
+    const next = lane.parse(sourceOf(dir, "next", "next.txt"), STRATEGY, () => undefined, NEVER);
+    expect(await next).toMatchObject({ type: "parsed" });
+    held.resolve();
+    expect(await writing).toMatchObject({ type: "parsed" });
   });
 
   test("a place that was given with a job's turn is the document's, and is given back", async () => {

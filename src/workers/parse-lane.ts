@@ -28,8 +28,11 @@ type Failure =
 
 export type TextOutcome = { type: "read"; parts: TextPart[] } | Failure;
 
-/** `scanned`: these pages are for OCR first. */
-type Attempt = ParseOutcome | { type: "scanned"; pages: number[] };
+/** `parsed`: the last chunks, which are still to be given on. `scanned`: these pages are for OCR first. */
+type Attempt =
+  | Failure
+  | { type: "parsed"; warnings: string[]; last: WorkerChunk[] }
+  | { type: "scanned"; pages: number[] };
 
 export interface ParseLaneOptions {
   workers: number;
@@ -132,13 +135,18 @@ export class ParseLane implements AsyncDisposable {
   ): Promise<ParseOutcome> {
     const attempt = (from: ParseSource, turn?: Turn) => () =>
       this.#inTurn(source.tenantId, signal, (worker) => this.#run(worker, from, task, onChunks, signal), turn);
-    const outcome = await this.#attempts(attempt(source, task.turn), attempt(source), signal);
-    if (outcome.type !== "scanned") return outcome;
-    const recognized = await this.#recognized(source, outcome.pages, signal);
-    if (recognized === null) return { type: "interrupted" };
-    const again = attempt({ ...source, recognized });
-    const read = await this.#attempts(again, again, signal);
-    return read.type === "scanned" ? { type: "interrupted" } : read;
+    let outcome = await this.#attempts(attempt(source, task.turn), attempt(source), signal);
+    if (outcome.type === "scanned") {
+      const recognized = await this.#recognized(source, outcome.pages, signal);
+      if (recognized === null) return { type: "interrupted" };
+      const again = attempt({ ...source, recognized });
+      outcome = await this.#attempts(again, again, signal);
+      if (outcome.type === "scanned") return { type: "interrupted" };
+    }
+    if (outcome.type !== "parsed") return outcome;
+    // The worker has given all that it had, and reads another document meanwhile.
+    if (outcome.last.length > 0) await onChunks(outcome.last);
+    return { type: "parsed", warnings: outcome.warnings };
   }
 
   /** The parsed text in parts, from the cached parse where there is one. */
@@ -229,13 +237,16 @@ export class ParseLane implements AsyncDisposable {
   ): Promise<Attempt> {
     const endsAt = performance.now() + this.#options.deadlineMs;
     const options = () => ({ signal, deadlineMs: Math.max(1, endsAt - performance.now()) });
-    const summary = await worker.call("parse", { source, maxTokens, overlapTokens }, options());
+    const summary = await worker.call("parse", { source, maxTokens, overlapTokens, count: SLICE }, options());
     if (this.#needsOcr(source, summary.scanned)) return { type: "scanned", pages: summary.scanned };
     if (!summary.ok) return { type: "failed", error: summary.error };
-    for (let from = 0; from < summary.chunks; from += SLICE) {
-      await onChunks(await worker.call("chunks", { from, count: SLICE }, options()));
+    const { chunks, warnings } = summary;
+    let last = summary.first;
+    for (let from = last.length; from < chunks; from += SLICE) {
+      if (last.length > 0) await onChunks(last);
+      last = await worker.call("chunks", { from, count: SLICE }, options());
     }
-    return { type: "parsed", warnings: summary.warnings };
+    return { type: "parsed", warnings, last };
   }
 
   /** Holds a worker, when it is this tenant's turn: the one given, or the next. */

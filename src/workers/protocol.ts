@@ -70,14 +70,28 @@ export interface TextPart {
 }
 
 export type ParsedSummary =
-  | { ok: true; chunks: number; warnings: string[]; fromCache: boolean; scanned: number[] }
+  | {
+      ok: true;
+      chunks: number;
+      /** The first of them, which need not be asked for; none where pages are to be read before. */
+      first: WorkerChunk[];
+      warnings: string[];
+      fromCache: boolean;
+      scanned: number[];
+    }
   | { ok: false; error: ParseFailure; scanned: number[] };
 
 export type ParseMethods = {
   /** Loads what the first document would otherwise wait for (the token ranks above all). */
   warm: { args: null; result: null };
-  /** Parses (or reads the cached parse) and cuts into chunks, which stay in the worker until `chunks` asks for them. */
-  parse: { args: { source: ParseSource; maxTokens: number; overlapTokens: number }; result: ParsedSummary };
+  /**
+   * Parses (or reads the cached parse) and cuts into chunks. The first `count` are answered; the rest stay in the worker
+   * until `chunks` asks for them.
+   */
+  parse: {
+    args: { source: ParseSource; maxTokens: number; overlapTokens: number; count: number };
+    result: ParsedSummary;
+  };
   /** A slice of the chunks of the last `parse` in the same session. */
   chunks: { args: { from: number; count: number }; result: WorkerChunk[] };
   /** Terms of chunks that an older analyzer made, brought to this one's. */
