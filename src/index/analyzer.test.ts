@@ -109,6 +109,10 @@ describe("numbers meet in every way to write them:", () => {
     ["call (555) 123-4567 now", "5551234567"],
     ["call 0301234567 now", "030 / 1234567"],
     ["card 4111 1111 1111 1111 is lost", "4111111111111111"],
+    ["the card 00:1A:2B:3C:4D:5E is up", "001a2b3c4d5e"],
+    ["the card 00:1A:2B:3C:4D:5E is up", "00-1A-2B-3C-4D-5E"],
+    ["the card 001A.2B3C.4D5E is up", "00:1a:2b:3c:4d:5e"],
+    ["the key AB:01:cd:23:EF:45:67:89 is known", "AB01CD23EF456789"],
     ["on 2024-03-15 it was", "15.03.2024"],
     ["am 15.3.2024 war es", "2024-03-15"],
     ["on 03/15/2024 it was", "2024-03-15"],
@@ -127,6 +131,7 @@ describe("numbers meet in every way to write them:", () => {
     ["since 3.10 of it", "3.1"],
     ["on 2024-03-15 it was", "16.03.2024"],
     ["a sum of 45.300 Euro", "4530"],
+    ["from 12:30:45 to 12:31:00", "123045"],
   ])("%s is not %s", (text, query) => expect(finds(text, query)).toBe(false));
 
   test("the spelling that was asked for is first", () => {
@@ -175,6 +180,12 @@ describe("short words are found without what other keyboards lack:", () => {
     ["Arabic alef wasla", "ٱلكتاب جديد", "الكتاب"],
     ["Persian letters", "کتابی نو", "كتابي"],
     ["Devanagari nukta", "यह फ़िल्म अच्छी है", "फिल्म"],
+    ["Hindi nasal", "यह हिन्दी में है", "हिंदी"],
+    ["Hindi nasals", "यह सम्बन्ध है", "संबंध"],
+    ["Gujarati nasal", "આ હિન્દી છે", "હિંદી"],
+    ["Icelandic", "Þór er hér og ekki þar sem hann var", "Thor"],
+    ["Serbian", "Đorđe je kod kuće i nije tamo", "Djordje"],
+    ["Serbian", "Đorđe je kod kuće i nije tamo", "Dorde"],
     ["half-width kana", "ｶﾀｶﾅ の 表", "カタカナ"],
     ["in an English text", "This is Frau Müller of the house of Köln", "Mueller"],
   ];
@@ -186,6 +197,8 @@ describe("short words are found without what other keyboards lack:", () => {
     ["Директор Петр подписал счет", "Пётр"],
     ["הילד קרא ספר", "סֵפֶר"],
     ["Strasse und Weg sind nicht das", "Straße"],
+    ["यह हिंदी में है", "हिन्दी"],
+    ["Thor er hér og ekki þar sem hann var", "Þór"],
     ["Şube Izmir sehrindedir ve bir bu için", "İzmir"],
   ])("and the other way round: %s, %s", (text, query) => expect(finds(text, query)).toBe(true));
 

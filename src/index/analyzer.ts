@@ -19,6 +19,7 @@
  * - Since version 2, the later parts of words that are compounds without joints (term-tails.ts), for questions whose
  *   word stands nowhere by itself, or seldom.
  * - Since version 2, the name of the file, in a vocabulary of its own: a name must not make a word of the texts common.
+ * - Since version 3, a few more other spellings (term-fold.ts, term-numbers.ts).
  */
 import type { QueryTerm } from "./query-term.ts";
 import { languageOf } from "./language.ts";

@@ -29,6 +29,9 @@ describe("there is evidence where a chunk alone has", () => {
     ["a version in a file's name", "the file log4j-core-2.17.1.jar", "log4j-core-2.17.1.jar"],
     ["an identifier in another spelling", "call maxRetryCount twice", "max_retry_count"],
     ["a word of Chinese", "系统中的猫", "猫"],
+    ["a letter with a sign", "written in C++ for the customer", "C++"],
+    ["a letter with a sign and a number", "written in C++17 for the customer", "C++17"],
+    ["the address of a network card", "the card 00:1A:2B:3C:4D:5E of the system", "001A2B3C4D5E"],
   ])("%s", (_, text, query) => expect(evidence([text], query)[0]).toBeGreaterThan(0.6));
 });
 
@@ -36,6 +39,7 @@ describe("there is none where a chunk has", () => {
   test.each([
     ["another code with a part in common", "the order ORA-00942 failed", "ORA-99999"],
     ["another code with most parts in common", "the order SN-88213-Q failed", "SN-88213-R"],
+    ["the letter without its sign", "vitamin C for the customer", "C#"],
     ["another version", "the file log4j-core-2.17.1.jar", "log4j-core-2.17.2.jar"],
     ["the same beginning of a word", "Verteidigung der Stadt und nicht mit der", "Verteidiger"],
     ["common words only", "the customer order of the delivery service", "customer order delivery service"],

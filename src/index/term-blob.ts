@@ -11,7 +11,7 @@
  * Versions differ in which terms a text has, and each has all that the ones before it have: a blob of an older version is
  * read as it is until its chunk is analysed again. One of a newer version is refused.
  */
-export const ANALYZER_VERSION = 2;
+export const ANALYZER_VERSION = 3;
 const OLDEST_VERSION = 1;
 
 export type ChunkTerms = {

@@ -50,16 +50,38 @@ const FOLDED_LETTERS: Readonly<Record<string, string>> = {
   "\u0c01": "\u0c02",
 };
 
-/** `Müller` as `mueller`, `Ærø` as `aeroe`: what is written where these letters are not at hand; null without them. */
+/**
+ * `Müller` as `mueller`, `Ærø` as `aeroe`, `Þór` as `thor`: what is written where these letters are not at hand; and a
+ * nasal before a consonant of its own place as anusvara, which Hindi and Gujarati write as often: `हिन्दी` as `हिंदी`.
+ * Null without any. Since version 3 of the analyzer: þ, đ and the nasals.
+ */
 export function transcribed(lower: string): string | null {
   const text = normalized(lower, "NFC");
   if (!TRANSCRIBED_LETTERS.test(text)) return null;
-  return fold(text.replace(ALL_TRANSCRIBED, (letter) => TRANSCRIPTIONS[letter] ?? letter));
+  return fold(text.replace(ALL_TRANSCRIBED, (letter) => TRANSCRIPTIONS[letter] ?? anusvaraOf(letter)));
 }
 
-const TRANSCRIBED_LETTERS = /[äöüøå]/;
-const ALL_TRANSCRIBED = /[äöüøå]/g;
-const TRANSCRIPTIONS: Readonly<Record<string, string>> = { ä: "ae", ö: "oe", ü: "ue", ø: "oe", å: "aa" };
+const NASALS = [
+  "\u0919\u094d(?=[\u0915-\u0918])|\u091e\u094d(?=[\u091a-\u091d])|\u0923\u094d(?=[\u091f-\u0922])",
+  "\u0928\u094d(?=[\u0924-\u0927])|\u092e\u094d(?=[\u092a-\u092d])",
+  "\u0a99\u0acd(?=[\u0a95-\u0a98])|\u0a9e\u0acd(?=[\u0a9a-\u0a9d])|\u0aa3\u0acd(?=[\u0a9f-\u0aa2])",
+  "\u0aa8\u0acd(?=[\u0aa4-\u0aa7])|\u0aae\u0acd(?=[\u0aaa-\u0aad])",
+].join("|");
+const TRANSCRIBED_LETTERS = new RegExp(`[äöüøåþđ]|${NASALS}`);
+const ALL_TRANSCRIBED = new RegExp(`[äöüøåþđ]|${NASALS}`, "g");
+const TRANSCRIPTIONS: Readonly<Record<string, string>> = {
+  ä: "ae",
+  ö: "oe",
+  ü: "ue",
+  ø: "oe",
+  å: "aa",
+  þ: "th",
+  đ: "dj",
+};
+
+function anusvaraOf(nasal: string): string {
+  return nasal < "\u0a80" ? "\u0902" : "\u0a82";
+}
 
 /** Digits of every script as 0–9, with the Arabic separators of decimals and thousands. */
 export function asciiDigits(text: string): string {

@@ -25,11 +25,32 @@ const THOUSANDS = /^(\d{1,3}(?:([.,'’ ])\d{3})(?:\2\d{3})*|\d{1,2}(?:,\d{2})+,
 const DECIMAL_COMMA = /^(\d+),(\d+)$/;
 const DAY_FIRST = /^(\d{1,2})[./-](\d{1,2})[./-](\d{4})$/;
 const YEAR_FIRST = /^(\d{4})[./](\d{1,2})[./](\d{1,2})$/;
+/**
+ * The address of a network card, or the fingerprint of a key, in pairs: who writes it without colons finds it. Since
+ * version 3 of the analyzer.
+ */
+const PAIRS = /[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5,31}(?![\p{L}\p{N}:])/gu;
+const BESIDE_PAIRS = /[\p{L}\p{N}:]/u;
 /** Digits of a telephone, card or account number that is written in groups, and how many groups it may have. */
 const JOINED_DIGITS = { least: 7, most: 24, groups: 9 } as const;
 
 /** `original` is the text in the digits that it was written in. */
 export function numberSpans(text: string, original = text): NumberSpan[] {
+  const pairs = text.includes(":") ? pairSpans(text) : [];
+  const grouped = groupSpans(text, original);
+  if (pairs.length === 0) return grouped;
+  const outside = grouped.filter(({ start, end }) => !pairs.some((pair) => start < pair.end && pair.start < end));
+  return [...pairs, ...outside].sort((a, b) => a.start - b.start);
+}
+
+function pairSpans(text: string): NumberSpan[] {
+  return [...text.matchAll(PAIRS)].flatMap(({ 0: raw, index: start }) => {
+    if (start > 0 && BESIDE_PAIRS.test(text[start - 1] ?? "")) return [];
+    return [{ start, end: start + raw.length, spellings: [raw.replaceAll(":", "").toLowerCase()] }];
+  });
+}
+
+function groupSpans(text: string, original: string): NumberSpan[] {
   if (!MAY_HOLD_SPAN.test(text)) return [];
   const spans: NumberSpan[] = [];
   SPAN_START.lastIndex = 0;

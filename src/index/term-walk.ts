@@ -165,7 +165,11 @@ function spaced(text: string, forms: Forms, sink: TermSink): void {
     if (inAscii !== pointed) otherwise(inAscii, pointed, { forms, sink, proof: WHOLE });
     return;
   }
-  if (text.endsWith("+") || text.endsWith("#")) sink.term(text.toLowerCase().slice(-MAX_WORD_LENGTH), "all", WHOLE);
+  if (text.endsWith("+") || text.endsWith("#")) {
+    sink.term(text.toLowerCase().slice(-MAX_WORD_LENGTH), "all", WHOLE);
+    // Who has `C` does not have `C++`.
+    sink = new PartOf(sink, NOTHING);
+  }
   const plain = text.replace(ENGLISH_SUFFIX, "").replace(/['’](?=[tT]$)/, "");
   if (plain.includes(",")) {
     spaced(plain.replaceAll(",", ""), forms, sink);
