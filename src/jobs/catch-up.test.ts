@@ -146,7 +146,7 @@ describe("a parse that", () => {
     const { shop, other } = await setUp({ sharesChunks: false });
     await using _shop = shop;
     shop.parser.instead.push(async (onChunks, chunks) => {
-      await onChunks(chunks.slice(0, 3));
+      await onChunks(chunks.slice(0, 3), false);
       return { type: "crashed" };
     });
     expect(await bringUp(shop, other)).toEqual({ type: "away", detail: "a parse worker died", retryAfterMs: 500 });
@@ -159,8 +159,8 @@ describe("a parse that", () => {
     await using _shop = shop;
     shop.parser.instead.push(
       async (onChunks, chunks) => {
-        await onChunks(chunks.slice(0, 3));
-        await onChunks(chunks);
+        await onChunks(chunks.slice(0, 3), false);
+        await onChunks(chunks, true);
         return { type: "parsed", warnings: [] };
       },
       () => ({ type: "interrupted" }),

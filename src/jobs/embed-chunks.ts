@@ -84,6 +84,8 @@ class ChunkEmbedding {
         const call = this.#embed(chunks, giveBack).finally(() => this.#running.delete(call));
         this.#running.add(call);
       }
+      // These were the last, unless more come: one look more, when they are done, tells.
+      if (chunks.length < most) await Promise.all(this.#running);
     }
     // What was asked for and paid is still written down.
     await Promise.all(this.#running);

@@ -77,7 +77,10 @@ test.each([
       parse: {
         tryTurn: () => ({ [Symbol.dispose]: () => undefined }),
         async parse(_source, _strategy, onChunks) {
-          await onChunks(Array.from({ length: CHUNKS }, (_, idx) => chunkOf(idx)));
+          await onChunks(
+            Array.from({ length: CHUNKS }, (_, idx) => chunkOf(idx)),
+            true,
+          );
           return { type: "parsed", warnings: [] };
         },
       },
@@ -325,7 +328,7 @@ describe("a parse that", () => {
       await shop.store();
       const { seq } = await shop.attach("file-1", TEXT);
       shop.parser.instead.push(async (onChunks, chunks) => {
-        await onChunks(chunks.slice(0, 3));
+        await onChunks(chunks.slice(0, 3), false);
         return parse;
       });
       expect(await shop.run(shop.ingest(), String(seq))).toEqual(outcome);
@@ -342,8 +345,8 @@ describe("a parse that", () => {
     await shop.store();
     const { seq } = await shop.attach("file-1", TEXT);
     shop.parser.instead.push(async (onChunks, chunks) => {
-      await onChunks(chunks.slice(0, 6));
-      await onChunks(chunks.slice(0, 10));
+      await onChunks(chunks.slice(0, 6), false);
+      await onChunks(chunks.slice(0, 10), true);
       return { type: "parsed", warnings: [] };
     });
     await shop.run(shop.ingest(), String(seq));
@@ -514,7 +517,7 @@ test("chunks of a set that is not live any more are of no use: the file is cut a
   await shop.store();
   const { seq } = await shop.attach("file-1", TEXT);
   shop.parser.instead.push(async (onChunks, chunks) => {
-    await onChunks(chunks);
+    await onChunks(chunks, true);
     const fresh = await insertGeneration(shop.storage, { tenantId: TENANT, storeId: STORE, ...MODEL });
     await shop.storage.stores.setLiveGeneration(TENANT, STORE, fresh.id);
     return { type: "parsed", warnings: [] };

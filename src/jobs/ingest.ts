@@ -120,6 +120,8 @@ class FileIngest {
   /** A place in the parse lane, until the file is parsed. */
   readonly #turn: Disposable | null;
   readonly #signal: AbortSignal;
+  /** How many chunks this run made, none of which has a vector; null where they are of an earlier one. */
+  #made: number | null = null;
 
   constructor(deps: IngestDeps, work: IngestWork & { turn: Disposable | null }, signal: AbortSignal) {
     const { file, generation, attempt, turn } = work;
@@ -193,17 +195,20 @@ class FileIngest {
     const { max_tokens: maxTokens, overlap_tokens: overlapTokens } = this.#file;
     const task = { maxTokens, overlapTokens, turn: this.#turn ?? undefined };
     let stored = 0;
-    const store = async (chunks: readonly NewChunk[]): Promise<void> => {
+    let last: readonly NewChunk[] = [];
+    const store = async (chunks: readonly NewChunk[], isLast: boolean): Promise<void> => {
       // The parse began again (its process was killed in company): so do its rows.
       if (stored > 0 && chunks[0]?.idx === 0) while ((await this.#removeSome()) > 0);
-      await storage.chunks.add({ tenantId, storeId: this.#file.store_id, ...this.#owner }, chunks);
+      if (isLast) last = chunks;
+      else await storage.chunks.add(this.#chunkSource(), chunks);
       stored = (chunks.at(-1)?.idx ?? -1) + 1;
       this.#progress({ stage: "chunk", done: stored, total: stored });
     };
     const outcome = await this.#deps.parse.parse(source, task, store, this.#signal);
     switch (outcome.type) {
       case "parsed":
-        return await this.#setChunked(outcome.warnings);
+        this.#made = stored;
+        return await this.#setChunked(last, outcome.warnings);
       case "failed":
         return { type: "failed", ...outcome.error };
       case "crashed":
@@ -219,11 +224,18 @@ class FileIngest {
     return await this.#deps.storage.chunks.removeSome(storeFile, revision + 1, REMOVED_AT_ONCE);
   }
 
-  async #setChunked(warnings: readonly string[]): Promise<Step> {
+  #chunkSource() {
+    const { tenant_id: tenantId, store_id: storeId } = this.#file;
+    return { tenantId, storeId, ...this.#owner };
+  }
+
+  /** With the last of them, which are all of a short file. */
+  async #setChunked(last: readonly NewChunk[], warnings: readonly string[]): Promise<Step> {
     const { tenant_id: tenantId, store_id: storeId, seq, revision } = this.#file;
-    return await relaxed(this.#deps.storage, async ({ stores, storeFiles }): Promise<Step> => {
+    return await relaxed(this.#deps.storage, async ({ stores, storeFiles, chunks }): Promise<Step> => {
       // Another set of chunks went live meanwhile: these are of no use.
       if ((await stores.get(tenantId, storeId))?.live_generation !== this.#generation.id) return retry("more");
+      if (last.length > 0) await chunks.add(this.#chunkSource(), last);
       await storeFiles.setChunked(tenantId, seq, revision, warnings);
       return { type: "ok" };
     });
@@ -232,8 +244,11 @@ class FileIngest {
   async #embed(): Promise<Step> {
     const { storage, embed } = this.#deps;
     const { tenant_id: tenantId, file_id: fileId } = this.#file;
-    const { chunks: total, vectors } = await storage.chunks.totals(tenantId, this.#owner, this.#generation.id);
-    let done = vectors;
+    const { chunks: total, vectors: before } =
+      this.#made === null
+        ? await storage.chunks.totals(tenantId, this.#owner, this.#generation.id)
+        : { chunks: this.#made, vectors: 0 };
+    let done = before;
     this.#progress({ stage: "embed", done, total });
     const onSlice = (added: number): void => {
       done += added;

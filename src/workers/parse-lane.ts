@@ -53,6 +53,9 @@ export interface ParseTask {
   turn?: Turn | undefined;
 }
 
+/** Gets the chunks in order, in slices, and is waited for (back pressure). After the last slice the document is parsed. */
+type TakeChunks = (chunks: WorkerChunk[], isLast: boolean) => void | Promise<void>;
+
 /** Chunks that cross the boundary at once; bounds memory on both sides. */
 const SLICE = 32;
 const MIB = 2 ** 20;
@@ -115,24 +118,14 @@ export class ParseLane implements AsyncDisposable {
     this.#onFree = listener;
   }
 
-  /** Parses and chunks one document; `onChunks` gets them in order, in slices, and is waited for (back pressure). */
-  async parse(
-    source: ParseSource,
-    task: ParseTask,
-    onChunks: (chunks: WorkerChunk[]) => void | Promise<void>,
-    signal: AbortSignal,
-  ): Promise<ParseOutcome> {
+  /** Parses and chunks one document. */
+  async parse(source: ParseSource, task: ParseTask, onChunks: TakeChunks, signal: AbortSignal): Promise<ParseOutcome> {
     return await traced("parse", { "lectern.content_type": source.contentType ?? "" }, () =>
       this.#parse(source, task, onChunks, signal),
     );
   }
 
-  async #parse(
-    source: ParseSource,
-    task: ParseTask,
-    onChunks: (chunks: WorkerChunk[]) => void | Promise<void>,
-    signal: AbortSignal,
-  ): Promise<ParseOutcome> {
+  async #parse(source: ParseSource, task: ParseTask, onChunks: TakeChunks, signal: AbortSignal): Promise<ParseOutcome> {
     const attempt = (from: ParseSource, turn?: Turn) => () =>
       this.#inTurn(source.tenantId, signal, (worker) => this.#run(worker, from, task, onChunks, signal), turn);
     let outcome = await this.#attempts(attempt(source, task.turn), attempt(source), signal);
@@ -145,7 +138,7 @@ export class ParseLane implements AsyncDisposable {
     }
     if (outcome.type !== "parsed") return outcome;
     // The worker has given all that it had, and reads another document meanwhile.
-    if (outcome.last.length > 0) await onChunks(outcome.last);
+    if (outcome.last.length > 0) await onChunks(outcome.last, true);
     return { type: "parsed", warnings: outcome.warnings };
   }
 
@@ -232,7 +225,7 @@ export class ParseLane implements AsyncDisposable {
     worker: WorkerSession<ParseMethods>,
     source: ParseSource,
     { maxTokens, overlapTokens }: ParseTask,
-    onChunks: (chunks: WorkerChunk[]) => void | Promise<void>,
+    onChunks: TakeChunks,
     signal: AbortSignal,
   ): Promise<Attempt> {
     const endsAt = performance.now() + this.#options.deadlineMs;
@@ -243,7 +236,7 @@ export class ParseLane implements AsyncDisposable {
     const { chunks, warnings } = summary;
     let last = summary.first;
     for (let from = last.length; from < chunks; from += SLICE) {
-      if (last.length > 0) await onChunks(last);
+      if (last.length > 0) await onChunks(last, false);
       last = await worker.call("chunks", { from, count: SLICE }, options());
     }
     return { type: "parsed", warnings, last };

@@ -25,7 +25,8 @@ export class WordParser implements Pick<ParseLane, "parse" | "tryTurn"> {
     const chunks = chunksOf(await Bun.file(source.path).text(), strategy);
     const instead = this.instead.shift();
     if (instead !== undefined) return await instead(onChunks, chunks);
-    for (let from = 0; from < chunks.length; from += SLICE) await onChunks(chunks.slice(from, from + SLICE));
+    for (let from = 0; from < chunks.length; from += SLICE)
+      await onChunks(chunks.slice(from, from + SLICE), from + SLICE >= chunks.length);
     return { type: "parsed", warnings: this.warnings };
   }
 }
