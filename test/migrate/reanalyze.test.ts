@@ -6,6 +6,7 @@ import { Database } from "bun:sqlite";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
+import { ANALYZER_VERSION } from "../../src/index/term-blob.ts";
 import { json, search } from "../helpers/api.ts";
 import { ROOT, startServer, type TestServer } from "../helpers/server.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
@@ -23,7 +24,7 @@ const ALWAYS: [query: string, filename: string][] = [
   ["delivery", "launch.txt"],
   ["Hà Nội", "hanoi.txt"],
 ];
-/** Found by what version 2 adds. */
+/** Found by what later versions add. */
 const NOW: [query: string, filename: string][] = [
   ["holiday-policy-2024.txt", "holiday-policy-2024.txt"],
   ["Mueller Koeln", "leitung.txt"],
@@ -63,7 +64,8 @@ async function check(server: TestServer, cases: readonly [string, string][]): Pr
   expect(found).toEqual(cases.map((one) => [...one]));
 }
 
-const isDone = (dataDir: string) => (versions(dataDir).every((version) => version === 2) ? true : undefined);
+const isDone = (dataDir: string) =>
+  versions(dataDir).every((version) => version === ANALYZER_VERSION) ? true : undefined;
 
 test("chunks of an older version are analysed again while they are searched", async () => {
   using dir = tempDir();
@@ -81,11 +83,11 @@ test("killed halfway, it goes on at the next start and answers from both kinds m
   {
     await using doomed = await startServer({ dataDir, env: { LECTERN_TEST_FAILPOINT: "reanalyze:some-written:3" } });
     await waitFor("it is killed", () =>
-      versionsOrNone(dataDir).filter((one) => one === 2).length === 3 ? true : undefined,
+      versionsOrNone(dataDir).filter((one) => one === ANALYZER_VERSION).length === 3 ? true : undefined,
     );
     await doomed.kill();
   }
-  expect(versions(dataDir)).toEqual([1, 1, 1, 2, 2, 2]);
+  expect(versions(dataDir)).toEqual([1, 1, 1, ANALYZER_VERSION, ANALYZER_VERSION, ANALYZER_VERSION]);
   await using server = await startServer({ dataDir });
   await check(server, ALWAYS);
   await waitFor("everything is analysed", () => isDone(dataDir));
