@@ -22,7 +22,7 @@ export const ingest: Bench = {
     {
       await using server = await startServer();
       await uploads(context, server, small ? 50 : 500);
-      await compare(context, server, bundledModel(), small ? 40 : 1500);
+      await compare(context, server, bundledModel(), small ? 400 : 1500);
     }
     using dir = tempDir();
     const dataDir = dir.join("data");
