@@ -51,7 +51,8 @@ for (const { run, ...name } of due) {
   const keep = (tally: Tally) =>
     results.keep(tally, { most, step, seconds: Math.round((performance.now() - started) / 1000) });
   const tally = await run({
-    ...{ ...name, most, step, before: tried, from: tried?.next ?? 1, isOver, onChecked: keep },
+    ...{ kind: name.kind, action: name.action, most, step, isOver },
+    ...{ before: tried, from: tried?.next ?? 1, onChecked: keep },
     onFinding: (finding) => console.log(`  - ${finding}`),
   });
   done.push({ ...name, tally });
