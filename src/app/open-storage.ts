@@ -4,8 +4,8 @@ import type { Config } from "../config/config.ts";
 import { messageOf } from "../errors.ts";
 import type { ChangeBus } from "../platform/changes.ts";
 import type { Clock } from "../platform/clock.ts";
-import { StartError } from "../platform/data-dir.ts";
-import { createDiskTrust, type DiskTrust } from "../platform/disk-trust.ts";
+import { noRoomText, StartError } from "../platform/data-dir.ts";
+import { createDiskTrust, type DiskTrust, isDiskFull } from "../platform/disk-trust.ts";
 import type { Log } from "../platform/log.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import { NewerSchemaError } from "../storage/migrations/newer-schema.ts";
@@ -103,6 +103,7 @@ function openDatabase(dataDir: string, log: Log, options: SqliteOptions): Sqlite
         { cause: error },
       );
     }
+    if (isDiskFull(error)) throw new StartError(noRoomText(dataDir), { cause: error });
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
     if (!code.startsWith("SQLITE_")) throw error;
     throw new StartError(

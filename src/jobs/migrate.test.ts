@@ -330,7 +330,7 @@ test("a model that goes away while the generations are compared is waited for", 
 
 describe("a full disk", () => {
   test("fails the migration, gives the space back, and the store serves on", async () => {
-    for (const code of ["SQLITE_FULL", "ENOSPC", "SQLITE_IOERR_WRITE"]) {
+    for (const code of ["SQLITE_FULL", "ENOSPC", "EDQUOT", "SQLITE_IOERR_WRITE"]) {
       await using shop = await setUp();
       shop.model.before = (_model, texts) => {
         if (texts.some((text) => text.includes("river"))) throw Object.assign(new Error("no space"), { code });

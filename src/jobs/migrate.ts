@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { HOUR_SECONDS } from "../platform/clock.ts";
 import { holdDiskSpace } from "../platform/disk-reserve.ts";
+import { isDiskFull } from "../platform/disk-trust.ts";
 import { pathPart } from "../platform/ids.ts";
 import { cutOver, retireGeneration } from "../storage/cutover.ts";
 import type { GenerationRow } from "../storage/generations.ts";
@@ -32,7 +33,6 @@ export interface MigrateDeps extends RollbackDeps, ReportDeps, MigrationPlanDeps
 
 /** New files of so many chunks enter the store at once while it is built; others may have to wait. */
 const FREE_CHUNKS = 256;
-const SQLITE_FULL = "SQLITE_FULL";
 
 /** Subject: a migration's id. */
 export function createMigrateHandler(deps: MigrateDeps): JobHandler {
@@ -47,7 +47,7 @@ async function migrate(deps: MigrateDeps, job: JobRow, signal: AbortSignal): Pro
   try {
     return await run.step();
   } catch (error) {
-    if (!isDiskFull(error)) throw error;
+    if (!isLackOfRoom(error)) throw error;
     reserve.release();
     return await run.fail("insufficient_storage", "There was not enough disk space to build the new generation.");
   } finally {
@@ -242,7 +242,8 @@ class MigrationRun {
   }
 }
 
-function isDiskFull(error: unknown): boolean {
+/** A database that cannot be written counts, too: what was built can be given back in any case. */
+function isLackOfRoom(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return code === SQLITE_FULL || code === "ENOSPC" || code.startsWith("SQLITE_IOERR_WRITE");
+  return isDiskFull(error) || code.startsWith("SQLITE_IOERR_WRITE");
 }

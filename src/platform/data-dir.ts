@@ -2,6 +2,8 @@ import { Database } from "bun:sqlite";
 import { accessSync, chmodSync, constants, lstatSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { findPlace } from "./data-place.ts";
+import { roomError } from "./disk-reserve.ts";
+import { isDiskFull } from "./disk-trust.ts";
 import { isAlive } from "./process-alive.ts";
 import { makeDirectory, replaceFile } from "./replace-file.ts";
 
@@ -57,7 +59,13 @@ function makePlace(named: string): { path: string; notice: string | null } {
   }
 }
 
+/** What a start says where its disk, or the quota of its user or directory, has no room left. */
+export function noRoomText(path: string): string {
+  return `there is no room left for the data directory ${path}, on the disk or within a quota; free some, then start again`;
+}
+
 function notWritable(path: string, error: unknown): StartError {
+  if (isDiskFull(error)) return new StartError(noRoomText(path), { cause: error });
   return new StartError(`the data directory ${path} cannot be written (${codeOf(error)}); choose another with --data`, {
     cause: error,
   });
@@ -87,7 +95,7 @@ function takeLock(path: string): Database {
     const code = codeOf(error);
     const message = code.startsWith("SQLITE_BUSY")
       ? `another Lectern${holderText(path)} is using the data directory ${path}; stop it, or choose another directory with --data`
-      : notWritable(path, error).message;
+      : notWritable(path, roomError(path) ?? error).message;
     throw new StartError(message, { cause: error });
   }
 }

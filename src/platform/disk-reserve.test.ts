@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { tempDir } from "../../test/helpers/temp-dir.ts";
-import { holdDiskSpace } from "./disk-reserve.ts";
+import { holdDiskSpace, roomError } from "./disk-reserve.ts";
 
 test("space is held until it is given away, and where there is none that is no failure", () => {
   const temp = tempDir();
@@ -24,4 +24,13 @@ test("space is held until it is given away, and where there is none that is no f
   } finally {
     temp[Symbol.dispose]();
   }
+});
+
+test("where there is room, and where a directory refuses for another reason, nothing is said to be full, or left", () => {
+  using temp = tempDir();
+  expect(roomError(temp.path)).toBeNull();
+  mkdirSync(temp.join("tmp"));
+  expect(roomError(temp.path)).toBeNull();
+  expect(roomError(temp.join("nowhere"))).toBeNull();
+  expect(readdirSync(temp.path, { recursive: true })).toEqual(["tmp"]);
 });

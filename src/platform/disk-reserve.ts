@@ -1,5 +1,7 @@
-import { closeSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { statfs } from "node:fs/promises";
+import { join } from "node:path";
+import { isDiskFull } from "./disk-trust.ts";
 
 /** Room for a checkpoint of the database and for what says that there is no room. */
 const RESERVE_BYTES = 8 * 1024 * 1024;
@@ -26,6 +28,41 @@ export function holdDiskSpace(path: string): DiskReserve {
     if (file !== null) closeSync(file);
   }
   return { release, [Symbol.dispose]: release };
+}
+
+/** A write that failed needed a page of the database or two; what others gave back meanwhile is not to hide why. */
+const TRIED_BYTES = 1024 * 1024;
+
+/**
+ * Tries whether a directory takes a megabyte more, and leaves nothing of it. The error (`ENOSPC`, `EDQUOT`) where there is
+ * no room for it; null where there is, and where the disk refuses for another reason. Synced, for a file system on another
+ * machine tells of a quota only then. Holds the thread: for the moment after a failure alone.
+ */
+export function roomError(directory: string): Error | null {
+  const tmp = join(directory, "tmp");
+  const path = join(existsSync(tmp) ? tmp : directory, `room-${process.pid}`);
+  try {
+    const file = openSync(path, "w", 0o600);
+    try {
+      for (let written = 0; written < TRIED_BYTES;) written += writeSync(file, PIECE);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    return null;
+  } catch (error) {
+    return error instanceof Error && isDiskFull(error) ? error : null;
+  } finally {
+    forget(path);
+  }
+}
+
+function forget(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // The next start empties the directory.
+  }
 }
 
 /** Bytes that this user may still write to the disk of a path. */

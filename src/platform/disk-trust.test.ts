@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { AppError } from "../errors.ts";
-import { createDiskTrust, isDiskRefusal } from "./disk-trust.ts";
+import { createDiskTrust, isDiskFull, isDiskRefusal } from "./disk-trust.ts";
 
 const coded = (code: string) => Object.assign(new Error("refused"), { code });
 
@@ -14,6 +14,16 @@ test.each([
   ["ENOENT", false],
 ])("%s is the disk's refusal: %p", (code, isSo) => {
   expect(isDiskRefusal(coded(code))).toBe(isSo);
+});
+
+test.each([
+  ["SQLITE_FULL", true],
+  ["ENOSPC", true],
+  ["EDQUOT", true],
+  ["SQLITE_IOERR_WRITE", false],
+  ["EIO", false],
+])("%s says that there is no room: %p", (code, isSo) => {
+  expect([isDiskFull(coded(code)), isDiskFull({ code })]).toEqual([isSo, false]);
 });
 
 test("a disk that is not trusted refuses; another refusal, and what is no error, is none of its", () => {

@@ -39,6 +39,13 @@ export function createDiskTrust(onLost: (what: string, cause: unknown) => void =
 
 /** Of the database and of the system: no space, over a quota, a device that fails. */
 const REFUSALS = /^(SQLITE_FULL|SQLITE_IOERR.*|ENOSPC|EDQUOT|EIO)$/;
+/** Those that end when something is deleted. */
+const FULL: ReadonlySet<string> = new Set(["SQLITE_FULL", "ENOSPC", "EDQUOT"]);
+
+/** Whether there was no room left for a write: on the disk, or within the quota of this server's user or directory. */
+export function isDiskFull(error: unknown): boolean {
+  return error instanceof Error && "code" in error && FULL.has(String(error.code));
+}
 
 /** Whether it is the disk that refused a write: what only reads can be done all the same. */
 export function isDiskRefusal(error: unknown): boolean {

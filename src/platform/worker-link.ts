@@ -7,7 +7,15 @@ export type ToWorker =
   | { type: "stop" };
 export type FromWorker =
   | { type: "result"; id: number; result: unknown }
-  | { type: "error"; id: number; error: { name: string; message: string; stack?: string | undefined } };
+  | { type: "error"; id: number; error: SentError };
+
+/** `system`: of what the system refused, so that whoever asked can tell a full disk, say, from a fault of the program. */
+export interface SentError {
+  name: string;
+  message: string;
+  stack?: string | undefined;
+  system?: { code: string; syscall: string };
+}
 
 /** The call of a new worker that loads what the first of others would wait for; nobody waits for its answer. */
 export const WARM_UP_ID = 0;

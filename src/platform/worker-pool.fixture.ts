@@ -1,4 +1,5 @@
 /** The worker of worker-pool.test.ts. */
+import { readdirSync } from "node:fs";
 import { serveCalls } from "./worker-serve.ts";
 
 export type FixtureMethods = {
@@ -20,6 +21,7 @@ serveCalls<FixtureMethods, { greeting: string }>((init) => {
         for (;;);
       },
       fail(message) {
+        if (message.startsWith("/")) readdirSync(message);
         throw new TypeError(message);
       },
       die() {

@@ -38,6 +38,12 @@ test("what a handler throws arrives with name and message, and the worker lives 
   expect(await workers.call("count", null)).toBe(2);
 });
 
+test("what the system refuses in a worker arrives with its code and call, to be told as what it is", async () => {
+  await using workers = pool();
+  const failure = await workers.call("fail", "/nowhere").catch((error: unknown) => error);
+  expect(failure).toMatchObject({ code: "ENOENT", syscall: "scandir" });
+});
+
 test("a call past its deadline costs its worker, not the pool", async () => {
   await using workers = pool();
   await workers.call("count", null);

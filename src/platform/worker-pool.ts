@@ -9,7 +9,14 @@
  * - A worker that dies by itself rejects only its own call and is replaced when next needed.
  */
 import { assert } from "../errors.ts";
-import { type CallFailure, type StartLink, type ToWorker, WARM_UP_ID, type WorkerLink } from "./worker-link.ts";
+import {
+  type CallFailure,
+  type SentError,
+  type StartLink,
+  type ToWorker,
+  WARM_UP_ID,
+  type WorkerLink,
+} from "./worker-link.ts";
 
 /** Maps a method's name to what it takes and what it gives. */
 export type Methods = Record<string, { args: unknown; result: unknown }>;
@@ -275,8 +282,8 @@ class Pool<M extends Methods> implements WorkerPool<M> {
   }
 }
 
-function rebuildError(data: { name: string; message: string; stack?: string | undefined }): Error {
-  const error = new Error(data.message);
+function rebuildError(data: SentError): Error {
+  const error = Object.assign(new Error(data.message), data.system);
   error.name = data.name;
   if (data.stack !== undefined) error.stack = data.stack;
   return error;

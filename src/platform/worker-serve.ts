@@ -1,5 +1,5 @@
 import { asError } from "../errors.ts";
-import type { FromWorker, ToWorker } from "./worker-link.ts";
+import type { FromWorker, SentError, ToWorker } from "./worker-link.ts";
 import type { Methods } from "./worker-pool.ts";
 
 /** What a worker entry offers: every method of its map, and a `result` with buffers to hand over instead of copying. */
@@ -34,8 +34,7 @@ export function serveCalls<M extends Methods, Init>(
       const answer = await handler(args);
       post({ type: "result", id, result: answer.result }, answer.transfer);
     } catch (error) {
-      const failure = asError(error);
-      post({ type: "error", id, error: { name: failure.name, message: failure.message, stack: failure.stack } });
+      post({ type: "error", id, error: sent(asError(error)) });
     }
   };
 
@@ -63,4 +62,10 @@ export function serveCalls<M extends Methods, Init>(
 function endThread(): void {
   // oxlint-disable-next-line eslint/no-restricted-properties
   process.exit(0);
+}
+
+function sent(error: Error): SentError {
+  const { name, message, stack } = error;
+  if (!("code" in error) || !("syscall" in error)) return { name, message, stack };
+  return { name, message, stack, system: { code: String(error.code), syscall: String(error.syscall) } };
 }

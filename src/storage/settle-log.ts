@@ -2,6 +2,8 @@ import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, statSync 
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Database as Connection } from "bun:sqlite";
+import { roomError } from "../platform/disk-reserve.ts";
+import { isDiskFull } from "../platform/disk-trust.ts";
 import { createAnew, syncPath, writeAll } from "../platform/replace-file.ts";
 
 /** SQLite's extended code, which tells a failed sync from other failures. */
@@ -21,6 +23,22 @@ export function leavesDoubt(error: unknown): boolean {
 }
 
 /**
+ * SQLite tells ENOSPC at a write, and nothing else, from the failures of a device: a quota that is used up, and a file for
+ * which there is no room in its directory, have these.
+ */
+const PERHAPS_FULL = /^SQLITE_(?:IOERR_(?:WRITE|TRUNCATE)|CANTOPEN(?:_\w+)?)$/;
+
+/**
+ * What a statement on `database` (its path) failed with, told as a full disk (the system's error, `code` and all, with
+ * SQLite's as its cause) where a look at the disk says that it is one.
+ */
+export function namingFullDisk(error: unknown, database: string): unknown {
+  if (!PERHAPS_FULL.test(codeOf(error))) return error;
+  const why = roomError(dirname(database));
+  return why === null ? error : Object.assign(why, { cause: error });
+}
+
+/**
  * What the log holds was perhaps written by a process whose sync failed: then the system shows it, and the disk does not
  * have it. So it is written anew, to a file of its own that then takes the log's place, before anything is brought from it
  * into the database: a power cut in the middle of that is mended from the log, and from nothing else. Called before the
@@ -36,7 +54,7 @@ export function rewriteLog(database: string): void {
   } catch (error) {
     rmSync(temporary, { force: true });
     // A full disk must still start, so that something can be deleted.
-    if ((error as { code?: unknown }).code === "ENOSPC") return;
+    if (isDiskFull(error)) return;
     throw error;
   }
   syncPath(dirname(log));
@@ -85,7 +103,7 @@ export function settleLog(raw: Connection): void {
     raw.run("PRAGMA wal_checkpoint(TRUNCATE)");
   } catch (error) {
     // As above.
-    if (codeOf(error) === "SQLITE_FULL") return;
+    if (isDiskFull(namingFullDisk(error, raw.filename))) return;
     raw.close();
     throw error;
   }

@@ -7,7 +7,7 @@ import { createDiskTrust, type DiskTrust } from "../platform/disk-trust.ts";
 import { syncPath } from "../platform/replace-file.ts";
 import type { MigrationWatch } from "./migrations/runner.ts";
 import { openReading, openWriter } from "./connections.ts";
-import { leavesDoubt, rewriteLog, syncLog } from "./settle-log.ts";
+import { leavesDoubt, namingFullDisk, rewriteLog, syncLog } from "./settle-log.ts";
 import { Statements } from "./statements.ts";
 import type { Database, Durability, Param, SyncReads, Tx } from "./sql.ts";
 
@@ -217,7 +217,7 @@ class Sqlite implements SqliteDatabase {
     } catch (error) {
       // Rolled back already, and the lock given on, where the event loop turned.
       if (open.refusal === null) this.#rollBack(open, "the transaction has ended");
-      throw error;
+      throw namingFullDisk(error, this.#raw.filename);
     }
     this.#end(open, "the transaction has ended");
     this.#checkpointLater();
@@ -381,7 +381,7 @@ class Sqlite implements SqliteDatabase {
       return write();
     } catch (error) {
       if (leavesDoubt(error)) this.#trust.lose("the database", error);
-      throw error;
+      throw namingFullDisk(error, this.#raw.filename);
     }
   }
 

@@ -1,11 +1,12 @@
 /** Records every kind of write, then cuts the power at every point of it. */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { seededRandom, type SeededRandom } from "../helpers/random.ts";
 import { Desk, Finding, type Known } from "./desk.ts";
 import { type Cut, CUTS, Disk, LEFT_OUT } from "./disk.ts";
 import { problemsOf } from "./kept.ts";
+import { keepSession, keptSession, States, type TriedState } from "./power-kept.ts";
 import { type DiskRecord, readRecords } from "./record.ts";
 import { type Script, SCRIPTS } from "./scripts.ts";
 
@@ -17,6 +18,10 @@ export interface PowerOptions {
   afterFailedSync?: boolean;
   /** Told after each time from the first record to the last. */
   onPass?: (result: PowerResult) => void;
+  /** Where record and states are kept, so that they can be broken off and gone on with; nowhere unless given. */
+  keepIn?: string | undefined;
+  /** Whether to break off before the next state. */
+  isOver?: () => boolean;
   /** As if these had not been made: for tests of this test. */
   without?: (record: DiskRecord) => boolean;
 }
@@ -29,9 +34,11 @@ export interface PowerResult {
   problems: Map<string, { count: number; example: string }>;
 }
 
-interface Session extends Disposable {
+export interface Session extends Disposable {
   /** The disk before the first record. */
   base: string;
+  /** The records as the tracer wrote them. */
+  recorded: Uint8Array;
   records: DiskRecord[];
   /** By mark. */
   told: Known[];
@@ -41,76 +48,104 @@ interface Session extends Disposable {
 const SCRATCH = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 
 export async function cutPower(options: PowerOptions): Promise<PowerResult> {
-  using session = await recordSession(options);
-  const { without } = options;
+  const { without, keepIn } = options;
+  using session = await sessionOf(options);
   const records = without === undefined ? session.records : session.records.filter((record) => !without(record));
   const scratch = mkdtempSync(join(SCRATCH, "lectern-power-"));
   try {
-    return await new PowerCuts({ ...session, records }, scratch, seededRandom(options.seed)).run(options);
+    return await new PowerCuts({ ...session, records }, scratch, new States(keepIn)).run(options);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
 }
 
+/** The one that was kept, if the same executable made it. */
+async function sessionOf(options: PowerOptions): Promise<Session> {
+  const { keepIn } = options;
+  const kept = keepIn === undefined ? null : keptSession(keepIn);
+  if (kept !== null) return kept;
+  const session = await recordSession(options);
+  if (keepIn !== undefined) keepSession(keepIn, session);
+  return session;
+}
+
 class PowerCuts {
   readonly #session: Pick<Session, "base" | "records" | "told">;
   readonly #scratch: string;
-  readonly #random: SeededRandom;
-  readonly #seen = new Set<string>();
+  readonly #states: States;
   readonly #result: PowerResult;
 
-  constructor(session: Pick<Session, "base" | "records" | "told">, scratch: string, random: SeededRandom) {
+  constructor(session: Pick<Session, "base" | "records" | "told">, scratch: string, states: States) {
     this.#session = session;
     this.#scratch = scratch;
-    this.#random = random;
+    this.#states = states;
     const records = session.records.length;
     this.#result = { states: 0, distinct: 0, points: countPoints(session), records, problems: new Map() };
+    for (const tried of states.tried) this.#count(tried);
   }
 
   /** Again and again from the first record to the last, at each point in another way. */
-  async run({ states, onPass }: PowerOptions): Promise<PowerResult> {
+  async run(options: PowerOptions): Promise<PowerResult> {
+    const { states, onPass, isOver } = options;
     const result = this.#result;
-    for (let pass = 0; result.states < states; pass++) {
-      const chance = Math.min(1, (states - result.states) / result.points);
-      await this.#pass(pass, chance);
-      result.distinct = this.#seen.size;
+    for (let pass = 0; ; pass++) {
+      // What is left over is a pass of which only a part is wanted.
+      const chance = Math.min(1, states / result.points - pass);
+      if (chance <= 0 || isOver?.() === true) break;
+      await this.#pass(pass, chance, options);
       onPass?.(result);
-      // What is left over from a pass of which only a part was wanted.
-      if (chance < 1) break;
     }
     return result;
   }
 
-  async #pass(pass: number, chance: number): Promise<void> {
+  async #pass(pass: number, chance: number, { seed, isOver }: PowerOptions): Promise<void> {
     const { base, records } = this.#session;
     const disk = Disk.from(base);
     let point = 0;
     for (const [i, record] of records.entries()) {
       // Only where something changed is a point.
       if (!disk.apply(record)) continue;
-      const cut = CUTS[(point++ + pass) % CUTS.length] ?? "all lost";
-      if (this.#random() < chance) await this.#look(disk, cut, { i, record });
+      const cut = CUTS[(point + pass) % CUTS.length] ?? "all lost";
+      const place = { pass, point: point++ };
+      // Of each state its own, so that a run that goes on comes to the same.
+      const random = seededRandom(Bun.hash.xxHash32(`${seed} ${place.pass} ${place.point}`));
+      if (random() >= chance || this.#states.has(place)) continue;
+      if (isOver?.() === true) return;
+      const state = `${this.#layOut(disk, cut, random)} ${record.mark}`;
+      this.#count(this.#states.keep({ ...place, state, problems: await this.#look(state, cut, { i, record }) }));
+      rmSync(this.#folder, { recursive: true, force: true });
     }
   }
 
-  async #look(disk: Disk, cut: Cut, { i, record }: { i: number; record: DiskRecord }): Promise<void> {
+  get #folder(): string {
+    return join(this.#scratch, "state");
+  }
+
+  #layOut(disk: Disk, cut: Cut, random: SeededRandom): string {
+    mkdirSync(this.#folder);
+    return disk.cut(this.#folder, cut, random);
+  }
+
+  /** What is wrong, each with an example of where. */
+  async #look(state: string, cut: Cut, { i, record }: { i: number; record: DiskRecord }): Promise<string[]> {
     const known = this.#session.told[record.mark];
     if (known === undefined) throw new Error(`no client knows of mark ${record.mark}`);
-    const folder = join(this.#scratch, "state");
-    mkdirSync(folder);
-    this.#result.states++;
-    const state = `${disk.cut(folder, cut, this.#random)} ${record.mark}`;
     // The same is not looked at twice, unless the client knows more.
-    const found = this.#seen.has(state) ? [] : await problemsOf(join(folder, "data"), known);
-    this.#seen.add(state);
-    const { problems } = this.#result;
-    for (const problem of found) {
+    if (this.#states.seen.has(state)) return [];
+    const found = await problemsOf(join(this.#folder, "data"), known);
+    return found.map((problem) => `${cut} after record ${i} (${record.kind} ${record.path}): ${problem}`);
+  }
+
+  #count({ problems: found }: TriedState): void {
+    const result = this.#result;
+    result.states++;
+    result.distinct = this.#states.seen.size;
+    for (const example of found) {
+      const problem = example.slice(example.indexOf("): ") + 3);
       const kind = problem.replaceAll(/\b[a-z_]+[-_][A-Za-z0-9]{12,}\b/g, "…").replaceAll(/\d+/g, "n");
-      const before = problems.get(kind);
-      const example = `${cut} after record ${i} (${record.kind} ${record.path}): ${problem}`;
-      problems.set(kind, { count: (before?.count ?? 0) + 1, example: before?.example ?? example });
+      const before = result.problems.get(kind);
+      result.problems.set(kind, { count: (before?.count ?? 0) + 1, example: before?.example ?? example });
     }
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 
@@ -141,8 +176,14 @@ async function recordSession({ scripts: names, afterFailedSync }: PowerOptions):
     for (const script of scripts) for (let turn = 0; turn < 2; turn++) await perform(desk, script);
     await desk.server.stop();
     if (desk.control.unknown !== null) throw new Finding(`a way to write that is not known: ${desk.control.unknown}`);
-    const records = readRecords(desk.record);
-    return { base, records, told, [Symbol.dispose]: () => rmSync(base, { recursive: true, force: true }) };
+    const recorded = readFileSync(desk.record);
+    return {
+      base,
+      recorded,
+      records: readRecords(recorded),
+      told,
+      [Symbol.dispose]: () => rmSync(base, { recursive: true, force: true }),
+    };
   } finally {
     await desk[Symbol.asyncDispose]();
   }

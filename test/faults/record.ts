@@ -1,5 +1,4 @@
 /** What the tracer recorded: what took effect on files below the watched root, in its order. */
-import { readFileSync } from "node:fs";
 
 export interface DiskRecord {
   /** What the client had been told by then. */
@@ -18,8 +17,8 @@ export interface DiskRecord {
 
 const NEWLINE = 10;
 
-export function readRecords(path: string): DiskRecord[] {
-  const bytes = readFileSync(path);
+export function readRecords(recorded: Uint8Array): DiskRecord[] {
+  const bytes = Buffer.from(recorded.buffer, recorded.byteOffset, recorded.byteLength);
   const records: DiskRecord[] = [];
   for (let at = 0; at < bytes.length;) {
     const end = bytes.indexOf(NEWLINE, at);

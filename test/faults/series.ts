@@ -9,7 +9,7 @@ import type { Action, Fault, Kind } from "./tracer.ts";
 
 /** What a disk, or a process that has used up what it may, says to each kind of call. */
 export const ERRORS: Partial<Record<Kind, readonly Action[]>> = {
-  write: ["EIO", "ENOSPC", "short", "EDQUOT"],
+  write: ["EIO", "ENOSPC", "EDQUOT", "short"],
   sync: ["EIO", "ENOSPC", "EDQUOT"],
   rename: ["EIO", "ENOSPC", "EDQUOT"],
   open: ["EMFILE", "ENOSPC", "EIO", "ENFILE", "EACCES", "EDQUOT"],
@@ -17,8 +17,10 @@ export const ERRORS: Partial<Record<Kind, readonly Action[]>> = {
   unlink: ["EIO"],
   mkdir: ["ENOSPC", "EIO", "EDQUOT"],
   link: ["EIO"],
+  copy: ["EIO", "ENOSPC", "EDQUOT", "short"],
   mmap: ["ENOMEM", "EIO"],
-  close: ["EIO"],
+  // A file system on another machine says so when the file is closed.
+  close: ["EIO", "ENOSPC", "EDQUOT"],
 };
 
 export interface Tally {
@@ -31,6 +33,8 @@ export interface Tally {
   /** Starts that a failed sync, or a process that ended, made necessary. */
   stopped: number;
   findings: string[];
+  /** The call in turn, where it was broken off. */
+  next?: number | undefined;
 }
 
 /** How many faults one life of the server sees before it is killed and everything is looked at. */
@@ -47,72 +51,107 @@ export interface SeriesOptions {
   step?: number;
   /** What an earlier run of the same series came to. */
   before?: Tally | undefined;
-  /** Told after each look at everything, with what was tried by then and the next call in turn. */
-  onChecked?: (tally: Tally, next: number) => void;
+  /** Whether to break off before the next call. */
+  isOver?: () => boolean;
+  /** Told after each look at everything, with what was tried by then; the last time perhaps after the series. */
+  onChecked?: (tally: Tally) => void;
   onFinding?: (finding: string) => void;
 }
 
-/** The one that the last series left, as good as new. */
-let spare: Desk | null = null;
+/** A server from a start to the look at everything after the next: what was tried meanwhile counts from then on. */
+class Life {
+  readonly desk: Desk;
+  #faults = 0;
+  readonly #unchecked = new Map<Tally, (tally: Tally) => void>();
 
-async function newDesk(): Promise<Desk> {
-  const desk = await Desk.open();
-  await desk.start();
-  return desk;
+  private constructor(desk: Desk) {
+    this.desk = desk;
+  }
+
+  static async begin(): Promise<Life> {
+    const desk = await Desk.open();
+    await desk.start();
+    return new Life(desk);
+  }
+
+  /** A call of this series failed. `onChecked` is told what the series came to by the look, which may be later than its end. */
+  async failed(tally: Tally, onChecked: (tally: Tally) => void): Promise<void> {
+    this.#unchecked.set(tally, onChecked);
+    if (++this.#faults >= FAULTS_OF_A_LIFE) await this.check();
+  }
+
+  async check(): Promise<void> {
+    if (this.#faults === 0) return;
+    await this.desk.restart();
+    await this.desk.check();
+    for (const [tally, onChecked] of this.#unchecked) onChecked({ ...tally });
+    this.#unchecked.clear();
+    this.#faults = 0;
+  }
+
+  /** Whether the series waits for a look. */
+  owes(tally: Tally): boolean {
+    return this.#unchecked.has(tally);
+  }
+
+  async end(): Promise<void> {
+    await this.desk[Symbol.asyncDispose]();
+  }
 }
 
-/** At the end of all series. */
-export async function closeSpare(): Promise<void> {
-  await spare?.[Symbol.asyncDispose]();
+/** The one that the last series left. */
+let spare: Life | null = null;
+
+/** At the end of all series: the last look. What it found, or null. */
+export async function closeSpare(): Promise<string | null> {
+  const life = spare;
   spare = null;
+  if (life === null) return null;
+  try {
+    await life.check();
+    return null;
+  } catch (error) {
+    return `at the end: ${messageOf(error)}\n${lastLines(life.desk)}`;
+  } finally {
+    await life.end();
+  }
 }
 
 export async function series(options: SeriesOptions): Promise<Tally> {
-  const { script, kind, action, most = Infinity, from = 1, step = 1 } = options;
+  const { script, kind, action, most = Infinity, from = 1, step = 1, onChecked = () => {} } = options;
   const none: Tally = { script: script.name, kind, action, failed: 0, refused: 0, stopped: 0, findings: [] };
-  const tally = { ...none, ...options.before };
-  let desk = spare ?? (await newDesk());
+  const tally: Tally = { ...none, ...options.before };
+  const find = (finding: string) => {
+    tally.findings.push(finding);
+    options.onFinding?.(finding);
+  };
+  let life = spare ?? (await Life.begin());
   spare = null;
-  try {
-    for (let nth = from; tally.failed < most; nth += step) {
-      const fault: Fault = { kind, action, nth };
-      let struck: string | null = null;
-      try {
-        struck = await once(desk, script, fault, tally);
-        if (struck === null) break;
-        tally.failed++;
-        if (tally.failed % FAULTS_OF_A_LIFE === 0) {
-          await desk.restart();
-          await desk.check();
-          options.onChecked?.(tally, nth + step);
-        }
-      } catch (error) {
-        if (!(error instanceof Finding) && !(error instanceof Error)) throw error;
-        tally.failed++;
-        const where = `${script.name}, ${kind} ${nth} ${action} (${desk.control.struck})`;
-        tally.findings.push(`${where}: ${messageOf(error)}\n${lastLines(desk)}`);
-        options.onFinding?.(tally.findings.at(-1) ?? "");
-        if (tally.findings.length >= 5) break;
-        // A state that is not understood is left behind.
-        await desk[Symbol.asyncDispose]();
-        desk = await newDesk();
-      }
+  for (tally.next = from; tally.next !== undefined && tally.findings.length < 5;) {
+    if (options.isOver?.() === true) break;
+    const fault: Fault = { kind, action, nth: tally.next };
+    try {
+      const struck = tally.failed < most ? await once(life.desk, script, fault, tally) : null;
+      tally.next = struck === null ? undefined : tally.next + step;
+      if (struck === null) break;
+      tally.failed++;
+      await life.failed(tally, onChecked);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      tally.failed++;
+      tally.next = fault.nth + step;
+      const where = `${script.name}, ${kind} ${fault.nth} ${action} (${life.desk.control.struck})`;
+      find(`${where}: ${messageOf(error)}\n${lastLines(life.desk)}`);
+      // A state that is not understood is left behind.
+      await life.end();
+      life = await Life.begin();
     }
-    if (tally.failed % FAULTS_OF_A_LIFE !== 0) {
-      await desk.restart();
-      await desk.check();
-    }
-  } catch (error) {
-    tally.findings.push(`${script.name}, ${kind} ${action}, at the end: ${messageOf(error)}\n${lastLines(desk)}`);
-    options.onFinding?.(tally.findings.at(-1) ?? "");
-  } finally {
-    if (desk.control.unknown !== null) {
-      tally.findings.push(`unknown: ${desk.control.unknown}`);
-      options.onFinding?.(tally.findings.at(-1) ?? "");
-    }
-    if (tally.findings.length === 0) spare = desk;
-    else await desk[Symbol.asyncDispose]();
   }
+  const { unknown } = life.desk.control;
+  if (unknown !== null) find(`unknown: ${unknown}`);
+  if (!life.owes(tally)) onChecked({ ...tally });
+  if (unknown === null) spare = life;
+  else await life.end();
   return tally;
 }
 

@@ -312,6 +312,12 @@ static void strike(pid_t tid, Op &op) {
     return;
   }
   if (action == SHORT_WRITE) {
+    if (op.kind == COPY) {
+      auto &length = op.number == SYS_sendfile ? regs.r10 : regs.r8;
+      if (length > 1) length /= 2;
+      ptrace(PTRACE_SETREGS, tid, 0, &regs);
+      return;
+    }
     // A vector of one piece stays as it is: there is no half of it to name.
     bool is_vector = op.number != SYS_write && op.number != SYS_pwrite64;
     if (regs.rdx > 1) regs.rdx = is_vector ? 1 : regs.rdx / 2;

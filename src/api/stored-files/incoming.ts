@@ -1,3 +1,4 @@
+import { isDiskFull } from "../../platform/disk-trust.ts";
 import { BlobsAwayError, type BlobWriter } from "../../storage/blobs.ts";
 import { diskFull, storageAway, type Reservation } from "./space.ts";
 
@@ -49,8 +50,7 @@ export async function storing<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (cause) {
-    const code = (cause as { code?: unknown }).code;
     if (cause instanceof BlobsAwayError) throw storageAway(cause);
-    throw code === "ENOSPC" || code === "EDQUOT" ? diskFull(cause) : cause;
+    throw isDiskFull(cause) ? diskFull(cause) : cause;
   }
 }

@@ -5,6 +5,7 @@ import type { Dialect } from "../dialect.ts";
 import type { ErrorBody } from "../openai.ts";
 import type { RefusalShape } from "../operation.ts";
 import { isOutOfDescriptors } from "../../platform/descriptors.ts";
+import { isDiskFull } from "../../platform/disk-trust.ts";
 import { outOfDescriptors } from "./connections.ts";
 
 /**
@@ -130,9 +131,6 @@ const ROWS: Record<ErrorCode, Row> = {
   internal_error: { status: 500, type: "server_error" },
 };
 
-/** What SQLite, and the system, say when there is no room left. */
-const FULL: ReadonlySet<string> = new Set(["SQLITE_FULL", "ENOSPC", "EDQUOT"]);
-
 export function statusOf(code: ErrorCode): number {
   return ROWS[code].status;
 }
@@ -169,8 +167,7 @@ export function errorResponse(error: AppError, dialect: Dialect, told?: ToldAs):
 export function asAppError(thrown: unknown): AppError {
   if (thrown instanceof AppError) return thrown;
   if (isOutOfDescriptors(thrown)) return outOfDescriptors(thrown);
-  const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
-  if (FULL.has(code)) {
+  if (isDiskFull(thrown)) {
     const message =
       "There is not enough free disk space on the server for what was asked. Try again when its operator has freed some.";
     return new AppError("insufficient_storage", message, { cause: thrown });

@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { writeFileSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { isDiskFull } from "../../platform/disk-trust.ts";
 import { type Asked, HubError } from "./hub-failure.ts";
 import type { HubAnswer, HubClient } from "./hub-client.ts";
 import { type FileHash, hashOf, isPage, type KnownFile, pageProblem } from "./hub-listing.ts";
@@ -158,7 +159,7 @@ function writeAll(file: number, piece: Uint8Array): void {
     for (let at = 0; at < piece.length;) at += writeSync(file, piece, at);
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
-    const why = code === "ENOSPC" || code === "EDQUOT" ? "the disk is full" : `it cannot be written (${code})`;
+    const why = isDiskFull(error) ? "the disk is full" : `it cannot be written (${code})`;
     throw new HubError(`${why}: free some space, then the same command goes on from here.`, { cause: error });
   }
 }
