@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { encodeTerms, queryTerms } from "./analyzer.ts";
+import { Bitset } from "./bitset.ts";
 import { KeywordIndex } from "./keyword.ts";
 
 const FILLER = "system valve pressure report customer order delivery service manual engine filter error".split(" ");
@@ -77,4 +78,26 @@ test("a name in every chunk of one long file is rare, one in as many chunks of m
   const files = { count: new Set(Array.from({ length: 3000 }, (_, i) => ofFile(i))).size, of: ofFile };
   expect(index.evidence(index.search(queryTerms("Kowalczyk"), 1), files).size).toBe(600);
   expect(index.evidence(index.search(queryTerms("Abernathy"), 1), files).size).toBe(0);
+});
+
+test("under a filter those that it keeps have what they have without one, and nobody else has any", () => {
+  const index = new KeywordIndex();
+  const names = ["Kowalczyk", "ORA-00942", "max_retry_count", "Abernathy 7100013"];
+  for (let i = 0; i < 600; i++) {
+    const text = `the order of ${FILLER[i % FILLER.length]} ${i % 50 === 7 ? (names[((i / 50) % 4) | 0] ?? "") : ""}`;
+    index.add(i, encodeTerms({ text, heading: [], title: "" }));
+  }
+  const files = { count: 600, of: (ordinal: number) => ordinal };
+  const kept = new Bitset(600);
+  for (let i = 0; i < 600; i += 3) kept.add(i);
+  let found = 0;
+  for (const question of [...names, "order of Kowalczyk", "error ORA-00942 of the customer", "maxRetryCount 7100013"]) {
+    const pass = index.search(queryTerms(question), 1);
+    const all = index.evidence(pass, files);
+    const some = index.evidence(pass, files, kept);
+    expect([...some]).toEqual([...all].filter(([ordinal]) => kept.has(ordinal)));
+    expect([...index.evidence(pass, files)]).toEqual([...all]);
+    found += some.size;
+  }
+  expect(found).toBeGreaterThan(3);
 });

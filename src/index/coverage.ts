@@ -10,6 +10,7 @@
  * The evidence rises from nothing to one with the share of the weight that is covered, and with the rarity of the rarest
  * unit covered: all words of a common question in one chunk are no evidence.
  */
+import type { Bitset } from "./bitset.ts";
 import type { QueryTerm } from "./query-term.ts";
 
 /** Shares of the weight at which the evidence begins, and is whole. */
@@ -55,6 +56,8 @@ export interface IndexFacts {
   fileOf(ordinal: number): number;
   /** By ordinal; zeros, and left so. */
   marks: Int32Array;
+  /** Whose evidence is asked for; null: everybody's. What is rare is rare among all. */
+  allowed: Pick<Bitset, "has"> | null;
   /** The weight of a word that this many of so many have. */
   rarity(having: number, of: number): number;
 }
@@ -222,7 +225,7 @@ interface Masks {
 }
 
 /** Which units the chunks have that have at least one of the rare ones. */
-function masksOf(units: readonly Weighed[], { anchors, least }: Wanted, { marks }: IndexFacts): Masks {
+function masksOf(units: readonly Weighed[], { anchors, least }: Wanted, { marks, allowed }: IndexFacts): Masks {
   const chunks: number[] = [];
   const wholes: number[] = [];
   const parts: number[] = [];
@@ -237,7 +240,7 @@ function masksOf(units: readonly Weighed[], { anchors, least }: Wanted, { marks 
     for (const term of terms) {
       term.forEachChunk((ordinal) => {
         if (marks[ordinal] === 0) {
-          if (!isAnchor) return true;
+          if (!isAnchor || allowed?.has(ordinal) === false) return true;
           chunks.push(ordinal);
         }
         marks[ordinal]! |= flag;

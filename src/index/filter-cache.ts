@@ -12,6 +12,8 @@ const REMEMBERED = 32;
 const REMEMBERED_BYTES = 16 * 1024 * 1024;
 /** Characters of a filter's JSON up to which it is remembered: nobody repeats long ones, and to tell them apart is work. */
 const LONGEST_REMEMBERED = 4096;
+/** Up to so many it is called by its JSON, else by a hash, which is shorter and takes longer to make. */
+const LONGEST_NAME = 256;
 
 /** What a filter keeps of a store at one version of it. */
 export type Matching = {
@@ -38,7 +40,7 @@ export class FilterCache {
   readonly #files: FileTable;
   readonly #vectors: ExactIndex;
   readonly #own: OwnAttributes;
-  /** By a hash of the filter; in order of use, the least recent first. */
+  /** By what `keyOf` calls the filter; in order of use, the least recent first. */
   readonly #known = new Map<string, Remembered>();
   #held = new WeakMap<Filter, Remembered>();
   #version = -1;
@@ -141,11 +143,12 @@ export class FilterCache {
   }
 }
 
-/** Null for a filter that is too long to be remembered; of such a one little is written. */
+/** What no other filter is called; null for one that is too long to be remembered: of such a one little is written. */
 function keyOf(filter: Filter): string | null {
   const text = isLong(filter, { left: LONGEST_REMEMBERED }) ? null : JSON.stringify(filter);
   if (text === null || text.length > LONGEST_REMEMBERED) return null;
-  return createHash("sha256").update(text).digest("base64");
+  // No hash begins as JSON does.
+  return text.length <= LONGEST_NAME ? text : createHash("sha256").update(text).digest("base64");
 }
 
 /** Whether the filter has more characters than are left, as far as its lists and texts say. */

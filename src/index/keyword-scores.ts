@@ -15,6 +15,8 @@ export interface ScoreAsk {
   readonly terms: readonly { readonly term: number; readonly idf: number }[];
   /** How many postings the terms have together. */
   readonly posted: number;
+  /** How many of them are worth a look, about: fewer where few chunks are allowed, which are looked up in the lists. */
+  readonly looked: number;
   /** By ordinal, of the first `count`; the ordinals of all chunks are below it. */
   readonly lengths: Float32Array;
   readonly count: number;

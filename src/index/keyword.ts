@@ -20,6 +20,11 @@ const MOST_TERMS = 64;
 
 const NO_CHUNKS = new Int32Array(0);
 
+/** Looking a chunk up in a list costs as much as to look at so many postings: as native/postings-best.cc has it. */
+const LOOK_UP = 48;
+/** Of fewer postings it does not matter how many of them are looked at. */
+const MANY_POSTINGS = 4096;
+
 type WeightedTerm = { readonly hash: number; readonly term: number; readonly idf: number };
 
 /** A term of a question as the index knows it: -1 and 0 where no chunk has it. */
@@ -242,12 +247,12 @@ export class KeywordIndex {
     let idfSum = 0;
     for (const { idf } of weighted) idfSum += idf;
     const average = this.#averageLength || 1;
-    let posted = 0;
-    for (const { term } of weighted) posted += this.#postings.count(term);
+    const { posted, looked } = this.#lookedAt(weighted, allowed);
     const ask = {
       postings: this.#postings,
       terms: weighted,
       posted,
+      looked,
       lengths: this.#lengths,
       count: this.#ordinalLimit,
     };
@@ -261,7 +266,18 @@ export class KeywordIndex {
       asked,
       weights: weighted,
     };
-    return new KeywordStep({ scorer: this.#scorer, given, known, postings: posted });
+    return new KeywordStep({ scorer: this.#scorer, given, known, postings: looked });
+  }
+
+  /** See ScoreAsk. */
+  #lookedAt(terms: readonly WeightedTerm[], allowed: Bitset | null): { posted: number; looked: number } {
+    let posted = 0;
+    for (const { term } of terms) posted += this.#postings.count(term);
+    if (allowed === null || posted < MANY_POSTINGS) return { posted, looked: posted };
+    const most = allowed.count() * LOOK_UP;
+    let looked = 0;
+    for (const { term } of terms) looked += Math.min(most, this.#postings.count(term));
+    return { posted, looked };
   }
 
   /** See shareFound; null in a store of more chunks. Synchronous, in the turn of its `step`. */
@@ -272,9 +288,17 @@ export class KeywordIndex {
     return shareFound(this.#weigh(asked, true, FEW_CHUNKS), given);
   }
 
-  /** How much of what is rare in a question chunks have. Synchronous, in the turn of its `step`; of chunks that are there only. */
-  evidence({ asked }: Pick<KeywordPass, "asked">, files: { count: number; of(ordinal: number): number }): Evidence {
+  /**
+   * How much of what is rare in a question chunks have, or those allowed. Synchronous, in the turn of its `step`; of chunks
+   * that are there only.
+   */
+  evidence(
+    { asked }: Pick<KeywordPass, "asked">,
+    files: { count: number; of(ordinal: number): number },
+    allowed: Bitset | null = null,
+  ): Evidence {
     return evidenceOf(asked, {
+      allowed,
       chunks: this.allChunks,
       files: this.#whole?.files ?? files.count,
       fileOf: (ordinal) => files.of(ordinal),

@@ -20,6 +20,8 @@ const FEW_CHUNKS = 4096;
 /** and in so many where the lists hold so much of them that most chunks are looked at anyway. */
 const SOME_CHUNKS = 32_768;
 const MUCH = 1 / 8;
+/** Where so few of the postings are worth a look, native code looks the chunks up; loops add everything up all the same. */
+const FEW_LOOKED = 1 / 4;
 
 class QuickerScorer implements KeywordScorer {
   readonly #native: KeywordScorer;
@@ -41,9 +43,11 @@ class QuickerScorer implements KeywordScorer {
     return this.#quickerOf(asked[0]).later(...asked);
   }
 
-  #quickerOf({ terms, count, posted }: ScoreAsk): KeywordScorer {
-    const isFew = count <= FEW_CHUNKS || (count <= SOME_CHUNKS && posted >= count * MUCH);
-    return isFew || (terms.length > MANY_TERMS && count < MANY_CHUNKS) ? this.#plain : this.#native;
+  #quickerOf({ terms, count, posted, looked }: ScoreAsk): KeywordScorer {
+    if (count <= FEW_CHUNKS) return this.#plain;
+    if (looked < posted * FEW_LOOKED) return this.#native;
+    const isMuch = count <= SOME_CHUNKS && posted >= count * MUCH;
+    return isMuch || (terms.length > MANY_TERMS && count < MANY_CHUNKS) ? this.#plain : this.#native;
   }
 }
 

@@ -435,10 +435,11 @@ export class StoreIndex {
   ): Steps<Words> {
     const owners = new Int32Array(near.length);
     for (let i = 0; i < owners.length; i++) owners[i] = near[i]!.owner;
-    const step = this.#keywords.step(terms, depth, matching?.chunks ?? null, owners);
+    const allowed = matching?.chunks ?? null;
+    const step = this.#keywords.step(terms, depth, allowed, owners);
     // In the same turn: later a term's place may be another's.
-    const evidence = this.#keywords.evidence(step, this.#fileCounts);
-    const found = this.#keywords.shareFound(step, matching?.chunks ?? null);
+    const evidence = this.#keywords.evidence(step, this.#fileCounts, allowed);
+    const found = this.#keywords.shareFound(step, allowed);
     const small = found === null ? null : { chunks: this.#keywords.allChunks, found };
     if (step.postings < this.#postingsFrom) step.now();
     else yield step;

@@ -6,7 +6,6 @@
  */
 import { AppError } from "../errors.ts";
 import type { EmbedFailure } from "../embed/provider.ts";
-import { queryTerms } from "../index/analyzer.ts";
 import type { EngineAnswer, EngineLease, SearchEngine } from "../index/engine.ts";
 import { searchThreads } from "../index/native-scan.ts";
 import { answerOfIntact } from "../index/intact.ts";
@@ -18,6 +17,7 @@ import type { Slice } from "../platform/fair-queue.ts";
 import { WorkerCallError } from "../platform/worker-pool.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { StoreRow } from "../storage/stores.ts";
+import { AskedTerms } from "./asked-terms.ts";
 import type { Ranked } from "./ranking.ts";
 import { depthFor, mergeRanked, rank } from "./ranking.ts";
 import type { SearchRequest } from "./request.ts";
@@ -118,6 +118,12 @@ interface Turns {
   readonly mostPassing: number;
 }
 
+/** What searches have in common. */
+interface Own {
+  turns: Turns;
+  terms: AskedTerms;
+}
+
 export function createSearch(deps: SearchDeps): Search {
   // One more, so that the threads have something to do while the answer of one is put together.
   const slots = searchThreads() + 1;
@@ -131,18 +137,14 @@ export function createSearch(deps: SearchDeps): Search {
       return await question();
     },
   });
-  const turns: Turns = { lane, passing: 0, mostPassing: slots };
+  const own: SearchDeps & Own = { ...deps, turns: { lane, passing: 0, mostPassing: slots }, terms: new AskedTerms() };
   return (asked, signal) =>
     traced("search", { "lectern.mode": asked.request.mode, "lectern.questions": asked.request.searched.length }, () =>
-      search({ ...deps, turns }, asked, signal),
+      search(own, asked, signal),
     );
 }
 
-async function search(
-  deps: SearchDeps & { turns: Turns },
-  asked: StoreSearch,
-  signal: AbortSignal,
-): Promise<SearchOutcome> {
+async function search(deps: SearchDeps & Own, asked: StoreSearch, signal: AbortSignal): Promise<SearchOutcome> {
   const { store, request, ranker } = asked;
   const startedAt = performance.now();
   const generation = await generationOf(deps, store, asked.generation ?? store.live_generation);
@@ -159,7 +161,7 @@ async function search(
   const most = queries.length === 1 && ranker === null ? mostLookedAt(request) : Infinity;
   const questionsTo = (index: SearchEngine) =>
     queries.map((query, i) => ({
-      item: () => ask(deps, index, { model: generation.model, query, vector: vectors[i] ?? null, request, most }),
+      item: () => ask(deps, index, { generation, query, vector: vectors[i] ?? null, request, most }),
       cost: Math.max(1, query.length),
     }));
   const again = () => deps.indexes.acquire(store, generation.id);
@@ -260,23 +262,30 @@ async function inTurns(
   }
 }
 
+interface OneQuestion {
+  generation: GenerationRow;
+  query: string;
+  vector: Float32Array | null;
+  request: SearchRequest;
+  most: number;
+}
+
 async function ask(
-  { scaleOf }: SearchDeps,
+  { scaleOf, terms }: SearchDeps & Own,
   index: SearchEngine,
-  asked: { model: string; query: string; vector: Float32Array | null; request: SearchRequest; most: number },
+  { generation, query, vector, request, most }: OneQuestion,
 ): Promise<Asked> {
-  const { model, query, vector, request, most } = asked;
   const wanted = request.maxChunksPerFile === null ? request.maxResults : request.maxResults * 4;
   const answer: EngineAnswer = await index.ask({
     vector,
-    terms: request.mode === "vector" ? null : queryTerms(query),
+    terms: request.mode === "vector" ? null : terms.of(generation.tenant_id, query),
     filter: request.filter,
     depth: depthFor(wanted),
     exact: wanted * 2,
     byWindows: request.isRescored,
   });
   return {
-    ranked: rank(answer, request.mode, request.fusion, scaleOf(model, query), most),
+    ranked: rank(answer, request.mode, request.fusion, scaleOf(generation.model, query), most),
     used: answer.used,
     termsOf: answer.termsOf,
   };

@@ -1,7 +1,9 @@
 import { CHUNK, CHUNK_ATTRIBUTES, CHUNK_HIT, type ChunkHit, OF_HIT, withOwn } from "./chunks.ts";
+import { numbers } from "./dialect.ts";
 import type { ChunkId, StoreFileSeq, TenantId } from "./ids.ts";
 import type { Sql } from "./sql.ts";
-import { STORE_FILE } from "./store-files.ts";
+import { type FileAttributes, STORE_FILE } from "./store-files.ts";
+import { type RowOf, Selection } from "./table.ts";
 import { untilCommit } from "./until-commit.ts";
 
 /** The chunks of these ids that still count, in no particular order. */
@@ -15,7 +17,16 @@ export const CURRENT = /*sql*/ `json_each(?2) j JOIN chunk c ON c.id = CAST(j.va
 const HITS = /*sql*/ `SELECT ${CHUNK_HIT.list} FROM ${CURRENT}`;
 
 const BARE = CHUNK.pick(...OF_HIT, "store_file", "revision").as("c");
-const BARE_HITS = /*sql*/ `SELECT ${BARE.list} FROM json_each(?2) j JOIN chunk c ON c.id = j.value WHERE c.tenant_id = ?1`;
+// A list of ids, and one look for what a chunk has of its own: to join either takes 6 microseconds more, however few they are.
+const OF_IDS = /*sql*/ `FROM chunk c WHERE c.id IN ${numbers(2)} AND c.tenant_id = ?1`;
+const BARE_HITS = /*sql*/ `SELECT ${BARE.list} ${OF_IDS}`;
+const WITH_OWN = BARE.and(
+  new Selection(
+    { own: CHUNK_HIT.columns.own },
+    "(SELECT a.attributes FROM chunk_attributes a WHERE a.chunk_id = c.id) AS own",
+  ),
+);
+const HITS_WITH_OWN = /*sql*/ `SELECT ${WITH_OWN.list} ${OF_IDS}`;
 const FILE = STORE_FILE.pick("file_id", "filename", "attributes", "status", "revision");
 const FILE_BY_SEQ = /*sql*/ `SELECT ${FILE.list} FROM store_file WHERE tenant_id = ?1 AND seq = ?2`;
 const ANY_OWN = /*sql*/ `SELECT EXISTS (SELECT 1 FROM ${CHUNK_ATTRIBUTES.name}) AS found`;
@@ -33,18 +44,24 @@ export function chunkHits(sql: Sql): ChunkHits {
   const joined: ChunkHits = async (tenantId, ids) =>
     withOwn(await CHUNK_HIT.all(sql, HITS, [tenantId, JSON.stringify(ids)]));
 
+  const alone = async (tenantId: TenantId, ids: readonly ChunkId[]): Promise<readonly ChunkAlone[]> => {
+    const params = [tenantId, JSON.stringify(ids)];
+    if ((await anyOwn())?.found === 0) return await BARE.all(sql, BARE_HITS, params);
+    return await WITH_OWN.all(sql, HITS_WITH_OWN, params);
+  };
+
   return async (tenantId, ids) => {
-    if (sql.commits === undefined || (await anyOwn())?.found !== 0) return await joined(tenantId, ids);
+    if (sql.commits === undefined) return await joined(tenantId, ids);
     const hits: ChunkHit[] = [];
-    for (const { store_file: seq, revision, ...chunk } of await BARE.all(sql, BARE_HITS, [
-      tenantId,
-      JSON.stringify(ids),
-    ])) {
+    for (const { store_file: seq, revision, own, ...chunk } of await alone(tenantId, ids)) {
       const file = await fileOf(tenantId, seq);
       if (file === null || file.status !== "completed" || file.revision !== revision) continue;
       const { file_id, filename, attributes } = file;
-      hits.push({ ...chunk, file_id, filename, attributes });
+      hits.push({ ...chunk, file_id, filename, attributes: own == null ? attributes : { ...attributes, ...own } });
     }
     return hits;
   };
 }
+
+/** A chunk without its file. */
+type ChunkAlone = RowOf<typeof BARE> & { readonly own?: FileAttributes | null };

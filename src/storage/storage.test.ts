@@ -210,7 +210,8 @@ onEachDatabase((kind) => {
       expect(await storage.chunks.hits(T, ids)).toHaveLength(3);
       const page = { limit: 10, order: "asc" } as const;
       const listed = (await storage.chunks.list(T, "vs_1", generation.chunk_set, page, null)).rows;
-      for (const rows of [listed, await storage.chunks.listed(T, ids)])
+      const hits = (await storage.chunks.hits(T, ids)).toSorted((a, b) => a.id - b.id);
+      for (const rows of [listed, await storage.chunks.listed(T, ids), hits])
         expect(rows.map(({ attributes }) => attributes)).toEqual([null, { n: 1 }, null]);
       expect(await storage.chunks.attributesBefore(generation, ids[2] ?? 0, 5)).toEqual([
         { chunk_id: ids[1] ?? 0, attributes: { n: 1 } },
