@@ -55,6 +55,14 @@ export class Library {
     }
   }
 
+  /** As many files as the stores hold after some hours; nobody else is there. */
+  async fill(ask: Asker, random: SeededRandom): Promise<void> {
+    for (const shelf of this.shelves) {
+      await this.#recover(ask, shelf);
+      while (shelf.files.size < FULL) await this.#add(ask, shelf, random);
+    }
+  }
+
   get size(): number {
     return this.shelves.reduce((sum, shelf) => sum + shelf.files.size, 0);
   }

@@ -57,14 +57,14 @@ function rowOf(cells: readonly string[], kind = "td"): string {
 
 export function pageOf(soak: Soak): string {
   const { missing, families: _, happened, ...figures } = summaryOf(soak);
-  const table = rowsOf(soak).map(({ title, trend, most, bound, isFlat }) =>
+  const table = rowsOf(soak).map(({ title, trend, most, mayRise, isFlat }) =>
     rowOf([
       title,
       shown(trend.median),
       shown(most),
       shown(trend.rise),
       `${shown(trend.low)} to ${shown(trend.high)}`,
-      bound === null ? "–" : shown(Math.max(bound.least, bound.part * trend.median)),
+      mayRise === null ? "–" : shown(mayRise),
       isFlat === null ? "–" : isFlat ? "yes" : "NO",
     ]),
   );
@@ -90,7 +90,7 @@ svg{width:100%;background:#fafafa}svg text{font-size:10px;fill:#666}polyline{fil
       rowOf([name, typeof value === "number" ? String(Math.round(value * 1000) / 1000) : JSON.stringify(value)]),
     )
     .join("")}</table>
-<h2>Flat or not</h2><p>Over the shaded part, the second half of the run, all of it in one life of the server: rise by the slope of Theil and Sen, its 95 % interval, and what it may be.</p>
+<h2>Flat or not</h2><p>Over the shaded part, the second half of the run, all of it in one life of the server: rise by the slope of Theil and Sen, its 95 % interval, and what it may be. At rest: nothing is asked, and garbage is collected.</p>
 <table>${rowOf(["series", "median", "most", "rise", "95 % interval", "may rise", "flat"], "th")}${table.join("")}</table>
 <p>Lines across: <b style="color:${COLOURS["kill"]}">kill -9</b>, <b style="color:${COLOURS["restart"]}">graceful restart</b>, <b style="color:${COLOURS["full"]}">disk full</b>, <b style="color:${COLOURS["clock"]}">clock moved</b>. Across: minutes.</p>
 <div class="plots">${(Object.keys(SERIES) as SeriesName[]).map((series) => plotOf(soak, series)).join("")}</div>

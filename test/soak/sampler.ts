@@ -48,6 +48,8 @@ const MIB = 2 ** 20;
 
 export class Sampler {
   readonly samples: Sample[] = [];
+  /** Taken while nothing is asked and the garbage is collected. */
+  readonly rests: Sample[] = [];
   readonly #house: House;
   readonly #ledger: Ledger;
   readonly #librarySize: () => number;
@@ -62,9 +64,17 @@ export class Sampler {
 
   /** Null where the server was just down. */
   async take(): Promise<Sample | null> {
+    return await this.#into(this.samples);
+  }
+
+  async takeAtRest(): Promise<Sample | null> {
+    return await this.#into(this.rests);
+  }
+
+  async #into(samples: Sample[]): Promise<Sample | null> {
     try {
       const sample = await this.#look();
-      this.samples.push(sample);
+      samples.push(sample);
       return sample;
     } catch {
       return null;

@@ -4,7 +4,7 @@ import type { Disturbance } from "./house.ts";
 
 export interface Planned {
   atMs: number;
-  kind: Disturbance | "sweep";
+  kind: Disturbance | "sweep" | "fill" | "rest";
 }
 
 /** From here to the end the server lives one life. */
@@ -13,10 +13,14 @@ const LONG_LIFE_FROM = 0.42;
 export const WINDOW_FROM = 0.5;
 const KILL_EVERY_MS = 75_000;
 const OTHERS_EVERY_MS = { full: 240_000, clock: 100_000, sweep: 120_000 } as const;
+/** Rests within the window, as many as a trend needs and one more. A shorter soak has none, and nothing is filled in it. */
+const RESTS = 9;
+const SHORTEST_WITH_RESTS_MS = 15 * 60_000;
 
 /**
  * Storms of kills and restarts in the first and the fourth tenth, calm between them, and after that neither: a leak
  * shows in a long life alone. A full disk, moved clocks and the sweeping of what interrupted clients left go on throughout.
+ * In the long life what is remembered is filled first, and the server rests now and then.
  */
 export function scheduleOf(durationMs: number, random: SeededRandom): Planned[] {
   const planned: Planned[] = [];
@@ -32,5 +36,10 @@ export function scheduleOf(durationMs: number, random: SeededRandom): Planned[] 
       planned.push({ atMs: at, kind: kind as keyof typeof OTHERS_EVERY_MS });
   // One graceful stop at least, and the last start before the long life.
   planned.push({ atMs: LONG_LIFE_FROM * durationMs, kind: "restart" });
+  if (durationMs >= SHORTEST_WITH_RESTS_MS) {
+    planned.push({ atMs: LONG_LIFE_FROM * durationMs + 1, kind: "fill" });
+    const between = ((0.98 - WINDOW_FROM) * durationMs) / (RESTS - 1);
+    for (let n = 0; n < RESTS; n++) planned.push({ atMs: WINDOW_FROM * durationMs + n * between, kind: "rest" });
+  }
   return planned.toSorted((a, b) => a.atMs - b.atMs);
 }

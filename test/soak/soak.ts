@@ -3,6 +3,7 @@
  * and at the end everything that is known looked at once more.
  */
 import { messageOf } from "../../src/errors.ts";
+import { memoryOf } from "../helpers/process-memory.ts";
 import { seededRandom, type SeededRandom } from "../helpers/random.ts";
 import { Asker } from "./asker.ts";
 import type { Episode } from "./episode.ts";
@@ -10,6 +11,7 @@ import { ADMIN_FAMILIES } from "./families/admin.ts";
 import { ANSWER_FAMILIES } from "./families/answers.ts";
 import { FILE_FAMILIES } from "./families/files.ts";
 import { checkErased } from "./erased.ts";
+import { fill } from "./fill.ts";
 import { PROGRAM_FAMILIES } from "./families/programs.ts";
 import { SEARCH_FAMILIES } from "./families/search.ts";
 import { House } from "./house.ts";
@@ -22,6 +24,14 @@ import { Interrupted, Wrong } from "./wrong.ts";
 
 const CLIENTS = 3;
 const AFTER_INTERRUPTION_MS = 500;
+/**
+ * At least so much between the beginnings of two episodes of a client where nothing is said: the load is then the same for
+ * as long as the machine keeps up. What grows with the load is otherwise taken for what grows by itself.
+ */
+const PACE_MS = 600;
+/** Of a rest: until the memory has not fallen for so long, and at most so long. */
+const STILL_MS = 12_000;
+const MOST_REST_MS = 60_000;
 /** Of a server in a storm of kills, and how many of them stand between other disturbances. */
 const LEAST_LIFE_MS = 5;
 const MOST_LIFE_MS = 3_000;
@@ -36,6 +46,8 @@ export interface SoakOptions {
   sampleMs: number;
   /** A storm instead of the schedule: killed so often, at most three seconds after each start; it takes as long as it takes. */
   kills?: number | undefined;
+  /** Instead of the usual one; 0: as fast as it goes. */
+  paceMs?: number | undefined;
   /** Called after each sample. */
   onSample?: (soak: Soak) => void;
   log?: (line: string) => void;
@@ -73,10 +85,15 @@ export class Soak {
   /** What happened when, in seconds since the start. */
   readonly events: { at: number; what: string }[] = [];
   readonly options: SoakOptions;
+  /** Seconds since the start at which everything that is remembered was full. */
+  filledAt = 0;
   readonly #startedMs = performance.now();
   readonly #active = new Set<string>();
   #serial = 0;
   #isOver = false;
+  /** Clients begin nothing new until it is resolved. */
+  #pause: Promise<void> = Promise.resolve();
+  #isPaused = false;
 
   private constructor(house: House, ledger: Ledger, options: SoakOptions) {
     this.house = house;
@@ -128,8 +145,11 @@ export class Soak {
     while (!this.#isOver) {
       const round = FAMILIES.flatMap((family) => (family === LIBRARY ? Array<Episode>(6).fill(family) : [family]));
       for (const episode of round.map((one) => ({ one, at: random() })).toSorted((a, b) => a.at - b.at)) {
+        await this.#pause;
         if (this.#isOver) return;
+        const beganMs = performance.now();
         await this.#episode(episode.one, random);
+        await Bun.sleep(Math.max(0, beganMs + (this.options.paceMs ?? PACE_MS) - performance.now()));
       }
     }
   }
@@ -198,6 +218,8 @@ export class Soak {
       else if (kind === "clock")
         this.house.moveClock(random() < 0.8 ? 600 + random.below(5 * 3600) : -random.below(90));
       else if (kind === "full") await this.house.fillDisk(6_000, () => this.#searchWhileFull());
+      else if (kind === "fill") await this.#alone(() => this.#fill(random));
+      else if (kind === "rest") await this.#alone(() => this.#rest());
       else await sweep(this.#asker("sweep"), this.#active, this.library);
     } catch (error) {
       if (error instanceof Interrupted) return;
@@ -205,6 +227,42 @@ export class Soak {
       // A server that is away stays away.
       if (kind === "kill" || kind === "restart") this.#isOver = true;
     }
+  }
+
+  /** While no client does anything. */
+  async #alone(act: () => Promise<void>): Promise<void> {
+    const over = Promise.withResolvers<void>();
+    this.#pause = over.promise;
+    this.#isPaused = true;
+    try {
+      while (this.#active.size > 0) await Bun.sleep(100);
+      await act();
+    } finally {
+      this.#isPaused = false;
+      over.resolve();
+    }
+  }
+
+  async #fill(random: SeededRandom): Promise<void> {
+    await this.library.fill(this.#asker("library"), random);
+    await fill(this.#asker("fill"), random);
+    // What was asked for that is no part of the load.
+    this.ledger.takeTimes();
+    this.filledAt = this.seconds;
+    this.#note("what is remembered is full");
+  }
+
+  /** Until the server has collected its garbage and given back what it gives back. */
+  async #rest(): Promise<void> {
+    const beganMs = performance.now();
+    let least = Infinity;
+    let leastMs = beganMs;
+    while (performance.now() - leastMs < STILL_MS && performance.now() - beganMs < MOST_REST_MS) {
+      const { privateBytes } = memoryOf(this.house.server.pid);
+      if (privateBytes < least * 0.995) [least, leastMs] = [privateBytes, performance.now()];
+      await Bun.sleep(500);
+    }
+    await this.sampler.takeAtRest();
   }
 
   /** Reading needs no space. */
@@ -222,8 +280,10 @@ export class Soak {
   async #sample(): Promise<void> {
     while (!this.#isOver) {
       await this.house.untilOpen();
-      await this.sampler.take();
-      this.options.onSample?.(this);
+      if (!this.#isPaused) {
+        await this.sampler.take();
+        this.options.onSample?.(this);
+      }
       await Bun.sleep(this.options.sampleMs);
     }
   }

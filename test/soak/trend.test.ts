@@ -35,6 +35,12 @@ test("flat is a rise within the bound, or a fall", () => {
   expect([of(0), of(9), of(12), of(-50)]).toEqual([true, true, false, true]);
 });
 
+test("what rises beside it by design is added to its bound, and a fall of that takes nothing away", () => {
+  const trend = { median: 100, rise: 25, low: 20, high: 30 };
+  expect([isFlat(trend, BOUND), isFlat(trend, BOUND, 20), isFlat(trend, BOUND, 10)]).toEqual([false, true, false]);
+  expect(isFlat({ ...trend, rise: 9 }, BOUND, -50)).toBe(true);
+});
+
 test("few points have no trend", () => {
   expect(trendOf([1, 2, 3], [1, 2, 3])).toBeNull();
 });

@@ -50,5 +50,8 @@ export interface Bound {
   least: number;
 }
 
-export const isFlat = ({ rise, median }: Trend, { part, least }: Bound): boolean =>
-  rise <= Math.max(least, part * Math.abs(median));
+/** `beside`: the rise of what it holds by design, in its unit; a fall takes nothing away. */
+export const mayRise = ({ median }: Pick<Trend, "median">, { part, least }: Bound, beside = 0): number =>
+  Math.max(least, part * Math.abs(median)) + Math.max(0, beside);
+
+export const isFlat = (trend: Trend, bound: Bound, beside = 0): boolean => trend.rise <= mayRise(trend, bound, beside);
