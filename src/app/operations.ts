@@ -156,11 +156,9 @@ function sharedParts({ config, engine, clock, dataDir }: OperationsOptions) {
     quotas,
     locks: createLocks(data.bus === null ? null : storage.held),
     space: createSpace({
-      storage,
-      clock,
-      dataDir,
+      ...{ storage, clock, dataDir, byteLimits: quotas.bytes },
+      elsewhere: data.bus === null ? null : changes,
       minFreeBytes: config.minFreeDiskMb * MB,
-      byteLimits: quotas.bytes,
     }),
     wakeJobs: waker(jobs.runner, changes),
     following,

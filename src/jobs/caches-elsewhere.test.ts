@@ -130,7 +130,7 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("what is left of a deletion at
     expect([existsSync(b.parsed.path(SUBJECT)), a.done, b.done]).toEqual([false, forgotten, forgotten]);
     expect((await newest(a.storage)).cache_entries).toBe(1);
     // Nothing of the questions stays.
-    expect(await a.storage.cacheLooks.askedOf("b")).toEqual([]);
+    expect(await a.storage.asks.askedOf("look", "b")).toEqual([]);
   });
 
   test("of a store goes from their memory and disk", async () => {
@@ -180,12 +180,16 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("what is left of a deletion at
     const [a, b] = here.all;
     if (a === undefined || b === undefined) throw new Error("no servers");
     const { row } = await deleted(a.storage);
-    const look = { id: "x", tenantId: T, deletion: "del_unknown", isEnding: true };
-    await a.storage.cacheLooks.ask(look, ["b"], 60_000);
+    const strange = { kind: "look", tenantId: T, subject: "x" } as const;
+    const unknown = { kind: "look", tenantId: T, subject: "y" } as const;
+    await a.storage.asks.ask(strange, ["b"], `forget ${row.id}`, 60_000);
+    await a.storage.asks.ask(unknown, ["b"], "end del_unknown", 60_000);
     await using asker = a.caches;
     await using asked = b.caches;
     asked.start();
     expect((await asker.ask(row, false)).silent).toEqual([]);
-    expect([b.done, b.warned, await a.storage.cacheLooks.answers(look, ["b"])]).toEqual([[], [], new Map()]);
+    expect([b.done, b.warned]).toEqual([[], []]);
+    const nothing = new Map([["b", null]]);
+    for (const about of [strange, unknown]) expect(await a.storage.asks.said(about)).toEqual(nothing);
   });
 });

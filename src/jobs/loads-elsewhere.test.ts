@@ -107,7 +107,7 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("a generation that is to go li
     const one = await server("one", { answer: 300 });
     const silent = await server("silent");
     const waiting = watched(one.loads.wait(generation, never));
-    await until(["asked"]);
+    await until(["?"]);
     await waiting.end;
     await silent.replica[Symbol.asyncDispose]();
     const dying = await server("dying", { word: 300 });

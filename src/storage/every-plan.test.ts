@@ -57,7 +57,7 @@ const POSTGRES_ALONE =
 
 /** The same on PostgreSQL, beside those of whole tables above. */
 const WHOLE_THERE: Readonly<Record<string, string>> = {
-  "cache-looks.ts OF_SERVER": "rows for some seconds each",
+  "asks.ts OF_SERVER": "rows for some seconds each",
   "embedding-cache.ts SIZE": "a row",
   "generations.ts IN_USE": "at a start",
   "generations.ts LIVE_OF_OTHER_REVISION": "at a start",
@@ -65,7 +65,6 @@ const WHOLE_THERE: Readonly<Record<string, string>> = {
   "instance.ts GET": "a row",
   "keys.ts REMOVE_EVERY": "all of them",
   "query-log.ts SIZE": "a row",
-  "load-asks.ts OF_SERVER": "rows for some seconds each",
   "rates.ts TRIM": "a row of each key that was used in the last minutes",
   "replicas.ts LIST": "a row of each server",
   "shown-ids.ts SHOWN_ID_ROW": "a row",

@@ -1,3 +1,4 @@
+import { type AsksTable, asksTable } from "./asks.ts";
 import { type AssistantsTable, assistantsTable } from "./assistants.ts";
 import { type BatchesTable, batchesTable } from "./batches.ts";
 import { type ChunksTable, chunksTable } from "./chunk-table.ts";
@@ -11,7 +12,6 @@ import { type EvaluationsTable, evaluationsTable } from "./evaluations.ts";
 import { type FilesTable, filesTable } from "./files.ts";
 import { type GenerationFilesTable, generationFilesTable } from "./generation-files.ts";
 import { type GenerationsTable, generationsTable } from "./generations.ts";
-import { type CacheLooksTable, cacheLooksTable } from "./cache-looks.ts";
 import { type HeldTable, heldTable } from "./held.ts";
 import { type IndexReads, indexReads } from "./index-reads.ts";
 import { type InstanceTable, instanceTable } from "./instance.ts";
@@ -19,7 +19,6 @@ import { jobsTable } from "./job-table.ts";
 import type { JobsTable } from "./jobs.ts";
 import { type JudgmentsTable, judgmentsTable } from "./judgments.ts";
 import { type ListPlacesTable, listPlacesTable } from "./list-places.ts";
-import { type LoadAsksTable, loadAsksTable } from "./load-asks.ts";
 import { type MigrationsTable, migrationsTable } from "./migration-table.ts";
 import { type QueryLogTable, queryLogTable } from "./query-log.ts";
 import { type ReplicasTable, replicasTable } from "./replicas.ts";
@@ -67,8 +66,7 @@ export interface Tables {
   readonly conversations: ConversationsTable;
   readonly responseSources: ResponseSourcesTable;
   readonly responseSteps: ResponseStepsTable;
-  readonly cacheLooks: CacheLooksTable;
-  readonly loadAsks: LoadAsksTable;
+  readonly asks: AsksTable;
   readonly held: HeldTable;
   readonly consolePasses: ConsolePassesTable;
   readonly listPlaces: ListPlacesTable;
@@ -108,8 +106,7 @@ function makeTables(sql: Sql): Tables {
     conversations: conversationsTable(sql),
     responseSources: responseSourcesTable(sql),
     responseSteps: responseStepsTable(sql),
-    cacheLooks: cacheLooksTable(sql),
-    loadAsks: loadAsksTable(sql),
+    asks: asksTable(sql),
     held: heldTable(sql),
     consolePasses: consolePassesTable(sql),
     listPlaces: listPlacesTable(sql),

@@ -4,6 +4,7 @@ import { API_KEY, place, serve, type Server } from "../e2e/binary.ts";
 import { chromium, type Page } from "../e2e/browser.ts";
 import { type ChatServer, startChatServer } from "../helpers/chat-server.ts";
 import { lacks } from "../helpers/lacks.ts";
+import { waitFor } from "../helpers/wait.ts";
 import { clickButton, faultsEverywhere, indexed, openConsole } from "./console.ts";
 
 const QUICK = ["--default-model", "lectern-embed-en"];
@@ -16,6 +17,10 @@ const HANDBOOK = [
 ].join("\n");
 
 async function ask(page: Page, question: string): Promise<void> {
+  await page.until(
+    "the answer before has ended",
+    `document.querySelector('button[type="submit"]')?.disabled === false`,
+  );
   await page.type('input[name="question"]', question);
   await page.click('button[type="submit"]');
 }
@@ -64,7 +69,7 @@ test.skipIf(lacks("chromium", chromium !== null))(
     expect(shown).toContain("A refund takes ten days");
     expect(await page.evaluate<number>("document.querySelectorAll('.turn .cite').length")).toBeGreaterThan(0);
     await ask(page, "How are parcels weighed?");
-    await page.until("a second answer has its sources", "document.querySelectorAll('.turn:last-child q').length > 0");
+    await page.until("a second answer has its sources", "document.querySelectorAll('.turn:nth-child(2) q').length > 0");
     expect(await page.evaluate<number>("document.querySelectorAll('.turn').length")).toBe(2);
     expect(await followSources(page)).toBeGreaterThan(1);
     opened.expectClean();
@@ -115,6 +120,34 @@ async function withModel(where: ReturnType<typeof place>, chat: ChatServer): Pro
   const args = [...QUICK, "--chat-address", chat.address, "--chat-model", "tiny", "--allow-private-addresses"];
   return await serve(where, { args });
 }
+
+test.skipIf(lacks("chromium", chromium !== null))(
+  "a new thread ends the answer that is being written, and begins with the next question",
+  async () => {
+    await using chat = await startChatServer();
+    using where = place();
+    await using server = await withModel(where, chat);
+    const { store } = await harbour(server);
+    await using opened = await openConsole(where, server.url, API_KEY);
+    const { page } = opened;
+    await page.evaluate(`location.hash = "#/stores/${store}/answers"`);
+    await page.untilText("Ask a question");
+    chat.say({ text: "A refund takes ten days. ".repeat(400), hangAfter: 20_000 });
+    await ask(page, "How long does a refund take?");
+    await page.until("some of it has come", `document.querySelector(".answer")?.textContent.includes("ten days")`);
+    const { left } = chat;
+    await clickButton(page, "New thread");
+    await waitFor("the model is left alone", () => (chat.left > left ? true : undefined));
+    chat.say({ text: "Parcels are weighed twice." });
+    await ask(page, "How are parcels weighed?");
+    await page.untilText("Parcels are weighed twice.");
+    expect(
+      await page.evaluate<string[]>("[...document.querySelectorAll('.turn h2')].map((one) => one.innerText)"),
+    ).toEqual(["How are parcels weighed?"]);
+    opened.expectClean();
+  },
+  240_000,
+);
 
 test.skipIf(lacks("chromium", chromium !== null))(
   "an answer that breaks off, one that a model fails half-way, and one of nothing that fits say so",

@@ -52,10 +52,15 @@ interface Document {
 
 /** A store with these documents, indexed; its id and theirs. */
 export async function indexed(server: Server, name: string, documents: readonly Document[]) {
-  const send = async (path: string, body: object) => {
+  const ask = async <T>(path: string, init?: RequestInit): Promise<T> => {
+    const response = await server.request(path, init);
+    const text = await response.text();
+    expect([path, response.status, response.ok ? "" : text]).toEqual([path, 200, ""]);
+    return JSON.parse(text);
+  };
+  const send = (path: string, body: object) => {
     const headers = { "content-type": "application/json" };
-    const response = await server.request(path, { method: "POST", headers, body: JSON.stringify(body) });
-    return (await response.json()) as { id: string };
+    return ask<{ id: string }>(path, { method: "POST", headers, body: JSON.stringify(body) });
   };
   const { id: store } = await send("/v1/vector_stores", { name });
   const ids: string[] = [];
@@ -63,15 +68,13 @@ export async function indexed(server: Server, name: string, documents: readonly 
     const form = new FormData();
     form.append("purpose", "assistants");
     form.append("file", new File([document.text], document.name));
-    const uploaded = (await (await server.request("/v1/files", { method: "POST", body: form })).json()) as {
-      id: string;
-    };
+    const uploaded = await ask<{ id: string }>("/v1/files", { method: "POST", body: form });
     await send(`/v1/vector_stores/${store}/files`, { file_id: uploaded.id, attributes: document.attributes ?? {} });
     ids.push(uploaded.id);
   }
   await waitFor("the documents are indexed", async () => {
-    const answer = await (await server.request(`/v1/vector_stores/${store}`)).json();
-    return (answer as { file_counts: { in_progress: number } }).file_counts.in_progress === 0 || undefined;
+    const { file_counts } = await ask<{ file_counts: { in_progress: number } }>(`/v1/vector_stores/${store}`);
+    return file_counts.in_progress === 0 || undefined;
   });
   return { store, files: ids };
 }

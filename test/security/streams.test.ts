@@ -5,16 +5,19 @@
 import { expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { json, newStore, search, upload } from "../helpers/api.ts";
+import { OVER_TWO } from "../helpers/pair.ts";
 import { startServer, type TestServer } from "../helpers/server.ts";
 import { as, newKey, newTenant } from "../helpers/tenants.ts";
 import { waitFor } from "../helpers/wait.ts";
 
+/** Each counts for itself how many streams a key and a tenant have. */
+const SERVERS = OVER_TWO ? 2 : 1;
 const KEYS = 5;
 /** Of one key, as many as it may have. */
-const STREAMS = 20;
+const STREAMS = 20 * SERVERS;
 const TENANTS = Math.max(2, Math.round(Number(process.env["LECTERN_TEST_STREAMS"] ?? 200) / (KEYS * STREAMS)));
 const IS_FULL = TENANTS * KEYS * STREAMS >= 1000;
-const FILES = 2000;
+const FILES = OVER_TWO ? 600 : 2000;
 /** Of a file, so that there is work for as long as is measured. */
 const LINES = IS_FULL ? 1000 : 800;
 const ASKED = 60;
@@ -190,10 +193,11 @@ test("a tenant that is deleted while it uploads leaves nothing", async () => {
       `content-type: multipart/form-data; boundary=q\r\ncontent-length: 100000\r\n\r\n${head}some words`,
   );
   const tmp = new Bun.Glob("*");
-  const inTmp = () => [...tmp.scanSync({ cwd: `${server.dataDir}/tmp` })].length;
+  const home = OVER_TWO ? `${server.dataDir}-blobs` : server.dataDir;
+  const inTmp = () => [...tmp.scanSync({ cwd: `${home}/tmp` })].length;
   await waitFor("the upload has begun", () => (inTmp() > 0 ? true : undefined));
   await json(server, "DELETE", `/v1/admin/tenants/${tenant_id}`);
   await waitFor("the upload is refused", () => (answer.startsWith("HTTP/1.1 401") ? true : undefined));
-  expect([inTmp(), [...new Bun.Glob("*/*").scanSync({ cwd: `${server.dataDir}/blobs` })]]).toEqual([0, []]);
+  expect([inTmp(), [...new Bun.Glob("*/*").scanSync({ cwd: `${home}/blobs` })]]).toEqual([0, []]);
   socket.destroy();
 });

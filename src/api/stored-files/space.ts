@@ -1,4 +1,5 @@
 import { AppError } from "../../errors.ts";
+import type { Changes } from "../../platform/changes.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { RUN_KEY_ID } from "../../http/caller.ts";
 import type { QuotaPair, QuotaRules } from "../../http/quotas.ts";
@@ -12,7 +13,9 @@ export interface Owner {
 }
 
 export interface SpaceDeps {
-  storage: Pick<Storage, "files" | "uploads">;
+  storage: Pick<Storage, "files" | "uploads" | "tenants">;
+  /** Tells and hears of tenants that end at another server of the database; null where there is none. */
+  elsewhere: Pick<Changes, "notify" | "wait"> | null;
   clock: Clock;
   dataDir: string;
   /** Free bytes that must be left. */
@@ -57,10 +60,15 @@ export interface Space {
    * @throws AppError where the key or its tenant went meanwhile, `storage_limit_reached`
    */
   assertMayKeep(tables: Tables, wanted: Wanted): Promise<void>;
-  /** Ends every body of the tenant that is on its way; when this resolves none is left. */
+  /**
+   * Ends every body of the tenant that is on its way: of those at this server none is left when this resolves, others end
+   * soon, and none of theirs may be kept.
+   */
   endOf(tenantId: string): Promise<void>;
 }
 
+/** So often a body that is on its way is asked for its tenant again, where another server may have ended that. ms */
+const LOOK_EVERY_MS = 5000;
 /** Bytes after which quota and disk are asked again. */
 const STEP_BYTES = 8 * 1024 * 1024;
 /** Where little is left, steps are a small share of it: others may have small bodies under way. */
@@ -90,6 +98,7 @@ class Ledger implements Space {
       held.release();
       throw error;
     }
+    void this.#watch(held);
     return held;
   }
 
@@ -107,7 +116,26 @@ class Ledger implements Space {
   async endOf(tenantId: string): Promise<void> {
     const own = [...this.#held].filter(({ owner }) => owner.tenantId === tenantId);
     for (const held of own) held.end(ended());
+    this.#deps.elsewhere?.notify(endKey(tenantId));
     await Promise.all(own.map((held) => held.released));
+  }
+
+  /** Ends it where its key or its tenant went at another server. */
+  async #watch(held: Held): Promise<void> {
+    const { elsewhere, storage, clock } = this.#deps;
+    if (elsewhere === null) return;
+    const over = new AbortController();
+    void held.released.then(() => over.abort());
+    for (;;) {
+      await elsewhere.wait(endKey(held.owner.tenantId), over.signal, LOOK_EVERY_MS);
+      if (over.signal.aborted) return;
+      try {
+        await assertStillThere(storage, held.owner, clock.nowSeconds());
+      } catch (error) {
+        // A database that is away says nothing of a tenant: the transaction that stores it looks as well.
+        if (error instanceof AppError && error.code !== "storage_unavailable") held.end(error);
+      }
+    }
   }
 
   /** Takes at least `needed` bytes more, a step where there is room for one. */
@@ -205,16 +233,25 @@ function ended(): AppError {
   return new AppError("invalid_api_key", "The key of this request is not valid any more; nothing was stored.");
 }
 
+/** Told when a tenant ends. */
+function endKey(tenantId: string): string {
+  return `no uploads of ${tenantId}`;
+}
+
 /**
  * Whether something may still be kept for an owner, as part of the transaction that keeps it.
  * @throws AppError where the key or its tenant went meanwhile
  */
-export async function assertStillThere(tables: Tables, owner: Owner, nowSeconds: number): Promise<void> {
+export async function assertStillThere(
+  tables: Pick<Tables, "tenants">,
+  owner: Owner,
+  nowSeconds: number,
+): Promise<void> {
   const keyId = owner.keyId === RUN_KEY_ID ? null : owner.keyId;
   if (!(await tables.tenants.mayKeep(owner.tenantId, keyId, nowSeconds))) throw await whyNot(tables, owner);
 }
 
-async function whyNot({ tenants }: Tables, { tenantId, keyId }: Owner): Promise<AppError> {
+async function whyNot({ tenants }: Pick<Tables, "tenants">, { tenantId, keyId }: Owner): Promise<AppError> {
   const isKnown = keyId === RUN_KEY_ID || (await tenants.getKey(keyId)) !== null;
   if (!isKnown || (await tenants.get(tenantId))?.status !== "suspended") return ended();
   const text = "This organisation is suspended and may only read and delete; ask the administrator of this server.";

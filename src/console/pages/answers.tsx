@@ -31,8 +31,18 @@ export function AnswersPage({ route }: { route: Route }) {
     setAsking(true);
     const before = turns;
     const previous = before.at(-1)?.responseId ?? null;
-    const asked = { store: route.store, question, options, previous, signal: over.current.signal };
-    for await (const turn of askQuestion(api, asked)) setTurns([...before, turn]);
+    const { signal } = over.current;
+    for await (const turn of askQuestion(api, { store: route.store, question, options, previous, signal })) {
+      // Another thread was begun meanwhile.
+      if (signal.aborted) return;
+      setTurns([...before, turn]);
+    }
+    setAsking(false);
+  };
+  const begin = () => {
+    over.current.abort();
+    over.current = new AbortController();
+    setTurns([]);
     setAsking(false);
   };
   return (
@@ -45,7 +55,7 @@ export function AnswersPage({ route }: { route: Route }) {
           {WORD.ask}
         </button>
         {turns.length > 0 && (
-          <button type="button" onClick={() => setTurns([])}>
+          <button type="button" onClick={begin}>
             {WORD.fresh}
           </button>
         )}

@@ -4,7 +4,7 @@ import { foundVersion, migratePostgres, NEWEST_POSTGRES } from "../migrations/po
 import { parseAddress } from "../postgres/address.ts";
 import { Connection, type ConnectionOptions } from "../postgres/connection.ts";
 import { COPY_BEGIN, COPY_END, CopyDecoder, type CopyType } from "../postgres/copy-format.ts";
-import type { PostgresDatabase } from "../postgres/database.ts";
+import { type PostgresDatabase, UNLIMITED } from "../postgres/database.ts";
 import { toldError } from "../postgres/failures.ts";
 import { openPostgres } from "../postgres/open.ts";
 import { probe } from "../postgres/probes.ts";
@@ -174,7 +174,7 @@ export class MoveTarget {
   ): Promise<void> {
     const connection = (this.#connection ??= await Connection.open(this.#how));
     try {
-      await connection.script(`BEGIN; ${UNHURRIED}`);
+      await connection.script(`BEGIN; ${UNLIMITED}`);
       const list = columns.map((name) => `"${name}"`).join(", ");
       await connection.copyIn(/*sql*/ `COPY "${table.name}" (${list}) FROM STDIN (FORMAT binary)`, framed(rows));
       await connection.send(
@@ -195,7 +195,7 @@ export class MoveTarget {
     const digest = new RowDigest();
     const decoder = new CopyDecoder();
     try {
-      await connection.script(`BEGIN READ ONLY; ${UNHURRIED}`);
+      await connection.script(`BEGIN READ ONLY; ${UNLIMITED}`);
       const list = columns.map((name) => `"${name}"`).join(", ");
       for await (const piece of connection.copyOut(
         /*sql*/ `COPY (SELECT ${list} FROM "${table}") TO STDOUT (FORMAT binary)`,
@@ -237,8 +237,6 @@ export class MoveTarget {
     this.#connection = null;
   }
 }
-
-const UNHURRIED = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
 
 /** The next number that is drawn is above all that there ever were. */
 async function drawFrom(tx: Sql, table: string, column: string, highest: number): Promise<void> {

@@ -179,6 +179,71 @@ describe.skipIf(lacks("postgres", hasPostgres))("the door to PostgreSQL", () => 
     });
   });
 
+  describe("what waits for a lock of somebody else", () => {
+    const TIMEOUT_MS = 1500;
+
+    /** A row is changed, and kept until `free`; `db`: of somebody who wants it. */
+    async function held() {
+      const stack = new AsyncDisposableStack();
+      const address = await testDatabase();
+      const away: string[] = [];
+      const keeping = await openPostgres(address, { connections: 2 });
+      stack.defer(() => keeping.close());
+      const one = await openPostgres(address, { timeout: TIMEOUT_MS, onAway: (reason) => away.push(reason) });
+      stack.defer(() => one.close());
+      await keeping.run("CREATE TABLE thing (id bigint PRIMARY KEY, name text)");
+      await add(keeping, 1);
+      const over = new AbortController();
+      const isKept = Promise.withResolvers<void>();
+      const keeps = keeping.unhurried(async (tx) => {
+        await tx.run("UPDATE thing SET name = 'kept' WHERE id = 1");
+        isKept.resolve();
+        while (!over.signal.aborted) await tx.all("SELECT pg_sleep(0.01)");
+      });
+      await isKept.promise;
+      const free = async () => {
+        over.abort();
+        await keeps;
+      };
+      stack.defer(free);
+      /** When transactions began that were seen to wait for it. */
+      const begun = new Set<number>();
+      const waited = async (times: number) => {
+        while (begun.size < times) {
+          const waiting = `SELECT (extract(epoch FROM xact_start) * 1000)::float8 AS at FROM pg_stat_activity
+            WHERE wait_event_type = 'Lock' AND datname = current_database()`;
+          for (const { at } of await keeping.all<{ at: number }>(waiting)) begun.add(at);
+        }
+      };
+      return { db: one, away, free, waited, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+    }
+
+    test("waits on, and gets it once that comes free; the database is not away", async () => {
+      await using here = await held();
+      const done: string[] = [];
+      const changed = here.db.transaction(async (tx) => {
+        tx.onCommit(() => void done.push("done"));
+        await tx.run("UPDATE thing SET name = name || ' and changed' WHERE id = 1");
+      });
+      await Promise.race([here.waited(2), changed]);
+      await here.free();
+      await changed;
+      expect(await here.db.get("SELECT name FROM thing")).toEqual({ name: "kept and changed" });
+      expect([done, here.away, here.db.away]).toEqual([["done"], [], null]);
+    }, 60_000);
+
+    test("is told to come back where that does not come free, and what else is asked is answered", async () => {
+      await using here = await held();
+      const changed = here.db.run("UPDATE thing SET name = 'changed' WHERE id = 1").catch((error: unknown) => error);
+      await here.waited(1);
+      expect(await here.db.get("SELECT name FROM thing")).toEqual({ name: "x" });
+      const error = await changed;
+      expect(error).toMatchObject({ name: "AppError", code: "storage_unavailable", retryAfterSeconds: 2 });
+      expect(String(error)).toContain("is busy");
+      expect([here.away, here.db.away]).toEqual([[], null]);
+    }, 60_000);
+  });
+
   test("more transactions than connections wait for their turn", async () => {
     const numbers = Array.from({ length: 60 }, (_, i) => i);
     await Promise.all(numbers.map((id) => db.transaction(async (tx) => void (await add(tx, id)))));

@@ -3,15 +3,15 @@ import { asError, assert } from "../../errors.ts";
 import { nextTurn } from "../../platform/next-turn.ts";
 import type { Database, Durability, Param, SyncReads, Tx } from "../sql.ts";
 import type { Connection } from "./connection.ts";
-import { CommitUnknown, DatabaseAway, isAnswer, isConflict, sqlStateOf, toldError } from "./failures.ts";
+import { CommitUnknown, DatabaseAway, isAnswer, isInTheWay, sqlStateOf, toldError } from "./failures.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import { type Result, toRows } from "./values.ts";
 
 /**
  * The door to PostgreSQL, which is the only truth where the operator names one. Read committed; a transaction has a
  * connection to itself, so many run at a time, and what they must not do at the same time they guard with row locks.
- * What the server undid because of another transaction (serialization failure, deadlock) is done again, so the functions
- * of transactions have no effects but rows and `onCommit`.
+ * What the server undid because of another transaction (serialization failure, deadlock, a lock that did not come free) is
+ * done again, so the functions of transactions have no effects but rows and `onCommit`.
  *
  * As in SQLite a transaction awaits nothing but its own statements and turns: one that stands still when the event loop
  * has come round with no statement under way is rolled back, and throws. A statement that fails is the end of its
@@ -42,7 +42,7 @@ export interface DatabaseOptions extends PoolOptions {
 
 /** ms */
 export const LONG_MS = 1000;
-/** Times that a transaction is done again after a conflict. */
+/** Times that a transaction is done again that others were in the way of. */
 const REPEATS = 3;
 /** Before the first repetition at most, and as much more before each further one. ms */
 const REPEAT_MS = 20;
@@ -114,8 +114,7 @@ export class Postgres implements PostgresDatabase {
   }
 
   async unhurried<T>(fn: (tx: PostgresTx) => Promise<T>): Promise<T> {
-    const limits = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
-    return await this.#repeated(() => this.#once(fn, `${BEGIN}; ${limits}`, { isWatched: false }));
+    return await this.#repeated(() => this.#once(fn, `${BEGIN}; ${UNLIMITED}`, { isWatched: false }));
   }
 
   /** The server does not write over what it deletes: its vacuum gives the room free, and the operator's disk keeps it. */
@@ -161,7 +160,7 @@ export class Postgres implements PostgresDatabase {
       try {
         return await fn();
       } catch (error) {
-        if (!isConflict(error) || repeat === REPEATS) {
+        if (!isInTheWay(error) || repeat === REPEATS) {
           this.#pool.suspect(error);
           throw toldError(error);
         }
@@ -197,7 +196,7 @@ export class Postgres implements PostgresDatabase {
       // Rolled back already where it stood still.
       if (open.refusal === null) await this.#rollBack(open, ENDED);
       // Whatever the function made of it.
-      if (open.failure !== null && isConflict(open.failure)) throw open.failure;
+      if (open.failure !== null && isInTheWay(open.failure)) throw open.failure;
       throw error;
     }
     open.refusal = ENDED;
@@ -269,8 +268,7 @@ export class Postgres implements PostgresDatabase {
     // The operator's own setting for `full`: with standbys it may ask for more than a local flush.
     const work = durability === "work" ? "; SET LOCAL synchronous_commit = off" : "";
     if (!this.#options.tellsLimits) return BEGIN + work;
-    const { statement_timeout, idle_in_transaction_session_timeout } = serverLimits(this.#options.timeout);
-    return `${BEGIN}${work}; SET LOCAL statement_timeout = ${statement_timeout}; SET LOCAL idle_in_transaction_session_timeout = ${idle_in_transaction_session_timeout}`;
+    return `${BEGIN}${work}; ${setLimits(serverLimits(this.#options.timeout))}`;
   }
 
   #handle(connection: Connection): PostgresTx {
@@ -362,17 +360,30 @@ const BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 /** A busy machine may leave a process without its turn for so long. */
 const LEAST_IDLE_MS = 2000;
 
+type Limits = Readonly<Record<"statement_timeout" | "lock_timeout" | "idle_in_transaction_session_timeout", number>>;
+
 /**
  * What the server is told, so that it ends by itself what nobody waits for any more: a statement a little before the
- * watchdog would end its connection; a transaction whose Lectern is cut off or stands still, with the locks that it holds,
- * so soon that others who wait for them (one-writer.ts) are not too late themselves. ms
+ * watchdog would end its connection, one that waits for a lock before that, for whoever has the lock is late and not the
+ * database; a transaction whose Lectern is cut off or stands still, with the locks that it holds, so soon that others who
+ * wait for them (one-writer.ts) are not too late themselves. ms
  */
-export function serverLimits(
-  timeout: number,
-): Record<"statement_timeout" | "idle_in_transaction_session_timeout", number> {
-  const idle = Math.max(LEAST_IDLE_MS, Math.ceil(timeout / 2));
-  return { statement_timeout: Math.ceil(timeout * 0.9), idle_in_transaction_session_timeout: idle };
+export function serverLimits(timeout: number): Limits {
+  return {
+    statement_timeout: Math.ceil(timeout * 0.9),
+    lock_timeout: Math.ceil(timeout * 0.8),
+    idle_in_transaction_session_timeout: Math.max(LEAST_IDLE_MS, Math.ceil(timeout / 2)),
+  };
 }
+
+function setLimits(limits: Limits): string {
+  return Object.entries(limits)
+    .map(([name, ms]) => `SET LOCAL ${name} = ${ms}`)
+    .join("; ");
+}
+
+/** For what takes as long as it takes. */
+export const UNLIMITED = setLimits({ statement_timeout: 0, lock_timeout: 0, idle_in_transaction_session_timeout: 0 });
 
 /** With a parameter, for the driver prepares nothing else. */
 const XID = /*sql*/ `SELECT pg_current_xact_id_if_assigned()::text AS xid WHERE ?1::integer = 1`;

@@ -31,6 +31,8 @@ const RETRY_AFTER_SECONDS = 2;
 const AWAY = "The server's database is not available just now. Try again in a moment.";
 const UNKNOWN =
   "The connection to the server's database was lost while this was being saved, so it may or may not have been done. Look before sending it again.";
+const BUSY =
+  "The server's database is busy: others were in the way of this for too long, and nothing of it was done. Try again in a moment.";
 const FULL =
   "There is not enough free disk space on the server's database for what was asked. Try again when its operator has freed some.";
 
@@ -40,11 +42,17 @@ export function sqlStateOf(error: unknown): string | null {
   return typeof errno === "string" && errno.length === 5 ? errno : null;
 }
 
-/** Serialization failure and deadlock: the transaction is undone, and the same again may succeed. */
-export function isConflict(error: unknown): boolean {
+/**
+ * Other transactions were in the way: serialization failure, deadlock, or a lock that one of them kept for too long. What
+ * was asked for is undone, and the same again may succeed.
+ */
+export function isInTheWay(error: unknown): boolean {
   const state = sqlStateOf(error);
-  return state === "40001" || state === "40P01";
+  return state === "40001" || state === "40P01" || state === LOCKED;
 }
+
+/** A lock did not come free in time. */
+const LOCKED = "55P03";
 
 /** Of the driver: the connection could not be made, was closed, or what came over it made no sense. */
 function isOfConnection(error: unknown): boolean {
@@ -104,6 +112,8 @@ export function toldError(error: unknown): unknown {
   if (error instanceof AppError) return error;
   const reason = awayReason(error);
   if (reason !== null) return new DatabaseAway(reason, { cause: error });
+  if (sqlStateOf(error) === LOCKED)
+    return new AppError("storage_unavailable", BUSY, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause: error });
   if (sqlStateOf(error) === "53100") return new AppError("insufficient_storage", FULL, { cause: error });
   return error;
 }

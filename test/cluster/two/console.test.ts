@@ -16,6 +16,8 @@ Goods may be sent back within thirty days. The customer pays the postage, unless
 `;
 const TRAVEL = "Employees travel by train. Flights are booked where the journey by train takes more than six hours.\n";
 
+const IS_OVER = `document.querySelector('button[type="submit"]').disabled === false`;
+
 describe.skipIf(lacks("PostgreSQL", hasPostgres))("two servers on one database", () => {
   test.skipIf(lacks("chromium", chromium !== null))(
     "a code of either signs in once; files are dropped, followed, searched and read; a question is answered",
@@ -59,10 +61,14 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("two servers on one database",
       const store = /#\/stores\/(\w+)\//.exec(await page.evaluate<string>("location.hash"))?.[1];
       await page.evaluate(`location.hash = "#/stores/${store}/answers"`);
       await page.untilText("Ask a question");
-      for (const question of ["Within how many days may goods be sent back?", "How do employees travel?"]) {
+      for (const [i, question] of [
+        "Within how many days may goods be sent back?",
+        "How do employees travel?",
+      ].entries()) {
         await page.type('input[name="question"]', question);
         await page.click('button[type="submit"]');
-        await page.until(`"${question}" has its sources`, "document.querySelectorAll('.turn:last-child q').length > 0");
+        const sources = `document.querySelectorAll(".turn:nth-child(${i + 1}) q")`;
+        await page.until(`"${question}" has its sources, and is over`, `${sources}.length > 0 && ${IS_OVER}`);
       }
       expect(await page.evaluate<number>("document.querySelectorAll('.turn').length")).toBe(2);
       expect(page.failures()).toEqual([]);
