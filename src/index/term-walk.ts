@@ -112,8 +112,10 @@ class PartOf implements TermSink {
   }
 }
 
-/** A compound is taken apart once, its terms said again wherever it stands. */
+/** A compound of a chunk is taken apart once, its terms said again wherever it stands. */
 function compound(text: string, forms: Forms, sink: TermSink): void {
+  // Of questions nothing is kept here: by the time it takes, a tenant would learn which words others ask for.
+  if (forms === "all") return takeApart(text, forms, sink);
   for (const { term, among, proof, of } of said[forms](text)) {
     if (among === null) sink.spelling(term, proof, of);
     else sink.term(term, among, proof);
@@ -129,12 +131,9 @@ interface Said {
 }
 
 const MOST_COMPOUNDS = 10_000;
-/** Of questions, which have a compound in up to a dozen forms: about a kilobyte each. */
-const MOST_ASKED = 4_000;
 const said = {
   english: remembered(MOST_COMPOUNDS, (text) => recorded(text, "english")),
   other: remembered(MOST_COMPOUNDS, (text) => recorded(text, "other")),
-  all: remembered(MOST_ASKED, (text) => recorded(text, "all")),
 };
 
 function recorded(text: string, forms: Forms): Said[] {
