@@ -43,25 +43,16 @@ export class EngineIndex implements SearchEngine {
 
   async ask(request: IndexSearch): Promise<EngineAnswer> {
     return await this.#watched(async () => {
-      const { vector, terms, filter, depth } = request;
+      const { vector, filter, depth } = request;
       const { dimensions, index_mode: mode } = this.#state;
       const near = vector === null ? null : unitQuery(vector, dimensions);
-      const [nearest, whole] = await Promise.all([
+      // Neither leg needs the other.
+      const [nearest, { whole, best }] = await Promise.all([
         near === null ? null : this.#search.nearest({ vector: near, depth, filter, byGraph: mode !== "exact" }),
-        this.#wholeOf(request),
+        this.#byWords(request),
       ]);
       const ids = new Set(nearest?.ids);
-      if (terms !== null) {
-        const weights = weightsOf(terms, whole);
-        const asked = {
-          hashes: weights.map(({ hash }) => hash),
-          weights: weights.map(({ idf }) => idf),
-          depth,
-          filter,
-        };
-        const rare = rareOf(asked.hashes, whole);
-        if (rare.length > 0) for (const id of await this.#search.byWords({ ...asked, rare })) ids.add(id);
-      }
+      for (const id of best) ids.add(id);
       const hits = await this.#search.read([...ids]);
       const found = hits.map(({ storeFile, ...hit }) => ({ ...hit, fileKey: storeFile }));
       const used = nearest?.used ?? "none";
@@ -71,6 +62,19 @@ export class EngineIndex implements SearchEngine {
 
   async chunksKept(filter: Filter, page: ChunkPage): Promise<number[]> {
     return await this.#watched(() => this.#search.keptIds(filter, page));
+  }
+
+  /** What is known of all chunks, and the ids of those that are best by words. */
+  async #byWords(request: IndexSearch): Promise<{ whole: WholeStatistics; best: readonly number[] }> {
+    const { terms, filter, depth } = request;
+    const whole = await this.#wholeOf(request);
+    if (terms === null) return { whole, best: [] };
+    const weighted = weightsOf(terms, whole);
+    const hashes = weighted.map(({ hash }) => hash);
+    const rare = rareOf(hashes, whole);
+    if (rare.length === 0) return { whole, best: [] };
+    const weights = weighted.map(({ idf }) => idf);
+    return { whole, best: await this.#search.byWords({ rare, hashes, weights, depth, filter }) };
   }
 
   async #wholeOf({ terms }: IndexSearch): Promise<WholeStatistics> {

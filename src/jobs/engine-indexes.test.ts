@@ -4,12 +4,11 @@ import { hasPgvector, PGVECTOR, vectorDatabase } from "../../test/cluster/server
 import { lacks } from "../../test/helpers/lacks.ts";
 import { runSeed, type SeededRandom, seededRandom } from "../../test/helpers/random.ts";
 import { tempDir, type TempDir } from "../../test/helpers/temp-dir.ts";
-import { encodeTerms, queryTerms } from "../index/analyzer.ts";
+import { queryTerms } from "../index/analyzer.ts";
 import type { EngineAnswer, SearchEngine } from "../index/engine.ts";
 import type { Filter } from "../index/filter.ts";
 import type { IndexSearch } from "../index/store-index.ts";
 import { createLog } from "../platform/log.ts";
-import type { GenerationRow } from "../storage/generations.ts";
 import { migratePostgres } from "../storage/migrations/postgres/runner.ts";
 import type { PostgresDatabase } from "../storage/postgres/database.ts";
 import { openEngineSchema } from "../storage/postgres/engine-schema.ts";
@@ -17,114 +16,15 @@ import { EngineTables } from "../storage/postgres/engine-tables.ts";
 import { openPostgres } from "../storage/postgres/open.ts";
 import { openRemoteStorage, type RemoteStorage } from "../storage/postgres/storage.ts";
 import type { Storage } from "../storage/storage.ts";
-import type { FileAttributes } from "../storage/store-files.ts";
 import { SERVER_STARTS_MS } from "../storage/testing/kinds.ts";
-import { insertGeneration, insertStore, insertStoreFile } from "../storage/testing/rows.ts";
+import { insertGeneration, insertStore } from "../storage/testing/rows.ts";
 import { EngineIndexes } from "./engine-indexes.ts";
 import { loadIndex } from "./load-index.ts";
+import { DIMENSIONS, STORE as S, StoreWriter as Writer, TENANT as T, VALUES } from "./testing/store-writer.ts";
 
-const T = "ten_a";
-const S = "vs_1";
-const DIMENSIONS = 16;
 const NEVER = new AbortController().signal;
 const LOG = createLog({ level: "error", format: "human", write: () => {} });
-const WORDS = Array.from({ length: 60 }, (_, i) => `wort${String.fromCharCode(97 + (i % 26))}${i}`);
-/** Values that are alike in one language and not in another. */
-const VALUES = [1, 2, 2.5, -3, "1", "b", "Ä", "\u{1F600}", "\uFF5A", true, false];
 setDefaultTimeout(120_000);
-
-/** Writes what a server does, at random. */
-class Writer {
-  readonly #storage: Storage;
-  readonly generation: GenerationRow;
-  readonly random: SeededRandom;
-  readonly files: { seq: number; revision: number; chunks: number }[] = [];
-  /** Whether some chunks have attributes of their own. */
-  hasOwn = true;
-  #made = 0;
-
-  constructor(storage: Storage, generation: GenerationRow, random: SeededRandom) {
-    this.#storage = storage;
-    this.generation = generation;
-    this.random = random;
-  }
-
-  attributes(): FileAttributes {
-    const { random } = this;
-    return Object.fromEntries(
-      ["a", "b", "n"].flatMap((key) => (random.below(3) === 0 ? [] : [[key, random.pick(VALUES)] as const])),
-    );
-  }
-
-  async add(count = 1 + this.random.below(6)): Promise<void> {
-    const fileId = `file-${++this.#made}`;
-    const filename = this.random.pick(["e\u0301tude.txt", "b.md", "c.md"]);
-    const row = { tenantId: T, storeId: S, fileId, filename, attributes: this.attributes() };
-    const { seq } = await insertStoreFile(this.#storage, row);
-    await this.#fill(seq, 1, 0, count);
-    await this.#storage.storeFiles.complete(T, seq, 1, { chunks: count, vectors: count, usageBytes: count });
-    this.files.push({ seq, revision: 1, chunks: count });
-  }
-
-  async change(): Promise<void> {
-    const { storeFiles } = this.#storage;
-    const at = this.random.below(this.files.length);
-    const file = this.files[at];
-    if (file === undefined) return await this.add();
-    const what = this.random.below(4);
-    if (what === 0) {
-      await storeFiles.remove(T, file.seq);
-      this.files.splice(at, 1);
-    } else if (what === 1) await storeFiles.setAttributes(T, file.seq, this.attributes());
-    else if (what === 2) {
-      await storeFiles.reindex(T, file.seq, { maxTokens: 800, overlapTokens: 400 });
-      file.revision++;
-      file.chunks = 1 + this.random.below(4);
-      await this.#fill(file.seq, file.revision, 0, file.chunks);
-      const totals = { chunks: file.chunks, vectors: file.chunks, usageBytes: 1 };
-      await storeFiles.complete(T, file.seq, file.revision, totals);
-    } else {
-      const more = 1 + this.random.below(3);
-      await this.#fill(file.seq, file.revision, file.chunks, more);
-      await storeFiles.addContent(T, file.seq, more);
-      await storeFiles.addTotals(T, file.seq, { chunks: more, vectors: more, usageBytes: more });
-      file.chunks += more;
-    }
-  }
-
-  vector(): Float32Array {
-    return Float32Array.from({ length: DIMENSIONS }, () => this.random.gauss());
-  }
-
-  text(words = 3 + this.random.below(30)): string {
-    // Some words are in most chunks, some in one or two.
-    const word = () => WORDS[Math.floor(WORDS.length * this.random.below(1000) ** 2 * 1e-6)];
-    return Array.from({ length: words }, word).join(" ");
-  }
-
-  async #fill(seq: number, revision: number, from: number, count: number): Promise<void> {
-    const { random, generation } = this;
-    const owner = { storeFile: seq, chunkSet: generation.chunk_set, revision, tenantId: T, storeId: S };
-    const place = { tokens: 1, start: 0, end: 1, page: null, pageEnd: null, line: null, lineEnd: null, heading: [] };
-    const chunks = Array.from({ length: count }, (_, i) => {
-      const text = this.text();
-      const attributes = this.hasOwn && random.below(8) === 0 ? this.attributes() : null;
-      return { ...place, idx: from + i, text, terms: encodeTerms({ text, heading: [], title: "" }), attributes };
-    });
-    const ids = await this.#storage.chunks.add(owner, chunks);
-    const isWindowed = generation.window_tokens !== null;
-    // A chunk has a stretch of its file's windows: what it shares, the one before it has too.
-    let windows = 0;
-    const vectors = ids.map((chunkId, i) => {
-      const own = isWindowed ? 1 + random.below(2) : 1;
-      const shared = isWindowed && i > 0 ? random.below(Math.min(3, windows) + 1) : 0;
-      windows = own + shared;
-      const flat = Array.from({ length: own }, () => [...this.vector()]).flat();
-      return { chunkId, data: Float32Array.from(flat), shared };
-    });
-    await this.#storage.chunks.addVectors(T, generation.id, vectors);
-  }
-}
 
 function someFilter(writer: Writer, depth = 0): Filter {
   const { random } = writer;

@@ -81,15 +81,19 @@ export class EngineIndexes implements AsyncDisposable {
   async acquire(store: StoreAt, id: number): Promise<EngineLease | null> {
     const { tables, storage, from } = this.#deps;
     if (from > 0 && this.#states.get(id)?.state !== "ready") return null;
-    const generation = await storage.generations.byId(id);
+    const [generation, listed] = await Promise.all([storage.generations.byId(id), tables.state(id)]);
     if (generation === null) return null;
-    if (from === 0) await this.prepare(generation);
+    let state = listed;
+    if (from === 0 && state?.state !== "ready") {
+      await this.prepare(generation);
+      state = await tables.state(id);
+    }
     for (let step = 0; step < MOST_STEPS && !this.#isClosed; step++) {
-      const state = await tables.state(id);
       if (state === null || state.state !== "ready") return null;
       this.#states.set(id, state);
       if (state.version >= store.version) return leaseOf(this.#indexOf(generation, state));
       if (!(await this.#bring(id, true))) return null;
+      state = await tables.state(id);
     }
     return null;
   }

@@ -41,13 +41,17 @@ export interface KeptPage {
 }
 
 /** Of so many chunks that a filter keeps at most each is looked at; of more a graph is walked, if there is one. */
-const LISTED_CHUNKS = 20_000;
+const LISTED_CHUNKS = 5000;
+/** And where they are no more than this share of all, they are found by their keys. */
+const LISTED_SHARE = 0.25;
 /** Candidates that a walk keeps, by the extension. */
 const MOST_EF = 1000;
 /** Vectors that a walk with a filter looks at, as a multiple of those that would do if the filter kept them by chance. */
 const PATIENCE = 4;
 /** Halves round: so many more than asked for are found, of which the best by their own numbers are taken. */
 const SPARE = 1.1;
+/** Windows are asked for in steps of so many, so that the texts of statements, which a connection keeps, stay few. */
+const WINDOW_STEP = 20;
 
 export class EngineSearch {
   readonly #db: PostgresDatabase;
@@ -63,7 +67,7 @@ export class EngineSearch {
   /** How many chunks have each of these terms; those that none has are left out. */
   async counts(hashes: readonly number[]): Promise<Map<number, number>> {
     const text = /*sql*/ `SELECT hash, chunks FROM ${this.#names.term}
-      WHERE hash = ANY(string_to_array(?1, ',')::integer[]) AND chunks > 0`;
+      WHERE hash = ANY(${listed("integer")}) AND chunks > 0`;
     const rows = await this.#db.all<{ hash: number; chunks: number }>(text, [listText(hashes)]);
     return new Map(rows.map(({ hash, chunks }) => [hash, chunks]));
   }
@@ -71,14 +75,15 @@ export class EngineSearch {
   /** Ids of the nearest chunks, by their nearest window, best first; and whether the graph found them. */
   async nearest(asked: NearestAsked): Promise<{ ids: number[]; used: "exact" | "hnsw" }> {
     const { chunks, vectors } = this.#row;
-    const windows = Math.ceil(asked.depth * SPARE * Math.max(1, vectors / Math.max(1, chunks)));
+    const mean = Math.max(1, vectors / Math.max(1, chunks));
+    const windows = Math.ceil((asked.depth * SPARE * mean) / WINDOW_STEP) * WINDOW_STEP;
     const kept = asked.filter === null ? chunks : await this.#kept(asked.filter);
     if (asked.byGraph && this.#row.graph === 1 && kept > LISTED_CHUNKS) {
       const ids = await this.#walked(asked, windows, kept);
       // Where a walk ended early, everything is looked at.
       if (ids.length >= Math.min(asked.depth, kept)) return { ids, used: "hnsw" };
     }
-    const ids = await this.#scanned(asked, windows, kept <= LISTED_CHUNKS);
+    const ids = await this.#scanned(asked, windows, kept);
     return { ids, used: "exact" };
   }
 
@@ -89,8 +94,8 @@ export class EngineSearch {
     const parameters = new Parameters(listText(rare), query, Math.ceil(depth * SPARE));
     // Another extension has an operator of the same name.
     const text = /*sql*/ `SELECT chunk_id FROM (
-        SELECT c.chunk_id, c.weights ${product} CAST(CAST(?2 AS TEXT) AS ${sparsevec}) AS away FROM ${chunk} c
-        WHERE c.ids OPERATOR(pg_catalog.&&) string_to_array(?1, ',')::integer[] AND ${this.#tests(filter, "c", parameters)}) found
+        SELECT c.chunk_id, c.weights ${product} ${once(`CAST(CAST(?2 AS TEXT) AS ${sparsevec})`)} AS away FROM ${chunk} c
+        WHERE c.ids OPERATOR(pg_catalog.&&) ${listed("integer")} AND ${this.#tests(filter, "c", parameters)}) found
       WHERE away < 0 ORDER BY away, chunk_id LIMIT ?3`;
     return (await this.#db.all<{ chunk_id: number }>(text, parameters.values)).map((row) => row.chunk_id);
   }
@@ -142,8 +147,8 @@ export class EngineSearch {
     const { vectors, chunks } = this.#row;
     const share = kept / Math.max(1, chunks);
     const most = Math.min(vectors, Math.max(LISTED_CHUNKS, Math.ceil((PATIENCE * windows) / share)));
-    const parameters = new Parameters(vectorText(vector), windows);
-    const text = this.#nearestText((table) => this.#tests(filter, table, parameters), "");
+    const parameters = new Parameters(vectorText(vector));
+    const text = this.#nearestText(windows, (table) => this.#tested(filter, table, parameters), "");
     return await this.#db.transaction(async (tx) => {
       const [, rows] = await Promise.all([
         tx.all(SETTINGS, [String(Math.min(MOST_EF, windows)), String(most)]),
@@ -153,25 +158,41 @@ export class EngineSearch {
     });
   }
 
-  async #scanned({ vector, filter }: NearestAsked, windows: number, isListed: boolean): Promise<number[]> {
-    const parameters = new Parameters(vectorText(vector), windows);
-    const keeps = (table: string) =>
-      isListed ? this.#lists(filter, table, parameters) : this.#tests(filter, table, parameters);
+  async #scanned({ vector, filter }: NearestAsked, windows: number, kept: number): Promise<number[]> {
+    const isListed = kept <= LISTED_CHUNKS && kept <= this.#row.chunks * LISTED_SHARE;
+    const parameters = new Parameters(vectorText(vector));
+    const from = (table: string) =>
+      filter !== null && isListed ? this.#listed(filter, table, parameters) : this.#tested(filter, table, parameters);
     // An expression that no index is over.
-    const rows = await this.#db.all<{ chunk_id: number }>(this.#nearestText(keeps, " + 0"), parameters.values);
+    const rows = await this.#db.all<{ chunk_id: number }>(this.#nearestText(windows, from, " + 0"), parameters.values);
     return rows.map((row) => row.chunk_id);
   }
 
-  #nearestText(keeps: (table: string) => string, more: string): string {
+  /** The number of windows is part of the text: with a parameter the server has to guess how far a walk will go. */
+  #nearestText(windows: number, from: (table: string) => string, more: string): string {
     const { vector, fresh, halfvec, product } = this.#names;
-    const query = /*sql*/ `CAST(CAST(?1 AS TEXT) AS ${halfvec}(${this.#row.dimensions}))`;
-    const of = (
-      table: string,
-      name: string,
-    ) => /*sql*/ `(SELECT ${name}.chunk_id, ${name}.embedding ${product} ${query} AS away
-      FROM ${table} ${name} WHERE ${keeps(name)} ORDER BY (${name}.embedding ${product} ${query})${more} LIMIT ?2)`;
-    return /*sql*/ `SELECT chunk_id FROM (${of(vector, "v")} UNION ALL ${of(fresh, "w")}) found
+    const query = once(`CAST(CAST(?1 AS TEXT) AS ${halfvec}(${this.#row.dimensions}))`);
+    const of = (table: string) => /*sql*/ `(SELECT v.chunk_id, (v.embedding ${product} ${query})${more} AS away
+      FROM (${from(table)}) v ORDER BY away LIMIT ${windows})`;
+    return /*sql*/ `SELECT chunk_id FROM (${of(vector)} UNION ALL ${of(fresh)}) found
       GROUP BY chunk_id ORDER BY min(away), chunk_id`;
+  }
+
+  /** Windows of chunks that a filter keeps: each of the table is looked at. */
+  #tested(filter: EngineFilter | null, table: string, parameters: Parameters): string {
+    return /*sql*/ `SELECT t.chunk_id, t.embedding FROM ${table} t WHERE ${this.#tests(filter, "t", parameters)}`;
+  }
+
+  /**
+   * The same, looked up one file after another. How many files a filter keeps the server cannot guess: it takes it for half of
+   * them and reads the whole table, unless (OFFSET 0) it has no other way.
+   */
+  #listed(filter: EngineFilter, table: string, parameters: Parameters): string {
+    const of = (keys: string, key: string, more: string) => /*sql*/ `SELECT l.chunk_id, l.embedding FROM (${keys}) k
+      CROSS JOIN LATERAL (SELECT t.chunk_id, t.embedding FROM ${table} t WHERE t.${key} = k.${key} ${more} OFFSET 0) l`;
+    if (this.#row.own === 0) return of(this.#files(filter, parameters), "store_file", "");
+    return `${of(this.#files(filter, parameters), "store_file", "AND t.own = 0")}
+      UNION ALL ${of(this.#ownChunks(filter, parameters), "chunk_id", "")}`;
   }
 
   /** A condition that is asked of each row; the rows of files that are kept are looked up in a table of hashes. */
@@ -181,16 +202,6 @@ export class EngineSearch {
     if (this.#row.own === 0) return `((${files}) IS TRUE)`;
     const chunks = `${table}.chunk_id IN (${this.#ownChunks(filter, parameters)})`;
     return `(CASE WHEN ${ownOf(table)} THEN ${chunks} ELSE ${files} END)`;
-  }
-
-  /** A condition from which the server may find the rows by an index. */
-  #lists(filter: EngineFilter | null, table: string, parameters: Parameters): string {
-    if (filter === null) return "TRUE";
-    if (this.#row.own === 0) return `${table}.store_file IN (${this.#files(filter, parameters)})`;
-    const { chunk, file } = this.#names;
-    const ofFiles = /*sql*/ `SELECT o.chunk_id FROM ${chunk} o JOIN ${file} f ON f.store_file = o.store_file
-      WHERE o.own IS NULL AND ${conditionOf(filter, "f.attributes", "f", parameters)}`;
-    return `${table}.chunk_id IN (${ofFiles} UNION ALL ${this.#ownChunks(filter, parameters)})`;
   }
 
   #files(filter: EngineFilter, parameters: Parameters): string {
@@ -203,17 +214,20 @@ export class EngineSearch {
       WHERE o.own IS NOT NULL AND ${conditionOf(filter, "(f.attributes || o.own)", "f", parameters)}`;
   }
 
+  // Each by its key (OFFSET 0 leaves no other way), also where the server has not counted yet what was just written.
   #termsText(): string {
     return /*sql*/ `SELECT c.chunk_id, c.store_file, t.terms FROM ${this.#names.chunk} c
-      JOIN chunk_terms t ON t.chunk_id = c.chunk_id WHERE c.chunk_id = ANY(string_to_array(?1, ',')::bigint[])`;
+      CROSS JOIN LATERAL (SELECT o.terms FROM chunk_terms o WHERE o.chunk_id = c.chunk_id OFFSET 0) t
+      WHERE c.chunk_id = ANY(${listed("bigint")})`;
   }
 
   #windowsText(): string {
     const { vector, fresh } = this.#names;
     const of = (table: string) =>
-      /*sql*/ `SELECT chunk_id, place, source, source_place FROM ${table} WHERE chunk_id = ANY(string_to_array(?1, ',')::bigint[])`;
+      /*sql*/ `SELECT chunk_id, place, source, source_place FROM ${table} WHERE chunk_id = ANY(${listed("bigint")})`;
     return /*sql*/ `SELECT w.chunk_id, substring(v.data FROM (1 + CAST(?3 AS BIGINT) * w.source_place)::integer FOR CAST(?3 AS BIGINT)::integer) AS data
-      FROM (${of(vector)} UNION ALL ${of(fresh)}) w JOIN vector v ON v.chunk_id = w.source AND v.generation = ?2
+      FROM (${of(vector)} UNION ALL ${of(fresh)}) w
+      CROSS JOIN LATERAL (SELECT o.data FROM vector o WHERE o.chunk_id = w.source AND o.generation = ?2 OFFSET 0) v
       ORDER BY w.chunk_id, w.place`;
   }
 }
@@ -232,6 +246,22 @@ interface WindowRow {
 /** For the transaction alone. Candidates of a walk; and that with a filter it goes on until enough are kept. */
 const SETTINGS = /*sql*/ `SELECT set_config('hnsw.ef_search', ?1, TRUE), set_config('hnsw.max_scan_tuples', ?2, TRUE),
   set_config('hnsw.iterative_scan', 'strict_order', TRUE)`;
+
+/**
+ * A value that is worked out once for a statement. A plan that the server makes for all values of its parameters, as it does
+ * from the sixth time on where it looks as cheap, otherwise reads the text of a vector anew for every row.
+ */
+function once(value: string): string {
+  return `(SELECT ${value})`;
+}
+
+/**
+ * The numbers of the first parameter. The server does not see how many they are, and takes them for a few: it looks each up by
+ * its key, and starts no workers, which on a busy machine take longer to come than all of them to read.
+ */
+function listed(type: "integer" | "bigint"): string {
+  return `CAST(${once(`string_to_array(?1, ',')::${type}[]`)} AS ${type}[])`;
+}
 
 /** Whether a chunk has attributes of its own, which hide those of its file. */
 function ownOf(table: string): string {
