@@ -5,9 +5,13 @@
 The last layers and the map learn; the states that the layers below give are kept on disk, and so are the teacher's vectors.
 A batch has groups of English pairs, each group of questions whose words stand in the others' passages too (BM25), and texts of
 other languages with their translations. The likeness of every question to every passage of the batch, and the other way round,
-is to be the teacher's (KL divergence of softmaxes; the teacher's temperature is such that its cosines spread as ours do). Texts
-in other languages stay near the vectors before, and find their translations, as in stage 5. A checkpoint every few minutes and
-at SIGTERM; started again with the same folder it goes on. Seeds are fixed, and the order of the batches is the seed's.
+is to be that of two together: the teacher, and our own pooled vectors before the map cuts them (KL divergence of softmaxes of
+their sum, each at the temperature at which it spreads as ours does). Texts in other languages stay near the vectors before, and
+find their translations, as in stage 5. A checkpoint every few minutes and at SIGTERM; started again with the same folder it
+goes on. Seeds are fixed, and the order of the batches is the seed's.
+
+The map begins anew (--map fresh): the principal directions without half the mean, which keep more of what tells passages about
+the same matter apart than those without all of it. "Before" is what it gives.
 """
 import argparse
 import json
@@ -36,7 +40,10 @@ PIECES = 144
 GROUP, GROUPS = 8, 6
 OTHERS = 16
 HELD_GROUPS, HELD_OTHERS = 32, 256
-TEACH_WEIGHT, ENGLISH_PAIR_WEIGHT, ENGLISH_NEAR_WEIGHT, OTHERS_WEIGHT = 1.0, 0.1, 0.3, 1.0
+TEACH_WEIGHT, ENGLISH_PAIR_WEIGHT, ENGLISH_NEAR_WEIGHT, OTHERS_WEIGHT = 1.0, 0.1, 0.1, 1.0
+# Of the losses of prefixes (PREFIXES); what most stores keep counts most.
+PREFIX_WEIGHTS = (0.15, 0.25, 0.6)
+MEAN_SHARE = 0.5
 TOGETHER = 32
 SAVE_SECONDS = 200
 
@@ -109,6 +116,11 @@ class Rows(Texts):
     def __init__(self, o, rows, english, project):
         mean, self.states = states.load(os.path.join(o.out, "states"), len(rows))
         self.rows, self.english = rows, english
+        middle = (mean[:english].mean(0) + mean[english:].mean(0)) / 2
+        off = mean - MEAN_SHARE * middle
+        self.own = (off / np.linalg.norm(off, axis=1, keepdims=True))[:english]
+        if o.map == "fresh":
+            begin_map(project, off, english, MEAN_SHARE * middle)
         with torch.inference_mode():
             self.before = F.normalize(project(torch.from_numpy(mean)), dim=1).numpy()
         self.length = np.array([len(s) for s in self.states])
@@ -137,6 +149,15 @@ class Rows(Texts):
             yield some[at:at + GROUPS].reshape(-1), np.array([i for unit in units for i in unit])
 
 
+def begin_map(project, off, english, taken):
+    """The principal directions of as many English texts as others."""
+    some = np.concatenate([off[:english:max(1, english // (len(off) - english))], off[english:]])
+    directions = np.linalg.svd(some, full_matrices=False)[2][:len(project.weight)]
+    with torch.no_grad():
+        project.weight.copy_(torch.from_numpy(directions))
+        project.bias.copy_(torch.from_numpy(-directions @ taken))
+
+
 def taught(o, rows):
     """The teacher's vectors."""
     tokens = states.pieces(os.path.join(o.teacher, "tokenizer.json"), [f"{r['kind']}: {r['text']}" for r in rows], PIECES)
@@ -151,47 +172,56 @@ def vectors_of(texts, layers, project, some):
     return torch.cat(parts)[np.argsort(order)]
 
 
-def divergence(mine, theirs, temperature):
-    """KL divergence of our likenesses from the teacher's, both ways."""
-    one = lambda a, b: F.kl_div(F.log_softmax(a / TEMPERATURE, 1), F.softmax(b / temperature, 1), reduction="batchmean")
+def divergence(mine, theirs):
+    """KL divergence of our likenesses from those of the teachers, which are over their temperatures, both ways."""
+    one = lambda a, b: F.kl_div(F.log_softmax(a / TEMPERATURE, 1), F.softmax(b, 1), reduction="batchmean")
     return (one(mine, theirs) + one(mine.T, theirs.T)) / 2
 
 
-def spread(likeness):
-    """How far the passages are from each other in the eyes of a question."""
-    return (likeness - likeness.mean(1, keepdims=True)).std()
+def spread(vectors, groups):
+    """How far passages are from each other in the eyes of a question, within groups: the easy ones of others would count too much."""
+    likeness = [vectors[g[0::2]] @ vectors[g[1::2]].T for g in groups]
+    return float(np.mean([(x - x.mean(1, keepdims=True)).std() for x in likeness]))
 
 
-def teacher_temperature(texts):
-    """Groups of the held-out ones, one by one: the easy passages of other groups would count too much."""
-    own, theirs = [], []
-    for group in texts.held()[0]:
-        own.append(spread(texts.before[group[0::2]] @ texts.before[group[1::2]].T))
-        theirs.append(spread(texts.teacher[group[0::2]] @ texts.teacher[group[1::2]].T))
-    return TEMPERATURE * float(np.mean(theirs) / np.mean(own))
+class Teachers:
+    """The two, each at its temperature."""
+
+    def __init__(self, texts):
+        groups = texts.held()[0]
+        ours = spread(texts.before, groups)
+        self.texts = texts
+        self.temperatures = [TEMPERATURE * spread(v, groups) / ours for v in (texts.teacher, texts.own)]
+
+    def likeness(self, some):
+        """Of the questions to the passages, over the temperatures."""
+        of = lambda v: v[some[0::2]] @ v[some[1::2]].T
+        texts, (first, second) = self.texts, self.temperatures
+        return torch.from_numpy((of(texts.teacher) / first + of(texts.own) / second) / 2)
 
 
-def english_loss(v, texts, some, temperature):
-    before, theirs = torch.from_numpy(texts.before[some]), torch.from_numpy(texts.teacher[some[0::2]] @ texts.teacher[some[1::2]].T)
+def english_loss(v, texts, some, theirs):
+    before = torch.from_numpy(texts.before[some])
     right, total = torch.arange(len(some) // 2), 0.0
-    for size in PREFIXES:
+    for size, weight in zip(PREFIXES, PREFIX_WEIGHTS):
         a, b = F.normalize(v[:, :size], dim=1), F.normalize(before[:, :size], dim=1)
         mine = a[0::2] @ a[1::2].T
-        total = total + TEACH_WEIGHT * divergence(mine, theirs, temperature)
-        total = total + ENGLISH_PAIR_WEIGHT * F.cross_entropy(mine / PAIR_TEMPERATURE, right) + ENGLISH_NEAR_WEIGHT * (1 - (a * b).sum(1)).mean()
-    return total / len(PREFIXES)
+        near = 1 - (a * b).sum(1).mean()
+        found = F.cross_entropy(mine / PAIR_TEMPERATURE, right)
+        total = total + weight * (TEACH_WEIGHT * divergence(mine, theirs) + ENGLISH_PAIR_WEIGHT * found + ENGLISH_NEAR_WEIGHT * near)
+    return total
 
 
-def held_out(texts, layers, project, temperature):
-    """Divergence from the teacher within groups, share of the questions whose passage is the nearest (of all held-out ones),
-    the same of the teacher; of the other texts the cosine with the vectors before, and the share that find their translations."""
+def held_out(texts, layers, project, teachers):
+    """Divergence from the teachers within groups, share of the questions whose passage is the nearest (of all held-out ones),
+    the same of the teachers; of the other texts the cosine with the vectors before, and the share that find their translations."""
     some, others = texts.held()
     some, others = some.reshape(-1), np.array(others)
     with torch.inference_mode():
         v = F.normalize(torch.cat([vectors_of(texts, layers, project, x) for x in (some, others)]), dim=1)
         english, rest = v[:len(some)], v[len(some):]
-        mine, theirs = english[0::2] @ english[1::2].T, torch.from_numpy(texts.teacher[some[0::2]] @ texts.teacher[some[1::2]].T)
-        far = np.mean([divergence(mine[i:i + GROUP, i:i + GROUP], theirs[i:i + GROUP, i:i + GROUP], temperature).item() for i in range(0, len(mine), GROUP)])
+        mine, theirs = english[0::2] @ english[1::2].T, teachers.likeness(some)
+        far = np.mean([divergence(mine[i:i + GROUP, i:i + GROUP], theirs[i:i + GROUP, i:i + GROUP]).item() for i in range(0, len(mine), GROUP)])
         right = torch.arange(len(mine))
         partner = texts.partners_within(others)
         near = (rest @ rest.T).fill_diagonal_(-1).argmax(1)
@@ -239,10 +269,10 @@ class Run:
 
 
 def train(o, texts, model, first):
-    run, temperature = Run(o, model, first), teacher_temperature(texts)
+    run, teachers = Run(o, model, first), Teachers(texts)
     layers, project = model.layers[first:], model.project
-    print(f"the teacher's temperature {temperature:.4f}", flush=True)
-    report = lambda: print(f"step {run.step}: {{:.4f}} from the teacher, passages {{:.4f}} (teacher {{:.4f}}); others' cosine {{:.4f}}, translations {{:.4f}}".format(*held_out(texts, layers, project, temperature)), flush=True)
+    print("the teachers' temperatures", [round(x, 4) for x in teachers.temperatures], flush=True)
+    report = lambda: print(f"step {run.step}: {{:.4f}} from the teachers, passages {{:.4f}} (teachers {{:.4f}}); others' cosine {{:.4f}}, translations {{:.4f}}".format(*held_out(texts, layers, project, teachers)), flush=True)
     report()
     begin = saved = time.time()
     epoch, done, is_over = 0, 0, run.step >= o.steps
@@ -252,7 +282,7 @@ def train(o, texts, model, first):
             if done <= run.step:
                 continue
             v = vectors_of(texts, layers, project, np.concatenate([some, others]))
-            english = english_loss(v[:len(some)], texts, some, temperature)
+            english = english_loss(v[:len(some)], texts, some, teachers.likeness(some))
             rest = loss_of(v[len(some):], torch.from_numpy(texts.before[others]), texts.partners_within(others))
             run.learn(english + OTHERS_WEIGHT * rest)
             is_over = run.step >= o.steps or time.time() - begin > o.minutes * 60 or run.stopped
@@ -272,10 +302,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     for name in ("model", "teacher", "pairs", "learn", "out"):
         parser.add_argument("--" + name, required=True)
-    parser.add_argument("--english", type=int, default=12_000, help="pairs")
-    parser.add_argument("--others", type=int, default=8_000, help="texts")
+    parser.add_argument("--english", type=int, default=7_000, help="pairs")
+    parser.add_argument("--others", type=int, default=5_000, help="texts")
+    parser.add_argument("--map", choices=("fresh", "kept"), default="fresh", help="what the map to 256 values begins with")
     parser.add_argument("--layers", type=int, default=3, help="that learn")
-    parser.add_argument("--steps", type=int, default=480)
+    parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--rate", type=float, default=7e-5)
     parser.add_argument("--map-rate", type=float, default=3e-4)
     parser.add_argument("--minutes", type=float, default=100, help="stops then; the rate falls with the steps")
