@@ -23,22 +23,32 @@ def learn(path, count):
         return [json.loads(line) for _, line in zip(range(count), f)]
 
 
-def pieces(path, texts):
+def pieces(path, texts, most=PIECES):
     tokenizer = Tokenizer.from_file(path)
     tokenizer.no_padding()
-    tokenizer.enable_truncation(PIECES)
+    tokenizer.enable_truncation(most)
     return [e.ids for e in tokenizer.encode_batch(texts)]
 
 
-def block(graph, rows):
+def block(graph, rows, name):
     mean, states = np.zeros((len(rows), 384), np.float16), [None] * len(rows)
     for some in by_length(rows, 2048):
         ids, mask = padded([rows[i] for i in some], PAD)
-        pooled, inner = graph.run(["mean", STATES], {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
+        pooled, inner = graph.run(["mean", name], {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
         mean[some] = pooled
         for at, i in enumerate(some):
             states[i] = inner[at, :len(rows[i])].astype(np.float16)
     return {"mean": mean, "states": np.concatenate(states), "lengths": np.array(list(map(len, rows)))}
+
+
+def keep(folder, graph, rows, name=STATES):
+    """The states of all token lists, in blocks; those that `folder` holds are not computed again."""
+    os.makedirs(folder, exist_ok=True)
+    for at in range(0, len(rows), BLOCK):
+        path = os.path.join(folder, f"{at:07d}.npz")
+        if not os.path.exists(path):
+            np.savez(f"{path}.{os.getpid()}.npz", **block(graph, rows[at:at + BLOCK], name))
+            os.replace(f"{path}.{os.getpid()}.npz", path)
 
 
 def load(folder, count):
@@ -61,15 +71,10 @@ def main():
     parser.add_argument("--count", type=int, default=60_000)
     parser.add_argument("--threads", type=int, default=2)
     o = parser.parse_args()
-    os.makedirs(o.out, exist_ok=True)
     graph = session(os.path.join(o.model, "onnx", "model.onnx"), o.threads)
     rows = pieces(os.path.join(o.model, "tokenizer.json"), [f"{r['kind']}: {r['text']}" for r in learn(o.learn, o.count)])
     begin = time.time()
-    for at in range(0, len(rows), BLOCK):
-        path = os.path.join(o.out, f"{at:07d}.npz")
-        if not os.path.exists(path):
-            np.savez(f"{path}.{os.getpid()}.npz", **block(graph, rows[at:at + BLOCK]))
-            os.replace(f"{path}.{os.getpid()}.npz", path)
+    keep(o.out, graph, rows)
     print(f"{len(rows)} texts, {sum(map(len, rows))} pieces in {time.time() - begin:.0f} s")
 
 

@@ -70,12 +70,14 @@ class Texts:
         return torch.tensor([place.get(int(self.partner[i]), -1) for i in some])
 
 
-def forward(layers, project, x, mask):
+def forward(layers, project, x, mask, half=False):
+    """half: the layers' products in bfloat16, twice as fast where a processor has it."""
     wide = mask.bool()[:, None, None, :]
-    for layer in layers:
-        x = layer(x, wide)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+        for layer in layers:
+            x = layer(x, wide)
     m = mask[:, :, None].float()
-    return project(F.normalize((x * m).sum(1) / m.sum(1), dim=1))
+    return project(F.normalize((x.float() * m).sum(1) / m.sum(1), dim=1))
 
 
 def loss_of(v, before, partner):
