@@ -14,16 +14,19 @@ const WORDS = 5;
 /** At once. */
 const CLIENTS = 3;
 
-export async function fill(ask: Asker, random: SeededRandom): Promise<void> {
+/** At most for `ms`: false where a slow machine did not come to the end in it. */
+export async function fill(ask: Asker, random: SeededRandom, ms: number): Promise<boolean> {
+  const untilMs = performance.now() + ms;
   const store = await newStore(ask);
   const words = (n: number) => Array.from({ length: n }, () => newWord(random)).join(" ");
   const file = await addText(ask, store, "words.txt", words(QUERIES * WORDS + 1000));
   let left = QUERIES;
   const client = async () => {
-    while (left-- > 0)
+    for (; left > 0 && performance.now() < untilMs; left--)
       await ask.json("POST", `/v1/vector_stores/${store}/search`, { query: words(WORDS), max_num_results: 1 });
   };
   await Promise.all(Array.from({ length: CLIENTS }, client));
   await ask.json("DELETE", `/v1/vector_stores/${store}`);
   await ask.json("DELETE", `/v1/files/${file}`);
+  return left <= 0;
 }

@@ -55,11 +55,12 @@ export class Library {
     }
   }
 
-  /** As many files as the stores hold after some hours; nobody else is there. */
-  async fill(ask: Asker, random: SeededRandom): Promise<void> {
+  /** As many files as the stores hold after some hours, as far as it comes in `ms`; nobody else is there. */
+  async fill(ask: Asker, random: SeededRandom, ms: number): Promise<void> {
+    const untilMs = performance.now() + ms;
     for (const shelf of this.shelves) {
       await this.#recover(ask, shelf);
-      while (shelf.files.size < FULL) await this.#add(ask, shelf, random);
+      while (shelf.files.size < FULL && performance.now() < untilMs) await this.#add(ask, shelf, random);
     }
   }
 

@@ -113,6 +113,7 @@ export function summaryOf(soak: Soak): Record<string, unknown> {
     happened,
     slowestStartMs: Math.round(Math.max(...startMs)),
     families: Object.fromEntries(soak.families),
+    memoriesFull: soak.isFilled,
     steadyLoad: isSteady(soak),
     notFlat: rowsOf(soak)
       .filter((row) => row.isFlat === false)

@@ -32,6 +32,8 @@ const PACE_MS = 600;
 /** Of a rest: until the memory has not fallen for so long, and at most so long. */
 const STILL_MS = 12_000;
 const MOST_REST_MS = 60_000;
+/** Part of the soak that filling what is remembered may take. */
+const MOST_FILL = 0.08;
 /** Of a server in a storm of kills, and how many of them stand between other disturbances. */
 const LEAST_LIFE_MS = 5;
 const MOST_LIFE_MS = 3_000;
@@ -85,8 +87,10 @@ export class Soak {
   /** What happened when, in seconds since the start. */
   readonly events: { at: number; what: string }[] = [];
   readonly options: SoakOptions;
-  /** Seconds since the start at which everything that is remembered was full. */
+  /** Seconds since the start at which the filling of what is remembered was over. */
   filledAt = 0;
+  /** Whether it came to the end; null: nothing was to be filled. */
+  isFilled: boolean | null = null;
   readonly #startedMs = performance.now();
   readonly #active = new Set<string>();
   #serial = 0;
@@ -244,12 +248,13 @@ export class Soak {
   }
 
   async #fill(random: SeededRandom): Promise<void> {
-    await this.library.fill(this.#asker("library"), random);
-    await fill(this.#asker("fill"), random);
+    const most = this.options.durationMs * MOST_FILL;
+    await this.library.fill(this.#asker("library"), random, most / 2);
+    this.isFilled = await fill(this.#asker("fill"), random, most / 2);
     // What was asked for that is no part of the load.
     this.ledger.takeTimes();
     this.filledAt = this.seconds;
-    this.#note("what is remembered is full");
+    this.#note(this.isFilled ? "what is remembered is full" : "what is remembered is not full: this machine is slow");
   }
 
   /** Until the server has collected its garbage and given back what it gives back. */

@@ -60,15 +60,14 @@ const consoles: Episode = {
   async run({ ask, house }) {
     await house.untilOpen();
     const { mark } = house;
-    // The key is of this life of the server.
-    const link = await ask
-      .as(house.verbsKey)
-      .json<{ code: string }>("POST", "/v1/console/links")
-      .catch((error: unknown) => {
-        throw house.disturbedSince(mark) ? new Interrupted("the key for verbs") : error;
+    // The key, the link and the session are of this life of the server, and the link is one for a quarter of an hour.
+    const ofThisLife = <T>(step: Promise<T>): Promise<T> =>
+      step.catch((error: unknown) => {
+        throw house.disturbedSince(mark) ? new Interrupted("what is of one life of the server") : error;
       });
-    const { key } = await ask.json<{ key: string }>("POST", "/v1/console/session", { code: link.code });
-    await ask.as(key).json("GET", "/v1/me");
+    const link = await ofThisLife(ask.as(house.verbsKey).json<{ code: string }>("POST", "/v1/console/links"));
+    const { key } = await ofThisLife(ask.json<{ key: string }>("POST", "/v1/console/session", { code: link.code }));
+    await ofThisLife(ask.as(key).json("GET", "/v1/me"));
     await ask.refused([401], "POST", "/v1/console/session", { code: link.code });
     const page = await ask.text("GET", "/console/");
     must("the console's page", page.includes("<html"));
