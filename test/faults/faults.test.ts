@@ -142,6 +142,27 @@ test.skipIf(lacks(TRACER, mayTrace())).each(["ENOSPC", "EDQUOT"] as const)(
 );
 
 test.skipIf(lacks(TRACER, mayTrace()))(
+  "a start that may not open a file of an added model says so in a line",
+  async () => {
+    await using desk = await Desk.open();
+    const said: string[] = [];
+    // Whoever opens it: the list of models does without it, the worker that is to load it does not.
+    for (let nth = 1; said.length === 0; nth++) {
+      desk.control.arm({ kind: "open", action: "EMFILE", nth, on: "data/models/second/config.json" });
+      await desk.start().catch((error: unknown) => said.push(messageOf(error)));
+      if (desk.control.disarm() === 0) break;
+      if (said.length === 0) await desk.kill();
+    }
+    expect(said).toEqual([
+      expect.stringMatching(/^lectern: the server cannot start: EMFILE: .*second\/config\.json'$/m),
+    ]);
+    expect(said.join()).not.toMatch(/\n\s+at /);
+    await desk.start();
+    expect((await desk.server.fetch("/readyz")).status).toBe(200);
+  },
+);
+
+test.skipIf(lacks(TRACER, mayTrace()))(
   `of ${FAULTS} calls that fail, each is told or made good, and nothing is lost`,
   async () => {
     const random = seededRandom(SEED);
