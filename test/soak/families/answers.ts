@@ -163,8 +163,7 @@ const assistants: Episode = {
     const { ask, random, house } = place;
     const word = newWord(random);
     const made = await storeWith(ask, `The boat for ${word} leaves at noon.`);
-    const { beta } = ask.client;
-    const assistant = await ask.by("an assistant", () =>
+    const assistant = await ask.by("an assistant", ({ beta }) =>
       beta.assistants.create({
         model: EXTRACTIVE,
         name: ask.name,
@@ -173,9 +172,11 @@ const assistants: Episode = {
       }),
     );
     const messages = [{ role: "user" as const, content: `When does the boat for ${word} leave?` }];
-    const thread = await ask.by("a thread", () => beta.threads.create({ messages }));
+    const thread = await ask.by("a thread", ({ beta }) => beta.threads.create({ messages }));
     const before = house.happened.clock;
-    const run = await ask.by("a run", () => beta.threads.runs.createAndPoll(thread.id, { assistant_id: assistant.id }));
+    const run = await ask.by("a run", ({ beta }) =>
+      beta.threads.runs.createAndPoll(thread.id, { assistant_id: assistant.id }),
+    );
     // A run lives for ten minutes.
     if (house.happened.clock !== before) return;
     same("it ran", run.status, "completed");
@@ -195,7 +196,7 @@ const assistants: Episode = {
     );
     const more = await ask.json<Identified>("POST", `${path}/messages`, messages[0]);
     // A stream that is left does not end the run.
-    await ask.by("a streamed run that is left", async () => {
+    await ask.by("a streamed run that is left", async ({ beta }) => {
       let seen = 0;
       const events = await beta.threads.runs.create(thread.id, { assistant_id: assistant.id, stream: true });
       for await (const _ of events) if (++seen > 3) break;
