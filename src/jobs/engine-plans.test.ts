@@ -23,7 +23,7 @@ import type { Param } from "../storage/sql.ts";
 import { SERVER_STARTS_MS } from "../storage/testing/kinds.ts";
 import { insertGeneration, insertStore } from "../storage/testing/rows.ts";
 import { EngineIndexes } from "./engine-indexes.ts";
-import { DIMENSIONS, STORE, StoreWriter, TENANT } from "./testing/store-writer.ts";
+import { DIMENSIONS, STORE, StoreWriter, TENANT, WORDS } from "./testing/store-writer.ts";
 
 setDefaultTimeout(120_000);
 
@@ -167,6 +167,16 @@ describe.skipIf(lacks(PGVECTOR, hasPgvector))("what a search asks of PostgreSQL"
       }
     });
   }
+
+  test("looks at no more chunks for common words than a bound", async () => {
+    const common = [...WORDS.slice(0, 4)];
+    const nodes = (await plansOf(await sentBy(words(common.join(" "))), "custom")).flatMap(nodesOf);
+    const looked = nodes.filter(
+      (node) => node["Relation Name"] === table("chunk") && node["Node Type"].includes("Heap"),
+    );
+    expect(looked).toHaveLength(1);
+    expect(rowsOf(looked[0]!)).toBeLessThanOrEqual(5000);
+  });
 
   test("finds what a filter keeps of a large store by its files", async () => {
     const filter = { op: "eq", key: "file_id", value: "file-3" } as const;

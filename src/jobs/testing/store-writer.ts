@@ -9,7 +9,8 @@ import { insertStoreFile } from "../../storage/testing/rows.ts";
 export const TENANT = "ten_a";
 export const STORE = "vs_1";
 export const DIMENSIONS = 16;
-const WORDS = Array.from({ length: 60 }, (_, i) => `wort${String.fromCharCode(97 + (i % 26))}${i}`);
+/** The first are in most chunks, the last in few. */
+export const WORDS = Array.from({ length: 60 }, (_, i) => `wort${String.fromCharCode(97 + (i % 26))}${i}`);
 /** Values that are alike in one language and not in another. */
 export const VALUES = [1, 2, 2.5, -3, "1", "b", "Ä", "\u{1F600}", "\uFF5A", true, false];
 
