@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import { hasPostgres, STARTING_MS, testDatabase } from "../../../test/cluster/servers/postgres.ts";
 import { lacks } from "../../../test/helpers/lacks.ts";
 import type { Tx } from "../sql.ts";
-import type { PostgresDatabase } from "./database.ts";
+import { type PostgresDatabase, serverLimits } from "./database.ts";
 import { openPostgres } from "./open.ts";
 
 describe.skipIf(lacks("postgres", hasPostgres))("the door to PostgreSQL", () => {
@@ -160,6 +160,25 @@ describe.skipIf(lacks("postgres", hasPostgres))("the door to PostgreSQL", () => 
       expect(count).toEqual({ runs: 3, effects: 2 });
       expect(await db.all("SELECT ratio FROM thing ORDER BY id")).toEqual([{ ratio: 2 }, { ratio: 2 }]);
     });
+
+    test("is done again when this process stood still for longer than the server waits, its effects once", async () => {
+      const away: string[] = [];
+      const address = await testDatabase();
+      const hasty = await openPostgres(address, { timeout: 1500, onAway: (reason) => away.push(reason) });
+      await hasty.run("CREATE TABLE thing (id bigint PRIMARY KEY, name text)");
+      const done: string[] = [];
+      let runs = 0;
+      await hasty.transaction(async (tx) => {
+        runs++;
+        tx.onCommit(() => void done.push("done"));
+        await add(tx, 1);
+        if (runs === 1) Bun.sleepSync(2 * serverLimits(1500).idle_in_transaction_session_timeout);
+        await add(tx, 2);
+      });
+      expect([runs, done, away, hasty.away]).toEqual([2, ["done"], [], null]);
+      expect(await hasty.all("SELECT id FROM thing ORDER BY id")).toEqual([{ id: 1 }, { id: 2 }]);
+      await hasty.close();
+    }, 60_000);
 
     test("that is in conflict again and again ends with the server's words", async () => {
       let runs = 0;

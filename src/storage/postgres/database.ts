@@ -3,15 +3,16 @@ import { asError, assert } from "../../errors.ts";
 import { nextTurn } from "../../platform/next-turn.ts";
 import type { Database, Durability, Param, SyncReads, Tx } from "../sql.ts";
 import type { Connection } from "./connection.ts";
-import { CommitUnknown, DatabaseAway, isAnswer, isInTheWay, sqlStateOf, toldError } from "./failures.ts";
+import { CommitUnknown, DatabaseAway, isAnswer, mayBeDoneAgain, sqlStateOf, toldError } from "./failures.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import { type Result, toRows } from "./values.ts";
 
 /**
  * The door to PostgreSQL, which is the only truth where the operator names one. Read committed; a transaction has a
  * connection to itself, so many run at a time, and what they must not do at the same time they guard with row locks.
- * What the server undid because of another transaction (serialization failure, deadlock, a lock that did not come free) is
- * done again, so the functions of transactions have no effects but rows and `onCommit`.
+ * What the server undid because of another transaction (serialization failure, deadlock, a lock that did not come free),
+ * or because this process stood still, is done again, so the functions of transactions have no effects but rows and
+ * `onCommit`.
  *
  * As in SQLite a transaction awaits nothing but its own statements and turns: one that stands still when the event loop
  * has come round with no statement under way is rolled back, and throws. A statement that fails is the end of its
@@ -42,7 +43,7 @@ export interface DatabaseOptions extends PoolOptions {
 
 /** ms */
 export const LONG_MS = 1000;
-/** Times that a transaction is done again that others were in the way of. */
+/** Times that what the server undid is done again. */
 const REPEATS = 3;
 /** Before the first repetition at most, and as much more before each further one. ms */
 const REPEAT_MS = 20;
@@ -160,7 +161,7 @@ export class Postgres implements PostgresDatabase {
       try {
         return await fn();
       } catch (error) {
-        if (!isInTheWay(error) || repeat === REPEATS) {
+        if (!mayBeDoneAgain(error) || repeat === REPEATS) {
           this.#pool.suspect(error);
           throw toldError(error);
         }
@@ -196,7 +197,7 @@ export class Postgres implements PostgresDatabase {
       // Rolled back already where it stood still.
       if (open.refusal === null) await this.#rollBack(open, ENDED);
       // Whatever the function made of it.
-      if (open.failure !== null && isInTheWay(open.failure)) throw open.failure;
+      if (open.failure !== null && mayBeDoneAgain(open.failure)) throw open.failure;
       throw error;
     }
     open.refusal = ENDED;

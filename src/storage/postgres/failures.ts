@@ -43,16 +43,19 @@ export function sqlStateOf(error: unknown): string | null {
 }
 
 /**
- * Other transactions were in the way: serialization failure, deadlock, or a lock that one of them kept for too long. What
- * was asked for is undone, and the same again may succeed.
+ * What was asked for is undone, and the same again may succeed: other transactions were in the way (serialization failure,
+ * deadlock, a lock that one of them kept for too long), or this process stood still for longer than a transaction may.
  */
-export function isInTheWay(error: unknown): boolean {
-  const state = sqlStateOf(error);
-  return state === "40001" || state === "40P01" || state === LOCKED;
+export function mayBeDoneAgain(error: unknown): boolean {
+  if (error instanceof CommitUnknown) return false;
+  const state = sqlStateOf(error) ?? (error instanceof DatabaseAway ? sqlStateOf(error.cause) : null);
+  return state === "40001" || state === "40P01" || state === LOCKED || state === STOOD_STILL;
 }
 
 /** A lock did not come free in time. */
 const LOCKED = "55P03";
+/** The server ended a transaction between two of its statements. */
+const STOOD_STILL = "25P03";
 
 /** Of the driver: the connection could not be made, was closed, or what came over it made no sense. */
 function isOfConnection(error: unknown): boolean {
