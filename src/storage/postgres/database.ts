@@ -121,9 +121,9 @@ export class Postgres implements PostgresDatabase {
   /** The server does not write over what it deletes: its vacuum gives the room free, and the operator's disk keeps it. */
   async settleErased(): Promise<void> {}
 
-  /** A commit that waits takes all before it along, and one waits only where it has a number. */
+  /** A commit that waits takes all before it along, and one waits only where it has written to the log. */
   async makeDurable(): Promise<void> {
-    await this.transaction(async (tx) => await tx.get("SELECT pg_current_xact_id()"));
+    await this.transaction(async (tx) => await tx.get(DURABLE));
   }
 
   /** The server's vacuum does it. */
@@ -385,6 +385,9 @@ function setLimits(limits: Limits): string {
 
 /** For what takes as long as it takes. */
 export const UNLIMITED = setLimits({ statement_timeout: 0, lock_timeout: 0, idle_in_transaction_session_timeout: 0 });
+
+/** A number alone is not enough: a transaction that has one and wrote nothing commits without waiting. */
+const DURABLE = /*sql*/ `SELECT pg_logical_emit_message(true, 'lectern', 'durable')::text AS at`;
 
 /** With a parameter, for the driver prepares nothing else. */
 const XID = /*sql*/ `SELECT pg_current_xact_id_if_assigned()::text AS xid WHERE ?1::integer = 1`;
