@@ -175,7 +175,8 @@ const events: Episode = {
       // Broken off by the client.
       await reader?.cancel();
     });
-    await ask.json("POST", `${path}/files/${file}/cancel`);
+    // It may be done before.
+    await ask.refused([200, 409], "POST", `${path}/files/${file}/cancel`);
     await ask.until("it is cancelled or was done", async () => {
       const { status } = await ask.json<{ status: string }>("GET", `${path}/files/${file}`);
       if (status === "cancelled") await ask.json("POST", `${path}/files/${file}/retry`);
