@@ -121,7 +121,7 @@ describe.skipIf(lacks("postgres", hasPostgres))("a server whose database goes aw
             body: JSON.stringify({ file_id: id, attributes: { mark } }),
           });
           if (attached.status === 200) taken.set(id, mark);
-          else expect(attached.status).toBe(503);
+          else expect([attached.status, await attached.text()]).toEqual([503, expect.any(String)]);
         } else {
           expect([response.status, response.headers.get("retry-after")]).toEqual([503, "2"]);
           await isReady();
