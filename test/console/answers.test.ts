@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { API_KEY, place, serve, type Server } from "../e2e/binary.ts";
 import { chromium, type Page } from "../e2e/browser.ts";
-import { type ChatServer, startChatServer } from "../helpers/chat-server.ts";
+import { startChatServer } from "../helpers/chat-server.ts";
 import { lacks } from "../helpers/lacks.ts";
 import { waitFor } from "../helpers/wait.ts";
 import { clickButton, faultsEverywhere, indexed, openConsole } from "./console.ts";
@@ -115,23 +115,27 @@ test.skipIf(lacks("chromium", chromium !== null))(
   },
 );
 
-/** A server whose answers a chat model writes. */
-async function withModel(where: ReturnType<typeof place>, chat: ChatServer): Promise<Server> {
+/** The page of answers of a store, which a chat model writes. */
+async function openAnswers() {
+  await using stack = new AsyncDisposableStack();
+  const chat = stack.use(await startChatServer());
+  const where = stack.use(place());
   const args = [...QUICK, "--chat-address", chat.address, "--chat-model", "tiny", "--allow-private-addresses"];
-  return await serve(where, { args });
+  const server = stack.use(await serve(where, { args }));
+  const { store } = await harbour(server);
+  const opened = stack.use(await openConsole(where, server.url, API_KEY));
+  await opened.page.evaluate(`location.hash = "#/stores/${store}/answers"`);
+  await opened.page.untilText("Ask a question");
+  const all = stack.move();
+  return { chat, server, opened, [Symbol.asyncDispose]: () => all.disposeAsync() };
 }
 
 test.skipIf(lacks("chromium", chromium !== null))(
   "a new thread ends the answer that is being written, and begins with the next question",
   async () => {
-    await using chat = await startChatServer();
-    using where = place();
-    await using server = await withModel(where, chat);
-    const { store } = await harbour(server);
-    await using opened = await openConsole(where, server.url, API_KEY);
+    await using answers = await openAnswers();
+    const { chat, opened } = answers;
     const { page } = opened;
-    await page.evaluate(`location.hash = "#/stores/${store}/answers"`);
-    await page.untilText("Ask a question");
     chat.say({ text: "A refund takes ten days. ".repeat(400), hangAfter: 20_000 });
     await ask(page, "How long does a refund take?");
     await page.until("some of it has come", `document.querySelector(".answer")?.textContent.includes("ten days")`);
@@ -152,14 +156,9 @@ test.skipIf(lacks("chromium", chromium !== null))(
 test.skipIf(lacks("chromium", chromium !== null))(
   "an answer that breaks off, one that a model fails half-way, and one of nothing that fits say so",
   async () => {
-    await using chat = await startChatServer();
-    using where = place();
-    await using server = await withModel(where, chat);
-    const { store } = await harbour(server);
-    await using opened = await openConsole(where, server.url, API_KEY);
+    await using answers = await openAnswers();
+    const { chat, server, opened } = answers;
     const { page } = opened;
-    await page.evaluate(`location.hash = "#/stores/${store}/answers"`);
-    await page.untilText("Ask a question");
     chat.say({ text: "A refund takes ten days. ".repeat(400), breakAfter: 20_000 });
     await ask(page, "How long does a refund take?");
     const last = ".turn:last-child";
