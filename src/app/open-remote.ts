@@ -74,11 +74,12 @@ export async function openRemote(
   await refuseEarlierHolder(database, shown);
   await upgrade(database, onProgress);
   const engine = await openEngine(database, settings, log);
-  const { storage } = stack.use(await openRemoteStorage(database, join(dataDir, "cache", "index.sqlite")));
+  const server = newId("req_");
+  const { storage } = stack.use(await openRemoteStorage(database, join(dataDir, "cache", "index.sqlite"), server));
   // What no row is shown by names the database, for it is made with the database's secret.
   const id = storage.shownIds.chunks.idOf(0);
   const place = ownDataDir(dataDir, { id, shown });
-  const replica = stack.use(await joined(database, { place, termMs: settings.testReplicaTerm }, log));
+  const replica = stack.use(await joined(database, { id: server, place, termMs: settings.testReplicaTerm }, log));
   if (replica.others.length > 0 && !blobs.isShared) log.warn(NOT_SHARED, { servers: replica.others.length + 1 });
   const bus = stack.use(new Notices({ driver }));
   const opened = stack.move();
@@ -142,11 +143,11 @@ async function upgrade(database: PostgresDatabase, onProgress: (text: string) =>
 
 async function joined(
   database: PostgresDatabase,
-  { place, termMs }: { place: string; termMs: number | null },
+  { id, place, termMs }: { id: string; place: string; termMs: number | null },
   log: Log,
 ): Promise<Replica> {
   return await Replica.join(database, {
-    id: newId("req_"),
+    id,
     place,
     termMs: termMs ?? undefined,
     onFailure: (error) => log.error("the other servers could not be told that this one is there", { error }),

@@ -10,6 +10,7 @@ import { IndexRegistry } from "../index/registry.ts";
 import type { StoreIndex } from "../index/store-index.ts";
 import { createLog } from "../platform/log.ts";
 import type { GenerationRow } from "../storage/generations.ts";
+import type { PostgresDatabase } from "../storage/postgres/database.ts";
 import { openRemoteStorage } from "../storage/postgres/storage.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { FileAttributes } from "../storage/store-files.ts";
@@ -78,7 +79,7 @@ class Side implements AsyncDisposable {
   }
 
   static async open(open: TestStorage, path: string): Promise<Side> {
-    const remote = await openRemoteStorage(open.db, path);
+    const remote = await openRemoteStorage(open.db as PostgresDatabase, path);
     return new Side(remote.storage, () => remote[Symbol.dispose]());
   }
 

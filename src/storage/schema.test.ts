@@ -20,6 +20,7 @@ import { API_KEY } from "./keys.ts";
 import { LIST_PLACE } from "./list-places.ts";
 import { MIGRATION } from "./migration-table.ts";
 import { QUERY_LOG, QUERY_LOG_SIZE } from "./query-log.ts";
+import { COMMIT_MARK } from "./postgres/commit-outcome.ts";
 import { DUTY, RATE, REPLICA } from "./replicas.ts";
 import { RESPONSE_SOURCE } from "./response-sources.ts";
 import { RESPONSE_STEP } from "./response-steps.ts";
@@ -91,6 +92,7 @@ const TABLES: readonly Table<Columns>[] = [
   REPLICA,
   DUTY,
   RATE,
+  COMMIT_MARK,
 ];
 const TYPES: Record<Column<unknown>["kind"], string> = {
   text: "TEXT",

@@ -328,7 +328,16 @@ describe("on SQLite alone", () => {
 
     test("every table of a tenant's data carries the tenant", () => {
       const counts = ["embedding_cache_size", "query_log_size"];
-      const ofNobody = ["schema_version", "instance", "tenant", ...counts, "shown_id", "replica", "duty"];
+      const ofNobody = [
+        "schema_version",
+        "instance",
+        "tenant",
+        ...counts,
+        "shown_id",
+        "replica",
+        "duty",
+        "commit_mark",
+      ];
       const tables = db.raw
         .query<{ name: string }, []>("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
         .all()

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { CommitUnknown, DatabaseAway } from "../../src/storage/postgres/failures.ts";
 import { openPostgres, type PostgresOptions } from "../../src/storage/postgres/open.ts";
 import type { PostgresDatabase } from "../../src/storage/postgres/database.ts";
+import { migratePostgres } from "../../src/storage/migrations/postgres/runner.ts";
 import { AppError } from "../../src/errors.ts";
 import { lacks } from "../helpers/lacks.ts";
 import { waitFor } from "../helpers/wait.ts";
@@ -160,6 +161,74 @@ describe.skipIf(lacks("postgres", hasPostgres))("a database that is away", () =>
       await isBack(db);
       expect(effects).toEqual([1]);
       await db.close();
+    });
+  });
+
+  describe("a commit in which the server crashes", () => {
+    let crashing: PostgresServer;
+    beforeAll(async () => {
+      // What is written reaches the log with a commit, and by nothing else.
+      crashing = await startPostgres({ settings: { wal_writer_delay: "10s" } });
+    });
+    afterAll(() => crashing[Symbol.asyncDispose]());
+
+    const nextXid = async () =>
+      Number((await crashing.query("SELECT pg_current_xact_id()::text AS xid"))[0]?.["xid"] ?? NaN);
+
+    /** Commits beside a crash: the row is one of a writer with a mark, or of one without. */
+    const crash = async (name: string, writer: string | undefined, isCommitted: boolean) => {
+      await using wire = await startWire(crashing.port);
+      await crashing.createDatabase(name);
+      const db = await openPostgres(`postgres://postgres@127.0.0.1:${wire.port}/${name}`, { timeout: TIMEOUT_MS });
+      await migratePostgres(db);
+      await db.run("CREATE TABLE entry (id bigint PRIMARY KEY)");
+      const add = (id: number, onCommit: () => void, cutOff: () => void) =>
+        db.transaction(async (tx) => {
+          if (writer !== undefined) tx.markAs(writer);
+          tx.onCommit(onCommit);
+          await tx.run("INSERT INTO entry (id) VALUES (?1)", [id]);
+          await tx.get("SELECT 1 AS one");
+          cutOff();
+        });
+      const effects: number[] = [];
+      // The one before has left a mark too.
+      await add(
+        1,
+        () => void effects.push(1),
+        () => {},
+      );
+      const count = async () => (await crashing.query("SELECT id FROM entry", name)).length;
+      const before = await nextXid();
+      const done = outcome(add(2, () => void effects.push(2), isCommitted ? wire.deafen : wire.cut));
+      await (isCommitted ? waitFor("it is committed", async () => ((await count()) === 2 ? true : undefined)) : done);
+      wire.cut();
+      await crashing.stop("immediate");
+      await crashing.start();
+      // Somebody else is given its number, if it is to be had again, and commits.
+      const after = await nextXid();
+      while ((await nextXid()) <= before + 3);
+      wire.mend();
+      await isBack(db);
+      await db.close();
+      return { done: await done, effects, rows: await count(), isGivenAgain: after <= before + 1 };
+    };
+
+    test("and that had not come to it was not done, whoever has its number now", async () => {
+      const marked = await crash("marked_undone", "one", false);
+      expect(marked).toMatchObject({ effects: [1], rows: 1, isGivenAgain: true });
+      expect(marked.done).toBeInstanceOf(DatabaseAway);
+      const bare = await crash("bare_undone", undefined, false);
+      expect(bare).toMatchObject({ effects: [1], rows: 1, isGivenAgain: true });
+      expect(bare.done).toBeInstanceOf(DatabaseAway);
+    });
+
+    test("and that had come to it is known by its mark", async () => {
+      const marked = await crash("marked_done", "one", true);
+      expect(marked).toMatchObject({ effects: [1, 2], rows: 2 });
+      // Without one nobody can tell.
+      const bare = await crash("bare_done", undefined, true);
+      expect(bare).toMatchObject({ effects: [1], rows: 2 });
+      expect(bare.done).toBeInstanceOf(CommitUnknown);
     });
   });
 

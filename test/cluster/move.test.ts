@@ -29,6 +29,7 @@ interface Proof {
 
 /** What a server that has its database alone never writes. */
 const OF_SEVERAL_SERVERS = [
+  "commit_mark",
   "console_pass",
   "duty",
   "held",

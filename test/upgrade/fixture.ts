@@ -1,5 +1,5 @@
 /** What test/fixtures/data-schema-N.tar.gz hold, and of which schemas there are such. */
-export const SCHEMAS = [10, 13, 15, 16, 17, 18, 19, 20] as const;
+export const SCHEMAS = [10, 13, 15, 16, 17, 18, 19, 20, 21] as const;
 
 export const FIXTURE = {
   /** Given by LECTERN_API_KEY. */

@@ -19,6 +19,7 @@ import * as m018 from "./018-add-replicas.ts";
 import * as m019 from "./019-add-store-versions.ts";
 import * as m020 from "./020-share-state.ts";
 import * as m021 from "./021-find-by-index.ts";
+import * as m022 from "./022-mark-commits.ts";
 
 export interface Migration {
   version: number;
@@ -59,4 +60,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 19, sql: m019.sql, minSafeVersion: 17 },
   { version: 20, sql: m020.sql, minSafeVersion: 17 },
   { version: 21, sql: m021.sql, minSafeVersion: 17 },
+  { version: 22, sql: m022.sql, minSafeVersion: 17 },
 ];

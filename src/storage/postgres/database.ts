@@ -2,8 +2,9 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { asError, assert } from "../../errors.ts";
 import { nextTurn } from "../../platform/next-turn.ts";
 import type { Database, Durability, Param, SyncReads, Tx } from "../sql.ts";
+import { leaveTrace, type Trace, wasCommitted } from "./commit-outcome.ts";
 import type { Connection } from "./connection.ts";
-import { CommitUnknown, DatabaseAway, isAnswer, mayBeDoneAgain, sqlStateOf, toldError } from "./failures.ts";
+import { CommitUnknown, DatabaseAway, isAnswer, mayBeDoneAgain, toldError } from "./failures.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import { type Result, toRows } from "./values.ts";
 
@@ -30,6 +31,11 @@ export interface PostgresDatabase extends Database {
 }
 
 export interface PostgresTx extends Tx {
+  /**
+   * Before the first statement: what becomes of this transaction is known whatever becomes of the server. `writer` has
+   * no other one open meanwhile, and begins none before this one's end.
+   */
+  markAs(writer: string): void;
   /** `COPY … FROM STDIN` of these pieces (copy-format.ts), with no other statement under way. */
   copyIn(text: string, pieces: Iterable<Uint8Array>): Promise<void>;
 }
@@ -56,8 +62,10 @@ interface Open {
   refusal: string | null;
   /** Of the first statement that failed; the server takes none after it. */
   failure: Error | null;
-  /** Of the transaction, once it has written; null where it has failed. */
-  xid: Promise<string | null> | null;
+  /** Whose mark it leaves once it writes; null for none. */
+  writer: string | null;
+  /** Once it has written; null where it has failed. */
+  trace: Promise<Trace | null> | null;
   /** Statements under way. */
   under: number;
   /** It has given others a turn, or is being ended. */
@@ -180,7 +188,8 @@ export class Postgres implements PostgresDatabase {
       effects: [],
       refusal: null,
       failure: null,
-      xid: null,
+      writer: null,
+      trace: null,
       under: 0,
       isPaused: false,
       isWatched: false,
@@ -215,7 +224,7 @@ export class Postgres implements PostgresDatabase {
    */
   async #commit(open: Open): Promise<void> {
     const { connection } = open;
-    const xid = await open.xid;
+    const trace = await open.trace;
     if (connection.isClosed) throw new DatabaseAway("the connection to the database was lost");
     try {
       const { command } = await connection.script("COMMIT");
@@ -223,16 +232,16 @@ export class Postgres implements PostgresDatabase {
     } catch (error) {
       // An answer that is an error is a rollback.
       if (!connection.isClosed) throw error;
-      if (xid === null) throw new DatabaseAway("the connection to the database was lost", { cause: error });
-      if (!(await this.#outcome(open, xid, error))) throw new DatabaseAway("the commit was lost", { cause: error });
+      if (trace === null) throw new DatabaseAway("the connection to the database was lost", { cause: error });
+      if (!(await this.#outcome(open, trace, error))) throw new DatabaseAway("the commit was lost", { cause: error });
     }
   }
 
-  async #outcome(open: Open, xid: string, cause: unknown): Promise<boolean> {
+  async #outcome(open: Open, trace: Trace, cause: unknown): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean | null>();
     let isLate = false;
     const question = async (connection: Connection) => {
-      const isDone = await wasCommitted(xid, connection);
+      const isDone = await wasCommitted(trace, connection);
       // Whoever asked has gone.
       if (isDone === true && isLate) for (const effect of open.effects.splice(0)) effect();
       resolve(isDone);
@@ -302,7 +311,7 @@ export class Postgres implements PostgresDatabase {
       within(async (open) => {
         const sent = connection.send(text, params);
         // Behind the statement that made it a writing one, and waited for at the commit.
-        if (open.xid === null && !READS.test(text)) open.xid = xidOf(connection);
+        if (open.trace === null && !READS.test(text)) open.trace = leaveTrace(connection, open.writer);
         return await sent;
       });
     const tx: PostgresTx = {
@@ -310,10 +319,11 @@ export class Postgres implements PostgresDatabase {
       all: async <Row>(text: string, params = NONE) => toRows(await send(text, params)) as Row[],
       get: async <Row>(text: string, params = NONE) => (toRows(await send(text, params))[0] ?? null) as Row | null,
       run: async (text, params = NONE) => (await send(text, params)).affectedRows,
+      markAs: (writer) => void (own().writer = writer),
       copyIn: (text, pieces) =>
         within(async (open) => {
           await connection.copyIn(text, pieces);
-          open.xid ??= xidOf(connection);
+          open.trace ??= leaveTrace(connection, open.writer);
         }),
       atomic: (fn) => fn(tx),
       onCommit: (effect) => void own().effects.push(effect),
@@ -388,31 +398,3 @@ export const UNLIMITED = setLimits({ statement_timeout: 0, lock_timeout: 0, idle
 
 /** A number alone is not enough: a transaction that has one and wrote nothing commits without waiting. */
 const DURABLE = /*sql*/ `SELECT pg_logical_emit_message(true, 'lectern', 'durable')::text AS at`;
-
-/** With a parameter, for the driver prepares nothing else. */
-const XID = /*sql*/ `SELECT pg_current_xact_id_if_assigned()::text AS xid WHERE ?1::integer = 1`;
-const STATUS = /*sql*/ `SELECT pg_xact_status(?1::text::xid8) AS status`;
-
-async function xidOf(connection: Connection): Promise<string | null> {
-  try {
-    const xid = (await connection.send(XID, [1]))[0]?.["xid"];
-    return typeof xid === "string" ? xid : null;
-  } catch {
-    // The statement before it failed, and with it the transaction.
-    return null;
-  }
-}
-
-/** Whether a transaction was committed; null where the server does not know any more. @throws DatabaseAway not yet */
-async function wasCommitted(xid: string, connection: Connection): Promise<boolean | null> {
-  let status: unknown;
-  try {
-    status = (await connection.send(STATUS, [xid]))[0]?.["status"];
-  } catch (error) {
-    // A number that has not been given yet: this server was taken over from one that was ahead.
-    if (sqlStateOf(error) === "22023") return false;
-    throw error;
-  }
-  if (status === "in progress") throw new DatabaseAway("a commit is still under way");
-  return typeof status === "string" ? status === "committed" : null;
-}

@@ -6,6 +6,11 @@ import type { Database, Durability, Param, Sql, SyncReads, Tx } from "../sql.ts"
  */
 export const IN_ORDER = /*sql*/ `SELECT pg_advisory_xact_lock(${0x6c_65_63_74_6e})::text AS locked`;
 
+/** A database whose transactions are these. */
+export type DatabaseOf<T extends Tx> = Omit<Database, "transaction"> & {
+  transaction<R>(fn: (tx: T) => Promise<R>, durability?: Durability): Promise<R>;
+};
+
 /**
  * A database elsewhere, written by one transaction after another, first come first served, as in SQLite; reads go beside
  * them. What the transactions of a server rely on (that a row which one of them looked at is still so when it writes, that
@@ -16,13 +21,13 @@ export const IN_ORDER = /*sql*/ `SELECT pg_advisory_xact_lock(${0x6c_65_63_74_6e
  * transaction begins with (`begin`): a lock in the database, which who has it gives back with his commit. Where that is
  * given, a write outside a transaction is a transaction of one statement, for it has its turn too.
  */
-export class OneWriter implements Database {
-  readonly #db: Database;
-  readonly #begin: ((tx: Tx) => Promise<void>) | null;
+export class OneWriter<T extends Tx = Tx> implements Database {
+  readonly #db: DatabaseOf<T>;
+  readonly #begin: ((tx: T) => Promise<void>) | null;
   readonly #waiting: (() => void)[] = [];
   #isHeld = false;
 
-  constructor(db: Database, begin: ((tx: Tx) => Promise<void>) | null = null) {
+  constructor(db: DatabaseOf<T>, begin: ((tx: T) => Promise<void>) | null = null) {
     this.#db = db;
     this.#begin = begin;
   }
@@ -47,14 +52,14 @@ export class OneWriter implements Database {
     return await this.#alone((sql) => sql.run(text, params));
   }
 
-  async atomic<T>(fn: (tx: Tx) => Promise<T>, durability?: Durability): Promise<T> {
+  async atomic<R>(fn: (tx: Tx) => Promise<R>, durability?: Durability): Promise<R> {
     return await this.transaction(fn, durability);
   }
 
-  async transaction<T>(fn: (tx: Tx) => Promise<T>, durability?: Durability): Promise<T> {
+  async transaction<R>(fn: (tx: Tx) => Promise<R>, durability?: Durability): Promise<R> {
     const begin = this.#begin;
     if (begin === null) return await this.#inTurn(() => this.#db.transaction(fn, durability));
-    const begun = async (tx: Tx): Promise<T> => {
+    const begun = async (tx: T): Promise<R> => {
       await begin(tx);
       return await fn(tx);
     };
@@ -77,12 +82,12 @@ export class OneWriter implements Database {
     await this.#inTurn(() => this.#db.close());
   }
 
-  async #alone<T>(statement: (sql: Sql) => Promise<T>): Promise<T> {
+  async #alone<R>(statement: (sql: Sql) => Promise<R>): Promise<R> {
     if (this.#begin !== null) return await this.transaction(statement);
     return await this.#inTurn(() => statement(this.#db));
   }
 
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+  async #inTurn<R>(work: () => Promise<R>): Promise<R> {
     if (this.#isHeld) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#isHeld = true;
     try {

@@ -124,9 +124,12 @@ export class Pool {
     try {
       return this.#keep(await this.#connect());
     } catch (error) {
-      // Others have taken what there was; those that we hold come back.
-      if (sqlStateOf(error) === "53300" && this.#live.size > 0) return await this.#wait();
+      // Others have taken what there was; those that we hold come back, or rest already.
+      if (sqlStateOf(error) === "53300" && this.#live.size > 0)
+        return this.#resting.pop()?.connection ?? (await this.#wait());
       this.suspect(error);
+      // Who found all taken while this one was being opened waits for nobody else, perhaps.
+      queueMicrotask(() => this.#openForWaiting());
       throw refused(error);
     } finally {
       this.#opening--;

@@ -29,6 +29,8 @@ const BEATS = 6;
 const KEPT_MS = 86_400_000;
 
 const END_BEFORE = /*sql*/ `DELETE FROM replica WHERE (place = ?1 AND id <> ?2) OR seen_ms < lectern_now_ms() - ${KEPT_MS}`;
+/** Of those that are gone nobody asks any more. */
+const DROP_MARKS = /*sql*/ `DELETE FROM commit_mark WHERE NOT EXISTS (SELECT 1 FROM replica WHERE id = writer)`;
 const BEAT = /*sql*/ `INSERT INTO replica (id, place, name, version, models, started_at, seen_ms, term_ms, clock_ms)
   VALUES (?1, ?2, ?3, ?4, ?5, lectern_now_ms() / 1000, lectern_now_ms(), ?6, ?7)
   ON CONFLICT ON CONSTRAINT replica_pkey DO UPDATE SET models = excluded.models, seen_ms = excluded.seen_ms,
@@ -64,6 +66,7 @@ export class Replica implements AsyncDisposable {
     const replica = new Replica(db, options);
     await db.run(END_BEFORE, [options.place, options.id]);
     await replica.#beat();
+    await db.run(DROP_MARKS);
     replica.#beatLater();
     return replica;
   }

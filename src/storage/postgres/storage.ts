@@ -1,25 +1,37 @@
 import { assert } from "../../errors.ts";
+import { newId } from "../../platform/ids.ts";
 import { IndexCache } from "../index-cache.ts";
 import type { IndexReads } from "../index-reads.ts";
 import { SHOWN_ID_ROW, shownIds } from "../shown-ids.ts";
 import { currentLease, LeaseLost } from "../leased.ts";
 import type { Database, Sql, Tx } from "../sql.ts";
 import { createStorage, type Storage, type Tables, tablesOf } from "../storage.ts";
-import { IN_ORDER, OneWriter } from "./one-writer.ts";
+import type { PostgresTx } from "./database.ts";
+import { type DatabaseOf, IN_ORDER, OneWriter } from "./one-writer.ts";
 
 /** The tables of a database elsewhere, with what indexes in memory read of it on this machine. */
 export interface RemoteStorage extends Disposable {
   readonly storage: Storage;
 }
 
-/** `cachePath`: a file of this process, made anew. The schema is there. */
-export async function openRemoteStorage(db: Database, cachePath: string): Promise<RemoteStorage> {
+/**
+ * `cachePath`: a file of this process, made anew. `writer`: who writes, by whose row a lost commit is told
+ * (commit-outcome.ts); a server its id. The schema is there.
+ */
+export async function openRemoteStorage(
+  db: DatabaseOf<PostgresTx>,
+  cachePath: string,
+  writer: string = newId("req_"),
+): Promise<RemoteStorage> {
   const cache = new IndexCache(cachePath);
   try {
-    const writer = new OneWriter(db, begin);
+    const door = new OneWriter<PostgresTx>(db, async (tx) => {
+      tx.markAs(writer);
+      await begin(tx);
+    });
     const tables = cachedTables(cache);
-    const beside = { indexReads: readsOf(writer, cache, tables), shownIds: shownIds(await db.all(SHOWN_ID_ROW)) };
-    return { storage: createStorage(writer, beside, tables), [Symbol.dispose]: () => cache.close() };
+    const beside = { indexReads: readsOf(door, cache, tables), shownIds: shownIds(await db.all(SHOWN_ID_ROW)) };
+    return { storage: createStorage(door, beside, tables), [Symbol.dispose]: () => cache.close() };
   } catch (error) {
     cache.close();
     throw error;

@@ -80,6 +80,7 @@ describe.skipIf(lacks("PostgreSQL", hasPostgres))("the schema on PostgreSQL", ()
       "api_key_hash_key",
       "api_key_pkey",
       "api_key_rowid_key",
+      "commit_mark_pkey",
       "duty_pkey",
       "instance_pkey",
       "query_log_size_pkey",

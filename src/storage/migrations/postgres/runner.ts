@@ -7,6 +7,7 @@ import { sql as replicas } from "./018-replicas.ts";
 import { sql as versions } from "./019-store-versions.ts";
 import { sql as shareState } from "./020-share-state.ts";
 import { sql as findByIndex } from "./021-find-by-index.ts";
+import { sql as markCommits } from "./022-mark-commits.ts";
 
 /** A step of the schema on PostgreSQL. Versions are those of SQLite's: the same version is the same tables and columns. */
 export interface PostgresMigration {
@@ -24,6 +25,7 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
   { version: 19, sql: versions, minSafeVersion: 18 },
   { version: 20, sql: shareState, minSafeVersion: 18 },
   { version: 21, sql: findByIndex, minSafeVersion: 18 },
+  { version: 22, sql: markCommits, minSafeVersion: 18 },
 ];
 
 /** The version that this program brings a database to. */
