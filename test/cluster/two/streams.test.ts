@@ -7,7 +7,12 @@ import { expectPassesOverTwo } from "./over-two.ts";
 
 setDefaultTimeout(600_000);
 
-const IN_A_BROWSER = ["test/console/keys.test.ts", "test/console/migration.test.ts", "test/console/uploads.test.ts"];
+const IN_A_BROWSER = [
+  "test/console/answers.test.ts",
+  "test/console/keys.test.ts",
+  "test/console/migration.test.ts",
+  "test/console/uploads.test.ts",
+];
 
 describe.skipIf(lacks("PostgreSQL", hasPostgres))("two servers on one database", () => {
   test("pass test/security/streams.test.ts", async () => await expectPassesOverTwo("test/security/streams.test.ts"));
