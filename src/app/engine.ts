@@ -107,7 +107,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     await openIndexes(config, {
       dataDir,
       storage,
-      isOwnDatabase: data.embedded !== null,
+      serverRuns: data.serverRuns,
       engine: data.engine,
       natives: workers.natives,
       clock,

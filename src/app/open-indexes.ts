@@ -44,8 +44,11 @@ export interface IndexSettings {
 export interface IndexParts {
   dataDir: string;
   storage: Storage;
-  /** The database is a file here, which nobody else writes: images of indexes are made of it. Else servers may share it. */
-  isOwnDatabase: boolean;
+  /**
+   * How many runs of the database's server were seen (others may use it too). Null where the database is a file here, which
+   * nobody else writes: images of indexes are made of it.
+   */
+  serverRuns: (() => number) | null;
   /** Of stores that the database searches; null where it cannot. */
   engine: EngineTables | null;
   natives: Natives;
@@ -132,16 +135,17 @@ class OpenIndexes implements Indexes {
       wakeJobs: parts.wakeJobs,
       buildHere: parts.buildHere,
     });
-    this.#fresh = parts.isOwnDatabase ? null : this.#followOthers();
-    this.#images = parts.isOwnDatabase
-      ? new ImageWatch({
-          storage,
-          clock: parts.clock,
-          peek: (storeId, generation) => registry.peek(storeId, generation),
-          hasImage: ({ store_id, id }) => existsSync(imagePath(parts.dataDir, store_id, id)),
-          wakeJobs: parts.wakeJobs,
-        })
-      : null;
+    this.#fresh = parts.serverRuns === null ? null : this.#followOthers(parts.serverRuns);
+    this.#images =
+      parts.serverRuns === null
+        ? new ImageWatch({
+            storage,
+            clock: parts.clock,
+            peek: (storeId, generation) => registry.peek(storeId, generation),
+            hasImage: ({ store_id, id }) => existsSync(imagePath(parts.dataDir, store_id, id)),
+            wakeJobs: parts.wakeJobs,
+          })
+        : null;
     this.engine = this.#engineOf(parts.engine);
     this.writes = this.#ingestWrites();
   }
@@ -260,13 +264,14 @@ class OpenIndexes implements Indexes {
 
   async #load(storeId: string, generationId: number, signal: AbortSignal): Promise<StoreIndex> {
     const { storage, dataDir, natives, log } = this.#parts;
+    const run = this.#parts.serverRuns?.() ?? 0;
     const generation = await storage.generations.byId(generationId);
     const before = this.#fresh === null ? null : await storage.stores.ofAnyTenant(storeId);
     if (generation === null || generation.store_id !== storeId) throw new Error(`generation ${generationId} is gone`);
     const imaged =
       this.#images !== null && generation.state === "live" ? await this.#openImage(generation, signal) : null;
     const index = imaged ?? (await loadIndex(this.#source, generation, signal));
-    this.#fresh?.loaded(index, generation, before?.version ?? 0);
+    this.#fresh?.loaded(index, generation, { version: before?.version ?? 0, run });
     const mode = (await storage.stores.get(generation.tenant_id, storeId))?.index_mode;
     index.setKind(mode ?? "auto");
     index.expectGraph(true);
@@ -316,13 +321,14 @@ class OpenIndexes implements Indexes {
     return new EngineIndexes({ tables, storage, log, from, graphFrom });
   }
 
-  #followOthers(): FreshIndexes {
+  #followOthers(runs: () => number): FreshIndexes {
     const { storage, log } = this.#parts;
     return new FreshIndexes({
       storage,
       registry: this.registry,
       log,
       turns: loadTurns(new AbortController().signal),
+      runs,
       grew: (generation) => this.touch(generation),
       modeChanged: (storeId) => void this.#watchGraphsOf(storeId),
       retired: async (generation) => {

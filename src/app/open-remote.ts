@@ -88,6 +88,7 @@ export async function openRemote(
     embedded: null,
     bus,
     away: () => database.away,
+    serverRuns: () => database.runs,
     replica,
     permits: ratesTable(database),
     engine,

@@ -29,6 +29,8 @@ export interface OpenStorage extends AsyncDisposable {
   readonly bus: ChangeBus | null;
   /** Why the database is not to be had just now; null while it is. */
   away(): string | null;
+  /** How many runs of the database's server were seen; null where the database is a file. */
+  readonly serverRuns: (() => number) | null;
   /** This server among those that have the database; null where it is this one's alone. */
   readonly replica: Replica | null;
   readonly storage: Storage;
@@ -76,6 +78,7 @@ export function openStorage(dataDir: string, log: Log, { blobs, trust, flush, up
     embedded: { database, path },
     bus: null,
     away: () => null,
+    serverRuns: null,
     replica: null,
     permits: null,
     engine: null,

@@ -19,6 +19,8 @@ export interface FreshIndexesDeps {
   registry: IndexRegistry;
   log: Log;
   turns: FreshIndexDeps["turns"];
+  /** How many runs of the database's server were seen: what an index has of an earlier one may never have lasted. */
+  runs(): number;
   grew(generation: GenerationRow): void;
   /** The store's index is to be of another kind. */
   modeChanged(storeId: string): void;
@@ -38,6 +40,12 @@ const FILES = 500;
 /** An index is brought up to a version by one step, by two where one was under way, by more where a file was written at. */
 const MOST_STEPS = 20;
 
+/** An index as it was read; `run`: of the database's server when that was begun. */
+interface Known {
+  readonly fresh: FreshIndex;
+  readonly run: number;
+}
+
 /** What was read of a store by this process. */
 interface Read {
   readonly tenantId: string;
@@ -52,7 +60,7 @@ interface Read {
  */
 export class FreshIndexes implements AsyncDisposable {
   readonly #deps: FreshIndexesDeps;
-  readonly #known = new WeakMap<StoreIndex, FreshIndex>();
+  readonly #known = new WeakMap<StoreIndex, Known>();
   readonly #read = new Map<string, Read>();
   readonly #repeated: RepeatedLook;
   #looks = 0;
@@ -78,11 +86,12 @@ export class FreshIndexes implements AsyncDisposable {
     await this.#repeated[Symbol.asyncDispose]();
   }
 
-  /** An index was read from the database; `version`: of its store, before that was begun. */
-  loaded(index: StoreIndex, generation: GenerationRow, version: number): void {
+  /** An index was read from the database; `version` of its store, and `run` of the server, before that was begun. */
+  loaded(index: StoreIndex, generation: GenerationRow, { version, run }: { version: number; run: number }): void {
     const { storage, turns, grew } = this.#deps;
     const changed = (of: GenerationRow, store: StoreRow, change: Changed) => this.#changed(of, store, change);
-    this.#known.set(index, new FreshIndex({ storage, turns, grew, changed }, { index, generation, version }));
+    const fresh = new FreshIndex({ storage, turns, grew, changed }, { index, generation, version });
+    this.#known.set(index, { fresh, run });
     const { tenant_id: tenantId, store_id: storeId, id } = generation;
     const read = this.#read.get(storeId);
     if (read === undefined) this.#read.set(storeId, { tenantId, generations: new Set([id]), version });
@@ -98,7 +107,7 @@ export class FreshIndexes implements AsyncDisposable {
   }
 
   of(index: StoreIndex): FreshIndex | null {
-    return this.#known.get(index) ?? null;
+    return this.#known.get(index)?.fresh ?? null;
   }
 
   /** The index of a generation with everything up to the store's version. Rejects with what the database says. */
@@ -121,11 +130,13 @@ export class FreshIndexes implements AsyncDisposable {
   async #bring(index: StoreIndex, version: number): Promise<boolean> {
     const known = this.#known.get(index);
     if (known === undefined) return true;
-    const begun = known.begun;
-    for (let step = 0; !known.isAt(version); step++) {
-      if (step === MOST_STEPS || !(await known.bring())) return false;
+    const { fresh, run } = known;
+    if (run !== this.#deps.runs()) return false;
+    const begun = fresh.begun;
+    for (let step = 0; !fresh.isAt(version); step++) {
+      if (step === MOST_STEPS || !(await fresh.bring())) return false;
       // What this server went on writing since is later than the caller.
-      if (known.isBroughtAfter(begun)) return true;
+      if (fresh.isBroughtAfter(begun)) return true;
     }
     return true;
   }
@@ -138,7 +149,7 @@ export class FreshIndexes implements AsyncDisposable {
     const ids = new Set(opened.map(({ storeId }) => storeId));
     if (isWide) for (const id of this.#read.keys()) ids.add(id);
     if (ids.size === 0) return;
-    const before = new Map(opened.map(({ index }) => [index, this.#known.get(index)?.version ?? 0]));
+    const before = new Map(opened.map(({ index }) => [index, this.#known.get(index)?.fresh.version ?? 0]));
     const rows = new Map((await storage.storeChanges.versions([...ids])).map((row) => [row.id, row]));
     if (isWide && this.#isUnswept) await this.#sweep();
     for (const { storeId, generation, index } of opened) {

@@ -25,6 +25,11 @@ export interface PostgresDatabase extends Database {
   readonly dialect: "postgres";
   /** Why the database is away; null while it answers. */
   readonly away: string | null;
+  /**
+   * How many runs of its server were seen. What was read, or written as `work`, before the last of them began may be gone,
+   * its numbers given again: whoever keeps such things compares.
+   */
+  readonly runs: number;
   transaction<T>(fn: (tx: PostgresTx) => Promise<T>, durability?: Durability): Promise<T>;
   /** A transaction without limits of time: the upgrade of a schema, the building of an index. */
   unhurried<T>(fn: (tx: PostgresTx) => Promise<T>): Promise<T>;
@@ -96,6 +101,10 @@ export class Postgres implements PostgresDatabase {
 
   get away(): string | null {
     return this.#pool.away;
+  }
+
+  get runs(): number {
+    return this.#pool.runs;
   }
 
   get now(): SyncReads {
@@ -225,6 +234,8 @@ export class Postgres implements PostgresDatabase {
   async #commit(open: Open): Promise<void> {
     const { connection } = open;
     const trace = await open.trace;
+    // Behind a pooler a connection stands while the server changes.
+    if (trace !== null) this.#pool.saw(trace.run);
     if (connection.isClosed) throw new DatabaseAway("the connection to the database was lost");
     try {
       const { command } = await connection.script("COMMIT");

@@ -28,6 +28,8 @@ const REST_MS = 120_000;
 const POLL_MS = 500;
 /** That such a look may take. ms */
 const LOOK_MS = 2000;
+/** When the server was started. With a parameter, for the driver prepares nothing else. */
+const RUN = /*sql*/ `SELECT pg_postmaster_start_time()::text AS run WHERE ?1::integer = 1`;
 /** Where the first connection is one too many it is asked for so often again, this far apart. */
 const CROWDED_TRIES = 5;
 const CROWDED_MS = 100;
@@ -52,6 +54,9 @@ export class Pool {
   #lookedAt = performance.now();
   #opening = 0;
   #away: { reason: string; since: number } | null = null;
+  /** Of the server (`RUN`), and how many of them it has had. */
+  #run: string | null = null;
+  #runs = 0;
   #isLooking = false;
   #isClosed = false;
 
@@ -65,6 +70,18 @@ export class Pool {
   /** Why the database is away; null while it answers. */
   get away(): string | null {
     return this.#away?.reason ?? null;
+  }
+
+  /** Runs of the server that were seen, this one with them. With the next it may have forgotten what did not wait for its disk. */
+  get runs(): number {
+    return this.#runs;
+  }
+
+  /** Somebody was told of which run the server is. */
+  saw(run: string): void {
+    if (run === this.#run) return;
+    this.#run = run;
+    this.#runs++;
   }
 
   /** Connections that stand. */
@@ -136,12 +153,20 @@ export class Pool {
     }
   }
 
-  /** PostgreSQL counts those that were closed a moment ago, by a start's looking round or by a server that just ended. */
+  /**
+   * Known to be of which run before anybody has it. PostgreSQL counts connections that were closed a moment ago, by a
+   * start's looking round or by a server that just ended.
+   */
   async #connect(): Promise<Connection> {
     for (let left = CROWDED_TRIES; ; left--) {
+      let connection: Connection | null = null;
       try {
-        return await Connection.open(this.#options);
+        connection = await Connection.open(this.#options);
+        const [row] = await connection.send(RUN, [1]);
+        this.saw(String(row?.["run"]));
+        return connection;
       } catch (error) {
+        connection?.lose(error);
         if (left === 0 || sqlStateOf(error) !== "53300" || this.#live.size > 0 || this.#isClosed) throw error;
         await Bun.sleep(CROWDED_MS);
       }
