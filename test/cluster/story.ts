@@ -14,6 +14,8 @@ const FILES = 6;
 interface Known {
   readonly words: string[];
   n: number;
+  /** Tokens of its chunks; null for what a store has by itself. */
+  size: number | null;
 }
 
 /** Where a story happens. */
@@ -108,12 +110,15 @@ export class Story {
         return this.#touch(id);
       }
       case "replace": {
-        const size = 100 + this.#random.below(50);
+        let size = 100 + this.#random.below(50);
+        // One that is cut as it was asked for already is left as it is.
+        if (size === known?.size) size++;
         const strategy = { type: "static", static: { max_chunk_size_tokens: size, chunk_overlap_tokens: 0 } };
         await json(server, "POST", files, { file_id: id, attributes: { n: known?.n }, chunking_strategy: strategy });
         await this.#completed(server, id);
         // What was put in beside its text goes with the revision.
         for (const word of known?.words.splice(1) ?? []) this.#gone.push(word);
+        if (known !== undefined) known.size = size;
         return this.#touch(id);
       }
       case "detach":
@@ -131,7 +136,7 @@ export class Story {
     const n = this.#random.below(5);
     await json(server, "POST", `/v1/vector_stores/${this.#store}/files`, { file_id: id, attributes: { n } });
     await this.#completed(server, id);
-    this.#files.set(id, { words: [word], n });
+    this.#files.set(id, { words: [word], n, size: null });
   }
 
   async #completed(server: TestServer, id: string): Promise<void> {
