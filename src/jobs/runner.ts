@@ -111,7 +111,8 @@ export class JobRunner implements AsyncDisposable {
     await jobs.releaseLost(owner, clock.nowMs());
     this.#started = true;
     this.#renewal = setInterval(() => {
-      if (this.#running.size > 0) void this.#written(() => jobs.renew(owner, clock.nowMs(), clock.nowMs() + LEASE_MS));
+      const ids = [...this.#running.keys()];
+      if (ids.length > 0) void this.#written(() => jobs.renew(owner, ids, clock.nowMs(), clock.nowMs() + LEASE_MS));
     }, RENEW_EVERY_MS);
     const { shared } = this.#options;
     if (shared) this.#look = setInterval(() => void this.#takeOver(), shared.everyMs);

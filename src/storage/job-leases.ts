@@ -1,7 +1,7 @@
 import { CLAIMED_JOB, type JobKind, type JobLeases } from "./jobs.ts";
 import { sharedLeases } from "./shared-leases.ts";
 import type { Sql } from "./sql.ts";
-import { texts } from "./dialect.ts";
+import { numbers, texts } from "./dialect.ts";
 
 // A plus before `due_ms` keeps the planner from the index on it, which leads through everything that waits: with it the
 // next job is the first entry of another index.
@@ -22,7 +22,7 @@ const FINISH = /*sql*/ `DELETE FROM job WHERE id = ?1 AND lease_owner = ?2 AND a
 const ASKED_AGAIN = /*sql*/ `UPDATE job SET lease_owner = NULL, lease_ms = NULL WHERE id = ?1 AND lease_owner = ?2`;
 const RELEASE = /*sql*/ `UPDATE job SET lease_owner = NULL, lease_ms = NULL, due_ms = ?3 WHERE id = ?1 AND lease_owner = ?2`;
 const GIVE_BACK = /*sql*/ `UPDATE job SET lease_owner = NULL, lease_ms = NULL, attempt = CASE WHEN attempt > 1 THEN attempt - 1 ELSE 0 END WHERE id = ?1 AND lease_owner = ?2`;
-const RENEW = /*sql*/ `UPDATE job SET lease_ms = ?2 WHERE lease_owner = ?1`;
+const RENEW = /*sql*/ `UPDATE job SET lease_ms = ?3 WHERE lease_owner = ?1 AND id IN ${numbers(2)}`;
 // From the sixth lost try on a job waits 1, 2, 4 … 30 s: should it be what brings the process down, the server lives
 // in between; should the process just be killed often, the job's tries are not used up in a minute.
 const RELEASE_LOST = /*sql*/ `UPDATE job SET lease_owner = NULL, lease_ms = NULL,
@@ -57,7 +57,8 @@ export function jobLeases(sql: Sql): JobLeases {
       }, "work"),
     retry: async (id, owner, dueMs) => void (await sql.atomic((tx) => tx.run(RELEASE, [id, owner, dueMs]), "work")),
     giveBack: async (id, owner) => void (await sql.atomic((tx) => tx.run(GIVE_BACK, [id, owner]), "work")),
-    renew: async (owner, _nowMs, leaseMs) => void (await sql.atomic((tx) => tx.run(RENEW, [owner, leaseMs]), "work")),
+    renew: async (owner, ids, _nowMs, leaseMs) =>
+      void (await sql.atomic((tx) => tx.run(RENEW, [owner, JSON.stringify(ids), leaseMs]), "work")),
     releaseLost: (owner, nowMs) => sql.run(RELEASE_LOST, [owner, nowMs]),
     revoke: async (kind, subject, owner) => void (await sql.run(REVOKE, [kind, subject, owner])),
     revokeStore: async (storeId, owner) => void (await sql.run(REVOKE_STORE, [storeId, owner])),

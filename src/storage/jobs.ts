@@ -142,7 +142,11 @@ export interface JobLeases {
   retry(id: JobId, owner: string, dueMs: number): Promise<void>;
   /** Interrupted through no fault of its own (a stop): due at once, the attempt is not counted. */
   giveBack(id: JobId, owner: string): Promise<void>;
-  renew(owner: string, nowMs: number, leaseMs: number): Promise<void>;
+  /**
+   * Of these, which run: what is leased to `owner` and does not run is due again once its lease has run out. A database that
+   * crashed may have forgotten how such a one ended.
+   */
+  renew(owner: string, ids: readonly JobId[], nowMs: number, leaseMs: number): Promise<void>;
   /** Makes due again what a dead process, or a lease that ran out, still holds. Returns how many. */
   releaseLost(owner: string, nowMs: number): Promise<number>;
   /** Takes the job on this subject from whoever else works on it: what he writes from now on is refused. */

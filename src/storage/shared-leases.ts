@@ -44,7 +44,7 @@ const CLAIM = /*sql*/ `UPDATE job SET lease_owner = ?4, attempt = attempt + 1,
     ORDER BY j.priority, j.id LIMIT 1 FOR UPDATE OF j SKIP LOCKED)
   RETURNING ${CLAIMED_JOB.list}`;
 const RENEW = /*sql*/ `UPDATE job SET lease_ms = lectern_now_ms() + CAST(?3 AS BIGINT) - CAST(?2 AS BIGINT)
-  WHERE lease_owner = ?1`;
+  WHERE lease_owner = ?1 AND id IN ${numbers(4)}`;
 // Tries of a job that were lost are spaced out as beside a file (job-leases.ts).
 const RELEASE_LOST = /*sql*/ `UPDATE job SET lease_owner = NULL, lease_ms = NULL,
     due_ms = CASE WHEN attempt <= 5 THEN due_ms ELSE CAST(?2 AS BIGINT) + least(30, 1 << least(5, attempt - 6)::integer) * 1000 END
@@ -62,8 +62,8 @@ export function sharedLeases(sql: Sql): SharedLeases {
         if (job !== null && onClaimed !== undefined) tx.onCommit(() => onClaimed(job));
         return job;
       }, "work"),
-    renew: async (owner, nowMs, leaseMs) =>
-      void (await sql.atomic((tx) => tx.run(RENEW, [owner, nowMs, leaseMs]), "work")),
+    renew: async (owner, ids, nowMs, leaseMs) =>
+      void (await sql.atomic((tx) => tx.run(RENEW, [owner, nowMs, leaseMs, JSON.stringify(ids)]), "work")),
     releaseLost: (owner, nowMs) => sql.run(RELEASE_LOST, [owner, nowMs]),
   };
 }

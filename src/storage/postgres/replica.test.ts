@@ -88,7 +88,7 @@ describe.skipIf(lacks("postgres", hasPostgres))("servers that have one database"
     // Whose it was has no say any more.
     await a.storage.jobs.finish(1, "a");
     await a.storage.jobs.retry(1, "a", 0);
-    await a.storage.jobs.renew("a", 0, 1);
+    await a.storage.jobs.renew("a", [1], 0, 1);
     expect(await a.db.get("SELECT lease_owner FROM job")).toEqual({ lease_owner: "b" });
   });
 
@@ -102,6 +102,18 @@ describe.skipIf(lacks("postgres", hasPostgres))("servers that have one database"
     expect(left).toBeLessThanOrEqual(LONG_MS);
     await db.run("UPDATE job SET lease_ms = lectern_now_ms() - 1");
     expect(await storage.jobs.releaseLost("a", 1)).toBe(1);
+  });
+
+  test("keep the leases of what runs, and not of a job whose end the database forgot", async () => {
+    const { db, storage } = await server();
+    await join(db, "a");
+    for (const subject of ["1", "2"]) await add(storage, subject);
+    const running = await claim(storage, "a");
+    await claim(storage, "a");
+    await db.run("UPDATE job SET lease_ms = lectern_now_ms() - 1");
+    await storage.jobs.renew("a", [running?.id ?? 0], 0, LONG_MS);
+    expect(await storage.jobs.releaseLost("a", 1)).toBe(1);
+    expect((await claim(storage, "a"))?.subject).toBe("2");
   });
 
   test("end what was begun in the data directory in which they start", async () => {
