@@ -20,6 +20,7 @@ import { Notices } from "../storage/postgres/notices.ts";
 import { openPostgres } from "../storage/postgres/open.ts";
 import { Replica } from "../storage/postgres/replica.ts";
 import { openRemoteStorage } from "../storage/postgres/storage.ts";
+import { watchYoungTables } from "../storage/postgres/young-tables.ts";
 import { ratesTable } from "../storage/rates.ts";
 import { ownDataDir } from "./data-owner.ts";
 import type { OpenStorage } from "./open-storage.ts";
@@ -82,6 +83,7 @@ export async function openRemote(
   const replica = stack.use(await joined(database, { id: server, place, termMs: settings.testReplicaTerm }, log));
   if (replica.others.length > 0 && !blobs.isShared) log.warn(NOT_SHARED, { servers: replica.others.length + 1 });
   const bus = stack.use(new Notices({ driver }));
+  stack.use(watchYoungTables(database));
   const opened = stack.move();
   return {
     database,

@@ -41,7 +41,7 @@ export function chunkTermsTable(sql: Sql): ChunkTermsTable {
       CHUNK_WITH_TERMS.all(sql, ANALYSED_BEFORE, [tenantId, storeFile, Uint8Array.of(version), limit]),
     replace: (chunks, last) =>
       sql.atomic(async (tx) => {
-        for (const { id, terms } of chunks) await tx.run(REPLACE, [id, terms]);
+        await Promise.all(chunks.map(({ id, terms }) => tx.run(REPLACE, [id, terms])));
         if (last !== null && tx.dialect === "postgres") await tx.get(TELL, [last.tenantId, last.seq]);
       }, "work"),
   };
