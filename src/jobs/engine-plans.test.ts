@@ -104,10 +104,10 @@ describe.skipIf(lacks(PGVECTOR, hasPgvector))("what a search asks of PostgreSQL"
   const words = (text: string): IndexSearch => ({ vector: null, terms: queryTerms(text), filter: null, depth: DEPTH });
 
   /** What a question sends, in the order in which it was sent. */
-  async function sentBy(asked: IndexSearch): Promise<Sent[]> {
+  async function sentBy(asked: IndexSearch, of = index): Promise<Sent[]> {
     const send = spyOn(Connection.prototype, "send");
     try {
-      await index.ask(asked);
+      await of.ask(asked);
       return send.mock.calls.map(([text, params]) => ({ text, params }));
     } finally {
       send.mockRestore();
@@ -185,6 +185,25 @@ describe.skipIf(lacks(PGVECTOR, hasPgvector))("what a search asks of PostgreSQL"
       const looked = plans.flatMap(nodesOf).filter((node) => node["Relation Name"] === table("vector"));
       expect(looked.map((node) => node["Node Type"])).not.toContain("Seq Scan");
       expect(Math.max(...looked.map(rowsOf))).toBeLessThanOrEqual(CHUNKS_A_FILE);
+    }
+  });
+
+  test("finds what a filter keeps by chunks' own attributes beside the chunks, and those by their keys", async () => {
+    writer.hasOwn = true;
+    await writer.add(100);
+    const store = await remote.storage.stores.get(TENANT, STORE);
+    const lease = store === null ? null : await engine.acquire(store, writer.generation.id);
+    expect(lease).not.toBeNull();
+    const filter = { op: "eq", key: "file_id", value: `file-${FILES + 1}` } as const;
+    for (const mode of ["custom", "generic"]) {
+      const plans = await plansOf(await sentBy({ ...nearest(), filter }, lease!.index), mode);
+      const nodes = plans.flatMap(nodesOf);
+      for (const wide of [table("chunk"), table("vector")]) {
+        const looked = nodes.filter((node) => node["Relation Name"] === wide);
+        expect(looked.map((node) => node["Node Type"])).not.toContain("Seq Scan");
+        expect(Math.max(0, ...looked.map(rowsOf))).toBeLessThanOrEqual(100);
+      }
+      expect(nodes.some((node) => node["Relation Name"] === table("own"))).toBe(true);
     }
   });
 

@@ -45,10 +45,15 @@ function keptText(text: string): string {
 }
 
 /**
- * Whether a filter keeps what has these attributes: `attributes` is an expression of a jsonb object, `file` the name of the
- * row with `file_id` and `filename`.
+ * Whether a filter keeps what has these attributes: `attributes` are expressions of jsonb objects, the first that has a name
+ * counts; `file` is the name of the row with `file_id` and `filename`.
  */
-export function conditionOf(filter: EngineFilter, attributes: string, file: string, parameters: Parameters): string {
+export function conditionOf(
+  filter: EngineFilter,
+  attributes: readonly string[],
+  file: string,
+  parameters: Parameters,
+): string {
   const write = (part: EngineFilter): string => {
     switch (part.op) {
       case "and":
@@ -63,7 +68,8 @@ export function conditionOf(filter: EngineFilter, attributes: string, file: stri
   const valueOf = (key: string): string => {
     if (key === "file_id" || key === "file_ids") return `to_jsonb(${file}.file_id)`;
     if (key === "filename") return `to_jsonb(${file}.filename)`;
-    return `(${attributes} -> CAST(${parameters.of(keptText(key))} AS TEXT))`;
+    const name = `CAST(${parameters.of(keptText(key))} AS TEXT)`;
+    return `coalesce(${attributes.map((one) => `${one} -> ${name}`).join(", ")})`;
   };
   return write(filter);
 }

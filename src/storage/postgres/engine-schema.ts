@@ -1,11 +1,12 @@
 /**
- * Tables in which PostgreSQL itself searches large stores, by its extension `vector` (pgvector): five of each generation
+ * Tables in which PostgreSQL itself searches large stores, by its extension `vector` (pgvector): six of each generation
  * that is searched so, and one that lists them. They lie in a schema of their own and are a cache like an index in memory:
  * made of the rows of the store, and made again from them when they are gone. So no migration knows them, no backup needs
  * them, and an operator may drop the schema at any time.
  *
  * - `file_N`: the files that are in, with their attributes. `chunk_N`: their chunks, with the hashes of their terms (found
- *   by a GIN index) and the terms' weights as a sparse vector. `term_N`: how many chunks have a term.
+ *   by a GIN index) and the terms' weights as a sparse vector. `own_N`: those chunks' own attributes, of which filters read
+ *   many at a time, so that they lie close together. `term_N`: how many chunks have a term.
  * - `vector_N`: the windows of the chunks in halves, and, where there is a graph, what it is over. What came since the
  *   graph was built lies in `fresh_N` and is scanned, until it is moved in small steps: to put a vector into a graph takes
  *   milliseconds.
@@ -17,7 +18,7 @@ import type { PostgresDatabase } from "./database.ts";
 import type { Sql } from "../sql.ts";
 
 /** Of the tables below: others are made anew. */
-export const ENGINE_FORMAT = 1;
+export const ENGINE_FORMAT = 2;
 export const ENGINE_SCHEMA = "lectern_engine";
 /** The first version of the extension with iterative scans, halves and sparse vectors. */
 const LEAST_VERSION = [0, 8] as const;
@@ -130,6 +131,7 @@ export async function inspectEngine(db: Pick<Sql, "get">): Promise<EngineReport>
 export interface EngineNames {
   readonly file: string;
   readonly chunk: string;
+  readonly own: string;
   readonly vector: string;
   readonly fresh: string;
   readonly term: string;
@@ -147,6 +149,7 @@ export function namesOf(id: number, { place }: Pick<VectorExtension, "place">): 
   return {
     file: name("file"),
     chunk: name("chunk"),
+    own: name("own"),
     vector: name("vector"),
     fresh: name("fresh"),
     term: name("term"),
@@ -160,13 +163,15 @@ export function namesOf(id: number, { place }: Pick<VectorExtension, "place">): 
 
 /** Statements that make a generation's tables. What is only needed once they are full comes last ({@link finishTexts}). */
 export function tableTexts(names: EngineNames, dimensions: number): string[] {
-  const { file, chunk, vector, fresh, term, halfvec, sparsevec } = names;
+  const { file, chunk, own, vector, fresh, term, halfvec, sparsevec } = names;
   return [
     /*sql*/ `CREATE TABLE ${file} (store_file BIGINT PRIMARY KEY, revision BIGINT NOT NULL, file_id TEXT COLLATE "C" NOT NULL,
       filename TEXT COLLATE "C" NOT NULL, attributes JSONB NOT NULL, chunks BIGINT NOT NULL)`,
     // Hashes and weights stay in the row as long as it fits its page.
-    /*sql*/ `CREATE TABLE ${chunk} (chunk_id BIGINT PRIMARY KEY, store_file BIGINT NOT NULL, length BIGINT NOT NULL, own JSONB,
+    /*sql*/ `CREATE TABLE ${chunk} (chunk_id BIGINT PRIMARY KEY, store_file BIGINT NOT NULL, length BIGINT NOT NULL, own BIGINT NOT NULL,
       ids INTEGER[] NOT NULL, weights ${sparsevec} NOT NULL) WITH (toast_tuple_target = 8160)`,
+    /*sql*/ `CREATE TABLE ${own} (chunk_id BIGINT PRIMARY KEY, store_file BIGINT NOT NULL, attributes JSONB NOT NULL)`,
+    /*sql*/ `CREATE INDEX ON ${own} (store_file)`,
     /*sql*/ `CREATE TABLE ${vector} (chunk_id BIGINT NOT NULL, place BIGINT NOT NULL, store_file BIGINT NOT NULL,
       source BIGINT NOT NULL, source_place BIGINT NOT NULL, own BIGINT NOT NULL, embedding ${halfvec}(${dimensions}) NOT NULL,
       PRIMARY KEY (chunk_id, place))`,
@@ -186,7 +191,7 @@ export function canHaveGraph(dimensions: number): boolean {
 }
 
 /** Statements after which the full tables can be searched; each does nothing where it was done. */
-export function finishTexts({ chunk, vector, term, id, graphClass }: EngineNames, hasGraph: boolean): string[] {
+export function finishTexts({ chunk, own, vector, term, id, graphClass }: EngineNames, hasGraph: boolean): string[] {
   const index = (what: string) => `${what}_${id}`;
   const graph = /*sql*/ `CREATE INDEX IF NOT EXISTS ${index("vector_graph")} ON ${vector}
     USING hnsw (embedding ${graphClass}) WITH (m = ${GRAPH_SHAPE.m}, ef_construction = ${GRAPH_SHAPE.efConstruction})`;
@@ -196,11 +201,11 @@ export function finishTexts({ chunk, vector, term, id, graphClass }: EngineNames
     /*sql*/ `INSERT INTO ${term} (hash, chunks) SELECT hash, count(*) FROM ${chunk} CROSS JOIN LATERAL unnest(ids) AS hash GROUP BY hash`,
     /*sql*/ `ALTER TABLE ${term} ADD CONSTRAINT ${index("term_key")} PRIMARY KEY (hash)`,
     /*sql*/ `CREATE INDEX IF NOT EXISTS ${index("chunk_file")} ON ${chunk} (store_file)`,
-    /*sql*/ `CREATE INDEX IF NOT EXISTS ${index("chunk_own")} ON ${chunk} (chunk_id) WHERE own IS NOT NULL`,
     /*sql*/ `CREATE INDEX IF NOT EXISTS ${index("vector_file")} ON ${vector} (store_file)`,
     /*sql*/ `CREATE INDEX IF NOT EXISTS ${index("chunk_terms")} ON ${chunk} USING gin (ids)`,
     ...(hasGraph ? [graph] : []),
     /*sql*/ `ANALYZE ${chunk}`,
+    /*sql*/ `ANALYZE ${own}`,
     /*sql*/ `ANALYZE ${vector}`,
     /*sql*/ `ANALYZE ${term}`,
   ];
@@ -215,6 +220,6 @@ export function reopenTexts({ vector, fresh, id }: EngineNames): string[] {
   ];
 }
 
-export function dropTexts({ file, chunk, vector, fresh, term }: EngineNames): string[] {
-  return [/*sql*/ `DROP TABLE IF EXISTS ${file}, ${chunk}, ${vector}, ${fresh}, ${term}`];
+export function dropTexts({ file, chunk, own, vector, fresh, term }: EngineNames): string[] {
+  return [/*sql*/ `DROP TABLE IF EXISTS ${file}, ${chunk}, ${own}, ${vector}, ${fresh}, ${term}`];
 }

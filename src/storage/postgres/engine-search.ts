@@ -2,6 +2,7 @@
 import type { PostgresDatabase } from "./database.ts";
 import { conditionOf, type EngineFilter, Parameters } from "./engine-filter.ts";
 import { type EngineNames, type EngineRow, namesOf, type VectorExtension } from "./engine-schema.ts";
+import type { Param } from "../sql.ts";
 import { listText, sparsevecText, vectorText } from "./vector-format.ts";
 
 /** A chunk that was found, with what its scores are made of. */
@@ -42,9 +43,17 @@ export interface KeptPage {
 
 /** Of so many chunks that a filter keeps at most each is looked at; of more a graph is walked, if there is one. */
 const LISTED_CHUNKS = 5000;
+/** The same where a filter is asked about each chunk's own attributes: a walk looks them up one by one. */
+const LISTED_OWN = 20_000;
 /** And where they are no more than this share of all, they are found by their keys. */
 const LISTED_SHARE = 0.25;
-/** Candidates that a walk keeps, by the extension. */
+/**
+ * Candidates that a walk keeps at least: with fewer it misses more of the nearest than it saves in time. But no more than one in
+ * so many vectors, or the server takes a look at all of them for less work.
+ */
+const LEAST_EF = 400;
+const VECTORS_AN_EF = 100;
+/** At most, by the extension. */
 const MOST_EF = 1000;
 /** Vectors that a walk with a filter looks at, as a multiple of those that would do if the filter kept them by chance. */
 const PATIENCE = 4;
@@ -77,7 +86,10 @@ export class EngineSearch {
     const { chunks, vectors } = this.#row;
     const mean = Math.max(1, vectors / Math.max(1, chunks));
     const windows = Math.ceil((asked.depth * SPARE * mean) / WINDOW_STEP) * WINDOW_STEP;
-    const kept = asked.filter === null ? chunks : await this.#kept(asked.filter);
+    const list = await this.#listOf(asked.filter);
+    if (list !== null && list.length <= LISTED_OWN)
+      return { ids: await this.#scannedOf(list, asked.vector, windows), used: "exact" };
+    const kept = list?.length ?? (asked.filter === null ? chunks : await this.#kept(asked.filter));
     if (asked.byGraph && this.#row.graph === 1 && kept > LISTED_CHUNKS) {
       const ids = await this.#walked(asked, windows, kept);
       // Where a walk ended early, everything is looked at.
@@ -97,7 +109,7 @@ export class EngineSearch {
         SELECT c.chunk_id, c.weights ${product} ${once(`CAST(CAST(?2 AS TEXT) AS ${sparsevec})`)} AS away FROM ${chunk} c
         WHERE c.ids OPERATOR(pg_catalog.&&) ${listed("integer")} AND ${this.#tests(filter, "c", parameters)}) found
       WHERE away < 0 ORDER BY away, chunk_id LIMIT ?3`;
-    return (await this.#db.all<{ chunk_id: number }>(text, parameters.values)).map((row) => row.chunk_id);
+    return await this.#idsOf(text, parameters.values);
   }
 
   /** What the scores of these chunks are made of, of those that are there, in no particular order. */
@@ -123,35 +135,43 @@ export class EngineSearch {
     const parameters = new Parameters(above, below, limit);
     const text = /*sql*/ `SELECT chunk_id FROM ${this.#names.chunk} c
       WHERE c.chunk_id > ?1 AND c.chunk_id < ?2 AND ${this.#tests(filter, "c", parameters)} ORDER BY c.chunk_id ${direction} LIMIT ?3`;
-    return (await this.#db.all<{ chunk_id: number }>(text, parameters.values)).map((row) => row.chunk_id);
+    return await this.#idsOf(text, parameters.values);
   }
 
-  /** How many chunks a filter keeps, at most. */
+  /** How many chunks a filter keeps, where none has attributes of its own. */
   async #kept(filter: EngineFilter): Promise<number> {
-    const { file, chunk } = this.#names;
     const parameters = new Parameters();
-    const files = conditionOf(filter, "f.attributes", "f", parameters);
-    const counts = [/*sql*/ `(SELECT coalesce(sum(f.chunks), 0)::bigint FROM ${file} f WHERE ${files})`];
-    // Those with attributes of their own are counted with their files, and once more where they are kept themselves.
-    if (this.#row.own > 0) {
-      const own = conditionOf(filter, "(f.attributes || c.own)", "f", parameters);
-      counts.push(
-        /*sql*/ `(SELECT count(*) FROM ${chunk} c JOIN ${file} f ON f.store_file = c.store_file WHERE c.own IS NOT NULL AND ${own})`,
-      );
-    }
-    const row = await this.#db.get<{ kept: number }>(`SELECT ${counts.join(" + ")} AS kept`, parameters.values);
-    return Math.min(this.#row.chunks, row?.kept ?? 0);
+    const files = conditionOf(filter, ["f.attributes"], "f", parameters);
+    const text = /*sql*/ `SELECT coalesce(sum(f.chunks), 0)::bigint AS kept FROM ${this.#names.file} f WHERE ${files}`;
+    return (await this.#db.get<{ kept: number }>(text, parameters.values))?.kept ?? 0;
+  }
+
+  /** Which chunks a filter keeps where some have attributes of their own, up to one more than are listed; else null. */
+  async #listOf(filter: EngineFilter | null): Promise<number[] | null> {
+    const { own, chunks } = this.#row;
+    if (filter === null || own === 0) return null;
+    const parameters = new Parameters();
+    const of = [this.#ownChunks(filter, parameters)];
+    if (own < chunks)
+      of.push(/*sql*/ `SELECT l.chunk_id FROM (${this.#files(filter, parameters)}) k CROSS JOIN LATERAL
+        (SELECT c.chunk_id FROM ${this.#names.chunk} c WHERE c.store_file = k.store_file AND c.own = 0 OFFSET 0) l`);
+    return await this.#idsOf(`${of.join(" UNION ALL ")} LIMIT ${LISTED_OWN + 1}`, parameters.values);
+  }
+
+  async #idsOf(text: string, values: readonly Param[]): Promise<number[]> {
+    return (await this.#db.all<{ chunk_id: number }>(text, values)).map((row) => row.chunk_id);
   }
 
   async #walked({ vector, filter }: NearestAsked, windows: number, kept: number): Promise<number[]> {
     const { vectors, chunks } = this.#row;
     const share = kept / Math.max(1, chunks);
     const most = Math.min(vectors, Math.max(LISTED_CHUNKS, Math.ceil((PATIENCE * windows) / share)));
+    const ef = Math.min(MOST_EF, Math.max(windows, Math.min(LEAST_EF, Math.floor(vectors / VECTORS_AN_EF))));
     const parameters = new Parameters(vectorText(vector));
-    const text = this.#nearestText(windows, (table) => this.#tested(filter, table, parameters), "");
+    const text = this.#nearestText(windows, (table) => this.#tested(filter, table, parameters, "few"), "");
     return await this.#db.transaction(async (tx) => {
       const [, rows] = await Promise.all([
-        tx.all(SETTINGS, [String(Math.min(MOST_EF, windows)), String(most)]),
+        tx.all(SETTINGS, [String(ef), String(most)]),
         tx.all<{ chunk_id: number }>(text, parameters.values),
       ]);
       return rows.map((row) => row.chunk_id);
@@ -163,9 +183,15 @@ export class EngineSearch {
     const parameters = new Parameters(vectorText(vector));
     const from = (table: string) =>
       filter !== null && isListed ? this.#listed(filter, table, parameters) : this.#tested(filter, table, parameters);
-    // An expression that no index is over.
-    const rows = await this.#db.all<{ chunk_id: number }>(this.#nearestText(windows, from, " + 0"), parameters.values);
-    return rows.map((row) => row.chunk_id);
+    return await this.#idsOf(this.#nearestText(windows, from, NO_INDEX), parameters.values);
+  }
+
+  /** All of these are looked at, by their keys. */
+  async #scannedOf(ids: readonly number[], vector: Float32Array, windows: number): Promise<number[]> {
+    if (ids.length === 0) return [];
+    const list = `CAST(${once("string_to_array(?2, ',')::bigint[]")} AS bigint[])`;
+    const from = (table: string) => `SELECT t.chunk_id, t.embedding FROM ${table} t WHERE t.chunk_id = ANY(${list})`;
+    return await this.#idsOf(this.#nearestText(windows, from, NO_INDEX), [vectorText(vector), listText(ids)]);
   }
 
   /** The number of windows is part of the text: with a parameter the server has to guess how far a walk will go. */
@@ -179,8 +205,8 @@ export class EngineSearch {
   }
 
   /** Windows of chunks that a filter keeps: each of the table is looked at. */
-  #tested(filter: EngineFilter | null, table: string, parameters: Parameters): string {
-    return /*sql*/ `SELECT t.chunk_id, t.embedding FROM ${table} t WHERE ${this.#tests(filter, "t", parameters)}`;
+  #tested(filter: EngineFilter | null, table: string, parameters: Parameters, rows: "few" | "all" = "all"): string {
+    return /*sql*/ `SELECT t.chunk_id, t.embedding FROM ${table} t WHERE ${this.#tests(filter, "t", parameters, rows)}`;
   }
 
   /**
@@ -188,30 +214,32 @@ export class EngineSearch {
    * them and reads the whole table, unless (OFFSET 0) it has no other way.
    */
   #listed(filter: EngineFilter, table: string, parameters: Parameters): string {
-    const of = (keys: string, key: string, more: string) => /*sql*/ `SELECT l.chunk_id, l.embedding FROM (${keys}) k
-      CROSS JOIN LATERAL (SELECT t.chunk_id, t.embedding FROM ${table} t WHERE t.${key} = k.${key} ${more} OFFSET 0) l`;
-    if (this.#row.own === 0) return of(this.#files(filter, parameters), "store_file", "");
-    return `${of(this.#files(filter, parameters), "store_file", "AND t.own = 0")}
-      UNION ALL ${of(this.#ownChunks(filter, parameters), "chunk_id", "")}`;
+    return /*sql*/ `SELECT l.chunk_id, l.embedding FROM (${this.#files(filter, parameters)}) k
+      CROSS JOIN LATERAL (SELECT t.chunk_id, t.embedding FROM ${table} t WHERE t.store_file = k.store_file OFFSET 0) l`;
   }
 
-  /** A condition that is asked of each row; the rows of files that are kept are looked up in a table of hashes. */
-  #tests(filter: EngineFilter | null, table: string, parameters: Parameters): string {
+  /**
+   * A condition that is asked of each row; the rows of files that are kept are looked up in a table of hashes, and so are chunks
+   * with attributes of their own, unless only a `few` rows are asked about: then each is looked at by its key.
+   */
+  #tests(filter: EngineFilter | null, table: string, parameters: Parameters, rows: "few" | "all" = "all"): string {
     if (filter === null) return "TRUE";
     const files = `${table}.store_file IN (${this.#files(filter, parameters)})`;
     if (this.#row.own === 0) return `((${files}) IS TRUE)`;
-    const chunks = `${table}.chunk_id IN (${this.#ownChunks(filter, parameters)})`;
-    return `(CASE WHEN ${ownOf(table)} THEN ${chunks} ELSE ${files} END)`;
+    const own = this.#ownChunks(filter, parameters);
+    const chunks =
+      rows === "few" ? `EXISTS (${own} AND o.chunk_id = ${table}.chunk_id OFFSET 0)` : `${table}.chunk_id IN (${own})`;
+    return `(CASE WHEN ${table}.own = 1 THEN ${chunks} ELSE ${files} END)`;
   }
 
   #files(filter: EngineFilter, parameters: Parameters): string {
-    return /*sql*/ `SELECT f.store_file FROM ${this.#names.file} f WHERE ${conditionOf(filter, "f.attributes", "f", parameters)}`;
+    return /*sql*/ `SELECT f.store_file FROM ${this.#names.file} f WHERE ${conditionOf(filter, ["f.attributes"], "f", parameters)}`;
   }
 
   #ownChunks(filter: EngineFilter, parameters: Parameters): string {
-    const { chunk, file } = this.#names;
-    return /*sql*/ `SELECT o.chunk_id FROM ${chunk} o JOIN ${file} f ON f.store_file = o.store_file
-      WHERE o.own IS NOT NULL AND ${conditionOf(filter, "(f.attributes || o.own)", "f", parameters)}`;
+    const { own, file } = this.#names;
+    const kept = conditionOf(filter, ["o.attributes", "f.attributes"], "f", parameters);
+    return /*sql*/ `SELECT o.chunk_id FROM ${own} o JOIN ${file} f ON f.store_file = o.store_file WHERE ${kept}`;
   }
 
   // Each by its key (OFFSET 0 leaves no other way), also where the server has not counted yet what was just written.
@@ -243,6 +271,9 @@ interface WindowRow {
   data: Uint8Array;
 }
 
+/** Behind a distance: an expression that no index is over. */
+const NO_INDEX = " + 0";
+
 /** For the transaction alone. Candidates of a walk; and that with a filter it goes on until enough are kept. */
 const SETTINGS = /*sql*/ `SELECT set_config('hnsw.ef_search', ?1, TRUE), set_config('hnsw.max_scan_tuples', ?2, TRUE),
   set_config('hnsw.iterative_scan', 'strict_order', TRUE)`;
@@ -261,11 +292,6 @@ function once(value: string): string {
  */
 function listed(type: "integer" | "bigint"): string {
   return `CAST(${once(`string_to_array(?1, ',')::${type}[]`)} AS ${type}[])`;
-}
-
-/** Whether a chunk has attributes of its own, which hide those of its file. */
-function ownOf(table: string): string {
-  return table === "c" ? `${table}.own IS NOT NULL` : `${table}.own = 1`;
 }
 
 function joined(rows: readonly WindowRow[], dimensions: number): Float32Array {

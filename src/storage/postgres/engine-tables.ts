@@ -88,7 +88,8 @@ const COUNT = /*sql*/ `UPDATE ${LISTED} SET files = files + ?2, chunks = chunks 
   own = own + ?6, fresh = fresh + ?7, version = coalesce(CAST(?8 AS BIGINT), version) WHERE id = ?1`;
 const SET_STATE = /*sql*/ `UPDATE ${LISTED} SET state = ?2, graph = ?3 WHERE id = ?1`;
 
-const CHUNK_TYPES: readonly CopyType[] = ["bigint", "bigint", "bigint", "bytea", "bytea", "bytea"];
+const CHUNK_TYPES: readonly CopyType[] = ["bigint", "bigint", "bigint", "bigint", "bytea", "bytea"];
+const OWN_TYPES: readonly CopyType[] = ["bigint", "bigint", "bytea"];
 const VECTOR_TYPES: readonly CopyType[] = ["bigint", "bigint", "bigint", "bigint", "bigint", "bigint", "bytea"];
 
 export class EngineTables {
@@ -131,8 +132,8 @@ export class EngineTables {
   /** Whether anything of a file is in the tables of its store. */
   async hasFile(storeId: string, storeFile: number): Promise<boolean> {
     for (const id of await this.ofStore(storeId)) {
-      const { file, chunk, vector, fresh } = this.#names(id);
-      const tables = [file, chunk, vector, fresh];
+      const { file, chunk, own, vector, fresh } = this.#names(id);
+      const tables = [file, chunk, own, vector, fresh];
       const any = tables.map((table) => /*sql*/ `EXISTS (SELECT 1 FROM ${table} WHERE store_file = ?1)`).join(" OR ");
       const row = await this.#orNull(() =>
         this.#db.get<{ n: number }>(/*sql*/ `SELECT CASE WHEN ${any} THEN 1 ELSE 0 END AS n`, [storeFile]),
@@ -293,7 +294,7 @@ export class EngineWriter {
 
   /** Does nothing where the file is not there. */
   async removeFile(storeFile: number): Promise<void> {
-    const { file, chunk, vector, fresh, term } = this.#names;
+    const { file, chunk, own, vector, fresh, term } = this.#names;
     const files = await this.tx.run(/*sql*/ `DELETE FROM ${file} WHERE store_file = ?1`, [storeFile]);
     if (files === 0) return;
     if (this.row.state === "ready") {
@@ -302,13 +303,14 @@ export class EngineWriter {
         WHERE t.hash = gone.hash`;
       await this.tx.run(less, [storeFile]);
     }
-    const gone = /*sql*/ `WITH gone AS (DELETE FROM ${chunk} WHERE store_file = ?1 RETURNING length, own)
-      SELECT count(*) AS chunks, coalesce(sum(length), 0)::bigint AS terms, count(own) AS own FROM gone`;
-    const counts = await this.tx.get<Pick<Counts, "chunks" | "terms" | "own">>(gone, [storeFile]);
+    const gone = /*sql*/ `WITH gone AS (DELETE FROM ${chunk} WHERE store_file = ?1 RETURNING length)
+      SELECT count(*) AS chunks, coalesce(sum(length), 0)::bigint AS terms FROM gone`;
+    const counts = await this.tx.get<Pick<Counts, "chunks" | "terms">>(gone, [storeFile]);
+    const ownGone = await this.tx.run(/*sql*/ `DELETE FROM ${own} WHERE store_file = ?1`, [storeFile]);
     const fromGraph = await this.tx.run(/*sql*/ `DELETE FROM ${vector} WHERE store_file = ?1`, [storeFile]);
     const fromFresh = await this.tx.run(/*sql*/ `DELETE FROM ${fresh} WHERE store_file = ?1`, [storeFile]);
-    const { chunks = 0, terms = 0, own = 0 } = counts ?? {};
-    this.counted({ files: -1, chunks: -chunks, terms: -terms, own: -own });
+    const { chunks = 0, terms = 0 } = counts ?? {};
+    this.counted({ files: -1, chunks: -chunks, terms: -terms, own: -ownGone });
     this.counted({ vectors: -fromGraph - fromFresh, fresh: -fromFresh });
   }
 
@@ -329,23 +331,25 @@ export class EngineWriter {
   /** More chunks of a file that is there. */
   async addChunks(storeFile: number, chunks: readonly EngineChunk[]): Promise<void> {
     if (chunks.length === 0) return;
-    const { file, chunk, vector, fresh } = this.#names;
+    const { file, chunk, own: ownTable, vector, fresh } = this.#names;
     const rows = new CopyEncoder(CHUNK_TYPES);
+    const owns = new CopyEncoder(OWN_TYPES);
     const windows = new CopyEncoder(VECTOR_TYPES);
     for (const { chunkId, length, hashes, weights, own, windows: ofChunk } of chunks) {
-      const json = own === null ? null : jsonbBytes(jsonText(own));
-      const [ids, sparse] = [int4ArrayBytes(hashes), sparsevecBytes(hashes, weights)];
-      rows.add([chunkId, storeFile, length, json, ids, sparse]);
+      const hasOwn = own === null ? 0 : 1;
+      rows.add([chunkId, storeFile, length, hasOwn, int4ArrayBytes(hashes), sparsevecBytes(hashes, weights)]);
+      if (own !== null) owns.add([chunkId, storeFile, jsonbBytes(jsonText(own))]);
       ofChunk.forEach(({ source, place, vector: unit }, i) => {
-        windows.add([chunkId, i, storeFile, source, place, own === null ? 0 : 1, halfvecBytes(unit)]);
+        windows.add([chunkId, i, storeFile, source, place, hasOwn, halfvecBytes(unit)]);
       });
-      this.counted({ chunks: 1, terms: length, vectors: ofChunk.length, own: own === null ? 0 : 1 });
+      this.counted({ chunks: 1, terms: length, vectors: ofChunk.length, own: hasOwn });
       if (this.row.state === "ready")
         for (const hash of new Set(Array.from(hashes))) this.#added.set(hash, (this.#added.get(hash) ?? 0) + 1);
     }
     const isFresh = this.row.state === "ready" && this.row.graph === 1;
     if (isFresh) this.counted({ fresh: chunks.reduce((sum, one) => sum + one.windows.length, 0) });
     await this.#copy(`${chunk} (chunk_id, store_file, length, own, ids, weights)`, rows);
+    await this.#copy(`${ownTable} (chunk_id, store_file, attributes)`, owns);
     await this.#copy(
       `${isFresh ? fresh : vector} (chunk_id, place, store_file, source, source_place, own, embedding)`,
       windows,
