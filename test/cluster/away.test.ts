@@ -222,6 +222,22 @@ describe.skipIf(lacks("postgres", hasPostgres))("a database that is away", () =>
       expect(bare.done).toBeInstanceOf(DatabaseAway);
     });
 
+    test("of which one process dies, so that it recovers by itself, is another run of it", async () => {
+      await crashing.createDatabase("recovers");
+      const db = await openPostgres(crashing.url("recovers"), { timeout: TIMEOUT_MS, connections: 2 });
+      await db.get("SELECT 1 AS one");
+      expect(db.runs).toBe(1);
+      const pids = await crashing.query("SELECT pid FROM pg_stat_activity WHERE datname = 'recovers'");
+      process.kill(Number(pids[0]?.["pid"]), "SIGKILL");
+      await waitFor("it is another run", async () => {
+        await outcome(db.get("SELECT 1 AS one"));
+        return db.runs > 1 ? true : undefined;
+      });
+      await isBack(db);
+      expect(db.runs).toBe(2);
+      await db.close();
+    });
+
     test("and that had come to it is known by its mark", async () => {
       const marked = await crash("marked_done", "one", true);
       expect(marked).toMatchObject({ effects: [1, 2], rows: 2 });

@@ -30,7 +30,11 @@ interface Mark {
   word: string;
 }
 
-const RUN = /*sql*/ `pg_postmaster_start_time()::text`;
+/**
+ * An expression that tells one run of the server from the next: when it was started, and when its statistics began, for it begins
+ * them anew after it crashed and recovered by itself.
+ */
+export const RUN = /*sql*/ `(pg_postmaster_start_time()::text || ' ' || coalesce(pg_stat_get_bgwriter_stat_reset_time()::text, ''))`;
 /** With a parameter, for the driver prepares nothing else. */
 const XID = /*sql*/ `SELECT pg_current_xact_id_if_assigned()::text AS xid, ${RUN} AS run WHERE ?1::integer = 1`;
 const LEAVE_MARK = /*sql*/ `INSERT INTO commit_mark (writer, word) VALUES (?1, ?2)

@@ -1,4 +1,5 @@
 import { messageOf } from "../../errors.ts";
+import { RUN } from "./commit-outcome.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { awayReason, DatabaseAway, endsConnection, sqlStateOf, toldError } from "./failures.ts";
 
@@ -28,8 +29,8 @@ const REST_MS = 120_000;
 const POLL_MS = 500;
 /** That such a look may take. ms */
 const LOOK_MS = 2000;
-/** When the server was started. With a parameter, for the driver prepares nothing else. */
-const RUN = /*sql*/ `SELECT pg_postmaster_start_time()::text AS run WHERE ?1::integer = 1`;
+/** With a parameter, for the driver prepares nothing else. */
+const WHICH_RUN = /*sql*/ `SELECT ${RUN} AS run WHERE ?1::integer = 1`;
 /** Where the first connection is one too many it is asked for so often again, this far apart. */
 const CROWDED_TRIES = 5;
 const CROWDED_MS = 100;
@@ -54,7 +55,7 @@ export class Pool {
   #lookedAt = performance.now();
   #opening = 0;
   #away: { reason: string; since: number } | null = null;
-  /** Of the server (`RUN`), and how many of them it has had. */
+  /** Of the server, and how many of them it has had. */
   #run: string | null = null;
   #runs = 0;
   #isLooking = false;
@@ -162,7 +163,7 @@ export class Pool {
       let connection: Connection | null = null;
       try {
         connection = await Connection.open(this.#options);
-        const [row] = await connection.send(RUN, [1]);
+        const [row] = await connection.send(WHICH_RUN, [1]);
         this.saw(String(row?.["run"]));
         return connection;
       } catch (error) {
