@@ -322,12 +322,13 @@ export class JobRunner implements AsyncDisposable {
       held.end();
       lease?.[Symbol.dispose]();
     }
-    if (held.isLost) log.info("a job is let go of: its lease is lost", { kind: job.kind, job: job.id });
-    // Of one that is lost nothing is changed: each of these names its owner. A row that cannot be written before the stop
-    // is released by the next start.
-    else
-      while (!(await this.#written(() => this.#end(job, outcome))) && this.#started)
-        await Bun.sleep(UNWRITTEN_RETRY_MS);
+    if (held.isLost) {
+      log.info("a job is let go of: its lease is lost", { kind: job.kind, job: job.id });
+      // Of another's nothing is changed: each of these names its owner. Its own, of before a crash of the database, is due.
+      outcome = { type: "interrupted" };
+    }
+    // A row that cannot be written before the stop is released by the next start.
+    while (!(await this.#written(() => this.#end(job, outcome))) && this.#started) await Bun.sleep(UNWRITTEN_RETRY_MS);
     metrics.count(JOBS, { kind: job.kind, outcome: held.isLost ? "lost" : outcome.type });
     metrics.observe(JOB_SECONDS, (performance.now() - startedMs) / 1000, { kind: job.kind });
   }

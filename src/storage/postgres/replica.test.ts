@@ -244,6 +244,23 @@ describe.skipIf(lacks("postgres", hasPostgres))("servers that have one database"
       await a.storage.tenants.update(T, { name: "of a request" });
     });
 
+    test("or wrote before the database's server crashed, the same: that may be gone", async () => {
+      const { db, storage } = await server();
+      await storage.tenants.insert({ id: T, name: "0", createdAt: 1 });
+      await add(storage, "1");
+      const lease = leaseOf((await claim(storage, "a"))?.id ?? 0, "a");
+      const write = (name: string) => underLease(lease, () => storage.tenants.update(T, { name }));
+      await write("first");
+      // Begun anew by a server that recovers.
+      await db.run("SELECT pg_stat_reset_shared('bgwriter')");
+      expect(await outcome(write("second"))).toBe(new LeaseLost().message);
+      expect([losses.length, (await storage.tenants.get(T))?.name]).toEqual([1, "first"]);
+      await storage.jobs.giveBack(lease.jobId, "a");
+      const again = leaseOf((await claim(storage, "a"))?.id ?? 0, "a");
+      await underLease(again, () => storage.tenants.update(T, { name: "again" }));
+      expect((await storage.tenants.get(T))?.name).toBe("again");
+    });
+
     test("of a job that nobody wants any more, the same", async () => {
       const { storage } = await server();
       await add(storage, "1");

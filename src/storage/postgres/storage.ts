@@ -3,9 +3,10 @@ import { newId } from "../../platform/ids.ts";
 import { IndexCache } from "../index-cache.ts";
 import type { IndexReads } from "../index-reads.ts";
 import { SHOWN_ID_ROW, shownIds } from "../shown-ids.ts";
-import { currentLease, LeaseLost } from "../leased.ts";
+import { currentLease, type Lease, LeaseLost } from "../leased.ts";
 import type { Database, Sql, Tx } from "../sql.ts";
 import { createStorage, type Storage, type Tables, tablesOf } from "../storage.ts";
+import { RUN } from "./commit-outcome.ts";
 import type { PostgresTx } from "./database.ts";
 import { type DatabaseOf, IN_ORDER, OneWriter } from "./one-writer.ts";
 
@@ -39,16 +40,25 @@ export async function openRemoteStorage(
 }
 
 /** Kept as it is until the commit. */
-const HELD = /*sql*/ `SELECT 1 AS is_held FROM job WHERE id = ?1 AND lease_owner = ?2 FOR SHARE`;
+const HELD = /*sql*/ `SELECT ${RUN} AS run FROM job WHERE id = ?1 AND lease_owner = ?2 FOR SHARE`;
+/** The run of the database's server in which each piece of work wrote first. */
+const firstRuns = new WeakMap<Lease, string>();
 
-/** What every write begins with: its turn among the servers, and, of a job, a look whether its lease still stands. */
+/**
+ * What every write begins with: its turn among the servers, and, of a job, a look whether its lease still stands. Work that
+ * wrote before the server crashed may have lost that (jobs wait for no disk) and would go on without it: it is done again.
+ */
 async function begin(tx: Tx): Promise<void> {
   const lease = currentLease();
   const turn = tx.all(IN_ORDER);
   if (lease === null) return void (await turn);
   // Sent together: the second sees what is committed when the first has its answer.
-  const [, held] = await Promise.all([turn, tx.get(HELD, [lease.jobId, lease.owner])]);
-  if (held !== null) return;
+  const [, held] = await Promise.all([turn, tx.get<{ run: string }>(HELD, [lease.jobId, lease.owner])]);
+  if (held !== null) {
+    const first = firstRuns.get(lease) ?? held.run;
+    firstRuns.set(lease, first);
+    if (first === held.run) return;
+  }
   lease.lost();
   throw new LeaseLost();
 }
