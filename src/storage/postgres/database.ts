@@ -234,12 +234,12 @@ export class Postgres implements PostgresDatabase {
   async #commit(open: Open): Promise<void> {
     const { connection } = open;
     const trace = await open.trace;
-    // Behind a pooler a connection stands while the server changes.
-    if (trace !== null) this.#pool.saw(trace.run);
     if (connection.isClosed) throw new DatabaseAway("the connection to the database was lost");
     try {
       const { command } = await connection.script("COMMIT");
       assert(command === "COMMIT", `a commit ended as ${command}`);
+      // Behind a pooler a connection stands while the server changes.
+      if (trace !== null) this.#pool.saw(trace.run);
     } catch (error) {
       // An answer that is an error is a rollback.
       if (!connection.isClosed) throw error;

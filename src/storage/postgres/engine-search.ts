@@ -189,8 +189,8 @@ export class EngineSearch {
   /** All of these are looked at, by their keys. */
   async #scannedOf(ids: readonly number[], vector: Float32Array, windows: number): Promise<number[]> {
     if (ids.length === 0) return [];
-    const list = `CAST(${once("string_to_array(?2, ',')::bigint[]")} AS bigint[])`;
-    const from = (table: string) => `SELECT t.chunk_id, t.embedding FROM ${table} t WHERE t.chunk_id = ANY(${list})`;
+    const from = (table: string) =>
+      /*sql*/ `SELECT t.chunk_id, t.embedding FROM ${table} t WHERE t.chunk_id = ANY(${listed("bigint", 2)})`;
     return await this.#idsOf(this.#nearestText(windows, from, NO_INDEX), [vectorText(vector), listText(ids)]);
   }
 
@@ -287,11 +287,11 @@ function once(value: string): string {
 }
 
 /**
- * The numbers of the first parameter. The server does not see how many they are, and takes them for a few: it looks each up by
+ * The numbers of a parameter. The server does not see how many they are, and takes them for a few: it looks each up by
  * its key, and starts no workers, which on a busy machine take longer to come than all of them to read.
  */
-function listed(type: "integer" | "bigint"): string {
-  return `CAST(${once(`string_to_array(?1, ',')::${type}[]`)} AS ${type}[])`;
+function listed(type: "integer" | "bigint", parameter = 1): string {
+  return `CAST(${once(`string_to_array(?${parameter}, ',')::${type}[]`)} AS ${type}[])`;
 }
 
 function joined(rows: readonly WindowRow[], dimensions: number): Float32Array {

@@ -5,7 +5,7 @@ import type { PostgresDatabase } from "./database.ts";
 const EVERY_MS = 2000;
 /** Rows beyond which it matters how a table is read. */
 const MOST_UNKNOWN = 500;
-/** Held by the server that looks. The number is made of the words "lectern" and means nothing else. */
+/** Held by the server that looks. The number is made of letters of "lectern" and means nothing else. */
 const LOCK = 0x6c_65_63_74_61;
 
 const TAKE = /*sql*/ `SELECT pg_try_advisory_xact_lock(?1::bigint) AS is_taken`;
